@@ -1,0 +1,1 @@
+"""Tandem: a CNI and a service mesh made for each other."""

@@ -1,0 +1,1 @@
+"""Helpers without domain knowledge; imports nothing of ours."""

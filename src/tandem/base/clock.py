@@ -1,0 +1,58 @@
+"""The only place that reads the time; everything else is given a Clock or a number."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time and monotonic time, in seconds."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start that never go back."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()  # noqa: TID251 - this is the place
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start that never go back."""
+        return time.monotonic()
+
+
+class FixedClock:
+    """A clock that moves only when told to; for tests."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        """Seconds since the epoch, as set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """The same number as `now`."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by `seconds`."""
+        self._now += seconds
+
+
+def rfc3339(seconds: float) -> str:
+    """`2026-01-31T12:00:00Z`: the form of timestamps in the Kubernetes API (whole seconds, UTC)."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_rfc3339(text: str) -> float:
+    """Seconds since the epoch of an RFC 3339 timestamp; raises ValueError."""
+    return datetime.datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,115 @@
+"""Where things lie on disk: everything is below one run directory, so that removing it leaves no trace."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDir:
+    """Files of one node's agent and runtime."""
+
+    root: Path
+
+    @property
+    def cni_socket(self) -> Path:
+        """The agent's socket for `tandem-cni`."""
+        return self.root / "cni.sock"
+
+    @property
+    def xds_socket(self) -> Path:
+        """The agent's socket for its Envoy: delta ADS and access logs."""
+        return self.root / "xds.sock"
+
+    @property
+    def admin_socket(self) -> Path:
+        """Envoy's admin interface."""
+        return self.root / "envoy-admin.sock"
+
+    @property
+    def envoy_bootstrap(self) -> Path:
+        """Envoy's bootstrap file."""
+        return self.root / "envoy.json"
+
+    @property
+    def envoy_pid(self) -> Path:
+        """Pid and start time of the running Envoy, so that a restarted agent adopts it."""
+        return self.root / "envoy.pid"
+
+    @property
+    def envoy_log(self) -> Path:
+        """Envoy's own log."""
+        return self.root / "envoy.log"
+
+    @property
+    def journal(self) -> Path:
+        """SQLite: addresses and attachments, the only thing that DEL needs."""
+        return self.root / "ipam.db"
+
+    @property
+    def netns(self) -> Path:
+        """Directory of the agent's pins of pod network namespaces."""
+        return self.root / "netns"
+
+    @property
+    def cni_bin(self) -> Path:
+        """Directory of the CNI executable."""
+        return self.root / "cni" / "bin"
+
+    @property
+    def cni_conf(self) -> Path:
+        """Directory of the network configuration list."""
+        return self.root / "cni" / "net.d"
+
+    @property
+    def pods(self) -> Path:
+        """The process runtime's directory: one folder per pod uid."""
+        return self.root / "pods"
+
+    @property
+    def agent_log(self) -> Path:
+        """The agent's log."""
+        return self.root / "agent.log"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """The run directory: `/run/tandem`, or $TANDEM_RUN_DIR, or what the command line says."""
+
+    root: Path
+
+    @classmethod
+    def default(cls) -> RunDir:
+        """From the environment, else `/run/tandem`."""
+        return cls(Path(os.environ.get("TANDEM_RUN_DIR", "/run/tandem")))
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Credentials of the embedded API server, mode 0600."""
+        return self.root / "kubeconfig"
+
+    @property
+    def database(self) -> Path:
+        """The embedded API server's SQLite file, mode 0600."""
+        return self.root / "api.db"
+
+    @property
+    def control_socket(self) -> Path:
+        """Control's gRPC socket for the agents: delta ADS, certificate signing, reports."""
+        return self.root / "control.sock"
+
+    @property
+    def state(self) -> Path:
+        """What `tandem down` needs to know: pids with start times, and the kernel settings as they were before."""
+        return self.root / "up.json"
+
+    @property
+    def control_log(self) -> Path:
+        """The log of API server and control."""
+        return self.root / "control.log"
+
+    def node(self, name: str) -> NodeDir:
+        """The directory of one node."""
+        return NodeDir(self.root / "nodes" / name)

@@ -1,0 +1,1 @@
+"""IR -> state. Pure: whole values in, whole values out; never imports `model`."""

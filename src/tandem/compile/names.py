@@ -1,0 +1,71 @@
+"""Every chain, set, interface, cluster, listener and route name is made here, and read back here.
+
+A name has a readable part, then a digest where it must be bounded; the same input gives the same name for ever.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tandem.base.digest import digest
+from tandem.base.ids import ContainerId, GroupId, PodUid, PolicySetId
+
+OUTBOUND_PORT: Final = 15001
+INBOUND_PORT: Final = 15006
+"""Envoy's sockets inside a pod's namespace."""
+
+GATEWAY: Final = "169.254.1.1"
+"""The pods' next hop; a permanent neighbour entry answers for it."""
+
+
+def host_ifname(container_id: ContainerId, ifname: str) -> str:
+    """The host end of a pod's veth: 13 characters, of 15 allowed."""
+    return f"td{digest(f'{container_id}/{ifname}', 11)}"
+
+
+def set_chain(policy_set: PolicySetId) -> str:
+    """The chain that judges a policy set."""
+    return f"ps-{policy_set}"
+
+
+def policy_set_of(chain: str) -> PolicySetId | None:
+    """The policy set behind a chain (or log prefix), or None if the chain is not one of a policy set."""
+    return PolicySetId(chain[3:]) if chain.startswith("ps-") else None
+
+
+def group_set(group: GroupId, family: int) -> str:
+    """The nft set of a group's addresses of one family (4 or 6)."""
+    return f"ag{family}-{group}"
+
+
+def inbound_listener(pod: PodUid) -> str:
+    """Envoy listener for what reaches a pod."""
+    return f"in/{pod}"
+
+
+def outbound_listener(pod: PodUid) -> str:
+    """Envoy listener for what a pod sends."""
+    return f"out/{pod}"
+
+
+def app_cluster(pod: PodUid) -> str:
+    """Cluster that delivers to the application inside the pod."""
+    return f"app/{pod}"
+
+
+def service_cluster(namespace: str, service: str, port: int, subset: str = "") -> str:
+    """Cluster of a service port, or of a subset of it; the EDS name is the same."""
+    return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")
+
+
+def parse_service_cluster(name: str) -> tuple[str, str, int, str] | None:
+    """(namespace, service, port, subset) behind a cluster name, or None if it is not one of a service."""
+    parts = name.split("/")
+    if len(parts) not in {4, 5} or parts[0] != "svc" or not parts[3].isdigit():
+        return None
+    return parts[1], parts[2], int(parts[3]), parts[4] if len(parts) == 5 else ""
+
+
+def route_config(namespace: str, service: str, port: int, consumer: str = "") -> str:
+    """RDS name of the routes to a service port (as pods of `consumer` see it)."""
+    return f"rt/{namespace}/{service}/{port}" + (f"@{consumer}" if consumer else "")

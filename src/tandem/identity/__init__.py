@@ -1,0 +1,1 @@
+"""SPIFFE ids, who may be issued what, and when to rotate. Pure."""

@@ -1,0 +1,1 @@
+"""Where state enters: the API server's watch, or a directory of files."""

@@ -1,0 +1,1 @@
+"""Address allocation: a pure pool and the journal behind it."""

@@ -1,0 +1,119 @@
+"""Pods on a node, nodes, services and their endpoints."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
+from tandem.base.problems import Origin
+
+
+class AppProtocol(Enum):
+    """What bytes on a service port are taken for: chosen by appProtocol, then by port name prefix, else TCP."""
+
+    HTTP = "http"
+    HTTP2 = "http2"
+    GRPC = "grpc"
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
+
+    @property
+    def is_http(self) -> bool:
+        """True where Envoy parses requests."""
+        return self in {AppProtocol.HTTP, AppProtocol.HTTP2, AppProtocol.GRPC}
+
+
+class MtlsMode(Enum):
+    """Istio PeerAuthentication modes: what a pod accepts on a port."""
+
+    PERMISSIVE = "PERMISSIVE"
+    STRICT = "STRICT"
+    DISABLE = "DISABLE"
+
+
+class PortMtls(msgspec.Struct, frozen=True, kw_only=True):
+    """The mode of one port of a pod (`port` 0: all others) and the object that says so (None: the default)."""
+
+    port: int
+    mode: MtlsMode
+    origin: Origin | None = None
+
+
+class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod bound to this node, as far as the node must know it. Its address is the node's own knowledge (IPAM)."""
+
+    uid: PodUid
+    namespace: str
+    name: str
+    service_account: str
+    identity: SpiffeId
+    labels: tuple[tuple[str, str], ...] = ()
+    meshed: bool = False
+    ingress: PolicySetId | None = None
+    egress: PolicySetId | None = None
+    mtls: tuple[PortMtls, ...] = (PortMtls(port=0, mode=MtlsMode.PERMISSIVE),)
+    plain_http_ports: tuple[int, ...] = ()
+    """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
+
+
+class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
+    """One port of a Service; `protocol` is TCP, UDP or SCTP, `app` what the bytes are."""
+
+    name: str
+    port: int
+    protocol: str
+    app: AppProtocol
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A Service's front: names, addresses and ports. Changes rarely; endpoints live in `Endpoints`."""
+
+    namespace: str
+    name: str
+    cluster_ips: tuple[str, ...]
+    """Empty for a headless Service."""
+    ports: tuple[ServicePort, ...]
+    external_name: str = ""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One address behind a Service. `ports` maps service port name -> number on this pod (named ports resolved)."""
+
+    address: str
+    ports: tuple[tuple[str, int], ...]
+    pod: PodUid | None = None
+    pod_name: str = ""
+    node: NodeName | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    identity: SpiffeId | None = None
+    """Set when the endpoint is in the mesh and accepts mTLS; None: plain text."""
+    hostname: str = ""
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Ready endpoints of a Service, sorted by address: an endpoint change sends this resource and nothing else."""
+
+    namespace: str
+    service: str
+    endpoints: tuple[Endpoint, ...]
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of the cluster: how to reach it and which pod prefixes live behind it."""
+
+    name: NodeName
+    address: str
+    pod_cidrs: tuple[str, ...]
+
+
+class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What every node must know about the whole."""
+
+    trust_domain: str
+    roots_pem: str
+    cluster_domain: str
+    dns_address: str
+    service_cidr: str

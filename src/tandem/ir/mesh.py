@@ -1,0 +1,182 @@
+"""L7 routing and traffic policy in our vocabulary; front ends (Istio, Gateway API) translate onto it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from tandem.base.problems import Origin
+
+
+class Exact(msgspec.Struct, frozen=True, tag="exact"):
+    """Equal, case-sensitively (unless the match says otherwise)."""
+
+    value: str
+
+
+class Prefix(msgspec.Struct, frozen=True, tag="prefix"):
+    """Starts with (Istio's prefix: `/v1` matches `/v1x`)."""
+
+    value: str
+
+
+class PathPrefix(msgspec.Struct, frozen=True, tag="path-prefix"):
+    """Element-wise path prefix (Gateway API's PathPrefix: `/v1` matches `/v1/x`, not `/v1x`)."""
+
+    value: str
+
+
+class Regex(msgspec.Struct, frozen=True, tag="regex"):
+    """RE2, the whole value must match."""
+
+    value: str
+
+
+class Present(msgspec.Struct, frozen=True, tag="present"):
+    """The header exists."""
+
+
+StringMatch = Exact | Prefix | PathPrefix | Regex | Present
+
+
+class HeaderMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A header (name in lower case) and what its value must be; `invert` turns the answer round."""
+
+    name: str
+    match: StringMatch
+    invert: bool = False
+
+
+class QueryMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A query parameter and what its value must be."""
+
+    name: str
+    match: StringMatch
+
+
+class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """All given parts must hold. An empty RouteMatch matches every request."""
+
+    path: StringMatch | None = None
+    ignore_case: bool = False
+    method: StringMatch | None = None
+    headers: tuple[HeaderMatch, ...] = ()
+    query: tuple[QueryMatch, ...] = ()
+    ports: tuple[int, ...] = ()
+    """Service ports that the match is limited to; empty: all."""
+    source_namespace: str | None = None
+    source_labels: tuple[tuple[str, str], ...] = ()
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Where a share of the requests goes: a port of a Service, or a subset of it. `port` 0: the port dialled."""
+
+    namespace: str
+    service: str
+    port: int = 0
+    subset: str = ""
+    weight: int = 1
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """Envoy's retry policy terms; `attempts` counts retries, not the first try."""
+
+    attempts: int
+    per_try_timeout_ms: int = 0
+    retry_on: tuple[str, ...] = ()
+    retriable_codes: tuple[int, ...] = ()
+
+
+class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """Header changes: set overwrites, add appends, remove deletes."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
+    """Send to one of the backends, by weight."""
+
+    backends: tuple[Backend, ...]
+
+
+class Respond(msgspec.Struct, frozen=True, kw_only=True, tag="respond"):
+    """Answer directly: user's directResponse, or our refusal of what cannot be honoured (fail closed)."""
+
+    status: int
+    body: str = ""
+
+
+RouteAction = Forward | Respond
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """The first route with a match that holds decides; `matches == ()` is every request."""
+
+    name: str
+    matches: tuple[RouteMatch, ...]
+    action: RouteAction
+    timeout_ms: int = 0
+    """0: no timeout (Istio's default)."""
+    retry: Retry | None = None
+    request_headers: HeaderEdit = HeaderEdit()
+    response_headers: HeaderEdit = HeaderEdit()
+    origin: Origin
+
+
+class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The routes that requests to one Service's address take, in order; no route: all to the Service itself.
+
+    `consumer` limits the table to pods of that namespace (Gateway API consumer routes); a consumer's own table wins.
+    """
+
+    namespace: str
+    service: str
+    consumer: str = ""
+    routes: tuple[Route, ...]
+
+
+class ClientTls(Enum):
+    """How clients reach a host: AUTO is mTLS with meshed endpoints and plain text with others."""
+
+    AUTO = "AUTO"
+    DISABLE = "DISABLE"
+    ISTIO_MUTUAL = "ISTIO_MUTUAL"
+
+
+class LoadBalancer(Enum):
+    """Envoy's algorithms that users name."""
+
+    LEAST_REQUEST = "LEAST_REQUEST"
+    ROUND_ROBIN = "ROUND_ROBIN"
+    RANDOM = "RANDOM"
+
+
+class Subset(msgspec.Struct, frozen=True, kw_only=True):
+    """A named part of a Service's endpoints: those that carry all `labels`."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    lb: LoadBalancer | None = None
+    tls: ClientTls | None = None
+
+
+class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a DestinationRule says of one Service."""
+
+    namespace: str
+    service: str
+    subsets: tuple[Subset, ...] = ()
+    lb: LoadBalancer = LoadBalancer.LEAST_REQUEST
+    tls: ClientTls = ClientTls.AUTO
+    connect_timeout_ms: int = 10_000
+    origin: Origin | None = None
+
+
+class MeshIR(msgspec.Struct, frozen=True, kw_only=True):
+    """Routing and traffic policy of the whole cluster, keyed by `namespace/service` (`…/service@consumer`)."""
+
+    tables: dict[str, RouteTable]
+    policies: dict[str, TrafficPolicy]

@@ -1,0 +1,36 @@
+"""What one node enforces: the slice of IR it was sent, joined with what only the node knows (addresses, namespaces)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tandem.base.ids import ContainerId, GroupId, PolicySetId
+from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
+from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.policy import AddressGroup, PolicySet
+
+
+class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod with a link on this node."""
+
+    pod: LocalPod
+    container_id: ContainerId
+    addresses: tuple[str, ...]
+    host_ifname: str
+    netns: str
+    """The agent's own pin (bind mount) of the pod's network namespace; unique per sandbox."""
+
+
+class NodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """The input of every compiler that runs on a node. Keys are the resource names of `ir/wire.py`."""
+
+    node: Node
+    config: MeshConfig
+    nodes: dict[str, Node] = {}
+    pods: tuple[AttachedPod, ...] = ()
+    sets: dict[PolicySetId, PolicySet] = {}
+    groups: dict[GroupId, AddressGroup] = {}
+    services: dict[str, Service] = {}
+    endpoints: dict[str, Endpoints] = {}
+    tables: dict[str, RouteTable] = {}
+    policies: dict[str, TrafficPolicy] = {}

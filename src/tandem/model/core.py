@@ -1,0 +1,430 @@
+"""core/v1, apps/v1 and discovery.k8s.io/v1: the fields that we act on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tandem.model.meta import Condition, Meta, Model, Object
+from tandem.model.selectors import LabelSelector
+
+IntOrString = int | str
+
+
+class NamespaceSpec(Model, frozen=True, kw_only=True):
+    """core/v1 NamespaceSpec."""
+
+    finalizers: tuple[str, ...] = ()
+
+
+class Namespace(Object, frozen=True, kw_only=True):
+    """core/v1 Namespace."""
+
+
+class KeySelector(Model, frozen=True, kw_only=True):
+    """ConfigMapKeySelector and SecretKeySelector."""
+
+    name: str = ""
+    key: str = ""
+    optional: bool = False
+
+
+class FieldSelector(Model, frozen=True, kw_only=True):
+    """ObjectFieldSelector."""
+
+    field_path: str = ""
+    api_version: str = "v1"
+
+
+class EnvSource(Model, frozen=True, kw_only=True):
+    """EnvVarSource."""
+
+    field_ref: FieldSelector | None = None
+    config_map_key_ref: KeySelector | None = None
+    secret_key_ref: KeySelector | None = None
+
+
+class EnvVar(Model, frozen=True, kw_only=True):
+    """One variable of a container."""
+
+    name: str
+    value: str = ""
+    value_from: EnvSource | None = None
+
+
+class EnvFromRef(Model, frozen=True, kw_only=True):
+    """ConfigMapEnvSource and SecretEnvSource."""
+
+    name: str = ""
+    optional: bool = False
+
+
+class EnvFrom(Model, frozen=True, kw_only=True):
+    """EnvFromSource."""
+
+    prefix: str = ""
+    config_map_ref: EnvFromRef | None = None
+    secret_ref: EnvFromRef | None = None
+
+
+class ContainerPort(Model, frozen=True, kw_only=True):
+    """ContainerPort; `name` is what named service and policy ports refer to."""
+
+    container_port: int
+    name: str = ""
+    protocol: str = "TCP"
+    host_port: int = 0
+
+
+class ExecAction(Model, frozen=True, kw_only=True):
+    """Run a command in the container; exit status 0 is success."""
+
+    command: tuple[str, ...] = ()
+
+
+class HttpHeader(Model, frozen=True, kw_only=True):
+    """HTTPHeader of a probe."""
+
+    name: str
+    value: str
+
+
+class HttpGetAction(Model, frozen=True, kw_only=True):
+    """GET; 200-399 is success."""
+
+    port: IntOrString
+    path: str = "/"
+    host: str = ""
+    scheme: str = "HTTP"
+    http_headers: tuple[HttpHeader, ...] = ()
+
+
+class TcpAction(Model, frozen=True, kw_only=True):
+    """Connect; a connection is success."""
+
+    port: IntOrString
+    host: str = ""
+
+
+class GrpcAction(Model, frozen=True, kw_only=True):
+    """grpc.health.v1 Check."""
+
+    port: int
+    service: str = ""
+
+
+class Probe(Model, frozen=True, kw_only=True):
+    """core/v1 Probe with the API server's defaults."""
+
+    exec: ExecAction | None = None
+    http_get: HttpGetAction | None = None
+    tcp_socket: TcpAction | None = None
+    grpc: GrpcAction | None = None
+    initial_delay_seconds: int = 0
+    timeout_seconds: int = 1
+    period_seconds: int = 10
+    success_threshold: int = 1
+    failure_threshold: int = 3
+
+
+class VolumeMount(Model, frozen=True, kw_only=True):
+    """VolumeMount."""
+
+    name: str
+    mount_path: str
+    sub_path: str = ""
+    read_only: bool = False
+
+
+class Container(Model, frozen=True, kw_only=True):
+    """The part of core/v1 Container that the process runtime acts on."""
+
+    name: str
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
+    readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    restart_policy: str = ""
+
+
+class KeyToPath(Model, frozen=True, kw_only=True):
+    """items[] of a ConfigMap or Secret volume."""
+
+    key: str
+    path: str
+    mode: int | None = None
+
+
+class ConfigMapVolume(Model, frozen=True, kw_only=True):
+    """ConfigMapVolumeSource."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+class SecretVolume(Model, frozen=True, kw_only=True):
+    """SecretVolumeSource."""
+
+    secret_name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+class EmptyDirVolume(Model, frozen=True, kw_only=True):
+    """EmptyDirVolumeSource."""
+
+    medium: str = ""
+
+
+class Volume(Model, frozen=True, kw_only=True):
+    """A volume of the kinds that the process runtime provides."""
+
+    name: str
+    config_map: ConfigMapVolume | None = None
+    secret: SecretVolume | None = None
+    empty_dir: EmptyDirVolume | None = None
+
+
+class PodSpec(Model, frozen=True, kw_only=True):
+    """The part of core/v1 PodSpec that we act on."""
+
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    node_name: str = ""
+    node_selector: dict[str, str] = {}
+    service_account_name: str = "default"
+    host_network: bool = False
+    hostname: str = ""
+    subdomain: str = ""
+    restart_policy: str = "Always"
+    termination_grace_period_seconds: int = 30
+    dns_policy: str = "ClusterFirst"
+    volumes: tuple[Volume, ...] = ()
+
+
+class PodIp(Model, frozen=True, kw_only=True):
+    """status.podIPs[]."""
+
+    ip: str = ""
+
+
+class PodStatus(Model, frozen=True, kw_only=True):
+    """core/v1 PodStatus, the fields that we read."""
+
+    phase: str = "Pending"
+    pod_ip: str = msgspec.field(name="podIP", default="")
+    pod_ips: tuple[PodIp, ...] = msgspec.field(name="podIPs", default=())
+    host_ip: str = msgspec.field(name="hostIP", default="")
+    conditions: tuple[Condition, ...] = ()
+    reason: str = ""
+    message: str = ""
+
+
+class Pod(Object, frozen=True, kw_only=True):
+    """core/v1 Pod."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The pod's own addresses; empty while it has none and for host-network pods (they are the node)."""
+        if self.spec.host_network:
+            return ()
+        every = tuple(p.ip for p in self.status.pod_ips if p.ip)
+        return every or ((self.status.pod_ip,) if self.status.pod_ip else ())
+
+    @property
+    def finished(self) -> bool:
+        """Succeeded or Failed: it has no processes and its address is no longer its own."""
+        return self.status.phase in {"Succeeded", "Failed"}
+
+    @property
+    def ready(self) -> bool:
+        """Its Ready condition is True."""
+        return any(c.type == "Ready" and c.status == "True" for c in self.status.conditions)
+
+    @property
+    def terminating(self) -> bool:
+        """Deletion was asked for."""
+        return self.metadata.deletion_timestamp is not None
+
+
+class ServicePort(Model, frozen=True, kw_only=True):
+    """core/v1 ServicePort; `target_port` unset means `port`."""
+
+    port: int
+    name: str = ""
+    protocol: str = "TCP"
+    app_protocol: str = ""
+    target_port: IntOrString | None = None
+    node_port: int = 0
+
+
+class ServiceSpec(Model, frozen=True, kw_only=True):
+    """core/v1 ServiceSpec, the fields that we act on."""
+
+    type: str = "ClusterIP"
+    cluster_ip: str = msgspec.field(name="clusterIP", default="")
+    cluster_ips: tuple[str, ...] = msgspec.field(name="clusterIPs", default=())
+    selector: dict[str, str] = {}
+    ports: tuple[ServicePort, ...] = ()
+    external_name: str = ""
+    publish_not_ready_addresses: bool = False
+
+
+class Service(Object, frozen=True, kw_only=True):
+    """core/v1 Service."""
+
+    spec: ServiceSpec = ServiceSpec()
+
+
+class TargetRef(Model, frozen=True, kw_only=True):
+    """ObjectReference of an endpoint."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class EndpointConditions(Model, frozen=True, kw_only=True):
+    """Absent means unknown, which readers take for true (`ready`) or false (`terminating`)."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class SliceEndpoint(Model, frozen=True, kw_only=True):
+    """discovery.k8s.io/v1 Endpoint."""
+
+    addresses: tuple[str, ...] = ()
+    conditions: EndpointConditions = EndpointConditions()
+    hostname: str = ""
+    node_name: str = ""
+    target_ref: TargetRef | None = None
+
+
+class SlicePort(Model, frozen=True, kw_only=True):
+    """discovery.k8s.io/v1 EndpointPort."""
+
+    name: str = ""
+    port: int | None = None
+    protocol: str = "TCP"
+    app_protocol: str = ""
+
+
+class EndpointSlice(Object, frozen=True, kw_only=True):
+    """discovery.k8s.io/v1 EndpointSlice; the label `kubernetes.io/service-name` names its Service."""
+
+    address_type: str = "IPv4"
+    endpoints: tuple[SliceEndpoint, ...] = ()
+    ports: tuple[SlicePort, ...] = ()
+
+
+class ServiceAccount(Object, frozen=True, kw_only=True):
+    """core/v1 ServiceAccount."""
+
+
+class ConfigMap(Object, frozen=True, kw_only=True):
+    """core/v1 ConfigMap."""
+
+    data: dict[str, str] = {}
+    binary_data: dict[str, str] = {}
+
+
+class Secret(Object, frozen=True, kw_only=True):
+    """core/v1 Secret; `data` is base64."""
+
+    type: str = "Opaque"
+    data: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Secret({self.metadata.namespace}/{self.metadata.name})"
+
+
+class NodeAddress(Model, frozen=True, kw_only=True):
+    """core/v1 NodeAddress."""
+
+    type: str
+    address: str
+
+
+class NodeSpec(Model, frozen=True, kw_only=True):
+    """core/v1 NodeSpec."""
+
+    pod_cidr: str = msgspec.field(name="podCIDR", default="")
+    pod_cidrs: tuple[str, ...] = msgspec.field(name="podCIDRs", default=())
+
+
+class NodeStatus(Model, frozen=True, kw_only=True):
+    """core/v1 NodeStatus."""
+
+    addresses: tuple[NodeAddress, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class Node(Object, frozen=True, kw_only=True):
+    """core/v1 Node."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class PodTemplate(Model, frozen=True, kw_only=True):
+    """PodTemplateSpec."""
+
+    metadata: Meta = Meta()
+    spec: PodSpec = PodSpec()
+
+
+class RollingUpdate(Model, frozen=True, kw_only=True):
+    """apps/v1 RollingUpdateDeployment."""
+
+    max_surge: IntOrString = "25%"
+    max_unavailable: IntOrString = "25%"
+
+
+class DeploymentStrategy(Model, frozen=True, kw_only=True):
+    """apps/v1 DeploymentStrategy."""
+
+    type: str = "RollingUpdate"
+    rolling_update: RollingUpdate = RollingUpdate()
+
+
+class DeploymentSpec(Model, frozen=True, kw_only=True):
+    """apps/v1 DeploymentSpec."""
+
+    replicas: int = 1
+    selector: LabelSelector = LabelSelector()
+    template: PodTemplate = PodTemplate()
+    strategy: DeploymentStrategy = DeploymentStrategy()
+    min_ready_seconds: int = 0
+    paused: bool = False
+
+
+class DeploymentStatus(Model, frozen=True, kw_only=True):
+    """apps/v1 DeploymentStatus."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+
+
+class Deployment(Object, frozen=True, kw_only=True):
+    """apps/v1 Deployment."""
+
+    spec: DeploymentSpec = DeploymentSpec()
+    status: DeploymentStatus = DeploymentStatus()

@@ -1,0 +1,131 @@
+"""gateway.networking.k8s.io HTTPRoute, the fields that we act on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tandem.model.meta import Model, Object
+
+
+class ParentReference(Model, frozen=True, kw_only=True):
+    """parentRefs[]; a mesh route's parent is a Service (`group: ""`, `kind: Service`)."""
+
+    name: str
+    group: str = "gateway.networking.k8s.io"
+    kind: str = "Gateway"
+    namespace: str = ""
+    port: int | None = None
+    section_name: str = ""
+
+
+class PathMatch(Model, frozen=True, kw_only=True):
+    """path; type Exact, PathPrefix or RegularExpression."""
+
+    type: str = "PathPrefix"
+    value: str = "/"
+
+
+class HeaderMatch(Model, frozen=True, kw_only=True):
+    """headers[]; type Exact or RegularExpression."""
+
+    name: str
+    value: str
+    type: str = "Exact"
+
+
+class QueryMatch(Model, frozen=True, kw_only=True):
+    """queryParams[]; type Exact or RegularExpression."""
+
+    name: str
+    value: str
+    type: str = "Exact"
+
+
+class HttpRouteMatch(Model, frozen=True, kw_only=True):
+    """matches[]."""
+
+    path: PathMatch = PathMatch()
+    headers: tuple[HeaderMatch, ...] = ()
+    query_params: tuple[QueryMatch, ...] = ()
+    method: str = ""
+
+
+class BackendRef(Model, frozen=True, kw_only=True):
+    """backendRefs[]."""
+
+    name: str
+    group: str = ""
+    kind: str = "Service"
+    namespace: str = ""
+    port: int | None = None
+    weight: int = 1
+    filters: tuple[dict[str, Any], ...] = ()
+
+
+class NamedValue(Model, frozen=True, kw_only=True):
+    """HTTPHeader."""
+
+    name: str
+    value: str
+
+
+class HeaderFilter(Model, frozen=True, kw_only=True):
+    """HTTPHeaderFilter."""
+
+    set: tuple[NamedValue, ...] = ()
+    add: tuple[NamedValue, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class HttpFilter(Model, frozen=True, kw_only=True):
+    """filters[]; what we do not enforce yet is kept raw so that it can be refused by name."""
+
+    type: str
+    request_header_modifier: HeaderFilter | None = None
+    response_header_modifier: HeaderFilter | None = None
+    request_mirror: dict[str, Any] | None = None
+    request_redirect: dict[str, Any] | None = None
+    url_rewrite: dict[str, Any] | None = None
+    extension_ref: dict[str, Any] | None = None
+    cors: dict[str, Any] | None = None
+
+
+class Timeouts(Model, frozen=True, kw_only=True):
+    """HTTPRouteTimeouts, Gateway API durations (`500ms`, `2s`)."""
+
+    request: str = ""
+    backend_request: str = ""
+
+
+class RouteRetry(Model, frozen=True, kw_only=True):
+    """HTTPRouteRetry (GEP-1731)."""
+
+    codes: tuple[int, ...] = ()
+    attempts: int | None = None
+    backoff: str = ""
+
+
+class HttpRouteRule(Model, frozen=True, kw_only=True):
+    """rules[]."""
+
+    name: str = ""
+    matches: tuple[HttpRouteMatch, ...] = (HttpRouteMatch(),)
+    filters: tuple[HttpFilter, ...] = ()
+    backend_refs: tuple[BackendRef, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    retry: RouteRetry | None = None
+    session_persistence: dict[str, Any] | None = None
+
+
+class HttpRouteSpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    parent_refs: tuple[ParentReference, ...] = ()
+    hostnames: tuple[str, ...] = ()
+    rules: tuple[HttpRouteRule, ...] = (HttpRouteRule(),)
+
+
+class HTTPRoute(Object, frozen=True, kw_only=True):
+    """gateway.networking.k8s.io HTTPRoute."""
+
+    spec: HttpRouteSpec = HttpRouteSpec()

@@ -1,0 +1,205 @@
+"""networking.istio.io and security.istio.io, the fields that we act on (v1alpha3, v1beta1 and v1 are one form)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tandem.model.meta import Model, Object
+
+
+class StringMatch(Model, frozen=True, kw_only=True):
+    """exact, prefix or regex: one of them; none of them with the key present means "present"."""
+
+    exact: str | None = None
+    prefix: str | None = None
+    regex: str | None = None
+
+
+class HttpMatch(Model, frozen=True, kw_only=True):
+    """HTTPMatchRequest."""
+
+    name: str = ""
+    uri: StringMatch | None = None
+    scheme: StringMatch | None = None
+    method: StringMatch | None = None
+    authority: StringMatch | None = None
+    headers: dict[str, StringMatch] = {}
+    without_headers: dict[str, StringMatch] = {}
+    query_params: dict[str, StringMatch] = {}
+    port: int = 0
+    source_labels: dict[str, str] = {}
+    source_namespace: str = ""
+    gateways: tuple[str, ...] = ()
+    ignore_uri_case: bool = False
+
+
+class PortSelector(Model, frozen=True, kw_only=True):
+    """Destination.port."""
+
+    number: int = 0
+
+
+class Destination(Model, frozen=True, kw_only=True):
+    """Where to: host, subset, port."""
+
+    host: str
+    subset: str = ""
+    port: PortSelector | None = None
+
+
+class HeaderOperations(Model, frozen=True, kw_only=True):
+    """Headers.HeaderOperations."""
+
+    set: dict[str, str] = {}
+    add: dict[str, str] = {}
+    remove: tuple[str, ...] = ()
+
+
+class Headers(Model, frozen=True, kw_only=True):
+    """Headers of a route."""
+
+    request: HeaderOperations = HeaderOperations()
+    response: HeaderOperations = HeaderOperations()
+
+
+class RouteDestination(Model, frozen=True, kw_only=True):
+    """HTTPRouteDestination; one destination without a weight has all of it."""
+
+    destination: Destination
+    weight: int = 0
+    headers: Headers | None = None
+
+
+class Retries(Model, frozen=True, kw_only=True):
+    """HTTPRetry."""
+
+    attempts: int = 2
+    per_try_timeout: str = ""
+    retry_on: str = ""
+    retry_remote_localities: bool | None = None
+    ignore_previous_hosts: bool | None = None
+    backoff: str = ""
+
+
+class DirectResponse(Model, frozen=True, kw_only=True):
+    """HTTPDirectResponse."""
+
+    status: int
+    body: dict[str, Any] = {}
+
+
+class HttpRoute(Model, frozen=True, kw_only=True):
+    """HTTPRoute of a VirtualService. What we do not enforce yet is kept raw so that it can be refused by name."""
+
+    name: str = ""
+    match: tuple[HttpMatch, ...] = ()
+    route: tuple[RouteDestination, ...] = ()
+    timeout: str = ""
+    retries: Retries | None = None
+    headers: Headers = Headers()
+    direct_response: DirectResponse | None = None
+    redirect: dict[str, Any] | None = None
+    rewrite: dict[str, Any] | None = None
+    delegate: dict[str, Any] | None = None
+    fault: dict[str, Any] | None = None
+    mirror: dict[str, Any] | None = None
+    mirrors: tuple[dict[str, Any], ...] = ()
+    mirror_percent: int | None = None
+    mirror_percentage: dict[str, Any] | None = None
+    cors_policy: dict[str, Any] | None = None
+
+
+class VirtualServiceSpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    hosts: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    http: tuple[HttpRoute, ...] = ()
+    tls: tuple[dict[str, Any], ...] = ()
+    tcp: tuple[dict[str, Any], ...] = ()
+    export_to: tuple[str, ...] = ()
+
+
+class VirtualService(Object, frozen=True, kw_only=True):
+    """networking.istio.io VirtualService."""
+
+    spec: VirtualServiceSpec = VirtualServiceSpec()
+
+
+class ClientTlsSettings(Model, frozen=True, kw_only=True):
+    """trafficPolicy.tls."""
+
+    mode: str = ""
+
+
+class LbSettings(Model, frozen=True, kw_only=True):
+    """trafficPolicy.loadBalancer."""
+
+    simple: str = ""
+    consistent_hash: dict[str, Any] | None = None
+    locality_lb_setting: dict[str, Any] | None = None
+    warmup: dict[str, Any] | None = None
+    warmup_duration_secs: str = ""
+
+
+class TrafficPolicySpec(Model, frozen=True, kw_only=True):
+    """trafficPolicy of a host or a subset."""
+
+    load_balancer: LbSettings | None = None
+    tls: ClientTlsSettings | None = None
+    connection_pool: dict[str, Any] | None = None
+    outlier_detection: dict[str, Any] | None = None
+    port_level_settings: tuple[dict[str, Any], ...] = ()
+    tunnel: dict[str, Any] | None = None
+    proxy_protocol: dict[str, Any] | None = None
+    retry_budget: dict[str, Any] | None = None
+
+
+class SubsetSpec(Model, frozen=True, kw_only=True):
+    """spec.subsets[]."""
+
+    name: str
+    labels: dict[str, str] = {}
+    traffic_policy: TrafficPolicySpec | None = None
+
+
+class DestinationRuleSpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    host: str = ""
+    traffic_policy: TrafficPolicySpec | None = None
+    subsets: tuple[SubsetSpec, ...] = ()
+    export_to: tuple[str, ...] = ()
+    workload_selector: dict[str, Any] | None = None
+
+
+class DestinationRule(Object, frozen=True, kw_only=True):
+    """networking.istio.io DestinationRule."""
+
+    spec: DestinationRuleSpec = DestinationRuleSpec()
+
+
+class MutualTls(Model, frozen=True, kw_only=True):
+    """PeerAuthentication.MutualTLS."""
+
+    mode: str = "UNSET"
+
+
+class WorkloadSelector(Model, frozen=True, kw_only=True):
+    """selector.matchLabels; absent selects the whole namespace."""
+
+    match_labels: dict[str, str] = {}
+
+
+class PeerAuthenticationSpec(Model, frozen=True, kw_only=True):
+    """spec; `port_level_mtls` keys are port numbers of the workload as text, and need a selector."""
+
+    selector: WorkloadSelector | None = None
+    mtls: MutualTls = MutualTls()
+    port_level_mtls: dict[str, MutualTls] = {}
+
+
+class PeerAuthentication(Object, frozen=True, kw_only=True):
+    """security.istio.io PeerAuthentication."""
+
+    spec: PeerAuthenticationSpec = PeerAuthenticationSpec()

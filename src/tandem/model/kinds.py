@@ -1,0 +1,167 @@
+"""The registry of kinds: group, served versions, plural, scope, and the model class. Order is data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tandem.model import core, gateway, istio, policy
+from tandem.model.meta import Object
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind that the API serves. `versions[0]` is the storage version (the others are the same in form)."""
+
+    group: str
+    versions: tuple[str, ...]
+    kind: str
+    plural: str
+    singular: str
+    short: tuple[str, ...] = ()
+    namespaced: bool = True
+    status: bool = False
+    """True if it has a status subresource."""
+    cls: type[Object]
+
+    @property
+    def api_version(self) -> str:
+        """`group/version` (or `version` in the core group) of the storage version."""
+        return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Namespace",
+        plural="namespaces",
+        singular="namespace",
+        short=("ns",),
+        namespaced=False,
+        status=True,
+        cls=core.Namespace,
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Node",
+        plural="nodes",
+        singular="node",
+        short=("no",),
+        namespaced=False,
+        status=True,
+        cls=core.Node,
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="ServiceAccount",
+        plural="serviceaccounts",
+        singular="serviceaccount",
+        short=("sa",),
+        cls=core.ServiceAccount,
+    ),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="ConfigMap",
+        plural="configmaps",
+        singular="configmap",
+        short=("cm",),
+        cls=core.ConfigMap,
+    ),
+    Kind(group="", versions=("v1",), kind="Secret", plural="secrets", singular="secret", cls=core.Secret),
+    Kind(
+        group="",
+        versions=("v1",),
+        kind="Service",
+        plural="services",
+        singular="service",
+        short=("svc",),
+        status=True,
+        cls=core.Service,
+    ),
+    Kind(
+        group="", versions=("v1",), kind="Pod", plural="pods", singular="pod", short=("po",), status=True, cls=core.Pod
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="Deployment",
+        plural="deployments",
+        singular="deployment",
+        short=("deploy",),
+        status=True,
+        cls=core.Deployment,
+    ),
+    Kind(
+        group="discovery.k8s.io",
+        versions=("v1",),
+        kind="EndpointSlice",
+        plural="endpointslices",
+        singular="endpointslice",
+        cls=core.EndpointSlice,
+    ),
+    Kind(
+        group="networking.k8s.io",
+        versions=("v1",),
+        kind="NetworkPolicy",
+        plural="networkpolicies",
+        singular="networkpolicy",
+        short=("netpol",),
+        status=True,
+        cls=policy.NetworkPolicy,
+    ),
+    Kind(
+        group="networking.istio.io",
+        versions=("v1", "v1beta1", "v1alpha3"),
+        kind="VirtualService",
+        plural="virtualservices",
+        singular="virtualservice",
+        short=("vs",),
+        status=True,
+        cls=istio.VirtualService,
+    ),
+    Kind(
+        group="networking.istio.io",
+        versions=("v1", "v1beta1", "v1alpha3"),
+        kind="DestinationRule",
+        plural="destinationrules",
+        singular="destinationrule",
+        short=("dr",),
+        status=True,
+        cls=istio.DestinationRule,
+    ),
+    Kind(
+        group="security.istio.io",
+        versions=("v1", "v1beta1"),
+        kind="PeerAuthentication",
+        plural="peerauthentications",
+        singular="peerauthentication",
+        short=("pa",),
+        status=True,
+        cls=istio.PeerAuthentication,
+    ),
+    Kind(
+        group="gateway.networking.k8s.io",
+        versions=("v1", "v1beta1"),
+        kind="HTTPRoute",
+        plural="httproutes",
+        singular="httproute",
+        status=True,
+        cls=gateway.HTTPRoute,
+    ),
+)
+
+BY_KIND: Final[dict[str, Kind]] = {k.kind: k for k in KINDS}
+
+
+def find(name: str) -> Kind | None:
+    """The kind that a user means by `pods`, `po`, `Pod`, `virtualservice.networking.istio.io`; None if unknown."""
+    wanted = name.lower()
+    for kind in KINDS:
+        names = {kind.plural, kind.singular, kind.kind.lower(), *kind.short}
+        if wanted in names or (kind.group and wanted in {f"{n}.{kind.group}" for n in names}):
+            return kind
+    return None

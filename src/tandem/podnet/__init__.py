@@ -1,0 +1,1 @@
+"""The CNI verbs on the agent's side."""

@@ -1,0 +1,1 @@
+"""The whole wiring of each process on one page each."""

@@ -1,0 +1,23 @@
+"""The marks by which everything that we put into the kernel is recognised as ours, also after a crash."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLE: Final = "tandem"
+"""Name of our nftables table (family inet), in the node's namespace and in each meshed pod's."""
+
+LINK_ALIAS: Final = "tandem:"
+"""Prefix of the alias (IFLA_IFALIAS) of every link that we create."""
+
+ROUTE_PROTOCOL: Final = 116
+"""rtm_protocol of our routes and rules, and ifa_proto of our addresses."""
+
+NETNS_PREFIX: Final = "tandem-"
+"""Prefix of network namespaces under /run/netns that `tandem up` creates."""
+
+NFLOG_GROUP: Final = 116
+"""Where dropped packets are reported."""
+
+ENVOY_MARK: Final = 0x539
+"""SO_MARK on Envoy's own sockets inside pods: not captured again. Pods lack NET_ADMIN and cannot set it."""

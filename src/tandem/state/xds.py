@@ -1,0 +1,38 @@
+"""An xDS snapshot: type URL -> resource name -> resource, with content versions and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tandem.base.problems import Origin
+
+ENVOY: Final = "type.googleapis.com/envoy."
+LISTENER: Final = ENVOY + "config.listener.v3.Listener"
+CLUSTER: Final = ENVOY + "config.cluster.v3.Cluster"
+ENDPOINT: Final = ENVOY + "config.endpoint.v3.ClusterLoadAssignment"
+ROUTE: Final = ENVOY + "config.route.v3.RouteConfiguration"
+SECRET: Final = ENVOY + "extensions.transport_sockets.tls.v3.Secret"
+
+# The order in which Envoy must hear of them (design decision: CDS, EDS, LDS, RDS; secrets are asked for by name).
+ORDER: Final = (CLUSTER, ENDPOINT, SECRET, LISTENER, ROUTE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One xDS resource as a JSON tree in protobuf's JSON mapping, snake_case field names as in the .proto files.
+
+    `origins` are the manifests whose acceptance depends on Envoy's acceptance of this resource.
+    """
+
+    name: str
+    body: Mapping[str, Any]
+    origins: frozenset[Origin] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything one Envoy should have. Secrets are not here: private keys stay in the identity driver."""
+
+    resources: Mapping[str, Mapping[str, Resource]] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Model -> IR, with Problems. Pure: whole World in, whole value out."""

@@ -1,0 +1,1 @@
+"""The process runtime of `tandem up`: pods as processes in their own namespaces."""
