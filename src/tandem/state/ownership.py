@@ -21,3 +21,12 @@ NFLOG_GROUP: Final = 116
 
 ENVOY_MARK: Final = 0x539
 """SO_MARK on Envoy's own sockets inside pods: not captured again. Pods lack NET_ADMIN and cannot set it."""
+
+INBOUND_MARK: Final = 0x53A
+"""SO_MARK on Envoy's connections to the application inside a pod, made with the client's address (original_src)."""
+
+TPROXY_MARK: Final = 0x53B
+"""Set on packets that a pod's namespace hands to Envoy's transparent inbound socket."""
+
+POD_ROUTE_TABLE: Final = 116
+"""In a pod: `local default dev lo`, looked up for INBOUND_MARK and TPROXY_MARK."""
