@@ -41,7 +41,7 @@ StringMatch = Exact | Prefix | PathPrefix | Regex | Present
 
 
 class HeaderMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A header (name in lower case) and what its value must be; `invert` turns the answer round."""
+    """A header (name in lower case) and what its value must be; `invert` turns the answer round, also if it is absent."""
 
     name: str
     match: StringMatch
@@ -97,9 +97,14 @@ class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
-    """Send to one of the backends, by weight."""
+    """Send to one of the backends, by weight.
+
+    A backend that names no Service or subset that exists keeps its share, which is answered with `missing_status`
+    (503 for Istio objects, 500 for Gateway API routes).
+    """
 
     backends: tuple[Backend, ...]
+    missing_status: int = 503
 
 
 class Respond(msgspec.Struct, frozen=True, kw_only=True, tag="respond"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.model.meta import Model, Object
+from tandem.model.meta import Condition, Model, Object
 
 
 class ParentReference(Model, frozen=True, kw_only=True):
@@ -125,7 +125,22 @@ class HttpRouteSpec(Model, frozen=True, kw_only=True):
     rules: tuple[HttpRouteRule, ...] = (HttpRouteRule(),)
 
 
+class RouteParentStatus(Model, frozen=True, kw_only=True):
+    """status.parents[]: what one controller says of the route under one parent."""
+
+    parent_ref: ParentReference
+    controller_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class RouteStatus(Model, frozen=True, kw_only=True):
+    """status; entries of other controllers are kept as they are."""
+
+    parents: tuple[RouteParentStatus, ...] = ()
+
+
 class HTTPRoute(Object, frozen=True, kw_only=True):
     """gateway.networking.k8s.io HTTPRoute."""
 
     spec: HttpRouteSpec = HttpRouteSpec()
+    status: RouteStatus = RouteStatus()

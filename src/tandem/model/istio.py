@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.model.meta import Model, Object
+from tandem.model.meta import Model, Object, Status
 
 
 class StringMatch(Model, frozen=True, kw_only=True):
@@ -124,6 +124,7 @@ class VirtualService(Object, frozen=True, kw_only=True):
     """networking.istio.io VirtualService."""
 
     spec: VirtualServiceSpec = VirtualServiceSpec()
+    status: Status = Status()
 
 
 class ClientTlsSettings(Model, frozen=True, kw_only=True):
@@ -177,6 +178,7 @@ class DestinationRule(Object, frozen=True, kw_only=True):
     """networking.istio.io DestinationRule."""
 
     spec: DestinationRuleSpec = DestinationRuleSpec()
+    status: Status = Status()
 
 
 class MutualTls(Model, frozen=True, kw_only=True):
@@ -203,3 +205,4 @@ class PeerAuthentication(Object, frozen=True, kw_only=True):
     """security.istio.io PeerAuthentication."""
 
     spec: PeerAuthenticationSpec = PeerAuthenticationSpec()
+    status: Status = Status()

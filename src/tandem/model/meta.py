@@ -58,6 +58,12 @@ class Condition(Model, frozen=True, kw_only=True):
     last_transition_time: str | None = None
 
 
+class Status(Model, frozen=True, kw_only=True):
+    """status of the kinds whose conditions we write."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
 class Object(Model, frozen=True, kw_only=True):
     """What all kinds share."""
 

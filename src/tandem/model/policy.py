@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from tandem.model.core import IntOrString
-from tandem.model.meta import Model, Object
+from tandem.model.meta import Model, Object, Status
 from tandem.model.selectors import LabelSelector
 
 
@@ -63,6 +63,7 @@ class NetworkPolicy(Object, frozen=True, kw_only=True):
     """networking.k8s.io/v1 NetworkPolicy."""
 
     spec: NetworkPolicySpec = NetworkPolicySpec()
+    status: Status = Status()
 
     @property
     def types(self) -> frozenset[str]:
