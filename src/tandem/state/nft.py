@@ -1,0 +1,305 @@
+"""An nftables table as structured values: what compilers make, what the driver compares, applies and traces.
+
+Text is made only in `nft_text.py`. One Ruleset is one table (`inet tandem`) in one network namespace.
+Element data: an atom is text (`10.0.0.1`, `tcp`, `td0a1b`), a number, a Prefix or a Range; a key is a tuple of atoms.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from tandem.state import ownership
+
+
+class Struct(msgspec.Struct, frozen=True):
+    """Base of the values here: frozen, hashable, compared by content."""
+
+
+class Field(Enum):
+    """What a rule can look at, by its nft name."""
+
+    IIFNAME = "meta iifname"
+    OIFNAME = "meta oifname"
+    NFPROTO = "meta nfproto"
+    L4PROTO = "meta l4proto"
+    MARK = "meta mark"
+    SKUID = "meta skuid"
+    SADDR4 = "ip saddr"
+    DADDR4 = "ip daddr"
+    SADDR6 = "ip6 saddr"
+    DADDR6 = "ip6 daddr"
+    SPORT = "th sport"
+    DPORT = "th dport"
+    TCP_SPORT = "tcp sport"
+    TCP_DPORT = "tcp dport"
+    UDP_DPORT = "udp dport"
+    CT_STATE = "ct state"
+    CT_MARK = "ct mark"
+    CT_STATUS = "ct status"
+    SOCKET_TRANSPARENT = "socket transparent"
+    SOCKET_MARK = "socket mark"
+    FIB_DADDR_TYPE = "fib daddr type"
+
+
+class Prefix(Struct, frozen=True, order=True):
+    """An address prefix, `10.0.0.0/8` as ("10.0.0.0", 8)."""
+
+    address: str
+    length: int
+
+
+class Range(Struct, frozen=True, order=True):
+    """An inclusive range of numbers (ports)."""
+
+    first: int
+    last: int
+
+
+Atom = str | int | Prefix | Range
+Key = tuple[Atom, ...]
+
+
+# Matches: all matches of a rule must hold.
+
+
+class Is(Struct, frozen=True):
+    """The field has this value (`negate`: has not). A name ending in `*` matches by prefix (interfaces)."""
+
+    field: Field
+    value: Atom
+    negate: bool = False
+
+
+class OneOf(Struct, frozen=True):
+    """The field has one of these values (an anonymous set); for CT_STATE: any of these states."""
+
+    field: Field
+    values: tuple[Atom, ...]
+    negate: bool = False
+
+
+class InSet(Struct, frozen=True):
+    """The fields, concatenated, are a key of the named set."""
+
+    fields: tuple[Field, ...]
+    name: str
+    negate: bool = False
+
+
+class NoSyn(Struct, frozen=True):
+    """A TCP segment that does not open a connection (SYN alone is not set among FIN, SYN, RST, ACK)."""
+
+
+Match = Is | OneOf | InSet | NoSyn
+
+
+# Statements: run in order once the matches hold; a verdict, where there is one, comes last.
+
+
+class Accept(Struct, frozen=True):
+    """Ends this base chain; later base chains still judge."""
+
+
+class Drop(Struct, frozen=True):
+    """Silently drops the packet for good."""
+
+
+class Return(Struct, frozen=True):
+    """Back to the calling chain, or to the policy of the base chain."""
+
+
+class Jump(Struct, frozen=True):
+    """Runs a chain and comes back."""
+
+    chain: str
+
+
+class Goto(Struct, frozen=True):
+    """Runs a chain and does not come back to this one."""
+
+    chain: str
+
+
+class Reject(Struct, frozen=True):
+    """TCP reset (`tcp_reset`, for rules that match TCP) or ICMP port unreachable."""
+
+    tcp_reset: bool = False
+
+
+class Dispatch(Struct, frozen=True):
+    """The verdict that the named verdict map has for the fields; no entry: go on with the next statement."""
+
+    fields: tuple[Field, ...]
+    map: str
+
+
+class Log(Struct, frozen=True):
+    """Copy the packet to an NFLOG group."""
+
+    prefix: str
+    group: int = ownership.NFLOG_GROUP
+    snaplen: int = 128
+
+
+class Limit(Struct, frozen=True):
+    """Go on with this rule only for so many packets a second."""
+
+    per_second: int
+    burst: int
+
+
+class Counter(Struct, frozen=True):
+    """Count packets and bytes."""
+
+
+class SetMark(Struct, frozen=True):
+    """`meta mark set value` (or `ct mark set value`)."""
+
+    target: Field
+    value: int
+
+
+class CopyMark(Struct, frozen=True):
+    """`meta mark set ct mark` (restore) or `ct mark set meta mark` (save)."""
+
+    target: Field
+    source: Field
+
+
+class RandomMark(Struct, frozen=True):
+    """`target set numgen random mod modulus`."""
+
+    target: Field
+    modulus: int
+
+
+class Redirect(Struct, frozen=True):
+    """To a port of this namespace (nat hooks)."""
+
+    port: int
+
+
+class TProxy(Struct, frozen=True):
+    """Hand to a transparent socket; `family` is `ip` or `ip6`; `address` empty keeps the destination address."""
+
+    family: str
+    port: int
+    address: str = ""
+
+
+class DnatMap(Struct, frozen=True):
+    """New destination address and port from the named data map (`… : address . port`) by the fields."""
+
+    family: str
+    fields: tuple[Field, ...]
+    map: str
+
+
+class Snat(Struct, frozen=True):
+    """New source address."""
+
+    family: str
+    address: str
+
+
+class Masquerade(Struct, frozen=True):
+    """New source address: that of the outgoing interface."""
+
+
+Statement = (
+    Accept
+    | Drop
+    | Return
+    | Jump
+    | Goto
+    | Reject
+    | Dispatch
+    | Log
+    | Limit
+    | Counter
+    | SetMark
+    | CopyMark
+    | RandomMark
+    | Redirect
+    | TProxy
+    | DnatMap
+    | Snat
+    | Masquerade
+)
+Verdict = Accept | Drop | Return | Jump | Goto
+
+
+class Rule(Struct, frozen=True, kw_only=True):
+    """If every match holds, run the statements."""
+
+    match: tuple[Match, ...] = ()
+    then: tuple[Statement, ...]
+    comment: str = ""
+
+
+class Hook(Struct, frozen=True, kw_only=True):
+    """Where a base chain is attached. `type`: filter, nat, route. `priority` as a number; lower runs first."""
+
+    type: str
+    hook: str
+    priority: int
+    policy: str = "accept"
+
+
+class Chain(Struct, frozen=True, kw_only=True):
+    """A base chain (with `base`) or a chain that others jump to."""
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    base: Hook | None = None
+
+
+class Set(Struct, frozen=True, kw_only=True):
+    """A named set; `type` has one nft type per part of the key, `interval` is for elements with prefixes or ranges."""
+
+    name: str
+    type: tuple[str, ...]
+    interval: bool = False
+    elements: frozenset[Key] = frozenset()
+
+
+class Map(Struct, frozen=True, kw_only=True):
+    """A named map: verdicts (`data == ("verdict",)`) or data tuples of the types in `data`."""
+
+    name: str
+    type: tuple[str, ...]
+    data: tuple[str, ...] = ("verdict",)
+    interval: bool = False
+    elements: frozenset[tuple[Key, Verdict | Key]] = frozenset()
+
+
+class Ruleset(Struct, frozen=True, kw_only=True):
+    """One table. Chains, sets and maps sorted by name; names are unique among chains, and among sets and maps."""
+
+    table: str = ownership.TABLE
+    chains: tuple[Chain, ...] = ()
+    sets: tuple[Set, ...] = ()
+    maps: tuple[Map, ...] = ()
+
+    def chain(self, name: str) -> Chain:
+        """The chain of that name; raises KeyError."""
+        for chain in self.chains:
+            if chain.name == name:
+                return chain
+        raise KeyError(name)
+
+
+def ruleset(*, chains: tuple[Chain, ...] = (), sets: tuple[Set, ...] = (), maps: tuple[Map, ...] = ()) -> Ruleset:
+    """A Ruleset with its parts in order."""
+    return Ruleset(
+        chains=tuple(sorted(chains, key=lambda c: c.name)),
+        sets=tuple(sorted(sets, key=lambda s: s.name)),
+        maps=tuple(sorted(maps, key=lambda m: m.name)),
+    )
+
+
+def owns(family: str, table: str) -> bool:
+    """True for the table that is ours, in any namespace."""
+    return family == "inet" and table == ownership.TABLE
