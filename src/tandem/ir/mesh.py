@@ -41,7 +41,7 @@ StringMatch = Exact | Prefix | PathPrefix | Regex | Present
 
 
 class HeaderMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A header (name in lower case) and what its value must be; `invert` turns the answer round, also if it is absent."""
+    """A header (name in lower case) and what its value must be; `invert` turns the answer round (absent: true)."""
 
     name: str
     match: StringMatch

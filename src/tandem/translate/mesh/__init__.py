@@ -1,0 +1,1 @@
+"""Routing and traffic policy: the front ends and what joins them."""

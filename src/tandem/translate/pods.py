@@ -1,0 +1,112 @@
+"""Pod -> ir LocalPod with its node, identity, mTLS modes and policy sets, and Problems. Pure.
+
+Only pods with a link of their own are here: bound to a node, not on the host's network, not finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tandem.base.ids import NodeName, PodUid, SpiffeId
+from tandem.base.problems import Problem, Severity
+from tandem.ir.fabric import LocalPod, PortMtls
+from tandem.ir.policy import PolicyIR
+from tandem.model import core
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+from tandem.translate.membership import Membership, membership, namespace_problems
+from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.options import Options
+from tandem.translate.protocols import app_protocol
+
+
+class Pods(msgspec.Struct, frozen=True, kw_only=True):
+    """Translated pods by uid, and the node of each."""
+
+    pods: dict[str, LocalPod]
+    nodes: dict[str, NodeName]
+    problems: tuple[Problem, ...] = ()
+
+
+def spiffe_id(trust_domain: str, namespace: str, service_account: str) -> SpiffeId:
+    """The identity of a workload."""
+    return SpiffeId(f"spiffe://{trust_domain}/ns/{namespace}/sa/{service_account}")
+
+
+def has_link(pod: core.Pod) -> bool:
+    """True for pods that a node wires: bound, with a network of their own, and not finished."""
+    return bool(pod.spec.node_name) and not pod.spec.host_network and not pod.finished
+
+
+def translate_pods(world: World, options: Options, policy: PolicyIR) -> Pods:
+    """Every pod that a node wires; `policy` says which policy sets judge them."""
+    index = PeerAuthIndex(world, options.root_namespace)
+    services = _services_by_namespace(world)
+    pods: dict[str, LocalPod] = {}
+    nodes: dict[str, NodeName] = {}
+    problems = [*namespace_problems(world), *index.problems]
+    for pod in world.sorted(core.Pod):
+        if not has_link(pod):
+            continue
+        uid = pod.metadata.uid
+        member = membership(pod, world.namespace_labels.get(pod.metadata.namespace, {}))
+        modes = index.modes(pod)
+        problems.extend(member.problems)
+        problems.extend(_outside(pod, member, modes))
+        pods[uid] = LocalPod(
+            uid=PodUid(uid),
+            namespace=pod.metadata.namespace,
+            name=pod.metadata.name,
+            service_account=pod.spec.service_account_name,
+            identity=spiffe_id(options.trust_domain, pod.metadata.namespace, pod.spec.service_account_name),
+            labels=tuple(sorted(pod.metadata.labels.items())),
+            meshed=member.meshed,
+            ingress=policy.ingress.get(uid),
+            egress=policy.egress.get(uid),
+            mtls=modes,
+            plain_http_ports=_http_ports(pod, services.get(pod.metadata.namespace, ())),
+        )
+        nodes[uid] = NodeName(pod.spec.node_name)
+    return Pods(pods=pods, nodes=nodes, problems=tuple(problems))
+
+
+def _services_by_namespace(world: World) -> Mapping[str, tuple[core.Service, ...]]:
+    found: dict[str, list[core.Service]] = {}
+    for service in world.sorted(core.Service):
+        found.setdefault(service.metadata.namespace, []).append(service)
+    return {k: tuple(v) for k, v in found.items()}
+
+
+def _http_ports(pod: core.Pod, services: tuple[core.Service, ...]) -> tuple[int, ...]:
+    found: set[int] = set()
+    for service in services:
+        if not matches_map(service.spec.selector, pod.metadata.labels):
+            continue
+        for port in service.spec.ports:
+            number = target_port(port, pod)
+            if app_protocol(port).is_http and number is not None:
+                found.add(number)
+    return tuple(sorted(found))
+
+
+def target_port(port: core.ServicePort, pod: core.Pod) -> int | None:
+    """The number behind a Service's port on `pod`; None if the pod has no container port of that name."""
+    target = port.target_port if port.target_port is not None else port.port
+    if isinstance(target, int):
+        return target
+    for container in pod.spec.containers:
+        for offered in container.ports:
+            if offered.name == target and offered.protocol == port.protocol:
+                return offered.container_port
+    return None
+
+
+def _outside(pod: core.Pod, member: Membership, modes: tuple[PortMtls, ...]) -> tuple[Problem, ...]:
+    """A PeerAuthentication that names this very pod by a selector, while the pod is not in the mesh."""
+    if member.meshed:
+        return ()
+    origins = {m.origin for m in modes if m.origin is not None and m.port}
+    text = f"pod {pod.metadata.namespace}/{pod.metadata.name} is selected but not in the mesh ({member.because})"
+    return tuple(Problem(at=o, code="NotInMesh", text=text, severity=Severity.WARNING) for o in sorted(origins))

@@ -1,0 +1,144 @@
+"""Service and EndpointSlice -> ir Service and Endpoints, keyed `namespace/name`, with Problems. Pure.
+
+Endpoints are the ready ones; where a port has none, those that still serve while they terminate, as kube-proxy does.
+An endpoint whose pod takes mTLS on some ports and DISABLEs it on others appears twice, with identity and without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tandem.base.ids import NodeName, PodUid, SpiffeId
+from tandem.base.problems import Problem, Severity
+from tandem.ir import fabric
+from tandem.ir.fabric import MtlsMode
+from tandem.model import core
+from tandem.model.world import World
+from tandem.translate.mesh.istio.peerauth import mode_of
+from tandem.translate.protocols import app_protocol
+
+Slices = tuple[core.EndpointSlice, ...]
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """The result, keyed `namespace/name`."""
+
+    services: dict[str, fabric.Service]
+    endpoints: dict[str, fabric.Endpoints]
+    problems: tuple[Problem, ...] = ()
+
+
+def translate_services(world: World, pods: dict[str, fabric.LocalPod]) -> Services:
+    """All Services and their endpoints; `pods` are the translated pods by uid."""
+    services: dict[str, fabric.Service] = {}
+    endpoints: dict[str, fabric.Endpoints] = {}
+    problems: list[Problem] = []
+    for service in world.sorted(core.Service):
+        key = f"{service.metadata.namespace}/{service.metadata.name}"
+        services[key] = _service(service)
+        slices = world.slices_by_service.get(service.key, ())
+        found = tuple(sorted(_endpoints(slices, pods), key=_order))
+        endpoints[key] = fabric.Endpoints(
+            namespace=service.metadata.namespace, service=service.metadata.name, endpoints=found
+        )
+        problems.extend(_slice_problems(slices))
+    return Services(services=services, endpoints=endpoints, problems=tuple(problems))
+
+
+def _service(service: core.Service) -> fabric.Service:
+    spec = service.spec
+    ips = spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
+    return fabric.Service(
+        namespace=service.metadata.namespace,
+        name=service.metadata.name,
+        cluster_ips=tuple(ip for ip in ips if ip and ip != "None"),
+        ports=tuple(
+            fabric.ServicePort(name=p.name, port=p.port, protocol=p.protocol, app=app_protocol(p)) for p in spec.ports
+        ),
+        external_name=spec.external_name if spec.type == "ExternalName" else "",
+    )
+
+
+class _Candidate(msgspec.Struct, frozen=True):
+    """One address with one numbered port, as a slice lists it."""
+
+    port: str
+    number: int
+    endpoint: core.SliceEndpoint
+    address: str
+
+
+def _endpoints(slices: Slices, pods: dict[str, fabric.LocalPod]) -> Iterable[fabric.Endpoint]:
+    chosen: dict[str, list[_Candidate]] = {}
+    for candidates in _by_port(slices).values():
+        ready = [c for c in candidates if c.endpoint.conditions.ready is not False]
+        for candidate in ready or [c for c in candidates if _serves_last(c.endpoint.conditions)]:
+            chosen.setdefault(candidate.address, []).append(candidate)
+    for address, candidates in chosen.items():
+        ref = candidates[0].endpoint.target_ref
+        pod = pods.get(ref.uid) if ref is not None and ref.kind == "Pod" else None
+        for identity in (pod.identity, None) if pod is not None and pod.meshed else (None,):
+            ports = {c.port: c.number for c in candidates if _identity(pod, c.number) == identity}
+            if ports:
+                yield _endpoint(address, candidates[0].endpoint, pod, (identity, tuple(sorted(ports.items()))))
+
+
+def _by_port(slices: Slices) -> dict[str, list[_Candidate]]:
+    found: dict[str, dict[str, _Candidate]] = {}
+    for piece in slices:
+        if piece.address_type == "FQDN":
+            continue
+        for port in piece.ports:
+            for endpoint in piece.endpoints if port.port is not None else ():
+                for address in endpoint.addresses[:1]:  # KEP-752: only the first address is used
+                    candidate = _Candidate(port.name, port.port or 0, endpoint, address)
+                    known = found.setdefault(port.name, {}).get(address)
+                    # While an endpoint moves from one slice to another it is in both: the ready entry counts.
+                    if known is None or known.endpoint.conditions.ready is False:
+                        found[port.name][address] = candidate
+    return {name: list(by_address.values()) for name, by_address in found.items()}
+
+
+def _serves_last(conditions: core.EndpointConditions) -> bool:
+    serving = conditions.serving if conditions.serving is not None else conditions.ready is not False
+    return serving and conditions.terminating is True
+
+
+def _identity(pod: fabric.LocalPod | None, port: int) -> SpiffeId | None:
+    if pod is None or not pod.meshed or mode_of(pod.mtls, port).mode is MtlsMode.DISABLE:
+        return None
+    return pod.identity
+
+
+def _endpoint(
+    address: str,
+    endpoint: core.SliceEndpoint,
+    pod: fabric.LocalPod | None,
+    how: tuple[SpiffeId | None, tuple[tuple[str, int], ...]],
+) -> fabric.Endpoint:
+    ref = endpoint.target_ref
+    identity, ports = how
+    return fabric.Endpoint(
+        address=address,
+        ports=ports,
+        pod=PodUid(ref.uid) if ref is not None and ref.kind == "Pod" and ref.uid else None,
+        pod_name=ref.name if ref is not None and ref.kind == "Pod" else "",
+        node=NodeName(endpoint.node_name) if endpoint.node_name else None,
+        labels=pod.labels if pod is not None else (),
+        identity=identity,
+        hostname=endpoint.hostname,
+    )
+
+
+def _order(endpoint: fabric.Endpoint) -> tuple[bool, str, bool]:
+    return ":" in endpoint.address, endpoint.address, endpoint.identity is None
+
+
+def _slice_problems(slices: Slices) -> Iterable[Problem]:
+    for piece in slices:
+        if piece.address_type == "FQDN":
+            text = "addresses of type FQDN are not used; list IPv4 or IPv6 addresses, or use an ExternalName Service"
+            at = piece.origin("addressType")
+            yield Problem(at=at, code="UnsupportedValue", text=text, severity=Severity.WARNING)
