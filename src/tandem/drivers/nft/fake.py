@@ -1,0 +1,45 @@
+"""NftDriver in memory: refuses what the kernel refuses, changes nothing when it fails."""
+
+from __future__ import annotations
+
+from tandem.base.problems import DriverError
+from tandem.drivers.nft.plan import Delta, ReplaceTable, apply
+from tandem.state import nft
+
+
+class FakeNft:
+    """Holds the table; `applied` counts transactions."""
+
+    def __init__(self) -> None:
+        self._table: nft.Ruleset | None = None
+        self._failure: Exception | None = None
+        self.applied = 0
+
+    def fail_next(self, error: Exception) -> None:
+        """The next call raises this."""
+        self._failure = error
+
+    def read(self) -> nft.Ruleset | None:
+        """The table as applied."""
+        return self._table
+
+    def apply(self, delta: Delta) -> None:
+        """One transaction."""
+        self._maybe_fail()
+        if self._table is None and not (delta.operations and isinstance(delta.operations[0], ReplaceTable)):
+            raise DriverError("nftables refused the transaction: no table")
+        try:
+            self._table = apply(delta, self._table)
+        except ValueError as err:
+            raise DriverError(f"nftables refused the transaction: {err}") from err
+        self.applied += 1
+
+    def remove(self) -> None:
+        """Deletes the table."""
+        self._maybe_fail()
+        self._table = None
+
+    def _maybe_fail(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure:
+            raise failure

@@ -1,0 +1,280 @@
+"""plan(actual, desired): the operations of one transaction, and `apply`, what they mean. Pure.
+
+Elements of sets and maps are added and deleted one by one; a chain whose rules differ is flushed and filled again,
+which keeps what refers to it; everything else stays as it is. Without knowledge of the actual state, or when the
+declaration of something that exists changed, the table is replaced as a whole, in the same one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar, assert_never
+
+import msgspec
+
+from tandem.state import nft
+from tandem.state.nft import Struct
+
+MapItem = tuple[nft.Key, nft.Verdict | nft.Key]
+Container = nft.Set | nft.Map
+
+
+class ReplaceTable(Struct, frozen=True):
+    """Drop whatever the table holds; an empty table is there afterwards."""
+
+
+class AddChain(Struct, frozen=True):
+    """Declare a chain, without rules."""
+
+    name: str
+    base: nft.Hook | None
+
+
+class FlushChain(Struct, frozen=True):
+    """Remove all rules of a chain."""
+
+    name: str
+
+
+class DeleteChain(Struct, frozen=True):
+    """Remove an empty chain that nothing refers to."""
+
+    name: str
+
+
+class AddRules(Struct, frozen=True):
+    """Append rules to a chain."""
+
+    chain: str
+    rules: tuple[nft.Rule, ...]
+
+
+class AddContainer(Struct, frozen=True):
+    """Declare a set or map, empty."""
+
+    declared: Container
+
+
+class DeleteContainer(Struct, frozen=True):
+    """Remove a set or map that nothing refers to."""
+
+    declared: Container
+
+
+class AddElements(Struct, frozen=True):
+    """Add elements to a set (keys) or map (key, data)."""
+
+    declared: Container
+    elements: frozenset[nft.Key] | frozenset[MapItem]
+
+
+class DeleteElements(Struct, frozen=True):
+    """Remove elements that are there."""
+
+    declared: Container
+    elements: frozenset[nft.Key] | frozenset[MapItem]
+
+
+Operation = (
+    ReplaceTable
+    | AddChain
+    | FlushChain
+    | DeleteChain
+    | AddRules
+    | AddContainer
+    | DeleteContainer
+    | AddElements
+    | DeleteElements
+)
+
+
+class Delta(Struct, frozen=True, kw_only=True):
+    """One transaction. False when there is nothing to do."""
+
+    operations: tuple[Operation, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.operations)
+
+
+def plan(actual: nft.Ruleset | None, desired: nft.Ruleset) -> Delta:
+    """What makes `desired` of `actual`; None: of whatever there is."""
+    if actual == desired:
+        return Delta()
+    if actual is None or _redeclares(actual, desired):
+        return Delta(operations=(ReplaceTable(), *_changes(nft.Ruleset(), desired)))
+    return Delta(operations=_changes(actual, desired))
+
+
+def _redeclares(actual: nft.Ruleset, desired: nft.Ruleset) -> bool:
+    chains, containers = _chains(actual), _containers(actual)
+    return any(c.name in chains and chains[c.name].base != c.base for c in desired.chains) or any(
+        name in containers and _declared(containers[name]) != _declared(c) for name, c in _containers(desired).items()
+    )
+
+
+def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]:
+    """Order: declare; empty what goes or changes; then fill; then delete what nothing refers to any more."""
+    old_chains, new_chains = _chains(actual), _chains(desired)
+    old, new = _containers(actual), _containers(desired)
+    gone_chains = [c for name, c in old_chains.items() if name not in new_chains]
+    changed = [c for name, c in new_chains.items() if name not in old_chains or old_chains[name].rules != c.rules]
+    declare: list[Operation] = [AddContainer(_declared(c)) for name, c in new.items() if name not in old]
+    declare += [AddChain(c.name, c.base) for name, c in new_chains.items() if name not in old_chains]
+    empty: list[Operation] = []
+    fill: list[Operation] = []
+    for name in sorted(old.keys() | new.keys()):
+        remove, add = _element_changes(old.get(name), new.get(name))
+        empty += remove
+        fill += add
+    refill = [c for c in changed if c.name in old_chains]
+    empty += [FlushChain(c.name) for c in (*gone_chains, *refill) if old_chains[c.name].rules]
+    fill += [AddRules(c.name, c.rules) for c in changed if c.rules]
+    delete: list[Operation] = [DeleteChain(c.name) for c in gone_chains]
+    delete += [DeleteContainer(_declared(c)) for name, c in old.items() if name not in new]
+    return (*declare, *empty, *fill, *delete)
+
+
+def _element_changes(old: Container | None, new: Container | None) -> tuple[list[Operation], list[Operation]]:
+    declared = new or old
+    if declared is None:
+        return [], []
+    before = old.elements if old else frozenset()
+    after = new.elements if new else frozenset()
+    remove, add = before - after, after - before
+    empty = _declared(declared)
+    return (
+        [DeleteElements(empty, remove)] if remove else [],
+        [AddElements(empty, add)] if add else [],
+    )
+
+
+def apply(delta: Delta, actual: nft.Ruleset | None) -> nft.Ruleset:
+    """The ruleset after `delta`; raises ValueError where the kernel would refuse an operation."""
+    chains = _chains(actual or nft.Ruleset())
+    containers = _containers(actual or nft.Ruleset())
+    for operation in delta.operations:
+        if isinstance(operation, ReplaceTable):
+            chains, containers = {}, {}
+        elif isinstance(operation, AddChain | FlushChain | DeleteChain | AddRules):
+            _apply_chain(operation, chains, containers)
+        else:
+            _apply_container(operation, chains, containers)
+    return nft.ruleset(
+        chains=tuple(chains.values()),
+        sets=tuple(c for c in containers.values() if isinstance(c, nft.Set)),
+        maps=tuple(c for c in containers.values() if isinstance(c, nft.Map)),
+    )
+
+
+def _apply_chain(
+    operation: AddChain | FlushChain | DeleteChain | AddRules,
+    chains: dict[str, nft.Chain],
+    containers: Mapping[str, Container],
+) -> None:
+    match operation:
+        case AddChain(name, base):
+            _require(name not in chains, f"chain {name}: exists already")
+            chains[name] = nft.Chain(name=name, base=base)
+        case FlushChain(name):
+            old = _existing(chains, name, "chain")
+            chains[name] = nft.Chain(name=name, base=old.base)
+        case DeleteChain(name):
+            _require(not _existing(chains, name, "chain").rules, f"chain {name}: not empty")
+            users = [u for u, refers in _chain_references(chains, containers) if refers == name]
+            _require(not users, f"chain {name}: in use by {users[:1]}")
+            del chains[name]
+        case AddRules(name, rules):
+            old = _existing(chains, name, "chain")
+            for rule in rules:
+                for target in chain_targets(rule):
+                    _existing(chains, target, "chain")
+                for target in container_targets(rule):
+                    _existing(containers, target, "set or map")
+            chains[name] = nft.Chain(name=name, base=old.base, rules=old.rules + rules)
+        case _:
+            assert_never(operation)
+
+
+def _apply_container(
+    operation: AddContainer | DeleteContainer | AddElements | DeleteElements,
+    chains: Mapping[str, nft.Chain],
+    containers: dict[str, Container],
+) -> None:
+    name = operation.declared.name
+    if isinstance(operation, AddContainer):
+        _require(name not in containers, f"set or map {name}: exists already")
+        containers[name] = operation.declared
+        return
+    old = _existing(containers, name, "set or map")
+    if isinstance(operation, DeleteContainer):
+        used = any(name in container_targets(r) for c in chains.values() for r in c.rules)
+        _require(not used, f"set or map {name}: in use")
+        del containers[name]
+    elif isinstance(operation, AddElements):
+        for item in operation.elements:
+            if isinstance(old, nft.Map) and isinstance(item[1], nft.Jump | nft.Goto):
+                _existing(chains, item[1].chain, "chain")
+        containers[name] = _with(old, old.elements | operation.elements)
+        keys = [_key_of(old, e) for e in containers[name].elements]
+        _require(len(keys) == len(set(keys)), f"map {name}: a key has two values")
+    else:
+        _require(operation.elements <= old.elements, f"set or map {name}: no such element")
+        containers[name] = _with(old, old.elements - operation.elements)
+
+
+def _key_of(container: Container, element: object) -> object:
+    return element[0] if isinstance(container, nft.Map) and isinstance(element, tuple) else element
+
+
+def _require(holds: bool, text: str) -> None:  # noqa: FBT001 it is the condition
+    if not holds:
+        raise ValueError(text)
+
+
+V = TypeVar("V")
+
+
+def _existing(values: Mapping[str, V], name: str, what: str) -> V:
+    _require(name in values, f"{what} {name}: does not exist")
+    return values[name]
+
+
+def chain_targets(rule: nft.Rule) -> tuple[str, ...]:
+    """The chains that a rule jumps to."""
+    return tuple(s.chain for s in rule.then if isinstance(s, nft.Jump | nft.Goto))
+
+
+def container_targets(rule: nft.Rule) -> tuple[str, ...]:
+    """The sets and maps that a rule looks up."""
+    sets = tuple(m.name for m in rule.match if isinstance(m, nft.InSet))
+    return sets + tuple(s.map for s in rule.then if isinstance(s, nft.Dispatch | nft.DnatMap))
+
+
+def _chain_references(
+    chains: Mapping[str, nft.Chain], containers: Mapping[str, Container]
+) -> Iterable[tuple[str, str]]:
+    for chain in chains.values():
+        for rule in chain.rules:
+            yield from ((chain.name, target) for target in chain_targets(rule))
+    for container in containers.values():
+        if isinstance(container, nft.Map):
+            for _, data in container.elements:
+                if isinstance(data, nft.Jump | nft.Goto):
+                    yield container.name, data.chain
+
+
+def _chains(ruleset: nft.Ruleset) -> dict[str, nft.Chain]:
+    return {c.name: c for c in ruleset.chains}
+
+
+def _containers(ruleset: nft.Ruleset) -> dict[str, Container]:
+    return {**{s.name: s for s in ruleset.sets}, **{m.name: m for m in ruleset.maps}}
+
+
+def _declared(container: Container) -> Container:
+    return _with(container, frozenset())
+
+
+def _with(container: Container, elements: frozenset[object]) -> Container:
+    return msgspec.structs.replace(container, elements=elements)

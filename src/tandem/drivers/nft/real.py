@@ -1,0 +1,103 @@
+"""NftDriver over libnftables, in process: no `nft` is executed, nothing is listed.
+
+A call with a namespace runs in a thread of its own that enters it and ends; so no other thread ever changes
+namespace. The library's context is not thread-safe: each call has its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from typing import Final
+
+from tandem.base.problems import DriverError
+from tandem.drivers.nft.commands import REMOVE, commands
+from tandem.drivers.nft.plan import Delta, apply
+from tandem.state import nft
+
+CLONE_NEWNET: Final = 0x40000000
+
+
+class Libnftables:
+    """NftDriver of the table in one network namespace (`netns`: its path; empty: the process's own)."""
+
+    def __init__(self, netns: str = "") -> None:
+        self._netns = netns
+        self._applied: nft.Ruleset | None = None
+
+    def read(self) -> nft.Ruleset | None:
+        """What was applied last by this object."""
+        return self._applied
+
+    def apply(self, delta: Delta) -> None:
+        """One transaction."""
+        self._run(commands(delta))
+        self._applied = apply(delta, self._applied)
+
+    def remove(self) -> None:
+        """Deletes our table."""
+        self._run(REMOVE)
+        self._applied = None
+
+    def _run(self, text: str) -> None:
+        failure: list[Exception] = []
+
+        def work() -> None:
+            try:
+                _enter(self._netns)
+                _transact(text)
+            except Exception as err:  # noqa: BLE001 raised again in the caller's thread
+                failure.append(err)
+
+        if not self._netns:
+            _transact(text)
+            return
+        thread = threading.Thread(target=work, name="nft")
+        thread.start()
+        thread.join()
+        if failure:
+            raise failure[0]
+
+
+def _enter(netns: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        handle = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as err:
+        raise DriverError(f"nftables: network namespace {netns}: {err.strerror}") from err
+    try:
+        if libc.setns(handle, CLONE_NEWNET) != 0:
+            raise DriverError(f"nftables: enter {netns}: {os.strerror(ctypes.get_errno())}")
+    finally:
+        os.close(handle)
+
+
+def _library() -> ctypes.CDLL:
+    try:
+        lib = ctypes.CDLL("libnftables.so.1")
+    except OSError as err:
+        raise DriverError(f"libnftables.so.1 cannot be loaded ({err}); install the Debian package nftables") from err
+    lib.nft_ctx_new.restype = ctypes.c_void_p
+    lib.nft_ctx_new.argtypes = [ctypes.c_uint32]
+    for name in ("nft_ctx_free", "nft_ctx_buffer_error", "nft_ctx_buffer_output"):
+        getattr(lib, name).argtypes = [ctypes.c_void_p]
+    lib.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+    lib.nft_ctx_get_error_buffer.argtypes = [ctypes.c_void_p]
+    lib.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    return lib
+
+
+def _transact(text: str) -> None:
+    lib = _library()
+    context = lib.nft_ctx_new(0)
+    if not context:
+        raise DriverError("nftables: no context; is the process root?")
+    try:
+        lib.nft_ctx_buffer_error(context)
+        lib.nft_ctx_buffer_output(context)
+        if lib.nft_run_cmd_from_buffer(context, text.encode()) != 0:
+            said = (lib.nft_ctx_get_error_buffer(context) or b"").decode(errors="replace")
+            raise DriverError(f"nftables refused the transaction: {said.strip() or 'no reason given'}")
+    finally:
+        lib.nft_ctx_free(context)
