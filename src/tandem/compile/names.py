@@ -18,6 +18,16 @@ GATEWAY: Final = "169.254.1.1"
 """The pods' next hop; a permanent neighbour entry answers for it."""
 
 
+PASSTHROUGH: Final = "passthrough"
+"""Cluster that connects a pod to the address it dialled, in plain text."""
+
+REFUSED: Final = "refused"
+"""Cluster without endpoints: what is sent there is closed before anything is opened."""
+
+AGENT: Final = "agent"
+"""Cluster of the agent's socket (in Envoy's bootstrap): where access logs go."""
+
+
 def host_ifname(container_id: ContainerId, ifname: str) -> str:
     """The host end of a pod's veth: 13 characters, of 15 allowed."""
     return f"td{digest(f'{container_id}/{ifname}', 11)}"
@@ -58,6 +68,11 @@ def service_cluster(namespace: str, service: str, port: int, subset: str = "") -
     return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")
 
 
+def dialled_cluster(namespace: str, service: str, port: int) -> str:
+    """Cluster that keeps the pod address that was dialled, with mTLS: meshed endpoints of a headless service."""
+    return f"pod/{namespace}/{service}/{port}"
+
+
 def parse_service_cluster(name: str) -> tuple[str, str, int, str] | None:
     """(namespace, service, port, subset) behind a cluster name, or None if it is not one of a service."""
     parts = name.split("/")
@@ -66,6 +81,22 @@ def parse_service_cluster(name: str) -> tuple[str, str, int, str] | None:
     return parts[1], parts[2], int(parts[3]), parts[4] if len(parts) == 5 else ""
 
 
-def route_config(namespace: str, service: str, port: int, consumer: str = "") -> str:
-    """RDS name of the routes to a service port (as pods of `consumer` see it)."""
-    return f"rt/{namespace}/{service}/{port}" + (f"@{consumer}" if consumer else "")
+def route_config(namespace: str, service: str, port: int, consumer: str = "", variant: str = "") -> str:
+    """RDS name of the routes to a service port (as pods of `consumer` see it, and those for which `variant` holds)."""
+    name = f"rt/{namespace}/{service}/{port}" + (f"@{consumer}" if consumer else "")
+    return name + (f"~{variant}" if variant else "")
+
+
+def source_log(pod: PodUid) -> str:
+    """Access log of what a pod sends."""
+    return f"source|{pod}"
+
+
+def destination_log(pod: PodUid) -> str:
+    """Access log of what reaches a pod."""
+    return f"destination|{pod}"
+
+
+def refused_log(pod: PodUid) -> str:
+    """Access log of what a pod refuses (no mTLS where it is required)."""
+    return f"refused|{pod}"
