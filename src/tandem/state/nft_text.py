@@ -19,10 +19,10 @@ _STRING_FIELDS = frozenset({nft.Field.IIFNAME, nft.Field.OIFNAME})
 def table(ruleset: nft.Ruleset) -> str:
     """The table as `nft list` would show it, elements and parts sorted: equal rulesets are equal text."""
     lines = [f"table inet {ruleset.table} {{"]
-    for part in ruleset.sets:
-        lines += _container(part)
-    for part in ruleset.maps:
-        lines += _container(part)
+    for keys in ruleset.sets:
+        lines += _container(keys)
+    for pairs in ruleset.maps:
+        lines += _container(pairs)
     for chain in ruleset.chains:
         lines.append(f"  chain {chain.name} {{")
         if chain.base:

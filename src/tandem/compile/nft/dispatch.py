@@ -1,0 +1,174 @@
+"""Base chains of the node and the maps by which they find a pod's policy. Pure.
+
+| chain | hook, priority | does |
+|---|---|---|
+| source-check | prerouting -300 | a pod's link carries that pod's address only |
+| refuse-*, service-* | prerouting, output -110, -100 | Services (services.py) |
+| egress-forward, egress-input | forward, input -10 | egress policy of the source |
+| ingress-forward | forward 0 | ingress policy of the destination |
+| node-output | output 0 | the node may speak to its own pods, on their links |
+| source-nat | postrouting 100 | hairpin and traffic that leaves the cluster |
+
+The two sides have priorities of their own: an accept ends one base chain, so that both are always judged.
+All of this runs after Service translation, on the real address and port.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from tandem.compile import names
+from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
+from tandem.ir.node import NodeView
+from tandem.state import nft
+from tandem.state.nft import Field
+
+POD_LINKS: Final = "td*"
+_REPLIES: Final = nft.Rule(
+    match=(nft.OneOf(Field.CT_STATE, ("established", "related")),),
+    then=(nft.Accept(),),
+    comment="replies are allowed implicitly",
+)
+_DROP: Final = (nft.Counter(), nft.Drop())
+
+
+def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
+    """Every base chain except those of Services."""
+    egress = (_REPLIES, _no_mid_stream(Field.IIFNAME), *_self_rules(), *_dispatch("egress", "saddr"))
+    ingress = (
+        _REPLIES,
+        _no_mid_stream(Field.OIFNAME),
+        *_self_rules(),
+        *(_wrong_link(f) for f in FAMILIES),
+        *_dispatch("ingress", "daddr"),
+    )
+    return (
+        _base("source-check", "prerouting", priority=-300, rules=_source_check()),
+        _base("egress-forward", "forward", priority=-10, rules=egress),
+        _base("egress-input", "input", priority=-10, rules=egress),
+        _base("ingress-forward", "forward", priority=0, rules=ingress),
+        _base("node-output", "output", priority=0, rules=tuple(_wrong_link(f) for f in FAMILIES)),
+        nft.Chain(
+            name="source-nat",
+            rules=_source_nat(view),
+            base=nft.Hook(type="nat", hook="postrouting", priority=100),
+        ),
+    )
+
+
+def _base(name: str, hook: str, *, priority: int, rules: tuple[nft.Rule, ...]) -> nft.Chain:
+    return nft.Chain(name=name, rules=rules, base=nft.Hook(type="filter", hook=hook, priority=priority))
+
+
+def _source_check() -> tuple[nft.Rule, ...]:
+    from_pod = nft.Is(Field.IIFNAME, POD_LINKS)
+    own = tuple(
+        nft.Rule(match=(from_pod, nft.InSet((Field.IIFNAME, f.saddr), f"links{f.version}")), then=(nft.Accept(),))
+        for f in FAMILIES
+    )
+    return (*own, nft.Rule(match=(from_pod,), then=_DROP, comment="not the pod's own address"))
+
+
+def _no_mid_stream(link: Field) -> nft.Rule:
+    # A connection whose conntrack entry was deleted, because policy denies it now, must not be taken up again in
+    # the other direction by a packet of the peer.
+    return nft.Rule(
+        match=(nft.Is(link, POD_LINKS), nft.Is(Field.CT_STATE, "new"), nft.NoSyn()),
+        then=_DROP,
+        comment="no connection begins in the middle",
+    )
+
+
+def _self_rules() -> tuple[nft.Rule, ...]:
+    return tuple(
+        nft.Rule(
+            match=(nft.InSet((f.saddr, f.daddr), f"self{f.version}"),),
+            then=(nft.Accept(),),
+            comment="a pod may reach itself",
+        )
+        for f in FAMILIES
+    )
+
+
+def _wrong_link(family: Family) -> nft.Rule:
+    return nft.Rule(
+        match=(
+            nft.Is(Field.OIFNAME, POD_LINKS),
+            nft.InSet((Field.OIFNAME, family.daddr), f"links{family.version}", negate=True),
+        ),
+        then=_DROP,
+        comment="closed until programmed",
+    )
+
+
+def _dispatch(side: str, end: str) -> tuple[nft.Rule, ...]:
+    return tuple(
+        nft.Rule(then=(nft.Dispatch((f.saddr if end == "saddr" else f.daddr,), f"{side}{f.version}"),))
+        for f in FAMILIES
+    )
+
+
+def _source_nat(view: NodeView) -> tuple[nft.Rule, ...]:
+    rules: list[nft.Rule] = []
+    for f in FAMILIES:
+        itself = (nft.Is(Field.CT_STATUS, "dnat"), nft.InSet((f.saddr, f.daddr), f"self{f.version}"))
+        gateway = _gateway(view, f)
+        rules.append(
+            nft.Rule(
+                match=itself,
+                then=(nft.Snat(f.word, gateway) if gateway else nft.Masquerade(),),
+                comment="a pod that reaches itself through a Service",
+            )
+        )
+    for f in FAMILIES:
+        leaves = (
+            nft.Is(Field.OIFNAME, POD_LINKS, negate=True),
+            nft.InSet((f.saddr,), f"local{f.version}"),
+            nft.InSet((f.daddr,), f"cluster{f.version}", negate=True),
+        )
+        rules.append(nft.Rule(match=leaves, then=(nft.Masquerade(),), comment="pods leave the cluster as the node"))
+    return tuple(rules)
+
+
+def _gateway(view: NodeView, family: Family) -> str:
+    """The first address of the node's pod prefix: where traffic from the node to its pods comes from."""
+    own = prefixes(view.node.pod_cidrs, family)
+    return str(ipaddress.ip_network(f"{own[0].address}/{own[0].length}")[1]) if own else ""
+
+
+def pod_sets(view: NodeView) -> list[nft.Set]:
+    """Which pod is where, and what belongs to the cluster."""
+    found: list[nft.Set] = []
+    nodes = (*view.nodes.values(), view.node)
+    for f in FAMILIES:
+        pairs = [(a.host_ifname, address) for a in view.pods for address in of_family(a.addresses, f)]
+        cluster = prefixes([*(c for n in nodes for c in n.pod_cidrs), view.config.service_cidr], f)
+        v = f.version
+        found += [
+            nft.Set(name=f"links{v}", type=("ifname", f.type), elements=frozenset(pairs)),
+            nft.Set(name=f"self{v}", type=(f.type, f.type), elements=frozenset((a, a) for _, a in pairs)),
+            _interval(f"local{v}", f, prefixes(view.node.pod_cidrs, f)),
+            _interval(f"cluster{v}", f, cluster),
+        ]
+    return found
+
+
+def _interval(name: str, family: Family, values: tuple[nft.Prefix, ...]) -> nft.Set:
+    return nft.Set(name=name, type=(family.type,), interval=True, elements=frozenset((p,) for p in values))
+
+
+def policy_maps(view: NodeView) -> list[nft.Map]:
+    """Address -> chain of the pod's policy set. An open pod has no entry: what no entry judges is accepted."""
+    found: list[nft.Map] = []
+    for f in FAMILIES:
+        sides = {"ingress": [(a, a.pod.ingress) for a in view.pods], "egress": [(a, a.pod.egress) for a in view.pods]}
+        for side, pods in sides.items():
+            entries: frozenset[tuple[nft.Key, nft.Verdict | nft.Key]] = frozenset(
+                ((address,), nft.Goto(names.set_chain(policy_set)))
+                for attached, policy_set in pods
+                if policy_set is not None
+                for address in of_family(attached.addresses, f)
+            )
+            found.append(nft.Map(name=f"{side}{f.version}", type=(f.type,), elements=entries))
+    return found

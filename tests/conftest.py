@@ -1,0 +1,29 @@
+"""Options and fixtures of the whole suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Golden = Callable[[Path, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--accept", action="store_true", help="write what golden cases produce instead of comparing")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """`golden(path, produced)`: the file holds exactly that text; with --accept it is written instead."""
+    accept = bool(request.config.getoption("--accept"))
+
+    def check(path: Path, produced: str) -> None:
+        if accept:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(produced)
+        expected = path.read_text() if path.exists() else ""
+        assert produced == expected, f"{path} differs; if the new output is right, run pytest --accept and review"
+
+    return check
