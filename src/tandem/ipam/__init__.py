@@ -1,1 +1,1 @@
-"""Address allocation: a pure pool and the journal behind it."""
+"""Addresses and attachments: pure allocation, and the journal that survives a kill at any point."""

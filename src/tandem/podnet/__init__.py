@@ -1,1 +1,1 @@
-"""The CNI verbs on the agent's side."""
+"""The agent's side of a pod's network: ADD, DEL, CHECK, GC, STATUS for `tandem-cni`, and DNS for the pods."""

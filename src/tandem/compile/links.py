@@ -1,0 +1,67 @@
+"""NodeView -> NodeNet, and one attachment -> PodLink. Pure.
+
+MAC addresses are digests, so each end knows the other's before either exists.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from tandem.base.digest import digest
+from tandem.base.ids import ContainerId
+from tandem.compile import names
+from tandem.ir.node import NodeView
+from tandem.state.links import HostSide, NodeNet, PodLink, Route
+from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
+
+LOCAL_MARKS: Final = (INBOUND_MARK, TPROXY_MARK)
+
+
+def node_address(pod_cidr: str) -> str:
+    """The first address of a pod prefix: the node's own, never given to a pod."""
+    return str(ipaddress.ip_network(pod_cidr)[1])
+
+
+def mac_address(seed: str) -> str:
+    """A locally administered unicast address (IEEE 802: second-lowest bit of the first octet set, lowest clear)."""
+    octets = digest(seed, 10)
+    return ":".join(["02", *(octets[i : i + 2] for i in range(0, 10, 2))])
+
+
+def compile_pod_link(container_id: ContainerId, ifname: str, *, addresses: tuple[str, ...], host: HostSide) -> PodLink:
+    """The link of one attachment; the same input gives the same names and MAC addresses for ever."""
+    host_ifname = names.host_ifname(container_id, ifname)
+    return PodLink(
+        container_id=container_id,
+        ifname=ifname,
+        host_ifname=host_ifname,
+        alias=f"{LINK_ALIAS}{host.node}:{container_id}",
+        addresses=addresses,
+        mac=mac_address(f"pod/{container_id}/{ifname}"),
+        host_mac=mac_address(f"host/{container_id}/{ifname}"),
+        mtu=host.mtu,
+        gateway=names.GATEWAY,
+        source=host.source,
+        local_marks=LOCAL_MARKS,
+        local_table=POD_ROUTE_TABLE,
+    )
+
+
+def compile_node_net(view: NodeView) -> NodeNet:
+    """The node's own addresses, and where every pod prefix of the cluster lies.
+
+    The node's own prefix is unreachable but for the host routes of its pods: a packet to an address that no pod has
+    must not leave by the default route.
+    """
+    own = tuple(cidr for cidr in view.node.pod_cidrs if _is_v4(cidr))
+    routes = [Route(prefix=cidr) for cidr in own]
+    for node in view.nodes.values():
+        if node.name != view.node.name and node.address:
+            routes.extend(Route(prefix=cidr, via=node.address) for cidr in node.pod_cidrs if _is_v4(cidr))
+    addresses = {node_address(cidr) for cidr in own} | ({view.config.dns_address} if view.config.dns_address else set())
+    return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
+
+
+def _is_v4(cidr: str) -> bool:
+    return ipaddress.ip_network(cidr).version == 4

@@ -1,0 +1,183 @@
+"""The link driver on a dictionary: refuses what the kernel refuses, changes nothing when it fails, fails on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.drivers.link.plan import Actual, End, differences
+from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
+from tandem.state.links import NodeNet, PodLink
+
+
+@dataclass(slots=True)
+class FakeNetns:
+    """One namespace: interfaces by name, and whether local delivery was set up."""
+
+    ends: dict[str, End] = field(default_factory=dict)
+    marks: frozenset[int] = frozenset()
+    local_table: bool = False
+
+
+class FakeLinks:
+    """LinkDriver without a kernel. Tests make namespaces with `add_netns` and look at `hosts`, `pins` and `calls`."""
+
+    def __init__(self, *, mtu: int = 1500) -> None:
+        self.mtu = mtu
+        self.namespaces: dict[str, FakeNetns] = {}
+        self.hosts: dict[str, tuple[PodLink, End]] = {}
+        self.pins: dict[ContainerId, str] = {}
+        self.net = NodeNet(addresses=(), routes=())
+        self.sysctls = {"net.ipv4.ip_forward": "0"}
+        self.calls: list[str] = []
+        self._failures: list[tuple[str, DriverError]] = []
+
+    def add_netns(self, path: str) -> FakeNetns:
+        """A namespace at a path."""
+        self.namespaces[path] = FakeNetns()
+        return self.namespaces[path]
+
+    def remove_netns(self, path: str) -> None:
+        """Take the path away; a pin keeps the namespace itself alive."""
+        del self.namespaces[path]
+
+    def fail_next(self, error: DriverError, method: str = "") -> None:
+        """Let the next call (of `method`, or any) raise this and do nothing."""
+        self._failures.append((method, error))
+
+    async def default_mtu(self) -> int:
+        """As given."""
+        self._called("default_mtu")
+        return self.mtu
+
+    async def pin(self, container_id: ContainerId, netns: str) -> str:
+        """Keep the namespace reachable at another path."""
+        self._called("pin")
+        path = f"/pins/{container_id}"
+        if container_id not in self.pins:
+            self.namespaces[path] = self._at(netns)
+            self.pins[container_id] = path
+        return path
+
+    async def unpin(self, container_id: ContainerId) -> None:
+        """Let go of the namespace."""
+        self._called("unpin")
+        if container_id in self.pins:
+            del self.namespaces[self.pins.pop(container_id)]
+
+    async def create(self, link: PodLink, netns: str) -> None:
+        """Make the pair and all inside the pod; the host end stays down."""
+        self._called("create")
+        pod = self._at(netns)
+        if link.ifname in pod.ends or link.host_ifname in self.hosts:
+            raise LinkExistsError(f"{link.ifname} in {netns} or {link.host_ifname} on the node exists already")
+        pod.ends[link.ifname] = End(
+            mac=link.mac,
+            mtu=link.mtu,
+            up=True,
+            addresses=frozenset(link.addresses),
+            neighbours=frozenset({(link.gateway, link.host_mac)}),
+            routes=frozenset({("0.0.0.0/0", link.gateway, ""), (f"{link.gateway}/32", "", "")}),
+        )
+        pod.marks, pod.local_table = frozenset(link.local_marks), True
+        self.hosts[link.host_ifname] = (link, End(mac=link.host_mac, mtu=link.mtu, up=False))
+
+    async def open(self, link: PodLink) -> None:
+        """Bring the host end up."""
+        self._called("open")
+        if link.host_ifname not in self.hosts:
+            raise DriverError(f"host interface {link.host_ifname} is missing")
+        end = End(
+            mac=link.host_mac,
+            mtu=link.mtu,
+            up=True,
+            neighbours=frozenset((a, link.mac) for a in link.addresses),
+            routes=frozenset((f"{a}/32", "", link.source) for a in link.addresses),
+        )
+        self.hosts[link.host_ifname] = (link, end)
+
+    async def remove(self, link: PodLink, netns: str) -> None:
+        """Undo `create` and `open`."""
+        self._called("remove")
+        self._drop(link.host_ifname)
+        pod = self.namespaces.get(netns)
+        if pod is not None:
+            pod.marks, pod.local_table = frozenset(), False
+
+    async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
+        """What differs."""
+        self._called("check")
+        pod = self._at(netns)
+        host = self.hosts.get(link.host_ifname)
+        actual = Actual(
+            host=host[1] if host else None,
+            pod=pod.ends.get(link.ifname),
+            marks=pod.marks,
+            local_table=pod.local_table,
+        )
+        return differences(link, actual)
+
+    async def apply_node(self, net: NodeNet) -> None:
+        """Make the node's addresses and routes exactly these."""
+        self._called("apply_node")
+        self.net = net
+
+    async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Set settings; returns the values as they were."""
+        self._called("set_sysctls")
+        if unknown := sorted(set(wanted) - set(self.sysctls)):
+            raise DriverError(f"no such kernel setting: {unknown[0]}")
+        before = {name: self.sysctls[name] for name in wanted}
+        self.sysctls.update(wanted)
+        return before
+
+    async def list_owned(self) -> Owned:
+        """Everything there is."""
+        self._called("list_owned")
+        return Owned(
+            links=tuple(sorted(self.hosts)),
+            pins=tuple(sorted(self.pins)),
+            addresses=tuple(sorted(self.net.addresses)),
+            routes=tuple(route.prefix for route in sorted(self.net.routes)),
+        )
+
+    async def sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
+        """Remove links and pins of all containers but these."""
+        self._called("sweep_pods")
+        links = tuple(sorted(name for name, (link, _) in self.hosts.items() if link.container_id not in keep))
+        pins = tuple(sorted(pin for pin in self.pins if pin not in keep))
+        for name in links:
+            self._drop(name)
+        for pin in pins:
+            del self.namespaces[self.pins.pop(pin)]
+        return Owned(links=links, pins=pins)
+
+    async def sweep(self) -> Owned:
+        """Remove everything."""
+        self._called("sweep")
+        found = await self.list_owned()
+        await self.sweep_pods(frozenset())
+        self.net = NodeNet(addresses=(), routes=())
+        return found
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        for at, (wanted, error) in enumerate(self._failures):
+            if wanted in {"", method}:
+                del self._failures[at]
+                raise error
+
+    def _at(self, netns: str) -> FakeNetns:
+        if netns not in self.namespaces:
+            raise NetnsError(f"network namespace {netns!r}: No such file or directory")
+        return self.namespaces[netns]
+
+    def _drop(self, host_ifname: str) -> None:
+        if host_ifname in self.hosts:
+            link, _ = self.hosts.pop(host_ifname)
+            for pod in self.namespaces.values():
+                end = pod.ends.get(link.ifname)
+                if end is not None and end.mac == link.mac:
+                    del pod.ends[link.ifname]

@@ -1,0 +1,127 @@
+"""Desired and actual -> what to change, or what differs. Pure: the driver's decisions without the kernel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from tandem.base.ids import ContainerId
+from tandem.state.links import NodeNet, PodLink, Route
+from tandem.state.ownership import LINK_ALIAS
+
+_HOST_IFNAME: Final = re.compile(r"td[0-9a-f]{11}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end of a link, as the kernel has it."""
+
+    mac: str
+    mtu: int
+    up: bool
+    addresses: frozenset[str] = frozenset()
+    neighbours: frozenset[tuple[str, str]] = frozenset()
+    """(address, MAC address) of the permanent entries."""
+    routes: frozenset[tuple[str, str, str]] = frozenset()
+    """(prefix, next hop or "", source or "") of the main table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actual:
+    """A link as the kernel has it; None: that end is missing."""
+
+    host: End | None = None
+    pod: End | None = None
+    marks: frozenset[int] = frozenset()
+    """Marks that a rule in the pod sends to our table."""
+    local_table: bool = False
+    """`local default dev lo` is in our table of the pod."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDelta:
+    """What to change on the node; removals before additions."""
+
+    del_addresses: tuple[str, ...] = ()
+    add_addresses: tuple[str, ...] = ()
+    del_routes: tuple[Route, ...] = ()
+    add_routes: tuple[Route, ...] = ()
+
+
+def owns(name: str, alias: str) -> bool:
+    """True for a host end of ours. The name counts as well: a kill can fall between creation and alias."""
+    return alias.startswith(LINK_ALIAS) or _HOST_IFNAME.fullmatch(name) is not None
+
+
+def container_of(alias: str) -> ContainerId | None:
+    """The container behind an alias `tandem:<node>:<container id>`."""
+    if not alias.startswith(LINK_ALIAS):
+        return None
+    return ContainerId(alias[len(LINK_ALIAS) :].partition(":")[2]) or None
+
+
+def plan_node(actual: NodeNet, desired: NodeNet) -> NodeDelta:
+    """The change from one to the other; empty for equal values."""
+    have, want = set(actual.addresses), set(desired.addresses)
+    have_routes, want_routes = set(actual.routes), set(desired.routes)
+    return NodeDelta(
+        del_addresses=tuple(sorted(have - want)),
+        add_addresses=tuple(sorted(want - have)),
+        del_routes=tuple(sorted(have_routes - want_routes)),
+        add_routes=tuple(sorted(want_routes - have_routes)),
+    )
+
+
+def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:
+    """One sentence for each thing that is not as it should be; what others added is no difference."""
+    found: list[str] = []
+    if actual.host is None:
+        found.append(f"host interface {link.host_ifname} is missing")
+    else:
+        found += _host_end(link, actual.host)
+    if actual.pod is None:
+        found.append(f"interface {link.ifname} is missing in the pod")
+        return tuple(found)
+    found += _pod_end(link, actual.pod)
+    found += [
+        f"the pod lacks the rule for mark {mark:#x} to table {link.local_table}"
+        for mark in link.local_marks
+        if mark not in actual.marks
+    ]
+    if not actual.local_table:
+        found.append(f"the pod lacks the route 'local default dev lo' in table {link.local_table}")
+    return tuple(found)
+
+
+def _host_end(link: PodLink, end: End) -> list[str]:
+    found = _common(link.host_ifname, end, mac=link.host_mac, mtu=link.mtu)
+    for address in link.addresses:
+        if (f"{address}/32", "", link.source) not in end.routes:
+            found.append(f"the node lacks the route to {address} by {link.host_ifname} from {link.source}")
+        if (address, link.mac) not in end.neighbours:
+            found.append(f"{link.host_ifname} lacks the permanent neighbour {address} at {link.mac}")
+    return found
+
+
+def _pod_end(link: PodLink, end: End) -> list[str]:
+    found = _common(link.ifname, end, mac=link.mac, mtu=link.mtu)
+    found += [f"{link.ifname} lacks the address {a}/32" for a in link.addresses if a not in end.addresses]
+    if not any(prefix == "0.0.0.0/0" and via == link.gateway for prefix, via, _ in end.routes):
+        found.append(f"the pod lacks the default route by {link.gateway}")
+    if not any(prefix == f"{link.gateway}/32" for prefix, _, _ in end.routes):
+        found.append(f"the pod lacks the route to its next hop {link.gateway}")
+    if (link.gateway, link.host_mac) not in end.neighbours:
+        found.append(f"{link.ifname} lacks the permanent neighbour {link.gateway} at {link.host_mac}")
+    return found
+
+
+def _common(name: str, end: End, *, mac: str, mtu: int) -> list[str]:
+    found = []
+    if not end.up:
+        found.append(f"{name} is down")
+    if end.mac != mac:
+        found.append(f"{name} has MAC address {end.mac}, not {mac}")
+    if end.mtu != mtu:
+        found.append(f"{name} has MTU {end.mtu}, not {mtu}")
+    return found

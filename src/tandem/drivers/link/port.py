@@ -1,0 +1,74 @@
+"""What a link driver does: `real.py` to the kernel, `fake.py` to a dictionary that refuses what the kernel refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.state.links import NodeNet, PodLink
+
+
+class LinkExistsError(DriverError):
+    """The interface, or its host end, is already there."""
+
+
+class NetnsError(DriverError):
+    """The path is no network namespace, is gone, or is the node's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """Everything in the kernel that carries a mark of ours, as the kernel has it now; sorted."""
+
+    links: tuple[str, ...] = ()
+    """Names of host ends."""
+    pins: tuple[ContainerId, ...] = ()
+    addresses: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    """Destinations of routes, without those that vanish with a link."""
+
+    def __bool__(self) -> bool:
+        return bool(self.links or self.pins or self.addresses or self.routes)
+
+
+class LinkDriver(Protocol):
+    """Every method raises DriverError when the world refuses, and then has changed nothing."""
+
+    async def default_mtu(self) -> int:
+        """The MTU of the interface of the node's default route."""
+
+    async def pin(self, container_id: ContainerId, netns: str) -> str:
+        """Keep the namespace reachable at a path of ours, returned; at once if it is pinned already."""
+
+    async def unpin(self, container_id: ContainerId) -> None:
+        """Let go of the namespace; fine if it is not pinned."""
+
+    async def create(self, link: PodLink, netns: str) -> None:
+        """Make the pair, and all inside the pod; the host end stays down: nothing can be sent or received yet."""
+
+    async def open(self, link: PodLink) -> None:
+        """Bring the host end up with its neighbour entries and host routes."""
+
+    async def remove(self, link: PodLink, netns: str) -> None:
+        """Undo `create` and `open`, also when half done; fine if link or namespace are gone."""
+
+    async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
+        """What differs between an open link as it should be and as the kernel has it, one sentence each."""
+
+    async def apply_node(self, net: NodeNet) -> None:
+        """Make the node's addresses on `lo` and its routes exactly these, as far as they are ours."""
+
+    async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Set kernel settings (`net.ipv4.ip_forward`); returns the values as they were, for setting them back."""
+
+    async def list_owned(self) -> Owned:
+        """Everything of ours, from the kernel alone."""
+
+    async def sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
+        """Remove links and pins of all containers but these; returns what it removed."""
+
+    async def sweep(self) -> Owned:
+        """Remove everything of ours, also with the journal lost; returns what it removed."""

@@ -1,0 +1,139 @@
+"""The kernel's links, addresses, routes, neighbours and rules -> the values that `plan.py` compares."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from tandem.base.ids import ContainerId
+from tandem.drivers.link import rtnl
+from tandem.drivers.link.plan import End, container_of, owns
+from tandem.drivers.link.rtnl import Attrs, Rtnl
+from tandem.state.links import NodeNet, Route
+from tandem.state.ownership import ROUTE_PROTOCOL
+
+DEFAULT_MTU: Final = 1500
+DEFAULT_NETWORK: Final = "0.0.0.0"  # noqa: S104 - a destination, nothing listens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedLink:
+    """A host end of ours."""
+
+    index: int
+    name: str
+    container_id: ContainerId | None
+
+
+def owned_links(sock: Rtnl) -> list[OwnedLink]:
+    """Every host end of ours, by name."""
+    found = []
+    for (_, _, index, _, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
+        name, alias = _text(attrs, rtnl.IFLA_IFNAME), _text(attrs, rtnl.IFLA_IFALIAS)
+        if owns(name, alias):
+            found.append(OwnedLink(index=index, name=name, container_id=container_of(alias)))
+    return sorted(found, key=lambda link: link.name)
+
+
+def default_mtu(sock: Rtnl) -> int:
+    """The MTU of the default route's interface; without one, the smallest of the links that are up."""
+    mtus, up = {}, []
+    for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
+        mtus[index] = _number(attrs, rtnl.IFLA_MTU)
+        ours = owns(_text(attrs, rtnl.IFLA_IFNAME), _text(attrs, rtnl.IFLA_IFALIAS))
+        if flags & rtnl.IFF_UP and index != rtnl.LOOPBACK_INDEX and not ours:
+            up.append(mtus[index])
+    for (_, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
+        if not bits and table == rtnl.MAIN_TABLE and rtnl.RTA_OIF in attrs:
+            return mtus[_number(attrs, rtnl.RTA_OIF)]
+    return min(up, default=DEFAULT_MTU)
+
+
+def end(sock: Rtnl, name: str) -> End | None:
+    """One interface with all that `differences` compares; None if there is none of that name."""
+    for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
+        if _text(attrs, rtnl.IFLA_IFNAME) == name:
+            return End(
+                mac=attrs.get(rtnl.IFLA_ADDRESS, b"").hex(":"),
+                mtu=_number(attrs, rtnl.IFLA_MTU),
+                up=bool(flags & rtnl.IFF_UP),
+                addresses=_addresses(sock, index),
+                neighbours=_neighbours(sock, index),
+                routes=_routes(sock, index),
+            )
+    return None
+
+
+def node_net(sock: Rtnl) -> NodeNet:
+    """Addresses on `lo` and routes that carry our mark, without the host routes of pod links."""
+    addresses = [
+        socket.inet_ntoa(attrs[rtnl.IFA_LOCAL])
+        for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
+        if index == rtnl.LOOPBACK_INDEX and attrs.get(rtnl.IFA_PROTO) == bytes([ROUTE_PROTOCOL])
+    ]
+    routes = []
+    for (_, bits, _, _, table, protocol, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
+        is_pod = kind == rtnl.RTN_UNICAST and rtnl.RTA_GATEWAY not in attrs
+        if protocol == ROUTE_PROTOCOL and table == rtnl.MAIN_TABLE and not is_pod:
+            routes.append(Route(prefix=_prefix(attrs, bits), via=_ip(attrs, rtnl.RTA_GATEWAY)))
+    return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
+
+
+def marks(sock: Rtnl, table: int) -> frozenset[int]:
+    """Marks that a rule sends to `table`."""
+    return frozenset(
+        _number(attrs, rtnl.FRA_FWMARK)
+        for _, attrs in sock.dump(rtnl.GETRULE, rtnl.ROUTE)
+        if rtnl.FRA_FWMARK in attrs and _number(attrs, rtnl.FRA_TABLE) == table
+    )
+
+
+def has_local_default(sock: Rtnl, table: int) -> bool:
+    """True if `local default` is in `table`."""
+    return any(
+        kind == rtnl.RTN_LOCAL and not bits and _number(attrs, rtnl.RTA_TABLE) == table
+        for (_, bits, _, _, _, _, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
+    )
+
+
+def _addresses(sock: Rtnl, index: int) -> frozenset[str]:
+    return frozenset(
+        _ip(attrs, rtnl.IFA_LOCAL)
+        for (_, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
+        if dev == index and bits == 32
+    )
+
+
+def _neighbours(sock: Rtnl, index: int) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (_ip(attrs, rtnl.NDA_DST), attrs.get(rtnl.NDA_LLADDR, b"").hex(":"))
+        for (_, dev, state, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH)
+        if dev == index and state & rtnl.NUD_PERMANENT
+    )
+
+
+def _routes(sock: Rtnl, index: int) -> frozenset[tuple[str, str, str]]:
+    return frozenset(
+        (_prefix(attrs, bits), _ip(attrs, rtnl.RTA_GATEWAY), _ip(attrs, rtnl.RTA_PREFSRC))
+        for (_, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
+        if table == rtnl.MAIN_TABLE and _number(attrs, rtnl.RTA_OIF) == index
+    )
+
+
+def _prefix(attrs: Attrs, bits: int) -> str:
+    return f"{_ip(attrs, rtnl.RTA_DST) or DEFAULT_NETWORK}/{bits}"
+
+
+def _ip(attrs: Attrs, kind: int) -> str:
+    return socket.inet_ntoa(attrs[kind]) if kind in attrs else ""
+
+
+def _number(attrs: Attrs, kind: int) -> int:
+    value: int = struct.unpack("=I", attrs[kind])[0] if kind in attrs else 0
+    return value
+
+
+def _text(attrs: Attrs, kind: int) -> str:
+    return attrs.get(kind, b"").rstrip(b"\0").decode(errors="replace")

@@ -1,0 +1,274 @@
+"""The link driver on the kernel. One helper thread lives in the node's namespace and enters pods' for microseconds.
+
+A netlink socket belongs to the namespace in which it was made, so a pod's namespace is entered only to make its socket
+and to write its settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.drivers.link import netns, read, rtnl
+from tandem.drivers.link.plan import Actual, differences, plan_node
+from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
+from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
+from tandem.state.links import NodeNet, PodLink, Route
+
+T = TypeVar("T")
+
+SYSCTL: Final = Path("/proc/sys")
+GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
+# No address of IPv6 may appear on a pod link while policy knows IPv4 only. The strict reverse path check on the host
+# end drops packets with a source that is not the pod's.
+HOST_SETTINGS: Final = (("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "1"))
+# Envoy delivers to the application from the client's address: a reverse path check in the pod would drop that.
+POD_SETTINGS: Final = (("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "0"))
+
+
+class KernelLinks:
+    """LinkDriver on rtnetlink. `pins` is the directory of the pins; `node_netns` the node's namespace, if not ours."""
+
+    def __init__(self, pins: Path, *, node_netns: str = "/proc/thread-self/ns/net") -> None:
+        self._pins = pins
+        self._node_netns = node_netns
+        self._home = -1
+        self._sock: Rtnl | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="links")
+
+    async def close(self) -> None:
+        """End the helper thread; the kernel keeps everything."""
+        await self._run(self._close)
+        self._thread.shutdown()
+
+    async def default_mtu(self) -> int:
+        """The MTU of the interface of the node's default route."""
+        return await self._run(lambda: read.default_mtu(self._node()))
+
+    async def pin(self, container_id: ContainerId, netns: str) -> str:
+        """Keep the namespace reachable at a path of ours, returned."""
+        return await self._run(lambda: self._pin(container_id, netns))
+
+    async def unpin(self, container_id: ContainerId) -> None:
+        """Let go of the namespace."""
+        await self._run(lambda: netns.unbind(self._pins / container_id))
+
+    async def create(self, link: PodLink, netns: str) -> None:
+        """Make the pair and all inside the pod; the host end stays down."""
+        await self._run(lambda: self._create(link, netns))
+
+    async def open(self, link: PodLink) -> None:
+        """Bring the host end up with its neighbour entries and host routes."""
+        await self._run(lambda: self._open(link))
+
+    async def remove(self, link: PodLink, netns: str) -> None:
+        """Undo `create` and `open`."""
+        await self._run(lambda: self._remove(link, netns))
+
+    async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
+        """What differs between the link as it should be and as the kernel has it."""
+        return await self._run(lambda: self._check(link, netns))
+
+    async def apply_node(self, net: NodeNet) -> None:
+        """Make the node's addresses on `lo` and its routes exactly these."""
+        await self._run(lambda: self._apply_node(net))
+
+    async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Set kernel settings of the node's namespace; returns the values as they were."""
+        return await self._run(lambda: self._set_sysctls(wanted))
+
+    async def list_owned(self) -> Owned:
+        """Everything of ours, from the kernel alone."""
+        return await self._run(self._list_owned)
+
+    async def sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
+        """Remove links and pins of all containers but these."""
+        return await self._run(lambda: self._sweep_pods(keep))
+
+    async def sweep(self) -> Owned:
+        """Remove everything of ours."""
+        return await self._run(self._sweep)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        def guarded() -> T:
+            try:
+                return work()
+            except OSError as error:
+                raise DriverError(error.strerror or str(error)) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, guarded)
+
+    def _node(self) -> Rtnl:
+        """The node's socket; the first call moves the thread into the node's namespace."""
+        if self._sock is None:
+            home = netns.open_netns(self._node_netns)
+            netns.enter(home, self._node_netns)
+            self._home, self._sock = home, Rtnl()
+        return self._sock
+
+    def _close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            os.close(self._home)
+            self._sock = None
+
+    def _pin(self, container_id: ContainerId, path: str) -> str:
+        target = self._pins / container_id
+        if not netns.is_pinned(target):
+            netns.bind(path, target)
+        return str(target)
+
+    def _create(self, link: PodLink, path: str) -> None:
+        node = self._node()
+        with netns.inside(path, home=self._home) as target:
+            host = End(name=link.host_ifname, mac=link.host_mac, mtu=link.mtu)
+            peer = End(name=link.ifname, mac=link.mac, mtu=link.mtu)
+            try:
+                node.batch([rtnl.new_veth(host, peer, netns=target)])
+            except rtnl.RefusedError as error:
+                if error.errno == errno.EEXIST:
+                    what = f"{link.ifname} in {path} or {link.host_ifname} on the node exists already"
+                    raise LinkExistsError(what) from error
+                raise
+            try:
+                self._fill(link)
+                node.batch([rtnl.set_alias(link.host_ifname, link.alias)])
+            except OSError:
+                self._delete_links([link.host_ifname])
+                raise
+        _write_settings(link.host_ifname, HOST_SETTINGS)
+
+    def _fill(self, link: PodLink) -> None:
+        """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
+        index = socket.if_nametoindex(link.ifname)
+        _write_settings(link.ifname, POD_SETTINGS)
+        _write_settings("all", POD_SETTINGS[1:])
+        sock = Rtnl()
+        try:
+            sock.batch(_pod_messages(link, index))
+        finally:
+            sock.close()
+
+    def _open(self, link: PodLink) -> None:
+        node = self._node()
+        try:
+            index = socket.if_nametoindex(link.host_ifname)
+        except OSError as error:
+            raise DriverError(f"host interface {link.host_ifname} is missing") from error
+        messages = [rtnl.set_up(index)]
+        for address in link.addresses:
+            messages.append(rtnl.neighbour(address, link.mac, index))
+            spec = RouteSpec(prefix=f"{address}/32", dev=index, source=link.source)
+            messages.append(rtnl.route(spec, add=True))
+        node.batch(messages)
+
+    def _remove(self, link: PodLink, path: str) -> None:
+        self._node()
+        self._delete_links([link.host_ifname])
+        with suppress(NetnsError), netns.inside(path, home=self._home):
+            sock = Rtnl()
+            try:
+                sock.batch(_local_delivery(link, add=False), ignore=GONE)
+            finally:
+                sock.close()
+
+    def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
+        host = read.end(self._node(), link.host_ifname)
+        with netns.inside(path, home=self._home):
+            sock = Rtnl()
+        try:
+            actual = Actual(
+                host=host,
+                pod=read.end(sock, link.ifname),
+                marks=read.marks(sock, link.local_table),
+                local_table=read.has_local_default(sock, link.local_table),
+            )
+        finally:
+            sock.close()
+        return differences(link, actual)
+
+    def _apply_node(self, net: NodeNet) -> None:
+        node = self._node()
+        delta = plan_node(read.node_net(node), net)
+        node.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=False) for a in delta.del_addresses], ignore=GONE)
+        node.batch([_node_route(r, add=False) for r in delta.del_routes], ignore=GONE)
+        node.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX)])
+        node.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=True) for a in delta.add_addresses])
+        node.batch([_node_route(r, add=True) for r in delta.add_routes])
+
+    def _set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        self._node()
+        before = {}
+        for name, value in wanted.items():
+            path = SYSCTL / name.replace(".", "/")
+            before[name] = path.read_text().strip()
+            if before[name] != value:
+                path.write_text(value)
+        return before
+
+    def _pinned(self) -> list[ContainerId]:
+        return sorted(ContainerId(p.name) for p in self._pins.iterdir()) if self._pins.is_dir() else []
+
+    def _list_owned(self) -> Owned:
+        net = read.node_net(self._node())
+        return Owned(
+            links=tuple(link.name for link in read.owned_links(self._node())),
+            pins=tuple(self._pinned()),
+            addresses=net.addresses,
+            routes=tuple(route.prefix for route in net.routes),
+        )
+
+    def _sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
+        links = [link.name for link in read.owned_links(self._node()) if link.container_id not in keep]
+        pins = [pin for pin in self._pinned() if pin not in keep]
+        self._delete_links(links)
+        for pin in pins:
+            netns.unbind(self._pins / pin)
+        return Owned(links=tuple(links), pins=tuple(pins))
+
+    def _sweep(self) -> Owned:
+        found = self._list_owned()
+        self._sweep_pods(frozenset())
+        self._apply_node(NodeNet(addresses=(), routes=()))
+        return found
+
+    def _delete_links(self, names: Iterable[str]) -> None:
+        self._node().batch([rtnl.del_link(name) for name in names], ignore=GONE)
+
+
+def _pod_messages(link: PodLink, index: int) -> list[Message]:
+    messages = [rtnl.set_up(rtnl.LOOPBACK_INDEX)]
+    messages += [rtnl.address(address, index, add=True) for address in link.addresses]
+    messages += [
+        rtnl.set_up(index),
+        rtnl.neighbour(link.gateway, link.host_mac, index),
+        rtnl.route(RouteSpec(prefix=f"{link.gateway}/32", dev=index), add=True),
+        rtnl.route(RouteSpec(prefix="0.0.0.0/0", dev=index, via=link.gateway), add=True),
+    ]
+    return messages + _local_delivery(link, add=True)
+
+
+def _local_delivery(link: PodLink, *, add: bool) -> list[Message]:
+    local = RouteSpec(prefix="0.0.0.0/0", dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=link.local_table)
+    return [rtnl.mark_rule(m, link.local_table, add=add) for m in link.local_marks] + [rtnl.route(local, add=add)]
+
+
+def _node_route(route: Route, *, add: bool) -> Message:
+    kind = rtnl.RTN_UNICAST if route.via else rtnl.RTN_UNREACHABLE
+    return rtnl.route(RouteSpec(prefix=route.prefix, via=route.via, type=kind), add=add)
+
+
+def _write_settings(ifname: str, settings: Iterable[tuple[str, str, str]]) -> None:
+    for family, name, value in settings:
+        # A kernel without IPv6 has no such file.
+        with suppress(FileNotFoundError):
+            (SYSCTL / "net" / family / "conf" / ifname / name).write_text(value)

@@ -1,0 +1,249 @@
+"""rtnetlink: messages as bytes, batches with acknowledgements, dumps as (header, attributes). IPv4 and links only.
+
+A batch is one system call: the kernel works through it in order and answers each message; the first refusal is raised
+with the words of the message that was refused.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tandem.state.ownership import ROUTE_PROTOCOL
+
+NEWLINK, DELLINK, GETLINK = 16, 17, 18
+NEWADDR, DELADDR, GETADDR = 20, 21, 22
+NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWNEIGH, GETNEIGH = 28, 30
+NEWRULE, DELRULE, GETRULE = 32, 33, 34
+
+REQUEST, ACK, DUMP, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
+IFF_UP: Final = 1
+LOOPBACK_INDEX: Final = 1
+RTN_UNICAST, RTN_LOCAL, RTN_UNREACHABLE = 1, 2, 7
+SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
+MAIN_TABLE: Final = 254
+NUD_PERMANENT: Final = 0x80
+RULE_PRIORITY: Final = 116
+DONE, ERROR = 3, 2
+
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 5, 18, 20, 28
+IFA_LOCAL, IFA_PROTO = 2, 11
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
+NDA_DST, NDA_LLADDR = 1, 2
+FRA_PRIORITY, FRA_FWMARK, FRA_TABLE, FRA_PROTOCOL = 6, 10, 15, 21
+
+LINK: Final = struct.Struct("=BxHiII")
+ADDR: Final = struct.Struct("=BBBBi")
+ROUTE: Final = struct.Struct("=BBBBBBBBI")
+NEIGH: Final = struct.Struct("=BxxxiHBB")
+_HEADER: Final = struct.Struct("=IHHII")
+_ATTR: Final = struct.Struct("=HH")
+
+Attrs = Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One request; `what` is how an error names it."""
+
+    type: int
+    body: bytes
+    flags: int = 0
+    what: str = ""
+
+
+def attr(kind: int, data: bytes) -> bytes:
+    """One attribute, padded to four bytes."""
+    return _ATTR.pack(4 + len(data), kind) + data + b"\0" * (-len(data) % 4)
+
+
+def attrs(data: bytes) -> dict[int, bytes]:
+    """Attributes by type (flag bits cleared)."""
+    found, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = _ATTR.unpack_from(data, at)
+        if length < 4:
+            break
+        found[kind & 0x3FFF] = data[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def mac_bytes(mac: str) -> bytes:
+    """`02:00:…` as six bytes."""
+    return bytes.fromhex(mac.replace(":", ""))
+
+
+def u32(value: int) -> bytes:
+    """A number in the machine's byte order."""
+    return struct.pack("=I", value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end of a new veth pair."""
+
+    name: str
+    mac: str
+    mtu: int
+
+    def attributes(self) -> bytes:
+        """Name, MAC address and MTU."""
+        return (
+            attr(IFLA_IFNAME, self.name.encode() + b"\0")
+            + attr(IFLA_ADDRESS, mac_bytes(self.mac))
+            + attr(IFLA_MTU, u32(self.mtu))
+        )
+
+
+def new_veth(host: End, peer: End, *, netns: int) -> Message:
+    """A veth pair, both ends down, the peer born inside the namespace behind descriptor `netns`."""
+    inner = LINK.pack(0, 0, 0, 0, 0) + peer.attributes() + attr(IFLA_NET_NS_FD, u32(netns))
+    info = attr(IFLA_LINKINFO, attr(1, b"veth\0") + attr(2, attr(1, inner)))
+    body = LINK.pack(0, 0, 0, 0, 0) + host.attributes() + info
+    return Message(type=NEWLINK, flags=CREATE | EXCL, body=body, what=f"veth pair {host.name}, {peer.name}")
+
+
+def set_alias(name: str, alias: str) -> Message:
+    """Name a link's owner (rtnetlink takes no alias at creation)."""
+    body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0") + attr(IFLA_IFALIAS, alias.encode())
+    return Message(type=NEWLINK, body=body, what=f"alias of {name}")
+
+
+def set_up(index: int) -> Message:
+    """Bring a link up."""
+    return Message(type=NEWLINK, body=LINK.pack(0, 0, index, IFF_UP, IFF_UP), what=f"bring up link {index}")
+
+
+def del_link(name: str) -> Message:
+    """Remove a link (and its peer)."""
+    body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0")
+    return Message(type=DELLINK, body=body, what=f"remove link {name}")
+
+
+def address(address: str, index: int, *, add: bool) -> Message:
+    """Add or remove a /32 of ours."""
+    raw = socket.inet_aton(address)
+    body = ADDR.pack(socket.AF_INET, 32, 0, SCOPE_GLOBAL, index) + attr(IFA_LOCAL, raw) + attr(1, raw)
+    if add:
+        body += attr(IFA_PROTO, bytes([ROUTE_PROTOCOL]))
+    flags = CREATE | EXCL if add else 0
+    return Message(type=NEWADDR if add else DELADDR, flags=flags, body=body, what=f"address {address}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSpec:
+    """One IPv4 route of ours."""
+
+    prefix: str
+    dev: int = 0
+    via: str = ""
+    source: str = ""
+    type: int = RTN_UNICAST
+    table: int = MAIN_TABLE
+
+
+def route(spec: RouteSpec, *, add: bool) -> Message:
+    """Add (replacing one to the same prefix) or remove a route with our protocol mark."""
+    network, _, bits = spec.prefix.partition("/")
+    scope = SCOPE_GLOBAL if spec.via or spec.type == RTN_UNREACHABLE else SCOPE_LINK
+    if spec.type == RTN_LOCAL:
+        scope = SCOPE_HOST
+    body = ROUTE.pack(socket.AF_INET, int(bits), 0, 0, spec.table, ROUTE_PROTOCOL, scope, spec.type, 0)
+    if int(bits):
+        body += attr(RTA_DST, socket.inet_aton(network))
+    if spec.dev:
+        body += attr(RTA_OIF, u32(spec.dev))
+    if spec.via:
+        body += attr(RTA_GATEWAY, socket.inet_aton(spec.via))
+    if spec.source:
+        body += attr(RTA_PREFSRC, socket.inet_aton(spec.source))
+    flags = CREATE | REPLACE if add else 0
+    return Message(type=NEWROUTE if add else DELROUTE, flags=flags, body=body, what=f"route to {spec.prefix}")
+
+
+def neighbour(address: str, mac: str, index: int) -> Message:
+    """A permanent neighbour entry."""
+    body = NEIGH.pack(socket.AF_INET, index, NUD_PERMANENT, 0, 0)
+    body += attr(NDA_DST, socket.inet_aton(address)) + attr(NDA_LLADDR, mac_bytes(mac))
+    return Message(type=NEWNEIGH, flags=CREATE | REPLACE, body=body, what=f"neighbour {address}")
+
+
+def mark_rule(mark: int, table: int, *, add: bool) -> Message:
+    """`ip rule fwmark MARK lookup TABLE`, with our protocol mark."""
+    body = ROUTE.pack(socket.AF_INET, 0, 0, 0, table, 0, 0, 1, 0)
+    body += attr(FRA_PRIORITY, u32(RULE_PRIORITY)) + attr(FRA_FWMARK, u32(mark)) + attr(FRA_TABLE, u32(table))
+    body += attr(FRA_PROTOCOL, bytes([ROUTE_PROTOCOL]))
+    flags = CREATE | EXCL if add else 0
+    return Message(type=NEWRULE if add else DELRULE, flags=flags, body=body, what=f"rule for mark {mark:#x}")
+
+
+class RefusedError(OSError):
+    """The kernel's answer to one message of a batch: errno, and which message."""
+
+
+class Rtnl:
+    """A netlink socket of the namespace in which it was made, whichever thread uses it later."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.bind((0, 0))
+        self._sequence = 0
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def batch(self, messages: Iterable[Message], *, ignore: frozenset[int] = frozenset()) -> None:
+        """Send all in one system call; raises RefusedError for the first that failed, but for the errnos to ignore."""
+        sent: dict[int, str] = {}
+        data = b""
+        for message in messages:
+            self._sequence += 1
+            sent[self._sequence] = message.what
+            head = _HEADER.pack(16 + len(message.body), message.type, REQUEST | ACK | message.flags, self._sequence, 0)
+            data += head + message.body + b"\0" * (-len(message.body) % 4)
+        if not sent:
+            return
+        self._socket.send(data)
+        refused: RefusedError | None = None
+        while sent:
+            for kind, sequence, body in self._receive():
+                if kind != ERROR or sequence not in sent:
+                    continue
+                code = -struct.unpack_from("=i", body)[0]
+                what = sent.pop(sequence)
+                if code and code not in ignore and refused is None:
+                    refused = RefusedError(code, f"{what}: {os.strerror(code)}")
+        if refused is not None:
+            raise refused
+
+    def dump(self, kind: int, header: struct.Struct) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
+        """Every object of a kind: its header's fields, and its attributes."""
+        self._sequence += 1
+        family = socket.AF_UNSPEC if kind == GETLINK else socket.AF_INET
+        body = bytes([family]) + b"\0" * (header.size - 1)
+        self._socket.send(_HEADER.pack(16 + len(body), kind, REQUEST | DUMP, self._sequence, 0) + body)
+        found: list[tuple[tuple[int, ...], dict[int, bytes]]] = []
+        while True:
+            for answer, sequence, data in self._receive():
+                if sequence != self._sequence:
+                    continue
+                if answer == DONE:
+                    return found
+                if answer == ERROR:
+                    code = -struct.unpack_from("=i", data)[0]
+                    raise RefusedError(code, f"dump {kind}: {os.strerror(code)}")
+                found.append((header.unpack_from(data), attrs(data[header.size :])))
+
+    def _receive(self) -> Iterator[tuple[int, int, bytes]]:
+        data, at = self._socket.recv(1 << 18), 0
+        while at < len(data):
+            length, kind, _flags, sequence, _pid = _HEADER.unpack_from(data, at)
+            yield kind, sequence, data[at + 16 : at + length]
+            at += (length + 3) & ~3

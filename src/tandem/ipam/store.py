@@ -1,0 +1,229 @@
+"""The journal of a node: which sandbox has which addresses and links. All that DEL needs, and it survives any kill.
+
+A record is written before the first thing is made in the kernel and removed after the last is gone, so whatever exists
+is in the journal. `SqliteJournal` keeps it in a file (WAL), `MemoryJournal` in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from tandem.base.ids import ContainerId, PodUid
+from tandem.base.problems import DriverError
+
+Key = tuple[ContainerId, str]
+"""Container id and interface name: one attachment."""
+
+
+class Phase(Enum):
+    """How far an attachment is; only a READY one may carry traffic."""
+
+    ADDING = "adding"
+    READY = "ready"
+    DELETING = "deleting"
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """One interface of one sandbox."""
+
+    container_id: ContainerId
+    ifname: str
+    pod_uid: PodUid
+    namespace: str
+    pod_name: str
+    addresses: tuple[str, ...]
+    mac: str
+    host_ifname: str
+    mtu: int
+    netns: str
+    """The runtime's path of the namespace."""
+    pin: str = ""
+    """Our own path of it, once pinned."""
+    phase: Phase = Phase.ADDING
+
+    @property
+    def key(self) -> Key:
+        """What the runtime calls it."""
+        return self.container_id, self.ifname
+
+
+class DuplicateError(Exception):
+    """The attachment, or one of its addresses, is in the journal already; nothing was written."""
+
+
+class Journal(Protocol):
+    """A durable map of attachments in which no address occurs twice."""
+
+    def get(self, key: Key) -> Attachment | None:
+        """One attachment."""
+
+    def all(self) -> tuple[Attachment, ...]:
+        """Every attachment, by key."""
+
+    def taken(self) -> AbstractSet[str]:
+        """The addresses of all attachments."""
+
+    def last(self) -> str:
+        """The address given last, also if it is free again; empty at first."""
+
+    def add(self, attachment: Attachment) -> None:
+        """Write a new one; raises DuplicateError."""
+
+    def update(self, attachment: Attachment) -> None:
+        """Replace the one with the same key and the same addresses; raises KeyError if there is none."""
+
+    def remove(self, key: Key) -> None:
+        """Forget one, which frees its addresses; fine if there is none."""
+
+
+class MemoryJournal:
+    """Journal in memory, with the same refusals; `SqliteJournal` is this plus a file."""
+
+    def __init__(self, attachments: Iterable[Attachment] = (), *, last: str = "") -> None:
+        self._attachments: dict[Key, Attachment] = {}
+        self._owners: dict[str, Key] = {}
+        self._last = ""
+        for attachment in attachments:
+            self.add(attachment)
+        self._last = last
+
+    def get(self, key: Key) -> Attachment | None:
+        """One attachment."""
+        return self._attachments.get(key)
+
+    def all(self) -> tuple[Attachment, ...]:
+        """Every attachment, by key."""
+        return tuple(self._attachments[key] for key in sorted(self._attachments))
+
+    def taken(self) -> AbstractSet[str]:
+        """The addresses of all attachments."""
+        return self._owners.keys()
+
+    def last(self) -> str:
+        """The address given last."""
+        return self._last
+
+    def add(self, attachment: Attachment) -> None:
+        """Write a new one."""
+        if attachment.key in self._attachments:
+            raise DuplicateError(f"container {attachment.container_id} has {attachment.ifname} already")
+        for address in attachment.addresses:
+            if address in self._owners:
+                raise DuplicateError(f"address {address} belongs to container {self._owners[address][0]}")
+        self._attachments[attachment.key] = attachment
+        self._owners.update(dict.fromkeys(attachment.addresses, attachment.key))
+        self._last = attachment.addresses[-1] if attachment.addresses else self._last
+
+    def update(self, attachment: Attachment) -> None:
+        """Replace the one with the same key and addresses."""
+        before = self._attachments[attachment.key]
+        if before.addresses != attachment.addresses:
+            raise DuplicateError(f"container {attachment.container_id}: an attachment keeps its addresses")
+        self._attachments[attachment.key] = attachment
+
+    def remove(self, key: Key) -> None:
+        """Forget one."""
+        attachment = self._attachments.pop(key, None)
+        for address in attachment.addresses if attachment else ():
+            del self._owners[address]
+
+
+SCHEMA: Final = """
+create table if not exists attachments (
+    container_id text not null, ifname text not null, record blob not null, primary key (container_id, ifname));
+create table if not exists addresses (
+    address text primary key, container_id text not null, ifname text not null,
+    foreign key (container_id, ifname) references attachments on delete cascade);
+create table if not exists cursor (id integer primary key check (id = 1), address text not null);
+"""
+_ENCODE: Final = msgspec.json.encode
+_DECODER: Final = msgspec.json.Decoder(Attachment)
+
+
+class SqliteJournal:
+    """Journal in a file: one transaction per change, read back at start, mirrored in memory for reading."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            path.chmod(0o600)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = normal")
+            self._db.execute("pragma foreign_keys = on")
+            self._db.executescript(SCHEMA)
+            self._mirror = self._load()
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            raise DriverError(f"journal {path}: {error}; remove the file to start anew, then sweep") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def get(self, key: Key) -> Attachment | None:
+        """One attachment."""
+        return self._mirror.get(key)
+
+    def all(self) -> tuple[Attachment, ...]:
+        """Every attachment, by key."""
+        return self._mirror.all()
+
+    def taken(self) -> AbstractSet[str]:
+        """The addresses of all attachments."""
+        return self._mirror.taken()
+
+    def last(self) -> str:
+        """The address given last."""
+        return self._mirror.last()
+
+    def add(self, attachment: Attachment) -> None:
+        """Write a new one."""
+        self._mirror.add(attachment)
+        try:
+            self._write(attachment)
+        except sqlite3.Error as error:
+            self._mirror.remove(attachment.key)
+            raise DriverError(f"journal {self._path}: {error}") from error
+
+    def update(self, attachment: Attachment) -> None:
+        """Replace the one with the same key and addresses."""
+        before = self._mirror.get(attachment.key)
+        self._mirror.update(attachment)
+        try:
+            self._db.execute(
+                "update attachments set record = ? where container_id = ? and ifname = ?",
+                (_ENCODE(attachment), *attachment.key),
+            )
+        except sqlite3.Error as error:
+            if before is not None:
+                self._mirror.update(before)
+            raise DriverError(f"journal {self._path}: {error}") from error
+
+    def remove(self, key: Key) -> None:
+        """Forget one."""
+        try:
+            self._db.execute("delete from attachments where container_id = ? and ifname = ?", key)
+        except sqlite3.Error as error:
+            raise DriverError(f"journal {self._path}: {error}") from error
+        self._mirror.remove(key)
+
+    def _write(self, attachment: Attachment) -> None:
+        with self._db:
+            self._db.execute("begin immediate")
+            self._db.execute("insert into attachments values (?, ?, ?)", (*attachment.key, _ENCODE(attachment)))
+            for address in attachment.addresses:
+                self._db.execute("insert into addresses values (?, ?, ?)", (address, *attachment.key))
+                self._db.execute("insert or replace into cursor values (1, ?)", (address,))
+
+    def _load(self) -> MemoryJournal:
+        records = self._db.execute("select record from attachments").fetchall()
+        row = self._db.execute("select address from cursor").fetchone()
+        return MemoryJournal((_DECODER.decode(record) for (record,) in records), last=row[0] if row else "")

@@ -1,0 +1,124 @@
+"""What the courier sent -> Request; and VerbError, the failures that the runtime is told of.
+
+The courier has checked the form of environment and configuration (`tandem_cni`); here they get their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.ids import ContainerId, PodUid
+from tandem.ipam.store import Key
+
+NO_CONTAINER: Final = ContainerId("")
+"""GC and STATUS are about no container."""
+
+
+class Code(IntEnum):
+    """CNI error codes; those from 100 on are our own."""
+
+    BAD_ENVIRONMENT = 4
+    BAD_JSON = 6
+    BAD_CONFIG = 7
+    BAD_NETNS = 8
+    TRY_AGAIN = 11
+    NOT_AVAILABLE = 50
+    ALREADY_ATTACHED = 100
+    POOL_FULL = 101
+    NOT_ATTACHED = 102
+    DIFFERS = 103
+    INTERNAL = 999
+
+
+class VerbError(Exception):
+    """A verb failed; the runtime gets code, one sentence, and details."""
+
+    def __init__(self, code: Code, msg: str, details: str = "") -> None:
+        super().__init__(msg)
+        self.code = code
+        self.msg = msg
+        self.details = details
+
+    def answer(self) -> dict[str, Any]:
+        """As it goes over the socket."""
+        return {"code": int(self.code), "msg": self.msg, "details": self.details}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodRef:
+    """Which pod a sandbox is for, in the runtime's words (CNI_ARGS); `uid` may be empty."""
+
+    uid: PodUid
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One verb with its environment and configuration."""
+
+    verb: str
+    container_id: ContainerId = NO_CONTAINER
+    ifname: str = ""
+    netns: str = ""
+    args: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """The attachment it is about."""
+        return self.container_id, self.ifname
+
+    @property
+    def version(self) -> str:
+        """The CNI version to answer in."""
+        return str(self.config.get("cniVersion", "1.1.0"))
+
+
+class _Wire(msgspec.Struct):
+    verb: str
+    env: dict[str, str] = {}
+    config: dict[str, Any] = {}
+
+
+def parse(data: bytes) -> Request:
+    """One request off the socket; raises VerbError."""
+    try:
+        wire = msgspec.json.decode(data, type=_Wire)
+    except msgspec.DecodeError as error:
+        raise VerbError(Code.BAD_JSON, "request from tandem-cni cannot be read", str(error)) from None
+    return Request(
+        verb=wire.verb,
+        container_id=ContainerId(wire.env.get("CNI_CONTAINERID", "")),
+        ifname=wire.env.get("CNI_IFNAME", ""),
+        netns=wire.env.get("CNI_NETNS", ""),
+        args=wire.env.get("CNI_ARGS", ""),
+        config=wire.config,
+    )
+
+
+def pod_ref(args: str) -> PodRef:
+    """The pod named by CNI_ARGS (`K=V;K=V`), as containerd and cri-o send it; raises VerbError."""
+    pairs = dict(part.split("=", 1) for part in args.split(";") if "=" in part)
+    namespace, name = pairs.get("K8S_POD_NAMESPACE", ""), pairs.get("K8S_POD_NAME", "")
+    if not namespace or not name:
+        raise VerbError(
+            Code.BAD_ENVIRONMENT, f"CNI_ARGS must hold K8S_POD_NAMESPACE and K8S_POD_NAME to name a pod, not {args!r}"
+        )
+    return PodRef(uid=PodUid(pairs.get("K8S_POD_UID", "")), namespace=namespace, name=name)
+
+
+def valid_attachments(config: Mapping[str, Any]) -> frozenset[Key] | None:
+    """What GC must keep; None when the runtime did not say, which must remove nothing."""
+    for name in ("cni.dev/valid-attachments", "cni.dev/attachments"):
+        if name in config:
+            try:
+                return frozenset((ContainerId(item["containerID"]), item["ifname"]) for item in config[name] or ())
+            except (TypeError, KeyError) as error:
+                raise VerbError(Code.BAD_CONFIG, f"{name}: a list of containerID and ifname", str(error)) from None
+    return None

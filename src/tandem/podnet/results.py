@@ -1,0 +1,63 @@
+"""Attachment -> the result of ADD in any CNI version from 0.3.0 on; and what CHECK compares. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tandem.ipam.store import Attachment
+from tandem.state.links import PodLink
+
+# From 1.0.0 on an address no longer says its family; from 1.1.0 on an interface may say its MTU.
+NO_FAMILY: Final = frozenset({"1.0.0", "1.1.0"})
+WITH_MTU: Final = frozenset({"1.1.0"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """How pods of a node resolve names."""
+
+    dns_address: str
+    cluster_domain: str
+
+
+def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: str) -> dict[str, Any]:
+    """The result of ADD in the words of `version`."""
+    host: dict[str, Any] = {"name": link.host_ifname, "mac": link.host_mac}
+    pod: dict[str, Any] = {"name": link.ifname, "mac": link.mac, "sandbox": attachment.netns}
+    if version in WITH_MTU:
+        host["mtu"] = pod["mtu"] = link.mtu
+    ips: list[dict[str, Any]] = []
+    for address in attachment.addresses:
+        ip: dict[str, Any] = {"address": f"{address}/32", "gateway": link.gateway, "interface": 1}
+        if version not in NO_FAMILY:
+            ip["version"] = "4"
+        ips.append(ip)
+    domain = names.cluster_domain
+    return {
+        "cniVersion": version,
+        "interfaces": [host, pod],
+        "ips": ips,
+        "routes": [{"dst": "0.0.0.0/0", "gw": link.gateway}],
+        "dns": {
+            "nameservers": [names.dns_address],
+            "search": [f"{attachment.namespace}.svc.{domain}", f"svc.{domain}", domain],
+        },
+    }
+
+
+def against_previous(attachment: Attachment, link: PodLink, previous: Mapping[str, Any]) -> tuple[str, ...]:
+    """How `prevResult` differs from what we gave; what later plugins changed or added is no difference.
+
+    A later plugin may change the MAC address (CNI specification, CHECK), so the kernel is compared and not this.
+    """
+    found = []
+    interfaces = [item for item in previous.get("interfaces") or () if isinstance(item, dict)]
+    if not any(item.get("name") == link.ifname and item.get("sandbox") for item in interfaces):
+        found.append(f"prevResult.interfaces: no {link.ifname} with a sandbox")
+    if not any(item.get("name") == link.host_ifname for item in interfaces):
+        found.append(f"prevResult.interfaces: no {link.host_ifname}")
+    given = {str(item.get("address")) for item in previous.get("ips") or () if isinstance(item, dict)}
+    found += [f"prevResult.ips: no {a}/32, which is ours" for a in attachment.addresses if f"{a}/32" not in given]
+    return tuple(found)

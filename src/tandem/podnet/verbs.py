@@ -1,0 +1,249 @@
+"""ADD, DEL, CHECK, GC and STATUS as steps over the journal, the link driver and the node.
+
+ADD: journal, pin, link (closed), policy and proxy in force, link open, journal. DEL goes the other way round. The
+journal is written first and cleared last, so that a kill at any point leaves nothing that `recover` or DEL cannot find.
+Steps of one container never overlap; those of different containers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from tandem.base.ids import ContainerId, PodUid
+from tandem.base.problems import DriverError
+from tandem.compile.links import compile_pod_link
+from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
+from tandem.ipam.pool import Pool, PoolFullError
+from tandem.ipam.store import Attachment, Journal, Key, Phase
+from tandem.ir.fabric import LocalPod
+from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
+from tandem.podnet.results import Names, add_result, against_previous
+from tandem.state.links import HostSide, PodLink
+
+POD_SECONDS: Final = 5.0
+"""How long ADD waits for control to tell the node of a pod."""
+
+
+class Node(Protocol):
+    """What the agent does for the verbs. Each method raises DriverError when the world refuses."""
+
+    async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
+        """The pod as control sees it (an empty uid: by name alone), or None when it is unknown after `timeout`."""
+
+    async def attached(self, attachment: Attachment) -> None:
+        """Returns when kernel policy and Envoy listeners of this attachment are in force."""
+
+    async def detached(self, attachment: Attachment) -> None:
+        """Returns when they are gone; at once if they never were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What control and kernel say of this node, and no verb changes."""
+
+    pool: Pool
+    host: HostSide
+    names: Names
+
+
+class Verbs:
+    """The verbs of one node."""
+
+    def __init__(self, journal: Journal, links: LinkDriver, *, node: Node, settings: Settings) -> None:
+        self._journal = journal
+        self._links = links
+        self._node = node
+        self._settings = settings
+        self._busy: dict[ContainerId, tuple[asyncio.Lock, int]] = {}
+
+    async def run(self, request: Request) -> dict[str, Any] | None:
+        """One verb: its result, or None where the specification wants no output; raises VerbError."""
+        try:
+            match request.verb:
+                case "ADD":
+                    return await self._add(request)
+                case "DEL":
+                    await self._del(request)
+                case "CHECK":
+                    await self._check(request)
+                case "GC":
+                    await self._gc(request)
+                case "STATUS":
+                    self._status()
+                case _:
+                    raise VerbError(Code.BAD_ENVIRONMENT, f"CNI_COMMAND: unknown verb {request.verb!r}")
+        except NetnsError as error:
+            raise VerbError(Code.BAD_NETNS, f"CNI_NETNS: {error}") from error
+        except LinkExistsError as error:
+            raise VerbError(Code.ALREADY_ATTACHED, str(error)) from error
+        except DriverError as error:
+            raise VerbError(Code.TRY_AGAIN, f"{request.verb} failed and was undone: {error}") from error
+        return None
+
+    async def recover(self) -> tuple[str, ...]:
+        """Finish what a killed agent left half done; what could not be finished, one sentence each (DEL will retry).
+
+        Call it once, before the socket is served; the node must be able to take listeners and policy away by then.
+        """
+        failed = []
+        for attachment in self._journal.all():
+            if attachment.phase is not Phase.READY:
+                async with self._alone(attachment.container_id):
+                    failed += await self._try_undo(attachment)
+        return tuple(failed)
+
+    async def _add(self, request: Request) -> dict[str, Any]:
+        async with self._alone(request.container_id):
+            await self._make_way(request)
+            pod = await self._known_pod(pod_ref(request.args))
+            attachment, link = self._reserve(request, pod)
+            try:
+                attachment = await self._attach(attachment, link)
+            except Exception:
+                # Cancellation is no failure: an agent that is told to stop leaves the rest to `recover`.
+                await self._try_undo(self._journal.get(attachment.key) or attachment)
+                raise
+            return add_result(attachment, link, names=self._settings.names, version=request.version)
+
+    async def _make_way(self, request: Request) -> None:
+        """Refuse what exists, clean up what a killed agent left half made."""
+        if "prevResult" in request.config:
+            raise VerbError(
+                Code.BAD_CONFIG, "prevResult: Tandem makes the pod's interface and must be the first plugin"
+            )
+        if not request.netns:
+            raise VerbError(Code.BAD_ENVIRONMENT, "ADD needs CNI_NETNS in the environment")
+        for attachment in self._journal.all():
+            if attachment.container_id != request.container_id:
+                continue
+            if attachment.phase is Phase.READY:
+                what = f"container {attachment.container_id} has {attachment.ifname} already"
+                more = "" if attachment.ifname == request.ifname else "; a pod has one interface of this network"
+                raise VerbError(Code.ALREADY_ATTACHED, f"{what}{more}", ", ".join(attachment.addresses))
+            await self._undo(attachment)
+
+    async def _known_pod(self, ref: PodRef) -> LocalPod:
+        pod = await self._node.pod(ref.uid, ref.namespace, ref.name, timeout=POD_SECONDS)
+        if pod is None:
+            what = f"pod {ref.namespace}/{ref.name} (uid {ref.uid or 'not given'})"
+            raise VerbError(
+                Code.TRY_AGAIN, f"{what} is not known to control, or not bound to node {self._settings.host.node}, yet"
+            )
+        return pod
+
+    def _reserve(self, request: Request, pod: LocalPod) -> tuple[Attachment, PodLink]:
+        """An address, in the journal before anything is made."""
+        try:
+            address = self._settings.pool.next(self._journal.taken(), last=self._journal.last())
+        except PoolFullError as error:
+            raise VerbError(Code.POOL_FULL, str(error)) from None
+        link = self._link(request.key, (address,), mtu=self._settings.host.mtu)
+        attachment = Attachment(
+            container_id=request.container_id,
+            ifname=request.ifname,
+            pod_uid=pod.uid,
+            namespace=pod.namespace,
+            pod_name=pod.name,
+            addresses=link.addresses,
+            mac=link.mac,
+            host_ifname=link.host_ifname,
+            mtu=link.mtu,
+            netns=request.netns,
+        )
+        self._journal.add(attachment)
+        return attachment, link
+
+    async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
+        pin = await self._links.pin(attachment.container_id, attachment.netns)
+        attachment = msgspec.structs.replace(attachment, pin=pin)
+        self._journal.update(attachment)
+        await self._links.create(link, pin)
+        await self._node.attached(attachment)
+        await self._links.open(link)
+        attachment = msgspec.structs.replace(attachment, phase=Phase.READY)
+        self._journal.update(attachment)
+        return attachment
+
+    async def _del(self, request: Request) -> None:
+        async with self._alone(request.container_id):
+            attachment = self._journal.get(request.key)
+            if attachment is not None:
+                await self._undo(attachment)
+            elif not any(other.container_id == request.container_id for other in self._journal.all()):
+                # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
+                await self._links.remove(self._link(request.key, (), mtu=0), request.netns)
+                await self._links.unpin(request.container_id)
+
+    async def _undo(self, attachment: Attachment) -> None:
+        """Proxy and policy first, or the kernel keeps the namespace; the address last."""
+        attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
+        self._journal.update(attachment)
+        await self._node.detached(attachment)
+        link = self._link(attachment.key, attachment.addresses, mtu=attachment.mtu)
+        await self._links.remove(link, attachment.pin or attachment.netns)
+        await self._links.unpin(attachment.container_id)
+        self._journal.remove(attachment.key)
+
+    async def _try_undo(self, attachment: Attachment) -> list[str]:
+        try:
+            await self._undo(attachment)
+        except DriverError as error:
+            return [f"{attachment.namespace}/{attachment.pod_name} ({attachment.container_id}): {error}"]
+        return []
+
+    async def _check(self, request: Request) -> None:
+        previous = request.config.get("prevResult")
+        if not isinstance(previous, dict):
+            raise VerbError(Code.BAD_CONFIG, "prevResult: CHECK needs the result of ADD")
+        async with self._alone(request.container_id):
+            attachment = self._journal.get(request.key)
+            if attachment is None or attachment.phase is not Phase.READY:
+                what = f"container {request.container_id} has no {request.ifname} of this network"
+                raise VerbError(Code.NOT_ATTACHED, what)
+            link = self._link(attachment.key, attachment.addresses, mtu=attachment.mtu)
+            found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
+        if found:
+            raise VerbError(Code.DIFFERS, f"{request.ifname} is not as ADD left it: {found[0]}", "; ".join(found))
+
+    async def _gc(self, request: Request) -> None:
+        valid = valid_attachments(request.config)
+        if valid is None:
+            return
+        failed: list[str] = []
+        for stale in self._journal.all():
+            if stale.key not in valid:
+                async with self._alone(stale.container_id):
+                    current = self._journal.get(stale.key)
+                    failed += await self._try_undo(current) if current is not None else []
+        if failed:
+            raise VerbError(Code.TRY_AGAIN, f"{len(failed)} attachments could not be removed", "; ".join(failed))
+
+    def _status(self) -> None:
+        try:
+            self._settings.pool.next(self._journal.taken(), last=self._journal.last())
+        except PoolFullError as error:
+            raise VerbError(Code.NOT_AVAILABLE, str(error)) from None
+
+    def _link(self, key: Key, addresses: tuple[str, ...], *, mtu: int) -> PodLink:
+        return compile_pod_link(*key, addresses=addresses, host=replace(self._settings.host, mtu=mtu))
+
+    @asynccontextmanager
+    async def _alone(self, container_id: ContainerId) -> AsyncIterator[None]:
+        """One step at a time for a container; the lock is forgotten with its last user."""
+        lock, users = self._busy.get(container_id, (asyncio.Lock(), 0))
+        self._busy[container_id] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._busy[container_id]
+            if users == 1:
+                del self._busy[container_id]
+            else:
+                self._busy[container_id] = (lock, users - 1)

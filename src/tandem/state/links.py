@@ -1,0 +1,57 @@
+"""Links, addresses and routes as values: what the link driver compares and applies. Text and bytes are made last.
+
+A pod's link is a veth pair: the host end carries an alias of ours and stays down until the pod may speak; the pod end
+has a /32 address and one next hop that a permanent neighbour entry answers for, so that no ARP is ever needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tandem.base.ids import ContainerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodLink:
+    """One pod interface with both its ends, and the routing rules that transparent capture needs inside the pod."""
+
+    container_id: ContainerId
+    ifname: str
+    host_ifname: str
+    alias: str
+    addresses: tuple[str, ...]
+    """IPv4 addresses, each a /32 in the pod and a host route on the node."""
+    mac: str
+    host_mac: str
+    mtu: int
+    gateway: str
+    source: str
+    """The node's own address in its pod prefix: the source of the host route."""
+    local_marks: tuple[int, ...]
+    """Firewall marks whose packets are delivered inside the pod, whatever their destination."""
+    local_table: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Route:
+    """A route of the node to a prefix: through another node's address, or (no address) unreachable."""
+
+    prefix: str
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeNet:
+    """What a node has apart from pod links: addresses on `lo`, and routes to pod prefixes."""
+
+    addresses: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSide:
+    """What a node contributes to each of its pod links."""
+
+    node: str
+    source: str
+    mtu: int
