@@ -1,0 +1,137 @@
+"""Raw objects against the complete field lists of their APIs. In: a decoded JSON object; out: `path: text` lines.
+
+`validate` says what the API server refuses, all at once, each with its exact path; `inert` says which valid fields this
+system does not act on. Neither changes its input or looks at anything else: what depends on other objects, or on the
+object as it was before (immutable fields), is the server's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tandem.model.kinds import BY_KIND, KINDS, Kind
+from tandem.model.meta import RawObject
+from tandem.model.schemas.syntax import LABEL, LABEL_1035, SUBDOMAIN
+from tandem.model.schemas.walk import walk
+
+
+def validate(raw: RawObject) -> list[str]:
+    """Everything that is wrong with an object, in the order of the document; empty if it is sound."""
+    if not isinstance(raw, dict):
+        return ["an object is required: apiVersion, kind, metadata, ..."]
+    kind = BY_KIND.get(str(raw.get("kind") or ""))
+    if kind is None:
+        return [_unknown_kind(raw)]
+    served = served_versions(kind)
+    errors = []
+    if raw.get("apiVersion") not in served:
+        errors.append(f"apiVersion: {raw.get('apiVersion')!r}: {kind.kind} is served as {', '.join(served)}")
+    errors += walk(raw, kind.kind)
+    return errors + list(_metadata(raw, kind))
+
+
+def served_versions(kind: Kind) -> tuple[str, ...]:
+    """Every `apiVersion` under which a kind is served, storage version first."""
+    return tuple(f"{kind.group}/{v}" if kind.group else v for v in kind.versions)
+
+
+def _unknown_kind(raw: RawObject) -> str:
+    if not raw.get("kind"):
+        return "kind: is required"
+    served = ", ".join(f"{k.api_version} {k.kind}" for k in KINDS)
+    return f"kind: {raw.get('apiVersion', '')} {raw['kind']} is not served; served are {served}"
+
+
+def _metadata(raw: RawObject, kind: Kind) -> Iterator[str]:
+    meta = raw.get("metadata")
+    if not isinstance(meta, dict):
+        if meta is None:
+            yield "metadata: is required"
+        return
+    name, prefix, namespace = meta.get("name"), meta.get("generateName"), meta.get("namespace")
+    if not name and not prefix:
+        yield "metadata.name: is required (or metadata.generateName)"
+    elif isinstance(name, str) and name and (wrong := name_error(kind, name)):
+        yield f"metadata.name: {wrong}"
+    elif isinstance(prefix, str) and not name and (wrong := name_error(kind, prefix.rstrip("-.") + "x")):
+        yield f"metadata.generateName: {wrong}"
+    if isinstance(namespace, str) and namespace:
+        if not kind.namespaced:
+            yield f"metadata.namespace: {kind.kind} is not namespaced"
+        elif len(namespace) > 63 or LABEL.fullmatch(namespace) is None:
+            yield f"metadata.namespace: {namespace!r} is not a DNS label (a-z, 0-9, '-', at most 63)"
+
+
+def name_error(kind: Kind, name: str) -> str | None:
+    """What is wrong with the name of an object of this kind (RFC 1123; a Service's name is RFC 1035)."""
+    match kind.kind:
+        case "Service":
+            pattern, longest, what = LABEL_1035, 63, "a DNS label that begins with a letter (a-z, 0-9, '-', at most 63)"
+        case "Namespace":
+            pattern, longest, what = LABEL, 63, "a DNS label (a-z, 0-9, '-', at most 63)"
+        case _:
+            pattern, longest, what = SUBDOMAIN, 253, "a DNS name (a-z, 0-9, '-', '.', at most 253)"
+    if len(name) > longest or pattern.fullmatch(name) is None:
+        return f"{name!r} is not {what}"
+    return None
+
+
+@cache
+def _inert_table() -> dict[str, dict[str, Any]]:
+    path = Path(__file__).parent / "schemas" / "inert.json"
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
+
+
+def inert(raw: RawObject) -> list[str]:
+    """Valid fields of a Pod, Deployment or Service that change nothing here: `path: has no effect: reason`."""
+    spec = raw.get("spec")
+    if not isinstance(spec, dict):
+        return []
+    match raw.get("kind"):
+        case "Pod":
+            found = list(_inert(spec, "pod", "spec"))
+            return found + list(_images(spec, "spec"))
+        case "Deployment":
+            template = spec.get("template")
+            pod = template.get("spec") if isinstance(template, dict) else None
+            if not isinstance(pod, dict):
+                return []
+            return [*_inert(pod, "pod", "spec.template.spec"), *_images(pod, "spec.template.spec")]
+        case "Service":
+            return list(_inert(spec, "service", "spec"))
+    return []
+
+
+def _inert(spec: dict[str, Any], table: str, at: str) -> Iterator[str]:
+    tables = _inert_table()
+    for path, reason in tables[table].items():
+        harmless = tables["values"].get(f"{table}.{path}", ())
+        for where, value in _find(spec, path.split("."), at):
+            if value and value not in harmless:
+                yield f"{where}: has no effect: {reason}"
+
+
+def _find(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
+    if not path:
+        yield at, value
+        return
+    name = path[0].removesuffix("[]")
+    if not isinstance(value, dict) or value.get(name) is None:
+        return
+    if not path[0].endswith("[]"):
+        yield from _find(value[name], path[1:], f"{at}.{name}")
+    elif isinstance(value[name], list):
+        for i, item in enumerate(value[name]):
+            yield from _find(item, path[1:], f"{at}.{name}[{i}]")
+
+
+def _images(spec: dict[str, Any], at: str) -> Iterator[str]:
+    for name in ("initContainers", "containers"):
+        for where, value in _find(spec, [f"{name}[]", "image"], at):
+            if value != "host":
+                yield f"{where}: {value!r} is not used: the process runtime runs the host's programs (image: host)"

@@ -1,0 +1,186 @@
+"""HTTPRoute beyond the form of single fields: what the CRD's own rules say (v1, experimental channel). Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tandem.model.schemas.rules_kubernetes import Rule, is_address, repeated
+
+FILTER_FIELDS: Final = {
+    "RequestHeaderModifier": "requestHeaderModifier",
+    "ResponseHeaderModifier": "responseHeaderModifier",
+    "RequestMirror": "requestMirror",
+    "RequestRedirect": "requestRedirect",
+    "URLRewrite": "urlRewrite",
+    "ExtensionRef": "extensionRef",
+    "CORS": "cors",
+    "ExternalAuth": "externalAuth",
+}
+ONCE: Final = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "CORS")
+FORBIDDEN_IN_PATH: Final = ("//", "/./", "/../", "%2f", "%2F", "#")
+_UNITS: Final = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+
+
+def _longest(raw: dict[str, Any], at: str, limits: dict[str, int]) -> Iterator[str]:
+    for name, limit in limits.items():
+        if len(raw.get(name) or []) > limit:
+            yield f"{at}.{name}: at most {limit} entries, not {len(raw[name])}"
+
+
+def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _longest(raw, at, {"rules": 16, "hostnames": 16, "parentRefs": 32})
+    rules = raw.get("rules") or []
+    if sum(len(r.get("matches") or [None]) for r in rules) > 128:
+        yield f"{at}.rules: at most 128 matches in all rules together"
+    yield from repeated((f"{at}.rules[{i}].name", r.get("name")) for i, r in enumerate(rules))
+    for i, host in enumerate(raw.get("hostnames") or []):
+        if not host:
+            yield f"{at}.hostnames[{i}]: must not be empty"
+        elif is_address(host):
+            yield f"{at}.hostnames[{i}]: {ipaddress.ip_address(host)} is an address, not a host name"
+    keys = ("group", "kind", "namespace", "name", "sectionName", "port")
+    refs = ((f"{at}.parentRefs[{i}]", tuple(r.get(k) for k in keys)) for i, r in enumerate(raw.get("parentRefs") or []))
+    seen: set[tuple[object, ...]] = set()
+    for where, ref in refs:
+        if ref in seen:
+            yield f"{where}: the same parent occurs twice"
+        seen.add(ref)
+
+
+def _rule(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _longest(raw, at, {"matches": 64, "filters": 16, "backendRefs": 16})
+    kinds = [f["type"] for f in raw.get("filters") or []]
+    if "RequestRedirect" in kinds and raw.get("backendRefs"):
+        yield f"{at}.backendRefs: may not be given together with a RequestRedirect filter"
+    yield from _filters(raw, at)
+    for i, item in enumerate(raw.get("filters") or []):
+        field = FILTER_FIELDS[item["type"]]
+        path = (item.get(field) or {}).get("path") or {}
+        if path.get("type") == "ReplacePrefixMatch" and not _one_prefix(raw.get("matches")):
+            yield f"{at}.filters[{i}].{field}.path: ReplacePrefixMatch needs exactly one match, of type PathPrefix"
+
+
+def _one_prefix(matches: list[dict[str, Any]] | None) -> bool:
+    if not matches:
+        return True
+    return len(matches) == 1 and (matches[0].get("path") or {}).get("type", "PathPrefix") == "PathPrefix"
+
+
+def _filters(raw: dict[str, Any], at: str) -> Iterator[str]:
+    kinds = [f["type"] for f in raw.get("filters") or []]
+    for kind in ONCE:
+        if kinds.count(kind) > 1:
+            yield f"{at}.filters: {kind} may occur once only"
+    if "RequestRedirect" in kinds and "URLRewrite" in kinds:
+        yield f"{at}.filters: RequestRedirect and URLRewrite exclude each other"
+
+
+def _filter(raw: dict[str, Any], at: str) -> Iterator[str]:
+    wanted = FILTER_FIELDS.get(raw["type"])
+    for field in FILTER_FIELDS.values():
+        if field == wanted and field not in raw:
+            yield f"{at}.{field}: is required for the type {raw['type']}"
+        if field != wanted and field in raw:
+            yield f"{at}.{field}: does not belong to the type {raw['type']}"
+
+
+def _match(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _longest(raw, at, {"headers": 16, "queryParams": 16})
+    headers, params = raw.get("headers") or [], raw.get("queryParams") or []
+    yield from repeated((f"{at}.headers[{i}].name", h["name"]) for i, h in enumerate(headers))
+    yield from repeated((f"{at}.queryParams[{i}].name", p["name"]) for i, p in enumerate(params))
+
+
+def _path(raw: dict[str, Any], at: str) -> Iterator[str]:
+    value, kind = raw.get("value", "/"), raw.get("type") or "PathPrefix"
+    if len(value) > 1024:
+        yield f"{at}.value: at most 1024 characters"
+    if kind == "RegularExpression":
+        return
+    if not value.startswith("/"):
+        yield f"{at}.value: {value!r} must begin with /"
+    for part in FORBIDDEN_IN_PATH:
+        if part in value:
+            yield f"{at}.value: {value!r} must not contain {part}"
+    if value.endswith(("/..", "/.")):
+        yield f"{at}.value: {value!r} must not end with /. or /.."
+
+
+def _backend(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if (raw.get("group") or "") == "" and (raw.get("kind") or "Service") == "Service" and "port" not in raw:
+        yield f"{at}.port: is required where the backend is a Service"
+    if raw.get("filters"):
+        yield from _filters(raw, at)
+
+
+def _header_filter(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _longest(raw, at, {"set": 16, "add": 16, "remove": 16})
+    for field in ("set", "add"):
+        yield from repeated((f"{at}.{field}[{i}].name", h["name"].lower()) for i, h in enumerate(raw.get(field) or []))
+
+
+def _mirror(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if "percent" in raw and "fraction" in raw:
+        yield f"{at}.fraction: may not be given together with percent"
+
+
+def _fraction(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if raw.get("denominator", 100) < 1:
+        yield f"{at}.denominator: must be at least 1"
+    elif raw["numerator"] > raw.get("denominator", 100):
+        yield f"{at}.numerator: must not be greater than denominator"
+
+
+def _modifier(raw: dict[str, Any], at: str) -> Iterator[str]:
+    wanted = "replaceFullPath" if raw["type"] == "ReplaceFullPath" else "replacePrefixMatch"
+    for field in ("replaceFullPath", "replacePrefixMatch"):
+        if field == wanted and field not in raw:
+            yield f"{at}.{field}: is required for the type {raw['type']}"
+        if field != wanted and field in raw:
+            yield f"{at}.{field}: does not belong to the type {raw['type']}"
+
+
+def _timeouts(raw: dict[str, Any], at: str) -> Iterator[str]:
+    request, backend = milliseconds(raw.get("request", "")), milliseconds(raw.get("backendRequest", ""))
+    if request and backend > request:
+        yield f"{at}.backendRequest: must not be longer than request"
+
+
+def milliseconds(text: str) -> int:
+    """A Gateway API duration (GEP-2257) in milliseconds; "" is 0."""
+    return sum(int(n) * _UNITS[u] for n, u in re.findall(r"(\d+)(ms|h|m|s)", text))
+
+
+def _retry(raw: dict[str, Any], at: str) -> Iterator[str]:
+    for i, code in enumerate(raw.get("codes") or []):
+        if not 400 <= code <= 599:
+            yield f"{at}.codes[{i}]: {code} is not between 400 and 599"
+    if raw.get("attempts", 1) < 1:
+        yield f"{at}.attempts: must be at least 1"
+
+
+def _session(raw: dict[str, Any], at: str) -> Iterator[str]:
+    cookie = raw.get("cookie") or {}
+    if cookie.get("lifetimeType") == "Permanent" and "absoluteTimeout" not in raw:
+        yield f"{at}.absoluteTimeout: is required where the cookie's lifetimeType is Permanent"
+
+
+RULES: Final[dict[str, Rule]] = {
+    "GwHttpRouteSpec": _spec,
+    "GwHttpRule": _rule,
+    "GwHttpFilter": _filter,
+    "GwHttpMatch": _match,
+    "GwPathMatch": _path,
+    "GwBackendRef": _backend,
+    "GwHttpBackendRef": _backend,
+    "GwHeaderFilter": _header_filter,
+    "GwMirror": _mirror,
+    "GwFraction": _fraction,
+    "GwPathModifier": _modifier,
+    "GwTimeouts": _timeouts,
+    "GwRetry": _retry,
+    "GwSessionPersistence": _session,
+}

@@ -1,0 +1,220 @@
+"""Scalars of the field tables: a value in, what is wrong with it out (None if nothing). Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Final
+
+LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_HOSTNAME: Final = re.compile(r"(\*\.)?" + SUBDOMAIN.pattern)
+_QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_PORT_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_QUANTITY: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_DURATION: Final = re.compile(r"0|[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
+_GATEWAY_DURATION: Final = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+_GATEWAY_KIND: Final = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_NOT_RE2: Final = re.compile(r"\(\?(=|!|<=|<!)|(?<!\\)(\\\\)*\\[1-9]")
+_RE2_ONLY: Final = re.compile(r"\\[pPzQEC]|\(\?<[A-Za-z]|\(\?[a-zA-Z-]*U|\[\[:")
+_PERCENT: Final = re.compile(r"[0-9]+%")
+
+Check = Callable[[object], str | None]
+
+
+def name_of(value: object) -> str:
+    """The JSON type of a value, for messages."""
+    match value:
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "list"
+        case dict():
+            return "object"
+    return "null"
+
+
+def qualified(key: str) -> str | None:
+    """What is wrong with a label or annotation key."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and not _full(SUBDOMAIN, prefix, 253):
+        return f"{key!r}: the part before the slash must be a DNS subdomain"
+    if not _full(_QUALIFIED, name, 63):
+        return f"{key!r}: must be 1 to 63 letters, digits, '-', '_' or '.', and start and end with a letter or digit"
+    return None
+
+
+def label_value(value: str) -> str | None:
+    """What is wrong with a label's value."""
+    if value and not _full(_QUALIFIED, value, 63):
+        return (
+            f"{value!r}: must be at most 63 letters, digits, '-', '_' or '.', and start and end with a letter or digit"
+        )
+    return None
+
+
+def _full(pattern: re.Pattern[str], text: str, longest: int) -> bool:
+    return len(text) <= longest and pattern.fullmatch(text) is not None
+
+
+def _text(value: object) -> str | None:
+    return None if isinstance(value, str) else f"must be a string, not a {name_of(value)}"
+
+
+def _text1(value: object) -> str | None:
+    return _text(value) or (None if value else "must not be empty")
+
+
+def _matches(pattern: re.Pattern[str], longest: int, what: str) -> Check:
+    def check(value: object) -> str | None:
+        if not isinstance(value, str):
+            return _text(value)
+        # "" is absent in the Kubernetes API (omitempty).
+        return None if not value or _full(pattern, value, longest) else f"{value!r} is not {what}"
+
+    return check
+
+
+def _int(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f"must be an integer, not a {name_of(value)}"
+    return None
+
+
+def _between(low: int, high: int) -> Check:
+    def check(value: object) -> str | None:
+        wrong = _int(value)
+        if wrong is None and isinstance(value, int) and not low <= value <= high:
+            return f"{value} is not between {low} and {high}"
+        return wrong
+
+    return check
+
+
+def _bool(value: object) -> str | None:
+    return None if isinstance(value, bool) else f"must be a boolean, not a {name_of(value)}"
+
+
+def _float(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"must be a number, not a {name_of(value)}"
+    return None
+
+
+def _int_or_string(value: object) -> str | None:
+    if isinstance(value, str) or _int(value) is None:
+        return None
+    return f"must be an integer or a string, not a {name_of(value)}"
+
+
+def _port_ref(value: object) -> str | None:
+    if isinstance(value, str):
+        return _port_name(value) if value else "must not be empty"
+    return _PORT(value) if isinstance(value, int) else _int_or_string(value)
+
+
+def _port_name(value: object) -> str | None:
+    if not isinstance(value, str):
+        return _text(value)
+    if not value:
+        return None
+    if not _full(_PORT_NAME, value, 15) or not any(c.isalpha() for c in value):
+        return f"{value!r} is not a port name (at most 15 of a-z, 0-9 and single '-', with at least one letter)"
+    return None
+
+
+def _quantity(value: object) -> str | None:
+    if isinstance(value, str):
+        return None if _QUANTITY.fullmatch(value) else f"{value!r} is not a quantity (such as 500m or 128Mi)"
+    return _float(value)
+
+
+def _bytes(value: object) -> str | None:
+    if not isinstance(value, str):
+        return _text(value)
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return "is not base64"
+    return None
+
+
+def _regex(value: object) -> str | None:
+    if not isinstance(value, str):
+        return _text(value)
+    if len(value) > 1024:
+        return "is longer than 1024 characters"
+    if _NOT_RE2.search(value):
+        return f"{value!r}: Envoy's regular expressions (RE2) know no look-around and no back references"
+    if _RE2_ONLY.search(value):
+        return None  # ours would refuse what RE2 understands
+    try:
+        re.compile(value)
+    except re.error as err:
+        return f"{value!r} is not a regular expression: {err}"
+    return None
+
+
+def _env_name(value: object) -> str | None:
+    if not isinstance(value, str):
+        return _text(value)
+    return None if value and "=" not in value and value.isprintable() else f"{value!r} is not a variable's name"
+
+
+def _key(value: object) -> str | None:
+    return qualified(value) if isinstance(value, str) else _text(value)
+
+
+def _obj(value: object) -> str | None:
+    return None if isinstance(value, dict) else f"must be an object, not a {name_of(value)}"
+
+
+def percent_or_count(value: object) -> str | None:
+    """What is wrong with maxSurge and its like: a count, or a percentage as text."""
+    if isinstance(value, str):
+        return None if _PERCENT.fullmatch(value) else f"{value!r} is neither a number nor a percentage such as 25%"
+    return _between(0, 2**31 - 1)(value)
+
+
+_PORT: Final = _between(1, 65535)
+
+SCALARS: Final[dict[str, Check]] = {
+    "any": lambda _: None,
+    "obj": _obj,
+    "str": _text,
+    "str1": _text1,
+    "int": _int,
+    "uint": _between(0, 2**32 - 1),
+    "float": _float,
+    "bool": _bool,
+    "qty": _quantity,
+    "bytes": _bytes,
+    "regex": _regex,
+    "intstr": _int_or_string,
+    "port": _PORT,
+    "port0": _between(0, 65535),
+    "portref": _port_ref,
+    "portname": _port_name,
+    "weight": _between(0, 1_000_000),
+    "percent": _between(0, 100),
+    "envname": _env_name,
+    "key": _key,
+    "time": _matches(_TIME, 64, "a time such as 2026-01-31T12:00:00Z"),
+    "dur": _matches(_DURATION, 64, "a duration such as 1.5s or 2m"),
+    "gdur": _matches(_GATEWAY_DURATION, 32, "a Gateway API duration such as 500ms or 1m30s"),
+    "label": _matches(LABEL, 63, "a DNS label (a-z, 0-9, '-', at most 63)"),
+    "subdomain": _matches(SUBDOMAIN, 253, "a DNS name (a-z, 0-9, '-', '.', at most 253)"),
+    "hostname": _matches(_HOSTNAME, 253, "a host name (a-z, 0-9, '-', '.', with at most one leading '*.')"),
+    "group": _matches(SUBDOMAIN, 253, "an API group"),
+    "gwkind": _matches(_GATEWAY_KIND, 63, "a kind"),
+    "token": _matches(_TOKEN, 256, "a header name"),
+}

@@ -1,0 +1,99 @@
+"""A raw value against a field table: unknown fields, wrong types, missing fields; out come `path: text` lines.
+
+Every error at once, in the order of the document. The rules of `rules_*.py` join in at each object of their type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tandem.model.schemas import rules_gateway, rules_istio, rules_kubernetes, rules_network, tables
+from tandem.model.schemas.syntax import SCALARS, label_value, name_of, qualified
+
+RULES = {**rules_kubernetes.RULES, **rules_network.RULES, **rules_istio.RULES, **rules_gateway.RULES}
+
+
+def walk(value: object, table: str, at: str = "") -> Iterator[str]:
+    """What is wrong with `value` as an object of type `table`; `at` is its path."""
+    if not isinstance(value, dict):
+        yield f"{at or table}: must be an object, not a {name_of(value)}"
+        return
+    known = tables.fields(table)
+    sound = True
+    for name, item in value.items():
+        where = f"{at}.{name}" if at else str(name)
+        field = known.get(name)
+        if field is None:
+            yield f"{where}: unknown field{_suggest(str(name), known)}"
+        elif item is not None:  # null is absent
+            for wrong in _field(item, field.type, where):
+                sound = False
+                yield wrong
+    for name, field in known.items():
+        if field.required and value.get(name) is None:
+            sound = False
+            yield f"{at}.{name}: is required" if at else f"{name}: is required"
+    # A rule reads its object's fields by their types, so it only judges what has the right form.
+    rule = RULES.get(table)
+    if rule is not None and sound:
+        yield from rule({k: v for k, v in value.items() if v is not None}, at)
+
+
+def _field(value: object, form: tables.Type, at: str) -> Iterator[str]:
+    if form.shape == "list":
+        if not isinstance(value, list):
+            yield f"{at}: must be a list, not a {name_of(value)}"
+            return
+        for i, item in enumerate(value):
+            yield from _one(item, form, f"{at}[{i}]")
+    elif form.shape == "map":
+        if not isinstance(value, dict):
+            yield f"{at}: must be an object, not a {name_of(value)}"
+            return
+        for key, item in value.items():
+            yield from _one(item, form, f"{at}[{key}]")
+    else:
+        yield from _one(value, form, at)
+
+
+def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
+    base = form.base
+    if base == "enum":
+        if not isinstance(value, str):
+            yield f"{at}: must be a string, not a {name_of(value)}"
+        elif value not in form.choices and value:
+            yield f"{at}: {value!r} is not one of {', '.join(form.choices)}"
+    elif base == "intenum":
+        if isinstance(value, bool) or str(value) not in form.choices:
+            yield f"{at}: {value!r} is not one of {', '.join(form.choices)}"
+    elif base in {"labels", "annotations"}:
+        yield from _texts(value, at, values=base == "labels")
+    elif base in SCALARS:
+        wrong = SCALARS[base](value)
+        if wrong:
+            yield f"{at}: {wrong}"
+    else:
+        yield from walk(value, base, at)
+
+
+def _texts(value: object, at: str, *, values: bool) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{at}: must be an object, not a {name_of(value)}"
+        return
+    for key, item in value.items():
+        wrong = qualified(str(key))
+        if wrong:
+            yield f"{at}: {wrong}"
+        elif item is not None and not isinstance(item, str):
+            yield f"{at}[{key}]: must be a string, not a {name_of(item)} (quote it)"
+        elif values and item and (wrong := label_value(item)):
+            yield f"{at}[{key}]: {wrong}"
+
+
+def _suggest(name: str, known: dict[str, Any]) -> str:
+    import difflib
+
+    folded = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return f' (did you mean "{folded[close[0]]}"?)' if close else ""
