@@ -13,3 +13,5 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     dns_address: str = "10.96.0.10"
     service_cidr: str = "10.96.0.0/16"
+    roots_pem: str = ""
+    """Certificates of the authorities that every node trusts."""

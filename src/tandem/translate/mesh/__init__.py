@@ -1,1 +1,25 @@
-"""Routing and traffic policy: the front ends and what joins them."""
+"""World -> MeshIR: route tables and traffic policies of every Service, from Istio's objects and Gateway API routes."""
+
+from __future__ import annotations
+
+from tandem.base.problems import Problem
+from tandem.ir.mesh import MeshIR
+from tandem.model.world import World
+from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.httproute import translate_httproutes
+from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
+from tandem.translate.mesh.istio.virtualservice import translate_virtualservices
+from tandem.translate.mesh.tables import build_tables
+from tandem.translate.options import Options
+
+
+def translate_mesh(world: World, options: Options) -> tuple[MeshIR, tuple[Problem, ...]]:
+    """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied."""
+    rules = translate_destination_rules(world, options)
+    context = Context(world=world, options=options, policies=rules.policies)
+    virtual = translate_virtualservices(context)
+    routes = translate_httproutes(context)
+    tables, conflicts = build_tables(virtual.layers, routes.layers)
+    policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(rules.policies.items())}
+    problems = (*rules.problems, *virtual.problems, *routes.problems, *conflicts)
+    return MeshIR(tables=tables, policies=policies), problems

@@ -1,0 +1,98 @@
+"""HTTPRoute.spec.parentRefs -> the Services that a route attaches to, with Problems per parent. Pure.
+
+A route in its parent's namespace is a producer route: it counts for everyone. A route in another namespace is a
+consumer route: it counts for the pods of its own namespace (GEP-1426).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.model.gateway import HTTPRoute, ParentReference
+from tandem.model.world import Key
+from tandem.translate.mesh.context import Context, not_http
+
+GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A route at a Service. `ports` empty: all of its ports. `parents` are indexes into parentRefs."""
+
+    route: HTTPRoute
+    service: Key
+    consumer: str
+    ports: tuple[int, ...]
+    parents: tuple[int, ...]
+
+
+def attach(route: HTTPRoute, context: Context) -> tuple[tuple[Attachment, ...], tuple[Problem, ...]]:
+    """One Attachment for each Service that the route names and that accepts it."""
+    problems: list[Problem] = []
+    ports: dict[Key, list[tuple[int, ...]]] = {}
+    parents: dict[Key, list[int]] = {}
+    for i, parent in enumerate(route.spec.parent_refs):
+        key = parent.namespace or route.metadata.namespace, parent.name
+        at = f"spec.parentRefs[{i}]"
+        mistake = _mistake(route, parent, at)
+        if mistake is not None:
+            problems.append(mistake)
+            continue
+        found = _ports(parent, key, context)
+        if isinstance(found, str):
+            problems.append(Problem(at=route.origin(at), code="NoMatchingParent", text=found))
+            continue
+        ports.setdefault(key, []).append(found)
+        parents.setdefault(key, []).append(i)
+        service = context.service(key)
+        if service is not None:
+            problems.extend(not_http(service, found, route.origin(at)))
+    return tuple(_attachment(route, key, ports[key], parents[key]) for key in ports), tuple(problems)
+
+
+def is_mesh_parent(parent: ParentReference) -> bool:
+    """True for parents that are ours to judge: Services."""
+    return parent.kind == "Service" and parent.group == ""
+
+
+def _attachment(route: HTTPRoute, key: Key, ports: list[tuple[int, ...]], parents: list[int]) -> Attachment:
+    every = any(not p for p in ports)
+    home = route.metadata.namespace
+    return Attachment(
+        route=route,
+        service=key,
+        consumer="" if home == key[0] else home,
+        ports=() if every else tuple(sorted({n for p in ports for n in p})),
+        parents=tuple(parents),
+    )
+
+
+def _mistake(route: HTTPRoute, parent: ParentReference, at: str) -> Problem | None:
+    if is_mesh_parent(parent):
+        return None
+    if parent.kind == "Gateway" and parent.group == GATEWAY_GROUP:
+        text = f"Gateway {parent.name} is left to a gateway controller: Tandem routes for parents of kind Service"
+        return Problem(at=route.origin(at), code="NotOurs", text=text, severity=Severity.WARNING)
+    kind = f"{parent.group}/{parent.kind}" if parent.group else parent.kind
+    text = f'parents of kind {kind} are not supported; use group: "" and kind: Service'
+    return Problem(at=route.origin(at), code="InvalidKind", text=text)
+
+
+def _ports(parent: ParentReference, key: Key, context: Context) -> tuple[int, ...] | str:
+    """The ports meant (empty: all), or what is wrong with the reference."""
+    service = context.service(key)
+    if service is None:
+        return f"no Service {key[0]}/{key[1]}"
+    offered = service.spec.ports
+    if parent.section_name:
+        offered = tuple(p for p in offered if p.name == parent.section_name)
+        if not offered:
+            return f"Service {key[0]}/{key[1]} has no port named {parent.section_name!r}"
+    if parent.port is not None:
+        offered = tuple(p for p in offered if p.port == parent.port)
+        if not offered:
+            return f"Service {key[0]}/{key[1]} has no such port {parent.port}"
+    narrowed = bool(parent.section_name) or parent.port is not None
+    return tuple(sorted({p.port for p in offered})) if narrowed else ()

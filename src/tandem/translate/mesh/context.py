@@ -1,0 +1,81 @@
+"""What every front end of the mesh looks things up in, and the shape of what they hand to `tables.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.mesh import Retry, Route, RouteMatch, TrafficPolicy
+from tandem.model.core import Service
+from tandem.model.world import Key, World
+from tandem.translate.options import Options
+from tandem.translate.protocols import app_protocol
+
+DEFAULT_RETRY: Final = Retry(
+    attempts=2,
+    retry_on=("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"),
+    retriable_codes=(503,),
+)
+"""Istio's policy where a route says nothing of retries."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The World, the installation's options and the traffic policies by (namespace, service)."""
+
+    world: World
+    options: Options
+    policies: Mapping[Key, TrafficPolicy]
+
+    def service(self, key: Key) -> Service | None:
+        """A Service by (namespace, name)."""
+        return self.world.get(Service, *key)
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """Routes of one origin for one Service. Requests inside `scopes` that no route matches are answered with 404."""
+
+    service: Key
+    consumer: str = ""
+    """The namespace whose pods see it; empty: all."""
+    routes: tuple[Route, ...]
+    scopes: tuple[RouteMatch, ...]
+    """Ports and sources that the routes are about; a RouteMatch() means everything."""
+    origin: Origin
+
+
+class Layers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a front end returns."""
+
+    layers: tuple[Layer, ...]
+    problems: tuple[Problem, ...]
+
+
+def resolve_host(host: str, namespace: str, cluster_domain: str) -> Key | None:
+    """(namespace, service) of a host as Istio reads it: a short name, or the full name; None for anything else."""
+    if "." not in host:
+        return (namespace, host) if host and host != "*" else None
+    suffix = f".svc.{cluster_domain}"
+    name, dot, home = host.removesuffix(suffix).partition(".")
+    if not host.endswith(suffix) or not dot or not home or "." in home or "*" in name:
+        return None
+    return home, name
+
+
+def scope_of(match: RouteMatch) -> RouteMatch:
+    """The part of a match that is known before the first request: port and source."""
+    return RouteMatch(ports=match.ports, source_namespace=match.source_namespace, source_labels=match.source_labels)
+
+
+def not_http(service: Service, ports: tuple[int, ...], at: Origin) -> tuple[Problem, ...]:
+    """Ports meant for HTTP routes whose bytes are not parsed as HTTP (`ports` empty: one HTTP port is enough)."""
+    asked = [p for p in service.spec.ports if not ports or p.port in ports]
+    bad = [p for p in asked if not app_protocol(p).is_http]
+    if not bad or (not ports and len(bad) < len(asked)):
+        return ()
+    numbers = ", ".join(str(p.port) for p in bad)
+    where = f"Service {service.metadata.namespace}/{service.metadata.name}"
+    text = f"port {numbers} of {where} is not HTTP, so no request is seen there: set appProtocol: http on the port"
+    return (Problem(at=at, code="PortNotHTTP", text=f"{text} or name it http-…", severity=Severity.ERROR),)

@@ -1,0 +1,195 @@
+"""DestinationRule objects -> one TrafficPolicy per Service, with Problems. Pure.
+
+A rule with a field that is not enforced is refused as a whole. Several rules for one host are merged as Istio does:
+the oldest rule's traffic policy is used, subsets of all are joined, the first definition of a name wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.ir.mesh import ClientTls, LoadBalancer, Subset, TrafficPolicy
+from tandem.model.core import Pod, Service
+from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
+from tandem.model.selectors import matches_map
+from tandem.model.world import Key, World
+from tandem.translate.mesh.context import resolve_host
+from tandem.translate.options import Options
+
+_BALANCERS: Final[dict[str, LoadBalancer | None]] = {
+    "": None,
+    "UNSPECIFIED": None,
+    "ROUND_ROBIN": LoadBalancer.ROUND_ROBIN,
+    "LEAST_REQUEST": LoadBalancer.LEAST_REQUEST,
+    "LEAST_CONN": LoadBalancer.LEAST_REQUEST,  # Istio's old name of the same
+    "RANDOM": LoadBalancer.RANDOM,
+}
+_TLS: Final[dict[str, ClientTls | None]] = {
+    "": None,
+    "DISABLE": ClientTls.DISABLE,
+    "ISTIO_MUTUAL": ClientTls.ISTIO_MUTUAL,
+}
+_REFUSED: Final = (
+    ("connectionPool", "connection_pool"),
+    ("outlierDetection", "outlier_detection"),
+    ("portLevelSettings", "port_level_settings"),
+    ("tunnel", "tunnel"),
+    ("proxyProtocol", "proxy_protocol"),
+    ("retryBudget", "retry_budget"),
+)
+_REFUSED_LB: Final = (
+    ("consistentHash", "consistent_hash"),
+    ("localityLbSetting", "locality_lb_setting"),
+    ("warmup", "warmup"),
+    ("warmupDurationSecs", "warmup_duration_secs"),
+)
+
+
+class DestinationRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Traffic policies by (namespace, service)."""
+
+    policies: dict[Key, TrafficPolicy]
+    problems: tuple[Problem, ...]
+
+
+def translate_destination_rules(world: World, options: Options) -> DestinationRules:
+    """The traffic policy of every Service that an accepted rule names."""
+    problems: list[Problem] = []
+    rules: dict[Key, list[DestinationRule]] = {}
+    for rule in sorted(world.all(DestinationRule).values(), key=_age):
+        service = resolve_host(rule.spec.host, rule.metadata.namespace, options.cluster_domain)
+        found = list(_mistakes(rule, service, world, options))
+        problems.extend(found)
+        if service is not None and not any(p.severity is Severity.ERROR for p in found):
+            rules.setdefault(service, []).append(rule)
+    policies = {}
+    for service, named in sorted(rules.items()):
+        # The root namespace's rule is the fall-back of those that stand beside the Service (Istio).
+        own = [r for r in named if r.metadata.namespace == service[0]] or named
+        policies[service] = _merge(service, own)
+        problems.extend(_merge_problems(own))
+        problems.extend(_empty_subsets(service, own, world))
+    return DestinationRules(policies=policies, problems=tuple(problems))
+
+
+def _age(rule: DestinationRule) -> tuple[str, str, str]:
+    return rule.metadata.creation_timestamp or "", rule.metadata.namespace, rule.metadata.name
+
+
+def _merge(service: Key, rules: list[DestinationRule]) -> TrafficPolicy:
+    subsets: dict[str, Subset] = {}
+    for rule in rules:
+        for subset in rule.spec.subsets:
+            subsets.setdefault(subset.name, _subset(subset))
+    first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
+    lb, tls = _policy(first.spec.traffic_policy)
+    return TrafficPolicy(
+        namespace=service[0],
+        service=service[1],
+        subsets=tuple(subsets[name] for name in sorted(subsets)),
+        lb=lb or LoadBalancer.LEAST_REQUEST,
+        tls=tls or ClientTls.AUTO,
+        origin=first.origin(),
+    )
+
+
+def _subset(subset: SubsetSpec) -> Subset:
+    lb, tls = _policy(subset.traffic_policy)
+    return Subset(name=subset.name, labels=tuple(sorted(subset.labels.items())), lb=lb, tls=tls)
+
+
+def _policy(spec: TrafficPolicySpec | None) -> tuple[LoadBalancer | None, ClientTls | None]:
+    if spec is None:
+        return None, None
+    lb = _BALANCERS.get(spec.load_balancer.simple) if spec.load_balancer else None
+    return lb, _TLS.get(spec.tls.mode) if spec.tls else None
+
+
+def _mistakes(rule: DestinationRule, service: Key | None, world: World, options: Options) -> Iterator[Problem]:
+    spec, home = rule.spec, rule.metadata.namespace
+    if service is None or world.get(Service, *service) is None:
+        meant = f"{service[0]}/{service[1]}" if service else spec.host
+        text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{options.cluster_domain}"
+        yield Problem(at=rule.origin("spec.host"), code="HostNotFound", text=text)
+    elif home not in {service[0], options.root_namespace}:
+        text = (
+            f"a rule in {home} would apply to clients in {home} alone, which is not supported: move it to {service[0]}"
+        )
+        yield Problem(at=rule.origin("spec.host"), code="UnsupportedValue", text=text)
+    if spec.export_to and "*" not in spec.export_to:
+        text = (
+            'the rule would apply to clients of some namespaces alone, which is not supported: use "*" or leave it out'
+        )
+        yield Problem(at=rule.origin("spec.exportTo"), code="UnsupportedValue", text=text)
+    if spec.workload_selector is not None:
+        yield _unsupported(rule, "spec.workloadSelector")
+    if spec.traffic_policy is not None:
+        yield from _policy_mistakes(rule, spec.traffic_policy, "spec.trafficPolicy")
+    seen: set[str] = set()
+    for i, subset in enumerate(spec.subsets):
+        if subset.name in seen:
+            text = f"subset {subset.name!r} is defined twice"
+            yield Problem(at=rule.origin(f"spec.subsets[{i}].name"), code="InvalidValue", text=text)
+        seen.add(subset.name)
+        if subset.traffic_policy is not None:
+            yield from _policy_mistakes(rule, subset.traffic_policy, f"spec.subsets[{i}].trafficPolicy")
+
+
+def _policy_mistakes(rule: DestinationRule, spec: TrafficPolicySpec, at: str) -> Iterator[Problem]:
+    for name, field in _REFUSED:
+        if getattr(spec, field):
+            yield _unsupported(rule, f"{at}.{name}")
+    lb = spec.load_balancer
+    if lb is not None:
+        for name, field in _REFUSED_LB:
+            if getattr(lb, field):
+                yield _unsupported(rule, f"{at}.loadBalancer.{name}")
+        if lb.simple not in _BALANCERS:
+            yield _unsupported(rule, f"{at}.loadBalancer.simple", lb.simple)
+    if spec.tls is not None and spec.tls.mode not in _TLS:
+        yield _unsupported(rule, f"{at}.tls.mode", spec.tls.mode)
+
+
+def _unsupported(rule: DestinationRule, path: str, value: str = "") -> Problem:
+    what = f"{path}: {value}" if value else path
+    text = f"{what} is not supported yet; the whole DestinationRule is not applied"
+    return Problem(at=rule.origin(path), code="UnsupportedField", text=text)
+
+
+def _merge_problems(rules: list[DestinationRule]) -> Iterator[Problem]:
+    defined: dict[str, DestinationRule] = {}
+    policy = next((r for r in rules if r.spec.traffic_policy is not None), None)
+    for rule in rules:
+        if rule is not rules[0]:
+            text = f"merged with the older {rules[0].origin()} for the same host"
+            yield Problem(at=rule.origin(), code="Merged", text=text, severity=Severity.WARNING)
+        if rule.spec.traffic_policy is not None and policy is not None and rule is not policy:
+            text = f"not used: {policy.origin()} is older and has a trafficPolicy for the same host"
+            yield Problem(at=rule.origin("spec.trafficPolicy"), code="Shadowed", text=text, severity=Severity.WARNING)
+        for i, subset in enumerate(rule.spec.subsets):
+            first = defined.setdefault(subset.name, rule)
+            if first is not rule:
+                text = f"subset {subset.name!r} is not used: {first.origin()} is older and defines it"
+                at = rule.origin(f"spec.subsets[{i}]")
+                yield Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING)
+
+
+def _empty_subsets(service: Key, rules: list[DestinationRule], world: World) -> Iterator[Problem]:
+    pods = _pods_behind(service, world)
+    for rule in rules:
+        for i, subset in enumerate(rule.spec.subsets):
+            if not any(not subset.labels or matches_map(subset.labels, p.metadata.labels) for p in pods):
+                wanted = ",".join(f"{k}={v}" for k, v in sorted(subset.labels.items()))
+                text = f"no endpoint of Service {service[0]}/{service[1]} has the labels {wanted}"
+                at = rule.origin(f"spec.subsets[{i}].labels")
+                yield Problem(at=at, code="SubsetEmpty", text=text, severity=Severity.WARNING)
+
+
+def _pods_behind(service: Key, world: World) -> list[Pod]:
+    refs = (e.target_ref for s in world.slices_by_service.get(service, ()) for e in s.endpoints)
+    found = (world.pods_by_uid.get(ref.uid) for ref in refs if ref is not None)
+    return [pod for pod in found if pod is not None]

@@ -1,0 +1,205 @@
+"""spec.http[] of a VirtualService -> Route values, with Problems at the exact field. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Problem
+from tandem.ir.mesh import Backend, Forward, HeaderEdit, Respond, Retry, Route, RouteAction
+from tandem.model.istio import Destination, HeaderOperations, Headers, HttpRoute, Retries, VirtualService
+from tandem.model.world import Key
+from tandem.translate.mesh.context import DEFAULT_RETRY, Context, resolve_host
+from tandem.translate.mesh.istio.matches import MatchReader
+from tandem.translate.mesh.values import header_mistake, milliseconds
+
+_REFUSED: Final = (
+    ("redirect", "redirect"),
+    ("rewrite", "rewrite"),
+    ("delegate", "delegate"),
+    ("fault", "fault"),
+    ("mirror", "mirror"),
+    ("mirrors", "mirrors"),
+    ("mirrorPercent", "mirror_percent"),
+    ("mirrorPercentage", "mirror_percentage"),
+    ("corsPolicy", "cors_policy"),
+)
+MISSING: Final = 503
+
+
+class RouteReader:
+    """Reads the routes of one VirtualService and gathers what is wrong with them."""
+
+    def __init__(self, owner: VirtualService, context: Context) -> None:
+        self._owner = owner
+        self._context = context
+        self._matches = MatchReader(owner)
+        self._problems: list[Problem] = []
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything found so far."""
+        return [*self._problems, *self._matches.problems]
+
+    def read(self, route: HttpRoute, index: int) -> Route:
+        """`spec.http[index]`."""
+        at = f"spec.http[{index}]"
+        for name, field in _REFUSED:
+            if getattr(route, field) not in (None, ()):
+                text = f"{at}.{name} is not supported yet; the whole VirtualService is not applied"
+                self._wrong(f"{at}.{name}", "UnsupportedField", text)
+        request, response = self._headers(route, at)
+        meta = self._owner.metadata
+        return Route(
+            name=f"VirtualService/{meta.namespace}/{meta.name}/{index}",
+            matches=tuple(self._matches.read(m, f"{at}.match[{j}]") for j, m in enumerate(route.match)),
+            action=self._action(route, at),
+            timeout_ms=self._duration(route.timeout, f"{at}.timeout"),
+            retry=self._retry(route.retries, f"{at}.retries"),
+            request_headers=request,
+            response_headers=response,
+            origin=self._owner.origin(at),
+        )
+
+    def _action(self, route: HttpRoute, at: str) -> RouteAction:
+        if route.direct_response is not None:
+            if route.route:
+                self._wrong(f"{at}.directResponse", "InvalidValue", "a route either forwards or responds, not both")
+            return self._response(route, f"{at}.directResponse")
+        if not route.route:
+            self._wrong(f"{at}.route", "InvalidValue", "give a route or a directResponse")
+            return Respond(status=MISSING)
+        backends = []
+        missing = 0
+        alone = len(route.route) == 1
+        for j, share in enumerate(route.route):
+            if share.weight < 0:
+                self._wrong(f"{at}.route[{j}].weight", "InvalidValue", "a weight is 0 or more")
+            weight = 1 if alone else share.weight
+            backend, exists = self._backend(share.destination, f"{at}.route[{j}].destination")
+            if weight > 0:
+                backends.append(msgspec.structs.replace(backend, weight=weight))
+                missing += not exists
+        if not backends:
+            self._wrong(f"{at}.route", "InvalidValue", "the weights add up to 0: no destination gets a request")
+        if missing == len(backends):
+            return Respond(status=MISSING, body="no destination of this route exists")
+        return Forward(backends=tuple(backends), missing_status=MISSING)
+
+    def _response(self, route: HttpRoute, at: str) -> Respond:
+        response = route.direct_response
+        if response is None:
+            return Respond(status=MISSING)
+        if not 200 <= response.status <= 599:
+            self._wrong(f"{at}.status", "InvalidValue", f"{response.status} is not a final status (200 to 599)")
+        unknown = sorted(set(response.body) - {"string"})
+        for name in unknown:
+            text = f"{at}.body.{name} is not supported yet, only string is; the whole VirtualService is not applied"
+            self._wrong(f"{at}.body.{name}", "UnsupportedField", text)
+        return Respond(status=response.status, body=str(response.body.get("string", "")))
+
+    def _backend(self, destination: Destination, at: str) -> tuple[Backend, bool]:
+        """The backend, and whether it exists."""
+        domain = self._context.options.cluster_domain
+        key = resolve_host(destination.host, self._owner.metadata.namespace, domain)
+        service = self._context.service(key) if key is not None else None
+        asked = destination.port.number if destination.port is not None else 0
+        if key is None or service is None:
+            meant = f"{key[0]}/{key[1]}" if key else destination.host
+            text = f"no Service {meant}: its share is answered with {MISSING}"
+            self._wrong(f"{at}.host", "HostNotFound", f"{text} (write a name, or NAME.NAMESPACE.svc.{domain})")
+            namespace, name = key or ("", destination.host)
+            return Backend(namespace=namespace, service=name, port=asked, subset=destination.subset), False
+        ports = [p.port for p in service.spec.ports if p.protocol == "TCP"]
+        # Without a port Istio takes the Service's only one, else the one that was dialled.
+        port = asked or (ports[0] if len(ports) == 1 else 0)
+        backend = Backend(namespace=key[0], service=key[1], port=port, subset=destination.subset)
+        exists = self._subset_exists(destination, key, f"{at}.subset")
+        if asked and asked not in ports:
+            offered = ", ".join(map(str, ports)) or "none"
+            text = f"Service {key[0]}/{key[1]} has no port {asked} (it has {offered})"
+            self._wrong(f"{at}.port.number", "PortNotFound", f"{text}: its share is answered with {MISSING}")
+            exists = False
+        return backend, exists
+
+    def _subset_exists(self, destination: Destination, key: Key, at: str) -> bool:
+        policy = self._context.policies.get(key)
+        names = [s.name for s in policy.subsets] if policy is not None else []
+        if not destination.subset or destination.subset in names:
+            return True
+        host = f"{key[1]}.{key[0]}.svc.{self._context.options.cluster_domain}"
+        known = f"they define {', '.join(names)}" if names else "there is none with subsets"
+        text = f"no DestinationRule for host {host} defines subset {destination.subset!r} ({known})"
+        self._wrong(at, "SubsetNotFound", f"{text}: its share is answered with {MISSING}")
+        return False
+
+    def _retry(self, retries: Retries | None, at: str) -> Retry | None:
+        if retries is None:
+            return DEFAULT_RETRY
+        for name, value in (
+            ("backoff", retries.backoff),
+            ("retryRemoteLocalities", retries.retry_remote_localities),
+            ("ignorePreviousHosts", retries.ignore_previous_hosts is not None),
+        ):
+            if value:
+                text = f"{at}.{name} is not supported yet; the whole VirtualService is not applied"
+                self._wrong(f"{at}.{name}", "UnsupportedField", text)
+        if retries.attempts < 0:
+            self._wrong(f"{at}.attempts", "InvalidValue", "attempts is 0 or more")
+        per_try = self._duration(retries.per_try_timeout, f"{at}.perTryTimeout")
+        if retries.attempts == 0:
+            return None
+        if not retries.retry_on:
+            on, codes = DEFAULT_RETRY.retry_on, DEFAULT_RETRY.retriable_codes
+        else:
+            words = [w.strip() for w in retries.retry_on.split(",") if w.strip()]
+            codes = tuple(int(w) for w in words if w.isdigit())
+            on = tuple(dict.fromkeys([w for w in words if not w.isdigit()] + ["retriable-status-codes"] * bool(codes)))
+        return Retry(attempts=retries.attempts, per_try_timeout_ms=per_try, retry_on=on, retriable_codes=codes)
+
+    def _headers(self, route: HttpRoute, at: str) -> tuple[HeaderEdit, HeaderEdit]:
+        every: list[tuple[Headers, str]] = [(route.headers, f"{at}.headers")]
+        for j, share in enumerate(route.route):
+            if share.headers is None:
+                continue
+            where = f"{at}.route[{j}].headers"
+            if len(route.route) > 1:
+                text = f"{where} is supported for an only destination; the whole VirtualService is not applied"
+                self._wrong(where, "UnsupportedField", text)
+            else:
+                every.append((share.headers, where))
+        request = [self._edit(h.request, f"{where}.request") for h, where in every]
+        response = [self._edit(h.response, f"{where}.response") for h, where in every]
+        return _joined(request), _joined(response)
+
+    def _edit(self, operations: HeaderOperations, at: str) -> HeaderEdit:
+        for verb, names in (("set", operations.set), ("add", operations.add), ("remove", operations.remove)):
+            for name in names:
+                mistake = header_mistake(name)
+                if mistake:
+                    self._wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
+        return HeaderEdit(
+            set=tuple(sorted((k.lower(), v) for k, v in operations.set.items())),
+            add=tuple(sorted((k.lower(), v) for k, v in operations.add.items())),
+            remove=tuple(sorted(n.lower() for n in operations.remove)),
+        )
+
+    def _duration(self, text: str, at: str) -> int:
+        value = milliseconds(text)
+        if value is None:
+            self._wrong(at, "InvalidValue", f"{text!r} is not a duration such as 500ms or 1.5s")
+        return value or 0
+
+    def _wrong(self, path: str, code: str, text: str) -> None:
+        self._problems.append(Problem(at=self._owner.origin(path), code=code, text=text))
+
+
+def _joined(edits: list[HeaderEdit]) -> HeaderEdit:
+    # The destination's edits come after the route's, so that its "set" wins.
+    sets = dict(pair for e in edits for pair in e.set)
+    return HeaderEdit(
+        set=tuple(sorted(sets.items())),
+        add=tuple(pair for e in edits for pair in e.add),
+        remove=tuple(dict.fromkeys(name for e in edits for name in e.remove)),
+    )

@@ -1,0 +1,80 @@
+"""HTTPMatchRequest -> RouteMatch, with Problems at the exact field. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tandem.base.problems import Problem
+from tandem.ir.mesh import Exact, HeaderMatch, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
+from tandem.model import istio
+from tandem.model.istio import VirtualService
+from tandem.translate.mesh.values import regex_mistake
+
+_NOT_HEADERS: Final = frozenset({"uri", "scheme", "method", "authority"})
+
+
+class MatchReader:
+    """Reads the matches of one VirtualService and gathers what is wrong with them."""
+
+    def __init__(self, owner: VirtualService) -> None:
+        self._owner = owner
+        self.problems: list[Problem] = []
+
+    def read(self, match: istio.HttpMatch, at: str) -> RouteMatch:
+        """One element of `match`; `at` is its field path."""
+        if match.gateways and "mesh" not in match.gateways:
+            self._wrong(f"{at}.gateways", "UnsupportedValue", "only the gateway `mesh` is supported")
+        headers = [
+            *self._pseudo(":authority", match.authority, f"{at}.authority"),
+            *self._pseudo(":scheme", match.scheme, f"{at}.scheme"),
+            *self._headers(match.headers, f"{at}.headers", invert=False),
+            *self._headers(match.without_headers, f"{at}.withoutHeaders", invert=True),
+        ]
+        query = [
+            QueryMatch(name=k, match=self._string(v, f"{at}.queryParams[{k}]") or Present())
+            for k, v in sorted(match.query_params.items())
+        ]
+        return RouteMatch(
+            path=self._string(match.uri, f"{at}.uri"),
+            ignore_case=match.ignore_uri_case and match.uri is not None and match.uri.regex is None,
+            method=self._string(match.method, f"{at}.method"),
+            headers=tuple(headers),
+            query=tuple(query),
+            ports=(match.port,) if match.port else (),
+            source_namespace=match.source_namespace or None,
+            source_labels=tuple(sorted(match.source_labels.items())),
+        )
+
+    def _pseudo(self, name: str, match: istio.StringMatch | None, at: str) -> tuple[HeaderMatch, ...]:
+        found = self._string(match, at)
+        return (HeaderMatch(name=name, match=found),) if found is not None else ()
+
+    def _headers(self, matches: Mapping[str, istio.StringMatch], at: str, *, invert: bool) -> list[HeaderMatch]:
+        found = []
+        for name, match in sorted(matches.items()):
+            if name.lower() in _NOT_HEADERS or name.startswith(":"):
+                text = f"{name!r} is not matched as a header; use the field {name.strip(':')} of the match"
+                self._wrong(f"{at}[{name}]", "InvalidValue", text)
+            value = self._string(match, f"{at}[{name}]") or Present()
+            found.append(HeaderMatch(name=name.lower(), match=value, invert=invert))
+        return found
+
+    def _string(self, match: istio.StringMatch | None, at: str) -> StringMatch | None:
+        """None where nothing is asked of the value: the caller knows whether it must be there."""
+        if match is None:
+            return None
+        given = [f for f in ("exact", "prefix", "regex") if getattr(match, f) is not None]
+        if len(given) > 1:
+            self._wrong(at, "InvalidValue", f"use one of {', '.join(given)}")
+        if match.regex is not None:
+            mistake = regex_mistake(match.regex)
+            if mistake:
+                self._wrong(f"{at}.regex", "InvalidValue", mistake)
+            return Regex(match.regex)
+        if match.prefix is not None:
+            return Prefix(match.prefix)
+        return Exact(match.exact) if match.exact is not None else None
+
+    def _wrong(self, path: str, code: str, text: str) -> None:
+        self.problems.append(Problem(at=self._owner.origin(path), code=code, text=text))

@@ -1,0 +1,146 @@
+"""VirtualService objects -> Layers of routes per Service, with Problems. Pure.
+
+A VirtualService with a field that is not enforced is refused as a whole: its requests take the plain way to the
+Service, and its condition says so. A destination that does not exist keeps its share, which is answered with 503.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.ir.mesh import Route, RouteMatch
+from tandem.model.istio import VirtualService
+from tandem.model.world import Key
+from tandem.translate.mesh.context import Context, Layer, Layers, not_http, resolve_host, scope_of
+from tandem.translate.mesh.istio.httproutes import RouteReader
+
+REFUSING: Final = frozenset({"UnsupportedField", "UnsupportedValue", "InvalidValue"})
+"""Codes of mistakes after which nothing of the object is applied."""
+
+
+class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A VirtualService that is applied."""
+
+    source: VirtualService
+    hosts: tuple[tuple[int, Key], ...]
+    routes: tuple[Route, ...]
+
+    def visible_to(self, consumer: str) -> bool:
+        """True if pods of `consumer` (empty: of any namespace) see it."""
+        exported = self.source.spec.export_to or ("*",)
+        home = self.source.metadata.namespace
+        return "*" in exported or (bool(consumer) and consumer in {home if e == "." else e for e in exported})
+
+
+def translate_virtualservices(context: Context) -> Layers:
+    """Layers of every host, and for every namespace that sees something of its own."""
+    problems: list[Problem] = []
+    by_host: dict[Key, list[_Accepted]] = {}
+    for source in sorted(context.world.all(VirtualService).values(), key=_age):
+        accepted, found = _translate(source, context)
+        problems.extend(found)
+        if accepted is not None:
+            for host in dict.fromkeys(h for _, h in accepted.hosts):
+                by_host.setdefault(host, []).append(accepted)
+    layers: list[Layer] = []
+    for host, named in sorted(by_host.items()):
+        problems.extend(_merge_problems(named))
+        problems.extend(_port_problems(host, named, context))
+        for consumer in _consumers(named):
+            seen = [a for a in named if a.visible_to(consumer)]
+            if seen:
+                layers.append(_layer(host, consumer, seen))
+    return Layers(layers=tuple(layers), problems=tuple(problems))
+
+
+def _age(source: VirtualService) -> tuple[str, str, str]:
+    return source.metadata.creation_timestamp or "", source.metadata.namespace, source.metadata.name
+
+
+def _consumers(named: list[_Accepted]) -> list[str]:
+    """The empty name (everyone), and each namespace that sees what not everyone sees."""
+    found = {""}
+    for accepted in named:
+        if not accepted.visible_to(""):
+            home = accepted.source.metadata.namespace
+            found.update(home if e == "." else e for e in accepted.source.spec.export_to if e != "~")
+    return sorted(found)
+
+
+def _layer(host: Key, consumer: str, seen: list[_Accepted]) -> Layer:
+    routes = tuple(r for a in seen for r in a.routes)
+    scopes = dict.fromkeys(scope_of(m) for r in routes for m in r.matches or (RouteMatch(),))
+    if RouteMatch() in scopes:
+        scopes = {RouteMatch(): None}
+    origin = seen[0].source.origin()
+    return Layer(service=host, consumer=consumer, routes=routes, scopes=tuple(scopes), origin=origin)
+
+
+def _translate(source: VirtualService, context: Context) -> tuple[_Accepted | None, list[Problem]]:
+    problems = list(_object_mistakes(source))
+    reader = RouteReader(source, context)
+    routes = tuple(reader.read(route, i) for i, route in enumerate(source.spec.http))
+    problems.extend(reader.problems)
+    hosts: list[tuple[int, Key]] = []
+    for i, host in enumerate(source.spec.hosts):
+        key = resolve_host(host, source.metadata.namespace, context.options.cluster_domain)
+        if "*" in host:
+            text = f"wildcard host {host!r} is not supported; list the Services by name"
+            problems.append(Problem(at=source.origin(f"spec.hosts[{i}]"), code="UnsupportedValue", text=text))
+        elif key is None or context.service(key) is None:
+            domain = context.options.cluster_domain
+            meant = f"{key[0]}/{key[1]}" if key else host
+            text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{domain}"
+            problems.append(Problem(at=source.origin(f"spec.hosts[{i}]"), code="HostNotFound", text=text))
+        else:
+            hosts.append((i, key))
+    problems.extend(_unreachable(source))
+    if any(p.code in REFUSING and p.severity is Severity.ERROR for p in problems):
+        return None, problems
+    return _Accepted(source=source, hosts=tuple(hosts), routes=routes), problems
+
+
+def _object_mistakes(source: VirtualService) -> Iterator[Problem]:
+    spec = source.spec
+    for i, gateway in enumerate(spec.gateways):
+        if gateway != "mesh":
+            text = f"gateway {gateway!r} is not supported, only `mesh` is; the whole VirtualService is not applied"
+            yield Problem(at=source.origin(f"spec.gateways[{i}]"), code="UnsupportedValue", text=text)
+    for name in ("tls", "tcp"):
+        if getattr(spec, name):
+            text = f"spec.{name} is not supported yet; the whole VirtualService is not applied"
+            yield Problem(at=source.origin(f"spec.{name}"), code="UnsupportedField", text=text)
+    if not spec.hosts:
+        yield Problem(at=source.origin("spec.hosts"), code="InvalidValue", text="name at least one host")
+    if not spec.http and not (spec.tls or spec.tcp):
+        yield Problem(at=source.origin("spec.http"), code="InvalidValue", text="give at least one route")
+
+
+def _unreachable(source: VirtualService) -> Iterator[Problem]:
+    for i, route in enumerate(source.spec.http[:-1]):
+        if not route.match:
+            text = f"spec.http[{i}] matches every request: the routes after it are never used"
+            at = source.origin(f"spec.http[{i + 1}]")
+            yield Problem(at=at, code="Unreachable", text=text, severity=Severity.WARNING)
+            return
+
+
+def _merge_problems(named: list[_Accepted]) -> Iterator[Problem]:
+    for accepted in named[1:]:
+        text = f"merged after the older {named[0].source.origin()} for the same host, whose routes are tried first"
+        yield Problem(at=accepted.source.origin(), code="Merged", text=text, severity=Severity.WARNING)
+
+
+def _port_problems(host: Key, named: list[_Accepted], context: Context) -> Iterator[Problem]:
+    service = context.service(host)
+    for accepted in named if service is not None else ():
+        matches = [m for r in accepted.routes for m in r.matches or (RouteMatch(),)]
+        every = any(not m.ports for m in matches)
+        ports = () if every else tuple(sorted({p for m in matches for p in m.ports}))
+        at = next(i for i, key in accepted.hosts if key == host)
+        if service is not None:
+            yield from not_http(service, ports, accepted.source.origin(f"spec.hosts[{at}]"))

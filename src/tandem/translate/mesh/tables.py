@@ -1,0 +1,91 @@
+"""Layers of both front ends -> RouteTables keyed `namespace/service` (`…@consumer`), with Problems. Pure.
+
+For one consumer the layers are laid on each other: its own HTTPRoutes, everyone's HTTPRoutes, then VirtualServices
+where no producer HTTPRoute exists. A layer ends with 404 for what it is about; the rest goes to the Service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable
+from tandem.model.world import Key
+from tandem.translate.mesh.context import DEFAULT_RETRY, Layer
+
+
+def build_tables(
+    virtual: tuple[Layer, ...], routes: tuple[Layer, ...]
+) -> tuple[dict[str, RouteTable], tuple[Problem, ...]]:
+    """The table of each Service, and one for each namespace that sees the Service otherwise."""
+    by_service: dict[Key, tuple[dict[str, Layer], dict[str, Layer]]] = {}
+    for position, layers in enumerate((routes, virtual)):
+        for layer in layers:
+            by_service.setdefault(layer.service, ({}, {}))[position][layer.consumer] = layer
+    tables: dict[str, RouteTable] = {}
+    problems: list[Problem] = []
+    for service, (gateway, istio) in sorted(by_service.items()):
+        problems.extend(_conflicts(service, gateway, istio))
+        general = _table(service, "", _stack("", gateway, istio))
+        if general is not None:
+            tables[f"{service[0]}/{service[1]}"] = general
+        for consumer in sorted((gateway.keys() | istio.keys()) - {""}):
+            table = _table(service, consumer, _stack(consumer, gateway, istio))
+            if table is not None:
+                tables[f"{service[0]}/{service[1]}@{consumer}"] = table
+    return tables, tuple(problems)
+
+
+def _stack(consumer: str, gateway: dict[str, Layer], istio: dict[str, Layer]) -> list[Layer]:
+    found = [gateway.get(consumer), gateway.get("") if consumer else None]
+    if "" not in gateway:
+        found.append(istio.get(consumer) or istio.get(""))
+    return [layer for layer in found if layer is not None]
+
+
+def _table(service: Key, consumer: str, stack: list[Layer]) -> RouteTable | None:
+    routes: list[Route] = []
+    for layer in stack:
+        routes.extend(layer.routes)
+        routes.append(_unmatched(layer))
+        if RouteMatch() in layer.scopes:
+            return RouteTable(namespace=service[0], service=service[1], consumer=consumer, routes=tuple(routes))
+    if not stack:
+        return None
+    routes.append(_plain(service, stack[0]))
+    return RouteTable(namespace=service[0], service=service[1], consumer=consumer, routes=tuple(routes))
+
+
+def _unmatched(layer: Layer) -> Route:
+    origin = layer.origin
+    matches = () if RouteMatch() in layer.scopes else layer.scopes
+    name = f"{origin.kind}/{origin.namespace}/{origin.name}/{_for(layer.service, layer.consumer)}/unmatched"
+    return Route(name=name, matches=matches, action=Respond(status=404, body="no route matches"), origin=origin)
+
+
+def _plain(service: Key, layer: Layer) -> Route:
+    origin = layer.origin
+    return Route(
+        name=f"{origin.kind}/{origin.namespace}/{origin.name}/{_for(service, layer.consumer)}/plain",
+        matches=(),
+        action=Forward(backends=(Backend(namespace=service[0], service=service[1]),)),
+        retry=DEFAULT_RETRY,
+        origin=origin,
+    )
+
+
+def _for(service: Key, consumer: str) -> str:
+    return f"{service[0]}/{service[1]}" + (f"@{consumer}" if consumer else "")
+
+
+def _conflicts(service: Key, gateway: dict[str, Layer], istio: dict[str, Layer]) -> Iterable[Problem]:
+    if not gateway:
+        return
+    winner = (gateway.get("") or next(iter(gateway.values()))).origin
+    hidden = {msgspec.structs.replace(r.origin, path="", source="") for layer in istio.values() for r in layer.routes}
+    whom = "all clients" if "" in gateway else f"clients in {', '.join(sorted(gateway))}"
+    text = f"not used for {whom} of Service {service[0]}/{service[1]}: {winner} has precedence"
+    for at in sorted(hidden):
+        yield Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING)

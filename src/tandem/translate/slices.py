@@ -1,0 +1,63 @@
+"""Translation -> what one node is sent (type URL -> resource name -> value), and the Origins inside a value. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.ir import wire
+from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
+from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.policy import AddressGroup, Group, PolicySet
+from tandem.translate.world import Translation
+
+Slice = dict[str, dict[str, wire.Value]]
+
+
+def slice_for(node: str, translation: Translation) -> Slice:
+    """Everything `node` needs and nothing else; every type is there, also with nothing in it.
+
+    A node without pods learns of the other nodes alone; one without meshed pods gets no routing.
+    """
+    found: Slice = {url: {} for url in wire.TYPES}
+    found[wire.URLS[MeshConfig]]["mesh"] = translation.config
+    found[wire.URLS[Node]].update(translation.nodes)
+    pods = {uid: pod for uid, pod in translation.pods.items() if translation.pod_nodes[uid] == node}
+    if not pods:
+        return found
+    found[wire.URLS[LocalPod]].update(pods)
+    named = {s for pod in pods.values() for s in (pod.ingress, pod.egress) if s is not None}
+    sets: dict[str, PolicySet] = {s: translation.policy.sets[s] for s in sorted(named)}
+    found[wire.URLS[PolicySet]].update(sets)
+    groups = {
+        peer.id
+        for policy_set in sets.values()
+        for rule in policy_set.rules
+        for peer in rule.peers
+        if isinstance(peer, Group)
+    }
+    found[wire.URLS[AddressGroup]].update({g: translation.policy.groups[g] for g in sorted(groups)})
+    found[wire.URLS[Service]].update(translation.services)
+    found[wire.PREFIX + "Endpoints"].update(translation.endpoints)
+    if any(pod.meshed for pod in pods.values()):
+        found[wire.URLS[RouteTable]].update(translation.mesh.tables)
+        found[wire.URLS[TrafficPolicy]].update(translation.mesh.policies)
+    return found
+
+
+def origins(value: object) -> frozenset[Origin]:
+    """Every Origin inside a wire value: the objects whose `Programmed` depends on its acceptance."""
+    return frozenset(_origins(value))
+
+
+def _origins(value: object) -> Iterator[Origin]:
+    if isinstance(value, Origin):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _origins(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _origins(item)

@@ -1,0 +1,158 @@
+"""World, Problems and acknowledgements -> patches of status, only where something changed. Pure.
+
+`Accepted` says whether the object could be translated, `Programmed` whether every node that it concerns has it in
+force. HTTPRoute has its conditions per parent (`status.parents[]`), as the Gateway API defines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.clock import rfc3339
+from tandem.base.problems import Problem, Severity
+from tandem.model.gateway import HTTPRoute, RouteParentStatus
+from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
+from tandem.model.meta import Condition
+from tandem.model.policy import NetworkPolicy
+from tandem.model.world import World
+from tandem.translate.mesh.attach import is_mesh_parent
+
+CONTROLLER: Final = "tandem.io/controller"
+_REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
+_SHOWN: Final = 5
+"""How many Problems a message spells out."""
+
+ObjectKey = tuple[str, str, str]
+Programmed = Mapping[ObjectKey, tuple[bool, str]]
+"""(kind, namespace, name) -> in force everywhere, and why not. An object that is absent concerns no node."""
+Verdict = tuple[str, bool, str, str]
+"""Condition type, status, reason, message."""
+
+
+class Patch(msgspec.Struct, frozen=True, kw_only=True):
+    """A merge patch of one object's status subresource."""
+
+    kind: str
+    namespace: str
+    name: str
+    body: dict[str, Any]
+
+
+def patches(world: World, problems: Sequence[Problem], programmed: Programmed, now: float) -> tuple[Patch, ...]:
+    """What to write, so that every object's conditions say what `problems` and `programmed` say."""
+    by_object: dict[ObjectKey, list[Problem]] = {}
+    for problem in problems:
+        by_object.setdefault((problem.at.kind, problem.at.namespace, problem.at.name), []).append(problem)
+    found = [*_plain(world, by_object, programmed, now), *_routes(world, by_object, programmed, now)]
+    return tuple(found)
+
+
+def _plain(
+    world: World, problems: Mapping[ObjectKey, list[Problem]], programmed: Programmed, now: float
+) -> Iterator[Patch]:
+    objects: list[NetworkPolicy | VirtualService | DestinationRule | PeerAuthentication] = [
+        *world.sorted(NetworkPolicy),
+        *world.sorted(VirtualService),
+        *world.sorted(DestinationRule),
+        *world.sorted(PeerAuthentication),
+    ]
+    for obj in objects:
+        key = obj.kind, *obj.key
+        own = problems.get(key, [])
+        accepted = _accepted(own)
+        verdicts = (accepted, _programmed(accepted, programmed.get(key)))
+        wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
+        if wanted != obj.status.conditions:
+            body = {"status": {"conditions": msgspec.to_builtins(wanted)}}
+            yield Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
+
+
+def _routes(
+    world: World, problems: Mapping[ObjectKey, list[Problem]], programmed: Programmed, now: float
+) -> Iterator[Patch]:
+    for route in world.sorted(HTTPRoute):
+        key = route.kind, *route.key
+        own = problems.get(key, [])
+        before = {msgspec.json.encode(p.parent_ref): p for p in route.status.parents if p.controller_name == CONTROLLER}
+        foreign = tuple(p for p in route.status.parents if p.controller_name != CONTROLLER)
+        parents = []
+        for i, parent in enumerate(route.spec.parent_refs):
+            if not is_mesh_parent(parent):
+                continue
+            known = before.get(msgspec.json.encode(parent))
+            verdicts = _parent_verdicts(own, i, programmed.get(key))
+            conditions = _conditions(known.conditions if known else (), verdicts, route.metadata.generation, now)
+            parents.append(RouteParentStatus(parent_ref=parent, controller_name=CONTROLLER, conditions=conditions))
+        wanted = (*foreign, *parents)
+        if wanted != route.status.parents:
+            body = {"status": {"parents": [_parent_json(p) for p in wanted]}}
+            yield Patch(kind=route.kind, namespace=route.metadata.namespace, name=route.metadata.name, body=body)
+
+
+def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:
+    raw: dict[str, Any] = msgspec.to_builtins(parent)
+    # The API's defaults are written out: readers compare the reference with the one in spec.
+    raw["parentRef"] = {"group": parent.parent_ref.group, "kind": parent.parent_ref.kind, **raw["parentRef"]}
+    return raw
+
+
+def _parent_verdicts(problems: list[Problem], index: int, state: tuple[bool, str] | None) -> tuple[Verdict, ...]:
+    here = f"spec.parentRefs[{index}]"
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    refs = [p for p in errors if p.at.path.startswith("spec.rules") and p.code in _REFS]
+    parents = [p for p in errors if p.at.path.startswith("spec.parentRefs")]
+    others = [p for p in errors if p not in refs and p not in parents]
+    warnings = [p for p in problems if p.severity is Severity.WARNING and not p.at.path.startswith("spec.parentRefs")]
+    accepted = _accepted([*(p for p in parents if p.at.path == here), *others, *warnings])
+    if not accepted[1] and accepted[2] == "InvalidValue":
+        accepted = (*accepted[:2], "UnsupportedValue", accepted[3])  # the reason that the Gateway API knows
+    reason = refs[0].code if refs else "ResolvedRefs"
+    resolved: Verdict = ("ResolvedRefs", not refs, reason, _message(refs))
+    return accepted, resolved, _programmed(accepted, state)
+
+
+def _accepted(problems: list[Problem]) -> Verdict:
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    if errors:
+        return "Accepted", False, errors[0].code, _message(errors)
+    return "Accepted", True, "Accepted", _message(problems)
+
+
+def _programmed(accepted: Verdict, state: tuple[bool, str] | None) -> Verdict:
+    if not accepted[1]:
+        return "Programmed", False, "Invalid", f"not in force as written: {accepted[3]}"
+    if state is None:
+        return "Programmed", True, "Programmed", "no node is concerned"
+    if not state[0]:
+        return "Programmed", False, "Pending", state[1]
+    return "Programmed", True, "Programmed", ""
+
+
+def _message(problems: list[Problem]) -> str:
+    shown = [f"{p.at.path}: {p.text}" if p.at.path else p.text for p in problems[:_SHOWN]]
+    if len(problems) > _SHOWN:
+        shown.append(f"and {len(problems) - _SHOWN} more")
+    return "; ".join(shown)
+
+
+def _conditions(
+    before: tuple[Condition, ...], verdicts: Sequence[Verdict], generation: int, now: float
+) -> tuple[Condition, ...]:
+    """`before` with these verdicts; conditions of others stay, times change with the status alone."""
+    known = {c.type: c for c in before}
+    for kind, holds, reason, message in verdicts:
+        status = "True" if holds else "False"
+        old = known.get(kind)
+        since = old.last_transition_time if old is not None and old.status == status else rfc3339(now)
+        known[kind] = Condition(
+            type=kind,
+            status=status,
+            reason=reason,
+            message=message,
+            observed_generation=generation,
+            last_transition_time=since,
+        )
+    return tuple(known.values())
