@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.digest import digest
+from tandem.base.problems import Origin
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable, TrafficPolicy
 from tandem.ir.policy import AddressGroup, PolicySet
@@ -50,3 +51,18 @@ def decode(type_url: str, data: bytes) -> Value:
     """The value behind a resource; raises KeyError for a foreign type, msgspec.ValidationError for bad data."""
     value: Value = msgspec.json.decode(data, type=TYPES[type_url])
     return value
+
+
+def origins(value: Value) -> frozenset[Origin]:
+    """Every manifest that a value was made from; an object is programmed when all values with its Origin are."""
+    match value:
+        case PolicySet(rules=rules, isolated_by=isolated_by):
+            return frozenset({*isolated_by, *(r.origin for r in rules)})
+        case RouteTable(routes=routes):
+            return frozenset(r.origin for r in routes)
+        case TrafficPolicy(origin=origin):
+            return frozenset() if origin is None else frozenset({origin})
+        case LocalPod(mtls=mtls):
+            return frozenset(m.origin for m in mtls if m.origin is not None)
+        case _:
+            return frozenset()

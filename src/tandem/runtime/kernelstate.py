@@ -1,0 +1,76 @@
+"""A picture of the kernel and file-system state that Tandem could change, to compare before and after.
+
+In: the machine. Out: sorted lines by topic; `difference` tells what one picture has and another has not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+Picture = Mapping[str, tuple[str, ...]]
+
+SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/all/forwarding")
+_COMMANDS: Final = {
+    "links": ["ip", "-json", "link"],
+    "addresses": ["ip", "-json", "address"],
+    "routes": ["ip", "-json", "route", "show", "table", "all"],
+    "rules": ["ip", "-json", "rule"],
+    "neighbours": ["ip", "-json", "neighbour", "show", "nud", "permanent"],
+}
+
+
+def picture(run_dir: Path) -> Picture:
+    """Namespaces, links, addresses, routes, rules, neighbours, tables, sysctls, processes and files, as of now."""
+    state: dict[str, tuple[str, ...]] = {topic: _entries(topic, argv) for topic, argv in _COMMANDS.items()}
+    netns = Path("/run/netns")
+    state["namespaces"] = tuple(sorted(p.name for p in netns.iterdir())) if netns.is_dir() else ()
+    state["tables"] = tuple(sorted(_output(["nft", "list", "tables"]).splitlines()))
+    state["sysctls"] = tuple(f"{s}={(Path('/proc/sys') / s).read_text().strip()}" for s in SYSCTLS)
+    state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
+    state["processes"] = _processes(str(run_dir))
+    state["files"] = tuple(sorted(str(p) for p in run_dir.rglob("*"))) if run_dir.exists() else ()
+    return state
+
+
+def difference(before: Picture, after: Picture) -> list[str]:
+    """One line for each thing that is there after and was not before (`+`), or the other way round (`-`)."""
+    lines = []
+    for topic in sorted({*before, *after}):
+        old, new = set(before.get(topic, ())), set(after.get(topic, ()))
+        lines += [f"+ {topic}: {entry}" for entry in sorted(new - old)]
+        lines += [f"- {topic}: {entry}" for entry in sorted(old - new)]
+    return lines
+
+
+def _entries(topic: str, argv: list[str]) -> tuple[str, ...]:
+    decoded: list[dict[str, Any]] = json.loads(_output(argv) or "[]")
+    if topic == "links":
+        return tuple(sorted(f"{e['ifname']} {e.get('operstate')} mtu {e.get('mtu')}" for e in decoded if e))
+    if topic == "addresses":
+        return tuple(
+            sorted(f"{e['ifname']} {a['local']}/{a['prefixlen']}" for e in decoded if e for a in e["addr_info"] if a)
+        )
+    keep = ("dst", "gateway", "dev", "table", "priority", "src", "fwmark", "lladdr", "scope", "type")
+    return tuple(sorted(" ".join(f"{k} {e[k]}" for k in keep if k in e) for e in decoded if e))
+
+
+def _processes(run_dir: str) -> tuple[str, ...]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue
+        if "tandem.apps." in command or "tandem.runtime." in command or f"{run_dir}/nodes/" in command:
+            found.append(command)
+    return tuple(sorted(found))
+
+
+def _output(argv: list[str]) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,79 @@
+"""`tandem up` without its paint: which processes make a cluster on this machine, and how to wait for it.
+
+In: node names and a run directory. Out: the tasks of the supervisor; readiness with reasons.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tandem.base.paths import RunDir
+from tandem.runtime.supervisor import Task
+from tandem.runtime.underlay import NodeSeat
+
+
+class PortInUseError(ValueError):
+    """The API server's port is taken."""
+
+
+def check_port(port: int) -> None:
+    """Raise PortInUseError if nothing can listen on the loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as err:
+            raise PortInUseError(f"port {port} is in use on 127.0.0.1: choose another with --api-port") from err
+
+
+def node_names(count: int) -> tuple[str, ...]:
+    """`node-1` to `node-N`."""
+    return tuple(f"node-{i}" for i in range(1, count + 1))
+
+
+def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int) -> tuple[Task, ...]:
+    """API server with control, then agent and runtime of each node."""
+    made = [Task(role="control", arguments=("--api-port", str(api_port)), log=run_dir.control_log.name)]
+    for seat in seats:
+        node = run_dir.node(seat.name).root.relative_to(run_dir.root)
+        address = ("--address", seat.address) if seat.address else ()
+        agent = ("--node", seat.name, *address)
+        runtime = ("--node", seat.name, "--kubeconfig", str(run_dir.kubeconfig), *address)
+        made.append(Task(role="agent", arguments=agent, log=str(node / "agent.log"), netns=seat.netns))
+        made.append(Task(role="runtime", arguments=runtime, log=str(node / "runtime.log"), netns=seat.netns))
+    return tuple(made)
+
+
+def unready(status: Mapping[str, Any], *, nodes: int) -> list[str]:
+    """Why the cluster is not ready yet, one line each, from `tandem status -o json`; empty when it is."""
+    lines = [f"node {n['name']} is not ready{_why(n)}" for n in status["nodes"] if not n["ready"]]
+    if len(status["nodes"]) < nodes:
+        lines.append(f"{nodes - len(status['nodes'])} of {nodes} nodes have not registered")
+    lines += [
+        f"pod {p['namespace']}/{p['name']} is {p['phase']} and not ready"
+        + (f": {p['message']}" if p["message"] else "")
+        for p in status["pods"]
+        if not p["ready"] and p["phase"] not in {"Succeeded", "Terminating"}
+    ]
+    lines += [
+        f"{o['kind']} {o['namespace']}/{o['name']} is not programmed: {o['message']}"
+        for o in status["objects"]
+        if not o["programmed"]
+    ]
+    lines += [
+        f"Deployment {d['namespace']}/{d['name']} has {d['ready']} of {d['wanted']} replicas ready"
+        for d in status["deployments"]
+        if d["ready"] < d["wanted"]
+    ]
+    return lines
+
+
+def _why(node: Mapping[str, Any]) -> str:
+    if not node["agent"]["connected"]:
+        return ": its agent is not connected"
+    if not node["envoy"].get("ready"):
+        return ": its Envoy is not ready"
+    refused = node["resources"]["refused"]
+    return f": {refused[0]}" if refused else ""

@@ -1,0 +1,66 @@
+"""What the nodes report: flows in a bounded ring that readers can follow, and each node's own status.
+
+In: report payloads (JSON bytes, `{"flows": […], "status": {…}}`). Out: flows from a position on, newest statuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+import msgspec
+
+from tandem.observe.flow import Flow
+
+CAPACITY: Final = 20_000
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message from an agent."""
+
+    flows: tuple[Flow, ...] = ()
+    status: dict[str, Any] | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(Report)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode(report: Report) -> bytes:
+    """The payload of a report."""
+    return _ENCODER.encode(report)
+
+
+class Reports:
+    """Keeps the newest CAPACITY flows of the cluster and each node's newest status."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._flows: deque[Flow] = deque(maxlen=capacity)
+        self._count = 0
+        self._news = asyncio.Event()
+        self.statuses: dict[str, dict[str, Any]] = {}
+
+    def add(self, node: str, payload: bytes) -> None:
+        """Take in one report of `node`; raises msgspec.ValidationError for one that is not of our form."""
+        report = _DECODER.decode(payload)
+        if report.status is not None:
+            self.statuses[node] = report.status
+        if report.flows:
+            self._flows.extend(report.flows)
+            self._count += len(report.flows)
+            self._news.set()
+            self._news = asyncio.Event()
+
+    def since(self, position: int) -> tuple[int, tuple[Flow, ...]]:
+        """(the position after the newest flow, the flows from `position` on that are still kept)."""
+        fresh = self._count - position
+        kept = len(self._flows)
+        start = max(0, kept - fresh)
+        return self._count, tuple(self._flows[i] for i in range(start, kept)) if fresh > 0 else ()
+
+    async def after(self, position: int) -> tuple[int, tuple[Flow, ...]]:
+        """Like `since`, but waits until there is at least one."""
+        while self._count <= position:
+            await self._news.wait()
+        return self.since(position)

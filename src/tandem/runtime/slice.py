@@ -1,0 +1,106 @@
+"""The slice of IR that control sent to this node, and which messages still wait for their acknowledgement.
+
+In: updates of the delta-ADS client. Out: `NodeView`s, and per update whether it may be acknowledged. No I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tandem.drivers.xds.client_session import Update
+from tandem.ir import wire
+from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
+from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.policy import AddressGroup, PolicySet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An update that was taken into view number `view` and is not answered yet."""
+
+    type_url: str
+    nonce: str
+    values: Mapping[str, wire.Value]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    """Resources that could not be decoded: name -> why."""
+    view: int
+
+
+class Slice:
+    """What this node was told. `number` grows with each update, so that a view can be told from a newer one."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._values: dict[str, dict[str, Any]] = {url: {} for url in wire.TYPES}
+        self._pending: list[Pending] = []
+        self.number = 0
+
+    def take(self, update: Update) -> None:
+        """Put an update in force for the next view."""
+        self.number += 1
+        held = self._values[update.type_url]
+        values: dict[str, wire.Value] = {}
+        broken: dict[str, str] = {}
+        for name, (_, data) in update.resources.items():
+            try:
+                values[name] = wire.decode(update.type_url, data)
+            except msgspec.DecodeError as err:
+                broken[name] = f"this agent cannot read it: {err}"
+        held.update(values)
+        for name in update.removed:
+            held.pop(name, None)
+        self._pending.append(
+            Pending(type_url=update.type_url, nonce=update.nonce, values=values, broken=broken, view=self.number)
+        )
+
+    def due(self, view: int) -> list[Pending]:
+        """Updates that are part of view number `view`; each is returned once."""
+        ready = [p for p in self._pending if p.view <= view]
+        self._pending = [p for p in self._pending if p.view > view]
+        return ready
+
+    def pod(self, uid: str) -> LocalPod | None:
+        """A pod that control bound to this node."""
+        return self._of(LocalPod).get(uid)
+
+    def pod_named(self, namespace: str, name: str) -> LocalPod | None:
+        """The same by name, for runtimes that do not send the uid."""
+        found = [p for p in self._of(LocalPod).values() if (p.namespace, p.name) == (namespace, name)]
+        return found[0] if len(found) == 1 else None
+
+    @property
+    def node(self) -> Node | None:
+        """This node, once control knows it and gave it a pod prefix."""
+        node = self._of(Node).get(self._node)
+        return node if node is not None and node.pod_cidrs else None
+
+    @property
+    def config(self) -> MeshConfig | None:
+        """What control says of the whole mesh."""
+        return self._of(MeshConfig).get("mesh")
+
+    def view(self, attached: Iterable[AttachedPod]) -> NodeView | None:
+        """Everything that this node enforces now; None until node and mesh configuration are known."""
+        node, config = self.node, self.config
+        if node is None or config is None:
+            return None
+        return NodeView(
+            node=node,
+            config=config,
+            nodes=dict(self._of(Node)),
+            pods=tuple(sorted(attached, key=lambda a: (a.pod.namespace, a.pod.name, a.container_id))),
+            sets=dict(self._of(PolicySet)),
+            groups=dict(self._of(AddressGroup)),
+            services=dict(self._of(Service)),
+            endpoints=dict(self._of(Endpoints)),
+            tables=dict(self._of(RouteTable)),
+            policies=dict(self._of(TrafficPolicy)),
+        )
+
+    def _of(self, cls: type) -> dict[str, Any]:
+        return self._values[wire.URLS[cls]]

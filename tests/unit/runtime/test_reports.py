@@ -1,0 +1,61 @@
+"""The ring of flows that readers follow."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from tandem.observe.flow import Flow, Layer, Party, Verdict
+from tandem.runtime.reports import Report, Reports, encode
+
+
+def flow(number: int) -> Flow:
+    return Flow(
+        time=float(number),
+        node="n1",
+        verdict=Verdict.ALLOWED,
+        layer=Layer.L4,
+        protocol="TCP",
+        source=Party(address="10.244.0.2"),
+        destination=Party(address="10.244.0.3"),
+        reporter="kernel",
+    )
+
+
+def test_a_reader_gets_each_flow_once_and_in_order() -> None:
+    reports = Reports()
+    reports.add("n1", encode(Report(flows=(flow(1), flow(2)))))
+    position, first = reports.since(0)
+    reports.add("n1", encode(Report(flows=(flow(3),))))
+    assert [f.time for f in first] == [1.0, 2.0]
+    assert [f.time for f in reports.since(position)[1]] == [3.0]
+
+
+def test_a_slow_reader_loses_the_oldest_and_never_the_order() -> None:
+    reports = Reports(capacity=2)
+    reports.add("n1", encode(Report(flows=(flow(1), flow(2), flow(3)))))
+    assert [f.time for f in reports.since(0)[1]] == [2.0, 3.0]
+
+
+def test_a_follower_wakes_when_a_flow_arrives() -> None:
+    async def scenario() -> tuple[int, tuple[Flow, ...]]:
+        reports = Reports()
+        asyncio.get_running_loop().call_later(0.01, reports.add, "n1", encode(Report(flows=(flow(1),))))
+        return await asyncio.wait_for(reports.after(0), 5)
+
+    position, flows = asyncio.run(scenario())
+    assert (position, len(flows)) == (1, 1)
+
+
+def test_the_newest_status_of_a_node_replaces_the_older() -> None:
+    reports = Reports()
+    reports.add("n1", encode(Report(status={"pid": 1})))
+    reports.add("n1", encode(Report(status={"pid": 2})))
+    assert reports.statuses == {"n1": {"pid": 2}}
+
+
+def test_a_report_that_is_not_of_our_form_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        Reports().add("n1", b'{"flows": [{"time": "late"}]}')

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Installs what Tandem needs: Debian packages, then a virtual environment. Shell, because Python's environment is what it
+# makes. Safe to run again: what is there is left alone. Usage: tools/setup.sh [dev]
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() { echo "error: $1" >&2; exit 1; }
+
+[ "$(uname -s)" = Linux ] || fail "Linux is needed, this is $(uname -s): use a Debian 12 machine or virtual machine"
+[ "$(id -u)" = 0 ] || fail "root is needed (namespaces, nftables, packages): run it with sudo"
+
+packages="nftables libnftables1 iproute2 util-linux catatonit conntrack tcpdump python3 python3-venv python3-grpcio"
+[ "${1:-}" = dev ] && packages="$packages wrk libcap2-bin"
+missing=""
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get:$missing"
+    echo "installing Debian packages:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # one word per package
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
+        { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null; } ||
+        fail "apt-get could not install:$missing"
+fi
+
+python=${PYTHON:-python3}
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.11 or newer is needed, $python is older"
+
+extra=""
+[ "${1:-}" = dev ] && extra="[dev]"
+stamp=".venv/.installed${1:+-$1}"
+if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
+    echo "installing Tandem into .venv"
+    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".$extra" ||
+        fail "pip could not install Tandem; the lines above say why"
+    touch "$stamp"
+fi
