@@ -1,0 +1,127 @@
+"""Which pods a NetworkPolicy means: its subjects, and the address groups of its peers. Pure.
+
+Host-network pods are the node: never selected, never matched. Finished pods no longer own their address.
+The node's resolver counts as a pod of kube-system labelled `k8s-app: kube-dns`: the usual "allow DNS" policies work.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from tandem.base.digest import digest
+from tandem.base.ids import GroupId
+from tandem.ir.policy import AddressGroup
+from tandem.model import core
+from tandem.model.policy import PolicyPeer
+from tandem.model.selectors import LabelSelector, matches
+from tandem.model.world import World
+
+DNS_NAMESPACE: Final = "kube-system"
+DNS_LABELS: Final = {"k8s-app": "kube-dns"}
+_DNS_PORTS: Final = (("dns", "UDP", 53), ("dns-tcp", "TCP", 53))
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod as a peer: what selectors see of it, where it is, and its named ports (name, protocol, number)."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    addresses: tuple[str, ...]
+    ports: tuple[tuple[str, str, int], ...] = ()
+
+
+class PeerSelector(msgspec.Struct, frozen=True, kw_only=True):
+    """What an address group is resolved from; equal selectors are one group. `namespaces` None: only `namespace`."""
+
+    namespace: str = ""
+    namespaces: LabelSelector | None = None
+    pods: LabelSelector = LabelSelector()
+    port: tuple[str, str, int] | None = None
+    """Only pods on which (name, protocol) is this number: named ports differ from pod to pod."""
+
+
+class Population:
+    """The pods of a World, as policies see them."""
+
+    def __init__(self, world: World, dns_addresses: tuple[str, ...]) -> None:
+        self._world = world
+        self._dns_addresses = dns_addresses
+
+    @cached_property
+    def subjects(self) -> Mapping[str, tuple[core.Pod, ...]]:
+        """Pods that policies can isolate, by namespace, sorted by name."""
+        found: dict[str, list[core.Pod]] = {}
+        for pod in self._world.sorted(core.Pod):
+            if not pod.spec.host_network and not pod.finished:
+                found.setdefault(pod.metadata.namespace, []).append(pod)
+        return {k: tuple(v) for k, v in found.items()}
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Everything that selectors can match as a peer."""
+        found = [
+            Target(
+                namespace=pod.metadata.namespace,
+                labels=pod.metadata.labels,
+                addresses=pod.addresses,
+                ports=named_ports(pod),
+            )
+            for pods in self.subjects.values()
+            for pod in pods
+        ]
+        dns = Target(namespace=DNS_NAMESPACE, labels=DNS_LABELS, addresses=self._dns_addresses, ports=_DNS_PORTS)
+        return (*found, dns)
+
+    def select(self, selector: PeerSelector) -> tuple[Target, ...]:
+        """The targets that a selector matches now."""
+        return tuple(t for t in self.targets if self._matches(selector, t))
+
+    def _matches(self, selector: PeerSelector, target: Target) -> bool:
+        if selector.namespaces is None:
+            if target.namespace != selector.namespace:
+                return False
+        elif not matches(selector.namespaces, self._labels_of(target.namespace)):
+            return False
+        if selector.port is not None and selector.port not in target.ports:
+            return False
+        return matches(selector.pods, target.labels)
+
+    def _labels_of(self, namespace: str) -> Mapping[str, str]:
+        found = self._world.namespace_labels.get(namespace)
+        return {"kubernetes.io/metadata.name": namespace} if found is None else found
+
+
+def named_ports(pod: core.Pod) -> tuple[tuple[str, str, int], ...]:
+    """(name, protocol, number) of the named ports of a pod's containers."""
+    return tuple(
+        (port.name, port.protocol, port.container_port)
+        for container in (*pod.spec.containers, *pod.spec.init_containers)
+        for port in container.ports
+        if port.name
+    )
+
+
+def peer_selector(peer: PolicyPeer, namespace: str) -> PeerSelector:
+    """What a peer with selectors means in a policy of `namespace`."""
+    return PeerSelector(
+        namespace="" if peer.namespace_selector is not None else namespace,
+        namespaces=peer.namespace_selector,
+        pods=peer.pod_selector or LabelSelector(),
+    )
+
+
+def group_id(selector: PeerSelector) -> GroupId:
+    """The same selector is the same group, whatever it matches."""
+    return GroupId(digest(msgspec.json.encode(selector, order="deterministic"), 12))
+
+
+def address_group(selector: PeerSelector, targets: tuple[Target, ...]) -> AddressGroup:
+    """The group of these targets' addresses, in canonical form and order."""
+    parsed = {ipaddress.ip_address(a) for t in targets for a in t.addresses}
+    ordered = sorted(parsed, key=lambda a: (a.version, int(a)))
+    return AddressGroup(id=group_id(selector), addresses=tuple(str(a) for a in ordered))
