@@ -49,8 +49,8 @@ def _everyone(policy: NetworkPolicy, translator: Translator) -> None:
             path = f"spec.{field}[{i}]"
             text = (
                 f"{path} has an empty or missing `{word}` and so matches every {noun}: by the Kubernetes API the "
-                f"policy allows all {field}. To block instead, write `{field}: []` or drop this rule; to allow everything, "
-                "leave it as it is"
+                f"policy allows all {field}. To block instead, write `{field}: []` or drop this rule; to allow "
+                "everything, leave it as it is"
             )
             translator.report(policy.origin(path), f"MatchesEvery{noun.capitalize()}", text)
 
