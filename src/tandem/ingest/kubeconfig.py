@@ -79,7 +79,10 @@ def _tls(path: Path, cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLCo
     if trusted is None:
         context.load_default_certs()
     else:
-        context.load_verify_locations(cadata=trusted.decode())
+        try:
+            context.load_verify_locations(cadata=trusted.decode())
+        except (ssl.SSLError, UnicodeDecodeError) as err:
+            raise KubeconfigError(f"{path}: certificate-authority-data is not a PEM certificate") from err
     certificate, key = _bytes(path, user, "client-certificate"), _bytes(path, user, "client-key")
     if certificate is not None and key is not None:
         # The ssl module reads key pairs from files only; this one is ours alone (mode 0600) and gone at once.

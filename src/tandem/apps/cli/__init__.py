@@ -1,0 +1,1 @@
+"""The command line: `main.py` holds the registry; each command is a module, imported when it is used."""

@@ -1,0 +1,97 @@
+"""What every command shares: the connection to the API, and one form of errors and warnings on stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import typer
+
+from tandem.base.paths import RunDir
+
+if TYPE_CHECKING:
+    from tandem.ingest.kube import KubeClient
+
+T = TypeVar("T")
+
+KubeconfigOption = Annotated[
+    Path | None,
+    typer.Option("--kubeconfig", help="Credentials of the API. Default: those that `tandem up` wrote.", metavar="FILE"),
+]
+NamespaceOption = Annotated[str, typer.Option("-n", "--namespace", help="Namespace.", metavar="NS")]
+
+_YELLOW: Final = "\x1b[33m"
+_RED: Final = "\x1b[31m"
+_PLAIN: Final = "\x1b[0m"
+
+
+class CommandError(Exception):
+    """The command ends here, with this message and exit status."""
+
+    def __init__(self, message: str, *, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def complain(text: str) -> None:
+    """`error: ...` on stderr."""
+    _say("error: ", text, _RED)
+
+
+def warn(text: str) -> None:
+    """`Warning: ...` on stderr, yellow on a terminal."""
+    _say("Warning: ", text, _YELLOW)
+
+
+def with_client(work: Callable[[KubeClient], Awaitable[T]], kubeconfig: Path | None) -> T:
+    """Run `work` with a connected client; raises CommandError when there is no API to talk to."""
+    from tandem.ingest.errors import Unreachable
+    from tandem.ingest.kube import KubeClient
+
+    path = kubeconfig or RunDir.default().kubeconfig
+
+    async def run() -> T:
+        async with KubeClient.from_kubeconfig(path, on_warning=warn) as client:
+            try:
+                return await work(client)
+            except Unreachable as err:
+                raise CommandError(not_running(client.server, str(err))) from err
+
+    if not path.exists():
+        raise CommandError(f"tandem is not running (no kubeconfig at {path}); start it with: tandem up")
+    return asyncio.run(run())
+
+
+def not_running(server: str, detail: str = "") -> str:
+    """What to say when nobody answers at `server`."""
+    if "CERTIFICATE" in detail.upper():
+        return f"the API at {server} is not the one of this kubeconfig: {detail}"
+    return f"tandem is not running (no API at {server}); start it with: tandem up"
+
+
+def explain_failure(err: Exception) -> str | None:
+    """The message of an expected failure; None for what is a bug of ours and deserves its traceback."""
+    from tandem.ingest.errors import ApiError
+    from tandem.ingest.kubeconfig import KubeconfigError
+
+    match err:
+        case ApiError():
+            return f"{err.message} ({err.reason})" if err.reason else err.message
+        case KubeconfigError():
+            return str(err)
+        case PermissionError():
+            return f"{err.filename}: {err.strerror}: run it as root"
+        case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
+            return f"{err.filename}: {err.strerror}"
+        case _:
+            return None
+
+
+def _say(head: str, text: str, colour: str) -> None:
+    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    first = f"{colour}{head}{_PLAIN}" if coloured else head
+    sys.stderr.write(f"{first}{text}\n")

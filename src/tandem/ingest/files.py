@@ -1,0 +1,166 @@
+"""Manifest files -> raw objects that know where they were written, or a World without any API server.
+
+In: paths (a file, a directory, `-` for stdin). Out: objects with `tandem.io/source` annotations, checked against the
+schema. Every error reads `file:line: field path: message`; all of them are reported at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from tandem.base.digest import digest
+from tandem.ingest.defaults import default
+from tandem.ingest.documents import Document, Fault, documents
+from tandem.model.kinds import BY_KIND
+from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, Object, RawObject
+from tandem.model.parse import ParseError, parse
+from tandem.model.schema import validate
+from tandem.model.world import World
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+_STDIN: Final = "-"
+
+
+class ManifestError(ValueError):
+    """What is wrong with the manifests: one line of `errors` per mistake."""
+
+    def __init__(self, errors: Iterable[str]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(self.errors))
+
+
+def read_objects(paths: Iterable[str | Path], *, namespace: str | None = None) -> list[RawObject]:
+    """All objects of `paths`, in order; raises ManifestError with every mistake.
+
+    Namespaced objects that name no namespace get `namespace` (None: `default`); one that names another is a mistake.
+    """
+    objects, errors = _read(paths, namespace)
+    if errors:
+        raise ManifestError(errors)
+    return objects
+
+
+def world_from_files(paths: Iterable[str | Path], *, namespace: str | None = None) -> tuple[World, list[str]]:
+    """A World of the sound objects, defaulted as the API server does it, and the errors of the others.
+
+    Objects that have no `metadata.uid` get one made from their name, so that pods can be told apart.
+    """
+    objects, errors = _read(paths, namespace)
+    parsed: dict[tuple[str, str, str], Object] = {}
+    for raw in objects:
+        try:
+            obj = parse(_identified(default(raw)))
+        except ParseError as err:
+            errors.append(f"{raw['metadata']['annotations'][SOURCE_ANNOTATION]}: {err}")
+            continue
+        parsed[(obj.kind, *obj.key)] = obj
+    return World.of(parsed.values()), errors
+
+
+def _read(paths: Iterable[str | Path], namespace: str | None) -> tuple[list[RawObject], list[str]]:
+    objects: list[RawObject] = []
+    errors: list[str] = []
+    seen: dict[tuple[str, str, str], str] = {}
+    for path in paths:
+        try:
+            for name, text in _texts(str(path)):
+                _read_text(name, text, namespace, objects, errors)
+        except OSError as err:
+            errors.append(f"{err.filename or path}: {err.strerror}")
+        except UnicodeDecodeError as err:
+            errors.append(f"{path}: not UTF-8: {err.reason} at byte {err.start}")
+    for raw in objects:
+        meta = raw["metadata"]
+        source = meta["annotations"][SOURCE_ANNOTATION]
+        key = (str(raw["kind"]), str(meta.get("namespace", "")), str(meta.get("name") or id(raw)))
+        if key in seen:
+            errors.append(f"{source}: metadata.name: {key[0]} {key[2]!r} is defined before, at {seen[key]}")
+        seen.setdefault(key, source)
+    return objects, errors
+
+
+def _texts(path: str) -> Iterator[tuple[str, str]]:
+    """(name as given, content) of each file behind `path`."""
+    if path == _STDIN:
+        yield "stdin", sys.stdin.read()
+        return
+    root = Path(path)
+    if root.is_dir():
+        found = sorted(p for p in root.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+        if not found:
+            raise FileNotFoundError(2, f"no {', '.join('*' + s for s in SUFFIXES)} in this directory", path)
+    else:
+        found = [root]
+    for file in found:
+        text = file.read_text(encoding="utf-8-sig")
+        # JSON allows tabs between its tokens and nowhere else; YAML, which reads it here, does not.
+        yield str(file), text.replace("\t", " ") if file.suffix == ".json" else text
+
+
+def _read_text(name: str, text: str, namespace: str | None, objects: list[RawObject], errors: list[str]) -> None:
+    try:
+        for document in documents(text):
+            for single in _expanded(document):
+                wrong = list(_complaints(single, namespace))
+                errors += [f"{name}:{single.line_of(path)}: {message}" for path, message in wrong]
+                if not wrong:
+                    objects.append(_placed(single, name, namespace))
+    except Fault as err:
+        errors.append(f"{name}:{err.line}: {err.path}: {err}" if err.path else f"{name}:{err.line}: {err}")
+
+
+def _expanded(document: Document) -> Iterator[Document]:
+    """The document itself, or the items of a `kind: List`, each with lines of its own."""
+    value = document.value
+    if not isinstance(value, dict) or value.get("kind") != "List" or not isinstance(value.get("items"), list):
+        yield document
+        return
+    for i, item in enumerate(value["items"]):
+        head = f"items[{i}]."
+        lines = {path.removeprefix(head): line for path, line in document.lines.items() if path.startswith(head)}
+        yield from _expanded(Document(value=item, line=document.line_of(head[:-1]), lines=lines))
+
+
+def _complaints(document: Document, namespace: str | None) -> Iterator[tuple[str, str]]:
+    """(field path, `path: message`) of everything that is wrong."""
+    for error in validate(document.value):
+        path = error.partition(": ")[0]
+        yield (path if " " not in path else ""), error
+    meta = document.value.get("metadata") if isinstance(document.value, dict) else None
+    wanted = meta.get("namespace") if isinstance(meta, dict) else None
+    if namespace and wanted and wanted != namespace:
+        yield "metadata.namespace", f"metadata.namespace: {wanted!r} is not {namespace!r}, which -n asks for"
+
+
+def _placed(document: Document, name: str, namespace: str | None) -> RawObject:
+    """The object with its namespace and the notes of where it was written."""
+    raw: RawObject = dict(document.value)
+    meta = dict(raw["metadata"])
+    if BY_KIND[raw["kind"]].namespaced:
+        meta["namespace"] = meta.get("namespace") or namespace or "default"
+    notes = dict(meta.get("annotations") or {})
+    notes[SOURCE_ANNOTATION] = f"{name}:{document.line}"
+    if lines := _rule_lines(document):
+        notes[LINES_ANNOTATION] = lines
+    meta["annotations"] = notes
+    raw["metadata"] = meta
+    return raw
+
+
+def _rule_lines(document: Document) -> str:
+    spec = document.value.get("spec")
+    if not isinstance(spec, dict):
+        return ""
+    paths = [f"spec.{f}[{i}]" for f, items in spec.items() if isinstance(items, list) for i in range(len(items))]
+    return ",".join(f"{p}={document.lines[p]}" for p in paths if p in document.lines)
+
+
+def _identified(raw: RawObject) -> RawObject:
+    meta = raw["metadata"]
+    if meta.get("uid"):
+        return raw
+    d = digest(f"{raw['kind']}/{meta.get('namespace', '')}/{meta.get('name', '')}", 32)
+    return {**raw, "metadata": {**meta, "uid": f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}"}}

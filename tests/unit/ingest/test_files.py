@@ -1,0 +1,136 @@
+"""Manifest files -> raw objects with their source, or errors with file and line."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tandem.ingest.files import ManifestError, read_objects, world_from_files
+from tandem.model import core, policy
+from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION
+
+POLICY = """\
+# a comment
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: p
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+  ingress:
+  - from:
+    - podSelector: {}
+  - ports:
+    - port: 80
+"""
+CONFIG = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {name}
+"""
+
+
+def errors_of(path: Path, **options: str) -> list[str]:
+    with pytest.raises(ManifestError) as caught:
+        read_objects([path], **options)
+    return [e.replace(str(path), "f.yaml") for e in caught.value.errors]
+
+
+def test_objects_know_file_and_lines(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(f"{CONFIG.format(name='a')}---\n{POLICY}")
+    config, found = read_objects([file])
+    assert config["metadata"]["annotations"] == {SOURCE_ANNOTATION: f"{file}:1"}
+    assert found["metadata"]["annotations"][SOURCE_ANNOTATION] == f"{file}:7"
+    assert "spec.ingress[0]=15,spec.ingress[1]=17" in found["metadata"]["annotations"][LINES_ANNOTATION]
+
+
+def test_the_rule_in_the_model_points_at_its_own_line(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(POLICY)
+    world, errors = world_from_files([tmp_path])
+    assert errors == []
+    found = world.get(policy.NetworkPolicy, "default", "p")
+    assert found is not None
+    assert found.origin("spec.ingress[1]").source == f"{tmp_path}/p.yaml:12"
+
+
+def test_directories_are_read_recursively_and_in_order(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.json").write_text(
+        '{\n\t"apiVersion": "v1",\n\t"kind": "ConfigMap",\n\t"metadata": {"name": "c"}\n}\n'
+    )
+    (tmp_path / "b.yml").write_text(CONFIG.format(name="b"))
+    (tmp_path / "a.yaml").write_text(CONFIG.format(name="a"))
+    (tmp_path / "notes.txt").write_text("not a manifest")
+    assert [o["metadata"]["name"] for o in read_objects([tmp_path])] == ["a", "b", "c"]
+
+
+def test_a_list_is_expanded_with_the_lines_of_its_items(tmp_path: Path) -> None:
+    file = tmp_path / "l.yaml"
+    item = "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: {}\n"
+    file.write_text("apiVersion: v1\nkind: List\nitems:\n" + item.format("a") + item.format("b"))
+    assert [o["metadata"]["annotations"][SOURCE_ANNOTATION] for o in read_objects([file])] == [f"{file}:4", f"{file}:8"]
+
+
+def test_stdin_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(CONFIG.format(name="a")))
+    (found,) = read_objects(["-"])
+    assert found["metadata"]["annotations"][SOURCE_ANNOTATION] == "stdin:1"
+
+
+def test_the_namespace_is_filled_in_where_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(CONFIG.format(name="a") + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
+    config, namespace = read_objects([file], namespace="shop")
+    assert config["metadata"]["namespace"] == "shop"
+    assert "namespace" not in namespace["metadata"]
+
+
+def test_another_namespace_than_asked_for_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(CONFIG.format(name="a") + "  namespace: other\n")
+    assert errors_of(file, namespace="shop") == [
+        "f.yaml:5: metadata.namespace: 'other' is not 'shop', which -n asks for"
+    ]
+
+
+def test_an_unknown_field_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(POLICY.replace("podSelector: {}\n  policy", "podSelektor: {}\n  policy"))
+    errors = errors_of(file)
+    assert errors[0].startswith("f.yaml:7: spec.podSelektor: unknown field")
+
+
+def test_every_mistake_of_every_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: Nonsense\nmetadata: {name: x}\n")
+    (tmp_path / "b.yaml").write_text("a: 1\na: 2\n")
+    (tmp_path / "c.yaml").write_text("just text\n")
+    with pytest.raises(ManifestError) as caught:
+        read_objects([tmp_path])
+    heads = [e.removeprefix(f"{tmp_path}/")[:8] for e in caught.value.errors]
+    assert heads == ["a.yaml:2", "b.yaml:2", "c.yaml:1"]
+
+
+def test_the_same_object_twice_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(CONFIG.format(name="a") + "---\n" + CONFIG.format(name="a"))
+    assert errors_of(file) == ["f.yaml:6: metadata.name: ConfigMap 'a' is defined before, at f.yaml:1"]
+
+
+def test_a_missing_path_and_an_empty_directory_are_errors(tmp_path: Path) -> None:
+    assert errors_of(tmp_path / "gone.yaml") == ["f.yaml: No such file or directory"]
+    assert errors_of(tmp_path) == ["f.yaml: no *.yaml, *.yml, *.json in this directory"]
+
+
+def test_a_world_from_files_has_defaults_and_identities(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  containers: [{name: c, image: host}]\n"
+    (tmp_path / "a.yaml").write_text(pod % "a" + "---\n" + pod % "b")
+    world, errors = world_from_files([tmp_path])
+    assert errors == []
+    assert len(world.pods_by_uid) == 2
+    assert world.synced
+    assert {p.spec.service_account_name for p in world.all(core.Pod).values()} == {"default"}
