@@ -1,1 +1,1 @@
-"""What a cluster has besides a network: scheduling, Deployments, EndpointSlices. Pure; `tandem up` only."""
+"""Controllers of the cluster as pure functions: World -> the writes that bring it nearer to what was asked for."""

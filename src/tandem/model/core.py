@@ -421,6 +421,7 @@ class DeploymentStatus(Model, frozen=True, kw_only=True):
     updated_replicas: int = 0
     ready_replicas: int = 0
     available_replicas: int = 0
+    conditions: tuple[Condition, ...] = ()
 
 
 class Deployment(Object, frozen=True, kw_only=True):

@@ -1,0 +1,189 @@
+"""World -> writes: Deployments make and remove Pods directly; there is no ReplicaSet in between.
+
+A pod belongs to the Deployment that its controlling ownerReference names by uid, and to the template that its label
+`pod-template-hash` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.clock import parse_rfc3339, rfc3339
+from tandem.base.digest import digest
+from tandem.cluster.rollout import Member, Step, bounds, step
+from tandem.cluster.writes import Create, Patch, Write, controller_of, delete, owner_reference
+from tandem.model import core
+from tandem.model.meta import Condition
+from tandem.model.world import World
+
+HASH_LABEL: Final = "pod-template-hash"
+_ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
+"""Kubernetes' letters for random names: no vowels, no letters that look like digits."""
+
+
+def deploy(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
+    """Pods to make and remove, and each Deployment's status. `seed` is the chance in the names of new pods."""
+    owned: dict[str, list[core.Pod]] = {}
+    writes: list[Write] = []
+    living = {d.metadata.uid for d in world.all(core.Deployment).values() if not d.metadata.deletion_timestamp}
+    for pod in world.sorted(core.Pod):
+        owner = controller_of(pod)
+        if owner is None or owner.kind != "Deployment":
+            continue
+        if owner.uid in living:
+            owned.setdefault(owner.uid, []).append(pod)
+        elif not pod.terminating:
+            writes.append(delete(pod))
+    for deployment in world.sorted(core.Deployment):
+        if deployment.metadata.uid in living:
+            pods = owned.get(deployment.metadata.uid, [])
+            writes += _reconcile(deployment, pods, seed=seed, now=now)
+    return tuple(writes)
+
+
+def template_hash(template: core.PodTemplate) -> str:
+    """The label value that tells pods of one template from those of another."""
+    return digest(msgspec.json.encode(template, order="sorted"), 10)
+
+
+def waits_for_time(world: World) -> bool:
+    """True if some pod becomes available by waiting alone (minReadySeconds)."""
+    return any(
+        d.spec.min_ready_seconds and d.status.available_replicas < d.status.ready_replicas
+        for d in world.all(core.Deployment).values()
+    )
+
+
+def _reconcile(deployment: core.Deployment, pods: Sequence[core.Pod], *, seed: str, now: float) -> list[Write]:
+    current = template_hash(deployment.spec.template)
+    active = [p for p in pods if not p.terminating and not p.finished]
+    members = [_member(deployment, p, current, now) for p in active]
+    leaving = sum(p.terminating and p.metadata.labels.get(HASH_LABEL) != current for p in pods)
+    todo = step(deployment.spec, members, leaving_old=leaving)
+    by_name = {p.metadata.name: p for p in active}
+    writes: list[Write] = [delete(p) for p in pods if p.finished and not p.terminating]
+    writes += [delete(by_name[n]) for n in todo.delete]
+    taken = {p.metadata.name for p in pods}
+    for number in range(todo.create):
+        name = _name(deployment, current, f"{seed}/{number}", taken)
+        taken.add(name)
+        writes.append(Create(raw=_pod(deployment, current, name)))
+    return writes + _status(deployment, members, todo, now)
+
+
+def _member(deployment: core.Deployment, pod: core.Pod, current: str, now: float) -> Member:
+    return Member(
+        name=pod.metadata.name,
+        updated=pod.metadata.labels.get(HASH_LABEL) == current,
+        ready=pod.ready,
+        available=_available(pod, deployment.spec.min_ready_seconds, now),
+        created=pod.metadata.creation_timestamp or "",
+    )
+
+
+def _available(pod: core.Pod, min_ready_seconds: int, now: float) -> bool:
+    ready = next((c for c in pod.status.conditions if c.type == "Ready" and c.status == "True"), None)
+    if ready is None:
+        return False
+    if not min_ready_seconds or not ready.last_transition_time:
+        return True
+    return parse_rfc3339(ready.last_transition_time) + min_ready_seconds <= now
+
+
+def _name(deployment: core.Deployment, current: str, seed: str, taken: set[str]) -> str:
+    for attempt in range(1000):
+        chance = int(digest(f"{deployment.metadata.uid}/{current}/{seed}/{attempt}", 12), 16)
+        letters = "".join(_ALPHABET[chance // len(_ALPHABET) ** i % len(_ALPHABET)] for i in range(5))
+        name = f"{deployment.metadata.name}-{current}-{letters}"
+        if name not in taken:
+            return name
+    raise AssertionError("14 million names are taken")
+
+
+def _pod(deployment: core.Deployment, current: str, name: str) -> dict[str, Any]:
+    template = deployment.spec.template
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": deployment.metadata.namespace,
+        "labels": {**template.metadata.labels, HASH_LABEL: current},
+        "ownerReferences": [owner_reference(deployment)],
+    }
+    notes = {**_source(deployment.metadata.annotations), **template.metadata.annotations}
+    if notes:
+        metadata["annotations"] = notes
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _raw(template.spec)}
+
+
+def _raw(value: object) -> Any:
+    """As it came in JSON: lists, not tuples."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def _source(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Where the Deployment was applied from, so that explanations of its pods lead there."""
+    return {k: v for k, v in annotations.items() if k == "tandem.io/source"}
+
+
+def _status(deployment: core.Deployment, members: Sequence[Member], todo: Step, now: float) -> list[Write]:
+    updated = sum(m.updated for m in members)
+    available = sum(m.available for m in members)
+    status = core.DeploymentStatus(
+        observed_generation=deployment.metadata.generation,
+        replicas=len(members),
+        updated_replicas=updated,
+        ready_replicas=sum(m.ready for m in members),
+        available_replicas=available,
+        conditions=_conditions(deployment, members, todo, now),
+    )
+    if status == deployment.status:
+        return []
+    numbers: dict[str, Any] = {
+        "observedGeneration": status.observed_generation,
+        "replicas": status.replicas,
+        "updatedReplicas": status.updated_replicas,
+        "readyReplicas": status.ready_replicas,
+        "availableReplicas": status.available_replicas,
+        "unavailableReplicas": max(0, max(deployment.spec.replicas, len(members)) - available),
+        "conditions": _raw(status.conditions),
+    }
+    namespace, name = deployment.key
+    return [Patch(kind="Deployment", namespace=namespace, name=name, patch={"status": numbers}, subresource="status")]
+
+
+def _conditions(
+    deployment: core.Deployment, members: Sequence[Member], todo: Step, now: float
+) -> tuple[Condition, ...]:
+    spec, name = deployment.spec, deployment.metadata.name
+    least = bounds(spec).least if spec.strategy.type != "Recreate" else spec.replicas
+    enough = sum(m.available for m in members) >= least
+    complete = (
+        not todo.create
+        and not todo.delete
+        and len(members) == spec.replicas
+        and all(m.updated and m.available for m in members)
+    )
+    fresh = (
+        Condition(
+            type="Available",
+            status="True" if enough else "False",
+            reason="MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable",
+            message=f"Deployment {'has' if enough else 'does not have'} minimum availability.",
+        ),
+        Condition(
+            type="Progressing",
+            status="True",
+            reason="NewReplicaSetAvailable" if complete else "ReplicaSetUpdated",
+            message=f'Deployment "{name}" {"has successfully progressed" if complete else "is progressing"}.',
+        ),
+    )
+    old = {c.type: c for c in deployment.status.conditions}
+    return tuple(_dated(c, old.get(c.type), now) for c in fresh)
+
+
+def _dated(new: Condition, old: Condition | None, now: float) -> Condition:
+    keeps = old is not None and old.status == new.status and old.last_transition_time
+    time = old.last_transition_time if old is not None and keeps else rfc3339(now)
+    return msgspec.structs.replace(new, last_transition_time=time)

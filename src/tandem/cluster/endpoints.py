@@ -1,0 +1,172 @@
+"""World -> writes: the EndpointSlices of every Service that has a selector.
+
+Follows Kubernetes' endpointslice controller: finished pods and pods without an address are left out, terminating
+pods stay with `ready: false`, and a named target port that differs between pods makes several slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any, Final
+
+from tandem.base.digest import digest
+from tandem.cluster.writes import Create, Patch, Write, delete, owner_reference
+from tandem.model import core
+from tandem.model.parse import parse
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+MANAGED_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
+MANAGER: Final = "endpointslice-controller.tandem.io"
+MAX_ENDPOINTS: Final = 100
+
+_Ports = tuple[core.SlicePort, ...]
+_FAMILIES: Final = {4: "IPv4", 6: "IPv6"}
+
+
+def publish_endpoints(world: World) -> tuple[Write, ...]:
+    """Creates, patches and deletes that make our slices say what the pods are."""
+    pods: dict[str, list[core.Pod]] = {}
+    for pod in world.sorted(core.Pod):
+        if _addresses(pod) and not pod.finished:
+            pods.setdefault(pod.metadata.namespace, []).append(pod)
+    wanted: dict[tuple[str, str], dict[str, Any]] = {}
+    for service in world.sorted(core.Service):
+        if service.spec.selector and service.spec.type != "ExternalName" and not service.metadata.deletion_timestamp:
+            for raw in _slices(service, pods.get(service.metadata.namespace, ())):
+                wanted[service.metadata.namespace, raw["metadata"]["name"]] = raw
+    existing = {
+        k: s
+        for k, s in world.all(core.EndpointSlice).items()
+        if s.metadata.labels.get(MANAGED_LABEL) == MANAGER and not s.metadata.deletion_timestamp
+    }
+    writes: list[Write] = [delete(existing[k]) for k in sorted(existing) if k not in wanted]
+    for key in sorted(wanted):
+        writes += _difference(wanted[key], existing.get(key))
+    return tuple(writes)
+
+
+def _slices(service: core.Service, pods: Iterable[core.Pod]) -> Iterable[dict[str, Any]]:
+    chosen = [p for p in pods if matches_map(service.spec.selector, p.metadata.labels)]
+    for family in _families(service, chosen):
+        groups: dict[_Ports, list[dict[str, Any]]] = {}
+        for pod in chosen:
+            if address := next((a for a in _addresses(pod) if ip_address(a).version == family), ""):
+                groups.setdefault(_ports(service, pod), []).append(_endpoint(service, pod, address))
+        pieces = [
+            (ports, groups[ports][i : i + MAX_ENDPOINTS])
+            for ports in sorted(groups, key=repr)
+            for i in range(0, len(groups[ports]), MAX_ENDPOINTS)
+        ]
+        # A Service without pods has one empty slice, as in Kubernetes: readers see that it is known.
+        for number, (ports, endpoints) in enumerate(pieces or [((), [])]):
+            yield _slice(service, family, number, _body(ports, endpoints))
+
+
+def _families(service: core.Service, pods: Iterable[core.Pod]) -> list[int]:
+    addresses = service.spec.cluster_ips or (service.spec.cluster_ip,)
+    families = {ip_address(a).version for a in addresses if a and a != "None"}
+    return sorted(families or {ip_address(a).version for p in pods for a in _addresses(p)} or {4})
+
+
+def _slice(service: core.Service, family: int, number: int, body: dict[str, Any]) -> dict[str, Any]:
+    meta = service.metadata
+    labels = {
+        **{k: v for k, v in meta.labels.items() if "kubernetes.io/" not in k},
+        SERVICE_LABEL: meta.name,
+        MANAGED_LABEL: MANAGER,
+    }
+    if service.spec.cluster_ip == "None":
+        labels["service.kubernetes.io/headless"] = ""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{meta.name}-{digest(f'{meta.uid}/{family}/{number}', 5)}",
+            "namespace": meta.namespace,
+            "labels": labels,
+            "ownerReferences": [owner_reference(service)],
+        },
+        "addressType": _FAMILIES[family],
+        **body,
+    }
+
+
+def _body(ports: _Ports, endpoints: list[dict[str, Any]]) -> dict[str, Any]:
+    raw_ports: list[dict[str, Any]] = []
+    for port in ports:
+        raw = {"name": port.name, "port": port.port, "protocol": port.protocol}
+        raw_ports.append({**raw, "appProtocol": port.app_protocol} if port.app_protocol else raw)
+    return {"ports": raw_ports, "endpoints": endpoints}
+
+
+def _endpoint(service: core.Service, pod: core.Pod, address: str) -> dict[str, Any]:
+    meta = pod.metadata
+    raw: dict[str, Any] = {
+        "addresses": [address],
+        "conditions": {
+            "ready": service.spec.publish_not_ready_addresses or (pod.ready and not pod.terminating),
+            "serving": pod.ready,
+            "terminating": pod.terminating,
+        },
+        "targetRef": {"kind": "Pod", "namespace": meta.namespace, "name": meta.name, "uid": meta.uid},
+    }
+    if pod.spec.node_name:
+        raw["nodeName"] = pod.spec.node_name
+    if pod.spec.hostname and pod.spec.subdomain == service.metadata.name:
+        raw["hostname"] = pod.spec.hostname
+    return raw
+
+
+def _ports(service: core.Service, pod: core.Pod) -> _Ports:
+    found: list[core.SlicePort] = []
+    for port in service.spec.ports:
+        number = _number(port, pod)
+        if number is not None:  # a name that this pod does not have is left out (Kubernetes: FindPort)
+            found.append(
+                core.SlicePort(name=port.name, port=number, protocol=port.protocol, app_protocol=port.app_protocol)
+            )
+    return tuple(found)
+
+
+def _number(port: core.ServicePort, pod: core.Pod) -> int | None:
+    target = port.target_port or port.port
+    if isinstance(target, int):
+        return target
+    sidecars = tuple(c for c in pod.spec.init_containers if c.restart_policy == "Always")
+    for container in (*pod.spec.containers, *sidecars):
+        for candidate in container.ports:
+            if candidate.name == target and candidate.protocol == port.protocol:
+                return candidate.container_port
+    return None
+
+
+def _addresses(pod: core.Pod) -> tuple[str, ...]:
+    """Of host-network pods too: their endpoint is the node's address."""
+    every = tuple(p.ip for p in pod.status.pod_ips if p.ip)
+    return every or ((pod.status.pod_ip,) if pod.status.pod_ip else ())
+
+
+def _difference(raw: dict[str, Any], existing: core.EndpointSlice | None) -> list[Write]:
+    if existing is None:
+        return [Create(raw=raw)]
+    wanted = parse(raw)
+    assert isinstance(wanted, core.EndpointSlice)  # noqa: S101 - `raw` is our own
+    patch: dict[str, Any] = {}
+    if wanted.endpoints != existing.endpoints:
+        patch["endpoints"] = raw["endpoints"]
+    if wanted.ports != existing.ports:
+        patch["ports"] = raw["ports"]
+    if labels := _label_patch(raw["metadata"]["labels"], existing.metadata.labels):
+        patch["metadata"] = {"labels": labels}
+    if not patch:
+        return []
+    namespace, name = existing.key
+    return [Patch(kind="EndpointSlice", namespace=namespace, name=name, patch=patch)]
+
+
+def _label_patch(wanted: Mapping[str, str], existing: Mapping[str, str]) -> dict[str, str | None]:
+    patch: dict[str, str | None] = {k: v for k, v in wanted.items() if existing.get(k) != v}
+    return patch | {k: None for k in existing if k not in wanted}

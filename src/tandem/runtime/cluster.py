@@ -1,0 +1,203 @@
+"""The loop of the cluster's controllers: World -> writes -> API, until nothing is left to do, on every change.
+
+In: an API client and the Cell of an Informer that watches at least KINDS. Out: writes. It never fights itself: what
+it wrote is laid over the informer's World until the informer has it, so that no write is made twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+import structlog
+
+from tandem.base.cell import Cell
+from tandem.base.clock import Clock, SystemClock
+from tandem.cluster.deployments import deploy, waits_for_time
+from tandem.cluster.endpoints import publish_endpoints
+from tandem.cluster.nodes import assign_pod_cidrs
+from tandem.cluster.scheduler import schedule
+from tandem.cluster.writes import Create, Delete, Patch, Write
+from tandem.ingest.errors import ApiError, NotFound
+from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.meta import Object, RawObject
+from tandem.model.parse import parse
+from tandem.model.world import World
+
+log = structlog.get_logger(__name__)
+
+KINDS: Final = ("Node", "Service", "Pod", "Deployment", "EndpointSlice")
+"""What the informer must watch."""
+_PATIENCE: Final = 5.0
+"""Seconds after which a write that the informer never showed is no longer believed."""
+_ROUNDS: Final = 50
+_PARALLEL: Final = 8
+_BACKOFF: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_TICK: Final = 0.5
+
+
+class Writer(Protocol):
+    """The part of KubeClient that the loop needs."""
+
+    async def create(self, kind: Kind, raw: RawObject) -> RawObject:
+        """Make an object."""
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, patch: dict[str, Any], *, subresource: str = ""
+    ) -> RawObject:
+        """Merge a patch."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> RawObject:
+        """Read an object."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, grace_seconds: int | None = None) -> None:
+        """Remove an object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    version: int
+    obj: Object | None
+    uid: str
+    until: float
+    shown: bool = False
+    """The informer had the object, in any version: that it lacks it now means that it was removed."""
+
+
+class Memory:
+    """Our own writes, as long as the informer has not shown them."""
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[str, str, str], _Written] = {}
+
+    def remember(self, obj: Object, until: float, *, shown: bool = False) -> None:
+        """The API answered a create or a patch with `obj`; `shown`: the informer had it when we wrote."""
+        before = self._written.get((obj.kind, *obj.key))
+        self._written[obj.kind, *obj.key] = _Written(
+            version=int(obj.metadata.resource_version),
+            obj=obj,
+            uid=obj.metadata.uid,
+            until=until,
+            shown=shown or (before is not None and before.shown and before.uid == obj.metadata.uid),
+        )
+
+    def forget(self, kind: str, key: tuple[str, str], uid: str, until: float) -> None:
+        """The API removed the object with this uid."""
+        self._written[kind, *key] = _Written(version=0, obj=None, uid=uid, until=until)
+
+    def over(self, world: World, now: float) -> World:
+        """`world` with our writes; what it has caught up with is dropped."""
+        changed: dict[str, dict[tuple[str, str], Object]] = {}
+        for (kind, namespace, name), write in list(self._written.items()):
+            cls, key = BY_KIND[kind].cls, (namespace, name)
+            shown = world.all(cls).get(key)
+            if now >= write.until or _caught_up(shown, write):
+                del self._written[kind, namespace, name]
+                continue
+            if shown is not None and not write.shown:
+                self._written[kind, namespace, name] = replace(write, shown=True)
+            objects = changed.setdefault(kind, dict(world.all(cls)))
+            if write.obj is None:
+                objects.pop(key, None)
+            else:
+                objects[key] = write.obj
+        for kind, objects in changed.items():
+            world = world.with_kind(kind, objects, synced=world.synced)
+        return world
+
+
+def _caught_up(shown: Object | None, write: _Written) -> bool:
+    if write.obj is None:
+        return shown is None or shown.metadata.uid != write.uid
+    if shown is None:
+        return write.shown
+    return int(shown.metadata.resource_version) >= write.version
+
+
+def control(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
+    """Every controller's writes, in the order in which they should be made."""
+    return (
+        *assign_pod_cidrs(world),
+        *deploy(world, seed=seed, now=now),
+        *schedule(world, now=now),
+        *publish_endpoints(world),
+    )
+
+
+class ClusterLoop:
+    """Runs the controllers."""
+
+    def __init__(self, client: Writer, worlds: Cell[World], *, clock: Clock | None = None) -> None:
+        self._client = client
+        self._worlds = worlds
+        self._clock = clock or SystemClock()
+        self._memory = Memory()
+        self._slots = asyncio.Semaphore(_PARALLEL)
+
+    async def run(self) -> None:
+        """On every new World, until cancelled; again after a while where the API refused a write."""
+        seen, failures = -1, 0
+        while True:
+            wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1] if failures else None
+            if waits_for_time(self._worlds.value):
+                wait = min(wait or _TICK, _TICK)
+            with contextlib.suppress(TimeoutError):
+                seen, _ = await asyncio.wait_for(self._worlds.after(seen), wait)
+            if self._worlds.value.synced:
+                failures = 0 if await self.settle() else failures + 1
+
+    async def settle(self) -> bool:
+        """Write until nothing is left to do; False if the API refused something that is worth another try."""
+        for _ in range(_ROUNDS):
+            world = self._memory.over(self._worlds.value, self._clock.monotonic())
+            writes = control(world, seed=secrets.token_hex(8), now=self._clock.now())
+            if not writes:
+                return True
+            if not await self._apply(writes, world):
+                return False
+        log.error("controllers do not come to rest", last=[repr(w)[:200] for w in writes[:3]])
+        return False
+
+    async def _apply(self, writes: Iterable[Write], world: World) -> bool:
+        async with asyncio.TaskGroup() as tasks:
+            done = [tasks.create_task(self._write(w, world)) for w in writes]
+        return all(t.result() for t in done)
+
+    async def _write(self, write: Write, world: World) -> bool:
+        until = self._clock.monotonic() + _PATIENCE
+        async with self._slots:
+            try:
+                match write:
+                    case Create(raw=raw):
+                        answer = await self._client.create(BY_KIND[raw["kind"]], raw)
+                        self._memory.remember(parse(answer), until)
+                    case Patch(kind=kind, namespace=namespace, name=name):
+                        shown = (namespace, name) in self._worlds.value.all(BY_KIND[kind].cls)
+                        answer = await self._client.patch(
+                            BY_KIND[kind], namespace, name, write.patch, subresource=write.subresource
+                        )
+                        self._memory.remember(parse(answer), until, shown=shown)
+                    case Delete():
+                        await self._delete(write, world, until)
+            except ApiError as err:
+                # Gone meanwhile is no fault: the informer is about to say so.
+                if isinstance(write, Create) or not isinstance(err, NotFound):
+                    log.warning("write refused", write=repr(write)[:200], reason=err.message)
+                return False
+        return True
+
+    async def _delete(self, write: Delete, world: World, until: float) -> None:
+        kind, key = BY_KIND[write.kind], (write.namespace, write.name)
+        known = world.all(kind.cls).get(key)
+        uid = known.metadata.uid if known is not None else ""
+        await self._client.delete(kind, write.namespace, write.name)
+        try:
+            left = parse(await self._client.get(kind, write.namespace, write.name))
+        except NotFound:
+            self._memory.forget(write.kind, key, uid, until)
+        else:
+            self._memory.remember(left, until, shown=known is not None and key in self._worlds.value.all(kind.cls))

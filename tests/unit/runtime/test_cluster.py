@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tandem.base.cell import Cell
+from tandem.base.clock import FixedClock
+from tandem.ingest.errors import ApiError
+from tandem.ingest.fake import FakeKube
+from tandem.ingest.informer import Informer
+from tandem.model.kinds import BY_KIND
+from tandem.model.meta import RawObject
+from tandem.model.parse import parse
+from tandem.model.world import World
+from tandem.runtime.cluster import KINDS, ClusterLoop, Memory
+
+NODE: RawObject = {
+    "apiVersion": "v1",
+    "kind": "Node",
+    "metadata": {"name": "node-1"},
+    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+}
+SERVICE: RawObject = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web", "namespace": "n"},
+    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+}
+
+
+def deployment(replicas: int) -> RawObject:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "command": ["x"]}]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "n"},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template},
+    }
+
+
+async def frozen_world(kube: FakeKube) -> Cell[World]:
+    """A World as an informer had it before we wrote anything: it lags for ever."""
+    objects = []
+    for kind in KINDS:
+        items, _ = await kube.list(BY_KIND[kind])
+        objects += [parse(raw) for raw in items]
+    return Cell(World.of(objects))
+
+
+async def names(kube: FakeKube, kind: str) -> list[str]:
+    return [raw["metadata"]["name"] for raw in (await kube.list(BY_KIND[kind]))[0]]
+
+
+async def until(done: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await done():  # noqa: ASYNC110 - the fake tells nobody
+            await asyncio.sleep(0.005)
+
+
+def test_a_lagging_informer_makes_no_write_twice() -> None:
+    async def run() -> None:
+        kube = FakeKube([NODE, SERVICE, deployment(3)])
+        loop = ClusterLoop(kube, await frozen_world(kube), clock=FixedClock())
+        assert await loop.settle()
+        pods, version = await kube.list(BY_KIND["Pod"])
+        assert len(pods) == 3
+        assert {p["spec"]["nodeName"] for p in pods} == {"node-1"}
+        assert await loop.settle()
+        assert (await kube.list(BY_KIND["Pod"]))[1] == version
+
+    asyncio.run(run())
+
+
+def test_a_write_that_was_never_shown_is_forgotten_after_a_while() -> None:
+    memory = Memory()
+    raw = {**NODE, "metadata": {"name": "node-1", "uid": "u", "resourceVersion": "7"}}
+    memory.remember(parse(raw), until=5)
+    assert memory.over(World.of([]), 4).all(BY_KIND["Node"].cls)
+    assert not memory.over(World.of([]), 5).all(BY_KIND["Node"].cls)
+
+
+def test_a_removed_object_stays_removed_until_the_informer_knows() -> None:
+    memory = Memory()
+    old = parse({**NODE, "metadata": {"name": "node-1", "uid": "u", "resourceVersion": "7"}})
+    new = parse({**NODE, "metadata": {"name": "node-1", "uid": "v", "resourceVersion": "9"}})
+    memory.forget("Node", ("", "node-1"), "u", until=5)
+    assert not memory.over(World.of([old]), 0).all(BY_KIND["Node"].cls)
+    assert memory.over(World.of([new]), 0).all(BY_KIND["Node"].cls)
+
+
+def test_a_refused_write_is_tried_again() -> None:
+    async def run() -> None:
+        kube = FakeKube([NODE, deployment(1)])
+        loop = ClusterLoop(kube, await frozen_world(kube), clock=FixedClock())
+        kube.fail_next(ApiError(500, "InternalError", "disk full"))
+        assert not await loop.settle()
+        assert await loop.settle()
+        assert len(await names(kube, "Pod")) == 1
+
+    asyncio.run(run())
+
+
+def test_the_loop_follows_a_deployment_from_creation_over_scaling_to_deletion() -> None:
+    async def run() -> None:
+        kube = FakeKube([NODE, SERVICE])
+        informer = Informer(kube, [BY_KIND[k] for k in KINDS])
+
+        async def have(kind: str, number: int) -> bool:
+            return len(await names(kube, kind)) == number
+
+        async def story() -> None:
+            kind: Any = BY_KIND["Deployment"]
+            await kube.create(kind, deployment(4))
+            await until(lambda: have("Pod", 4))
+            await kube.patch(kind, "n", "web", {"spec": {"replicas": 1}})
+            await until(lambda: leaving(3))
+            await kube.delete(kind, "n", "web")
+            await until(lambda: leaving(4))
+            await until(lambda: have("EndpointSlice", 1))
+
+        async def leaving(number: int) -> bool:
+            pods, _ = await kube.list(BY_KIND["Pod"])
+            assert len(pods) == 4
+            return sum("deletionTimestamp" in p["metadata"] for p in pods) == number
+
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(informer.run()),
+                tasks.create_task(ClusterLoop(kube, informer.world, clock=FixedClock()).run()),
+            ]
+            await story()
+            for task in running:
+                task.cancel()
+
+    asyncio.run(run())
