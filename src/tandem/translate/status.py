@@ -66,7 +66,7 @@ def _plain(
         verdicts = (accepted, _programmed(accepted, programmed.get(key)))
         wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
         if wanted != obj.status.conditions:
-            body = {"status": {"conditions": msgspec.to_builtins(wanted)}}
+            body = {"status": {"conditions": _json(wanted)}}
             yield Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
 
 
@@ -93,10 +93,14 @@ def _routes(
 
 
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:
-    raw: dict[str, Any] = msgspec.to_builtins(parent)
+    raw: dict[str, Any] = _json(parent)
     # The API's defaults are written out: readers compare the reference with the one in spec.
     raw["parentRef"] = {"group": parent.parent_ref.group, "kind": parent.parent_ref.kind, **raw["parentRef"]}
     return raw
+
+
+def _json(value: object) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _parent_verdicts(problems: list[Problem], index: int, state: tuple[bool, str] | None) -> tuple[Verdict, ...]:

@@ -49,8 +49,10 @@ def _table(service: Key, consumer: str, stack: list[Layer]) -> RouteTable | None
     routes: list[Route] = []
     for layer in stack:
         routes.extend(layer.routes)
-        routes.append(_unmatched(layer))
-        if RouteMatch() in layer.scopes:
+        catches_all = any(not r.matches or RouteMatch() in r.matches for r in layer.routes)
+        if not catches_all:
+            routes.append(_unmatched(layer))
+        if catches_all or RouteMatch() in layer.scopes:
             return RouteTable(namespace=service[0], service=service[1], consumer=consumer, routes=tuple(routes))
     if not stack:
         return None

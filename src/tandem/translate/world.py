@@ -1,0 +1,70 @@
+"""The whole of translation: World -> Translation (all IR of the cluster, and all Problems). Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tandem.base.ids import NodeName
+from tandem.base.problems import Problem
+from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
+from tandem.ir.mesh import MeshIR
+from tandem.ir.policy import PolicyIR
+from tandem.model import core
+from tandem.model.world import World
+from tandem.translate.mesh import translate_mesh
+from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
+from tandem.translate.pods import translate_pods
+from tandem.translate.policy import translate_policy
+from tandem.translate.services import translate_services
+
+
+class Translation(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that control knows to say of one World; keys are the resource names of `ir/wire.py`."""
+
+    config: MeshConfig
+    nodes: dict[str, Node]
+    pods: dict[str, LocalPod]
+    pod_nodes: dict[str, NodeName]
+    """Pod uid -> the node that wires it."""
+    policy: PolicyIR
+    mesh: MeshIR
+    services: dict[str, Service]
+    endpoints: dict[str, Endpoints]
+    problems: tuple[Problem, ...]
+
+
+def translate_world(world: World, options: Options) -> Translation:
+    """Translate a whole World; equal Worlds give equal Translations."""
+    policy, policy_problems = translate_policy(world, dns_addresses=(options.dns_address,))
+    pods = translate_pods(world, options, policy)
+    services = translate_services(world, pods.pods)
+    mesh, mesh_problems = translate_mesh(world, options)
+    return Translation(
+        config=MeshConfig(
+            trust_domain=options.trust_domain,
+            roots_pem=options.roots_pem,
+            cluster_domain=options.cluster_domain,
+            dns_address=options.dns_address,
+            service_cidr=options.service_cidr,
+        ),
+        nodes=translate_nodes(world),
+        pods=pods.pods,
+        pod_nodes=pods.nodes,
+        policy=policy,
+        mesh=mesh,
+        services=services.services,
+        endpoints=services.endpoints,
+        problems=(*policy_problems, *pods.problems, *services.problems, *mesh_problems),
+    )
+
+
+def translate_nodes(world: World) -> dict[str, Node]:
+    """Nodes by name, with the address that others reach them by (InternalIP, else the first)."""
+    nodes: dict[str, Node] = {}
+    for node in world.sorted(core.Node):
+        internal = [a.address for a in node.status.addresses if a.type == "InternalIP"]
+        every = internal or [a.address for a in node.status.addresses if a.type != "Hostname"]
+        cidrs = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
+        name = node.metadata.name
+        nodes[name] = Node(name=NodeName(name), address=every[0] if every else "", pod_cidrs=cidrs)
+    return nodes
