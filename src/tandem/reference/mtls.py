@@ -1,0 +1,137 @@
+"""PeerAuthentication and mesh membership as the documents say -> will a connection be mTLS, plain, or refused, and why.
+
+In: the World, the pods at both ends, the port at the destination. Out: a frozen, JSON-ready value with its steps.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.model import core
+from tandem.model.istio import DestinationRule, PeerAuthentication
+from tandem.model.world import World
+from tandem.reference.request import Step
+
+
+class Outcome(Enum):
+    """How the bytes travel."""
+
+    MTLS = "mtls"
+    PLAIN = "plain"
+    REFUSED = "refused"
+
+
+class MtlsDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome, the destination's mode (empty outside the mesh), and what decided it."""
+
+    outcome: Outcome
+    mode: str
+    rule: Origin | None = None
+    steps: tuple[Step, ...] = ()
+
+
+def in_mesh(pod: core.Pod, world: World) -> tuple[bool, str]:
+    """Whether a pod is in the mesh, and the label that says so."""
+    if pod.spec.host_network:
+        return False, "it uses the host's network"
+    own = pod.metadata.labels
+    around = world.namespace_labels.get(pod.metadata.namespace, {})
+    for labels, whose in ((own, "its"), (around, "its namespace's")):
+        said = labels.get("tandem.io/mesh")
+        if said in {"enabled", "disabled"}:
+            return said == "enabled", f"{whose} label tandem.io/mesh={said}"
+    mode = own.get("istio.io/dataplane-mode")
+    if mode not in {"ambient", "none"}:
+        mode = around.get("istio.io/dataplane-mode")
+    if mode == "ambient":
+        return True, "istio.io/dataplane-mode=ambient"
+    inject = own.get("sidecar.istio.io/inject")
+    if inject not in {"true", "false"}:
+        inject = pod.metadata.annotations.get("sidecar.istio.io/inject")
+    wide = around.get("istio-injection")
+    if inject == "false" or wide == "disabled":
+        return False, "sidecar.istio.io/inject=false" if inject == "false" else "istio-injection=disabled"
+    if inject == "true" or wide == "enabled":
+        return True, "sidecar.istio.io/inject=true" if inject == "true" else "istio-injection=enabled"
+    return False, "no label asks for the mesh"
+
+
+def mode_at(
+    world: World, pod: core.Pod, port: int, *, root_namespace: str = "istio-system"
+) -> tuple[str, Origin | None]:
+    """The PeerAuthentication mode of a pod's port, and the field that sets it (None: the default, PERMISSIVE)."""
+    workload: list[PeerAuthentication] = []
+    namespace: list[PeerAuthentication] = []
+    mesh: list[PeerAuthentication] = []
+    for policy in world.all(PeerAuthentication).values():
+        wanted = policy.spec.selector.match_labels if policy.spec.selector else {}
+        if wanted:
+            chosen = all(pod.metadata.labels.get(k) == v for k, v in wanted.items())
+            if chosen and policy.metadata.namespace == pod.metadata.namespace:
+                workload.append(policy)
+            continue
+        if policy.metadata.namespace == pod.metadata.namespace:
+            namespace.append(policy)
+        if policy.metadata.namespace == root_namespace:
+            mesh.append(policy)
+    oldest = [min(group, key=_age) for group in (workload, namespace, mesh) if group]
+    if workload:
+        at_port = oldest[0].spec.port_level_mtls.get(str(port))
+        if at_port is not None and at_port.mode not in {"", "UNSET"}:
+            return at_port.mode, oldest[0].origin(f"spec.portLevelMtls[{port}]")
+    for policy in oldest:
+        if policy.spec.mtls.mode not in {"", "UNSET"}:
+            return policy.spec.mtls.mode, policy.origin("spec.mtls")
+    return "PERMISSIVE", None
+
+
+def decide_mtls(
+    world: World, source: core.Pod | None, destination: core.Pod, port: int, *, rule: DestinationRule | None = None
+) -> MtlsDecision:
+    """How a connection from `source` (None: from outside) to `port` of `destination` travels.
+
+    `rule` is the DestinationRule of the Service that was dialled, if there is one.
+    """
+    steps: list[Step] = []
+    there, why_there = in_mesh(destination, world)
+    steps.append(Step(text=f"the destination is {_inside(there)} the mesh: {why_there}"))
+    if source is None:
+        here = False
+        steps.append(Step(text="the source is no pod: it has no identity"))
+    else:
+        here, why_here = in_mesh(source, world)
+        steps.append(Step(text=f"the source is {_inside(here)} the mesh: {why_here}"))
+    wanted = _client(rule) if here else ""
+    if not there:
+        if wanted == "ISTIO_MUTUAL" and rule is not None:
+            steps.append(Step(text="the client insists on mTLS, the destination has none", origin=rule.origin()))
+            return MtlsDecision(outcome=Outcome.REFUSED, mode="", rule=rule.origin(), steps=tuple(steps))
+        return MtlsDecision(outcome=Outcome.PLAIN, mode="", steps=tuple(steps))
+    mode, origin = mode_at(world, destination, port)
+    steps.append(Step(text=f"port {port} is {mode}" + ("" if origin else ", the default"), origin=origin))
+    if wanted == "DISABLE" and rule is not None:
+        steps.append(Step(text="the client speaks plain text", origin=rule.origin()))
+    secure = here and wanted != "DISABLE" and mode != "DISABLE"
+    if wanted == "ISTIO_MUTUAL" and mode == "DISABLE" and rule is not None:
+        steps.append(Step(text="the client insists on mTLS, which the destination disables", origin=rule.origin()))
+        return MtlsDecision(outcome=Outcome.REFUSED, mode=mode, rule=rule.origin(), steps=tuple(steps))
+    if not secure and mode == "STRICT":
+        steps.append(Step(text="STRICT refuses plain text", origin=origin))
+        return MtlsDecision(outcome=Outcome.REFUSED, mode=mode, rule=origin, steps=tuple(steps))
+    return MtlsDecision(outcome=Outcome.MTLS if secure else Outcome.PLAIN, mode=mode, rule=origin, steps=tuple(steps))
+
+
+def _client(rule: DestinationRule | None) -> str:
+    policy = rule.spec.traffic_policy if rule is not None else None
+    return policy.tls.mode if policy is not None and policy.tls is not None else ""
+
+
+def _inside(answer: bool) -> str:  # noqa: FBT001 - a word for an answer
+    return "in" if answer else "outside"
+
+
+def _age(policy: PeerAuthentication) -> tuple[str, str]:
+    return policy.metadata.creation_timestamp or "", policy.metadata.name

@@ -1,0 +1,56 @@
+"""A request to be judged, and what was decided: frozen, JSON-ready values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tandem.base.problems import Origin
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request from a pod to a port of a Service. Header names are lower case; `path` may carry a query."""
+
+    source_namespace: str
+    source_labels: dict[str, str] = {}
+    namespace: str
+    service: str
+    port: int
+    method: str = "GET"
+    path: str = "/"
+    headers: dict[str, str] = {}
+    authority: str = ""
+    scheme: str = "http"
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A backend and its weight among the others. `status` is set where the backend does not exist: its answer."""
+
+    namespace: str
+    service: str
+    port: int
+    subset: str = ""
+    weight: int = 1
+    labels: dict[str, str] = {}
+    """What endpoints of the subset must carry."""
+    status: int = 0
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was looked at on the way."""
+
+    text: str
+    origin: Origin | None = None
+
+
+class RouteDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of the request: sent to one of `backends` by weight, or answered with `status`."""
+
+    rule: Origin | None = None
+    """The rule that decided; None: no rule, the plain Service."""
+    index: int = -1
+    """Its index in the object."""
+    backends: tuple[Share, ...] = ()
+    status: int = 0
+    body: str = ""
+    timeout_ms: int = 0
+    steps: tuple[Step, ...] = ()

@@ -1,0 +1,171 @@
+"""What of the Istio and Gateway APIs is not supported: such an object is refused as a whole and routes nothing.
+
+A list of its own, so that the oracle does not repeat a mistake of translation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from tandem.model import core
+from tandem.model.gateway import HTTPRoute
+from tandem.model.istio import DestinationRule, VirtualService
+from tandem.model.meta import Model
+from tandem.model.world import World
+
+_ROUTE = {
+    *("name", "match", "route", "timeout", "retries", "headers", "directResponse"),
+}
+_POLICY = {"loadBalancer", "tls"}
+_SIMPLE = {"", "UNSPECIFIED", "ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM"}
+_PATHS = {"Exact", "PathPrefix", "RegularExpression"}
+_VALUES = {"Exact", "RegularExpression"}
+_MODIFIERS = {"RequestHeaderModifier": "requestHeaderModifier", "ResponseHeaderModifier": "responseHeaderModifier"}
+
+
+def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute) -> str:
+    """Why nothing of the object is applied; empty if it is."""
+    raw = _raw(obj)
+    spec = raw.get("spec", {})
+    match obj:
+        case VirtualService():
+            reasons = _virtualservice(spec)
+        case DestinationRule():
+            reasons = _destinationrule(world, obj, spec)
+        case HTTPRoute():
+            reasons = _httproute(spec)
+    return reasons[0] if reasons else ""
+
+
+def seconds_ms(text: str) -> int:
+    """A duration of the APIs (`1m30s`, `500ms`) in milliseconds; -1 if it is none."""
+    units = {"h": 3600_000, "m": 60_000, "s": 1000, "ms": 1, "us": 0.001, "ns": 0.000001}
+    if text in {"", "0"}:
+        return 0
+    if not re.fullmatch(r"(\d+(\.\d+)?(ms|us|ns|[hms]))+", text):
+        return -1
+    total = sum(float(n) * units[u] for n, _, u in re.findall(r"(\d+(\.\d+)?)(ms|us|ns|[hms])", text))
+    return int(total) if total == int(total) else int(total) + 1
+
+
+def _raw(obj: Model) -> dict[str, Any]:
+    raw: dict[str, Any] = msgspec.to_builtins(obj)
+    return raw
+
+
+def _virtualservice(spec: dict[str, Any]) -> list[str]:
+    found = [f"spec.{f}" for f in ("tls", "tcp") if spec.get(f)]
+    found += [f"gateway {g}" for g in spec.get("gateways", ()) if g != "mesh"]
+    found += [f"host {h}" for h in spec.get("hosts", ()) if "*" in h]
+    found += [] if spec.get("hosts") and spec.get("http") else ["needs hosts and http"]
+    for i, route in enumerate(spec.get("http", ())):
+        at = f"spec.http[{i}]"
+        found += [f"{at}.{f}" for f in sorted(set(route) - _ROUTE)]
+        destinations = route.get("route", ())
+        if bool(destinations) == ("directResponse" in route):
+            found.append(f"{at} must either route or respond")
+        weights = [d.get("weight", 0) for d in destinations]
+        if any(w < 0 for w in weights) or (len(weights) > 1 and sum(weights) == 0):
+            found.append(f"{at}: weights")
+        if len(destinations) > 1 and any("headers" in d for d in destinations):
+            found.append(f"{at}: headers of one of several destinations")
+        if seconds_ms(route.get("timeout", "")) < 0:
+            found.append(f"{at}.timeout")
+        response = route.get("directResponse", {"status": 200})
+        if not 200 <= response["status"] <= 599 or set(response.get("body", {})) - {"string"}:
+            found.append(f"{at}.directResponse")
+        found += _retries(route.get("retries", {}), at) + _edits(route, at)
+        for match in route.get("match", ()):
+            found += _match(match, at)
+    return found
+
+
+def _retries(retries: dict[str, Any], at: str) -> list[str]:
+    bad = retries.get("attempts", 2) < 0 or seconds_ms(retries.get("perTryTimeout", "")) < 0
+    bad = bad or bool(retries.get("backoff") or retries.get("retryRemoteLocalities"))
+    return [f"{at}.retries"] if bad or "ignorePreviousHosts" in retries else []
+
+
+def _edits(route: dict[str, Any], at: str) -> list[str]:
+    every = [route.get("headers", {}), *(d.get("headers", {}) for d in route.get("route", ()))]
+    names = [n for h in every for side in h.values() for part in side.values() for n in part]
+    return [f"{at}.headers: {n}" for n in names if n.lower() == "host" or not _token(n)]
+
+
+def _token(name: str) -> bool:
+    return bool(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name))
+
+
+def _match(match: dict[str, Any], at: str) -> list[str]:
+    found = []
+    if match.get("gateways") and "mesh" not in match["gateways"]:
+        found.append(f"{at}: gateways")
+    headers = {**match.get("headers", {}), **match.get("withoutHeaders", {})}
+    if any(n.lower() in {"uri", "scheme", "method", "authority"} or n.startswith(":") for n in headers):
+        found.append(f"{at}: pseudo headers")
+    values = [match.get(f, {}) for f in ("uri", "scheme", "method", "authority")]
+    values += [v for f in ("headers", "withoutHeaders", "queryParams") for v in match.get(f, {}).values()]
+    found += [f"{at}: {v}" for v in values if len(v) > 1 or not _re2(v.get("regex", ""))]
+    return found
+
+
+def _re2(pattern: str) -> bool:
+    if re.search(r"\(\?(=|!|<=|<!|>|P=)|\\[1-9]", pattern):
+        return False
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _destinationrule(world: World, rule: DestinationRule, spec: dict[str, Any]) -> list[str]:
+    text, home = rule.spec.host, rule.metadata.namespace
+    parts = text.split(".")
+    name, namespace = (text, home) if len(parts) == 1 else (parts[0], parts[1])
+    found = [] if world.get(core.Service, namespace, name) else [f"no Service for host {text}"]
+    found += [] if home in {namespace, "istio-system"} else ["the rule is in a client's namespace"]
+    found += [] if "*" in spec.get("exportTo", ["*"]) else ["exportTo"]
+    found += ["workloadSelector"] if "workloadSelector" in spec else []
+    subsets = spec.get("subsets", ())
+    found += ["a subset is defined twice"] if len({s["name"] for s in subsets}) < len(subsets) else []
+    for policy in [spec.get("trafficPolicy", {}), *(s.get("trafficPolicy", {}) for s in subsets)]:
+        found += sorted(set(policy) - _POLICY)
+        lb = policy.get("loadBalancer", {})
+        found += sorted(set(lb) - {"simple"})
+        found += [] if lb.get("simple", "") in _SIMPLE else ["loadBalancer.simple"]
+        found += [] if policy.get("tls", {}).get("mode", "") in {"", "DISABLE", "ISTIO_MUTUAL"} else ["tls.mode"]
+    return found
+
+
+def _httproute(spec: dict[str, Any]) -> list[str]:
+    found = []
+    for i, rule in enumerate(spec.get("rules", ())):
+        at = f"spec.rules[{i}]"
+        found += [f"{at}.sessionPersistence"] if "sessionPersistence" in rule else []
+        found += [f"{at}.retry.backoff"] if rule.get("retry", {}).get("backoff") else []
+        found += [f"{at}: filter of a backend" for b in rule.get("backendRefs", ()) if b.get("filters")]
+        found += [f"{at}.timeouts" for t in rule.get("timeouts", {}).values() if seconds_ms(t) < 0]
+        for item in rule.get("filters", ()):
+            modifier = item.get(_MODIFIERS.get(item["type"], ""))
+            if modifier is None:
+                found.append(f"{at}: filter {item['type']}")
+                continue
+            names = [h["name"] for f in ("set", "add") for h in modifier.get(f, ())] + list(modifier.get("remove", ()))
+            found += [f"{at}: header {n}" for n in names if n.lower() == "host" or not _token(n)]
+        for match in rule.get("matches", ()):
+            found += _gateway_match(match, at)
+    return found
+
+
+def _gateway_match(match: dict[str, Any], at: str) -> list[str]:
+    path = {"type": "PathPrefix", "value": "/", **match.get("path", {})}
+    named = [*match.get("headers", ()), *match.get("queryParams", ())]
+    patterns = [v["value"] for v in [path, *named] if v.get("type") == "RegularExpression"]
+    bad = path["type"] not in _PATHS or any(v.get("type", "Exact") not in _VALUES for v in named)
+    bad = bad or not all(_re2(p) for p in patterns)
+    bad = bad or (path["type"] != "RegularExpression" and not path["value"].startswith("/"))
+    return [f"{at}: match"] if bad else []

@@ -1,0 +1,199 @@
+"""Istio's routing of one request: VirtualServices by host and age, matches in order, subsets by DestinationRule."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+from tandem.model import core
+from tandem.model.istio import DestinationRule, HttpMatch, HttpRoute, RouteDestination, StringMatch, VirtualService
+from tandem.model.world import World
+from tandem.reference.request import Request, RouteDecision, Share, Step
+from tandem.reference.support import refused, seconds_ms
+
+ROOT = "istio-system"
+
+
+def decide_virtualservices(world: World, request: Request, cluster_domain: str) -> RouteDecision | None:
+    """The decision of the VirtualServices of the Service's host; None if none of them is about this request."""
+    steps: list[Step] = []
+    about: VirtualService | None = None
+    for source in sorted(world.all(VirtualService).values(), key=_age):
+        if not _names(source, request, cluster_domain) or not _exported(source, request.source_namespace):
+            continue
+        why = refused(world, source)
+        if why:
+            steps.append(Step(text=f"not applied: {why}", origin=source.origin()))
+            continue
+        for i, route in enumerate(source.spec.http):
+            origin = source.origin(f"spec.http[{i}]")
+            if route.match and not any(_concerns(m, request) for m in route.match):
+                steps.append(Step(text="is about other ports or sources", origin=origin))
+                continue
+            about = about or source
+            if route.match and not any(_holds(m, request) for m in route.match):
+                steps.append(Step(text="does not match", origin=origin))
+                continue
+            steps.append(Step(text="matches", origin=origin))
+            return _act(world, request, (source, i), (cluster_domain, steps))
+    if about is None:
+        return None
+    steps.append(Step(text="no route matches: answered with 404", origin=about.origin()))
+    return RouteDecision(rule=about.origin(), status=404, steps=tuple(steps))
+
+
+def _act(
+    world: World, request: Request, rule: tuple[VirtualService, int], notes: tuple[str, list[Step]]
+) -> RouteDecision:
+    source, index = rule
+    cluster_domain, steps = notes
+    route: HttpRoute = source.spec.http[index]
+    origin = source.origin(f"spec.http[{index}]")
+    if route.direct_response is not None:
+        status, body = route.direct_response.status, str(route.direct_response.body.get("string", ""))
+        return RouteDecision(rule=origin, index=index, status=status, body=body, steps=tuple(steps))
+    shares = []
+    for j, destination in enumerate(route.route):
+        share, said = _share(world, request, source, (destination, cluster_domain))
+        if len(route.route) > 1 and destination.weight == 0:
+            continue
+        weight = 1 if len(route.route) == 1 else destination.weight
+        shares.append(_weighted(share, weight))
+        if said:
+            steps.append(Step(text=said, origin=source.origin(f"spec.http[{index}].route[{j}].destination")))
+    timeout = seconds_ms(route.timeout)
+    if shares and all(s.status for s in shares):
+        return RouteDecision(rule=origin, index=index, status=503, steps=tuple(steps))
+    return RouteDecision(rule=origin, index=index, backends=tuple(shares), timeout_ms=timeout, steps=tuple(steps))
+
+
+def _weighted(share: Share, weight: int) -> Share:
+    return Share(
+        namespace=share.namespace,
+        service=share.service,
+        port=share.port,
+        subset=share.subset,
+        labels=share.labels,
+        status=share.status,
+        weight=weight,
+    )
+
+
+def _share(
+    world: World, request: Request, source: VirtualService, target: tuple[RouteDestination, str]
+) -> tuple[Share, str]:
+    """The backend of a destination, and what is wrong with it."""
+    destination, domain = target[0].destination, target[1]
+    namespace, name = host(destination.host, source.metadata.namespace, domain)
+    service = world.get(core.Service, namespace, name)
+    wanted = destination.port.number if destination.port else 0
+    if service is None:
+        gone = Share(namespace=namespace, service=name, port=wanted, subset=destination.subset, status=503)
+        return gone, f"no Service {namespace}/{name}: answered with 503"
+    tcp = [p.port for p in service.spec.ports if p.protocol == "TCP"]
+    port = wanted or (tcp[0] if len(tcp) == 1 else request.port)
+    labels: dict[str, str] = {}
+    said = ""
+    if wanted and wanted not in tcp:
+        said = f"Service {namespace}/{name} has no port {wanted}: answered with 503"
+    if destination.subset:
+        found = subset(world, namespace, name, (destination.subset, domain))
+        if found is None:
+            said = f"no DestinationRule defines subset {destination.subset!r} of {namespace}/{name}: answered with 503"
+        labels = found or {}
+    share = Share(
+        namespace=namespace,
+        service=name,
+        port=port,
+        subset=destination.subset,
+        labels=labels,
+        status=503 if said else 0,
+    )
+    return share, said
+
+
+def host(text: str, namespace: str, cluster_domain: str) -> tuple[str, str]:
+    """(namespace, service) of a host; an empty namespace for what is no Service's name."""
+    if "." not in text:
+        return namespace, text
+    parts = text.split(".")
+    if len(parts) > 3 and parts[2:] == ["svc", *cluster_domain.split(".")] and parts[0] and parts[1]:
+        return parts[1], parts[0]
+    return "", text
+
+
+def subset(world: World, namespace: str, service: str, wanted: tuple[str, str]) -> dict[str, str] | None:
+    """The labels of a subset (name, cluster domain), from the oldest rule that defines it; None: nobody does."""
+    name, domain = wanted
+    rules = [
+        r
+        for r in sorted(world.all(DestinationRule).values(), key=_age)
+        if host(r.spec.host, r.metadata.namespace, domain) == (namespace, service) and not refused(world, r)
+    ]
+    beside = [r for r in rules if r.metadata.namespace == namespace]
+    above = [r for r in rules if r.metadata.namespace == ROOT]
+    for rule in beside or above:
+        for candidate in rule.spec.subsets:
+            if candidate.name == name:
+                return dict(candidate.labels)
+    return None
+
+
+def _age(obj: VirtualService | DestinationRule) -> tuple[str, str, str]:
+    return obj.metadata.creation_timestamp or "", obj.metadata.namespace, obj.metadata.name
+
+
+def _names(source: VirtualService, request: Request, domain: str) -> bool:
+    wanted = (request.namespace, request.service)
+    return any(host(h, source.metadata.namespace, domain) == wanted for h in source.spec.hosts)
+
+
+def _exported(source: VirtualService, to: str) -> bool:
+    allowed = source.spec.export_to or ("*",)
+    return any(e in {"*", to} or (e == "." and source.metadata.namespace == to) for e in allowed)
+
+
+def _concerns(match: HttpMatch, request: Request) -> bool:
+    """The part of a match that does not depend on the request's content: port and source."""
+    if match.port and match.port != request.port:
+        return False
+    if match.source_namespace and match.source_namespace != request.source_namespace:
+        return False
+    return all(request.source_labels.get(k) == v for k, v in match.source_labels.items())
+
+
+def _holds(match: HttpMatch, request: Request) -> bool:
+    url = urlsplit(request.path)
+    if not _concerns(match, request):
+        return False
+    if match.uri is not None and not _string(match.uri, url.path, ignore_case=match.ignore_uri_case):
+        return False
+    for wanted, value in (
+        (match.method, request.method),
+        (match.scheme, request.scheme),
+        (match.authority, request.authority),
+    ):
+        if wanted is not None and not _string(wanted, value):
+            return False
+    for name, wanted in match.headers.items():
+        if name.lower() not in request.headers or not _string(wanted, request.headers[name.lower()]):
+            return False
+    for name, wanted in match.without_headers.items():
+        if name.lower() in request.headers and _string(wanted, request.headers[name.lower()]):
+            return False
+    query = dict(reversed(parse_qsl(url.query, keep_blank_values=True)))
+    return all(name in query and _string(wanted, query[name]) for name, wanted in match.query_params.items())
+
+
+def _string(match: StringMatch, value: str, *, ignore_case: bool = False) -> bool:
+    if match.regex is not None:
+        return re.fullmatch(match.regex, value) is not None
+    if ignore_case:
+        value = value.lower()
+        match = StringMatch(
+            exact=match.exact.lower() if match.exact is not None else None,
+            prefix=match.prefix.lower() if match.prefix is not None else None,
+        )
+    if match.exact is not None:
+        return value == match.exact
+    return match.prefix is None or value.startswith(match.prefix)
