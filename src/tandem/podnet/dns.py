@@ -92,6 +92,9 @@ class Zone:
             return self._nothing(exists=False)
         if service.external_name:
             return self._external(service, query) if not front else self._nothing(exists=False)
+        return self._below_service(service, front, query)
+
+    def _below_service(self, service: Service, front: list[str], query: Query) -> Body:
         match front:
             case []:
                 return self._addresses(self._service_addresses(service), query)

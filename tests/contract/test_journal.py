@@ -1,0 +1,98 @@
+"""What every Journal does, in memory and in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tandem.base.ids import ContainerId, PodUid
+from tandem.ipam.store import Attachment, DuplicateError, Journal, MemoryJournal, Phase, SqliteJournal
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    if request.param == "memory":
+        yield MemoryJournal()
+        return
+    journal = SqliteJournal(tmp_path / "j.db")
+    yield journal
+    journal.close()
+
+
+def attachment(container: str, *addresses: str, ifname: str = "eth0") -> Attachment:
+    return Attachment(
+        container_id=ContainerId(container),
+        ifname=ifname,
+        pod_uid=PodUid("u"),
+        namespace="n",
+        pod_name="p",
+        addresses=addresses,
+        mac="02:00:00:00:00:01",
+        host_ifname="td1",
+        mtu=1500,
+        netns="/ns",
+    )
+
+
+def test_what_was_added_is_found(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2"))
+    assert journal.get((ContainerId("a"), "eth0")) == attachment("a", "10.0.0.2")
+    assert set(journal.taken()) == {"10.0.0.2"}
+    assert journal.last() == "10.0.0.2"
+
+
+def test_an_unknown_key_is_none(journal: Journal) -> None:
+    assert journal.get((ContainerId("a"), "eth0")) is None
+
+
+def test_the_same_key_twice_is_refused(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2"))
+    with pytest.raises(DuplicateError, match="container a has eth0 already"):
+        journal.add(attachment("a", "10.0.0.3"))
+    assert set(journal.taken()) == {"10.0.0.2"}
+
+
+def test_the_same_address_twice_is_refused(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2"))
+    with pytest.raises(DuplicateError, match=r"10\.0\.0\.2 belongs to container a"):
+        journal.add(attachment("b", "10.0.0.2"))
+    assert len(journal.all()) == 1
+
+
+def test_an_update_replaces(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2"))
+    ready = msgspec.structs.replace(attachment("a", "10.0.0.2"), phase=Phase.READY)
+    journal.update(ready)
+    assert journal.all() == (ready,)
+
+
+def test_an_update_of_nothing_is_refused(journal: Journal) -> None:
+    with pytest.raises(KeyError):
+        journal.update(attachment("a", "10.0.0.2"))
+
+
+def test_an_update_cannot_change_addresses(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2"))
+    with pytest.raises(DuplicateError, match="keeps its addresses"):
+        journal.update(attachment("a", "10.0.0.3"))
+
+
+def test_removal_frees_the_address_but_remembers_it_as_the_last(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2"))
+    journal.remove((ContainerId("a"), "eth0"))
+    assert journal.all() == ()
+    assert set(journal.taken()) == set()
+    assert journal.last() == "10.0.0.2"
+
+
+def test_removing_nothing_is_fine(journal: Journal) -> None:
+    journal.remove((ContainerId("a"), "eth0"))
+
+
+def test_attachments_come_in_the_order_of_their_keys(journal: Journal) -> None:
+    for name, address in (("b", "10.0.0.2"), ("a", "10.0.0.3")):
+        journal.add(attachment(name, address))
+    assert [a.container_id for a in journal.all()] == ["a", "b"]

@@ -1,0 +1,67 @@
+"""NodeView -> NodeNet, attachment -> PodLink."""
+
+from __future__ import annotations
+
+from tandem.base.ids import ContainerId, NodeName
+from tandem.compile.links import compile_node_net, compile_pod_link, mac_address, node_address
+from tandem.ir.fabric import MeshConfig, Node
+from tandem.ir.node import NodeView
+from tandem.state.links import HostSide, Route
+
+HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+CONFIG = MeshConfig(
+    trust_domain="cluster.local",
+    roots_pem="",
+    cluster_domain="cluster.local",
+    dns_address="10.96.0.10",
+    service_cidr="10.96.0.0/16",
+)
+
+
+def node(name: str, address: str, *cidrs: str) -> Node:
+    return Node(name=NodeName(name), address=address, pod_cidrs=cidrs)
+
+
+def view(*others: Node) -> NodeView:
+    own = node("node-1", "192.0.2.1", "10.244.0.0/24")
+    return NodeView(node=own, config=CONFIG, nodes={n.name: n for n in (own, *others)})
+
+
+def test_a_nodes_own_address_is_the_first_of_its_pod_prefix() -> None:
+    assert node_address("10.244.3.0/24") == "10.244.3.1"
+
+
+def test_a_node_has_its_own_address_and_the_dns_address() -> None:
+    assert compile_node_net(view()).addresses == ("10.244.0.1", "10.96.0.10")
+
+
+def test_a_nodes_own_prefix_is_unreachable_but_for_its_pods() -> None:
+    assert compile_node_net(view()).routes == (Route(prefix="10.244.0.0/24"),)
+
+
+def test_other_nodes_prefixes_go_by_their_address() -> None:
+    other = node("node-2", "192.0.2.2", "10.244.1.0/24")
+    assert Route(prefix="10.244.1.0/24", via="192.0.2.2") in compile_node_net(view(other)).routes
+
+
+def test_a_node_without_an_address_gets_no_route() -> None:
+    assert compile_node_net(view(node("node-2", "", "10.244.1.0/24"))) == compile_node_net(view())
+
+
+def test_the_order_of_nodes_does_not_matter() -> None:
+    a, b = node("a", "192.0.2.3", "10.244.3.0/24"), node("b", "192.0.2.2", "10.244.2.0/24")
+    assert compile_node_net(view(a, b)) == compile_node_net(view(b, a))
+
+
+def test_a_link_names_node_and_container_in_its_alias() -> None:
+    link = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
+    assert link.alias == "tandem:node-1:c1"
+    assert len(link.host_ifname) == 13
+
+
+def test_both_ends_have_different_stable_local_unicast_mac_addresses() -> None:
+    one = compile_pod_link(ContainerId("c1"), "eth0", addresses=(), host=HOST)
+    again = compile_pod_link(ContainerId("c1"), "eth0", addresses=(), host=HOST)
+    assert (one.mac, one.host_mac) == (again.mac, again.host_mac)
+    assert one.mac != one.host_mac
+    assert int(mac_address("x")[:2], 16) & 3 == 2

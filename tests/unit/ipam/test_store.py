@@ -1,0 +1,95 @@
+"""The journal's file: what survives, what is refused. What both journals do is in tests/contract/test_journal.py."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tandem.base.ids import ContainerId, PodUid
+from tandem.base.problems import DriverError
+from tandem.ipam.store import Attachment, DuplicateError, Phase, SqliteJournal
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tandem.base.ids import ContainerId, PodUid
+from tandem.ipam.store import Attachment, SqliteJournal
+journal = SqliteJournal(Path(sys.argv[1]))
+journal.add(Attachment(container_id="c", ifname="eth0", pod_uid="u", namespace="n", pod_name="p",
+    addresses=("10.0.0.2",), mac="", host_ifname="", mtu=1500, netns=""))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def attachment(container: str, *addresses: str) -> Attachment:
+    return Attachment(
+        container_id=ContainerId(container),
+        ifname="eth0",
+        pod_uid=PodUid("u"),
+        namespace="n",
+        pod_name="p",
+        addresses=addresses,
+        mac="02:00:00:00:00:01",
+        host_ifname="td1",
+        mtu=1500,
+        netns="/ns",
+    )
+
+
+def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j.db")
+    journal.add(attachment("a", "10.0.0.2"))
+    journal.add(attachment("b", "10.0.0.3"))
+    journal.remove((ContainerId("b"), "eth0"))
+    journal.close()
+    again = SqliteJournal(tmp_path / "j.db")
+    assert again.all() == (attachment("a", "10.0.0.2"),)
+    assert set(again.taken()) == {"10.0.0.2"}
+    assert again.last() == "10.0.0.3"
+    again.close()
+
+
+def test_a_record_survives_a_kill_right_after_it_was_written(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "j.db"], check=False, env={"PYTHONPATH": "src"})
+    assert done.returncode == -9
+    journal = SqliteJournal(tmp_path / "j.db")
+    assert [a.phase for a in journal.all()] == [Phase.ADDING]
+    journal.close()
+
+
+def test_the_file_is_root_s_alone(tmp_path: Path) -> None:
+    SqliteJournal(tmp_path / "j.db").close()
+    assert (tmp_path / "j.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
+    (tmp_path / "j.db").write_text("certainly no database, and longer than one header of it would be" * 20)
+    with pytest.raises(DriverError, match=r"j\.db: .*remove the file"):
+        SqliteJournal(tmp_path / "j.db")
+
+
+def test_a_refused_write_leaves_file_and_memory_alone(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j.db")
+    journal.add(attachment("a", "10.0.0.2"))
+    with pytest.raises(DuplicateError):
+        journal.add(attachment("b", "10.0.0.2"))
+    journal.close()
+    again = SqliteJournal(tmp_path / "j.db")
+    assert len(again.all()) == 1
+    again.close()
+
+
+def test_a_write_that_the_file_refuses_is_not_in_memory_either(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j.db")
+    other = sqlite3.connect(tmp_path / "j.db")
+    other.execute("drop table cursor")
+    other.close()
+    with pytest.raises(DriverError, match="no such table"):
+        journal.add(attachment("a", "10.0.0.2"))
+    assert journal.all() == ()
+    assert set(journal.taken()) == set()
+    journal.close()

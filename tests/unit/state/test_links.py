@@ -1,0 +1,28 @@
+"""The values of links are frozen and in a fixed order."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tandem.state.links import HostSide, NodeNet, Route
+
+
+def test_routes_sort_by_prefix_then_next_hop() -> None:
+    routes = [Route(prefix="10.2.0.0/24"), Route(prefix="10.1.0.0/24", via="b"), Route(prefix="10.1.0.0/24", via="a")]
+    assert [(r.prefix, r.via) for r in sorted(routes)] == [
+        ("10.1.0.0/24", "a"),
+        ("10.1.0.0/24", "b"),
+        ("10.2.0.0/24", ""),
+    ]
+
+
+def test_equal_node_nets_are_one_key() -> None:
+    assert len({NodeNet(addresses=("10.244.0.1",), routes=()), NodeNet(addresses=("10.244.0.1",), routes=())}) == 1
+
+
+def test_what_a_node_contributes_cannot_be_changed() -> None:
+    host = HostSide(node="n", source="10.244.0.1", mtu=1500)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        host.mtu = 9000  # type: ignore[misc]
