@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import yaml
 
+from tandem.base.digest import digest
 from tandem.model import core
 from tandem.model.meta import Object
 from tandem.model.parse import parse
@@ -22,8 +23,8 @@ Raw = dict[str, Any]
 
 def address_of(namespace: str, name: str) -> str:
     """A stable address per name, in 10.244.0.0/16."""
-    number = sum((i + 1) * b for i, b in enumerate(f"{namespace}/{name}".encode()))
-    return f"10.244.{number // 200 % 200}.{number % 200 + 2}"
+    number = int(digest(f"{namespace}/{name}", 8), 16)
+    return f"10.244.{number // 250 % 250}.{number % 250 + 2}"
 
 
 def pod(

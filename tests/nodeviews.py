@@ -1,0 +1,112 @@
+"""World -> NodeView of one node, without the processes in between: what a policy test compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
+from tandem.compile import names
+from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, LocalPod, MeshConfig, Node, Service, ServicePort
+from tandem.ir.node import AttachedPod, NodeView
+from tandem.model import core
+from tandem.model.world import World
+from tandem.translate.policy import translate_policy
+
+DNS = "10.96.0.10"
+GATEWAY = "10.244.0.1"
+CONFIG = MeshConfig(
+    trust_domain="cluster.local",
+    roots_pem="",
+    cluster_domain="cluster.local",
+    dns_address=DNS,
+    service_cidr="10.96.0.0/16",
+)
+
+
+def node(name: str = "node-1", *cidrs: str) -> Node:
+    """A node with these pod prefixes (10.244.0.0/16 unless told)."""
+    return Node(name=NodeName(name), address="192.168.0.1", pod_cidrs=cidrs or ("10.244.0.0/16",))
+
+
+def ifname_of(pod: core.Pod) -> str:
+    """The host link of a pod."""
+    return names.host_ifname(ContainerId(pod.metadata.uid), "eth0")
+
+
+def attached(pod: core.Pod, *, ingress: str | None = None, egress: str | None = None) -> AttachedPod:
+    """A pod with its link, judged by these policy sets."""
+    local = LocalPod(
+        uid=PodUid(pod.metadata.uid),
+        namespace=pod.metadata.namespace,
+        name=pod.metadata.name,
+        service_account="default",
+        identity=SpiffeId("spiffe://cluster.local/ns/default/sa/default"),
+        ingress=names.policy_set_of(f"ps-{ingress}") if ingress else None,
+        egress=names.policy_set_of(f"ps-{egress}") if egress else None,
+    )
+    return AttachedPod(
+        pod=local,
+        container_id=ContainerId(pod.metadata.uid),
+        addresses=pod.addresses,
+        host_ifname=ifname_of(pod),
+        netns=f"/run/netns/{pod.metadata.name}",
+    )
+
+
+def view_of(world: World, *, node_name: str = "node-1") -> NodeView:
+    """What the node enforces for its pods in this World; Services with their slices."""
+    policy, _ = translate_policy(world)
+    pods = [
+        attached(p, ingress=policy.ingress.get(p.metadata.uid), egress=policy.egress.get(p.metadata.uid))
+        for p in world.sorted(core.Pod)
+        if p.spec.node_name == node_name and not p.spec.host_network and not p.finished
+    ]
+    services, endpoints = _services(world)
+    return NodeView(
+        node=node(node_name),
+        config=CONFIG,
+        pods=tuple(pods),
+        sets=policy.sets,
+        groups=policy.groups,
+        services=services,
+        endpoints=endpoints,
+    )
+
+
+def _services(world: World) -> tuple[dict[str, Service], dict[str, Endpoints]]:
+    services: dict[str, Service] = {}
+    endpoints: dict[str, Endpoints] = {}
+    for service in world.sorted(core.Service):
+        name = f"{service.metadata.namespace}/{service.metadata.name}"
+        ports = tuple(
+            ServicePort(name=p.name, port=p.port, protocol=p.protocol, app=AppProtocol.TCP) for p in service.spec.ports
+        )
+        services[name] = Service(
+            namespace=service.metadata.namespace,
+            name=service.metadata.name,
+            cluster_ips=service.spec.cluster_ips,
+            ports=ports,
+        )
+        found = [
+            Endpoint(address=address, ports=tuple((p.name, p.port or 0) for p in piece.ports))
+            for piece in world.slices_by_service.get(service.key, ())
+            for e in piece.endpoints
+            for address in e.addresses
+        ]
+        endpoints[name] = Endpoints(
+            namespace=service.metadata.namespace,
+            service=service.metadata.name,
+            endpoints=tuple(sorted(found, key=lambda e: e.address)),
+        )
+    return services, endpoints
+
+
+def routes(world: World, *, node_name: str = "node-1") -> Callable[[str], str]:
+    """The node's routing table: pods by their links, its own addresses, everything else by `eth0`."""
+    links = {
+        a: ifname_of(p)
+        for p in world.sorted(core.Pod)
+        if p.spec.node_name == node_name and not p.finished
+        for a in p.addresses
+    }
+    return lambda address: "" if address in {DNS, GATEWAY, "192.168.0.1"} else links.get(address, "eth0")
