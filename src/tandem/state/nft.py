@@ -36,6 +36,7 @@ class Field(Enum):
     TCP_DPORT = "tcp dport"
     UDP_DPORT = "udp dport"
     CT_STATE = "ct state"
+    CT_DIRECTION = "ct direction"
     CT_MARK = "ct mark"
     CT_STATUS = "ct status"
     SOCKET_TRANSPARENT = "socket transparent"

@@ -1,0 +1,31 @@
+"""A log name -> access loggers that stream to the agent (gRPC ALS, cluster `agent`). Every entry is sent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tandem.compile import names
+from tandem.compile.envoy.proto import Json, extension
+
+FLUSH: Final = "0.250s"
+
+
+def _common(log_name: str) -> Json:
+    return {
+        "log_name": log_name,
+        "transport_api_version": "V3",
+        "grpc_service": {"envoy_grpc": {"cluster_name": names.AGENT}},
+        "buffer_flush_interval": FLUSH,
+    }
+
+
+def http(log_name: str) -> list[Json]:
+    """One entry per request."""
+    fields = {"common_config": _common(log_name)}
+    return [extension("agent-http", "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", fields)]
+
+
+def tcp(log_name: str) -> list[Json]:
+    """One entry per connection, when it ends."""
+    fields = {"common_config": _common(log_name)}
+    return [extension("agent-tcp", "extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", fields)]

@@ -1,0 +1,184 @@
+"""Services and pods -> clusters. One per service port and subset, shared by all pods of the node; one per meshed pod.
+
+Connections to services are made in the namespace and with the certificate that the filter state of the downstream
+connection names; both are hashable, so that Envoy keeps one connection pool per pod and identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from tandem.base.ids import SpiffeId
+from tandem.compile import names
+from tandem.compile.envoy import tls
+from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, any_of, extension, milliseconds
+from tandem.ir.fabric import AppProtocol, Service, ServicePort
+from tandem.ir.mesh import ClientTls, Subset, TrafficPolicy
+from tandem.ir.node import AttachedPod
+from tandem.state.ownership import ENVOY_MARK
+from tandem.state.xds import Resource
+
+NETNS_KEY: Final = "envoy.network.upstream_bind_override.network_namespace"
+"""Filter state that names the namespace in which the upstream connection is made."""
+
+CONNECT_MS: Final = 10_000
+"""Istio's default connect timeout."""
+
+APP_CONNECT_MS: Final = 2_000
+"""To the application in the same namespace; also how long a try with a port that is in use lasts (`nft/capture`)."""
+
+# SOL_SOCKET 1, SO_MARK 36: the capture rules of the pod let marked packets pass.
+_MARKED: Final = [{"level": 1, "name": 36, "int_value": ENVOY_MARK, "state": "STATE_PREBIND"}]
+
+FROM_POD: Final[Json] = {
+    "source_address": {"address": "0.0.0.0", "port_value": 0},  # noqa: S104 - a source address, nothing listens
+    "socket_options": _MARKED,
+    "local_address_selector": extension(
+        "filter-state", "extensions.local_address_selectors.filter_state_override.v3.Config"
+    ),
+}
+
+_HTTP2: Final[Json] = {"explicit_http_config": {"http2_protocol_options": {}}}
+_AS_DOWNSTREAM: Final[Json] = {
+    "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}},
+}
+
+
+def _http_options(options: Json) -> Json:
+    key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {key: any_of("extensions.upstreams.http.v3.HttpProtocolOptions", options)}
+
+
+def _base(name: str, group: str) -> dict[str, Any]:
+    """What all clusters share; `group` is the common statistics name."""
+    return {
+        "name": name,
+        "alt_stat_name": group,
+        "connect_timeout": milliseconds(CONNECT_MS),
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "circuit_breakers": LIMITS,
+    }
+
+
+def _sockets(mode: ClientTls, secure: Json) -> Json:
+    """AUTO follows each endpoint's metadata; ISTIO_MUTUAL insists, so a peer outside the mesh fails the handshake."""
+    match mode:
+        case ClientTls.DISABLE:
+            return {}
+        case ClientTls.ISTIO_MUTUAL:
+            return {"transport_socket": secure}
+        case ClientTls.AUTO:
+            return {
+                "transport_socket_matches": [
+                    {"name": "mtls", "match": {tls.MATCH_KEY: tls.MATCH_MTLS}, "transport_socket": secure},
+                    {"name": "plain", "match": {}, "transport_socket": tls.RAW},
+                ],
+            }
+
+
+def _alpn(port: ServicePort) -> str:
+    return tls.ALPN_HTTP if port.app.is_http else tls.ALPN_TCP
+
+
+def _protocol(port: ServicePort) -> Json:
+    match port.app:
+        case AppProtocol.HTTP:
+            return {"typed_extension_protocol_options": _http_options(_AS_DOWNSTREAM)}
+        case AppProtocol.HTTP2 | AppProtocol.GRPC:
+            return {"typed_extension_protocol_options": _http_options(_HTTP2)}
+        case _:
+            return {}
+
+
+@lru_cache(maxsize=4096)
+def service_clusters(
+    service: Service,
+    *,
+    policy: TrafficPolicy | None,
+    identities: tuple[SpiffeId, ...],
+    trust_domain: str,
+) -> tuple[Resource, ...]:
+    """The EDS clusters of every TCP port, the whole and each subset; for headless services also those dialled.
+
+    `identities` are the distinct identities of the service's endpoints. They change when a service account does,
+    not when an endpoint comes or goes, so that an endpoint change reaches endpoint resources only.
+    """
+    chosen = policy or TrafficPolicy(namespace=service.namespace, service=service.name)
+    origins = frozenset({chosen.origin} if chosen.origin else ())
+    made: list[Resource] = []
+    for port in service.ports:
+        if port.protocol != "TCP":
+            continue
+        secure = tls.upstream(identities, _alpn(port), trust_domain)
+        for subset in (None, *chosen.subsets):
+            name = names.service_cluster(service.namespace, service.name, port.port, subset.name if subset else "")
+            body = _base(name, "service") | {
+                "type": "EDS",
+                "eds_cluster_config": {"eds_config": ADS},
+                "lb_policy": _lb(chosen, subset),
+                "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+                "connect_timeout": milliseconds(chosen.connect_timeout_ms),
+                "upstream_bind_config": FROM_POD,
+                **_sockets((subset.tls if subset else None) or chosen.tls, secure),
+                **_protocol(port),
+            }
+            made.append(Resource(name=name, body=body, origins=origins))
+        if not service.cluster_ips:
+            made.append(_dialled(service, port, secure=secure, policy=chosen))
+    return tuple(made)
+
+
+def _lb(policy: TrafficPolicy, subset: Subset | None) -> str:
+    return ((subset.lb if subset else None) or policy.lb).value
+
+
+def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: TrafficPolicy) -> Resource:
+    """Keeps the pod address that was dialled. Only addresses of meshed endpoints are sent here (see `outbound`)."""
+    name = names.dialled_cluster(service.namespace, service.name, port.port)
+    sockets = {} if policy.tls is ClientTls.DISABLE else {"transport_socket": secure}
+    body = _base(name, "service") | {
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": milliseconds(policy.connect_timeout_ms),
+        "upstream_bind_config": FROM_POD,
+        **sockets,
+        **_protocol(port),
+    }
+    return Resource(name=name, body=body, origins=frozenset({policy.origin} if policy.origin else ()))
+
+
+@lru_cache(maxsize=1024)
+def app_cluster(attached: AttachedPod) -> Resource:
+    """Delivers to the application inside the pod, at the address and port that the client dialled.
+
+    The listener's original_src filter replaces the source address by the client's and sets the mark; the address
+    here is what remains if it does not (a loopback address: the capture rules leave it alone).
+    """
+    name = names.app_cluster(attached.pod.uid)
+    source = {"address": "127.0.0.6", "port_value": 0, "network_namespace_filepath": attached.netns}
+    body = _base(name, "app") | {
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": milliseconds(APP_CONNECT_MS),
+        "upstream_bind_config": {"source_address": source},
+        "typed_extension_protocol_options": _http_options(_AS_DOWNSTREAM),
+    }
+    return Resource(name=name, body=body)
+
+
+def _shared() -> Mapping[str, Resource]:
+    passthrough = _base(names.PASSTHROUGH, "passthrough") | {
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "upstream_bind_config": FROM_POD,
+    }
+    refused = _base(names.REFUSED, "refused") | {"type": "STATIC"}
+    both = (Resource(name=names.PASSTHROUGH, body=passthrough), Resource(name=names.REFUSED, body=refused))
+    return MappingProxyType({resource.name: resource for resource in both})
+
+
+SHARED: Final = _shared()
+"""Clusters that every node with a meshed pod has."""

@@ -1,0 +1,95 @@
+"""Routes and logs -> network filters: the HTTP connection manager and the TCP proxy, as both directions use them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tandem.base.ids import PodUid
+from tandem.compile import names
+from tandem.compile.envoy import accesslog
+from tandem.compile.envoy.filters import http_filters
+from tandem.compile.envoy.proto import ADS, Json, any_of, extension
+
+OUT: Final = "out"
+IN: Final = "in"
+"""Statistics prefixes, shared by all pods: prefixes per pod would cost hundreds of lines a pod."""
+
+
+def _manager(prefix: str, log_name: str, routing: Json) -> dict[str, Any]:
+    """Transparent: the application's `server` header, request id and authority stay as they are."""
+    return {
+        "stat_prefix": prefix,
+        **routing,
+        "http_filters": http_filters(),
+        "access_log": accesslog.http(log_name),
+        "server_header_transformation": "PASS_THROUGH",
+        "normalize_path": True,
+        "http_protocol_options": {"accept_http_10": True},
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "stream_idle_timeout": "0s",
+    }
+
+
+def _filter(fields: Json) -> Json:
+    return extension("http", "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
+
+
+def outbound_http(pod: PodUid, route_config: str) -> Json:
+    """Requests of a pod, routed by RDS."""
+    routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
+    return _filter(_manager(OUT, names.source_log(pod), routing))
+
+
+def inbound_http(pod: PodUid, *, mtls: bool) -> Json:
+    """Requests to a pod, all of them to its application.
+
+    With mTLS the peer's SPIFFE id is told to the application in `x-forwarded-client-cert`; what a client claims in
+    that header never passes. A request that the application has not begun to read is tried again.
+    """
+    route = {
+        "name": "inbound",
+        "match": {"prefix": "/"},
+        "route": {
+            "cluster": names.app_cluster(pod),
+            "timeout": "0s",
+            "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
+        },
+    }
+    routing = {"route_config": {"name": "in", "virtual_hosts": [{"name": "in", "domains": ["*"], "routes": [route]}]}}
+    fields = _manager(IN, names.destination_log(pod), routing)
+    if mtls:
+        fields["forward_client_cert_details"] = "SANITIZE_SET"
+        fields["set_current_client_cert_details"] = {"uri": True}
+    return _filter(fields)
+
+
+def tcp(prefix: str, cluster: str, log_name: str) -> Json:
+    """Bytes to a cluster. Without endpoints the connection is closed at once, and logged."""
+    fields = {
+        "stat_prefix": prefix,
+        "cluster": cluster,
+        "access_log": accesslog.tcp(log_name),
+        "idle_timeout": "0s",
+    }
+    return extension("tcp", "extensions.filters.network.tcp_proxy.v3.TcpProxy", fields)
+
+
+def hashable_state(values: Json) -> Json:
+    """Filter state that upstream connections inherit, once.
+
+    The hashable factory is what keeps connection pools apart: with any other, a request of one pod can leave over
+    the connection (and with the certificate) of another.
+    """
+    states = [
+        {
+            "object_key": key,
+            "factory_key": "envoy.hashable_string",
+            "format_string": {"text_format_source": {"inline_string": value.replace("%", "%%")}},
+            "shared_with_upstream": "ONCE",
+        }
+        for key, value in values.items()
+    ]
+    return {
+        "name": "identity",
+        "typed_config": any_of("extensions.filters.network.set_filter_state.v3.Config", {"on_new_connection": states}),
+    }

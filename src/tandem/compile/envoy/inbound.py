@@ -1,0 +1,107 @@
+"""A pod and the mTLS modes of its ports -> its inbound listener, a transparent socket inside the pod's namespace.
+
+The chain is chosen by the port that was dialled and by what the client offers in its first bytes. A plain client of
+a STRICT port meets a chain that opens nothing towards the application: not even a greeting can leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final, assert_never
+
+from tandem.compile import names
+from tandem.compile.envoy import hcm, tls
+from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, socket_address
+from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
+from tandem.ir.node import AttachedPod
+from tandem.state.ownership import INBOUND_MARK
+from tandem.state.xds import Resource
+
+INSPECT_MIXED: Final = "1s"
+"""How long a silent client is waited for where plain clients are welcome: so long does a server's greeting wait."""
+
+INSPECT_STRICT: Final = "5s"
+"""The same where every port is STRICT: then only a late TLS client gains or loses by it."""
+
+
+@lru_cache(maxsize=1024)
+def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
+    """The listener that the pod's capture rules hand everything to that reaches the pod."""
+    pod = attached.pod
+    modes = _modes(pod)
+    inspected = any(setting.mode is not MtlsMode.DISABLE for setting in modes.values())
+    strict = all(setting.mode is MtlsMode.STRICT for setting in modes.values())
+    name = names.inbound_listener(pod.uid)
+    body: dict[str, Any] = {
+        "name": name,
+        "stat_prefix": hcm.IN,
+        "address": socket_address("0.0.0.0", names.INBOUND_PORT, attached.netns),  # noqa: S104 - in the pod
+        "transparent": True,
+        "traffic_direction": "INBOUND",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters": _listener_filters(inspected=inspected),
+        "listener_filters_timeout": INSPECT_STRICT if strict else INSPECT_MIXED,
+        "continue_on_listener_filters_timeout": True,
+        "filter_chains": [
+            chain for port, setting in modes.items() for chain in _chains(pod, port, setting.mode, trust_domain)
+        ],
+    }
+    origins = frozenset(setting.origin for setting in modes.values() if setting.origin is not None)
+    return Resource(name=name, body=body, origins=origins)
+
+
+def _modes(pod: LocalPod) -> dict[int, PortMtls]:
+    """Port -> mode, 0 for all others. Ports whose plain requests are parsed need chains of their own, too."""
+    named = {setting.port: setting for setting in pod.mtls}
+    rest = named.get(0, PortMtls(port=0, mode=MtlsMode.PERMISSIVE))
+    return {port: named.get(port, rest) for port in sorted({0, *named, *pod.plain_http_ports})}
+
+
+def _listener_filters(*, inspected: bool) -> list[Json]:
+    filters = [
+        extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst"),
+        extension("original-src", "extensions.filters.listener.original_src.v3.OriginalSrc", {"mark": INBOUND_MARK}),
+    ]
+    if inspected:
+        filters.append(extension("tls-inspector", "extensions.filters.listener.tls_inspector.v3.TlsInspector"))
+    return filters
+
+
+def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust_domain: str) -> Iterator[Json]:
+    """All chains of a port: once a port has one chain, Envoy does not fall back to those without a port."""
+    match mode:
+        case MtlsMode.STRICT:
+            yield from _mtls(pod, port, trust_domain)
+            refuse = hcm.tcp(hcm.IN, names.REFUSED, names.refused_log(pod.uid))
+            yield _chain(port, "refused-tls", {"transport_protocol": "tls"}, refuse)
+            yield _chain(port, "refused-raw", {"transport_protocol": "raw_buffer"}, refuse)
+        case MtlsMode.PERMISSIVE:
+            yield from _mtls(pod, port, trust_domain)
+            yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod))
+            yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
+        case MtlsMode.DISABLE:
+            yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod))
+            yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
+        case _:
+            assert_never(mode)
+
+
+def _mtls(pod: LocalPod, port: int, trust_domain: str) -> Iterator[Json]:
+    socket = tls.downstream(pod.identity, trust_domain)
+    for alpn, last in ((tls.ALPN_HTTP, hcm.inbound_http(pod.uid, mtls=True)), (tls.ALPN_TCP, _bytes(pod))):
+        match = {"transport_protocol": "tls", "application_protocols": [alpn]}
+        yield {**_chain(port, alpn, match, last), "transport_socket": socket}
+
+
+def _plain(pod: LocalPod, port: int) -> Json:
+    return hcm.inbound_http(pod.uid, mtls=False) if port in pod.plain_http_ports else _bytes(pod)
+
+
+def _bytes(pod: LocalPod) -> Json:
+    return hcm.tcp(hcm.IN, names.app_cluster(pod.uid), names.destination_log(pod.uid))
+
+
+def _chain(port: int, name: str, match: Json, last: Json) -> Json:
+    where = {"destination_port": port} if port else {}
+    return {"name": f"{port}/{name}", "filter_chain_match": {**where, **match}, "filters": [last]}

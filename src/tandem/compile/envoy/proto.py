@@ -1,0 +1,51 @@
+"""Small parts of protobuf JSON that every Envoy resource is made of: typed configs, durations, the ADS source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tandem.state.xds import ENVOY
+
+Json = Mapping[str, Any]
+"""A JSON object in protobuf's mapping. Trees are shared between resources, so nobody may change one."""
+
+ADS: Final[Json] = {"ads": {}, "resource_api_version": "V3"}
+
+BUFFER_BYTES: Final = 32768
+"""Per connection and direction; Envoy's default of 1 MiB is too much for a proxy that all pods share."""
+
+LIMITS: Final[Json] = {
+    "thresholds": [
+        dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), 4294967295),
+    ],
+}
+"""Envoy's default circuit breakers (1024 requests, 3 retries) would be shared by all pods of the node."""
+
+
+def any_of(type_name: str, fields: Json | None = None) -> Json:
+    """A google.protobuf.Any of an Envoy type (`extensions.filters…`, without the `envoy.` prefix)."""
+    return {"@type": ENVOY + type_name, **(fields or {})}
+
+
+def extension(name: str, type_name: str, fields: Json | None = None) -> Json:
+    """A named extension with its typed config."""
+    return {"name": name, "typed_config": any_of(type_name, fields)}
+
+
+def typed_struct(type_name: str, fields: Json) -> Json:
+    """An Any of a type that xds-protos lacks: Envoy turns the TypedStruct into the real message."""
+    return {"@type": "type.googleapis.com/xds.type.v3.TypedStruct", "type_url": ENVOY + type_name, "value": fields}
+
+
+def milliseconds(value: int) -> str:
+    """A protobuf Duration."""
+    return f"{value // 1000}s" if value % 1000 == 0 else f"{value / 1000:.3f}s"
+
+
+def socket_address(address: str, port: int, netns: str = "") -> Json:
+    """A core.Address; with `netns` the socket is made inside that network namespace."""
+    inner: dict[str, Any] = {"address": address, "port_value": port}
+    if netns:
+        inner["network_namespace_filepath"] = netns
+    return {"socket_address": inner}

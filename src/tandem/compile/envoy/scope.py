@@ -1,0 +1,104 @@
+"""A node's view and a pod -> the service ports the pod can dial, each with the route table that applies to the pod.
+
+A route may be limited to clients of a namespace or with labels. Who the client is is known here, not in Envoy: pods
+for which the same limits hold share one route configuration, and its name carries a digest of those limits.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from tandem.base.digest import digest
+from tandem.compile import names
+from tandem.ir.fabric import LocalPod, Service, ServicePort
+from tandem.ir.mesh import RouteMatch, RouteTable
+from tandem.ir.node import NodeView
+
+
+class SourceLimit(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """What a route match asks of the client."""
+
+    namespace: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def holds(self, namespace: str, labels: frozenset[tuple[str, str]]) -> bool:
+        """True for clients of that namespace with all of those labels."""
+        return (not self.namespace or self.namespace == namespace) and set(self.labels) <= labels
+
+
+UNLIMITED = SourceLimit()
+
+
+class PortScope(msgspec.Struct, frozen=True, kw_only=True):
+    """A service port as some clients see it: its table (if any) and which source limits in it hold for them."""
+
+    service: Service
+    port: ServicePort
+    table: RouteTable | None = None
+    limits: tuple[SourceLimit, ...] = ()
+    variant: str = ""
+
+    @property
+    def route_config(self) -> str:
+        """RDS name."""
+        consumer = self.table.consumer if self.table else ""
+        return names.route_config(self.service.namespace, self.service.name, self.port.port, consumer, self.variant)
+
+    @property
+    def cluster(self) -> str:
+        """The cluster of the service port as a whole."""
+        return names.service_cluster(self.service.namespace, self.service.name, self.port.port)
+
+    @property
+    def own_cluster(self) -> str:
+        """Where requests go that no table directs: a headless service keeps the address that was dialled."""
+        if self.service.cluster_ips:
+            return self.cluster
+        return names.dialled_cluster(self.service.namespace, self.service.name, self.port.port)
+
+    def applies(self, match: RouteMatch) -> bool:
+        """True if these clients on this port can satisfy the match."""
+        if match.ports and self.port.port not in match.ports:
+            return False
+        limit = limit_of(match)
+        return limit == UNLIMITED or limit in self.limits
+
+
+def limit_of(match: RouteMatch) -> SourceLimit:
+    """The part of a match that concerns the client."""
+    return SourceLimit(namespace=match.source_namespace or "", labels=tuple(sorted(match.source_labels)))
+
+
+@lru_cache(maxsize=1024)
+def source_limits(table: RouteTable) -> tuple[SourceLimit, ...]:
+    """The distinct source limits in a table, sorted."""
+    found = {limit_of(match) for route in table.routes for match in route.matches}
+    return tuple(sorted(found - {UNLIMITED}))
+
+
+@lru_cache(maxsize=4096)
+def port_scopes(
+    service: Service, table: RouteTable | None, *, namespace: str, labels: frozenset[tuple[str, str]]
+) -> tuple[PortScope, ...]:
+    """The TCP ports of a service as clients of `namespace` with `labels` see them."""
+    limits = source_limits(table) if table else ()
+    held = tuple(limit for limit in limits if limit.holds(namespace, labels))
+    variant = digest(repr(held), 6) if limits else ""
+    return tuple(
+        PortScope(service=service, port=port, table=table, limits=held, variant=variant)
+        for port in service.ports
+        if port.protocol == "TCP"
+    )
+
+
+def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
+    """Every service port that the pod can dial, in the order of service names and ports."""
+    labels = frozenset(pod.labels)
+    found: list[PortScope] = []
+    for key in sorted(view.services):
+        table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
+        relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
+        found.extend(port_scopes(view.services[key], table, namespace=pod.namespace, labels=relevant))
+    return tuple(found)

@@ -1,0 +1,95 @@
+"""Identities -> TLS transport sockets. Certificates and roots come by SDS; TLS 1.3 only; sessions are never resumed.
+
+The client's certificate is chosen per connection, by the filter state that the pod's outbound listener sets: one
+cluster serves all pods of the node and none of them can use another's identity.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tandem.base.ids import SpiffeId
+from tandem.compile.envoy.proto import ADS, Json, any_of, extension, typed_struct
+
+ALPN_HTTP: Final = "tandem-http"
+"""Offered by a client side that has parsed requests: the server side parses them as well."""
+
+ALPN_TCP: Final = "tandem-tcp"
+"""Offered by a client side that carries bytes only."""
+
+ROOTS: Final = "ROOTCA"
+"""SDS name of the trust bundle."""
+
+IDENTITY_KEY: Final = "envoy.tls.certificate_mappers.on_demand_secret"
+"""Filter state that names the SDS secret of the client."""
+
+MATCH_KEY: Final = "tandem"
+MATCH_MTLS: Final = "mtls"
+"""Endpoint metadata (`envoy.transport_socket_match`) of an endpoint that accepts mTLS."""
+
+_TLS: Final = "extensions.transport_sockets.tls"
+_VERSION: Final = {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}
+
+
+def _validation(match: Json | list[Json]) -> Json:
+    matches = match if isinstance(match, list) else [match]
+    return {
+        "default_validation_context": {
+            "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": m} for m in matches],
+        },
+        "validation_context_sds_secret_config": {"name": ROOTS, "sds_config": ADS},
+    }
+
+
+def _selector(mapper: str, fields: Json) -> Json:
+    """The certificate is asked for by name when the first handshake needs it.
+
+    Server and client side must both do it this way: a name that a listener has subscribed to in advance is never
+    delivered to an on-demand selector (Envoy 1.40), and handshakes would wait for ever.
+    """
+    chosen = {"name": "mapper", "typed_config": any_of(f"{_TLS}.cert_mappers.{mapper}", fields)}
+    config = typed_struct(
+        f"{_TLS}.cert_selectors.on_demand_secret.v3.Config", {"config_source": ADS, "certificate_mapper": chosen}
+    )
+    return {"name": "on-demand", "typed_config": config}
+
+
+def downstream(identity: SpiffeId, trust_domain: str) -> Json:
+    """The server side of a pod: its own certificate, and a client certificate of our trust domain is required.
+
+    The server selects no ALPN: the filter chain was already picked by what the client offered.
+    """
+    fields = {
+        "require_client_certificate": True,
+        "disable_stateless_session_resumption": True,
+        "disable_stateful_session_resumption": True,
+        "common_tls_context": {
+            "tls_params": _VERSION,
+            "custom_tls_certificate_selector": _selector("static_name.v3.StaticName", {"name": identity}),
+            "combined_validation_context": _validation({"prefix": f"spiffe://{trust_domain}/"}),
+        },
+    }
+    return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", fields)
+
+
+def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str) -> Json:
+    """The client side towards a service whose endpoints have `identities`.
+
+    An empty list of names would accept every certificate of our roots, so it becomes a name that nobody has.
+    """
+    names = identities or (f"spiffe://{trust_domain}/nobody",)
+    fields = {
+        "max_session_keys": 0,
+        "common_tls_context": {
+            "tls_params": _VERSION,
+            "alpn_protocols": [alpn],
+            "custom_tls_certificate_selector": _selector(
+                "filter_state_override.v3.Config", {"default_value": "no-identity"}
+            ),
+            "combined_validation_context": _validation([{"exact": name} for name in names]),
+        },
+    }
+    return extension("tls", f"{_TLS}.v3.UpstreamTlsContext", fields)
+
+
+RAW: Final = extension("raw", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")

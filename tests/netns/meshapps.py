@@ -1,0 +1,133 @@
+"""Applications and clients in pods: threads of the test whose sockets were made inside the pod's namespace."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import http.server
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from netns.meshlab import inside
+
+
+def listening(netns: Path, port: int) -> socket.socket:
+    return inside(netns, lambda: socket.create_server(("0.0.0.0", port), backlog=64))
+
+
+def dial(netns: Path, address: str, port: int, timeout: float = 8.0) -> socket.socket:
+    return inside(netns, lambda: socket.create_connection((address, port), timeout=timeout))
+
+
+class _Report(http.server.BaseHTTPRequestHandler):
+    """Answers with what the application saw: peer address, verified peer identity, headers."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        server = self.server
+        seen = {
+            "app": getattr(server, "label", ""),
+            "peer": self.client_address[0],
+            "xfcc": self.headers.get("x-forwarded-client-cert", ""),
+            "path": self.path,
+            "who": self.headers.get("x-who", ""),
+            "headers": dict(self.headers),
+        }
+        body = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class _Greeter(socketserver.BaseRequestHandler):
+    """Speaks first, then echoes."""
+
+    def handle(self) -> None:
+        self.request.sendall(f"hello {self.client_address[0]}\n".encode())
+        with contextlib.suppress(OSError):
+            while data := self.request.recv(4096):
+                self.request.sendall(data)
+
+
+@contextlib.contextmanager
+def _serving(server: socketserver.TCPServer, netns: Path, port: int) -> Iterator[None]:
+    server.socket.close()
+    server.socket = listening(netns, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.socket.close()
+
+
+@contextlib.contextmanager
+def http_app(netns: Path, port: int, label: str = "") -> Iterator[None]:
+    """An HTTP/1.1 server with keep-alive."""
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), _Report, bind_and_activate=False)
+    server.label = label  # type: ignore[attr-defined]
+    with _serving(server, netns, port):
+        yield
+
+
+@contextlib.contextmanager
+def greeter_app(netns: Path, port: int) -> Iterator[None]:
+    """A TCP server that speaks first."""
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), _Greeter, bind_and_activate=False)
+    with _serving(server, netns, port):
+        yield
+
+
+class Client(http.client.HTTPConnection):
+    """A keep-alive HTTP client inside a pod."""
+
+    def __init__(self, netns: Path, address: str, port: int) -> None:
+        super().__init__(address, port, timeout=8)
+        self._netns = netns
+
+    def connect(self) -> None:
+        self.sock = dial(self._netns, self.host, self.port)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def get(self, path: str = "/", **headers: str) -> tuple[int, dict[str, Any]]:
+        """Status and decoded body ({} if it is no JSON)."""
+        self.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        response = self.getresponse()
+        data = response.read()
+        return response.status, json.loads(data) if data.startswith(b"{") else {}
+
+
+def get(netns: Path, address: str, port: int, path: str = "/", **headers: str) -> tuple[int, dict[str, Any]]:
+    """One request over a connection of its own."""
+    with contextlib.closing(Client(netns, address, port)) as client:
+        return client.get(path, **headers)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """What comes until the other end closes or resets."""
+    data = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := sock.recv(4096):
+            data += chunk
+    return data

@@ -1,0 +1,189 @@
+"""Real requests through a real Envoy and the real capture rules, between namespaces."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from meshbuild import attached, endpoint, endpoints, identity, service, strict, view
+from netns.meshapps import Client, dial, get, greeter_app, http_app, read_all
+from netns.meshlab import Lab
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.node import AttachedPod, NodeView
+
+pytestmark = pytest.mark.root
+
+A, B, C, D, OUTSIDE = (f"10.244.0.{n}" for n in (2, 3, 4, 5, 9))
+WEB, TCP, NESTED = "10.96.1.1", "10.96.1.2", "10.96.1.3"
+
+
+def asks(path: str) -> Callable[[Any], bool]:
+    """Selects the log entries of requests for a path."""
+    return lambda entry: hasattr(entry, "request") and entry.request.path == path
+
+
+class Mesh:
+    """Pods a, b, c, d in the mesh (d STRICT), x outside; services web (b, d: HTTP) and tcp (b)."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.ns = {name: lab.pod(name, address) for name, address in zip("abcdx", (A, B, C, D, OUTSIDE), strict=True)}
+        self.lab.apply(self.view())
+
+    def view(self) -> NodeView:
+        a, b, c = (self.attached(n, address) for n, address in zip("abc", (A, B, C), strict=True))
+        d = self.attached("d", D, mtls=strict(0))
+        return view(
+            a, b, c, d,
+            service("web", WEB, ("http", 80, AppProtocol.HTTP)),
+            service("strict", NESTED, ("http", 80, AppProtocol.HTTP), ("tcp", 90, AppProtocol.TCP)),
+            service("tcp", TCP, ("tcp", 90, AppProtocol.TCP)),
+            service("headless", "", ("http", 8080, AppProtocol.HTTP)),
+            endpoints("web", endpoint(b, http=8080)),
+            endpoints("strict", endpoint(d, http=8080, tcp=9000)),
+            endpoints("tcp", endpoint(b, tcp=9000)),
+            endpoints("headless", endpoint(d, http=8080)),
+        )  # fmt: skip
+
+    def attached(self, name: str, address: str, **fields: Any) -> AttachedPod:
+        return attached(name, address, netns=str(self.ns[name]), **fields)
+
+
+@pytest.fixture(scope="module")
+def mesh() -> Iterator[Mesh]:
+    with Lab("t") as lab, contextlib.ExitStack() as apps:
+        made = Mesh(lab)
+        for name in "bdx":
+            apps.enter_context(http_app(made.ns[name], 8080, name))
+            apps.enter_context(greeter_app(made.ns[name], 9000))
+        yield made
+
+
+def test_a_request_to_a_service_arrives_with_the_clients_address_and_identity(mesh: Mesh) -> None:
+    status, seen = get(mesh.ns["a"], WEB, 80, "/hello")
+    assert (status, seen["app"], seen["peer"], seen["path"]) == (200, "b", A, "/hello")
+    assert f"URI={identity('a')}" in seen["xfcc"]
+
+
+def test_both_sides_log_the_request_to_the_agent(mesh: Mesh) -> None:
+    get(mesh.ns["c"], WEB, 80, "/logged")
+    (source,) = mesh.lab.ads.log_of("source|uid-c", asks("/logged"))
+    (destination,) = mesh.lab.ads.log_of("destination|uid-b", asks("/logged"))
+    assert source.common_properties.route_name == "default"
+    assert source.common_properties.upstream_cluster == "svc/shop/web/80"
+    assert source.common_properties.downstream_local_address.socket_address.address == WEB
+    peer = destination.common_properties.tls_properties.peer_certificate_properties
+    assert [name.uri for name in peer.subject_alt_name] == [identity("c")]
+
+
+def test_a_server_that_speaks_first_is_heard(mesh: Mesh) -> None:
+    with contextlib.closing(dial(mesh.ns["a"], TCP, 90)) as sock:
+        assert sock.recv(100) == f"hello {A}\n".encode()
+        sock.sendall(b"ping")
+        assert sock.recv(100) == b"ping"
+
+
+def test_a_claimed_identity_header_is_replaced(mesh: Mesh) -> None:
+    _, seen = get(mesh.ns["a"], WEB, 80, x_forwarded_client_cert=f"URI={identity('c')}")
+    assert identity("c") not in seen["xfcc"]
+    assert identity("a") in seen["xfcc"]
+
+
+def test_a_plain_client_reaches_a_permissive_pod(mesh: Mesh) -> None:
+    status, seen = get(mesh.ns["x"], B, 8080)
+    assert (status, seen["peer"], seen["xfcc"]) == (200, OUTSIDE, "")
+
+
+def test_a_plain_client_hears_a_permissive_server_that_speaks_first(mesh: Mesh) -> None:
+    with contextlib.closing(dial(mesh.ns["x"], B, 9000)) as sock:
+        assert sock.recv(100) == f"hello {OUTSIDE}\n".encode()
+
+
+def test_a_plain_request_to_a_strict_pod_is_refused_and_logged(mesh: Mesh) -> None:
+    with contextlib.closing(dial(mesh.ns["x"], D, 8080)) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nhost: d\r\n\r\n")
+        assert read_all(sock) == b""
+    assert mesh.lab.ads.log_of("refused|uid-d")
+
+
+def test_a_silent_plain_client_of_a_strict_pod_gets_no_greeting(mesh: Mesh) -> None:
+    with contextlib.closing(dial(mesh.ns["x"], D, 9000, timeout=20)) as sock:
+        assert read_all(sock) == b""
+
+
+def test_a_meshed_client_reaches_a_strict_pod(mesh: Mesh) -> None:
+    assert get(mesh.ns["a"], NESTED, 80)[1]["app"] == "d"
+    with contextlib.closing(dial(mesh.ns["a"], NESTED, 90)) as sock:
+        assert sock.recv(100) == f"hello {A}\n".encode()
+
+
+def test_a_headless_service_is_reached_with_mtls_at_the_pods_own_address(mesh: Mesh) -> None:
+    status, seen = get(mesh.ns["a"], D, 8080)
+    assert (status, seen["app"], seen["peer"]) == (200, "d", A)
+    assert identity("a") in seen["xfcc"]
+
+
+def test_an_address_outside_the_mesh_is_passed_through(mesh: Mesh) -> None:
+    status, seen = get(mesh.ns["a"], OUTSIDE, 8080)
+    assert (status, seen["app"], seen["peer"], seen["xfcc"]) == (200, "x", A, "")
+
+
+def test_a_pod_that_dials_its_own_service_meets_itself(mesh: Mesh) -> None:
+    status, seen = get(mesh.ns["b"], WEB, 80)
+    assert (status, seen["app"], seen["peer"]) == (200, "b", B)
+    assert identity("b") in seen["xfcc"]
+
+
+def test_the_node_itself_is_exempt_from_strict(mesh: Mesh) -> None:
+    status, seen = get(mesh.lab.node, D, 8080)
+    assert (status, seen["peer"]) == (200, "10.244.0.1")
+
+
+def test_requests_of_two_pods_never_share_an_upstream_connection(mesh: Mesh) -> None:
+    """Many interleaved requests over keep-alive connections; the server reports address and certificate of each."""
+    clients = {n: [Client(mesh.ns[n], WEB, 80) for _ in range(4)] for n in "ac"}
+    expected = {"a": A, "c": C}
+    seen: dict[str, set[tuple[str, str]]] = {"a": set(), "c": set()}
+    with contextlib.ExitStack() as stack:
+        for client in (*clients["a"], *clients["c"]):
+            stack.callback(client.close)
+        for i in range(400):
+            name = "ac"[i % 2]
+            status, body = clients[name][(i // 2) % 4].get(f"/{i}", x_who=name)
+            assert (status, body["who"]) == (200, name)
+            seen[name].add((body["peer"], body["xfcc"].split("URI=")[1]))
+    assert seen == {name: {(expected[name], identity(name))} for name in "ac"}
+
+
+def test_envoys_own_connections_are_not_captured_again(mesh: Mesh) -> None:
+    get(mesh.ns["a"], WEB, 80, "/once")
+    logs = mesh.lab.ads
+    assert len(logs.log_of("source|uid-a", asks("/once"))) == 1
+    assert len(logs.log_of("destination|uid-b", asks("/once"))) == 1
+    assert not logs.log_of("source|uid-b", asks("/once"), seconds=0.5)
+
+
+def test_a_nested_call_carries_the_identity_of_the_pod_that_makes_it(mesh: Mesh) -> None:
+    """b is called by a, and calls d itself."""
+    assert get(mesh.ns["a"], WEB, 80)[1]["app"] == "b"
+    _, seen = get(mesh.ns["b"], NESTED, 80)
+    assert (seen["app"], seen["peer"]) == ("d", B)
+    assert identity("b") in seen["xfcc"]
+
+
+def test_a_namespace_ends_once_its_listeners_are_removed() -> None:
+    with Lab("g") as lab:
+        ns = lab.pod("a", A)
+        lab.apply(view(attached("a", A, netns=str(ns))))
+        lab.delete("a")
+        time.sleep(1)
+        assert "va" in lab.links(), "Envoy's listening sockets hold the namespace"
+        lab.apply(view())
+        deadline = time.monotonic() + 10
+        while "va" in lab.links() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "va" not in lab.links()
