@@ -127,7 +127,7 @@ def _accepted(problems: list[Problem]) -> Verdict:
 
 def _programmed(accepted: Verdict, state: tuple[bool, str] | None) -> Verdict:
     if not accepted[1]:
-        return "Programmed", False, "Invalid", f"not in force as written: {accepted[3]}"
+        return "Programmed", False, "Invalid", "not in force as written: see the condition Accepted"
     if state is None:
         return "Programmed", True, "Programmed", "no node is concerned"
     if not state[0]:

@@ -56,7 +56,7 @@ class RuleReader:
                 matches=(self._match(match, f"{at}.matches[{j}]"),),
                 action=action,
                 timeout_ms=timeout_ms,
-                retry=retry,
+                retry=retry if isinstance(action, Forward) else None,
                 request_headers=request,
                 response_headers=response,
                 origin=self._owner.origin(at),

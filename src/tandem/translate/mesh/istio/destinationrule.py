@@ -155,8 +155,8 @@ def _policy_mistakes(rule: DestinationRule, spec: TrafficPolicySpec, at: str) ->
 
 
 def _unsupported(rule: DestinationRule, path: str, value: str = "") -> Problem:
-    what = f"{path}: {value}" if value else path
-    text = f"{what} is not supported yet; the whole DestinationRule is not applied"
+    what = f"{value} is not supported yet" if value else "not supported yet"
+    text = f"{what}; the whole DestinationRule is not applied"
     return Problem(at=rule.origin(path), code="UnsupportedField", text=text)
 
 

@@ -47,16 +47,18 @@ class RouteReader:
         at = f"spec.http[{index}]"
         for name, field in _REFUSED:
             if getattr(route, field) not in (None, ()):
-                text = f"{at}.{name} is not supported yet; the whole VirtualService is not applied"
+                text = "not supported yet; the whole VirtualService is not applied"
                 self._wrong(f"{at}.{name}", "UnsupportedField", text)
         request, response = self._headers(route, at)
         meta = self._owner.metadata
+        action = self._action(route, at)
+        retry = self._retry(route.retries, f"{at}.retries")
         return Route(
             name=f"VirtualService/{meta.namespace}/{meta.name}/{index}",
             matches=tuple(self._matches.read(m, f"{at}.match[{j}]") for j, m in enumerate(route.match)),
-            action=self._action(route, at),
+            action=action,
             timeout_ms=self._duration(route.timeout, f"{at}.timeout"),
-            retry=self._retry(route.retries, f"{at}.retries"),
+            retry=retry if isinstance(action, Forward) else None,
             request_headers=request,
             response_headers=response,
             origin=self._owner.origin(at),
@@ -95,7 +97,7 @@ class RouteReader:
             self._wrong(f"{at}.status", "InvalidValue", f"{response.status} is not a final status (200 to 599)")
         unknown = sorted(set(response.body) - {"string"})
         for name in unknown:
-            text = f"{at}.body.{name} is not supported yet, only string is; the whole VirtualService is not applied"
+            text = "not supported yet, only string is; the whole VirtualService is not applied"
             self._wrong(f"{at}.body.{name}", "UnsupportedField", text)
         return Respond(status=response.status, body=str(response.body.get("string", "")))
 
@@ -143,7 +145,7 @@ class RouteReader:
             ("ignorePreviousHosts", retries.ignore_previous_hosts is not None),
         ):
             if value:
-                text = f"{at}.{name} is not supported yet; the whole VirtualService is not applied"
+                text = "not supported yet; the whole VirtualService is not applied"
                 self._wrong(f"{at}.{name}", "UnsupportedField", text)
         if retries.attempts < 0:
             self._wrong(f"{at}.attempts", "InvalidValue", "attempts is 0 or more")
@@ -165,7 +167,7 @@ class RouteReader:
                 continue
             where = f"{at}.route[{j}].headers"
             if len(route.route) > 1:
-                text = f"{where} is supported for an only destination; the whole VirtualService is not applied"
+                text = "supported for an only destination alone; the whole VirtualService is not applied"
                 self._wrong(where, "UnsupportedField", text)
             else:
                 every.append((share.headers, where))

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import Route, RouteMatch
 from tandem.model.istio import VirtualService
 from tandem.model.world import Key
@@ -48,12 +48,14 @@ def translate_virtualservices(context: Context) -> Layers:
                 by_host.setdefault(host, []).append(accepted)
     layers: list[Layer] = []
     for host, named in sorted(by_host.items()):
-        problems.extend(_merge_problems(named))
         problems.extend(_port_problems(host, named, context))
+        merged: dict[tuple[Origin, Origin], Problem] = {}
         for consumer in _consumers(named):
             seen = [a for a in named if a.visible_to(consumer)]
             if seen:
                 layers.append(_layer(host, consumer, seen))
+                merged = {**_merge_problems(seen, consumer), **merged}
+        problems.extend(merged.values())
     return Layers(layers=tuple(layers), problems=tuple(problems))
 
 
@@ -112,7 +114,7 @@ def _object_mistakes(source: VirtualService) -> Iterator[Problem]:
             yield Problem(at=source.origin(f"spec.gateways[{i}]"), code="UnsupportedValue", text=text)
     for name in ("tls", "tcp"):
         if getattr(spec, name):
-            text = f"spec.{name} is not supported yet; the whole VirtualService is not applied"
+            text = "not supported yet; the whole VirtualService is not applied"
             yield Problem(at=source.origin(f"spec.{name}"), code="UnsupportedField", text=text)
     if not spec.hosts:
         yield Problem(at=source.origin("spec.hosts"), code="InvalidValue", text="name at least one host")
@@ -129,10 +131,14 @@ def _unreachable(source: VirtualService) -> Iterator[Problem]:
             return
 
 
-def _merge_problems(named: list[_Accepted]) -> Iterator[Problem]:
-    for accepted in named[1:]:
-        text = f"merged after the older {named[0].source.origin()} for the same host, whose routes are tried first"
-        yield Problem(at=accepted.source.origin(), code="Merged", text=text, severity=Severity.WARNING)
+def _merge_problems(seen: list[_Accepted], consumer: str) -> dict[tuple[Origin, Origin], Problem]:
+    first = seen[0].source.origin()
+    whom = f" (for clients in {consumer})" if consumer else ""
+    text = f"merged after the older {first} for the same host, whose routes are tried first{whom}"
+    return {
+        (a.source.origin(), first): Problem(at=a.source.origin(), code="Merged", text=text, severity=Severity.WARNING)
+        for a in seen[1:]
+    }
 
 
 def _port_problems(host: Key, named: list[_Accepted], context: Context) -> Iterator[Problem]:
