@@ -118,7 +118,9 @@ def main() -> int:
     try:
         verb = check_environment(env)
         try:
-            data = sys.stdin.buffer.read()
+            # By descriptor: where standard input is closed, `sys.stdin` is None.
+            with os.fdopen(0, "rb", closefd=False) as stdin:
+                data = stdin.read()
         except OSError as error:
             raise CniError(IO_FAILURE, "standard input cannot be read", str(error)) from None
         if verb == "VERSION":

@@ -1,0 +1,118 @@
+"""A node for the verbs without kernel, control or Envoy: fakes, a recording Node, requests as a runtime makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tandem.base.ids import ContainerId, PodUid, SpiffeId
+from tandem.base.problems import DriverError
+from tandem.drivers.link.fake import FakeLinks
+from tandem.ipam.pool import Pool
+from tandem.ipam.store import Attachment, Journal, MemoryJournal
+from tandem.ir.fabric import LocalPod
+from tandem.podnet.request import Request, VerbError
+from tandem.podnet.results import Names
+from tandem.podnet.verbs import Settings, Verbs
+from tandem.state.links import HostSide
+
+NETNS = "/run/netns/pod"
+ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=uid-1"
+CONFIG = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": "/s"}
+SETTINGS = Settings(
+    pool=Pool("10.244.0.0/29"),
+    host=HostSide(node="node-1", source="10.244.0.1", mtu=1400),
+    names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
+)
+
+
+class RecordingNode:
+    """Node: knows one pod; remembers what is in force, and what it was asked, in order with the link driver's calls."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+        self.pods = {"uid-1": local_pod()}
+        self.in_force: dict[ContainerId, Attachment] = {}
+        self.failures: dict[str, DriverError] = {}
+
+    async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
+        del timeout
+        found = [p for p in self.pods.values() if (p.uid == uid if uid else (p.namespace, p.name) == (namespace, name))]
+        return found[0] if found else None
+
+    async def attached(self, attachment: Attachment) -> None:
+        self._called("attached")
+        self.in_force[attachment.container_id] = attachment
+
+    async def detached(self, attachment: Attachment) -> None:
+        self._called("detached")
+        self.in_force.pop(attachment.container_id, None)
+
+    def _called(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self.failures:
+            raise self.failures.pop(method)
+
+
+def local_pod() -> LocalPod:
+    return LocalPod(
+        uid=PodUid("uid-1"),
+        namespace="shop",
+        name="web",
+        service_account="default",
+        identity=SpiffeId("spiffe://cluster.local/ns/shop/sa/default"),
+    )
+
+
+class Playground:
+    """One node; `restart` is a new agent over the same kernel and journal."""
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.links = FakeLinks(mtu=1400)
+        self.links.add_netns(NETNS)
+        self.journal: Journal = MemoryJournal() if journal is None else journal
+        self.node = RecordingNode(self.links.calls)
+        self.verbs = Verbs(self.journal, self.links, node=self.node, settings=SETTINGS)
+
+    def restart(self) -> None:
+        self.node = RecordingNode(self.links.calls)
+        self.verbs = Verbs(self.journal, self.links, node=self.node, settings=SETTINGS)
+
+    async def add(self, container: str = "c1", **change: Any) -> dict[str, Any]:
+        result = await self.verbs.run(request("ADD", container, **change))
+        assert result is not None
+        return result
+
+    async def delete(self, container: str = "c1", **change: Any) -> None:
+        assert await self.verbs.run(request("DEL", container, **change)) is None
+
+    async def check(self, previous: Mapping[str, Any] | None, container: str = "c1", **change: Any) -> None:
+        more = {} if previous is None else {"prevResult": previous}
+        assert await self.verbs.run(request("CHECK", container, config=CONFIG | more, **change)) is None
+
+    async def code(self, verb: str, container: str = "c1", **change: Any) -> int:
+        """The error code of a verb that must fail."""
+        try:
+            await self.verbs.run(request(verb, container, **change))
+        except VerbError as error:
+            return int(error.code)
+        raise AssertionError(f"{verb} did not fail")
+
+    def is_clean(self) -> bool:
+        """Nothing of ours is left anywhere."""
+        pods = [n for path, n in self.links.namespaces.items() if path == NETNS]
+        in_pods = any(n.ends or n.marks or n.local_table for n in pods)
+        left = (self.links.hosts, self.links.pins, self.journal.all(), set(self.journal.taken()), self.node.in_force)
+        return not any(left) and not in_pods
+
+
+def request(verb: str, container: str = "c1", **change: Any) -> Request:
+    fields: dict[str, Any] = {
+        "verb": verb,
+        "container_id": ContainerId(container),
+        "ifname": "eth0",
+        "netns": NETNS,
+        "args": ARGS,
+        "config": CONFIG,
+    }
+    return Request(**(fields | change))

@@ -1,0 +1,474 @@
+"""The verbs as playbooks: what a runtime may do to a node, and what is there afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.drivers.link.port import LinkExistsError
+from tandem.ipam.store import Phase
+from tandem.podnet.request import VerbError
+from unit.podnet.playground import CONFIG, NETNS, Playground, request
+
+KEY = (ContainerId("c1"), "eth0")
+STEPS = ["pin", "create", "attached", "open"]
+
+
+def run(play: Callable[[Playground], Awaitable[None]], ground: Playground | None = None) -> Playground:
+    ground = Playground() if ground is None else ground
+
+    async def main() -> None:
+        await play(ground)
+
+    asyncio.run(main())
+    return ground
+
+
+def fail(ground: Playground, step: str, error: DriverError | None = None) -> None:
+    error = error or DriverError(f"{step} refused")
+    if step in {"attached", "detached"}:
+        ground.node.failures[step] = error
+    else:
+        ground.links.fail_next(error, step)
+
+
+def test_add_opens_the_link_last() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+
+    assert run(play).links.calls == STEPS
+
+
+def test_add_returns_interfaces_addresses_routes_and_dns() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        assert result["cniVersion"] == "1.1.0"
+        assert [i.get("sandbox") for i in result["interfaces"]] == [None, NETNS]
+        assert result["ips"] == [{"address": "10.244.0.2/32", "gateway": "169.254.1.1", "interface": 1}]
+        assert result["dns"]["nameservers"] == ["10.96.0.10"]
+
+    run(play)
+
+
+def test_add_then_del_leaves_nothing() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        assert not ground.is_clean()
+        await ground.delete()
+
+    ground = run(play)
+    assert ground.is_clean()
+    assert ground.links.calls[len(STEPS) :] == ["detached", "remove", "unpin"]
+
+
+def test_add_twice_is_refused_and_the_first_stays() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        assert await ground.code("ADD") == 100
+        await ground.check(result)
+
+    run(play)
+
+
+def test_a_second_interface_of_one_container_is_refused() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        assert await ground.code("ADD", ifname="net1") == 100
+
+    run(play)
+
+
+def test_del_twice_is_fine() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        await ground.delete()
+        await ground.delete()
+
+    assert run(play).is_clean()
+
+
+def test_del_of_an_unknown_container_is_fine() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.delete("never-seen")
+        await ground.delete("never-seen", netns="")
+
+    assert run(play).is_clean()
+
+
+def test_del_with_an_empty_or_vanished_netns_is_fine() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        ground.links.remove_netns(NETNS)
+        await ground.delete(netns="")
+
+    assert run(play).is_clean()
+
+
+def test_del_of_another_interface_leaves_the_pod_alone() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        await ground.delete(ifname="net1")
+        await ground.check(result)
+
+    run(play)
+
+
+def test_del_with_the_journal_lost_still_removes_link_and_pin() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        ground.journal.remove(KEY)
+        ground.restart()
+        await ground.delete()
+
+    assert run(play).is_clean()
+
+
+def test_an_address_is_not_reused_at_once() -> None:
+    async def play(ground: Playground) -> None:
+        first = await ground.add()
+        await ground.delete()
+        second = await ground.add()
+        assert first["ips"][0]["address"] != second["ips"][0]["address"]
+
+    run(play)
+
+
+def test_a_full_pool_is_named_and_a_del_makes_room() -> None:
+    async def play(ground: Playground) -> None:
+        for n in range(5):
+            ground.links.add_netns(f"/ns/{n}")
+            await ground.add(f"c{n}", netns=f"/ns/{n}")
+        with pytest.raises(VerbError, match=r"10\.244\.0\.0/29 is full: all 5") as caught:
+            await ground.verbs.run(request("ADD", "c9"))
+        assert caught.value.code == 101
+        assert await ground.code("STATUS") == 50
+        await ground.delete("c3")
+        await ground.add("c9")
+
+    run(play)
+
+
+def test_a_pod_that_control_does_not_know_is_try_again() -> None:
+    async def play(ground: Playground) -> None:
+        ground.node.pods.clear()
+        assert await ground.code("ADD") == 11
+
+    assert run(play).is_clean()
+
+
+def test_a_runtime_that_sends_no_uid_names_the_pod() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add(args="K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web")
+
+    run(play)
+
+
+@pytest.mark.parametrize("args", ["", "K8S_POD_NAME=web", "junk"])
+def test_arguments_that_name_no_pod_are_code_4(args: str) -> None:
+    async def play(ground: Playground) -> None:
+        assert await ground.code("ADD", args=args) == 4
+
+    assert run(play).is_clean()
+
+
+def test_a_missing_namespace_is_code_8_and_leaves_nothing() -> None:
+    async def play(ground: Playground) -> None:
+        assert await ground.code("ADD", netns="/run/netns/none") == 8
+
+    assert run(play).is_clean()
+
+
+def test_a_chained_position_is_refused() -> None:
+    async def play(ground: Playground) -> None:
+        assert await ground.code("ADD", config=CONFIG | {"prevResult": {}}) == 7
+
+    run(play)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failure_at_any_step_of_add_leaves_nothing_and_a_retry_succeeds(step: str) -> None:
+    async def play(ground: Playground) -> None:
+        fail(ground, step)
+        assert await ground.code("ADD") == 11
+        assert ground.is_clean()
+        await ground.check(await ground.add())
+
+    run(play)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("undo", ["detached", "remove", "unpin"])
+def test_a_failure_of_the_roll_back_as_well_is_finished_by_del(step: str, undo: str) -> None:
+    async def play(ground: Playground) -> None:
+        fail(ground, step)
+        fail(ground, undo)
+        assert await ground.code("ADD") == 11
+        await ground.delete()
+
+    assert run(play).is_clean()
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("undo", ["detached", "remove", "unpin"])
+def test_a_failure_of_the_roll_back_as_well_is_finished_by_the_next_add(step: str, undo: str) -> None:
+    async def play(ground: Playground) -> None:
+        fail(ground, step)
+        fail(ground, undo)
+        assert await ground.code("ADD") == 11
+        await ground.check(await ground.add())
+        await ground.delete()
+
+    assert run(play).is_clean()
+
+
+@pytest.mark.parametrize("step", ["detached", "remove", "unpin"])
+def test_a_failure_at_any_step_of_del_is_finished_by_the_next(step: str) -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        fail(ground, step)
+        assert await ground.code("DEL") == 11
+        assert await ground.code("CHECK", config=CONFIG | {"prevResult": {}}) == 102
+        await ground.delete()
+
+    assert run(play).is_clean()
+
+
+class Killed(BaseException):
+    """The agent dies here: nothing of it runs afterwards."""
+
+
+def kill_at(ground: Playground, step: str, *, before: bool) -> None:
+    owner: Any = ground.node if step in {"attached", "detached"} else ground.links
+    method = getattr(owner, step)
+
+    async def dying(*args: Any) -> Any:
+        if not before:
+            await method(*args)
+        raise Killed
+
+    setattr(owner, step, dying)
+
+
+def revive(ground: Playground, step: str) -> None:
+    if step not in {"attached", "detached"}:
+        delattr(ground.links, step)
+    ground.restart()
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("step", STEPS)
+def test_an_agent_killed_in_the_middle_of_add_rolls_back_when_it_starts(step: str, *, before: bool) -> None:
+    async def play(ground: Playground) -> None:
+        kill_at(ground, step, before=before)
+        with pytest.raises(Killed):
+            await ground.add()
+        revive(ground, step)
+        assert await ground.verbs.recover() == ()
+        assert ground.is_clean()
+        await ground.check(await ground.add())
+
+    run(play)
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("step", STEPS)
+def test_an_add_after_a_kill_cleans_the_half_made_one_first(step: str, *, before: bool) -> None:
+    async def play(ground: Playground) -> None:
+        kill_at(ground, step, before=before)
+        with pytest.raises(Killed):
+            await ground.add()
+        revive(ground, step)
+        await ground.check(await ground.add())
+        await ground.delete()
+
+    assert run(play).is_clean()
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("step", ["detached", "remove", "unpin"])
+def test_an_agent_killed_in_the_middle_of_del_finishes_it_when_it_starts(step: str, *, before: bool) -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        kill_at(ground, step, before=before)
+        with pytest.raises(Killed):
+            await ground.delete()
+        revive(ground, step)
+        assert await ground.verbs.recover() == ()
+
+    assert run(play).is_clean()
+
+
+def test_recovery_leaves_what_is_ready() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        ground.restart()
+        assert await ground.verbs.recover() == ()
+        await ground.check(result)
+
+    run(play)
+
+
+def test_recovery_that_fails_names_the_pod_and_goes_on() -> None:
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        for name, netns in (("c1", NETNS), ("c2", "/ns/2")):
+            await ground.add(name, netns=netns)
+            attachment = ground.journal.get((ContainerId(name), "eth0"))
+            assert attachment is not None
+            ground.journal.update(msgspec.structs.replace(attachment, phase=Phase.DELETING))
+        fail(ground, "remove", DriverError("busy"))
+        assert await ground.verbs.recover() == ("shop/web (c1): busy",)
+        assert [a.container_id for a in ground.journal.all()] == ["c1"]
+
+    run(play)
+
+
+def test_an_interface_that_others_made_is_refused_and_stays() -> None:
+    async def play(ground: Playground) -> None:
+        fail(ground, "create", LinkExistsError("eth0 exists already"))
+        assert await ground.code("ADD") == 100
+
+    assert run(play).is_clean()
+
+
+def test_check_of_what_add_made_is_fine_in_each_version() -> None:
+    async def play(ground: Playground) -> None:
+        for version in ("0.4.0", "1.0.0", "1.1.0"):
+            config = CONFIG | {"cniVersion": version}
+            result = await ground.add(config=config)
+            await ground.check(result)
+            await ground.delete()
+
+    run(play)
+
+
+def test_check_names_what_is_damaged() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        ground.links.namespaces[NETNS].marks = frozenset()
+        ground.links.hosts.clear()
+        with pytest.raises(VerbError) as caught:
+            await ground.check(result)
+        assert caught.value.code == 103
+        assert "host interface" in caught.value.details
+        assert "rule for mark" in caught.value.details
+
+    run(play)
+
+
+def test_check_compares_the_previous_result() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        with pytest.raises(VerbError, match=r"prevResult\.ips: no 10\.244\.0\.2/32"):
+            await ground.check(result | {"ips": [{"address": "10.244.0.9/32"}]})
+
+    run(play)
+
+
+def test_check_without_a_previous_result_is_code_7() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        assert await ground.code("CHECK") == 7
+
+    run(play)
+
+
+def test_check_of_an_unknown_container_says_so() -> None:
+    async def play(ground: Playground) -> None:
+        assert await ground.code("CHECK", config=CONFIG | {"prevResult": {}}) == 102
+
+    run(play)
+
+
+def test_gc_removes_what_is_not_valid() -> None:
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        await ground.add("c1")
+        await ground.add("c2", netns="/ns/2")
+        valid = [{"containerID": "c2", "ifname": "eth0"}]
+        await ground.verbs.run(request("GC", config=CONFIG | {"cni.dev/valid-attachments": valid}))
+        assert [a.container_id for a in ground.journal.all()] == ["c2"]
+
+    run(play)
+
+
+def test_gc_with_an_empty_list_removes_all_and_with_none_nothing() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        await ground.verbs.run(request("GC"))
+        assert not ground.is_clean()
+        await ground.verbs.run(request("GC", config=CONFIG | {"cni.dev/valid-attachments": None}))
+
+    assert run(play).is_clean()
+
+
+def test_gc_goes_on_after_a_failure_and_reports_it() -> None:
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        await ground.add("c1")
+        await ground.add("c2", netns="/ns/2")
+        fail(ground, "remove", DriverError("busy"))
+        assert await ground.code("GC", config=CONFIG | {"cni.dev/valid-attachments": []}) == 11
+        assert [a.container_id for a in ground.journal.all()] == ["c1"]
+
+    run(play)
+
+
+def test_status_of_a_node_with_room_is_fine() -> None:
+    async def play(ground: Playground) -> None:
+        assert await ground.verbs.run(request("STATUS")) is None
+
+    run(play)
+
+
+def test_an_unknown_verb_is_code_4() -> None:
+    async def play(ground: Playground) -> None:
+        assert await ground.code("EXPLODE") == 4
+
+    run(play)
+
+
+def test_del_waits_for_the_add_of_the_same_container() -> None:
+    async def play(ground: Playground) -> None:
+        gate = asyncio.Event()
+        attached = ground.node.attached
+
+        async def slow(attachment: Any) -> None:
+            await gate.wait()
+            await attached(attachment)
+
+        ground.node.attached = slow  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ground.add())
+            await asyncio.sleep(0)
+            tasks.create_task(ground.delete())
+            await asyncio.sleep(0)
+            assert "remove" not in ground.links.calls
+            gate.set()
+
+    assert run(play).is_clean()
+
+
+def test_adds_of_different_containers_run_side_by_side() -> None:
+    async def play(ground: Playground) -> None:
+        both = asyncio.Barrier(2)
+        attached = ground.node.attached
+
+        async def meets(attachment: Any) -> None:
+            await both.wait()
+            await attached(attachment)
+
+        ground.node.attached = meets  # type: ignore[method-assign]
+        ground.links.add_netns("/ns/2")
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            tasks.create_task(ground.add("c1"))
+            tasks.create_task(ground.add("c2", netns="/ns/2"))
+        assert len(set(ground.journal.taken())) == 2
+
+    run(play)

@@ -1,0 +1,36 @@
+"""The courier as one file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from tandem_cni.build import build
+
+
+def test_the_file_is_executable_and_runs_isolated(tmp_path: Path) -> None:
+    build(tmp_path / "bin" / "tandem-cni", sys.executable)
+    made = tmp_path / "bin" / "tandem-cni"
+    assert os.access(made, os.X_OK)
+    assert made.read_bytes().startswith(f"#!{sys.executable} -IS\n".encode())
+    assert subprocess.run([made], env={}, capture_output=True, check=False, text=True).stderr.startswith("tandem-cni")
+
+
+def test_only_the_courier_is_inside(tmp_path: Path) -> None:
+    build(tmp_path / "tandem-cni", sys.executable)
+    names = {n for n in zipfile.ZipFile(tmp_path / "tandem-cni").namelist() if n.endswith(".py")}
+    assert names == {"__main__.py", "tandem_cni/__init__.py", "tandem_cni/__main__.py", "tandem_cni/wire.py"}
+
+
+def test_a_running_file_is_replaced_and_not_written_into(tmp_path: Path) -> None:
+    target = tmp_path / "tandem-cni"
+    build(target, sys.executable)
+    with target.open("rb") as running:
+        before = os.fstat(running.fileno()).st_ino
+        build(target, sys.executable)
+        assert target.stat().st_ino != before
+        assert running.read(2) == b"#!"
+    assert [p.name for p in tmp_path.iterdir()] == ["tandem-cni"]

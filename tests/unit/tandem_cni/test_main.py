@@ -1,0 +1,139 @@
+"""What a runtime sees of the courier, with and without an agent."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tandem_cni.build import build
+from unit.tandem_cni.courier import CONFIG, ENV, run
+
+HEAVY = {"argparse", "dataclasses", "asyncio", "ipaddress", "logging", "typing_extensions", "subprocess", "inspect"}
+LIST_MODULES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import tandem_cni.__main__
+print("\\n".join(sorted(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def courier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("bin") / "tandem-cni"
+    build(target, sys.executable)
+    return target
+
+
+def test_without_a_command_it_says_what_it_is(courier: Path) -> None:
+    done = run(courier, {}, "")
+    assert (done.status, done.out) == (0, "")
+    assert "0.3.0 to 1.1.0" in done.err
+
+
+def test_version_needs_no_agent(courier: Path) -> None:
+    done = run(courier, {"CNI_COMMAND": "VERSION"}, {"cniVersion": "0.4.0"})
+    assert done.status == 0
+    assert done.answer == {"cniVersion": "0.4.0", "supportedVersions": ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]}
+
+
+@pytest.mark.parametrize("data", ["", "nonsense", '{"cniVersion": "9.9.9"}'])
+def test_version_answers_in_the_newest_version_when_asked_in_none_it_knows(courier: Path, data: str) -> None:
+    assert run(courier, {"CNI_COMMAND": "VERSION"}, data).answer["cniVersion"] == "1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("verb", "missing"),
+    [
+        ("ADD", "CNI_CONTAINERID"),
+        ("ADD", "CNI_NETNS"),
+        ("ADD", "CNI_IFNAME"),
+        ("CHECK", "CNI_NETNS"),
+        ("DEL", "CNI_CONTAINERID"),
+        ("DEL", "CNI_IFNAME"),
+    ],
+)
+def test_a_missing_variable_is_code_4_and_named(courier: Path, verb: str, missing: str) -> None:
+    env = {name: value for name, value in ENV.items() if name != missing} | {"CNI_COMMAND": verb}
+    done = run(courier, env, CONFIG)
+    assert (done.status, done.code) == (1, 4)
+    assert missing in done.answer["msg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CNI_COMMAND", "EXPLODE"),
+        ("CNI_CONTAINERID", "../etc"),
+        ("CNI_CONTAINERID", "-x"),
+        ("CNI_IFNAME", "a" * 16),
+        ("CNI_IFNAME", ".."),
+        ("CNI_IFNAME", "a/b"),
+        ("CNI_IFNAME", "a b"),
+        ("CNI_IFNAME", "a:b"),
+    ],
+)
+def test_an_illegal_variable_is_code_4_and_named(courier: Path, name: str, value: str) -> None:
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD", name: value}, CONFIG)
+    assert (done.status, done.code) == (1, 4)
+    assert name in done.answer["msg"]
+
+
+@pytest.mark.parametrize("data", ["", "{", "[]", "3"])
+def test_input_that_is_no_json_object_is_code_6(courier: Path, data: str) -> None:
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"}, data)
+    assert (done.status, done.code, done.answer["cniVersion"]) == (1, 6, "1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"name": ""}, "name"), ({"name": "a/b"}, "name"), ({"name": 3}, "name"), ({"socket": ""}, "socket")],
+)
+def test_a_wrong_configuration_is_code_7_and_the_key_is_named(
+    courier: Path, change: dict[str, object], named: str
+) -> None:
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": "/x"} | change)
+    assert (done.status, done.code) == (1, 7)
+    assert f"'{named}'" in done.answer["msg"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "version"), [("ADD", "0.2.0"), ("ADD", "2.0.0"), ("CHECK", "0.3.1"), ("STATUS", "1.0.0"), ("GC", "1.0.0")]
+)
+def test_a_version_that_lacks_the_verb_is_code_1(courier: Path, verb: str, version: str) -> None:
+    done = run(courier, ENV | {"CNI_COMMAND": verb}, CONFIG | {"socket": "/x", "cniVersion": version})
+    assert (done.status, done.code) == (1, 1)
+
+
+@pytest.mark.parametrize(("verb", "code"), [("ADD", 11), ("CHECK", 11), ("DEL", 11), ("GC", 11), ("STATUS", 50)])
+def test_an_agent_that_is_away_is_try_again_and_not_available(
+    courier: Path, tmp_path: Path, verb: str, code: int
+) -> None:
+    done = run(courier, ENV | {"CNI_COMMAND": verb}, CONFIG | {"socket": str(tmp_path / "none.sock")})
+    assert (done.status, done.code) == (1, code)
+    assert done.answer["msg"] == "the node's agent is away"
+    assert "none.sock" in done.answer["details"]
+
+
+def test_input_that_cannot_be_read_is_code_5(courier: Path) -> None:
+    env = ENV | {"CNI_COMMAND": "ADD"}
+    with socket.socket(socket.AF_UNIX) as nobody:
+        done = subprocess.run([courier], env=env, stdin=nobody, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert '"code": 5' in done.stdout
+
+
+def test_it_imports_nothing_heavy_and_nothing_foreign() -> None:
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", LIST_MODULES, "cni/src"], capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded <= sys.stdlib_module_names | {"tandem_cni", "__main__"}
+    assert not loaded & HEAVY
+
+
+def test_it_stays_below_300_lines() -> None:
+    assert sum(len(p.read_text().splitlines()) for p in Path("cni/src/tandem_cni").glob("*.py")) < 300
