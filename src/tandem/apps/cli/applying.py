@@ -1,0 +1,190 @@
+"""What `apply`, `delete` and `up` do with manifests: read, order, compare, send. Prints nothing.
+
+In: paths, or raw objects. Out: what happened to each object, and the conditions that say no.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tandem.apps.cli.session import CommandError
+from tandem.base.clock import SystemClock
+from tandem.ingest.errors import AlreadyExists, ApiError, NotFound, Unreachable
+from tandem.ingest.merge import apply_patch, with_last_applied
+from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.meta import RawObject
+
+if TYPE_CHECKING:
+    from tandem.ingest.kube import KubeClient
+
+ORDER: Final = (
+    "Namespace",
+    "Node",
+    "NetworkPolicy",
+    "ServiceAccount",
+    "ConfigMap",
+    "Secret",
+    "Service",
+    "EndpointSlice",
+    "DestinationRule",
+    "VirtualService",
+    "HTTPRoute",
+    "PeerAuthentication",
+    "Deployment",
+    "Pod",
+)
+"""The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
+PROGRAMMED_KINDS: Final = ("NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute")
+"""Kinds whose conditions say whether they are in force."""
+_POLL: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of one object: `created`, `configured`, `unchanged`; `refused` carries the server's words."""
+
+    kind: Kind
+    raw: RawObject
+    outcome: str
+    message: str = ""
+
+    @property
+    def label(self) -> str:
+        """The object as kubectl writes it."""
+        return label(self.kind, self.raw["metadata"].get("name", "?"))
+
+
+def label(kind: Kind, name: str) -> str:
+    """`networkpolicy.networking.k8s.io/deny-all`, as kubectl writes it."""
+    return f"{kind.singular}.{kind.group}/{name}" if kind.group else f"{kind.singular}/{name}"
+
+
+def read_manifests(paths: Sequence[Path], namespace: str | None) -> list[RawObject]:
+    """Every object of the paths, in the order of applying; raises CommandError with each mistake on a line."""
+    from tandem.ingest.files import ManifestError, read_objects
+
+    try:
+        objects = read_objects(paths, namespace=namespace)
+    except ManifestError as err:
+        raise CommandError("\nerror: ".join(err.errors)) from err
+    if not objects:
+        raise CommandError("no objects in the manifests")
+    return in_order(objects)
+
+
+def in_order(objects: Iterable[RawObject]) -> list[RawObject]:
+    """Objects in the order of applying; objects of one kind stay as they were."""
+    return sorted(objects, key=lambda raw: ORDER.index(raw["kind"]))
+
+
+async def missing_namespaces(client: KubeClient, objects: Iterable[RawObject]) -> list[str]:
+    """Namespaces that objects name, and that neither exist nor are among the objects."""
+    made = {raw["metadata"]["name"] for raw in objects if raw["kind"] == "Namespace"}
+    named = {raw["metadata"].get("namespace", "") for raw in objects} - {""} - made
+    missing = []
+    for name in sorted(named):
+        try:
+            await client.get(BY_KIND["Namespace"], "", name)
+        except NotFound:
+            missing.append(name)
+    return missing
+
+
+async def apply_objects(client: KubeClient, objects: Iterable[RawObject], *, tell: Callable[[str], None]) -> list[str]:
+    """Send every object and `tell` what became of it; returns what was refused, with the reasons."""
+    refused = []
+    async for applied in apply_each(client, objects):
+        if applied.outcome == "refused":
+            refused.append(f"{applied.label}: {applied.message}")
+        else:
+            tell(f"{applied.label} {applied.outcome}")
+    return refused
+
+
+async def apply_each(
+    client: KubeClient, objects: Iterable[RawObject], *, dry_run: bool = False
+) -> AsyncIterator[Applied]:
+    """Send every object, in the order of applying; what the server refuses is reported and the others go on."""
+    for raw in in_order(objects):
+        kind = BY_KIND[raw["kind"]]
+        try:
+            yield await _apply(client, kind, raw, dry_run=dry_run)
+        except Unreachable:
+            raise
+        except ApiError as err:
+            yield Applied(kind=kind, raw=raw, outcome="refused", message=err.message)
+
+
+async def _apply(client: KubeClient, kind: Kind, raw: RawObject, *, dry_run: bool) -> Applied:
+    meta = raw["metadata"]
+    if "name" not in meta:
+        raise ApiError(422, "Invalid", "metadata.name: apply needs a name (metadata.generateName is for create)")
+    try:
+        live = await client.get(kind, meta.get("namespace", ""), meta["name"])
+    except NotFound:
+        if dry_run:
+            return Applied(kind=kind, raw=raw, outcome="created")
+        try:
+            made = await client.create(kind, with_last_applied(raw))
+            return Applied(kind=kind, raw=made, outcome="created")
+        except AlreadyExists:  # somebody was faster
+            live = await client.get(kind, meta.get("namespace", ""), meta["name"])
+    patch = apply_patch(raw, live)
+    if not patch:
+        return Applied(kind=kind, raw=live, outcome="unchanged")
+    if not dry_run:
+        live = await client.patch(kind, meta.get("namespace", ""), meta["name"], patch)
+    return Applied(kind=kind, raw=live, outcome="configured")
+
+
+async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: float) -> list[str]:
+    """Wait until the conditions of policy and routing objects are settled (at most `seconds`); those that say no."""
+    clock = SystemClock()
+    deadline = clock.monotonic() + seconds
+    waiting = [a for a in applied if a.kind.kind in PROGRAMMED_KINDS and a.outcome != "refused"]
+    found: list[str] = []
+    while waiting:
+        late = clock.monotonic() >= deadline
+        left = []
+        for item in waiting:
+            meta = item.raw["metadata"]
+            try:
+                live = await client.get(item.kind, meta.get("namespace", ""), meta["name"])
+            except NotFound:
+                continue
+            if late or is_settled(live):
+                found += [f"{item.label}: {text}" for text in said_no(live)]
+            else:
+                left.append(item)
+        waiting = left
+        if waiting:
+            await asyncio.sleep(_POLL)
+    return found
+
+
+def conditions(raw: RawObject) -> Iterator[dict[str, Any]]:
+    """Conditions of an object, and of each of its parents (Gateway API routes)."""
+    status = raw.get("status") or {}
+    yield from status.get("conditions") or ()
+    for parent in status.get("parents") or ():
+        yield from parent.get("conditions") or ()
+
+
+def is_settled(raw: RawObject) -> bool:
+    """The newest generation was judged: in force, or refused for good."""
+    found = list(conditions(raw))
+    generation = raw["metadata"].get("generation", 0)
+    if not found or any(c.get("observedGeneration", 0) < generation for c in found):
+        return False
+    return all(c["status"] == "True" or c.get("reason") != "Pending" for c in found if c["type"] == "Programmed")
+
+
+def said_no(raw: RawObject) -> list[str]:
+    """`Type=False (Reason): message` of each condition that is False, without those that only repeat another."""
+    no = [c for c in conditions(raw) if c.get("status") == "False"]
+    root = [c for c in no if c["type"] != "Programmed" or c.get("reason") != "Invalid"] or no
+    return [f"{c['type']}=False ({c.get('reason', '')}): {c.get('message', '')}" for c in root]
