@@ -1,0 +1,129 @@
+"""Connections that the kernel tracks in the calling network namespace: list them, and delete those that must end.
+
+After a change of policy the agent deletes what is denied now; the node's rules let no connection begin in the middle,
+so that both ends find silence. Raw netlink (linux/netfilter/nfnetlink_conntrack.h); one dump per batch.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import DriverError
+from tandem.observe.nflog_wire import attribute, attributes, netlink
+
+_NETLINK_NETFILTER: Final = 12
+_GET: Final = (1 << 8) | 1
+_DELETE: Final = (1 << 8) | 2
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_ERROR, _DONE = 2, 3
+_ORIGINAL, _REPLY = 1, 2
+_NESTED: Final = 0x8000
+_PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP"}
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A tracked connection. `destination` and `port` are the real ones, after Service translation."""
+
+    source: str
+    destination: str
+    protocol: str
+    port: int
+    dialled: str
+    """The address that the source dialled: a Service's, or `destination` itself."""
+    original: bytes
+    """The kernel's key, as it came."""
+    family: int
+
+
+def connections(data: bytes) -> Iterator[Connection]:
+    """The connections in what one receive of a dump returned. Pure."""
+    for kind, body in netlink(data):
+        if kind != _GET & 0xFF00:  # IPCTNL_MSG_CT_NEW answers a dump
+            continue
+        found = dict(attributes(body[4:]))
+        if _ORIGINAL not in found or _REPLY not in found:
+            continue
+        source, dialled, protocol, _, _ = _tuple(found[_ORIGINAL])
+        destination, _, _, port, _ = _tuple(found[_REPLY])
+        yield Connection(
+            source=source,
+            destination=destination,
+            protocol=protocol,
+            port=port,
+            dialled=dialled,
+            original=found[_ORIGINAL],
+            family=body[0],
+        )
+
+
+def _tuple(data: bytes) -> tuple[str, str, str, int, int]:
+    parts = dict(attributes(data))
+    ip = dict(attributes(parts.get(1, b"")))
+    proto = dict(attributes(parts.get(2, b"")))
+    source, destination = (ip.get(1) or ip.get(3, b"\0" * 4)), (ip.get(2) or ip.get(4, b"\0" * 4))
+    number = proto.get(1, b"\0")[0]
+    return (
+        str(ipaddress.ip_address(source)),
+        str(ipaddress.ip_address(destination)),
+        _PROTOCOLS.get(number, str(number)),
+        int.from_bytes(proto.get(2, b""), "big"),
+        int.from_bytes(proto.get(3, b""), "big"),
+    )
+
+
+def end_connections(denied: Callable[[Connection], bool]) -> int:
+    """Deletes every tracked connection for which `denied` holds; the number of those."""
+    with _socket() as sock:
+        doomed = [c for c in _dump(sock) if denied(c)]
+        for connection in doomed:
+            _delete(sock, connection)
+    return len(doomed)
+
+
+def forget_addresses(addresses: Iterable[str]) -> int:
+    """Deletes the connections from, to, or dialled at these addresses: of pods that are gone."""
+    gone = frozenset(addresses)
+    return end_connections(lambda c: bool({c.source, c.destination, c.dialled} & gone)) if gone else 0
+
+
+def _socket() -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+    sock.bind((0, 0))
+    return sock
+
+
+def _message(kind: int, flags: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+
+
+def _dump(sock: socket.socket) -> list[Connection]:
+    sock.send(_message(_GET, _REQUEST | _DUMP, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
+    found: list[Connection] = []
+    while True:
+        data = sock.recv(1 << 18)
+        for kind, body in netlink(data):
+            if kind == _DONE:
+                return found
+            if kind == _ERROR:
+                code = -struct.unpack_from("=i", body)[0]
+                raise DriverError(
+                    f"conntrack: {os.strerror(code)}; root and the module nf_conntrack_netlink are needed"
+                )
+        found.extend(connections(data))
+
+
+def _delete(sock: socket.socket, connection: Connection) -> None:
+    body = struct.pack(">BBH", connection.family, 0, 0) + attribute(_ORIGINAL | _NESTED, connection.original)
+    sock.send(_message(_DELETE, _REQUEST | _ACK, body))
+    for kind, answer in netlink(sock.recv(4096)):
+        code = -struct.unpack_from("=i", answer)[0] if kind == _ERROR else 0
+        if code not in {0, errno.ENOENT}:  # it may have ended by itself meanwhile
+            raise DriverError(f"conntrack: delete {connection.source} to {connection.destination}: {os.strerror(code)}")

@@ -1,0 +1,104 @@
+"""The kernel's log of dropped packets -> denied Flows. Reads a netlink socket of the calling network namespace.
+
+A flow says which side dropped it and which policies isolate the pod there. The kernel limits how many are logged, so
+that a flood of denied packets costs no more than a trickle; a full socket buffer loses messages, never blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tandem.base.clock import Clock
+from tandem.base.problems import DriverError, Origin
+from tandem.observe import nflog_wire
+from tandem.observe.flow import Flow, Layer, Party, Verdict
+from tandem.state.ownership import NFLOG_GROUP
+
+_NETLINK_NETFILTER: Final = 12
+_SO_RCVBUFFORCE: Final = 33
+_BUFFER: Final = 1 << 20
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """How addresses and log prefixes become names. `party`: address -> Party; `origins`: prefix -> policies."""
+
+    node: str
+    party: Callable[[str], Party]
+    origins: Callable[[str], tuple[Origin, ...]]
+
+
+def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow | None:
+    """The Flow behind a logged packet; None if it is no IP packet."""
+    packet = nflog_wire.five_tuple(logged.payload)
+    if packet is None:
+        return None
+    rules = names.origins(logged.prefix)
+    direction = logged.prefix.rpartition("/")[2]
+    who = "the destination's ingress" if direction == "ingress" else "the source's egress"
+    by = "; ".join(str(o) for o in rules) or "a policy that is no longer known"
+    return Flow(
+        time=time,
+        node=names.node,
+        verdict=Verdict.DENIED,
+        layer=Layer.L4,
+        protocol=packet.protocol,
+        source=msgspec.structs.replace(names.party(packet.source), address=packet.source, port=packet.sport),
+        destination=msgspec.structs.replace(
+            names.party(packet.destination), address=packet.destination, port=packet.dport
+        ),
+        reporter="kernel",
+        direction=direction,
+        reason=f"{who} is isolated and no rule allows this: {by}",
+        rules=rules,
+    )
+
+
+def open_log(group: int = NFLOG_GROUP) -> socket.socket:
+    """A non-blocking socket bound to the group; raises DriverError if the kernel refuses."""
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
+        sock.bind((0, 0))
+        for message in nflog_wire.configure(group):
+            _configure(sock, message)
+    except OSError as err:
+        sock.close()
+        text = (
+            f"NFLOG group {group}: {err.strerror}; root and the module nfnetlink_log are needed, and nobody else on it"
+        )
+        raise DriverError(text) from err
+    sock.setblocking(False)
+    return sock
+
+
+def _configure(sock: socket.socket, message: bytes) -> None:
+    sock.send(message)
+    code = nflog_wire.error(sock.recv(4096))
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+async def watch_drops(sock: socket.socket, names: Attribution, emit: Callable[[Flow], object], *, clock: Clock) -> None:
+    """Gives every logged drop to `emit`, until cancelled; closes the socket."""
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            try:
+                data = await loop.sock_recv(sock, _BUFFER)
+            except OSError as err:
+                if err.errno != errno.ENOBUFS:
+                    raise
+                continue
+            for logged in nflog_wire.messages(data):
+                found = flow(logged, names, time=clock.now())
+                if found is not None:
+                    emit(found)
+    finally:
+        sock.close()

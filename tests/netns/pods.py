@@ -1,0 +1,106 @@
+"""A private network namespace with veth pods on it, for tests against the real kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from nodeviews import GATEWAY, ifname_of
+from tandem.compile import names
+from tandem.model import core
+
+NETNS = Path("/run/netns")
+
+
+def ip(*words: str, netns: str = "") -> None:
+    subprocess.run(["ip", *(("-n", netns) if netns else ()), *words], check=True, capture_output=True)
+
+
+class Lab:
+    """One node namespace and the namespaces of its pods, wired as the agent wires them."""
+
+    def __init__(self) -> None:
+        self.node = f"nfttest-{uuid.uuid4().hex[:8]}"
+        self._made: list[str] = []
+
+    @property
+    def path(self) -> str:
+        return str(NETNS / self.node)
+
+    def start(self) -> None:
+        self._netns(self.node)
+        ip("link", "set", "lo", "up", netns=self.node)
+        ip("addr", "add", f"{GATEWAY}/32", "dev", "lo", netns=self.node)
+        self.run(self.node, "sysctl -qw net.ipv4.ip_forward=1")
+
+    def _netns(self, name: str) -> None:
+        ip("netns", "add", name)
+        self._made.append(name)
+
+    def netns_of(self, pod: core.Pod) -> str:
+        return f"{self.node}-{pod.metadata.name}"
+
+    def attach(self, pod: core.Pod) -> None:
+        """Namespace, veth, address and routes of a pod."""
+        netns, link, address = self.netns_of(pod), ifname_of(pod), pod.addresses[0]
+        self._netns(netns)
+        ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", netns, netns=self.node)
+        ip("link", "set", "lo", "up", netns=netns)
+        ip("link", "set", link, "up", netns=self.node)
+        ip("addr", "add", f"{address}/32", "dev", "eth0", netns=netns)
+        ip("link", "set", "eth0", "up", netns=netns)
+        host_mac, pod_mac = self._mac(self.node, link), self._mac(netns, "eth0")
+        ip("neigh", "add", names.GATEWAY, "lladdr", host_mac, "dev", "eth0", "nud", "permanent", netns=netns)
+        ip("neigh", "add", address, "lladdr", pod_mac, "dev", link, "nud", "permanent", netns=self.node)
+        ip("route", "add", "default", "via", names.GATEWAY, "dev", "eth0", "onlink", netns=netns)
+        ip("route", "add", f"{address}/32", "dev", link, "src", GATEWAY, netns=self.node)
+
+    def _mac(self, netns: str, link: str) -> str:
+        return self.run(netns, f"cat /sys/class/net/{link}/address").strip()
+
+    def run(self, netns: str, command: str) -> str:
+        done = subprocess.run(
+            ["ip", "netns", "exec", netns, *command.split()], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    @contextlib.contextmanager
+    def python(self, netns: str, code: str) -> Iterator[subprocess.Popen[str]]:
+        """A Python process in the namespace; ended when the block ends."""
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", netns, sys.executable, "-I", "-S", "-c", code],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def stop(self) -> None:
+        for name in reversed(self._made):
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+@contextlib.contextmanager
+def entered(path: str) -> Iterator[None]:
+    """The calling thread is in that network namespace, and back in its own afterwards."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(path, os.O_RDONLY)
+    try:
+        assert libc.setns(there, 0x40000000) == 0
+        yield
+    finally:
+        assert libc.setns(own, 0x40000000) == 0
+        os.close(own)
+        os.close(there)
