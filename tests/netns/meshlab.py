@@ -29,16 +29,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from envoy.service.accesslog.v3 import als_pb2, als_pb2_grpc
 from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
+from google.protobuf import any_pb2
 
 from tandem.base.digest import digest
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.nft.capture import compile_capture
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
+from tandem.drivers.xds.encode import encode_tree
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import ownership
 from tandem.state.xds import CLUSTER, ENDPOINT, ENVOY, LISTENER, ROUTE, SECRET
-from xdsproto import pack
 
 T = TypeVar("T")
 ORDER = (CLUSTER, ENDPOINT, LISTENER, ROUTE)
@@ -176,10 +177,11 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
                     continue
                 version = digest(json.dumps(body, sort_keys=True))
                 try:
-                    packed = pack(kind, body)
+                    value = encode_tree(kind, body, name)
                 except Exception as err:
                     self.refusals.append(f"{name}: {err}")
                     raise
+                packed = any_pb2.Any(type_url=kind, value=value)
                 response.resources.append(discovery_pb2.Resource(name=name, version=version, resource=packed))
             response.removed_resources.extend(gone)
             with self._idle:

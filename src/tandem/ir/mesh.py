@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -86,6 +87,21 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     per_try_timeout_ms: int = 0
     retry_on: tuple[str, ...] = ()
     retriable_codes: tuple[int, ...] = ()
+
+
+DEFAULT_RETRY: Final = Retry(
+    attempts=2,
+    retry_on=(
+        "connect-failure",
+        "refused-stream",
+        "reset-before-request",
+        "unavailable",
+        "cancelled",
+        "retriable-status-codes",
+    ),
+    retriable_codes=(503,),
+)
+"""Istio's policy where nothing is said of retries."""
 
 
 class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True):

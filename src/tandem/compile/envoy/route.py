@@ -11,13 +11,11 @@ from tandem.compile import names
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json, extension, milliseconds
 from tandem.compile.envoy.scope import PortScope
-from tandem.ir.mesh import Backend, Forward, HeaderEdit, Respond, Retry, Route, RouteMatch
+from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, HeaderEdit, Respond, Retry, Route, RouteMatch
 from tandem.state.xds import Resource
 
-DEFAULT_RETRY: Final = Retry(
-    attempts=2, retry_on=("connect-failure", "refused-stream", "reset-before-request", "unavailable", "cancelled")
-)
-"""Istio's default: twice, on failures in which the application has not seen the request."""
+_MISSING: Final = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE"}
+"""What Envoy can answer for a backend that does not exist."""
 
 METADATA: Final = "tandem.io"
 
@@ -51,23 +49,22 @@ def compile_route_config(scope: PortScope) -> Resource:
 
 
 def retry_policy(retry: Retry | None) -> Json:
-    """None is the default policy; no attempts is no retry. A retry goes to another host where there is one."""
-    chosen = DEFAULT_RETRY if retry is None else retry
-    if chosen.attempts <= 0:
+    """None and no attempts: no retry. A retry goes to another host where there is one."""
+    if retry is None or retry.attempts <= 0:
         return {}
     policy: dict[str, Any] = {
-        "retry_on": ",".join(chosen.retry_on or DEFAULT_RETRY.retry_on),
-        "num_retries": chosen.attempts,
+        "retry_on": ",".join(retry.retry_on or DEFAULT_RETRY.retry_on),
+        "num_retries": retry.attempts,
         "retry_host_predicate": [
             extension("previous-hosts", "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
         ],
         "host_selection_retry_max_attempts": 5,
     }
-    if chosen.per_try_timeout_ms:
-        policy["per_try_timeout"] = milliseconds(chosen.per_try_timeout_ms)
-    if chosen.retriable_codes:
-        policy["retriable_status_codes"] = list(chosen.retriable_codes)
-        if "retriable-status-codes" not in chosen.retry_on:
+    if retry.per_try_timeout_ms:
+        policy["per_try_timeout"] = milliseconds(retry.per_try_timeout_ms)
+    if retry.retriable_codes:
+        policy["retriable_status_codes"] = list(retry.retriable_codes)
+        if "retriable-status-codes" not in retry.retry_on:
             policy["retry_on"] += ",retriable-status-codes"
     return {"retry_policy": policy}
 
@@ -76,7 +73,7 @@ def _default(scope: PortScope) -> Json:
     return {
         "name": "default",
         "match": {"prefix": "/"},
-        "route": {"cluster": scope.own_cluster, "timeout": "0s", **retry_policy(None)},
+        "route": {"cluster": scope.own_cluster, "timeout": "0s", **retry_policy(DEFAULT_RETRY)},
     }
 
 
@@ -91,12 +88,8 @@ def _route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
     match route.action:
         case Respond(status=status, body=text):
             body["direct_response"] = _respond(status, text)
-        case Forward(backends=backends):
-            chosen = [backend for backend in backends if backend.weight > 0]
-            if chosen:
-                body["route"] = _forward(route, chosen, scope)
-            else:
-                body["direct_response"] = _respond(_no_backend_status(route), "")
+        case Forward() as action:
+            body |= _forward(route, action, scope)
         case _:
             assert_never(route.action)
     return body
@@ -106,25 +99,22 @@ def _respond(status: int, text: str) -> Json:
     return {"status": status, **({"body": {"inline_string": text}} if text else {})}
 
 
-def _no_backend_status(route: Route) -> int:
-    """Gateway API asks for 500 where no backend can be used; Istio answers 503."""
-    return 500 if route.origin.kind in {"HTTPRoute", "GRPCRoute"} else 503
-
-
-def _forward(route: Route, backends: list[Backend], scope: PortScope) -> Json:
+def _forward(route: Route, action: Forward, scope: PortScope) -> Json:
+    backends = [backend for backend in action.backends if backend.weight > 0]
+    if not backends:
+        return {"direct_response": _respond(action.missing_status, "")}
     body: dict[str, Any] = {}
     if len(backends) == 1:
         body["cluster"] = _cluster(backends[0], scope)
     else:
         shares = [{"name": _cluster(backend, scope), "weight": backend.weight} for backend in backends]
         body["weighted_clusters"] = {"clusters": shares}
-    if _no_backend_status(route) == 500:
-        body["cluster_not_found_response_code"] = "INTERNAL_SERVER_ERROR"
+    body["cluster_not_found_response_code"] = _MISSING.get(action.missing_status, _MISSING[503])
     body["timeout"] = milliseconds(route.timeout_ms)
     authority = next((value for name, value in route.request_headers.set if _is_authority(name)), "")
     if authority:
         body["host_rewrite_literal"] = authority
-    return {**body, **retry_policy(route.retry)}
+    return {"route": {**body, **retry_policy(route.retry)}}
 
 
 def _cluster(backend: Backend, scope: PortScope) -> str:

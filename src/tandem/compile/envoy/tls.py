@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.ids import SpiffeId
-from tandem.compile.envoy.proto import ADS, Json, any_of, extension, typed_struct
+from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
 
 ALPN_HTTP: Final = "tandem-http"
 """Offered by a client side that has parsed requests: the server side parses them as well."""
@@ -47,7 +47,7 @@ def _selector(mapper: str, fields: Json) -> Json:
     Server and client side must both do it this way: a name that a listener has subscribed to in advance is never
     delivered to an on-demand selector (Envoy 1.40), and handshakes would wait for ever.
     """
-    chosen = {"name": "mapper", "typed_config": any_of(f"{_TLS}.cert_mappers.{mapper}", fields)}
+    chosen = {"name": "mapper", "typed_config": typed_struct(f"{_TLS}.cert_mappers.{mapper}", fields)}
     config = typed_struct(
         f"{_TLS}.cert_selectors.on_demand_secret.v3.Config", {"config_source": ADS, "certificate_mapper": chosen}
     )
