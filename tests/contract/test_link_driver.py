@@ -1,0 +1,274 @@
+"""What every LinkDriver does: the fake, and the real one in namespaces of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from netns.podlab import ip, lab, unmount_all
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.compile.links import compile_pod_link
+from tandem.drivers.link.fake import FakeLinks
+from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError, Owned
+from tandem.drivers.link.real import KernelLinks
+from tandem.state.links import HostSide, NodeNet, PodLink, Route
+
+HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+NET = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
+C1, C2 = ContainerId("c1"), ContainerId("c2")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A driver over a node with two pods' namespaces; `play` runs a playbook and closes the driver."""
+
+    make: Callable[[], LinkDriver]
+    pods: tuple[str, str]
+    node: str
+
+    def play(self, book: Callable[[LinkDriver], Awaitable[None]]) -> None:
+        async def main() -> None:
+            driver = self.make()
+            async with AsyncExitStack() as stack:
+                if isinstance(driver, KernelLinks):
+                    stack.push_async_callback(driver.close)
+                await driver.apply_node(NET)
+                await book(driver)
+
+        asyncio.run(main())
+
+
+@pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+    if request.param == "fake":
+        fake = FakeLinks()
+        fake.add_netns("/ns/1")
+        fake.add_netns("/ns/2")
+        yield Case(lambda: fake, ("/ns/1", "/ns/2"), "")
+        return
+    pins = tmp_path / "netns"
+    with lab() as spaces:
+        node, one, two = spaces.add("node"), spaces.add("one"), spaces.add("two")
+        try:
+            yield Case(lambda: KernelLinks(pins, node_netns=node), (one, two), node)
+        finally:
+            unmount_all(pins)
+
+
+def link(container: ContainerId = C1, address: str = "10.244.0.5") -> PodLink:
+    return compile_pod_link(container, "eth0", addresses=(address,), host=HOST)
+
+
+def test_a_created_link_is_closed_and_lacks_only_its_host_side(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link(), case.pods[0])
+        found = await driver.check(link(), case.pods[0])
+        assert [f"{link().host_ifname} is down" in found, len(found)] == [True, 3]
+
+    case.play(book)
+
+
+def test_an_opened_link_is_as_it_should_be(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link(), case.pods[0])
+        await driver.open(link())
+        assert await driver.check(link(), case.pods[0]) == ()
+
+    case.play(book)
+
+
+def test_create_twice_is_refused_and_changes_nothing(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link(), case.pods[0])
+        await driver.open(link())
+        with pytest.raises(LinkExistsError, match="exists already"):
+            await driver.create(link(), case.pods[0])
+        with pytest.raises(LinkExistsError):
+            await driver.create(link(), case.pods[1])
+        with pytest.raises(LinkExistsError):
+            await driver.create(link(C2, "10.244.0.6"), case.pods[0])
+        assert await driver.check(link(), case.pods[0]) == ()
+        assert (await driver.list_owned()).links == (link().host_ifname,)
+
+    case.play(book)
+
+
+def test_a_namespace_that_is_not_there_is_refused_by_name(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        for call in (driver.create(link(), "/no/such"), driver.check(link(), "/no/such"), driver.pin(C1, "/no/such")):
+            with pytest.raises(NetnsError, match="'/no/such'"):
+                await call
+        assert (await driver.list_owned()).pins == ()
+
+    case.play(book)
+
+
+def test_a_link_that_is_not_there_cannot_be_opened(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        with pytest.raises(DriverError, match=f"{link().host_ifname} is missing"):
+            await driver.open(link())
+
+    case.play(book)
+
+
+def test_remove_leaves_nothing_and_can_be_repeated(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link(), case.pods[0])
+        await driver.open(link())
+        for _ in range(2):
+            await driver.remove(link(), case.pods[0])
+        found = await driver.check(link(), case.pods[0])
+        assert f"host interface {link().host_ifname} is missing" in found
+        assert "interface eth0 is missing in the pod" in found
+        await driver.create(link(), case.pods[0])
+        await driver.open(link())
+        assert await driver.check(link(), case.pods[0]) == ()
+
+    case.play(book)
+
+
+def test_remove_without_a_namespace_is_fine(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link(), case.pods[0])
+        await driver.remove(link(), "")
+        assert (await driver.list_owned()).links == ()
+
+    case.play(book)
+
+
+def test_a_pin_leads_to_the_namespace_and_can_be_repeated(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        pin = await driver.pin(C1, case.pods[0])
+        assert await driver.pin(C1, case.pods[0]) == pin
+        await driver.create(link(), pin)
+        await driver.open(link())
+        assert await driver.check(link(), case.pods[0]) == ()
+        await driver.unpin(C1)
+        await driver.unpin(C1)
+        with pytest.raises(NetnsError):
+            await driver.check(link(), pin)
+
+    case.play(book)
+
+
+def test_node_addresses_and_routes_become_exactly_what_is_wanted(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        wanted = replace(NET, addresses=("10.244.0.1", "10.96.0.11"))
+        for _ in range(2):
+            await driver.apply_node(wanted)
+        owned = await driver.list_owned()
+        assert owned.addresses == ("10.244.0.1", "10.96.0.11")
+        assert owned.routes == ("10.244.0.0/24",)
+
+    case.play(book)
+
+
+def test_applying_the_node_leaves_the_routes_of_pods_alone(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link(), case.pods[0])
+        await driver.open(link())
+        await driver.apply_node(NET)
+        assert await driver.check(link(), case.pods[0]) == ()
+
+    case.play(book)
+
+
+def test_settings_are_set_and_their_former_values_returned(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        before = await driver.set_sysctls({"net.ipv4.ip_forward": "1"})
+        assert await driver.set_sysctls(before) == {"net.ipv4.ip_forward": "1"}
+        with pytest.raises(DriverError):
+            await driver.set_sysctls({"net.ipv4.no_such": "1"})
+
+    case.play(book)
+
+
+def test_a_sweep_of_pods_keeps_those_named(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        for container, address, netns in ((C1, "10.244.0.5", case.pods[0]), (C2, "10.244.0.6", case.pods[1])):
+            await driver.pin(container, netns)
+            await driver.create(link(container, address), netns)
+            await driver.open(link(container, address))
+        removed = await driver.sweep_pods(frozenset({C1}))
+        assert (removed.links, removed.pins) == ((link(C2).host_ifname,), (C2,))
+        assert await driver.check(link(), case.pods[0]) == ()
+        assert (await driver.list_owned()).pins == (C1,)
+
+    case.play(book)
+
+
+def test_a_sweep_leaves_nothing_of_ours_and_says_what_it_removed(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.pin(C1, case.pods[0])
+        await driver.create(link(), case.pods[0])
+        removed = await driver.sweep()
+        assert removed == Owned(
+            links=(link().host_ifname,), pins=(C1,), addresses=NET.addresses, routes=("10.244.0.0/24",)
+        )
+        assert not await driver.list_owned()
+        assert not await driver.sweep()
+
+    case.play(book)
+
+
+@pytest.mark.root
+def test_the_kernel_keeps_what_is_not_ours(tmp_path: Path) -> None:
+    with lab() as spaces:
+        node = spaces.add("node")
+        ip(node, "link", "add", "other0", "type", "veth", "peer", "name", "other1")
+        ip(node, "addr", "add", "192.0.2.77/32", "dev", "lo")
+        ip(node, "link", "set", "other0", "up")
+        ip(node, "route", "add", "198.51.100.0/24", "dev", "other0")
+
+        async def main() -> None:
+            driver = KernelLinks(tmp_path, node_netns=node)
+            await driver.apply_node(NET)
+            await driver.sweep()
+            await driver.close()
+
+        asyncio.run(main())
+        assert "other0" in ip(node, "link")
+        assert "192.0.2.77" in ip(node, "addr")
+        assert "198.51.100.0/24" in ip(node, "route")
+
+
+@pytest.mark.root
+def test_the_nodes_own_namespace_is_no_pod(tmp_path: Path) -> None:
+    with lab() as spaces:
+        node = spaces.add("node")
+
+        async def main() -> None:
+            driver = KernelLinks(tmp_path, node_netns=node)
+            with pytest.raises(NetnsError, match="the node's own"):
+                await driver.create(link(), node)
+            with pytest.raises(NetnsError, match="not a network namespace"):
+                await driver.create(link(), "/etc/hostname")
+            await driver.close()
+
+        asyncio.run(main())
+
+
+@pytest.mark.root
+def test_the_mtu_is_that_of_the_default_route(tmp_path: Path) -> None:
+    with lab() as spaces:
+        node = spaces.add("node")
+
+        async def main() -> list[int]:
+            driver = KernelLinks(tmp_path, node_netns=node)
+            found = [await driver.default_mtu()]
+            ip(node, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+            for name, mtu in (("up0", "1380"), ("up1", "1300")):
+                ip(node, "link", "set", name, "mtu", mtu, "up")
+            found.append(await driver.default_mtu())
+            ip(node, "route", "add", "default", "dev", "up0")
+            found.append(await driver.default_mtu())
+            await driver.close()
+            return found
+
+        assert asyncio.run(main()) == [1500, 1300, 1380]

@@ -1,0 +1,82 @@
+"""Namespaces of a test's own: a node and pods, unique by name, removed afterwards; and work done inside one of them."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Lab:
+    """Makes namespaces `tdcni-<unique>-<name>`; `path` is where one is found."""
+
+    def __init__(self) -> None:
+        self._prefix = f"tdcni-{uuid.uuid4().hex[:8]}-"
+        self._names: list[str] = []
+
+    def add(self, name: str) -> str:
+        full = self._prefix + name
+        subprocess.run(["ip", "netns", "add", full], check=True)
+        self._names.append(full)
+        return f"/run/netns/{full}"
+
+    def remove(self, name: str) -> None:
+        full = self._prefix + name
+        subprocess.run(["ip", "netns", "del", full], check=True)
+        self._names.remove(full)
+
+    def close(self) -> None:
+        for name in self._names:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+@contextmanager
+def lab() -> Iterator[Lab]:
+    made = Lab()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def inside(netns: str, work: Callable[[], T]) -> T:
+    """Run `work` in a thread that has entered the namespace."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with Path(netns).open() as handle:
+                if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
+                    raise OSError(ctypes.get_errno(), f"cannot enter {netns}")
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def ip(netns: str, *words: str) -> str:
+    """Output of `ip WORDS` in the namespace."""
+    name = Path(netns).name
+    return subprocess.run(["ip", "-n", name, *words], check=True, capture_output=True, text=True).stdout
+
+
+def unmount_all(directory: Path) -> None:
+    """Release what a test left pinned."""
+    for path in sorted(directory.glob("*")) if directory.is_dir() else ():
+        subprocess.run(["umount", path], check=False, capture_output=True)
+        with suppress(FileNotFoundError):
+            path.unlink()
