@@ -1,0 +1,270 @@
+"""The API as an ASGI application. In: HTTP requests with the bearer token; out: Kubernetes-shaped answers.
+
+Every refusal is a `Status` object. What is decided about objects is in `verbs.py` and `reading.py`; here is HTTP only.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tandem.apiserver import discovery, openapi
+from tandem.apiserver.deletion import Options
+from tandem.apiserver.errors import Refusal
+from tandem.apiserver.paths import NO_SUCH_PATH, parse_path
+from tandem.apiserver.reading import Reader, reply
+from tandem.apiserver.records import Record
+from tandem.apiserver.store import Store
+from tandem.apiserver.verbs import Verbs, Where
+from tandem.apiserver.watch import StreamResponse
+from tandem.base.clock import SystemClock
+from tandem.base.secret import Secret
+
+BODY_LIMIT: Final = 3 * 1024 * 1024
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+APPLY: Final = "application/apply-patch+yaml"
+Advise = Callable[[dict[str, Any]], list[str]]
+
+
+class LogReader(Protocol):
+    """Gives a container's log; raises FileNotFoundError where there is none (yet)."""
+
+    def __call__(
+        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool
+    ) -> AsyncIterator[bytes]:
+        """The log's bytes: all, or the last `tail` lines; `follow` goes on with what comes."""
+
+
+def build_app(
+    store: Store,
+    *,
+    token: Secret,
+    advise: Advise | None = None,
+    log_reader: LogReader | None = None,
+    extra_routes: Sequence[BaseRoute] = (),
+) -> Starlette:
+    """The application over a Store; makes the built-in namespaces. `advise` gives warnings for what is written."""
+    api = _Api(store, advise, log_reader)
+    api.verbs.ensure_built_in()
+    app = Starlette(
+        routes=[*extra_routes, Route("/{path:path}", api.endpoint, methods=list(METHODS))],
+        middleware=[Middleware(_Guard, token=token)],
+    )
+    app.state.store = store
+    return app
+
+
+class _Guard:
+    """Lets requests with the bearer token through, and turns a Refusal into a Status."""
+
+    def __init__(self, app: ASGIApp, token: Secret) -> None:
+        self._app = app
+        self._wanted = b"Bearer " + token.reveal()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            given = next((v for k, v in scope["headers"] if k == b"authorization"), b"")
+            if not hmac.compare_digest(given, self._wanted):
+                await _refused(Refusal(401, "Unauthorized"))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _refused(refusal: Refusal) -> Response:
+    return reply(refusal.status, status=refusal.code)
+
+
+class _Api:
+    """One method per kind of request."""
+
+    def __init__(self, store: Store, advise: Advise | None, log_reader: LogReader | None) -> None:
+        clock = SystemClock()
+        self.verbs = Verbs(store, clock=clock)
+        self._store = store
+        self._reader = Reader(store, clock)
+        self._advise = advise
+        self._log_reader = log_reader
+
+    async def endpoint(self, request: Request) -> ASGIApp:
+        """Answer one request."""
+        path = request.url.path
+        try:
+            found = _fixed(path) if request.method == "GET" else None
+            return found or await self._object(request, parse_path(path))
+        except Refusal as refusal:
+            return _refused(refusal)
+        except msgspec.MsgspecError as err:
+            return _refused(Refusal(400, f"the body cannot be decoded: {err}"))
+
+    async def _object(self, request: Request, where: Where) -> ASGIApp:
+        match request.method:
+            case "GET":
+                return self._get(request, where)
+            case "POST" if not where.name:
+                record = self.verbs.create(where, await _json(request), dry_run=_dry_run(request))
+                return self._written(request, where, record, status=201)
+            case "PUT" if where.name:
+                record = self.verbs.update(where, await _json(request), dry_run=_dry_run(request))
+                return self._written(request, where, record)
+            case "PATCH" if where.name:
+                media = request.headers.get("content-type", "").partition(";")[0].strip()
+                if media == APPLY:
+                    text = "server-side apply is not supported; use kubectl apply without --server-side"
+                    raise Refusal(415, text)
+                record = self.verbs.patch(where, await _json(request), media, dry_run=_dry_run(request))
+                return self._written(request, where, record)
+            case "DELETE":
+                return await self._delete(request, where)
+        raise Refusal(405, f"{request.method} is not possible on {request.url.path}")
+
+    def _get(self, request: Request, where: Where) -> ASGIApp:
+        query, accept = request.query_params, request.headers.get("accept", "")
+        if where.subresource == "log":
+            return self._log(request, where)
+        if query.get("watch") in {"true", "1"}:
+            return self._reader.watch(where, query, accept)
+        if not where.name:
+            return self._reader.collection(where, query, accept)
+        return self._reader.one(where, self.verbs.current(where), accept)
+
+    async def _delete(self, request: Request, where: Where) -> Response:
+        options = await _delete_options(request)
+        if where.subresource:
+            raise Refusal(405, "a subresource cannot be deleted")
+        if where.name:
+            record, gone = self.verbs.delete(where, options, dry_run=_dry_run(request))
+            return reply(_deleted(record)) if gone else self._reader.one(where, record, "")
+        listed = self._reader.collection(where, request.query_params, "")
+        for item in msgspec.json.decode(listed.body)["items"]:
+            meta = item["metadata"]
+            target = msgspec.structs.replace(where, namespace=meta.get("namespace", ""), name=meta["name"])
+            if self._store.get(target.kind, target.namespace, target.name) is not None:  # an owner may have taken it
+                self.verbs.delete(target, options, dry_run=_dry_run(request))
+        return listed
+
+    def _written(self, request: Request, where: Where, record: Record, *, status: int = 200) -> Response:
+        response = self._reader.one(where, record, request.headers.get("accept", ""), status=status)
+        if self._advise is not None and not where.subresource:
+            for text in self._advise(record.raw):
+                response.headers.append("Warning", f'299 - "{_quoted(text)}"')
+        return response
+
+    def _log(self, request: Request, where: Where) -> ASGIApp:
+        pod = self.verbs.current(where)
+        query = request.query_params
+        names = [c["name"] for c in pod.raw["spec"].get("containers", ())]
+        container = query.get("container") or (names[0] if len(names) == 1 else "")
+        if not container:
+            text = f"a container name must be specified for pod {where.name}, choose one of: [{' '.join(names)}]"
+            raise Refusal(400, text)
+        if container not in names + [c["name"] for c in pod.raw["spec"].get("initContainers", ())]:
+            raise Refusal(400, f"container {container} is not valid for pod {where.name}")
+        if self._log_reader is None:
+            raise Refusal(404, "this server has no logs")
+        tail = query.get("tailLines", "")
+        lines = int(tail) if tail.isdigit() else None
+        follow = query.get("follow") in {"true", "1"}
+        try:
+            chunks = self._log_reader(where.namespace, where.name, container, tail=lines, follow=follow)
+        except FileNotFoundError as err:
+            text = f"container {container} of pod {where.name} has written no log yet"
+            raise Refusal(404, text) from err
+        return StreamResponse(chunks, "text/plain")
+
+
+def _fixed(path: str) -> Response | None:
+    """Discovery, version, health: what does not depend on objects. None if the path is not one of them."""
+    parts = [p for p in path.split("/") if p]
+    match parts:
+        case ["healthz" | "livez" | "readyz"]:
+            return Response(b"ok", media_type="text/plain")
+        case ["openapi", "v3", *rest] if rest:
+            body = openapi.document("/".join(rest))
+            return _or_404(Response(body, media_type="application/json") if body else None)
+    made = _document(parts)
+    return None if made is None else _or_404(reply(made) if made else None)
+
+
+FIXED: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "api": discovery.api_versions,
+    "apis": discovery.group_list,
+    "version": lambda: discovery.VERSION,
+    "openapi/v3": openapi.index,
+}
+
+
+def _document(parts: list[str]) -> dict[str, Any] | None:
+    """The document at a path: empty if it would be one and is not there, None if the path is about objects."""
+    made = FIXED.get("/".join(parts))
+    if made is not None:
+        return made()
+    match parts:
+        case ["apis", group]:
+            return discovery.group(group) or {}
+        case ["api", version]:
+            return discovery.resource_list("", version) or {}
+        case ["apis", group, version]:
+            return discovery.resource_list(group, version) or {}
+    return None
+
+
+def _or_404(response: Response | None) -> Response:
+    if response is None:
+        raise Refusal(404, NO_SUCH_PATH)
+    return response
+
+
+async def _body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise Refusal(413, f"the body is larger than {BODY_LIMIT} bytes")
+    return body
+
+
+async def _json(request: Request) -> Any:
+    media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if not media.endswith("json"):
+        raise Refusal(415, f"the body must be JSON, not {media}")
+    return msgspec.json.decode(await _body(request))
+
+
+async def _delete_options(request: Request) -> Options:
+    body = await _body(request)
+    raw = msgspec.json.decode(body) if body else {}
+    query = request.query_params
+    if isinstance(raw, dict):
+        if query.get("gracePeriodSeconds", "").isdigit():
+            raw.setdefault("gracePeriodSeconds", int(query["gracePeriodSeconds"]))
+        if "propagationPolicy" in query:
+            raw.setdefault("propagationPolicy", query["propagationPolicy"])
+    return msgspec.convert(raw, type=Options)
+
+
+def _dry_run(request: Request) -> bool:
+    values = request.query_params.getlist("dryRun")
+    if any(v not in {"", "All"} for v in values):
+        raise Refusal(400, f"dryRun: {values[0]!r} is not supported; supported is All")
+    return "All" in values
+
+
+def _deleted(record: Record) -> dict[str, Any]:
+    kind = record.kind
+    details = {"name": record.name, "group": kind.group, "kind": kind.plural, "uid": record.meta.get("uid", "")}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def _quoted(text: str) -> str:
+    """A quoted-string of RFC 9110, in one line of Latin-1."""
+    plain = " ".join(text.split()).encode("latin-1", "replace").decode("latin-1")
+    return plain.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,214 @@
+"""Objects as rows of a Table, for `kubectl get`. Pure: raw objects and the present time in, cells out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from tandem.apiserver.records import Record
+from tandem.base.clock import parse_rfc3339
+
+Raw = dict[str, Any]
+Cell = Callable[[Raw], object]
+
+
+def age(seconds: float) -> str:
+    """`45s`, `3m10s`, `12m`, `5h`, `3d`: as kubectl writes durations."""
+    whole = max(int(seconds), 0)
+    for limit, unit, below in (
+        (120, 1, ""),
+        (600, 60, "s"),
+        (10_800, 60, ""),
+        (28_800, 3600, "m"),
+        (172_800, 3600, ""),
+    ):
+        if whole < limit:
+            letter = {1: "s", 60: "m", 3600: "h"}[unit]
+            rest = whole % unit // {"s": 1, "m": 60, "": 1}[below] if below else 0
+            return f"{whole // unit}{letter}" + (f"{rest}{below}" if rest else "")
+    return f"{whole // 86_400}d"
+
+
+def _get(raw: Raw, path: str, missing: str = "") -> Any:
+    value: Any = raw
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return missing if value is None or value in ("", [], {}) else value
+
+
+def _at(path: str, missing: str = "<none>") -> Cell:
+    return lambda raw: _get(raw, path, missing)
+
+
+def _joined(path: str, missing: str = "<none>") -> Cell:
+    return lambda raw: ",".join(str(v) for v in _get(raw, path) or ()) or missing
+
+
+def _length(path: str) -> Cell:
+    return lambda raw: len(_get(raw, path) or ())
+
+
+def _pairs(path: str) -> Cell:
+    return lambda raw: ",".join(f"{k}={v}" for k, v in sorted((_get(raw, path) or {}).items())) or "<none>"
+
+
+def _condition(kind: str) -> Cell:
+    def cell(raw: Raw) -> str:
+        status = raw.get("status") or {}
+        conditions = list(status.get("conditions") or ())
+        for parent in status.get("parents") or ():
+            conditions += parent.get("conditions") or ()
+        return next((str(c.get("status")) for c in conditions if c.get("type") == kind), "")
+
+    return cell
+
+
+def _ready(raw: Raw) -> str:
+    states = _get(raw, "status.containerStatuses") or []
+    return f"{sum(bool(s.get('ready')) for s in states)}/{len(_get(raw, 'spec.containers') or ())}"
+
+
+def _restarts(raw: Raw) -> int:
+    return sum(s.get("restartCount", 0) for s in _get(raw, "status.containerStatuses") or ())
+
+
+def pod_status(raw: Raw) -> str:
+    """The STATUS column: Terminating, the reason why a container waits or ended, else the phase."""
+    if raw["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    for state in _get(raw, "status.containerStatuses") or ():
+        for name in ("waiting", "terminated"):
+            reason = _get(state, f"state.{name}.reason")
+            if reason:
+                return str(reason)
+    return str(_get(raw, "status.reason") or _get(raw, "status.phase", "Pending"))
+
+
+def _node_status(raw: Raw) -> str:
+    state = {"True": "Ready", "False": "NotReady"}.get(str(_condition("Ready")(raw)), "Unknown")
+    return state + (",SchedulingDisabled" if _get(raw, "spec.unschedulable") else "")
+
+
+def _node_address(raw: Raw) -> str:
+    found = (str(a["address"]) for a in _get(raw, "status.addresses") or () if a.get("type") == "InternalIP")
+    return next(found, "<none>")
+
+
+def _ports(raw: Raw) -> str:
+    return ",".join(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in _get(raw, "spec.ports") or ()) or "<none>"
+
+
+def _endpoints(raw: Raw) -> str:
+    found = [a for e in raw.get("endpoints") or () for a in e.get("addresses") or ()]
+    return ",".join(found[:3]) + (f" + {len(found) - 3} more..." if len(found) > 3 else "") or "<unset>"
+
+
+def _slice_ports(raw: Raw) -> str:
+    return ",".join(str(p.get("port", "*")) for p in raw.get("ports") or ()) or "<unset>"
+
+
+def _deployment_ready(raw: Raw) -> str:
+    return f"{_get(raw, 'status.readyReplicas', '0')}/{_get(raw, 'spec.replicas', '0')}"
+
+
+def _count(path: str) -> Cell:
+    return lambda raw: _get(raw, path, "0")
+
+
+def _images(raw: Raw) -> str:
+    return ",".join(c.get("image", "") for c in _get(raw, "spec.template.spec.containers") or ())
+
+
+AGE: Final = "Age"
+# (name, priority, cell); priority 1 is shown by `-o wide` only. Name comes first in each table.
+COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
+    "Namespace": (("Status", 0, _at("status.phase")), (AGE, 0, None)),
+    "Node": (
+        ("Status", 0, _node_status),
+        (AGE, 0, None),
+        ("Internal-IP", 1, _node_address),
+        ("Pod-CIDR", 1, _at("spec.podCIDR")),
+    ),
+    "ServiceAccount": (("Secrets", 0, _length("secrets")), (AGE, 0, None)),
+    "ConfigMap": (("Data", 0, _length("data")), (AGE, 0, None)),
+    "Secret": (("Type", 0, _at("type")), ("Data", 0, _length("data")), (AGE, 0, None)),
+    "Service": (
+        ("Type", 0, _at("spec.type")),
+        ("Cluster-IP", 0, _at("spec.clusterIP")),
+        ("External-IP", 0, _at("spec.externalName")),
+        ("Port(s)", 0, _ports),
+        (AGE, 0, None),
+        ("Selector", 1, _pairs("spec.selector")),
+    ),
+    "Pod": (
+        ("Ready", 0, _ready),
+        ("Status", 0, pod_status),
+        ("Restarts", 0, _restarts),
+        (AGE, 0, None),
+        ("IP", 1, _at("status.podIP")),
+        ("Node", 1, _at("spec.nodeName")),
+    ),
+    "Deployment": (
+        ("Ready", 0, _deployment_ready),
+        ("Up-to-date", 0, _count("status.updatedReplicas")),
+        ("Available", 0, _count("status.availableReplicas")),
+        (AGE, 0, None),
+        ("Images", 1, _images),
+        ("Selector", 1, _pairs("spec.selector.matchLabels")),
+    ),
+    "EndpointSlice": (
+        ("AddressType", 0, _at("addressType")),
+        ("Ports", 0, _slice_ports),
+        ("Endpoints", 0, _endpoints),
+        (AGE, 0, None),
+    ),
+    "NetworkPolicy": (
+        ("Pod-Selector", 0, _pairs("spec.podSelector.matchLabels")),
+        ("Types", 0, _joined("spec.policyTypes")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "VirtualService": (
+        ("Gateways", 0, _joined("spec.gateways", "")),
+        ("Hosts", 0, _joined("spec.hosts", "")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "DestinationRule": (("Host", 0, _at("spec.host")), ("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "PeerAuthentication": (
+        ("Mode", 0, _at("spec.mtls.mode", "")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "HTTPRoute": (
+        ("Hostnames", 0, _joined("spec.hostnames", "")),
+        ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+}
+
+
+def table(kind: str, records: Sequence[Record], now: float, *, version: str, whole: bool = False) -> Raw:
+    """A meta.k8s.io/v1 Table of records of one kind; `whole` puts the objects in, not only their metadata."""
+    columns = COLUMNS[kind]
+    definitions = [_definition("Name", 0, "name")] + [_definition(name, priority) for name, priority, _ in columns]
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": version},
+        "columnDefinitions": definitions,
+        "rows": [_row(record, columns, now, whole=whole) for record in records],
+    }
+
+
+def _definition(name: str, priority: int, form: str = "") -> Raw:
+    return {"name": name, "type": "string", "format": form, "description": "", "priority": priority}
+
+
+def _row(record: Record, columns: Sequence[tuple[str, int, Cell | None]], now: float, *, whole: bool) -> Raw:
+    born = record.meta.get("creationTimestamp")
+    old = age(now - parse_rfc3339(born)) if born else "<unknown>"
+    cells = [record.name, *(cell(record.raw) if cell else old for _, _, cell in columns)]
+    partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": record.meta}
+    return {"cells": cells, "object": record.raw if whole else partial}

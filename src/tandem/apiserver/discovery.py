@@ -1,0 +1,95 @@
+"""What a client asks first: groups, versions, resources. Pure data from the registry of kinds."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from tandem.model.kinds import KINDS, Kind
+
+Raw = dict[str, Any]
+VERSION: Final = {
+    "major": "1",
+    "minor": "32",
+    "gitVersion": "v1.32.0+tandem",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "",
+    "compiler": "",
+    "platform": "linux/amd64",
+}
+VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+IN_ALL: Final = frozenset({"pods", "services", "deployments"})
+
+
+@cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """The versions of each named group, the preferred one first."""
+    found: dict[str, list[str]] = {}
+    for kind in KINDS:
+        if kind.group:
+            versions = found.setdefault(kind.group, [])
+            versions += [v for v in kind.versions if v not in versions]
+    return {g: tuple(v) for g, v in found.items()}
+
+
+def api_versions() -> Raw:
+    """/api."""
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+
+
+def group(name: str) -> Raw | None:
+    """/apis/<group>."""
+    versions = groups().get(name)
+    if versions is None:
+        return None
+    entries = [{"groupVersion": f"{name}/{v}", "version": v} for v in versions]
+    return {"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": entries, "preferredVersion": entries[0]}
+
+
+def group_list() -> Raw:
+    """/apis."""
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(name) for name in groups()]}
+
+
+def find(group_name: str, version: str, plural: str) -> Kind | None:
+    """The kind behind a path."""
+    return _by_path().get((group_name, version, plural))
+
+
+@cache
+def _by_path() -> dict[tuple[str, str, str], Kind]:
+    return {(k.group, v, k.plural): k for k in KINDS for v in k.versions}
+
+
+def resource_list(group_name: str, version: str) -> Raw | None:
+    """/api/v1 and /apis/<group>/<version>."""
+    kinds = [k for k in KINDS if k.group == group_name and version in k.versions]
+    if not kinds:
+        return None
+    resources: list[Raw] = []
+    for kind in kinds:
+        entry: Raw = {
+            "name": kind.plural,
+            "singularName": kind.singular,
+            "namespaced": kind.namespaced,
+            "kind": kind.kind,
+            "verbs": list(VERBS),
+        }
+        if kind.short:
+            entry["shortNames"] = list(kind.short)
+        if kind.plural in IN_ALL:
+            entry["categories"] = ["all"]
+        resources.append(entry)
+        if kind.status:
+            resources.append(_sub(kind, "status", ["get", "patch", "update"]))
+        if kind.kind == "Pod":
+            resources.append(_sub(kind, "log", ["get"]))
+    name = f"{group_name}/{version}" if group_name else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": resources}
+
+
+def _sub(kind: Kind, name: str, verbs: list[str]) -> Raw:
+    full = f"{kind.plural}/{name}"
+    return {"name": full, "singularName": "", "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs}

@@ -1,0 +1,84 @@
+"""A running API server on a free loopback port, for tests that need the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tandem.apiserver.app import build_app
+from tandem.apiserver.kubeconfig import write_kubeconfig
+from tandem.apiserver.server import listen, serve_on
+from tandem.apiserver.store import Store
+from tandem.apiserver.tls import serving_certificate
+from tandem.base.secret import Secret
+
+TOKEN = Secret(b"test-token")
+
+
+async def log_lines(
+    namespace: str, name: str, container: str, *, tail: int | None, follow: bool
+) -> AsyncIterator[bytes]:
+    """A log of two lines that names what was asked."""
+    yield f"{namespace}/{name}/{container}\n".encode()
+    yield f"tail={tail} follow={follow}\n".encode()
+
+
+class RunningServer:
+    """The server in a thread of its own; `kubectl` runs the real client against it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.kubeconfig = directory / "kubeconfig"
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._main)
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> RunningServer:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+    def kubectl(self, *arguments: str, stdin: str = "", timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        """Run kubectl; its cache lies in the test's directory."""
+        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
+        environment = {**os.environ, "HOME": str(self.directory), "KUBECACHEDIR": str(self.directory / "cache")}
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+        )
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._task = self._loop.create_task(self._serve())
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        store = Store(self.directory / "api.db")
+        try:
+            app = build_app(store, token=TOKEN, advise=lambda raw: [f"looked at {raw['kind']}"], log_reader=log_lines)
+            tls = serving_certificate(self.directory)
+            sock = listen("127.0.0.1", 0)
+            port = sock.getsockname()[1]
+            write_kubeconfig(self.kubeconfig, f"https://127.0.0.1:{port}", TOKEN, tls.ca_pem)
+            started = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(serve_on(app, sock, tls=tls, started=started))
+                await started.wait()
+                self._ready.set()
+        finally:
+            store.close()
