@@ -229,6 +229,24 @@ def test_a_name_beside_the_wildcard_is_answered_too() -> None:
     assert sent(session.on_wanted({CDS: want(a="1", **{"on-demand": "1"})})) == [(CDS, ["on-demand@1"], [])]
 
 
+def test_endpoints_are_sent_again_after_their_changed_cluster() -> None:
+    session = Session(ORDER, {CDS: EDS})
+    session.on_wanted({CDS: want(a="1", b="1"), EDS: want(a="7", b="7")})
+    session.on_request(ask(CDS))
+    session.on_request(ask(EDS, "a", "b"))
+    got = sent(session.on_wanted({CDS: want(a="2", b="1", new="1"), EDS: want(a="7", b="7")}))
+    assert got == [(CDS, ["a@2", "new@1"], []), (EDS, ["a@7"], [])]
+    assert sent(session.on_wanted({EDS: want(a="7", b="7")})) == []
+
+
+def test_endpoints_are_sent_again_when_a_cluster_changed_while_away() -> None:
+    session = Session(ORDER, {CDS: EDS})
+    session.on_wanted({CDS: want(a="2", b="1"), EDS: want(a="7", b="7")})
+    assert sent(session.on_request(ask(CDS, has={"a": "1", "b": "1"}))) == [(CDS, ["a@2"], [])]
+    got = sent(session.on_request(ask(EDS, "a", "b", has={"a": "7", "b": "7"})))
+    assert got == [(EDS, ["a@7"], [])]
+
+
 def test_a_resource_is_held_until_its_removal_is_acknowledged() -> None:
     session = subscribed(a="1")
     assert session.holds(CDS, "a")

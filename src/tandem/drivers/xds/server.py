@@ -20,6 +20,7 @@ from tandem.drivers.xds import codec
 from tandem.drivers.xds.board import Board, Stream
 from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.session import Session
+from tandem.state.xds import CLUSTER, ENDPOINT
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,9 @@ UNLIMITED: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
 )
+
+# Envoy warms a changed cluster only when its endpoints are sent again.
+FOLLOWS: Final = {CLUSTER: ENDPOINT}
 
 Unary = Callable[[str, bytes], Awaitable[bytes]]
 Push = Callable[[str, bytes], None]
@@ -135,7 +139,7 @@ class XdsServer(Board):
         request = codec.decode_request(first)
         if not request.node:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first request of a stream must carry node.id")
-        stream = self.opened(request.node, Session(self._order))
+        stream = self.opened(request.node, Session(self._order, FOLLOWS))
         stream.inbox.append(request)
         try:
             async with asyncio.TaskGroup() as group:

@@ -6,6 +6,8 @@ Rules kept here:
 - A version is sent once. What the client refused is sent again only when it changes (or is asked for by name anew).
 - Every wildcard subscription is answered at least once, if only with nothing: the client learns that it is complete.
 - Names that do not exist are answered as removed, so that nobody waits for a timeout; they are sent when they appear.
+- A changed resource of a type that others follow sends its follower of the same name again (Envoy warms a changed
+  cluster only when it hears of its endpoints anew, and does not ask for them: without this it waits 15 seconds).
 - If a refusal does not name its culprits, each resource of that response is sent again alone, and so names itself.
 """
 
@@ -47,10 +49,15 @@ class _Sent:
 
 
 class Session:
-    """The server's end of one stream; `order` is the order of types, those outside of it come last and empty."""
+    """The server's end of one stream.
 
-    def __init__(self, order: Iterable[str]) -> None:
+    `order` is the order of types, those outside of it come last and empty; `follows`: type -> the type that follows it.
+    """
+
+    def __init__(self, order: Iterable[str], follows: Mapping[str, str] | None = None) -> None:
         self._order = tuple(order)
+        self._follows = dict(follows or {})
+        self._renew: dict[str, set[str]] = {url: set() for url in self._follows.values()}
         self._wanted: dict[str, Mapping[str, Encoded]] = {}
         self._types: dict[str, _Type] = {}
         self._waiting: dict[str, _Sent] = {}
@@ -96,6 +103,9 @@ class Session:
         if self._ready(url) and (first or request.subscribe or request.unsubscribe):
             self._ask_again(state, request, asked)
             actions += self._push(url, self._changed(url), self._vanished(url))
+            follower = self._follows.get(url)
+            if follower in self._types and (changed := self._changed(follower)):
+                actions += self._push(follower, changed, ())
         return actions
 
     def _subscribe(self, state: _Type, request: Request, *, first: bool) -> tuple[str, ...]:
@@ -129,9 +139,9 @@ class Session:
         return known + sorted(set(urls) - set(known))
 
     def _changed(self, url: str) -> tuple[Encoded, ...]:
-        state, wanted = self._types[url], self._wanted.get(url, {})
+        state, wanted, renew = self._types[url], self._wanted.get(url, {}), self._renew.get(url, ())
         names = wanted if state.wildcard else sorted(state.names & wanted.keys())
-        return tuple(wanted[n] for n in names if state.sent.get(n) != wanted[n].version)
+        return tuple(wanted[n] for n in names if n in renew or state.sent.get(n) != wanted[n].version)
 
     def _vanished(self, url: str) -> tuple[str, ...]:
         if not self._ready(url):
@@ -147,6 +157,11 @@ class Session:
         if not (resources or removed or due):
             return []
         state.answered = True
+        if follower := self._follows.get(url):
+            known = {r.name for r in resources if state.sent.get(r.name, _ABSENT) != _ABSENT}
+            self._renew[follower].update(known)
+        if url in self._renew:
+            self._renew[url].difference_update(r.name for r in resources)
         for resource in resources:
             state.sent[resource.name] = resource.version
         for name in removed:

@@ -1,0 +1,1 @@
+"""The node's Envoy: its bootstrap, its process and its admin interface. Configuration comes by xDS."""

@@ -1,0 +1,63 @@
+"""A Proxy without a process: for tests of what is built on it. Passes the contract tests of the real one."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tandem.drivers.envoy.port import ProxyError, ProxyStatus
+
+
+class FakeProxy:
+    """Runs when started; `die()` ends it, `fail_next(text)` makes the next start fail."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._next_pid = 1000
+        self._restarts = 0
+        self._failure = ""
+        self._died = asyncio.Event()
+
+    def fail_next(self, text: str) -> None:
+        """The next start raises ProxyError."""
+        self._failure = text
+
+    def die(self) -> None:
+        """As if it had been killed."""
+        self._pid = 0
+        self._died.set()
+
+    async def start(self) -> None:
+        """Idempotent."""
+        if self._failure:
+            text, self._failure = self._failure, ""
+            raise ProxyError(text)
+        if not self._pid:
+            self._next_pid += 1
+            self._pid = self._next_pid
+            self._died.clear()
+
+    async def run(self) -> None:
+        """Start again at each death, at once."""
+        while True:
+            await self.start()
+            await self._died.wait()
+            self._restarts += 1
+
+    async def wait_ready(self, deadline: float) -> None:
+        """Ready as soon as it runs."""
+        try:
+            async with asyncio.timeout(deadline):
+                while not self._pid:  # noqa: ASYNC110 - as the real one polls
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            raise ProxyError(f"Envoy (not running) is not ready after {deadline:g} s") from None
+
+    async def status(self) -> ProxyStatus:
+        """As the real one tells."""
+        return ProxyStatus(
+            pid=self._pid, version="fake" if self._pid else "", ready=bool(self._pid), restarts=self._restarts
+        )
+
+    async def stop(self, drain: float = 0.0) -> None:  # noqa: ARG002 - there are no connections to drain
+        """Idempotent."""
+        self._pid = 0

@@ -1,0 +1,44 @@
+"""What the agent needs of its Envoy's process; the real one is `process.py`, the fake `fake.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tandem.base.problems import DriverError
+
+
+class ProxyError(DriverError):
+    """Envoy does not start or does not become ready; the text names its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyStatus:
+    """For `tandem status`."""
+
+    pid: int = 0
+    """0: not running."""
+    version: str = ""
+    ready: bool = False
+    adopted: bool = False
+    """True if it was started by an earlier agent."""
+    restarts: int = 0
+
+
+class Proxy(Protocol):
+    """The life of one Envoy."""
+
+    async def start(self) -> None:
+        """Adopt the Envoy that an earlier agent left, if it is current, else start one. Idempotent."""
+
+    async def run(self) -> None:
+        """Start it again whenever it dies, with back-off. Ends only when cancelled, and leaves it alive."""
+
+    async def wait_ready(self, deadline: float) -> None:
+        """Return when it has its first configuration; raises ProxyError after `deadline` seconds."""
+
+    async def status(self) -> ProxyStatus:
+        """How it is now."""
+
+    async def stop(self, drain: float = 0.0) -> None:
+        """End it (after cancelling `run`) and remove its files; connections may finish for `drain` seconds."""

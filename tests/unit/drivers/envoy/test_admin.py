@@ -1,0 +1,34 @@
+"""Answers of the admin interface, parsed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tandem.drivers.envoy.admin import Admin, AdminError, parse_response
+
+
+def test_a_plain_answer() -> None:
+    assert parse_response(b"HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\nINITIALIZING") == (503, b"INITIALIZING")
+
+
+def test_a_chunked_answer() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert parse_response(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n") == (200, b"abcde")
+
+
+@pytest.mark.parametrize(
+    "data", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\nabc"]
+)
+def test_an_answer_that_is_cut_short_is_an_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match="ends within"):
+        parse_response(data)
+
+
+def test_an_absent_envoy_is_not_ready(tmp_path: Path) -> None:
+    admin = Admin(tmp_path / "none.sock")
+    assert asyncio.run(admin.ready()) is False
+    with pytest.raises(AdminError, match=r"none\.sock: GET /server_info"):
+        asyncio.run(admin.server_info())
