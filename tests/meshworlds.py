@@ -1,0 +1,57 @@
+"""Builders of routing objects for tests: `vs("a", hosts=[...], http=[...])`; all of them go through `model.parse`."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from tandem.model.gateway import HTTPRoute
+from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
+from tandem.model.meta import Object
+from tandem.model.parse import parse
+
+Raw = dict[str, Any]
+
+
+def _object(api: str, kind: str, key: tuple[str, str, str], spec: Raw) -> Object:
+    name, namespace, created = key
+    meta: Raw = {"name": name, "namespace": namespace, "uid": f"uid-{kind}-{namespace}-{name}", "generation": 1}
+    if created:
+        meta["creationTimestamp"] = created
+    return parse({"apiVersion": api, "kind": kind, "metadata": meta, "spec": spec})
+
+
+def vs(name: str = "vs", *, ns: str = "default", created: str = "", **spec: Any) -> VirtualService:
+    """A VirtualService; keywords are the fields of its spec."""
+    return cast("VirtualService", _object("networking.istio.io/v1", "VirtualService", (name, ns, created), spec))
+
+
+def dr(name: str = "dr", *, ns: str = "default", created: str = "", **spec: Any) -> DestinationRule:
+    """A DestinationRule; keywords are the fields of its spec."""
+    return cast("DestinationRule", _object("networking.istio.io/v1", "DestinationRule", (name, ns, created), spec))
+
+
+def peerauth(name: str = "pa", *, ns: str = "default", created: str = "", **spec: Any) -> PeerAuthentication:
+    """A PeerAuthentication; keywords are the fields of its spec."""
+    return cast("PeerAuthentication", _object("security.istio.io/v1", "PeerAuthentication", (name, ns, created), spec))
+
+
+def httproute(name: str = "hr", *, ns: str = "default", created: str = "", **spec: Any) -> HTTPRoute:
+    """An HTTPRoute; keywords are the fields of its spec."""
+    return cast("HTTPRoute", _object("gateway.networking.k8s.io/v1", "HTTPRoute", (name, ns, created), spec))
+
+
+def to(host: str, subset: str = "", weight: int | None = None, port: int = 0) -> Raw:
+    """A VirtualService's route destination."""
+    raw: Raw = {"destination": {"host": host}}
+    if subset:
+        raw["destination"]["subset"] = subset
+    if port:
+        raw["destination"]["port"] = {"number": port}
+    if weight is not None:
+        raw["weight"] = weight
+    return raw
+
+
+def parent(name: str, **more: Any) -> Raw:
+    """A parentRef that is a Service."""
+    return {"group": "", "kind": "Service", "name": name, **more}

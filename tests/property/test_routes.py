@@ -1,0 +1,292 @@
+"""A tiny evaluator of MeshIR agrees with the reference evaluator of the objects, on random worlds and requests."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+
+from builders import service
+from meshworlds import dr, httproute, vs
+from tandem.ir.mesh import (
+    Exact,
+    Forward,
+    MeshIR,
+    PathPrefix,
+    Prefix,
+    Present,
+    Regex,
+    Respond,
+    Route,
+    RouteMatch,
+    StringMatch,
+)
+from tandem.model.meta import Object
+from tandem.model.world import World
+from tandem.reference.request import Request
+from tandem.reference.routes import decide
+from tandem.translate.mesh import translate_mesh
+from tandem.translate.options import Options
+
+NAMESPACES = ("default", "shop")
+NAMES = ("a", "b")
+PORTS = (80, 81)
+PATHS = ("/", "/v1", "/v1/x", "/v1x", "/V1", "/v2", "/v1?k=1", "/v2?k=2&k=1")
+CREATED = ("", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+
+
+def _holds(match: StringMatch, value: str | None, *, ignore_case: bool = False) -> bool:
+    if value is None:
+        return False
+    if isinstance(match, Present):
+        return True
+    wanted = match.value
+    if isinstance(match, Regex):
+        return re.fullmatch(wanted, value) is not None
+    if ignore_case:
+        wanted, value = wanted.lower(), value.lower()
+    if isinstance(match, Exact):
+        return value == wanted
+    if isinstance(match, Prefix):
+        return value.startswith(wanted)
+    assert isinstance(match, PathPrefix)
+    return value == wanted or value.startswith(wanted + "/")
+
+
+def _match(match: RouteMatch, request: Request) -> bool:
+    url = urlsplit(request.path)
+    query: dict[str, str] = {}
+    for key, value in parse_qsl(url.query):
+        query.setdefault(key, value)
+    headers = {**request.headers, ":authority": request.authority, ":scheme": request.scheme}
+    return (
+        (not match.ports or request.port in match.ports)
+        and match.source_namespace in {None, request.source_namespace}
+        and all(request.source_labels.get(k) == v for k, v in match.source_labels)
+        and (match.path is None or _holds(match.path, url.path, ignore_case=match.ignore_case))
+        and (match.method is None or _holds(match.method, request.method))
+        and all(_holds(h.match, headers.get(h.name)) != h.invert for h in match.headers)
+        and all(_holds(q.match, query.get(q.name)) for q in match.query)
+    )
+
+
+def _route(ir: MeshIR, request: Request) -> Route | None:
+    key = f"{request.namespace}/{request.service}"
+    table = ir.tables.get(f"{key}@{request.source_namespace}") or ir.tables.get(key)
+    if table is None:
+        return None
+    return next(r for r in table.routes if not r.matches or any(_match(m, request) for m in r.matches))
+
+
+Answer = tuple[int, tuple[tuple[str, str, int, str, int], ...], str]
+
+
+def from_ir(ir: MeshIR, request: Request) -> Answer:
+    """(status, backends, the rule's name and path)."""
+    route = _route(ir, request)
+    if route is None:
+        return 0, ((request.namespace, request.service, request.port, "", 1),), ""
+    rule = "" if route.name.endswith("/plain") else f"{route.origin.name} {route.origin.path}"
+    if isinstance(route.action, Respond):
+        return route.action.status, (), "" if route.action.status == 404 else rule
+    assert isinstance(route.action, Forward)
+    found = []
+    for backend in route.action.backends:
+        name = backend.service.partition("!")[0]
+        found.append((backend.namespace, name, backend.port or request.port, backend.subset, backend.weight))
+    return 0, tuple(found), rule
+
+
+def from_reference(world: World, request: Request) -> Answer:
+    decision = decide(world, request)
+    found = tuple((b.namespace, b.service, b.port or request.port, b.subset, b.weight) for b in decision.backends)
+    rule = f"{decision.rule.name} {decision.rule.path}" if decision.rule else ""
+    return decision.status, found, "" if decision.status == 404 else rule
+
+
+strings = st.sampled_from(
+    ({"exact": "/v1"}, {"prefix": "/v1"}, {"regex": "/v[12]"}, {"prefix": "/"}, {"exact": "x"}, {"regex": ".*"})
+)
+values = st.sampled_from(({}, {"exact": "x"}, {"prefix": "x"}, {"regex": "x+"}))
+some_headers = st.dictionaries(st.sampled_from(("X-A", "x-b")), values, max_size=2)
+
+
+def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+vs_matches = optional(
+    uri=strings,
+    method=st.just({"exact": "POST"}),
+    headers=some_headers,
+    withoutHeaders=some_headers,
+    queryParams=st.dictionaries(st.just("k"), st.sampled_from(({"exact": "1"}, {"regex": "[12]"}, {})), max_size=1),
+    port=st.sampled_from(PORTS),
+    sourceLabels=st.just({"app": "web"}),
+    sourceNamespace=st.sampled_from(NAMESPACES),
+    ignoreUriCase=st.booleans(),
+    authority=st.just({"prefix": "a"}),
+)
+hosts = st.sampled_from(("a", "b", "a.default.svc.cluster.local", "b.shop.svc.cluster.local", "gone", "*.x"))
+
+
+@st.composite
+def destinations(draw: st.DrawFn) -> dict[str, Any]:
+    raw: dict[str, Any] = {"destination": {"host": draw(hosts)}, "weight": draw(st.integers(0, 3))}
+    if draw(st.booleans()):
+        raw["destination"]["subset"] = draw(st.sampled_from(("v1", "v2")))
+    if draw(st.booleans()):
+        raw["destination"]["port"] = {"number": draw(st.sampled_from((80, 81, 82)))}
+    return raw
+
+
+@st.composite
+def vs_routes(draw: st.DrawFn) -> dict[str, Any]:
+    raw: dict[str, Any] = {"match": draw(st.lists(vs_matches, max_size=2))}
+    if draw(st.integers(0, 4)) == 0:
+        raw["directResponse"] = {"status": draw(st.sampled_from((200, 418)))}
+    else:
+        raw["route"] = draw(st.lists(destinations(), min_size=1, max_size=2))
+    if draw(st.integers(0, 15)) == 0:
+        raw[draw(st.sampled_from(("fault", "rewrite", "corsPolicy")))] = {"x": {}}
+    return raw
+
+
+virtual_services = st.builds(
+    lambda name, ns, created, spec: vs(name, ns=ns, created=created, **spec),
+    st.sampled_from(("p", "q")),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(CREATED),
+    st.fixed_dictionaries(
+        {"hosts": st.lists(hosts, min_size=1, max_size=2), "http": st.lists(vs_routes(), min_size=1, max_size=3)},
+        optional={
+            "exportTo": st.sampled_from((["."], ["*"], ["shop"], ["~"])),
+            "gateways": st.sampled_from((["mesh"], ["edge"])),
+        },
+    ),
+)
+rules = st.builds(
+    lambda name, ns, created, spec: dr(name, ns=ns, created=created, **spec),
+    st.sampled_from(("p", "q")),
+    st.sampled_from((*NAMESPACES, "istio-system")),
+    st.sampled_from(CREATED),
+    st.fixed_dictionaries(
+        {
+            "host": hosts.filter(lambda h: h != "*.x"),
+            "subsets": st.lists(st.sampled_from(("v1", "v2")), max_size=2).map(
+                lambda names: [{"name": n, "labels": {"version": n}} for n in names]
+            ),
+        },
+        optional={"exportTo": st.sampled_from((["*"], ["."]))},
+    ),
+)
+hr_matches = optional(
+    path=st.builds(
+        lambda kind, value: {"type": kind, "value": value},
+        st.sampled_from(("Exact", "PathPrefix", "RegularExpression")),
+        st.sampled_from(("/", "/v1", "/v1/", "/v1/x")),
+    ),
+    method=st.just("POST"),
+    headers=st.lists(
+        st.builds(
+            lambda name, value, kind: {"name": name, "value": value, "type": kind},
+            st.sampled_from(("X-A", "x-a", "x-b")),
+            st.sampled_from(("x", "xx")),
+            st.sampled_from(("Exact", "RegularExpression")),
+        ),
+        max_size=2,
+    ),
+    queryParams=st.just([{"name": "k", "value": "1"}]),
+)
+backends = st.fixed_dictionaries(
+    {"name": st.sampled_from(("a", "b", "gone"))},
+    optional={
+        "namespace": st.sampled_from(NAMESPACES),
+        "port": st.sampled_from((80, 81, 82)),
+        "weight": st.integers(0, 2),
+        "kind": st.just("Bucket"),
+    },
+)
+parents = st.fixed_dictionaries(
+    {"group": st.just(""), "kind": st.just("Service"), "name": st.sampled_from(NAMES)},
+    optional={
+        "namespace": st.sampled_from(NAMESPACES),
+        "port": st.sampled_from((80, 81, 82)),
+        "sectionName": st.sampled_from(("http", "http-b")),
+    },
+)
+hr_rules = st.fixed_dictionaries(
+    {"backendRefs": st.lists(backends, max_size=2)},
+    optional={
+        "matches": st.lists(hr_matches, max_size=3),
+        "filters": st.sampled_from(([], [{"type": "URLRewrite", "urlRewrite": {}}])),
+    },
+)
+http_routes = st.builds(
+    lambda name, ns, created, spec: httproute(name, ns=ns, created=created, **spec),
+    st.sampled_from(("p", "q")),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(CREATED),
+    st.fixed_dictionaries(
+        {
+            "parentRefs": st.lists(parents, min_size=1, max_size=2),
+            "rules": st.lists(hr_rules, min_size=1, max_size=3),
+        }
+    ),
+)
+requests = st.builds(
+    Request,
+    source_namespace=st.sampled_from(NAMESPACES),
+    source_labels=st.sampled_from(({}, {"app": "web"})),
+    namespace=st.sampled_from(NAMESPACES),
+    service=st.sampled_from(NAMES),
+    port=st.sampled_from(PORTS),
+    method=st.sampled_from(("GET", "POST")),
+    path=st.sampled_from(PATHS),
+    headers=st.dictionaries(st.sampled_from(("x-a", "x-b")), st.sampled_from(("x", "xx", "y")), max_size=2),
+    authority=st.sampled_from(("a", "b")),
+).filter(lambda r: (r.service, r.port) != ("b", 81))  # b has no such port
+
+
+def _services() -> list[Object]:
+    two = [{"name": "http", "port": 80}, {"name": "http-b", "port": 81}]
+    found: list[Object] = [service("a", ns=ns, ip="10.96.0.1", ports=two) for ns in NAMESPACES]
+    found += [service("b", ns=ns, ip="10.96.0.2", ports=two[:1]) for ns in NAMESPACES]
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    objects=st.tuples(
+        st.lists(virtual_services, max_size=3), st.lists(rules, max_size=3), st.lists(http_routes, max_size=2)
+    ),
+    asked=st.lists(requests, min_size=1, max_size=8),
+)
+def test_tables_agree_with_the_reference(
+    objects: tuple[list[Object], list[Object], list[Object]], asked: list[Request]
+) -> None:
+    world = World.of([*_services(), *objects[0], *objects[1], *objects[2]])
+    ir, _ = translate_mesh(world, Options())
+    for request in asked:
+        assert from_ir(ir, request) == from_reference(world, request)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(virtual_services, max_size=3), st.lists(http_routes, max_size=3))
+def test_every_table_answers_every_request_and_names_lead_to_one_origin(
+    virtual: list[Object], routes: list[Object]
+) -> None:
+    ir, _ = translate_mesh(World.of([*_services(), *virtual, *routes]), Options())
+    origins: dict[str, object] = {}
+    for table in ir.tables.values():
+        last = table.routes[-1]
+        assert not last.matches or RouteMatch() in last.matches or _total(table.routes)
+        for route in table.routes:
+            assert origins.setdefault(route.name, route.origin) == route.origin
+
+
+def _total(routes: tuple[Route, ...]) -> bool:
+    return any(not r.matches or RouteMatch() in r.matches for r in routes)
