@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -133,7 +133,7 @@ class FakeKube:
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
-    ) -> AsyncIterator[tuple[str, RawObject]]:
+    ) -> AsyncGenerator[tuple[str, RawObject], None]:
         """As KubeClient.watch; an object that leaves the selection is DELETED for this watcher, as with a real one."""
         self._may_fail()
         seen, broken = int(resource_version or self._version), len(self._breaks)

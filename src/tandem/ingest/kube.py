@@ -6,7 +6,7 @@ objects mean.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -138,7 +138,7 @@ class KubeClient:
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
-    ) -> AsyncIterator[tuple[str, RawObject]]:
+    ) -> AsyncGenerator[tuple[str, RawObject], None]:
         """Events (ADDED, MODIFIED, DELETED, BOOKMARK) after `resource_version`, until the server ends the stream.
 
         Raises Gone when that version is too old. Close the iterator (`contextlib.aclosing`) if you leave it early.
@@ -160,7 +160,7 @@ class KubeClient:
                     raise from_status(int(status.get("code") or 500), status)
                 yield event["type"], event["object"]
 
-    async def lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[str]:
+    async def lines(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[str, None]:
         """The lines of a plain text answer as they come (pods/log); raises like the other methods."""
         async with self._stream(path, query, silence=None) as lines:
             async for line in lines:

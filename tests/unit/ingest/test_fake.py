@@ -46,7 +46,7 @@ def test_break_watches_ends_every_running_watch() -> None:
         kube = FakeKube([config("a")])
 
         async def follow() -> None:
-            async with aclosing(kube.watch(CONFIG, "0")) as events:  # type: ignore[type-var]
+            async with aclosing(kube.watch(CONFIG, "0")) as events:
                 async for _ in events:
                     kube.break_watches(Unreachable("cut"))
 

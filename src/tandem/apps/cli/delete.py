@@ -62,7 +62,7 @@ def delete(
                 complain(f"{label(of, name)}: {err.message}")
                 missing = 1
                 continue
-            typer.echo(f"{label(of, name).replace('/', ' ', 1).replace(name, f'{chr(34)}{name}{chr(34)}')} deleted")
+            typer.echo(f'{label(of, "").rstrip("/")} "{name}" deleted')
             asked.append((of, where, name, uid))
         if wait:
             await _gone(client, asked)

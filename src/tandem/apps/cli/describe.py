@@ -1,0 +1,136 @@
+"""`tandem describe`: one object with its conditions and with what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tandem.apps.cli.applying import conditions, label
+from tandem.apps.cli.columns import age_of
+from tandem.apps.cli.output import as_yaml
+from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
+from tandem.apps.cli.target import kind_named
+from tandem.base.clock import SystemClock
+from tandem.ingest.merge import LAST_APPLIED
+from tandem.model.core import Deployment
+from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, RawObject
+from tandem.model.parse import parse
+from tandem.model.policy import NetworkPolicy
+from tandem.model.selectors import matches
+
+if TYPE_CHECKING:
+    from tandem.ingest.kube import KubeClient
+
+_QUIET_NOTES = frozenset({LAST_APPLIED, SOURCE_ANNOTATION, LINES_ANNOTATION})
+
+
+def describe(
+    *,
+    kind: Annotated[str, typer.Argument(help="Kind, or KIND/NAME.")],
+    name: Annotated[str, typer.Argument(help="Name.")] = "",
+    namespace: NamespaceOption = "default",
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Show one object with its conditions and what belongs to it: a pod's policies, a service's endpoints.
+
+    Example: tandem describe pod web-0 -n shop
+    """
+    word, _, after = kind.partition("/")
+    wanted = name or after
+    of = kind_named(word)
+    if not wanted:
+        raise CommandError(f"which {of.singular}? give a NAME (see: tandem describe --help)", status=2)
+
+    async def work(client: KubeClient) -> str:
+        raw = await client.get(of, namespace, wanted)
+        return "\n".join(text_of(of, raw, await related(client, of, raw), SystemClock().now()))
+
+    typer.echo(with_client(work, kubeconfig))
+
+
+async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, list[str]]:
+    """Heading -> lines, of the objects that belong to this one."""
+    meta = raw["metadata"]
+    namespace, name = str(meta.get("namespace") or ""), str(meta["name"])
+    if kind.kind == "Pod":
+        policies, _ = await client.list(BY_KIND["NetworkPolicy"], namespace)
+        return {"Network policies": [p["metadata"]["name"] for p in policies if _selects(p, meta.get("labels") or {})]}
+    if kind.kind == "NetworkPolicy":
+        pods, _ = await client.list(BY_KIND["Pod"], namespace)
+        return {"Pods": [p["metadata"]["name"] for p in pods if _selects(raw, p["metadata"].get("labels") or {})]}
+    if kind.kind == "Service":
+        slices, _ = await client.list(
+            BY_KIND["EndpointSlice"], namespace, label_selector=f"kubernetes.io/service-name={name}"
+        )
+        return {"Endpoints": [line for piece in slices for line in _endpoints(piece)]}
+    if kind.kind == "Deployment":
+        pods, _ = await client.list(BY_KIND["Pod"], namespace)
+        owned = [p for p in pods if _selects_template(raw, p["metadata"].get("labels") or {})]
+        return {"Pods": [p["metadata"]["name"] for p in owned]}
+    return {}
+
+
+def text_of(kind: Kind, raw: RawObject, belonging: Mapping[str, list[str]], now: float) -> list[str]:
+    """Metadata, spec, conditions, the rest of status, related objects."""
+    meta = raw["metadata"]
+    notes = {k: v for k, v in (meta.get("annotations") or {}).items() if k not in _QUIET_NOTES}
+    head = {
+        "Name": label(kind, meta["name"]),
+        "Namespace": meta.get("namespace", ""),
+        "Applied from": (meta.get("annotations") or {}).get(SOURCE_ANNOTATION, ""),
+        "Age": age_of(raw, now),
+        "Labels": "\n".join(f"{k}={v}" for k, v in (meta.get("labels") or {}).items()),
+        "Annotations": "\n".join(f"{k}={v}" for k, v in notes.items()),
+    }
+    lines = [row for name, text in head.items() if text for row in _field(name, text)]
+    for section in ("spec", "data", "addressType", "endpoints", "ports", "type"):
+        if raw.get(section) not in (None, {}, []) and not (kind.kind == "Secret" and section == "data"):
+            lines += ["", f"{section[0].upper()}{section[1:]}:", *_indented(as_yaml(raw[section]))]
+    if kind.kind == "Secret":
+        lines += ["", "Data:", *(f"  {k}: {len(v)} characters of base64" for k, v in (raw.get("data") or {}).items())]
+    status = {k: v for k, v in (raw.get("status") or {}).items() if k not in {"conditions", "parents"}}
+    if status:
+        lines += ["", "Status:", *_indented(as_yaml(status))]
+    if found := list(conditions(raw)):
+        lines += ["", "Conditions:", *(_condition(c) for c in found)]
+    for heading, names in belonging.items():
+        lines += ["", f"{heading}:", *(f"  {n}" for n in names or ["<none>"])]
+    return lines
+
+
+def _field(name: str, text: str) -> list[str]:
+    first, *more = text.splitlines()
+    return [f"{name + ':':<14}{first}", *(f"{'':<14}{row}" for row in more)]
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {row}" for row in text.splitlines()]
+
+
+def _condition(condition: Mapping[str, Any]) -> str:
+    reason = f" ({condition['reason']})" if condition.get("reason") else ""
+    message = f": {condition['message']}" if condition.get("message") else ""
+    return f"  {condition.get('type')}={condition.get('status')}{reason}{message}"
+
+
+def _endpoints(piece: RawObject) -> list[str]:
+    ports = ",".join(f"{p.get('port')}/{p.get('protocol', 'TCP')}" for p in piece.get("ports") or ())
+    lines = []
+    for endpoint in piece.get("endpoints") or ():
+        ready = "ready" if (endpoint.get("conditions") or {}).get("ready", True) else "not ready"
+        pod = (endpoint.get("targetRef") or {}).get("name", "")
+        lines += [f"{address} {ports} {ready} {pod}".rstrip() for address in endpoint.get("addresses") or ()]
+    return lines
+
+
+def _selects(policy: RawObject, labels: Mapping[str, str]) -> bool:
+    parsed = parse(policy)
+    return isinstance(parsed, NetworkPolicy) and matches(parsed.spec.pod_selector, labels)
+
+
+def _selects_template(deployment: RawObject, labels: Mapping[str, str]) -> bool:
+    parsed = parse(deployment)
+    return isinstance(parsed, Deployment) and matches(parsed.spec.selector, labels)
