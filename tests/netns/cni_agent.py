@@ -1,0 +1,98 @@
+"""An agent for tests, as a process: `python cni_agent.py DIRECTORY NODE_NETNS [STALL]`.
+
+Real link driver, journal and socket; the node's policy and proxy are in force at once, except that STALL names a step
+of ADD in which it stops for ever, so that a test can kill it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tandem.base.ids import ContainerId, PodUid, SpiffeId
+from tandem.base.paths import NodeDir
+from tandem.drivers.link.real import KernelLinks
+from tandem.ipam.pool import Pool
+from tandem.ipam.store import Attachment, SqliteJournal
+from tandem.ir.fabric import LocalPod
+from tandem.podnet.results import Names
+from tandem.podnet.socket import serve
+from tandem.podnet.verbs import Settings, Verbs
+from tandem.state.links import HostSide, NodeNet, PodLink, Route
+
+STALLED = "stalled"
+"""File in the directory that appears when the stall is reached."""
+
+
+class Stall:
+    """Stops at one step."""
+
+    def __init__(self, directory: Path, step: str) -> None:
+        self._directory = directory
+        self._step = step
+
+    async def at(self, step: str) -> None:
+        if step == self._step:
+            (self._directory / STALLED).touch()
+            await asyncio.Event().wait()
+
+
+class AnyPod:
+    """Knows every pod."""
+
+    def __init__(self, stall: Stall) -> None:
+        self._stall = stall
+
+    async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
+        del timeout
+        identity = SpiffeId(f"spiffe://cluster.local/ns/{namespace}/sa/default")
+        return LocalPod(uid=uid, namespace=namespace, name=name, service_account="default", identity=identity)
+
+    async def attached(self, attachment: Attachment) -> None:
+        del attachment
+        await self._stall.at("attached")
+
+    async def detached(self, attachment: Attachment) -> None:
+        del attachment
+
+
+class StallingLinks(KernelLinks):
+    """The real driver, with stalls behind its steps."""
+
+    stall: Stall
+
+    async def pin(self, container_id: ContainerId, netns: str) -> str:
+        path = await super().pin(container_id, netns)
+        await self.stall.at("pin")
+        return path
+
+    async def create(self, link: PodLink, netns: str) -> None:
+        await super().create(link, netns)
+        await self.stall.at("create")
+
+    async def open(self, link: PodLink) -> None:
+        await super().open(link)
+        await self.stall.at("open")
+
+
+async def main(directory: Path, node_netns: str, step: str) -> None:
+    node = NodeDir(directory)
+    stall = Stall(directory, step)
+    links = StallingLinks(node.netns, node_netns=node_netns)
+    links.stall = stall
+    await links.set_sysctls({"net.ipv4.ip_forward": "1"})
+    net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
+    await links.apply_node(net)
+    settings = Settings(
+        pool=Pool("10.244.0.0/24"),
+        host=HostSide(node="node-1", source="10.244.0.1", mtu=await links.default_mtu()),
+        names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
+    )
+    verbs = Verbs(SqliteJournal(node.journal), links, node=AnyPod(stall), settings=settings)
+    assert await verbs.recover() == ()
+    await serve(verbs, node.cni_socket)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else ""))

@@ -1,0 +1,279 @@
+"""The whole way of a pod's network on a real kernel: executed plugin, agent process, packets; and kills on that way."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netns.cni_agent import STALLED
+from netns.podlab import Lab, inside, ip, lab, unmount_all
+from tandem_cni.build import build
+from unit.tandem_cni.courier import Done, run
+
+pytestmark = pytest.mark.root
+AGENT = Path(__file__).with_name("cni_agent.py")
+STEPS = ["pin", "create", "attached", "open"]
+
+
+class Node:
+    """A node's namespace, the built plugin, and an agent that can be killed and started again."""
+
+    def __init__(self, directory: Path, spaces: Lab) -> None:
+        self.directory = directory
+        self.spaces = spaces
+        self.netns = spaces.add("node")
+        self.binary = directory / "cni" / "bin" / "tandem-cni"
+        build(self.binary, sys.executable)
+        self.agent: subprocess.Popen[bytes] | None = None
+
+    def start(self, stall: str = "") -> None:
+        (self.directory / "cni.sock").unlink(missing_ok=True)
+        command = [sys.executable, AGENT, self.directory, self.netns, stall]
+        self.agent = subprocess.Popen(command, env={"PYTHONPATH": "src", "PATH": os.environ["PATH"]})
+        wait_for(self.directory / "cni.sock")
+
+    def kill(self) -> None:
+        if self.agent is not None:
+            self.agent.kill()
+            self.agent.wait()
+            self.agent = None
+
+    def cni(self, verb: str, container: str, netns: str, **config: Any) -> Done:
+        return run(self.binary, *self.words(verb, container, netns, **config))
+
+    def words(self, verb: str, container: str, netns: str, **config: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        env = {
+            "CNI_COMMAND": verb,
+            "CNI_CONTAINERID": container,
+            "CNI_NETNS": netns,
+            "CNI_IFNAME": "eth0",
+            "CNI_PATH": str(self.binary.parent),
+            "CNI_ARGS": f"IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME={container};K8S_POD_UID=u-{container}",
+        }
+        network = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni"}
+        return env, network | {"socket": str(self.directory / "cni.sock")} | config
+
+    def add(self, container: str) -> tuple[str, str, dict[str, Any]]:
+        """A pod: its namespace, its address, and the result of ADD."""
+        netns = self.spaces.add(container)
+        done = self.cni("ADD", container, netns)
+        assert done.status == 0, done.out + done.err
+        result: dict[str, Any] = done.answer
+        return netns, result["ips"][0]["address"].removesuffix("/32"), result
+
+    def traces(self) -> list[str]:
+        """What the node still has of pods."""
+        links = [line for line in ip(self.netns, "-o", "link").splitlines() if ": td" in line]
+        routes = [line for line in ip(self.netns, "route").splitlines() if "dev td" in line]
+        return links + routes + [p.name for p in (self.directory / "netns").glob("*")]
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with lab() as spaces:
+        made = Node(tmp_path, spaces)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.kill()
+            unmount_all(tmp_path / "netns")
+
+
+@contextmanager
+def answering(netns: str) -> Iterator[list[str]]:
+    """A TCP server on port 80 of the namespace for one client; yields who connected."""
+    clients: list[str] = []
+    server = inside(netns, lambda: socket.create_server(("", 80)))
+    server.settimeout(20)
+
+    def serve() -> None:
+        connection, (client, _) = server.accept()
+        clients.append(client)
+        connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield clients
+    finally:
+        thread.join()
+        server.close()
+
+
+def dial(netns: str, address: str) -> None:
+    inside(netns, lambda: socket.create_connection((address, 80), timeout=20).close())
+
+
+def test_pods_of_a_node_reach_each_other_under_their_own_addresses(node: Node) -> None:
+    one, one_address, _ = node.add("one")
+    two, two_address, _ = node.add("two")
+    with answering(two) as clients:
+        dial(one, two_address)
+    assert clients == [one_address]
+
+
+def test_a_node_reaches_its_pods_from_its_own_address_in_the_pod_prefix(node: Node) -> None:
+    pod, address, _ = node.add("one")
+    with answering(pod) as clients:
+        dial(node.netns, address)
+    assert clients == ["10.244.0.1"]
+
+
+def test_a_pod_reaches_its_node(node: Node) -> None:
+    pod, address, _ = node.add("one")
+    with answering(node.netns) as clients:
+        dial(pod, "10.244.0.1")
+    assert clients == [address]
+
+
+def test_an_address_that_no_pod_has_is_unreachable_at_once(node: Node) -> None:
+    pod, _, _ = node.add("one")
+    with pytest.raises(OSError, match="No route to host"):
+        dial(pod, "10.244.0.200")
+
+
+def test_a_packet_with_the_address_of_another_pod_is_dropped(node: Node) -> None:
+    one, _, _ = node.add("one")
+    two, two_address, _ = node.add("two")
+    three, three_address, _ = node.add("three")
+    ip(one, "addr", "add", f"{two_address}/32", "dev", "eth0")
+    receiver = inside(three, lambda: bound_udp(three_address))
+
+    def forge() -> None:
+        with bound_udp(two_address) as sender:
+            sender.sendto(b"forged", (three_address, 9000))
+
+    def honest() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"honest", (three_address, 9000))
+
+    with receiver:
+        inside(one, forge)
+        inside(two, honest)
+        assert receiver.recv(100) == b"honest"
+
+
+def bound_udp(address: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.settimeout(20)
+    made.bind((address, 9000 if "244" in address else 0))
+    return made
+
+
+def test_check_is_fine_after_add_and_names_damage(node: Node) -> None:
+    pod, address, result = node.add("one")
+    assert node.cni("CHECK", "one", pod, prevResult=result).out == ""
+    ip(pod, "neigh", "del", "169.254.1.1", "dev", "eth0")
+    ip(pod, "rule", "del", "fwmark", "0x53a")
+    ip(node.netns, "route", "del", f"{address}/32")
+    done = node.cni("CHECK", "one", pod, prevResult=result)
+    assert (done.status, done.code) == (1, 103)
+    for what in ("neighbour 169.254.1.1", "rule for mark 0x53a", f"route to {address}"):
+        assert what in done.answer["details"]
+
+
+def test_add_twice_is_refused_and_the_pod_stays_connected(node: Node) -> None:
+    pod, _, result = node.add("one")
+    assert node.cni("ADD", "one", pod).code == 100
+    assert node.cni("CHECK", "one", pod, prevResult=result).status == 0
+
+
+def test_del_leaves_nothing_and_is_repeatable_without_a_namespace(node: Node) -> None:
+    pod, _, _ = node.add("one")
+    node.spaces.remove("one")
+    for netns in (pod, "", ""):
+        done = node.cni("DEL", "one", netns)
+        assert (done.status, done.out) == (0, "")
+    assert node.traces() == []
+
+
+def test_del_with_the_namespace_still_there_takes_everything_out_of_it(node: Node) -> None:
+    pod, _, _ = node.add("one")
+    assert node.cni("DEL", "one", pod).status == 0
+    assert "eth0" not in ip(pod, "link")
+    assert "116" not in ip(pod, "rule")
+    assert node.traces() == []
+    assert node.cni("ADD", "one", pod).status == 0
+
+
+def test_the_result_is_given_in_the_version_asked_for(node: Node) -> None:
+    pod = node.spaces.add("old")
+    result = node.cni("ADD", "old", pod, cniVersion="0.4.0").answer
+    assert result["cniVersion"] == "0.4.0"
+    assert result["ips"][0]["version"] == "4"
+    assert "mtu" not in result["interfaces"][1]
+
+
+def test_an_agent_that_is_away_is_try_again_and_the_pod_keeps_its_network(node: Node) -> None:
+    pod, address, result = node.add("one")
+    node.kill()
+    assert node.cni("DEL", "one", pod).code == 11
+    with answering(pod):
+        dial(node.netns, address)
+    node.start()
+    assert node.cni("CHECK", "one", pod, prevResult=result).status == 0
+    assert node.cni("DEL", "one", pod).status == 0
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_agent_killed_in_the_middle_of_add_leaves_nothing_once_it_is_back(node: Node, step: str) -> None:
+    pod = node.spaces.add("one")
+    node.kill()
+    node.start(stall=step)
+    env, config = node.words("ADD", "one", pod)
+    answers: list[Done] = []
+    courier = threading.Thread(target=lambda: answers.append(run(node.binary, env, config)))
+    courier.start()
+    wait_for(node.directory / STALLED)
+    assert node.traces()
+    node.kill()
+    courier.join()
+    assert answers[0].code == 11
+    node.start()
+    assert node.traces() == []
+    assert node.cni("ADD", "one", pod).status == 0
+
+
+def test_a_link_stays_closed_until_policy_and_proxy_are_in_force(node: Node) -> None:
+    pod = node.spaces.add("one")
+    node.kill()
+    node.start(stall="attached")
+    env, config = node.words("ADD", "one", pod)
+    courier = threading.Thread(target=lambda: run(node.binary, env, config))
+    courier.start()
+    wait_for(node.directory / STALLED)
+    line = next(line for line in ip(node.netns, "-o", "link").splitlines() if ": td" in line)
+    assert ",UP" not in line
+    assert "dev td" not in ip(node.netns, "route")
+    node.kill()
+    courier.join()
+
+
+def test_many_pods_at_once_get_an_address_each(node: Node) -> None:
+    netns = {f"p{n}": node.spaces.add(f"p{n}") for n in range(12)}
+    answers: list[Done] = []
+    threads = [threading.Thread(target=lambda c=c: answers.append(node.cni("ADD", c, netns[c]))) for c in netns]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [a.out for a in answers if a.status] == []
+    assert len({a.answer["ips"][0]["address"] for a in answers}) == 12
