@@ -12,6 +12,7 @@ import yaml
 
 from tandem.base.digest import digest
 from tandem.model import core
+from tandem.model.kinds import BY_KIND
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.policy import NetworkPolicy
@@ -145,5 +146,9 @@ def world(*objects: Object) -> World:
 
 
 def from_yaml(text: str) -> list[Object]:
-    """The objects of a YAML stream."""
-    return [parse(raw) for raw in yaml.safe_load_all(text) if raw]
+    """The objects of a YAML stream; without a namespace they are in `default`, as on the API."""
+    found = [raw for raw in yaml.safe_load_all(text) if raw]
+    for raw in found:
+        if BY_KIND[raw["kind"]].namespaced:
+            raw["metadata"].setdefault("namespace", "default")
+    return [parse(raw) for raw in found]

@@ -1,0 +1,44 @@
+"""Which pods a peer means."""
+
+from __future__ import annotations
+
+from builders import namespace, pod, world
+from tandem.model.policy import PolicyPeer
+from tandem.model.selectors import LabelSelector
+from tandem.translate.policy.select import Population, address_group, group_id, named_ports, peer_selector
+
+
+def _addresses(population: Population, peer: PolicyPeer, ns: str = "default") -> tuple[str, ...]:
+    selector = peer_selector(peer, ns)
+    return address_group(selector, population.select(selector)).addresses
+
+
+def test_a_pod_selector_alone_means_the_policys_namespace() -> None:
+    population = Population(world(pod("a", ip="10.0.0.1"), pod("b", namespace="other", ip="10.0.0.2")), ())
+    assert _addresses(population, PolicyPeer(pod_selector=LabelSelector())) == ("10.0.0.1",)
+
+
+def test_an_empty_namespace_selector_means_all_pods_and_the_resolver() -> None:
+    population = Population(world(pod("a", ip="10.0.0.1"), pod("b", namespace="x", ip="10.0.0.2")), ("10.96.0.10",))
+    peer = PolicyPeer(namespace_selector=LabelSelector())
+    assert _addresses(population, peer) == ("10.0.0.1", "10.0.0.2", "10.96.0.10")
+
+
+def test_the_labels_of_a_namespace_decide() -> None:
+    population = Population(world(namespace("x", team="red"), pod("b", namespace="x", ip="10.0.0.2")), ())
+    red = PolicyPeer(namespace_selector=LabelSelector(match_labels={"team": "red"}))
+    blue = PolicyPeer(namespace_selector=LabelSelector(match_labels={"team": "blue"}))
+    assert _addresses(population, red) == ("10.0.0.2",)
+    assert _addresses(population, blue) == ()
+
+
+def test_equal_selectors_are_one_group() -> None:
+    one = peer_selector(PolicyPeer(pod_selector=LabelSelector(match_labels={"a": "1", "b": "2"})), "n")
+    two = peer_selector(PolicyPeer(pod_selector=LabelSelector(match_labels={"b": "2", "a": "1"})), "n")
+    assert group_id(one) == group_id(two)
+    assert group_id(one) != group_id(peer_selector(PolicyPeer(pod_selector=LabelSelector()), "n"))
+
+
+def test_named_ports_carry_their_protocol() -> None:
+    ports = [{"name": "dns", "containerPort": 53, "protocol": "UDP"}, {"containerPort": 80}]
+    assert named_ports(pod("a", ports=ports)) == (("dns", "UDP", 53),)
