@@ -1,0 +1,34 @@
+"""A signer whose next answer can be made to fail, and which remembers whom it signed; refuses as the real one does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tandem.drivers.ca.authority import Authority, read_csr
+
+
+class FakeAuthority:
+    """Real certificates of a root that is made on the spot."""
+
+    def __init__(self, now: float, lifetime: float = 3600.0) -> None:
+        self._authority = Authority.create("fake.local", now, lifetime)
+        self._failure: Exception | None = None
+        self.signed: list[str] = []
+
+    def fail_next(self, error: Exception) -> None:
+        """The next call of `sign` raises `error`."""
+        self._failure = error
+
+    @property
+    def roots(self) -> str:
+        """What to trust, PEM."""
+        return self._authority.roots
+
+    def sign(self, csr_pem: str, allowed: Collection[str], now: float) -> str:
+        """See `Signer`."""
+        if self._failure is not None:
+            error, self._failure = self._failure, None
+            raise error
+        chain = self._authority.sign(csr_pem, allowed, now)
+        self.signed.append(read_csr(csr_pem)[1])
+        return chain

@@ -1,0 +1,117 @@
+"""The agent's secrets: obtained, renewed at half life, dropped, and never published half after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+
+from tandem.base.clock import FixedClock
+from tandem.base.problems import DriverError
+from tandem.drivers.ca.fake import FakeAuthority
+from tandem.drivers.ca.keys import ROOT_CA, Rotation, SecretStore
+from tandem.drivers.ca.port import SigningRefusedError
+from tandem.drivers.ca.wire import SignRequest, SignResponse
+from tandem.drivers.xds.messages import Encoded
+
+WEB, DB = "spiffe://fake.local/ns/shop/sa/web", "spiffe://fake.local/ns/shop/sa/db"
+
+
+class Bench:
+    """A store with everything around it."""
+
+    def __init__(self, *allowed: str) -> None:
+        self.clock = FixedClock(1_800_000_000.0)
+        self.authority = FakeAuthority(self.clock.now())
+        self.allowed = set(allowed)
+        self.published: list[Mapping[str, Encoded]] = []
+        self.store = SecretStore(
+            self.sign, self.published.append, self.clock, Rotation(renew_at=lambda _, a, b: (a + b) / 2)
+        )
+
+    async def sign(self, request: SignRequest) -> SignResponse:
+        chain = self.authority.sign(request.csr, self.allowed, self.clock.now())
+        return SignResponse(chain=chain, roots=self.authority.roots)
+
+
+def test_a_needed_identity_becomes_a_secret_with_the_trust_bundle() -> None:
+    bench = Bench(WEB)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert set(bench.published[-1]) == {WEB, ROOT_CA}
+    secret = secret_pb2.Secret.FromString(bench.published[-1][WEB].value)
+    assert secret.name == WEB
+    assert secret.tls_certificate.certificate_chain.inline_string.startswith("-----BEGIN CERTIFICATE")
+    assert secret.tls_certificate.private_key.inline_bytes.startswith(b"-----BEGIN PRIVATE KEY")
+    bundle = secret_pb2.Secret.FromString(bench.published[-1][ROOT_CA].value)
+    assert bundle.validation_context.trusted_ca.inline_string == bench.authority.roots
+
+
+def test_no_key_is_printed() -> None:
+    bench = Bench(WEB)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert "PRIVATE" not in f"{bench.published} {bench.store.certificates}"
+
+
+def test_a_valid_certificate_is_not_asked_for_again() -> None:
+    bench = Bench(WEB)
+    for _ in range(2):
+        asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert bench.authority.signed == [WEB]
+    assert len(bench.published) == 1
+
+
+def test_at_half_life_a_certificate_is_renewed_with_a_new_key() -> None:
+    bench = Bench(WEB)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    bench.clock.advance(3600)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert bench.published[0][WEB].version != bench.published[1][WEB].version
+    assert bench.published[0][ROOT_CA] == bench.published[1][ROOT_CA]
+
+
+def test_a_renewal_that_fails_leaves_the_certificate_in_use() -> None:
+    bench = Bench(WEB)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    bench.clock.advance(2000)
+    bench.authority.fail_next(DriverError("control is away"))
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert bench.store.failures == {WEB: "control is away"}
+    assert len(bench.published) == 1
+
+
+def test_a_refused_identity_is_named_and_does_not_hold_the_others() -> None:
+    bench = Bench(WEB)
+    with pytest.raises(DriverError, match=r"no certificate for .*sa/db: .*may not be issued"):
+        asyncio.run(bench.store.ensure(frozenset({WEB, DB})))
+    assert set(bench.published[-1]) == {WEB, ROOT_CA}
+
+
+def test_nothing_is_published_while_control_has_not_answered_for_all() -> None:
+    bench = Bench(WEB, DB)
+    bench.authority.fail_next(DriverError("control is away"))
+    with pytest.raises(DriverError, match="control is away"):
+        asyncio.run(bench.store.ensure(frozenset({WEB, DB})))
+    assert bench.published == []
+    asyncio.run(bench.store.ensure(frozenset({WEB, DB})))
+    assert set(bench.published[-1]) == {WEB, DB, ROOT_CA}
+
+
+def test_what_is_no_longer_needed_is_dropped() -> None:
+    async def scene() -> None:
+        bench = Bench(WEB, DB)
+        await bench.store.ensure(frozenset({WEB, DB}))
+        bench.store.need(frozenset({WEB}))
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(bench.store.run())
+            while len(bench.published) < 2:  # noqa: ASYNC110 - the store works in another task
+                await asyncio.sleep(0)
+            keeper.cancel()
+        assert set(bench.published[-1]) == {WEB, ROOT_CA}
+
+    asyncio.run(scene())
+
+
+def test_a_refusal_is_an_error_of_permission() -> None:
+    assert issubclass(SigningRefusedError, PermissionError)
