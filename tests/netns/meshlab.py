@@ -132,9 +132,13 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
 
     def push(self, resources: dict[str, dict[str, Any]]) -> None:
         """Send what differs, in Envoy's order, and wait until all of it was answered."""
+        clusters: list[str] = []
         for kind in ORDER:
             old, new = self.resources[kind], resources.get(kind, {})
-            changed = [name for name in new if old.get(name) != new[name]]
+            # A changed cluster waits for its endpoints to be sent again.
+            again = clusters if kind == ENDPOINT else []
+            changed = [name for name in new if old.get(name) != new[name] or name in again]
+            clusters = changed if kind == CLUSTER else clusters
             gone = [name for name in old if name not in new]
             self.resources[kind] = dict(new)
             if changed or gone:
