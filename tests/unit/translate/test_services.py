@@ -1,0 +1,115 @@
+"""Services and endpoints: which are used, under which identity."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from builders import pod, service
+from meshworlds import peerauth
+from tandem.ir.fabric import Endpoint
+from tandem.ir.policy import PolicyIR
+from tandem.model import core
+from tandem.model.meta import Object
+from tandem.model.parse import parse
+from tandem.model.world import World
+from tandem.translate.options import Options
+from tandem.translate.pods import translate_pods
+from tandem.translate.services import Services, translate_services
+
+MESHED = {"tandem.io/mesh": "enabled", "app": "web"}
+NO_POLICY = PolicyIR(sets={}, groups={}, ingress={}, egress={})
+
+
+def slice_of(*endpoints: dict[str, Any], ports: dict[str, int] | None = None, kind: str = "IPv4") -> core.EndpointSlice:
+    raw = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"web-{len(endpoints)}-{kind}",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "web"},
+        },
+        "addressType": kind,
+        "endpoints": list(endpoints),
+        "ports": [{"name": k, "port": v} for k, v in (ports or {"http": 8080}).items()],
+    }
+    return cast("core.EndpointSlice", parse(raw))
+
+
+def at(address: str, *, of: core.Pod | None = None, **conditions: bool) -> dict[str, Any]:
+    raw: dict[str, Any] = {"addresses": [address], "conditions": conditions}
+    if of is not None:
+        raw["targetRef"] = {"kind": "Pod", "name": of.metadata.name, "uid": of.metadata.uid}
+    return raw
+
+
+def run(*objects: Object) -> Services:
+    world = World.of([service("web", ip="10.96.0.5", ports=[{"name": "http", "port": 80}]), *objects])
+    return translate_services(world, translate_pods(world, Options(), NO_POLICY).pods)
+
+
+def endpoints(*objects: Object) -> tuple[Endpoint, ...]:
+    return run(*objects).endpoints["default/web"].endpoints
+
+
+def test_a_service_without_slices_has_an_empty_endpoints_value() -> None:
+    assert endpoints() == ()
+
+
+def test_unknown_readiness_counts_as_ready() -> None:
+    assert [e.address for e in endpoints(slice_of(at("10.0.0.1"), at("10.0.0.2", ready=False)))] == ["10.0.0.1"]
+
+
+def test_terminating_endpoints_serve_only_while_none_is_ready() -> None:
+    leaving = at("10.0.0.2", ready=False, serving=True, terminating=True)
+    dead = at("10.0.0.3", ready=False, serving=False, terminating=True)
+    assert [e.address for e in endpoints(slice_of(leaving, dead))] == ["10.0.0.2"]
+    assert [e.address for e in endpoints(slice_of(leaving, at("10.0.0.1", ready=True)))] == ["10.0.0.1"]
+
+
+def test_a_meshed_pod_gives_its_endpoint_identity_and_labels() -> None:
+    web = pod("a", labels=MESHED)
+    (found,) = endpoints(web, slice_of(at("10.0.0.1", of=web)))
+    assert found.identity == "spiffe://cluster.local/ns/default/sa/default"
+    assert ("app", "web") in found.labels
+    assert (found.pod, found.pod_name) == ("uid-default-a", "a")
+
+
+def test_a_pod_outside_the_mesh_gives_no_identity() -> None:
+    web = pod("a", app="web")
+    (found,) = endpoints(web, slice_of(at("10.0.0.1", of=web)))
+    assert found.identity is None
+
+
+def test_ports_that_disable_mtls_are_listed_apart() -> None:
+    web = pod("a", labels=MESHED)
+    policy = peerauth(selector={"matchLabels": {"app": "web"}}, portLevelMtls={"9090": {"mode": "DISABLE"}})
+    found = endpoints(web, policy, slice_of(at("10.0.0.1", of=web), ports={"http": 8080, "metrics": 9090}))
+    assert [(e.ports, e.identity is not None) for e in found] == [
+        ((("http", 8080),), True),
+        ((("metrics", 9090),), False),
+    ]
+
+
+def test_an_endpoint_in_two_slices_is_ready_if_one_says_so() -> None:
+    other = slice_of(at("10.0.0.1", ready=True), at("10.0.0.9", ready=False))
+    assert [e.address for e in endpoints(slice_of(at("10.0.0.1", ready=False)), other)] == ["10.0.0.1"]
+
+
+def test_named_addresses_are_reported_and_not_used() -> None:
+    found = run(slice_of(at("example.com"), kind="FQDN"))
+    assert found.endpoints["default/web"].endpoints == ()
+    assert [p.code for p in found.problems] == ["UnsupportedValue"]
+
+
+def test_a_headless_service_has_no_cluster_address() -> None:
+    world = World.of([service("db", ip="None")])
+    assert translate_services(world, {}).services["default/db"].cluster_ips == ()
+
+
+def test_an_external_name_is_kept_only_for_that_type() -> None:
+    world = World.of(
+        [service("x", type="ExternalName", externalName="example.com"), service("y", externalName="ignored.example")]
+    )
+    services = translate_services(world, {}).services
+    assert (services["default/x"].external_name, services["default/y"].external_name) == ("example.com", "")
