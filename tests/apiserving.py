@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 from tandem.apiserver.app import build_app
 from tandem.apiserver.kubeconfig import write_kubeconfig
@@ -38,7 +39,7 @@ class RunningServer:
         self._thread = threading.Thread(target=self._main)
         self._task: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> RunningServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(20)
         return self

@@ -98,7 +98,7 @@ def _container(container: Raw) -> None:
         if reference:
             _set(reference, apiVersion="v1")
     for name in ("readinessProbe", "livenessProbe", "startupProbe"):
-        if container.get(name):
+        if container.get(name) is not None:
             _probe(container[name])
 
 
@@ -114,7 +114,7 @@ def _volume(volume: Raw) -> None:
     if len([k for k, v in volume.items() if v is not None]) == 1:
         volume["emptyDir"] = {}
     for name in ("configMap", "secret", "projected", "downwardAPI"):
-        if volume.get(name):
+        if volume.get(name) is not None:
             _set(volume[name], defaultMode=0o644)
 
 
@@ -190,7 +190,7 @@ def _filters(target: Raw) -> None:
     for item in _each(target, "filters"):
         if item.get("requestMirror"):
             _reference(item["requestMirror"]["backendRef"], group="", kind="Service")
-        if item.get("requestRedirect"):
+        if item.get("requestRedirect") is not None:
             _set(item["requestRedirect"], statusCode=302)
 
 

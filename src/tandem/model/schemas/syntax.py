@@ -28,18 +28,18 @@ Check = Callable[[object], str | None]
 
 
 def name_of(value: object) -> str:
-    """The JSON type of a value, for messages."""
+    """The JSON type of a value with its article, for messages."""
     match value:
         case bool():
-            return "boolean"
+            return "a boolean"
         case int() | float():
-            return "number"
+            return "a number"
         case str():
-            return "string"
+            return "a string"
         case list():
-            return "list"
+            return "a list"
         case dict():
-            return "object"
+            return "an object"
     return "null"
 
 
@@ -67,7 +67,7 @@ def _full(pattern: re.Pattern[str], text: str, longest: int) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return None if isinstance(value, str) else f"must be a string, not a {name_of(value)}"
+    return None if isinstance(value, str) else f"must be a string, not {name_of(value)}"
 
 
 def _text1(value: object) -> str | None:
@@ -86,7 +86,7 @@ def _matches(pattern: re.Pattern[str], longest: int, what: str) -> Check:
 
 def _int(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int):
-        return f"must be an integer, not a {name_of(value)}"
+        return f"must be an integer, not {name_of(value)}"
     return None
 
 
@@ -101,19 +101,19 @@ def _between(low: int, high: int) -> Check:
 
 
 def _bool(value: object) -> str | None:
-    return None if isinstance(value, bool) else f"must be a boolean, not a {name_of(value)}"
+    return None if isinstance(value, bool) else f"must be a boolean, not {name_of(value)}"
 
 
 def _float(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"must be a number, not a {name_of(value)}"
+        return f"must be a number, not {name_of(value)}"
     return None
 
 
 def _int_or_string(value: object) -> str | None:
     if isinstance(value, str) or _int(value) is None:
         return None
-    return f"must be an integer or a string, not a {name_of(value)}"
+    return f"must be an integer or a string, not {name_of(value)}"
 
 
 def _port_ref(value: object) -> str | None:
@@ -175,7 +175,7 @@ def _key(value: object) -> str | None:
 
 
 def _obj(value: object) -> str | None:
-    return None if isinstance(value, dict) else f"must be an object, not a {name_of(value)}"
+    return None if isinstance(value, dict) else f"must be an object, not {name_of(value)}"
 
 
 def percent_or_count(value: object) -> str | None:

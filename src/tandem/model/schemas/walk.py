@@ -17,7 +17,7 @@ RULES = {**rules_kubernetes.RULES, **rules_network.RULES, **rules_istio.RULES, *
 def walk(value: object, table: str, at: str = "") -> Iterator[str]:
     """What is wrong with `value` as an object of type `table`; `at` is its path."""
     if not isinstance(value, dict):
-        yield f"{at or table}: must be an object, not a {name_of(value)}"
+        yield f"{at or table}: must be an object, not {name_of(value)}"
         return
     known = tables.fields(table)
     sound = True
@@ -43,13 +43,13 @@ def walk(value: object, table: str, at: str = "") -> Iterator[str]:
 def _field(value: object, form: tables.Type, at: str) -> Iterator[str]:
     if form.shape == "list":
         if not isinstance(value, list):
-            yield f"{at}: must be a list, not a {name_of(value)}"
+            yield f"{at}: must be a list, not {name_of(value)}"
             return
         for i, item in enumerate(value):
             yield from _one(item, form, f"{at}[{i}]")
     elif form.shape == "map":
         if not isinstance(value, dict):
-            yield f"{at}: must be an object, not a {name_of(value)}"
+            yield f"{at}: must be an object, not {name_of(value)}"
             return
         for key, item in value.items():
             yield from _one(item, form, f"{at}[{key}]")
@@ -61,7 +61,7 @@ def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
     base = form.base
     if base == "enum":
         if not isinstance(value, str):
-            yield f"{at}: must be a string, not a {name_of(value)}"
+            yield f"{at}: must be a string, not {name_of(value)}"
         elif value not in form.choices and value:
             yield f"{at}: {value!r} is not one of {', '.join(form.choices)}"
     elif base == "intenum":
@@ -79,14 +79,14 @@ def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
 
 def _texts(value: object, at: str, *, values: bool) -> Iterator[str]:
     if not isinstance(value, dict):
-        yield f"{at}: must be an object, not a {name_of(value)}"
+        yield f"{at}: must be an object, not {name_of(value)}"
         return
     for key, item in value.items():
         wrong = qualified(str(key))
         if wrong:
             yield f"{at}: {wrong}"
         elif item is not None and not isinstance(item, str):
-            yield f"{at}[{key}]: must be a string, not a {name_of(item)} (quote it)"
+            yield f"{at}[{key}]: must be a string, not {name_of(item)} (quote it)"
         elif values and item and (wrong := label_value(item)):
             yield f"{at}[{key}]: {wrong}"
 

@@ -1,0 +1,41 @@
+"""Values against tables."""
+
+from __future__ import annotations
+
+from tandem.model.schemas.walk import walk
+
+
+def test_wrong_types_name_both_types() -> None:
+    assert list(walk({"containers": {}}, "PodSpec", "spec")) == ["spec.containers: must be a list, not an object"]
+    assert list(walk([], "PodSpec", "spec")) == ["spec: must be an object, not a list"]
+    assert "s.nodeSelector: must be an object, not a list" in walk({"nodeSelector": []}, "PodSpec", "s")
+
+
+def test_null_is_absent() -> None:
+    assert list(walk({"name": "c", "ports": None, "image": None}, "Container", "c")) == []
+    assert list(walk({"name": None}, "Container", "c")) == ["c.name: is required"]
+
+
+def test_an_enum_lists_its_choices() -> None:
+    assert list(walk({"containerPort": 1, "protocol": "tcp"}, "ContainerPort", "p")) == [
+        "p.protocol: 'tcp' is not one of TCP, UDP, SCTP"
+    ]
+    assert list(walk({"statusCode": 300}, "GwRedirect", "r")) == [
+        "r.statusCode: 300 is not one of 301, 302, 303, 307, 308"
+    ]
+
+
+def test_map_values_are_walked() -> None:
+    wrong = {"headers": {"x": {"exakt": "a"}}}
+    assert list(walk(wrong, "VsHttpMatch", "m")) == ['m.headers[x].exakt: unknown field (did you mean "exact"?)']
+
+
+def test_rules_do_not_judge_what_has_the_wrong_form() -> None:
+    lines = list(walk({"port": "x" * 20, "endPort": 1}, "NetworkPolicyPort", "p"))
+    assert [line.partition(": ")[0] for line in lines] == ["p.port"]
+
+
+def test_a_boolean_label_must_be_quoted() -> None:
+    assert list(walk({"labels": {"on": True}}, "ObjectMeta", "m")) == [
+        "m.labels[on]: must be a string, not a boolean (quote it)"
+    ]
