@@ -1,0 +1,99 @@
+"""Clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from meshbuild import RULE, attached, identity, service
+from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.mesh import ClientTls, LoadBalancer, Subset, TrafficPolicy
+from tandem.state.ownership import ENVOY_MARK
+
+WEB = service(
+    "web", "10.96.0.1", ("http", 80, AppProtocol.HTTP), ("grpc", 81, AppProtocol.GRPC), ("raw", 82, AppProtocol.TCP)
+)
+POLICY = TrafficPolicy(namespace="shop", service="web", origin=RULE)
+
+
+def _made(policy: TrafficPolicy | None = None, of: Any = WEB) -> dict[str, Any]:
+    made = service_clusters(of, policy=policy, identities=(identity("web"),), trust_domain="cluster.local")
+    return {resource.name: resource for resource in made}
+
+
+def _alpn(body: Any) -> list[str]:
+    socket = body["transport_socket_matches"][0]["transport_socket"]
+    alpn: list[str] = socket["typed_config"]["common_tls_context"]["alpn_protocols"]
+    return alpn
+
+
+def test_each_tcp_port_and_subset_is_a_cluster() -> None:
+    policy = msgspec.structs.replace(POLICY, subsets=(Subset(name="v1", labels=()),))
+    assert sorted(_made(policy)) == [f"svc/shop/web/{p}{s}" for p in (80, 81, 82) for s in ("", "/v1")]
+
+
+def test_every_cluster_connects_where_and_as_whom_the_filter_state_says() -> None:
+    for resource in (*_made().values(), SHARED["passthrough"]):
+        bind = resource.body["upstream_bind_config"]
+        assert bind["local_address_selector"]["typed_config"]["@type"].endswith("filter_state_override.v3.Config")
+        assert bind["socket_options"][0]["int_value"] == ENVOY_MARK
+
+
+def test_the_alpn_tells_the_server_whether_requests_were_parsed() -> None:
+    made = _made()
+    assert _alpn(made["svc/shop/web/80"].body) == ["tandem-http"]
+    assert _alpn(made["svc/shop/web/82"].body) == ["tandem-tcp"]
+
+
+def test_grpc_is_http2_and_http_follows_the_client() -> None:
+    made = _made()
+    key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    assert "explicit_http_config" in made["svc/shop/web/81"].body["typed_extension_protocol_options"][key]
+    assert "use_downstream_protocol_config" in made["svc/shop/web/80"].body["typed_extension_protocol_options"][key]
+    assert "typed_extension_protocol_options" not in made["svc/shop/web/82"].body
+
+
+@pytest.mark.parametrize(
+    ("mode", "fields"),
+    [
+        (ClientTls.AUTO, {"transport_socket_matches"}),
+        (ClientTls.ISTIO_MUTUAL, {"transport_socket"}),
+        (ClientTls.DISABLE, set()),
+    ],
+)
+def test_client_tls_modes(mode: ClientTls, fields: set[str]) -> None:
+    body = _made(msgspec.structs.replace(POLICY, tls=mode))["svc/shop/web/80"].body
+    assert body.keys() & {"transport_socket_matches", "transport_socket"} == fields
+
+
+def test_a_subset_overrides_balancer_and_tls() -> None:
+    subset = Subset(name="v1", labels=(), lb=LoadBalancer.RANDOM, tls=ClientTls.DISABLE)
+    made = _made(msgspec.structs.replace(POLICY, subsets=(subset,)))
+    assert made["svc/shop/web/80"].body["lb_policy"] == "LEAST_REQUEST"
+    assert made["svc/shop/web/80/v1"].body["lb_policy"] == "RANDOM"
+    assert "transport_socket_matches" not in made["svc/shop/web/80/v1"].body
+
+
+def test_clusters_name_the_rule_that_they_realise() -> None:
+    assert all(resource.origins == {RULE} for resource in _made(POLICY).values())
+    assert all(resource.origins == frozenset() for resource in _made().values())
+
+
+def test_a_headless_service_has_a_cluster_for_dialled_addresses() -> None:
+    made = _made(of=service("web", "", ("http", 80, AppProtocol.HTTP)))
+    assert made["pod/shop/web/80"].body["type"] == "ORIGINAL_DST"
+    assert "transport_socket" in made["pod/shop/web/80"].body
+
+
+def test_the_application_is_reached_inside_its_own_namespace() -> None:
+    body = app_cluster(attached("b", "10.244.0.3", netns="/ns/b")).body
+    assert body["type"] == "ORIGINAL_DST"
+    assert body["upstream_bind_config"]["source_address"]["network_namespace_filepath"] == "/ns/b"
+    assert "transport_socket" not in body
+
+
+def test_nothing_can_be_reached_through_the_refusing_cluster() -> None:
+    assert "load_assignment" not in SHARED["refused"].body

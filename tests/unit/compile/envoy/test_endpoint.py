@@ -1,0 +1,42 @@
+"""Endpoint assignments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshbuild import attached, endpoint, endpoints
+from tandem.compile.envoy.endpoint import compile_endpoints
+from tandem.ir.fabric import AppProtocol, ServicePort
+from tandem.ir.mesh import Subset
+
+PORT = ServicePort(name="http", port=80, protocol="TCP", app=AppProtocol.HTTP)
+V1 = attached("v1", "10.244.0.3", labels=(("app", "web"), ("version", "v1")))
+OUT = attached("out", "10.244.0.4", labels=(("app", "web"),), meshed=False)
+
+
+def _members(resource: Any) -> list[Any]:
+    return [m for group in resource.body.get("endpoints", ()) for m in group["lb_endpoints"]]
+
+
+def test_only_meshed_endpoints_are_marked_for_mtls() -> None:
+    made = compile_endpoints(endpoints("web", endpoint(V1, http=8080), endpoint(OUT, http=8080)), PORT)
+    meshed, plain = _members(made)
+    assert meshed["metadata"]["filter_metadata"]["envoy.transport_socket_match"] == {"tandem": "mtls"}
+    assert "metadata" not in plain
+
+
+def test_the_port_number_is_the_endpoints_own() -> None:
+    made = compile_endpoints(endpoints("web", endpoint(V1, http=9999, other=1)), PORT)
+    assert [m["endpoint"]["address"]["socket_address"]["port_value"] for m in _members(made)] == [9999]
+
+
+def test_a_subset_keeps_endpoints_with_all_of_its_labels() -> None:
+    members = endpoints("web", endpoint(V1, http=8080), endpoint(OUT, http=8080))
+    subset = Subset(name="v1", labels=(("version", "v1"), ("app", "web")))
+    made = compile_endpoints(members, PORT, subset)
+    assert made.name == "svc/shop/web/80/v1"
+    assert [m["endpoint"]["address"]["socket_address"]["address"] for m in _members(made)] == ["10.244.0.3"]
+
+
+def test_without_endpoints_the_assignment_is_empty_but_there() -> None:
+    assert compile_endpoints(endpoints("web"), PORT).body == {"cluster_name": "svc/shop/web/80"}

@@ -1,0 +1,86 @@
+"""Inbound listeners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshbuild import PEER_AUTH, attached, strict
+from tandem.compile.envoy.inbound import compile_inbound
+from tandem.ir.fabric import MtlsMode, PortMtls
+from tandem.state.ownership import INBOUND_MARK
+
+DISABLED = (PortMtls(port=0, mode=MtlsMode.DISABLE),)
+
+
+def listener(**fields: Any) -> Any:
+    return compile_inbound(attached("b", "10.244.0.3", netns="/ns/b", **fields), "cluster.local").body
+
+
+def chains(body: Any) -> dict[str, Any]:
+    return {chain["name"]: chain for chain in body["filter_chains"]}
+
+
+def target(chain: Any) -> str:
+    return str(chain["filters"][0]["typed_config"].get("cluster", "http"))
+
+
+def test_the_socket_is_transparent_and_in_the_pods_namespace() -> None:
+    body = listener()
+    assert body["transparent"] is True
+    assert body["address"]["socket_address"]["network_namespace_filepath"] == "/ns/b"
+
+
+def test_the_application_sees_the_clients_address() -> None:
+    by_name = {f["name"]: f["typed_config"] for f in listener()["listener_filters"]}
+    assert by_name["original-src"]["mark"] == INBOUND_MARK
+
+
+def test_permissive_takes_mtls_and_plain() -> None:
+    made = chains(listener())
+    assert set(made) == {"0/tandem-http", "0/tandem-tcp", "0/app-tls", "0/plain"}
+    assert target(made["0/plain"]) == target(made["0/app-tls"]) == "app/uid-b"
+
+
+def test_strict_sends_everything_plain_where_nothing_is() -> None:
+    made = chains(listener(mtls=strict(0)))
+    assert set(made) == {"0/tandem-http", "0/tandem-tcp", "0/refused-tls", "0/refused-raw"}
+    assert target(made["0/refused-raw"]) == target(made["0/refused-tls"]) == "refused"
+    logger = made["0/refused-raw"]["filters"][0]["typed_config"]["access_log"][0]["typed_config"]
+    assert logger["common_config"]["log_name"] == "refused|uid-b"
+
+
+def test_disable_has_no_mtls_and_waits_for_nothing() -> None:
+    body = listener(mtls=DISABLED)
+    assert set(chains(body)) == {"0/app-tls", "0/plain"}
+    assert "tls-inspector" not in {f["name"] for f in body["listener_filters"]}
+
+
+def test_a_mode_of_one_port_leaves_the_others_as_they_are() -> None:
+    made = chains(listener(mtls=strict(8080)))
+    assert made["8080/refused-raw"]["filter_chain_match"]["destination_port"] == 8080
+    assert "destination_port" not in made["0/plain"]["filter_chain_match"]
+    assert "8080/plain" not in made
+
+
+def test_plain_requests_to_http_ports_are_parsed() -> None:
+    made = chains(listener(plain_http_ports=(8080,)))
+    assert target(made["8080/plain"]) == "http"
+    assert target(made["0/plain"]) == "app/uid-b"
+
+
+def test_plain_requests_to_a_strict_http_port_are_refused() -> None:
+    made = chains(listener(plain_http_ports=(8080,), mtls=strict(0)))
+    assert target(made["8080/refused-raw"]) == "refused"
+    assert "8080/plain" not in made
+
+
+def test_mtls_chains_are_chosen_by_what_the_client_offers() -> None:
+    made = chains(listener())
+    for alpn in ("tandem-http", "tandem-tcp"):
+        match = made[f"0/{alpn}"]["filter_chain_match"]
+        assert match == {"transport_protocol": "tls", "application_protocols": [alpn]}
+        assert "transport_socket" in made[f"0/{alpn}"]
+
+
+def test_the_listener_names_the_manifests_that_it_realises() -> None:
+    assert compile_inbound(attached("b", "10.244.0.3", mtls=strict(0)), "td").origins == {PEER_AUTH}
