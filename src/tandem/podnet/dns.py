@@ -111,7 +111,10 @@ class Zone:
 
     def _external(self, service: Service, query: Query) -> Body | Alias:
         target = service.external_name.lower().strip(".")
-        data = dnswire.encode_name(target)
+        try:
+            data = dnswire.encode_name(target)
+        except ValueError:
+            return Body(code=dnswire.SERVFAIL)
         body = Body(answers=(dnswire.record(dnswire.OWNER, dnswire.CNAME, TTL, data),))
         if query.type == dnswire.CNAME:
             return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import struct
@@ -24,9 +25,8 @@ FORWARDS: Final = 512
 """Forwarded queries under way at most; more are answered SERVFAIL at once."""
 TRY_SECONDS: Final = 2.0
 IDLE_SECONDS: Final = 20.0
-VIEW_SECONDS: Final = 0.02
+RETRY_SECONDS: Final = 0.02
 RESOLV_CONF: Final = Path("/etc/resolv.conf")
-_IP_FREEBIND: Final = 15
 _LENGTH: Final = struct.Struct(">H")
 _log: Final = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class DnsServer:
     async def run(self) -> None:
         """Serve at the address that the first view names, with the host's own name servers behind; until cancelled."""
         while (view := self._view()) is None:  # noqa: ASYNC110 - once, at start, for milliseconds
-            await asyncio.sleep(VIEW_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
         own = view.config.dns_address
         self._upstreams = self._upstreams or read_upstreams(RESOLV_CONF, own=own)
         await self.serve(own)
@@ -68,12 +68,12 @@ class DnsServer:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             transport, _ = await loop.create_datagram_endpoint(
-                lambda: _Datagrams(self, group), sock=_bound(address, port, socket.SOCK_DGRAM)
+                lambda: _Datagrams(self, group), sock=await _bound(address, port, socket.SOCK_DGRAM)
             )
             try:
                 server = await asyncio.start_server(
                     lambda reader, writer: _spawn(group, self._stream(reader, writer)),
-                    sock=_bound(address, port, socket.SOCK_STREAM),
+                    sock=await _bound(address, port, socket.SOCK_STREAM),
                 )
                 async with server:
                     if ready is not None:
@@ -108,21 +108,18 @@ class DnsServer:
             self._forwarding -= 1
 
     async def _chase(self, alias: Alias, *, udp: bool) -> bytes:
-        """The CNAME and, behind it, what the target has."""
-        question = dns.message.make_query(alias.target, dns.rdatatype.RdataType.make(alias.query.type))
-        raw = await self._ask(question.to_wire(), udp=True)
-        extra: list[bytes] = []
-        if raw is not None:
-            try:
-                message = dns.message.from_wire(raw)
-            except dns.exception.DNSException:
-                return dnswire.reply(alias.query, dnswire.Body(code=dnswire.SERVFAIL), udp=udp)
-            for rrset in message.answer:
-                owner = dnswire.encode_name(str(rrset.name).rstrip("."))
-                extra += [dnswire.record(owner, rrset.rdtype, rrset.ttl, rdata.to_wire() or b"") for rdata in rrset]
-        body = dnswire.Body(
-            code=dnswire.NOERROR if raw is not None else dnswire.SERVFAIL, answers=(*alias.body.answers, *extra)
-        )
+        """The CNAME and, behind it, what the target has; SERVFAIL when that cannot be known."""
+        try:
+            question = dns.message.make_query(alias.target, dns.rdatatype.RdataType.make(alias.query.type))
+            raw = await self._ask(question.to_wire(), udp=True)
+            extra = _answers(raw) if raw is not None else None
+        except dns.exception.DNSException as error:
+            _log.info("external name %s: %s", alias.target, error)
+            extra = None
+        if extra is None:
+            body = dnswire.Body(code=dnswire.SERVFAIL)
+        else:
+            body = dnswire.Body(answers=(*alias.body.answers, *extra))
         return dnswire.reply(alias.query, body, udp=udp)
 
     async def _ask(self, data: bytes, *, udp: bool) -> bytes | None:
@@ -152,6 +149,15 @@ class DnsServer:
             return
         finally:
             writer.close()
+
+
+def _answers(raw: bytes) -> list[bytes]:
+    """The records of a message's answer section, one by one and without compression."""
+    found: list[bytes] = []
+    for rrset in dns.message.from_wire(raw).answer:
+        owner = rrset.name.to_wire() or b""
+        found += [dnswire.record(owner, rrset.rdtype, rrset.ttl, rdata.to_wire() or b"") for rdata in rrset]
+    return found
 
 
 class _Datagrams(asyncio.DatagramProtocol):
@@ -216,19 +222,25 @@ async def _ask_tcp(data: bytes, server: str, port: int) -> bytes:
         writer.close()
 
 
-def _bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket at an address that the node may get only a moment later."""
-    made = socket.socket(socket.AF_INET, kind)
-    try:
-        made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
-        if kind is socket.SOCK_STREAM:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((address, port))
-    except OSError:
-        made.close()
-        raise
-    return made
+async def _bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
+    """A socket at an address that the node may get only a moment later.
+
+    IP_FREEBIND would not do: a UDP socket bound in a namespace without any address forgets what it answers from.
+    """
+    while True:
+        made = socket.socket(socket.AF_INET, kind)
+        try:
+            made.setblocking(False)
+            if kind is socket.SOCK_STREAM:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((address, port))
+        except OSError as error:
+            made.close()
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return made
 
 
 def _spawn(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
