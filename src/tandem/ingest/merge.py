@@ -55,6 +55,9 @@ def last_applied(live: RawObject) -> RawObject | None:
 def apply_patch(manifest: RawObject, live: RawObject) -> dict[str, Any]:
     """The JSON merge patch that brings `live` to `manifest`; empty if there is nothing to do."""
     wanted = _without_null(copy.deepcopy(manifest))
+    for name in ("labels", "annotations"):  # others write here too: never removed as a whole
+        if name in live["metadata"]:
+            wanted["metadata"].setdefault(name, {})
     last = _without_null(last_applied(live) or {})
     merged = three_way(last, wanted, live, defaulted=default(wanted), keyed=manifest["kind"] in _CORE_KINDS)
     for name in _FOREIGN:
