@@ -1,0 +1,99 @@
+"""The snapshot as a whole: completeness, sharing, what a change touches, and that protobuf takes every resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from meshbuild import RULE, attached, endpoint, endpoints, service, strict, view
+from tandem.compile.envoy import compile_envoy
+from tandem.drivers.xds.encode import encode_resource
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.mesh import Subset, TrafficPolicy
+from tandem.ir.node import NodeView
+from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
+
+A = attached("a", "10.244.0.2")
+B = attached("b", "10.244.0.3", mtls=strict(8080), plain_http_ports=(8080,))
+OUT = attached("x", "10.244.0.9", meshed=False)
+WEB = service(
+    "web", "10.96.0.1", ("http", 80, AppProtocol.HTTP), ("grpc", 81, AppProtocol.GRPC), ("t", 82, AppProtocol.TCP)
+)
+DB = service("db", "", ("http", 5432, AppProtocol.HTTP))
+POLICY = TrafficPolicy(namespace="shop", service="web", subsets=(Subset(name="v1", labels=()),), origin=RULE)
+
+
+def shop(*members: Any) -> NodeView:
+    return view(A, B, OUT, WEB, DB, POLICY, endpoints("web", *members), endpoints("db", endpoint(B, http=5432)))
+
+
+def changed(old: NodeView, new: NodeView) -> dict[str, set[str]]:
+    """Kind -> names that differ."""
+    before, after = compile_envoy(old).resources, compile_envoy(new).resources
+    found = {
+        kind: {n for n in before[kind].keys() | after[kind].keys() if before[kind].get(n) != after[kind].get(n)}
+        for kind in before
+    }
+    return {kind: names for kind, names in found.items() if names}
+
+
+def test_a_node_without_meshed_pods_has_nothing() -> None:
+    assert not any(compile_envoy(view(OUT, WEB)).resources.values())
+
+
+def test_each_meshed_pod_has_two_listeners_and_an_application_cluster() -> None:
+    made = compile_envoy(shop()).resources
+    assert set(made[LISTENER]) == {"in/uid-a", "out/uid-a", "in/uid-b", "out/uid-b"}
+    assert {"app/uid-a", "app/uid-b"} <= set(made[CLUSTER])
+    assert "app/uid-x" not in made[CLUSTER]
+
+
+def test_every_route_config_that_a_listener_names_is_there() -> None:
+    made = compile_envoy(shop()).resources
+    named = {
+        f["typed_config"]["rds"]["route_config_name"]
+        for resource in made[LISTENER].values()
+        for chain in resource.body["filter_chains"]
+        for f in chain["filters"]
+        if "rds" in f["typed_config"]
+    }
+    assert named == set(made[ROUTE])
+
+
+def test_every_eds_cluster_has_its_endpoints() -> None:
+    made = compile_envoy(shop()).resources
+    assert {n for n, r in made[CLUSTER].items() if r.body.get("type") == "EDS"} == set(made[ENDPOINT])
+
+
+def test_an_endpoint_that_comes_or_goes_touches_endpoints_only() -> None:
+    one = endpoint(A, http=8080)
+    old, new = shop(one), shop(one, msgspec.structs.replace(one, address="10.244.0.7"))
+    assert changed(old, new) == {ENDPOINT: {"svc/shop/web/80", "svc/shop/web/80/v1"}}
+
+
+def test_a_new_identity_behind_a_service_touches_its_clusters() -> None:
+    assert set(changed(shop(endpoint(A, http=1)), shop(endpoint(A, http=1), endpoint(B, http=1)))) == {
+        CLUSTER,
+        ENDPOINT,
+    }
+
+
+def test_a_pod_that_goes_takes_nothing_of_the_others() -> None:
+    old = shop()
+    new = msgspec.structs.replace(old, pods=(A, OUT))
+    assert changed(old, new) == {LISTENER: {"in/uid-b", "out/uid-b"}, CLUSTER: {"app/uid-b"}}
+
+
+def test_equal_views_give_the_same_objects() -> None:
+    """What did not change is not compiled again."""
+    one, two = (compile_envoy(shop(endpoint(A, http=8080))).resources for _ in range(2))
+    for kind, resources in one.items():
+        for name, resource in resources.items():
+            assert two[kind][name].body is resource.body
+
+
+def test_protobuf_takes_every_resource() -> None:
+    for kind, resources in compile_envoy(shop(endpoint(A, http=8080))).resources.items():
+        for resource in resources.values():
+            assert encode_resource(kind, resource).name == resource.name
