@@ -1,0 +1,112 @@
+"""Desired and actual -> changes and differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tandem.base.ids import ContainerId
+from tandem.compile.links import compile_pod_link
+from tandem.drivers.link.plan import Actual, End, NodeDelta, container_of, differences, owns, plan_node
+from tandem.state.links import HostSide, NodeNet, Route
+
+HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
+HOST_END = End(
+    mac=LINK.host_mac,
+    mtu=1400,
+    up=True,
+    neighbours=frozenset({("10.244.0.5", LINK.mac)}),
+    routes=frozenset({("10.244.0.5/32", "", "10.244.0.1")}),
+)
+POD_END = End(
+    mac=LINK.mac,
+    mtu=1400,
+    up=True,
+    addresses=frozenset({"10.244.0.5"}),
+    neighbours=frozenset({("169.254.1.1", LINK.host_mac)}),
+    routes=frozenset({("0.0.0.0/0", "169.254.1.1", ""), ("169.254.1.1/32", "", "")}),
+)
+GOOD = Actual(host=HOST_END, pod=POD_END, marks=frozenset(LINK.local_marks), local_table=True)
+
+
+def test_a_link_as_it_should_be_has_no_differences() -> None:
+    assert differences(LINK, GOOD) == ()
+
+
+def test_what_others_added_is_no_difference() -> None:
+    pod = replace(POD_END, addresses=POD_END.addresses | {"192.0.2.1"}, routes=POD_END.routes | {("1.0.0.0/8", "", "")})
+    assert differences(LINK, replace(GOOD, pod=pod, marks=GOOD.marks | {1})) == ()
+
+
+@pytest.mark.parametrize(
+    ("actual", "sentence"),
+    [
+        (replace(GOOD, host=None), f"host interface {LINK.host_ifname} is missing"),
+        (replace(GOOD, pod=None), "interface eth0 is missing in the pod"),
+        (replace(GOOD, host=replace(HOST_END, up=False)), f"{LINK.host_ifname} is down"),
+        (replace(GOOD, pod=replace(POD_END, mtu=9000)), "eth0 has MTU 9000, not 1400"),
+        (replace(GOOD, pod=replace(POD_END, mac="02:00:00:00:00:00")), "eth0 has MAC address 02:00:00:00:00:00"),
+        (replace(GOOD, pod=replace(POD_END, addresses=frozenset())), "eth0 lacks the address 10.244.0.5/32"),
+        (replace(GOOD, pod=replace(POD_END, neighbours=frozenset())), "eth0 lacks the permanent neighbour"),
+        (
+            replace(GOOD, pod=replace(POD_END, routes=frozenset({("169.254.1.1/32", "", "")}))),
+            "the pod lacks the default route by 169.254.1.1",
+        ),
+        (
+            replace(GOOD, pod=replace(POD_END, routes=frozenset({("0.0.0.0/0", "169.254.1.1", "")}))),
+            "the pod lacks the route to its next hop",
+        ),
+        (replace(GOOD, host=replace(HOST_END, routes=frozenset())), "the node lacks the route to 10.244.0.5"),
+        (replace(GOOD, host=replace(HOST_END, neighbours=frozenset())), "lacks the permanent neighbour 10.244.0.5"),
+        (replace(GOOD, marks=frozenset({LINK.local_marks[0]})), "the pod lacks the rule for mark 0x53b"),
+        (replace(GOOD, local_table=False), "the pod lacks the route 'local default dev lo' in table 116"),
+    ],
+)
+def test_each_difference_is_one_sentence(actual: Actual, sentence: str) -> None:
+    found = differences(LINK, actual)
+    assert len(found) == 1
+    assert sentence in found[0]
+
+
+def test_equal_nets_need_no_change() -> None:
+    net = NodeNet(addresses=("10.244.0.1",), routes=(Route(prefix="10.244.0.0/24"),))
+    assert plan_node(net, net) == NodeDelta()
+
+
+def test_a_moved_prefix_is_removed_and_added() -> None:
+    before = NodeNet(addresses=("10.0.0.1",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.1"),))
+    after = NodeNet(addresses=("10.0.0.2",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.2"),))
+    assert plan_node(before, after) == NodeDelta(
+        del_addresses=("10.0.0.1",),
+        add_addresses=("10.0.0.2",),
+        del_routes=before.routes,
+        add_routes=after.routes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "ours"),
+    [
+        ("td0123456789a", "", True),
+        ("anything", "tandem:node-1:c1", True),
+        ("td0", "", False),
+        ("tdxyz456789ab", "", False),
+        ("eth0", "tandemx", False),
+    ],
+)
+def test_a_link_is_ours_by_alias_or_by_name(name: str, alias: str, *, ours: bool) -> None:
+    assert owns(name, alias) is ours
+
+
+@pytest.mark.parametrize(
+    ("alias", "container"), [("tandem:node-1:c1", "c1"), ("tandem:node-1:", None), ("other:n:c1", None), ("", None)]
+)
+def test_the_container_is_in_the_alias(alias: str, container: str | None) -> None:
+    assert container_of(alias) == container
+
+
+def test_what_we_make_is_recognised_as_ours() -> None:
+    assert owns(LINK.host_ifname, "")
+    assert container_of(LINK.alias) == "c1"

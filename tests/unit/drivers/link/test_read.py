@@ -1,0 +1,103 @@
+"""Dumps -> values, from a socket that answers what a kernel would."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import cast
+
+from tandem.drivers.link import read, rtnl
+from tandem.drivers.link.rtnl import Rtnl
+from tandem.state.links import Route
+
+Objects = list[tuple[tuple[int, ...], dict[int, bytes]]]
+
+
+class Dumps:
+    """Rtnl as far as reading needs it."""
+
+    def __init__(self, **objects: Objects) -> None:
+        self._objects = {getattr(rtnl, name): found for name, found in objects.items()}
+
+    def dump(self, kind: int, header: struct.Struct) -> Objects:
+        del header
+        return self._objects.get(kind, [])
+
+
+def sock(**objects: Objects) -> Rtnl:
+    return cast("Rtnl", Dumps(**objects))
+
+
+def link(
+    index: int, name: str, *, mtu: int = 1500, up: bool = True, alias: str = ""
+) -> tuple[tuple[int, ...], dict[int, bytes]]:
+    attrs = {rtnl.IFLA_IFNAME: name.encode() + b"\0", rtnl.IFLA_MTU: rtnl.u32(mtu), rtnl.IFLA_ADDRESS: b"\2\0\0\0\0\1"}
+    if alias:
+        attrs[rtnl.IFLA_IFALIAS] = alias.encode() + b"\0"
+    return (0, 0, index, int(up), 0), attrs
+
+
+def route(
+    dst: str, bits: int, *, table: int = 254, kind: int = 1, protocol: int = 116, **more: bytes
+) -> tuple[tuple[int, ...], dict[int, bytes]]:
+    attrs = {getattr(rtnl, name): value for name, value in more.items()}
+    if bits:
+        attrs[rtnl.RTA_DST] = socket.inet_aton(dst)
+    return (2, bits, 0, 0, table, protocol, 0, kind, 0), attrs
+
+
+def test_only_our_links_are_found_with_their_container() -> None:
+    found = read.owned_links(
+        sock(
+            GETLINK=[link(2, "eth0"), link(4, "td0123456789a", alias="tandem:n:c1"), link(3, "x", alias="tandem:n:c2")]
+        )
+    )
+    assert [(f.index, f.name, f.container_id) for f in found] == [(4, "td0123456789a", "c1"), (3, "x", "c2")]
+
+
+def test_the_default_route_s_interface_gives_the_mtu() -> None:
+    links = [link(2, "a", mtu=1300), link(3, "b", mtu=9000)]
+    routes = [route("0.0.0.0", 0, protocol=3, RTA_OIF=rtnl.u32(3))]
+    assert read.default_mtu(sock(GETLINK=links, GETROUTE=routes)) == 9000
+
+
+def test_without_a_default_route_the_smallest_link_that_is_up_and_not_ours_counts() -> None:
+    links = [link(2, "a", mtu=1400), link(3, "b", mtu=1300, up=False), link(4, "td0123456789a", mtu=1200)]
+    assert read.default_mtu(sock(GETLINK=links)) == 1400
+    assert read.default_mtu(sock()) == 1500
+
+
+def test_a_default_route_of_another_table_does_not_count() -> None:
+    links = [link(2, "a", mtu=1300), link(3, "b", mtu=1200)]
+    routes = [route("0.0.0.0", 0, table=116, RTA_OIF=rtnl.u32(2))]
+    assert read.default_mtu(sock(GETLINK=links, GETROUTE=routes)) == 1200
+
+
+def test_a_node_s_net_is_what_carries_our_mark_without_host_routes_of_pods() -> None:
+    ours = {rtnl.IFA_LOCAL: socket.inet_aton("10.244.0.1"), rtnl.IFA_PROTO: b"\x74"}
+    other = {rtnl.IFA_LOCAL: socket.inet_aton("127.0.0.1")}
+    routes = [
+        route("10.244.0.0", 24, kind=rtnl.RTN_UNREACHABLE),
+        route("10.244.1.0", 24, RTA_GATEWAY=socket.inet_aton("192.0.2.2")),
+        route("10.244.0.5", 32, RTA_OIF=rtnl.u32(5)),
+        route("10.9.0.0", 24, protocol=3, RTA_GATEWAY=socket.inet_aton("192.0.2.2")),
+    ]
+    net = read.node_net(sock(GETADDR=[((2, 32, 0, 0, 1), ours), ((2, 8, 0, 0, 1), other)], GETROUTE=routes))
+    assert net.addresses == ("10.244.0.1",)
+    assert net.routes == (Route(prefix="10.244.0.0/24"), Route(prefix="10.244.1.0/24", via="192.0.2.2"))
+
+
+def test_an_end_that_is_not_there_is_none() -> None:
+    assert read.end(sock(GETLINK=[link(1, "lo")]), "eth0") is None
+
+
+def test_marks_and_local_table_are_those_of_the_table_asked_for() -> None:
+    rules: Objects = [
+        ((2, 0, 0, 0, 116, 0, 0, 1, 0), {rtnl.FRA_FWMARK: rtnl.u32(7), rtnl.FRA_TABLE: rtnl.u32(116)}),
+        ((2, 0, 0, 0, 9, 0, 0, 1, 0), {rtnl.FRA_FWMARK: rtnl.u32(8), rtnl.FRA_TABLE: rtnl.u32(9)}),
+        ((2, 0, 0, 0, 116, 0, 0, 1, 0), {rtnl.FRA_TABLE: rtnl.u32(116)}),
+    ]
+    local = route("0.0.0.0", 0, table=116, kind=rtnl.RTN_LOCAL, RTA_TABLE=rtnl.u32(116))
+    assert read.marks(sock(GETRULE=rules), 116) == {7}
+    assert read.has_local_default(sock(GETROUTE=[local]), 116)
+    assert not read.has_local_default(sock(GETROUTE=[local]), 9)

@@ -1,0 +1,59 @@
+"""What the courier sent, and what it means."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tandem.podnet.request import Code, VerbError, parse, pod_ref, valid_attachments
+
+
+def test_a_request_has_environment_and_configuration() -> None:
+    env = {"CNI_CONTAINERID": "c1", "CNI_IFNAME": "eth0", "CNI_NETNS": "/ns", "CNI_ARGS": "A=b"}
+    found = parse(json.dumps({"verb": "ADD", "env": env, "config": {"cniVersion": "0.4.0"}}).encode())
+    assert (found.verb, found.key, found.netns, found.args, found.version) == (
+        "ADD",
+        ("c1", "eth0"),
+        "/ns",
+        "A=b",
+        "0.4.0",
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"verb": 3}', b'{"env": {}}'])
+def test_a_request_that_cannot_be_read_is_code_6(data: bytes) -> None:
+    with pytest.raises(VerbError) as caught:
+        parse(data)
+    assert caught.value.code is Code.BAD_JSON
+
+
+def test_the_pod_is_named_in_the_arguments() -> None:
+    found = pod_ref("IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=u=1")
+    assert (found.namespace, found.name, found.uid) == ("shop", "web", "u=1")
+
+
+def test_arguments_without_a_pod_say_what_is_missing() -> None:
+    with pytest.raises(VerbError, match="K8S_POD_NAMESPACE and K8S_POD_NAME"):
+        pod_ref("IgnoreUnknown=1")
+
+
+@pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
+def test_valid_attachments_are_keys(key: str) -> None:
+    assert valid_attachments({key: [{"containerID": "c", "ifname": "eth0"}]}) == {("c", "eth0")}
+
+
+def test_null_is_an_empty_list_and_absence_is_not() -> None:
+    assert valid_attachments({"cni.dev/valid-attachments": None}) == frozenset()
+    assert valid_attachments({}) is None
+
+
+@pytest.mark.parametrize("value", [3, [3], [{"containerID": "c"}]])
+def test_a_wrong_list_is_code_7_and_removes_nothing(value: object) -> None:
+    with pytest.raises(VerbError) as caught:
+        valid_attachments({"cni.dev/valid-attachments": value})
+    assert caught.value.code is Code.BAD_CONFIG
+
+
+def test_an_error_travels_as_number_sentence_and_details() -> None:
+    assert VerbError(Code.POOL_FULL, "full", "x").answer() == {"code": 101, "msg": "full", "details": "x"}

@@ -1,0 +1,80 @@
+"""The result of ADD in each version of the specification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandem.base.ids import ContainerId, PodUid
+from tandem.compile.links import compile_pod_link
+from tandem.ipam.store import Attachment
+from tandem.podnet.results import Names, add_result, against_previous
+from tandem.state.links import HostSide
+
+HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
+ATTACHMENT = Attachment(
+    container_id=LINK.container_id,
+    ifname="eth0",
+    pod_uid=PodUid("u"),
+    namespace="shop",
+    pod_name="web",
+    addresses=LINK.addresses,
+    mac=LINK.mac,
+    host_ifname=LINK.host_ifname,
+    mtu=1400,
+    netns="/ns",
+)
+
+
+def result(version: str) -> dict[str, Any]:
+    return add_result(
+        ATTACHMENT, LINK, names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"), version=version
+    )
+
+
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"])
+def test_every_version_names_itself_and_has_mac_sandbox_and_interface_index(version: str) -> None:
+    found = result(version)
+    assert found["cniVersion"] == version
+    assert found["interfaces"][found["ips"][0]["interface"]]["sandbox"] == "/ns"
+    assert all(interface["mac"] for interface in found["interfaces"])
+
+
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0"])
+def test_old_versions_say_the_family(version: str) -> None:
+    assert result(version)["ips"][0]["version"] == "4"
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
+def test_new_versions_do_not_say_the_family(version: str) -> None:
+    assert "version" not in result(version)["ips"][0]
+
+
+def test_only_the_newest_version_says_the_mtu() -> None:
+    assert [i.get("mtu") for i in result("1.1.0")["interfaces"]] == [1400, 1400]
+    assert [i.get("mtu") for i in result("1.0.0")["interfaces"]] == [None, None]
+
+
+def test_the_default_route_and_dns_are_told() -> None:
+    found = result("1.1.0")
+    assert found["routes"] == [{"dst": "0.0.0.0/0", "gw": "169.254.1.1"}]
+    assert found["dns"]["search"] == ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+
+
+def test_our_own_result_does_not_differ() -> None:
+    assert against_previous(ATTACHMENT, LINK, result("1.1.0")) == ()
+
+
+def test_a_mac_address_that_a_later_plugin_changed_is_no_difference() -> None:
+    changed = result("1.1.0")
+    changed["interfaces"][1]["mac"] = "02:00:00:00:00:00"
+    assert against_previous(ATTACHMENT, LINK, changed) == ()
+
+
+@pytest.mark.parametrize("previous", [{}, {"interfaces": None, "ips": None}, {"interfaces": [3], "ips": [3]}])
+def test_what_is_missing_is_named(previous: dict[str, Any]) -> None:
+    found = against_previous(ATTACHMENT, LINK, previous)
+    assert len(found) == 3
+    assert "prevResult.interfaces: no eth0" in found[0]
