@@ -96,11 +96,13 @@ def _balance(count: int) -> nft.Chain:
 
 
 def _refusals() -> tuple[nft.Rule, ...]:
+    """New connections only: this runs before translation, where established ones still carry the Service's address."""
+    new = nft.Is(Field.CT_STATE, "new")
     rules: list[nft.Rule] = []
     for f in FAMILIES:
         refused = nft.InSet((f.daddr, Field.L4PROTO, Field.DPORT), f"refused{f.version}")
-        rules.append(nft.Rule(match=(nft.Is(Field.L4PROTO, "tcp"), refused), then=(nft.Reject(tcp_reset=True),)))
-        rules.append(nft.Rule(match=(refused,), then=(nft.Reject(),)))
+        rules.append(nft.Rule(match=(new, nft.Is(Field.L4PROTO, "tcp"), refused), then=(nft.Reject(tcp_reset=True),)))
+        rules.append(nft.Rule(match=(new, refused), then=(nft.Reject(),)))
     return tuple(rules)
 
 

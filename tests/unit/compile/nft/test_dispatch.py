@@ -1,0 +1,66 @@
+"""Base chains and maps of the node, followed by the tracer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from builders import pod, policy, world
+from nodeviews import GATEWAY, ifname_of, routes, view_of
+from tandem.compile.nft.dispatch import base_chains, pod_sets, policy_maps
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.nft.trace import Packet, trace
+
+WEB = pod("web", ip="10.244.0.2", app="web")
+CLIENT = pod("client", ip="10.244.0.3")
+CLOSED = policy(podSelector={"matchLabels": {"app": "web"}}, policyTypes=["Ingress", "Egress"])
+WORLD = world(WEB, CLIENT, CLOSED)
+TABLE = compile_nft(view_of(WORLD))
+TO_WEB = Packet(saddr="10.244.0.3", daddr="10.244.0.2", dport=80, iifname=ifname_of(CLIENT))
+
+
+def _verdict(packet: Packet) -> str:
+    return trace(TABLE, packet, route=routes(WORLD)).verdict
+
+
+def test_a_pod_cannot_use_another_address() -> None:
+    spoofed = msgspec.structs.replace(TO_WEB, daddr="192.0.2.1", saddr="10.244.0.2")
+    assert _verdict(spoofed) == "drop"
+    assert _verdict(msgspec.structs.replace(spoofed, saddr="10.244.0.3")) == "accept"
+    assert _verdict(msgspec.structs.replace(spoofed, saddr="fd00::9", daddr="fd00::1")) == "drop"
+
+
+def test_replies_are_allowed() -> None:
+    assert _verdict(TO_WEB) == "drop"
+    assert _verdict(msgspec.structs.replace(TO_WEB, ct_state="established")) == "accept"
+    assert _verdict(msgspec.structs.replace(TO_WEB, ct_state="related", protocol="icmp")) == "accept"
+
+
+def test_a_connection_does_not_begin_in_the_middle() -> None:
+    back = Packet(saddr="10.244.0.3", daddr="192.0.2.1", iifname=ifname_of(CLIENT), syn=False)
+    assert _verdict(back) == "drop"
+
+
+def test_the_node_reaches_its_pods_and_the_pod_not_the_node() -> None:
+    assert _verdict(Packet(saddr=GATEWAY, daddr="10.244.0.2", dport=80)) == "accept"
+    assert _verdict(Packet(saddr="10.244.0.2", daddr=GATEWAY, dport=80, iifname=ifname_of(WEB))) == "drop"
+
+
+def test_a_link_that_is_not_programmed_gets_nothing() -> None:
+    for packet in (TO_WEB, Packet(saddr=GATEWAY, daddr="10.244.0.2", dport=80)):
+        assert trace(TABLE, packet, route=lambda _: "tdunknown").verdict == "drop"
+
+
+def test_a_pod_reaches_itself() -> None:
+    assert _verdict(msgspec.structs.replace(TO_WEB, saddr="10.244.0.2", iifname=ifname_of(WEB))) == "accept"
+
+
+def test_only_isolated_pods_are_in_the_maps() -> None:
+    view = view_of(WORLD)
+    assert {m.name: len(m.elements) for m in policy_maps(view)} == {
+        "ingress4": 1,
+        "egress4": 1,
+        "ingress6": 0,
+        "egress6": 0,
+    }
+    assert {s.name: len(s.elements) for s in pod_sets(view)}["links4"] == 2
+    assert all(c.base for c in base_chains(view))

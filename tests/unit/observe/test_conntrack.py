@@ -1,0 +1,47 @@
+"""Conntrack dumps as values; the kernel's side is tested in tests/netns/test_policy_kernel.py."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tandem.observe.conntrack import connections, forget_addresses
+from tandem.observe.nflog_wire import attribute
+
+
+def _tuple(source: str, destination: str, sport: int, dport: int) -> bytes:
+    ends = (ipaddress.ip_address(a).packed for a in (source, destination))
+    kinds = (1, 2) if "." in source else (3, 4)
+    ip = b"".join(attribute(k, a) for k, a in zip(kinds, ends, strict=True))
+    ports = attribute(2, struct.pack(">H", sport)) + attribute(3, struct.pack(">H", dport))
+    return attribute(0x8001, ip) + attribute(0x8002, attribute(1, b"\x06") + ports)
+
+
+def _message(original: bytes, reply: bytes) -> bytes:
+    body = b"\x02\0\0\0" + attribute(0x8001, original) + attribute(0x8002, reply)
+    return struct.pack("=IHHII", 16 + len(body), 0x100, 2, 0, 0) + body
+
+
+def test_the_real_destination_is_where_replies_come_from() -> None:
+    original = _tuple("10.244.0.3", "10.96.0.20", 40000, 80)
+    (found,) = connections(_message(original, _tuple("10.244.0.2", "10.244.0.3", 8080, 40000)))
+    assert (found.source, found.destination, found.port, found.protocol) == ("10.244.0.3", "10.244.0.2", 8080, "TCP")
+    assert (found.dialled, found.original) == ("10.96.0.20", original)
+
+
+def test_ipv6_is_read() -> None:
+    one, two = _tuple("fd00::1", "fd00::2", 1, 2), _tuple("fd00::2", "fd00::1", 2, 1)
+    (found,) = connections(_message(one, two))
+    assert (found.source, found.destination, found.port) == ("fd00::1", "fd00::2", 2)
+
+
+def test_no_address_needs_no_kernel() -> None:
+    assert forget_addresses(()) == 0
+
+
+@given(st.binary(max_size=80))
+def test_foreign_messages_are_skipped(data: bytes) -> None:
+    assert list(connections(struct.pack("=IHHII", 16 + len(data), 0x200, 0, 0, 0) + data)) == []
