@@ -30,7 +30,7 @@ OWN, NS_INJECT, INJECT, MODE = "tandem.io/mesh", "istio-injection", "sidecar.ist
         ({}, {OWN: "disabled", MODE: "ambient"}, False),
     ],
 )
-def test_labels_decide(own: dict[str, str], around: dict[str, str], meshed: bool) -> None:
+def test_labels_decide(own: dict[str, str], around: dict[str, str], *, meshed: bool) -> None:
     assert membership(pod("a", labels=own), around).meshed is meshed
 
 

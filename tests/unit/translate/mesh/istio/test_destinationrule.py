@@ -1,0 +1,92 @@
+"""DestinationRule: merging, subsets, refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import endpoint_slice, pod, service
+from meshworlds import dr
+from tandem.ir.mesh import ClientTls, LoadBalancer
+from tandem.model.istio import DestinationRule
+from tandem.model.world import World
+from tandem.translate.mesh.istio.destinationrule import DestinationRules, translate_destination_rules
+from tandem.translate.options import Options
+
+WEB = service("web", ip="10.96.0.9")
+PODS = [pod("a", app="web", version="v1")]
+V1: dict[str, Any] = {"name": "v1", "labels": {"version": "v1"}}
+
+
+def run(*rules: DestinationRule) -> DestinationRules:
+    return translate_destination_rules(World.of([WEB, *PODS, endpoint_slice(WEB, PODS), *rules]), Options())
+
+
+def codes(**spec: Any) -> list[tuple[str, str]]:
+    found = run(dr(host="web", **spec))
+    assert found.policies == {}
+    return [(p.at.path, p.code) for p in found.problems]
+
+
+def test_a_rule_gives_its_service_balancer_tls_and_subsets() -> None:
+    found = run(
+        dr(
+            host="web",
+            trafficPolicy={"loadBalancer": {"simple": "RANDOM"}, "tls": {"mode": "ISTIO_MUTUAL"}},
+            subsets=[{**V1, "trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}}}],
+        )
+    )
+    policy = found.policies["default", "web"]
+    assert (policy.lb, policy.tls) == (LoadBalancer.RANDOM, ClientTls.ISTIO_MUTUAL)
+    (subset,) = policy.subsets
+    assert (subset.labels, subset.lb, subset.tls) == ((("version", "v1"),), LoadBalancer.ROUND_ROBIN, None)
+    assert found.problems == ()
+
+
+def test_the_oldest_traffic_policy_is_used_and_subsets_are_joined() -> None:
+    found = run(
+        dr("new", created="2026-02-01T00:00:00Z", host="web", trafficPolicy={"tls": {"mode": "DISABLE"}}),
+        dr("old", created="2026-01-01T00:00:00Z", host="web", subsets=[V1]),
+    )
+    policy = found.policies["default", "web"]
+    assert (policy.tls, [s.name for s in policy.subsets]) == (ClientTls.DISABLE, ["v1"])
+    assert [(p.at.name, p.code) for p in found.problems] == [("new", "Merged")]
+
+
+def test_the_root_namespace_is_the_fall_back() -> None:
+    root = dr("r", ns="istio-system", host="web.default.svc.cluster.local", subsets=[V1])
+    assert [s.name for s in run(root).policies["default", "web"].subsets] == ["v1"]
+    assert run(root, dr(host="web")).policies["default", "web"].subsets == ()
+
+
+def test_fields_that_are_not_enforced_refuse_the_rule() -> None:
+    assert codes(trafficPolicy={"outlierDetection": {"x": 1}}) == [
+        ("spec.trafficPolicy.outlierDetection", "UnsupportedField")
+    ]
+    assert codes(trafficPolicy={"tls": {"mode": "MUTUAL"}}) == [("spec.trafficPolicy.tls.mode", "UnsupportedField")]
+    assert codes(trafficPolicy={"loadBalancer": {"simple": "PASSTHROUGH"}}) == [
+        ("spec.trafficPolicy.loadBalancer.simple", "UnsupportedField")
+    ]
+    assert codes(subsets=[{**V1, "trafficPolicy": {"portLevelSettings": [{}]}}]) == [
+        ("spec.subsets[0].trafficPolicy.portLevelSettings", "UnsupportedField")
+    ]
+    assert codes(workloadSelector={"matchLabels": {}}) == [("spec.workloadSelector", "UnsupportedField")]
+
+
+def test_a_rule_for_some_clients_alone_is_refused() -> None:
+    assert codes(exportTo=["."]) == [("spec.exportTo", "UnsupportedValue")]
+    elsewhere = run(dr(ns="shop", host="web.default.svc.cluster.local"))
+    assert [p.code for p in elsewhere.problems] == ["UnsupportedValue"]
+
+
+def test_an_unknown_host_is_reported() -> None:
+    assert [p.code for p in run(dr(host="gone")).problems] == ["HostNotFound"]
+
+
+def test_a_subset_that_nobody_belongs_to_is_a_warning() -> None:
+    found = run(dr(host="web", subsets=[{"name": "v9", "labels": {"version": "v9"}}]))
+    assert [(p.at.path, p.code) for p in found.problems] == [("spec.subsets[0].labels", "SubsetEmpty")]
+    assert found.policies["default", "web"].subsets[0].name == "v9"
+
+
+def test_a_subset_defined_twice_in_one_rule_is_refused() -> None:
+    assert codes(subsets=[V1, V1]) == [("spec.subsets[1].name", "InvalidValue")]

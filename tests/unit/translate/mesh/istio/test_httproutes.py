@@ -1,0 +1,116 @@
+"""One spec.http[] of a VirtualService."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import service
+from meshworlds import to, vs
+from tandem.ir.mesh import Forward, Respond, Retry, Route, Subset, TrafficPolicy
+from tandem.model.world import World
+from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.istio.httproutes import RouteReader
+from tandem.translate.options import Options
+
+TWO_PORTS = [{"name": "http", "port": 80}, {"name": "http-b", "port": 81}]
+
+
+def read(**route: Any) -> tuple[Route, list[tuple[str, str]]]:
+    world = World.of([service("web"), service("two", ports=TWO_PORTS)])
+    policy = TrafficPolicy(namespace="default", service="web", subsets=(Subset(name="v1", labels=()),))
+    source = vs(hosts=["web"], http=[route])
+    reader = RouteReader(source, Context(world=world, options=Options(), policies={("default", "web"): policy}))
+    found = reader.read(source.spec.http[0], 0)
+    return found, [(p.at.path.removeprefix("spec.http[0]."), p.code) for p in reader.problems]
+
+
+def one(**route: Any) -> Route:
+    found, problems = read(**route)
+    assert problems == []
+    return found
+
+
+def backends(route: Route) -> list[tuple[str, int, str, int]]:
+    assert isinstance(route.action, Forward)
+    return [(b.service, b.port, b.subset, b.weight) for b in route.action.backends]
+
+
+def test_an_only_destination_has_all_of_the_requests() -> None:
+    assert backends(one(route=[to("web", "v1", 0)])) == [("web", 80, "v1", 1)]
+
+
+def test_weights_are_kept_and_zero_is_left_out() -> None:
+    found = one(route=[to("web", "v1", 9), to("web", "", 1), to("two", "", 0)])
+    assert backends(found) == [("web", 80, "v1", 9), ("web", 80, "", 1)]
+
+
+def test_without_a_port_the_only_port_is_meant_else_the_dialled_one() -> None:
+    assert backends(one(route=[to("web")]))[0][1] == 80
+    assert backends(one(route=[to("two")]))[0][1] == 0
+    assert backends(one(route=[to("two", port=81)]))[0][1] == 81
+
+
+def test_what_does_not_exist_answers_503() -> None:
+    for destination, where in ((to("gone"), "host"), (to("web", "v9"), "subset"), (to("web", port=9), "port.number")):
+        found, problems = read(route=[destination])
+        assert found.action == Respond(status=503, body="no destination of this route exists")
+        assert problems[0][0] == f"route[0].destination.{where}"
+
+
+def test_a_missing_destination_keeps_its_share() -> None:
+    found, problems = read(route=[to("web", "v1", 1), to("web", "v9", 3)])
+    assert backends(found) == [("web", 80, "v1", 1), ("web", 80, "v9", 3)]
+    assert [code for _, code in problems] == ["SubsetNotFound"]
+
+
+def test_the_text_names_the_host_and_the_subsets_that_exist() -> None:
+    world = World.of([service("web")])
+    policy = TrafficPolicy(namespace="default", service="web", subsets=(Subset(name="v1", labels=()),))
+    source = vs(hosts=["web"], http=[{"route": [to("web", "v9")]}])
+    reader = RouteReader(source, Context(world=world, options=Options(), policies={("default", "web"): policy}))
+    reader.read(source.spec.http[0], 0)
+    assert "web.default.svc.cluster.local defines subset 'v9' (they define v1)" in reader.problems[0].text
+
+
+def test_without_a_word_on_retries_istio_s_default_holds() -> None:
+    assert one(route=[to("web")]).retry == DEFAULT_RETRY
+
+
+def test_retries_can_be_turned_off() -> None:
+    assert one(route=[to("web")], retries={"attempts": 0}).retry is None
+
+
+def test_codes_among_the_retry_conditions_are_kept_apart() -> None:
+    found = one(route=[to("web")], retries={"attempts": 3, "perTryTimeout": "2s", "retryOn": "reset, 503,5xx"})
+    assert found.retry == Retry(
+        attempts=3,
+        per_try_timeout_ms=2000,
+        retry_on=("reset", "5xx", "retriable-status-codes"),
+        retriable_codes=(503,),
+    )
+
+
+def test_a_direct_response_has_status_and_body() -> None:
+    assert one(directResponse={"status": 418, "body": {"string": "tea"}}).action == Respond(status=418, body="tea")
+
+
+def test_the_only_destination_s_headers_win_over_the_route_s() -> None:
+    destination = {**to("web"), "headers": {"request": {"set": {"X": "destination"}}}}
+    found = one(route=[destination], headers={"request": {"set": {"x": "route", "y": "route"}}})
+    assert found.request_headers.set == (("x", "destination"), ("y", "route"))
+
+
+def test_what_is_not_supported_is_named_at_its_field() -> None:
+    every = {"redirect": {"uri": "/"}, "mirror": {"host": "a"}, "mirrors": [{}], "delegate": {"name": "a"}}
+    for field, value in every.items():
+        assert (field, "UnsupportedField") in read(route=[to("web")], **{field: value})[1]
+    assert read(route=[to("web")], retries={"backoff": "1s"})[1] == [("retries.backoff", "UnsupportedField")]
+    two = [{**to("web", "", 1), "headers": {"request": {"remove": ["x"]}}}, to("two", "", 1)]
+    assert read(route=two)[1] == [("route[0].headers", "UnsupportedField")]
+
+
+def test_values_that_make_no_sense_are_named_at_their_field() -> None:
+    assert read()[1] == [("route", "InvalidValue")]
+    assert read(route=[to("web", "", 0), to("two", "", 0)])[1] == [("route", "InvalidValue")]
+    assert read(route=[to("web")], timeout="soon")[1] == [("timeout", "InvalidValue")]
+    assert read(directResponse={"status": 99})[1] == [("directResponse.status", "InvalidValue")]

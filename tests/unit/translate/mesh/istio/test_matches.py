@@ -1,0 +1,59 @@
+"""One HTTPMatchRequest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshworlds import vs
+from tandem.ir.mesh import Exact, HeaderMatch, Prefix, Present, Regex, RouteMatch
+from tandem.translate.mesh.istio.matches import MatchReader
+
+
+def read(**match: Any) -> tuple[RouteMatch, list[tuple[str, str]]]:
+    source = vs(hosts=["a"], http=[{"match": [match]}])
+    reader = MatchReader(source)
+    found = reader.read(source.spec.http[0].match[0], "m")
+    return found, [(p.at.path, p.code) for p in reader.problems]
+
+
+def test_an_empty_match_matches_everything() -> None:
+    assert read() == (RouteMatch(), [])
+
+
+def test_the_kinds_of_string_match() -> None:
+    assert read(uri={"exact": "/a"})[0].path == Exact("/a")
+    assert read(uri={"prefix": "/a"})[0].path == Prefix("/a")
+    assert read(uri={"regex": "/a.*"})[0].path == Regex("/a.*")
+
+
+def test_a_header_without_a_value_must_be_there() -> None:
+    assert read(headers={"X-Flag": {}})[0].headers == (HeaderMatch(name="x-flag", match=Present()),)
+
+
+def test_headers_that_must_not_match_are_inverted() -> None:
+    assert read(withoutHeaders={"x": {"exact": "1"}})[0].headers == (
+        HeaderMatch(name="x", match=Exact("1"), invert=True),
+    )
+
+
+def test_authority_and_scheme_are_pseudo_headers() -> None:
+    found = read(authority={"exact": "a"}, scheme={"exact": "http"})[0].headers
+    assert [h.name for h in found] == [":authority", ":scheme"]
+
+
+def test_case_is_ignored_for_exact_and_prefix_alone() -> None:
+    assert read(uri={"prefix": "/a"}, ignoreUriCase=True)[0].ignore_case
+    assert not read(uri={"regex": "/a"}, ignoreUriCase=True)[0].ignore_case
+
+
+def test_port_and_source_limit_the_match() -> None:
+    found = read(port=80, sourceNamespace="shop", sourceLabels={"b": "2", "a": "1"})[0]
+    assert (found.ports, found.source_namespace, found.source_labels) == ((80,), "shop", (("a", "1"), ("b", "2")))
+
+
+def test_mistakes_are_named_at_their_field() -> None:
+    assert read(uri={"regex": "("})[1] == [("m.uri.regex", "InvalidValue")]
+    assert read(uri={"exact": "a", "prefix": "b"})[1] == [("m.uri", "InvalidValue")]
+    assert read(headers={"uri": {"exact": "/"}})[1] == [("m.headers[uri]", "InvalidValue")]
+    assert read(gateways=["edge"])[1] == [("m.gateways", "UnsupportedValue")]
+    assert read(gateways=["edge", "mesh"])[1] == []

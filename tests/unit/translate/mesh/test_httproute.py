@@ -1,0 +1,79 @@
+"""Precedence among the matches of several HTTPRoutes (HTTPRoute API docs)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import service
+from meshworlds import httproute, parent
+from tandem.model.gateway import HTTPRoute
+from tandem.model.world import World
+from tandem.translate.mesh.context import Context, Layers
+from tandem.translate.mesh.httproute import translate_httproutes
+from tandem.translate.options import Options
+
+
+def run(*routes: HTTPRoute) -> Layers:
+    world = World.of([service("web", ports=[{"name": "http", "port": 80}]), *routes])
+    return translate_httproutes(Context(world=world, options=Options(), policies={}))
+
+
+def rule(*matches: dict[str, Any]) -> dict[str, Any]:
+    return {"matches": list(matches), "backendRefs": [{"name": "web", "port": 80}]}
+
+
+def path(value: str, kind: str = "PathPrefix", **more: Any) -> dict[str, Any]:
+    return {"path": {"type": kind, "value": value}, **more}
+
+
+def order(*routes: HTTPRoute) -> list[str]:
+    (layer,) = run(*routes).layers
+    return [r.name.partition("/default/")[2] for r in layer.routes]
+
+
+HEADER, QUERY = {"name": "x", "value": "1"}, {"name": "q", "value": "1"}
+
+
+def test_exact_goes_before_any_prefix_and_a_longer_prefix_before_a_shorter() -> None:
+    found = order(httproute(parentRefs=[parent("web")], rules=[rule(path("/"), path("/long/er"), path("/a", "Exact"))]))
+    assert found == ["hr/0/2", "hr/0/1", "hr/0/0"]
+
+
+def test_method_goes_before_headers_and_these_before_query_parameters() -> None:
+    matches = [{"queryParams": [QUERY]}, {"headers": [HEADER]}, {"method": "GET"}]
+    assert order(httproute(parentRefs=[parent("web")], rules=[rule(*matches)])) == ["hr/0/2", "hr/0/1", "hr/0/0"]
+
+
+def test_more_headers_go_first() -> None:
+    two = {"headers": [HEADER, {"name": "y", "value": "1"}]}
+    assert order(httproute(parentRefs=[parent("web")], rules=[rule({"headers": [HEADER]}, two)])) == [
+        "hr/0/1",
+        "hr/0/0",
+    ]
+
+
+def test_equal_matches_are_ordered_by_age_then_name() -> None:
+    routes = [
+        httproute("b", parentRefs=[parent("web")], rules=[rule(path("/a"))]),
+        httproute("a", created="2026-01-01T00:00:00Z", parentRefs=[parent("web")], rules=[rule(path("/a"))]),
+        httproute("c", parentRefs=[parent("web")], rules=[rule(path("/a"))]),
+    ]
+    assert order(*routes) == ["b/0/0", "c/0/0", "a/0/0"]
+
+
+def test_equal_matches_of_one_route_keep_the_order_of_its_rules() -> None:
+    found = order(httproute(parentRefs=[parent("web")], rules=[rule(path("/a")), rule(path("/a"))]))
+    assert found == ["hr/0/0", "hr/1/0"]
+
+
+def test_a_route_with_an_unsupported_filter_routes_nothing() -> None:
+    bad = {**rule(), "filters": [{"type": "URLRewrite", "urlRewrite": {}}]}
+    found = run(httproute(parentRefs=[parent("web")], rules=[rule(path("/a")), bad]))
+    assert found.layers == ()
+    assert [p.at.path for p in found.problems] == ["spec.rules[1].filters[0].type"]
+
+
+def test_hostnames_are_reported_because_the_address_decides() -> None:
+    found = run(httproute(parentRefs=[parent("web")], hostnames=["x.example"], rules=[rule()]))
+    assert [p.code for p in found.problems] == ["HostnamesIgnored"]
+    assert len(found.layers) == 1
