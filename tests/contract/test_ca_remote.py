@@ -11,8 +11,7 @@ from tandem.base.clock import SystemClock
 from tandem.base.problems import DriverError
 from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.keys import Rotation, SecretStore
-from tandem.drivers.ca.remote import serve, sign_over
-from tandem.drivers.ca.wire import SIGN
+from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_request, decode_response, encode
 from tandem.drivers.xds.client import XdsClient
 from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.server import XdsServer
@@ -26,13 +25,19 @@ def test_a_node_obtains_its_own_identities_and_no_others(tmp_path: Path) -> None
         clock = SystemClock()
         authority = Authority.create("cluster.local", clock.now())
         server = XdsServer(tmp_path / "control.sock", ())
-        server.add_unary(SIGN, serve(authority, lambda node: {WEB} if node == "n1" else set(), clock))
+
+        async def answer(node: str, data: bytes) -> bytes:
+            chain = authority.sign(decode_request(data).csr, {WEB} if node == "n1" else (), clock.now())
+            return encode(SignResponse(chain=chain, roots=authority.roots))
+
+        async def sign(request: SignRequest) -> SignResponse:
+            return decode_response(await client.call(SIGN, encode(request)))
+
+        server.add_unary(SIGN, answer)
         await server.start()
         client = XdsClient(f"unix:{tmp_path / 'control.sock'}", "n1", (), lambda _: None)
         published: list[dict[str, Encoded]] = []
-        store = SecretStore(
-            sign_over(client), lambda secrets: published.append(dict(secrets)), clock, Rotation(renew_at=renew_at)
-        )
+        store = SecretStore(sign, lambda secrets: published.append(dict(secrets)), clock, Rotation(renew_at=renew_at))
         try:
             async with asyncio.timeout(30), asyncio.TaskGroup() as group:
                 task = group.create_task(client.run())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tandem.drivers.xds.board import NotAcceptedError
-from tandem.drivers.xds.client import REPORTS, CallError, XdsClient
+from tandem.drivers.xds.client import REPORTS, CallError, CallRefusedError, XdsClient
 from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.server import XdsServer
@@ -199,11 +199,22 @@ def test_calls_carry_the_clients_name_and_refusals(tmp_path: Path) -> None:
             async with running(agent.client):
                 await asyncio.sleep(0)
                 assert await agent.client.call(SIGN, b"csr") == b"n1:csr"
-                with pytest.raises(CallError, match="not a pod of yours") as refusal:
+                with pytest.raises(CallRefusedError, match="not a pod of yours"):
                     await agent.client.call(SIGN, b"evil")
-                assert refusal.value.refused
         finally:
             await server.stop()
+
+    play(tmp_path, scene)
+
+
+def test_a_call_that_nobody_answers_is_no_refusal(tmp_path: Path) -> None:
+    async def scene(socket: Path) -> None:
+        agent = Agent(socket)
+        async with running(agent.client):
+            await asyncio.sleep(0)
+            with pytest.raises(CallError) as failure:
+                await agent.client.call(SIGN, b"csr")
+            assert not isinstance(failure.value, PermissionError)
 
     play(tmp_path, scene)
 

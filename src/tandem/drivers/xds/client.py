@@ -29,11 +29,11 @@ _LONGEST_DELAY: Final = 5.0
 
 
 class CallError(DriverError):
-    """A call to control failed; `refused` if control answered with no rather than not at all."""
+    """A call to control got no answer."""
 
-    def __init__(self, text: str, *, refused: bool) -> None:
-        super().__init__(text)
-        self.refused = refused
+
+class CallRefusedError(CallError, PermissionError):
+    """Control answered, with no."""
 
 
 class XdsClient:
@@ -84,13 +84,14 @@ class XdsClient:
     async def call(self, method: str, data: bytes, deadline: float = 10.0) -> bytes:
         """One unary call such as `/tandem.v1.CertificateAuthority/Sign`; raises CallError."""
         if self._channel is None:
-            raise CallError(f"{method}: not started", refused=False)
+            raise CallError(f"{method}: not started")
         call = self._channel.unary_unary(method)
         try:
             answer: bytes = await call(data, timeout=deadline, metadata=self._metadata)
         except aio.AioRpcError as error:
-            refused = error.code() in {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT}
-            raise CallError(f"{method}: {error.details() or error.code().name}", refused=refused) from None
+            no = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT}
+            kind = CallRefusedError if error.code() in no else CallError
+            raise kind(f"{method}: {error.details() or error.code().name}") from None
         return answer
 
     def _send(self, request: Request | None) -> None:

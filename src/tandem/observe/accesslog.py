@@ -1,0 +1,137 @@
+"""Envoy's gRPC access log -> Flow. Pure: who is who comes from `Names`.
+
+In: log name (`source|UID`, `destination|UID`, `refused|UID`, where UID is the pod whose listener it was) and a
+StreamAccessLogsMessage. Out: one Flow per request or connection. What the node refused is DENIED, what failed on the
+proxy's account is ERROR, everything else, also an application's own 500, is ALLOWED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.observe import flags
+from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
+
+_RBAC: Final = "rbac_access_denied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What the node knows of names."""
+
+    node: str
+    pod: Callable[[str], Party]
+    """Pod uid -> the pod, an empty Party if it is gone."""
+    party: Callable[[str], Party]
+    """Address of a pod or Service -> what is there, only the address if that is all that is known."""
+    route: Callable[[str], Origin | None]
+    """Route name -> the manifest it came from."""
+    refused: Callable[[str, int], Origin | None]
+    """(pod uid, port) -> what demands mTLS there."""
+
+
+def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
+    """The flows of one message; entries under a log name that is not ours are ignored."""
+    kind, _, uid = log_name.partition("|")
+    if kind not in {"source", "destination", "refused"}:
+        return
+    for entry in message.http_logs.log_entry:
+        yield _http(_base(kind, uid, entry.common_properties, names), entry)
+    for entry in message.tcp_logs.log_entry:
+        yield _tcp(_base(kind, uid, entry.common_properties, names), entry)
+
+
+def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
+    """Parties, time, TLS and the verdict `refused` gives; the rest is the entry's."""
+    client, client_port = _address(common.downstream_remote_address)
+    dialled, dialled_port = _address(common.downstream_local_address)
+    own = names.pod(uid)
+    upstream_address, upstream_port = _address(common.upstream_remote_address)
+    peer = _identity(common.tls_properties.peer_certificate_properties)
+    if kind == "source":
+        source = msgspec.structs.replace(own, address=client or own.address, port=client_port)
+        front = names.party(dialled)
+        reached = names.party(upstream_address) if upstream_address else front
+        destination = msgspec.structs.replace(reached, address=dialled, port=dialled_port, service=front.service)
+    else:
+        found = names.party(client)
+        source = msgspec.structs.replace(found, address=client, port=client_port, identity=peer or found.identity)
+        destination = msgspec.structs.replace(own, address=dialled or own.address, port=dialled_port)
+    denied = kind == "refused"
+    rule = names.refused(uid, dialled_port) if denied else names.route(common.route_name)
+    return Flow(
+        time=common.start_time.seconds + common.start_time.nanos / 1e9,
+        node=names.node,
+        verdict=Verdict.DENIED if denied else Verdict.ALLOWED,
+        layer=Layer.L7,
+        protocol="TCP",
+        source=source,
+        destination=destination,
+        reporter="source" if kind == "source" else "destination",
+        direction="ingress" if denied else "",
+        reason="the pod accepts mutual TLS only" if denied else "",
+        rules=(rule,) if rule is not None else (),
+        tls=bool(peer),
+        upstream=f"{upstream_address}:{upstream_port}" if upstream_address and kind == "source" else "",
+    )
+
+
+def _http(flow: Flow, entry: Any) -> Flow:
+    common, request, response = entry.common_properties, entry.request, entry.response
+    code, details = response.response_code.value, response.response_code_details
+    methods = request.DESCRIPTOR.fields_by_name["request_method"].enum_type.values_by_number
+    # 0 is METHOD_UNSPECIFIED: one that Envoy has no number for.
+    method = methods[request.request_method].name if request.request_method else ""
+    http = Http(
+        method=method,
+        path=request.original_path or request.path,
+        authority=request.authority,
+        code=code,
+        flags=flags.short(common.response_flags),
+        duration_ms=round(common.duration.seconds * 1000 + common.duration.nanos / 1e6),
+        request_id=request.request_id,
+    )
+    flow = msgspec.structs.replace(flow, protocol="HTTP", http=http)
+    if flow.verdict is Verdict.DENIED:
+        return flow
+    if details.startswith(_RBAC):
+        return _denied(flow, details)
+    failed = flags.reason(common.response_flags)
+    # An answer of the application itself, whatever its code, is a delivered request.
+    if details != "via_upstream" and (code >= 500 or (code == 0 and failed)):
+        text = failed or details.replace("_", " ")
+        detail = common.upstream_transport_failure_reason
+        return msgspec.structs.replace(flow, verdict=Verdict.ERROR, reason=f"{text}: {detail}" if detail else text)
+    return flow
+
+
+def _tcp(flow: Flow, entry: Any) -> Flow:
+    common = entry.common_properties
+    if flow.verdict is Verdict.DENIED:
+        return flow
+    if common.connection_termination_details.startswith(_RBAC):
+        return _denied(flow, common.connection_termination_details)
+    failed = flags.reason(common.response_flags)
+    if not failed:
+        return flow
+    detail = common.upstream_transport_failure_reason or common.downstream_transport_failure_reason
+    return msgspec.structs.replace(flow, verdict=Verdict.ERROR, reason=f"{failed}: {detail}" if detail else failed)
+
+
+def _denied(flow: Flow, details: str) -> Flow:
+    direction = "egress" if flow.reporter == "source" else "ingress"
+    return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=details.replace("_", " "))
+
+
+def _address(message: Any) -> tuple[str, int]:
+    return message.socket_address.address, message.socket_address.port_value
+
+
+def _identity(certificate: Any) -> str:
+    uris = [san.uri for san in certificate.subject_alt_name if san.uri.startswith("spiffe://")]
+    return uris[0] if uris else ""

@@ -1,0 +1,155 @@
+"""Access log entries -> flows: who, whom, verdict, why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from envoy.service.accesslog.v3 import als_pb2
+from google.protobuf import json_format
+
+from tandem.base.problems import Origin
+from tandem.observe.accesslog import Names, flows_of
+from tandem.observe.flow import Flow, Layer, Party, Verdict
+
+WEB = Party(namespace="shop", pod="web-1", identity="spiffe://cluster.local/ns/shop/sa/web", address="10.244.0.5")
+DB = Party(namespace="shop", pod="db-1", identity="spiffe://cluster.local/ns/shop/sa/db", address="10.244.0.6")
+ROUTE = Origin(kind="VirtualService", namespace="shop", name="db", path="spec.http[0]")
+STRICT = Origin(kind="PeerAuthentication", namespace="shop", name="strict")
+
+PARTIES = {
+    "10.244.0.5": WEB,
+    "10.244.0.6": DB,
+    "10.96.0.7": Party(address="10.96.0.7", service="shop/db"),
+}
+NAMES = Names(
+    node="n1",
+    pod=lambda uid: {"u-web": WEB, "u-db": DB}.get(uid, Party()),
+    party=lambda address: PARTIES.get(address, Party(address=address)),
+    route={"r1": ROUTE}.get,
+    refused=lambda uid, port: STRICT if (uid, port) == ("u-db", 8080) else None,
+)
+
+
+def at(address: str, port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": address, "port_value": port}}
+
+
+def http(log_name: str, *, response: dict[str, Any] | None = None, **common: Any) -> Flow:
+    entry = {
+        "common_properties": {
+            "start_time": "2026-11-23T00:00:00.500Z",
+            "duration": "0.012s",
+            "downstream_remote_address": at("10.244.0.5", 40000),
+            "downstream_local_address": at("10.96.0.7", 80),
+            **common,
+        },
+        "request": {"request_method": "GET", "path": "/v1", "authority": "db", "request_id": "id1"},
+        "response": {"response_code": 200, "response_code_details": "via_upstream", **(response or {})},
+    }
+    return one(log_name, {"http_logs": {"log_entry": [entry]}})
+
+
+def tcp(log_name: str, **common: Any) -> Flow:
+    entry = {
+        "downstream_remote_address": at("10.244.0.5", 40000),
+        "downstream_local_address": at("10.244.0.6", 8080),
+        **common,
+    }
+    return one(log_name, {"tcp_logs": {"log_entry": [{"common_properties": entry}]}})
+
+
+def one(log_name: str, tree: dict[str, Any]) -> Flow:
+    (flow,) = flows_of(log_name, json_format.ParseDict(tree, als_pb2.StreamAccessLogsMessage()), NAMES)
+    return flow
+
+
+def test_a_request_as_its_client_sees_it() -> None:
+    flow = http(
+        "source|u-web",
+        upstream_remote_address=at("10.244.0.6", 8080),
+        upstream_cluster="svc/shop/db/80",
+        route_name="r1",
+    )
+    assert (flow.verdict, flow.layer, flow.protocol, flow.reporter) == (Verdict.ALLOWED, Layer.L7, "HTTP", "source")
+    assert (flow.source.pod, flow.source.port) == ("web-1", 40000)
+    assert (flow.destination.pod, flow.destination.service, flow.destination.address) == (
+        "db-1",
+        "shop/db",
+        "10.96.0.7",
+    )
+    assert flow.upstream == "10.244.0.6:8080"
+    assert flow.rules == (ROUTE,)
+    assert flow.http is not None
+    assert (flow.http.method, flow.http.path, flow.http.code, flow.http.duration_ms) == ("GET", "/v1", 200, 12)
+    assert flow.time == 1795392000.5
+
+
+def test_a_request_as_its_server_sees_it_has_the_clients_identity() -> None:
+    peer = {"peer_certificate_properties": {"subject_alt_name": [{"uri": WEB.identity}]}}
+    flow = http("destination|u-db", downstream_local_address=at("10.244.0.6", 8080), tls_properties=peer)
+    assert (flow.source.identity, flow.source.pod, flow.tls) == (WEB.identity, "web-1", True)
+    assert (flow.destination.pod, flow.destination.port, flow.upstream) == ("db-1", 8080, "")
+
+
+def test_a_plain_request_has_no_tls() -> None:
+    assert http("destination|u-db").tls is False
+
+
+def test_what_strict_mtls_refuses_is_denied_with_its_origin() -> None:
+    flow = tcp("refused|u-db", response_flags={"no_healthy_upstream": True})
+    assert (flow.verdict, flow.direction, flow.rules) == (Verdict.DENIED, "ingress", (STRICT,))
+    assert flow.reason == "the pod accepts mutual TLS only"
+
+
+def test_what_rbac_refuses_is_denied() -> None:
+    details = {"response_code": 403, "response_code_details": "rbac_access_denied_matched_policy[x]"}
+    flow = http("destination|u-db", response=details)
+    assert (flow.verdict, flow.direction) == (Verdict.DENIED, "ingress")
+    flow = tcp("destination|u-db", connection_termination_details="rbac_access_denied_matched_policy[x]")
+    assert flow.verdict is Verdict.DENIED
+
+
+@pytest.mark.parametrize(
+    ("flag", "code", "short", "reason"),
+    [
+        ("upstream_connection_failure", 503, "UF", "no connection to the endpoint"),
+        ("no_healthy_upstream", 503, "UH", "no endpoint to send to"),
+        ("upstream_request_timeout", 504, "UT", "the endpoint did not answer in time"),
+    ],
+)
+def test_a_failure_of_the_proxy_is_an_error_with_its_reason(flag: str, code: int, short: str, reason: str) -> None:
+    answer = {"response_code": code, "response_code_details": "made_by_proxy"}
+    flow = http("source|u-web", response=answer, response_flags={flag: True})
+    assert (flow.verdict, flow.reason) == (Verdict.ERROR, reason)
+    assert flow.http is not None
+    assert flow.http.flags == short
+
+
+def test_the_transports_reason_is_told() -> None:
+    flow = tcp(
+        "source|u-web",
+        response_flags={"upstream_connection_failure": True},
+        upstream_transport_failure_reason="certificate verify failed",
+    )
+    assert flow.reason == "no connection to the endpoint: certificate verify failed"
+    assert flow.verdict is Verdict.ERROR
+
+
+def test_an_applications_own_500_is_allowed() -> None:
+    assert http("source|u-web", response={"response_code": 500}).verdict is Verdict.ALLOWED
+
+
+def test_a_client_that_leaves_is_no_error() -> None:
+    flow = tcp("source|u-web", response_flags={"downstream_connection_termination": True})
+    assert flow.verdict is Verdict.ALLOWED
+
+
+def test_an_unknown_pod_is_told_by_address() -> None:
+    flow = tcp("destination|gone", downstream_remote_address=at("192.0.2.9", 1))
+    assert (flow.source.address, flow.source.pod, flow.destination.address) == ("192.0.2.9", "", "10.244.0.6")
+
+
+def test_a_foreign_log_is_ignored() -> None:
+    message = json_format.ParseDict({"tcp_logs": {"log_entry": [{}]}}, als_pb2.StreamAccessLogsMessage())
+    assert list(flows_of("other", message, NAMES)) == []
