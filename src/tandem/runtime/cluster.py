@@ -23,6 +23,7 @@ from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
+from tandem.ingest.informer import Informer
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import parse
@@ -201,3 +202,8 @@ class ClusterLoop:
             self._memory.forget(write.kind, key, uid, until)
         else:
             self._memory.remember(left, until, shown=known is not None and key in self._worlds.value.all(kind.cls))
+
+
+async def run_cluster(client: Writer, informer: Informer) -> None:
+    """Run the controllers over an informer that watches at least KINDS, until cancelled."""
+    await ClusterLoop(client, informer.world).run()

@@ -1,1 +1,1 @@
-"""The process runtime of `tandem up`: pods as processes in their own namespaces."""
+"""The process runtime of one node: Pods -> namespaces and processes, through the CNI plugin as containerd would."""

@@ -1,0 +1,65 @@
+"""`python -m tandem.apps.runtime --node NAME --kubeconfig PATH --run-dir DIR`: the process runtime of one node.
+
+In: the API server of the kubeconfig. Out: pods as processes, which outlive this process; `--sweep` ends them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Final
+
+from tandem.base.clock import SystemClock
+from tandem.base.paths import RunDir
+from tandem.workloads.sweep import sweep
+
+_PARALLEL: Final = 6
+"""Sandboxes and processes that are being started at the same time."""
+
+
+async def run(arguments: argparse.Namespace) -> None:
+    """Until cancelled."""
+    from tandem.ingest.kube import KubeClient
+    from tandem.workloads.cni import Cni
+    from tandem.workloads.node import own_address, run_node
+    from tandem.workloads.pod import Node
+
+    run_dir = RunDir(arguments.run_dir)
+    directory = run_dir.node(arguments.node)
+    directory.pods.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with KubeClient.from_kubeconfig(arguments.kubeconfig or run_dir.kubeconfig) as client:
+        await run_node(
+            Node(
+                name=arguments.node,
+                address=arguments.address or own_address(),
+                directory=directory,
+                client=client,
+                cni=Cni(directory),
+                clock=SystemClock(),
+                slots=asyncio.Semaphore(_PARALLEL),
+            )
+        )
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="tandem.apps.runtime")
+    parser.add_argument("--node", required=True)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--kubeconfig", type=Path, help="default: the one in the run directory")
+    parser.add_argument("--address", default="", help="the node's address; default: what the routing table says")
+    parser.add_argument("--sweep", action="store_true", help="end every pod of the node and remove its namespaces")
+    arguments = parser.parse_args()
+    if arguments.sweep:
+        lines = list(sweep(RunDir(arguments.run_dir).node(arguments.node)))
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.exit(1 if any(line.startswith("left:") for line in lines) else 0)
+    from tandem.apps.process import until_told
+
+    until_told(lambda: run(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""One container of a pod: started, probed, restarted, stopped.
+
+In: a Scene (the sandbox and how to prepare a launch) and a spec. Out: `state`, which changes call `scene.changed` for.
+`run()` ends when the container will not run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tandem.base import processes
+from tandem.base.clock import Clock
+from tandem.model import core
+from tandem.workloads import kernel, sandbox
+from tandem.workloads.backoff import Backoff
+from tandem.workloads.environment import ConfigError
+from tandem.workloads.logs import LogWriter
+from tandem.workloads.prober import Prober
+from tandem.workloads.record import ContainerRecord, Process
+from tandem.workloads.sandbox import Launch, StartError
+from tandem.workloads.status import ContainerState, Ended
+from tandem.workloads.waiting import exited
+
+_CONFIG_RETRY: Final = 2.0
+_START_ERROR: Final = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What the containers of a pod share."""
+
+    pod: core.Pod
+    init: Process
+    address: str
+    logs: Path
+    clock: Clock
+    slots: asyncio.Semaphore
+    prepare: Callable[[core.Container], Awaitable[Launch]]
+    save: Callable[[str, ContainerRecord], None]
+    changed: Callable[[], None]
+    stopping: asyncio.Event
+
+
+class Container:
+    """Runs one container."""
+
+    def __init__(self, scene: Scene, spec: core.Container, record: ContainerRecord, *, once: bool = False) -> None:
+        self._scene = scene
+        self._spec = spec
+        self._record = record
+        self._policy = (
+            "OnFailure"
+            if once and scene.pod.spec.restart_policy == "Always"
+            else (spec.restart_policy or scene.pod.spec.restart_policy)
+        )
+        self._backoff = Backoff()
+        self._launch = Launch(argv=(), environment={})
+        self.state = ContainerState(name=spec.name, image=spec.image, restarts=record.restarts)
+        if record.done:
+            self.state = replace(self.state, ended=self._how_it_ended(record.exit_code))
+
+    async def run(self) -> None:
+        """Until it will not run again, or the pod is being stopped and it has ended."""
+        while self.state.ended is None or self._wants_restart():
+            if self._record.process.alive:
+                self._log = LogWriter(self._scene.logs / self._spec.name, self._record.restarts, self._scene.clock)
+                up = True
+            elif self._scene.stopping.is_set():
+                return
+            else:
+                up = await self._start()
+            if up:
+                await self._live()
+            if not self._wants_restart():
+                break
+            await self._pause()
+        done = msgspec.structs.replace(self._record, process=Process(), done=True)
+        self._save(msgspec.structs.replace(done, exit_code=self.state.ended.exit_code if self.state.ended else 0))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the main process; SIGKILL to everything in its session."""
+        process = self._record.process
+        sandbox.signal_process(process, number)
+        if number is signal.SIGKILL and process.pid:
+            for pid, started in processes.find(lambda _: True):
+                with contextlib.suppress(OSError):
+                    if os.getsid(pid) == process.pid:
+                        sandbox.signal_process(Process(pid=pid, started=started), number)
+
+    async def _start(self) -> bool:
+        scene, name = self._scene, self._spec.name
+        try:
+            self._launch = await scene.prepare(self._spec)
+        except ConfigError as err:
+            self._show(reason="CreateContainerConfigError", message=str(err))
+            await self._sleep(_CONFIG_RETRY)
+            return False
+        log = LogWriter(scene.logs / name, self._record.restarts, scene.clock)
+        output = log.open_for_container()
+        try:
+            async with scene.slots:
+                pid = await kernel.in_thread(partial(sandbox.launch, scene.init, self._launch, output))
+        except (StartError, OSError) as err:
+            log.close()
+            self._refused(str(err))
+            return False
+        finally:
+            os.close(output)
+        self._log = log
+        process = Process(pid=pid, started=processes.start_time(pid) or 0)
+        self._save(
+            msgspec.structs.replace(
+                self._record,
+                process=process,
+                started_at=scene.clock.now(),
+                environment=dict(self._launch.environment),
+                working_dir=self._launch.working_dir,
+            )
+        )
+        return True
+
+    async def _live(self) -> None:
+        record, spec = self._record, self._spec
+        self._show(
+            running_since=record.started_at or self._scene.clock.now(),
+            ended=None,
+            started=spec.startup_probe is None,
+            ready=spec.startup_probe is None and spec.readiness_probe is None,
+            identity=f"tandem://{record.process.pid}-{record.process.started}",
+        )
+        failed = ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                end = tasks.create_task(exited(record.process))
+                prober = Prober(self._scene, spec, self._execute, self._probed)
+                probing = tasks.create_task(prober.run())
+                await asyncio.wait([end, probing], return_when=asyncio.FIRST_COMPLETED)
+                if not end.done() and (failed := prober.fatal):
+                    await self._kill(end)
+                code = await end
+                probing.cancel()
+        except asyncio.CancelledError:
+            self._log.detach()
+            raise
+        self._log.close()
+        ended = self._how_it_ended(code, failed)
+        self._save(msgspec.structs.replace(record, process=Process()))
+        self._show(ended=ended, running_since=0.0, ready=False, started=False)
+
+    async def _kill(self, end: asyncio.Task[int]) -> None:
+        """A failed liveness or startup probe: SIGTERM, the pod's grace, SIGKILL."""
+        self.signal(signal.SIGTERM)
+        grace = self._scene.pod.spec.termination_grace_period_seconds
+        await asyncio.wait([end], timeout=grace)
+        if not end.done():
+            self.signal(signal.SIGKILL)
+
+    def _how_it_ended(self, code: int, message: str = "") -> Ended:
+        return Ended(
+            exit_code=code,
+            reason="Completed" if code == 0 else "Error",
+            started_at=self._record.started_at,
+            finished_at=self._scene.clock.now(),
+            message=message,
+        )
+
+    def _refused(self, message: str) -> None:
+        """It could not be started; without a restart that is how it ends."""
+        now = self._scene.clock.now()
+        if self._policy == "Never":
+            self._show(
+                ended=Ended(
+                    exit_code=_START_ERROR, reason="StartError", started_at=now, finished_at=now, message=message
+                )
+            )
+        else:
+            self._show(ended=None, running_since=0.0, reason="RunContainerError", message=message)
+
+    def _wants_restart(self) -> bool:
+        if self._scene.stopping.is_set():
+            return False
+        ended = self.state.ended
+        if ended is None:
+            return True
+        return self._policy == "Always" or (self._policy == "OnFailure" and ended.exit_code != 0)
+
+    async def _pause(self) -> None:
+        ended = self.state.ended
+        if ended is None and self.state.reason == "CreateContainerConfigError":
+            return
+        delay = self._backoff.after(ended.finished_at - ended.started_at if ended else 0.0)
+        if ended is not None:
+            self._save(msgspec.structs.replace(self._record, restarts=self._record.restarts + 1))
+            where = f"container={self._spec.name} pod={self._scene.pod.metadata.name}"
+            self._show(
+                ended=None,
+                last=ended,
+                restarts=self._record.restarts,
+                reason="CrashLoopBackOff" if delay else "ContainerCreating",
+                message=f"back-off {delay:.0f}s restarting failed {where}" if delay else "",
+            )
+        await self._sleep(delay)
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._scene.stopping.wait(), seconds)
+
+    async def _execute(self, command: tuple[str, ...]) -> int:
+        """An exec probe: the exit status of `command` inside the container's view."""
+        order = replace(self._launch, argv=command)
+        pid = await kernel.in_thread(partial(_launch_silent, self._scene.init, order))
+        process = Process(pid=pid, started=processes.start_time(pid) or 0)
+        try:
+            return await exited(process)
+        except asyncio.CancelledError:
+            sandbox.signal_process(process, signal.SIGKILL)
+            await exited(process)
+            raise
+
+    def _probed(self, *, started: bool, ready: bool) -> None:
+        if self._scene.stopping.is_set():
+            ready = False
+        if (self.state.started, self.state.ready) != (started, ready):
+            self._show(started=started, ready=ready)
+
+    def _save(self, record: ContainerRecord) -> None:
+        self._record = record
+        self._scene.save(self._spec.name, record)
+
+    def _show(self, **changes: object) -> None:
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+        self._scene.changed()
+
+
+def _launch_silent(init: Process, order: Launch) -> int:
+    with Path(os.devnull).open("wb") as null:
+        return sandbox.launch(init, order, null.fileno())

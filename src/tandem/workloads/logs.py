@@ -1,0 +1,156 @@
+"""Container logs: what a container writes goes through a FIFO to `logs/<container>/<restart>.log`, a line at a time.
+
+A line is stored as the CRI stores it: `<time> stdout F <text>`. The container holds both ends of its FIFO, so that it
+neither fails nor loses a line while the runtime process is being restarted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from tandem.base.clock import Clock
+from tandem.base.paths import NodeDir
+
+_CHUNK: Final = 65536
+_LONGEST_LINE: Final = 16384
+"""Longer lines are stored in parts, as in the CRI (`P`: the line goes on)."""
+_LARGEST_FILE: Final = 10 * 1024 * 1024
+_KEPT_INSTANCES: Final = 2
+_FOLLOW: Final = 0.1
+
+
+class LogWriter:
+    """Reads one instance's FIFO into its log file, until closed."""
+
+    def __init__(self, folder: Path, instance: int, clock: Clock) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._clock = clock
+        self._path = folder / f"{instance}.log"
+        self._fifo = folder / f"{instance}.fifo"
+        if not self._fifo.exists():
+            os.mkfifo(self._fifo, 0o600)
+        self._partial = b""
+        self._input = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._output = self._path.open("ab")
+        asyncio.get_running_loop().add_reader(self._input, self._read)
+        _forget(folder, instance)
+
+    def open_for_container(self) -> int:
+        """A descriptor for the container's stdout and stderr; the caller closes it."""
+        return os.open(self._fifo, os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Store what is left and end. The file stays."""
+        self._read()
+        asyncio.get_running_loop().remove_reader(self._input)
+        os.close(self._input)
+        if self._partial:
+            self._store(self._partial, "F")
+        self._output.close()
+        self._fifo.unlink(missing_ok=True)
+
+    def detach(self) -> None:
+        """End without the container noticing: a later runtime process goes on reading."""
+        self._read()
+        asyncio.get_running_loop().remove_reader(self._input)
+        os.close(self._input)
+        self._output.close()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._input, _CHUNK)
+            except BlockingIOError:
+                break
+            *lines, self._partial = (self._partial + data).split(b"\n")
+            for line in lines:
+                self._store(line, "F")
+            while len(self._partial) > _LONGEST_LINE:
+                self._store(self._partial[:_LONGEST_LINE], "P")
+                self._partial = self._partial[_LONGEST_LINE:]
+        self._output.flush()
+        if self._output.tell() > _LARGEST_FILE:
+            self._output.close()
+            self._path.rename(self._path.with_suffix(".log.1"))
+            self._output = self._path.open("ab")
+
+    def _store(self, line: bytes, tag: str) -> None:
+        time = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._output.write(f"{time} stdout {tag} ".encode() + line + b"\n")
+
+
+async def read_logs(
+    node_dir: NodeDir,
+    uid: str,
+    container: str,
+    *,
+    tail: int | None = None,
+    follow: bool = False,
+    previous: bool = False,
+) -> AsyncIterator[bytes]:
+    """The container's output as it was written, without times; FileNotFoundError if there is none (yet).
+
+    With `follow`, goes on through later instances until the caller stops or the pod has gone.
+    """
+    folder = node_dir.pods / uid / "logs" / container
+    instances = _instances(folder)
+    if len(instances) < (2 if previous else 1):
+        which = "previous instance of container" if previous else "container"
+        raise FileNotFoundError(f"{which} {container!r} has no log")
+    path = instances[-2 if previous else -1]
+    older = path.with_suffix(".log.1")
+    content = (older.read_bytes() if older.exists() else b"") + path.read_bytes()
+    position = path.stat().st_size
+    lines = content.splitlines(keepends=True)
+    kept = lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
+    for line in kept:
+        yield _text(line)
+    while follow and folder.exists():
+        await asyncio.sleep(_FOLLOW)
+        newest = _instances(folder)
+        if newest and newest[-1] != path:
+            path, position = newest[-1], 0
+        for line, position in _appended(path, position):  # noqa: B007, B020 - where the next look starts
+            yield _text(line)
+
+
+def _appended(path: Path, position: int) -> list[tuple[bytes, int]]:
+    """Whole lines after `position`, each with the position behind it; from the start of a file that was rotated."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < position:
+                position = 0
+            file.seek(position)
+            data = file.read()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in data.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            position += len(line)
+            found.append((line, position))
+    return found
+
+
+def _text(line: bytes) -> bytes:
+    """`<time> stdout F text` -> `text`; a part of a longer line comes without its newline."""
+    _, _, tag, text = line.split(b" ", 3)
+    return text.rstrip(b"\n") if tag == b"P" else text
+
+
+def _instances(folder: Path) -> list[Path]:
+    return sorted((p for p in folder.glob("*.log") if re.fullmatch(r"\d+", p.stem)), key=lambda p: int(p.stem))
+
+
+def _forget(folder: Path, instance: int) -> None:
+    """Keep this instance's log and the one before it."""
+    for path in folder.glob("*.log*"):
+        number = path.name.partition(".")[0]
+        if number.isdigit() and int(number) <= instance - _KEPT_INSTANCES:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""Network namespaces of sandboxes: made by a thread, pinned by a bind mount under /run/netns, as `ip netns` pins them.
+
+In: a path. Out: the namespace with loopback up. Removing is idempotent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+import threading
+from pathlib import Path
+from typing import Final
+
+from tandem.state.ownership import NETNS_PREFIX
+from tandem.workloads import kernel
+
+DIRECTORY: Final = Path("/run/netns")
+_SIOCGIFFLAGS: Final = 0x8913
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 1
+
+
+def path_of(uid: str, attempt: int) -> Path:
+    """Where the namespace of a pod's sandbox is pinned; each attempt has its own."""
+    return DIRECTORY / f"{NETNS_PREFIX}{uid[:8]}-{attempt}"
+
+
+def create(path: Path) -> None:
+    """Call in a thread of `kernel.in_thread`: the thread enters the new namespace."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    kernel.unshare(kernel.CLONE_NEWNET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sh", b"lo", 0)
+        flags = struct.unpack("16sh", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh", b"lo", flags | _IFF_UP))
+    path.touch(mode=0o444)
+    kernel.bind(f"/proc/self/task/{threading.get_native_id()}/ns/net", path)
+
+
+def remove(path: Path) -> bool:
+    """Unpin; True if there was something to remove."""
+    if not path.exists():
+        return False
+    with contextlib.suppress(OSError):  # EINVAL: the file is there, but nothing is mounted on it
+        while True:
+            kernel.umount(path)
+    path.unlink(missing_ok=True)
+    return True
+
+
+def inode(path: Path) -> int | None:
+    """The namespace's identity, to compare with /proc/<pid>/ns/net; None if nothing is pinned there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    # A file that nothing is mounted on is not a namespace.
+    return found.st_ino if found.st_dev == Path("/proc/self/ns/net").stat().st_dev else None

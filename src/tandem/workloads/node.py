@@ -1,0 +1,128 @@
+"""The runtime of one node: registers the Node, follows the pods that are bound to it, gives each a PodWorker.
+
+In: an API client and the node's directory. Out: pods as processes. A restart adopts what is running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from tandem.base.clock import rfc3339
+from tandem.ingest.errors import AlreadyExists, ApiError
+from tandem.ingest.informer import Informer
+from tandem.model import core
+from tandem.model.kinds import BY_KIND
+from tandem.model.world import World
+from tandem.workloads.pod import Node, PodWorker, dismantle
+from tandem.workloads.record import SandboxRecord, load_all
+
+log = structlog.get_logger(__name__)
+
+_RETRY: Final = 0.2
+
+
+@dataclass(slots=True)
+class _Running:
+    worker: PodWorker
+    task: asyncio.Task[None] = field(repr=False)
+
+
+async def run_node(node: Node) -> None:
+    """Until cancelled; the pods go on without us."""
+    informer = Informer(node.client, (BY_KIND["Pod"],))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(informer.run())
+        tasks.create_task(register(node))
+        seen, world = await informer.world.after(0)
+        workers = await _adopt(node, world, tasks)
+        while True:
+            _follow(node, world, workers, tasks)
+            seen, world = await informer.world.after(seen)
+
+
+async def register(node: Node) -> None:
+    """Make the Node object say where we are and that we are ready."""
+    kind = BY_KIND["Node"]
+    raw: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": node.name, "labels": {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"}},
+    }
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "RuntimeReady",
+        "message": "the process runtime is running",
+        "lastTransitionTime": rfc3339(node.clock.now()),
+    }
+    addresses = [{"type": "InternalIP", "address": node.address}, {"type": "Hostname", "address": node.name}]
+    while True:
+        try:
+            try:
+                await node.client.create(kind, raw)
+            except AlreadyExists:
+                await node.client.patch(kind, "", node.name, {"metadata": raw["metadata"]})
+            status = {"status": {"addresses": addresses, "conditions": [condition]}}
+            await node.client.patch(kind, "", node.name, status, subresource="status")
+        except ApiError as err:
+            log.warning("node not registered", node=node.name, reason=err.message)
+            await asyncio.sleep(_RETRY)
+        else:
+            return
+
+
+def own_address() -> str:
+    """The address that this network namespace would use to reach the outside; loopback if there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # no packet is sent: it only asks the routing table
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+async def _adopt(node: Node, world: World, tasks: asyncio.TaskGroup) -> dict[str, _Running]:
+    """Workers for the sandboxes that an earlier runtime process left; those of removed pods are dismantled."""
+    pods = world.pods_by_uid
+    workers: dict[str, _Running] = {}
+    for record in load_all(node.directory):
+        pod = pods.get(record.uid)
+        if pod is None:
+            tasks.create_task(_forget(node, record))
+            continue
+        log.info("adopted", pod=record.name, running=record.init.alive)
+        workers[record.uid] = _start(PodWorker(node, pod, record), tasks)
+    return workers
+
+
+async def _forget(node: Node, record: SandboxRecord) -> None:
+    await dismantle(node.directory, node.cni, record)
+    folder = node.directory.pods / record.uid
+    await asyncio.to_thread(_rmtree, str(folder))
+
+
+def _rmtree(folder: str) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _follow(node: Node, world: World, workers: dict[str, _Running], tasks: asyncio.TaskGroup) -> None:
+    mine: Mapping[str, core.Pod] = {u: p for u, p in world.pods_by_uid.items() if p.spec.node_name == node.name}
+    for uid in [u for u, running in workers.items() if running.task.done()]:
+        del workers[uid]
+    for uid, running in workers.items():
+        running.worker.pods.put(mine.get(uid))
+    for uid, pod in mine.items():
+        if uid not in workers:
+            workers[uid] = _start(PodWorker(node, pod, None), tasks)
+
+
+def _start(worker: PodWorker, tasks: asyncio.TaskGroup) -> _Running:
+    return _Running(worker, tasks.create_task(worker.run()))

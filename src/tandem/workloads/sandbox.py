@@ -1,0 +1,223 @@
+"""A pod's namespaces: made, entered, removed.
+
+In: a record and the files of /etc. Out: an init process that holds UTS, IPC, PID and mount namespaces (and the network
+namespace, which is pinned before), and processes started inside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from tandem.base import processes
+from tandem.base.paths import NodeDir
+from tandem.workloads import kernel as k
+from tandem.workloads import netns, rootfs
+from tandem.workloads.record import Process, SandboxRecord
+
+_NAMESPACES: Final = k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNS | k.CLONE_NEWPID
+_INIT: Final = ("unshare", "--mount", "--propagation", "unchanged", "--mount-proc", "catatonit", "-P")
+_START_LIMIT: Final = 5.0
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class StartError(Exception):
+    """A container cannot be started; the message says what is missing and where it was looked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A volume (a path below rootfs.VOLUMES) at a place in the container."""
+
+    volume: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A process to start in a sandbox."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    working_dir: str = ""
+    binds: Sequence[Bind] = ()
+
+
+def make_netns(record: SandboxRecord) -> None:
+    """In a thread of its own: the pinned network namespace, with loopback up."""
+    netns.create(Path(record.netns))
+
+
+def start_init(node_dir: NodeDir, record: SandboxRecord, *, hostname: str, files: Mapping[str, bytes]) -> int:
+    """In a thread of its own: the other namespaces, and the pid of the process that will hold them (`started`)."""
+    folder = node_dir.pods / record.uid
+    base = folder / "root"
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if record.netns:
+        _enter_file(Path(record.netns), k.CLONE_NEWNET)
+    with Path(os.devnull).open("r+b") as null, (folder / "init.log").open("wb") as log:
+        k.unshare(_NAMESPACES)
+        k.sethostname(hostname[:63])
+        rootfs.build(base, hidden=_secret_places(node_dir), files=files)
+        return _spawn(_INIT, null.fileno(), null.fileno(), log.fileno(), environment={"PATH": DEFAULT_PATH})
+
+
+async def started(node_dir: NodeDir, record: SandboxRecord, pid: int) -> Process:
+    """Once the chain of programs has become catatonit, /proc is mounted and can be closed."""
+    log = node_dir.pods / record.uid / "init.log"
+    async with asyncio.timeout(_START_LIMIT):
+        while (name := _command_name(pid)) != "catatonit":
+            if not name:
+                raise StartError(f"the sandbox's init ended at once: {log.read_text(errors='replace').strip()}")
+            await asyncio.sleep(0.001)
+    init = identify(pid)
+    await k.in_thread(partial(in_sandbox, init, rootfs.harden_proc))
+    return init
+
+
+def launch(init: Process, order: Launch, output: int) -> int:
+    """In a thread of its own: start a process in the sandbox, its stdout and stderr on the descriptor `output`."""
+    if not init.alive:
+        raise StartError("the sandbox has gone")
+    with Path(os.devnull).open("rb") as null:
+        _enter(init.pid, k.CLONE_NEWNS | k.CLONE_NEWNET | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWPID)
+        k.unshare(k.CLONE_NEWNS)
+        for bind in order.binds:
+            _bind_volume(bind)
+        k.mount("tmpfs", Path("/", rootfs.VOLUMES).parent, "tmpfs", flags=k.MS_RDONLY, data="size=4k,mode=0555")
+        argv = [_find(order), *order.argv[1:]]
+        directory = order.working_dir or "/"
+        if not Path(directory).is_dir():
+            raise StartError(f"workingDir {directory}: no such directory in the pod")
+        os.chdir(directory)
+        k.limit_capabilities()
+        return _spawn(argv, null.fileno(), output, output, environment=order.environment)
+
+
+def identify(pid: int) -> Process:
+    """A live process with its start time."""
+    started = processes.start_time(pid)
+    if started is None:
+        raise StartError(f"process {pid} ended at once")
+    return Process(pid=pid, started=started)
+
+
+def exec_argv(init: Process, command: Sequence[str], *, working_dir: str = "") -> list[str]:
+    """The command line that runs `command` inside the sandbox with a container's capabilities (`tandem exec`)."""
+    caps = ",".join(f"+{c}" for c in k.CAPABILITIES)
+    enter = ["nsenter", f"--target={init.pid}", "--net", "--uts", "--ipc", "--pid", "--mount"]
+    if working_dir:
+        enter.append(f"--wdns={working_dir}")
+    return [*enter, "--", "setpriv", f"--bounding-set=-all,{caps}", "--inh-caps=-all", "--", *command]
+
+
+def kill_all(record: SandboxRecord) -> None:
+    """End everything in the sandbox at once: the kernel kills a PID namespace with its init."""
+    signal_process(record.init, signal.SIGKILL)
+
+
+def signal_process(process: Process, number: signal.Signals) -> None:
+    """Send a signal, unless the process has gone."""
+    if process.alive:
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def remove(node_dir: NodeDir, record: SandboxRecord) -> None:
+    """Unpin the network namespace and remove what only this sandbox used; the processes have ended."""
+    if record.netns:
+        netns.remove(Path(record.netns))
+    shutil.rmtree(node_dir.pods / record.uid / "root", ignore_errors=True)
+
+
+def in_sandbox(init: Process, work: Callable[[], None]) -> None:
+    """In a thread of its own: run `work` with the sandbox's file system as `/`."""
+    _enter(init.pid, k.CLONE_NEWNS)
+    work()
+
+
+def _enter(pid: int, flags: int) -> None:
+    k.unshare(k.CLONE_FS)  # a thread may change its mount namespace only if it shares root and cwd with nobody
+    descriptor = os.pidfd_open(pid)
+    try:
+        k.setns(descriptor, flags)
+    finally:
+        os.close(descriptor)
+
+
+def _enter_file(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        k.setns(descriptor, flags)
+    finally:
+        os.close(descriptor)
+
+
+def _spawn(argv: Sequence[str], stdin: int, stdout: int, stderr: int, *, environment: Mapping[str, str]) -> int:
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=dict(environment),
+            close_fds=False,  # all of ours are close-on-exec; without /proc Python would try a million numbers
+            start_new_session=True,
+        )
+    except OSError as err:
+        raise StartError(f"command {argv[0]!r}: {err.strerror}") from err
+    child.returncode = 0  # it is waited for by pid (`waiting.exited`), not by this object, which ends here
+    return child.pid
+
+
+def _command_name(pid: int) -> str:
+    """Empty if the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() if processes.start_time(pid) else ""
+    except OSError:
+        return ""
+
+
+def _secret_places(node_dir: NodeDir) -> list[Path]:
+    """The run directory holds credentials and the other pods' files: pods see an empty directory instead."""
+    nodes = node_dir.root.parent
+    return [nodes.parent if nodes.name == "nodes" else node_dir.root]
+
+
+def _bind_volume(bind: Bind) -> None:
+    source, target = Path("/", rootfs.VOLUMES, bind.volume), Path(bind.target)
+    try:
+        if source.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        flags = k.MS_NODEV | k.MS_NOSUID | (k.MS_RDONLY if bind.read_only else 0)
+        k.bind(source, target, flags=flags)
+    except OSError as err:
+        raise StartError(f"mountPath {bind.target} cannot be provided: {err.strerror or err}") from err
+
+
+def _find(order: Launch) -> str:
+    search = order.environment.get("PATH", DEFAULT_PATH)
+    if not order.argv:
+        raise StartError("command is empty: image `host` has no program of its own, so `command` is required")
+    name = order.argv[0]
+    if "/" in name and not name.startswith("/"):
+        name = str(Path(order.working_dir or "/", name))
+    found = shutil.which(name, path=search)
+    if found is None:
+        where = f"no such executable file in the pod: {name}" if "/" in name else f"not found in PATH={search}"
+        raise StartError(f"command {order.argv[0]!r}: {where}")
+    return found

@@ -1,0 +1,53 @@
+"""`tandem down`, also after a crash: end every process of our sandboxes and unpin their namespaces.
+
+In: a node's directory in any state. Out: lines for people; a line that starts with `left:` tells what remains. Works
+from `sandbox.json`, and from the namespaces that processes are really in, so that nothing that escaped its init stays.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tandem.base import processes
+from tandem.base.paths import NodeDir
+from tandem.workloads import netns
+from tandem.workloads.record import SandboxRecord, load_all
+
+
+def sweep(node_dir: NodeDir) -> Iterator[str]:
+    """Yield what was done. The runtime process of the node must have ended before."""
+    records = list(load_all(node_dir))
+    victims = sorted({p for record in records for p in members(record)})
+    stuck = processes.end(victims, grace=0.0)
+    if victims:
+        yield f"processes of pods ended: {len(victims) - len(stuck)}"
+    yield from (f"left: process {pid}" for pid in stuck)
+    removed = sum(netns.remove(Path(record.netns)) for record in records if record.netns)
+    if removed:
+        yield f"network namespaces removed: {removed}"
+    shutil.rmtree(node_dir.pods, ignore_errors=True)
+
+
+def members(record: SandboxRecord) -> Iterator[tuple[int, int]]:
+    """(pid, start time) of the sandbox's init and of every process in its network, PID or mount namespace."""
+    wanted = {("net", netns.inode(Path(record.netns))) if record.netns else ("net", None)}
+    if record.init.alive:
+        yield record.init.pid, record.init.started
+        wanted |= {(kind, _inode(record.init.pid, kind)) for kind in ("pid", "mnt")}
+    wanted = {(kind, found) for kind, found in wanted if found}
+    for pid, started in processes.find(lambda _: True):
+        if any(_inode(pid, kind) == found for kind, found in wanted):
+            yield pid, started
+    for container in record.containers.values():
+        if container.process.alive:
+            yield container.process.pid, container.process.started
+
+
+def _inode(pid: int, kind: str) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}/ns/{kind}").st_ino  # noqa: PTH116 - a link that only stat can follow
+    except OSError:
+        return None
