@@ -77,7 +77,7 @@ def test_a_created_link_is_closed_and_lacks_only_its_host_side(case: Case) -> No
 def test_an_opened_link_is_as_it_should_be(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         await driver.create(link(), case.pods[0])
-        await driver.open(link())
+        await driver.open(link(), case.pods[0])
         assert await driver.check(link(), case.pods[0]) == ()
 
     case.play(book)
@@ -86,7 +86,7 @@ def test_an_opened_link_is_as_it_should_be(case: Case) -> None:
 def test_create_twice_is_refused_and_changes_nothing(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         await driver.create(link(), case.pods[0])
-        await driver.open(link())
+        await driver.open(link(), case.pods[0])
         with pytest.raises(LinkExistsError, match="exists already"):
             await driver.create(link(), case.pods[0])
         with pytest.raises(LinkExistsError):
@@ -112,7 +112,7 @@ def test_a_namespace_that_is_not_there_is_refused_by_name(case: Case) -> None:
 def test_a_link_that_is_not_there_cannot_be_opened(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         with pytest.raises(DriverError, match=f"{link().host_ifname} is missing"):
-            await driver.open(link())
+            await driver.open(link(), case.pods[0])
 
     case.play(book)
 
@@ -120,14 +120,14 @@ def test_a_link_that_is_not_there_cannot_be_opened(case: Case) -> None:
 def test_remove_leaves_nothing_and_can_be_repeated(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         await driver.create(link(), case.pods[0])
-        await driver.open(link())
+        await driver.open(link(), case.pods[0])
         for _ in range(2):
             await driver.remove(link(), case.pods[0])
         found = await driver.check(link(), case.pods[0])
         assert f"host interface {link().host_ifname} is missing" in found
         assert "interface eth0 is missing in the pod" in found
         await driver.create(link(), case.pods[0])
-        await driver.open(link())
+        await driver.open(link(), case.pods[0])
         assert await driver.check(link(), case.pods[0]) == ()
 
     case.play(book)
@@ -147,7 +147,7 @@ def test_a_pin_leads_to_the_namespace_and_can_be_repeated(case: Case) -> None:
         pin = await driver.pin(C1, case.pods[0])
         assert await driver.pin(C1, case.pods[0]) == pin
         await driver.create(link(), pin)
-        await driver.open(link())
+        await driver.open(link(), pin)
         assert await driver.check(link(), case.pods[0]) == ()
         await driver.unpin(C1)
         await driver.unpin(C1)
@@ -172,7 +172,7 @@ def test_node_addresses_and_routes_become_exactly_what_is_wanted(case: Case) -> 
 def test_applying_the_node_leaves_the_routes_of_pods_alone(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         await driver.create(link(), case.pods[0])
-        await driver.open(link())
+        await driver.open(link(), case.pods[0])
         await driver.apply_node(NET)
         assert await driver.check(link(), case.pods[0]) == ()
 
@@ -194,7 +194,7 @@ def test_a_sweep_of_pods_keeps_those_named(case: Case) -> None:
         for container, address, netns in ((C1, "10.244.0.5", case.pods[0]), (C2, "10.244.0.6", case.pods[1])):
             await driver.pin(container, netns)
             await driver.create(link(container, address), netns)
-            await driver.open(link(container, address))
+            await driver.open(link(container, address), netns)
         removed = await driver.sweep_pods(frozenset({C1}))
         assert (removed.links, removed.pins) == ((link(C2).host_ifname,), (C2,))
         assert await driver.check(link(), case.pods[0]) == ()

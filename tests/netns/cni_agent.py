@@ -71,8 +71,8 @@ class StallingLinks(KernelLinks):
         await super().create(link, netns)
         await self.stall.at("create")
 
-    async def open(self, link: PodLink) -> None:
-        await super().open(link)
+    async def open(self, link: PodLink, netns: str) -> None:
+        await super().open(link, netns)
         await self.stall.at("open")
 
 

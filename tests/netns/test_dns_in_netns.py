@@ -29,7 +29,7 @@ async def wire(pins: Path, node: str, pod: str) -> None:
     link = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.2",), host=host)
     await links.apply_node(compile_node_net(SHOP))
     await links.create(link, pod)
-    await links.open(link)
+    await links.open(link, pod)
     await links.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 import struct
@@ -223,24 +222,34 @@ async def _ask_tcp(data: bytes, server: str, port: int) -> bytes:
 
 
 async def _bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
-    """A socket at an address that the node may get only a moment later.
+    """A socket at an address that the node may get only a moment later."""
+    while not _is_local(address):  # noqa: ASYNC110 - the kernel tells nobody
+        await asyncio.sleep(RETRY_SECONDS)
+    made = socket.socket(socket.AF_INET, kind)
+    try:
+        made.setblocking(False)
+        if kind is socket.SOCK_STREAM:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        raise
+    return made
 
-    IP_FREEBIND would not do: a UDP socket bound in a namespace without any address forgets what it answers from.
+
+def _is_local(address: str) -> bool:
+    """True if the address is this namespace's: then it is its own source.
+
+    Trying to bind would not tell: in a namespace without any address the kernel lets a socket bind to every address,
+    and a UDP socket then forgets what it answers from.
     """
-    while True:
-        made = socket.socket(socket.AF_INET, kind)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            made.setblocking(False)
-            if kind is socket.SOCK_STREAM:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind((address, port))
-        except OSError as error:
-            made.close()
-            if error.errno != errno.EADDRNOTAVAIL:
-                raise
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            return made
+            probe.connect((address, PORT))
+        except OSError:
+            return False
+        own: str = probe.getsockname()[0]
+        return own == address
 
 
 def _spawn(group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:

@@ -165,7 +165,7 @@ class Verbs:
         self._journal.update(attachment)
         await self._links.create(link, pin)
         await self._node.attached(attachment)
-        await self._links.open(link)
+        await self._links.open(link, pin)
         attachment = msgspec.structs.replace(attachment, phase=Phase.READY)
         self._journal.update(attachment)
         return attachment

@@ -84,9 +84,10 @@ class FakeLinks:
         pod.marks, pod.local_table = frozenset(link.local_marks), True
         self.hosts[link.host_ifname] = (link, End(mac=link.host_mac, mtu=link.mtu, up=False))
 
-    async def open(self, link: PodLink) -> None:
+    async def open(self, link: PodLink, netns: str) -> None:
         """Bring the host end up."""
         self._called("open")
+        self._at(netns)
         if link.host_ifname not in self.hosts:
             raise DriverError(f"host interface {link.host_ifname} is missing")
         end = End(

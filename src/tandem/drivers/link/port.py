@@ -49,8 +49,8 @@ class LinkDriver(Protocol):
     async def create(self, link: PodLink, netns: str) -> None:
         """Make the pair, and all inside the pod; the host end stays down: nothing can be sent or received yet."""
 
-    async def open(self, link: PodLink) -> None:
-        """Bring the host end up with its neighbour entries and host routes."""
+    async def open(self, link: PodLink, netns: str) -> None:
+        """Bring the host end up with its neighbour entries and host routes; returns when both ends can transmit."""
 
     async def remove(self, link: PodLink, netns: str) -> None:
         """Undo `create` and `open`, also when half done; fine if link or namespace are gone."""

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,8 @@ from tandem.state.links import NodeNet, PodLink, Route
 T = TypeVar("T")
 
 SYSCTL: Final = Path("/proc/sys")
+RUNNING_TRIES: Final = 2000
+RUNNING_PAUSE: Final = 0.0005
 GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 # No address of IPv6 may appear on a pod link while policy knows IPv4 only. The strict reverse path check on the host
 # end drops packets with a source that is not the pod's.
@@ -66,9 +69,9 @@ class KernelLinks:
         """Make the pair and all inside the pod; the host end stays down."""
         await self._run(lambda: self._create(link, netns))
 
-    async def open(self, link: PodLink) -> None:
-        """Bring the host end up with its neighbour entries and host routes."""
-        await self._run(lambda: self._open(link))
+    async def open(self, link: PodLink, netns: str) -> None:
+        """Bring the host end up with its neighbour entries and host routes; returns when both ends can transmit."""
+        await self._run(lambda: self._open(link, netns))
 
     async def remove(self, link: PodLink, netns: str) -> None:
         """Undo `create` and `open`."""
@@ -158,8 +161,17 @@ class KernelLinks:
         finally:
             sock.close()
 
-    def _open(self, link: PodLink) -> None:
+    def _open(self, link: PodLink, path: str) -> None:
         node = self._node()
+        with netns.inside(path, home=self._home):
+            pod = Rtnl()
+        try:
+            self._bring_up(link, node)
+            _wait_until_running(pod, link.ifname)
+        finally:
+            pod.close()
+
+    def _bring_up(self, link: PodLink, node: Rtnl) -> None:
         try:
             index = socket.if_nametoindex(link.host_ifname)
         except OSError as error:
@@ -265,6 +277,18 @@ def _local_delivery(link: PodLink, *, add: bool) -> list[Message]:
 def _node_route(route: Route, *, add: bool) -> Message:
     kind = rtnl.RTN_UNICAST if route.via else rtnl.RTN_UNREACHABLE
     return rtnl.route(RouteSpec(prefix=route.prefix, via=route.via, type=kind), add=add)
+
+
+def _wait_until_running(sock: Rtnl, ifname: str) -> None:
+    """The pod's end was up before its peer: until the kernel has noticed the carrier, it drops what the pod sends.
+
+    That is a matter of microseconds, but a lost first SYN costs its sender a second.
+    """
+    for _ in range(RUNNING_TRIES):
+        if sock.is_running(ifname):
+            return
+        time.sleep(RUNNING_PAUSE)
+    raise DriverError(f"{ifname} in the pod has no carrier though its host end is up")
 
 
 def _write_settings(ifname: str, settings: Iterable[tuple[str, str, str]]) -> None:

@@ -23,6 +23,7 @@ NEWRULE, DELRULE, GETRULE = 32, 33, 34
 
 REQUEST, ACK, DUMP, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
 IFF_UP: Final = 1
+IFF_RUNNING: Final = 0x40
 LOOPBACK_INDEX: Final = 1
 RTN_UNICAST, RTN_LOCAL, RTN_UNREACHABLE = 1, 2, 7
 SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
@@ -240,6 +241,17 @@ class Rtnl:
                     code = -struct.unpack_from("=i", data)[0]
                     raise RefusedError(code, f"dump {kind}: {os.strerror(code)}")
                 found.append((header.unpack_from(data), attrs(data[header.size :])))
+
+    def is_running(self, name: str) -> bool:
+        """True once a link can transmit. Asking for one link, not a dump, makes kernels from 6.8 on settle it first."""
+        self._sequence += 1
+        body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0")
+        body += b"\0" * (-len(body) % 4)
+        self._socket.send(_HEADER.pack(16 + len(body), GETLINK, REQUEST, self._sequence, 0) + body)
+        while True:
+            for kind, sequence, data in self._receive():
+                if sequence == self._sequence:
+                    return kind == NEWLINK and bool(LINK.unpack_from(data)[3] & IFF_RUNNING)
 
     def _receive(self) -> Iterator[tuple[int, int, bytes]]:
         data, at = self._socket.recv(1 << 18), 0
