@@ -7,19 +7,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from builders import endpoint_slice, pod, policy, service, world
 from netns.pods import Lab, entered
-from nodeviews import GATEWAY, view_of
+from nodeviews import GATEWAY, routes, view_of
 from tandem.base.clock import FixedClock
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.origins import origins
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.nft.trace import Packet, judge
+from tandem.drivers.nft.trace import Packet, trace
 from tandem.model.meta import Object
-from tandem.observe.conntrack import end_connections, forget_addresses
+from tandem.observe.conntrack import Connection, end_connections, forget_addresses
 from tandem.observe.flow import Flow, Party
 from tandem.observe.nflog import Attribution, open_log, watch_drops
 
@@ -200,17 +201,15 @@ def test_a_change_of_policy_ends_an_established_connection(node: Node) -> None:
         assert client.stdout.readline() == "hello 10.244.0.3\n"
         node.apply(DENY_ALL)
         ruleset: Any = node.nft.read()
+        route = routes(world(*PODS))
+
+        def denied(c: Connection) -> bool:
+            packet = Packet(saddr=c.source, daddr=c.destination, protocol=c.protocol.lower(), dport=c.port)
+            arriving = msgspec.structs.replace(packet, iifname=route(c.source))
+            return trace(ruleset, arriving, route=route).verdict == "drop"
+
         with entered(node.path):
-            ended = end_connections(
-                lambda c: (
-                    judge(
-                        ruleset,
-                        Packet(saddr=c.source, daddr=c.destination, protocol=c.protocol.lower(), dport=c.port),
-                        local=frozenset({GATEWAY}),
-                    ).verdict
-                    != "accept"
-                )
-            )
+            ended = end_connections(denied)
         assert ended >= 1
         client.stdin.write("again\n")
         client.stdin.flush()

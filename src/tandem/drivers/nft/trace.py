@@ -86,14 +86,6 @@ def trace(
     return Trace(verdict="accept", packet=walk.packet, path=tuple(walk.path), log=walk.log)
 
 
-def judge(ruleset: nft.Ruleset, packet: Packet, *, local: frozenset[str] = frozenset()) -> Trace:
-    """Follow a packet between real addresses by the links that the ruleset itself knows; `local` are the node's own."""
-    links = {str(k[1]): str(k[0]) for s in ruleset.sets if s.name in {"links4", "links6"} for k in s.elements}
-    incoming = "" if packet.saddr in local else links.get(packet.saddr, OUTSIDE)
-    arriving = msgspec.structs.replace(packet, iifname=incoming)
-    return trace(ruleset, arriving, route=lambda address: LOCAL if address in local else links.get(address, OUTSIDE))
-
-
 class _Walk:
     def __init__(self, ruleset: nft.Ruleset, packet: Packet, choose: Callable[[int], int]) -> None:
         self._ruleset = ruleset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.drivers.nft.trace import Packet, judge, trace
+from tandem.drivers.nft.trace import Packet, trace
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -75,13 +75,3 @@ def test_matches_on_another_family_or_protocol_do_not_hold() -> None:
         nft.Rule(match=(nft.NoSyn(),), then=(nft.Drop(),)),
     )
     assert trace(nft.ruleset(chains=(_base("c", *rules),)), PACKET, route=_route).verdict == "accept"
-
-
-def test_judge_finds_the_links_in_the_ruleset() -> None:
-    links = nft.Set(name="links4", type=("ifname", "ipv4_addr"), elements=frozenset({("tda", "10.0.0.1")}))
-    from_pod = _base("c", nft.Rule(match=(nft.Is(Field.IIFNAME, "td*"),), then=(nft.Drop(),)), hook="input")
-    ruleset = nft.ruleset(chains=(from_pod,), sets=(links,))
-    local = frozenset({"10.0.0.2"})
-    assert judge(ruleset, PACKET, local=local).verdict == "drop"
-    assert judge(ruleset, PACKET).verdict == "accept"
-    assert judge(ruleset, PACKET, local=local | {"10.0.0.1"}).verdict == "accept"

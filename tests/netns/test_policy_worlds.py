@@ -1,0 +1,45 @@
+"""Whatever the World, the kernel takes the compiled table, and each change from one World's table to another's."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from builders import pod, policy, world
+from nodeviews import view_of
+from property.worlds import worlds
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.nft.plan import plan
+from tandem.drivers.nft.real import Libnftables
+from tandem.model.world import World
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Libnftables]:
+    name = f"nftworlds-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        yield Libnftables(f"/run/netns/{name}")
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_the_kernel_takes_every_table_and_every_change(driver: Libnftables, data: st.DataObject) -> None:
+    found: World = data.draw(worlds())
+    driver.apply(plan(driver.read(), compile_nft(view_of(found))))
+
+
+def test_a_set_of_a_thousand_peers_is_taken_in_one_transaction(driver: Libnftables) -> None:
+    prefixes = [f"10.{i // 250}.{i % 250}" for i in range(1000)]
+    blocks = [{"ipBlock": {"cidr": f"{p}.0/24", "except": [f"{p}.7/32"]}} for p in prefixes]
+    found = world(pod("a"), policy(ingress=[{"from": blocks, "ports": [{"port": 80}]}]))
+    driver.apply(plan(driver.read(), compile_nft(view_of(found))))
