@@ -91,8 +91,13 @@ def _retries(retries: dict[str, Any], at: str) -> list[str]:
 
 def _edits(route: dict[str, Any], at: str) -> list[str]:
     every = [route.get("headers", {}), *(d.get("headers", {}) for d in route.get("route", ()))]
-    names = [n for h in every for side in h.values() for part in side.values() for n in part]
-    return [f"{at}.headers: {n}" for n in names if n.lower() == "host" or not _token(n)]
+    named = [(f"{side}.{verb}", n) for h in every for side in h for verb in h[side] for n in h[side][verb]]
+    kept = {("request.set", "host"), ("request.set", ":authority")}
+    return [
+        f"{at}.headers.{where}: {n}"
+        for where, n in named
+        if (where, n.lower()) not in kept and (n.lower() == "host" or not _token(n))
+    ]
 
 
 def _token(name: str) -> bool:

@@ -125,18 +125,27 @@ def host(text: str, namespace: str, cluster_domain: str) -> tuple[str, str]:
 def subset(world: World, namespace: str, service: str, wanted: tuple[str, str]) -> dict[str, str] | None:
     """The labels of a subset (name, cluster domain), from the oldest rule that defines it; None: nobody does."""
     name, domain = wanted
-    rules = [
-        r
-        for r in sorted(world.all(DestinationRule).values(), key=_age)
-        if host(r.spec.host, r.metadata.namespace, domain) == (namespace, service) and not refused(world, r)
-    ]
-    beside = [r for r in rules if r.metadata.namespace == namespace]
-    above = [r for r in rules if r.metadata.namespace == ROOT]
-    for rule in beside or above:
+    for rule in destination_rules(world, namespace, service, domain):
         for candidate in rule.spec.subsets:
             if candidate.name == name:
                 return dict(candidate.labels)
     return None
+
+
+def destination_rules(
+    world: World, namespace: str, service: str, cluster_domain: str = "cluster.local"
+) -> tuple[DestinationRule, ...]:
+    """The rules that count for a Service, oldest first: those beside it, else those of the root namespace.
+
+    The traffic policy (TLS mode, balancer) is that of the first one that has any.
+    """
+    rules = [
+        r
+        for r in sorted(world.all(DestinationRule).values(), key=_age)
+        if host(r.spec.host, r.metadata.namespace, cluster_domain) == (namespace, service) and not refused(world, r)
+    ]
+    beside = [r for r in rules if r.metadata.namespace == namespace]
+    return tuple(beside or [r for r in rules if r.metadata.namespace == ROOT])
 
 
 def _age(obj: VirtualService | DestinationRule) -> tuple[str, str, str]:

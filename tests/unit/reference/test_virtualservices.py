@@ -11,7 +11,7 @@ from meshworlds import dr, to, vs
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.request import Request, RouteDecision
-from tandem.reference.virtualservices import decide_virtualservices, host
+from tandem.reference.virtualservices import decide_virtualservices, destination_rules, host
 
 PORTS = [{"name": "http", "port": 80}, {"name": "http-b", "port": 81}]
 SUBSETS = dr(host="web", subsets=[{"name": n, "labels": {"version": n}} for n in ("v1", "v2")])
@@ -83,3 +83,14 @@ def test_hosts_are_short_or_full() -> None:
     assert host("web", "shop", "cluster.local") == ("shop", "web")
     assert host("web.default.svc.cluster.local", "shop", "cluster.local") == ("default", "web")
     assert host("web.default", "shop", "cluster.local") == ("", "web.default")
+
+
+def test_the_rules_beside_a_service_hide_those_of_the_root_namespace() -> None:
+    full = "web.default.svc.cluster.local"
+    root, elsewhere = dr("r", ns="istio-system", host=full), dr("e", ns="shop", host=full)
+    newer = dr("a", created="2026-02-01T00:00:00Z", host="web")
+    older = dr("b", created="2026-01-01T00:00:00Z", host="web")
+    services = [service("web", ports=PORTS)]
+    found = destination_rules(World.of([*services, root, elsewhere, newer, older]), "default", "web")
+    assert [r.metadata.name for r in found] == ["b", "a"]
+    assert destination_rules(World.of([*services, root, elsewhere]), "default", "web") == (root,)

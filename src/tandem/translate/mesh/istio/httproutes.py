@@ -178,7 +178,9 @@ class RouteReader:
     def _edit(self, operations: HeaderOperations, at: str) -> HeaderEdit:
         for verb, names in (("set", operations.set), ("add", operations.add), ("remove", operations.remove)):
             for name in names:
-                mistake = header_mistake(name)
+                # Setting the host is Istio's way of rewriting it; anything else about it is a mistake.
+                rewrites = verb == "set" and at.endswith(".request") and name.lower() in {"host", ":authority"}
+                mistake = "" if rewrites else header_mistake(name)
                 if mistake:
                     self._wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
         return HeaderEdit(

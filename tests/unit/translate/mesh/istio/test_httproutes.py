@@ -114,3 +114,12 @@ def test_values_that_make_no_sense_are_named_at_their_field() -> None:
     assert read(route=[to("web", "", 0), to("two", "", 0)])[1] == [("route", "InvalidValue")]
     assert read(route=[to("web")], timeout="soon")[1] == [("timeout", "InvalidValue")]
     assert read(directResponse={"status": 99})[1] == [("directResponse.status", "InvalidValue")]
+
+
+def test_the_host_can_be_set_on_requests_and_not_otherwise_changed() -> None:
+    assert one(route=[to("web")], headers={"request": {"set": {"Host": "x"}}}).request_headers.set == (("host", "x"),)
+    found = read(route=[to("web")], headers={"request": {"remove": ["host"]}, "response": {"set": {"host": "x"}}})[1]
+    assert found == [
+        ("headers.request.remove[host]", "UnsupportedValue"),
+        ("headers.response.set[host]", "UnsupportedValue"),
+    ]
