@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from meshbuild import attached, endpoint, endpoints, identity, service, strict, view
 from netns.meshapps import Client, dial, get, greeter_app, http_app, read_all
-from netns.meshlab import Lab
+from netns.meshlab import Ca, Lab
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.node import AttachedPod, NodeView
 
@@ -173,6 +175,45 @@ def test_a_nested_call_carries_the_identity_of_the_pod_that_makes_it(mesh: Mesh)
     _, seen = get(mesh.ns["b"], NESTED, 80)
     assert (seen["app"], seen["peer"]) == ("d", B)
     assert identity("b") in seen["xfcc"]
+
+
+def tls_to(mesh: Mesh, context: ssl.SSLContext, address: str) -> bytes:
+    """What a client outside the mesh gets that speaks TLS and claims to be one of us, from a server that greets."""
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["tandem-tcp"])
+    with contextlib.suppress(ssl.SSLError, ConnectionResetError):
+        with dial(mesh.ns["x"], address, 9000) as sock, context.wrap_socket(sock) as wrapped:
+            return read_all(wrapped)
+    return b""
+
+
+@pytest.mark.parametrize("address", [B, D])
+def test_tls_without_a_certificate_gets_nothing(mesh: Mesh, address: str) -> None:
+    assert tls_to(mesh, ssl.create_default_context(), address) == b""
+
+
+@pytest.mark.parametrize("problem", ["another trust domain", "another authority"])
+def test_a_certificate_that_is_not_ours_gets_nothing(mesh: Mesh, tmp_path: Path, problem: str) -> None:
+    if problem == "another authority":
+        chain, key = Ca().issue(identity("a"))
+    else:
+        chain, key = mesh.lab.ca.issue("spiffe://elsewhere/ns/shop/sa/a")
+    (tmp_path / "client.pem").write_text(chain + key)
+    context = ssl.create_default_context()
+    context.load_cert_chain(tmp_path / "client.pem")
+    assert tls_to(mesh, context, B) == b""
+
+
+def test_our_own_certificate_is_heard(mesh: Mesh, tmp_path: Path) -> None:
+    """The counter-proof: what the tests above refuse is refused for the certificate alone."""
+    chain, key = mesh.lab.ca.issue(identity("x"))
+    (tmp_path / "client.pem").write_text(chain + key)
+    context = ssl.create_default_context()
+    context.load_cert_chain(tmp_path / "client.pem")
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["tandem-tcp"])
+    with dial(mesh.ns["x"], B, 9000) as sock, context.wrap_socket(sock) as wrapped:
+        assert wrapped.recv(100) == f"hello {OUTSIDE}\n".encode()
 
 
 def test_a_namespace_ends_once_its_listeners_are_removed() -> None:

@@ -15,6 +15,10 @@ IN: Final = "in"
 """Statistics prefixes, shared by all pods: prefixes per pod would cost hundreds of lines a pod."""
 
 
+CONNECT_ATTEMPTS: Final = 3
+"""For bytes what the retry policy is for requests: nothing was sent yet when a connection could not be made."""
+
+
 def _manager(prefix: str, log_name: str, routing: Json) -> dict[str, Any]:
     """Transparent: the application's `server` header, request id and authority stay as they are."""
     return {
@@ -68,6 +72,7 @@ def tcp(prefix: str, cluster: str, log_name: str) -> Json:
     fields = {
         "stat_prefix": prefix,
         "cluster": cluster,
+        "max_connect_attempts": CONNECT_ATTEMPTS,
         "access_log": accesslog.tcp(log_name),
         "idle_timeout": "0s",
     }
