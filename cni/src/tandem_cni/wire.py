@@ -51,6 +51,8 @@ def ask(path: str, request: dict[str, Any], *, seconds: float) -> Any:
             raise CniError(TRY_AGAIN, f"the node's agent {what}", f"{path}: {error}") from None
         except ValueError as error:
             raise CniError(BAD_JSON, "the agent's answer is not JSON", str(error)) from None
+    if not isinstance(answer, dict):
+        raise CniError(BAD_JSON, "the agent's answer is not a JSON object")
     failure = answer.get("error")
     if failure:
         raise CniError(failure["code"], failure["msg"], failure.get("details", ""))

@@ -8,6 +8,7 @@ Steps of one container never overlap; those of different containers do.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, val
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.state.links import HostSide, PodLink
 
+_log: Final = logging.getLogger(__name__)
 POD_SECONDS: Final = 5.0
 """How long ADD waits for control to tell the node of a pod."""
 
@@ -89,6 +91,7 @@ class Verbs:
     async def recover(self) -> tuple[str, ...]:
         """Finish what a killed agent left half done; what could not be finished, one sentence each (DEL will retry).
 
+        Links and pins that no attachment has (a lost journal) are removed: their addresses would be given out again.
         Call it once, before the socket is served; the node must be able to take listeners and policy away by then.
         """
         failed = []
@@ -96,6 +99,9 @@ class Verbs:
             if attachment.phase is not Phase.READY:
                 async with self._alone(attachment.container_id):
                     failed += await self._try_undo(attachment)
+        known = frozenset(attachment.container_id for attachment in self._journal.all())
+        if orphans := await self._links.sweep_pods(known):
+            _log.warning("removed what no attachment has: links=%s pins=%s", orphans.links, orphans.pins)
         return tuple(failed)
 
     async def _add(self, request: Request) -> dict[str, Any]:

@@ -92,6 +92,19 @@ def test_a_bad_client_is_hung_up_on_and_others_are_served(tmp_path: Path, data: 
     play(tmp_path / "s", book)
 
 
+def test_a_verb_is_finished_when_its_courier_is_gone(tmp_path: Path) -> None:
+    async def book(verbs: Verbs) -> None:
+        _, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        request = b'{"verb": "STATUS"}'
+        writer.write(struct.pack(">I", len(request)) + request)
+        writer.close()
+        await writer.wait_closed()
+        assert (await execute(tmp_path, "ADD")).status == 0
+        assert {request.verb for request in verbs.seen} == {"STATUS", "ADD"}
+
+    play(tmp_path / "s", book)
+
+
 def test_a_request_that_is_no_json_is_answered_with_code_6(tmp_path: Path) -> None:
     async def book(_: Verbs) -> None:
         reader, writer = await asyncio.open_unix_connection(tmp_path / "s")

@@ -314,6 +314,20 @@ def test_recovery_leaves_what_is_ready() -> None:
     run(play)
 
 
+def test_recovery_removes_what_a_lost_journal_knew() -> None:
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        await ground.add("c1")
+        kept = await ground.add("c2", netns="/ns/2")
+        ground.journal.remove(KEY)
+        ground.restart()
+        assert await ground.verbs.recover() == ()
+        assert list(ground.links.pins) == ["c2"]
+        await ground.check(kept, "c2", netns="/ns/2")
+
+    run(play)
+
+
 def test_recovery_that_fails_names_the_pod_and_goes_on() -> None:
     async def play(ground: Playground) -> None:
         ground.links.add_netns("/ns/2")

@@ -85,7 +85,7 @@ def test_an_agent_that_says_nothing_is_try_again_after_the_deadline(tmp_path: Pa
     assert caught.value.code == 11
 
 
-@pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", struct.pack(">I", 3) + b"abc"])
+@pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", struct.pack(">I", 3) + b"abc", struct.pack(">I", 2) + b"[]"])
 def test_an_answer_that_is_too_long_or_no_json_is_code_6(tmp_path: Path, data: bytes) -> None:
     def react(connection: socket.socket) -> None:
         read_request(connection)

@@ -62,13 +62,17 @@ def container_of(alias: str) -> ContainerId | None:
 
 
 def plan_node(actual: NodeNet, desired: NodeNet) -> NodeDelta:
-    """The change from one to the other; empty for equal values."""
+    """The change from one to the other; empty for equal values.
+
+    A new route replaces one to the same prefix, so that a prefix that moves is never without one.
+    """
     have, want = set(actual.addresses), set(desired.addresses)
     have_routes, want_routes = set(actual.routes), set(desired.routes)
+    prefixes = {route.prefix for route in want_routes}
     return NodeDelta(
         del_addresses=tuple(sorted(have - want)),
         add_addresses=tuple(sorted(want - have)),
-        del_routes=tuple(sorted(have_routes - want_routes)),
+        del_routes=tuple(sorted(route for route in have_routes if route.prefix not in prefixes)),
         add_routes=tuple(sorted(want_routes - have_routes)),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tandem.base.ids import ContainerId
 from tandem.compile.links import compile_pod_link
@@ -75,15 +77,35 @@ def test_equal_nets_need_no_change() -> None:
     assert plan_node(net, net) == NodeDelta()
 
 
-def test_a_moved_prefix_is_removed_and_added() -> None:
-    before = NodeNet(addresses=("10.0.0.1",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.1"),))
+def test_a_moved_prefix_is_replaced_and_one_that_is_gone_removed() -> None:
+    gone = Route(prefix="10.244.2.0/24", via="192.0.2.3")
+    before = NodeNet(addresses=("10.0.0.1",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.1"), gone))
     after = NodeNet(addresses=("10.0.0.2",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.2"),))
     assert plan_node(before, after) == NodeDelta(
         del_addresses=("10.0.0.1",),
         add_addresses=("10.0.0.2",),
-        del_routes=before.routes,
+        del_routes=(gone,),
         add_routes=after.routes,
     )
+
+
+NETS = st.builds(
+    lambda addresses, routes: NodeNet(
+        addresses=tuple(sorted(addresses)),
+        routes=tuple(sorted(Route(prefix=prefix, via=via) for prefix, via in routes.items())),
+    ),
+    st.sets(st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3"])),
+    st.dictionaries(st.sampled_from(["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"]), st.sampled_from(["", "a", "b"])),
+)
+
+
+@given(NETS, NETS)
+def test_a_plan_applied_gives_what_was_wanted(before: NodeNet, after: NodeNet) -> None:
+    delta = plan_node(before, after)
+    routes = {route.prefix: route for route in before.routes if route not in delta.del_routes}
+    routes |= {route.prefix: route for route in delta.add_routes}
+    addresses = set(before.addresses) - set(delta.del_addresses) | set(delta.add_addresses)
+    assert NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes.values()))) == after
 
 
 @pytest.mark.parametrize(
