@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -181,9 +182,9 @@ def tls_to(mesh: Mesh, context: ssl.SSLContext, address: str) -> bytes:
     """What a client outside the mesh gets that speaks TLS and claims to be one of us, from a server that greets."""
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["tandem-tcp"])
-    with contextlib.suppress(ssl.SSLError, ConnectionResetError):
-        with dial(mesh.ns["x"], address, 9000) as sock, context.wrap_socket(sock) as wrapped:
-            return read_all(wrapped)
+    refused = contextlib.suppress(ssl.SSLError, ConnectionResetError)
+    with refused, dial(mesh.ns["x"], address, 9000) as sock, context.wrap_socket(sock) as wrapped:
+        return read_all(wrapped)
     return b""
 
 
@@ -228,3 +229,20 @@ def test_a_namespace_ends_once_its_listeners_are_removed() -> None:
         while "va" in lab.links() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert "va" not in lab.links()
+
+
+def test_a_pod_that_becomes_strict_refuses_plain_clients_and_keeps_meshed_ones() -> None:
+    with Lab("s") as lab, contextlib.ExitStack() as apps:
+        ns = {name: lab.pod(name, address) for name, address in (("a", A), ("b", B), ("x", OUTSIDE))}
+        apps.enter_context(http_app(ns["b"], 8080, "b"))
+        web = service("web", WEB, ("http", 80, AppProtocol.HTTP))
+        client = apps.enter_context(contextlib.closing(Client(ns["a"], WEB, 80)))
+        for modes, plain in (({}, 200), ({"mtls": strict(8080)}, 0), ({}, 200)):
+            a, b = attached("a", A, netns=str(ns["a"])), attached("b", B, netns=str(ns["b"]), **modes)
+            lab.apply(view(a, b, web, endpoints("web", endpoint(b, http=8080))))
+            assert client.get()[0] == 200
+            if plain:
+                assert get(ns["x"], B, 8080)[0] == plain
+            else:
+                with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+                    get(ns["x"], B, 8080)
