@@ -123,7 +123,7 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
         self.resources: dict[str, dict[str, Any]] = {kind: {} for kind in (*ORDER, SECRET)}
         self.logs: list[tuple[str, Any]] = []
         self.refusals: list[str] = []
-        self.secrets_asked: list[str] = []
+        self.withheld: set[str] = set()
         self._ca = ca
         self._queue: queue.Queue[Any] = queue.Queue()
         self._pending: set[str] = set()
@@ -143,6 +143,14 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
             self.resources[kind] = dict(new)
             if changed or gone:
                 self._queue.put((kind, changed, gone))
+
+    def issue(self, name: str) -> None:
+        """Send a certificate that was withheld, or a new one."""
+        self.withheld.discard(name)
+        self._queue.put((SECRET, [name], []))
+
+    def _secret(self, name: str) -> dict[str, Any] | None:
+        return None if name in self.withheld else self._ca.secret(name)
 
     def settle(self, seconds: float = 10.0) -> None:
         """Wait until Envoy has answered everything that was sent."""
@@ -175,7 +183,7 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
             count += 1
             response = discovery_pb2.DeltaDiscoveryResponse(type_url=kind, nonce=str(count))
             for name in changed:
-                body = self._ca.secret(name) if kind == SECRET else self.resources[kind].get(name)
+                body = self._secret(name) if kind == SECRET else self.resources[kind].get(name)
                 if body is None:
                     gone.append(name)
                     continue
@@ -210,8 +218,6 @@ class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLo
                     wanted.add("*")
                     self._queue.put((kind, list(self.resources[kind]), []))
                 elif asked:
-                    if kind == SECRET:
-                        self.secrets_asked.extend(asked)
                     self._queue.put((kind, asked, []))
         self._queue.put(None)
 

@@ -246,3 +246,19 @@ def test_a_pod_that_becomes_strict_refuses_plain_clients_and_keeps_meshed_ones()
             else:
                 with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
                     get(ns["x"], B, 8080)
+
+
+def test_a_certificate_that_comes_late_or_anew_is_used_from_then_on() -> None:
+    with Lab("l") as lab, contextlib.ExitStack() as apps:
+        ns = {name: lab.pod(name, address) for name, address in (("a", A), ("b", B))}
+        apps.enter_context(http_app(ns["b"], 8080, "b"))
+        a, b = (attached(name, address, netns=str(ns[name])) for name, address in (("a", A), ("b", B)))
+        lab.ads.withheld.update((identity("a"), identity("b")))
+        lab.apply(
+            view(a, b, service("web", WEB, ("http", 80, AppProtocol.HTTP)), endpoints("web", endpoint(b, http=8080)))
+        )
+        assert get(ns["a"], WEB, 80)[0] == 503
+        for name in (identity("a"), identity("b"), identity("a"), identity("b")):
+            lab.ads.issue(name)
+        lab.ads.settle()
+        assert get(ns["a"], WEB, 80)[0] == 200
