@@ -46,6 +46,13 @@ def lab() -> Iterator[Lab]:
         made.close()
 
 
+def enter(netns: str) -> None:
+    """Move the calling thread into the namespace."""
+    with Path(netns).open() as handle:
+        if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
+            raise OSError(ctypes.get_errno(), f"cannot enter {netns}")
+
+
 def inside(netns: str, work: Callable[[], T]) -> T:
     """Run `work` in a thread that has entered the namespace."""
     results: list[T] = []
@@ -53,9 +60,7 @@ def inside(netns: str, work: Callable[[], T]) -> T:
 
     def run() -> None:
         try:
-            with Path(netns).open() as handle:
-                if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
-                    raise OSError(ctypes.get_errno(), f"cannot enter {netns}")
+            enter(netns)
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             failures.append(error)

@@ -175,6 +175,26 @@ def test_garbage_is_refused_or_ignored_and_the_server_lives() -> None:
     assert dns.message.from_wire(refused).rcode() == dns.rcode.FORMERR
 
 
+def test_it_waits_for_the_first_view_and_serves_at_the_address_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        views: list[NodeView] = []
+        served: list[str] = []
+        server = DnsServer(lambda: views[0] if views else None)
+
+        async def serve(address: str) -> None:
+            served.append(address)
+
+        monkeypatch.setattr(server, "serve", serve)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.run())
+            await asyncio.sleep(0)
+            assert served == []
+            views.append(SHOP)
+        assert served == ["10.96.0.10"]
+
+    run(work())
+
+
 def test_our_own_address_is_never_an_upstream(tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text(
         "# comment\nsearch x\nnameserver 10.96.0.10\nnameserver 192.0.2.53\nnameserver 192.0.2.53\nnameserver\n"

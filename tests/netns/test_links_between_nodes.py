@@ -1,0 +1,91 @@
+"""Two nodes on one underlay: pods reach each other by the nodes' routes, also after a prefix has moved."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netns.podlab import Lab, ip, lab
+from netns.test_cni_on_kernel import answering, dial
+from tandem.base.ids import ContainerId, NodeName
+from tandem.compile.links import compile_node_net, compile_pod_link
+from tandem.drivers.link.real import KernelLinks
+from tandem.ir.fabric import MeshConfig, Node
+from tandem.ir.node import NodeView
+from tandem.state.links import HostSide
+
+pytestmark = pytest.mark.root
+CONFIG = MeshConfig(
+    trust_domain="cluster.local",
+    roots_pem="",
+    cluster_domain="cluster.local",
+    dns_address="10.96.0.10",
+    service_cidr="10.96.0.0/16",
+)
+NODES = {
+    f"node-{n}": Node(name=NodeName(f"node-{n}"), address=f"192.0.2.{n}", pod_cidrs=(f"10.244.{n}.0/24",))
+    for n in (1, 2)
+}
+
+
+@pytest.fixture
+def underlay() -> Iterator[tuple[Lab, list[str]]]:
+    with lab() as spaces:
+        nodes = [spaces.add("node1"), spaces.add("node2")]
+        peer = ["peer", "name", "under", "netns", Path(nodes[1]).name]
+        subprocess.run(["ip", "-n", Path(nodes[0]).name, "link", "add", "under", "type", "veth", *peer], check=True)
+        for n, node in enumerate(nodes, 1):
+            ip(node, "addr", "add", f"192.0.2.{n}/24", "dev", "under")
+            ip(node, "link", "set", "under", "up")
+        yield spaces, nodes
+
+
+async def wire(links: KernelLinks, name: str, *, pod: str, address: str, nodes: dict[str, Node]) -> None:
+    view = NodeView(node=nodes[name], config=CONFIG, nodes=nodes)
+    net = compile_node_net(view)
+    await links.set_sysctls({"net.ipv4.ip_forward": "1"})
+    await links.apply_node(net)
+    host = HostSide(node=name, source=net.addresses[0], mtu=await links.default_mtu())
+    link = compile_pod_link(ContainerId(name), "eth0", addresses=(address,), host=host)
+    await links.create(link, pod)
+    await links.open(link, pod)
+
+
+def test_pods_of_two_nodes_reach_each_other_under_their_own_addresses(
+    underlay: tuple[Lab, list[str]], tmp_path: Path
+) -> None:
+    spaces, nodes = underlay
+    pods = [spaces.add("pod1"), spaces.add("pod2")]
+
+    async def main() -> None:
+        for n in (1, 2):
+            links = KernelLinks(tmp_path, node_netns=nodes[n - 1])
+            await wire(links, f"node-{n}", pod=pods[n - 1], address=f"10.244.{n}.5", nodes=NODES)
+            await links.close()
+
+    asyncio.run(main())
+    with answering(pods[1]) as clients:
+        dial(pods[0], "10.244.2.5")
+    assert clients == ["10.244.1.5"]
+
+
+def test_a_prefix_that_moves_follows_its_node(underlay: tuple[Lab, list[str]], tmp_path: Path) -> None:
+    _, nodes = underlay
+    moved = NODES | {"node-2": Node(name=NodeName("node-2"), address="192.0.2.9", pod_cidrs=("10.244.2.0/24",))}
+
+    async def main() -> list[str]:
+        links, seen = KernelLinks(tmp_path, node_netns=nodes[0]), []
+        for known in (NODES, moved, {"node-1": NODES["node-1"]}):
+            await links.apply_node(compile_node_net(NodeView(node=NODES["node-1"], config=CONFIG, nodes=known)))
+            seen.append(ip(nodes[0], "route", "show", "10.244.2.0/24").strip())
+        await links.close()
+        return seen
+
+    first, second, third = asyncio.run(main())
+    assert "via 192.0.2.2" in first
+    assert "via 192.0.2.9" in second
+    assert third == ""
