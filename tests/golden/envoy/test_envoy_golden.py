@@ -1,4 +1,4 @@
-"""Golden cases: tests/golden/envoy/<case>/in.yaml (a NodeView, and which kinds to show) -> out.yaml."""
+"""Golden cases: <case>/in.yaml (a NodeView, and which kinds to show) -> out.yaml."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.node import NodeView
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
 
-CASES = sorted((Path(__file__).parents[3] / "golden" / "envoy").iterdir())
+CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/in.yaml"))
 KINDS = {"clusters": CLUSTER, "endpoints": ENDPOINT, "listeners": LISTENER, "routes": ROUTE}
 
 
