@@ -40,6 +40,7 @@ def delete(
     """Delete objects, by manifest or by name.
 
     Example: tandem delete -f examples/shop
+
     Example: tandem delete pod web-0 -n shop --grace-period 1
     """
     targets = _targets(kind, names or [], filename or [], namespace)

@@ -66,6 +66,7 @@ def get(
     """Show objects.
 
     Example: tandem get pods,svc -n shop -o wide
+
     Example: tandem get netpol deny-all -o yaml
     """
     check_format(output, FORMATS)
