@@ -17,6 +17,7 @@ from tandem.workloads.sweep import sweep
 
 _PARALLEL: Final = 6
 """Sandboxes and processes that are being started at the same time."""
+_KUBECONFIG_WAIT: Final = 0.02
 
 
 async def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +30,10 @@ async def run(arguments: argparse.Namespace) -> None:
     run_dir = RunDir(arguments.run_dir)
     directory = run_dir.node(arguments.node)
     directory.pods.mkdir(mode=0o700, parents=True, exist_ok=True)
-    async with KubeClient.from_kubeconfig(arguments.kubeconfig or run_dir.kubeconfig) as client:
+    kubeconfig = arguments.kubeconfig or run_dir.kubeconfig
+    while not kubeconfig.exists():  # the API server starts at the same time and writes it when it answers
+        await asyncio.sleep(_KUBECONFIG_WAIT)
+    async with KubeClient.from_kubeconfig(kubeconfig) as client:
         await run_node(
             Node(
                 name=arguments.node,

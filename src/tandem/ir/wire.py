@@ -6,6 +6,7 @@ tables with `@consumer` appended where limited); node name; `mesh` for the one M
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -54,15 +55,16 @@ def decode(type_url: str, data: bytes) -> Value:
 
 
 def origins(value: Value) -> frozenset[Origin]:
-    """Every manifest that a value was made from; an object is programmed when all values with its Origin are."""
-    match value:
-        case PolicySet(rules=rules, isolated_by=isolated_by):
-            return frozenset({*isolated_by, *(r.origin for r in rules)})
-        case RouteTable(routes=routes):
-            return frozenset(r.origin for r in routes)
-        case TrafficPolicy(origin=origin):
-            return frozenset() if origin is None else frozenset({origin})
-        case LocalPod(mtls=mtls):
-            return frozenset(m.origin for m in mtls if m.origin is not None)
-        case _:
-            return frozenset()
+    """Every Origin inside a value: the objects whose `Programmed` depends on its acceptance."""
+    return frozenset(_origins(value))
+
+
+def _origins(value: object) -> Iterator[Origin]:
+    if isinstance(value, Origin):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from _origins(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _origins(item)

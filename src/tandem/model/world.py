@@ -82,3 +82,8 @@ class World:
     def pods_by_uid(self) -> Mapping[str, core.Pod]:
         """Pods by metadata.uid."""
         return {p.metadata.uid: p for p in self.all(core.Pod).values()}
+
+    @cached_property
+    def pods_by_address(self) -> Mapping[str, core.Pod]:
+        """Running pods by each of their addresses."""
+        return {a: p for p in self.all(core.Pod).values() if not p.finished for a in p.addresses}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from tandem.observe.flow import Flow
+from tandem.observe.flow import Flow, Party
 
 CAPACITY: Final = 20_000
 
@@ -41,13 +42,16 @@ class Reports:
         self._news = asyncio.Event()
         self.statuses: dict[str, dict[str, Any]] = {}
 
-    def add(self, node: str, payload: bytes) -> None:
-        """Take in one report of `node`; raises msgspec.ValidationError for one that is not of our form."""
+    def add(self, node: str, payload: bytes, named: Callable[[Party], Party] = lambda party: party) -> None:
+        """Take in one report of `node`, its ends `named`; raises msgspec.ValidationError if it is not of our form."""
         report = _DECODER.decode(payload)
         if report.status is not None:
             self.statuses[node] = report.status
         if report.flows:
-            self._flows.extend(report.flows)
+            self._flows.extend(
+                msgspec.structs.replace(f, source=named(f.source), destination=named(f.destination))
+                for f in report.flows
+            )
             self._count += len(report.flows)
             self._news.set()
             self._news = asyncio.Event()

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tandem.base.ids import GroupId, PolicySetId
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
@@ -94,8 +95,8 @@ class Slice:
             config=config,
             nodes=dict(self._of(Node)),
             pods=tuple(sorted(attached, key=lambda a: (a.pod.namespace, a.pod.name, a.container_id))),
-            sets=dict(self._of(PolicySet)),
-            groups=dict(self._of(AddressGroup)),
+            sets={PolicySetId(k): v for k, v in self._of(PolicySet).items()},
+            groups={GroupId(k): v for k, v in self._of(AddressGroup).items()},
             services=dict(self._of(Service)),
             endpoints=dict(self._of(Endpoints)),
             tables=dict(self._of(RouteTable)),

@@ -1,0 +1,116 @@
+"""`tandem explain FROM TO`: the verdict before any packet is sent, and each rule on the way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
+
+if TYPE_CHECKING:
+    from tandem.ingest.kube import KubeClient
+
+VIEW: Final = "/apis/views.tandem.io/v1/explain"
+_ENDS: Final = "[NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address"
+
+
+def explain(
+    *,
+    source: Annotated[str, typer.Argument(metavar="FROM", help=_ENDS)],
+    destination: Annotated[str, typer.Argument(metavar="TO[:PORT]", help=_ENDS)],
+    namespace: NamespaceOption = "default",
+    method: Annotated[str, typer.Option("--method", help="HTTP method.", metavar="M")] = "",
+    path: Annotated[str, typer.Option("--path", help="Request path.", metavar="P")] = "",
+    header: Annotated[list[str] | None, typer.Option("--header", help="A header.", metavar="K=V")] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("-f", "--filename", help="Judge these manifests instead of the running system.", metavar="PATH"),
+    ] = None,
+    output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
+    kubeconfig: KubeconfigOption = None,
+) -> int:
+    """Say whether FROM may talk to TO, and name each rule on the way, from egress policy to routes and mTLS.
+
+    Exit status 0: allowed; 1: denied; 2: wrong use.
+
+    Example: tandem explain shop/client shop/svc/my-service:80 --path /v1
+    """
+    if output not in {"text", "json"}:
+        raise CommandError(f"-o {output}: text or json", status=2)
+    for item in header or ():
+        if "=" not in item:
+            raise CommandError(f"--header {item}: write it as NAME=VALUE", status=2)
+    asked = {
+        "from": source,
+        "to": destination,
+        "namespace": namespace,
+        "method": method,
+        "path": path,
+        "headers": json.dumps([h.split("=", 1) for h in header or ()]),
+    }
+    answer = _from_files(files, asked) if files else with_client(lambda c: _ask(c, asked), kubeconfig)
+    if output == "json":
+        sys.stdout.write(json.dumps(answer) + "\n")
+    else:
+        _paint(answer)
+    return 0 if answer["allowed"] else 1
+
+
+async def _ask(client: KubeClient, asked: dict[str, str]) -> dict[str, Any]:
+    from tandem.ingest.errors import ApiError, Unreachable
+
+    try:
+        return await client.request("GET", VIEW, query=asked)
+    except Unreachable:
+        raise
+    except ApiError as err:
+        raise CommandError(err.message, status=2 if err.status == 400 else 1) from err
+
+
+def _from_files(files: list[Path], asked: dict[str, str]) -> dict[str, Any]:
+    """The same answer without anything running: the manifests as a cluster would have them at rest."""
+    import msgspec
+
+    from tandem.apps.cli.applying import read_manifests
+    from tandem.runtime.rehearsal import rehearse
+    from tandem.views.explain import ExplainError, explain, question
+
+    try:
+        answer = explain(rehearse(read_manifests(files, None)), question(asked))
+    except ExplainError as err:
+        raise CommandError(str(err), status=2) from err
+    built: dict[str, Any] = msgspec.to_builtins(answer)
+    return built
+
+
+def _paint(answer: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    colour = "green" if answer["allowed"] else "red"
+    console.print(f"[bold {colour}]{_escape(answer['summary'])}[/]")
+    for line in answer["route"]:
+        console.print(f"  {_line(line)}")
+    for way in answer["ways"]:
+        mark = "[green]✓[/]" if way["allowed"] else "[red]✗[/]"
+        console.print(f"{mark} {_escape(way['destination'])} at {way['address']} ({way['transport']})")
+        for line in way["steps"]:
+            console.print(f"    {_line(line)}")
+
+
+def _line(line: dict[str, Any]) -> str:
+    rule = line.get("rule")
+    parts = [f"[dim]{line['layer']}:[/] {line['effect']}", _escape(line.get("text", ""))]
+    if rule:
+        where = f"{rule['namespace']}/{rule['name']}" if rule.get("namespace") else rule["name"]
+        source = f" ({rule['source']})" if rule.get("source") else ""
+        parts.append(f"[cyan]{_escape(' '.join(filter(None, (rule['kind'], where, rule.get('path', '')))))}{source}[/]")
+    return "  ".join(p for p in parts if p)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,198 @@
+"""`tandem up`: both layers on this machine with one command, in the right order, and manifests applied."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from tandem.apps.cli.session import CommandError
+from tandem.base.paths import RunDir
+from tandem.ingest.errors import ApiError, Unreachable
+from tandem.ingest.kube import KubeClient
+from tandem.runtime import plant, preflight, teardown, underlay
+from tandem.runtime.cni_install import install_cni
+from tandem.runtime.supervisor import spawn, write_tasks
+
+STATUS: Final = "/apis/views.tandem.io/v1/status"
+_LOOK: Final = 0.05
+
+
+def up(
+    *,
+    files: Annotated[
+        list[str] | None, typer.Option("-f", "--filename", help="Manifests: a file or a directory.", metavar="PATH")
+    ] = None,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=32, help="How many nodes to make.")] = 1,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when everything is ready; go on in the background.")
+    ] = False,
+    wait: Annotated[float, typer.Option("--wait", help="How long it may take to get ready.", metavar="SECONDS")] = 60.0,
+    api_port: Annotated[int, typer.Option("--api-port", help="Loopback port of the API server.")] = 6443,
+    output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
+) -> int:
+    """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
+
+    Without --detach it stays in the foreground, and Ctrl-C takes everything down again.
+
+    Example: tandem up -f examples/shop --detach
+    """
+    started = time.monotonic()
+    run_dir = RunDir.default()
+    objects = _load(files or [])
+    _check(run_dir, api_port)
+    say = _Teller(quiet=output == "json")
+    _start(run_dir, nodes, api_port, say)
+    try:
+        reasons = asyncio.run(_bring_up(run_dir, objects, nodes=nodes, deadline=started + wait, say=say))
+    except (Exception, KeyboardInterrupt):
+        _take_down(run_dir, say)
+        raise
+    seconds = round(time.monotonic() - started, 2)
+    if output == "json":
+        sys.stdout.write(json.dumps({"ready": not reasons, "reasons": reasons, "seconds": seconds}) + "\n")
+    if reasons:
+        say.line(f"not ready after {wait:g} s:")
+        for reason in reasons:
+            say.line(f"  {reason}")
+        say.line("it is left running: look with `tandem status`, end it with `tandem down`")
+        return 1
+    say.line(f"ready after {seconds:.1f} s; kubeconfig: {run_dir.kubeconfig}")
+    if not detach:
+        _stay(run_dir, say)
+    return 0
+
+
+class _Teller:
+    """Progress for people on stderr: lines that stay, and on a terminal one line that changes."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._moving = sys.stderr.isatty() and not quiet
+        self._open = False
+
+    def line(self, text: str) -> None:
+        if self._quiet:
+            return
+        sys.stderr.write(("\r\x1b[2K" if self._open else "") + text + "\n")
+        sys.stderr.flush()
+        self._open = False
+
+    def progress(self, text: str) -> None:
+        if self._moving:
+            sys.stderr.write(f"\r\x1b[2K{text}")
+            sys.stderr.flush()
+            self._open = True
+
+
+def _load(paths: list[str]) -> list[dict[str, Any]]:
+    """Manifests are read before anything is started: a mistake in them changes nothing."""
+    from tandem.ingest.files import ManifestError, read_objects
+
+    try:
+        return read_objects(paths)
+    except ManifestError as err:
+        raise CommandError(str(err)) from err
+
+
+def _check(run_dir: RunDir, api_port: int) -> None:
+    if lines := preflight.missing():
+        raise CommandError("this machine lacks something:\n" + "\n".join(f"  {line}" for line in lines))
+    if teardown.running(run_dir):
+        raise CommandError(f"tandem is running already in {run_dir.root}; use `tandem apply`, or `tandem down` first")
+    try:
+        plant.check_port(api_port)
+    except plant.PortInUseError as err:
+        raise CommandError(str(err)) from err
+
+
+def _start(run_dir: RunDir, nodes: int, api_port: int, say: _Teller) -> None:
+    if run_dir.root.exists():
+        say.line(f"{run_dir.root} is left over from an earlier run: cleaning up first")
+        for _ in teardown.down(run_dir):
+            pass
+    names = plant.node_names(nodes)
+    seats = underlay.seats(names) if nodes > 1 else (underlay.NodeSeat(name=names[0], netns="", address=""),)
+    run_dir.root.mkdir(mode=0o700, parents=True)
+    for name in names:
+        run_dir.node(name).root.mkdir(mode=0o700, parents=True)
+        install_cni(run_dir.node(name))
+    if nodes > 1:
+        underlay.build(seats)
+    write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port))
+    spawn(run_dir)
+    say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
+
+
+async def _bring_up(
+    run_dir: RunDir, objects: list[dict[str, Any]], *, nodes: int, deadline: float, say: _Teller
+) -> list[str]:
+    """Apply and wait; returns why it is not ready at the deadline (empty: it is)."""
+    from tandem.apps.cli.applying import apply_objects
+
+    async with await _api(run_dir, deadline) as client:
+        if objects:
+            refused = await apply_objects(client, objects, tell=say.line)
+            if refused:
+                return refused
+        reasons = ["control has not answered"]
+        while time.monotonic() < deadline:
+            status = await _status(client)
+            if status is not None:
+                reasons = plant.unready(status, nodes=nodes)
+                ready = sum(p["ready"] for p in status["pods"])
+                say.progress(f"pods {ready}/{len(status['pods'])} ready, {len(reasons)} things to wait for")
+                if not reasons:
+                    return []
+            await asyncio.sleep(_LOOK)
+        return reasons
+
+
+async def _api(run_dir: RunDir, deadline: float) -> KubeClient:
+    """The API as soon as it answers."""
+    while time.monotonic() < deadline:
+        if run_dir.kubeconfig.exists():
+            client = KubeClient.from_kubeconfig(run_dir.kubeconfig)
+            try:
+                await client.request("GET", "/version")
+            except (Unreachable, ApiError):
+                await client.close()
+            else:
+                return client
+        await asyncio.sleep(_LOOK)
+    raise CommandError(f"the API server did not start; its log: {run_dir.control_log}{_tail(run_dir.control_log)}")
+
+
+async def _status(client: KubeClient) -> dict[str, Any] | None:
+    try:
+        return await client.request("GET", STATUS)
+    except ApiError:
+        return None
+
+
+def _stay(run_dir: RunDir, say: _Teller) -> None:
+    """In the foreground until Ctrl-C (or `tandem down` from elsewhere)."""
+    say.line("press Ctrl-C to take it down")
+    try:
+        while teardown.running(run_dir):
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        _take_down(run_dir, say)
+
+
+def _take_down(run_dir: RunDir, say: _Teller) -> None:
+    say.line("taking it down")
+    for line in teardown.down(run_dir):
+        if "left: " in line:
+            say.line(line)
+
+
+def _tail(log: Path) -> str:
+    if not log.exists():
+        return ""
+    return "".join(f"\n  {line}" for line in log.read_text(errors="replace").splitlines()[-3:])

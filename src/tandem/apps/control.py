@@ -1,0 +1,102 @@
+"""`python -m tandem.apps.control`: the embedded API server and control, one process.
+
+In: `--run-dir DIR --api-port N`. Out: a kubeconfig, an API on loopback, a socket for the agents; until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from tandem.apiserver.app import build_app
+from tandem.apiserver.kubeconfig import write_kubeconfig
+from tandem.apiserver.server import listen, serve_on
+from tandem.apiserver.store import Store
+from tandem.apiserver.tls import serving_certificate
+from tandem.apps.process import until_told
+from tandem.base.clock import SystemClock
+from tandem.base.paths import RunDir
+from tandem.base.secret import Secret
+from tandem.drivers.xds.server import XdsServer
+from tandem.ingest.kube import KubeClient
+from tandem.ir import wire
+from tandem.model import core
+from tandem.model.meta import RawObject
+from tandem.runtime.api import routes
+from tandem.runtime.authority import authority_of
+from tandem.runtime.cluster import ClusterLoop
+from tandem.runtime.control import Control
+from tandem.translate.world import Options
+from tandem.workloads.logs import read_logs
+
+
+class Server:
+    """API server first, then control as its first client."""
+
+    def __init__(self, run_dir: RunDir, port: int) -> None:
+        self._dir = run_dir
+        self._port = port
+        self._clock = SystemClock()
+        self._control: Control | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        sock = listen("127.0.0.1", self._port)
+        token = Secret(secrets.token_urlsafe(32).encode())
+        tls = serving_certificate(self._dir.root, self._clock)
+        app = build_app(
+            Store(self._dir.database),
+            token=token,
+            advise=self._advise,
+            extra_routes=routes(lambda: self._control),
+            log_reader=self._logs,
+        )
+        started = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve_on(app, sock, tls=tls, started=started))
+            await started.wait()
+            write_kubeconfig(self._dir.kubeconfig, f"https://127.0.0.1:{self._port}", token, tls.ca_pem)
+            async with KubeClient.from_kubeconfig(self._dir.kubeconfig) as client:
+                await self._run_control(client)
+
+    async def _run_control(self, client: KubeClient) -> None:
+        options = Options()
+        authority = await authority_of(client, trust_domain=options.trust_domain, clock=self._clock)
+        server = XdsServer(self._dir.control_socket, wire.TYPES)
+        options = msgspec.structs.replace(options, roots_pem=authority.roots)
+        self._control = Control(client, server, authority, options=options, clock=self._clock)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._control.run())
+            tasks.create_task(ClusterLoop(client, self._control.informer.world).run())
+
+    def _advise(self, raw: RawObject) -> list[str]:
+        return self._control.advise(raw) if self._control is not None else []
+
+    async def _logs(
+        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool
+    ) -> AsyncIterator[bytes]:
+        """A container's log, from the directory of the pod's node: on this machine every node's is at hand."""
+        pod = self._control.world.get(core.Pod, namespace, name) if self._control is not None else None
+        if pod is None or not pod.spec.node_name:
+            raise FileNotFoundError(f"pod {namespace}/{name} runs on no node yet")
+        node = self._dir.node(pod.spec.node_name)
+        async for chunk in read_logs(node, pod.metadata.uid, container, tail=tail, follow=follow):
+            yield chunk
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="tandem.apps.control")
+    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--api-port", type=int, default=6443)
+    arguments = parser.parse_args()
+    until_told(Server(RunDir(arguments.run_dir), arguments.api_port).run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What the long-running processes share: logging of facts as JSON lines, and an orderly end on SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+
+def until_told(run: Callable[[], Awaitable[None]]) -> None:
+    """Run until SIGTERM or SIGINT; then cancel, so that every task ends where it waits."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
+    async def supervised() -> None:
+        loop = asyncio.get_running_loop()
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told.set)
+        async with asyncio.TaskGroup() as tasks:
+            work = tasks.create_task(_finish(run, told))
+            await told.wait()
+            work.cancel()
+
+    asyncio.run(supervised())
+
+
+async def _finish(run: Callable[[], Awaitable[None]], told: asyncio.Event) -> None:
+    try:
+        await run()
+    finally:
+        told.set()

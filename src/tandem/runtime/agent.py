@@ -1,0 +1,267 @@
+"""The wiring of a node's agent: control's slice and the node's own attachments -> kernel and Envoy; facts -> control.
+
+In: a node name, its directory, control's socket. Out: pods on the network. May not import `translate`: what a rule
+means was settled by control (docs/design/0001).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from tandem.base.cell import Cell
+from tandem.base.clock import SystemClock, rfc3339
+from tandem.base.ids import ContainerId, NodeName, PodUid
+from tandem.base.paths import NodeDir
+from tandem.base.problems import DriverError
+from tandem.compile import names
+from tandem.compile.links import node_address
+from tandem.drivers.ca.keys import Rotation, SecretStore
+from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
+from tandem.drivers.envoy.listening import listening
+from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
+from tandem.drivers.link.real import KernelLinks
+from tandem.drivers.nft.real import Libnftables
+from tandem.drivers.xds.client import XdsClient
+from tandem.drivers.xds.client_session import Update
+from tandem.drivers.xds.server import XdsServer
+from tandem.identity.rotation import renew_at
+from tandem.ipam.pool import Pool
+from tandem.ipam.store import Attachment, Phase, SqliteJournal
+from tandem.ir import wire
+from tandem.ir.fabric import LocalPod
+from tandem.ir.node import AttachedPod, NodeView
+from tandem.podnet.dnsserver import DnsServer
+from tandem.podnet.results import Names
+from tandem.podnet.socket import serve
+from tandem.podnet.verbs import Settings, Verbs
+from tandem.runtime import sysctls
+from tandem.runtime.enforce import EnvoyLoop, KernelLoop, Numbered, Views
+from tandem.runtime.facts import Facts
+from tandem.runtime.slice import Pending, Slice
+from tandem.state.links import HostSide
+from tandem.state.xds import ORDER, SECRET
+
+log = structlog.get_logger()
+
+ENVOY: Final = "envoy"
+"""Envoy's node id towards this agent."""
+READY_TIMEOUT: Final = 15.0
+
+
+class Agent:
+    """One per node. `run()` never returns; podnet calls `pod`, `attached` and `detached`."""
+
+    def __init__(self, node: NodeName, directory: NodeDir, control_socket: Path) -> None:
+        self._node = node
+        self._dir = directory
+        self._slice = Slice(node)
+        self._clock = SystemClock()
+        self._attached: dict[ContainerId, Attachment] = {}
+        self._changed = asyncio.Event()
+        self._views: Views = Cell(None)
+        self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
+        self._xds = XdsServer(directory.xds_socket, ORDER)
+        self._envoy = EnvoyProcess(EnvoySettings(node_id=ENVOY, paths=directory))
+        self._links = KernelLinks(directory.netns)
+        self._journal = SqliteJournal(directory.journal)
+        self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel)
+        self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
+        self._secrets = SecretStore(
+            self._sign,
+            lambda secrets: self._xds.publish_type(ENVOY, SECRET, secrets),
+            self._clock,
+            Rotation(renew_at=renew_at),
+        )
+        self._facts = Facts(node, self._view, self._control.report, self._clock)
+        self._xds.add_access_log(self._facts.on_access_log)
+
+    async def run(self) -> None:
+        """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
+        sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.WANTED))
+        await self._xds.start()
+        self._attached = {a.container_id: a for a in self._journal.all() if a.phase is Phase.READY}
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._control.run())
+            tasks.create_task(self._envoy.run())
+            tasks.create_task(self._make_views())
+            tasks.create_task(self._kernel.run(self._views))
+            tasks.create_task(self._proxy.run(self._views))
+            tasks.create_task(self._settle())
+            tasks.create_task(self._secrets.run())
+            tasks.create_task(self._facts.run(self._status))
+            tasks.create_task(DnsServer(self._view).run())
+            tasks.create_task(self._serve_cni())
+
+    async def _serve_cni(self) -> None:
+        """Serve the CNI plugin as soon as control gave this node its pod prefix; before that the plugin says 11."""
+        await self._views.after(0)
+        view = self._view()
+        assert view is not None  # noqa: S101 - the first view was just put
+        cidr = view.node.pod_cidrs[0]
+        host = HostSide(node=self._node, source=node_address(cidr), mtu=await self._links.default_mtu())
+        names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
+        settings = Settings(pool=Pool(cidr), host=host, names=names_of)
+        verbs = Verbs(self._journal, self._links, node=self, settings=settings)
+        for sentence in await verbs.recover():
+            log.error("not recovered", problem=sentence)
+        await serve(verbs, self._dir.cni_socket)
+
+    # What podnet asks of the node.
+
+    async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
+        """The pod that control bound to this node, waiting for control to say so."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while True:
+            found = self._slice.pod(uid) if uid else self._slice.pod_named(namespace, name)
+            if found is not None and self._slice.node is not None:
+                return found
+            if asyncio.get_running_loop().time() >= deadline:
+                return None
+            await asyncio.sleep(0.005)
+
+    async def attached(self, attachment: Attachment) -> None:
+        """Return when policy and listeners of this pod are in force; raises DriverError."""
+        self._attached[attachment.container_id] = attachment
+        number = self._bump()
+        pod = self._slice.pod(attachment.pod_uid)
+        await self._in_force(self._kernel.outcome, number, ("kernel",))
+        if pod is not None and pod.meshed:
+            wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
+            await self._in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
+            await self._listens(attachment)
+
+    async def detached(self, attachment: Attachment) -> None:
+        """Return when nothing refers to this pod any more; a proxy that is away does not hold up DEL."""
+        if self._attached.pop(attachment.container_id, None) is None:
+            return
+        number = self._bump()
+        await self._in_force(self._kernel.outcome, number, ())
+        await self._in_force(self._proxy.outcome, number, ())
+
+    # Views.
+
+    def _on_update(self, update: Update) -> None:
+        self._slice.take(update)
+        self._changed.set()
+
+    def _bump(self) -> int:
+        self._slice.number += 1
+        self._changed.set()
+        return self._slice.number
+
+    async def _make_views(self) -> None:
+        """Nothing is made before control has told everything once: an empty beginning would undo what is in force."""
+        seen, synced = await self._control.synced.after(-1)
+        while not synced:
+            seen, synced = await self._control.synced.after(seen)
+        self._changed.set()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            number = self._slice.number
+            view = self._slice.view(self._pods())
+            if view is not None:
+                self._views.put(Numbered(number=number, view=view))
+                self._secrets.need(frozenset(p.pod.identity for p in view.pods if p.pod.meshed))
+
+    async def _sign(self, request: SignRequest) -> SignResponse:
+        return decode_response(await self._control.call(SIGN, encode(request)))
+
+    def _pods(self) -> Iterable[AttachedPod]:
+        for attachment in self._attached.values():
+            pod = self._slice.pod(attachment.pod_uid)
+            if pod is not None:
+                yield AttachedPod(
+                    pod=pod,
+                    container_id=attachment.container_id,
+                    addresses=attachment.addresses,
+                    host_ifname=attachment.host_ifname,
+                    netns=attachment.pin,
+                )
+
+    def _view(self) -> NodeView | None:
+        newest = self._views.value
+        return newest.view if newest is not None else None
+
+    # Acknowledgements.
+
+    async def _settle(self) -> None:
+        """Answer control once kernel and Envoy have worked through what it sent."""
+        kernel = proxy = -1
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                first = tasks.create_task(self._kernel.outcome.after(kernel))
+                second = tasks.create_task(self._proxy.outcome.after(proxy))
+                await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+                for task in (first, second):
+                    task.cancel()
+            kernel, proxy = self._kernel.outcome.version, self._proxy.outcome.version
+            done = min(self._kernel.outcome.value.number, self._proxy.outcome.value.number)
+            for pending in self._slice.due(done):
+                self._answer(pending)
+
+    def _answer(self, pending: Pending) -> None:
+        errors = dict(pending.broken)
+        refused = self._proxy.outcome.value.origins
+        for name, value in pending.values.items():
+            texts = [refused[o] for o in wire.origins(value) if o in refused]
+            if texts:
+                errors[name] = texts[0]
+        if errors:
+            self._control.nack(pending.nonce, errors)
+        else:
+            self._control.ack(pending.nonce)
+
+    async def _in_force(self, outcome: Cell[Any], number: int, names_of: Iterable[str]) -> None:
+        """Wait until a loop has worked through view `number`; raise DriverError with the first of these that failed."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                seen, value = await outcome.after(-1)
+                while value.number < number:
+                    seen, value = await outcome.after(seen)
+        except TimeoutError:
+            failed = "; ".join(outcome.value.failed.values()) or "no answer"
+            raise DriverError(f"not in force after {READY_TIMEOUT:g} s: {failed}") from None
+        for name in names_of:
+            if name in value.failed:
+                raise DriverError(f"{name}: {value.failed[name]}")
+
+    async def _listens(self, attachment: Attachment) -> None:
+        """Envoy accepts a listener before it listens (it may still wait for a certificate): ask the kernel."""
+        ports = {names.INBOUND_PORT, names.OUTBOUND_PORT}
+        deadline = asyncio.get_running_loop().time() + READY_TIMEOUT
+        while not ports <= await asyncio.to_thread(listening, attachment.pin):
+            if asyncio.get_running_loop().time() >= deadline:
+                raise DriverError(f"Envoy does not listen in {attachment.pin}: has it a certificate?")
+            await asyncio.sleep(0.01)
+
+    def _on_kernel(self, before: NodeView | None, now: NodeView) -> None:
+        self._facts.on_policy_change(before, now)
+
+    async def _status(self) -> Mapping[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "envoy": asdict(await self._envoy.status()),
+            "certificates": [
+                {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
+            ],
+            "attachments": len(self._attached),
+            "problems": [
+                *self._secrets.failures.values(),
+                *self._kernel.outcome.value.failed.values(),
+                *self._proxy.outcome.value.failed.values(),
+            ],
+        }
+
+
+def new_agent(node: str, directory: NodeDir, control_socket: Path) -> Agent:
+    """An agent over the real drivers."""
+    directory.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Agent(NodeName(node), directory, control_socket)

@@ -1,0 +1,189 @@
+"""The two loops that put a NodeView in force: one for the kernel, one for Envoy, so that neither holds up the other.
+
+In: the newest NodeView with its number. Out: the number that is in force, and what was refused with which words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import structlog
+
+from tandem.base.cell import Cell
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError, Origin
+from tandem.compile.envoy import compile_envoy
+from tandem.compile.links import compile_node_net
+from tandem.compile.nft.capture import compile_capture
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.link.port import LinkDriver
+from tandem.drivers.nft.plan import plan
+from tandem.drivers.nft.port import NftDriver
+from tandem.drivers.xds.board import Board, NotAcceptedError
+from tandem.drivers.xds.encode import Encoder
+from tandem.ir.node import NodeView
+from tandem.state.links import NodeNet
+from tandem.state.xds import Snapshot
+
+log = structlog.get_logger()
+
+ENVOY_TIMEOUT: Final = 5.0
+RETRY_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """A view and the number of the slice and attachments that it was made of."""
+
+    number: int
+    view: NodeView
+
+
+Views = Cell[Numbered | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The newest view that a loop has worked through; `failed` by what could not be put in force."""
+
+    number: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[Origin, str] = field(default_factory=dict)
+    """Manifests that Envoy refuses, with its words."""
+
+
+async def _newest(views: Views, seen: int, *, retry: bool) -> int:
+    """The version of the newest view as soon as there is a new one, or (to try again) after a moment."""
+    try:
+        async with asyncio.timeout(RETRY_SECONDS if retry else None):
+            return (await views.after(seen))[0]
+    except TimeoutError:
+        return seen
+
+
+class KernelLoop:
+    """Policy, Services and node routes in the node's namespace."""
+
+    def __init__(
+        self, nft: NftDriver, links: LinkDriver, on_applied: Callable[[NodeView | None, NodeView], None]
+    ) -> None:
+        self._nft = nft
+        self._links = links
+        self._net: NodeNet | None = None
+        self._view: NodeView | None = None
+        self._on_applied = on_applied
+        self.outcome: Cell[Outcome] = Cell(Outcome())
+
+    async def run(self, views: Views) -> None:
+        """Apply each newest view; a refusal by the kernel is tried again until it holds."""
+        seen, failed = -1, False
+        while True:
+            seen = await _newest(views, seen, retry=failed)
+            newest = views.value
+            if newest is None:
+                continue
+            failed = False
+            try:
+                await self._apply(newest.view)
+            except DriverError as err:
+                failed = True
+                log.error("kernel refuses", error=str(err))
+                self.outcome.put(Outcome(number=self.outcome.value.number, failed={"kernel": str(err)}))
+                continue
+            self.outcome.put(Outcome(number=newest.number))
+
+    async def _apply(self, view: NodeView) -> None:
+        net = compile_node_net(view)
+        if net != self._net:
+            await self._links.apply_node(net)
+            self._net = net
+        delta = plan(self._nft.read(), compile_nft(view))
+        if delta:
+            await asyncio.to_thread(self._nft.apply, delta)
+        before, self._view = self._view, view
+        if delta:
+            self._on_applied(before, view)
+
+
+class EnvoyLoop:
+    """Envoy's configuration, and the capture of traffic inside meshed pods."""
+
+    def __init__(self, client: str, board: Board, capture: Callable[[str], NftDriver]) -> None:
+        self._client = client
+        self._board = board
+        self._capture = capture
+        self._captured: dict[ContainerId, NftDriver] = {}
+        self._encoder = Encoder()
+        self._published: set[tuple[str, str]] = set()
+        self.outcome: Cell[Outcome] = Cell(Outcome())
+
+    async def run(self, views: Views) -> None:
+        """Publish each newest view and wait for Envoy's word; what it refuses is told and does not hold up others."""
+        seen, failed = -1, False
+        while True:
+            seen = await _newest(views, seen, retry=failed)
+            newest = views.value
+            if newest is None:
+                continue
+            # Released before the listeners go, captured after they are there: no connection meets a closed port.
+            problems = await self._release(newest.view)
+            refused, origins = await self._publish(compile_envoy(newest.view))
+            # Captured also when Envoy refused: then connections fail, which is better than going round the mesh.
+            problems |= refused | await self._capture_all(newest.view)
+            failed = bool(problems)
+            self.outcome.put(Outcome(number=newest.number, failed=problems, origins=origins))
+
+    async def _publish(self, snapshot: Snapshot) -> tuple[dict[str, str], dict[Origin, str]]:
+        wanted = self._encoder.encode(snapshot)
+        self._board.publish(self._client, wanted)
+        versions = {(url, name): e.version for url, named in wanted.items() for name, e in named.items()}
+        gone = self._published - versions.keys()
+        self._published = set(versions)
+        problems: dict[str, str] = {}
+        try:
+            await self._board.accepted(self._client, versions | dict.fromkeys(gone, ""), ENVOY_TIMEOUT)
+        except NotAcceptedError as err:
+            problems["envoy"] = str(err)
+        origins: dict[Origin, str] = {}
+        for (url, name), (version, text) in self._board.refusals(self._client).items():
+            if versions.get((url, name)) == version:
+                problems[name] = text
+                origins |= dict.fromkeys(snapshot.resources[url][name].origins, text)
+        return problems, origins
+
+    async def _release(self, view: NodeView) -> dict[str, str]:
+        present = {p.container_id: p.pod.meshed for p in view.pods}
+        problems: dict[str, str] = {}
+        for container_id, driver in list(self._captured.items()):
+            if present.get(container_id):
+                continue
+            del self._captured[container_id]
+            if container_id in present:  # otherwise the table went with the namespace
+                problems |= await _attempt(f"release/{container_id}", driver.remove)
+        return problems
+
+    async def _capture_all(self, view: NodeView) -> dict[str, str]:
+        problems: dict[str, str] = {}
+        for pod in view.pods:
+            if not pod.pod.meshed:
+                continue
+            driver = self._captured.get(pod.container_id)
+            if driver is None:
+                driver = self._captured[pod.container_id] = self._capture(pod.netns)
+            delta = plan(driver.read(), compile_capture(view, pod))
+            if delta:
+                problems |= await _attempt(f"capture/{pod.container_id}", partial(driver.apply, delta))
+        return problems
+
+
+async def _attempt(what: str, action: Callable[[], None]) -> dict[str, str]:
+    try:
+        await asyncio.to_thread(action)
+    except DriverError as err:
+        log.error("not done", what=what, error=str(err))
+        return {what: str(err)}
+    return {}

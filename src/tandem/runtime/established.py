@@ -1,0 +1,76 @@
+"""Which established connections a change of policy denies: their conntrack entries are deleted, so that they end.
+
+In: the view before and now. Out: connections ended. The verdict is that of the compiled rules, followed by the tracer.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from tandem.compile.links import node_address
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.nft.trace import LOCAL, OUTSIDE, Packet, trace
+from tandem.ir.node import NodeView
+from tandem.observe.conntrack import Connection, end_connections, forget_addresses
+
+_TRACKED = frozenset({"TCP", "UDP", "SCTP"})
+
+
+def policy_changed(before: NodeView, now: NodeView) -> bool:
+    """True if some pod's verdicts may differ."""
+    return (
+        before.sets != now.sets
+        or before.groups != now.groups
+        or {p.container_id: (p.pod.ingress, p.pod.egress) for p in before.pods}
+        != {p.container_id: (p.pod.ingress, p.pod.egress) for p in now.pods}
+    )
+
+
+def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:
+    """Addresses whose pod left this node: the next pod with such an address must not inherit its connections."""
+    return frozenset(_addresses(before)) - frozenset(_addresses(now))
+
+
+def end_denied(before: NodeView, now: NodeView) -> int:
+    """End what is denied now and what belonged to pods that are gone; the number of connections ended."""
+    ended = forget_addresses(gone_addresses(before, now))
+    if policy_changed(before, now):
+        ended += end_connections(denied_by(now))
+    return ended
+
+
+def denied_by(view: NodeView) -> Callable[[Connection], bool]:
+    """Whether a connection would be dropped if it were opened now."""
+    ruleset = compile_nft(view)
+    links = {address: pod.host_ifname for pod in view.pods for address in pod.addresses}
+    own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {view.node.address, view.config.dns_address}
+    prefixes = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
+
+    def route(address: str) -> str:
+        return links.get(address) or (LOCAL if address in own else OUTSIDE)
+
+    def denied(connection: Connection) -> bool:
+        if connection.protocol not in _TRACKED or not {connection.source, connection.destination} & links.keys():
+            return False
+        if _stray(connection.source) or _stray(connection.destination):
+            return True
+        packet = Packet(
+            saddr=connection.source,
+            daddr=connection.destination,
+            protocol=connection.protocol.lower(),
+            dport=connection.port,
+            iifname="" if connection.source in own else route(connection.source),
+        )
+        return trace(ruleset, packet, route=route).verdict == "drop"
+
+    def _stray(address: str) -> bool:
+        """In this node's prefix, but no pod of it (any more)."""
+        inside = any(ipaddress.ip_address(address) in p for p in prefixes)
+        return inside and address not in links and address not in own
+
+    return denied
+
+
+def _addresses(view: NodeView) -> list[str]:
+    return [address for pod in view.pods for address in pod.addresses]

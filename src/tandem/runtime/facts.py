@@ -1,0 +1,112 @@
+"""What a node sees, made into flows and sent to control: kernel drops, Envoy's access logs, and the node's own status.
+
+In: the newest view (for names and Origins), the kernel's log, access log messages. Out: reports. Also ends the
+connections that a change of policy denies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import structlog
+
+from tandem.base.clock import Clock
+from tandem.base.problems import DriverError, Origin
+from tandem.compile.nft.origins import origins
+from tandem.ir.node import NodeView
+from tandem.observe.accesslog import Names, flows_of
+from tandem.observe.flow import Flow, Party
+from tandem.observe.nflog import Attribution, open_log, watch_drops
+from tandem.runtime.established import end_denied, gone_addresses, policy_changed
+from tandem.runtime.reports import Report, encode
+from tandem.runtime.whois import Whois
+
+log = structlog.get_logger()
+
+FLUSH_SECONDS: Final = 0.2
+STATUS_SECONDS: Final = 1.0
+LARGEST_BATCH: Final = 500
+
+
+class Facts:
+    """One per agent. `report` hands bytes to control and never blocks."""
+
+    def __init__(
+        self, node: str, view: Callable[[], NodeView | None], report: Callable[[bytes], None], clock: Clock
+    ) -> None:
+        self._node = node
+        self._view = view
+        self._report = report
+        self._clock = clock
+        self._flows: deque[Flow] = deque(maxlen=10_000)
+        self._changes: asyncio.Queue[tuple[NodeView, NodeView]] = asyncio.Queue()
+        self._known: tuple[NodeView, Whois] | None = None
+
+    async def run(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+        """Watch and report until cancelled."""
+        names = Attribution(node=self._node, party=self._party, origins=self._origins)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch_drops(open_log(), names, self._flows.append, clock=self._clock))
+            tasks.create_task(self._flush())
+            tasks.create_task(self._tell_status(status))
+            tasks.create_task(self._end_denied())
+
+    def on_access_log(self, log_name: str, message: Any) -> None:
+        """A StreamAccessLogsMessage of Envoy."""
+        whois = self._whois()
+        if whois is not None:
+            names = Names(node=self._node, pod=whois.pod, party=whois.party, route=whois.route, refused=whois.refused)
+            self._flows.extend(flows_of(log_name, message, names))
+
+    def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
+        """The kernel has a new policy in force."""
+        if before is not None and (policy_changed(before, now) or gone_addresses(before, now)):
+            self._changes.put_nowait((before, now))
+
+    async def _end_denied(self) -> None:
+        while True:
+            before, now = await self._changes.get()
+            while not self._changes.empty():
+                _, now = self._changes.get_nowait()
+            try:
+                ended = await asyncio.to_thread(end_denied, before, now)
+            except DriverError as err:
+                log.error("connections not ended", error=str(err))
+                continue
+            if ended:
+                log.info("connections ended", count=ended)
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            while self._flows:
+                batch = [self._flows.popleft() for _ in range(min(len(self._flows), LARGEST_BATCH))]
+                self._report(encode(Report(flows=tuple(batch))))
+
+    async def _tell_status(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+        last: Mapping[str, Any] = {}
+        while True:
+            current = await status()
+            if current != last:
+                self._report(encode(Report(status=dict(current))))
+                last = current
+            await asyncio.sleep(STATUS_SECONDS if last.get("envoy", {}).get("ready") else FLUSH_SECONDS)
+
+    def _whois(self) -> Whois | None:
+        view = self._view()
+        if view is None:
+            return None
+        if self._known is None or self._known[0] is not view:
+            self._known = (view, Whois(view))
+        return self._known[1]
+
+    def _party(self, address: str) -> Party:
+        whois = self._whois()
+        return whois.party(address) if whois is not None else Party(address=address)
+
+    def _origins(self, prefix: str) -> tuple[Origin, ...]:
+        view = self._view()
+        return origins(view).get(prefix, ()) if view is not None else ()

@@ -1,0 +1,40 @@
+"""Take one node out of the kernel: processes of pods, Envoy, table, links, addresses, routes, settings.
+
+In: the node's directory, in any state. Out: one line for each thing done. Runs in the node's network namespace if that
+still exists (a namespace takes everything inside with it when it goes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from tandem.base.paths import NodeDir
+from tandem.base.problems import DriverError
+from tandem.drivers.link.real import KernelLinks
+from tandem.drivers.nft.real import Libnftables
+from tandem.runtime import sysctls
+from tandem.workloads.sweep import sweep as sweep_workloads
+
+
+def remove(node: NodeDir) -> Iterator[str]:
+    """Yield what was done; lines that start with `left:` tell what could not be."""
+    yield from sweep_workloads(node)
+    try:
+        Libnftables().remove()
+        yield "nftables table removed"
+    except DriverError as err:
+        yield f"left: nftables table: {err}"
+    try:
+        yield f"links, addresses and routes removed: {asyncio.run(_sweep(node, sysctls.remembered(node)))}"
+    except DriverError as err:
+        yield f"left: links: {err}"
+
+
+async def _sweep(node: NodeDir, before: dict[str, str]) -> int:
+    links = KernelLinks(node.netns)
+    owned = await links.sweep()
+    if before:
+        await links.set_sysctls(before)
+    await links.close()
+    return len(owned.links) + len(owned.addresses) + len(owned.routes)

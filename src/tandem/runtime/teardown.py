@@ -1,0 +1,51 @@
+"""`tandem down` without its paint: end every process, take everything out of the kernel, remove the run directory.
+
+In: a run directory, in any state (a crash, a lost file). Out: nothing of ours is left; what could not be removed is
+told. Needs no running process of ours and no API.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tandem.base import processes
+from tandem.base.paths import NodeDir, RunDir
+from tandem.runtime import node_teardown, underlay
+from tandem.runtime.supervisor import MODULES, is_ours
+
+
+def running(run_dir: RunDir) -> bool:
+    """True while a supervisor of this run directory is alive."""
+    return bool(list(processes.find(lambda a: MODULES["supervisor"] in a and is_ours(a, run_dir.root))))
+
+
+def down(run_dir: RunDir) -> Iterator[str]:
+    """Yield a line for each step; a line that starts with `left:` tells what could not be removed."""
+    stuck = _end(run_dir, supervisor=True)
+    stuck += _end(run_dir, supervisor=False)
+    yield "processes ended"
+    yield from (f"left: process {pid}" for pid in stuck)
+    for node in _nodes(run_dir):
+        yield from (f"{node.root.name}: {line}" for line in node_teardown.remove(node))
+    yield from underlay.remove()
+    if run_dir.root.exists():
+        shutil.rmtree(run_dir.root)
+        yield f"{run_dir.root} removed"
+
+
+def _nodes(run_dir: RunDir) -> list[NodeDir]:
+    """Every node that has a directory; node-1 where the directory was lost, since its kernel state may be there."""
+    folder = run_dir.root / "nodes"
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    return [run_dir.node(n) for n in names or ["node-1"]]
+
+
+def _end(run_dir: RunDir, *, supervisor: bool) -> list[int]:
+    """The supervisor first, or it would start the others again."""
+
+    def matches(argv: list[str]) -> bool:
+        return is_ours(argv, Path(run_dir.root)) and (not supervisor or MODULES["supervisor"] in argv)
+
+    return processes.end(list(processes.find(matches)), grace=6.0)

@@ -1,0 +1,76 @@
+"""Names behind addresses, pods, routes and refusals, from one NodeView; lookups are dictionaries made on first use."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.ir.fabric import MtlsMode
+from tandem.ir.node import NodeView
+from tandem.observe.flow import Party
+
+
+class Whois:
+    """Answers for one view."""
+
+    def __init__(self, view: NodeView) -> None:
+        self._view = view
+
+    def party(self, address: str) -> Party:
+        """Who has this address: a pod of this node, a pod behind a Service, a Service, or just the address."""
+        found = self._by_address.get(address)
+        return found if found is not None else Party(address=address)
+
+    def pod(self, uid: str) -> Party:
+        """A pod of this node by its uid."""
+        return self._by_uid.get(uid, Party())
+
+    def route(self, name: str) -> Origin | None:
+        """The manifest behind a route name."""
+        return self._routes.get(name)
+
+    def refused(self, uid: str, port: int) -> Origin | None:
+        """The PeerAuthentication that refuses plain text to a pod's port; None: no object, or no such pod."""
+        for attached in self._view.pods:
+            if attached.pod.uid == uid:
+                modes = {m.port: m for m in attached.pod.mtls}
+                mode = modes.get(port, modes.get(0))
+                return mode.origin if mode is not None and mode.mode is MtlsMode.STRICT else None
+        return None
+
+    @cached_property
+    def _by_uid(self) -> dict[str, Party]:
+        return {
+            p.pod.uid: Party(
+                address=next(iter(p.addresses), ""),
+                namespace=p.pod.namespace,
+                pod=p.pod.name,
+                identity=p.pod.identity if p.pod.meshed else "",
+            )
+            for p in self._view.pods
+        }
+
+    @cached_property
+    def _by_address(self) -> dict[str, Party]:
+        found: dict[str, Party] = {}
+        for service in self._view.services.values():
+            for address in service.cluster_ips:
+                found[address] = Party(address=address, service=f"{service.namespace}/{service.name}")
+        for endpoints in self._view.endpoints.values():
+            for end in endpoints.endpoints:
+                found[end.address] = Party(
+                    address=end.address,
+                    namespace=endpoints.namespace if end.pod_name else "",
+                    pod=end.pod_name,
+                    identity=end.identity or "",
+                )
+        for attached in self._view.pods:
+            for address in attached.addresses:
+                found[address] = msgspec.structs.replace(self._by_uid[attached.pod.uid], address=address)
+        return found
+
+    @cached_property
+    def _routes(self) -> dict[str, Origin]:
+        return {r.name: r.origin for table in self._view.tables.values() for r in table.routes}

@@ -1,0 +1,237 @@
+"""`tandem explain FROM TO`: may one workload talk to another, which rules decide, and on the way of which request.
+
+In: the World and a Question. Out: an Explanation, JSON-ready: the verdict and every rule from egress policy to L7. It
+is made by the reference evaluators from the objects themselves, before any packet is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.model import core
+from tandem.model.istio import DestinationRule
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+from tandem.reference import policy, routes
+from tandem.reference.mtls import MtlsDecision, Outcome, decide_mtls, in_mesh
+from tandem.reference.request import Request, RouteDecision, Share
+from tandem.reference.virtualservices import host
+from tandem.views.parties import ExplainError, Party, destination_of, source_of
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """FROM and TO as the user writes them; `path` and the like make it a question about a request."""
+
+    source: str
+    destination: str
+    namespace: str = "default"
+    protocol: str = "TCP"
+    method: str = ""
+    path: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def question(asked: Mapping[str, str]) -> Question:
+    """A Question from its form as a query (`headers` is a JSON list of pairs); raises ExplainError."""
+    try:
+        headers = msgspec.json.decode(asked.get("headers") or "[]", type=tuple[tuple[str, str], ...])
+    except msgspec.DecodeError as err:
+        raise ExplainError(f"headers: {err}") from err
+    return Question(
+        source=asked.get("from", ""),
+        destination=asked.get("to", ""),
+        namespace=asked.get("namespace") or "default",
+        method=asked.get("method", ""),
+        path=asked.get("path", ""),
+        headers=tuple((name.lower(), value) for name, value in headers),
+    )
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step: on which layer, what it did, why, and the rule that it is about."""
+
+    layer: str
+    effect: str
+    text: str = ""
+    rule: Origin | None = None
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens towards one endpoint."""
+
+    destination: str
+    address: str
+    port: int
+    allowed: bool
+    transport: str
+    """mtls, plain, or refused."""
+    decided_by: tuple[Origin, ...]
+    steps: tuple[Line, ...]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. `allowed` is True only if every endpoint that could be chosen may be reached."""
+
+    allowed: bool
+    summary: str
+    source: str
+    destination: str
+    route: tuple[Line, ...]
+    ways: tuple[Way, ...]
+    decided_by: tuple[Origin, ...] = ()
+
+
+def explain(world: World, question: Question) -> Explanation:
+    """Answer a Question; raises ExplainError if FROM or TO names nothing."""
+    source = source_of(world, question.source, question.namespace)
+    target = destination_of(world, question.destination, question.namespace)
+    route: tuple[Line, ...] = ()
+    shares: tuple[Share, ...] = ()
+    status = 0
+    if target.service is not None:
+        decision = _route(world, question, source, target)
+        route = tuple(Line(layer="L7 route", effect="route", text=s.text, rule=s.origin) for s in decision.steps)
+        shares, status = decision.backends, decision.status
+    ways = _ways(world, question, source, target, shares)
+    allowed = bool(ways) and all(w.allowed for w in ways)
+    return Explanation(
+        allowed=allowed,
+        summary=_summary(source, target, ways, status=status),
+        source=source.label,
+        destination=target.label,
+        route=route,
+        ways=ways,
+        decided_by=tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by)),
+    )
+
+
+def _route(world: World, question: Question, source: Party, target: Party) -> RouteDecision:
+    """Pods outside the mesh reach the Service itself: routes are the work of the proxy."""
+    assert target.service is not None  # noqa: S101 - the caller looked
+    namespace, name = target.service.key
+    own = Share(namespace=namespace, service=name, port=target.port)
+    if source.pod is None or not in_mesh(source.pod, world)[0]:
+        return RouteDecision(backends=(own,), steps=())
+    return routes.decide(
+        world,
+        Request(
+            source_namespace=source.pod.metadata.namespace,
+            source_labels=dict(source.pod.metadata.labels),
+            namespace=namespace,
+            service=name,
+            port=target.port,
+            method=question.method or "GET",
+            path=question.path or "/",
+            headers=dict(question.headers),
+        ),
+    )
+
+
+def _ways(world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]) -> tuple[Way, ...]:
+    if target.service is None:
+        return (_way(world, question, source, target, rule=None),)
+    found: dict[tuple[str, int], Way] = {}
+    for share in shares:
+        rule = _destination_rule(world, share)
+        for end in _endpoints(world, share):
+            found.setdefault((end.address, end.port), _way(world, question, source, end, rule=rule))
+    return tuple(found.values())
+
+
+def _way(world: World, question: Question, source: Party, end: Party, *, rule: DestinationRule | None) -> Way:
+    packet = policy.Packet(
+        source=source.address,
+        destination=end.address,
+        source_pod=source.pod.key if source.pod is not None else None,
+        destination_pod=end.pod.key if end.pod is not None else None,
+        protocol=question.protocol,
+        port=end.port,
+    )
+    decision = policy.decide(world, packet)
+    steps = [
+        Line(
+            layer=f"{s.side} policy",
+            effect=s.effect,
+            text=s.reason,
+            rule=s.origin if s.kind else None,
+        )
+        for s in decision.steps
+    ]
+    denied = tuple(
+        dict.fromkeys(
+            s.origin for s in decision.steps if s.side == decision.denied_by and s.effect == "isolates" and s.kind
+        )
+    )
+    tls = _transport(world, source, end, rule)
+    if tls is not None:
+        steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
+    refused = tls is not None and tls.outcome is Outcome.REFUSED
+    by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
+    return Way(
+        destination=end.label,
+        address=end.address,
+        port=end.port,
+        allowed=decision.allowed and not refused,
+        transport=tls.outcome.value if tls is not None else Outcome.PLAIN.value,
+        decided_by=by,
+        steps=tuple(steps),
+    )
+
+
+def _transport(world: World, source: Party, end: Party, rule: DestinationRule | None) -> MtlsDecision | None:
+    if end.pod is None:
+        return None
+    return decide_mtls(world, source.pod, end.pod, end.port, rule=rule)
+
+
+def _destination_rule(world: World, share: Share) -> DestinationRule | None:
+    for rule in world.sorted(DestinationRule):
+        if host(rule.spec.host, rule.metadata.namespace, "cluster.local") == (share.namespace, share.service):
+            return rule
+    return None
+
+
+def _endpoints(world: World, share: Share) -> list[Party]:
+    """The ready pods behind a share, with the port that is dialled there."""
+    service = world.get(core.Service, share.namespace, share.service)
+    if service is None:
+        return []
+    port = next((p for p in service.spec.ports if p.port == share.port), None)
+    if port is None:
+        return []
+    labels = dict(share.labels)
+    found = []
+    for pod in world.sorted(core.Pod):
+        meta = pod.metadata
+        chosen = meta.namespace == share.namespace and matches_map(service.spec.selector, meta.labels)
+        if chosen and not pod.finished and not pod.terminating and labels.items() <= meta.labels.items():
+            number = _number(pod, port)
+            if number:
+                found.append(Party.of_pod(pod, port=number))
+    return found
+
+
+def _number(pod: core.Pod, port: core.ServicePort) -> int:
+    wanted = port.target_port if port.target_port is not None else port.port
+    if isinstance(wanted, int):
+        return wanted
+    return next((p.container_port for c in pod.spec.containers for p in c.ports if p.name == wanted), 0)
+
+
+def _summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int) -> str:
+    who = f"{source.label} to {target.label}"
+    if not ways:
+        return f"{who}: answered with {status} by the proxy" if status else f"{who}: nobody is there to answer"
+    bad = [w for w in ways if not w.allowed]
+    if not bad:
+        kinds = sorted({w.transport for w in ways})
+        return f"{who}: allowed, {' or '.join(kinds)}"
+    by = "; ".join(str(o) for o in dict.fromkeys(o for w in bad for o in w.decided_by))
+    some = "denied" if len(bad) == len(ways) else f"denied for {len(bad)} of {len(ways)} endpoints"
+    return f"{who}: {some}" + (f" by {by}" if by else "")
+
+
+__all__ = ["ExplainError", "Explanation", "Line", "Question", "Way", "explain", "question"]

@@ -1,0 +1,159 @@
+"""FROM and TO of `tandem explain`: `[NS/]POD`, `[NS/]deploy/NAME`, `[NS/]svc/NAME` or an address, TO with `:PORT`.
+
+In: the World and what the user wrote. Out: a Party; ExplainError says what is wrong with the words.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tandem.cluster.writes import controller_of
+from tandem.model import core
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+
+
+class ExplainError(ValueError):
+    """FROM or TO names nothing, or leaves open what is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One end of the question, resolved."""
+
+    label: str
+    address: str = ""
+    port: int = 0
+    pod: core.Pod | None = None
+    service: core.Service | None = None
+
+    @classmethod
+    def of_pod(cls, pod: core.Pod, *, port: int = 0) -> Party:
+        """A pod as an end."""
+        where = f"{pod.metadata.namespace}/{pod.metadata.name}"
+        return cls(
+            label=f"{where}:{port}" if port else where, address=next(iter(pod.addresses), ""), port=port, pod=pod
+        )
+
+
+def source_of(world: World, text: str, namespace: str) -> Party:
+    """FROM; a Service stands for one of the pods behind it."""
+    if not text:
+        raise ExplainError("FROM is empty: [NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address")
+    party = _resolve(world, text, namespace)
+    if party.service is None:
+        return party
+    pod = _first(p for p in world.sorted(core.Pod) if _behind(party.service, p))
+    if pod is None:
+        raise ExplainError(f"{text}: no pod is behind this Service")
+    return Party.of_pod(pod)
+
+
+def destination_of(world: World, text: str, namespace: str) -> Party:
+    """TO; without a port, a Service with one port means that one, and a pod the only port that it declares."""
+    if not text:
+        raise ExplainError("TO is empty: [NS/]POD[:PORT], [NS/]deploy/NAME, [NS/]svc/NAME or an address")
+    name, port = _split_port(text)
+    party = _resolve(world, name, namespace)
+    ports = _ports(party)
+    if port == 0:
+        if len(ports) != 1:
+            known = ", ".join(map(str, ports)) or "none is declared"
+            raise ExplainError(f"{text}: which port? Write {name}:PORT ({known})")
+        port = ports[0]
+    if party.service is not None and port not in ports:
+        raise ExplainError(f"{text}: the Service has no port {port}; it has {', '.join(map(str, ports)) or 'none'}")
+    return Party(label=f"{party.label}:{port}", address=party.address, port=port, pod=party.pod, service=party.service)
+
+
+def _resolve(world: World, text: str, namespace: str) -> Party:
+    try:
+        return _address(world, str(ipaddress.ip_address(text)))
+    except ValueError:
+        pass
+    parts = text.split("/")
+    kinds = {"deploy", "deployment", "svc", "service", "pod"}
+    space = parts.pop(0) if len(parts) > 1 and parts[0] not in kinds else namespace
+    kind = parts.pop(0) if len(parts) > 1 else "pod"
+    if len(parts) != 1 or kind not in kinds or not parts[0]:
+        raise ExplainError(f"{text}: write [NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address")
+    name = parts[0]
+    if kind in {"svc", "service"}:
+        service = world.get(core.Service, space, name)
+        if service is None:
+            raise ExplainError(f"no Service {space}/{name}")
+        return Party(label=f"{space}/svc/{name}", address=service.spec.cluster_ip, service=service)
+    if kind in {"deploy", "deployment"}:
+        return Party.of_pod(_of_deployment(world, space, name))
+    pod = world.get(core.Pod, space, name)
+    if pod is None:
+        raise ExplainError(f"no Pod {space}/{name} (a Deployment is written {space}/deploy/NAME)")
+    return Party.of_pod(pod)
+
+
+def _address(world: World, address: str) -> Party:
+    """A pod's or a Service's address is that pod or Service; any other one is outside."""
+    for pod in world.sorted(core.Pod):
+        if address in pod.addresses and not pod.finished:
+            return Party.of_pod(pod)
+    for service in world.sorted(core.Service):
+        if address in (service.spec.cluster_ip, *service.spec.cluster_ips):
+            return Party(
+                label=f"{service.metadata.namespace}/svc/{service.metadata.name}", address=address, service=service
+            )
+    return Party(label=address, address=address)
+
+
+def _of_deployment(world: World, namespace: str, name: str) -> core.Pod:
+    deployment = world.get(core.Deployment, namespace, name)
+    if deployment is None:
+        raise ExplainError(f"no Deployment {namespace}/{name}")
+    pods = [p for p in world.sorted(core.Pod) if _owned(deployment, p) and not p.finished and not p.terminating]
+    pod = _first(p for p in pods if p.ready) or _first(iter(pods))
+    if pod is None:
+        raise ExplainError(f"Deployment {namespace}/{name} has no pods")
+    return pod
+
+
+def _owned(deployment: core.Deployment, pod: core.Pod) -> bool:
+    """By its controller; on a real cluster a ReplicaSet of the Deployment's name and the template's hash."""
+    owner = controller_of(pod)
+    if owner is None or pod.metadata.namespace != deployment.metadata.namespace:
+        return False
+    if owner.kind == "ReplicaSet":
+        return owner.name == f"{deployment.metadata.name}-{pod.metadata.labels.get('pod-template-hash', '')}"
+    return owner.kind == "Deployment" and owner.name == deployment.metadata.name
+
+
+def _first(pods: Iterator[core.Pod]) -> core.Pod | None:
+    return next(pods, None)
+
+
+def _behind(service: core.Service, pod: core.Pod) -> bool:
+    same = service.metadata.namespace == pod.metadata.namespace
+    return same and not pod.finished and matches_map(service.spec.selector, pod.metadata.labels)
+
+
+def _ports(party: Party) -> list[int]:
+    if party.service is not None:
+        return [p.port for p in party.service.spec.ports]
+    if party.pod is not None:
+        return sorted({p.container_port for c in party.pod.spec.containers for p in c.ports})
+    return []
+
+
+def _split_port(text: str) -> tuple[str, int]:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        pass
+    else:
+        return text, 0
+    name, colon, port = text.rpartition(":")
+    if not colon:
+        return text, 0
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ExplainError(f"{text}: the port is a number from 1 to 65535")
+    return name.strip("[]"), int(port)
