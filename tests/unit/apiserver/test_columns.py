@@ -1,0 +1,84 @@
+"""Rows of kubectl get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandem.apiserver.columns import COLUMNS, age, pod_status, table
+from tandem.apiserver.records import Record
+from tandem.base.clock import parse_rfc3339
+from tandem.model.kinds import BY_KIND, KINDS
+
+BORN = "2026-01-31T12:00:00Z"
+NOW = parse_rfc3339(BORN) + 90
+
+
+def record(kind: str, **fields: Any) -> Record:
+    meta = {"name": "x", "namespace": "d", "resourceVersion": "1", "creationTimestamp": BORN}
+    return Record(BY_KIND[kind], {"kind": kind, "metadata": meta, **fields})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0s"),
+        (119, "119s"),
+        (120, "2m"),
+        (190, "3m10s"),
+        (700, "11m"),
+        (11_000, "3h3m"),
+        (36_000, "10h"),
+        (200_000, "2d"),
+    ],
+)
+def test_ages_are_written_as_kubectl_does(seconds: float, text: str) -> None:
+    assert age(seconds) == text
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.kind)
+def test_every_kind_has_columns_that_bear_an_empty_object(kind: Any) -> None:
+    made = table(kind.kind, [record(kind.kind)], NOW, version="5")
+    names = [c["name"] for c in made["columnDefinitions"]]
+    assert names[0] == "Name"
+    assert len(made["rows"][0]["cells"]) == len(names) == len(COLUMNS[kind.kind]) + 1
+
+
+def test_a_pods_row() -> None:
+    raw = {
+        "spec": {"containers": [{}, {}], "nodeName": "n1"},
+        "status": {
+            "phase": "Running",
+            "podIP": "10.244.0.5",
+            "containerStatuses": [{"ready": True, "restartCount": 2}],
+        },
+    }
+    assert table("Pod", [record("Pod", **raw)], NOW, version="5")["rows"][0]["cells"] == [
+        "x", "1/2", "Running", 2, "90s", "10.244.0.5", "n1",
+    ]  # fmt: skip
+
+
+def test_a_pods_status_tells_why_it_waits() -> None:
+    waiting = {"containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}], "phase": "Running"}
+    assert pod_status({"metadata": {}, "status": waiting}) == "CrashLoopBackOff"
+    assert pod_status({"metadata": {"deletionTimestamp": BORN}, "status": waiting}) == "Terminating"
+    assert pod_status({"metadata": {}}) == "Pending"
+
+
+def test_whole_objects_are_put_in_when_asked_for() -> None:
+    made = record("ConfigMap", data={"a": "b"})
+    assert table("ConfigMap", [made], NOW, version="5", whole=True)["rows"][0]["object"] is made.raw
+    assert table("ConfigMap", [made], NOW, version="5")["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
+
+
+def test_conditions_of_routes_come_from_their_parents() -> None:
+    status = {"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}]}
+    assert table("HTTPRoute", [record("HTTPRoute", status=status)], NOW, version="5")["rows"][0]["cells"][2] == "True"
+
+
+def test_nodes_and_slices_are_summed_up() -> None:
+    node = record("Node", status={"conditions": [{"type": "Ready", "status": "True"}]}, spec={"unschedulable": True})
+    assert table("Node", [node], NOW, version="5")["rows"][0]["cells"][1] == "Ready,SchedulingDisabled"
+    piece = record("EndpointSlice", endpoints=[{"addresses": [str(i)]} for i in range(5)], ports=[{"port": 80}])
+    assert table("EndpointSlice", [piece], NOW, version="5")["rows"][0]["cells"][2:4] == ["80", "0,1,2 + 2 more..."]

@@ -1,0 +1,74 @@
+"""labelSelector and fieldSelector."""
+
+from __future__ import annotations
+
+import pytest
+
+from tandem.apiserver.errors import Refusal
+from tandem.apiserver.selectors import both, parse_field_selector, parse_label_selector
+
+RAW = {
+    "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web", "tier": "front"}},
+    "spec": {"nodeName": "n1"},
+    "status": {"phase": "Running"},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("app=web", True),
+        ("app==web,tier!=back", True),
+        ("app in (web, api),tier", True),
+        ("app notin (web)", False),
+        ("!missing", True),
+        ("!app", False),
+        ("missing!=x", True),
+        ("app=api", False),
+        ("app=", False),
+    ],
+)
+def test_label_selectors(text: str, *, matches: bool) -> None:
+    predicate = parse_label_selector(text)
+    assert predicate is not None
+    assert predicate(RAW) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("metadata.name=web", True),
+        ("metadata.namespace!=shop", False),
+        ("spec.nodeName=n1,status.phase=Running", True),
+        ("spec.nodeName=", False),
+    ],
+)
+def test_field_selectors(text: str, *, matches: bool) -> None:
+    predicate = parse_field_selector(text)
+    assert predicate is not None
+    assert predicate(RAW) is matches
+
+
+def test_an_empty_selector_selects_everything() -> None:
+    assert parse_label_selector("") is None
+    assert parse_field_selector("") is None
+    assert both(None, None) is None
+
+
+def test_both_must_hold() -> None:
+    first, second = parse_label_selector("app=web"), parse_field_selector("metadata.name=x")
+    joined = both(first, second)
+    assert joined is not None
+    assert not joined(RAW)
+    assert both(first, None) is first
+
+
+@pytest.mark.parametrize("text", ["a b c", "a in b", "-x=1", "a=b c"])
+def test_a_wrong_label_selector_is_refused(text: str) -> None:
+    with pytest.raises(Refusal, match="unable to parse"):
+        parse_label_selector(text)
+
+
+def test_a_field_that_is_not_indexed_is_refused() -> None:
+    with pytest.raises(Refusal, match=r"supported are metadata\.name"):
+        parse_field_selector("spec.containers=x")
