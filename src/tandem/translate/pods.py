@@ -19,7 +19,7 @@ from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.options import Options
-from tandem.translate.protocols import app_protocol
+from tandem.translate.protocols import app_protocol, routed_http
 
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +40,10 @@ def has_link(pod: core.Pod) -> bool:
     return bool(pod.spec.node_name) and not pod.spec.host_network and not pod.finished
 
 
-def translate_pods(world: World, options: Options, policy: PolicyIR) -> Pods:
-    """Every pod that a node wires; `policy` says which policy sets judge them."""
+def translate_pods(
+    world: World, options: Options, policy: PolicyIR, *, routed: Mapping[str, frozenset[int]] | None = None
+) -> Pods:
+    """Every pod that a node wires; `policy` says which sets judge them, `routed` which ports HTTP routes name."""
     index = PeerAuthIndex(world, options.root_namespace)
     services = _services_by_namespace(world)
     pods: dict[str, LocalPod] = {}
@@ -66,7 +68,7 @@ def translate_pods(world: World, options: Options, policy: PolicyIR) -> Pods:
             ingress=policy.ingress.get(uid),
             egress=policy.egress.get(uid),
             mtls=modes,
-            plain_http_ports=_http_ports(pod, services.get(pod.metadata.namespace, ())),
+            plain_http_ports=_http_ports(pod, services.get(pod.metadata.namespace, ()), routed or {}),
         )
         nodes[uid] = NodeName(pod.spec.node_name)
     return Pods(pods=pods, nodes=nodes, problems=tuple(problems))
@@ -79,14 +81,19 @@ def _services_by_namespace(world: World) -> Mapping[str, tuple[core.Service, ...
     return {k: tuple(v) for k, v in found.items()}
 
 
-def _http_ports(pod: core.Pod, services: tuple[core.Service, ...]) -> tuple[int, ...]:
+def _http_ports(
+    pod: core.Pod, services: tuple[core.Service, ...], routed: Mapping[str, frozenset[int]]
+) -> tuple[int, ...]:
     found: set[int] = set()
     for service in services:
         if not matches_map(service.spec.selector, pod.metadata.labels):
             continue
+        key = "/".join(service.key)
+        http = routed_http(service.spec.ports, routed[key]) if key in routed else frozenset()
         for port in service.spec.ports:
             number = target_port(port, pod)
-            if app_protocol(port).is_http and number is not None:
+            parsed = app_protocol(port).is_http or (port.protocol == "TCP" and port.port in http)
+            if parsed and number is not None:
                 found.add(number)
     return tuple(sorted(found))
 

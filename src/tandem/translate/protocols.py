@@ -1,10 +1,15 @@
-"""A Service's port -> what its bytes are taken for (AppProtocol). Pure."""
+"""A Service's port -> what its bytes are taken for (AppProtocol). Pure.
+
+A port that says nothing of its protocol is bytes, unless HTTP routes are about it: then the routes say it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from tandem.ir.fabric import AppProtocol
+from tandem.ir.mesh import RouteTable
 from tandem.model.core import ServicePort
 
 APP_PROTOCOLS: Final[dict[str, AppProtocol]] = {
@@ -16,6 +21,7 @@ APP_PROTOCOLS: Final[dict[str, AppProtocol]] = {
     "kubernetes.io/ws": AppProtocol.HTTP,
 }
 """What is parsed as requests; every other value of appProtocol is bytes (https, tls, mysql, kubernetes.io/wss…)."""
+_BYTES: Final = ("https", "tls", "tcp", "mongo", "mysql", "redis")
 _PREFIXES: Final = ("grpc-web", "grpc", "http2", "http")
 
 
@@ -30,3 +36,24 @@ def app_protocol(port: ServicePort) -> AppProtocol:
         if name == prefix or name.startswith(f"{prefix}-"):
             return APP_PROTOCOLS[prefix]
     return AppProtocol.TCP
+
+
+def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset[int]:
+    """The ports that HTTP routes make HTTP: undeclared, and either named by a route or the Service's only one."""
+    tcp = [p for p in ports if p.protocol == "TCP"]
+    wanted = set(named)
+    return frozenset(p.port for p in tcp if _undeclared(p) and (len(tcp) == 1 or p.port in wanted))
+
+
+def ports_named(tables: Iterable[RouteTable]) -> dict[str, frozenset[int]]:
+    """The ports that the routes of each Service name, by `namespace/service`; a key for every Service with routes."""
+    found: dict[str, set[int]] = {}
+    for table in tables:
+        ports = found.setdefault(f"{table.namespace}/{table.service}", set())
+        ports.update(p for route in table.routes for match in route.matches for p in match.ports)
+    return {key: frozenset(ports) for key, ports in found.items()}
+
+
+def _undeclared(port: ServicePort) -> bool:
+    prefix = port.name.lower().partition("-")[0]
+    return not port.app_protocol and prefix not in _BYTES and not app_protocol(port).is_http

@@ -6,18 +6,18 @@ An endpoint whose pod takes mTLS on some ports and DISABLEs it on others appears
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from tandem.base.ids import NodeName, PodUid, SpiffeId
 from tandem.base.problems import Problem, Severity
 from tandem.ir import fabric
-from tandem.ir.fabric import MtlsMode
+from tandem.ir.fabric import AppProtocol, MtlsMode
 from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.mesh.istio.peerauth import mode_of
-from tandem.translate.protocols import app_protocol
+from tandem.translate.protocols import app_protocol, routed_http
 
 Slices = tuple[core.EndpointSlice, ...]
 
@@ -30,14 +30,17 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-def translate_services(world: World, pods: dict[str, fabric.LocalPod]) -> Services:
-    """All Services and their endpoints; `pods` are the translated pods by uid."""
+def translate_services(
+    world: World, pods: dict[str, fabric.LocalPod], *, routed: Mapping[str, frozenset[int]] | None = None
+) -> Services:
+    """All Services and their endpoints; `pods` are the translated pods by uid, `routed` the ports that routes name."""
     services: dict[str, fabric.Service] = {}
     endpoints: dict[str, fabric.Endpoints] = {}
     problems: list[Problem] = []
     for service in world.sorted(core.Service):
         key = f"{service.metadata.namespace}/{service.metadata.name}"
-        services[key] = _service(service)
+        http = routed_http(service.spec.ports, (routed or {})[key]) if key in (routed or {}) else frozenset()
+        services[key] = _service(service, http)
         slices = world.slices_by_service.get(service.key, ())
         found = tuple(sorted(_endpoints(slices, pods), key=_order))
         endpoints[key] = fabric.Endpoints(
@@ -47,7 +50,7 @@ def translate_services(world: World, pods: dict[str, fabric.LocalPod]) -> Servic
     return Services(services=services, endpoints=endpoints, problems=tuple(problems))
 
 
-def _service(service: core.Service) -> fabric.Service:
+def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
     spec = service.spec
     ips = spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
     return fabric.Service(
@@ -55,7 +58,13 @@ def _service(service: core.Service) -> fabric.Service:
         name=service.metadata.name,
         cluster_ips=tuple(ip for ip in ips if ip and ip != "None"),
         ports=tuple(
-            fabric.ServicePort(name=p.name, port=p.port, protocol=p.protocol, app=app_protocol(p)) for p in spec.ports
+            fabric.ServicePort(
+                name=p.name,
+                port=p.port,
+                protocol=p.protocol,
+                app=AppProtocol.HTTP if p.protocol == "TCP" and p.port in http else app_protocol(p),
+            )
+            for p in spec.ports
         ),
         external_name=spec.external_name if spec.type == "ExternalName" else "",
     )

@@ -15,6 +15,7 @@ from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
 from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
+from tandem.translate.protocols import ports_named
 from tandem.translate.services import translate_services
 
 
@@ -36,9 +37,10 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 def translate_world(world: World, options: Options) -> Translation:
     """Translate a whole World; equal Worlds give equal Translations."""
     policy, policy_problems = translate_policy(world, dns_addresses=(options.dns_address,))
-    pods = translate_pods(world, options, policy)
-    services = translate_services(world, pods.pods)
     mesh, mesh_problems = translate_mesh(world, options)
+    routed = ports_named(mesh.tables.values())
+    pods = translate_pods(world, options, policy, routed=routed)
+    services = translate_services(world, pods.pods, routed=routed)
     return Translation(
         config=MeshConfig(
             trust_domain=options.trust_domain,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from builders import endpoint_slice, pod, service
-from meshworlds import dr
+from meshworlds import dr, to, vs
+from tandem.ir.fabric import AppProtocol
 from tandem.model.core import Node
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -49,3 +50,13 @@ def test_a_host_name_is_no_address() -> None:
 def test_options_become_the_configuration_of_every_node() -> None:
     config = translate_world(World.of([]), Options(trust_domain="example.org", roots_pem="PEM")).config
     assert (config.trust_domain, config.roots_pem) == ("example.org", "PEM")
+
+
+def test_a_virtualservice_makes_the_only_port_of_its_service_http() -> None:
+    web, one = service("web"), pod("a", app="web")
+    route = vs(hosts=["web"], http=[{"route": [to("web")]}])
+    plain = translate_world(World.of([web, one]), Options())
+    routed = translate_world(World.of([web, one, route]), Options())
+    assert [t.services["default/web"].ports[0].app for t in (plain, routed)] == [AppProtocol.TCP, AppProtocol.HTTP]
+    assert [t.pods["uid-default-a"].plain_http_ports for t in (plain, routed)] == [(), (80,)]
+    assert routed.problems == ()

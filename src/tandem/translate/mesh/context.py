@@ -12,7 +12,7 @@ from tandem.ir.mesh import Retry, Route, RouteMatch, TrafficPolicy
 from tandem.model.core import Service
 from tandem.model.world import Key, World
 from tandem.translate.options import Options
-from tandem.translate.protocols import app_protocol
+from tandem.translate.protocols import app_protocol, routed_http
 
 DEFAULT_RETRY: Final = Retry(
     attempts=2,
@@ -72,7 +72,8 @@ def scope_of(match: RouteMatch) -> RouteMatch:
 def not_http(service: Service, ports: tuple[int, ...], at: Origin) -> tuple[Problem, ...]:
     """Ports meant for HTTP routes whose bytes are not parsed as HTTP (`ports` empty: one HTTP port is enough)."""
     asked = [p for p in service.spec.ports if not ports or p.port in ports]
-    bad = [p for p in asked if not app_protocol(p).is_http]
+    routed = routed_http(service.spec.ports, ports)
+    bad = [p for p in asked if not app_protocol(p).is_http and p.port not in routed]
     if not bad or (not ports and len(bad) < len(asked)):
         return ()
     numbers = ", ".join(str(p.port) for p in bad)

@@ -12,7 +12,7 @@ from tandem.translate.mesh.attach import Attachment, attach
 from tandem.translate.mesh.context import Context
 from tandem.translate.options import Options
 
-PORTS = [{"name": "http", "port": 80}, {"name": "http-alt", "port": 8080}, {"name": "db", "port": 5432}]
+PORTS = [{"name": "http", "port": 80}, {"name": "http-alt", "port": 8080}, {"name": "tcp-db", "port": 5432}]
 
 
 def run(*parents: dict[str, Any], ns: str = "default") -> tuple[tuple[Attachment, ...], tuple[Problem, ...]]:

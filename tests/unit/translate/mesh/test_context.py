@@ -35,7 +35,7 @@ def test_the_cluster_domain_is_an_option() -> None:
 
 
 def test_a_service_with_one_http_port_of_two_is_fine_unless_the_other_is_named() -> None:
-    web = service("web", ports=[{"name": "http", "port": 80}, {"name": "db", "port": 5432}])
+    web = service("web", ports=[{"name": "http", "port": 80}, {"name": "tcp-db", "port": 5432}])
     assert not_http(web, (), AT) == ()
     assert [p.code for p in not_http(web, (5432,), AT)] == ["PortNotHTTP"]
 

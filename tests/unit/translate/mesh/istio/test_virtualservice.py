@@ -18,7 +18,14 @@ ROUTE: list[dict[str, Any]] = [{"route": [to("web")]}]
 
 
 def run(*sources: VirtualService) -> Layers:
-    world = World.of([service("web", ports=HTTP), service("web", ns="shop", ports=HTTP), service("db"), *sources])
+    world = World.of(
+        [
+            service("web", ports=HTTP),
+            service("web", ns="shop", ports=HTTP),
+            service("db", ports=[{"name": "mysql", "port": 80}]),
+            *sources,
+        ]
+    )
     return translate_virtualservices(Context(world=world, options=Options(), policies={}))
 
 
