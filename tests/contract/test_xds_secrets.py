@@ -23,7 +23,8 @@ from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ORDER, ROUTE, SECRET, 
 
 WEB, CLIENT = "spiffe://fake.local/ns/shop/sa/web", "spiffe://fake.local/ns/shop/sa/client"
 TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
-DIRECT = "type.googleapis.com/envoy.extensions.filters.network.direct_response.v3.Config"
+HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 ADS: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
 
 
@@ -36,7 +37,14 @@ def listener(port: int) -> dict[str, Any]:
             "validation_context_sds_secret_config": {"name": ROOT_CA, "sds_config": ADS},
         },
     }
-    answer = {"name": "answer", "typed_config": {"@type": DIRECT, "response": {"inline_string": "hello"}}}
+    route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "hello"}}}
+    manager = {
+        "@type": HTTP,
+        "stat_prefix": "t",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [{"name": "router", "typed_config": {"@type": ROUTER}}],
+    }
+    answer = {"name": "http", "typed_config": manager}
     chain = {"filters": [answer], "transport_socket": {"name": "tls", "typed_config": context}}
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     return {"name": "l", "address": address, "filter_chains": [chain]}
@@ -54,9 +62,10 @@ class Peer:
         self._context.load_cert_chain(pair)
 
     async def serial(self, port: int) -> int:
-        """Serial number of the certificate that is presented, after its answer was read."""
+        """Serial number of the certificate that is presented, after it answered."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=self._context)
-        assert await reader.read() == b"hello"
+        writer.write(b"GET / HTTP/1.1\r\nhost: t\r\n\r\n")
+        assert b" 200 " in await reader.readline()
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.close()
         return x509.load_der_x509_certificate(der).serial_number

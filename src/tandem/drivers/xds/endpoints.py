@@ -72,4 +72,8 @@ def _endpoint(message: Any, tree: Mapping[str, Any]) -> None:
         if key != "filter_metadata":
             raise _UnhandledError
         for name, fields in value.items():
-            message.metadata.filter_metadata[name].update(fields)
+            struct = message.metadata.filter_metadata[name]
+            for field, text in fields.items():
+                if not isinstance(text, str):
+                    raise _UnhandledError
+                struct.fields[field].string_value = text

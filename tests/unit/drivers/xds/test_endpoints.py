@@ -26,7 +26,7 @@ HANDLED: list[dict[str, Any]] = [
                         "endpoint": ADDRESS,
                         "load_balancing_weight": 2,
                         "health_status": "DRAINING",
-                        "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"tls": "mesh", "b": [1]}}},
+                        "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"tls": "mesh", "b": "1"}}},
                     }
                 ],
             }
@@ -42,5 +42,7 @@ def test_both_ways_give_the_same_bytes(body: dict[str, Any]) -> None:
 
 def test_an_unknown_field_goes_the_general_way() -> None:
     assert encode_endpoints({"cluster_name": "x", "policy": {"weighted_priority_health": True}}) is None
+    nested = {"endpoint": ADDRESS, "metadata": {"filter_metadata": {"x": {"list": [1]}}}}
+    assert encode_endpoints({"cluster_name": "x", "endpoints": [{"lb_endpoints": [nested]}]}) is None
     pipe = {"endpoint": {"address": {"pipe": {"path": "/x"}}}}
     assert encode_endpoints({"cluster_name": "x", "endpoints": [{"lb_endpoints": [pipe]}]}) is None
