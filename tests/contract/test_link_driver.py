@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netns.podlab import ip, lab, unmount_all
+from netns.podlab import inside, ip, lab, unmount_all
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
@@ -252,6 +252,25 @@ def test_the_nodes_own_namespace_is_no_pod(tmp_path: Path) -> None:
             await driver.close()
 
         asyncio.run(main())
+
+
+@pytest.mark.root
+def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_ipv6_is_off_on_both(tmp_path: Path) -> None:
+    with lab() as spaces:
+        node, pod = spaces.add("node"), spaces.add("pod")
+
+        async def main() -> None:
+            driver = KernelLinks(tmp_path, node_netns=node)
+            await driver.create(link(), pod)
+            await driver.close()
+
+        asyncio.run(main())
+        conf = Path("/proc/sys/net")
+        name = link().host_ifname
+        assert inside(node, (conf / f"ipv4/conf/{name}/rp_filter").read_text) == "1\n"
+        assert inside(node, (conf / f"ipv6/conf/{name}/disable_ipv6").read_text) == "1\n"
+        assert {inside(pod, (conf / f"ipv4/conf/{n}/rp_filter").read_text) for n in ("all", "lo", "eth0")} == {"0\n"}
+        assert inside(pod, (conf / "ipv6/conf/eth0/disable_ipv6").read_text) == "1\n"
 
 
 @pytest.mark.root

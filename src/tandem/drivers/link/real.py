@@ -154,7 +154,9 @@ class KernelLinks:
         """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
         index = socket.if_nametoindex(link.ifname)
         _write_settings(link.ifname, POD_SETTINGS)
-        _write_settings("all", POD_SETTINGS[1:])
+        # The kernel takes the stricter of an interface and "all", and a new namespace inherits both from the host.
+        for name in ("all", "lo"):
+            _write_settings(name, POD_SETTINGS[1:])
         sock = Rtnl()
         try:
             sock.batch(_pod_messages(link, index))
