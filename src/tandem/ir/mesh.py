@@ -182,6 +182,7 @@ class Subset(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[tuple[str, str], ...]
     lb: LoadBalancer | None = None
     tls: ClientTls | None = None
+    origin: Origin | None = None
 
 
 class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True):

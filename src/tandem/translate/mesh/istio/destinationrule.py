@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import ClientTls, LoadBalancer, Subset, TrafficPolicy
 from tandem.model.core import Pod, Service
 from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
@@ -83,8 +83,8 @@ def _age(rule: DestinationRule) -> tuple[str, str, str]:
 def _merge(service: Key, rules: list[DestinationRule]) -> TrafficPolicy:
     subsets: dict[str, Subset] = {}
     for rule in rules:
-        for subset in rule.spec.subsets:
-            subsets.setdefault(subset.name, _subset(subset))
+        for i, subset in enumerate(rule.spec.subsets):
+            subsets.setdefault(subset.name, _subset(subset, rule.origin(f"spec.subsets[{i}]")))
     first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
     lb, tls = _policy(first.spec.traffic_policy)
     return TrafficPolicy(
@@ -97,9 +97,9 @@ def _merge(service: Key, rules: list[DestinationRule]) -> TrafficPolicy:
     )
 
 
-def _subset(subset: SubsetSpec) -> Subset:
+def _subset(subset: SubsetSpec, origin: Origin) -> Subset:
     lb, tls = _policy(subset.traffic_policy)
-    return Subset(name=subset.name, labels=tuple(sorted(subset.labels.items())), lb=lb, tls=tls)
+    return Subset(name=subset.name, labels=tuple(sorted(subset.labels.items())), lb=lb, tls=tls, origin=origin)
 
 
 def _policy(spec: TrafficPolicySpec | None) -> tuple[LoadBalancer | None, ClientTls | None]:
