@@ -22,7 +22,8 @@ class Process:
     def alive(self) -> bool:
         """True while it runs; a dead child is reaped by asking."""
         _reap(self.pid)
-        return start_time(self.pid) == self.start_time
+        # 0: it was dead before its start time could be read.
+        return self.start_time != 0 and start_time(self.pid) == self.start_time
 
     async def wait(self) -> None:
         """Return when it is dead."""

@@ -49,5 +49,9 @@ def test_a_process_that_is_not_our_child_is_waited_for() -> None:
     asyncio.run(scene())
 
 
+def test_what_died_before_it_was_looked_at_is_dead() -> None:
+    assert not proc.Process(2**22 + 1, 0).alive()
+
+
 def test_there_is_no_start_time_of_nobody() -> None:
     assert proc.start_time(2**22 + 1) == 0
