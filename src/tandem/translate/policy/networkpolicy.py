@@ -16,10 +16,9 @@ from tandem.base.problems import Origin, Problem
 from tandem.ir.policy import PolicyIR, PolicySet, Rule, Side
 from tandem.model import core
 from tandem.model.policy import NetworkPolicy
-from tandem.model.selectors import matches
 from tandem.model.world import World
 from tandem.translate.policy import warn
-from tandem.translate.policy.rules import Translator
+from tandem.translate.policy.rules import NamedPorts, Translator
 from tandem.translate.policy.select import Population, named_ports
 
 _FIELDS = {Side.INGRESS: ("Ingress", "spec.ingress"), Side.EGRESS: ("Egress", "spec.egress")}
@@ -31,13 +30,20 @@ def translate_policy(
     """Every policy set, the address groups they refer to, and which pod each judges."""
     population = Population(world, dns_addresses)
     translator = Translator(population)
-    selected = {p.key: _subjects(p, population) for p in world.sorted(NetworkPolicy)}
+    selected = {
+        p.key: population.selected(p.metadata.namespace, p.spec.pod_selector) for p in world.sorted(NetworkPolicy)
+    }
     by_pod = _policies_by_pod(world, selected)
     sets: dict[PolicySetId, PolicySet] = {}
     sides: dict[Side, dict[str, PolicySetId]] = {Side.INGRESS: {}, Side.EGRESS: {}}
+    # Pods of the same policies and named ports have the same set: it is made once.
+    known: dict[tuple[Side, NamedPorts, tuple[tuple[str, str], ...]], PolicySet | None] = {}
     for uid, (pod, policies) in by_pod.items():
+        ports, keys = named_ports(pod), tuple(p.key for p in policies)
         for side, judged in sides.items():
-            found = _policy_set(pod, policies, side=side, translator=translator)
+            if (side, ports, keys) not in known:
+                known[side, ports, keys] = _policy_set(policies, ports, side=side, translator=translator)
+            found = known[side, ports, keys]
             if found is not None:
                 sets[found.id] = found
                 judged[uid] = found.id
@@ -53,11 +59,6 @@ def translate_policy(
     return ir, translator.problems
 
 
-def _subjects(policy: NetworkPolicy, population: Population) -> tuple[core.Pod, ...]:
-    pods = population.subjects.get(policy.metadata.namespace, ())
-    return tuple(p for p in pods if matches(policy.spec.pod_selector, p.metadata.labels))
-
-
 def _policies_by_pod(
     world: World, selected: Mapping[tuple[str, str], tuple[core.Pod, ...]]
 ) -> dict[str, tuple[core.Pod, list[NetworkPolicy]]]:
@@ -69,22 +70,21 @@ def _policies_by_pod(
 
 
 def _policy_set(
-    pod: core.Pod, policies: list[NetworkPolicy], *, side: Side, translator: Translator
+    policies: list[NetworkPolicy], ports: NamedPorts, *, side: Side, translator: Translator
 ) -> PolicySet | None:
     kind, field = _FIELDS[side]
     isolating = [p for p in policies if kind in p.types]
     if not isolating:
         return None
-    rules = tuple(r for p in isolating for r in _rules(p, pod, side=side, translator=translator))
+    rules = tuple(r for p in isolating for r in _rules(p, ports, side=side, translator=translator))
     isolated_by = tuple(p.origin(field) for p in isolating)
     return PolicySet(id=_set_id(side, rules, isolated_by), side=side, rules=rules, isolated_by=isolated_by)
 
 
-def _rules(policy: NetworkPolicy, pod: core.Pod, *, side: Side, translator: Translator) -> list[Rule]:
+def _rules(policy: NetworkPolicy, ports: NamedPorts, *, side: Side, translator: Translator) -> list[Rule]:
     namespace = policy.metadata.namespace
     found: list[Rule] = []
     if side is Side.INGRESS:
-        ports = named_ports(pod)
         for i, ingress in enumerate(policy.spec.ingress):
             origin = policy.origin(f"spec.ingress[{i}]")
             found += translator.ingress(ingress, origin, namespace=namespace, subject_ports=ports)

@@ -62,6 +62,21 @@ class Population:
         return {k: tuple(v) for k, v in found.items()}
 
     @cached_property
+    def _alike(self) -> Mapping[str, tuple[tuple[core.Pod, ...], ...]]:
+        """The same, in tuples of pods with equal labels: replicas are judged once."""
+        found: dict[str, dict[tuple[tuple[str, str], ...], list[core.Pod]]] = {}
+        for namespace, pods in self.subjects.items():
+            for pod in pods:
+                labels = tuple(sorted(pod.metadata.labels.items()))
+                found.setdefault(namespace, {}).setdefault(labels, []).append(pod)
+        return {k: tuple(tuple(pods) for pods in v.values()) for k, v in found.items()}
+
+    def selected(self, namespace: str, selector: LabelSelector) -> tuple[core.Pod, ...]:
+        """The pods that a policy of `namespace` with this podSelector isolates."""
+        alike = self._alike.get(namespace, ())
+        return tuple(p for pods in alike if matches(selector, pods[0].metadata.labels) for p in pods)
+
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         """Everything that selectors can match as a peer."""
         found = [

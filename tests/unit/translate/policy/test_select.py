@@ -42,3 +42,10 @@ def test_equal_selectors_are_one_group() -> None:
 def test_named_ports_carry_their_protocol() -> None:
     ports = [{"name": "dns", "containerPort": 53, "protocol": "UDP"}, {"containerPort": 80}]
     assert named_ports(pod("a", ports=ports)) == (("dns", "UDP", 53),)
+
+
+def test_a_policy_selects_pods_of_its_namespace_by_label() -> None:
+    pods = (pod("a", app="web"), pod("b", app="web"), pod("c", app="db"), pod("d", namespace="x", app="web"))
+    population = Population(world(*pods), ())
+    found = population.selected("default", LabelSelector(match_labels={"app": "web"}))
+    assert [p.metadata.name for p in found] == ["a", "b"]
