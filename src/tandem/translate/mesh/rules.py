@@ -190,6 +190,8 @@ class RuleReader:
             attempts = 1 if rule.retry.attempts is None else rule.retry.attempts
             on = (*_CONNECTION, "retriable-status-codes") if codes else _CONNECTION
             retry = Retry(attempts=attempts, retry_on=on, retriable_codes=codes)
+        if retry.attempts <= 0:  # one try: the shorter of the two times ends it
+            return min((t for t in (request, per_try) if t), default=0), None
         return request, Retry(
             attempts=retry.attempts,
             per_try_timeout_ms=per_try,

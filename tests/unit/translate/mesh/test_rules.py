@@ -132,3 +132,8 @@ def test_what_is_not_supported_is_named() -> None:
         ("spec.rules[0].retry.backoff", "UnsupportedValue"),
         ("spec.rules[0].sessionPersistence", "UnsupportedValue"),
     ]
+
+
+def test_without_retries_the_shorter_time_ends_the_only_try() -> None:
+    route = one(backendRefs=BACKEND, timeouts={"request": "10s", "backendRequest": "2s"}, retry={"attempts": 0})
+    assert (route.timeout_ms, route.retry) == (2000, None)
