@@ -10,15 +10,6 @@ from typing import Final
 
 from tandem.base.digest import digest
 
-LIFETIME: Final = 24 * 3600.0
-"""Of a workload's certificate."""
-
-SKEW: Final = 300.0
-"""A certificate is valid from so long before it was made: clocks differ."""
-
-RETRY: Final = 5.0
-"""Seconds between attempts while the authority does not answer."""
-
 _SHARE: Final = 0.5
 _SPREAD: Final = 0.1
 
