@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tandem.ingest.errors import Unreachable
+from tandem.ingest.errors import NotFound, Unreachable
 from tandem.ingest.fake import FakeKube
 from tandem.ingest.informer import Informer
 from tandem.model import core
@@ -132,5 +132,16 @@ def test_an_object_that_no_longer_parses_leaves_the_world() -> None:
         await until(informer, lambda w: w.synced)
         await kube.patch(CONFIG, "default", "a", {"data": {"k": 7}})
         await until(informer, lambda w: names(w) == set())
+
+    informed(kube, story)
+
+
+def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
+    kube = FakeKube([config("a")])
+    kube.fail_next(NotFound(404, "NotFound", "the server could not find the requested resource"))
+
+    async def story(informer: Informer) -> None:
+        world = await until(informer, lambda w: w.synced)
+        assert names(world) == set()
 
     informed(kube, story)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
+from apiserving import RunningServer
 from cliobjects import config, pod, policy, service
 
 Tandem = Callable[..., Any]
@@ -93,3 +98,22 @@ def test_wrong_use_gives_status_2(tandem: Tandem, arguments: list[str], message:
     result = tandem("get", *arguments)
     assert result.status == 2
     assert message in result.err
+
+
+def test_watching_prints_each_change_until_interrupted(
+    tandem: Tandem, manifest: Manifest, server: RunningServer
+) -> None:
+    environment = {**os.environ, "TANDEM_RUN_DIR": str(server.directory), "PYTHONPATH": "src"}
+    command = [sys.executable, "-m", "tandem.apps.cli.main", "get", "cm", "-o", "name", "-w"]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "configmap/settings\n"
+        tandem("apply", "-f", manifest(config("another")))
+        assert watching.stdout.readline() == "configmap/another\n"
+        watching.send_signal(signal.SIGINT)
+        rest, errors = watching.communicate(timeout=30)
+        assert (rest, errors, watching.returncode) == ("", "", 130)
+    finally:
+        watching.kill()
+        watching.communicate()
