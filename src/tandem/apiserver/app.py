@@ -23,8 +23,9 @@ from tandem.apiserver.errors import Refusal
 from tandem.apiserver.paths import NO_SUCH_PATH, parse_path
 from tandem.apiserver.reading import Reader, reply
 from tandem.apiserver.records import Record
+from tandem.apiserver.scale import replicas_patch, scale_of
 from tandem.apiserver.store import Store
-from tandem.apiserver.verbs import Verbs, Where
+from tandem.apiserver.verbs import MERGE, Verbs, Where
 from tandem.apiserver.watch import StreamResponse
 from tandem.base.clock import SystemClock
 from tandem.base.secret import Secret
@@ -32,6 +33,8 @@ from tandem.base.secret import Secret
 BODY_LIMIT: Final = 3 * 1024 * 1024
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 APPLY: Final = "application/apply-patch+yaml"
+PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
+INSTEAD: Final = "--dry-run=client -o yaml | kubectl apply -f -"
 Advise = Callable[[dict[str, Any]], list[str]]
 
 
@@ -112,6 +115,9 @@ class _Api:
             case "POST" if not where.name:
                 record = self.verbs.create(where, await _json(request), dry_run=_dry_run(request))
                 return self._written(request, where, record, status=201)
+            case "PUT" | "PATCH" if where.subresource == "scale":
+                record = self._scale(where, await _json(request), dry_run=_dry_run(request))
+                return reply(scale_of(record))
             case "PUT" if where.name:
                 record = self.verbs.update(where, await _json(request), dry_run=_dry_run(request))
                 return self._written(request, where, record)
@@ -130,11 +136,17 @@ class _Api:
         query, accept = request.query_params, request.headers.get("accept", "")
         if where.subresource == "log":
             return self._log(request, where)
+        if where.subresource == "scale":
+            return reply(scale_of(self.verbs.current(where)))
         if query.get("watch") in {"true", "1"}:
             return self._reader.watch(where, query, accept)
         if not where.name:
             return self._reader.collection(where, query, accept)
         return self._reader.one(where, self.verbs.current(where), accept)
+
+    def _scale(self, where: Where, body: Any, *, dry_run: bool) -> Record:
+        target = msgspec.structs.replace(where, subresource="")
+        return self.verbs.patch(target, replicas_patch(body), MERGE, dry_run=dry_run)
 
     async def _delete(self, request: Request, where: Where) -> Response:
         options = await _delete_options(request)
@@ -234,6 +246,8 @@ async def _body(request: Request) -> bytes:
 
 async def _json(request: Request) -> Any:
     media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if media == PROTOBUF:
+        raise Refusal(415, "the body must be JSON, not protobuf; use kubectl create ... " + INSTEAD)
     if not media.endswith("json"):
         raise Refusal(415, f"the body must be JSON, not {media}")
     return msgspec.json.decode(await _body(request))

@@ -86,6 +86,9 @@ def resource_list(group_name: str, version: str) -> Raw | None:
             resources.append(_sub(kind, "status", ["get", "patch", "update"]))
         if kind.kind == "Pod":
             resources.append(_sub(kind, "log", ["get"]))
+        if kind.kind == "Deployment":
+            scale = _sub(kind, "scale", ["get", "patch", "update"])
+            resources.append({**scale, "group": "autoscaling", "version": "v1", "kind": "Scale"})
     name = f"{group_name}/{version}" if group_name else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": resources}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tandem.apiserver import discovery
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.verbs import Where
+from tandem.model.kinds import Kind
 
 NO_SUCH_PATH = "the server could not find the requested resource"
 
@@ -29,7 +30,7 @@ def parse_path(path: str) -> Where:
         raise Refusal(404, f"{NO_SUCH_PATH}: {kind.kind} is namespaced: {path}")
     name = rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
-    if subresource and subresource not in ({"status"} if kind.status else set()) | ({"log"} & _logs(kind.kind)):
+    if subresource and subresource not in _subresources(kind):
         raise Refusal(404, f"{NO_SUCH_PATH}: {kind.kind} has no subresource {subresource!r}")
     return Where(
         kind=kind,
@@ -40,5 +41,6 @@ def parse_path(path: str) -> Where:
     )
 
 
-def _logs(kind: str) -> set[str]:
-    return {"log"} if kind == "Pod" else set()
+def _subresources(kind: Kind) -> set[str]:
+    own = {"Pod": {"log"}, "Deployment": {"scale"}}.get(kind.kind, set())
+    return own | ({"status"} if kind.status else set())
