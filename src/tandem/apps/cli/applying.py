@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -108,18 +109,26 @@ async def apply_objects(client: KubeClient, objects: Iterable[RawObject], *, tel
 async def apply_each(
     client: KubeClient, objects: Iterable[RawObject], *, dry_run: bool = False
 ) -> AsyncIterator[Applied]:
-    """Send every object, in the order of applying; what the server refuses is reported and the others go on."""
-    for raw in in_order(objects):
-        kind = BY_KIND[raw["kind"]]
-        try:
-            yield await _apply(client, kind, raw, dry_run=dry_run)
-        except Unreachable:
-            raise
-        except ApiError as err:
-            yield Applied(kind=kind, raw=raw, outcome="refused", message=err.message)
+    """Send every object, in the order of applying; what the server refuses is reported and the others go on.
+
+    Objects of one kind do not refer to each other, so they are sent at the same time.
+    """
+    for _, group in groupby(in_order(objects), key=lambda raw: str(raw["kind"])):
+        for applied in await asyncio.gather(*(_apply(client, raw, dry_run=dry_run) for raw in group)):
+            yield applied
 
 
-async def _apply(client: KubeClient, kind: Kind, raw: RawObject, *, dry_run: bool) -> Applied:
+async def _apply(client: KubeClient, raw: RawObject, *, dry_run: bool) -> Applied:
+    kind = BY_KIND[raw["kind"]]
+    try:
+        return await _bring_about(client, kind, raw, dry_run=dry_run)
+    except Unreachable:
+        raise
+    except ApiError as err:
+        return Applied(kind=kind, raw=raw, outcome="refused", message=err.message)
+
+
+async def _bring_about(client: KubeClient, kind: Kind, raw: RawObject, *, dry_run: bool) -> Applied:
     meta = raw["metadata"]
     if "name" not in meta:
         raise ApiError(422, "Invalid", "metadata.name: apply needs a name (metadata.generateName is for create)")
