@@ -131,6 +131,9 @@ class Agent:
         self._attached[attachment.container_id] = attachment
         number = self._bump()
         pod = self._slice.pod(attachment.pod_uid)
+        if pod is not None and pod.meshed:
+            # Envoy accepts a listener without its certificate, and then fails its first handshakes.
+            await self._secrets.ensure(frozenset({pod.identity}))
         await self._in_force(self._kernel.outcome, number, ("kernel",))
         if pod is not None and pod.meshed:
             wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))

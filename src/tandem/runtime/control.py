@@ -62,6 +62,7 @@ class Control:
         self.reports = Reports()
         self.informer = Informer(client, tuple(BY_KIND.values()))
         self.translation: Cell[Translation | None] = Cell(None)
+        self._translated = World()
         self._settled = asyncio.Event()
         self._encoded: dict[tuple[str, str], tuple[wire.Value, Encoded, Sent]] = {}
         server.add_unary(SIGN, self._sign)
@@ -118,6 +119,7 @@ class Control:
             started = time.perf_counter()
             translation = translate_world(world, self.options)
             self._publish(world, translation)
+            self._translated = world
             self.translation.put(translation)
             self._settled.set()
             log.debug("translated", ms=round((time.perf_counter() - started) * 1000, 1), nodes=len(self.ledger.nodes))
@@ -163,7 +165,7 @@ class Control:
                 continue
             written = self.ledger.revision
             verdicts = {k: (p.ok, p.message) for k, p in self.ledger.programmed().items()}
-            for patch in patches(self.world, translation.problems, verdicts, self.clock.now()):
+            for patch in patches(self._translated, translation.problems, verdicts, self.clock.now()):
                 await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
             for pod in self._drained(translation):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
@@ -173,7 +175,7 @@ class Control:
         """Terminating pods that no node sends traffic to any more."""
         leaving = [
             p
-            for p in self.world.sorted(core.Pod)
+            for p in self._translated.sorted(core.Pod)
             if p.terminating and p.addresses and DRAINED not in p.metadata.annotations
         ]
         if not leaving:

@@ -36,7 +36,6 @@ class _Node:
     sent: Mapping[ResourceKey, Sent] = field(default_factory=dict)
     accepted: dict[ResourceKey, str] = field(default_factory=dict)
     refused: dict[ResourceKey, tuple[str, str]] = field(default_factory=dict)
-    connected: bool = False
 
 
 IN_FORCE: Final = Programmed(ok=True, message="")
@@ -47,6 +46,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._nodes: dict[str, _Node] = {}
+        self._connected: set[str] = set()
         self.revision = 0
 
     def sent(self, node: str, resources: Mapping[ResourceKey, Sent]) -> None:
@@ -64,8 +64,8 @@ class Ledger:
         self.revision += 1
 
     def connection(self, node: str, *, up: bool) -> None:
-        """The node's agent came or went."""
-        self._nodes.setdefault(node, _Node()).connected = up
+        """The node's agent came or went; it may come before its Node object does."""
+        (self._connected.add if up else self._connected.discard)(node)
         self.revision += 1
 
     def accept(self, node: str, type_url: str, versions: Mapping[str, str]) -> None:
@@ -90,7 +90,7 @@ class Ledger:
 
     def connected(self, node: str) -> bool:
         """True while the node's agent is connected."""
-        return node in self._nodes and self._nodes[node].connected
+        return node in self._connected
 
     def settled(self, node: str, keys: Iterable[ResourceKey] | None = None) -> bool:
         """True if the node has accepted what it was last sent: of `keys`, or of everything."""
@@ -114,7 +114,7 @@ class Ledger:
         verdicts: dict[ObjectKey, Programmed] = {}
         for node, entry in sorted(self._nodes.items()):
             for key, resource in entry.sent.items():
-                found = _judge(node, entry, key, resource.version)
+                found = _judge(node, entry, key, resource.version, connected=node in self._connected)
                 for obj in resource.objects:
                     verdicts[obj] = min(verdicts.get(obj, IN_FORCE), found, key=_rank)
         return verdicts
@@ -125,12 +125,12 @@ def _rank(verdict: Programmed) -> int:
     return 2 if verdict.ok else 0 if verdict.message.startswith("refused") else 1
 
 
-def _judge(node: str, entry: _Node, key: ResourceKey, version: str) -> Programmed:
+def _judge(node: str, entry: _Node, key: ResourceKey, version: str, *, connected: bool) -> Programmed:
     refusal = entry.refused.get(key)
     if refusal is not None and refusal[0] == version:
         return Programmed(ok=False, message=f"refused by node {node}: {refusal[1]}")
     if entry.accepted.get(key) == version:
         return IN_FORCE
-    if not entry.connected:
+    if not connected:
         return Programmed(ok=False, message=f"node {node} is not connected")
     return Programmed(ok=False, message=f"waiting for node {node}")

@@ -18,7 +18,7 @@ from tandem.model.world import World
 from tandem.reference import policy, routes
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_mtls, in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
-from tandem.reference.virtualservices import host
+from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import ExplainError, Party, destination_of, source_of
 
 
@@ -188,10 +188,9 @@ def _transport(world: World, source: Party, end: Party, rule: DestinationRule | 
 
 
 def _destination_rule(world: World, share: Share) -> DestinationRule | None:
-    for rule in world.sorted(DestinationRule):
-        if host(rule.spec.host, rule.metadata.namespace, "cluster.local") == (share.namespace, share.service):
-            return rule
-    return None
+    """The rule that says how clients reach the Service: the oldest with a traffic policy, as Istio merges them."""
+    found = destination_rules(world, share.namespace, share.service)
+    return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
 
 
 def _endpoints(world: World, share: Share) -> list[Party]:

@@ -57,3 +57,10 @@ def test_counts_for_status_tell_sent_accepted_and_refused() -> None:
     book = ledger()
     book.refuse("n1", KEY[0], {KEY[1]: ("1", "bad regex")})
     assert book.versions("n1") == (1, 0, ("RouteTable shop/my-service: bad regex",))
+
+
+def test_an_agent_that_connects_before_its_node_is_registered_stays_connected() -> None:
+    book = Ledger()
+    book.connection("n1", up=True)
+    book.forget(["n1"])
+    assert book.connected("n1")
