@@ -6,11 +6,12 @@ Every error at once, in the order of the document. The rules of `rules_*.py` joi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from tandem.model.schemas import rules_gateway, rules_istio, rules_kubernetes, rules_network, tables
 from tandem.model.schemas.syntax import SCALARS, label_value, name_of, qualified
 
+UNKNOWN: Final = ": unknown field"
 RULES = {**rules_kubernetes.RULES, **rules_network.RULES, **rules_istio.RULES, **rules_gateway.RULES}
 
 
@@ -25,10 +26,10 @@ def walk(value: object, table: str, at: str = "") -> Iterator[str]:
         where = f"{at}.{name}" if at else str(name)
         field = known.get(name)
         if field is None:
-            yield f"{where}: unknown field{_suggest(str(name), known)}"
+            yield f"{where}{UNKNOWN}{_suggest(str(name), known)}"
         elif item is not None:  # null is absent
             for wrong in _field(item, field.type, where):
-                sound = False
+                sound = sound and UNKNOWN in wrong  # a field too many does not spoil the known ones
                 yield wrong
     for name, field in known.items():
         if field.required and value.get(name) is None:

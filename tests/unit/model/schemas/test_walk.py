@@ -39,3 +39,11 @@ def test_a_boolean_label_must_be_quoted() -> None:
     assert list(walk({"labels": {"on": True}}, "ObjectMeta", "m")) == [
         "m.labels[on]: must be a string, not a boolean (quote it)"
     ]
+
+
+def test_an_unknown_field_inside_does_not_hide_other_mistakes() -> None:
+    twice = {"containers": [{"name": "a", "comand": []}, {"name": "a"}]}
+    assert [line.partition(": ")[0] for line in walk(twice, "PodSpec", "s")] == [
+        "s.containers[0].comand",
+        "s.containers[1].name",
+    ]
