@@ -135,5 +135,21 @@ def test_scale_changes_the_replicas(server: RunningServer) -> None:
 def test_what_is_not_supported_says_so(server: RunningServer) -> None:
     done = server.kubectl("apply", "--server-side", "-f", "-", stdin=POD)
     assert "use kubectl apply without --server-side" in done.stderr
-    done = server.kubectl("create", "configmap", "a", "--from-literal=a=b")
-    assert "--dry-run=client -o yaml | kubectl apply -f -" in done.stderr
+    done = server.kubectl("create", "quota", "a", "--hard=pods=1")
+    assert done.returncode == 1
+
+
+def test_create_by_generator(server: RunningServer) -> None:
+    ok(server.kubectl("create", "namespace", "shop"))
+    ok(server.kubectl("create", "-n", "shop", "configmap", "a", "--from-literal=a=b"))
+    ok(server.kubectl("create", "-n", "shop", "secret", "generic", "s", "--from-literal=a=b"))
+    ok(server.kubectl("create", "-n", "shop", "serviceaccount", "robot"))
+    ok(server.kubectl("create", "-n", "shop", "service", "clusterip", "web", "--tcp=80:8080"))
+    ok(server.kubectl("create", "-n", "shop", "deployment", "web", "--image=host", "--replicas=2", "--", "sleep", "9"))
+    read = ("get", "-n", "shop", "-o")
+    assert ok(server.kubectl(*read, "jsonpath={.data}", "configmap", "a")) == '{"a":"b"}'
+    assert ok(server.kubectl(*read, "jsonpath={.data}", "secret", "s")) == '{"a":"Yg=="}'
+    assert ok(server.kubectl(*read, "jsonpath={.spec.ports[0].targetPort}", "service", "web")) == "8080"
+    spec = json.loads(ok(server.kubectl(*read, "jsonpath={.spec}", "deploy", "web")))
+    assert (spec["replicas"], spec["selector"]) == (2, {"matchLabels": {"app": "web"}})
+    assert spec["template"]["spec"]["containers"][0]["command"] == ["sleep", "9"]

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tandem.apiserver import discovery, openapi
+from tandem.apiserver import discovery, openapi, protobuf
 from tandem.apiserver.deletion import Options
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.paths import NO_SUCH_PATH, parse_path
@@ -247,7 +247,10 @@ async def _body(request: Request) -> bytes:
 async def _json(request: Request) -> Any:
     media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if media == PROTOBUF:
-        raise Refusal(415, "the body must be JSON, not protobuf; use kubectl create ... " + INSTEAD)
+        try:
+            return protobuf.decode(await _body(request))
+        except protobuf.ProtobufError as err:
+            raise Refusal(415, f"{err}; use kubectl create ... {INSTEAD}") from err
     if not media.endswith("json"):
         raise Refusal(415, f"the body must be JSON, not {media}")
     return msgspec.json.decode(await _body(request))
