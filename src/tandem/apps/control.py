@@ -38,17 +38,19 @@ from tandem.workloads.logs import read_logs
 class Server:
     """API server first, then control as its first client."""
 
-    def __init__(self, run_dir: RunDir, port: int) -> None:
+    def __init__(self, run_dir: RunDir, port: int, node_address: str) -> None:
         self._dir = run_dir
         self._port = port
+        self._node_address = node_address
         self._clock = SystemClock()
         self._control: Control | None = None
 
     async def run(self) -> None:
         """Until cancelled."""
-        sock = listen("127.0.0.1", self._port)
+        addresses = ("127.0.0.1", self._node_address) if self._node_address else ("127.0.0.1",)
+        socks = [listen(address, self._port) for address in addresses]
         token = Secret(secrets.token_urlsafe(32).encode())
-        tls = serving_certificate(self._dir.root, self._clock)
+        tls = serving_certificate(self._dir.root, self._clock, hosts=("localhost", *addresses))
         app = build_app(
             Store(self._dir.database),
             token=token,
@@ -56,11 +58,14 @@ class Server:
             extra_routes=routes(lambda: self._control),
             log_reader=self._logs,
         )
-        started = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve_on(app, sock, tls=tls, started=started))
-            await started.wait()
-            write_kubeconfig(self._dir.kubeconfig, f"https://127.0.0.1:{self._port}", token, tls.ca_pem)
+            for sock in socks:
+                started = asyncio.Event()
+                tasks.create_task(serve_on(app, sock, tls=tls, started=started))
+                await started.wait()
+            files = (self._dir.kubeconfig, self._dir.node_kubeconfig)
+            for address, path in zip(addresses, files, strict=False):
+                write_kubeconfig(path, f"https://{address}:{self._port}", token, tls.ca_pem)
             async with KubeClient.from_kubeconfig(self._dir.kubeconfig) as client:
                 await self._run_control(client)
 
@@ -94,8 +99,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tandem.apps.control")
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--api-port", type=int, default=6443)
+    parser.add_argument("--node-address", default="", help="listen here too, for nodes in namespaces of their own")
     arguments = parser.parse_args()
-    until_told(Server(RunDir(arguments.run_dir), arguments.api_port).run)
+    until_told(Server(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address).run)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,11 @@ class RunDir:
         return self.root / "kubeconfig"
 
     @property
+    def node_kubeconfig(self) -> Path:
+        """The same for nodes in network namespaces of their own, mode 0600."""
+        return self.root / "kubeconfig-nodes"
+
+    @property
     def database(self) -> Path:
         """The embedded API server's SQLite file, mode 0600."""
         return self.root / "api.db"

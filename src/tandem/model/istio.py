@@ -77,7 +77,7 @@ class Retries(Model, frozen=True, kw_only=True):
     per_try_timeout: str = ""
     retry_on: str = ""
     retry_remote_localities: bool | None = None
-    ignore_previous_hosts: bool | None = None
+    retry_ignore_previous_hosts: bool | None = None
     backoff: str = ""
 
 

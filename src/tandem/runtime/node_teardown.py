@@ -1,7 +1,7 @@
 """Take one node out of the kernel: processes of pods, Envoy, table, links, addresses, routes, settings.
 
-In: the node's directory, in any state. Out: one line for each thing done. Runs in the node's network namespace if that
-still exists (a namespace takes everything inside with it when it goes).
+In: the node's directory, in any state. Out: one line for each thing done. Of a node in a network namespace of its own
+only the pods must be ended: the namespace takes everything inside with it when it goes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ from collections.abc import Iterator
 
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+from tandem.drivers.link import netns
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
 from tandem.runtime import sysctls
 from tandem.workloads.sweep import sweep as sweep_workloads
 
 
-def remove(node: NodeDir) -> Iterator[str]:
-    """Yield what was done; lines that start with `left:` tell what could not be."""
+def end_pods(node: NodeDir) -> Iterator[str]:
+    """End the pods of a node and let go of their namespaces; lines that start with `left:` tell what could not be."""
     yield from sweep_workloads(node)
+    for pin in sorted(node.netns.iterdir()) if node.netns.is_dir() else ():
+        netns.unbind(pin)
+
+
+def remove_from_kernel(node: NodeDir) -> Iterator[str]:
+    """Remove what the agent put into this network namespace; lines as in `end_pods`."""
     try:
         Libnftables().remove()
         yield "nftables table removed"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tandem.base.paths import RunDir
+from tandem.runtime import underlay
 from tandem.runtime.supervisor import Task
 from tandem.runtime.underlay import NodeSeat
 
@@ -35,12 +36,16 @@ def node_names(count: int) -> tuple[str, ...]:
 
 def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int) -> tuple[Task, ...]:
     """API server with control, then agent and runtime of each node."""
-    made = [Task(role="control", arguments=("--api-port", str(api_port)), log=run_dir.control_log.name)]
-    for seat in seats:
+    places = tuple(seats)
+    apart = any(seat.netns for seat in places)  # nodes in namespaces of their own reach the API over the underlay
+    reach = ("--node-address", underlay.GATEWAY) if apart else ()
+    made = [Task(role="control", arguments=("--api-port", str(api_port), *reach), log=run_dir.control_log.name)]
+    kubeconfig = run_dir.node_kubeconfig if apart else run_dir.kubeconfig
+    for seat in places:
         node = run_dir.node(seat.name).root.relative_to(run_dir.root)
         address = ("--address", seat.address) if seat.address else ()
-        agent = ("--node", seat.name, *address)
-        runtime = ("--node", seat.name, "--kubeconfig", str(run_dir.kubeconfig), *address)
+        runtime = ("--node", seat.name, "--kubeconfig", str(kubeconfig), *address)
+        agent = ("--node", seat.name)
         made.append(Task(role="agent", arguments=agent, log=str(node / "agent.log"), netns=seat.netns))
         made.append(Task(role="runtime", arguments=runtime, log=str(node / "runtime.log"), netns=seat.netns))
     return tuple(made)

@@ -27,9 +27,11 @@ def down(run_dir: RunDir) -> Iterator[str]:
     stuck += _end(run_dir, supervisor=False)
     yield "processes ended"
     yield from (f"left: process {pid}" for pid in stuck)
+    apart = underlay.exists()
     for node in _nodes(run_dir):
-        yield from (f"{node.root.name}: {line}" for line in node_teardown.remove(node))
-    yield from underlay.remove()
+        lines = [*node_teardown.end_pods(node), *([] if apart else node_teardown.remove_from_kernel(node))]
+        yield from (f"{node.root.name}: {line}" for line in lines)
+    yield from underlay.remove(run_dir.root)
     if run_dir.root.exists():
         shutil.rmtree(run_dir.root)
         yield f"{run_dir.root} removed"

@@ -17,9 +17,13 @@ from tandem.state.ownership import LINK_ALIAS, NETNS_PREFIX
 
 NETWORK: Final = IPv4Network("198.18.116.0/24")
 """From the range for tests between networks (RFC 2544), so that no network in use is hidden."""
+GATEWAY: Final = str(next(NETWORK.hosts()))
+"""This machine's own address on the underlay: the nodes' way out, and to the API server."""
 BRIDGE: Final = "tandem-ul"
 _TABLE: Final = "tandem-underlay"
 _NETNS: Final = Path("/run/netns")
+_FORWARD: Final = Path("/proc/sys/net/ipv4/ip_forward")
+_FORWARD_FILE: Final = "ip_forward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +44,22 @@ def seats(names: tuple[str, ...]) -> tuple[NodeSeat, ...]:
     )
 
 
-def build(nodes: tuple[NodeSeat, ...]) -> None:
-    """Make bridge, namespaces and links, and masquerade the nodes' traffic to the outside; raises DriverError."""
-    gateway = next(NETWORK.hosts())
+def exists() -> bool:
+    """True while nodes live in namespaces of their own."""
+    return bool(_spaces())
+
+
+def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
+    """Make bridge, namespaces and links, and masquerade the nodes' traffic to the outside; raises DriverError.
+
+    The machine must forward for its nodes; the setting as it was is kept in `run_dir`.
+    """
+    (run_dir / _FORWARD_FILE).write_text(_FORWARD.read_text(encoding="ascii"), encoding="ascii")
+    _FORWARD.write_text("1", encoding="ascii")
     _ip(
         f"link add {BRIDGE} type bridge",
         f"link set {BRIDGE} alias {LINK_ALIAS}underlay",
-        f"address add {gateway}/{NETWORK.prefixlen} dev {BRIDGE}",
+        f"address add {GATEWAY}/{NETWORK.prefixlen} dev {BRIDGE}",
         f"link set {BRIDGE} up",
     )
     for number, node in enumerate(nodes):
@@ -61,7 +74,7 @@ def build(nodes: tuple[NodeSeat, ...]) -> None:
             "link set lo up",
             f"address add {node.address}/{NETWORK.prefixlen} dev eth0",
             "link set eth0 up",
-            f"route add default via {gateway}",
+            f"route add default via {GATEWAY}",
             namespace=namespace,
         )
     rules = (
@@ -71,15 +84,21 @@ def build(nodes: tuple[NodeSeat, ...]) -> None:
     _run(["nft", "-f", "-"], stdin=rules)
 
 
-def remove() -> list[str]:
+def remove(run_dir: Path) -> list[str]:
     """Take everything of the underlay away, whatever is left of it; returns what was removed."""
     removed = []
+    before = run_dir / _FORWARD_FILE
+    if before.exists():
+        _FORWARD.write_text(before.read_text(encoding="ascii"), encoding="ascii")
     if _quiet(["nft", "delete", "table", "ip", _TABLE]):
         removed.append(f"table ip {_TABLE}")
     if _quiet(["ip", "link", "delete", BRIDGE]):
         removed.append(f"link {BRIDGE}")
-    spaces = sorted(_NETNS.glob(f"{NETNS_PREFIX}node-*")) if _NETNS.is_dir() else []
-    return removed + [f"namespace {p.name}" for p in spaces if _quiet(["ip", "netns", "delete", p.name])]
+    return removed + [f"namespace {p.name}" for p in _spaces() if _quiet(["ip", "netns", "delete", p.name])]
+
+
+def _spaces() -> list[Path]:
+    return sorted(_NETNS.glob(f"{NETNS_PREFIX}node-*")) if _NETNS.is_dir() else []
 
 
 def _ip(*commands: str, namespace: str = "") -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from tandem.apps.cli.layout import sentence, table, terminal_width
 from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import KubeconfigOption, with_client
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tandem.ingest.kube import KubeClient
 
 PATH: Final = "/apis/views.tandem.io/v1/status"
-_HIDDEN: Final = frozenset({"problems"})
-"""Sections and columns with a form of their own."""
+NODES: Final = ("NODE", "READY", "ADDRESS", "POD-CIDR", "ENVOY", "VERSION", "RESTARTS", "IN-FORCE", "PODS")
+PODS: Final = ("POD", "READY", "PHASE", "ADDRESS", "NODE", "MESH-IDENTITY")
+_SCHEME: Final = "spiffe://"
 
 
 def status(
@@ -26,7 +27,7 @@ def status(
 ) -> int:
     """Show nodes, pods, proxies, acknowledged versions, certificates and problems.
 
-    Exit status 1 if something is not ready or there is an error among the problems.
+    Exit status 1 if a node is not ready, an object is not in force, or a problem is an error.
 
     Example: tandem status -o json
     """
@@ -39,77 +40,104 @@ def status(
     if output == "json":
         typer.echo(as_json(view))
     else:
-        paint(view)
+        typer.echo("\n".join(paint(view, width=terminal_width())))
     return int(not healthy(view))
 
 
 def healthy(view: dict[str, Any]) -> bool:
-    """Every node is ready and no problem is an error."""
-    return all(n.get("ready") for n in view.get("nodes") or ()) and not any(
-        p.get("severity", "error") == "error" for p in view.get("problems") or ()
+    """Every node is ready, every object is in force, and no problem is an error."""
+    return (
+        all(n["ready"] for n in view["nodes"])
+        and all(o["programmed"] for o in view["objects"])
+        and not any(p["severity"] == "error" for p in view["problems"])
     )
 
 
-def paint(view: dict[str, Any]) -> None:
-    """One table per section of the view, and the problems as sentences."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    for section, rows in view.items():
-        if section not in _HIDDEN and isinstance(rows, list) and rows:
-            _paint_table(console, section, rows)
-    problems = view.get("problems") or []
-    for problem in problems:
-        colour = "red" if problem.get("severity") == "error" else "yellow"
-        console.print(f"[{colour}]{problem.get('severity', 'error')}[/]", _problem_text(problem), soft_wrap=True)
-    if not problems:
-        console.print("no problems")
+def paint(view: dict[str, Any], *, width: int) -> list[str]:
+    """The view as lines: a section each for nodes, pods, objects, certificates and problems."""
+    lines = _nodes(view["nodes"], width)
+    if view["pods"]:
+        lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
+    lines += ["", *_objects(view["objects"], width), _certificates(view["nodes"]), *_problems(view, width)]
+    return lines
 
 
-def _problem_text(problem: dict[str, Any]) -> str:
-    at = problem.get("origin") or {}
-    where = "/".join(str(at[k]) for k in ("namespace", "name") if at.get(k))
-    place = " ".join(str(p) for p in (at.get("kind"), where, at.get("path")) if p)
-    source = f" ({at['source']})" if at.get("source") else ""
-    return f"{place}{source}: {problem.get('text', '')}".replace("[", r"\[")
+def _nodes(nodes: list[dict[str, Any]], width: int) -> list[str]:
+    if not nodes:
+        return ["no node has registered"]
+    return table(NODES, [_node(n) for n in nodes], width=width)
 
 
-def _paint_table(console: Console, section: str, rows: list[dict[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    names = [n for n in rows[0] if n not in _HIDDEN]
-    table = Table(title=section, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(row.get(name)) for name in names))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case True:
-            return "[green]yes[/]"
-        case False:
-            return "[red]no[/]"
-        case dict():
-            return ", ".join(f"{k} {_plain(v)}" for k, v in value.items() if v not in ("", None, []))
-        case list():
-            return "\n".join(_plain(v) for v in value)
-        case _:
-            return _plain(value)
+def _node(node: dict[str, Any]) -> tuple[str, ...]:
+    envoy, resources = node["envoy"], node["resources"]
+    return (
+        node["name"],
+        _yes(node["ready"]),
+        node["address"],
+        node["podCIDR"],
+        str(envoy["pid"] or "-"),
+        envoy["version"] or "-",
+        str(envoy["restarts"]),
+        f"{resources['accepted']}/{resources['sent']}",
+        str(node["pods"]),
+    )
 
 
-def _plain(value: Any) -> str:
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case dict():
-            return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
-        case list():
-            return ", ".join(_plain(v) for v in value)
-        case _:
-            return str(value).replace("[", r"\[")
+def _pod(pod: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{pod['namespace']}/{pod['name']}",
+        _yes(pod["ready"]),
+        pod["phase"],
+        pod["address"] or "-",
+        pod["node"] or "-",
+        pod["identity"].removeprefix(_SCHEME) or "-",
+    )
+
+
+def _objects(objects: list[dict[str, Any]], width: int) -> list[str]:
+    waiting = [o for o in objects if not o["programmed"]]
+    if not waiting:
+        return [f"objects: {_all(len(objects))} in force"]
+    lines = [f"objects: {len(objects) - len(waiting)} of {len(objects)} in force; these are not:"]
+    for obj in waiting:
+        text = f"{obj['kind']} {obj['namespace']}/{obj['name']}: {obj['message']}"
+        lines += sentence(text, width=width, first="  ")
+    return lines
+
+
+def _all(count: int) -> str:
+    return f"all {count}" if count else "none to put"
+
+
+def _certificates(nodes: list[dict[str, Any]]) -> str:
+    """Ends are in RFC 3339 with the same zone, so that they sort as text."""
+    ends = sorted(c["notAfter"] for n in nodes for c in n["certificates"])
+    return f"certificates: {len(ends)}, the nearest expiry at {ends[0]}" if ends else "certificates: none"
+
+
+def _problems(view: dict[str, Any], width: int) -> Iterator[str]:
+    """Why nodes and pods are not as they should be, then what is wrong with what the user wrote."""
+    texts = []
+    for node in view["nodes"]:
+        if not node["agent"]["connected"]:
+            texts.append(f"error: node {node['name']}: its agent is not connected")
+        texts += [f"error: node {node['name']}: {text}" for text in (*node["resources"]["refused"], *node["problems"])]
+    texts += [
+        f"warning: pod {p['namespace']}/{p['name']}: {p['message']}"
+        for p in view["pods"]
+        if p["message"] and not p["ready"] and p["phase"] not in {"Succeeded", "Terminating"}
+    ]
+    texts += [f"{p['severity']}: {_place(p['origin'])}: {p['text']}" for p in view["problems"]]
+    yield "problems:" if texts else "problems: none"
+    for text in texts:
+        yield from sentence(text, width=width, first="  ")
+
+
+def _place(origin: dict[str, Any]) -> str:
+    where = f"{origin['namespace']}/{origin['name']}" if origin["namespace"] else origin["name"]
+    place = " ".join(part for part in (origin["kind"], where, origin["path"]) if part)
+    return f"{place} ({origin['source']})" if origin.get("source") else place
+
+
+def _yes(answer: bool) -> str:  # noqa: FBT001 - a word for an answer
+    return "yes" if answer else "no"

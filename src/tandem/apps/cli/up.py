@@ -123,7 +123,7 @@ def _start(run_dir: RunDir, nodes: int, api_port: int, say: _Teller) -> None:
         run_dir.node(name).root.mkdir(mode=0o700, parents=True)
         install_cni(run_dir.node(name))
     if nodes > 1:
-        underlay.build(seats)
+        underlay.build(seats, run_dir.root)
     write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port))
     spawn(run_dir)
     say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
