@@ -357,8 +357,9 @@ class PodWorker:
 async def dismantle(node_dir: NodeDir, cni: Cni, record: SandboxRecord) -> None:
     """End every process of a sandbox, DEL, unpin. A DEL that fails is tried a few times, then left to the agent."""
     sandbox.kill_all(record)
-    if record.init.alive:
-        await exited(record.init)
+    for process in (*(c.process for c in record.containers.values()), record.init):
+        if process.pid:
+            await exited(process)  # children that nobody waits for keep a PID namespace from ending
     for wait in _RETRY if record.netns else ():
         try:
             await cni.delete(_attachment(record))
