@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
 PATH: Final = "/apis/views.tandem.io/v1/status"
-NODES: Final = ("NODE", "READY", "ADDRESS", "POD-CIDR", "ENVOY", "VERSION", "RESTARTS", "IN-FORCE", "PODS")
+NODES: Final = ("NODE", "READY", "ADDRESS", "POD-CIDR", "PODS", "ACCEPTED", "ENVOY", "PID")
 PODS: Final = ("POD", "READY", "PHASE", "ADDRESS", "NODE", "MESH-IDENTITY")
 _SCHEME: Final = "spiffe://"
 
@@ -75,11 +75,10 @@ def _node(node: dict[str, Any]) -> tuple[str, ...]:
         _yes(node["ready"]),
         node["address"],
         node["podCIDR"],
-        str(envoy["pid"] or "-"),
-        envoy["version"] or "-",
-        str(envoy["restarts"]),
-        f"{resources['accepted']}/{resources['sent']}",
         str(node["pods"]),
+        f"{resources['accepted']}/{resources['sent']}",
+        envoy["version"] or "-",
+        str(envoy["pid"] or "-") + (f" (restarts: {envoy['restarts']})" if envoy["restarts"] else ""),
     )
 
 

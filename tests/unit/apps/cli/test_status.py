@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,11 +10,40 @@ import pytest
 from tandem.apps.cli import status
 from tandem.apps.cli.main import run
 
-VIEW: dict[str, Any] = {
-    "nodes": [{"name": "node-1", "ready": True, "envoy": {"pid": 7, "version": "1.40", "ready": True}, "pods": 2}],
-    "pods": [{"namespace": "shop", "name": "web-0", "ready": False}],
+NODE: dict[str, Any] = {
+    "name": "node-1",
+    "address": "198.18.116.11",
+    "podCIDR": "10.244.0.0/24",
+    "ready": True,
+    "agent": {"connected": True, "pid": 6},
+    "envoy": {"pid": 41234, "version": "1.40.0", "ready": True, "adopted": False, "restarts": 0},
+    "resources": {"sent": 157, "accepted": 157, "refused": []},
+    "certificates": [
+        {"identity": "spiffe://cluster.local/ns/shop/sa/b", "notAfter": "2026-11-25T00:00:00Z"},
+        {"identity": "spiffe://cluster.local/ns/shop/sa/a", "notAfter": "2026-11-24T00:00:00Z"},
+    ],
     "problems": [],
+    "pods": 12,
 }
+POD: dict[str, Any] = {
+    "namespace": "shop",
+    "name": "inventory-5bf4d6c9d-x2k4q",
+    "node": "node-1",
+    "address": "10.244.0.12",
+    "phase": "Running",
+    "ready": True,
+    "message": "",
+    "mesh": True,
+    "identity": "spiffe://cluster.local/ns/shop/sa/inventory",
+}
+OBJECT: dict[str, Any] = {
+    "kind": "VirtualService",
+    "namespace": "shop",
+    "name": "v",
+    "programmed": True,
+    "message": "",
+}
+VIEW: dict[str, Any] = {"nodes": [NODE], "pods": [POD], "deployments": [], "objects": [OBJECT], "problems": []}
 PROBLEM = {
     "severity": "error",
     "code": "SubsetNotFound",
@@ -30,29 +60,92 @@ PROBLEM = {
 
 def shown(view: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(status, "with_client", lambda _work, _path: view)
-    monkeypatch.setenv("COLUMNS", "200")
     return run(["status", *arguments])
 
 
-def test_tables_and_no_problems(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_healthy_cluster_reads_like_kubectl(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert shown(VIEW, monkeypatch) == 0
-    out = capsys.readouterr().out
-    assert "pid 7, version 1.40, ready yes" in out
-    assert "web-0" in out
-    assert out.endswith("no problems\n")
+    assert capsys.readouterr().out == (
+        "NODE    READY  ADDRESS        POD-CIDR       PODS  ACCEPTED  ENVOY   PID\n"
+        "node-1  yes    198.18.116.11  10.244.0.0/24  12    157/157   1.40.0  41234\n"
+        "\n"
+        "POD                             READY  PHASE    ADDRESS      NODE    MESH-IDENTITY\n"
+        "shop/inventory-5bf4d6c9d-x2k4q  yes    Running  10.244.0.12  node-1  cluster.local/ns/shop/sa/inventory\n"
+        "\n"
+        "objects: all 1 in force\n"
+        "certificates: 2, the nearest expiry at 2026-11-24T00:00:00Z\n"
+        "problems: none\n"
+    )
+
+
+def test_eighty_columns_break_no_word_and_hold_every_line() -> None:
+    message = "waiting for node node-1, " * 8
+    view = {**VIEW, "objects": [{**OBJECT, "programmed": False, "message": message}], "problems": [PROBLEM]}
+    narrow, wide = status.paint(view, width=80), status.paint(view, width=0)
+    assert max(map(len, narrow)) <= 80
+    assert set(" ".join(wide).split()) <= set(" ".join(narrow).split()) | {"MESH-IDENTITY"}
+    assert "    mesh-identity: cluster.local/ns/shop/sa/inventory" in narrow
+
+
+def test_a_restarted_envoy_says_how_often() -> None:
+    node = {**NODE, "envoy": {**NODE["envoy"], "restarts": 3}}
+    assert status.paint({**VIEW, "nodes": [node]}, width=0)[1].endswith("1.40.0  41234 (restarts: 3)")
+
+
+def test_an_object_that_is_not_in_force_says_why_and_gives_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = {**OBJECT, "name": "w", "programmed": False, "message": "refused by node node-1: bad regex"}
+    assert shown({**VIEW, "objects": [OBJECT, waiting]}, monkeypatch) == 1
+    assert (
+        "objects: 1 of 2 in force; these are not:\n  VirtualService shop/w: refused by node node-1: bad regex\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_problems_name_rule_and_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown({**VIEW, "problems": [PROBLEM]}, monkeypatch) == 1
-    assert "error VirtualService shop/v spec.http[0] (v:9): no subset v1" in capsys.readouterr().out
+    assert "error: VirtualService shop/v spec.http[0] (v:9): no subset v1" in capsys.readouterr().out
 
 
-def test_a_node_that_is_not_ready_gives_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shown({**VIEW, "nodes": [{"name": "n", "ready": False}]}, monkeypatch) == 1
+def test_a_node_that_is_not_ready_gives_status_1_and_tells_what_it_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = {
+        **NODE,
+        "ready": False,
+        "agent": {"connected": False, "pid": 0},
+        "resources": {"sent": 3, "accepted": 2, "refused": ["RouteTable shop/web: bad regex"]},
+        "problems": ["kernel: no such file"],
+        "certificates": [],
+    }
+    assert shown({**VIEW, "nodes": [node]}, monkeypatch) == 1
+    out = capsys.readouterr().out
+    assert "error: node node-1: its agent is not connected" in out
+    assert "error: node node-1: RouteTable shop/web: bad regex" in out
+    assert "error: node node-1: kernel: no such file" in out
+    assert "certificates: none" in out
+
+
+def test_an_unready_pod_says_why() -> None:
+    pod = {**POD, "ready": False, "phase": "Pending", "address": "", "identity": "", "message": "no address is free"}
+    lines = status.paint({**VIEW, "pods": [pod]}, width=0)
+    assert "  warning: pod shop/inventory-5bf4d6c9d-x2k4q: no address is free" in lines
+    assert lines[4].split()[1:] == ["no", "Pending", "-", "node-1", "-"]
+
+
+def test_an_empty_cluster_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    empty: dict[str, Any] = {"nodes": [], "pods": [], "deployments": [], "objects": [], "problems": []}
+    assert shown(empty, monkeypatch) == 0
+    assert capsys.readouterr().out.startswith("no node has registered\n")
 
 
 def test_json_is_the_view_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    import json
-
     shown({**VIEW, "problems": [PROBLEM]}, monkeypatch, "-o", "json")
     assert json.loads(capsys.readouterr().out) == {**VIEW, "problems": [PROBLEM]}
+
+
+def test_an_unknown_form_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(VIEW, monkeypatch, "-o", "wide") == 2
