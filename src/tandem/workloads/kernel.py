@@ -128,8 +128,15 @@ async def in_thread(work: Callable[[], T]) -> T:
         loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=run, daemon=True).start()
-    # A sandbox that is half made must be finished and recorded, also when the waiting task is cancelled.
-    return await asyncio.shield(done)
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        # What was begun is finished and recorded by the caller; the cancellation comes at its next await.
+        await asyncio.wait([done])
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+            task.cancel()
+        return done.result()
 
 
 def _check(result: int, what: str) -> None:
