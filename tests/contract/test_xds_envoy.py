@@ -126,7 +126,7 @@ def test_envoy_waits_for_the_first_publication_and_acknowledges_every_type(tmp_p
                 CLUSTER: {"c": cluster("c")},
                 ENDPOINT: {"c": endpoints("c", 9)},
                 LISTENER: {"l": listener("l", port)},
-                ROUTE: {"rt": route("hello")},
+                ROUTE: {"rt": route("hello"), "unused": {**route("x"), "name": "unused"}},
             }
         )
         server.publish("n1", wanted)

@@ -9,13 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from tandem.base.problems import DriverError
 from tandem.drivers.xds.messages import Accepted, Action, Encoded, Refused, Request, Response
 from tandem.drivers.xds.session import Session
+from tandem.state.xds import ENDPOINT, ROUTE, SECRET
 
 Key = tuple[str, str]
 """(type URL, resource name)."""
+
+# Envoy asks for these when a cluster or listener refers to them, and does so before it acknowledges that one.
+BY_NAME: Final = frozenset({ENDPOINT, SECRET, ROUTE})
 
 Wanted = Mapping[str, Mapping[str, Encoded]]
 
@@ -144,7 +149,8 @@ class Board:
     async def accepted(self, client: str, versions: Mapping[Key, str], timeout: float) -> None:  # noqa: ASYNC109
         """Return when all are in force; version "" means: the client no longer has it.
 
-        A version that was superseded meanwhile counts as soon as the newer one is in force. Raises NotAcceptedError
+        A version that was superseded meanwhile counts as soon as the newer one is in force; endpoints, routes and
+        secrets that nothing refers to, so that Envoy does not ask for them, are not waited for. Raises NotAcceptedError
         when the client refuses one of them, or after `timeout` seconds.
         """
         try:
@@ -172,7 +178,8 @@ class Board:
                 done = in_force[url].get(name) in {version, current}
             if not done:
                 missing.append((url, name))
-        return missing
+        unasked = session.idle and all(u in BY_NAME and not session.asks(u, n) for u, n in missing)
+        return [] if unasked else missing
 
     def _version(self, client: str, url: str, name: str) -> str:
         wanted = self._published.get(client, {}).get(url, self._common.get(url, {})).get(name)

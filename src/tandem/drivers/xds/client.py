@@ -24,6 +24,12 @@ from tandem.drivers.xds.server import NODE_METADATA, UNLIMITED, aio
 log = structlog.get_logger(__name__)
 
 REPORTS: Final = "/tandem.v1.Reports/Push"
+# "min" bounds one attempt: a connection that a dying server no longer accepts would else be waited for 20 s.
+_RECONNECT: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
 _FIRST_DELAY: Final = 0.05
 _LONGEST_DELAY: Final = 5.0
 
@@ -55,7 +61,7 @@ class XdsClient:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        options = (*UNLIMITED, ("grpc.max_reconnect_backoff_ms", 1000), ("grpc.initial_reconnect_backoff_ms", 50))
+        options = (*UNLIMITED, *_RECONNECT)
         async with aio.insecure_channel(self._target, options=options) as channel:
             self._channel = channel
             try:

@@ -7,6 +7,7 @@ Nothing is answered to a client before something was published for it (and of ea
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ UNLIMITED: Final = (
 
 # Envoy warms a changed cluster only when its endpoints are sent again.
 FOLLOWS: Final = {CLUSTER: ENDPOINT}
+
+_SERIAL: Final = itertools.count()
 
 Unary = Callable[[str, bytes], Awaitable[bytes]]
 Push = Callable[[str, bytes], None]
@@ -111,22 +114,27 @@ class XdsServer(Board):
         for service, methods in self._methods.items():
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.unlink(missing_ok=True)
+        # gRPC removes the file that it bound when a server is destroyed, which may be after its successor has bound the
+        # same name: each server binds a name of its own, and takes over the public one by renaming.
+        own = self._path.with_name(f"{self._path.name}.{os.getpid():x}{next(_SERIAL)}")
+        own.unlink(missing_ok=True)
         umask = os.umask(0o177)
         try:
-            server.add_insecure_port(f"unix:{self._path}")
+            server.add_insecure_port(f"unix:{own}")
         finally:
             os.umask(umask)
         await server.start()
+        own.rename(self._path)
         self._server = server
         log.info("xds server listens", socket=str(self._path))
 
     async def stop(self, grace: float = 0.2) -> None:
         """Close all streams and remove the socket."""
+        # First the name: nobody is to connect to a server that no longer accepts.
+        self._path.unlink(missing_ok=True)
         if self._server is not None:
             await self._server.stop(grace)
             self._server = None
-        self._path.unlink(missing_ok=True)
 
     def _add(self, path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
         _, service, method = path.split("/")

@@ -68,6 +68,16 @@ class Session:
         state = self._types.get(type_url)
         return dict(state.accepted) if state else {}
 
+    @property
+    def idle(self) -> bool:
+        """True when every response was answered."""
+        return not self._waiting
+
+    def asks(self, type_url: str, name: str) -> bool:
+        """True if the client is subscribed to this resource."""
+        state = self._types.get(type_url)
+        return state is not None and state.interested(name)
+
     def holds(self, type_url: str, name: str) -> bool:
         """True while the client has the resource, or may have it because an answer is outstanding."""
         state = self._types.get(type_url)

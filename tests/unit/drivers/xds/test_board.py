@@ -9,6 +9,7 @@ import pytest
 from tandem.drivers.xds.board import Board, NotAcceptedError, Stream
 from tandem.drivers.xds.messages import Encoded, Request, Response
 from tandem.drivers.xds.session import Session
+from tandem.state.xds import ROUTE
 
 CDS = "t/cluster"
 
@@ -62,6 +63,25 @@ def test_waiting_for_a_removal_ends_when_the_client_has_acknowledged_it() -> Non
         stream.inbox.append(Request(type_url=CDS, nonce="2"))
         turn(board, stream)
         await board.accepted("n1", {(CDS, "a"): ""}, 0.01)
+
+    asyncio.run(scene())
+
+
+def test_routes_that_nothing_refers_to_are_not_waited_for() -> None:
+    async def scene() -> None:
+        board = Board()
+        stream = opened(board)
+        board.publish("n1", {CDS: want(a="1"), ROUTE: want(unused="1", used="1")})
+        wanted = {(CDS, "a"): "1", (ROUTE, "unused"): "1", (ROUTE, "used"): "1"}
+        turn(board, stream)
+        stream.inbox.append(Request(type_url=ROUTE, subscribe=("used",)))
+        stream.inbox.append(Request(type_url=CDS, nonce="1"))
+        turn(board, stream)
+        with pytest.raises(NotAcceptedError):
+            await board.accepted("n1", wanted, 0.01)
+        stream.inbox.append(Request(type_url=ROUTE, nonce="2"))
+        turn(board, stream)
+        await board.accepted("n1", wanted, 0.01)
 
     asyncio.run(scene())
 
