@@ -10,7 +10,10 @@ fail() { echo "error: $1" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || fail "root is needed (namespaces, nftables, packages): run it with sudo"
 
 packages="nftables libnftables1 iproute2 util-linux catatonit conntrack tcpdump python3 python3-venv python3-grpcio"
-[ "${1:-}" = dev ] && packages="$packages wrk libcap2-bin"
+if [ "${1:-}" = dev ]; then
+    packages="$packages wrk libcap2-bin"
+    command -v kubectl >/dev/null || packages="$packages kubernetes-client"
+fi
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
@@ -34,7 +37,7 @@ stamp=".venv/.installed${1:+-$1}"
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
     echo "installing Tandem into .venv"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".$extra" ||
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./cni -e ".$extra" ||
         fail "pip could not install Tandem; the lines above say why"
     touch "$stamp"
 fi

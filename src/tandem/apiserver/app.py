@@ -199,6 +199,8 @@ def _fixed(path: str) -> Response | None:
     match parts:
         case ["healthz" | "livez" | "readyz"]:
             return Response(b"ok", media_type="text/plain")
+        case ["openapi", "v2"]:
+            return Response(openapi.VERSION_2, media_type="application/octet-stream")
         case ["openapi", "v3", *rest] if rest:
             body = openapi.document("/".join(rest))
             return _or_404(Response(body, media_type="application/json") if body else None)

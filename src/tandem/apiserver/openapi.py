@@ -34,6 +34,13 @@ FORMS: Final[dict[str, Raw]] = {
 QUERY: Final = ("dryRun", "fieldManager", "fieldValidation")
 
 
+VERSION_2: Final = b"\x0a\x032.0"
+"""/openapi/v2 for kubectl before 1.27 (Debian 12 has 1.20), which reads protobuf: a document without definitions.
+
+Such a kubectl then leaves validation to the server, where it is done anyway.
+"""
+
+
 def paths() -> tuple[str, ...]:
     """`api/v1` and `apis/<group>/<version>` of all that is served."""
     return ("api/v1", *(f"apis/{g}/{v}" for g, versions in groups().items() for v in versions))

@@ -86,7 +86,7 @@ def _virtualservice(spec: dict[str, Any]) -> list[str]:
 def _retries(retries: dict[str, Any], at: str) -> list[str]:
     bad = retries.get("attempts", 2) < 0 or seconds_ms(retries.get("perTryTimeout", "")) < 0
     bad = bad or bool(retries.get("backoff") or retries.get("retryRemoteLocalities"))
-    return [f"{at}.retries"] if bad or "ignorePreviousHosts" in retries else []
+    return [f"{at}.retries"] if bad or "retryIgnorePreviousHosts" in retries else []
 
 
 def _edits(route: dict[str, Any], at: str) -> list[str]:

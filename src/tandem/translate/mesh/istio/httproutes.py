@@ -142,7 +142,7 @@ class RouteReader:
         for name, value in (
             ("backoff", retries.backoff),
             ("retryRemoteLocalities", retries.retry_remote_localities),
-            ("ignorePreviousHosts", retries.ignore_previous_hosts is not None),
+            ("retryIgnorePreviousHosts", retries.retry_ignore_previous_hosts is not None),
         ):
             if value:
                 text = "not supported yet; the whole VirtualService is not applied"
