@@ -1,0 +1,32 @@
+"""What a node enforces."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from meshbuild import CONFIG, NODE, attached, view
+from tandem.ir.node import NodeView
+
+
+def test_a_view_begins_empty_and_views_share_nothing() -> None:
+    one, two = NodeView(node=NODE, config=CONFIG), NodeView(node=NODE, config=CONFIG)
+    one.services["x"] = None  # type: ignore[assignment]
+    assert two.services == {}
+    assert two.pods == ()
+
+
+def test_equal_parts_make_equal_views() -> None:
+    """A view that did not change wakes no loop."""
+    assert view(attached("a", "10.244.0.2")) == view(attached("a", "10.244.0.2"))
+
+
+def test_a_view_cannot_be_reassigned() -> None:
+    with pytest.raises(AttributeError):
+        view().node = NODE  # type: ignore[misc]
+
+
+def test_a_view_can_be_shown_as_json() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(view(attached("a", "10.244.0.2"))), type=NodeView) == view(
+        attached("a", "10.244.0.2")
+    )

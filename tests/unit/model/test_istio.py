@@ -1,0 +1,29 @@
+"""Istio's objects as they are read."""
+
+from __future__ import annotations
+
+from meshworlds import dr, peerauth, to, vs
+
+
+def test_a_string_match_with_nothing_in_it_is_kept_as_presence() -> None:
+    route = vs(http=[{"match": [{"headers": {"x-user": {}}}], "route": [to("web")]}]).spec.http[0]
+    match = route.match[0].headers["x-user"]
+    assert (match.exact, match.prefix, match.regex) == (None, None, None)
+
+
+def test_what_is_not_enforced_is_kept_to_be_refused_by_name() -> None:
+    route = vs(http=[{"fault": {"delay": {"fixedDelay": "1s"}}, "route": [to("web")]}]).spec.http[0]
+    assert route.fault == {"delay": {"fixedDelay": "1s"}}
+
+
+def test_a_mode_that_is_not_given_is_unset() -> None:
+    assert peerauth().spec.mtls.mode == "UNSET"
+    assert peerauth(portLevelMtls={"8080": {"mode": "DISABLE"}}).spec.port_level_mtls["8080"].mode == "DISABLE"
+
+
+def test_subsets_have_policies_of_their_own() -> None:
+    rule = dr(host="web", subsets=[{"name": "v1", "labels": {"v": "1"}, "trafficPolicy": {"tls": {"mode": "DISABLE"}}}])
+    subset = rule.spec.subsets[0]
+    assert subset.traffic_policy is not None
+    assert subset.traffic_policy.tls is not None
+    assert subset.traffic_policy.tls.mode == "DISABLE"

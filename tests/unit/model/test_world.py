@@ -1,0 +1,72 @@
+"""Every object as one value."""
+
+from __future__ import annotations
+
+from builders import endpoint_slice, namespace, pod, policy, service, world
+from tandem.model import core
+from tandem.model.policy import NetworkPolicy
+from tandem.model.world import World
+
+
+def test_a_world_of_objects_is_synced_and_an_empty_one_is_not() -> None:
+    assert world(pod("a")).synced
+    assert not World().synced
+
+
+def test_objects_are_found_by_kind_namespace_and_name() -> None:
+    one = pod("a", namespace="shop")
+    found = world(one, pod("a"))
+    assert found.get(core.Pod, "shop", "a") is one
+    assert found.get(core.Pod, "shop", "b") is None
+    assert found.get(core.Service, "shop", "a") is None
+    assert [p.key for p in found.sorted(core.Pod)] == [("default", "a"), ("shop", "a")]
+
+
+def test_with_kind_makes_a_new_world_and_leaves_the_old_one() -> None:
+    before = world(pod("a"), policy("p"))
+    after = before.with_kind("Pod", {}, synced=True)
+    assert after.all(core.Pod) == {}
+    assert after.all(NetworkPolicy) == before.all(NetworkPolicy)
+    assert len(before.all(core.Pod)) == 1
+
+
+def test_all_objects_come_in_the_order_of_kinds_then_names() -> None:
+    found = world(policy("p"), pod("b"), pod("a"), namespace("default"))
+    assert [(o.kind, o.metadata.name) for o in found.objects()] == [
+        ("Namespace", "default"),
+        ("Pod", "a"),
+        ("Pod", "b"),
+        ("NetworkPolicy", "p"),
+    ]
+
+
+def test_every_namespace_has_its_name_as_a_label_also_without_a_manifest() -> None:
+    labels = world(namespace("shop", team="a"), pod("x", namespace="other")).namespace_labels
+    assert labels == {
+        "shop": {"team": "a", "kubernetes.io/metadata.name": "shop"},
+        "other": {"kubernetes.io/metadata.name": "other"},
+    }
+
+
+def test_a_namespace_cannot_claim_another_name() -> None:
+    claims = namespace("shop", **{"kubernetes.io/metadata.name": "bank"})
+    assert world(claims).namespace_labels["shop"]["kubernetes.io/metadata.name"] == "shop"
+
+
+def test_slices_are_found_by_their_service_in_order() -> None:
+    web = service("web")
+    found = world(web, endpoint_slice(web, [], name="web-2"), endpoint_slice(web, [], name="web-1"))
+    assert [s.metadata.name for s in found.slices_by_service["default", "web"]] == ["web-1", "web-2"]
+
+
+def test_pods_are_found_by_uid_and_by_each_address() -> None:
+    one = pod("a", ip=("10.244.0.2", "fd00::2"))
+    found = world(one)
+    assert found.pods_by_uid == {"uid-default-a": one}
+    assert found.pods_by_address == {"10.244.0.2": one, "fd00::2": one}
+
+
+def test_the_address_of_a_finished_pod_is_nobodys() -> None:
+    """It may be another pod's by now."""
+    assert world(pod("a", ip="10.244.0.2", phase="Succeeded")).pods_by_address == {}
+    assert world(pod("a", ip="10.244.0.2", host_network=True)).pods_by_address == {}
