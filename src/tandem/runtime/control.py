@@ -42,7 +42,8 @@ log = structlog.get_logger()
 
 DRAINED: Final = "tandem.io/drained"
 """Annotation on a terminating pod: every kernel and proxy has acknowledged that its endpoints are gone."""
-
+RETRY_SECONDS: Final = 0.5
+"""Before status that the API refused is written again."""
 
 ADVISED: Final = frozenset({"NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute"})
 
@@ -165,11 +166,16 @@ class Control:
                 continue
             written = self.ledger.revision
             verdicts = {k: (p.ok, p.message) for k, p in self.ledger.programmed().items()}
+            wrote = True
             for patch in patches(self._translated, translation.problems, verdicts, self.clock.now()):
-                await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
+                wrote &= await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
             for pod in self._drained(translation):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
-                await self._patch("Pod", pod.metadata.namespace, pod.metadata.name, body, subresource="")
+                wrote &= await self._patch("Pod", pod.metadata.namespace, pod.metadata.name, body, subresource="")
+            if not wrote:
+                await asyncio.sleep(RETRY_SECONDS)
+                written = -1
+                self._settled.set()
 
     def _drained(self, translation: Translation) -> list[core.Pod]:
         """Terminating pods that no node sends traffic to any more."""
@@ -189,14 +195,16 @@ class Control:
 
     async def _patch(
         self, kind: str, namespace: str, name: str, body: Mapping[str, object], *, subresource: str
-    ) -> None:
+    ) -> bool:
+        """False if it is worth another try."""
         try:
             await self.client.patch(BY_KIND[kind], namespace, name, dict(body), subresource=subresource)
         except NotFound:
-            return  # deleted meanwhile
+            return True  # deleted meanwhile
         except ApiError as err:
             log.warning("status not written", kind=kind, namespace=namespace, name=name, error=str(err))
-            self._settled.set()
+            return False
+        return True
 
     def advise(self, raw: RawObject) -> list[str]:
         """What translation would say of an object that is about to be stored, one line per Problem."""

@@ -66,7 +66,7 @@ def _plain(
         verdicts = (accepted, _programmed(accepted, programmed.get(key)))
         wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
         if wanted != obj.status.conditions:
-            body = {"status": {"conditions": _json(wanted)}}
+            body = {"status": {"conditions": _conditions_json(wanted)}}
             yield Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
 
 
@@ -94,9 +94,15 @@ def _routes(
 
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:
     raw: dict[str, Any] = _json(parent)
+    raw["conditions"] = _conditions_json(parent.conditions)
     # The API's defaults are written out: readers compare the reference with the one in spec.
     raw["parentRef"] = {"group": parent.parent_ref.group, "kind": parent.parent_ref.kind, **raw["parentRef"]}
     return raw
+
+
+def _conditions_json(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
+    # metav1.Condition requires the message, which may be empty.
+    return [{**_json(c), "message": c.message} for c in conditions]
 
 
 def _json(value: object) -> Any:

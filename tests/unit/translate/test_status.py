@@ -35,6 +35,12 @@ def test_an_object_without_problems_is_accepted_and_programmed_once_all_nodes_ag
     assert found["Accepted"]["observedGeneration"] == 1
 
 
+def test_the_message_is_written_even_if_it_is_empty() -> None:
+    # metav1.Condition requires it, and the API server refuses a condition without.
+    (patch,) = patches(World.of([policy("p")]), [], {("NetworkPolicy", "default", "p"): (True, "")}, 0.0)
+    assert [c["message"] for c in patch.body["status"]["conditions"]] == ["", ""]
+
+
 def test_an_object_that_a_node_has_not_acknowledged_is_pending() -> None:
     found = conditions(route(), [], {KEY: (False, "node-1: not acknowledged")})
     assert (found["Programmed"]["status"], found["Programmed"]["reason"]) == ("False", "Pending")

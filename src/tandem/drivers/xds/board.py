@@ -111,7 +111,7 @@ class Board:
         self._notify()
 
     def note(self, stream: Stream, actions: list[Action]) -> list[Response]:
-        """Tell callbacks and waiting callers what was accepted or refused; the responses are left to be sent."""
+        """After each step: tell callbacks and waiting callers what came of it; the responses are left to be sent."""
         responses = []
         for action in actions:
             match action:
@@ -128,8 +128,7 @@ class Board:
                     refused.update({(url, name): error for name, error in errors.items()})
                     if self.on_nack:
                         self.on_nack(stream.client, url, errors)
-        if len(responses) < len(actions):
-            self._notify()
+        self._notify()  # also without actions: that a publication changes nothing for the client is an answer
         return responses
 
     @property

@@ -106,3 +106,21 @@ def test_a_forgotten_client_starts_from_nothing() -> None:
     board.publish("n1", {CDS: want(a="1")})
     board.forget("n1")
     assert turn(board, opened(board)) == []
+
+
+def test_waiting_ends_when_a_publication_changes_nothing_for_the_client() -> None:
+    async def scene() -> None:
+        board = Board()
+        stream = opened(board)
+        board.publish("n1", {CDS: want(a="1")})
+        turn(board, stream)
+        stream.inbox.append(Request(type_url=CDS, nonce="1"))
+        turn(board, stream)
+        board.publish("n1", {CDS: want(a="1")})
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(board.accepted("n1", {(CDS, "a"): "1"}, 30))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            turn(board, stream)
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
