@@ -42,7 +42,7 @@ from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.verbs import Settings, Verbs
 from tandem.runtime import sysctls
-from tandem.runtime.enforce import EnvoyLoop, KernelLoop, Numbered, Views
+from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Views
 from tandem.runtime.facts import Facts
 from tandem.runtime.slice import Pending, Slice
 from tandem.state.links import HostSide
@@ -206,6 +206,8 @@ class Agent:
                 for task in (first, second):
                     task.cancel()
             kernel, proxy = self._kernel.outcome.version, self._proxy.outcome.version
+            if SILENT in self._proxy.outcome.value.failed:
+                continue
             done = min(self._kernel.outcome.value.number, self._proxy.outcome.value.number)
             for pending in self._slice.due(done):
                 self._answer(pending)

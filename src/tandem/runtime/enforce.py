@@ -23,8 +23,9 @@ from tandem.compile.nft.node import compile_nft
 from tandem.drivers.link.port import LinkDriver
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.port import NftDriver
-from tandem.drivers.xds.board import Board, NotAcceptedError
-from tandem.drivers.xds.encode import Encoder
+from tandem.drivers.xds.board import Board, Key, NotAcceptedError
+from tandem.drivers.xds.encode import EncodeError, Encoder
+from tandem.drivers.xds.messages import Encoded
 from tandem.ir.node import NodeView
 from tandem.state.links import NodeNet
 from tandem.state.xds import Snapshot
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 ENVOY_TIMEOUT: Final = 5.0
 RETRY_SECONDS: Final = 0.5
+SILENT: Final = "envoy"
+"""Among what failed: Envoy has not answered in time, so that nothing is known of what it has in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,22 +141,48 @@ class EnvoyLoop:
             self.outcome.put(Outcome(number=newest.number, failed=problems, origins=origins))
 
     async def _publish(self, snapshot: Snapshot) -> tuple[dict[str, str], dict[Origin, str]]:
-        wanted = self._encoder.encode(snapshot)
+        wanted, broken = self._encode(snapshot)
         self._board.publish(self._client, wanted)
         versions = {(url, name): e.version for url, named in wanted.items() for name, e in named.items()}
         gone = self._published - versions.keys()
         self._published = set(versions)
-        problems: dict[str, str] = {}
-        try:
-            await self._board.accepted(self._client, versions | dict.fromkeys(gone, ""), ENVOY_TIMEOUT)
-        except NotAcceptedError as err:
-            problems["envoy"] = str(err)
+        problems = await self._accepted(versions | dict.fromkeys(gone, ""))
+        refused = broken | {key: text for key, (_, text) in self._refused(versions).items()}
         origins: dict[Origin, str] = {}
-        for (url, name), (version, text) in self._board.refusals(self._client).items():
-            if versions.get((url, name)) == version:
-                problems[name] = text
-                origins |= dict.fromkeys(snapshot.resources[url][name].origins, text)
+        for (url, name), text in refused.items():
+            problems[name] = text
+            origins |= dict.fromkeys(snapshot.resources[url][name].origins, text)
         return problems, origins
+
+    def _encode(self, snapshot: Snapshot) -> tuple[dict[str, dict[str, Encoded]], dict[Key, str]]:
+        """What can be encoded, and what cannot: one bad resource must not keep the others from Envoy."""
+        left = {url: dict(named) for url, named in snapshot.resources.items()}
+        broken: dict[Key, str] = {}
+        while True:
+            try:
+                return self._encoder.encode(Snapshot(resources=left)), broken
+            except EncodeError as err:
+                log.error("not encoded", error=str(err))
+                broken[err.type_url, err.name] = str(err)
+                del left[err.type_url][err.name]
+
+    async def _accepted(self, versions: Mapping[Key, str]) -> dict[str, str]:
+        """Wait for Envoy's word on each; what it refuses does not end the wait for the others."""
+        left = dict(versions)
+        while True:
+            try:
+                await self._board.accepted(self._client, left, ENVOY_TIMEOUT)
+            except NotAcceptedError as err:
+                refused = self._refused(left)
+                if not refused:
+                    return {SILENT: str(err)}
+                left = {key: version for key, version in left.items() if key not in refused}
+            else:
+                return {}
+
+    def _refused(self, versions: Mapping[Key, str]) -> dict[Key, tuple[str, str]]:
+        known = self._board.refusals(self._client)
+        return {key: found for key, found in known.items() if versions.get(key) == found[0]}
 
     async def _release(self, view: NodeView) -> dict[str, str]:
         present = {p.container_id: p.pod.meshed for p in view.pods}

@@ -23,6 +23,11 @@ _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
 class EncodeError(DriverError):
     """A resource that protobuf does not take: unknown field, wrong type. The text names type, resource and field."""
 
+    def __init__(self, message: str, *, type_url: str, name: str) -> None:
+        super().__init__(message)
+        self.type_url = type_url
+        self.name = name
+
 
 class Encoder:
     """Keeps what it encoded for as long as the resource stays in the snapshot."""
@@ -63,5 +68,6 @@ def encode_tree(type_url: str, tree: Mapping[str, Any], name: str = "") -> bytes
         json_format.ParseDict(dict(tree), message)
         anytype.settle(message)
     except (json_format.ParseError, LookupError) as error:
-        raise EncodeError(f"{type_url.rpartition('.')[2]} {name}: {error}") from error
+        text = f"{type_url.rpartition('.')[2]} {name}: {error}"
+        raise EncodeError(text, type_url=type_url, name=name) from error
     return bytes(message.SerializeToString(deterministic=True))

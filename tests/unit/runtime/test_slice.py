@@ -1,0 +1,93 @@
+"""What a node was told, and which of it it must still answer."""
+
+from __future__ import annotations
+
+from meshbuild import CONFIG, attached
+from tandem.base.ids import NodeName, PodUid, SpiffeId
+from tandem.drivers.xds.client_session import Update
+from tandem.ir import wire
+from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
+from tandem.runtime.slice import Slice
+
+NODE = Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",))
+
+
+def update(cls: type, *, nonce: str = "1", removed: tuple[str, ...] = (), **values: wire.Value | bytes) -> Update:
+    encoded = {n: ("v", v if isinstance(v, bytes) else wire.encode(v)) for n, v in values.items()}
+    return Update(type_url=wire.URLS[cls], resources=encoded, removed=removed, nonce=nonce)
+
+
+def pod(uid: str, name: str = "web-0", namespace: str = "shop") -> LocalPod:
+    return LocalPod(
+        uid=PodUid(uid), namespace=namespace, name=name, service_account="s", identity=SpiffeId("spiffe://x")
+    )
+
+
+def told() -> Slice:
+    made = Slice("n1")
+    made.take(update(MeshConfig, mesh=CONFIG))
+    made.take(update(Node, n1=NODE))
+    return made
+
+
+def test_there_is_no_view_before_node_prefix_and_configuration_are_known() -> None:
+    made = Slice("n1")
+    assert made.view(()) is None
+    made.take(update(MeshConfig, mesh=CONFIG))
+    made.take(update(Node, n1=Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=())))
+    assert made.node is None
+    assert made.view(()) is None
+    made.take(update(Node, n1=NODE))
+    assert made.view(()) is not None
+
+
+def test_updates_add_replace_and_remove() -> None:
+    made = told()
+    web = Service(namespace="shop", name="web", cluster_ips=("10.96.0.1",), ports=())
+    made.take(update(Service, web=web, db=web))
+    made.take(update(Service, removed=("db", "never")))
+    view = made.view(())
+    assert view is not None
+    assert view.services == {"web": web}
+
+
+def test_a_view_does_not_change_with_later_updates() -> None:
+    made = told()
+    view = made.view(())
+    made.take(update(Node, n2=NODE))
+    assert view is not None
+    assert set(view.nodes) == {"n1"}
+
+
+def test_pods_of_a_view_are_in_order_whatever_order_they_came_in() -> None:
+    a, b = attached("a", "10.244.0.2"), attached("b", "10.244.0.3")
+    made = told()
+    assert made.view([b, a]) == made.view([a, b])
+
+
+def test_a_pod_is_found_by_uid_and_by_name_unless_two_share_it() -> None:
+    made = told()
+    made.take(update(LocalPod, u1=pod("u1"), u3=pod("u3", namespace="other")))
+    assert made.pod("u1") == pod("u1")
+    assert made.pod_named("shop", "web-0") == pod("u1")
+    made.take(update(LocalPod, u2=pod("u2")))
+    assert made.pod_named("shop", "web-0") is None
+    assert made.pod("u9") is None
+
+
+def test_each_update_is_due_once_and_not_before_its_view() -> None:
+    made = told()
+    assert made.number == 2
+    assert [p.view for p in made.due(1)] == [1]
+    assert [p.view for p in made.due(5)] == [2]
+    assert made.due(5) == []
+
+
+def test_what_cannot_be_read_is_told_and_what_was_before_stays_in_force() -> None:
+    made = told()
+    made.due(made.number)
+    made.take(update(Node, n1=b'{"name": 7}', n2=NODE))
+    (pending,) = made.due(made.number)
+    assert set(pending.values) == {"n2"}
+    assert "cannot read it" in pending.broken["n1"]
+    assert made.node == NODE

@@ -1,0 +1,66 @@
+"""Names behind addresses, pods, routes and refusals."""
+
+from __future__ import annotations
+
+import msgspec
+
+from meshbuild import PEER_AUTH, RULE, attached, endpoint, endpoints, identity, service, strict, view
+from tandem.ir.fabric import AppProtocol, Endpoint
+from tandem.ir.mesh import Backend, Forward, Route, RouteTable
+from tandem.observe.flow import Party
+from tandem.runtime.whois import Whois
+
+A = attached("a", "10.244.0.2", mtls=strict(8080))
+PLAIN = attached("p", "10.244.0.3", meshed=False)
+WEB = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP))
+FAR = Endpoint(address="10.244.1.9", ports=(("http", 80),), pod_name="far-0", identity=identity("far"))
+OUTSIDE = Endpoint(address="203.0.113.9", ports=(("http", 80),))
+ROUTE = Route(name="shop/v/0", matches=(), action=Forward(backends=(Backend(namespace="s", service="w"),)), origin=RULE)
+
+
+def whois() -> Whois:
+    table = RouteTable(namespace="shop", service="web", routes=(ROUTE,))
+    return Whois(view(A, PLAIN, WEB, endpoints("web", endpoint(A, http=80), FAR, OUTSIDE), table))
+
+
+def test_a_pod_of_this_node_has_all_its_names() -> None:
+    found = Party(address="10.244.0.2", namespace="shop", pod="a", identity=identity("a"))
+    assert whois().party("10.244.0.2") == whois().pod("uid-a") == found
+
+
+def test_a_pod_outside_the_mesh_has_no_identity() -> None:
+    assert whois().party("10.244.0.3") == Party(address="10.244.0.3", namespace="shop", pod="p")
+
+
+def test_a_pod_of_another_node_is_known_by_its_endpoint() -> None:
+    found = Party(address="10.244.1.9", namespace="shop", pod="far-0", identity=identity("far"))
+    assert whois().party("10.244.1.9") == found
+
+
+def test_an_endpoint_that_is_no_pod_is_in_no_namespace() -> None:
+    assert whois().party("203.0.113.9") == Party(address="203.0.113.9")
+
+
+def test_a_services_address_is_the_service() -> None:
+    assert whois().party("10.96.0.1") == Party(address="10.96.0.1", service="shop/web")
+
+
+def test_any_other_address_is_just_that() -> None:
+    assert whois().party("8.8.8.8") == Party(address="8.8.8.8")
+    assert whois().pod("uid-gone") == Party()
+
+
+def test_each_address_of_a_pod_leads_to_it() -> None:
+    two = msgspec.structs.replace(A, addresses=("10.244.0.2", "fd00::2"))
+    assert Whois(view(two)).party("fd00::2") == msgspec.structs.replace(whois().pod("uid-a"), address="fd00::2")
+
+
+def test_a_route_leads_to_its_manifest() -> None:
+    assert whois().route("shop/v/0") == RULE
+    assert whois().route("") is None
+
+
+def test_a_refusal_leads_to_the_peerauthentication_of_that_port() -> None:
+    assert whois().refused("uid-a", 8080) == PEER_AUTH
+    assert whois().refused("uid-a", 80) is None
+    assert whois().refused("uid-gone", 80) is None
