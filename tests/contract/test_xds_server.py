@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -119,19 +121,40 @@ def test_the_answer_may_come_later_and_names_what_is_refused(tmp_path: Path) -> 
     play(tmp_path, scene)
 
 
+@asynccontextmanager
+async def child(socket: Path, **versions: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A server in a process of its own, told to end afterwards; its acknowledgements as lines."""
+    script = str(Path(__file__).with_name("xdschild.py"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, script, str(socket), json.dumps(versions), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def acknowledged(lines: asyncio.StreamReader, **versions: str) -> None:
+    async with asyncio.timeout(20):
+        async for line in lines:  # log lines come the same way
+            if line.startswith(b"{") and json.loads(line) == versions:
+                return
+    raise AssertionError("the server ended before it was acknowledged")
+
+
 def test_a_reconnect_sends_only_what_differs_and_removals(tmp_path: Path) -> None:
     async def scene(socket: Path) -> None:
         agent = Agent(socket)
         async with running(agent.client):
-            async with serving(socket) as server:
-                server.publish("n1", {POD: want(same="1", changes="1", goes="1"), SET: {}})
+            async with child(socket, same="1", changes="1", goes="1") as lines:
                 await agent.next_named()
-                await server.accepted("n1", {(POD, "same"): "1"}, 20)
-            async with serving(socket) as server:
-                server.publish("n1", {POD: want(same="1", changes="2"), SET: {}})
+                await acknowledged(lines, same="1", changes="1", goes="1")
+            async with child(socket, same="1", changes="2") as lines:
                 update = await agent.next_named()
                 assert (set(update.resources), update.removed) == ({"changes"}, ("goes",))
-                await server.accepted("n1", {(POD, "same"): "1", (POD, "changes"): "2", (POD, "goes"): ""}, 20)
+                await acknowledged(lines, same="1", changes="2")
 
     play(tmp_path, scene)
 
@@ -140,11 +163,9 @@ def test_what_was_not_acknowledged_is_removed_after_a_reconnect_if_it_is_gone(tm
     async def scene(socket: Path) -> None:
         agent = Agent(socket, answers=False)
         async with running(agent.client):
-            async with serving(socket) as server:
-                server.publish("n1", {POD: want(a="1", b="1"), SET: {}})
+            async with child(socket, a="1", b="1"):
                 await agent.next_named()
-            async with serving(socket) as server:
-                server.publish("n1", {POD: want(a="1"), SET: {}})
+            async with child(socket, a="1"):
                 update = await agent.next_named()
                 assert (set(update.resources), update.removed) == ({"a"}, ("b",))
 

@@ -1,0 +1,33 @@
+"""A server process of its own, as control is for an agent: `python xdschild.py SOCKET '{"name": "version"}'`.
+
+Prints one JSON line for each acknowledgement; ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+from tandem.drivers.xds.messages import Encoded
+from tandem.drivers.xds.server import XdsServer
+
+POD, SET = "t/Pod", "t/Set"
+
+
+async def main() -> None:
+    server = XdsServer(Path(sys.argv[1]), (SET, POD))
+    versions = json.loads(sys.argv[2])
+    server.publish("n1", {POD: {n: Encoded(n, v, f"{n}={v}".encode()) for n, v in versions.items()}, SET: {}})
+    server.on_ack = lambda _, url, __: print(json.dumps(dict(server.accepted_versions("n1", url))), flush=True)  # noqa: T201 - that is its purpose
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    await server.start()
+    await told.wait()
+    await server.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
