@@ -1,6 +1,6 @@
 """`python -m tandem.apps.control`: the embedded API server and control, one process.
 
-In: `--run-dir DIR --api-port N`. Out: a kubeconfig, an API on loopback, a socket for the agents; until SIGTERM.
+In: `--run-dir DIR --api-port N`, the pods' addresses. Out: a kubeconfig, an API on loopback, a socket for the agents; until SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
 from tandem.base.secret import Secret
+from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
@@ -38,10 +39,11 @@ from tandem.workloads.logs import read_logs
 class Server:
     """API server first, then control as its first client."""
 
-    def __init__(self, run_dir: RunDir, port: int, node_address: str) -> None:
+    def __init__(self, run_dir: RunDir, port: int, node_address: str, pods: PodNetwork) -> None:
         self._dir = run_dir
         self._port = port
         self._node_address = node_address
+        self._pods = pods
         self._clock = SystemClock()
         self._control: Control | None = None
 
@@ -77,7 +79,7 @@ class Server:
         self._control = Control(client, server, authority, options=options, clock=self._clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
-            tasks.create_task(ClusterLoop(client, self._control.informer.world).run())
+            tasks.create_task(ClusterLoop(client, self._control.informer.world, pods=self._pods).run())
 
     def _advise(self, raw: RawObject) -> list[str]:
         return self._control.advise(raw) if self._control is not None else []
@@ -100,8 +102,11 @@ def main() -> None:
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--api-port", type=int, default=6443)
     parser.add_argument("--node-address", default="", help="listen here too, for nodes in namespaces of their own")
+    parser.add_argument("--pod-cidr", default=POD_NETWORK, help="the addresses of all pods")
+    parser.add_argument("--node-prefix", type=int, default=NODE_PREFIX, help="length of a node's share of them")
     arguments = parser.parse_args()
-    until_told(Server(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address).run)
+    pods = PodNetwork(arguments.pod_cidr, arguments.node_prefix)
+    until_told(Server(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address, pods).run)
 
 
 if __name__ == "__main__":

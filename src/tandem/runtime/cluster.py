@@ -19,7 +19,7 @@ from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
-from tandem.cluster.nodes import assign_pod_cidrs
+from tandem.cluster.nodes import DEFAULT, PodNetwork, assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
@@ -119,10 +119,10 @@ def _caught_up(shown: Object | None, write: _Written) -> bool:
     return int(shown.metadata.resource_version) >= write.version
 
 
-def control(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
+def control(world: World, *, seed: str, now: float, pods: PodNetwork = DEFAULT) -> tuple[Write, ...]:
     """Every controller's writes, in the order in which they should be made."""
     return (
-        *assign_pod_cidrs(world),
+        *assign_pod_cidrs(world, pods),
         *deploy(world, seed=seed, now=now),
         *schedule(world, now=now),
         *publish_endpoints(world),
@@ -132,9 +132,12 @@ def control(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
 class ClusterLoop:
     """Runs the controllers."""
 
-    def __init__(self, client: Writer, worlds: Cell[World], *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, client: Writer, worlds: Cell[World], *, pods: PodNetwork = DEFAULT, clock: Clock | None = None
+    ) -> None:
         self._client = client
         self._worlds = worlds
+        self._pods = pods
         self._clock = clock or SystemClock()
         self._memory = Memory()
         self._slots = asyncio.Semaphore(_PARALLEL)
@@ -155,7 +158,7 @@ class ClusterLoop:
         """Write until nothing is left to do; False if the API refused something that is worth another try."""
         for _ in range(_ROUNDS):
             world = self._memory.over(self._worlds.value, self._clock.monotonic())
-            writes = control(world, seed=secrets.token_hex(8), now=self._clock.now())
+            writes = control(world, seed=secrets.token_hex(8), now=self._clock.now(), pods=self._pods)
             if not writes:
                 return True
             if not await self._apply(writes, world):

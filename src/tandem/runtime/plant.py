@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tandem.base.paths import RunDir
+from tandem.cluster.nodes import DEFAULT, PodNetwork
 from tandem.runtime import underlay
 from tandem.runtime.supervisor import Task
 from tandem.runtime.underlay import NodeSeat
@@ -34,12 +35,14 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"node-{i}" for i in range(1, count + 1))
 
 
-def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int) -> tuple[Task, ...]:
+def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, pods: PodNetwork = DEFAULT) -> tuple[Task, ...]:
     """API server with control, then agent and runtime of each node."""
     places = tuple(seats)
     apart = any(seat.netns for seat in places)  # nodes in namespaces of their own reach the API over the underlay
     reach = ("--node-address", underlay.GATEWAY) if apart else ()
-    made = [Task(role="control", arguments=("--api-port", str(api_port), *reach), log=run_dir.control_log.name)]
+    shares = ("--pod-cidr", pods.cidr, "--node-prefix", str(pods.node_prefix))
+    control = ("--api-port", str(api_port), *reach, *shares)
+    made = [Task(role="control", arguments=control, log=run_dir.control_log.name)]
     kubeconfig = run_dir.node_kubeconfig if apart else run_dir.kubeconfig
     for seat in places:
         node = run_dir.node(seat.name).root.relative_to(run_dir.root)

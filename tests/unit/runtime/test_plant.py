@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tandem.base.paths import RunDir
+from tandem.cluster.nodes import PodNetwork
 from tandem.runtime import underlay
 from tandem.runtime.plant import PortInUseError, check_port, node_names, tasks, unready
 from tandem.runtime.underlay import NodeSeat
@@ -56,7 +57,7 @@ def test_nodes_in_namespaces_of_their_own_reach_the_api_over_the_underlay() -> N
     run_dir = RunDir(Path("/run/tandem"))
     seats = underlay.seats(node_names(2))
     control, _, runtime, *_ = tasks(run_dir, seats, api_port=7443)
-    assert control.arguments[2:] == ("--node-address", underlay.GATEWAY)
+    assert control.arguments[2:4] == ("--node-address", underlay.GATEWAY)
     assert str(run_dir.node_kubeconfig) in runtime.arguments
 
 
@@ -131,3 +132,8 @@ def test_objects_and_deployments_are_waited_for() -> None:
         "VirtualService n/v is not programmed: wait",
         "Deployment n/d has 1 of 2 replicas ready",
     ]
+
+
+def test_control_learns_how_the_pods_addresses_are_shared_out() -> None:
+    control, *_ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, pods=PodNetwork("10.9.0.0/24", 29))
+    assert control.arguments[-4:] == ("--pod-cidr", "10.9.0.0/24", "--node-prefix", "29")

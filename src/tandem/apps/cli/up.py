@@ -13,6 +13,7 @@ import typer
 
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
+from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
 from tandem.runtime import plant, preflight, teardown, underlay
@@ -34,6 +35,10 @@ def up(
     ] = False,
     wait: Annotated[float, typer.Option("--wait", help="How long it may take to get ready.", metavar="SECONDS")] = 60.0,
     api_port: Annotated[int, typer.Option("--api-port", help="Loopback port of the API server.")] = 6443,
+    pod_cidr: Annotated[str, typer.Option("--pod-cidr", help="The addresses of all pods.")] = POD_NETWORK,
+    node_prefix: Annotated[
+        int, typer.Option("--node-prefix", help="Length of a node's share of --pod-cidr; 29 has room for 5 pods.")
+    ] = NODE_PREFIX,
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
 ) -> int:
     """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
@@ -45,10 +50,15 @@ def up(
     started = time.monotonic()
     run_dir = RunDir.default()
     objects = _load(files or [])
+    pods = _pod_network(pod_cidr, node_prefix)
     _check(run_dir, api_port)
     say = _Teller(quiet=output == "json")
-    _start(run_dir, nodes, api_port, say)
+    _prepare(run_dir, say)
     try:
+        seats = _seats(run_dir, nodes)
+        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, pods=pods))
+        spawn(run_dir)
+        say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
         reasons = asyncio.run(_bring_up(run_dir, objects, nodes=nodes, deadline=started + wait, say=say))
     except (Exception, KeyboardInterrupt):
         _take_down(run_dir, say)
@@ -111,22 +121,31 @@ def _check(run_dir: RunDir, api_port: int) -> None:
         raise CommandError(str(err)) from err
 
 
-def _start(run_dir: RunDir, nodes: int, api_port: int, say: _Teller) -> None:
+def _pod_network(cidr: str, node_prefix: int) -> PodNetwork:
+    try:
+        return PodNetwork(cidr, node_prefix)
+    except ValueError as err:
+        raise CommandError(f"--pod-cidr, --node-prefix: {err}", status=2) from err
+
+
+def _prepare(run_dir: RunDir, say: _Teller) -> None:
     if run_dir.root.exists():
         say.line(f"{run_dir.root} is left over from an earlier run: cleaning up first")
         for _ in teardown.down(run_dir):
             pass
+    run_dir.root.mkdir(mode=0o700, parents=True)
+
+
+def _seats(run_dir: RunDir, nodes: int) -> tuple[underlay.NodeSeat, ...]:
+    """Where the nodes live, made ready for them."""
     names = plant.node_names(nodes)
     seats = underlay.seats(names) if nodes > 1 else (underlay.NodeSeat(name=names[0], netns="", address=""),)
-    run_dir.root.mkdir(mode=0o700, parents=True)
     for name in names:
         run_dir.node(name).root.mkdir(mode=0o700, parents=True)
         install_cni(run_dir.node(name))
     if nodes > 1:
         underlay.build(seats, run_dir.root)
-    write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port))
-    spawn(run_dir)
-    say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
+    return seats
 
 
 async def _bring_up(
