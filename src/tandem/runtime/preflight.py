@@ -57,9 +57,10 @@ def _kernel() -> list[str]:
     )
     if tried.returncode == 0:
         return []
-    return [line for line in tried.stdout.splitlines() if line] or [
-        f"the kernel check failed: {tried.stderr.strip().splitlines()[-1:] or tried.returncode}"
-    ]
+    if lines := [line for line in tried.stdout.splitlines() if line]:
+        return lines
+    said = tried.stderr.strip().splitlines()
+    return [f"the kernel check failed: {said[-1] if said else f'status {tried.returncode}'}"]
 
 
 def _probe() -> list[str]:

@@ -6,6 +6,7 @@ With one node nothing is made: the node is the machine itself, as on a real clus
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -20,6 +21,7 @@ NETWORK: Final = IPv4Network("198.18.116.0/24")
 GATEWAY: Final = str(next(NETWORK.hosts()))
 """This machine's own address on the underlay: the nodes' way out, and to the API server."""
 BRIDGE: Final = "tandem-ul"
+_LINK: Final = "tdul"
 _TABLE: Final = "tandem-underlay"
 _NETNS: Final = Path("/run/netns")
 _FORWARD: Final = Path("/proc/sys/net/ipv4/ip_forward")
@@ -63,7 +65,7 @@ def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
         f"link set {BRIDGE} up",
     )
     for number, node in enumerate(nodes):
-        link = f"tdul{number}"
+        link = f"{_LINK}{number}"
         namespace = Path(node.netns).name
         _run(["ip", "netns", "add", namespace])
         _ip(
@@ -92,13 +94,17 @@ def remove(run_dir: Path) -> list[str]:
         _FORWARD.write_text(before.read_text(encoding="ascii"), encoding="ascii")
     if _quiet(["nft", "delete", "table", "ip", _TABLE]):
         removed.append(f"table ip {_TABLE}")
-    if _quiet(["ip", "link", "delete", BRIDGE]):
-        removed.append(f"link {BRIDGE}")
+    # A namespace takes its links with it, but some time after it was deleted: they are removed before.
+    removed += [f"link {link}" for link in (BRIDGE, *_links()) if _quiet(["ip", "link", "delete", link])]
     return removed + [f"namespace {p.name}" for p in _spaces() if _quiet(["ip", "netns", "delete", p.name])]
 
 
 def _spaces() -> list[Path]:
     return sorted(_NETNS.glob(f"{NETNS_PREFIX}node-*")) if _NETNS.is_dir() else []
+
+
+def _links() -> list[str]:
+    return sorted(name for _, name in socket.if_nameindex() if name.startswith(_LINK))
 
 
 def _ip(*commands: str, namespace: str = "") -> None:

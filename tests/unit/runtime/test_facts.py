@@ -1,0 +1,150 @@
+"""What a node reports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from meshbuild import attached, view
+from tandem.base.clock import FixedClock
+from tandem.base.problems import DriverError
+from tandem.ir.node import NodeView
+from tandem.observe.flow import Flow, Party, Verdict
+from tandem.runtime import facts
+from tandem.runtime.facts import Facts
+from tandem.runtime.reports import Report
+
+A = attached("a", "10.244.0.2")
+
+
+class Lab:
+    """Facts of a node whose view can be changed, and the reports that it sent."""
+
+    def __init__(self, first: NodeView | None = None) -> None:
+        self.view = first
+        self.reports: list[Report] = []
+        self.facts = Facts("n1", lambda: self.view, self._take, FixedClock())
+
+    def _take(self, data: bytes) -> None:
+        self.reports.append(msgspec.json.decode(data, type=Report))
+
+    def flows(self) -> list[Flow]:
+        return [f for r in self.reports for f in r.flows]
+
+    async def run_for(self, coroutine: Any, seconds: float = 0.05) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(coroutine)
+            await asyncio.sleep(seconds)
+            task.cancel()
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "FLUSH_SECONDS", 0.005)
+    monkeypatch.setattr(facts, "STATUS_SECONDS", 0.005)
+
+
+def message(count: int = 1) -> Any:
+    from envoy.service.accesslog.v3 import als_pb2
+
+    made = als_pb2.StreamAccessLogsMessage()
+    for _ in range(count):
+        entry = made.http_logs.log_entry.add()
+        entry.request.path = "/v1"
+        entry.response.response_code.value = 200
+    return made
+
+
+def test_an_access_log_becomes_flows_with_names() -> None:
+    lab = Lab(view(A))
+    lab.facts.on_access_log("source|uid-a", message())
+    asyncio.run(lab.run_for(lab.facts._flush()))
+    (flow,) = lab.flows()
+    assert (flow.source.pod, flow.source.namespace, flow.node) == ("a", "shop", "n1")
+    assert flow.verdict is Verdict.ALLOWED
+
+
+def test_a_log_before_the_first_view_is_dropped() -> None:
+    """Nobody could be named in it."""
+    lab = Lab()
+    lab.facts.on_access_log("source|uid-a", message())
+    asyncio.run(lab.run_for(lab.facts._flush()))
+    assert lab.reports == []
+
+
+def test_names_are_those_of_the_newest_view() -> None:
+    lab = Lab(view())
+    assert lab.facts._party("10.244.0.2") == Party(address="10.244.0.2")
+    lab.view = view(A)
+    assert lab.facts._party("10.244.0.2").pod == "a"
+
+
+def test_a_flood_travels_in_bounded_batches_and_loses_the_oldest() -> None:
+    lab = Lab(view(A))
+    lab.facts.on_access_log("source|uid-a", message(10_500))
+    asyncio.run(lab.run_for(lab.facts._flush(), 0.2))
+    assert max(len(r.flows) for r in lab.reports) == facts.LARGEST_BATCH
+    assert len(lab.flows()) == 10_000
+
+
+def test_status_travels_only_when_it_changed() -> None:
+    lab = Lab()
+    told: list[dict[str, Any]] = [{"pid": 1}, {"pid": 1}, {"pid": 2, "envoy": {"ready": True}}]
+    statuses, last = iter(told), dict[str, Any]()
+
+    async def status() -> Mapping[str, Any]:
+        last.update(next(statuses, {}))
+        return dict(last)
+
+    asyncio.run(lab.run_for(lab.facts._tell_status(status)))
+    assert [r.status for r in lab.reports] == [{"pid": 1}, {"pid": 2, "envoy": {"ready": True}}]
+
+
+def test_changes_are_compared_from_the_first_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[NodeView, NodeView]] = []
+
+    def ended(before: NodeView, now: NodeView) -> int:
+        seen.append((before, now))
+        return 1
+
+    monkeypatch.setattr(facts, "end_denied", ended)
+    lab, b = Lab(), attached("b", "10.244.0.3")
+    lab.facts.on_policy_change(view(A, b), view(A))
+    lab.facts.on_policy_change(view(A), view())
+    asyncio.run(lab.run_for(lab.facts._end_denied()))
+    assert seen == [(view(A, b), view())]
+
+
+def test_the_first_view_and_one_that_changes_no_verdict_end_nothing() -> None:
+    lab = Lab()
+    lab.facts.on_policy_change(None, view(A))
+    lab.facts.on_policy_change(view(A), view(A))
+    assert lab.facts._changes.empty()
+
+
+def test_a_kernel_that_refuses_to_end_connections_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def refuse(_before: NodeView, _now: NodeView) -> int:
+        calls.append(1)
+        raise DriverError("no conntrack")
+
+    monkeypatch.setattr(facts, "end_denied", refuse)
+    lab = Lab()
+
+    async def scene() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(lab.facts._end_denied())
+            for number in (1, 2):
+                lab.facts.on_policy_change(view(A), view())
+                async with asyncio.timeout(10):
+                    while len(calls) < number:  # noqa: ASYNC110 - a thread tells nobody
+                        await asyncio.sleep(0.001)
+            task.cancel()
+
+    asyncio.run(scene())
+    assert len(calls) == 2

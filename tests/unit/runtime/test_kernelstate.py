@@ -1,0 +1,61 @@
+"""The kernel before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alone import alone
+from tandem.runtime.kernelstate import difference
+
+
+def test_equal_pictures_do_not_differ() -> None:
+    assert difference({"links": ("lo",)}, {"links": ("lo",)}) == []
+
+
+def test_what_came_and_what_went_is_told_by_topic() -> None:
+    before = {"links": ("eth0", "lo"), "tables": ()}
+    after = {"links": ("lo", "td1"), "tables": ("table inet tandem",)}
+    assert difference(before, after) == ["+ links: td1", "- links: eth0", "+ tables: table inet tandem"]
+
+
+def _changes(run_dir: str) -> list[str]:
+    import subprocess
+    from pathlib import Path
+
+    from tandem.runtime.kernelstate import difference, picture
+
+    before = picture(Path(run_dir))
+    for command in (
+        "ip link add td1 type bridge",
+        "ip address add 10.9.0.1/32 dev td1",
+        "ip link set td1 up",
+        "ip route add 10.9.1.0/24 dev td1",
+        "ip rule add fwmark 7 lookup 116",
+        "nft add table inet tandem",
+        "sysctl -qw net.ipv4.ip_forward=1",
+        "ip netns add tandem-x",
+    ):
+        subprocess.run(command.split(), check=True)
+    Path(run_dir, "kubeconfig").touch()
+    return difference(before, picture(Path(run_dir)))
+
+
+@pytest.mark.root
+def test_every_kind_of_trace_that_we_could_leave_is_seen(tmp_path: Path) -> None:
+    found = alone(_changes, str(tmp_path))
+    topics = {line.split(":")[0] for line in found}
+    assert {
+        "+ links",
+        "+ addresses",
+        "+ routes",
+        "+ rules",
+        "+ tables",
+        "+ namespaces",
+        "+ sysctls",
+        "- sysctls",
+        "+ files",
+        "+ mounts",
+    } <= topics
+    assert "+ tables: table inet tandem" in found

@@ -1,0 +1,64 @@
+"""What a machine must offer, told before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+
+import pytest
+
+from tandem.runtime import preflight
+
+
+@pytest.mark.root
+def test_this_machine_has_everything() -> None:
+    assert preflight.missing() == []
+
+
+def test_another_system_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    assert preflight.missing() == ["Linux is needed, this is Darwin: run it in a Linux machine or virtual machine"]
+
+
+def test_without_root_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert preflight.missing() == ["root is needed (namespaces, nftables): run with sudo"]
+
+
+def test_every_missing_thing_has_a_line_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(preflight, "envoy", lambda: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda _name: None)
+    lines = preflight.missing()
+    assert "the program catatonit is missing: apt-get install catatonit" in lines
+    assert lines[-2].startswith("Envoy is missing: pip install")
+    assert lines[-1] == "libnftables is missing: apt-get install libnftables1"
+    assert len(lines) == len(preflight.PROGRAMS) + 2
+
+
+def test_a_kernel_that_lacks_something_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    said = subprocess.CompletedProcess([], 1, stdout="nftables in this kernel lacks NAT (x): no\n", stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
+    assert preflight.missing() == ["nftables in this kernel lacks NAT (x): no"]
+
+
+def test_a_check_that_dies_is_told_with_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = subprocess.CompletedProcess([], -11, stdout="", stderr="Traceback\nOSError: no memory\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
+    assert preflight._kernel() == ["the kernel check failed: OSError: no memory"]
+
+
+def test_a_check_that_dies_without_a_word_is_told_with_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = subprocess.CompletedProcess([], -11, stdout="", stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said)
+    assert preflight._kernel() == ["the kernel check failed: status -11"]
+
+
+def test_the_envoy_beside_the_interpreter_comes_first() -> None:
+    found = preflight.envoy()
+    assert found is not None
+    assert found.endswith("/envoy")
