@@ -1,0 +1,228 @@
+"""Writes docs/reference/json.md from the models behind `-o json`; `--check` only says whether it is current.
+
+Field names, types and presence come from the Structs; a field's meaning is the string below it in the source. What has
+no Struct (the status, which is put together from several models, and the answers of `up` and `down`) is described here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import fields as dataclass_fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.drivers.envoy.port import ProxyStatus
+from tandem.observe.flow import Flow, Http, Party
+from tandem.views.explain import Explanation, Line, Way
+from tandem.views.health import ObjectState
+
+TARGET: Final = Path(__file__).parents[1] / "docs" / "reference" / "json.md"
+STRUCTS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
+    ("flows", (Flow, Party, Http)),
+    ("explain", (Explanation, Way, Line)),
+    ("Everywhere", (Origin,)),
+)
+PROSE: Final[dict[str, str]] = {
+    "flows": '`tandem flows -o json` prints one object `{"flows": [Flow, …]}`, oldest first; with `--follow` '
+    "one Flow a line.",
+    "explain": "`tandem explain … -o json` prints one Explanation. Exit status 0 if `allowed`, else 1.",
+    "Everywhere": "The manifest, and the place in it, that something came from.",
+}
+MEANINGS: Final[dict[str, str]] = {
+    "Flow.time": "Seconds since 1970.",
+    "Flow.node": "The node that reported it.",
+    "Flow.verdict": "`error`: allowed, but it failed (no endpoint, timeout, an answer of the proxy).",
+    "Flow.layer": "Which layer decided: L4 the kernel or mTLS, L7 the proxy.",
+    "Flow.source": "Who.",
+    "Flow.destination": "Whom.",
+    "Flow.tls": "The proxy saw mutual TLS on this connection.",
+    "Flow.http": "Of requests only.",
+    "Party.port": "Absent where there is none (ICMP).",
+    "Party.identity": "SPIFFE id; in kernel flows, the one that the address belongs to.",
+    "Http.code": "Status of the answer.",
+    "Explanation.summary": "One sentence for people; not stable.",
+    "Explanation.source": "FROM as it was found.",
+    "Explanation.destination": "TO as it was found, with the port.",
+    "Explanation.route": "The steps that chose the backends.",
+    "Explanation.ways": "One for each endpoint that could be chosen.",
+    "Explanation.decided_by": "The rules that deny; empty if allowed.",
+    "Way.decided_by": "The rules that deny this way.",
+    "Way.steps": "Every rule on the way, in the order of judging.",
+    "Line.layer": "`L7 route`, `egress policy`, `ingress policy` or `mTLS`.",
+    "Line.effect": "What the step did: `allows`, `isolates`, `default allow`, `default deny`, `route`, …",
+    "Line.text": "For people; not stable.",
+    "Line.rule": "The rule that the step is about.",
+    "Origin.kind": "Kind of the object.",
+    "Origin.path": "Field path inside the object, such as `spec.ingress[0]`.",
+    "Origin.source": "`file:line`, where the object was applied from a file by `tandem`.",
+    "ProxyStatus.pid": "0: not running.",
+    "ProxyStatus.restarts": "Since the agent started.",
+    "ObjectState.programmed": "In force on every node and proxy that it concerns.",
+    "ObjectState.message": "Why not.",
+}
+"""What the source says in the docstring of the whole, or does not need to say."""
+
+STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "nodes[]": {
+        "name": ("string", ""),
+        "address": ("string", "Under which other nodes reach it."),
+        "podCIDR": ("string", "Where its pods' addresses come from."),
+        "ready": ("boolean", "Runtime, agent and Envoy are up, and nothing was refused."),
+        "agent": ("{connected, pid}", "The agent's connection to control, and its process."),
+        "envoy": ("ProxyStatus", "The node's Envoy."),
+        "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
+        "certificates": ("list of {identity, notAfter}", "What the node holds."),
+        "problems": ("list of string", "What the node could not put in force, and why."),
+        "pods": ("integer", "Pods bound to it that have not finished."),
+    },
+    "pods[]": {
+        "namespace": ("string", ""),
+        "name": ("string", ""),
+        "node": ("string", "Empty: not scheduled yet."),
+        "address": ("string", ""),
+        "phase": ("string", "As in the API, or `Terminating`."),
+        "ready": ("boolean", ""),
+        "message": ("string", "Why it is not ready, where that is known."),
+        "mesh": ("boolean", "In the mesh or not."),
+        "identity": ("string", "SPIFFE id; empty outside the mesh."),
+    },
+    "deployments[]": {
+        "namespace": ("string", ""),
+        "name": ("string", ""),
+        "wanted": ("integer", "Replicas asked for."),
+        "ready": ("integer", "Replicas of the newest template that are ready."),
+    },
+    "problems[]": {
+        "severity": ("`error` or `warning`", ""),
+        "code": ("string", "A reason of [conditions](conditions.md)."),
+        "text": ("string", "For people; not stable."),
+        "origin": ("Origin", "Where; `namespace` and `path` are always there."),
+    },
+}
+"""Section -> key -> type and meaning. `tests/unit/docs/test_json.py` holds it against the view."""
+
+HEAD: Final = """\
+# JSON forms
+
+Written by `tools/make_json_reference.py` from the models; do not edit.
+
+These forms are stable: fields are added, and neither removed nor given another meaning, without a line in the
+changelog. Readers should ignore fields that they do not know. Texts for people may change. Fields marked "may be
+absent" are left out when they are empty, 0 or false.
+
+Objects of the API (`tandem get -o json`) have the forms of Kubernetes, Istio and the Gateway API. `tandem apply` and
+`tandem delete` print one line per object and have no JSON form.
+"""
+UP_DOWN: Final = """\
+## up and down
+
+`tandem up … -o json` prints, when it is ready or the time is over:
+
+| field | type | meaning |
+|---|---|---|
+| `ready` | boolean | Everything is ready and in force; otherwise the exit status is 1. |
+| `reasons` | list of string | What was still to wait for. |
+| `seconds` | number | From start to this answer. |
+
+`tandem down -o json` prints:
+
+| field | type | meaning |
+|---|---|---|
+| `done` | list of string | What was stopped and removed. |
+| `left` | list of string | What could not be removed; then the exit status is 1. |
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEAD, _status()]
+    for title, structs in STRUCTS:
+        parts.append(f"## {title}\n\n{PROSE[title]}\n")
+        parts += [_struct(s) for s in structs]
+    return "\n".join([*parts, UP_DOWN])
+
+
+def _status() -> str:
+    sections = ", ".join(f"`{name.removesuffix('[]')}`" for name in (*STATUS, "objects"))
+    lines = ["## status", "", f"`tandem status -o json` prints one object with the lists {sections}.", ""]
+    for name, keys in STATUS.items():
+        lines += [f"### {name}", "", "| field | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{key}` | {kind} | {meaning} |" for key, (kind, meaning) in keys.items()]
+        lines.append("")
+    return "\n".join(lines) + "\n" + _struct(ProxyStatus) + "\n" + _struct(ObjectState, "objects[]")
+
+
+def _struct(struct: type, title: str = "") -> str:
+    hints = get_type_hints(struct)
+    meanings = _meanings(struct)
+    lines = [
+        f"### {title or struct.__name__}",
+        "",
+        (inspect.getdoc(struct) or "").split("\n\n")[0].replace("\n", " "),
+        "",
+    ]
+    lines += ["| field | type | meaning |", "|---|---|---|"]
+    for name, absent in _fields(struct):
+        meaning = " ".join(filter(None, (meanings.get(name, ""), "May be absent." if absent else "")))
+        lines.append(f"| `{name}` | {_type(hints[name])} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _fields(struct: type) -> Iterator[tuple[str, bool]]:
+    """Each field with whether it may be absent from the JSON."""
+    if issubclass(struct, msgspec.Struct):
+        for field in msgspec.structs.fields(struct):
+            yield field.encode_name, not field.required and struct.__struct_config__.omit_defaults
+        return
+    for plain in dataclass_fields(struct):
+        yield plain.name, False
+
+
+def _meanings(struct: type) -> Mapping[str, str]:
+    """The string under each field in the source, else what MEANINGS says."""
+    body = next(n for n in ast.parse(textwrap.dedent(inspect.getsource(struct))).body if isinstance(n, ast.ClassDef))
+    found = {k.partition(".")[2]: v for k, v in MEANINGS.items() if k.startswith(f"{struct.__name__}.")}
+    for before, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(after, ast.Expr):
+            text = ast.literal_eval(after.value)
+            found[before.target.id] = " ".join(inspect.cleandoc(text).split())
+    return found
+
+
+def _type(hint: Any) -> str:
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    if hint in plain:
+        return plain[hint]
+    if get_origin(hint) in {Union, types.UnionType}:
+        return " or ".join(_type(a) for a in get_args(hint) if a is not type(None))
+    if get_origin(hint) is tuple:
+        return f"list of {_type(get_args(hint)[0])}"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return ", ".join(f"`{member.value}`" for member in hint)
+    return str(hint.__name__)
+
+
+def main() -> int:
+    """Write the page, or compare it."""
+    produced = reference()
+    if "--check" in sys.argv[1:]:
+        current = TARGET.exists() and TARGET.read_text() == produced
+        if not current:
+            print(f"{TARGET} is not current: run tools/make_json_reference.py")
+        return int(not current)
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    TARGET.write_text(produced)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
