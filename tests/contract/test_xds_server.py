@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tandem.drivers.xds.board import NotAcceptedError
-from tandem.drivers.xds.client import REPORTS, CallError, CallRefusedError, XdsClient
+from tandem.drivers.xds.client import CallError, CallRefusedError, XdsClient
 from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.server import XdsServer
@@ -244,30 +244,24 @@ def test_reports_arrive_and_wait_while_control_is_away(tmp_path: Path) -> None:
     async def scene(socket: Path) -> None:
         agent = Agent(socket)
         async with running(agent.client):
-            agent.client.report(b"early")
-            for text in (b"early", b"late"):
-                got: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-                server = XdsServer(socket, ())
-                server.add_push(REPORTS, lambda client, data, got=got: got.put_nowait((client, data)))
-                await server.start()
-                try:
-                    assert await asyncio.wait_for(arrival(agent, text, got), 20) == "n1"
-                finally:
-                    await server.stop()
+            for text in ("early", "late"):
+                agent.client.report(text.encode())
+                async with child(socket) as lines, asyncio.timeout(20):
+                    async for line in lines:
+                        if line.startswith(b"{") and json.loads(line) == {"from": "n1", "report": text}:
+                            break
+                    else:
+                        raise AssertionError("the server ended before the report arrived")
+                await gone(agent.client)
 
     play(tmp_path, scene)
 
 
-async def arrival(agent: Agent, text: bytes, got: asyncio.Queue[tuple[str, bytes]]) -> str:
-    """Who sent `text`; it is reported again and again, as one that was under way when the server left is lost."""
-    while True:
-        try:
-            client, data = await asyncio.wait_for(got.get(), 0.2)
-        except TimeoutError:
-            agent.client.report(text)
-            continue
-        if data == text:
-            return client
+async def gone(client: XdsClient) -> None:
+    """Return when the client has noticed that its server left: a report that is under way then is lost."""
+    seen, connected = await client.connected.after(-1)
+    while connected:
+        seen, connected = await client.connected.after(seen)
 
 
 def test_the_oldest_reports_are_dropped_and_counted_while_control_is_away(tmp_path: Path) -> None:

@@ -151,19 +151,33 @@ class XdsClient:
                 await call.write(codec.encode_request(self._outbox.popleft()))
 
     async def _push_reports(self, channel: Any) -> bool:
+        """One stream of reports, from the first one to its end; True if it was worth connecting."""
         await self._report_wake.wait()
         call = channel.stream_unary(REPORTS)(metadata=self._metadata, wait_for_ready=True)
         try:
-            while True:
-                self._report_wake.clear()
-                while self._reports:
-                    message = self._reports.popleft()
-                    try:
-                        await call.write(message)
-                    except (aio.AioRpcError, asyncio.InvalidStateError):
-                        self._reports.appendleft(message)
-                        self._report_wake.set()
-                        return True
-                await self._report_wake.wait()
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(self._wake_at_end(call))
+                while not call.done() and await self._push(call):
+                    await self._report_wake.wait()
+                watcher.cancel()
         finally:
             call.cancel()
+        return True
+
+    async def _push(self, call: Any) -> bool:
+        """Send what waits; False if the stream ended, and then what was under way waits again."""
+        self._report_wake.clear()
+        while self._reports:
+            message = self._reports.popleft()
+            try:
+                await call.write(message)
+            except (aio.AioRpcError, asyncio.InvalidStateError):
+                self._reports.appendleft(message)
+                self._report_wake.set()
+                return False
+        return True
+
+    async def _wake_at_end(self, call: Any) -> None:
+        """Without this, a stream whose server has gone would be noticed at the next report only."""
+        await call.code()
+        self._report_wake.set()
