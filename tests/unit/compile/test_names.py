@@ -1,0 +1,54 @@
+"""Names are bounded, stable, and can be read back."""
+
+from __future__ import annotations
+
+from tandem.base.ids import ContainerId, GroupId, PodUid, PolicySetId
+from tandem.compile import names
+
+IFNAMSIZ = 15
+POD = PodUid("0eb2729a-5c5c-4953-be4d-fed5b1fb27ac")
+
+
+def test_a_link_name_fits_the_kernel_and_is_recognised_as_ours() -> None:
+    name = names.host_ifname(ContainerId("c" * 64), "eth0")
+    assert len(name) <= IFNAMSIZ
+    assert name.startswith("td")
+
+
+def test_two_interfaces_of_one_container_have_two_links() -> None:
+    container = ContainerId("c1")
+    assert names.host_ifname(container, "eth0") != names.host_ifname(container, "eth1")
+
+
+def test_the_same_input_gives_the_same_name_for_ever() -> None:
+    assert names.host_ifname(ContainerId("c1"), "eth0") == "tdd72e032fedd"
+
+
+def test_a_policy_set_is_read_back_from_its_chain() -> None:
+    policy_set = PolicySetId("2a42d1b23c7e")
+    assert names.policy_set_of(names.set_chain(policy_set)) == policy_set
+    assert names.policy_set_of("lb-3") is None
+
+
+def test_the_sets_of_a_group_differ_by_family() -> None:
+    assert names.group_set(GroupId("g"), 4) != names.group_set(GroupId("g"), 6)
+
+
+def test_a_service_cluster_is_read_back_from_its_name() -> None:
+    for parts in (("shop", "web", 80, "v1"), ("shop", "web", 80, "")):
+        assert names.parse_service_cluster(names.service_cluster(*parts)) == parts
+
+
+def test_other_clusters_are_not_taken_for_one_of_a_service() -> None:
+    others = (names.PASSTHROUGH, names.app_cluster(POD), names.dialled_cluster("shop", "web", 80), "svc/shop/web/http")
+    assert [names.parse_service_cluster(name) for name in others] == [None] * len(others)
+
+
+def test_routes_differ_by_consumer_and_variant() -> None:
+    made = {names.route_config("a", "web", 80, c, v) for c in ("", "b") for v in ("", "x")}
+    assert len(made) == 4
+
+
+def test_listeners_and_logs_of_a_pod_are_told_apart() -> None:
+    makers = (names.inbound_listener, names.outbound_listener, names.source_log, names.destination_log)
+    assert len({make(POD) for make in (*makers, names.refused_log)}) == 5
