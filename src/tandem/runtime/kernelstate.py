@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tandem.base import processes
+from tandem.runtime.supervisor import is_ours
+
 Picture = Mapping[str, tuple[str, ...]]
 
 SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/all/forwarding")
@@ -31,7 +34,7 @@ def picture(run_dir: Path) -> Picture:
     state["tables"] = tuple(sorted(_output(["nft", "list", "tables"]).splitlines()))
     state["sysctls"] = tuple(f"{s}={(Path('/proc/sys') / s).read_text().strip()}" for s in SYSCTLS)
     state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
-    state["processes"] = _processes(str(run_dir))
+    state["processes"] = _processes(run_dir)
     state["files"] = tuple(sorted(str(p) for p in run_dir.rglob("*"))) if run_dir.exists() else ()
     return state
 
@@ -58,17 +61,16 @@ def _entries(topic: str, argv: list[str]) -> tuple[str, ...]:
     return tuple(sorted(" ".join(f"{k} {e[k]}" for k in keep if k in e) for e in decoded if e))
 
 
-def _processes(run_dir: str) -> tuple[str, ...]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            continue
-        if "tandem.apps." in command or "tandem.runtime." in command or f"{run_dir}/nodes/" in command:
-            found.append(command)
+def _processes(run_dir: Path) -> tuple[str, ...]:
+    """Those that belong to this run directory; another one on the same machine is not our business."""
+    found: list[str] = []
+
+    def ours(argv: list[str]) -> bool:
+        if is_ours(argv, run_dir) or any(f"{run_dir}/nodes/" in argument for argument in argv):
+            found.append(" ".join(argv))
+        return False
+
+    list(processes.find(ours))
     return tuple(sorted(found))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from alone import alone
-from tandem.runtime.kernelstate import difference
+from tandem.runtime.kernelstate import difference, picture
 
 
 def test_equal_pictures_do_not_differ() -> None:
@@ -59,3 +61,14 @@ def test_every_kind_of_trace_that_we_could_leave_is_seen(tmp_path: Path) -> None
         "+ mounts",
     } <= topics
     assert "+ tables: table inet tandem" in found
+
+
+def test_only_processes_of_this_run_directory_are_in_the_picture(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+    words = ["-m", "tandem.apps.agent", "--run-dir", str(tmp_path), "--node", "n1"]
+    with subprocess.Popen([*program, *words], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert [p.endswith(" ".join(words)) for p in picture(tmp_path)["processes"]] == [True]
+        assert picture(tmp_path / "other")["processes"] == ()
+        process.kill()
