@@ -12,6 +12,17 @@ Golden = Callable[[Path, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--accept", action="store_true", help="write what golden cases produce instead of comparing")
+    parser.addoption(
+        "--no-skips", action="store_true", help="a skipped test is a failure: `make test` says what is missing"
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With --no-skips, a run that passed over a test has not passed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("ERROR: tests were skipped; see above", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture
