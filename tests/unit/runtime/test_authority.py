@@ -1,0 +1,117 @@
+"""The cluster's one certificate authority, and whom it signs for which node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from cryptography import x509
+
+from tandem.base.clock import FixedClock
+from tandem.base.secret import Secret
+from tandem.drivers.ca import wire
+from tandem.drivers.ca.authority import Authority
+from tandem.drivers.ca.keys import new_request
+from tandem.ingest.errors import ApiError
+from tandem.ingest.fake import FakeKube
+from tandem.ingest.kube import KubeClient
+from tandem.model.kinds import BY_KIND
+from tandem.runtime.authority import NAME, NAMESPACE, authority_of, sign_for
+
+CLOCK = FixedClock()
+WEB = "spiffe://cluster.local/ns/shop/sa/web"
+
+
+async def of(kube: FakeKube) -> Authority:
+    return await authority_of(cast("KubeClient", kube), trust_domain="cluster.local", clock=CLOCK)
+
+
+def test_a_control_that_restarts_has_the_same_authority() -> None:
+    async def scene() -> tuple[str, str]:
+        kube = FakeKube()
+        return (await of(kube)).roots, (await of(kube)).roots
+
+    first, second = asyncio.run(scene())
+    assert first == second
+
+
+def test_two_replicas_that_start_together_agree() -> None:
+    class Racing(FakeKube):
+        """Between our look and our write another replica writes its own."""
+
+        other: Authority | None = None
+
+        async def create(self, kind: Any, raw: Any) -> Any:
+            if self.other is None:
+                self.other = Authority.create("elsewhere", CLOCK.now())  # keeps the other replica from racing itself
+                self.other = await of(self)
+            return await super().create(kind, raw)
+
+    async def scene() -> tuple[str, str]:
+        kube = Racing()
+        mine = await of(kube)
+        assert kube.other is not None
+        return mine.roots, kube.other.roots
+
+    mine, other = asyncio.run(scene())
+    assert mine == other
+
+
+def test_the_pair_is_a_tls_secret_of_the_system_namespace() -> None:
+    async def scene() -> Any:
+        kube = FakeKube()
+        await of(kube)
+        return await kube.get(BY_KIND["Secret"], NAMESPACE, NAME)
+
+    raw = asyncio.run(scene())
+    assert raw["type"] == "kubernetes.io/tls"
+    assert set(raw["data"]) == {"tls.crt", "tls.key"}
+
+
+def test_an_api_that_fails_is_not_taken_for_an_empty_one() -> None:
+    """A second authority would cut the mesh in two."""
+
+    async def scene() -> list[Any]:
+        kube = FakeKube()
+        kube.fail_next(ApiError(500, "InternalError", "disk"))
+        with pytest.raises(ApiError):
+            await of(kube)
+        return (await kube.list(BY_KIND["Secret"]))[0]
+
+    assert asyncio.run(scene()) == []
+
+
+def signed(identity: str, *, node: str = "n1", allowed: frozenset[str] = frozenset({WEB})) -> wire.SignResponse:
+    authority = Authority.create("cluster.local", CLOCK.now())
+    _, request = new_request(identity)
+    return wire.decode_response(sign_for(authority, node, wire.encode(request), allowed=allowed, now=CLOCK.now()))
+
+
+def test_a_node_gets_the_identity_of_a_pod_that_is_bound_to_it() -> None:
+    answer = signed(WEB)
+    leaf = x509.load_pem_x509_certificate(answer.chain.encode())
+    root = x509.load_pem_x509_certificate(answer.roots.encode())
+    leaf.verify_directly_issued_by(root)
+
+
+def test_another_nodes_identity_is_refused_by_name() -> None:
+    with pytest.raises(PermissionError, match=f"node n1: {WEB} may not be issued"):
+        signed(WEB, allowed=frozenset())
+
+
+def test_a_caller_without_a_name_is_refused() -> None:
+    with pytest.raises(PermissionError, match="does not say which node"):
+        signed(WEB, node="")
+
+
+def test_bytes_that_are_no_request_are_a_value_error() -> None:
+    authority = Authority.create("cluster.local", CLOCK.now())
+    with pytest.raises(ValueError, match="JSON"):
+        sign_for(authority, "n1", b"nonsense", allowed={WEB}, now=0.0)
+
+
+def test_the_key_is_in_no_text() -> None:
+    _, key = Authority.create("cluster.local", CLOCK.now()).to_pem()
+    assert isinstance(key, Secret)
+    assert "PRIVATE" not in f"{key!r} {key}"
