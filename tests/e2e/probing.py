@@ -15,15 +15,15 @@ from typing import Final
 from e2e.lab import Lab, until
 
 _PROGRAM: Final = """
-import http.client, socket, sys, threading
+import http.client, socket, sys, threading, time
 
 kind, host, port, path = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 threading.Thread(target=lambda: (sys.stdin.read(), __import__("os")._exit(0)), daemon=True).start()
 kept = None
 while True:
     try:
-        if kind == "connect":
-            with socket.create_connection((host, port), timeout=0.3):
+        if kind in {"connect", "denied"}:
+            with socket.create_connection((host, port), timeout=5 if kind == "connect" else 0.3):
                 word = "connected"
         elif kind == "request":
             connection = http.client.HTTPConnection(host, port, timeout=5)
@@ -39,6 +39,7 @@ while True:
     except (OSError, http.client.HTTPException) as err:
         word, kept = type(err).__name__, None
     print(word, flush=True)
+    time.sleep(0.01)
 """
 
 
@@ -80,7 +81,9 @@ class Probe:
 
 @contextmanager
 def probe(lab: Lab, namespace: str, pod: str, *, kind: str, target: str) -> Iterator[Probe]:
-    """`kind`: connect (TCP), request (HTTP on new connections), keep (HTTP on one). `target`: host:port/path."""
+    """`target` is host:port/path; `kind`: connect, denied (TCP; this one does not wait long), request (HTTP, each on a
+    connection of its own), keep (HTTP on one).
+    """
     place, slash, path = target.partition("/")
     host, _, port = place.partition(":")
     words = ["tandem", "exec", "-i", "-n", namespace, pod, "--", "/usr/bin/python3", "-c", _PROGRAM]

@@ -1,27 +1,26 @@
 """`python -m tandem.apps.control`: the embedded API server and control, one process.
 
-In: `--run-dir DIR --api-port N`, the pods' addresses. Out: a kubeconfig, an API on loopback, a socket for the agents; until SIGTERM.
+In: `--run-dir DIR --api-port N`, the pods' addresses. Out: a kubeconfig, an API on loopback, a socket for the agents;
+until SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 
 from tandem.apiserver.app import build_app
+from tandem.apiserver.credentials import lasting_certificate, lasting_token
 from tandem.apiserver.kubeconfig import write_kubeconfig
 from tandem.apiserver.server import listen, serve_on
 from tandem.apiserver.store import Store
-from tandem.apiserver.tls import serving_certificate
 from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
-from tandem.base.secret import Secret
 from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
@@ -51,8 +50,8 @@ class Server:
         """Until cancelled."""
         addresses = ("127.0.0.1", self._node_address) if self._node_address else ("127.0.0.1",)
         socks = [listen(address, self._port) for address in addresses]
-        token = Secret(secrets.token_urlsafe(32).encode())
-        tls = serving_certificate(self._dir.root, self._clock, hosts=("localhost", *addresses))
+        token = lasting_token(self._dir.root)
+        tls = lasting_certificate(self._dir.root, self._clock, hosts=("localhost", *addresses))
         app = build_app(
             Store(self._dir.database),
             token=token,

@@ -96,6 +96,7 @@ class Agent:
             tasks.create_task(self._settle())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
+            tasks.create_task(self._introduce())
             tasks.create_task(DnsServer(self._view).run())
             tasks.create_task(self._serve_cni())
 
@@ -192,6 +193,14 @@ class Agent:
     def _view(self) -> NodeView | None:
         newest = self._views.value
         return newest.view if newest is not None else None
+
+    async def _introduce(self) -> None:
+        """Tell each new control what an earlier one was told."""
+        seen = -1
+        while True:
+            seen, connected = await self._control.connected.after(seen)
+            if connected:
+                self._facts.again()
 
     # Acknowledgements.
 

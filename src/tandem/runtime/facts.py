@@ -44,6 +44,7 @@ class Facts:
         self._flows: deque[Flow] = deque(maxlen=10_000)
         self._changes: asyncio.Queue[tuple[NodeView, NodeView]] = asyncio.Queue()
         self._known: tuple[NodeView, Whois] | None = None
+        self._told: Mapping[str, Any] = {}
 
     async def run(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         """Watch and report until cancelled."""
@@ -53,6 +54,10 @@ class Facts:
             tasks.create_task(self._flush())
             tasks.create_task(self._tell_status(status))
             tasks.create_task(self._end_denied())
+
+    def again(self) -> None:
+        """Control is new, or was away: it has forgotten the node's status."""
+        self._told = {}
 
     def on_access_log(self, log_name: str, message: Any) -> None:
         """A StreamAccessLogsMessage of Envoy."""
@@ -87,13 +92,12 @@ class Facts:
                 self._report(encode(Report(flows=tuple(batch))))
 
     async def _tell_status(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
-        last: Mapping[str, Any] = {}
         while True:
             current = await status()
-            if current != last:
+            if current != self._told:
                 self._report(encode(Report(status=dict(current))))
-                last = current
-            await asyncio.sleep(STATUS_SECONDS if last.get("envoy", {}).get("ready") else FLUSH_SECONDS)
+                self._told = current
+            await asyncio.sleep(STATUS_SECONDS if current.get("envoy", {}).get("ready") else FLUSH_SECONDS)
 
     def _whois(self) -> Whois | None:
         view = self._view()

@@ -148,3 +148,15 @@ def test_a_kernel_that_refuses_to_end_connections_does_not_end_the_watch(monkeyp
 
     asyncio.run(scene())
     assert len(calls) == 2
+
+
+def test_a_new_control_is_told_the_status_again() -> None:
+    lab = Lab()
+
+    async def status() -> Mapping[str, Any]:
+        if len(lab.reports) == 1:
+            lab.facts.again()
+        return {"pid": 1}
+
+    asyncio.run(lab.run_for(lab.facts._tell_status(status)))
+    assert [r.status for r in lab.reports] == [{"pid": 1}, {"pid": 1}]
