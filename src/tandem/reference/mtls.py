@@ -124,6 +124,23 @@ def decide_mtls(
     return MtlsDecision(outcome=Outcome.MTLS if secure else Outcome.PLAIN, mode=mode, rule=origin, steps=tuple(steps))
 
 
+def decide_direct(world: World, destination: core.Pod, port: int) -> MtlsDecision:
+    """How a connection from the mesh to a pod's own address travels: mTLS goes with a Service, this is plain text."""
+    there, why_there = in_mesh(destination, world)
+    steps = [
+        Step(text=f"the destination is {_inside(there)} the mesh: {why_there}"),
+        Step(text="no Service was dialled: a pod's own address is reached in plain text"),
+    ]
+    if not there:
+        return MtlsDecision(outcome=Outcome.PLAIN, mode="", steps=tuple(steps))
+    mode, origin = mode_at(world, destination, port)
+    steps.append(Step(text=f"port {port} is {mode}" + ("" if origin else ", the default"), origin=origin))
+    if mode == "STRICT":
+        steps.append(Step(text="STRICT refuses plain text", origin=origin))
+        return MtlsDecision(outcome=Outcome.REFUSED, mode=mode, rule=origin, steps=tuple(steps))
+    return MtlsDecision(outcome=Outcome.PLAIN, mode=mode, rule=origin, steps=tuple(steps))
+
+
 def _client(rule: DestinationRule | None) -> str:
     policy = rule.spec.traffic_policy if rule is not None else None
     return policy.tls.mode if policy is not None and policy.tls is not None else ""

@@ -16,7 +16,7 @@ from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import policy, routes
-from tandem.reference.mtls import MtlsDecision, Outcome, decide_mtls, in_mesh
+from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
 from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import ExplainError, Party, destination_of, source_of
@@ -132,16 +132,15 @@ def _route(world: World, question: Question, source: Party, target: Party) -> Ro
 
 def _ways(world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]) -> tuple[Way, ...]:
     if target.service is None:
-        return (_way(world, question, source, target, rule=None),)
+        return (_way(world, question, source, target, share=_headless(world, target)),)
     found: dict[tuple[str, int], Way] = {}
     for share in shares:
-        rule = _destination_rule(world, share)
         for end in _endpoints(world, share):
-            found.setdefault((end.address, end.port), _way(world, question, source, end, rule=rule))
+            found.setdefault((end.address, end.port), _way(world, question, source, end, share=share))
     return tuple(found.values())
 
 
-def _way(world: World, question: Question, source: Party, end: Party, *, rule: DestinationRule | None) -> Way:
+def _way(world: World, question: Question, source: Party, end: Party, *, share: Share | None) -> Way:
     packet = policy.Packet(
         source=source.address,
         destination=end.address,
@@ -165,7 +164,7 @@ def _way(world: World, question: Question, source: Party, end: Party, *, rule: D
             s.origin for s in decision.steps if s.side == decision.denied_by and s.effect == "isolates" and s.kind
         )
     )
-    tls = _transport(world, source, end, rule)
+    tls = _transport(world, source, end, share)
     if tls is not None:
         steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
     refused = tls is not None and tls.outcome is Outcome.REFUSED
@@ -181,10 +180,26 @@ def _way(world: World, question: Question, source: Party, end: Party, *, rule: D
     )
 
 
-def _transport(world: World, source: Party, end: Party, rule: DestinationRule | None) -> MtlsDecision | None:
+def _transport(world: World, source: Party, end: Party, share: Share | None) -> MtlsDecision | None:
+    """`share` is the Service that the client's proxy takes the address for; None: a pod's address and nothing more."""
     if end.pod is None:
         return None
+    if share is None and source.pod is not None and in_mesh(source.pod, world)[0]:
+        return decide_direct(world, end.pod, end.port)
+    rule = _destination_rule(world, share) if share is not None else None
     return decide_mtls(world, source.pod, end.pod, end.port, rule=rule)
+
+
+def _headless(world: World, end: Party) -> Share | None:
+    """The headless Service that a pod's own address belongs to: its clients dial pods."""
+    for service in world.sorted(core.Service):
+        if service.spec.cluster_ip != "None":
+            continue
+        for port in service.spec.ports:
+            share = Share(namespace=service.metadata.namespace, service=service.metadata.name, port=port.port)
+            if any((e.address, e.port) == (end.address, end.port) for e in _endpoints(world, share)):
+                return share
+    return None
 
 
 def _destination_rule(world: World, share: Share) -> DestinationRule | None:
@@ -206,7 +221,8 @@ def _endpoints(world: World, share: Share) -> list[Party]:
     for pod in world.sorted(core.Pod):
         meta = pod.metadata
         chosen = meta.namespace == share.namespace and matches_map(service.spec.selector, meta.labels)
-        if chosen and not pod.finished and not pod.terminating and labels.items() <= meta.labels.items():
+        there = (pod.ready or service.spec.publish_not_ready_addresses) and not pod.finished and not pod.terminating
+        if chosen and there and labels.items() <= meta.labels.items():
             number = _number(pod, port)
             if number:
                 found.append(Party.of_pod(pod, port=number))

@@ -1,0 +1,205 @@
+"""Verdicts before any packet is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from builders import namespace, pod, policy, service
+from meshworlds import dr, peerauth, to, vs
+from tandem.model import core
+from tandem.model.meta import Condition, Object
+from tandem.model.world import World
+from tandem.views.explain import ExplainError, Explanation, Question, explain, question
+
+IN_MESH = {"tandem.io/mesh": "enabled"}
+
+
+def ready(name: str, ip: str, *, yes: bool = True, mesh: bool = True, **labels: str) -> core.Pod:
+    made = pod(name, namespace="shop", ip=ip, labels={"app": name} | (IN_MESH if mesh else {}) | labels)
+    condition = Condition(type="Ready", status="True" if yes else "False")
+    return msgspec.structs.replace(made, status=msgspec.structs.replace(made.status, conditions=(condition,)))
+
+
+CLIENT = ready("client", "10.244.0.2")
+OUTSIDER = ready("outsider", "10.244.0.3", mesh=False)
+V1 = ready("web-1", "10.244.0.5", app="web", version="v1")
+V2 = ready("web-2", "10.244.0.6", app="web", version="v2")
+WEB = service("web", ns="shop", ip="10.96.0.20", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
+SUBSETS = dr(
+    "web",
+    ns="shop",
+    host="web",
+    subsets=[{"name": v, "labels": {"version": v}} for v in ("v1", "v2")],
+)
+SPLIT = vs(
+    "v",
+    ns="shop",
+    hosts=["web"],
+    http=[{"match": [{"uri": {"prefix": "/v1"}}], "route": [to("web", "v1")]}, {"route": [to("web", "v2")]}],
+)
+DENY = policy("deny", ns="shop", source="deny.yaml:1", podSelector={"matchLabels": {"app": "web"}}, ingress=[])
+STRICT = peerauth("strict", ns="shop", mtls={"mode": "STRICT"})
+
+
+def ask(*objects: Object, source: str = "shop/client", to: str = "shop/svc/web", **more: Any) -> Explanation:
+    world = World.of([namespace("shop"), CLIENT, OUTSIDER, V1, V2, WEB, *objects])
+    return explain(world, Question(source=source, destination=to, **more))
+
+
+def test_where_nothing_is_said_all_may_talk_and_the_mesh_is_mtls() -> None:
+    found = ask()
+    assert found.allowed
+    assert found.summary == "shop/client to shop/svc/web:80: allowed, mtls"
+    assert [(w.address, w.port, w.transport) for w in found.ways] == [
+        ("10.244.0.5", 8080, "mtls"),
+        ("10.244.0.6", 8080, "mtls"),
+    ]
+    assert found.decided_by == ()
+
+
+def test_a_denied_policy_is_named_with_file_and_line() -> None:
+    found = ask(DENY)
+    assert not found.allowed
+    assert [str(o) for o in found.decided_by] == ["NetworkPolicy shop/deny spec.ingress (deny.yaml:1)"]
+    assert found.summary.startswith("shop/client to shop/svc/web:80: denied by NetworkPolicy shop/deny")
+    assert ("ingress policy", "isolates") in [(s.layer, s.effect) for s in found.ways[0].steps]
+
+
+def test_strict_refuses_plain_text_and_takes_the_mesh() -> None:
+    refused = ask(STRICT, source="shop/outsider")
+    assert not refused.allowed
+    assert {w.transport for w in refused.ways} == {"refused"}
+    assert [(o.kind, o.name) for o in refused.decided_by] == [("PeerAuthentication", "strict")]
+    assert ask(STRICT).allowed
+
+
+def test_without_strict_the_outsider_talks_in_plain_text() -> None:
+    assert ask(source="shop/outsider").summary == "shop/outsider to shop/svc/web:80: allowed, plain"
+
+
+def test_a_route_decides_which_endpoints_are_meant() -> None:
+    one, other = ask(SUBSETS, SPLIT, path="/v1"), ask(SUBSETS, SPLIT, path="/else")
+    assert [w.address for w in one.ways] == ["10.244.0.5"]
+    assert [w.address for w in other.ways] == ["10.244.0.6"]
+    assert [(s.text, s.rule.path) for s in other.route if s.rule is not None] == [
+        ("does not match", "spec.http[0]"),
+        ("matches", "spec.http[1]"),
+    ]
+
+
+def test_routes_are_not_for_pods_outside_the_mesh() -> None:
+    found = ask(SUBSETS, SPLIT, source="shop/outsider", path="/v1")
+    assert found.route == ()
+    assert len(found.ways) == 2
+
+
+def test_mixed_endpoints_are_denied_for_some() -> None:
+    partly = policy("v2", ns="shop", podSelector={"matchLabels": {"version": "v2"}}, ingress=[])
+    found = ask(partly)
+    assert not found.allowed
+    assert "denied for 1 of 2 endpoints by NetworkPolicy shop/v2" in found.summary
+    assert [w.allowed for w in found.ways] == [True, False]
+
+
+def test_mixed_transports_are_both_told() -> None:
+    plain = ready("web-3", "10.244.0.7", mesh=False, app="web")
+    assert ask(plain).summary.endswith("allowed, mtls or plain")
+
+
+def test_the_clients_own_egress_is_judged() -> None:
+    closed = policy("closed", ns="shop", podSelector={"matchLabels": {"app": "client"}}, policyTypes=["Egress"])
+    (by,) = ask(closed).decided_by
+    assert (by.name, by.path) == ("closed", "spec.egress")
+
+
+def test_a_request_that_the_proxy_answers_says_with_what() -> None:
+    teapot = vs("v", ns="shop", hosts=["web"], http=[{"directResponse": {"status": 418}}])
+    found = ask(teapot)
+    assert (found.allowed, found.ways) == (False, ())
+    assert found.summary.endswith("answered with 418 by the proxy")
+
+
+def test_pods_that_are_not_ready_are_not_chosen() -> None:
+    lone = service("lone", ns="shop", ip="10.96.0.30", selector={"app": "late"})
+    late = ready("late", "10.244.0.8", yes=False)
+    assert ask(lone, late, to="shop/svc/lone").summary.endswith("nobody is there to answer")
+    early = service("lone", ns="shop", ip="10.96.0.30", selector={"app": "late"}, publishNotReadyAddresses=True)
+    assert ask(early, late, to="shop/svc/lone").allowed
+
+
+def test_a_pod_dialled_by_its_own_address_is_reached_in_plain_text() -> None:
+    """As Envoy passes it through: mTLS goes with a Service."""
+    found = ask(to="shop/web-1:8080")
+    assert found.summary == "shop/client to shop/web-1:8080: allowed, plain"
+    strict = ask(STRICT, to="10.244.0.5:8080")
+    assert not strict.allowed
+    assert [o.name for o in strict.decided_by] == ["strict"]
+
+
+def test_a_pod_behind_a_headless_service_is_dialled_with_mtls() -> None:
+    headless = service("peers", ns="shop", ip="None", selector={"app": "web"}, ports=[{"name": "p", "port": 8080}])
+    assert ask(STRICT, headless, to="shop/web-1:8080").summary.endswith("allowed, mtls")
+    assert not ask(STRICT, headless, to="shop/web-1:9090").allowed
+
+
+def test_a_destination_rule_can_turn_mtls_off() -> None:
+    plain = dr("plain", ns="shop", host="web", trafficPolicy={"tls": {"mode": "DISABLE"}})
+    assert ask(plain).summary.endswith("allowed, plain")
+    (by,) = ask(plain, STRICT).decided_by
+    assert by.name == "strict"
+
+
+def test_an_address_outside_is_judged_by_policy_alone() -> None:
+    found = ask(to="203.0.113.9:443")
+    assert (found.allowed, found.ways[0].transport) == (True, "plain")
+    assert not ask(DENY, source="203.0.113.9", to="shop/web-1:8080").allowed
+
+
+def test_a_named_target_port_is_that_of_each_pod() -> None:
+    named = service("named", ns="shop", ip="10.96.0.31", selector={"app": "n"}, ports=[{"port": 80, "targetPort": "x"}])
+    base = ready("n", "10.244.0.9")
+    container = core.Container(name="c", ports=(core.ContainerPort(container_port=7000, name="x"),))
+    with_port = msgspec.structs.replace(base, spec=msgspec.structs.replace(base.spec, containers=(container,)))
+    assert [w.port for w in ask(named, with_port, to="shop/svc/named").ways] == [7000]
+    assert ask(named, base, to="shop/svc/named").ways == ()
+
+
+def test_the_answer_is_json_with_every_rule() -> None:
+    raw = json.loads(msgspec.json.encode(ask(DENY)))
+    assert raw["allowed"] is False
+    assert raw["decided_by"][0]["source"] == "deny.yaml:1"
+    assert raw["ways"][0]["steps"][0]["layer"] == "egress policy"
+
+
+def test_words_that_name_nothing_are_no_answer() -> None:
+    with pytest.raises(ExplainError, match="no Pod shop/gone"):
+        ask(source="shop/gone")
+
+
+def test_a_question_in_its_form_as_a_query() -> None:
+    asked = question({"from": "a", "to": "b:80", "path": "/x", "method": "PUT", "headers": '[["X-User", "Ann=1"]]'})
+    assert asked == Question(source="a", destination="b:80", path="/x", method="PUT", headers=(("x-user", "Ann=1"),))
+    assert question({"from": "a", "to": "b", "namespace": ""}).namespace == "default"
+
+
+@pytest.mark.parametrize("headers", ["nonsense", '{"a": 1}', '[["a"]]', "[1]"])
+def test_headers_that_are_no_pairs_are_told(headers: str) -> None:
+    with pytest.raises(ExplainError, match=r"^headers: "):
+        question({"from": "a", "to": "b", "headers": headers})
+
+
+def test_headers_decide_about_routes() -> None:
+    by_user = vs(
+        "v",
+        ns="shop",
+        hosts=["web"],
+        http=[
+            {"match": [{"headers": {"x-user": {"exact": "ann"}}}], "route": [to("web", "v1")]},
+            {"route": [to("web", "v2")]},
+        ],
+    )
+    assert [w.address for w in ask(SUBSETS, by_user, headers=(("x-user", "ann"),)).ways] == ["10.244.0.5"]
