@@ -17,8 +17,10 @@ from tandem.apiserver.store import Store
 from tandem.base.secret import Secret
 
 
-async def _log(namespace: str, name: str, container: str, *, tail: int | None, follow: bool) -> AsyncIterator[bytes]:
-    yield f"{namespace} {name} {container} {tail} {follow}".encode()
+async def _log(
+    namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
+) -> AsyncIterator[bytes]:
+    yield f"{namespace} {name} {container} {tail} {follow}{' previous' if previous else ''}".encode()
 
 
 async def _extra(request: Request) -> PlainTextResponse:

@@ -21,11 +21,11 @@ TOKEN = Secret(b"test-token")
 
 
 async def log_lines(
-    namespace: str, name: str, container: str, *, tail: int | None, follow: bool
+    namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
 ) -> AsyncIterator[bytes]:
     """A log of two lines that names what was asked."""
     yield f"{namespace}/{name}/{container}\n".encode()
-    yield f"tail={tail} follow={follow}\n".encode()
+    yield f"tail={tail} follow={follow}{' previous' if previous else ''}\n".encode()
 
 
 class RunningServer:

@@ -78,7 +78,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "podCIDR": ("string", "Where its pods' addresses come from."),
         "ready": ("boolean", "Runtime, agent and Envoy are up, and nothing was refused."),
         "agent": ("{connected, pid}", "The agent's connection to control, and its process."),
-        "envoy": ("ProxyStatus", "The node's Envoy."),
+        "envoy": (
+            "ProxyStatus, and `acknowledged`",
+            "The node's Envoy; by type, how many resources it has in force and one version over all of theirs.",
+        ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),

@@ -42,9 +42,9 @@ class LogReader(Protocol):
     """Gives a container's log; raises FileNotFoundError where there is none (yet)."""
 
     def __call__(
-        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool
+        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
     ) -> AsyncIterator[bytes]:
-        """The log's bytes: all, or the last `tail` lines; `follow` goes on with what comes."""
+        """All of the log, or its last `tail` lines; `follow` goes on with what comes, `previous`: of the run before."""
 
 
 def build_app(
@@ -185,11 +185,13 @@ class _Api:
         tail = query.get("tailLines", "")
         lines = int(tail) if tail.isdigit() else None
         follow = query.get("follow") in {"true", "1"}
+        previous = query.get("previous") in {"true", "1"}
         try:
-            chunks = self._log_reader(where.namespace, where.name, container, tail=lines, follow=follow)
+            chunks = self._log_reader(
+                where.namespace, where.name, container, tail=lines, follow=follow, previous=previous
+            )
         except FileNotFoundError as err:
-            text = f"container {container} of pod {where.name} has written no log yet"
-            raise Refusal(404, text) from err
+            raise Refusal(404, str(err)) from err
         return StreamResponse(chunks, "text/plain")
 
 

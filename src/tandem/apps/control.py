@@ -32,7 +32,7 @@ from tandem.runtime.authority import authority_of
 from tandem.runtime.cluster import ClusterLoop
 from tandem.runtime.control import Control
 from tandem.translate.world import Options
-from tandem.workloads.logs import read_logs
+from tandem.workloads.logs import has_log, read_logs
 
 
 class Server:
@@ -83,16 +83,18 @@ class Server:
     def _advise(self, raw: RawObject) -> list[str]:
         return self._control.advise(raw) if self._control is not None else []
 
-    async def _logs(
-        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool
+    def _logs(
+        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
     ) -> AsyncIterator[bytes]:
         """A container's log, from the directory of the pod's node: on this machine every node's is at hand."""
         pod = self._control.world.get(core.Pod, namespace, name) if self._control is not None else None
         if pod is None or not pod.spec.node_name:
             raise FileNotFoundError(f"pod {namespace}/{name} runs on no node yet")
         node = self._dir.node(pod.spec.node_name)
-        async for chunk in read_logs(node, pod.metadata.uid, container, tail=tail, follow=follow):
-            yield chunk
+        if not has_log(node, pod.metadata.uid, container, previous=previous):
+            which = "no earlier run of it has left one" if previous else "it has written none yet"
+            raise FileNotFoundError(f"no log of container {container} of pod {namespace}/{name}: {which}")
+        return read_logs(node, pod.metadata.uid, container, tail=tail, follow=follow, previous=previous)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock, rfc3339
+from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
@@ -262,7 +263,7 @@ class Agent:
     async def _status(self) -> Mapping[str, Any]:
         return {
             "pid": os.getpid(),
-            "envoy": asdict(await self._envoy.status()),
+            "envoy": asdict(await self._envoy.status()) | {"acknowledged": self._acknowledged()},
             "certificates": [
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
             ],
@@ -273,6 +274,16 @@ class Agent:
                 *self._proxy.outcome.value.failed.values(),
             ],
         }
+
+
+    def _acknowledged(self) -> dict[str, dict[str, Any]]:
+        """Per type what Envoy has in force: how many resources, and one version over all of theirs."""
+        found: dict[str, dict[str, Any]] = {}
+        for url in ORDER:
+            versions = self._xds.accepted_versions(ENVOY, url)
+            joined = ",".join(f"{name}={version}" for name, version in sorted(versions.items()))
+            found[url.rpartition(".")[2]] = {"resources": len(versions), "version": digest(joined, 12)}
+        return found
 
 
 def new_agent(node: str, directory: NodeDir, control_socket: Path) -> Agent:

@@ -120,6 +120,11 @@ async def read_logs(
             yield _text(line)
 
 
+def has_log(node_dir: NodeDir, uid: str, container: str, *, previous: bool = False) -> bool:
+    """True if `read_logs` with the same arguments has something to read."""
+    return len(_instances(node_dir.pods / uid / "logs" / container)) >= (2 if previous else 1)
+
+
 def _appended(path: Path, position: int) -> list[tuple[bytes, int]]:
     """Whole lines after `position`, each with the position behind it; from the start of a file that was rotated."""
     try:
