@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from tandem.apps.cli.output import check_format
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
 from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
@@ -47,6 +48,7 @@ def up(
 
     Example: tandem up -f examples/shop --detach
     """
+    check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
     objects = _load(files or [])
@@ -129,8 +131,8 @@ def _pod_network(cidr: str, node_prefix: int) -> PodNetwork:
 
 
 def _prepare(run_dir: RunDir, say: _Teller) -> None:
-    if run_dir.root.exists():
-        say.line(f"{run_dir.root} is left over from an earlier run: cleaning up first")
+    if teardown.traces(run_dir):
+        say.line(f"an earlier run in {run_dir.root} has left something: cleaning up first")
         for _ in teardown.down(run_dir):
             pass
     run_dir.root.mkdir(mode=0o700, parents=True)

