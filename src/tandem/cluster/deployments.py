@@ -44,8 +44,8 @@ def deploy(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def template_hash(template: core.PodTemplate) -> str:
-    """The label value that tells pods of one template from those of another."""
+def template_hash(template: Mapping[str, Any]) -> str:
+    """The label value that tells pods of one template from those of another; every field counts."""
     return digest(msgspec.json.encode(template, order="sorted"), 10)
 
 
@@ -105,16 +105,19 @@ def _name(deployment: core.Deployment, current: str, seed: str, taken: set[str])
 
 def _pod(deployment: core.Deployment, current: str, name: str) -> dict[str, Any]:
     template = deployment.spec.template
+    own = template.get("metadata") or {}
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": deployment.metadata.namespace,
-        "labels": {**template.metadata.labels, HASH_LABEL: current},
+        "labels": {**(own.get("labels") or {}), HASH_LABEL: current},
         "ownerReferences": [owner_reference(deployment)],
     }
-    notes = {**_source(deployment.metadata.annotations), **template.metadata.annotations}
+    notes = {**_source(deployment.metadata.annotations), **(own.get("annotations") or {})}
     if notes:
         metadata["annotations"] = notes
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": _raw(template.spec)}
+    if own.get("finalizers"):
+        metadata["finalizers"] = own["finalizers"]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
 
 
 def _raw(value: object) -> Any:

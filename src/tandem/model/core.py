@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from tandem.model.meta import Condition, Meta, Model, Object
@@ -194,6 +196,28 @@ class Volume(Model, frozen=True, kw_only=True):
     empty_dir: EmptyDirVolume | None = None
 
 
+class DnsOption(Model, frozen=True, kw_only=True):
+    """PodDNSConfigOption."""
+
+    name: str = ""
+    value: str | None = None
+
+
+class DnsConfig(Model, frozen=True, kw_only=True):
+    """PodDNSConfig: what is added to the resolv.conf that the DNS policy gives."""
+
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[DnsOption, ...] = ()
+
+
+class HostAlias(Model, frozen=True, kw_only=True):
+    """A line of /etc/hosts."""
+
+    ip: str
+    hostnames: tuple[str, ...] = ()
+
+
 class PodSpec(Model, frozen=True, kw_only=True):
     """The part of core/v1 PodSpec that we act on."""
 
@@ -208,6 +232,8 @@ class PodSpec(Model, frozen=True, kw_only=True):
     restart_policy: str = "Always"
     termination_grace_period_seconds: int = 30
     dns_policy: str = "ClusterFirst"
+    dns_config: DnsConfig = DnsConfig()
+    host_aliases: tuple[HostAlias, ...] = ()
     volumes: tuple[Volume, ...] = ()
 
 
@@ -381,13 +407,6 @@ class Node(Object, frozen=True, kw_only=True):
     status: NodeStatus = NodeStatus()
 
 
-class PodTemplate(Model, frozen=True, kw_only=True):
-    """PodTemplateSpec."""
-
-    metadata: Meta = Meta()
-    spec: PodSpec = PodSpec()
-
-
 class RollingUpdate(Model, frozen=True, kw_only=True):
     """apps/v1 RollingUpdateDeployment."""
 
@@ -407,7 +426,8 @@ class DeploymentSpec(Model, frozen=True, kw_only=True):
 
     replicas: int = 1
     selector: LabelSelector = LabelSelector()
-    template: PodTemplate = PodTemplate()
+    template: dict[str, Any] = {}
+    """PodTemplateSpec as it came: pods get every field of it, also those that nothing here acts on."""
     strategy: DeploymentStrategy = DeploymentStrategy()
     min_ready_seconds: int = 0
     paused: bool = False

@@ -66,6 +66,37 @@ def test_pods_are_named_after_deployment_and_template_and_belong_to_it() -> None
         assert raw["spec"]["containers"][0]["command"] == ["sleep", "1"]
 
 
+def test_a_pod_has_every_field_of_the_template_also_those_that_nothing_acts_on() -> None:
+    spec = {
+        "containers": [{"name": "c", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"runAsUser": 7}}],
+        "tolerations": [{"key": "k", "operator": "Exists"}],
+    }
+    metadata = {"labels": {"app": "web"}, "annotations": {"note": "x"}, "finalizers": ["a/b"]}
+    raws = [w.raw for w in writes(deployment(template={"metadata": metadata, "spec": spec})) if isinstance(w, Create)]
+    assert raws[0]["spec"] == spec
+    assert raws[0]["metadata"]["annotations"] == {"note": "x"}
+    assert raws[0]["metadata"]["finalizers"] == ["a/b"]
+
+
+def test_a_change_of_any_field_of_the_template_is_another_template() -> None:
+    def template(cpu: str, **metadata: Any) -> dict[str, Any]:
+        resources = {"limits": {"cpu": cpu}}
+        return {"metadata": metadata, "spec": {"containers": [{"name": "c", "resources": resources}]}}
+
+    kinds = [template("1"), template("2"), template("1", annotations={"restartedAt": "now"})]
+    assert len({template_hash(t) for t in kinds}) == 3
+
+
+def test_the_order_of_a_templates_fields_and_nulls_in_it_mean_nothing() -> None:
+    plain = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "host"}]}}
+    other = {
+        "spec": {"containers": [{"image": "host", "name": "c", "args": None}]},
+        "metadata": {"creationTimestamp": None, "labels": {"app": "web"}},
+    }
+    hashes = {template_hash(deployment(template=t).spec.template) for t in (plain, other)}
+    assert len(hashes) == 1
+
+
 def test_the_same_seed_gives_the_same_names_and_another_gives_others() -> None:
     assert writes(deployment(), seed="a") == writes(deployment(), seed="a")
     assert writes(deployment(), seed="a") != writes(deployment(), seed="b")
