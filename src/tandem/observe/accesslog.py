@@ -16,6 +16,7 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.observe import flags
 from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
+from tandem.state.xds import UPSTREAM_IDENTITY
 
 _RBAC: Final = "rbac_access_denied"
 
@@ -53,11 +54,18 @@ def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
     own = names.pod(uid)
     upstream_address, upstream_port = _address(common.upstream_remote_address)
     peer = _identity(common.tls_properties.peer_certificate_properties)
+    proved = _proved(common.custom_tags)
     if kind == "source":
         source = msgspec.structs.replace(own, address=client or own.address, port=client_port)
         front = names.party(dialled)
         reached = names.party(upstream_address) if upstream_address else front
-        destination = msgspec.structs.replace(reached, address=dialled, port=dialled_port, service=front.service)
+        destination = msgspec.structs.replace(
+            reached,
+            address=dialled,
+            port=dialled_port,
+            service=front.service,
+            identity=proved or reached.identity,
+        )
     else:
         found = names.party(client)
         source = msgspec.structs.replace(found, address=client, port=client_port, identity=peer or found.identity)
@@ -76,7 +84,7 @@ def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
         direction="ingress" if denied else "",
         reason="the pod accepts mutual TLS only" if denied else "",
         rules=(rule,) if rule is not None else (),
-        tls=bool(peer),
+        tls=bool(proved if kind == "source" else peer),
         upstream=f"{upstream_address}:{upstream_port}" if upstream_address and kind == "source" else "",
     )
 
@@ -130,6 +138,12 @@ def _denied(flow: Flow, details: str) -> Flow:
 
 def _address(message: Any) -> tuple[str, int]:
     return message.socket_address.address, message.socket_address.port_value
+
+
+def _proved(tags: Any) -> str:
+    """The SPIFFE id that the upstream proved; Envoy writes `-` for none."""
+    value = str(tags.get(UPSTREAM_IDENTITY, ""))
+    return value if value.startswith("spiffe://") else ""
 
 
 def _identity(certificate: Any) -> str:

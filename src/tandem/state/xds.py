@@ -18,6 +18,9 @@ SECRET: Final = ENVOY + "extensions.transport_sockets.tls.v3.Secret"
 # The order in which Envoy must hear of them (design decision: CDS, EDS, LDS, RDS; secrets are asked for by name).
 ORDER: Final = (CLUSTER, ENDPOINT, SECRET, LISTENER, ROUTE)
 
+UPSTREAM_IDENTITY: Final = "upstream_identity"
+"""Custom tag in access log entries: the SPIFFE id that the upstream proved, absent on plain connections."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:

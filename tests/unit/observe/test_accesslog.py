@@ -153,3 +153,8 @@ def test_an_unknown_pod_is_told_by_address() -> None:
 def test_a_foreign_log_is_ignored() -> None:
     message = json_format.ParseDict({"tcp_logs": {"log_entry": [{}]}}, als_pb2.StreamAccessLogsMessage())
     assert list(flows_of("other", message, NAMES)) == []
+
+
+@pytest.mark.parametrize(("tag", "encrypted"), [("spiffe://cluster.local/ns/shop/sa/db", True), ("-", False)])
+def test_the_source_tells_mtls_by_the_identity_that_the_upstream_proved(tag: str, encrypted: bool) -> None:  # noqa: FBT001
+    assert http("source|u-web", custom_tags={"upstream_identity": tag}).tls is encrypted

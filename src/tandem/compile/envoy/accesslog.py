@@ -6,6 +6,7 @@ from typing import Final
 
 from tandem.compile import names
 from tandem.compile.envoy.proto import Json, extension
+from tandem.state.xds import UPSTREAM_IDENTITY
 
 FLUSH: Final = "0.250s"
 
@@ -16,6 +17,8 @@ def _common(log_name: str) -> Json:
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": names.AGENT}},
         "buffer_flush_interval": FLUSH,
+        # The log entry itself knows nothing of TLS towards the upstream.
+        "custom_tags": [{"tag": UPSTREAM_IDENTITY, "value": "%UPSTREAM_PEER_URI_SAN%"}],
     }
 
 
