@@ -1,0 +1,34 @@
+"""A pod's own files of /etc."""
+
+from __future__ import annotations
+
+import builders
+from tandem.workloads.etc import pod_files, pod_hostname
+
+
+def test_a_pod_is_named_after_itself_and_finds_its_own_address() -> None:
+    files = pod_files(builders.pod("web-0", namespace="shop"), ("10.244.0.5",), node_name="node-1")
+    assert files["/etc/hostname"] == b"web-0\n"
+    assert b"10.244.0.5\tweb-0\n" in files["/etc/hosts"]
+
+
+def test_names_are_searched_in_the_pods_namespace_first() -> None:
+    files = pod_files(builders.pod("web-0", namespace="shop"), (), node_name="node-1")
+    assert files["/etc/resolv.conf"] == (
+        b"search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
+    )
+
+
+def test_hostname_and_subdomain_make_a_full_name() -> None:
+    pod = builders.pod("web-0", namespace="shop", spec={"hostname": "a", "subdomain": "web"})
+    files = pod_files(pod, ("10.244.0.5",), node_name="node-1")
+    assert b"10.244.0.5\ta.web.shop.svc.cluster.local\ta\n" in files["/etc/hosts"]
+
+
+def test_a_pod_on_the_hosts_network_has_its_nodes_name() -> None:
+    assert pod_hostname(builders.pod("web-0", host_network=True), "node-1") == "node-1"
+
+
+def test_dns_policy_none_leaves_resolving_to_the_pod() -> None:
+    pod = builders.pod("web-0", spec={"dnsPolicy": "None"})
+    assert pod_files(pod, (), node_name="node-1")["/etc/resolv.conf"] == b""

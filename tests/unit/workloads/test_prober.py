@@ -1,0 +1,72 @@
+"""Thresholds of probes over time, with commands instead of sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import chain, repeat
+
+from tandem.model import core
+from tandem.workloads.prober import Prober
+
+
+class Container:
+    """Answers each probe with the next exit status (the last one for ever) and keeps what was reported."""
+
+    address = "127.0.0.1"
+
+    def __init__(self, *codes: int) -> None:
+        self._codes: Iterator[int] = chain(codes, repeat(codes[-1]))
+        self.reports: list[tuple[bool, bool]] = []
+        self.changed = asyncio.Event()
+
+    async def execute(self, command: tuple[str, ...]) -> int:
+        assert command == ("check",)
+        return next(self._codes)
+
+    def report(self, *, started: bool, ready: bool) -> None:
+        self.reports.append((started, ready))
+        self.changed.set()
+
+
+def probe(**more: int) -> core.Probe:
+    fields = {"period_seconds": 0, "initial_delay_seconds": 0, **more}
+    return core.Probe(exec=core.ExecAction(command=("check",)), **fields)
+
+
+async def until(container: Container, reports: int, spec: core.Container) -> list[tuple[bool, bool]]:
+    prober = Prober(container, spec, container.execute, container.report)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(prober.run())
+        while len(container.reports) < reports:
+            await container.changed.wait()
+            container.changed.clear()
+        running.cancel()
+    return container.reports[:reports]
+
+
+def test_without_probes_a_container_is_ready_at_once() -> None:
+    assert asyncio.run(until(Container(0), 1, core.Container(name="a"))) == [(True, True)]
+
+
+def test_readiness_comes_and_goes_with_its_thresholds() -> None:
+    spec = core.Container(name="a", readiness_probe=probe(failure_threshold=2))
+    codes = Container(1, 0, 1, 0, 1, 1, 0)
+    assert asyncio.run(until(codes, 4, spec)) == [(True, False), (True, True), (True, False), (True, True)]
+
+
+def test_a_liveness_probe_that_fails_too_often_ends_the_container() -> None:
+    spec = core.Container(name="a", liveness_probe=probe(failure_threshold=2))
+    container = Container(0, 1, 0, 1, 1)
+    prober = Prober(container, spec, container.execute, container.report)
+    asyncio.run(prober.run())
+    assert prober.fatal == "Liveness probe failed: command ended with exit status 1"
+
+
+def test_nothing_else_is_asked_before_the_startup_probe_has_passed() -> None:
+    spec = core.Container(name="a", startup_probe=probe(failure_threshold=3))
+    container = Container(1)
+    prober = Prober(container, spec, container.execute, container.report)
+    asyncio.run(prober.run())
+    assert prober.fatal.startswith("Startup probe failed")
+    assert container.reports == []
