@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -54,7 +55,7 @@ class Teller:
     def tandem(self, *arguments: str, show: bool = True, timeout: float = 120.0) -> Ran:
         """Run `tandem ARGUMENTS` and show the line, so that the reader can repeat it."""
         if show:
-            self.console.print(f"   [dim]$[/] tandem {shlex.join(arguments)}", soft_wrap=True)
+            self.console.print(f"   [dim]$[/] tandem {escape(shlex.join(arguments))}", soft_wrap=True)
         return run([sys.executable, "-m", "tandem.apps.cli.main", *arguments], timeout=timeout)
 
     def inside(
@@ -66,8 +67,8 @@ class Teller:
     def expect(self, what: str, *, held: bool, seen: str = "") -> None:
         """State what was expected, with a mark for whether it held and what was seen."""
         mark = "[green]✓[/]" if held else "[bold red]✗[/]"
-        tail = f"  [dim]{seen}[/]" if seen else ""
-        self.console.print(f"   {mark} {what}{tail}", soft_wrap=True)
+        tail = f"  [dim]{escape(seen)}[/]" if seen else ""
+        self.console.print(f"   {mark} {escape(what)}{tail}", soft_wrap=True)
         if not held:
             self.failed.append(f"{what} ({seen})" if seen else what)
 
@@ -75,7 +76,7 @@ class Teller:
         """Lines that a command printed."""
         lines = [line for line in text.splitlines() if line.strip()]
         for line in lines[:limit]:
-            self.console.print(f"     [yellow]{line.replace('[', chr(92) + '[')}[/]", soft_wrap=True)
+            self.console.print(f"     [yellow]{escape(line)}[/]", soft_wrap=True)
         if len(lines) > limit:
             self.console.print(f"     [dim]… {len(lines) - limit} more lines[/]")
 
@@ -83,7 +84,7 @@ class Teller:
         """A table."""
         table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         self.console.print(table)
 
 
