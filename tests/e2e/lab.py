@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 REPO: Final = Path(__file__).parents[2]
 RUN: Final = Path("/run/tandem")
+TANDEM: Final = (sys.executable, "-m", "tandem.apps.cli.main")
 PATIENCE: Final = 60.0
 """No test depends on how long something takes; this only ends one that would wait for ever."""
 MODULES: Final = {
@@ -94,7 +95,7 @@ class Lab:
 
     def tandem(self, *arguments: str, stdin: str = "", status: int | None = None) -> Ran:
         """`tandem ARGUMENTS`."""
-        return self.run(sys.executable, "-m", "tandem.apps.cli.main", *arguments, stdin=stdin, status=status)
+        return self.run(*TANDEM, *arguments, stdin=stdin, status=status)
 
     def apply(self, *objects: Mapping[str, Any]) -> Ran:
         """Apply, and wait until every pod, Deployment and rule is in force."""
@@ -108,6 +109,11 @@ class Lab:
     def inside(self, namespace: str, pod: str, *command: str) -> Ran:
         """Run a command in a pod."""
         return self.tandem("exec", "-n", namespace, pod, "--", *command)
+
+    def begin(self, namespace: str, pod: str, *command: str, stdin: bool = False) -> subprocess.Popen[str]:
+        """Start a command in a pod; the caller ends it."""
+        take = ["-i"] if stdin else []
+        return self.start(*TANDEM, "exec", *take, "-n", namespace, pod, "--", *command)
 
     def curl(self, namespace: str, pod: str, url: str, *options: str) -> Ran:
         """One request; the status is that of curl, and the last line of the output that of HTTP."""

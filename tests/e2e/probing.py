@@ -6,9 +6,10 @@ it, so that no test needs to know how long anything takes.
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -46,8 +47,8 @@ while True:
 class Probe:
     """A running probe."""
 
-    def __init__(self, lab: Lab, argv: Sequence[str]) -> None:
-        self._process = lab.start(*argv)
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
         self.outcomes: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -86,15 +87,9 @@ def probe(lab: Lab, namespace: str, pod: str, *, kind: str, target: str) -> Iter
     """
     place, slash, path = target.partition("/")
     host, _, port = place.partition(":")
-    words = ["tandem", "exec", "-i", "-n", namespace, pod, "--", "/usr/bin/python3", "-c", _PROGRAM]
-    running = Probe(lab, [*_module(words), kind, host, port or "80", slash + path or "/"])
+    program = ["/usr/bin/python3", "-c", _PROGRAM, kind, host, port or "80", slash + path or "/"]
+    running = Probe(lab.begin(namespace, pod, *program, stdin=True))
     try:
         yield running
     finally:
         running.end()
-
-
-def _module(words: list[str]) -> list[str]:
-    import sys
-
-    return [sys.executable, "-m", "tandem.apps.cli.main", *words[1:]]

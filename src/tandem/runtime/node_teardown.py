@@ -32,8 +32,12 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
         yield "nftables table removed"
     except DriverError as err:
         yield f"left: nftables table: {err}"
+    before = sysctls.remembered(node)
     try:
-        yield f"links, addresses and routes removed: {asyncio.run(_sweep(node, sysctls.remembered(node)))}"
+        removed = asyncio.run(_sweep(node, before))
+        yield f"links, addresses and routes removed: {removed}"
+        if removed and not before:
+            yield f"note: {', '.join(sysctls.WANTED)} stays as it is: what it was before was lost with {node.root}"
     except DriverError as err:
         yield f"left: links: {err}"
 

@@ -14,11 +14,18 @@ from tandem.base import processes
 from tandem.base.paths import NodeDir, RunDir
 from tandem.runtime import node_teardown, underlay
 from tandem.runtime.supervisor import MODULES, is_ours
+from tandem.workloads.sweep import left_behind
 
 
 def running(run_dir: RunDir) -> bool:
     """True while a supervisor of this run directory is alive."""
     return bool(list(processes.find(lambda a: MODULES["supervisor"] in a and is_ours(a, run_dir.root))))
+
+
+def traces(run_dir: RunDir) -> bool:
+    """True if an earlier run left its directory, a process or a pod."""
+    ours = processes.find(lambda argv: is_ours(argv, run_dir.root))
+    return run_dir.root.exists() or any(True for _ in ours) or any(left_behind(n) for n in _nodes(run_dir))
 
 
 def down(run_dir: RunDir) -> Iterator[str]:
@@ -38,10 +45,10 @@ def down(run_dir: RunDir) -> Iterator[str]:
 
 
 def _nodes(run_dir: RunDir) -> list[NodeDir]:
-    """Every node that has a directory; node-1 where the directory was lost, since its kernel state may be there."""
+    """Every node that has a directory or a namespace; node-1 where all was lost: its kernel state may be there."""
     folder = run_dir.root / "nodes"
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    return [run_dir.node(n) for n in names or ["node-1"]]
+    names = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+    return [run_dir.node(n) for n in sorted(names.union(underlay.left())) or ["node-1"]]
 
 
 def _end(run_dir: RunDir, *, supervisor: bool) -> list[int]:

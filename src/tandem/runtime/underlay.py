@@ -51,6 +51,11 @@ def exists() -> bool:
     return bool(_spaces())
 
 
+def left() -> tuple[str, ...]:
+    """Names of the nodes whose namespaces are there, whatever files are."""
+    return tuple(p.name.removeprefix(NETNS_PREFIX) for p in _spaces())
+
+
 def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
     """Make bridge, namespaces and links, and masquerade the nodes' traffic to the outside; raises DriverError.
 

@@ -16,6 +16,9 @@ ROUTE_PROTOCOL: Final = 116
 NETNS_PREFIX: Final = "tandem-"
 """Prefix of network namespaces under /run/netns that `tandem up` creates."""
 
+SANDBOX_VARIABLE: Final = "TANDEM_SANDBOX"
+"""In the environment of a sandbox's init: the folder of its pod. So it is found when that folder was lost."""
+
 NFLOG_GROUP: Final = 116
 """Where dropped packets are reported."""
 

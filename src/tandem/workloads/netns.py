@@ -13,6 +13,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from tandem.base.digest import digest
+from tandem.base.paths import NodeDir
 from tandem.state.ownership import NETNS_PREFIX
 from tandem.workloads import kernel
 
@@ -22,9 +24,18 @@ _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 
 
-def path_of(uid: str, attempt: int) -> Path:
-    """Where the namespace of a pod's sandbox is pinned; each attempt has its own."""
-    return DIRECTORY / f"{NETNS_PREFIX}{uid[:8]}-{attempt}"
+def path_of(node_dir: NodeDir, uid: str, attempt: int) -> Path:
+    """Where the namespace of a pod's sandbox is pinned; each attempt has its own, and it tells whose it is."""
+    return DIRECTORY / f"{_prefix(node_dir)}{uid[:8]}-{attempt}"
+
+
+def pinned(node_dir: NodeDir) -> list[Path]:
+    """Every namespace that a node's runtime has pinned, from the names alone."""
+    return sorted(DIRECTORY.glob(f"{_prefix(node_dir)}*")) if DIRECTORY.is_dir() else []
+
+
+def _prefix(node_dir: NodeDir) -> str:
+    return f"{NETNS_PREFIX}{digest(str(node_dir.root), 6)}-"
 
 
 def create(path: Path) -> None:

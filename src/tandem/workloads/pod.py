@@ -122,7 +122,7 @@ class PodWorker:
             record = msgspec.structs.replace(record, addresses=(self._node.address,))
             self._save(record)
         else:
-            record = msgspec.structs.replace(record, netns=str(netns.path_of(meta.uid, attempt)))
+            record = msgspec.structs.replace(record, netns=str(netns.path_of(self._node.directory, meta.uid, attempt)))
             self._save(record)
             await kernel.in_thread(partial(sandbox.make_netns, record))
             record = msgspec.structs.replace(record, addresses=await self._node.cni.add(_attachment(record)))

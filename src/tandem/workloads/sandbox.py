@@ -19,6 +19,7 @@ from typing import Final
 
 from tandem.base import processes
 from tandem.base.paths import NodeDir
+from tandem.state.ownership import SANDBOX_VARIABLE
 from tandem.workloads import kernel as k
 from tandem.workloads import netns, rootfs
 from tandem.workloads.record import Process, SandboxRecord
@@ -68,7 +69,13 @@ def start_init(node_dir: NodeDir, record: SandboxRecord, *, hostname: str, files
         k.unshare(_NAMESPACES)
         k.sethostname(hostname[:63])
         rootfs.build(base, hidden=_secret_places(node_dir), files=files)
-        return _spawn(_INIT, null.fileno(), null.fileno(), log.fileno(), environment={"PATH": DEFAULT_PATH})
+        return _spawn(
+            _INIT,
+            null.fileno(),
+            null.fileno(),
+            log.fileno(),
+            environment={"PATH": DEFAULT_PATH, SANDBOX_VARIABLE: str(folder)},
+        )
 
 
 async def started(node_dir: NodeDir, record: SandboxRecord, pid: int) -> Process:

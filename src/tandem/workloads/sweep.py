@@ -1,7 +1,8 @@
 """`tandem down`, also after a crash: end every process of our sandboxes and unpin their namespaces.
 
 In: a node's directory in any state. Out: lines for people; a line that starts with `left:` tells what remains. Works
-from `sandbox.json`, and from the namespaces that processes are really in, so that nothing that escaped its init stays.
+from `sandbox.json`, from the marks that sandboxes bear where that was lost, and from the namespaces that processes are
+really in, so that nothing that escaped its init stays.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from pathlib import Path
 
 from tandem.base import processes
 from tandem.base.paths import NodeDir
+from tandem.state.ownership import SANDBOX_VARIABLE
 from tandem.workloads import netns
-from tandem.workloads.record import SandboxRecord, load_all
+from tandem.workloads.record import Process, SandboxRecord, load_all
 
 
 def sweep(node_dir: NodeDir) -> Iterator[str]:
     """Yield what was done. The runtime process of the node must have ended before."""
-    records = list(load_all(node_dir))
+    known = list(load_all(node_dir))
+    records = known + list(_lost(node_dir, known))
     victims = sorted({p for record in records for p in members(record)})
     stuck = processes.end(victims, grace=0.0)
     if victims:
@@ -29,6 +32,33 @@ def sweep(node_dir: NodeDir) -> Iterator[str]:
     if removed:
         yield f"network namespaces removed: {removed}"
     shutil.rmtree(node_dir.pods, ignore_errors=True)
+
+
+def left_behind(node_dir: NodeDir) -> bool:
+    """True if there is a sandbox to sweep."""
+    known = list(load_all(node_dir))
+    return bool(known) or any(True for _ in _lost(node_dir, known))
+
+
+def _lost(node_dir: NodeDir, known: list[SandboxRecord]) -> Iterator[SandboxRecord]:
+    """Sandboxes of this node that have no record any more."""
+    pins = {r.netns for r in known}
+    inits = {r.init.pid for r in known}
+    for pin in netns.pinned(node_dir):
+        if str(pin) not in pins:
+            yield SandboxRecord(uid="", namespace="", name="", attempt=0, container_id="", netns=str(pin))
+    mark = f"{SANDBOX_VARIABLE}={node_dir.pods}/".encode()
+    for pid, started in processes.find(lambda argv: Path(argv[0]).name == "catatonit" if argv else False):
+        if pid not in inits and any(v.startswith(mark) for v in _environment(pid)):
+            init = Process(pid=pid, started=started)
+            yield SandboxRecord(uid="", namespace="", name="", attempt=0, container_id="", init=init)
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def members(record: SandboxRecord) -> Iterator[tuple[int, int]]:

@@ -1,0 +1,102 @@
+"""`tandem down` after anything: what it leaves is what was there before `tandem up`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from e2e.lab import RUN, Lab, lab
+from e2e.objects import deployment, idle, namespace, pod, policy, service, web
+from tandem.runtime.kernelstate import Picture
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    with lab() as made:
+        made.run("sysctl", "-qw", "net.ipv4.ip_forward=0", status=0)
+        yield made
+
+
+@pytest.fixture
+def clean(world: Lab) -> Picture:
+    """The picture before; then a run with pods in the mesh, outside of it and on the node's own network."""
+    before = world.picture()
+    world.tandem("up", "--detach", status=0)
+    world.apply(
+        *namespace("app", mesh=True),
+        deployment("app", "web", web(), replicas=2),
+        service("app", "web"),
+        policy("app", "shut", "web", ingress=[]),
+        pod("app", "outside", idle(), labels={"tandem.io/mesh": "disabled"}),
+        pod("app", "host", idle(), hostNetwork=True),
+    )
+    assert world.left_since(before) != []
+    return before
+
+
+def all_dead(world: Lab) -> None:
+    world.kill("supervisor")
+    world.kill("control", "agent", "runtime", "envoy")
+
+
+def without_memory(world: Lab) -> None:
+    (world.run_dir / "up.json").unlink()
+
+
+def directory_lost_while_running(world: Lab) -> None:
+    world.run("rm", "-rf", str(RUN))
+    assert not (world.run_dir / "up.json").exists()
+
+
+def all_dead_and_directory_lost(world: Lab) -> None:
+    all_dead(world)
+    world.run("sh", "-c", f"umount -l {RUN}/nodes/*/netns/*; rm -rf {RUN}", status=0)
+
+
+CALAMITIES: tuple[Callable[[Lab], None], ...] = (
+    lambda _: None,
+    lambda world: world.kill("supervisor"),
+    all_dead,
+    without_memory,
+)
+LOSSES: tuple[Callable[[Lab], None], ...] = (directory_lost_while_running, all_dead_and_directory_lost)
+
+
+@pytest.mark.parametrize("calamity", CALAMITIES, ids=["nothing", "supervisor", "everything", "up.json"])
+def test_down_leaves_nothing_after_the_death_of(world: Lab, clean: Picture, calamity: Callable[[Lab], None]) -> None:
+    calamity(world)
+    done = world.tandem("down", status=0)
+    assert world.left_since(clean) == [], done.text
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=["living", "dead"])
+def test_down_finds_everything_by_its_marks_when_the_run_directory_is_lost(
+    world: Lab, clean: Picture, loss: Callable[[Lab], None]
+) -> None:
+    loss(world)
+    done = world.tandem("down", status=0)
+    # What a kernel setting was before stood in the directory: `down` says that it cannot know.
+    left = [line for line in world.left_since(clean) if " sysctls:" not in line]
+    assert left == [], done.text
+    assert "note: net.ipv4.ip_forward" in done.out
+    world.run("sysctl", "-qw", "net.ipv4.ip_forward=0", status=0)
+
+
+def test_up_takes_over_from_a_run_that_died_and_lost_its_directory(world: Lab, clean: Picture) -> None:
+    all_dead_and_directory_lost(world)
+    again = world.tandem("up", "--detach", status=0)
+    assert "earlier run" in again.err
+    world.apply(*namespace("app", mesh=True), deployment("app", "web", web()), service("app", "web"))
+    world.tandem("down", status=0)
+    assert [line for line in world.left_since(clean) if " sysctls:" not in line] == []
+    world.run("sysctl", "-qw", "net.ipv4.ip_forward=0", status=0)
+
+
+def test_down_when_nothing_runs_is_fine(world: Lab) -> None:
+    before = world.picture()
+    world.tandem("down", status=0)
+    world.tandem("down", "-o", "json", status=0)
+    assert world.left_since(before) == []

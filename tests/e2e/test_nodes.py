@@ -1,0 +1,88 @@
+"""Two nodes on one underlay, and the way out of the cluster: across nodes everything is as on one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import account, idle, namespace, pod, policy, service, web
+
+pytestmark = pytest.mark.root
+
+OUTSIDE = "198.51.100.9"
+SERVER = "import http.server; http.server.test(http.server.SimpleHTTPRequestHandler, port=8000, bind='0.0.0.0')"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    """Pod `far` runs on node-2, `near` and `plain/caller` on node-1; `outside` is a machine beyond this one."""
+    with lab() as made:
+        for command in (
+            "ip netns add outside",
+            "ip link add out0 type veth peer name eth0 netns outside",
+            "ip address add 198.51.100.1/24 dev out0",
+            "ip link set out0 up",
+            f"ip -n outside address add {OUTSIDE}/24 dev eth0",
+            "ip -n outside link set eth0 up",
+            "ip -n outside link set lo up",
+        ):
+            made.run(*command.split(), status=0)
+        server = made.start("ip", "netns", "exec", "outside", "/usr/bin/python3", "-c", SERVER)
+        made.tandem("up", "--nodes", "2", "--detach", status=0)
+        made.apply(
+            *namespace("mesh", mesh=True),
+            *namespace("plain"),
+            account("mesh", "near"),
+            pod("mesh", "near", idle(), serviceAccountName="near", nodeSelector={"kubernetes.io/hostname": "node-1"}),
+            pod("mesh", "far", web("far"), nodeSelector={"kubernetes.io/hostname": "node-2"}),
+            service("mesh", "far"),
+            pod("plain", "caller", idle(), nodeSelector={"kubernetes.io/hostname": "node-1"}),
+        )
+        yield made
+        server.kill()
+        server.communicate()
+
+
+def address(world: Lab, namespace_: str, name: str) -> str:
+    found: str = world.get(namespace_, "pod", name)["status"]["podIP"]
+    return found
+
+
+def test_a_request_crosses_nodes_by_mtls_and_keeps_the_clients_address(world: Lab) -> None:
+    seen = json.loads(world.curl("mesh", "near", "http://far/").out.splitlines()[0])
+    assert seen["peer"] == "spiffe://cluster.local/ns/mesh/sa/near"
+    assert seen["from"] == address(world, "mesh", "near")
+    assert {p["node"] for p in world.status()["pods"]} == {"node-1", "node-2"}
+
+
+def test_a_pod_outside_the_mesh_crosses_nodes_in_plain_text(world: Lab) -> None:
+    seen = json.loads(world.curl("plain", "caller", "http://far.mesh/").out.splitlines()[0])
+    assert (seen["peer"], seen["from"]) == ("", address(world, "plain", "caller"))
+
+
+def test_policy_judges_what_comes_from_another_node(world: Lab) -> None:
+    world.apply(policy("mesh", "alone", "far", ingress=[]))
+    assert world.curl("plain", "caller", "http://far.mesh/", "-m", "2").status == 28
+    flows = until(
+        lambda: world.tandem("flows", "--denied", "-o", "json", status=0).json()["flows"],
+        lambda found: any(r["name"] == "alone" for f in found for r in f["rules"]),
+    )
+    assert {f["node"] for f in flows} == {"node-2"}
+    world.delete("networkpolicy", "alone", "-n", "mesh")
+
+
+@pytest.mark.parametrize(("where", "name"), [("plain", "caller"), ("mesh", "near")])
+def test_a_pod_reaches_the_outside_under_its_nodes_address(world: Lab, where: str, name: str) -> None:
+    assert world.curl(where, name, f"http://{OUTSIDE}:8000/").out.splitlines()[-1] == "200"
+
+
+def test_down_removes_both_nodes_and_the_underlay(world: Lab) -> None:
+    world.tandem("down", status=0)
+    left = world.picture()
+    assert [line for line in left["links"] if not line.startswith(("lo ", "out0"))] == []
+    assert left["namespaces"] == ("outside",)
+    assert (left["tables"], left["processes"], left["files"]) == ((), (), ())
+    assert "net/ipv4/ip_forward=0" in left["sysctls"]

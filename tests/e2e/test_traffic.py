@@ -1,0 +1,270 @@
+"""What manifests mean, with real pods, a real Envoy and a real kernel: policies, routes, membership, identities."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.lab import REPO, RUN, Lab, lab, until
+from e2e.objects import (
+    Raw,
+    account,
+    deployment,
+    greeter,
+    idle,
+    namespace,
+    pod,
+    policy,
+    service,
+    strict,
+    virtual_service,
+    web,
+)
+from e2e.probing import probe
+
+pytestmark = pytest.mark.root
+
+DNS: Raw = {
+    "to": [{"ipBlock": {"cidr": "10.96.0.10/32"}}],
+    "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    """`mesh`: a, b (own identities), web, other; `plain`: caller, web, other, a TCP server that speaks first."""
+    with lab() as made:
+        made.tandem("up", "--detach", status=0)
+        made.apply(
+            *namespace("mesh", mesh=True),
+            *namespace("plain"),
+            account("mesh", "a"),
+            account("mesh", "b"),
+            pod("mesh", "a", idle(), serviceAccountName="a"),
+            pod("mesh", "b", idle(), serviceAccountName="b"),
+            deployment("mesh", "web", web("one"), labels={"version": "one"}),
+            service("mesh", "web"),
+            deployment("mesh", "web-two", web("two"), labels={"version": "two"}),
+            service("mesh", "other", app="web-two"),
+            pod("plain", "caller", idle()),
+            pod("plain", "web", web("web")),
+            service("plain", "web"),
+            pod("plain", "other", web("other")),
+            service("plain", "other"),
+        )
+        yield made
+
+
+@pytest.fixture
+def temporary(world: Lab) -> Iterator[list[str]]:
+    """`kind namespace name` of what a test applies for itself."""
+    made: list[str] = []
+    yield made
+    for entry in made:
+        kind, namespace_, name = entry.split()
+        world.delete("-n", namespace_, kind, name)
+
+
+def address(world: Lab, namespace_: str, name: str) -> str:
+    found: str = world.get(namespace_, "pod", name)["status"]["podIP"]
+    return found
+
+
+def code(world: Lab, namespace_: str, pod_: str, url: str, *options: str) -> str:
+    """The HTTP status of one request; `000` if there was no answer."""
+    return world.curl(namespace_, pod_, url, "-m", "1", *options).out.rpartition("\n")[2]
+
+
+def body(world: Lab, namespace_: str, pod_: str, url: str, *options: str) -> Any:
+    out = world.curl(namespace_, pod_, url, *options).out
+    assert out.endswith("\n200"), out
+    return json.loads(out.rpartition("\n")[0])
+
+
+def test_egress_to_dns_and_one_service_allows_exactly_that(world: Lab, temporary: list[str]) -> None:
+    rule = policy("plain", "narrow", "caller", egress=[DNS, {"to": [{"podSelector": {"matchLabels": {"app": "web"}}}]}])
+    temporary.append("networkpolicy plain narrow")
+    assert code(world, "plain", "caller", "http://other/") == "200"
+    world.apply(rule)
+    assert code(world, "plain", "caller", "http://web/") == "200"
+    assert code(world, "plain", "caller", "http://other/") == "000"
+    assert code(world, "plain", "caller", f"http://{address(world, 'plain', 'other')}:8080/") == "000"
+
+
+def test_an_ip_block_allows_its_addresses_but_not_its_exceptions(world: Lab, temporary: list[str]) -> None:
+    caller, other = address(world, "plain", "caller"), address(world, "plain", "other")
+    block = {"cidr": "10.244.0.0/16", "except": [f"{caller}/32"]}
+    temporary.append("networkpolicy plain block")
+    world.apply(policy("plain", "block", "web", ingress=[{"from": [{"ipBlock": block}]}]))
+    assert code(world, "plain", "other", "http://web/") == "200", other
+    assert code(world, "plain", "caller", "http://web/") == "000"
+
+
+def test_default_deny_with_one_namespace_allowed(world: Lab, temporary: list[str]) -> None:
+    deny = policy("plain", "deny", "web", ingress=[])
+    deny["spec"]["podSelector"] = {}
+    select = {"matchLabels": {"kubernetes.io/metadata.name": "mesh"}}
+    temporary += ["networkpolicy plain deny", "networkpolicy plain allow"]
+    world.apply(deny, policy("plain", "allow", "web", ingress=[{"from": [{"namespaceSelector": select}]}]))
+    assert code(world, "plain", "caller", "http://web/") == "000"
+    assert code(world, "mesh", "a", "http://web.plain/") == "200"
+    assert code(world, "mesh", "a", "http://other.plain/") != "200"
+
+
+def test_a_pod_is_isolated_before_its_first_process(world: Lab, temporary: list[str]) -> None:
+    """A client hammers the addresses that the next pods will get; not one connection may come through."""
+    world.apply(policy("plain", "sealed", "sealed", ingress=[]))
+    temporary.append("networkpolicy plain sealed")
+    newest = max(int(p["address"].rpartition(".")[2]) for p in world.status()["pods"])
+    world.apply(pod("plain", "sealed", web("sealed")))
+    temporary.append("pod plain sealed")
+    first = int(address(world, "plain", "sealed").rpartition(".")[2])
+    assert first > newest, "addresses are given out in turn"
+    expected = f"10.244.0.{first + 1}"
+    with probe(world, "plain", "caller", kind="denied", target=f"{expected}:8080") as hammer:
+        hammer.more(2)
+        world.apply(pod("plain", "sealed-too", web("sealed"), labels={"app": "sealed"}))
+        temporary.append("pod plain sealed-too")
+        assert address(world, "plain", "sealed-too") == expected
+        hammer.more(5)
+        assert "connected" not in hammer.outcomes, hammer.tally()
+    assert code(world, "plain", "sealed-too", "http://127.0.0.1:8080/") == "200"
+
+
+def test_a_deployment_leaves_and_enters_the_mesh_by_a_label(world: Lab) -> None:
+    seen = []
+    for label in ("disabled", "enabled"):
+        labels = {"version": "two", "tandem.io/mesh": label}
+        world.apply(deployment("mesh", "web-two", web("two"), labels=labels))
+
+        def alone() -> list[bool]:
+            pods = [p for p in world.status()["pods"] if p["name"].startswith("web-two")]
+            return [p["mesh"] for p in pods if p["ready"]] if len(pods) == 1 else []
+
+        until(alone, lambda found: found == [label == "enabled"])  # noqa: B023 - called at once
+        until(lambda: code(world, "mesh", "a", "http://other/"), lambda found: found == "200")
+        seen.append(body(world, "mesh", "a", "http://other/")["peer"])
+    assert seen == ["", "spiffe://cluster.local/ns/mesh/sa/a"]
+
+
+def test_retries_hide_failures_and_timeouts_end_waiting(world: Lab, temporary: list[str]) -> None:
+    to = [{"destination": {"host": "web"}}]
+    temporary.append("virtualservice mesh web")
+    assert code(world, "mesh", "a", "http://web/fail/3") == "503"
+    world.apply(
+        virtual_service(
+            "mesh",
+            "web",
+            [
+                {
+                    "match": [{"uri": {"prefix": "/fail"}}],
+                    "route": to,
+                    "retries": {"attempts": 4, "retryOn": "5xx", "perTryTimeout": "1s"},
+                },
+                {"match": [{"uri": {"prefix": "/slow"}}], "route": to, "timeout": "0.2s", "retries": {"attempts": 0}},
+                {"route": to},
+            ],
+        )
+    )
+    codes = [code(world, "mesh", "a", "http://web/fail/3") for _ in range(5)]
+    assert codes == ["200"] * 5
+    assert code(world, "mesh", "a", "http://web/slow/0.9") == "504"
+    assert code(world, "mesh", "a", "http://web/slow/0") == "200"
+
+
+def test_a_header_chooses_the_route(world: Lab, temporary: list[str]) -> None:
+    temporary.append("virtualservice mesh web")
+    world.apply(
+        virtual_service(
+            "mesh",
+            "web",
+            [
+                {
+                    "match": [{"headers": {"end-user": {"exact": "jason"}}}],
+                    "route": [{"destination": {"host": "other"}}],
+                },
+                {"route": [{"destination": {"host": "web"}}]},
+            ],
+        )
+    )
+    assert body(world, "mesh", "a", "http://web/")["name"] == "one"
+    assert body(world, "mesh", "a", "http://web/", "-H", "end-user: jason")["name"] == "two"
+
+
+def test_an_http_route_of_a_service_splits_by_path_and_says_so_in_its_status(world: Lab, temporary: list[str]) -> None:
+    temporary.append("httproute mesh split")
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "split", "namespace": "mesh"},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "web", "port": 80}],
+            "rules": [
+                {
+                    "matches": [{"path": {"type": "PathPrefix", "value": "/two"}}],
+                    "backendRefs": [{"name": "other", "port": 80}],
+                },
+                {"backendRefs": [{"name": "web", "port": 80}]},
+            ],
+        },
+    }
+    world.apply(route)
+    assert body(world, "mesh", "a", "http://web/two")["name"] == "two"
+    assert body(world, "mesh", "a", "http://web/elsewhere")["name"] == "one"
+    (parent,) = world.get("mesh", "httproute", "split")["status"]["parents"]
+    assert {c["type"]: c["status"] for c in parent["conditions"]}["Accepted"] == "True"
+
+
+def test_strict_for_a_namespace_lets_no_byte_of_a_server_that_speaks_first_out(
+    world: Lab, temporary: list[str]
+) -> None:
+    read = ["bash", "-c", "exec 3<>/dev/tcp/greeter.mesh/5432 && timeout 2 cat <&3"]
+    temporary += ["peerauthentication mesh default", "pod mesh greeter", "service mesh greeter"]
+    world.apply(pod("mesh", "greeter", greeter()), service("mesh", "greeter", port=5432, target=5432, tcp=True))
+    assert "secret" in world.inside("plain", "caller", *read).out
+    world.apply(strict("mesh"))
+    refused = world.inside("plain", "caller", *read)
+    assert refused.out == "", refused.text
+    assert code(world, "plain", "caller", "http://web.mesh/") == "000"
+    assert "secret" in world.inside("mesh", "a", *read).out
+    assert code(world, "mesh", "a", "http://web/") == "200"
+
+
+def test_interleaved_requests_of_two_pods_keep_their_identity_and_address(world: Lab) -> None:
+    addresses = {name: address(world, "mesh", name) for name in ("a", "b")}
+    program = (
+        "import json, urllib.request\n"
+        "for _ in range(100):\n"
+        "    seen = json.load(urllib.request.urlopen('http://web/who', timeout=5))\n"
+        "    print(seen['peer'], seen['from'])\n"
+    )
+    running = {name: world.begin("mesh", name, "/usr/bin/python3", "-c", program) for name in ("a", "b")}
+    for name, process in running.items():
+        out, err = process.communicate(timeout=60)
+        expected = f"spiffe://cluster.local/ns/mesh/sa/{name} {addresses[name]}"
+        assert Counter(out.splitlines()) == {expected: 100}, err
+
+
+def test_kubectl_applies_the_virtual_service_and_lists_pods_with_their_addresses(
+    world: Lab, temporary: list[str]
+) -> None:
+    def kubectl(*arguments: str) -> str:
+        return world.run("kubectl", f"--kubeconfig={RUN}/kubeconfig", *arguments, status=0).out
+
+    story = REPO / "examples" / "story" / "virtualservice-my-service.yaml"
+    (given,) = [d for d in yaml.safe_load_all(story.read_text()) if d["kind"] == "VirtualService"]
+    temporary.append("virtualservice mesh my-service")
+    assert "created" in kubectl("apply", "-n", "mesh", "-f", str(story))
+    assert "unchanged" in kubectl("apply", "-n", "mesh", "-f", str(story))
+    stored = json.loads(kubectl("get", "virtualservice", "my-service", "-n", "mesh", "-o", "json"))
+    assert stored["spec"] == given["spec"]
+    header, *lines = kubectl("get", "pods", "-n", "mesh", "-o", "wide").splitlines()
+    assert header.split()[:3] == ["NAME", "READY", "STATUS"]
+    listed = {line.split()[0]: line for line in lines}
+    assert address(world, "mesh", "a") in listed["a"]
+    assert "node-1" in listed["a"]
