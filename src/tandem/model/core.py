@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tandem.model.meta import Condition, Meta, Model, Object
+from tandem.model.meta import Condition, Model, Object
 from tandem.model.selectors import LabelSelector
 
 IntOrString = int | str
