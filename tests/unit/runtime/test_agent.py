@@ -1,0 +1,250 @@
+"""The wiring of a node's agent, without a kernel and without Envoy: what it waits for, and what it answers control."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshbuild import CONFIG, RULE, identity
+from tandem.base.ids import ContainerId, NodeName, PodUid
+from tandem.base.paths import NodeDir
+from tandem.base.problems import DriverError, Origin
+from tandem.drivers.xds.client_session import Update
+from tandem.ipam.store import Attachment, Phase
+from tandem.ir import wire
+from tandem.ir.fabric import LocalPod, MeshConfig, Node
+from tandem.ir.mesh import Backend, Forward, Route, RouteTable
+from tandem.runtime import agent as module
+from tandem.runtime.agent import Agent, new_agent
+from tandem.runtime.enforce import SILENT, Outcome
+
+NODE = Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",))
+POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)
+TABLE = RouteTable(
+    namespace="shop",
+    service="web",
+    routes=(
+        Route(
+            name="r",
+            matches=(),
+            action=Forward(backends=(Backend(namespace="shop", service="web"),)),
+            origin=RULE,
+        ),
+    ),
+)
+
+
+class Lab:
+    """An agent whose answers to control are kept."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.agent: Agent = new_agent("n1", NodeDir(root), root / "control.sock")
+        self.acked: list[str] = []
+        self.nacked: dict[str, Mapping[str, str]] = {}
+        monkeypatch.setattr(self.agent._control, "ack", self.acked.append)
+        monkeypatch.setattr(self.agent._control, "nack", self.nacked.__setitem__)
+
+    def tell(self, cls: type, nonce: str = "1", **values: wire.Value | bytes) -> None:
+        found = {n: ("v", v if isinstance(v, bytes) else wire.encode(v)) for n, v in values.items()}
+        self.agent._on_update(Update(type_url=wire.URLS[cls], resources=found, removed=(), nonce=nonce))
+
+    def tell_all(self) -> None:
+        self.tell(MeshConfig, "m", mesh=CONFIG)
+        self.tell(Node, "n", n1=NODE)
+        update = {str(POD.uid): ("v", wire.encode(POD))}
+        self.agent._on_update(Update(type_url=wire.URLS[LocalPod], resources=update, removed=(), nonce="p"))
+
+    def kernel(self, number: int, **failed: str) -> None:
+        self.agent._kernel.outcome.put(Outcome(number=number, failed=failed))
+
+    def proxy(
+        self, number: int, failed: Mapping[str, str] | None = None, origins: Mapping[Origin, str] | None = None
+    ) -> None:
+        self.agent._proxy.outcome.put(Outcome(number=number, failed=failed or {}, origins=origins or {}))
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.setattr(module, "READY_TIMEOUT", 0.05)
+    return Lab(tmp_path, monkeypatch)
+
+
+def playing(scene: Callable[[], Awaitable[None]], *tasks: Callable[[], Awaitable[None]]) -> None:
+    async def play() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            running = [group.create_task(_run(task)) for task in tasks]
+            await scene()
+            for task in running:
+                task.cancel()
+
+    asyncio.run(play())
+
+
+async def _run(task: Callable[[], Awaitable[None]]) -> None:
+    await task()
+
+
+def attachment(uid: str = "u-a") -> Attachment:
+    return Attachment(
+        container_id=ContainerId("c-a"),
+        ifname="eth0",
+        pod_uid=PodUid(uid),
+        namespace="shop",
+        pod_name="a",
+        addresses=("10.244.0.2",),
+        mac="02:00:00:00:00:01",
+        host_ifname="td1",
+        mtu=1500,
+        netns="/run/netns/a",
+        pin="/pins/c-a",
+        phase=Phase.READY,
+    )
+
+
+# What control hears.
+
+
+def test_an_update_is_acknowledged_when_kernel_and_envoy_have_it(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell(RouteTable, "t", web=TABLE)
+        lab.kernel(1)
+        await asyncio.sleep(0.01)
+        assert lab.acked == []
+        lab.proxy(1)
+        while not lab.acked:  # noqa: ASYNC110 - the stub tells nobody
+            await asyncio.sleep(0.001)
+        assert lab.acked == ["t"]
+
+    playing(scene, lab.agent._settle)
+
+
+def test_what_envoy_refuses_is_refused_to_control_by_the_resource_of_that_manifest(lab: Lab) -> None:
+    async def scene() -> None:
+        other = RouteTable(namespace="shop", service="db", routes=())
+        lab.tell(RouteTable, "t", web=TABLE, db=other)
+        lab.kernel(1)
+        lab.proxy(1, {"rt/web": "bad regex"}, {RULE: "bad regex"})
+        while not lab.nacked:  # noqa: ASYNC110 - the stub tells nobody
+            await asyncio.sleep(0.001)
+        assert (lab.nacked, lab.acked) == ({"t": {"web": "bad regex"}}, [])
+
+    playing(scene, lab.agent._settle)
+
+
+def test_while_envoy_is_silent_nothing_is_acknowledged(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell(RouteTable, "t", web=TABLE)
+        lab.kernel(1)
+        lab.proxy(1, {SILENT: "has not accepted within 5 s"})
+        await asyncio.sleep(0.02)
+        assert lab.acked == []
+        lab.proxy(1)
+        while not lab.acked:  # noqa: ASYNC110 - the stub tells nobody
+            await asyncio.sleep(0.001)
+
+    playing(scene, lab.agent._settle)
+
+
+def test_what_this_agent_cannot_read_is_refused(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell(RouteTable, "t", web=b"{}")
+        lab.kernel(1)
+        lab.proxy(1)
+        while not lab.nacked:  # noqa: ASYNC110 - the stub tells nobody
+            await asyncio.sleep(0.001)
+        assert "cannot read it" in lab.nacked["t"]["web"]
+
+    playing(scene, lab.agent._settle)
+
+
+# What is enforced.
+
+
+def test_nothing_is_enforced_before_control_has_told_everything_once(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell_all()
+        await asyncio.sleep(0.01)
+        assert lab.agent._view() is None
+        lab.agent._control.synced.put(True)
+        await lab.agent._views.after(0)
+        view = lab.agent._view()
+        assert view is not None
+        assert view.pods == ()
+
+    playing(scene, lab.agent._make_views)
+
+
+def test_a_pod_is_enforced_once_it_is_bound_here_and_attached(lab: Lab) -> None:
+    lab.tell_all()
+    lab.agent._attached = {ContainerId("c-a"): attachment(), ContainerId("c-b"): attachment("u-gone")}
+    (found,) = lab.agent._pods()
+    assert (found.pod, found.netns, found.addresses) == (POD, "/pins/c-a", ("10.244.0.2",))
+
+
+# What podnet waits for.
+
+
+def test_a_pod_is_waited_for_until_control_speaks_of_it(lab: Lab) -> None:
+    async def scene() -> None:
+        asyncio.get_running_loop().call_later(0.02, lab.tell_all)
+        assert await lab.agent.pod(PodUid("u-a"), "", "", 10.0) == POD
+        assert await lab.agent.pod(PodUid(""), "shop", "a", 0.0) == POD
+        assert await lab.agent.pod(PodUid("u-never"), "", "", 0.01) is None
+
+    playing(scene)
+
+
+def test_an_attachment_is_ready_when_the_kernel_has_its_view(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell_all()
+        asyncio.get_running_loop().call_later(0.01, lab.kernel, 4)
+        await lab.agent.attached(attachment())
+        assert set(lab.agent._attached) == {"c-a"}
+
+    playing(scene)
+
+
+def test_a_kernel_that_refuses_fails_the_attachment_with_its_words(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell_all()
+        lab.kernel(0, kernel="no memory")
+        with pytest.raises(DriverError, match=r"not in force after 0\.05 s: no memory"):
+            await lab.agent.attached(attachment())
+
+    playing(scene)
+
+
+def test_a_proxy_that_is_away_does_not_hold_up_a_detachment(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.agent._attached = {ContainerId("c-a"): attachment()}
+        lab.kernel(1)
+        lab.proxy(1, {SILENT: "away"})
+        await lab.agent.detached(attachment())
+        assert lab.agent._attached == {}
+        await lab.agent.detached(attachment())
+
+    playing(scene)
+
+
+# What `tandem status` shows.
+
+
+def test_the_status_tells_what_could_not_be_put_in_force(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.kernel(0, kernel="no memory")
+        lab.proxy(0, {"rt/web": "bad regex"})
+        found: Mapping[str, Any] = await lab.agent._status()
+        assert found["problems"] == ["no memory", "bad regex"]
+        assert (found["certificates"], found["attachments"]) == ([], 0)
+        assert found["envoy"]["ready"] is False
+
+    playing(scene)
+
+
+def test_the_agents_directory_is_its_own(tmp_path: Path) -> None:
+    new_agent("n1", NodeDir(tmp_path / "nodes" / "n1"), tmp_path / "control.sock")
+    assert (tmp_path / "nodes" / "n1").stat().st_mode & 0o077 == 0
