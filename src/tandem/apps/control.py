@@ -27,6 +27,7 @@ from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
 from tandem.model import core
 from tandem.model.meta import RawObject
+from tandem.model.schema import inert
 from tandem.runtime.api import routes
 from tandem.runtime.authority import authority_of
 from tandem.runtime.cluster import ClusterLoop
@@ -81,7 +82,8 @@ class Server:
             tasks.create_task(ClusterLoop(client, self._control.informer.world, pods=self._pods).run())
 
     def _advise(self, raw: RawObject) -> list[str]:
-        return self._control.advise(raw) if self._control is not None else []
+        """Fields that have no effect under the process runtime, and what translation says of the object."""
+        return [*inert(raw), *(self._control.advise(raw) if self._control is not None else ())]
 
     def _logs(
         self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool

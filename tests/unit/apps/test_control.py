@@ -64,6 +64,23 @@ def test_the_views_answer_beside_the_api_and_secrets_are_for_their_owner(tmp_pat
     with_server(tmp_path, scene)
 
 
+def test_a_field_without_effect_is_named_when_it_is_written(tmp_path: Path) -> None:
+    async def scene(run_dir: RunDir, client: KubeClient) -> None:
+        await status(client)
+        said: list[str] = []
+        raw = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "s", "namespace": "default"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
+        }
+        async with KubeClient.from_kubeconfig(run_dir.kubeconfig, on_warning=said.append) as user:
+            await user.create(BY_KIND["Service"], raw)
+        assert said == ["spec.ports[0].nodePort: has no effect: node ports are not opened"]
+
+    with_server(tmp_path, scene)
+
+
 def test_a_policy_is_advised_about_when_it_is_created(tmp_path: Path) -> None:
     async def scene(run_dir: RunDir, client: KubeClient) -> None:
         await status(client)
