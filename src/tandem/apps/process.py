@@ -12,6 +12,7 @@ import structlog
 def until_told(run: Callable[[], Awaitable[None]]) -> None:
     """Run until SIGTERM or SIGINT; then cancel, so that every task ends where it waits."""
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
