@@ -116,7 +116,7 @@ class Ca:
         return {"name": name, "tls_certificate": pair}
 
 
-class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLogServiceServicer):
+class Ads(ads_pb2_grpc.AggregatedDiscoveryServiceServicer, als_pb2_grpc.AccessLogServiceServicer):  # type: ignore[misc]
     """Delta ADS for one Envoy, and its access logs."""
 
     def __init__(self, ca: Ca) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tandem_cni.build import build
 
 from netns.cni_agent import STALLED
 from netns.podlab import Lab, inside, ip, lab, unmount_all
-from tandem_cni.build import build
 from unit.tandem_cni.courier import Done, run
 
 pytestmark = pytest.mark.root
@@ -38,7 +38,7 @@ class Node:
 
     def start(self, stall: str = "") -> None:
         (self.directory / "cni.sock").unlink(missing_ok=True)
-        command = [sys.executable, AGENT, self.directory, self.netns, stall]
+        command = [sys.executable, str(AGENT), str(self.directory), str(self.netns), stall]
         self.agent = subprocess.Popen(command, env={"PYTHONPATH": "src", "PATH": os.environ["PATH"]})
         wait_for(self.directory / "cni.sock")
 

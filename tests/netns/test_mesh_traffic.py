@@ -237,8 +237,9 @@ def test_a_pod_that_becomes_strict_refuses_plain_clients_and_keeps_meshed_ones()
         apps.enter_context(http_app(ns["b"], 8080, "b"))
         web = service("web", WEB, ("http", 80, AppProtocol.HTTP))
         client = apps.enter_context(contextlib.closing(Client(ns["a"], WEB, 80)))
-        for modes, plain in (({}, 200), ({"mtls": strict(8080)}, 0), ({}, 200)):
-            a, b = attached("a", A, netns=str(ns["a"])), attached("b", B, netns=str(ns["b"]), **modes)
+        open_, strictly = attached("b", B).pod.mtls, strict(8080)
+        for mtls, plain in ((open_, 200), (strictly, 0), (open_, 200)):
+            a, b = attached("a", A, netns=str(ns["a"])), attached("b", B, netns=str(ns["b"]), mtls=mtls)
             lab.apply(view(a, b, web, endpoints("web", endpoint(b, http=8080))))
             assert client.get()[0] == 200
             if plain:

@@ -80,6 +80,10 @@ SPECS = st.fixed_dictionaries(
 )
 
 
+def _policy(name: str, namespace: str, spec: dict[str, Any]) -> Object:
+    return policy(name, ns=namespace, **spec)
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     objects: list[Object] = [namespace(n, **draw(LABELS)) for n in NAMESPACES]
@@ -98,5 +102,5 @@ def worlds(draw: st.DrawFn) -> World:
             )
         )
     for i, spec in enumerate(draw(st.lists(SPECS, max_size=4))):
-        objects.append(policy(f"policy-{i}", ns=draw(st.sampled_from(NAMESPACES)), **spec))
+        objects.append(_policy(f"policy-{i}", draw(st.sampled_from(NAMESPACES)), spec))
     return World.of(objects)

@@ -26,7 +26,6 @@ REASONS: Final = {
     "constants": "constants alone: wrong ones break the tests of those who use them",
 }
 EXERCISED: Final[dict[str, tuple[str, str]]] = {
-    "runtime/agent.py": ("tests/e2e/test_kills.py", "wiring"),
     "state/ownership.py": ("tests/contract/test_link_driver.py", "constants"),
     "workloads/container.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/kernel.py": ("tests/netns/test_runtime.py", "kernel"),

@@ -118,7 +118,10 @@ def test_a_stale_version_is_a_conflict(verbs: Verbs) -> None:
 
 
 def test_spec_changes_count_a_generation_and_status_changes_do_not(verbs: Verbs) -> None:
-    route = {"metadata": {"name": "r"}, "spec": {"hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}}]}]}}
+    route: dict[str, Any] = {
+        "metadata": {"name": "r"},
+        "spec": {"hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}}]}]},
+    }
     verbs.create(at("VirtualService"), route)
     labelled = verbs.update(at("VirtualService", "r"), {**route, "metadata": {"name": "r", "labels": {"a": "b"}}})
     assert labelled.meta["generation"] == 1

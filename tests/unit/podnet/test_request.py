@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tandem.base.ids import ContainerId
 from tandem.podnet.request import Code, VerbError, parse, pod_ref, valid_attachments
 
 
@@ -40,7 +41,7 @@ def test_arguments_without_a_pod_say_what_is_missing() -> None:
 
 @pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
 def test_valid_attachments_are_keys(key: str) -> None:
-    assert valid_attachments({key: [{"containerID": "c", "ifname": "eth0"}]}) == {("c", "eth0")}
+    assert valid_attachments({key: [{"containerID": "c", "ifname": "eth0"}]}) == frozenset({(ContainerId("c"), "eth0")})
 
 
 def test_null_is_an_empty_list_and_absence_is_not() -> None:

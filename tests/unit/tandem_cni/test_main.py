@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tandem_cni.build import build
+
 from unit.tandem_cni.courier import CONFIG, ENV, run
 
 HEAVY = {"argparse", "dataclasses", "asyncio", "ipaddress", "logging", "typing_extensions", "subprocess", "inspect"}
@@ -121,7 +121,7 @@ def test_an_agent_that_is_away_is_try_again_and_not_available(
 def test_input_that_cannot_be_read_is_code_5(courier: Path) -> None:
     env = ENV | {"CNI_COMMAND": "ADD"}
     with socket.socket(socket.AF_UNIX) as nobody:
-        done = subprocess.run([courier], env=env, stdin=nobody, capture_output=True, text=True, check=False)
+        done = subprocess.run([courier], env=env, stdin=nobody.fileno(), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert '"code": 5' in done.stdout
 

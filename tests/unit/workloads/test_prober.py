@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from itertools import chain, repeat
+from typing import Any
 
 from tandem.model import core
 from tandem.workloads.prober import Prober
@@ -30,7 +31,7 @@ class Container:
 
 
 def probe(**more: int) -> core.Probe:
-    fields = {"period_seconds": 0, "initial_delay_seconds": 0, **more}
+    fields: dict[str, Any] = {"period_seconds": 0, "initial_delay_seconds": 0, **more}
     return core.Probe(exec=core.ExecAction(command=("check",)), **fields)
 
 

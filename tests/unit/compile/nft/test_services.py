@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from builders import endpoint_slice, pod, service, world
@@ -19,7 +21,8 @@ ASK = Packet(saddr="10.244.0.4", daddr="10.96.0.20", dport=80, iifname=ifname_of
 
 def test_each_endpoint_has_its_number() -> None:
     table = compile_nft(view_of(WORLD))
-    reached = [trace(table, ASK, route=routes(WORLD), choose=lambda _, i=i: i).packet for i in range(2)]
+    always: list[Callable[[int], int]] = [lambda _: 0, lambda _: 1]
+    reached = [trace(table, ASK, route=routes(WORLD), choose=choose).packet for choose in always]
     assert [(p.daddr, p.dport) for p in reached] == [("10.244.0.2", 8080), ("10.244.0.3", 8080)]
 
 
@@ -51,4 +54,5 @@ def test_a_replaced_endpoint_is_elements_only() -> None:
 def test_the_resolvers_address_is_left_alone() -> None:
     dns = service("kube-dns", ns="kube-system", ip=DNS, ports=[{"name": "dns", "port": 53, "protocol": "UDP"}])
     state = service_state(view_of(world(dns)))
-    assert all(not s.elements for s in (*state.sets, *state.maps))
+    assert not any(s.elements for s in state.sets)
+    assert not any(m.elements for m in state.maps)

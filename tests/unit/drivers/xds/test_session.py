@@ -6,12 +6,13 @@ The conversations, step by step, are in tests/playbook/test_xds_session.py.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.drivers.xds.client_session import ClientSession, Update
-from tandem.drivers.xds.messages import Encoded, Request, Response
+from tandem.drivers.xds.messages import Action, Encoded, Request, Response
 from tandem.drivers.xds.session import Session
 
 URL = "t/pod"
@@ -34,7 +35,7 @@ class Wire:
         self.down: deque[Response] = deque()
         self.keep(self.server.on_wanted({URL: self.wanted}))
 
-    def keep(self, actions: list[object]) -> None:
+    def keep(self, actions: Sequence[Action]) -> None:
         self.down.extend(a for a in actions if isinstance(a, Response))
 
     def publish(self, versions: dict[str, int]) -> None:

@@ -82,5 +82,5 @@ def test_a_count_or_percentage() -> None:
 
 
 def test_json_types_have_names() -> None:
-    names = [name_of(v) for v in (True, 1, "", [], {}, None)]
-    assert names == ["a boolean", "a number", "a string", "a list", "an object", "null"]
+    values: tuple[object, ...] = (True, 1, "", [], {}, None)
+    assert [name_of(v) for v in values] == ["a boolean", "a number", "a string", "a list", "an object", "null"]

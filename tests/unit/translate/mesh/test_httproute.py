@@ -40,7 +40,7 @@ def test_exact_goes_before_any_prefix_and_a_longer_prefix_before_a_shorter() -> 
 
 
 def test_method_goes_before_headers_and_these_before_query_parameters() -> None:
-    matches = [{"queryParams": [QUERY]}, {"headers": [HEADER]}, {"method": "GET"}]
+    matches: list[dict[str, Any]] = [{"queryParams": [QUERY]}, {"headers": [HEADER]}, {"method": "GET"}]
     assert order(httproute(parentRefs=[parent("web")], rules=[rule(*matches)])) == ["hr/0/2", "hr/0/1", "hr/0/0"]
 
 

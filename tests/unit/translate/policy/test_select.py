@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builders import namespace, pod, world
+from builders import Raw, namespace, pod, world
 from tandem.model.policy import PolicyPeer
 from tandem.model.selectors import LabelSelector
 from tandem.translate.policy.select import Population, address_group, group_id, named_ports, peer_selector
@@ -40,7 +40,7 @@ def test_equal_selectors_are_one_group() -> None:
 
 
 def test_named_ports_carry_their_protocol() -> None:
-    ports = [{"name": "dns", "containerPort": 53, "protocol": "UDP"}, {"containerPort": 80}]
+    ports: list[Raw] = [{"name": "dns", "containerPort": 53, "protocol": "UDP"}, {"containerPort": 80}]
     assert named_ports(pod("a", ports=ports)) == (("dns", "UDP", 53),)
 
 
