@@ -90,6 +90,7 @@ def probe(lab: Lab, namespace: str, pod: str, *, kind: str, target: str) -> Iter
     program = ["/usr/bin/python3", "-c", _PROGRAM, kind, host, port or "80", slash + path or "/"]
     running = Probe(lab.begin(namespace, pod, *program, stdin=True))
     try:
+        running.more(1)
         yield running
     finally:
         running.end()

@@ -118,9 +118,11 @@ def test_a_killed_envoy_is_restarted_and_requests_work_again(world: Lab) -> None
 
 
 def test_policy_and_data_path_hold_while_the_agent_is_away_and_it_takes_over(world: Lab) -> None:
+    """By address: names are answered by the agent itself, and so for a moment by nobody."""
     old, envoy = world.pid("agent"), world.pid("envoy")
+    web_address = world.get("app", "service", "web")["spec"]["clusterIP"]
     with (
-        probe(world, "app", "client", kind="request", target="web:80/") as mesh,
+        probe(world, "app", "client", kind="request", target=f"{web_address}:80/") as mesh,
         probe(world, "plain", "caller", kind="denied", target=f"{address(world, 'app', 'shut')}:8080") as denied,
     ):
         mesh.more(10, of="200")
