@@ -20,8 +20,8 @@ from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.workloads.access import exec_command
 from tandem.workloads.cni import Cni
+from tandem.workloads.context import Node
 from tandem.workloads.node import run_node
-from tandem.workloads.pod import Node
 from tandem.workloads.record import SandboxRecord, load
 from tandem.workloads.sweep import members, sweep
 

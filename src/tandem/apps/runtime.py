@@ -24,14 +24,15 @@ async def run(arguments: argparse.Namespace) -> None:
     """Until cancelled."""
     from tandem.ingest.kube import KubeClient
     from tandem.workloads.cni import Cni
+    from tandem.workloads.context import Node
     from tandem.workloads.node import own_address, run_node
-    from tandem.workloads.pod import Node
 
     run_dir = RunDir(arguments.run_dir)
     directory = run_dir.node(arguments.node)
     directory.pods.mkdir(mode=0o700, parents=True, exist_ok=True)
     kubeconfig = arguments.kubeconfig or run_dir.kubeconfig
-    while not kubeconfig.exists():  # the API server starts at the same time and writes it when it answers
+    # The API server starts at the same time and writes it when it answers.
+    while not kubeconfig.exists():  # noqa: ASYNC110 - a file has no event
         await asyncio.sleep(_KUBECONFIG_WAIT)
     async with KubeClient.from_kubeconfig(kubeconfig) as client:
         await run_node(

@@ -1,7 +1,7 @@
 """One container of a pod: started, probed, restarted, stopped.
 
 In: a Scene (the sandbox and how to prepare a launch) and a spec. Out: `state`, which changes call `scene.changed` for.
-`run()` ends when the container will not run again.
+`run()` ends when the container will not run again. When its main process ends, everything that it started ends too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tandem.model import core
 from tandem.workloads import kernel, sandbox
 from tandem.workloads.backoff import Backoff
 from tandem.workloads.environment import ConfigError
+from tandem.workloads.hold import Hold
 from tandem.workloads.logs import LogWriter
 from tandem.workloads.prober import Prober
 from tandem.workloads.record import ContainerRecord, Process
@@ -64,16 +65,21 @@ class Container:
             else (spec.restart_policy or scene.pod.spec.restart_policy)
         )
         self._backoff = Backoff()
-        self._launch = Launch(argv=(), environment={})
+        self._hold: Hold | None = None
         self.state = ContainerState(name=spec.name, image=spec.image, restarts=record.restarts)
         if record.done:
             self.state = replace(self.state, ended=self._how_it_ended(record.exit_code))
+        elif record.process.alive:
+            # Adopted: as ready as it was, or a restart of the runtime would take it out of service.
+            was = scene.pod.ready
+            self.state = replace(self.state, running_since=record.started_at, started=was, ready=was)
 
     async def run(self) -> None:
         """Until it will not run again, or the pod is being stopped and it has ended."""
         while self.state.ended is None or self._wants_restart():
             if self._record.process.alive:
                 self._log = LogWriter(self._scene.logs / self._spec.name, self._record.restarts, self._scene.clock)
+                self._hold = Hold.of(self._record.process)
                 up = True
             elif self._scene.stopping.is_set():
                 return
@@ -88,19 +94,15 @@ class Container:
         self._save(msgspec.structs.replace(done, exit_code=self.state.ended.exit_code if self.state.ended else 0))
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the main process; SIGKILL to everything in its session."""
-        process = self._record.process
-        sandbox.signal_process(process, number)
-        if number is signal.SIGKILL and process.pid:
-            for pid, started in processes.find(lambda _: True):
-                with contextlib.suppress(OSError):
-                    if os.getsid(pid) == process.pid:
-                        sandbox.signal_process(Process(pid=pid, started=started), number)
+        """Send a signal to the main process; SIGKILL to everything that it started as well."""
+        sandbox.signal_process(self._record.process, number)
+        if number is signal.SIGKILL and self._hold is not None:
+            self._hold.kill()
 
     async def _start(self) -> bool:
         scene, name = self._scene, self._spec.name
         try:
-            self._launch = await scene.prepare(self._spec)
+            order = await scene.prepare(self._spec)
         except ConfigError as err:
             self._show(reason="CreateContainerConfigError", message=str(err))
             await self._sleep(_CONFIG_RETRY)
@@ -109,7 +111,7 @@ class Container:
         output = log.open_for_container()
         try:
             async with scene.slots:
-                pid = await kernel.in_thread(partial(sandbox.launch, scene.init, self._launch, output))
+                pid, self._hold = await kernel.in_thread(partial(sandbox.launch, scene.init, order, output))
         except (StartError, OSError) as err:
             log.close()
             self._refused(str(err))
@@ -123,8 +125,8 @@ class Container:
                 self._record,
                 process=process,
                 started_at=scene.clock.now(),
-                environment=dict(self._launch.environment),
-                working_dir=self._launch.working_dir,
+                environment=dict(order.environment),
+                working_dir=order.working_dir,
             )
         )
         return True
@@ -134,24 +136,28 @@ class Container:
         self._show(
             running_since=record.started_at or self._scene.clock.now(),
             ended=None,
-            started=spec.startup_probe is None,
-            ready=spec.startup_probe is None and spec.readiness_probe is None,
+            started=self.state.started or spec.startup_probe is None,
+            ready=self.state.ready or (spec.startup_probe is None and spec.readiness_probe is None),
             identity=f"tandem://{record.process.pid}-{record.process.started}",
         )
         failed = ""
         try:
             async with asyncio.TaskGroup() as tasks:
                 end = tasks.create_task(exited(record.process))
-                prober = Prober(self._scene, spec, self._execute, self._probed)
+                prober = Prober(self._scene, spec, self._execute, self._probed, ready=self.state.ready)
                 probing = tasks.create_task(prober.run())
                 await asyncio.wait([end, probing], return_when=asyncio.FIRST_COMPLETED)
                 if not end.done() and (failed := prober.fatal):
                     await self._kill(end)
                 code = await end
                 probing.cancel()
-        except asyncio.CancelledError:
+            if self._hold is not None:
+                await self._hold.end()
+        except BaseException:  # cancelled, or a fault of ours: the container goes on, and so does its log later
             self._log.detach()
             raise
+        finally:
+            self._release()
         self._log.close()
         ended = self._how_it_ended(code, failed)
         self._save(msgspec.structs.replace(record, process=Process()))
@@ -164,6 +170,11 @@ class Container:
         await asyncio.wait([end], timeout=grace)
         if not end.done():
             self.signal(signal.SIGKILL)
+
+    def _release(self) -> None:
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            hold.close()
 
     def _how_it_ended(self, code: int, message: str = "") -> Ended:
         return Ended(
@@ -217,15 +228,19 @@ class Container:
 
     async def _execute(self, command: tuple[str, ...]) -> int:
         """An exec probe: the exit status of `command` inside the container's view."""
-        order = replace(self._launch, argv=command)
-        pid = await kernel.in_thread(partial(_launch_silent, self._scene.init, order))
+        record = self._record
+        order = Launch(argv=command, environment=record.environment, working_dir=record.working_dir)
+        pid, hold = await kernel.in_thread(partial(_launch_silent, record.process, order))
         process = Process(pid=pid, started=processes.start_time(pid) or 0)
         try:
             return await exited(process)
         except asyncio.CancelledError:
-            sandbox.signal_process(process, signal.SIGKILL)
+            hold.kill()
             await exited(process)
             raise
+        finally:
+            await hold.end()
+            hold.close()
 
     def _probed(self, *, started: bool, ready: bool) -> None:
         if self._scene.stopping.is_set():
@@ -242,6 +257,6 @@ class Container:
         self._scene.changed()
 
 
-def _launch_silent(init: Process, order: Launch) -> int:
+def _launch_silent(beside: Process, order: Launch) -> tuple[int, Hold]:
     with Path(os.devnull).open("wb") as null:
-        return sandbox.launch(init, order, null.fileno())
+        return sandbox.launch(beside, order, null.fileno())

@@ -6,9 +6,11 @@ In: an API client and the node's directory. Out: pods as processes. A restart ad
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -19,7 +21,9 @@ from tandem.ingest.informer import Informer
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
 from tandem.model.world import World
-from tandem.workloads.pod import Node, PodWorker, dismantle
+from tandem.workloads.context import Node, pause_after
+from tandem.workloads.dismantle import dismantle
+from tandem.workloads.pod import PodWorker
 from tandem.workloads.record import SandboxRecord, load_all
 
 log = structlog.get_logger(__name__)
@@ -102,15 +106,17 @@ async def _adopt(node: Node, world: World, tasks: asyncio.TaskGroup) -> dict[str
 
 
 async def _forget(node: Node, record: SandboxRecord) -> None:
-    await dismantle(node.directory, node.cni, record)
-    folder = node.directory.pods / record.uid
-    await asyncio.to_thread(_rmtree, str(folder))
-
-
-def _rmtree(folder: str) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+    failures = 0
+    while True:
+        try:
+            await dismantle(node.directory, node.cni, record)
+            break
+        except Exception:
+            # What one sandbox leaves behind must not keep the node's other pods from running.
+            log.exception("sandbox not dismantled", pod=record.name, uid=record.uid)
+            await asyncio.sleep(pause_after(failures))
+            failures += 1
+    await asyncio.to_thread(partial(shutil.rmtree, node.directory.pods / record.uid, ignore_errors=True))
 
 
 def _follow(node: Node, world: World, workers: dict[str, _Running], tasks: asyncio.TaskGroup) -> None:

@@ -1,7 +1,8 @@
-"""One pod from its first sandbox to its last: network, init containers, containers, status, termination.
+"""One pod from its first sandbox to its last: sandbox, init containers, containers, termination.
 
 In: the newest Pod (a Cell; None when the API has it no more). Out: its status in the API, and after its deletion
 nothing: no process, no namespace, no file. Cancelling `run()` leaves the pod running for the next runtime process.
+What nobody expected ends neither the pod nor its neighbours: it is logged, reported, and the worker begins again.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ import asyncio
 import contextlib
 import shutil
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -19,22 +18,22 @@ import msgspec
 import structlog
 
 from tandem.base.cell import Cell
-from tandem.base.clock import Clock
-from tandem.base.paths import NodeDir
 from tandem.ingest.errors import ApiError, NotFound
-from tandem.ingest.kube import KubeClient
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
-from tandem.model.parse import parse
-from tandem.workloads import kernel, netns, sandbox, volumes
 from tandem.workloads import record as records
-from tandem.workloads.cni import Attachment, Cni, CniError
+from tandem.workloads import sandbox
+from tandem.workloads.assembly import assemble
+from tandem.workloads.cni import CniError
 from tandem.workloads.container import Container, Scene
-from tandem.workloads.environment import ConfigError, References, arguments, resolve, wanted
-from tandem.workloads.etc import pod_files, pod_hostname
+from tandem.workloads.context import Node, pause_after
+from tandem.workloads.dismantle import dismantle
+from tandem.workloads.environment import ConfigError
+from tandem.workloads.preparation import prepare
 from tandem.workloads.record import ContainerRecord, SandboxRecord
-from tandem.workloads.sandbox import DEFAULT_PATH, Bind, Launch, StartError
-from tandem.workloads.status import ContainerState, PodState, all_ended, pod_status
+from tandem.workloads.reporter import Reporter
+from tandem.workloads.sandbox import Launch, StartError
+from tandem.workloads.status import INTERNAL_ERROR, ContainerState, PodState, all_ended
 from tandem.workloads.waiting import exited
 
 log = structlog.get_logger(__name__)
@@ -42,21 +41,8 @@ log = structlog.get_logger(__name__)
 DRAINED: Final = "tandem.io/drained"
 """Annotation that control sets when no proxy and no kernel sends to the pod any more."""
 _DRAIN_LIMIT: Final = 3.0
-_RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_END_LIMIT: Final = 5.0
 _POD: Final = BY_KIND["Pod"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What the pods of a node share."""
-
-    name: str
-    address: str
-    directory: NodeDir
-    client: KubeClient
-    cni: Cni
-    clock: Clock
-    slots: asyncio.Semaphore
 
 
 class PodWorker:
@@ -68,22 +54,50 @@ class PodWorker:
         self._pod = pod
         self._record = record
         self._stopping = asyncio.Event()
-        self._changed = asyncio.Event()
+        self._reporter = Reporter(node, self.pods, self._state)
         self._init_containers: list[Container] = []
         self._containers: list[Container] = []
         self._problem = ("", "")
         self._started_at = node.clock.now()
         self._sandbox = False
+        self._known = asyncio.Event()
 
     async def run(self) -> None:
         """Until the pod has gone from this node and from the API."""
         async with asyncio.TaskGroup() as tasks:
             reporting = tasks.create_task(self._report())
+            failures = 0
+            while True:
+                try:
+                    await self._attend()
+                    break
+                except Exception as err:
+                    log.exception("worker of a pod failed", pod=self._pod.metadata.name, uid=self._pod.metadata.uid)
+                    self._show_problem(INTERNAL_ERROR, _told(err))
+                await self._recover(pause_after(failures))
+                failures += 1
+            reporting.cancel()
+
+    async def _report(self) -> None:
+        """What was found running is reported once its containers are known, not as if it had to start."""
+        if self._record is not None and self._record.init.alive:
+            await self._known.wait()
+        await self._reporter.run()
+
+    async def _recover(self, seconds: float) -> None:
+        """A pause, which ends early when the pod is to be deleted."""
+        if self._pod.terminating or self.pods.value is None:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._deletion(), seconds)
+
+    async def _attend(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
             life = tasks.create_task(self._live())
             grace = await self._deletion()
             self._stopping.set()
             await self._stop(life, grace)
-            reporting.cancel()
         await self._remove()
 
     async def _live(self) -> None:
@@ -100,45 +114,15 @@ class PodWorker:
                 reason = "NetworkNotReady" if isinstance(err, CniError) else "SandboxNotReady"
                 self._show_problem("ContainerConfigError" if isinstance(err, ConfigError) else reason, str(err))
                 await self._discard()
-                await self._sleep(_RETRY[min(failures, len(_RETRY) - 1)])
+                await self._sleep(pause_after(failures))
                 failures += 1
 
     async def _ensure_sandbox(self) -> None:
-        record = self._record
-        if record is not None and record.init.alive:
-            self._sandbox = True
-            return
-        await self._discard()
-        meta, attempt = self._pod.metadata, record.attempt + 1 if record else 0
-        record = records.new_record(uid=meta.uid, namespace=meta.namespace, name=meta.name, attempt=attempt)
-        record = msgspec.structs.replace(
-            record,
-            containers={
-                name: msgspec.structs.replace(c, process=records.Process())
-                for name, c in (self._record.containers if self._record else {}).items()
-            },
-        )
-        if self._pod.spec.host_network:
-            record = msgspec.structs.replace(record, addresses=(self._node.address,))
-            self._save(record)
-        else:
-            record = msgspec.structs.replace(record, netns=str(netns.path_of(self._node.directory, meta.uid, attempt)))
-            self._save(record)
-            await kernel.in_thread(partial(sandbox.make_netns, record))
-            record = msgspec.structs.replace(record, addresses=await self._node.cni.add(_attachment(record)))
-            self._save(record)
-        self._changed.set()
-        files = pod_files(self._pod, record.addresses, node_name=self._node.name)
-        hostname = pod_hostname(self._pod, self._node.name)
-        pid = await kernel.in_thread(
-            partial(sandbox.start_init, self._node.directory, record, hostname=hostname, files=files)
-        )
-        self._save(
-            msgspec.structs.replace(record, init=records.Process(pid=pid, started=sandbox.identify(pid).started))
-        )
-        await sandbox.started(self._node.directory, record, pid)
+        if self._record is None or not self._record.init.alive:
+            await self._discard()
+            await assemble(self._node, self._pod, self._record, self._save)
         self._sandbox = True
-        self._changed.set()
+        self._reporter.changed()
 
     async def _run_containers(self) -> None:
         """Until nothing of the pod will run again; raises StartError when the sandbox dies."""
@@ -152,16 +136,15 @@ class PodWorker:
             slots=self._node.slots,
             prepare=self._prepare,
             save=self._save_container,
-            changed=self._changed.set,
+            changed=self._reporter.changed,
             stopping=self._stopping,
         )
-        known = record.containers
-        spec = self._pod.spec
-        self._init_containers = [
-            Container(scene, c, known.get(c.name, ContainerRecord()), once=True) for c in spec.init_containers
-        ]
-        self._containers = [Container(scene, c, known.get(c.name, ContainerRecord())) for c in spec.containers]
-        self._changed.set()
+        known, spec = record.containers, self._pod.spec
+        make = partial(Container, scene)
+        self._init_containers = [make(c, known.get(c.name, ContainerRecord()), once=True) for c in spec.init_containers]
+        self._containers = [make(c, known.get(c.name, ContainerRecord())) for c in spec.containers]
+        self._known.set()
+        self._reporter.changed()
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(exited(record.init))
             work = tasks.create_task(self._work())
@@ -175,7 +158,7 @@ class PodWorker:
         if not self._sandbox:
             raise StartError("the sandbox's init has ended: the pod gets a new sandbox")
         if not self._stopping.is_set():
-            self._changed.set()
+            self._reporter.changed()
             await self._discard()  # everything has ended for good: the address is free again
             await self._stopping.wait()
 
@@ -189,41 +172,7 @@ class PodWorker:
                 tasks.create_task(container.run())
 
     async def _prepare(self, container: core.Container) -> Launch:
-        """Fetch what the container refers to, write its volumes, resolve its environment."""
-        record, node = self._need_record(), self._node
-        references = await self._references()
-        mounts = {m.name for m in container.volume_mounts}
-        folder = volumes.place(record.init)
-        for volume in self._pod.spec.volumes:
-            if volume.name in mounts:
-                volumes.write(folder / volume.name, volumes.files_of(volume, references))
-        unknown = mounts - {v.name for v in self._pod.spec.volumes}
-        if unknown:
-            raise ConfigError(f"volumeMounts: no volume is named {min(unknown)!r}")
-        chosen = resolve(self._pod, container, references, addresses=record.addresses, host_ip=node.address)
-        hostname = pod_hostname(self._pod, node.name)
-        environment = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": "/root", **chosen}
-        binds = tuple(
-            Bind(volume=f"{m.name}/{m.sub_path}".rstrip("/"), target=m.mount_path, read_only=m.read_only)
-            for m in container.volume_mounts
-        )
-        return Launch(
-            argv=arguments(container, chosen), environment=environment, working_dir=container.working_dir, binds=binds
-        )
-
-    async def _references(self) -> References:
-        maps, secrets = wanted(self._pod)
-        found: dict[str, dict[str, object]] = {"ConfigMap": {}, "Secret": {}}
-        for kind, names in (("ConfigMap", maps), ("Secret", secrets)):
-            for name in sorted(names):
-                try:
-                    raw = await self._node.client.get(BY_KIND[kind], self._pod.metadata.namespace, name)
-                except NotFound:
-                    continue
-                except ApiError as err:
-                    raise ConfigError(f"{kind} {name}: {err.message}") from err
-                found[kind][name] = parse(raw)
-        return References(config_maps=found["ConfigMap"], secrets=found["Secret"])  # type: ignore[arg-type]
+        return await prepare(self._node, self._pod, self._need_record(), container)
 
     async def _deletion(self) -> float:
         """Wait for it; the grace in seconds that is left."""
@@ -239,7 +188,7 @@ class PodWorker:
 
     async def _stop(self, life: asyncio.Task[None], grace: float) -> None:
         """Out of service first, then SIGTERM, then SIGKILL."""
-        self._changed.set()
+        self._reporter.changed()
         record = self._record
         if grace > 0 and record is not None and record.addresses and any(c.state.ready for c in self._containers):
             with contextlib.suppress(TimeoutError):
@@ -249,7 +198,7 @@ class PodWorker:
         await asyncio.wait([life], timeout=grace)
         if self._record is not None:
             sandbox.kill_all(self._record)
-        await asyncio.wait([life], timeout=5)
+        await asyncio.wait([life], timeout=_END_LIMIT)
         life.cancel()
 
     async def _drained(self) -> None:
@@ -263,17 +212,15 @@ class PodWorker:
         await self._discard()
         shutil.rmtree(self._node.directory.pods / self._pod.metadata.uid, ignore_errors=True)
         meta = self._pod.metadata
-        if self.pods.value is None:
-            return
         failures = 0
-        while True:
+        while self.pods.value is not None:
             try:
                 await self._node.client.delete(_POD, meta.namespace, meta.name, grace_seconds=0)
             except NotFound:
                 return
             except ApiError as err:
                 log.warning("pod not deleted", namespace=meta.namespace, pod=meta.name, reason=err.message)
-                await asyncio.sleep(_RETRY[min(failures, len(_RETRY) - 1)])
+                await asyncio.sleep(pause_after(failures))
                 failures += 1
             else:
                 return
@@ -285,34 +232,6 @@ class PodWorker:
             return
         await dismantle(self._node.directory, self._node.cni, record)
         self._save(msgspec.structs.replace(record, init=records.Process(), addresses=(), netns=""))
-
-    async def _report(self) -> None:
-        """Patch the status whenever it differs from what was last written."""
-        written: dict[str, object] = {}
-        while True:
-            self._changed.clear()
-            pod = self.pods.value
-            if pod is None:
-                return
-            if pod.metadata.uid == self._pod.metadata.uid and not pod.finished:
-                status = pod_status(pod, self._state(), now=self._node.clock.now())
-                if _meaning(status) != written:
-                    if not await self._patch(pod, status):
-                        await self._sleep(0.5)
-                        continue
-                    written = _meaning(status)
-            await self._changed.wait()
-
-    async def _patch(self, pod: core.Pod, status: dict[str, object]) -> bool:
-        meta = pod.metadata
-        try:
-            await self._node.client.patch(_POD, meta.namespace, meta.name, {"status": status}, subresource="status")
-        except NotFound:
-            return True
-        except ApiError as err:
-            log.warning("status not written", namespace=meta.namespace, pod=meta.name, reason=err.message)
-            return False
-        return True
 
     def _state(self) -> PodState:
         spec, record = self._pod.spec, self._record
@@ -333,8 +252,9 @@ class PodWorker:
 
     def _show_problem(self, reason: str, message: str) -> None:
         self._problem = (reason, message)
+        self._known.set()
         log.warning("pod not started", pod=self._pod.metadata.name, reason=reason, message=message)
-        self._changed.set()
+        self._reporter.changed()
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -354,34 +274,8 @@ class PodWorker:
         self._save(msgspec.structs.replace(record, containers={**record.containers, name: container}))
 
 
-async def dismantle(node_dir: NodeDir, cni: Cni, record: SandboxRecord) -> None:
-    """End every process of a sandbox, DEL, unpin. A DEL that fails is tried a few times, then left to the agent."""
-    sandbox.kill_all(record)
-    for process in (*(c.process for c in record.containers.values()), record.init):
-        if process.pid:
-            await exited(process)  # children that nobody waits for keep a PID namespace from ending
-    for wait in _RETRY if record.netns else ():
-        try:
-            await cni.delete(_attachment(record))
-            break
-        except CniError as err:
-            log.warning("CNI DEL failed", pod=record.name, reason=str(err))
-            await asyncio.sleep(wait)
-    sandbox.remove(node_dir, record)
-
-
-def _attachment(record: SandboxRecord) -> Attachment:
-    return Attachment(
-        container_id=record.container_id,
-        netns=record.netns,
-        namespace=record.namespace,
-        name=record.name,
-        uid=record.uid,
-    )
-
-
-def _meaning(status: dict[str, object]) -> dict[str, object]:
-    """A status without the times of its conditions, which change with the conditions alone."""
-    conditions: Sequence[dict[str, object]] = status["conditions"]  # type: ignore[assignment]
-    bare = [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in conditions]
-    return {**status, "conditions": bare}
+def _told(err: BaseException) -> str:
+    """What to tell people of an exception that may be wrapped in groups."""
+    while isinstance(err, BaseExceptionGroup):
+        err = err.exceptions[0]
+    return f"{type(err).__name__}: {err}; it is tried again, and the runtime's log has the whole story"

@@ -1,5 +1,8 @@
 """A container's probes over time: startup first, then readiness and liveness, with Kubernetes' thresholds.
 
+Until the first success, probes come more often than the period says: whatever waits for the pod waits a tenth longer
+than it must, not a period. Such extra probes can only make a container started or ready, never restart it.
+
 In: how to execute a command in the container. Out: calls of `report`; `run()` ends when the container must be killed,
 and `fatal` then says why.
 """
@@ -13,7 +16,10 @@ from typing import Final, Protocol
 from tandem.model import core
 from tandem.workloads import probes
 
-_EAGER: Final = 0.05
+_EAGER: Final = 0.02
+_EAGER_EXEC: Final = 0.1
+"""An exec probe starts a process each time."""
+_GROWTH: Final = 1.1
 
 
 class Target(Protocol):
@@ -37,22 +43,26 @@ Execute = Callable[[tuple[str, ...]], Awaitable[int]]
 class Prober:
     """Probes one instance of a container."""
 
-    def __init__(self, target: Target, spec: core.Container, execute: Execute, report: Report) -> None:
+    def __init__(
+        self, target: Target, spec: core.Container, execute: Execute, report: Report, *, ready: bool = False
+    ) -> None:
+        """`ready`: the container was found running and ready, and is so until probes fail."""
         self._address = target.address
         self._spec = spec
         self._execute = execute
         self._report = report
+        self._ready = ready
         self.fatal = ""
 
     async def run(self) -> None:
         """Until a liveness or startup probe has failed too often; for ever if none does."""
         startup, liveness = self._spec.startup_probe, self._spec.liveness_probe
-        if startup is not None:
+        if startup is not None and not self._ready:
             why = await self._until_passed(startup)
             if why:
                 self.fatal = f"Startup probe failed: {why}"
                 return
-        self._report(started=True, ready=self._spec.readiness_probe is None)
+        self._report(started=True, ready=self._ready or self._spec.readiness_probe is None)
         async with asyncio.TaskGroup() as tasks:
             readiness = tasks.create_task(self._readiness())
             if liveness is not None:
@@ -64,10 +74,9 @@ class Prober:
         if probe is None:
             await asyncio.Event().wait()
             return
-        await asyncio.sleep(probe.initial_delay_seconds)
+        await asyncio.sleep(0 if self._ready else probe.initial_delay_seconds)
         passed = failed = 0
-        # Until the first success the probe comes early and often: nothing can be lost, and start-up is faster.
-        wait, ready = _EAGER, False
+        wait, ready = _eager(probe), self._ready
         while True:
             why = await self._once(probe)
             passed, failed = (passed + 1, 0) if why is None else (0, failed + 1)
@@ -78,18 +87,25 @@ class Prober:
                 ready = False
                 self._report(started=True, ready=False)
             await asyncio.sleep(wait)
-            wait = min(float(probe.period_seconds), wait * 1.5)
+            wait = min(float(probe.period_seconds), wait * _GROWTH)
 
     async def _until_passed(self, probe: core.Probe) -> str:
         """Empty as soon as it passed, or why it failed too often."""
         await asyncio.sleep(probe.initial_delay_seconds)
-        failed = 0
-        while (why := await self._once(probe)) is not None:
-            failed += 1
-            if failed >= probe.failure_threshold:
-                return why
-            await asyncio.sleep(probe.period_seconds)
-        return ""
+        now = asyncio.get_running_loop().time
+        due, wait, failed = now(), _eager(probe), 0
+        while True:
+            counts = now() >= due
+            why = await self._once(probe)
+            if why is None:
+                return ""
+            if counts:
+                due += probe.period_seconds
+                failed += 1
+                if failed >= probe.failure_threshold:
+                    return why
+            await asyncio.sleep(max(0.0, min(wait, due - now())))
+            wait *= _GROWTH
 
     async def _until_failed(self, probe: core.Probe) -> str:
         await asyncio.sleep(probe.initial_delay_seconds)
@@ -112,3 +128,7 @@ class Prober:
         except Exception as err:  # noqa: BLE001 - whatever keeps the command from running is a failed probe
             return str(err)
         return None if code == 0 else f"command ended with exit status {code}"
+
+
+def _eager(probe: core.Probe) -> float:
+    return min(float(probe.period_seconds), _EAGER if probe.exec is None else _EAGER_EXEC)

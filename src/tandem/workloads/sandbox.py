@@ -22,6 +22,7 @@ from tandem.base.paths import NodeDir
 from tandem.state.ownership import SANDBOX_VARIABLE
 from tandem.workloads import kernel as k
 from tandem.workloads import netns, rootfs
+from tandem.workloads.hold import Hold, closing_descriptor, own_namespaces
 from tandem.workloads.record import Process, SandboxRecord
 
 _NAMESPACES: Final = k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNS | k.CLONE_NEWPID
@@ -91,12 +92,16 @@ async def started(node_dir: NodeDir, record: SandboxRecord, pid: int) -> Process
     return init
 
 
-def launch(init: Process, order: Launch, output: int) -> int:
-    """In a thread of its own: start a process in the sandbox, its stdout and stderr on the descriptor `output`."""
-    if not init.alive:
+def launch(beside: Process, order: Launch, output: int) -> tuple[int, Hold]:
+    """In a thread of its own: start a process in the sandbox, its stdout and stderr on the descriptor `output`.
+
+    It sees what `beside` sees: the sandbox's init for a container, the container for an exec probe.
+    The pid, and a hold on the mount namespace of the process and its children, which the caller closes.
+    """
+    if not beside.alive:
         raise StartError("the sandbox has gone")
-    with Path(os.devnull).open("rb") as null:
-        _enter(init.pid, k.CLONE_NEWNS | k.CLONE_NEWNET | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWPID)
+    with Path(os.devnull).open("rb") as null, closing_descriptor(own_namespaces()) as namespaces:
+        _enter(beside.pid, k.CLONE_NEWNS | k.CLONE_NEWNET | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWPID)
         k.unshare(k.CLONE_NEWNS)
         for bind in order.binds:
             _bind_volume(bind)
@@ -107,7 +112,12 @@ def launch(init: Process, order: Launch, output: int) -> int:
             raise StartError(f"workingDir {directory}: no such directory in the pod")
         os.chdir(directory)
         k.limit_capabilities()
-        return _spawn(argv, null.fileno(), output, output, environment=order.environment)
+        hold = Hold(os.open("mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=namespaces))
+        try:
+            return _spawn(argv, null.fileno(), output, output, environment=order.environment), hold
+        except StartError:
+            hold.close()
+            raise
 
 
 def identify(pid: int) -> Process:

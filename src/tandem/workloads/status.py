@@ -10,6 +10,8 @@ from tandem.base.clock import rfc3339
 from tandem.model import core
 
 OURS: Final = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+INTERNAL_ERROR: Final = "InternalError"
+"""The reason when the runtime itself failed, not the pod."""
 _CREATING: Final = "ContainerCreating"
 
 
@@ -68,10 +70,22 @@ def pod_status(pod: core.Pod, state: PodState, *, now: float) -> dict[str, Any]:
     }
     if state.init_containers:
         status["initContainerStatuses"] = [_container(c, state) for c in state.init_containers]
+    if state.problem[0] == INTERNAL_ERROR:
+        status["reason"], status["message"] = state.problem
     if state.addresses:
         status["podIP"] = state.addresses[0]
         status["podIPs"] = [{"ip": a} for a in state.addresses]
     return status
+
+
+def status_patch(status: dict[str, Any]) -> dict[str, Any]:
+    """A merge patch that also removes what no longer holds: an address that was given back may be another pod's.
+
+    A finished pod keeps the address that it had, as in Kubernetes.
+    """
+    ended = status["phase"] in {"Succeeded", "Failed"}
+    fleeting = ("reason", "message") if ended else ("reason", "message", "podIP", "podIPs")
+    return {**dict.fromkeys(fleeting), **status}
 
 
 def _phase(pod: core.Pod, state: PodState) -> str:
@@ -97,6 +111,8 @@ def _conditions(pod: core.Pod, state: PodState, phase: str, now: float) -> list[
         why = ("PodCompleted", "")
     elif state.terminating:
         why = ("PodTerminating", "the pod is being deleted")
+    elif state.problem[0] == INTERNAL_ERROR:  # nobody looks after the pod now
+        why = state.problem
     elif unready:
         why = ("ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
     verdicts = {

@@ -1,0 +1,33 @@
+"""What the pods of a node share: where it is, whom it asks, and how much may happen at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from tandem.base.clock import Clock
+from tandem.base.paths import NodeDir
+from tandem.ingest.kube import KubeClient
+from tandem.workloads.cni import Cni
+
+RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds between tries of the same thing; the last one holds for all later tries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node."""
+
+    name: str
+    address: str
+    directory: NodeDir
+    client: KubeClient
+    cni: Cni
+    clock: Clock
+    slots: asyncio.Semaphore
+
+
+def pause_after(failures: int) -> float:
+    """How long to wait after so many failures before this one."""
+    return RETRY[min(failures, len(RETRY) - 1)]

@@ -1,0 +1,58 @@
+"""What a container needs before it starts: its volumes written, its environment and command line resolved.
+
+In: a container's spec and its pod's sandbox. Out: a Launch; ConfigError names what is missing.
+"""
+
+from __future__ import annotations
+
+from tandem.ingest.errors import ApiError, NotFound
+from tandem.model import core
+from tandem.model.kinds import BY_KIND
+from tandem.model.parse import ParseError, parse
+from tandem.workloads import volumes
+from tandem.workloads.context import Node
+from tandem.workloads.environment import ConfigError, References, arguments, resolve, wanted
+from tandem.workloads.etc import pod_hostname
+from tandem.workloads.record import SandboxRecord
+from tandem.workloads.sandbox import DEFAULT_PATH, Bind, Launch
+
+
+async def prepare(node: Node, pod: core.Pod, record: SandboxRecord, container: core.Container) -> Launch:
+    """Fetch what the container refers to, write its volumes, resolve its environment."""
+    references = await _references(node, pod)
+    mounts = {m.name for m in container.volume_mounts}
+    folder = volumes.place(record.init)
+    for volume in pod.spec.volumes:
+        if volume.name in mounts:
+            volumes.write(folder / volume.name, volumes.files_of(volume, references))
+    unknown = mounts - {v.name for v in pod.spec.volumes}
+    if unknown:
+        raise ConfigError(f"volumeMounts: no volume is named {min(unknown)!r}")
+    chosen = resolve(pod, container, references, addresses=record.addresses, host_ip=node.address)
+    hostname = pod_hostname(pod, node.name)
+    binds = tuple(
+        Bind(volume=f"{m.name}/{m.sub_path}".rstrip("/"), target=m.mount_path, read_only=m.read_only)
+        for m in container.volume_mounts
+    )
+    return Launch(
+        argv=arguments(container, chosen),
+        environment={"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": "/root", **chosen},
+        working_dir=container.working_dir,
+        binds=binds,
+    )
+
+
+async def _references(node: Node, pod: core.Pod) -> References:
+    maps, secrets = wanted(pod)
+    found: dict[str, dict[str, object]] = {"ConfigMap": {}, "Secret": {}}
+    for kind, names in (("ConfigMap", maps), ("Secret", secrets)):
+        for name in sorted(names):
+            try:
+                found[kind][name] = parse(await node.client.get(BY_KIND[kind], pod.metadata.namespace, name))
+            except NotFound:
+                continue
+            except ApiError as err:
+                raise ConfigError(f"{kind} {name}: {err.message}") from err
+            except ParseError as err:
+                raise ConfigError(f"{kind} {name}: {err}") from err
+    return References(config_maps=found["ConfigMap"], secrets=found["Secret"])  # type: ignore[arg-type]
