@@ -1,12 +1,7 @@
-"""Translation -> what one node is sent (type URL -> resource name -> value), and the Origins inside a value. Pure."""
+"""Translation -> what one node is sent (type URL -> resource name -> value). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import msgspec
-
-from tandem.base.problems import Origin
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable, TrafficPolicy
@@ -45,19 +40,3 @@ def slice_for(node: str, translation: Translation) -> Slice:
         found[wire.URLS[RouteTable]].update(translation.mesh.tables)
         found[wire.URLS[TrafficPolicy]].update(translation.mesh.policies)
     return found
-
-
-def origins(value: object) -> frozenset[Origin]:
-    """Every Origin inside a wire value: the objects whose `Programmed` depends on its acceptance."""
-    return frozenset(_origins(value))
-
-
-def _origins(value: object) -> Iterator[Origin]:
-    if isinstance(value, Origin):
-        yield value
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _origins(getattr(value, name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _origins(item)

@@ -10,7 +10,7 @@ from tandem.model.core import Node
 from tandem.model.meta import Meta
 from tandem.model.world import World
 from tandem.translate.options import Options
-from tandem.translate.slices import origins, slice_for
+from tandem.translate.slices import slice_for
 from tandem.translate.world import Translation, translate_world
 
 
@@ -69,5 +69,5 @@ def test_every_value_survives_the_wire() -> None:
 
 
 def test_origins_are_found_at_every_depth() -> None:
-    found = origins(translation().mesh.tables["default/web"])
+    found = wire.origins(translation().mesh.tables["default/web"])
     assert found == {Origin(kind="VirtualService", namespace="default", name="vs", path="spec.http[0]")}
