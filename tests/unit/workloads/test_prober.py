@@ -71,3 +71,20 @@ def test_nothing_else_is_asked_before_the_startup_probe_has_passed() -> None:
     asyncio.run(prober.run())
     assert prober.fatal.startswith("Startup probe failed")
     assert container.reports == []
+
+
+def test_a_container_that_was_ready_stays_so_until_its_probe_has_failed_often_enough() -> None:
+    spec = core.Container(name="a", startup_probe=probe(), readiness_probe=probe(failure_threshold=3))
+    container = Container(1, 1, 0, 1, 1, 1, 0)
+    prober = Prober(container, spec, container.execute, container.report, ready=True)
+
+    async def story() -> None:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(prober.run())
+            while len(container.reports) < 3:
+                await container.changed.wait()
+                container.changed.clear()
+            running.cancel()
+
+    asyncio.run(story())
+    assert container.reports[:3] == [(True, True), (True, False), (True, True)]
