@@ -58,7 +58,8 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     lines = _nodes(view["nodes"], width)
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
-    lines += ["", *_objects(view["objects"], width), _certificates(view["nodes"]), *_problems(view, width)]
+    lines += ["", *_acknowledged(view["nodes"], width), *_objects(view["objects"], width)]
+    lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
 
 
@@ -80,6 +81,14 @@ def _node(node: dict[str, Any]) -> tuple[str, ...]:
         envoy["version"] or "-",
         str(envoy["pid"] or "-") + (f" (restarts: {envoy['restarts']})" if envoy["restarts"] else ""),
     )
+
+
+def _acknowledged(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """What each Envoy has in force: per type how many resources, and the version of all of them together."""
+    for node in nodes:
+        types = node["envoy"].get("acknowledged", {})
+        if parts := [f"{kind} {t['resources']} ({t['version']})" for kind, t in types.items() if t["resources"]]:
+            yield from sentence(f"Envoy of {node['name']} acknowledged: {', '.join(parts)}", width=width)
 
 
 def _pod(pod: dict[str, Any]) -> tuple[str, ...]:

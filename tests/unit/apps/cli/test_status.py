@@ -89,6 +89,12 @@ def test_eighty_columns_break_no_word_and_hold_every_line() -> None:
     assert "    mesh-identity: cluster.local/ns/shop/sa/inventory" in narrow
 
 
+def test_what_envoy_has_acknowledged_is_shown_by_type_and_version() -> None:
+    types = {"Cluster": {"resources": 12, "version": "1f2e3d"}, "Secret": {"resources": 0, "version": "e3b0"}}
+    node = {**NODE, "envoy": {**NODE["envoy"], "acknowledged": types}}
+    assert "Envoy of node-1 acknowledged: Cluster 12 (1f2e3d)" in status.paint({**VIEW, "nodes": [node]}, width=80)
+
+
 def test_a_restarted_envoy_says_how_often() -> None:
     node = {**NODE, "envoy": {**NODE["envoy"], "restarts": 3}}
     assert status.paint({**VIEW, "nodes": [node]}, width=0)[1].endswith("1.40.0  41234 (restarts: 3)")
