@@ -275,7 +275,6 @@ class Agent:
             ],
         }
 
-
     def _acknowledged(self) -> dict[str, dict[str, Any]]:
         """Per type what Envoy has in force: how many resources, and one version over all of theirs."""
         found: dict[str, dict[str, Any]] = {}

@@ -6,10 +6,12 @@ In: the view before and now. Out: connections ended. The verdict is that of the 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from tandem.compile.links import node_address
 from tandem.compile.nft.node import compile_nft
+from tandem.drivers.envoy.sockets import Peer, abort_upstream
 from tandem.drivers.nft.trace import LOCAL, OUTSIDE, Packet, trace
 from tandem.ir.node import NodeView
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
@@ -32,16 +34,50 @@ def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:
     return frozenset(_addresses(before)) - frozenset(_addresses(now))
 
 
-def end_denied(before: NodeView, now: NodeView) -> int:
-    """End what is denied now and what belonged to pods that are gone; the number of connections ended."""
-    ended = forget_addresses(gone_addresses(before, now))
-    if policy_changed(before, now):
-        ended += end_connections(denied_by(now))
-    return ended
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A connection that was ended; `prefix` is the log prefix of the rule that denies it now."""
+
+    connection: Connection
+    prefix: str
 
 
-def denied_by(view: NodeView) -> Callable[[Connection], bool]:
-    """Whether a connection would be dropped if it were opened now."""
+def end_denied(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
+    """End what is denied now and what belonged to pods that are gone; returns what was denied."""
+    forget_addresses(gone_addresses(before, now))
+    if not policy_changed(before, now):
+        return ()
+    verdict = denied_by(now)
+    ended: list[Ended] = []
+
+    def denied(connection: Connection) -> bool:
+        prefix = verdict(connection)
+        if prefix:
+            ended.append(Ended(connection=connection, prefix=prefix))
+        return prefix is not None
+
+    end_connections(denied)
+    for netns, peers in _proxied(now, ended).items():
+        abort_upstream(netns, peers)
+    return tuple(ended)
+
+
+def _proxied(view: NodeView, ended: Iterable[Ended]) -> dict[str, frozenset[Peer]]:
+    """By namespace of a meshed source: where its Envoy must not keep pooled connections to."""
+    owners = {address: pod.netns for pod in view.pods if pod.pod.meshed for address in pod.addresses}
+    found: dict[str, set[Peer]] = {}
+    for one in ended:
+        if one.connection.source in owners:
+            peer = (one.connection.destination, one.connection.port)
+            found.setdefault(owners[one.connection.source], set()).add(peer)
+    return {netns: frozenset(peers) for netns, peers in found.items()}
+
+
+def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
+    """Whether a connection would be dropped if it were opened now: the log prefix that goes with the drop, or None.
+
+    The prefix is empty where no policy is to blame: an address that no pod has any more.
+    """
     ruleset = compile_nft(view)
     links = {address: pod.host_ifname for pod in view.pods for address in pod.addresses}
     own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {view.node.address, view.config.dns_address}
@@ -50,11 +86,11 @@ def denied_by(view: NodeView) -> Callable[[Connection], bool]:
     def route(address: str) -> str:
         return links.get(address) or (LOCAL if address in own else OUTSIDE)
 
-    def denied(connection: Connection) -> bool:
+    def denied(connection: Connection) -> str | None:
         if connection.protocol not in _TRACKED or not {connection.source, connection.destination} & links.keys():
-            return False
+            return None
         if _stray(connection.source) or _stray(connection.destination):
-            return True
+            return ""
         packet = Packet(
             saddr=connection.source,
             daddr=connection.destination,
@@ -62,7 +98,8 @@ def denied_by(view: NodeView) -> Callable[[Connection], bool]:
             dport=connection.port,
             iifname="" if connection.source in own else route(connection.source),
         )
-        return trace(ruleset, packet, route=route).verdict == "drop"
+        found = trace(ruleset, packet, route=route)
+        return found.log if found.verdict == "drop" else None
 
     def _stray(address: str) -> bool:
         """In this node's prefix, but no pod of it (any more)."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from tandem.base.clock import Clock
@@ -18,9 +19,9 @@ from tandem.base.problems import DriverError, Origin
 from tandem.compile.nft.origins import origins
 from tandem.ir.node import NodeView
 from tandem.observe.accesslog import Names, flows_of
-from tandem.observe.flow import Flow, Party
+from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, open_log, watch_drops
-from tandem.runtime.established import end_denied, gone_addresses, policy_changed
+from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.reports import Report, encode
 from tandem.runtime.whois import Whois
 
@@ -82,7 +83,27 @@ class Facts:
                 log.error("connections not ended", error=str(err))
                 continue
             if ended:
-                log.info("connections ended", count=ended)
+                log.info("connections ended", count=len(ended))
+                self._flows.extend(self._ended_flow(e) for e in ended)
+
+    def _ended_flow(self, ended: Ended) -> Flow:
+        """A connection that policy ended is as much a denial as one that it does not let begin."""
+        connection = ended.connection
+        ends = (self._party(connection.source), self._party(connection.destination))
+        rules = self._origins(ended.prefix)
+        return Flow(
+            time=self._clock.now(),
+            node=self._node,
+            verdict=Verdict.DENIED,
+            layer=Layer.L4,
+            protocol=connection.protocol,
+            source=ends[0],
+            destination=msgspec.structs.replace(ends[1], port=connection.port),
+            reporter="kernel",
+            direction=ended.prefix.rpartition("/")[2],
+            reason=f"an established connection was ended, no rule allows it now: {'; '.join(map(str, rules))}",
+            rules=rules,
+        )
 
     async def _flush(self) -> None:
         while True:

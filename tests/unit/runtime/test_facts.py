@@ -11,10 +11,14 @@ import pytest
 
 from meshbuild import attached, view
 from tandem.base.clock import FixedClock
-from tandem.base.problems import DriverError
+from tandem.base.ids import PolicySetId
+from tandem.base.problems import DriverError, Origin
 from tandem.ir.node import NodeView
+from tandem.ir.policy import PolicySet, Side
+from tandem.observe.conntrack import Connection
 from tandem.observe.flow import Flow, Party, Verdict
 from tandem.runtime import facts
+from tandem.runtime.established import Ended
 from tandem.runtime.facts import Facts
 from tandem.runtime.reports import Report
 
@@ -107,9 +111,9 @@ def test_status_travels_only_when_it_changed() -> None:
 def test_changes_are_compared_from_the_first_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[NodeView, NodeView]] = []
 
-    def ended(before: NodeView, now: NodeView) -> int:
+    def ended(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
         seen.append((before, now))
-        return 1
+        return ()
 
     monkeypatch.setattr(facts, "end_denied", ended)
     lab, b = Lab(), attached("b", "10.244.0.3")
@@ -117,6 +121,32 @@ def test_changes_are_compared_from_the_first_to_the_last(monkeypatch: pytest.Mon
     lab.facts.on_policy_change(view(A), view())
     asyncio.run(lab.run_for(lab.facts._end_denied()))
     assert seen == [(view(A, b), view())]
+
+
+def test_a_connection_that_policy_ends_is_told_as_a_denial_by_its_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    deny = Origin(kind="NetworkPolicy", namespace="shop", name="deny", path="spec.ingress")
+    policy = PolicySet(id=PolicySetId("p1"), side=Side.INGRESS, rules=(), isolated_by=(deny,))
+    b = attached("b", "10.244.0.3")
+    isolated = msgspec.structs.replace(b, pod=msgspec.structs.replace(b.pod, ingress=policy.id))
+    now = msgspec.structs.replace(view(A, isolated), sets={policy.id: policy})
+    connection = Connection(
+        source="10.244.0.2",
+        destination="10.244.0.3",
+        protocol="TCP",
+        port=80,
+        dialled="10.244.0.3",
+        original=b"",
+        family=2,
+    )
+    ended = (Ended(connection=connection, prefix="ps-p1/ingress"),)
+    monkeypatch.setattr(facts, "end_denied", lambda _, __: ended)
+    lab = Lab(now)
+    lab.facts.on_policy_change(view(A, b), now)
+    asyncio.run(lab.run_for(lab.facts._end_denied()))
+    asyncio.run(lab.run_for(lab.facts._flush()))
+    (told,) = lab.flows()
+    assert (told.verdict, told.rules, told.direction) == (Verdict.DENIED, (deny,), "ingress")
+    assert (told.source.pod, told.destination.pod, told.destination.port) == ("a", "b", 80)
 
 
 def test_the_first_view_and_one_that_changes_no_verdict_end_nothing() -> None:

@@ -31,7 +31,11 @@ APP_CONNECT_MS: Final = 2_000
 """To the application in the same namespace; also how long a try with a port that is in use lasts (`nft/capture`)."""
 
 # SOL_SOCKET 1, SO_MARK 36: the capture rules of the pod let marked packets pass.
-_MARKED: Final = [{"level": 1, "name": 36, "int_value": ENVOY_MARK, "state": "STATE_PREBIND"}]
+_MARKED: Final = [
+    {"level": 1, "name": 36, "int_value": ENVOY_MARK, "state": "STATE_PREBIND"},
+    # TCP_USER_TIMEOUT: a connection that policy has silenced is given up after 10 s, not after a quarter of an hour.
+    {"level": 6, "name": 18, "int_value": 10_000, "state": "STATE_PREBIND"},
+]
 
 FROM_POD: Final[Json] = {
     "source_address": {"address": "0.0.0.0", "port_value": 0},  # noqa: S104 - a source address, nothing listens
