@@ -481,7 +481,7 @@ def test_a_fault_of_the_runtime_is_told_and_ends_neither_the_pod_nor_its_neighbo
 
 
 def test_host_aliases_and_dns_config_reach_the_files_of_etc(tmp_path: Path) -> None:
-    spec = {
+    spec: dict[str, Any] = {
         "hostAliases": [{"ip": "192.0.2.7", "hostnames": ["old", "old.example"]}],
         "dnsConfig": {"searches": ["example"], "options": [{"name": "ndots", "value": "2"}]},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tandem.base.clock import Clock
@@ -13,6 +13,8 @@ from tandem.workloads.cni import Cni
 
 RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds between tries of the same thing; the last one holds for all later tries."""
+
+_WRITES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,9 @@ class Node:
     cni: Cni
     clock: Clock
     slots: asyncio.Semaphore
+    """Sandboxes and processes that are being started."""
+    writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WRITES))
+    """Reports on their way: each needs a connection, and a TLS handshake costs more than waiting for a turn."""
 
 
 def pause_after(failures: int) -> float:

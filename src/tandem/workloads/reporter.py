@@ -1,12 +1,13 @@
 """Keeps a pod's status in the API what it is here.
 
 In: the newest Pod and a function that tells its state. Out: a patch of its status whenever that means something else
-than what was written last.
+than what was written last. What others wait for is written at once, the steps in between only if they last.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from tandem.ingest.errors import ApiError, NotFound
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
 from tandem.workloads.context import Node
-from tandem.workloads.status import PodState, pod_status, status_patch
+from tandem.workloads.status import CREATING, PodState, pod_status, status_patch
 
 log = structlog.get_logger(__name__)
 
 _POD: Final = BY_KIND["Pod"]
 _AGAIN: Final = 0.5
+_LASTING: Final = 0.25
+"""Seconds that a state must last before it is written if nobody waits for it: most steps of a start do not."""
 
 
 class Reporter:
@@ -47,17 +50,25 @@ class Reporter:
                 status = pod_status(pod, self._state(), now=self._node.clock.now())
                 meaning = _meaning(status)
                 if meaning != written:
+                    if _urgency(meaning) == _urgency(written) and await self._changes_soon():
+                        continue
                     if not await self._patch(pod, status):
                         await asyncio.sleep(_AGAIN)
                         continue
                     written = meaning
             await self._changed.wait()
 
+    async def _changes_soon(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(self._changed.wait(), _LASTING)
+        return False
+
     async def _patch(self, pod: core.Pod, status: dict[str, Any]) -> bool:
         meta = pod.metadata
         patch = {"status": status_patch(status)}
         try:
-            await self._node.client.patch(_POD, meta.namespace, meta.name, patch, subresource="status")
+            async with self._node.writes:
+                await self._node.client.patch(_POD, meta.namespace, meta.name, patch, subresource="status")
         except NotFound:
             return True
         except ApiError as err:
@@ -75,3 +86,13 @@ def _meaning(status: dict[str, Any]) -> dict[str, Any]:
     conditions: Sequence[dict[str, Any]] = status["conditions"]
     bare = [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in conditions]
     return {**status, "conditions": bare}
+
+
+def _urgency(meaning: dict[str, Any]) -> tuple[object, ...]:
+    """What others wait for: the address, readiness, an end, a fault."""
+    ready = [c["status"] for c in meaning.get("conditions", ()) if c["type"] == "Ready"]
+    phase = meaning.get("phase")
+    ended = phase if phase in {"Succeeded", "Failed"} else ""
+    waiting = [c["state"].get("waiting", {}).get("reason", "") for c in meaning.get("containerStatuses", ())]
+    troubles = [reason for reason in waiting if reason not in {"", CREATING}]
+    return meaning.get("podIP"), ready == ["True"], ended, meaning.get("reason"), troubles

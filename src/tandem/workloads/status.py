@@ -12,7 +12,8 @@ from tandem.model import core
 OURS: Final = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 INTERNAL_ERROR: Final = "InternalError"
 """The reason when the runtime itself failed, not the pod."""
-_CREATING: Final = "ContainerCreating"
+CREATING: Final = "ContainerCreating"
+"""The reason of a container that will start by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class ContainerState:
 
     name: str
     image: str = ""
-    reason: str = _CREATING
+    reason: str = CREATING
     message: str = ""
     running_since: float = 0.0
     ended: Ended | None = None
@@ -153,7 +154,7 @@ def _container(c: ContainerState, state: PodState) -> dict[str, Any]:
         now = {"running": {"startedAt": rfc3339(c.running_since)}}
     else:
         reason, message = (c.reason, c.message)
-        if reason == _CREATING and state.problem[0]:
+        if reason == CREATING and state.problem[0]:
             reason, message = state.problem
         now = {"waiting": {"reason": reason, **_given(message=message)}}
     return {
