@@ -7,16 +7,13 @@ namespace. The library's context is not thread-safe: each call has its own.
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
-from typing import Final
+from functools import partial
 
+from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import REMOVE, commands
 from tandem.drivers.nft.plan import Delta, apply
 from tandem.state import nft
-
-CLONE_NEWNET: Final = 0x40000000
 
 
 class Libnftables:
@@ -41,36 +38,13 @@ class Libnftables:
         self._applied = None
 
     def _run(self, text: str) -> None:
-        failure: list[Exception] = []
-
-        def work() -> None:
-            try:
-                _enter(self._netns)
-                _transact(text)
-            except Exception as err:  # noqa: BLE001 raised again in the caller's thread
-                failure.append(err)
-
         if not self._netns:
             _transact(text)
             return
-        thread = threading.Thread(target=work, name="nft")
-        thread.start()
-        thread.join()
-        if failure:
-            raise failure[0]
-
-
-def _enter(netns: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    try:
-        handle = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as err:
-        raise DriverError(f"nftables: network namespace {netns}: {err.strerror}") from err
-    try:
-        if libc.setns(handle, CLONE_NEWNET) != 0:
-            raise DriverError(f"nftables: enter {netns}: {os.strerror(ctypes.get_errno())}")
-    finally:
-        os.close(handle)
+        try:
+            in_netns(self._netns, partial(_transact, text))
+        except OSError as err:
+            raise DriverError(f"nftables: network namespace {self._netns}: {err.strerror}") from err
 
 
 def _library() -> ctypes.CDLL:

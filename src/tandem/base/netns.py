@@ -1,0 +1,46 @@
+"""Run a piece of work inside a network namespace, in a thread that is thrown away: no other thread ever moves.
+
+Python 3.11 has no `os.setns`, so it is called through ctypes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+CLONE_NEWNET: Final = 0x40000000
+
+
+def in_netns(path: str, work: Callable[[], T]) -> T:
+    """What `work` returns in the namespace at `path`, or raises; OSError if that cannot be entered."""
+    results: list[T] = []
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            _enter(path)
+            results.append(work())
+        except Exception as err:  # noqa: BLE001 - raised again in the caller's thread
+            failures.append(err)
+
+    thread = threading.Thread(target=run, name="netns")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
+
+
+def _enter(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).setns(handle, CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
+    finally:
+        os.close(handle)
