@@ -122,8 +122,12 @@ These forms are stable: fields are added, and neither removed nor given another 
 changelog. Readers should ignore fields that they do not know. Texts for people may change. Fields marked "may be
 absent" are left out when they are empty, 0 or false.
 
-Objects of the API (`tandem get -o json`) have the forms of Kubernetes, Istio and the Gateway API. `tandem apply` and
-`tandem delete` print one line per object and have no JSON form.
+Objects of the API (`tandem get -o json`) have the forms of Kubernetes, Istio and the Gateway API.
+
+`tandem apply -o json` prints `objects` (a list of `kind`, `namespace`, `name`, `outcome`, `message`; the outcome is
+created, configured, unchanged or refused), `warnings` (a list of texts, also on standard error) and `dryRun`.
+`tandem delete -o json` prints `deleted` (a list of `kind`, `namespace`, `name`) and `gone` (whether it was waited for).
+`tandem describe -o json` prints `object`, as in the API, and `related`: heading to a list of texts.
 """
 UP_DOWN: Final = """\
 ## up and down

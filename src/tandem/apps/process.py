@@ -18,7 +18,7 @@ def until_told(run: Callable[[], Awaitable[None]]) -> None:
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.dict_tracebacks,
             structlog.processors.JSONRenderer(),
-        ]
+        ],
     )
 
     async def supervised() -> None:

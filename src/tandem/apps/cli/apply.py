@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tandem.apps.cli.applying import Applied, apply_each, missing_namespaces, read_manifests, refusals
+from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import CommandError, KubeconfigOption, complain, warn, with_client
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def apply(
     wait: Annotated[
         float, typer.Option("--wait", help="How long to wait for the nodes' answer.", metavar="SECONDS", min=0)
     ] = 2.0,
+    output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
     kubeconfig: KubeconfigOption = None,
 ) -> int:
     """Create or change objects from manifests, as `kubectl apply` does.
@@ -37,21 +39,41 @@ def apply(
 
     Example: tandem apply -f examples/shop
     """
+    check_format(output, ("text", "json"))
     objects = read_manifests(filename, namespace)
+    warnings: list[str] = []
+
+    def warned(text: str) -> None:
+        warnings.append(text)
+        warn(text)
 
     async def work(client: KubeClient) -> int:
         if missing := await missing_namespaces(client, objects):
             raise CommandError(f"namespaces not found: {', '.join(missing)} (nothing was applied)")
         done: list[Applied] = []
         async for applied in apply_each(client, objects, dry_run=dry_run):
-            report(applied, dry_run=dry_run)
+            if output == "text" or applied.outcome == "refused":
+                report(applied, dry_run=dry_run)
             done.append(applied)
         if not dry_run:
             for text in await refusals(client, done, wait):
-                warn(text)
+                warned(text)
+        if output == "json":
+            typer.echo(as_json({"objects": [_as_json(a) for a in done], "warnings": warnings, "dryRun": dry_run}))
         return int(any(a.outcome == "refused" for a in done))
 
-    return with_client(work, kubeconfig)
+    return with_client(work, kubeconfig, on_warning=warned)
+
+
+def _as_json(applied: Applied) -> dict[str, str]:
+    meta = applied.raw["metadata"]
+    return {
+        "kind": applied.kind.kind,
+        "namespace": str(meta.get("namespace") or ""),
+        "name": str(meta.get("name", "")),
+        "outcome": applied.outcome,
+        "message": applied.message,
+    }
 
 
 def report(applied: Applied, *, dry_run: bool = False) -> None:

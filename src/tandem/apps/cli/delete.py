@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tandem.apps.cli.applying import in_order, label, read_manifests
+from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import CommandError, KubeconfigOption, complain, with_client
 from tandem.apps.cli.target import kind_named
 from tandem.base.clock import SystemClock
@@ -35,6 +36,7 @@ def delete(
         int | None, typer.Option("--grace-period", help="Seconds that pods have to end.", metavar="SECONDS", min=0)
     ] = None,
     ignore_not_found: Annotated[bool, typer.Option("--ignore-not-found", help="What is not there is fine.")] = False,
+    output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
     kubeconfig: KubeconfigOption = None,
 ) -> int:
     """Delete objects, by manifest or by name.
@@ -43,6 +45,7 @@ def delete(
 
     Example: tandem delete pod web-0 -n shop --grace-period 1
     """
+    check_format(output, ("text", "json"))
     targets = _targets(kind, names or [], filename or [], namespace)
 
     async def work(client: KubeClient) -> int:
@@ -63,10 +66,14 @@ def delete(
                 complain(f"{label(of, name)}: {err.message}")
                 missing = 1
                 continue
-            typer.echo(f'{label(of, "").rstrip("/")} "{name}" deleted')
+            if output == "text":
+                typer.echo(f'{label(of, "").rstrip("/")} "{name}" deleted')
             asked.append((of, where, name, uid))
         if wait:
             await _gone(client, asked)
+        if output == "json":
+            deleted = [{"kind": of.kind, "namespace": where, "name": name} for of, where, name, _ in asked]
+            typer.echo(as_json({"deleted": deleted, "gone": wait}))
         return missing
 
     return with_client(work, kubeconfig)

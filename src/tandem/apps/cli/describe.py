@@ -9,7 +9,7 @@ import typer
 
 from tandem.apps.cli.applying import conditions, label
 from tandem.apps.cli.columns import age_of
-from tandem.apps.cli.output import as_yaml
+from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
 from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
 from tandem.apps.cli.target import kind_named
 from tandem.base.clock import SystemClock
@@ -32,12 +32,14 @@ def describe(
     kind: Annotated[str, typer.Argument(help="Kind, or KIND/NAME.")],
     name: Annotated[str, typer.Argument(help="Name.")] = "",
     namespace: NamespaceOption = "default",
+    output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
     kubeconfig: KubeconfigOption = None,
 ) -> None:
     """Show one object with its conditions and what belongs to it: a pod's policies, a service's endpoints.
 
     Example: tandem describe pod web-0 -n shop
     """
+    check_format(output, ("text", "json"))
     word, _, after = kind.partition("/")
     wanted = name or after
     of = kind_named(word)
@@ -46,7 +48,10 @@ def describe(
 
     async def work(client: KubeClient) -> str:
         raw = await client.get(of, namespace, wanted)
-        return "\n".join(text_of(of, raw, await related(client, of, raw), SystemClock().now()))
+        belonging = await related(client, of, raw)
+        if output == "json":
+            return as_json({"object": ordered(raw), "related": belonging})
+        return "\n".join(text_of(of, raw, belonging, SystemClock().now()))
 
     typer.echo(with_client(work, kubeconfig))
 

@@ -47,7 +47,9 @@ def warn(text: str) -> None:
     _say("Warning: ", text, _YELLOW)
 
 
-def with_client(work: Callable[[KubeClient], Awaitable[T]], kubeconfig: Path | None) -> T:
+def with_client(
+    work: Callable[[KubeClient], Awaitable[T]], kubeconfig: Path | None, *, on_warning: Callable[[str], None] = warn
+) -> T:
     """Run `work` with a connected client; raises CommandError when there is no API to talk to."""
     from tandem.ingest.errors import Unreachable
     from tandem.ingest.kube import KubeClient
@@ -55,7 +57,7 @@ def with_client(work: Callable[[KubeClient], Awaitable[T]], kubeconfig: Path | N
     path = kubeconfig or RunDir.default().kubeconfig
 
     async def run() -> T:
-        async with KubeClient.from_kubeconfig(path, on_warning=warn) as client:
+        async with KubeClient.from_kubeconfig(path, on_warning=on_warning) as client:
             try:
                 return await work(client)
             except Unreachable as err:

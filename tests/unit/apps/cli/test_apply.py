@@ -79,3 +79,12 @@ def test_without_a_file_the_use_is_wrong(tandem: Tandem) -> None:
     result = tandem("apply")
     assert result.status == 2
     assert result.err.startswith("error: Missing option")
+
+
+def test_json_tells_each_outcome_and_all_warnings(tandem: Tandem, manifest: Manifest) -> None:
+    result = tandem("apply", "-f", manifest(config(k="1")), "-o", "json")
+    told = json.loads(result.out)
+    assert told["objects"] == [
+        {"kind": "ConfigMap", "namespace": "default", "name": "settings", "outcome": "created", "message": ""}
+    ]
+    assert (told["dryRun"], isinstance(told["warnings"], list)) == (False, True)

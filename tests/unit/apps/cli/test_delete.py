@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -50,3 +51,9 @@ def test_a_pod_on_a_node_is_given_its_grace(tandem: Tandem, manifest: Manifest) 
 @pytest.mark.parametrize("arguments", [[], ["pod"], ["pod", "x", "-f", "y"], ["nonsense", "x"]])
 def test_wrong_use_gives_status_2(tandem: Tandem, arguments: list[str]) -> None:
     assert tandem("delete", *arguments).status == 2
+
+
+def test_json_names_what_was_deleted(tandem: Tandem, manifest: Manifest) -> None:
+    tandem("apply", "-f", manifest(config(k="1")))
+    told = json.loads(tandem("delete", "cm", "settings", "-o", "json").out)
+    assert told == {"deleted": [{"kind": "ConfigMap", "namespace": "default", "name": "settings"}], "gone": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -56,3 +57,10 @@ def test_conditions_have_a_line_each() -> None:
 
 def test_a_kind_alone_is_wrong_use(tandem: Tandem) -> None:
     assert tandem("describe", "pod").status == 2
+
+
+def test_json_has_the_object_and_what_belongs_to_it(tandem: Tandem, manifest: Manifest) -> None:
+    tandem("apply", "-f", manifest(pod()))
+    told = json.loads(tandem("describe", "pod", "web-0", "-o", "json").out)
+    assert told["object"]["metadata"]["name"] == "web-0"
+    assert told["related"] == {"Network policies": []}
