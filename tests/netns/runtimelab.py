@@ -18,6 +18,7 @@ from tandem.base.paths import RunDir
 from tandem.ingest.fake import FakeKube
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
+from tandem.workloads import netns
 from tandem.workloads.access import exec_command
 from tandem.workloads.cni import Cni
 from tandem.workloads.context import Node
@@ -189,3 +190,19 @@ def state(raw: RawObject) -> RawObject:
 def waits_for(reason: str) -> Callable[[RawObject], bool]:
     """The first container waits for this reason."""
     return lambda raw: state(raw)["state"].get("waiting", {}).get("reason") == reason
+
+
+def run(tmp_path: Path, story: Callable[[Lab], Awaitable[None]], *objects: RawObject) -> None:
+    """Tell a story on a lab; afterwards nothing of it may be left."""
+
+    async def told() -> None:
+        lab = Lab(tmp_path, *objects)
+        try:
+            await story(lab)
+        finally:
+            left = [line for line in lab.sweep() if line.startswith("left:")]
+        assert left == []
+
+    in_own_network(told)
+    assert netns.pinned(RunDir(tmp_path).node("node-1")) == []
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
