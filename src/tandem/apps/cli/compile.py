@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tandem.apps.cli.session import CommandError, warn
+from tandem.apps.cli.session import CommandError, complain, warn
 
 if TYPE_CHECKING:
     from tandem.ir.node import NodeView
@@ -44,7 +44,8 @@ def compile_command(
     world = rehearse(read_manifests(paths, None), node=node)
     translation = translate_world(world, Options())
     for problem in translation.problems:
-        warn(f"{problem.severity.value}: {problem.at}: {problem.text}")
+        say = complain if problem.severity is Severity.ERROR else warn
+        say(f"{problem.at}: {problem.text}")
     view = view_of(world, translation, node)
     result = {stage: _render(stage, view) for stage in stages}
     sys.stdout.write(_json(result) if output == "json" else _yaml(result))

@@ -70,7 +70,7 @@ def test_a_problem_that_is_an_error_gives_status_1_and_its_line(
     file = manifest(service(), bad)
     assert run(["compile", file]) == 1
     shown = capsys.readouterr()
-    assert "Warning: error: VirtualService default/v spec.http[0]" in shown.err
+    assert "error: VirtualService default/v spec.http[0]" in shown.err
     assert f"({file}:" in shown.err
     assert yaml.safe_load(shown.out)["ir"]
 
