@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tandem_cni.build import build
 
 from tandem.podnet.request import Code, Request, VerbError
 from tandem.podnet.socket import serve
-from tandem_cni.build import build
 from unit.tandem_cni.courier import CONFIG, ENV, Done, run
 
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from tandem_cni.wire import CniError, ask
 
 Reaction = Callable[[socket.socket], None]
