@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def node(folder: Path, script: str) -> NodeDir:
     return made
 
 
-def calls(folder: Path) -> list[tuple[str, dict[str, object]]]:
+def calls(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     lines = (folder / "calls").read_text().splitlines()
     return [(line.partition(" ")[0], json.loads(line.partition(" ")[2])) for line in lines]
 
@@ -68,3 +69,67 @@ def test_the_arguments_are_containerds() -> None:
     assert found["CNI_ARGS"] == (
         "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=c1;K8S_POD_UID=u1"
     )
+
+
+def chain(folder: Path) -> NodeDir:
+    """Two plugins in a row; each adds its name to what it got as prevResult."""
+    made = node(folder, "")
+    config = {"cniVersion": "1.0.0", "name": "net", "plugins": [{"type": "fake"}, {"type": "second"}]}
+    (made.cni_conf / "10-net.conflist").write_text(json.dumps(config))
+    (made.cni_conf / "20-other.conflist").write_text("{}")
+    for name in ("fake", "second"):
+        answer = json.dumps({**RESULT, "by": name})
+        plugin = made.cni_bin / name
+        plugin.write_text(
+            f'#!/bin/sh\nread -r line; echo "$CNI_COMMAND $line" >> {folder}/calls\n'
+            f"if [ $CNI_COMMAND = ADD ] && [ -e {folder}/fail.{name} ]; then echo nonsense >&2; exit 3; fi\n"
+            f"echo '{answer}'\n"
+        )
+        plugin.chmod(0o755)
+    return made
+
+
+def test_plugins_are_added_in_order_each_with_the_result_before_and_deleted_in_reverse(tmp_path: Path) -> None:
+    cni = Cni(chain(tmp_path))
+    asyncio.run(cni.add(ME))
+    asyncio.run(cni.delete(ME))
+    seen = [(verb, c["type"], (c.get("prevResult") or {}).get("by")) for verb, c in calls(tmp_path)]
+    assert seen == [
+        ("ADD", "fake", None),
+        ("ADD", "second", "fake"),
+        ("DEL", "second", "second"),
+        ("DEL", "fake", "second"),
+    ]
+
+
+def test_a_failure_half_way_is_undone_in_reverse_and_standard_error_is_told(tmp_path: Path) -> None:
+    cni = Cni(chain(tmp_path))
+    (tmp_path / "fail.second").touch()
+    with pytest.raises(CniError, match="second ADD: nonsense") as raised:
+        asyncio.run(cni.add(ME))
+    assert raised.value.code == 999
+    assert [(verb, c["type"]) for verb, c in calls(tmp_path)][2:] == [("DEL", "second"), ("DEL", "fake")]
+
+
+def test_del_uses_the_configuration_of_its_add(tmp_path: Path) -> None:
+    made = node(tmp_path, f"echo '{json.dumps(RESULT)}'")
+    asyncio.run(Cni(made).add(ME))
+    other = {"cniVersion": "1.0.0", "name": "other", "plugins": [{"type": "absent"}]}
+    (made.cni_conf / "10-net.conflist").write_text(json.dumps(other))
+    asyncio.run(Cni(made).delete(ME))
+    assert calls(tmp_path)[-1][1]["name"] == "net"
+
+
+def test_a_plugin_that_is_not_installed_is_named_and_tried_again(tmp_path: Path) -> None:
+    made = node(tmp_path, "")
+    (made.cni_bin / "fake").unlink()
+    with pytest.raises(CniError, match="CNI plugin 'fake' is not in") as raised:
+        asyncio.run(Cni(made).add(ME))
+    assert raised.value.code == TRY_AGAIN
+
+
+def test_a_configuration_without_plugins_is_named(tmp_path: Path) -> None:
+    made = node(tmp_path, "")
+    (made.cni_conf / "10-net.conflist").write_text('{"name": "net"}')
+    with pytest.raises(CniError, match="`name` and `plugins` are needed"):
+        asyncio.run(Cni(made).add(ME))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 import builders
+from tandem.workloads import etc
 from tandem.workloads.etc import pod_files, pod_hostname
 
 
@@ -32,3 +37,34 @@ def test_a_pod_on_the_hosts_network_has_its_nodes_name() -> None:
 def test_dns_policy_none_leaves_resolving_to_the_pod() -> None:
     pod = builders.pod("web-0", spec={"dnsPolicy": "None"})
     assert pod_files(pod, (), node_name="node-1")["/etc/resolv.conf"] == b""
+
+
+def test_host_aliases_come_after_the_pods_own_name() -> None:
+    spec = {"hostAliases": [{"ip": "192.0.2.7", "hostnames": ["old", "old.example"]}]}
+    hosts = pod_files(builders.pod("web", spec=spec), ["10.244.0.5"], node_name="n")["/etc/hosts"].decode()
+    assert hosts.splitlines()[-2:] == ["10.244.0.5\tweb", "192.0.2.7\told old.example"]
+
+
+def test_dns_config_is_added_and_its_options_replace_those_of_the_policy() -> None:
+    options = [{"name": "ndots", "value": "2"}, {"name": "edns0"}]
+    spec = {"dnsConfig": {"nameservers": ["192.0.2.53", "10.96.0.10"], "searches": ["example"], "options": options}}
+    text = pod_files(builders.pod("web", namespace="shop", spec=spec), ["10.244.0.5"], node_name="n")[
+        "/etc/resolv.conf"
+    ]
+    assert text.decode().splitlines() == [
+        "search shop.svc.cluster.local svc.cluster.local cluster.local example",
+        "nameserver 10.96.0.10",
+        "nameserver 192.0.2.53",
+        "options ndots:2 edns0",
+    ]
+
+
+def test_the_hosts_resolv_conf_is_read_and_added_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = tmp_path / "resolv.conf"
+    host.write_text("# x\ndomain old\nsearch lan\nnameserver 192.0.2.1\noptions timeout:1\n")
+    monkeypatch.setattr(etc, "_HOST", host)
+    spec = {"dnsPolicy": "Default", "dnsConfig": {"searches": ["example"]}}
+    text = pod_files(builders.pod("web", spec=spec), ["10.244.0.5"], node_name="n")["/etc/resolv.conf"].decode()
+    assert text == "search lan example\nnameserver 192.0.2.1\noptions timeout:1\n"
+    host.unlink()
+    assert pod_files(builders.pod("web", spec={"dnsPolicy": "Default"}), [], node_name="n")["/etc/resolv.conf"] == b""

@@ -10,6 +10,7 @@ import pytest
 
 from tandem.base.clock import SystemClock
 from tandem.base.paths import NodeDir
+from tandem.workloads import logs
 from tandem.workloads.logs import LogWriter, read_logs
 
 
@@ -68,3 +69,60 @@ def test_the_run_before_the_last_restart_is_kept_and_older_ones_are_not(tmp_path
 def test_a_container_that_never_ran_has_no_log(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="container 'app' has no log"):
         asyncio.run(read(tmp_path))
+
+
+def test_output_is_followed_into_the_next_instance(tmp_path: Path) -> None:
+    async def story() -> list[bytes]:
+        await write(tmp_path, 0, b"one\n")
+        found = []
+        async with asyncio.timeout(20):
+            lines = read_logs(NodeDir(tmp_path), "u1", "app", follow=True)
+            found.append(await anext(lines))
+            await write(tmp_path, 1, b"two\nthree\n")
+            found += [await anext(lines), await anext(lines)]
+            await lines.aclose()  # type: ignore[attr-defined]
+        return found
+
+    assert asyncio.run(story()) == [b"one\n", b"two\n", b"three\n"]
+
+
+def test_a_large_log_is_rotated_once_and_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_LARGEST_FILE", 100)
+
+    async def story() -> None:
+        writer = LogWriter(folder(tmp_path), 0, SystemClock())
+        descriptor = writer.open_for_container()
+        for word in (b"a" * 80, b"b" * 80, b"c" * 20):
+            os.write(descriptor, word + b"\n")
+            writer._read()
+        os.close(descriptor)
+        writer.close()
+
+    asyncio.run(story())
+    assert {p.name for p in folder(tmp_path).iterdir()} == {"0.log", "0.log.1"}
+    assert asyncio.run(read(tmp_path)) == b"b" * 80 + b"\n" + b"c" * 20 + b"\n"
+
+
+def test_a_later_process_goes_on_where_one_left_off(tmp_path: Path) -> None:
+    async def story() -> None:
+        first = LogWriter(folder(tmp_path), 0, SystemClock())
+        descriptor = first.open_for_container()
+        os.write(descriptor, b"one\n")
+        first.detach()
+        os.write(descriptor, b"two\n")
+        second = LogWriter(folder(tmp_path), 0, SystemClock())
+        os.close(descriptor)
+        second.close()
+
+    asyncio.run(story())
+    assert asyncio.run(read(tmp_path)) == b"one\ntwo\n"
+
+
+def test_there_is_a_previous_log_only_after_a_restart(tmp_path: Path) -> None:
+    node = NodeDir(tmp_path)
+    assert not logs.has_log(node, "u1", "app")
+    written(tmp_path, b"one\n")
+    assert logs.has_log(node, "u1", "app")
+    assert not logs.has_log(node, "u1", "app", previous=True)
+    written(tmp_path, b"one\n", b"two\n")
+    assert logs.has_log(node, "u1", "app", previous=True)

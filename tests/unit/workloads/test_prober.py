@@ -88,3 +88,42 @@ def test_a_container_that_was_ready_stays_so_until_its_probe_has_failed_often_en
 
     asyncio.run(story())
     assert container.reports[:3] == [(True, True), (True, False), (True, True)]
+
+
+def test_extra_probes_before_the_first_success_count_as_no_failure() -> None:
+    never = probe(period_seconds=3600, failure_threshold=2)
+    spec = core.Container(name="a", startup_probe=never, readiness_probe=never)
+    codes = Container(*[1] * 5, 0)
+    assert asyncio.run(until(codes, 2, spec)) == [(True, False), (True, True)]
+
+
+def test_an_initial_delay_comes_before_the_first_probe() -> None:
+    spec = core.Container(name="a", readiness_probe=probe(initial_delay_seconds=3600))
+    container = Container(0)
+
+    async def story() -> None:
+        prober = Prober(container, spec, container.execute, container.report)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(prober.run())
+            for _ in range(20):
+                await asyncio.sleep(0)
+            running.cancel()
+
+    asyncio.run(story())
+    assert container.reports == [(True, False)]
+
+
+def test_an_exec_probe_that_takes_too_long_or_cannot_run_has_failed() -> None:
+    async def stuck(_: tuple[str, ...]) -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    async def broken(_: tuple[str, ...]) -> int:
+        raise OSError(2, "no such file")
+
+    for execute, why in ((stuck, "command timed out after 0s"), (broken, "no such file")):
+        container = Container(0)
+        spec = core.Container(name="a", liveness_probe=probe(failure_threshold=1, timeout_seconds=0))
+        prober = Prober(container, spec, execute, container.report)
+        asyncio.run(prober.run())
+        assert why in prober.fatal

@@ -9,7 +9,7 @@ import msgspec
 import builders
 from tandem.model import core
 from tandem.model.meta import Condition
-from tandem.workloads.status import ContainerState, Ended, PodState, all_ended, pod_status
+from tandem.workloads.status import INTERNAL_ERROR, ContainerState, Ended, PodState, all_ended, pod_status, status_patch
 
 RUNNING = ContainerState(name="a", running_since=100.0, started=True, ready=True)
 WAITING = ContainerState(name="a")
@@ -88,3 +88,19 @@ def test_the_time_of_a_condition_changes_with_its_status_alone() -> None:
 def test_all_have_ended_only_when_none_runs_or_waits() -> None:
     assert all_ended([ended(0), ended(1)])
     assert not all_ended([ended(0), RUNNING])
+
+
+def test_a_fault_of_the_runtime_makes_the_pod_unready_and_is_told() -> None:
+    ready = ContainerState(name="main", running_since=1.0, ready=True, started=True)
+    state = PodState(containers=[ready], addresses=("10.244.0.5",), sandbox=True, problem=(INTERNAL_ERROR, "why"))
+    found = pod_status(builders.pod("a"), state, now=1.0)
+    assert (found["reason"], found["message"], found["phase"]) == (INTERNAL_ERROR, "why", "Running")
+    (verdict,) = [c for c in found["conditions"] if c["type"] == "Ready"]
+    assert (verdict["status"], verdict["reason"], verdict["message"]) == ("False", INTERNAL_ERROR, "why")
+
+
+def test_a_patch_removes_the_address_of_a_running_pod_but_not_of_a_finished_one() -> None:
+    removed = {"reason": None, "message": None, "podIP": None, "podIPs": None}
+    assert status_patch({"phase": "Pending"}) == {"phase": "Pending", **removed}
+    assert status_patch({"phase": "Succeeded"}) == {"phase": "Succeeded", "reason": None, "message": None}
+    assert status_patch({"phase": "Running", "podIP": "10.244.0.5"})["podIP"] == "10.244.0.5"

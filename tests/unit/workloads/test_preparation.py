@@ -1,0 +1,90 @@
+"""What a container refers to is fetched, and what is missing is named."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from builders import pod
+from tandem.base import processes
+from tandem.ingest.errors import ApiError
+from tandem.ingest.fake import FakeKube
+from tandem.workloads import preparation, volumes
+from tandem.workloads.context import Node
+from tandem.workloads.environment import ConfigError
+from tandem.workloads.record import Process, SandboxRecord
+from tandem.workloads.sandbox import Bind, Launch
+
+ME = Process(pid=os.getpid(), started=processes.start_time(os.getpid()) or 0)
+MAP = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "app", "namespace": "default"},
+    "data": {"greeting": "hello"},
+}
+VOLUME = {"name": "cfg", "configMap": {"name": "app"}}
+
+
+def prepared(
+    root: Path, monkeypatch: pytest.MonkeyPatch, kube: FakeKube, *, provided: list[Any], **container: Any
+) -> Launch:
+    monkeypatch.setattr(volumes, "place", lambda _: root)
+    node = SimpleNamespace(name="node-1", address="192.0.2.1", client=kube)
+    one = pod("a", uid="u1", spec={"containers": [{"name": "main", **container}], "volumes": provided})
+    record = SandboxRecord(
+        uid="u1", namespace="default", name="a", attempt=0, container_id="c", init=ME, addresses=("10.244.0.5",)
+    )
+    return asyncio.run(preparation.prepare(cast("Node", node), one, record, one.spec.containers[0]))
+
+
+def test_environment_arguments_and_volumes_come_from_the_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = [
+        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+        {"name": "HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
+    ]
+    mounts = [{"name": "cfg", "mountPath": "/cfg", "subPath": "greeting", "readOnly": True}]
+    launch = prepared(
+        tmp_path,
+        monkeypatch,
+        FakeKube([MAP]),
+        provided=[VOLUME],
+        command=["serve", "$(IP)", "$(greeting)"],
+        env=env,
+        envFrom=[{"configMapRef": {"name": "app"}}],
+        volumeMounts=mounts,
+        workingDir="/cfg",
+    )
+    assert launch.argv == ("serve", "10.244.0.5", "hello")
+    assert (launch.environment["HOST"], launch.environment["HOSTNAME"]) == ("192.0.2.1", "a")
+    assert launch.binds == (Bind(volume="cfg/greeting", target="/cfg", read_only=True),)
+    assert launch.working_dir == "/cfg"
+    assert (tmp_path / "cfg/greeting").read_text() == "hello"
+
+
+def test_a_volume_that_is_not_mounted_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared(tmp_path, monkeypatch, FakeKube([MAP]), provided=[VOLUME], command=["x"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_config_map_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = [{"name": "cfg", "mountPath": "/cfg"}]
+    with pytest.raises(ConfigError, match='volume cfg: configmap "app" not found'):
+        prepared(tmp_path, monkeypatch, FakeKube(), provided=[VOLUME], command=["x"], volumeMounts=mounts)
+
+
+def test_a_mount_of_no_volume_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    with pytest.raises(ConfigError, match="no volume is named 'data'"):
+        prepared(tmp_path, monkeypatch, FakeKube(), provided=[], command=["x"], volumeMounts=mounts)
+
+
+def test_an_api_that_does_not_answer_is_a_reason_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kube = FakeKube([MAP])
+    kube.fail_next(ApiError(500, "InternalError", "no answer"))
+    with pytest.raises(ConfigError, match="ConfigMap app: no answer"):
+        prepared(tmp_path, monkeypatch, kube, provided=[VOLUME], command=["x"])
