@@ -30,7 +30,6 @@ EXERCISED: Final[dict[str, tuple[str, str]]] = {
     "workloads/container.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/kernel.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/netns.py": ("tests/netns/test_runtime.py", "kernel"),
-    "workloads/node.py": ("tests/netns/test_runtime.py", "wiring"),
     "workloads/pod.py": ("tests/netns/test_runtime.py", "wiring"),
     "workloads/rootfs.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/sandbox.py": ("tests/netns/test_runtime.py", "kernel"),

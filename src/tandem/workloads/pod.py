@@ -18,9 +18,7 @@ import msgspec
 import structlog
 
 from tandem.base.cell import Cell
-from tandem.ingest.errors import ApiError, NotFound
 from tandem.model import core
-from tandem.model.kinds import BY_KIND
 from tandem.workloads import record as records
 from tandem.workloads import sandbox
 from tandem.workloads.assembly import assemble
@@ -29,6 +27,7 @@ from tandem.workloads.container import Container, Scene
 from tandem.workloads.context import Node, pause_after
 from tandem.workloads.dismantle import dismantle
 from tandem.workloads.environment import ConfigError
+from tandem.workloads.parting import delete_from_api, drained
 from tandem.workloads.preparation import prepare
 from tandem.workloads.record import ContainerRecord, SandboxRecord
 from tandem.workloads.reporter import Reporter
@@ -38,11 +37,8 @@ from tandem.workloads.waiting import exited
 
 log = structlog.get_logger(__name__)
 
-DRAINED: Final = "tandem.io/drained"
-"""Annotation that control sets when no proxy and no kernel sends to the pod any more."""
 _DRAIN_LIMIT: Final = 3.0
 _END_LIMIT: Final = 5.0
-_POD: Final = BY_KIND["Pod"]
 
 
 class PodWorker:
@@ -192,7 +188,7 @@ class PodWorker:
         record = self._record
         if grace > 0 and record is not None and record.addresses and any(c.state.ready for c in self._containers):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._drained(), _DRAIN_LIMIT)
+                await asyncio.wait_for(drained(self.pods), _DRAIN_LIMIT)
         for container in (*self._init_containers, *self._containers):
             container.signal(signal.SIGTERM if grace > 0 else signal.SIGKILL)
         await asyncio.wait([life], timeout=grace)
@@ -201,29 +197,10 @@ class PodWorker:
         await asyncio.wait([life], timeout=_END_LIMIT)
         life.cancel()
 
-    async def _drained(self) -> None:
-        seen = -1
-        while True:
-            seen, pod = await self.pods.after(seen)
-            if pod is None or pod.metadata.annotations.get(DRAINED) == "true":
-                return
-
     async def _remove(self) -> None:
         await self._discard()
         shutil.rmtree(self._node.directory.pods / self._pod.metadata.uid, ignore_errors=True)
-        meta = self._pod.metadata
-        failures = 0
-        while self.pods.value is not None:
-            try:
-                await self._node.client.delete(_POD, meta.namespace, meta.name, grace_seconds=0)
-            except NotFound:
-                return
-            except ApiError as err:
-                log.warning("pod not deleted", namespace=meta.namespace, pod=meta.name, reason=err.message)
-                await asyncio.sleep(pause_after(failures))
-                failures += 1
-            else:
-                return
+        await delete_from_api(self._node, self.pods, self._pod.metadata)
 
     async def _discard(self) -> None:
         """End the sandbox and give its address back; the record stays until the next one replaces it."""
