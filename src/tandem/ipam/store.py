@@ -47,6 +47,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     pin: str = ""
     """Our own path of it, once pinned."""
     phase: Phase = Phase.ADDING
+    closed_by: str = ""
+    """The network whose configuration closes a container that is no Pod (its `namespace` is empty)."""
 
     @property
     def key(self) -> Key:

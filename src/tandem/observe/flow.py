@@ -34,6 +34,8 @@ class Party(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str = ""
     """`namespace/name` of the Service that was dialled (destination only)."""
     identity: str = ""
+    container: str = ""
+    """The runtime's id of a container on the node that no Pod describes."""
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -102,9 +102,14 @@ def parse(data: bytes) -> Request:
     )
 
 
+def arguments(args: str) -> dict[str, str]:
+    """CNI_ARGS (`K=V;K=V`) as a mapping."""
+    return dict(part.split("=", 1) for part in args.split(";") if "=" in part)
+
+
 def pod_ref(args: str) -> PodRef:
     """The pod named by CNI_ARGS (`K=V;K=V`), as containerd and cri-o send it; raises VerbError."""
-    pairs = dict(part.split("=", 1) for part in args.split(";") if "=" in part)
+    pairs = arguments(args)
     namespace, name = pairs.get("K8S_POD_NAMESPACE", ""), pairs.get("K8S_POD_NAME", "")
     if not namespace or not name:
         raise VerbError(

@@ -35,6 +35,7 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
             ip["version"] = "4"
         ips.append(ip)
     domain = names.cluster_domain
+    own = (f"{attachment.namespace}.svc.{domain}",) if attachment.namespace else ()  # a container may be no Pod
     return {
         "cniVersion": version,
         "interfaces": [host, pod],
@@ -42,7 +43,7 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
         "routes": [{"dst": "0.0.0.0/0", "gw": link.gateway}],
         "dns": {
             "nameservers": [names.dns_address],
-            "search": [f"{attachment.namespace}.svc.{domain}", f"svc.{domain}", domain],
+            "search": [*own, f"svc.{domain}", domain],
         },
     }
 

@@ -23,6 +23,7 @@ from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
 from tandem.ipam.pool import Pool, PoolFullError
 from tandem.ipam.store import Attachment, Journal, Key, Phase
 from tandem.ir.fabric import LocalPod
+from tandem.podnet import unmanaged
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.state.links import HostSide, PodLink
@@ -107,7 +108,7 @@ class Verbs:
     async def _add(self, request: Request) -> dict[str, Any]:
         async with self._alone(request.container_id):
             await self._make_way(request)
-            pod = await self._known_pod(pod_ref(request.args))
+            pod = await self._pod(request)
             attachment, link = self._reserve(request, pod)
             try:
                 attachment = await self._attach(attachment, link)
@@ -133,6 +134,11 @@ class Verbs:
                 more = "" if attachment.ifname == request.ifname else "; a pod has one interface of this network"
                 raise VerbError(Code.ALREADY_ATTACHED, f"{what}{more}", ", ".join(attachment.addresses))
             await self._undo(attachment)
+
+    async def _pod(self, request: Request) -> LocalPod:
+        if unmanaged.is_unmanaged(request):
+            return unmanaged.workload(request)
+        return await self._known_pod(pod_ref(request.args))
 
     async def _known_pod(self, ref: PodRef) -> LocalPod:
         pod = await self._node.pod(ref.uid, ref.namespace, ref.name, timeout=POD_SECONDS)
@@ -161,6 +167,7 @@ class Verbs:
             host_ifname=link.host_ifname,
             mtu=link.mtu,
             netns=request.netns,
+            closed_by="" if pod.namespace else unmanaged.closed_by(request),
         )
         self._journal.add(attachment)
         return attachment, link

@@ -38,6 +38,7 @@ from tandem.ipam.store import Attachment, Phase, SqliteJournal
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.podnet import unmanaged
 from tandem.podnet.dnsserver import DnsServer
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
@@ -173,6 +174,7 @@ class Agent:
             number = self._slice.number
             view = self._slice.view(self._pods())
             if view is not None:
+                view = unmanaged.with_closed(view, (a.closed_by for a in self._attached.values()))
                 self._views.put(Numbered(number=number, view=view))
                 self._secrets.need(frozenset(p.pod.identity for p in view.pods if p.pod.meshed))
 
@@ -181,7 +183,7 @@ class Agent:
 
     def _pods(self) -> Iterable[AttachedPod]:
         for attachment in self._attached.values():
-            pod = self._slice.pod(attachment.pod_uid)
+            pod = unmanaged.of_attachment(attachment) or self._slice.pod(attachment.pod_uid)
             if pod is not None:
                 yield AttachedPod(
                     pod=pod,

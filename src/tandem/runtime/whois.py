@@ -8,7 +8,7 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.ir.fabric import MtlsMode
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.flow import Party
 
 
@@ -43,12 +43,7 @@ class Whois:
     @cached_property
     def _by_uid(self) -> dict[str, Party]:
         return {
-            p.pod.uid: Party(
-                address=next(iter(p.addresses), ""),
-                namespace=p.pod.namespace,
-                pod=p.pod.name,
-                identity=p.pod.identity if p.pod.meshed else "",
-            )
+            p.pod.uid: _pod(p) if p.pod.namespace else Party(address=_address(p), container=p.container_id)
             for p in self._view.pods
         }
 
@@ -74,3 +69,13 @@ class Whois:
     @cached_property
     def _routes(self) -> dict[str, Origin]:
         return {r.name: r.origin for table in self._view.tables.values() for r in table.routes}
+
+
+def _pod(attached: AttachedPod) -> Party:
+    pod = attached.pod
+    identity = pod.identity if pod.meshed else ""
+    return Party(address=_address(attached), namespace=pod.namespace, pod=pod.name, identity=identity)
+
+
+def _address(attached: AttachedPod) -> str:
+    return next(iter(attached.addresses), "")

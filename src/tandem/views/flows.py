@@ -24,13 +24,13 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wanted(flow: Flow, query: Query) -> bool:
-    """True if `flow` is one that the query asks for; namespace and pod match on either end."""
+    """True if `flow` is one that the query asks for; namespace and pod (or container) match on either end."""
     if query.denied and flow.verdict is not Verdict.DENIED:
         return False
     ends = (flow.source, flow.destination)
     if query.namespace and not any(e.namespace == query.namespace for e in ends):
         return False
-    return not query.pod or any(e.pod == query.pod for e in ends)
+    return not query.pod or any(query.pod in {e.pod, e.container} for e in ends)
 
 
 def as_json(flow: Flow) -> dict[str, Any]:
@@ -48,6 +48,8 @@ def row(raw: dict[str, Any]) -> tuple[str, ...]:
 
 def _end(party: Party) -> str:
     name = f"{party.namespace}/{party.pod}" if party.pod else party.address or "?"
+    if party.container:
+        name = f"container {party.container}"
     if party.service:
         name = f"{party.service} ({party.pod})" if party.pod else party.service
     return f"{name}:{party.port}" if party.port else name

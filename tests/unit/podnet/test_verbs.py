@@ -169,7 +169,7 @@ def test_a_runtime_that_sends_no_uid_names_the_pod() -> None:
     run(play)
 
 
-@pytest.mark.parametrize("args", ["", "K8S_POD_NAME=web", "junk"])
+@pytest.mark.parametrize("args", ["K8S_POD_NAMESPACE=shop", "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME="])
 def test_arguments_that_name_no_pod_are_code_4(args: str) -> None:
     async def play(ground: Playground) -> None:
         assert await ground.code("ADD", args=args) == 4

@@ -32,6 +32,13 @@ def test_a_pod_outside_the_mesh_has_no_identity() -> None:
     assert whois().party("10.244.0.3") == Party(address="10.244.0.3", namespace="shop", pod="p")
 
 
+def test_a_container_that_is_no_pod_has_its_id_and_no_other_name() -> None:
+    bare = attached("", "10.244.0.4", meshed=False)
+    bare = msgspec.structs.replace(bare, pod=msgspec.structs.replace(bare.pod, namespace="", name="brave_curie"))
+    found = Whois(view(bare)).party("10.244.0.4")
+    assert found == Party(address="10.244.0.4", container=bare.container_id)
+
+
 def test_a_pod_of_another_node_is_known_by_its_endpoint() -> None:
     found = Party(address="10.244.1.9", namespace="shop", pod="far-0", identity=identity("far"))
     assert whois().party("10.244.1.9") == found

@@ -91,3 +91,9 @@ def test_the_json_form_reads_back_as_the_flow() -> None:
     deny = Origin(kind="NetworkPolicy", namespace="shop", name="deny")
     found = flow(http=Http(method="GET"), rules=(deny,))
     assert msgspec.convert(as_json(found), Flow) == found
+
+
+def test_a_container_that_is_no_pod_stands_there_by_its_id_and_is_found_by_it() -> None:
+    found = flow(source=Party(address="10.244.0.4", port=7, container="default-c1"))
+    assert cells(found)["FROM"] == "container default-c1:7"
+    assert wanted(found, Query(pod="default-c1"))
