@@ -17,7 +17,7 @@ from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.fake import FakeLinks
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.real import KernelLinks
-from tandem.state.links import HostSide, NodeNet, PodLink, Route
+from tandem.state.links import HostSide, LinkOptions, NodeNet, PodLink, Route, Shaping
 
 HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
 NET = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
@@ -291,3 +291,38 @@ def test_the_mtu_is_that_of_the_default_route(tmp_path: Path) -> None:
             return found
 
         assert asyncio.run(main()) == [1500, 1300, 1380]
+
+
+SHAPED = LinkOptions(
+    mac="02:00:00:00:00:77",
+    shaping=Shaping(ingress_rate=8_000_000, ingress_burst=800_000, egress_rate=16_000_000, egress_burst=1_600_000),
+    from_loopback=True,
+)
+
+
+def shaped(options: LinkOptions = SHAPED) -> PodLink:
+    return compile_pod_link(C1, "eth0", addresses=("10.244.0.5",), host=HOST, options=options)
+
+
+def test_a_link_with_limits_a_mac_address_and_ports_on_loopback_is_as_it_should_be(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(shaped(), case.pods[0])
+        await driver.open(shaped(), case.pods[0])
+        assert await driver.check(shaped(), case.pods[0]) == ()
+
+    case.play(book)
+
+
+def test_missing_limits_and_a_missing_way_back_to_loopback_are_named(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        plain = shaped(LinkOptions(mac=SHAPED.mac))
+        await driver.create(plain, case.pods[0])
+        await driver.open(plain, case.pods[0])
+        found = await driver.check(shaped(), case.pods[0])
+        assert [text.partition(" ")[2] for text in found] == [
+            "is limited to no bit/s, not 8000000 bit/s",
+            "lacks the setting route_localnet, which host ports on 127.0.0.1 need",
+            "is limited to no bit/s, not 16000000 bit/s",
+        ]
+
+    case.play(book)

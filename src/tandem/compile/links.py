@@ -12,7 +12,7 @@ from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.ir.node import NodeView
-from tandem.state.links import HostSide, NodeNet, PodLink, Route
+from tandem.state.links import PLAIN, HostSide, LinkOptions, NodeNet, PodLink, Route
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
 
 LOCAL_MARKS: Final = (INBOUND_MARK, TPROXY_MARK)
@@ -29,7 +29,9 @@ def mac_address(seed: str) -> str:
     return ":".join(["02", *(octets[i : i + 2] for i in range(0, 10, 2))])
 
 
-def compile_pod_link(container_id: ContainerId, ifname: str, *, addresses: tuple[str, ...], host: HostSide) -> PodLink:
+def compile_pod_link(
+    container_id: ContainerId, ifname: str, *, addresses: tuple[str, ...], host: HostSide, options: LinkOptions = PLAIN
+) -> PodLink:
     """The link of one attachment; the same input gives the same names and MAC addresses for ever."""
     host_ifname = names.host_ifname(container_id, ifname)
     return PodLink(
@@ -38,13 +40,15 @@ def compile_pod_link(container_id: ContainerId, ifname: str, *, addresses: tuple
         host_ifname=host_ifname,
         alias=f"{LINK_ALIAS}{host.node}:{container_id}",
         addresses=addresses,
-        mac=mac_address(f"pod/{container_id}/{ifname}"),
+        mac=options.mac or mac_address(f"pod/{container_id}/{ifname}"),
         host_mac=mac_address(f"host/{container_id}/{ifname}"),
         mtu=host.mtu,
         gateway=names.GATEWAY,
         source=host.source,
         local_marks=LOCAL_MARKS,
         local_table=POD_ROUTE_TABLE,
+        shaping=options.shaping,
+        from_loopback=options.from_loopback,
     )
 
 

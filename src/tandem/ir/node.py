@@ -10,6 +10,21 @@ from tandem.ir.mesh import RouteTable, TrafficPolicy
 from tandem.ir.policy import AddressGroup, PolicySet
 
 
+class PortMapping(msgspec.Struct, frozen=True, kw_only=True):
+    """A port of the node that leads to a pod. `host_ip` empty: every address of the node, 127.0.0.1 among them."""
+
+    host_port: int
+    container_port: int
+    protocol: str = "tcp"
+    """tcp, udp or sctp."""
+    host_ip: str = ""
+
+    def overlaps(self, other: PortMapping) -> bool:
+        """True if one packet could be meant for both."""
+        same = (self.host_port, self.protocol) == (other.host_port, other.protocol)
+        return same and (not self.host_ip or not other.host_ip or self.host_ip == other.host_ip)
+
+
 class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     """A pod with a link on this node."""
 
@@ -19,6 +34,7 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     host_ifname: str
     netns: str
     """The agent's own pin (bind mount) of the pod's network namespace; unique per sandbox."""
+    port_mappings: tuple[PortMapping, ...] = ()
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):

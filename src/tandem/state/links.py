@@ -7,8 +7,35 @@ has a /32 address and one next hop that a permanent neighbour entry answers for,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from tandem.base.ids import ContainerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shaping:
+    """How fast a pod may receive (ingress) and send (egress), in bits a second, and bursts in bits; 0: no limit."""
+
+    ingress_rate: int = 0
+    ingress_burst: int = 0
+    egress_rate: int = 0
+    egress_burst: int = 0
+
+
+UNSHAPED: Final = Shaping()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkOptions:
+    """What a runtime may ask of one link beside its addresses."""
+
+    mac: str = ""
+    """Empty: made from the attachment's name."""
+    shaping: Shaping = UNSHAPED
+    from_loopback: bool = False
+
+
+PLAIN: Final = LinkOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +57,9 @@ class PodLink:
     local_marks: tuple[int, ...]
     """Firewall marks whose packets are delivered inside the pod, whatever their destination."""
     local_table: int
+    shaping: Shaping = UNSHAPED
+    from_loopback: bool = False
+    """The node's 127.0.0.1 may be translated towards this link (host ports): replies may return to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
@@ -80,9 +80,10 @@ class FakeLinks:
             addresses=frozenset(link.addresses),
             neighbours=frozenset({(link.gateway, link.host_mac)}),
             routes=frozenset({("0.0.0.0/0", link.gateway, ""), (f"{link.gateway}/32", "", "")}),
+            rate=link.shaping.egress_rate,
         )
         pod.marks, pod.local_table = frozenset(link.local_marks), True
-        self.hosts[link.host_ifname] = (link, End(mac=link.host_mac, mtu=link.mtu, up=False))
+        self.hosts[link.host_ifname] = (link, _host_end(link, up=False))
 
     async def open(self, link: PodLink, netns: str) -> None:
         """Bring the host end up."""
@@ -90,10 +91,8 @@ class FakeLinks:
         self._at(netns)
         if link.host_ifname not in self.hosts:
             raise DriverError(f"host interface {link.host_ifname} is missing")
-        end = End(
-            mac=link.host_mac,
-            mtu=link.mtu,
-            up=True,
+        end = replace(
+            _host_end(link, up=True),
             neighbours=frozenset((a, link.mac) for a in link.addresses),
             routes=frozenset((f"{a}/32", "", link.source) for a in link.addresses),
         )
@@ -182,3 +181,7 @@ class FakeLinks:
                 end = pod.ends.get(link.ifname)
                 if end is not None and end.mac == link.mac:
                     del pod.ends[link.ifname]
+
+
+def _host_end(link: PodLink, *, up: bool) -> End:
+    return End(mac=link.host_mac, mtu=link.mtu, up=up, rate=link.shaping.ingress_rate, from_loopback=link.from_loopback)

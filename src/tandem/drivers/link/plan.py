@@ -25,6 +25,10 @@ class End:
     """(address, MAC address) of the permanent entries."""
     routes: frozenset[tuple[str, str, str]] = frozenset()
     """(prefix, next hop or "", source or "") of the main table."""
+    rate: int = 0
+    """Bits a second that a token bucket lets out of this end; 0: no limit."""
+    from_loopback: bool = False
+    """Packets from and to 127.0.0.0/8 may be routed by this interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,9 @@ def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:
 
 def _host_end(link: PodLink, end: End) -> list[str]:
     found = _common(link.host_ifname, end, mac=link.host_mac, mtu=link.mtu)
+    found += _rate(link.host_ifname, end, link.shaping.ingress_rate)
+    if link.from_loopback and not end.from_loopback:
+        found.append(f"{link.host_ifname} lacks the setting route_localnet, which host ports on 127.0.0.1 need")
     for address in link.addresses:
         if (f"{address}/32", "", link.source) not in end.routes:
             found.append(f"the node lacks the route to {address} by {link.host_ifname} from {link.source}")
@@ -110,6 +117,7 @@ def _host_end(link: PodLink, end: End) -> list[str]:
 
 def _pod_end(link: PodLink, end: End) -> list[str]:
     found = _common(link.ifname, end, mac=link.mac, mtu=link.mtu)
+    found += _rate(link.ifname, end, link.shaping.egress_rate)
     found += [f"{link.ifname} lacks the address {a}/32" for a in link.addresses if a not in end.addresses]
     if not any(prefix == "0.0.0.0/0" and via == link.gateway for prefix, via, _ in end.routes):
         found.append(f"the pod lacks the default route by {link.gateway}")
@@ -118,6 +126,13 @@ def _pod_end(link: PodLink, end: End) -> list[str]:
     if (link.gateway, link.host_mac) not in end.neighbours:
         found.append(f"{link.ifname} lacks the permanent neighbour {link.gateway} at {link.host_mac}")
     return found
+
+
+def _rate(name: str, end: End, wanted: int) -> list[str]:
+    # The kernel keeps bytes a second.
+    if wanted // 8 == end.rate // 8:
+        return []
+    return [f"{name} is limited to {end.rate or 'no'} bit/s, not {wanted or 'no'} bit/s"]
 
 
 def _common(name: str, end: End, *, mac: str, mtu: int) -> list[str]:

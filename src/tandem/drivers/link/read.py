@@ -11,6 +11,7 @@ from tandem.base.ids import ContainerId
 from tandem.drivers.link import rtnl
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs, Rtnl
+from tandem.drivers.link.shaping import rate_of
 from tandem.state.links import NodeNet, Route
 from tandem.state.ownership import ROUTE_PROTOCOL
 
@@ -62,6 +63,7 @@ def end(sock: Rtnl, name: str) -> End | None:
                 addresses=_addresses(sock, index),
                 neighbours=_neighbours(sock, index),
                 routes=_routes(sock, index),
+                rate=rate_of(sock, index),
             )
     return None
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -23,6 +24,7 @@ from tandem.drivers.link import netns, read, rtnl
 from tandem.drivers.link.plan import Actual, differences, plan_node
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
+from tandem.drivers.link.shaping import token_bucket
 from tandem.state.links import NodeNet, PodLink, Route
 
 T = TypeVar("T")
@@ -34,6 +36,8 @@ GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOT
 # No address of IPv6 may appear on a pod link while policy knows IPv4 only. The strict reverse path check on the host
 # end drops packets with a source that is not the pod's.
 HOST_SETTINGS: Final = (("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "1"))
+# Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
+LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)
 # Envoy delivers to the application from the client's address: a reverse path check in the pod would drop that.
 POD_SETTINGS: Final = (("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "0"))
 
@@ -149,6 +153,14 @@ class KernelLinks:
                 self._delete_links([link.host_ifname])
                 raise
         _write_settings(link.host_ifname, HOST_SETTINGS)
+        if link.from_loopback:
+            _write_settings(link.host_ifname, LOOPBACK_SETTINGS)
+        if link.shaping.ingress_rate:
+            try:
+                node.batch([_ingress_limit(link, socket.if_nametoindex(link.host_ifname))])
+            except OSError:
+                self._delete_links([link.host_ifname])
+                raise
 
     def _fill(self, link: PodLink) -> None:
         """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
@@ -197,6 +209,8 @@ class KernelLinks:
 
     def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
         host = read.end(self._node(), link.host_ifname)
+        if host is not None and link.from_loopback:
+            host = replace(host, from_loopback=_is_set(link.host_ifname, LOOPBACK_SETTINGS[0]))
         with netns.inside(path, home=self._home):
             sock = Rtnl()
         try:
@@ -268,7 +282,15 @@ def _pod_messages(link: PodLink, index: int) -> list[Message]:
         rtnl.route(RouteSpec(prefix=f"{link.gateway}/32", dev=index), add=True),
         rtnl.route(RouteSpec(prefix="0.0.0.0/0", dev=index, via=link.gateway), add=True),
     ]
+    limit = link.shaping
+    if limit.egress_rate:
+        messages.append(token_bucket(index, rate=limit.egress_rate, burst=limit.egress_burst, mtu=link.mtu))
     return messages + _local_delivery(link, add=True)
+
+
+def _ingress_limit(link: PodLink, index: int) -> Message:
+    limit = link.shaping
+    return token_bucket(index, rate=limit.ingress_rate, burst=limit.ingress_burst, mtu=link.mtu)
 
 
 def _local_delivery(link: PodLink, *, add: bool) -> list[Message]:
@@ -291,6 +313,14 @@ def _wait_until_running(sock: Rtnl, ifname: str) -> None:
             return
         time.sleep(RUNNING_PAUSE)
     raise DriverError(f"{ifname} in the pod has no carrier though its host end is up")
+
+
+def _is_set(ifname: str, setting: tuple[str, str, str]) -> bool:
+    family, name, value = setting
+    try:
+        return (SYSCTL / "net" / family / "conf" / ifname / name).read_text().strip() == value
+    except FileNotFoundError:
+        return False
 
 
 def _write_settings(ifname: str, settings: Iterable[tuple[str, str, str]]) -> None:

@@ -30,6 +30,7 @@ SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
 MAIN_TABLE: Final = 254
 NUD_PERMANENT: Final = 0x80
 RULE_PRIORITY: Final = 116
+NEWQDISC, GETQDISC = 36, 38
 DONE, ERROR = 3, 2
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 5, 18, 20, 28
@@ -42,6 +43,7 @@ LINK: Final = struct.Struct("=BxHiII")
 ADDR: Final = struct.Struct("=BBBBi")
 ROUTE: Final = struct.Struct("=BBBBBBBBI")
 NEIGH: Final = struct.Struct("=BxxxiHBB")
+QDISC: Final = struct.Struct("=BxxxiIII")
 _HEADER: Final = struct.Struct("=IHHII")
 _ATTR: Final = struct.Struct("=HH")
 
