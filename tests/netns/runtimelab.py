@@ -19,11 +19,11 @@ from tandem.ingest.fake import FakeKube
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.workloads import netns
-from tandem.workloads.access import exec_command
 from tandem.workloads.cni import Cni
 from tandem.workloads.context import Node
 from tandem.workloads.node import run_node
 from tandem.workloads.record import SandboxRecord, load
+from tandem.workloads.sandbox import exec_argv
 from tandem.workloads.sweep import members, sweep
 
 POD = BY_KIND["Pod"]
@@ -127,9 +127,12 @@ class Lab:
 
     async def run_in(self, pod: RawObject, *command: str, container: str = "c") -> str:
         """The output of a command inside the pod, as `tandem exec` runs it."""
-        order = exec_command(self.dir, pod["metadata"]["uid"], container, command)
+        own = self.record(pod).containers[container]
         process = await asyncio.create_subprocess_exec(
-            *order.argv, env=order.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *exec_argv(own.process, command, working_dir=own.working_dir),
+            env=own.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         return (await process.communicate())[0].decode()
 

@@ -16,12 +16,14 @@ import structlog
 
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock
+from tandem.base.ids import NodeName
 from tandem.base.problems import Problem, Severity
 from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.wire import SIGN
 from tandem.drivers.xds.client import REPORTS
 from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.server import XdsServer
+from tandem.identity.issuance import Binding, allowed
 from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ir import wire
@@ -92,9 +94,11 @@ class Control:
     async def _sign(self, node: str, request: bytes) -> bytes:
         """A node may hold the identities of the pods that are bound to it, and no others."""
         translation = self.translation.value
-        bound = translation.pods.items() if translation is not None else ()
-        allowed = {pod.identity for uid, pod in bound if translation is not None and translation.pod_nodes[uid] == node}
-        return sign_for(self.authority, node, request, allowed=allowed, now=self.clock.now())
+        pods = translation.pods if translation is not None else {}
+        nodes = translation.pod_nodes if translation is not None else {}
+        bindings = (Binding(node=nodes[uid], identity=pod.identity) for uid, pod in pods.items())
+        may = allowed(bindings, NodeName(node))
+        return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
 
     def _report(self, node: str, payload: bytes) -> None:
         try:

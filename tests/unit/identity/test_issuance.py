@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from tandem.base.ids import NodeName, SpiffeId
-from tandem.identity.issuance import Binding, allowed, refusal
+from tandem.identity.issuance import Binding, allowed
 
 A, B = SpiffeId("spiffe://cluster.local/ns/d/sa/a"), SpiffeId("spiffe://cluster.local/ns/d/sa/b")
 N1, N2 = NodeName("n1"), NodeName("n2")
+BINDINGS = (Binding(node=N1, identity=A), Binding(node=N2, identity=B))
 
 
-def test_a_node_may_have_what_its_pods_are() -> None:
-    bindings = (Binding(node=N1, identity=A), Binding(node=N2, identity=B))
-    assert allowed(bindings, N1) == {A}
-    assert refusal(N1, A, allowed(bindings, N1)) is None
+def test_a_node_may_have_what_its_pods_are_and_nothing_else() -> None:
+    assert allowed(BINDINGS, N1) == {A}
+    assert allowed(BINDINGS, N2) == {B}
 
 
-def test_another_nodes_identity_is_refused_by_name() -> None:
-    assert refusal(N1, B, frozenset({A})) == f"no pod with identity {B} is bound to node n1"
-
-
-def test_finished_pods_speak_for_nobody() -> None:
-    assert allowed((Binding(node=N1, identity=A, finished=True),), N1) == frozenset()
-
-
-def test_a_nameless_caller_is_refused() -> None:
-    assert refusal(NodeName(""), A, frozenset({A}))
+def test_a_node_without_pods_and_a_caller_without_a_name_may_have_nothing() -> None:
+    assert allowed(BINDINGS, NodeName("n3")) == frozenset()
+    assert allowed(BINDINGS, NodeName("")) == frozenset()
