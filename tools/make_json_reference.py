@@ -22,6 +22,7 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.drivers.envoy.port import ProxyStatus
 from tandem.observe.flow import Flow, Http, Party
+from tandem.runtime.cni_status import CniStatus, Place, Served
 from tandem.views.explain import Explanation, Line, Way
 from tandem.views.health import ObjectState
 
@@ -29,12 +30,15 @@ TARGET: Final = Path(__file__).parents[1] / "docs" / "reference" / "json.md"
 STRUCTS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
     ("flows", (Flow, Party, Http)),
     ("explain", (Explanation, Way, Line)),
+    ("cni status", (CniStatus, Place, Served)),
     ("Everywhere", (Origin,)),
 )
 PROSE: Final[dict[str, str]] = {
     "flows": '`tandem flows -o json` prints one object `{"flows": [Flow, …]}`, oldest first; with `--follow` '
     "one Flow a line.",
     "explain": "`tandem explain … -o json` prints one Explanation. Exit status 0 if `allowed`, else 1.",
+    "cni status": "`tandem cni status -o json` prints one CniStatus. Exit status 1 if `code` is not 0, or a place is "
+    "not `unchanged`. `cni install` and `cni uninstall` print what `down` prints.",
     "Everywhere": "The manifest, and the place in it, that something came from.",
 }
 MEANINGS: Final[dict[str, str]] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,6 +18,8 @@ import msgspec
 
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
+from tandem.ir.node import PortMapping
+from tandem.state.links import UNSHAPED, Shaping
 
 Key = tuple[ContainerId, str]
 """Container id and interface name: one attachment."""
@@ -47,6 +50,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     pin: str = ""
     """Our own path of it, once pinned."""
     phase: Phase = Phase.ADDING
+    port_mappings: tuple[PortMapping, ...] = ()
+    shaping: Shaping = UNSHAPED
     closed_by: str = ""
     """The network whose configuration closes a container that is no Pod (its `namespace` is empty)."""
 
@@ -229,3 +234,15 @@ class SqliteJournal:
         records = self._db.execute("select record from attachments").fetchall()
         row = self._db.execute("select address from cursor").fetchone()
         return MemoryJournal((_DECODER.decode(record) for (record,) in records), last=row[0] if row else "")
+
+
+def read_attachments(path: Path) -> tuple[Attachment, ...]:
+    """The attachments in a file, by key, beside the agent that may be writing it; empty if there is no file."""
+    if not path.exists():
+        return ()
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            records = db.execute("select record from attachments order by container_id, ifname").fetchall()
+            return tuple(_DECODER.decode(record) for (record,) in records)
+    except (sqlite3.Error, msgspec.DecodeError) as error:
+        raise DriverError(f"journal {path}: {error}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tandem.base import processes
 from tandem.base.paths import NodeDir, RunDir
-from tandem.runtime import node_teardown, underlay
+from tandem.runtime import cni_host, node_teardown, underlay
 from tandem.runtime.supervisor import MODULES, is_ours
 from tandem.workloads.sweep import left_behind
 
@@ -30,6 +30,7 @@ def traces(run_dir: RunDir) -> bool:
 
 def down(run_dir: RunDir) -> Iterator[str]:
     """Yield a line for each step; a line that starts with `left:` tells what could not be removed."""
+    yield from cni_host.uninstall(run_dir)  # first: no other runtime shall ask an agent that goes away
     stuck = _end(run_dir, supervisor=True)
     stuck += _end(run_dir, supervisor=False)
     yield "processes ended"

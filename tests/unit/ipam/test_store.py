@@ -11,7 +11,7 @@ import pytest
 
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
-from tandem.ipam.store import Attachment, DuplicateError, Phase, SqliteJournal
+from tandem.ipam.store import Attachment, DuplicateError, Phase, SqliteJournal, read_attachments
 
 KILLED = """
 import os, signal, sys
@@ -93,3 +93,15 @@ def test_a_write_that_the_file_refuses_is_not_in_memory_either(tmp_path: Path) -
     assert journal.all() == ()
     assert set(journal.taken()) == set()
     journal.close()
+
+
+def test_attachments_can_be_read_beside_the_one_who_writes(tmp_path: Path) -> None:
+    path = tmp_path / "ipam.db"
+    assert read_attachments(path) == ()
+    journal = SqliteJournal(path)
+    journal.add(attachment("c", "10.244.0.2"))
+    assert read_attachments(path) == journal.all()
+    journal.close()
+    path.write_text("no database" * 100)
+    with pytest.raises(DriverError, match=r"ipam\.db"):
+        read_attachments(path)

@@ -51,6 +51,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "exec": Command(target=f"{_CLI}.exec:exec_command", summary="Run a command inside a pod."),
     "logs": Command(target=f"{_CLI}.logs:logs", summary="Show what a pod's container has printed."),
     "status": Command(target=f"{_CLI}.status:status", summary="Show nodes, pods, proxies and problems."),
+    "cni": Command(target=f"{_CLI}.cni:cni", summary="Offer the network to containerd, podman and others."),
     "compile": Command(
         target=f"{_CLI}.compile:compile_command", summary="Show what manifests become: IR, nftables, xDS."
     ),

@@ -1,0 +1,129 @@
+"""`tandem cni`: the plugin for other runtimes of this machine (containerd, podman): install, take away, look at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from tandem.apps.cli.layout import sentence, table, terminal_width
+from tandem.apps.cli.output import as_json, check_format
+from tandem.apps.cli.session import CommandError
+from tandem.base.paths import NodeDir, RunDir
+from tandem.podnet.unmanaged import Unmanaged
+from tandem.runtime import cni_host
+
+if TYPE_CHECKING:
+    from tandem.runtime.cni_status import CniStatus, Served
+
+COLUMNS: Final = ("CONTAINER", "INTERFACE", "ADDRESS", "POD", "PHASE")
+
+
+class Action(Enum):
+    """What to do with the plugin."""
+
+    INSTALL = "install"
+    UNINSTALL = "uninstall"
+    STATUS = "status"
+
+
+def cni(
+    action: Annotated[Action, typer.Argument(metavar="install|uninstall|status")],
+    *,
+    node: Annotated[str, typer.Option("--node", help="Which node, if there are several.", metavar="NODE")] = "",
+    bin_dir: Annotated[
+        Path, typer.Option("--bin-dir", help="Where runtimes look for plugins (install).", metavar="DIR")
+    ] = cni_host.BIN_DIR,
+    conf_dir: Annotated[
+        Path, typer.Option("--conf-dir", help="Where runtimes look for networks.", metavar="DIR")
+    ] = cni_host.CONF_DIR,
+    unmanaged: Annotated[
+        Unmanaged, typer.Option("--unmanaged", help="Containers that are no Pods (install).")
+    ] = Unmanaged.OPEN,
+    cni_version: Annotated[
+        str, typer.Option("--cni-version", help="For runtimes that do not know `cniVersions` (install).", metavar="V")
+    ] = cni_host.VERSION,
+    wait: Annotated[
+        float, typer.Option("--wait", help="How long the agent may take to serve (install).", metavar="SECONDS")
+    ] = 10.0,
+    output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
+) -> int:
+    """Let containerd, podman and other CNI runtimes of this machine use the network of a running tandem.
+
+    install writes tandem-cni and, once the agent answers STATUS, 10-tandem.conflist. uninstall removes what install
+    wrote; so does `tandem down`. status exits with 1 if the agent does not serve or an installed file was changed.
+
+    Example: tandem cni install --conf-dir /etc/cni/net.d
+    """
+    check_format(output, ("text", "json"))
+    run_dir = RunDir.default()
+    if action is Action.STATUS:
+        return _status(run_dir, _node(run_dir, node), conf_dir, output)
+    if os.geteuid() != 0:
+        raise CommandError("root is needed to write where runtimes look: run it with sudo")
+    if action is Action.UNINSTALL:
+        return _tell(cni_host.uninstall(run_dir, [conf_dir.absolute()]), output)
+    if cni_version not in cni_host.VERSIONS:
+        raise CommandError(f"--cni-version {cni_version}: one of {', '.join(cni_host.VERSIONS)}", status=2)
+    places = cni_host.Places(
+        bin_dir=bin_dir.absolute(), conf_dir=conf_dir.absolute(), unmanaged=unmanaged, version=cni_version
+    )
+    try:
+        return _tell(cni_host.install(run_dir, _node(run_dir, node), places, wait=wait), output)
+    except (cni_host.InstallError, OSError) as err:
+        raise CommandError(str(err)) from err
+
+
+def _node(run_dir: RunDir, name: str) -> NodeDir:
+    folder = run_dir.root / "nodes"
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    if not names:
+        raise CommandError(f"no tandem is running in {run_dir.root}: start one with `tandem up`")
+    if name not in names and (name or len(names) > 1):
+        raise CommandError(f"--node {name}: choose one of {', '.join(names)}", status=2)
+    return run_dir.node(name or names[0])
+
+
+def _tell(steps: Iterable[str], output: str) -> int:
+    lines = []
+    for line in steps:
+        lines.append(line)
+        if output == "text":
+            typer.echo(line)
+    left = [line.removeprefix("left: ") for line in lines if line.startswith("left: ")]
+    if output == "json":
+        typer.echo(as_json({"done": [line for line in lines if not line.startswith("left: ")], "left": left}))
+    return int(bool(left))
+
+
+def _status(run_dir: RunDir, node: NodeDir, conf_dir: Path, output: str) -> int:
+    from tandem.runtime.cni_status import cni_status
+
+    found = cni_status(run_dir, node, [conf_dir.absolute()])
+    typer.echo(as_json(found) if output == "json" else "\n".join(paint(found, width=terminal_width())))
+    return int(not found.well)
+
+
+def paint(found: CniStatus, *, width: int) -> Iterator[str]:
+    """The status as lines."""
+    yield f"node: {found.node}"
+    agent = f"does not serve ({found.code}): {found.message}" if found.code else "serves"
+    yield from sentence(f"agent: {agent}", width=width)
+    yield f"verbs: {', '.join(found.verbs)}"
+    yield f"versions: {', '.join(found.versions) or 'none'}"
+    for place in found.installed:
+        yield f"installed: {place.configuration}{'' if place.unchanged else ' (changed since)'}"
+    if not found.installed:
+        yield "installed: nowhere"
+    if found.attachments:
+        yield ""
+        yield from table(COLUMNS, [_row(a) for a in found.attachments], width=width)
+
+
+def _row(served: Served) -> tuple[str, ...]:
+    pod = f"{served.namespace}/{served.name}" if served.namespace else f"none ({served.unmanaged})"
+    return served.container, served.interface, ", ".join(served.addresses), pod, served.phase

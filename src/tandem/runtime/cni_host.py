@@ -1,0 +1,240 @@
+"""The CNI plugin where the runtimes of this machine look for it: `tandem cni install` and `uninstall` without paint.
+
+In: a node of a running tandem, two directories. Out: `tandem-cni` and `10-tandem.conflist`, each by rename, and the
+latter only when the agent answers STATUS: a runtime takes the file for a network that serves. The file is also the
+record of what was written, so that just that can be taken away again, even after the run directory was lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tandem_cni.build import build
+
+from tandem.base.paths import NodeDir, RunDir
+from tandem.podnet.unmanaged import KEY, Unmanaged
+from tandem.runtime.cni_install import NETWORK
+
+BIN_DIR: Final = Path("/opt/cni/bin")
+CONF_DIR: Final = Path("/etc/cni/net.d")
+PLUGIN: Final = "tandem-cni"
+CONFLIST: Final = "10-tandem.conflist"
+VERSIONS: Final = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+VERSION: Final = "1.0.0"
+"""What runtimes speak that do not know `cniVersions`; the others take the newest that they share with us."""
+_READ: Final = (".conf", ".conflist", ".json")
+_ASK_AGAIN: Final = 0.1
+
+
+class InstallError(Exception):
+    """The plugin was not installed, and nothing was left; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a runtime looks, and what becomes of containers that are no Pods."""
+
+    bin_dir: Path = BIN_DIR
+    conf_dir: Path = CONF_DIR
+    unmanaged: Unmanaged = Unmanaged.OPEN
+    version: str = VERSION
+
+    @property
+    def executable(self) -> Path:
+        """The plugin."""
+        return self.bin_dir / PLUGIN
+
+    @property
+    def conflist(self) -> Path:
+        """The network's configuration list."""
+        return self.conf_dir / CONFLIST
+
+
+def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> Iterator[str]:
+    """One line for each step; raises InstallError, after which nothing of this attempt is left."""
+    earlier = _read(places.conflist)
+    if places.conflist.exists() and (earlier is None or not _is_below(earlier, run_dir)):
+        raise InstallError(f"{places.conflist} is not of this tandem ({run_dir.root}): remove it, or use --conf-dir")
+    if earlier is None and places.executable.exists():
+        raise InstallError(f"{places.executable} is there already and no {CONFLIST} tells whose it is: remove it first")
+    made = [*(earlier or {}).get("directories", ()), *_make(places.bin_dir), *_make(places.conf_dir)]
+    build(places.executable, str(Path(sys.executable).resolve()))
+    yield f"{places.executable} written"
+    code, text = _wait_for(places.executable, node, wait)
+    if code != 0:
+        if earlier is None:
+            places.executable.unlink()
+            _remove_directories(made)
+        raise InstallError(f"{CONFLIST} was not put in place, STATUS says {code}: {text}")
+    yield "STATUS: the agent serves"
+    _remember(run_dir, places.conflist)
+    draft = places.conflist.with_suffix(".new")
+    draft.write_text(_text(_Record(node.cni_socket, places, _digest(places.executable), tuple(made))), encoding="utf-8")
+    draft.rename(places.conflist)
+    yield f"{places.conflist} written"
+    for other in sorted(places.conf_dir.iterdir()):
+        if other.suffix in _READ and other.name < CONFLIST:
+            yield f"note: {other} sorts before it, and runtimes that take the first file will use that one"
+
+
+def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
+    """Take away what install wrote; a line that starts with `left:` tells what was changed since and stays."""
+    for conflist in installed(run_dir, conf_dirs):
+        record = _read(conflist) or {}
+        if conflist.read_text(encoding="utf-8") != _text(_record(conflist, record)):
+            yield f"left: {conflist}: it was changed since it was installed"
+            continue
+        conflist.unlink()  # first: a runtime that finds a network without its plugin takes the node for broken
+        yield f"{conflist} removed"
+        executable = Path(record["executable"])
+        if executable.exists() and _digest(executable) != record["sha256"]:
+            yield f"left: {executable}: it was changed since it was installed"
+        elif executable.exists():
+            executable.unlink()
+            yield f"{executable} removed"
+        _remove_directories(record["directories"])
+    _memory(run_dir).unlink(missing_ok=True)
+
+
+def installed(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> list[Path]:
+    """The configuration lists that lead into this run directory: those remembered, and what lies in the usual place."""
+    folders = {CONF_DIR, *conf_dirs}
+    known = {*_remembered(run_dir), *(folder / CONFLIST for folder in folders)}
+    return sorted(path for path in known if (record := _read(path)) is not None and _is_below(record, run_dir))
+
+
+def is_unchanged(conflist: Path) -> bool:
+    """True if list and executable are as install wrote them."""
+    record = _read(conflist)
+    if record is None or conflist.read_text(encoding="utf-8") != _text(_record(conflist, record)):
+        return False
+    executable = Path(record["executable"])
+    return executable.is_file() and _digest(executable) == record["sha256"]
+
+
+def ask_status(executable: Path, node: NodeDir) -> tuple[int, str]:
+    """What STATUS says: 0 and nothing, or the code and the sentence of the error."""
+    config = {"cniVersion": VERSIONS[-1], "name": NETWORK, "type": PLUGIN, "socket": str(node.cni_socket)}
+    done = _execute(executable, "STATUS", json.dumps(config))
+    if done.returncode == 0:
+        return 0, ""
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        return 999, done.stderr.strip() or f"exit status {done.returncode}"
+    return int(answer["code"]), ": ".join(filter(None, (answer["msg"], answer.get("details", ""))))
+
+
+def ask_versions(executable: Path) -> list[str]:
+    """The protocol versions that the executable itself names; empty if it does not run."""
+    done = _execute(executable, "VERSION", json.dumps({"cniVersion": VERSIONS[-1]}))
+    return list(json.loads(done.stdout)["supportedVersions"]) if done.returncode == 0 else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    socket: Path
+    places: Places
+    sha256: str
+    directories: tuple[str, ...]
+
+
+def _text(record: _Record) -> str:
+    versions = VERSIONS[VERSIONS.index(record.places.version) :]
+    plugin = {
+        "type": PLUGIN,
+        "socket": str(record.socket),
+        KEY: record.places.unmanaged.value,
+        "installed": {
+            "executable": str(record.places.executable),
+            "sha256": record.sha256,
+            "directories": list(record.directories),
+        },
+    }
+    conflist = {"cniVersion": versions[0], "cniVersions": list(versions), "name": NETWORK, "plugins": [plugin]}
+    return json.dumps(conflist, indent=2) + "\n"
+
+
+def _read(conflist: Path) -> dict[str, Any] | None:
+    """What a list says of its installation; None: it is not one of ours, or cannot be read."""
+    try:
+        config = json.loads(conflist.read_text(encoding="utf-8"))
+        for plugin in config["plugins"]:
+            if plugin["type"] == PLUGIN and "installed" in plugin:
+                more = {"socket": str(plugin["socket"]), KEY: plugin[KEY], "version": config["cniVersion"]}
+                return {**more, **{key: plugin["installed"][key] for key in ("executable", "sha256", "directories")}}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None
+
+
+def _record(conflist: Path, record: Mapping[str, Any]) -> _Record:
+    places = Places(
+        bin_dir=Path(record["executable"]).parent,
+        conf_dir=conflist.parent,
+        unmanaged=Unmanaged(record[KEY]) if record[KEY] in {way.value for way in Unmanaged} else Unmanaged.OPEN,
+        version=record["version"] if record["version"] in VERSIONS else VERSION,
+    )
+    return _Record(Path(record["socket"]), places, record["sha256"], tuple(record["directories"]))
+
+
+def _is_below(record: Mapping[str, Any], run_dir: RunDir) -> bool:
+    return Path(record["socket"]).is_relative_to(run_dir.root)
+
+
+def _wait_for(executable: Path, node: NodeDir, wait: float) -> tuple[int, str]:
+    deadline = time.monotonic() + wait
+    while True:
+        code, text = ask_status(executable, node)
+        if code == 0 or time.monotonic() >= deadline:
+            return code, text
+        time.sleep(_ASK_AGAIN)
+
+
+def _execute(executable: Path, verb: str, config: str) -> subprocess.CompletedProcess[str]:
+    environment = {"CNI_COMMAND": verb, "CNI_PATH": str(executable.parent)}
+    command = [str(executable)]
+    return subprocess.run(command, input=config, capture_output=True, text=True, check=False, env=environment)
+
+
+def _make(folder: Path) -> list[str]:
+    """Make a directory; those that were not there, from the top down."""
+    missing = [str(path) for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
+
+
+def _remove_directories(made: Iterable[str]) -> None:
+    for path in sorted(map(Path, made), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _digest(executable: Path) -> str:
+    return hashlib.sha256(executable.read_bytes()).hexdigest()
+
+
+def _memory(run_dir: RunDir) -> Path:
+    return run_dir.root / "cni-installed.json"
+
+
+def _remembered(run_dir: RunDir) -> list[Path]:
+    try:
+        return [Path(line) for line in json.loads(_memory(run_dir).read_text(encoding="utf-8"))]
+    except (OSError, ValueError):
+        return []
+
+
+def _remember(run_dir: RunDir, conflist: Path) -> None:
+    """Before the file is written: one that is remembered and missing does no harm."""
+    draft = _memory(run_dir).with_suffix(".new")
+    draft.write_text(json.dumps(sorted({str(conflist), *map(str, _remembered(run_dir))})), encoding="utf-8")
+    draft.rename(_memory(run_dir))

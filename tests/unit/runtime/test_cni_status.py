@@ -1,0 +1,70 @@
+"""What the status of the plugin is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from cnihost import agent, node, places, run_dir
+from tandem.base.ids import ContainerId, PodUid
+from tandem.ipam.store import Attachment, Phase, SqliteJournal
+from tandem.runtime.cni_host import install
+from tandem.runtime.cni_status import cni_status
+
+POD = Attachment(
+    container_id=ContainerId("c1"),
+    ifname="eth0",
+    pod_uid=PodUid("u"),
+    namespace="shop",
+    pod_name="web",
+    addresses=("10.244.0.2",),
+    mac="02:00:00:00:00:01",
+    host_ifname="td1",
+    mtu=1500,
+    netns="/ns",
+    phase=Phase.READY,
+)
+
+
+def test_an_agent_that_serves_is_well(tmp_path: Path) -> None:
+    made = run_dir(tmp_path)
+    with agent(node(made)):
+        found = cni_status(made, node(made))
+    assert (found.well, found.node, found.code, found.attachments) == (True, "node-1", 0, ())
+    assert set(found.verbs) == {"ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"}
+    assert "1.1.0" in found.versions
+
+
+def test_an_agent_that_is_away_is_not(tmp_path: Path) -> None:
+    made = run_dir(tmp_path)
+    found = cni_status(made, node(made))
+    assert (found.well, found.code) == (False, 50)
+    (node(made).cni_bin / "tandem-cni").unlink()
+    assert "is missing" in cni_status(made, node(made)).message
+
+
+def test_a_changed_file_is_not_well(tmp_path: Path) -> None:
+    made, where = run_dir(tmp_path), places(tmp_path)
+    with agent(node(made)):
+        list(install(made, node(made), where, wait=0))
+        assert [p.unchanged for p in cni_status(made, node(made)).installed] == [True]
+        where.executable.unlink()
+        assert not cni_status(made, node(made)).well
+
+
+def test_attachments_are_pods_or_say_what_judges_them(tmp_path: Path) -> None:
+    made = run_dir(tmp_path)
+    journal = SqliteJournal(node(made).journal)
+    journal.add(POD)
+    more = {"namespace": "", "pod_name": "x", "phase": Phase.ADDING}
+    for number, closed in ((2, ""), (3, "tandem")):
+        change = {"container_id": f"c{number}", "addresses": (f"10.244.0.{number + 1}",), "closed_by": closed}
+        journal.add(msgspec.structs.replace(POD, **more, **change))
+    found = cni_status(made, node(made)).attachments
+    assert [(a.container, a.namespace, a.unmanaged, a.phase) for a in found] == [
+        ("c1", "shop", "", "ready"),
+        ("c2", "", "open", "adding"),
+        ("c3", "", "closed", "adding"),
+    ]
+    journal.close()
