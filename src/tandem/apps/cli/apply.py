@@ -56,8 +56,10 @@ def apply(
                 report(applied, dry_run=dry_run)
             done.append(applied)
         if not dry_run:
+            told = tuple(warnings)
             for text in await refusals(client, done, wait):
-                warned(text)
+                if not any(warning in text for warning in told):  # the server said the same when it took the object
+                    warned(text)
         if output == "json":
             typer.echo(as_json({"objects": [_as_json(a) for a in done], "warnings": warnings, "dryRun": dry_run}))
         return int(any(a.outcome == "refused" for a in done))

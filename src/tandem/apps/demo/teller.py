@@ -12,11 +12,17 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+
+
+INDENT: Final = 3
+SEEN: Final = 140
+"""Characters of what was seen that are shown beside an expectation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +73,7 @@ class Teller:
     def expect(self, what: str, *, held: bool, seen: str = "") -> None:
         """State what was expected, with a mark for whether it held and what was seen."""
         mark = "[green]✓[/]" if held else "[bold red]✗[/]"
-        tail = f"  [dim]{escape(seen)}[/]" if seen else ""
+        tail = f"  [dim]{escape(_short(seen))}[/]" if seen else ""
         self.console.print(f"   {mark} {escape(what)}{tail}", soft_wrap=True)
         if not held:
             self.failed.append(f"{what} ({seen})" if seen else what)
@@ -85,7 +91,12 @@ class Teller:
         table = Table(*columns, box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*map(escape, row))
-        self.console.print(table)
+        self.console.print(Padding(table, (0, 0, 0, INDENT)))
+
+
+def _short(text: str) -> str:
+    """The beginning of what was seen; the report is to be read, not searched."""
+    return text if len(text) <= SEEN else f"{text[:SEEN]} …"
 
 
 def run(argv: Sequence[str], *, timeout: float = 120.0) -> Ran:
