@@ -19,7 +19,6 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-
 INDENT: Final = 3
 SEEN: Final = 140
 """Characters of what was seen that are shown beside an expectation."""
