@@ -11,81 +11,21 @@ import os
 import sys
 from typing import Any
 
-from tandem_cni.wire import (
-    BAD_CONFIG,
-    BAD_ENVIRONMENT,
-    BAD_JSON,
-    INCOMPATIBLE_VERSION,
-    IO_FAILURE,
-    NOT_AVAILABLE,
-    TRY_AGAIN,
-    CniError,
-    ask,
-)
+from tandem_cni.checks import VERSIONS, check_config, check_environment, read_config
+from tandem_cni.wire import IO_FAILURE, NOT_AVAILABLE, TRY_AGAIN, CniError, ask, away, result_of
 
 ABOUT = "tandem-cni: network and mesh of pods, CNI protocol versions 0.3.0 to 1.1.0"
-VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
-NEEDS = {
-    "ADD": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"),
-    "DEL": ("CNI_CONTAINERID", "CNI_IFNAME"),
-    "CHECK": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"),
-    "STATUS": (),
-    "GC": (),
-    "VERSION": (),
-}
-SINCE = {"CHECK": "0.4.0", "STATUS": "1.1.0", "GC": "1.1.0"}
 PASSED_ON = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH")
 SECONDS = 60.0
-LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
-def check_environment(env: dict[str, str]) -> str:
-    """The verb; raises CniError 4 that names every variable at fault."""
-    verb = env["CNI_COMMAND"]
-    if verb not in NEEDS:
-        raise CniError(BAD_ENVIRONMENT, f"CNI_COMMAND: unknown verb {verb!r}; known are {', '.join(NEEDS)}")
-    missing = [name for name in NEEDS[verb] if not env.get(name)]
-    if missing:
-        raise CniError(BAD_ENVIRONMENT, f"{verb} needs {', '.join(missing)} in the environment")
-    if NEEDS[verb]:
-        if not is_identifier(env["CNI_CONTAINERID"]):
-            raise CniError(BAD_ENVIRONMENT, f"CNI_CONTAINERID: {env['CNI_CONTAINERID']!r} has illegal characters")
-        name = env["CNI_IFNAME"]
-        if len(name.encode()) > 15 or name in {".", ".."} or any(c in "/:" or c.isspace() for c in name):
-            raise CniError(BAD_ENVIRONMENT, f"CNI_IFNAME: {name!r} is no legal interface name")
-    return verb
-
-
-def is_identifier(text: str) -> bool:
-    """The form that the specification gives to container ids and network names."""
-    return bool(text) and text[0] in LETTERS and all(c in LETTERS or c in "_.-" for c in text)
-
-
-def read_config(data: bytes) -> dict[str, Any]:
-    """The network configuration as an object; raises CniError 6."""
+def read_input() -> bytes:
+    """Standard input, by descriptor: where it is closed, `sys.stdin` is None. Raises CniError 5."""
     try:
-        config = json.loads(data)
-    except ValueError as error:
-        raise CniError(BAD_JSON, "network configuration on standard input: not JSON", str(error)) from None
-    if not isinstance(config, dict):
-        raise CniError(BAD_JSON, "network configuration on standard input: not a JSON object")
-    return config
-
-
-def check_config(verb: str, config: dict[str, Any]) -> None:
-    """Raises CniError 7 or 1 that names the key at fault."""
-    name = config.get("name")
-    if not isinstance(name, str) or not is_identifier(name):
-        raise CniError(BAD_CONFIG, f"network configuration: 'name' is missing or illegal: {name!r}")
-    version = config.get("cniVersion", "0.1.0")
-    if version not in VERSIONS:
-        known = ", ".join(VERSIONS)
-        raise CniError(INCOMPATIBLE_VERSION, f"network configuration: cniVersion {version!r} is none of {known}")
-    since = SINCE.get(verb)
-    if since is not None and VERSIONS.index(version) < VERSIONS.index(since):
-        raise CniError(INCOMPATIBLE_VERSION, f"{verb} needs cniVersion {since} or newer, not {version}")
-    if not isinstance(config.get("socket"), str) or not config["socket"]:
-        raise CniError(BAD_CONFIG, "network configuration: 'socket' must name the socket of the node's agent")
+        with os.fdopen(0, "rb", closefd=False) as stdin:
+            return stdin.read()
+    except OSError as error:
+        raise CniError(IO_FAILURE, "standard input cannot be read", str(error)) from None
 
 
 def say_version(data: bytes) -> dict[str, Any]:
@@ -108,8 +48,8 @@ def relay(verb: str, env: dict[str, str], config: dict[str, Any]) -> Any:
         raise
 
 
-def main() -> int:
-    """Run one verb; the exit status."""
+def main(data: bytes | None = None, *, answer: bytes | OSError | None = None) -> int:
+    """Run one verb; the exit status. `data` is what the quick way has read, `answer` what the agent told it."""
     env = dict(os.environ)
     if not env.get("CNI_COMMAND"):
         print(ABOUT, file=sys.stderr)
@@ -117,22 +57,19 @@ def main() -> int:
     version = VERSIONS[-1]
     try:
         verb = check_environment(env)
-        try:
-            # By descriptor: where standard input is closed, `sys.stdin` is None.
-            with os.fdopen(0, "rb", closefd=False) as stdin:
-                data = stdin.read()
-        except OSError as error:
-            raise CniError(IO_FAILURE, "standard input cannot be read", str(error)) from None
+        data = read_input() if data is None else data
         if verb == "VERSION":
             result: Any = say_version(data)
         else:
             config = read_config(data)
             version = str(config.get("cniVersion", version))
             check_config(verb, config)
-            result = relay(verb, env, config)
+            if isinstance(answer, OSError):
+                raise away(config["socket"], answer)
+            result = relay(verb, env, config) if answer is None else result_of(answer)
     except CniError as error:
-        answer = {"cniVersion": version, "code": error.code, "msg": error.msg, "details": error.details}
-        print(json.dumps(answer))
+        failure = {"cniVersion": version, "code": error.code, "msg": error.msg, "details": error.details}
+        print(json.dumps(failure))
         return 1
     if result is not None:
         print(json.dumps(result))

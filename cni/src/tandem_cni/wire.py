@@ -1,6 +1,7 @@
 """One request to the agent and its answer: a 4-byte big-endian length, then JSON; and the CNI error codes.
 
-Request `{"verb", "env", "config"}`; answer `{"result": …}` (null: no output) or `{"error": {code, msg, details}}`.
+Request `{"verb", "env", "config"}`, from quick.py with `"unchecked": true`; answer `{"result": …}` (null: no output)
+or `{"error": {code, msg, details}}`.
 """
 
 from __future__ import annotations
@@ -45,12 +46,24 @@ def ask(path: str, request: dict[str, Any], *, seconds: float) -> Any:
             (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size, deadline))
             if length > LIMIT:
                 raise CniError(BAD_JSON, f"the agent's answer has {length} bytes, more than {LIMIT}")
-            answer = json.loads(_exactly(connection, length, deadline))
+            data = _exactly(connection, length, deadline)
         except OSError as error:
-            what = "did not answer in time" if isinstance(error, TimeoutError) else "is away"
-            raise CniError(TRY_AGAIN, f"the node's agent {what}", f"{path}: {error}") from None
-        except ValueError as error:
-            raise CniError(BAD_JSON, "the agent's answer is not JSON", str(error)) from None
+            raise away(path, error) from None
+    return result_of(data)
+
+
+def away(path: str, error: OSError) -> CniError:
+    """What to tell the runtime when the agent does not answer."""
+    what = "did not answer in time" if isinstance(error, TimeoutError) else "is away"
+    return CniError(TRY_AGAIN, f"the node's agent {what}", f"{path}: {error}")
+
+
+def result_of(data: bytes) -> Any:
+    """The result in an answer; raises CniError: the agent's own, or BAD_JSON."""
+    try:
+        answer = json.loads(data)
+    except ValueError as error:
+        raise CniError(BAD_JSON, "the agent's answer is not JSON", str(error)) from None
     if not isinstance(answer, dict):
         raise CniError(BAD_JSON, "the agent's answer is not a JSON object")
     failure = answer.get("error")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from tandem.base.ids import ContainerId
@@ -58,3 +59,19 @@ def test_a_wrong_list_is_code_7_and_removes_nothing(value: object) -> None:
 
 def test_an_error_travels_as_number_sentence_and_details() -> None:
     assert VerbError(Code.POOL_FULL, "full", "x").answer() == {"code": 101, "msg": "full", "details": "x"}
+
+
+@pytest.mark.parametrize(
+    ("env", "config", "code"),
+    [
+        ({"CNI_CONTAINERID": "c", "CNI_IFNAME": "a/b"}, {"name": "x", "socket": "/s"}, 4),
+        ({"CNI_CONTAINERID": "c", "CNI_IFNAME": "eth0"}, {"name": "-", "cniVersion": "1.1.0", "socket": "/s"}, 7),
+        ({"CNI_CONTAINERID": "c", "CNI_IFNAME": "eth0"}, {"name": "x", "cniVersion": "9.0.0", "socket": "/s"}, 1),
+    ],
+)
+def test_what_the_courier_did_not_check_is_checked_here(
+    env: dict[str, str], config: dict[str, object], code: int
+) -> None:
+    with pytest.raises(VerbError) as caught:
+        parse(msgspec.json.encode({"verb": "DEL", "unchecked": True, "env": env, "config": config}))
+    assert caught.value.code == code

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 from tandem_cni.build import build
@@ -21,8 +21,16 @@ def test_the_file_is_executable_and_runs_isolated(tmp_path: Path) -> None:
 
 def test_only_the_courier_is_inside(tmp_path: Path) -> None:
     build(tmp_path / "tandem-cni", sys.executable)
-    names = {n for n in zipfile.ZipFile(tmp_path / "tandem-cni").namelist() if n.endswith(".py")}
-    assert names == {"__main__.py", "tandem_cni/__init__.py", "tandem_cni/__main__.py", "tandem_cni/wire.py"}
+    call = (tmp_path / "tandem-cni").read_text().splitlines()[-1]
+    sources = ast.literal_eval(call.removeprefix("run(").removesuffix(")"))
+    assert list(sources) == ["tandem_cni", "tandem_cni.wire", "tandem_cni.checks", "tandem_cni.__main__"]
+
+
+def test_nothing_is_loaded_from_disk_for_what_is_plain(tmp_path: Path) -> None:
+    build(tmp_path / "tandem-cni", sys.executable)
+    quick = (tmp_path / "tandem-cni").read_text().partition("def message")[0]
+    imports = {line for line in quick.splitlines() if line.startswith(("import", "from"))}
+    assert imports == {"import posix", "import _socket"}
 
 
 def test_a_running_file_is_replaced_and_not_written_into(tmp_path: Path) -> None:
