@@ -9,24 +9,29 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tandem.base.ids import PolicySetId
 from tandem.compile.links import node_address
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.envoy.sockets import Peer, abort_upstream
 from tandem.drivers.nft.trace import LOCAL, OUTSIDE, Packet, trace
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
 
 _TRACKED = frozenset({"TCP", "UDP", "SCTP"})
 
 
 def policy_changed(before: NodeView, now: NodeView) -> bool:
-    """True if some pod's verdicts may differ."""
+    """True if some verdict on a connection that exists may differ: a pod that comes or goes has none to lose."""
+    sides = {p.container_id: _sides(p) for p in before.pods}
     return (
         before.sets != now.sets
         or before.groups != now.groups
-        or {p.container_id: (p.pod.ingress, p.pod.egress) for p in before.pods}
-        != {p.container_id: (p.pod.ingress, p.pod.egress) for p in now.pods}
+        or any(sides.get(p.container_id, _sides(p)) != _sides(p) for p in now.pods)
     )
+
+
+def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:
+    return pod.pod.ingress, pod.pod.egress
 
 
 def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:

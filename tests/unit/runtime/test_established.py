@@ -91,6 +91,11 @@ def test_a_pod_that_leaves_a_selector_changes_policy() -> None:
     assert policy_changed(view(WEB, DB, DENY), view(WEB, other, DENY))
 
 
+def test_a_pod_that_comes_or_goes_is_no_change_of_policy() -> None:
+    assert not policy_changed(view(WEB, DENY), view(WEB, DB, DENY))
+    assert not policy_changed(view(WEB, DB, DENY), view(WEB, DENY))
+
+
 def test_addresses_of_pods_that_left_are_gone() -> None:
     assert gone_addresses(view(WEB, DB), view(DB)) == {"10.244.0.5"}
     assert gone_addresses(view(DB), view(WEB, DB)) == set()
