@@ -75,6 +75,7 @@ class ContainerPort(Model, frozen=True, kw_only=True):
     name: str = ""
     protocol: str = "TCP"
     host_port: int = 0
+    host_ip: str = msgspec.field(default="", name="hostIP")
 
 
 class ExecAction(Model, frozen=True, kw_only=True):

@@ -41,6 +41,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     original: bytes
     """The kernel's key, as it came."""
     family: int
+    dialled_port: int = 0
+    """The port that the source dialled."""
 
 
 def connections(data: bytes) -> Iterator[Connection]:
@@ -51,7 +53,7 @@ def connections(data: bytes) -> Iterator[Connection]:
         found = dict(attributes(body[4:]))
         if _ORIGINAL not in found or _REPLY not in found:
             continue
-        source, dialled, protocol, _, _ = _tuple(found[_ORIGINAL])
+        source, dialled, protocol, _, dialled_port = _tuple(found[_ORIGINAL])
         destination, _, _, port, _ = _tuple(found[_REPLY])
         yield Connection(
             source=source,
@@ -61,6 +63,7 @@ def connections(data: bytes) -> Iterator[Connection]:
             dialled=dialled,
             original=found[_ORIGINAL],
             family=body[0],
+            dialled_port=dialled_port,
         )
 
 

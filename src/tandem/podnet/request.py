@@ -11,8 +11,6 @@ from enum import IntEnum
 from typing import Any, Final
 
 import msgspec
-from tandem_cni.checks import check_config, check_environment
-from tandem_cni.wire import CniError
 
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.store import Key
@@ -24,17 +22,20 @@ NO_CONTAINER: Final = ContainerId("")
 class Code(IntEnum):
     """CNI error codes; those from 100 on are our own."""
 
-    INCOMPATIBLE_VERSION = 1
+    UNSUPPORTED = 2
     BAD_ENVIRONMENT = 4
     BAD_JSON = 6
     BAD_CONFIG = 7
     BAD_NETNS = 8
     TRY_AGAIN = 11
     NOT_AVAILABLE = 50
+    DEGRADED = 51
     ALREADY_ATTACHED = 100
     POOL_FULL = 101
     NOT_ATTACHED = 102
     DIFFERS = 103
+    ADDRESS_REFUSED = 104
+    PORT_TAKEN = 105
     INTERNAL = 999
 
 
@@ -87,8 +88,6 @@ class _Wire(msgspec.Struct):
     verb: str
     env: dict[str, str] = {}
     config: dict[str, Any] = {}
-    unchecked: bool = False
-    """It came by the courier's quick way, which looks at nothing."""
 
 
 def parse(data: bytes) -> Request:
@@ -97,12 +96,6 @@ def parse(data: bytes) -> Request:
         wire = msgspec.json.decode(data, type=_Wire)
     except msgspec.DecodeError as error:
         raise VerbError(Code.BAD_JSON, "request from tandem-cni cannot be read", str(error)) from None
-    if wire.unchecked:
-        try:
-            check_environment({**wire.env, "CNI_COMMAND": wire.verb})
-            check_config(wire.verb, wire.config)
-        except CniError as error:
-            raise VerbError(Code(error.code), error.msg, error.details) from None
     return Request(
         verb=wire.verb,
         container_id=ContainerId(wire.env.get("CNI_CONTAINERID", "")),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tandem.ipam.store import Attachment
+from tandem.podnet.wishes import AS_OURS, Dns
 from tandem.state.links import PodLink
 
 # From 1.0.0 on an address no longer says its family; from 1.1.0 on an interface may say its MTU.
@@ -20,6 +21,12 @@ class Names:
 
     dns_address: str
     cluster_domain: str
+    asked: Dns = AS_OURS
+    """What the runtime wants instead, part by part."""
+
+    def with_dns(self, asked: Dns) -> Names:
+        """The same for a pod that wants other name servers, searches or options."""
+        return replace(self, asked=asked)
 
 
 def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: str) -> dict[str, Any]:
@@ -42,9 +49,10 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
         "ips": ips,
         "routes": [{"dst": "0.0.0.0/0", "gw": link.gateway}],
         "dns": {
-            "nameservers": [names.dns_address],
-            "search": [*own, f"svc.{domain}", domain],
-        },
+            "nameservers": list(names.asked.servers) or [names.dns_address],
+            "search": list(names.asked.searches) or [*own, f"svc.{domain}", domain],
+        }
+        | ({"options": list(names.asked.options)} if names.asked.options else {}),
     }
 
 

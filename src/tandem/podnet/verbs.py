@@ -20,13 +20,15 @@ from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
-from tandem.ipam.pool import Pool, PoolFullError
-from tandem.ipam.store import Attachment, Journal, Key, Phase
+from tandem.ipam.pool import AddressRefusedError, Pool, PoolFullError
+from tandem.ipam.store import Attachment, Journal, Phase
 from tandem.ir.fabric import LocalPod
+from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
-from tandem.state.links import HostSide, PodLink
+from tandem.podnet.wishes import Wishes, wishes
+from tandem.state.links import HostSide, LinkOptions, PodLink
 
 _log: Final = logging.getLogger(__name__)
 POD_SECONDS: Final = 5.0
@@ -116,7 +118,10 @@ class Verbs:
                 # Cancellation is no failure: an agent that is told to stop leaves the rest to `recover`.
                 await self._try_undo(self._journal.get(attachment.key) or attachment)
                 raise
-            return add_result(attachment, link, names=self._settings.names, version=request.version)
+            wanted = wishes(request, prefix=self._settings.pool.prefix)
+            return add_result(
+                attachment, link, names=self._settings.names.with_dns(wanted.dns), version=request.version
+            )
 
     async def _make_way(self, request: Request) -> None:
         """Refuse what exists, clean up what a killed agent left half made."""
@@ -151,11 +156,11 @@ class Verbs:
 
     def _reserve(self, request: Request, pod: LocalPod) -> tuple[Attachment, PodLink]:
         """An address, in the journal before anything is made."""
-        try:
-            address = self._settings.pool.next(self._journal.taken(), last=self._journal.last())
-        except PoolFullError as error:
-            raise VerbError(Code.POOL_FULL, str(error)) from None
-        link = self._link(request.key, (address,), mtu=self._settings.host.mtu)
+        wanted = wishes(request, prefix=self._settings.pool.prefix)
+        self._refuse_taken(wanted.port_mappings)
+        options = LinkOptions(mac=wanted.mac, shaping=wanted.shaping, from_loopback=bool(wanted.port_mappings))
+        host = self._settings.host
+        link = compile_pod_link(*request.key, addresses=(self._address(wanted),), host=host, options=options)
         attachment = Attachment(
             container_id=request.container_id,
             ifname=request.ifname,
@@ -167,10 +172,34 @@ class Verbs:
             host_ifname=link.host_ifname,
             mtu=link.mtu,
             netns=request.netns,
+            port_mappings=wanted.port_mappings,
+            shaping=wanted.shaping,
             closed_by="" if pod.namespace else unmanaged.closed_by(request),
         )
         self._journal.add(attachment)
         return attachment, link
+
+    def _address(self, wanted: Wishes) -> str:
+        pool, taken, last = self._settings.pool, self._journal.taken(), self._journal.last()
+        try:
+            if wanted.addresses:
+                return pool.claim(wanted.addresses[0], taken)
+            return pool.next_of(wanted.ranges, taken, last=last) if wanted.ranges else pool.next(taken, last=last)
+        except AddressRefusedError as error:
+            raise VerbError(Code.ADDRESS_REFUSED, str(error)) from None
+        except PoolFullError as error:
+            raise VerbError(Code.POOL_FULL, str(error)) from None
+
+    def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
+        """Two pods on one port of the node: the second is refused, not served by chance."""
+        if not mappings:
+            return
+        for other in self._journal.all():
+            for mapping in mappings:
+                if any(mapping.overlaps(theirs) for theirs in other.port_mappings):
+                    port = f"host port {mapping.host_port}/{mapping.protocol}"
+                    owner = f"{other.namespace}/{other.pod_name}".lstrip("/")
+                    raise VerbError(Code.PORT_TAKEN, f"{port} is taken by {owner} (container {other.container_id})")
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
         pin = await self._links.pin(attachment.container_id, attachment.netns)
@@ -190,7 +219,8 @@ class Verbs:
                 await self._undo(attachment)
             elif not any(other.container_id == request.container_id for other in self._journal.all()):
                 # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
-                await self._links.remove(self._link(request.key, (), mtu=0), request.netns)
+                bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
+                await self._links.remove(bare, request.netns)
                 await self._links.unpin(request.container_id)
 
     async def _undo(self, attachment: Attachment) -> None:
@@ -198,7 +228,7 @@ class Verbs:
         attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
         self._journal.update(attachment)
         await self._node.detached(attachment)
-        link = self._link(attachment.key, attachment.addresses, mtu=attachment.mtu)
+        link = self._link_of(attachment)
         await self._links.remove(link, attachment.pin or attachment.netns)
         await self._links.unpin(attachment.container_id)
         self._journal.remove(attachment.key)
@@ -219,7 +249,7 @@ class Verbs:
             if attachment is None or attachment.phase is not Phase.READY:
                 what = f"container {request.container_id} has no {request.ifname} of this network"
                 raise VerbError(Code.NOT_ATTACHED, what)
-            link = self._link(attachment.key, attachment.addresses, mtu=attachment.mtu)
+            link = self._link_of(attachment)
             found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
         if found:
             raise VerbError(Code.DIFFERS, f"{request.ifname} is not as ADD left it: {found[0]}", "; ".join(found))
@@ -243,8 +273,13 @@ class Verbs:
         except PoolFullError as error:
             raise VerbError(Code.NOT_AVAILABLE, str(error)) from None
 
-    def _link(self, key: Key, addresses: tuple[str, ...], *, mtu: int) -> PodLink:
-        return compile_pod_link(*key, addresses=addresses, host=replace(self._settings.host, mtu=mtu))
+    def _link_of(self, attachment: Attachment) -> PodLink:
+        """The link as ADD made it, whatever the node's settings have become since."""
+        options = LinkOptions(
+            mac=attachment.mac, shaping=attachment.shaping, from_loopback=bool(attachment.port_mappings)
+        )
+        host = replace(self._settings.host, mtu=attachment.mtu)
+        return compile_pod_link(*attachment.key, addresses=attachment.addresses, host=host, options=options)
 
     @asynccontextmanager
     async def _alone(self, container_id: ContainerId) -> AsyncIterator[None]:

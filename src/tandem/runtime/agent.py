@@ -46,6 +46,7 @@ from tandem.podnet.verbs import Settings, Verbs
 from tandem.runtime import sysctls
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Views
 from tandem.runtime.facts import Facts
+from tandem.runtime.hostports import flush_udp
 from tandem.runtime.slice import Pending, Slice
 from tandem.state.links import HostSide
 from tandem.state.xds import ORDER, SECRET
@@ -191,6 +192,7 @@ class Agent:
                     addresses=attachment.addresses,
                     host_ifname=attachment.host_ifname,
                     netns=attachment.pin,
+                    port_mappings=attachment.port_mappings,
                 )
 
     def _view(self) -> NodeView | None:
@@ -260,6 +262,7 @@ class Agent:
             await asyncio.sleep(0.01)
 
     def _on_kernel(self, before: NodeView | None, now: NodeView) -> None:
+        flush_udp(before, now)
         self._facts.on_policy_change(before, now)
 
     async def _status(self) -> Mapping[str, Any]:

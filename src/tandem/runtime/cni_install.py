@@ -16,6 +16,8 @@ from tandem.base.paths import NodeDir
 
 NETWORK: Final = "tandem"
 VERSION: Final = "1.1.0"
+CAPABILITIES: Final = dict.fromkeys(("portMappings", "bandwidth", "ips", "mac", "dns", "ipRanges"), True)
+"""What a runtime may ask of the plugin in `runtimeConfig`. `aliases` is none of them: see `podnet/wishes.py`."""
 
 
 def install_cni(node: NodeDir) -> None:
@@ -24,7 +26,7 @@ def install_cni(node: NodeDir) -> None:
     conflist = {
         "cniVersion": VERSION,
         "name": NETWORK,
-        "plugins": [{"type": "tandem-cni", "socket": str(node.cni_socket)}],
+        "plugins": [{"type": "tandem-cni", "socket": str(node.cni_socket), "capabilities": CAPABILITIES}],
     }
     node.cni_conf.mkdir(parents=True, exist_ok=True)
     target = node.cni_conf / "10-tandem.conflist"

@@ -7,13 +7,17 @@ before it is made, so that a runtime process that was killed half way leaves not
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from tandem.model import core
 from tandem.workloads import kernel, netns, sandbox
 from tandem.workloads import record as records
+from tandem.workloads.capabilities import BandwidthError, capabilities
+from tandem.workloads.cni import BAD_CONFIG, CniError
 from tandem.workloads.context import Node
 from tandem.workloads.dismantle import attachment
 from tandem.workloads.etc import pod_files, pod_hostname
@@ -33,7 +37,8 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
         record = msgspec.structs.replace(record, netns=str(path))
         save(record)
         await kernel.in_thread(partial(sandbox.make_netns, record))
-        record = msgspec.structs.replace(record, addresses=await node.cni.add(attachment(record)))
+        asked = replace(attachment(record), capabilities=_capabilities(pod))
+        record = msgspec.structs.replace(record, addresses=await node.cni.add(asked))
         save(record)
     files = pod_files(pod, record.addresses, node_name=node.name)
     start = partial(sandbox.start_init, node.directory, record, hostname=pod_hostname(pod, node.name), files=files)
@@ -42,6 +47,13 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
     save(record)
     await sandbox.started(node.directory, record, pid)
     return record
+
+
+def _capabilities(pod: core.Pod) -> dict[str, Any]:
+    try:
+        return capabilities(pod)
+    except BandwidthError as err:
+        raise CniError(BAD_CONFIG, str(err)) from None
 
 
 def _next(pod: core.Pod, before: SandboxRecord | None) -> SandboxRecord:

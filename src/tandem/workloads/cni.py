@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from tandem.base.paths import NodeDir
+from tandem.workloads.capabilities import declared
 
 TRY_AGAIN: Final = 11
+BAD_CONFIG: Final = 7
 _DEADLINE: Final = 60.0
 
 
@@ -38,6 +40,8 @@ class Attachment:
     namespace: str
     name: str
     uid: str
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    """By name, what a plugin that declares it is told in `runtimeConfig`."""
 
     def environment(self, command: str, path: Path) -> dict[str, str]:
         """CNI_*, with the arguments that containerd sends."""
@@ -80,7 +84,9 @@ class Cni:
             await self._undo(config, attachment, result)
             raise CniError(999, f"network {config['name']}: the plugins returned no address")
         self._cache(attachment).parent.mkdir(parents=True, exist_ok=True)
-        self._cache(attachment).write_bytes(msgspec.json.encode({"config": config, "result": result}))
+        self._cache(attachment).write_bytes(
+            msgspec.json.encode({"config": config, "result": result, "capabilities": attachment.capabilities})
+        )
         return addresses
 
     async def delete(self, attachment: Attachment) -> None:
@@ -89,6 +95,7 @@ class Cni:
             cached = msgspec.json.decode(self._cache(attachment).read_bytes())
         except (OSError, msgspec.DecodeError):
             cached = {"config": self._config(), "result": None}
+        attachment = replace(attachment, capabilities=cached.get("capabilities") or {})
         for plugin in reversed(cached["config"]["plugins"]):
             await self._execute("DEL", attachment, _network(cached["config"], plugin, cached["result"]))
         self._cache(attachment).unlink(missing_ok=True)
@@ -118,6 +125,7 @@ class Cni:
         return config
 
     async def _execute(self, command: str, attachment: Attachment, network: dict[str, Any]) -> dict[str, Any]:
+        network = declared(network, attachment.capabilities)
         name = str(network.get("type") or "")
         program = self._dir.cni_bin / name
         if not name or "/" in name or not program.is_file():

@@ -18,7 +18,12 @@ def test_a_runtime_finds_one_network_that_leads_to_the_agents_socket(tmp_path: P
     network = json.loads(conflist.read_text())
     assert (network["name"], network["cniVersion"]) == ("tandem", "1.1.0")
     (plugin,) = network["plugins"]
-    assert plugin == {"type": "tandem-cni", "socket": str(node.cni_socket)}
+    asked = {"portMappings", "bandwidth", "ips", "mac", "dns", "ipRanges"}
+    assert plugin == {
+        "type": "tandem-cni",
+        "socket": str(node.cni_socket),
+        "capabilities": dict.fromkeys(asked, True),
+    }
     assert os.access(node.cni_bin / plugin["type"], os.X_OK)
 
 
