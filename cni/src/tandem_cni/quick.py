@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import posix
 
+VERBS = (b"ADD", b"DEL")
 PASSED_ON = (b"CNI_CONTAINERID", b"CNI_NETNS", b"CNI_IFNAME", b"CNI_ARGS", b"CNI_PATH")
 PLAIN = frozenset(range(32, 127)) - frozenset(b'"\\')
 RESULT = b'{"result":'
@@ -21,7 +22,7 @@ def message(env: dict[bytes, bytes], data: bytes) -> tuple[bytes, bytes] | None:
     colon, _, rest = rest.partition(b'"')
     path, end, rest = rest.partition(b'"')
     known = [(name, env[name]) for name in PASSED_ON if name in env]
-    if verb not in (b"ADD", b"DEL") or not found or not end or colon.strip() != b":" or b'"socket"' in rest:
+    if verb not in VERBS or not found or not end or colon.strip() != b":" or b'"socket"' in rest:
         return None
     if b"\\" in path or not PLAIN.issuperset(b"".join([value for _, value in known])):
         return None
@@ -57,10 +58,11 @@ def run(sources: dict[str, str]) -> None:
     """One execution; ends the process. `sources` are the courier's modules in the order of their imports."""
     data, answer = None, None
     try:
-        data = b"".join(iter(lambda: posix.read(0, 65536), b""))
-        asked = message(posix.environ, data)
-        if asked is not None:
-            answer = exchange(*asked)
+        if posix.environ.get(b"CNI_COMMAND") in VERBS:
+            data = b"".join(iter(lambda: posix.read(0, 65536), b""))
+            asked = message(posix.environ, data)
+            if asked is not None:
+                answer = exchange(*asked)
         if isinstance(answer, bytes) and answer.startswith(RESULT):
             result = answer[len(RESULT) : -1]
             if result != b"null":

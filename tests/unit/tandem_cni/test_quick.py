@@ -63,6 +63,15 @@ def test_an_environment_that_needs_quoting_goes_the_long_way(value: bytes) -> No
     assert message({**BYTES, b"CNI_COMMAND": b"ADD", b"CNI_ARGS": value}, configured()) is None
 
 
+def test_without_a_verb_nothing_is_read(tmp_path: Path) -> None:
+    build(tmp_path / "tandem-cni", PYTHON)
+    reader, writer = os.pipe()
+    done = subprocess.run([tmp_path / "tandem-cni"], env={}, stdin=reader, capture_output=True, check=False, timeout=60)
+    os.close(reader)
+    os.close(writer)
+    assert done.stderr.startswith(b"tandem-cni:")
+
+
 def test_nobody_there_is_left_to_the_long_way(tmp_path: Path) -> None:
     assert exchange(str(tmp_path / "none.sock").encode(), b"{}") is None
 
