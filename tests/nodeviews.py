@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
 from tandem.compile import names
-from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, LocalPod, MeshConfig, Node, Service, ServicePort
+from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.policy import translate_policy
+from tandem.translate.services import translate_services
 
 DNS = "10.96.0.10"
 GATEWAY = "10.244.0.1"
@@ -61,44 +62,16 @@ def view_of(world: World, *, node_name: str = "node-1") -> NodeView:
         for p in world.sorted(core.Pod)
         if p.spec.node_name == node_name and not p.spec.host_network and not p.finished
     ]
-    services, endpoints = _services(world)
+    found = translate_services(world, {})
     return NodeView(
         node=node(node_name),
         config=CONFIG,
         pods=tuple(pods),
         sets=policy.sets,
         groups=policy.groups,
-        services=services,
-        endpoints=endpoints,
+        services=found.services,
+        endpoints=found.endpoints,
     )
-
-
-def _services(world: World) -> tuple[dict[str, Service], dict[str, Endpoints]]:
-    services: dict[str, Service] = {}
-    endpoints: dict[str, Endpoints] = {}
-    for service in world.sorted(core.Service):
-        name = f"{service.metadata.namespace}/{service.metadata.name}"
-        ports = tuple(
-            ServicePort(name=p.name, port=p.port, protocol=p.protocol, app=AppProtocol.TCP) for p in service.spec.ports
-        )
-        services[name] = Service(
-            namespace=service.metadata.namespace,
-            name=service.metadata.name,
-            cluster_ips=service.spec.cluster_ips,
-            ports=ports,
-        )
-        found = [
-            Endpoint(address=address, ports=tuple((p.name, p.port or 0) for p in piece.ports))
-            for piece in world.slices_by_service.get(service.key, ())
-            for e in piece.endpoints
-            for address in e.addresses
-        ]
-        endpoints[name] = Endpoints(
-            namespace=service.metadata.namespace,
-            service=service.metadata.name,
-            endpoints=tuple(sorted(found, key=lambda e: e.address)),
-        )
-    return services, endpoints
 
 
 def routes(world: World, *, node_name: str = "node-1") -> Callable[[str], str]:

@@ -17,6 +17,7 @@ import msgspec
 from tandem.apiserver import errors, services
 from tandem.apiserver.deletion import Deletions, Options
 from tandem.apiserver.immutable import forbidden_changes
+from tandem.apiserver.nodeports import used_ports, with_node_ports
 from tandem.apiserver.patch import PatchError, json_patch, merge_patch
 from tandem.apiserver.records import Raw, Record
 from tandem.apiserver.store import Store
@@ -222,10 +223,12 @@ class Verbs:
 
     def _addressed(self, kind: Kind, raw: Raw, old: Record | None) -> Raw:
         meta = raw["metadata"]
-        taken = services.used(r.raw.get("spec", {}) for r in self.store.select(kind) if old is None or r.key != old.key)
+        others = [r.raw.get("spec", {}) for r in self.store.select(kind) if old is None or r.key != old.key]
+        before = old.raw["spec"] if old else None
         dns = (meta["namespace"], meta["name"]) == ("kube-system", "kube-dns")
         try:
-            return services.with_address(raw["spec"], old.raw["spec"] if old else None, taken, dns=dns)
+            spec = services.with_address(raw["spec"], before, services.used(others), dns=dns)
+            return with_node_ports(spec, before, used_ports(others))
         except services.AddressError as err:
             raise errors.invalid(kind, meta["name"], [str(err)]) from err
 

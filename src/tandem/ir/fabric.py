@@ -66,6 +66,8 @@ class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     protocol: str
     app: AppProtocol
+    node_port: int = 0
+    """Served on the node's own addresses too; 0: not."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +79,16 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for a headless Service."""
     ports: tuple[ServicePort, ...]
     external_name: str = ""
+    external_ips: tuple[str, ...] = ()
+    """Addresses that others bring to a node (spec.externalIPs): only the ports of the Service are answered there."""
+    balancer_ips: tuple[str, ...] = ()
+    """Addresses from the pool (status.loadBalancer.ingress), which belong to this Service alone."""
+    internal_local: bool = False
+    """internalTrafficPolicy: Local."""
+    external_local: bool = False
+    """externalTrafficPolicy: Local."""
+    affinity_seconds: int = 0
+    """sessionAffinity: ClientIP with this timeout; 0: none."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +111,8 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     service: str
     endpoints: tuple[Endpoint, ...]
+    last: tuple[Endpoint, ...] = ()
+    """Endpoints that still serve while they terminate: for a node that a policy Local leaves without ready ones."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

@@ -297,6 +297,18 @@ class ServicePort(Model, frozen=True, kw_only=True):
     node_port: int = 0
 
 
+class ClientIpConfig(Model, frozen=True, kw_only=True):
+    """core/v1 ClientIPConfig."""
+
+    timeout_seconds: int = 10800
+
+
+class SessionAffinityConfig(Model, frozen=True, kw_only=True):
+    """core/v1 SessionAffinityConfig."""
+
+    client_ip: ClientIpConfig = msgspec.field(name="clientIP", default=ClientIpConfig())
+
+
 class ServiceSpec(Model, frozen=True, kw_only=True):
     """core/v1 ServiceSpec, the fields that we act on."""
 
@@ -307,12 +319,42 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""
     publish_not_ready_addresses: bool = False
+    external_ips: tuple[str, ...] = msgspec.field(name="externalIPs", default=())
+    external_traffic_policy: str = "Cluster"
+    internal_traffic_policy: str = "Cluster"
+    session_affinity: str = "None"
+    session_affinity_config: SessionAffinityConfig = SessionAffinityConfig()
+    load_balancer_ip: str = msgspec.field(name="loadBalancerIP", default="")
+    load_balancer_class: str = ""
+    load_balancer_source_ranges: tuple[str, ...] = ()
+    health_check_node_port: int = 0
+    traffic_distribution: str = ""
+
+
+class IngressAddress(Model, frozen=True, kw_only=True):
+    """core/v1 LoadBalancerIngress."""
+
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancerStatus(Model, frozen=True, kw_only=True):
+    """core/v1 LoadBalancerStatus."""
+
+    ingress: tuple[IngressAddress, ...] = ()
+
+
+class ServiceStatus(Model, frozen=True, kw_only=True):
+    """core/v1 ServiceStatus."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
 class Service(Object, frozen=True, kw_only=True):
     """core/v1 Service."""
 
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
 
 
 class TargetRef(Model, frozen=True, kw_only=True):

@@ -170,10 +170,36 @@ class CopyMark(Struct, frozen=True):
 
 
 class RandomMark(Struct, frozen=True):
-    """`target set numgen random mod modulus`."""
+    """`target set numgen random mod modulus`, counted from `offset`."""
 
     target: Field
     modulus: int
+    offset: int = 0
+
+
+class LookupMark(Struct, frozen=True):
+    """`target set fields map @map`; no entry: go on with the next rule."""
+
+    target: Field
+    fields: tuple[Field, ...]
+    map: str
+
+
+class Remember(Struct, frozen=True):
+    """Put (fields : source) into a dynamic map for so many seconds; an entry that is there lives as long again."""
+
+    fields: tuple[Field, ...]
+    source: Field
+    map: str
+    seconds: int
+
+
+class Forget(Struct, frozen=True):
+    """Take the entry of these fields out of a dynamic map, whatever its value is."""
+
+    fields: tuple[Field, ...]
+    source: Field
+    map: str
 
 
 class Redirect(Struct, frozen=True):
@@ -223,6 +249,9 @@ Statement = (
     | SetMark
     | CopyMark
     | RandomMark
+    | LookupMark
+    | Remember
+    | Forget
     | Redirect
     | TProxy
     | DnatMap
@@ -274,6 +303,8 @@ class Map(Struct, frozen=True, kw_only=True):
     data: tuple[str, ...] = ("verdict",)
     interval: bool = False
     elements: frozenset[tuple[Key, Verdict | Key]] = frozenset()
+    dynamic: int = 0
+    """Room for so many entries that rules make (`Remember`) and time ends; 0: entries are ours alone."""
 
 
 class Ruleset(Struct, frozen=True, kw_only=True):

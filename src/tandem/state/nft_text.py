@@ -46,6 +46,8 @@ def declaration(part: nft.Set | nft.Map) -> tuple[str, ...]:
     kind = " . ".join(part.type)
     if isinstance(part, nft.Map):
         kind += " : " + " . ".join(part.data)
+    if isinstance(part, nft.Map) and part.dynamic:
+        return (f"type {kind}", "flags dynamic,timeout", f"size {part.dynamic}")
     return (f"type {kind}", "flags interval") if part.interval else (f"type {kind}",)
 
 
@@ -146,8 +148,15 @@ def statement(value: nft.Statement) -> str:  # noqa: PLR0911 one branch per stat
             return _lookup_or_mark(value)
 
 
-def _lookup_or_mark(
-    value: nft.Dispatch | nft.DnatMap | nft.SetMark | nft.CopyMark | nft.RandomMark,
+def _lookup_or_mark(  # noqa: PLR0911 likewise
+    value: nft.Dispatch
+    | nft.DnatMap
+    | nft.SetMark
+    | nft.CopyMark
+    | nft.RandomMark
+    | nft.LookupMark
+    | nft.Remember
+    | nft.Forget,
 ) -> str:
     match value:
         case nft.Dispatch(names, name):
@@ -158,7 +167,13 @@ def _lookup_or_mark(
             return f"{target.value} set {number:#x}"
         case nft.CopyMark(target, source):
             return f"{target.value} set {source.value}"
-        case nft.RandomMark(target, modulus):
-            return f"{target.value} set numgen random mod {modulus}"
+        case nft.RandomMark(target, modulus, offset):
+            return f"{target.value} set numgen random mod {modulus}" + (f" offset {offset}" if offset else "")
+        case nft.LookupMark(target, names, name):
+            return f"{target.value} set {fields(names)} map @{name}"
+        case nft.Remember(names, source, name, seconds):
+            return f"update @{name} {{ {fields(names)} timeout {seconds}s : {source.value} }}"
+        case nft.Forget(names, source, name):
+            return f"delete @{name} {{ {fields(names)} : {source.value} }}"
         case _:
             assert_never(value)

@@ -7,6 +7,7 @@ An endpoint whose pod takes mTLS on some ports and DISABLEs it on others appears
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,7 @@ from tandem.translate.mesh.istio.peerauth import mode_of
 from tandem.translate.protocols import app_protocol, routed_http
 
 Slices = tuple[core.EndpointSlice, ...]
+_OUTWARD: Final = frozenset({"NodePort", "LoadBalancer"})
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,11 +44,15 @@ def translate_services(
         http = routed_http(service.spec.ports, (routed or {})[key]) if key in (routed or {}) else frozenset()
         services[key] = _service(service, http)
         slices = world.slices_by_service.get(service.key, ())
-        found = tuple(sorted(_endpoints(slices, pods), key=_order))
+        last = _endpoints(slices, pods, ready=False) if _is_local(services[key]) else ()
         endpoints[key] = fabric.Endpoints(
-            namespace=service.metadata.namespace, service=service.metadata.name, endpoints=found
+            namespace=service.metadata.namespace,
+            service=service.metadata.name,
+            endpoints=tuple(sorted(_endpoints(slices, pods), key=_order)),
+            last=tuple(sorted(last, key=_order)),
         )
         problems.extend(_slice_problems(slices))
+        problems.extend(_not_served(service))
     return Services(services=services, endpoints=endpoints, problems=tuple(problems))
 
 
@@ -63,11 +69,46 @@ def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
                 port=p.port,
                 protocol=p.protocol,
                 app=AppProtocol.HTTP if p.protocol == "TCP" and p.port in http else app_protocol(p),
+                node_port=p.node_port if spec.type in _OUTWARD else 0,
             )
             for p in spec.ports
         ),
         external_name=spec.external_name if spec.type == "ExternalName" else "",
+        external_ips=spec.external_ips,
+        balancer_ips=_balancer_ips(service),
+        internal_local=spec.internal_traffic_policy == "Local",
+        external_local=spec.external_traffic_policy == "Local" and (spec.type in _OUTWARD or bool(spec.external_ips)),
+        affinity_seconds=spec.session_affinity_config.client_ip.timeout_seconds
+        if spec.session_affinity == "ClientIP"
+        else 0,
     )
+
+
+def _balancer_ips(service: core.Service) -> tuple[str, ...]:
+    if service.spec.type != "LoadBalancer":
+        return ()
+    return tuple(i.ip for i in service.status.load_balancer.ingress if i.ip)
+
+
+def _is_local(service: fabric.Service) -> bool:
+    return service.internal_local or service.external_local
+
+
+def _not_served(service: core.Service) -> Iterable[Problem]:
+    """What is written and does not take effect: said, because nothing else would show it."""
+    spec = service.spec
+    found = {
+        "spec.healthCheckNodePort": (spec.health_check_node_port, "no health check is served on this port"),
+        "spec.loadBalancerSourceRanges": (
+            spec.load_balancer_source_ranges,
+            "sources are not limited by it; a NetworkPolicy limits them (the client's address is kept)",
+        ),
+        "spec.trafficDistribution": (spec.traffic_distribution, "every endpoint is as near as another"),
+    }
+    for path, (value, text) in found.items():
+        if value:
+            at = service.origin(path)
+            yield Problem(at=at, code="NotServed", text=f"{path}: {text}", severity=Severity.WARNING)
 
 
 class _Candidate(msgspec.Struct, frozen=True):
@@ -79,11 +120,12 @@ class _Candidate(msgspec.Struct, frozen=True):
     address: str
 
 
-def _endpoints(slices: Slices, pods: dict[str, fabric.LocalPod]) -> Iterable[fabric.Endpoint]:
+def _endpoints(slices: Slices, pods: dict[str, fabric.LocalPod], *, ready: bool = True) -> Iterable[fabric.Endpoint]:
+    """The endpoints in use; not `ready`: only those that serve last."""
     chosen: dict[str, list[_Candidate]] = {}
     for candidates in _by_port(slices).values():
-        ready = [c for c in candidates if c.endpoint.conditions.ready is not False]
-        for candidate in ready or [c for c in candidates if _serves_last(c.endpoint.conditions)]:
+        first = [c for c in candidates if ready and c.endpoint.conditions.ready is not False]
+        for candidate in first or [c for c in candidates if _serves_last(c.endpoint.conditions)]:
             chosen.setdefault(candidate.address, []).append(candidate)
     for address, candidates in chosen.items():
         ref = candidates[0].endpoint.target_ref

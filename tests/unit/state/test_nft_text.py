@@ -21,6 +21,10 @@ STATEMENTS: dict[str, nft.Statement] = {
     "meta mark set 0x53b": nft.SetMark(Field.MARK, 0x53B),
     "ct mark set meta mark": nft.CopyMark(Field.CT_MARK, Field.MARK),
     "ct mark set numgen random mod 3": nft.RandomMark(Field.CT_MARK, 3),
+    "ct mark set numgen random mod 3 offset 9": nft.RandomMark(Field.CT_MARK, 3, 9),
+    "ct mark set ip saddr . ct mark map @m": nft.LookupMark(Field.CT_MARK, (Field.SADDR4, Field.CT_MARK), "m"),
+    "update @m { ip saddr timeout 60s : ct mark }": nft.Remember((Field.SADDR4,), Field.CT_MARK, "m", 60),
+    "delete @m { ip saddr : ct mark }": nft.Forget((Field.SADDR4,), Field.CT_MARK, "m"),
     "limit rate 5/second burst 9 packets": nft.Limit(5, 9),
     'log prefix "ps-a/ingress" group 116 snaplen 128': nft.Log("ps-a/ingress"),
     "snat ip to 10.0.0.1": nft.Snat("ip", "10.0.0.1"),
@@ -71,3 +75,8 @@ def test_a_table_is_one_block() -> None:
         "  chain c {\n    type filter hook input priority -10; policy accept;\n  }\n"
         "}\n"
     )
+
+
+def test_a_map_that_rules_fill_says_so() -> None:
+    made = nft.Map(name="m", type=("ipv4_addr",), data=("mark",), dynamic=9)
+    assert nft_text.declaration(made) == ("type ipv4_addr : mark", "flags dynamic,timeout", "size 9")

@@ -3,11 +3,11 @@
 | chain | hook, priority | does |
 |---|---|---|
 | source-check | prerouting -300 | a pod's link carries that pod's address only |
-| refuse-*, service-* | prerouting, output -110, -100 | Services (services.py) |
+| service-*, refuse-* | prerouting, output -100, -90 | Services (services.py) |
 | egress-forward, egress-input | forward, input -10 | egress policy of the source |
 | ingress-forward | forward 0 | ingress policy of the destination |
 | node-output | output 0 | the node may speak to its own pods, on their links |
-| source-nat | postrouting 100 | hairpin and traffic that leaves the cluster |
+| source-nat | postrouting 100 | hairpin, traffic through this node, and traffic that leaves the cluster |
 
 The two sides have priorities of their own: an accept ends one base chain, so that both are always judged.
 All of this runs after Service translation, on the real address and port.
@@ -120,6 +120,17 @@ def _source_nat(view: NodeView) -> tuple[nft.Rule, ...]:
                 then=(nft.Snat(f.word, gateway) if gateway else nft.Masquerade(),),
                 comment="a pod that reaches itself through a Service",
             )
+        )
+    for f in FAMILIES:
+        through = (
+            nft.Is(Field.CT_STATUS, "dnat"),
+            nft.Is(Field.OIFNAME, POD_LINKS, negate=True),
+            nft.Is(Field.OIFNAME, "lo", negate=True),
+            nft.InSet((f.saddr,), f"local{f.version}", negate=True),
+        )
+        # The endpoint would answer the client past this node. One on this node answers through it: its client is kept.
+        rules.append(
+            nft.Rule(match=through, then=(nft.Masquerade(),), comment="from outside to an endpoint of another node")
         )
     for f in FAMILIES:
         leaves = (

@@ -1,129 +1,223 @@
-"""Services -> load balancing in the kernel, for pods and for the node itself. Pure.
+"""Services -> load balancing in the kernel, for pods, for the node itself and for what comes from outside. Pure.
 
 The number of chains does not grow with Services: `service4` maps (address . protocol . port) to the chain `lb-<n>`
 that draws a number below n into the connection's mark, and `backend4` maps (address . protocol . port . number) to
 the endpoint. A change of endpoints is a change of elements. Only the first packet of a connection comes here.
-A Service port without endpoints is refused at once, as kube-proxy does.
+Node ports have the same maps without the address. `outside4` comes before `service4` for sources outside the cluster
+where a policy Local treats them otherwise; its numbers begin at OUTSIDE. Variants of the chain for session affinity
+keep (client . front : endpoint) in a dynamic map. What has no endpoint is refused, as kube-proxy does.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
-from tandem.compile.nft.families import FAMILIES, Family
+from tandem.base.digest import digest
+from tandem.compile.nft.families import FAMILIES, V4, Family
+from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
 from tandem.ir.node import NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
 
-_FRONT: Final = ("inet_proto", "inet_service")
-Target = tuple[str, int]
+OUTSIDE: Final = 1 << 16
+"""Endpoint numbers for sources outside the cluster, where they see other endpoints, begin here."""
+STABLE: Final = 1 << 31
+"""Numbers from here on are those of affinity: a digest of the endpoint, the same whatever others come and go."""
+REMEMBERED: Final = 1 << 18
+"""Clients whose endpoint is remembered at the same time."""
+STICKY: Final = V4
+"""Affinity is for IPv4: with a client of IPv6 the key is wider than libnftables 1.0.6 has registers (it aborts)."""
+_FRONT: Final = (Field.L4PROTO, Field.DPORT)
+_TYPES: Final = ("inet_proto", "inet_service")
+_LOOPBACK: Final = {4: nft.Prefix("127.0.0.0", 8), 6: nft.Prefix("::1", 128)}
+Elements = frozenset[tuple[nft.Key, nft.Verdict | nft.Key]]
 
 
-class _Front(msgspec.Struct, frozen=True):
-    """A Service address, protocol and port, and the endpoints behind it."""
+class _Balance(msgspec.Struct, frozen=True, order=True):
+    """One way to choose among `count` endpoints: a chain of its own."""
 
-    address: str
-    protocol: str
-    port: int
-    targets: tuple[Target, ...]
+    lane: str
+    count: int
+    seconds: int
+    outside: bool
 
     @property
-    def key(self) -> nft.Key:
-        return (self.address, self.protocol.lower(), self.port)
+    def name(self) -> str:
+        words = ["lb", *([self.lane] if self.lane else []), *(["outside"] if self.outside else []), str(self.count)]
+        return "-".join([*words, *([f"for-{self.seconds}s"] if self.seconds else [])])
 
 
 def service_state(view: NodeView) -> nft.Ruleset:
     """The chains, sets and maps of Service load balancing."""
-    chains: list[nft.Chain] = []
     sets: list[nft.Set] = []
     maps: list[nft.Map] = []
-    counts: set[int] = set()
+    ways: set[_Balance] = set()
     for family in FAMILIES:
-        fronts = list(_fronts(view, family))
-        counts |= {len(f.targets) for f in fronts if f.targets}
-        maps += _maps(family, fronts)
-        refused = frozenset(f.key for f in fronts if not f.targets)
-        sets.append(nft.Set(name=f"refused{family.version}", type=(family.type, *_FRONT), elements=refused))
-    chains += [_balance(n) for n in sorted(counts)]
-    dispatch = tuple(
-        nft.Rule(then=(nft.Dispatch((f.daddr, Field.L4PROTO, Field.DPORT), f"service{f.version}"),)) for f in FAMILIES
-    )
-    for name, hook in (("prerouting", "prerouting"), ("output", "output")):
-        chains.append(
-            nft.Chain(name=f"refuse-{name}", rules=_refusals(), base=nft.Hook(type="filter", hook=hook, priority=-110))
-        )
-        chains.append(
-            nft.Chain(name=f"service-{name}", rules=dispatch, base=nft.Hook(type="nat", hook=hook, priority=-100))
-        )
+        found = list(fronts(view, family))
+        for lane in Lane:
+            mine = [f for f in found if f.lane is lane]
+            ways |= {way for front in mine for way, _ in _ways(front)}
+            maps += _maps(family, lane, mine)
+            refused = frozenset(f.key for f in mine if f.refused)
+            sets.append(nft.Set(name=_name("refused", lane, family), type=_type(family, lane), elements=refused))
+        addresses = frozenset((a,) for a in owned(view, family))
+        sets.append(nft.Set(name=f"vips{family.version}", type=(family.type,), elements=addresses))
+    chains = [_chain(way) for way in sorted(ways)]
+    for hook in ("prerouting", "output"):
+        # After translation: what still has the address of a Service is a port that is not served.
+        refuse = nft.Hook(type="filter", hook=hook, priority=-90)
+        chains.append(nft.Chain(name=f"refuse-{hook}", rules=tuple(_refusals()), base=refuse))
+        translate = nft.Hook(type="nat", hook=hook, priority=-100)
+        rules = tuple(_dispatch(outside=hook == "prerouting"))
+        chains.append(nft.Chain(name=f"service-{hook}", rules=rules, base=translate))
     return nft.ruleset(chains=tuple(chains), sets=tuple(sets), maps=tuple(maps))
 
 
-def _maps(family: Family, fronts: list[_Front]) -> tuple[nft.Map, nft.Map]:
-    service: frozenset[tuple[nft.Key, nft.Verdict | nft.Key]] = frozenset(
-        (f.key, nft.Goto(_balance_name(len(f.targets)))) for f in fronts if f.targets
+def _name(what: str, lane: Lane, family: Family) -> str:
+    return f"{what}{'-' if lane.value else ''}{lane.value}{family.version}"
+
+
+def _type(family: Family, lane: Lane) -> tuple[str, ...]:
+    return (family.type, *_TYPES) if lane is Lane.ADDRESS else _TYPES
+
+
+def _fields(family: Family, lane: Lane) -> tuple[Field, ...]:
+    return (family.daddr, *_FRONT) if lane is Lane.ADDRESS else _FRONT
+
+
+def _ways(front: Front) -> Iterator[tuple[_Balance, tuple[Target, ...]]]:
+    for outside, targets in ((False, front.targets), (True, front.outside or ())):
+        if targets:
+            seconds = front.affinity_seconds if ":" not in targets[0][0] else 0
+            yield _Balance(front.lane.value, len(targets), seconds, outside), targets
+
+
+def _maps(family: Family, lane: Lane, found: list[Front]) -> Iterator[nft.Map]:
+    keys = _type(family, lane)
+    service: dict[nft.Key, nft.Verdict | nft.Key] = {}
+    outside: dict[nft.Key, nft.Verdict | nft.Key] = {}
+    backend: dict[nft.Key, nft.Verdict | nft.Key] = {}
+    pick: dict[nft.Key, nft.Verdict | nft.Key] = {}
+    for front in found:
+        # Endpoints there are, but none that this source may have: dropped, not refused, as kube-proxy does.
+        if not front.targets and not front.refused:
+            service[front.key] = nft.Drop()
+        if front.outside == () and not front.refused:
+            outside[front.key] = nft.Drop()
+        for way, targets in _ways(front):
+            (outside if way.outside else service)[front.key] = nft.Goto(way.name)
+            numbers = stable_numbers(targets) if way.seconds else {}
+            for i, target in enumerate(targets):
+                drawn = i + OUTSIDE * way.outside
+                if numbers:
+                    pick[*front.key, drawn] = (numbers[target],)
+                backend[*front.key, numbers.get(target, drawn)] = target
+    yield nft.Map(name=_name("service", lane, family), type=keys, elements=frozenset(service.items()))
+    yield nft.Map(name=_name("outside", lane, family), type=keys, elements=frozenset(outside.items()))
+    yield nft.Map(
+        name=_name("backend", lane, family),
+        type=(*keys, "mark"),
+        data=(family.type, "inet_service"),
+        elements=frozenset(backend.items()),
     )
-    backend: frozenset[tuple[nft.Key, nft.Verdict | nft.Key]] = frozenset(
-        ((*f.key, i), target) for f in fronts for i, target in enumerate(f.targets)
-    )
-    return (
-        nft.Map(name=f"service{family.version}", type=(family.type, *_FRONT), elements=service),
-        nft.Map(
-            name=f"backend{family.version}",
-            type=(family.type, *_FRONT, "mark"),
-            data=(family.type, "inet_service"),
-            elements=backend,
-        ),
-    )
+    if family is STICKY:
+        picks = frozenset(pick.items())
+        yield nft.Map(name=_name("pick", lane, family), type=(*keys, "mark"), data=("mark",), elements=picks)
+        name = _name("affinity", lane, family)
+        yield nft.Map(name=name, type=(family.type, *keys), data=("mark",), dynamic=REMEMBERED)
 
 
-def _balance_name(count: int) -> str:
-    return f"lb-{count}"
+def stable_numbers(targets: Iterable[Target]) -> dict[Target, int]:
+    """A number for each endpoint that depends on the endpoint; two that would share one (hardly ever) are set apart."""
+    found: dict[Target, int] = {}
+    for target in sorted(targets):
+        number = int(digest(f"{target[0]}/{target[1]}", 8), 16) % STABLE + STABLE
+        while number in found.values():
+            number = STABLE + (number + 1) % STABLE
+        found[target] = number
+    return found
 
 
-def _balance(count: int) -> nft.Chain:
-    draw = nft.Rule(then=(nft.RandomMark(Field.CT_MARK, count),))
-    send = tuple(
-        nft.Rule(
-            then=(nft.DnatMap(f.word, (f.daddr, Field.L4PROTO, Field.DPORT, Field.CT_MARK), f"backend{f.version}"),)
-        )
-        for f in FAMILIES
-    )
-    return nft.Chain(name=_balance_name(count), rules=(draw, *send))
-
-
-def _refusals() -> tuple[nft.Rule, ...]:
-    """New connections only: this runs before translation, where established ones still carry the Service's address."""
-    new = nft.Is(Field.CT_STATE, "new")
+def _chain(way: _Balance) -> nft.Chain:
     rules: list[nft.Rule] = []
+    lane = Lane(way.lane)
+    draw = nft.RandomMark(Field.CT_MARK, way.count, OUTSIDE if way.outside else 0)
+    if way.seconds:
+        rules.append(nft.Rule(match=_only(STICKY, lane), then=_again(STICKY, lane, way.seconds)))
+    rules.append(nft.Rule(then=(draw,)))
+    for family in (STICKY,) if way.seconds else FAMILIES:
+        keep = _keep(family, lane, way.seconds) if way.seconds else ()
+        rules += [nft.Rule(match=_only(family, lane), then=(s,)) for s in (*keep, _send(family, lane))]
+    return nft.Chain(name=way.name, rules=tuple(rules))
+
+
+def _only(family: Family, lane: Lane) -> tuple[nft.Match, ...]:
+    """Where no address is looked up, nothing else says which family's map is meant."""
+    return (nft.Is(Field.NFPROTO, family.nfproto),) if lane is Lane.NODE else ()
+
+
+def _send(family: Family, lane: Lane) -> nft.DnatMap:
+    return nft.DnatMap(family.word, (*_fields(family, lane), Field.CT_MARK), _name("backend", lane, family))
+
+
+def _client(family: Family, lane: Lane) -> tuple[Field, ...]:
+    return (family.saddr, *_fields(family, lane))
+
+
+def _again(family: Family, lane: Lane, seconds: int) -> tuple[nft.Statement, ...]:
+    """The endpoint of last time, with new time; one that is gone has no entry in the backend map."""
+    client, name = _client(family, lane), _name("affinity", lane, family)
+    return (
+        nft.LookupMark(Field.CT_MARK, client, name),
+        nft.Remember(client, Field.CT_MARK, name, seconds),
+        _send(family, lane),
+    )
+
+
+def _keep(family: Family, lane: Lane, seconds: int) -> tuple[nft.Statement, ...]:
+    """The kernel does not change the value of an entry that is there: the old one is taken out first."""
+    client, name = _client(family, lane), _name("affinity", lane, family)
+    return (
+        nft.LookupMark(Field.CT_MARK, (*_fields(family, lane), Field.CT_MARK), _name("pick", lane, family)),
+        nft.Forget(client, Field.CT_MARK, name),
+        nft.Remember(client, Field.CT_MARK, name, seconds),
+    )
+
+
+def _on_node(family: Family) -> tuple[nft.Match, ...]:
+    """The node's own addresses. Not loopback (the answer would come from outside to 127.0.0.1), nor a Service's."""
+    return (
+        nft.Is(Field.FIB_DADDR_TYPE, "local"),
+        nft.Is(family.daddr, _LOOPBACK[family.version], negate=True),
+        nft.InSet((family.daddr,), f"vips{family.version}", negate=True),
+    )
+
+
+def _dispatch(*, outside: bool) -> Iterator[nft.Rule]:
+    """`outside`: in this hook sources outside the cluster are met; what the node itself sends is inside."""
+    for lane in Lane:
+        for f in FAMILIES:
+            where = _on_node(f) if lane is Lane.NODE else ()
+            fields = _fields(f, lane)
+            if outside:
+                foreign = nft.InSet((f.saddr,), f"cluster{f.version}", negate=True)
+                to = nft.Dispatch(fields, _name("outside", lane, f))
+                yield nft.Rule(match=(*where, foreign), then=(to,))
+            yield nft.Rule(match=where, then=(nft.Dispatch(fields, _name("service", lane, f)),))
+
+
+def _refusals() -> Iterator[nft.Rule]:
+    """New connections only: established ones keep what they have."""
+    new = nft.Is(Field.CT_STATE, "new")
     for f in FAMILIES:
-        refused = nft.InSet((f.daddr, Field.L4PROTO, Field.DPORT), f"refused{f.version}")
-        rules.append(nft.Rule(match=(new, nft.Is(Field.L4PROTO, "tcp"), refused), then=(nft.Reject(tcp_reset=True),)))
-        rules.append(nft.Rule(match=(new, refused), then=(nft.Reject(),)))
-    return tuple(rules)
-
-
-def _fronts(view: NodeView, family: Family) -> Iterator[_Front]:
-    for name in sorted(view.services):
-        service = view.services[name]
-        if service.external_name:
-            continue
-        for address in service.cluster_ips:
-            # The node's own resolver answers on the DNS address; a Service of that address must not take it away.
-            if address == view.config.dns_address or ipaddress.ip_address(address).version != family.version:
-                continue
-            for port in service.ports:
-                yield _Front(address, port.protocol, port.port, _targets(view, name, port.name, family))
-
-
-def _targets(view: NodeView, service: str, port: str, family: Family) -> tuple[Target, ...]:
-    endpoints = view.endpoints.get(service)
-    found = {
-        (e.address, dict(e.ports)[port])
-        for e in (endpoints.endpoints if endpoints else ())
-        if port in dict(e.ports) and ipaddress.ip_address(e.address).version == family.version
-    }
-    return tuple(sorted(found))
+        refused = nft.InSet(_fields(f, Lane.ADDRESS), _name("refused", Lane.ADDRESS, f))
+        node = nft.InSet(_fields(f, Lane.NODE), _name("refused", Lane.NODE, f))
+        unknown = nft.InSet((f.daddr,), f"vips{f.version}")
+        for match in ((refused,), (*_on_node(f), node), (unknown,)):
+            yield nft.Rule(match=(new, nft.Is(Field.L4PROTO, "tcp"), *match), then=(nft.Reject(tcp_reset=True),))
+            # Of an address as a whole only what has ports: it may still be pinged.
+            rest = (nft.OneOf(Field.L4PROTO, ("udp", "sctp")),) if unknown in match else ()
+            yield nft.Rule(match=(new, *rest, *match), then=(nft.Reject(),))

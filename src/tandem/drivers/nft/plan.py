@@ -17,6 +17,7 @@ from tandem.state.nft import Struct
 
 MapItem = tuple[nft.Key, nft.Verdict | nft.Key]
 Container = nft.Set | nft.Map
+_LOOKUPS = nft.Dispatch | nft.DnatMap | nft.LookupMark | nft.Remember | nft.Forget
 
 
 class ReplaceTable(Struct, frozen=True):
@@ -248,7 +249,7 @@ def chain_targets(rule: nft.Rule) -> tuple[str, ...]:
 def container_targets(rule: nft.Rule) -> tuple[str, ...]:
     """The sets and maps that a rule looks up."""
     sets = tuple(m.name for m in rule.match if isinstance(m, nft.InSet))
-    return sets + tuple(s.map for s in rule.then if isinstance(s, nft.Dispatch | nft.DnatMap))
+    return sets + tuple(s.map for s in rule.then if isinstance(s, _LOOKUPS))
 
 
 def _chain_references(

@@ -8,7 +8,7 @@ verdict and is only noted.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import assert_never
 
 import msgspec
@@ -54,6 +54,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     log: str = ""
 
 
+Memory = MutableMapping[tuple[str, nft.Key], int]
+"""What rules have put into dynamic maps: (map, key) -> mark. Time does not pass."""
+
+
 class _End(Exception):  # noqa: N818 control flow inside one trace
     def __init__(self, verdict: str) -> None:
         super().__init__(verdict)
@@ -65,10 +69,18 @@ class _Return(Exception):  # noqa: N818
 
 
 def trace(
-    ruleset: nft.Ruleset, packet: Packet, *, route: Callable[[str], str], choose: Callable[[int], int] = lambda _: 0
+    ruleset: nft.Ruleset,
+    packet: Packet,
+    *,
+    route: Callable[[str], str],
+    choose: Callable[[int], int] = lambda _: 0,
+    memory: Memory | None = None,
 ) -> Trace:
-    """Follow `packet`; `route` maps an address to the outgoing link (LOCAL: the node), `choose(n)` is numgen."""
-    walk = _Walk(ruleset, packet, choose)
+    """Follow `packet`; `route` maps an address to the outgoing link (LOCAL: the node), `choose(n)` is numgen.
+
+    `memory` is what earlier packets left in dynamic maps; the trace goes on with it.
+    """
+    walk = _Walk(ruleset, packet, route, choose=choose, memory=memory if memory is not None else {})
     try:
         if packet.iifname:
             walk.hook("prerouting")
@@ -87,12 +99,22 @@ def trace(
 
 
 class _Walk:
-    def __init__(self, ruleset: nft.Ruleset, packet: Packet, choose: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        ruleset: nft.Ruleset,
+        packet: Packet,
+        route: Callable[[str], str],
+        *,
+        choose: Callable[[int], int],
+        memory: Memory,
+    ) -> None:
         self._ruleset = ruleset
         self._chains: Mapping[str, nft.Chain] = {c.name: c for c in ruleset.chains}
         self._sets: Mapping[str, nft.Set] = {s.name: s for s in ruleset.sets}
         self._maps: Mapping[str, nft.Map] = {m.name: m for m in ruleset.maps}
+        self._route = route
         self._choose = choose
+        self._memory = memory
         self.packet = packet
         self.path: list[str] = []
         self.log = ""
@@ -142,8 +164,8 @@ class _Walk:
                 return self._dispatch(fields, name)
             case nft.DnatMap():
                 return self._dnat(statement)
-            case nft.Log(prefix):
-                self.log = prefix
+            case nft.LookupMark(target, fields, name):
+                return self._lookup_mark(target, fields, name)
             case _:
                 self._set(statement)
         return True
@@ -158,9 +180,30 @@ class _Walk:
         verdict = self._lookup(fields, name)
         return False if verdict is None or isinstance(verdict, tuple) else self._run(verdict)
 
+    def _lookup_mark(self, target: Field, fields: tuple[Field, ...], name: str) -> bool:
+        key = self._key(fields)
+        data = self._lookup(fields, name)
+        known = self._memory.get((name, key)) if key is not None else None
+        if known is None and isinstance(data, tuple):
+            known = int(str(data[0]))
+        if known is None:
+            return False
+        self._mark(target, known)
+        return True
+
+    def _remember(self, statement: nft.Remember | nft.Forget) -> None:
+        key, value = self._key(statement.fields), self._value(statement.source)
+        if key is None:
+            return
+        if isinstance(statement, nft.Forget):
+            self._memory.pop((statement.map, key), None)
+        else:
+            # As in the kernel: an entry that is there gets new time and keeps its value.
+            self._memory.setdefault((statement.map, key), int(str(value)))
+
     def _dnat(self, statement: nft.DnatMap) -> bool:
         data = self._lookup(statement.fields, statement.map)
-        if not isinstance(data, tuple):
+        if (statement.family == "ip") != (self.packet.version == 4) or not isinstance(data, tuple):
             return False
         self.packet = msgspec.structs.replace(self.packet, daddr=str(data[0]), dport=int(str(data[1])), dnat=True)
         raise _End("accept")
@@ -171,8 +214,12 @@ class _Walk:
                 self._mark(target, value)
             case nft.CopyMark(target, source):
                 self._mark(target, self.packet.ct_mark if source is Field.CT_MARK else self.packet.mark)
-            case nft.RandomMark(target, modulus):
-                self._mark(target, self._choose(modulus) % modulus)
+            case nft.RandomMark(target, modulus, offset):
+                self._mark(target, self._choose(modulus) % modulus + offset)
+            case nft.Log(prefix):
+                self.log = prefix
+            case nft.Remember() | nft.Forget():
+                self._remember(statement)
             case nft.Redirect(port) | nft.TProxy(_, port):
                 self.packet = msgspec.structs.replace(self.packet, dport=port)
             case _:  # counters, limits and source translation do not decide
@@ -222,6 +269,8 @@ class _Walk:
             protocol, name = _PORTS[field]
             known = packet.protocol in {"tcp", "udp", "sctp"} and protocol in {"", packet.protocol}
             return int(getattr(packet, name)) if known else None
+        if field is Field.FIB_DADDR_TYPE:
+            return "local" if self._route(packet.daddr) == LOCAL else "unicast"
         values: dict[Field, str | int] = {
             Field.IIFNAME: packet.iifname,
             Field.OIFNAME: packet.oifname,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
+import pytest
 
 from builders import endpoint_slice, pod, service, world
 from nodeviews import DNS, ifname_of, routes, view_of
 from tandem.compile.nft.node import compile_nft
-from tandem.compile.nft.services import service_state
+from tandem.compile.nft.services import STABLE, service_state, stable_numbers
 from tandem.drivers.nft.plan import AddElements, DeleteElements, plan
-from tandem.drivers.nft.trace import Packet, trace
+from tandem.drivers.nft.trace import Memory, Packet, trace
+from tandem.model.core import Pod
+from tandem.model.world import World
 
 A, B, CLIENT = (pod(n, ip=ip) for n, ip in (("a", "10.244.0.2"), ("b", "10.244.0.3"), ("c", "10.244.0.4")))
 WEB = service("web", ip="10.96.0.20", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
@@ -56,3 +60,82 @@ def test_the_resolvers_address_is_left_alone() -> None:
     state = service_state(view_of(world(dns)))
     assert not any(s.elements for s in state.sets)
     assert not any(m.elements for m in state.maps)
+
+
+def many(count: int) -> World:
+    """So many Services of two endpoints each, some with node ports and affinity."""
+    made = [
+        service(
+            f"s{i}",
+            ip=f"10.96.{i // 250 + 2}.{i % 250 + 1}",
+            type="NodePort",
+            sessionAffinity="ClientIP" if i % 2 else "None",
+            ports=[{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30000 + i}],
+        )
+        for i in range(count)
+    ]
+    return world(A, B, CLIENT, *made, *(endpoint_slice(s, [A, B]) for s in made))
+
+
+def test_one_service_among_two_thousand_is_a_few_elements() -> None:
+    delta = plan(service_state(view_of(many(2000))), service_state(view_of(many(2001))))
+    assert {type(o) for o in delta.operations} == {AddElements}
+    assert sum(len(o.elements) for o in delta.operations if isinstance(o, AddElements)) == 7
+
+
+def test_a_port_that_the_service_does_not_have_is_refused() -> None:
+    table = compile_nft(view_of(WORLD))
+    for link in (ASK.iifname, ""):
+        other = msgspec.structs.replace(ASK, dport=81, iifname=link)
+        assert trace(table, other, route=routes(WORLD)).verdict == "reject"
+        ping = msgspec.structs.replace(other, protocol="icmp")
+        assert trace(table, ping, route=routes(WORLD)).verdict == "accept"
+
+
+OUTSIDE = Packet(saddr="203.0.113.7", daddr="192.168.0.1", dport=30080, iifname="eth0")
+REMOTE = pod("far", ip="10.245.0.2", node="node-2")
+
+
+def node_port(*pods: Pod, **spec: Any) -> World:
+    web = service(
+        "web",
+        ip="10.96.0.20",
+        type="NodePort",
+        ports=[{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30080}],
+        **spec,
+    )
+    return world(*pods, CLIENT, web, endpoint_slice(web, list(pods)))
+
+
+def masqueraded(made: World, packet: Packet) -> bool:
+    return any("from outside" in step for step in trace(compile_nft(view_of(made)), packet, route=routes(made)).path)
+
+
+def test_what_passes_through_the_node_gets_the_nodes_address_and_what_ends_here_keeps_its_own() -> None:
+    assert masqueraded(node_port(REMOTE), OUTSIDE)
+    assert not masqueraded(node_port(A), OUTSIDE)
+    assert not masqueraded(node_port(REMOTE), msgspec.structs.replace(OUTSIDE, saddr="10.244.0.4", iifname=ASK.iifname))
+
+
+def test_a_pods_address_never_becomes_the_nodes_towards_a_pod_of_this_node() -> None:
+    # Inbound capture lets the node's own address pass: traffic from outside must not come to look like the node's.
+    found = trace(compile_nft(view_of(node_port(A))), OUTSIDE, route=routes(WORLD))
+    assert found.packet.saddr == "203.0.113.7"
+    assert not any("Snat" in step or "Masquerade" in step for step in found.path)
+
+
+def test_affinity_chooses_the_same_endpoint_again_for_the_same_client_only() -> None:
+    table = compile_nft(view_of(node_port(A, B, sessionAffinity="ClientIP")))
+    memory: Memory = {}
+
+    def reach(packet: Packet, draw: int) -> str:
+        return trace(table, packet, route=routes(WORLD), choose=lambda _: draw, memory=memory).packet.daddr
+
+    assert [reach(OUTSIDE, draw) for draw in (1, 0, 0)] == ["10.244.0.3"] * 3
+    assert reach(msgspec.structs.replace(OUTSIDE, saddr="203.0.113.8"), 0) == "10.244.0.2"
+
+
+def test_endpoints_that_share_a_digest_have_numbers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tandem.compile.nft.services.digest", lambda *_: "0" * 8)
+    numbers = stable_numbers([("10.0.0.1", 80), ("10.0.0.2", 80)])
+    assert sorted(numbers.values()) == [STABLE, STABLE + 1]

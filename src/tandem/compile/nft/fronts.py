@@ -1,0 +1,126 @@
+"""NodeView -> every front of its Services: where one is dialled, and which endpoints are behind it for whom. Pure.
+
+Policies are applied here: Local leaves the endpoints of this node, and of those that terminate and still serve only
+where no ready one is left.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from enum import Enum
+
+import msgspec
+
+from tandem.compile.nft.families import Family
+from tandem.ir.fabric import Endpoint, Endpoints, Service, ServicePort
+from tandem.ir.node import NodeView
+from tandem.state import nft
+
+Target = tuple[str, int]
+
+
+class Lane(Enum):
+    """What a front is found by: its address, protocol and port, or protocol and port on the node's own addresses."""
+
+    ADDRESS = ""
+    NODE = "node"
+
+
+class Front(msgspec.Struct, frozen=True):
+    """One place where a Service port is dialled."""
+
+    lane: Lane
+    key: nft.Key
+    targets: tuple[Target, ...]
+    outside: tuple[Target, ...] | None = None
+    """For sources outside the cluster where they differ (externalTrafficPolicy Local); None: as for everyone."""
+    affinity_seconds: int = 0
+    refused: bool = False
+    """No endpoint anywhere."""
+
+
+class _Port(msgspec.Struct, frozen=True):
+    """A Service port with its endpoints: all of them, and those of this node."""
+
+    service: Service
+    port: ServicePort
+    every: tuple[Target, ...]
+    local: tuple[Target, ...]
+
+    @property
+    def protocol(self) -> str:
+        return self.port.protocol.lower()
+
+
+def fronts(view: NodeView, family: Family) -> Iterator[Front]:
+    """Every front of one family, sorted by Service. An address and port that two Services claim is the first one's."""
+    seen: set[tuple[Lane, nft.Key]] = set()
+    for name in sorted(view.services):
+        for front in _of_service(view, view.services[name], view.endpoints.get(name), family):
+            if (front.lane, front.key) not in seen:
+                seen.add((front.lane, front.key))
+                yield front
+
+
+def owned(view: NodeView, family: Family) -> Iterable[str]:
+    """Addresses that belong to Services: a port of theirs that no Service has is refused."""
+    for service in view.services.values():
+        if not service.external_name:
+            yield from _mine(view, (*service.cluster_ips, *service.balancer_ips), family)
+
+
+def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, family: Family) -> Iterator[Front]:
+    if service.external_name or not service.cluster_ips:
+        return
+    for port in service.ports:
+        known = _Port(
+            service,
+            port,
+            _targets(endpoints.endpoints if endpoints else (), port, family),
+            _local(view, endpoints, port, family) if endpoints else (),
+        )
+        for address in _mine(view, service.cluster_ips, family):
+            key = (address, known.protocol, port.port)
+            yield _front(Lane.ADDRESS, key, known, known.local if service.internal_local else known.every)
+        for address in _mine(view, (*service.external_ips, *service.balancer_ips), family):
+            yield _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
+        if port.node_port and _serves(service, family):
+            yield _outer(Lane.NODE, (known.protocol, port.node_port), known)
+
+
+def _front(lane: Lane, key: nft.Key, port: _Port, targets: tuple[Target, ...]) -> Front:
+    return Front(lane, key, targets, None, port.service.affinity_seconds, not port.every and not targets)
+
+
+def _outer(lane: Lane, key: nft.Key, port: _Port) -> Front:
+    """Pods and the node itself reach every endpoint also where the policy is Local, as kube-proxy has it."""
+    front = _front(lane, key, port, port.every)
+    return msgspec.structs.replace(front, outside=port.local) if port.service.external_local else front
+
+
+def _mine(view: NodeView, addresses: Iterable[str], family: Family) -> Iterator[str]:
+    for address in addresses:
+        # The node's own resolver answers on the DNS address; a Service of that address must not take it away.
+        if address != view.config.dns_address and ipaddress.ip_address(address).version == family.version:
+            yield address
+
+
+def _serves(service: Service, family: Family) -> bool:
+    return any(ipaddress.ip_address(a).version == family.version for a in service.cluster_ips)
+
+
+def _local(view: NodeView, endpoints: Endpoints, port: ServicePort, family: Family) -> tuple[Target, ...]:
+    here = [e for e in endpoints.endpoints if e.node == view.node.name]
+    return _targets(here, port, family) or _targets(
+        [e for e in endpoints.last if e.node == view.node.name], port, family
+    )
+
+
+def _targets(endpoints: Iterable[Endpoint], port: ServicePort, family: Family) -> tuple[Target, ...]:
+    found = {
+        (e.address, dict(e.ports)[port.name])
+        for e in endpoints
+        if port.name in dict(e.ports) and ipaddress.ip_address(e.address).version == family.version
+    }
+    return tuple(sorted(found))

@@ -1,0 +1,103 @@
+"""Which endpoints may answer at this address? A slow and obvious evaluator of Service routing, as Kubernetes has it.
+
+Comes in: a World, the node that the connection meets first, and what is dialled. Goes out: an Answer. The oracle of the
+property test of Services; it shares no code with translation or compilation.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from tandem.model import core
+from tandem.model.world import World
+
+Target = tuple[str, int]
+_WITH_NODE_PORTS: Final = {"NodePort", "LoadBalancer"}
+
+
+class Dialled(msgspec.Struct, frozen=True, kw_only=True):
+    """A new connection. `inside`: it comes from a pod or from the node itself; `at_node`: the address is the node's."""
+
+    address: str
+    protocol: str
+    port: int
+    inside: bool
+    at_node: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """`outcome`: reached (by one of `endpoints`), refused, dropped, or none: no Service is meant."""
+
+    outcome: str
+    endpoints: frozenset[Target] = frozenset()
+
+
+def answer(world: World, node: str, dialled: Dialled) -> Answer:
+    """What Kubernetes says of `dialled` on `node`."""
+    for service in world.sorted(core.Service):
+        if service.spec.type == "ExternalName" or not _cluster_ips(service):
+            continue
+        for port in service.spec.ports:
+            way = _way(service, port, dialled)
+            if way:
+                local = _is_local(service, way, inside=dialled.inside)
+                return _choose(world, node, (service, port), local=local)
+    if any(dialled.address in (*_cluster_ips(s), *_balancer(s)) for s in world.sorted(core.Service)):
+        return Answer(outcome="refused")
+    return Answer(outcome="none")
+
+
+def _cluster_ips(service: core.Service) -> tuple[str, ...]:
+    found = service.spec.cluster_ips or (service.spec.cluster_ip,)
+    return tuple(a for a in found if a and a != "None")
+
+
+def _balancer(service: core.Service) -> tuple[str, ...]:
+    ingress = service.status.load_balancer.ingress if service.spec.type == "LoadBalancer" else ()
+    return tuple(i.ip for i in ingress if i.ip)
+
+
+def _way(service: core.Service, port: core.ServicePort, dialled: Dialled) -> str:
+    """`internal` by a cluster IP, `external` by any other way; empty: this is not the port that is dialled."""
+    if dialled.protocol != port.protocol:
+        return ""
+    if dialled.port == port.port and dialled.address in _cluster_ips(service):
+        return "internal"
+    if dialled.port == port.port and dialled.address in (*service.spec.external_ips, *_balancer(service)):
+        return "external"
+    loopback = ipaddress.ip_address(dialled.address).is_loopback
+    has_node_port = service.spec.type in _WITH_NODE_PORTS and port.node_port == dialled.port
+    return "external" if has_node_port and dialled.at_node and not loopback else ""
+
+
+def _is_local(service: core.Service, way: str, *, inside: bool) -> bool:
+    if way == "internal":
+        return service.spec.internal_traffic_policy == "Local"
+    return service.spec.external_traffic_policy == "Local" and not inside
+
+
+def _choose(world: World, node: str, what: tuple[core.Service, core.ServicePort], *, local: bool) -> Answer:
+    everywhere = _usable(list(_endpoints(world, *what)))
+    if not everywhere:
+        return Answer(outcome="refused")
+    if not local:
+        return Answer(outcome="reached", endpoints=everywhere)
+    here = _usable([e for e in _endpoints(world, *what) if e[0].node_name == node])
+    return Answer(outcome="reached", endpoints=here) if here else Answer(outcome="dropped")
+
+
+def _endpoints(world: World, service: core.Service, port: core.ServicePort) -> Iterator[tuple[core.SliceEndpoint, int]]:
+    for piece in world.slices_by_service.get(service.key, ()):
+        for number in (p.port for p in piece.ports if p.name == port.name):
+            yield from ((e, number) for e in piece.endpoints if number is not None)
+
+
+def _usable(endpoints: list[tuple[core.SliceEndpoint, int]]) -> frozenset[Target]:
+    """The ready ones; if there is none, those that terminate and still serve."""
+    ready = [(e, n) for e, n in endpoints if e.conditions.ready is not False]
+    last = [(e, n) for e, n in endpoints if e.conditions.serving and e.conditions.terminating]
+    return frozenset((e.addresses[0], n) for e, n in ready or last)
