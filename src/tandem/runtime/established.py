@@ -16,6 +16,7 @@ from tandem.drivers.envoy.sockets import Peer, abort_upstream
 from tandem.drivers.nft.trace import LOCAL, OUTSIDE, Packet, trace
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
+from tandem.runtime.vanished import forget_vanished
 
 _TRACKED = frozenset({"TCP", "UDP", "SCTP"})
 
@@ -48,8 +49,12 @@ class Ended:
 
 
 def end_denied(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
-    """End what is denied now and what belonged to pods that are gone; returns what was denied."""
+    """End what is denied now, what belonged to pods that are gone and what leads to endpoints that are gone.
+
+    Returns what was denied.
+    """
     forget_addresses(gone_addresses(before, now))
+    forget_vanished(before, now)
     if not policy_changed(before, now):
         return ()
     verdict = denied_by(now)

@@ -23,6 +23,7 @@ from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.reports import Report, encode
+from tandem.runtime.vanished import services_changed
 from tandem.runtime.whois import Whois
 
 log = structlog.get_logger()
@@ -69,7 +70,9 @@ class Facts:
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
         """The kernel has a new policy in force."""
-        if before is not None and (policy_changed(before, now) or gone_addresses(before, now)):
+        if before is None:
+            return
+        if policy_changed(before, now) or gone_addresses(before, now) or services_changed(before, now):
             self._changes.put_nowait((before, now))
 
     async def _end_denied(self) -> None:
