@@ -44,6 +44,26 @@ class NodeDir:
         return self.root / "envoy.log"
 
     @property
+    def dns_config(self) -> Path:
+        """The DNS server's configuration file."""
+        return self.root / "dns.conf"
+
+    @property
+    def dns_socket(self) -> Path:
+        """The DNS server's control socket."""
+        return self.root / "dns.sock"
+
+    @property
+    def dns_pid(self) -> Path:
+        """Pid and start time of the running DNS server, so that a restarted agent adopts it."""
+        return self.root / "dns.pid"
+
+    @property
+    def dns_log(self) -> Path:
+        """The DNS server's own log."""
+        return self.root / "dns.log"
+
+    @property
     def journal(self) -> Path:
         """SQLite: addresses and attachments, the only thing that DEL needs."""
         return self.root / "ipam.db"

@@ -25,6 +25,7 @@ from tandem.compile import names
 from tandem.compile.links import node_address
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
+from tandem.drivers.dns.process import Unbound
 from tandem.drivers.envoy.listening import listening
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.link.real import KernelLinks
@@ -39,11 +40,12 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.podnet import unmanaged
-from tandem.podnet.dnsserver import DnsServer
+from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.verbs import Settings, Verbs
 from tandem.runtime import sysctls
+from tandem.runtime.dns import DnsLoop
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Views
 from tandem.runtime.facts import Facts
 from tandem.runtime.hostports import flush_udp
@@ -72,6 +74,8 @@ class Agent:
         self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
         self._xds = XdsServer(directory.xds_socket, ORDER)
         self._envoy = EnvoyProcess(EnvoySettings(node_id=ENVOY, paths=directory))
+        self._unbound = Unbound(directory)
+        self._dns = DnsLoop(self._unbound, self._unbound.records)
         self._links = KernelLinks(directory.netns)
         self._journal = SqliteJournal(directory.journal)
         self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel)
@@ -100,7 +104,8 @@ class Agent:
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
             tasks.create_task(self._introduce())
-            tasks.create_task(DnsServer(self._view).run())
+            tasks.create_task(self._unbound.run())
+            tasks.create_task(self._dns.run(self._views))
             tasks.create_task(self._serve_cni())
 
     async def _serve_cni(self) -> None:
@@ -113,9 +118,12 @@ class Agent:
         names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
         settings = Settings(pool=Pool(cidr), host=host, names=names_of)
         verbs = Verbs(self._journal, self._links, node=self, settings=settings)
+        verbs.leaving = Leaving(self._journal, self._links, self)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
-        await serve(verbs, self._dir.cni_socket)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(verbs.leaving.run())
+            tasks.create_task(serve(verbs, self._dir.cni_socket))
 
     # What podnet asks of the node.
 
@@ -143,6 +151,15 @@ class Agent:
             wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
             await self._in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
             await self._listens(attachment)
+
+    async def check(self, attachment: Attachment) -> tuple[str, ...]:
+        """What of policy, redirection and proxy is missing."""
+        return await damage(self._view(), attachment.container_id)
+
+    async def degraded(self) -> tuple[str, ...]:
+        """What kernel and Envoy refuse, and an Envoy that is not there."""
+        found = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
+        return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
 
     async def detached(self, attachment: Attachment) -> None:
         """Return when nothing refers to this pod any more; a proxy that is away does not hold up DEL."""
@@ -269,6 +286,7 @@ class Agent:
         return {
             "pid": os.getpid(),
             "envoy": asdict(await self._envoy.status()) | {"acknowledged": self._acknowledged()},
+            "dns": asdict(await self._unbound.status()),
             "certificates": [
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
             ],
@@ -277,6 +295,7 @@ class Agent:
                 *self._secrets.failures.values(),
                 *self._kernel.outcome.value.failed.values(),
                 *self._proxy.outcome.value.failed.values(),
+                *self._dns.failed.values(),
             ],
         }
 

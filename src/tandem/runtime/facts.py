@@ -121,7 +121,8 @@ class Facts:
             if current != self._told:
                 self._report(encode(Report(status=dict(current))))
                 self._told = current
-            await asyncio.sleep(STATUS_SECONDS if current.get("envoy", {}).get("ready") else FLUSH_SECONDS)
+            ready = all(current.get(server, {}).get("ready") for server in ("envoy", "dns"))
+            await asyncio.sleep(STATUS_SECONDS if ready else FLUSH_SECONDS)
 
     def _whois(self) -> Whois | None:
         view = self._view()

@@ -83,5 +83,7 @@ def _why(node: Mapping[str, Any]) -> str:
         return ": its agent is not connected"
     if not node["envoy"].get("ready"):
         return ": its Envoy is not ready"
+    if not node["dns"]["ready"]:
+        return ": its DNS server is not ready"
     refused = node["resources"]["refused"]
     return f": {refused[0]}" if refused else ""

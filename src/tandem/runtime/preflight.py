@@ -21,6 +21,7 @@ PROGRAMS: Final = {
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "catatonit": "catatonit",
+    "unbound": "unbound",
 }
 
 

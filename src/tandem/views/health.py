@@ -80,14 +80,19 @@ def _node(
     delivery = deliveries.get(name, Delivery(connected=False, sent=0, accepted=0))
     report = reports.get(name, {})
     envoy = report.get("envoy", {"pid": 0, "version": "", "ready": False, "restarts": 0})
+    dns = report.get("dns", {"pid": 0, "version": "", "ready": False, "adopted": False, "restarts": 0})
     kubelet = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     return {
         "name": name,
         "address": next((a.address for a in node.status.addresses if a.type == "InternalIP"), ""),
         "podCIDR": node.spec.pod_cidr,
-        "ready": kubelet and delivery.connected and bool(envoy.get("ready")) and not delivery.refused,
+        "ready": kubelet
+        and delivery.connected
+        and bool(envoy.get("ready") and dns.get("ready"))
+        and not delivery.refused,
         "agent": {"connected": delivery.connected, "pid": report.get("pid", 0)},
         "envoy": envoy,
+        "dns": dns,
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),

@@ -19,6 +19,7 @@ NODE: dict[str, Any] = {
     "ready": True,
     "agent": {"connected": True},
     "envoy": {"ready": True},
+    "dns": {"ready": True},
     "resources": {"refused": []},
 }
 POD = {"namespace": "shop", "name": "a", "ready": False, "phase": "Pending", "message": ""}
@@ -99,6 +100,7 @@ def test_a_node_that_has_not_registered_is_waited_for() -> None:
     [
         ({"agent": {"connected": False}}, ": its agent is not connected"),
         ({"envoy": {"ready": False}}, ": its Envoy is not ready"),
+        ({"dns": {"ready": False}}, ": its DNS server is not ready"),
         ({"resources": {"refused": ["RouteTable x: bad", "more"]}}, ": RouteTable x: bad"),
         ({}, ""),
     ],

@@ -33,6 +33,10 @@ def test_a_node_in_a_namespace_is_entered_and_found_also_while_entering() -> Non
     assert is_ours(argv, RUN)
 
 
+def test_the_dns_server_of_a_node_is_ours() -> None:
+    assert is_ours(["/usr/sbin/unbound", "-d", "-p", "-c", "/run/tandem/nodes/node-1/dns.conf"], RUN)
+
+
 @pytest.mark.parametrize(
     "argv",
     [
@@ -41,6 +45,7 @@ def test_a_node_in_a_namespace_is_entered_and_found_also_while_entering() -> Non
         ["python", "-m", "tandem.apps.agent", "--run-dir"],
         ["python", "-m", "tandem.apps.agent", "--run-dir", "/run/tandem2"],
         ["envoy", "-c", "/etc/envoy.json"],
+        ["/usr/sbin/unbound", "-d", "-c", "/etc/unbound/unbound.conf"],
         ["grep", "--run-dir", "/run/tandem", "log"],
         ["/usr/bin/tail", "-f", "/run/tandem/nodes/node-1/envoy.log"],
     ],

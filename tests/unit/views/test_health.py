@@ -29,7 +29,11 @@ NODE = core.Node(
     ),
 )
 GOOD = Delivery(connected=True, sent=3, accepted=3)
-REPORT = {"pid": 7, "envoy": {"pid": 8, "version": "1.40.0", "ready": True, "restarts": 1}}
+REPORT = {
+    "pid": 7,
+    "envoy": {"pid": 8, "version": "1.40.0", "ready": True, "restarts": 1},
+    "dns": {"pid": 9, "version": "1.17.1", "ready": True, "adopted": False, "restarts": 0},
+}
 NOTHING: dict[str, Any] = {"deliveries": {}, "reports": {}, "memberships": {}, "objects": (), "problems": ()}
 
 
@@ -38,12 +42,12 @@ def node(world: World, **parts: Any) -> dict[str, Any]:
     return dict(found)
 
 
-def test_a_node_is_ready_when_kubelet_agent_and_envoy_are_and_nothing_is_refused() -> None:
+def test_a_node_is_ready_when_kubelet_agent_envoy_and_dns_are_and_nothing_is_refused() -> None:
     found = node(World.of([NODE]), deliveries={"n1": GOOD}, reports={"n1": REPORT})
     assert found["ready"]
     assert found["address"] == "192.0.2.1"
     assert found["agent"] == {"connected": True, "pid": 7}
-    assert found["envoy"] == REPORT["envoy"]
+    assert (found["envoy"], found["dns"]) == (REPORT["envoy"], REPORT["dns"])
     assert found["resources"] == {"sent": 3, "accepted": 3, "refused": []}
 
 
@@ -53,10 +57,11 @@ def test_a_node_is_ready_when_kubelet_agent_and_envoy_are_and_nothing_is_refused
         ((), GOOD, REPORT),
         (READY, msgspec.structs.replace(GOOD, connected=False), REPORT),
         (READY, msgspec.structs.replace(GOOD, refused=("RouteTable a: bad",)), REPORT),
-        (READY, GOOD, {"pid": 7, "envoy": {"pid": 0, "ready": False}}),
+        (READY, GOOD, {**REPORT, "envoy": {"pid": 0, "ready": False}}),
+        (READY, GOOD, {**REPORT, "dns": {"pid": 0, "ready": False}}),
         (READY, GOOD, {}),
     ],
-    ids=["kubelet", "agent", "refused", "Envoy", "never reported"],
+    ids=["kubelet", "agent", "refused", "Envoy", "DNS", "never reported"],
 )
 def test_one_thing_that_is_missing_makes_it_unready(
     conditions: tuple[Condition, ...], delivery: Delivery, report: dict[str, Any]
@@ -69,6 +74,7 @@ def test_a_node_that_nobody_heard_of_has_every_field() -> None:
     found = node(World.of([NODE]))
     assert found["agent"] == {"connected": False, "pid": 0}
     assert found["envoy"] == {"pid": 0, "version": "", "ready": False, "restarts": 0}
+    assert found["dns"] == {"pid": 0, "version": "", "ready": False, "adopted": False, "restarts": 0}
     assert (found["certificates"], found["problems"]) == ([], [])
 
 

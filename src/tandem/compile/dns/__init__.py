@@ -1,0 +1,123 @@
+"""NodeView -> the records of the cluster's names, and what the node's DNS server is started with. Pure.
+
+Names follow the Kubernetes "DNS-Based Service Discovery" specification 1.1.0: A and SRV of Services, addresses and
+host names behind headless ones, CNAME of ExternalName, PTR. What has no record does not exist.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from tandem.ir.fabric import Endpoint, Service, ServicePort
+from tandem.ir.node import NodeView
+from tandem.state.dns import CNAME, DnsSettings, Record
+
+VERSION: Final = '"1.1.0"'
+"""The TXT data of `dns-version`: which version of the specification is followed."""
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+def compile_records(view: NodeView) -> frozenset[Record]:
+    """Every record below the cluster domain, and the PTR records of addresses with a name."""
+    domain = _domain(view)
+    found = {Record(f"dns-version.{domain}", "TXT", VERSION)}
+    named: dict[str, str] = {}
+    for key in sorted(view.services):
+        service = view.services[key]
+        name = f"{service.name}.{service.namespace}.svc.{domain}".lower()
+        if service.external_name:
+            if target := _name(service.external_name):
+                found.add(Record(name, CNAME, target))
+        elif service.cluster_ips:
+            found.update(_clustered(service, name))
+            for address in filter(_is_v4, service.cluster_ips):
+                named.setdefault(address, name)
+        else:
+            behind = view.endpoints.get(key)
+            endpoints = tuple(e for e in behind.endpoints if _is_v4(e.address)) if behind else ()
+            found.update(_headless(service, name, endpoints))
+            for endpoint in endpoints:
+                named.setdefault(endpoint.address, f"{_host(endpoint)}.{name}")
+    found.update(Record(f"{ipaddress.ip_address(a).reverse_pointer}.", "PTR", name) for a, name in named.items())
+    return frozenset(found)
+
+
+def compile_settings(view: NodeView) -> DnsSettings:
+    """The address it serves at, and for whom: the node itself and its pods."""
+    address = view.config.dns_address
+    own = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs if ":" not in cidr]
+    foreign = {
+        str(ipaddress.ip_network(f"{a}/24", strict=False))
+        for pod in view.pods
+        for a in filter(_is_v4, pod.addresses)
+        if not any(ipaddress.ip_address(a) in prefix for prefix in own)
+    }
+    return DnsSettings(
+        address=address,
+        domain=_domain(view),
+        reverse=_reverse_zones(view.config.service_cidr),
+        # The node asks its own address from that address.
+        clients=tuple(sorted({f"{address}/32", *map(str, own), *foreign})),
+    )
+
+
+def _clustered(service: Service, name: str) -> Iterator[Record]:
+    for address in filter(_is_v4, service.cluster_ips):
+        yield Record(name, "A", address)
+    for port in service.ports:
+        if port.name:
+            yield _srv(port, name, weight=100, number=port.port, target=name)
+
+
+def _headless(service: Service, name: str, endpoints: tuple[Endpoint, ...]) -> Iterator[Record]:
+    for endpoint in endpoints:
+        yield Record(name, "A", endpoint.address)
+        yield Record(f"{_host(endpoint)}.{name}", "A", endpoint.address)
+    for port in service.ports:
+        if not port.name:
+            continue
+        targets = {
+            (number, f"{_host(e)}.{name}") for e in endpoints if (number := dict(e.ports).get(port.name)) is not None
+        }
+        for number, target in targets:
+            # All are equal (specification 2.4.2); the same weight whatever their number, so that one endpoint more
+            # changes one record.
+            yield _srv(port, name, weight=100, number=number, target=target)
+
+
+def _srv(port: ServicePort, name: str, *, weight: int, number: int, target: str) -> Record:
+    return Record(f"_{port.name}._{port.protocol}.{name}".lower(), "SRV", f"0 {weight} {number} {target}")
+
+
+def _reverse_zones(cidr: str) -> tuple[str, ...]:
+    network = ipaddress.ip_network(cidr)
+    if network.version != 4:
+        return ()
+    aligned = -(-max(network.prefixlen, 8) // 8) * 8
+    return tuple(
+        ".".join(reversed(str(n.network_address).split(".")[: aligned // 8])) + ".in-addr.arpa."
+        for n in network.subnets(new_prefix=aligned)
+    )
+
+
+def _domain(view: NodeView) -> str:
+    return view.config.cluster_domain.lower().strip(".") + "."
+
+
+def _host(endpoint: Endpoint) -> str:
+    """The endpoint's label: its host name, or its address with dashes."""
+    return endpoint.hostname.lower() or endpoint.address.replace(".", "-")
+
+
+def _name(text: str) -> str:
+    """A name with its dot; empty if it is none: then the ExternalName has no record."""
+    name = text.lower().rstrip(".")
+    fits = len(name) < 254 and all(_LABEL.fullmatch(label) for label in name.split("."))
+    return f"{name}." if fits else ""
+
+
+def _is_v4(address: str) -> bool:
+    return ":" not in address

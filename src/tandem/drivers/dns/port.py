@@ -1,0 +1,36 @@
+"""What the agent needs of its DNS server: records in force, and the life of the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tandem.base.problems import DriverError
+from tandem.drivers.dns.plan import Delta, Held
+
+
+class DnsError(DriverError):
+    """The DNS server does not start, does not answer its control socket, or refuses; the text says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsStatus:
+    """For `tandem status`."""
+
+    pid: int = 0
+    """0: not running."""
+    version: str = ""
+    ready: bool = False
+    adopted: bool = False
+    """True if it was started by an earlier agent."""
+    restarts: int = 0
+
+
+class DnsDriver(Protocol):
+    """The records of one running server."""
+
+    async def read(self) -> Held:
+        """What it holds now; raises DnsError."""
+
+    async def apply(self, delta: Delta) -> None:
+        """Change element by element; a name that keeps a record is never without one. Raises DnsError."""

@@ -1,0 +1,128 @@
+"""The loop that puts a NodeView in force in the node's DNS server, and follows the machine's list of name servers.
+
+In: the newest NodeView, /etc/resolv.conf. Out: records and upstreams of the running server; what it refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from tandem.base.cell import Cell
+from tandem.base.problems import DriverError
+from tandem.compile.dns import compile_records, compile_settings
+from tandem.drivers.dns.plan import Held, Records, desired, plan
+from tandem.drivers.dns.port import DnsDriver
+from tandem.ir.node import NodeView
+from tandem.runtime.enforce import Views
+from tandem.state.dns import Answers, DnsSettings
+
+log = structlog.get_logger()
+
+RESOLV_CONF: Final = Path("/etc/resolv.conf")
+LOOK_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 0.05
+PATIENCE: Final = 5.0
+"""A server that has just been started is given so long before it is a problem that it does not answer."""
+
+
+class Server(Protocol):
+    """What the loop needs of the process."""
+
+    answers: Answers
+    started: Cell[int]
+
+    def want(self, settings: DnsSettings) -> None:
+        """Run with these settings."""
+
+
+class DnsLoop:
+    """Keeps one server's records equal to the newest view."""
+
+    def __init__(self, server: Server, driver: DnsDriver, resolv_conf: Path = RESOLV_CONF) -> None:
+        self._server = server
+        self._driver = driver
+        self._resolv_conf = resolv_conf
+        self._held: Held | None = None
+        self._read_of = 0
+        self._failing = 0.0
+        self.failed: Mapping[str, str] = {}
+
+    async def run(self, views: Views) -> None:
+        """Apply each newest view; look at the list of name servers every second; try again what failed."""
+        seen = -1
+        before: NodeView | None = None
+        records: Records = frozenset()
+        while True:
+            seen = await self._next(views, seen)
+            newest = views.value
+            if newest is None:
+                continue
+            view = newest.view
+            if before is None or _named(before) != _named(view):
+                records = compile_records(view)
+            before = view
+            upstreams = read_upstreams(self._resolv_conf, own=view.config.dns_address)
+            self._server.answers = Answers(records=records, upstreams=upstreams)
+            self._server.want(compile_settings(view))
+            await self._apply(self._server.answers)
+
+    async def _apply(self, answers: Answers) -> None:
+        started = self._server.started.value
+        if not started:
+            return
+        try:
+            if self._held is None or self._read_of != started:
+                self._held, self._read_of = await self._driver.read(), started
+            if delta := plan(self._held, answers):
+                self._held = None
+                await self._driver.apply(delta)
+            self._held = desired(answers)
+            self._failing, self.failed = 0.0, {}
+        except DriverError as err:
+            self._held = None
+            self._failing += RETRY_SECONDS
+            if self._failing > PATIENCE and not self.failed:
+                log.error("DNS records are not in force", error=str(err))
+                self.failed = {"dns": str(err)}
+
+    async def _next(self, views: Views, seen: int) -> int:
+        """The version of the newest view: when it is new, when a server started, or after a moment."""
+        if self._failing:
+            await asyncio.sleep(RETRY_SECONDS)
+            return views.version
+        async with asyncio.TaskGroup() as tasks:
+            new = tasks.create_task(views.after(seen))
+            other = tasks.create_task(self._server.started.after(self._read_of))
+            await asyncio.wait({new, other}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            new.cancel()
+            other.cancel()
+        return views.version
+
+
+def read_upstreams(path: Path, *, own: str) -> tuple[str, ...]:
+    """The name servers of a resolv.conf but for our own address, which would ask itself for ever."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    words = [line.split() for line in lines]
+    found = (word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
+    return tuple(server for server in dict.fromkeys(found) if server != own and _is_address(server))
+
+
+def _named(view: NodeView) -> tuple[object, ...]:
+    """What records are made of."""
+    return view.config, view.services, view.endpoints
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return "%" not in str(ipaddress.ip_address(text))
+    except ValueError:
+        return False

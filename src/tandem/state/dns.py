@@ -1,0 +1,45 @@
+"""What a node's DNS server is to answer, as values: records, the servers behind it, and what it is started with.
+
+Names are lower-case and end in a dot, data is in presentation form (RFC 1035, 5.1): equal records are equal values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+TTL: Final = 5
+"""Seconds that a record of the cluster, or its absence, may be cached."""
+CNAME: Final = "CNAME"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Record:
+    """One resource record of class IN."""
+
+    name: str
+    kind: str
+    data: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {TTL} {self.kind} {self.data}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """All names of the cluster, and who is asked for any other name."""
+
+    records: frozenset[Record] = frozenset()
+    upstreams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSettings:
+    """What a server is started with; another value needs another process."""
+
+    address: str
+    domain: str
+    reverse: tuple[str, ...]
+    """Zones below in-addr.arpa of which a name without a record does not exist."""
+    clients: tuple[str, ...]
+    """Prefixes that may ask; all others are refused."""

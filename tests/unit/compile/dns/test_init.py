@@ -1,0 +1,142 @@
+"""NodeView -> records: what each kind of Service is called."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import msgspec
+import pytest
+
+from tandem.base.ids import ContainerId, PodUid, SpiffeId
+from tandem.compile.dns import compile_records, compile_settings
+from tandem.ir.fabric import LocalPod
+from tandem.ir.node import AttachedPod, NodeView
+from tandem.state.dns import Record
+from unit.compile.dns.dnsview import SHOP, endpoint, service, view
+
+POD = LocalPod(
+    uid=PodUid("u"),
+    namespace="shop",
+    name="p",
+    service_account="default",
+    identity=SpiffeId("spiffe://cluster.local/x"),
+)
+BELOW = ".shop.svc.cluster.local."
+
+
+def of(name: str, seen: NodeView = SHOP) -> list[str]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for record in compile_records(seen):
+        found[record.name].append(f"{record.kind} {record.data}")
+    return sorted(found[name])
+
+
+def test_a_service_has_its_address() -> None:
+    assert of(f"web{BELOW}") == ["A 10.96.1.1"]
+
+
+def test_a_named_port_has_a_service_record() -> None:
+    assert of(f"_http._tcp.web{BELOW}") == [f"SRV 0 100 80 web{BELOW}"]
+    assert of(f"_dns._udp.names{BELOW}") == [f"SRV 0 100 53 names{BELOW}"]
+
+
+def test_a_headless_service_has_the_addresses_of_its_endpoints() -> None:
+    assert of(f"db{BELOW}") == ["A 10.244.0.12", "A 10.244.0.3"]
+
+
+def test_endpoints_of_a_headless_service_are_called_by_host_name_or_by_address() -> None:
+    assert of(f"db-0.db{BELOW}") == ["A 10.244.0.3"]
+    assert of(f"10-244-0-12.db{BELOW}") == ["A 10.244.0.12"]
+
+
+def test_a_named_port_of_a_headless_service_has_a_record_for_each_endpoint() -> None:
+    assert of(f"_http._tcp.db{BELOW}") == [
+        f"SRV 0 100 5432 10-244-0-12.db{BELOW}",
+        f"SRV 0 100 5432 db-0.db{BELOW}",
+    ]
+
+
+def test_an_endpoint_without_the_port_has_no_service_record() -> None:
+    seen = view(service("db"), db=(endpoint("10.244.0.3", "db-0", other=1),))
+    assert of(f"_http._tcp.db{BELOW}", seen) == []
+    assert of(f"db{BELOW}", seen) == ["A 10.244.0.3"]
+
+
+def test_a_headless_service_without_endpoints_has_no_name() -> None:
+    assert of(f"empty{BELOW}") == []
+
+
+def test_an_external_name_is_an_alias() -> None:
+    assert of(f"out{BELOW}") == ["CNAME example.org."]
+
+
+@pytest.mark.parametrize("name", ["a..b", "a b", "x" * 64, "a." * 130, 'a"b', ";", "."])
+def test_an_external_name_that_is_no_name_has_no_record(name: str) -> None:
+    seen = view(service("bad", external=name), service("web", "10.96.1.1"))
+    assert of(f"bad{BELOW}", seen) == []
+    assert of(f"web{BELOW}", seen) == ["A 10.96.1.1"]
+
+
+def test_addresses_have_names() -> None:
+    assert of("1.1.96.10.in-addr.arpa.") == [f"PTR web{BELOW}"]
+    assert of("3.0.244.10.in-addr.arpa.") == [f"PTR db-0.db{BELOW}"]
+    assert of("9.0.244.10.in-addr.arpa.") == []  # behind a Service with an address of its own
+
+
+def test_an_address_behind_two_headless_services_has_one_name() -> None:
+    seen = view(service("b"), service("a"), a=(endpoint("10.244.0.3"),), b=(endpoint("10.244.0.3"),))
+    assert of("3.0.244.10.in-addr.arpa.", seen) == [f"PTR 10-244-0-3.a{BELOW}"]
+
+
+def test_ipv6_addresses_have_no_records_yet() -> None:
+    seen = view(service("web", "10.96.1.1", "fd00::1"), service("db"), db=(endpoint("fd00::2"),))
+    assert of(f"web{BELOW}", seen) == ["A 10.96.1.1"]
+    assert of(f"db{BELOW}", seen) == []
+
+
+def test_the_version_of_the_specification_can_be_asked_for() -> None:
+    assert of("dns-version.cluster.local.") == ['TXT "1.1.0"']
+
+
+def test_one_endpoint_more_changes_its_own_records_only() -> None:
+    first = (endpoint("10.244.0.3", "db-0", http=5432),)
+    before = compile_records(view(service("db"), service("web", "10.96.1.1"), db=first))
+    after = compile_records(
+        view(service("db"), service("web", "10.96.1.1"), db=(*first, endpoint("10.244.0.4", "db-1", http=5432)))
+    )
+    assert before < after
+    assert {r.data for r in after - before} == {"10.244.0.4", f"db-1.db{BELOW}", f"0 100 5432 db-1.db{BELOW}"}
+
+
+def test_names_are_lower_case() -> None:
+    seen = msgspec.structs.replace(SHOP, config=msgspec.structs.replace(SHOP.config, cluster_domain="Cluster.Local."))
+    assert Record(f"web{BELOW}", "A", "10.96.1.1") in compile_records(seen)
+
+
+def test_the_node_and_its_pods_may_ask() -> None:
+    settings = compile_settings(SHOP)
+    assert (settings.address, settings.domain) == ("10.96.0.10", "cluster.local.")
+    assert settings.clients == ("10.244.0.0/24", "10.96.0.10/32")
+
+
+def test_a_pod_with_an_address_of_another_network_may_ask() -> None:
+    pods = tuple(
+        AttachedPod(pod=POD, container_id=ContainerId(a), addresses=(a,), host_ifname="tdx", netns="/x")
+        for a in ("10.244.0.7", "192.168.7.7")
+    )
+    assert "192.168.7.0/24" in compile_settings(msgspec.structs.replace(SHOP, pods=pods)).clients
+
+
+@pytest.mark.parametrize(
+    ("cidr", "zones"),
+    [
+        ("10.96.0.0/16", ["96.10.in-addr.arpa."]),
+        ("10.96.8.0/23", ["8.96.10.in-addr.arpa.", "9.96.10.in-addr.arpa."]),
+        ("10.0.0.0/8", ["10.in-addr.arpa."]),
+        ("10.96.0.4/31", ["4.0.96.10.in-addr.arpa.", "5.0.96.10.in-addr.arpa."]),
+        ("fd00::/108", []),
+    ],
+)
+def test_the_reverse_zones_cover_the_service_range(cidr: str, zones: list[str]) -> None:
+    seen = msgspec.structs.replace(SHOP, config=msgspec.structs.replace(SHOP.config, service_cidr=cidr))
+    assert list(compile_settings(seen).reverse) == zones

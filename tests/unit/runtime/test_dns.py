@@ -1,0 +1,151 @@
+"""The loop between views and a DNS server, with a fake server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tandem.base.cell import Cell
+from tandem.drivers.dns.fake import FakeDns
+from tandem.drivers.dns.plan import Held, desired
+from tandem.ir.node import NodeView
+from tandem.runtime import dns
+from tandem.runtime.dns import DnsLoop, read_upstreams
+from tandem.runtime.enforce import Numbered, Views
+from tandem.state.dns import Answers, DnsSettings, Record
+from unit.compile.dns.dnsview import SHOP, service, view
+
+WEB = Record("web.shop.svc.cluster.local.", "A", "10.96.1.1")
+
+
+class FakeServer:
+    def __init__(self) -> None:
+        self.answers = Answers()
+        self.started: Cell[int] = Cell(0)
+        self.wanted: DnsSettings | None = None
+
+    def want(self, settings: DnsSettings) -> None:
+        self.wanted = settings
+
+
+class Lab:
+    def __init__(self, path: Path) -> None:
+        self.resolv = path / "resolv.conf"
+        self.resolv.write_text("nameserver 192.0.2.53\n")
+        self.server, self.driver = FakeServer(), FakeDns()
+        self.views: Views = Cell(None)
+        self.loop = DnsLoop(self.server, self.driver, self.resolv)
+
+    def put(self, seen: NodeView) -> None:
+        self.views.put(Numbered(number=self.views.version + 1, view=seen))
+
+    def play(self, *steps: Callable[[], object]) -> None:
+        """Each step is taken when what the one before looked for holds; false: not yet."""
+
+        async def main() -> None:
+            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(self.loop.run(self.views))
+                for step in steps:
+                    while step() is False:  # noqa: ASYNC110 - the loop has no end to wait for
+                        await asyncio.sleep(0.005)
+                running.cancel()
+
+        asyncio.run(main())
+
+    def holds(self) -> bool:
+        return self.driver.held == desired(self.server.answers) != Held()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(dns, "RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+def started(lab: Lab) -> Callable[[], object]:
+    return lambda: lab.server.started.put(lab.server.started.value + 1)
+
+
+def test_the_server_is_told_what_to_start_with_before_it_starts(lab: Lab) -> None:
+    lab.play(lambda: lab.put(SHOP), lambda: lab.server.wanted is not None)
+    assert lab.server.wanted is not None
+    assert lab.server.wanted.address == "10.96.0.10"
+    assert WEB in lab.server.answers.records
+    assert lab.server.answers.upstreams == ("192.0.2.53",)
+    assert lab.driver.applied == []
+
+
+def test_a_server_that_has_everything_is_left_alone(lab: Lab) -> None:
+    lab.put(SHOP)
+
+    def load() -> None:
+        lab.driver.held = desired(lab.server.answers)
+
+    lab.play(lambda: bool(lab.server.answers.records), load, started(lab), lambda: lab.loop._read_of == 1, lambda: None)
+    assert lab.driver.applied == []
+
+
+def test_a_new_view_changes_its_own_names(lab: Lab) -> None:
+    lab.put(view(service("web", "10.96.1.1")))
+    more = view(service("web", "10.96.1.1"), service("late", "10.96.1.7"))
+    lab.play(started(lab), lab.holds, lambda: lab.put(more), lambda: len(lab.driver.applied) == 2, lab.holds)
+    names = {r.name for r in lab.driver.applied[-1].front.add}
+    assert names == {
+        "late.shop.svc.cluster.local.",
+        "_http._tcp.late.shop.svc.cluster.local.",
+        "7.1.96.10.in-addr.arpa.",
+    }
+
+
+def test_a_server_that_started_again_is_read_again(lab: Lab) -> None:
+    lab.put(SHOP)
+
+    def forget() -> None:
+        lab.driver.held = Held()
+
+    lab.play(started(lab), lab.holds, forget, started(lab), lab.holds)
+
+
+def test_the_list_of_name_servers_is_followed(lab: Lab) -> None:
+    lab.put(SHOP)
+    lab.play(
+        started(lab),
+        lab.holds,
+        lambda: lab.resolv.write_text("nameserver 192.0.2.54\n"),
+        lambda: lab.driver.held.upstreams == ("192.0.2.54",),
+    )
+    assert not lab.driver.applied[-1].front
+
+
+def test_a_failure_is_tried_again_and_told_when_it_lasts(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "PATIENCE", 0.0)
+    lab.put(SHOP)
+    told: list[str] = []
+
+    def fail() -> bool:
+        lab.driver.fail_next("no memory")
+        told.extend(lab.loop.failed.values())
+        return bool(told)
+
+    lab.play(lambda: lab.driver.fail_next("no memory"), started(lab), fail, lab.holds, lambda: not lab.loop.failed)
+    assert set(told) == {"no memory"}
+
+
+def test_our_own_address_is_never_an_upstream(tmp_path: Path) -> None:
+    (tmp_path / "resolv.conf").write_text(
+        "# comment\nsearch x\nnameserver 10.96.0.10\nnameserver 192.0.2.53\nnameserver 192.0.2.53\nnameserver\n"
+        "nameserver fe80::1%eth0\nnameserver nonsense\n"
+    )
+    assert read_upstreams(tmp_path / "resolv.conf", own="10.96.0.10") == ("192.0.2.53",)
+
+
+def test_a_host_without_name_servers_is_no_error(tmp_path: Path) -> None:
+    assert read_upstreams(tmp_path / "none", own="10.96.0.10") == ()
