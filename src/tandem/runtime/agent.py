@@ -40,7 +40,6 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.podnet import unmanaged
-from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.verbs import Settings, Verbs
@@ -118,12 +117,9 @@ class Agent:
         names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
         settings = Settings(pool=Pool(cidr), host=host, names=names_of)
         verbs = Verbs(self._journal, self._links, node=self, settings=settings)
-        verbs.leaving = Leaving(self._journal, self._links, self)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(verbs.leaving.run())
-            tasks.create_task(serve(verbs, self._dir.cni_socket))
+        await serve(verbs, self._dir.cni_socket)
 
     # What podnet asks of the node.
 
@@ -151,15 +147,6 @@ class Agent:
             wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
             await self._in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
             await self._listens(attachment)
-
-    async def check(self, attachment: Attachment) -> tuple[str, ...]:
-        """What of policy, redirection and proxy is missing."""
-        return await damage(self._view(), attachment.container_id)
-
-    async def degraded(self) -> tuple[str, ...]:
-        """What kernel and Envoy refuse, and an Envoy that is not there."""
-        found = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
-        return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
 
     async def detached(self, attachment: Attachment) -> None:
         """Return when nothing refers to this pod any more; a proxy that is away does not hold up DEL."""
