@@ -39,7 +39,7 @@ class Node:
     def start(self, stall: str = "") -> None:
         (self.directory / "cni.sock").unlink(missing_ok=True)
         command = [sys.executable, str(AGENT), str(self.directory), str(self.netns), stall]
-        self.agent = subprocess.Popen(command, env={"PYTHONPATH": "src", "PATH": os.environ["PATH"]})
+        self.agent = subprocess.Popen(command, env={"PYTHONPATH": "src:cni/src", "PATH": os.environ["PATH"]})
         wait_for(self.directory / "cni.sock")
 
     def kill(self) -> None:
