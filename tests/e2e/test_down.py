@@ -100,3 +100,15 @@ def test_down_when_nothing_runs_is_fine(world: Lab) -> None:
     world.tandem("down", status=0)
     world.tandem("down", "-o", "json", status=0)
     assert world.left_since(before) == []
+
+
+def test_a_namespace_that_another_program_hid_is_told_and_stops_nothing_else(world: Lab, clean: Picture) -> None:
+    world.run("mount", "--rbind", "/run/netns", "/run/netns", status=0)  # as podman's first container does
+    ran = world.tandem("down", status=1)
+    left = [line.partition("left: ")[2] for line in ran.out.splitlines() if "left: " in line]
+    assert left
+    assert all(line.startswith("/run/netns/tandem-") for line in left)
+    assert {line.split()[1] for line in world.left_since(clean)} <= {"mounts:", "namespaces:"}
+    world.run("sh", "-c", "umount -l /run/netns; umount -l /run/netns/*; rm /run/netns/*", status=0)
+    world.tandem("down", status=0)
+    assert world.left_since(clean) == []

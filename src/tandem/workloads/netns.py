@@ -6,6 +6,7 @@ In: a path. Out: the namespace with loopback up. Removing is idempotent.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import socket
 import struct
@@ -51,13 +52,20 @@ def create(path: Path) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Unpin; True if there was something to remove."""
+    """Unpin; True if the name is gone that was there."""
     if not path.exists():
         return False
     with contextlib.suppress(OSError):  # EINVAL: the file is there, but nothing is mounted on it
         while True:
             kernel.umount(path)
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        # podman and `ip netns` mount the directory over itself when they run for the first time. What was pinned before
+        # is hidden then, and cannot be unmounted.
+        if error.errno != errno.EBUSY:
+            raise
+        return False
     return True
 
 

@@ -31,6 +31,8 @@ def sweep(node_dir: NodeDir) -> Iterator[str]:
     removed = sum(netns.remove(Path(record.netns)) for record in records if record.netns)
     if removed:
         yield f"network namespaces removed: {removed}"
+    for pin in netns.pinned(node_dir):
+        yield f"left: {pin}: another program has mounted over {netns.DIRECTORY}; the name goes with the next boot"
     shutil.rmtree(node_dir.pods, ignore_errors=True)
 
 

@@ -1,0 +1,173 @@
+"""Container runtimes of Debian on a running tandem: add, reach, restart of the runtime, delete, nothing left."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import idle, namespace, pod, policy, service, web
+from e2e.runtimes import BUSYBOX, PORT, Containerd, Ctr, Podman, Runtime, Sandboxes, prepare, remove_cgroups
+
+pytestmark = pytest.mark.root
+
+DNS = "10.96.0.10"
+NAME = "box"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    """A node with a pod that calls and one that serves, and the plugin where runtimes look for it."""
+    try:
+        with lab() as made:
+            prepare(made)
+            made.tandem("up", "--detach", status=0)
+            made.apply(*namespace("app"), pod("app", "web", web("web")), pod("app", "caller", idle()))
+            made.apply(service("app", "web"))
+            made.tandem("cni", "install", status=0)
+            made.run("cp", "/usr/lib/cni/loopback", "/opt/cni/bin/", status=0)  # the CRI attaches lo by a plugin, too
+            yield made
+    finally:
+        remove_cgroups()
+
+
+@pytest.fixture(scope="module")
+def containerd(world: Lab) -> Containerd:
+    return Containerd(world)
+
+
+@pytest.fixture(params=["ctr", "podman"])
+def runtime(world: Lab, containerd: Containerd, request: pytest.FixtureRequest) -> Runtime:
+    return Ctr(world, containerd) if request.param == "ctr" else Podman(world)
+
+
+def attachments(world: Lab, container: str) -> list[Any]:
+    status = world.tandem("cni", "status", "-o", "json", status=0).json()
+    return [a for a in status["attachments"] if a["container"] == container]
+
+
+def pod_address(world: Lab, name: str) -> str:
+    found: str = world.get("app", "pod", name)["status"]["podIP"]
+    return found
+
+
+def service_address(world: Lab) -> str:
+    found: str = world.get("app", "service", "web")["spec"]["clusterIP"]
+    return found
+
+
+def post(world: Lab, raw: Any) -> None:
+    """Apply and do not wait: nobody runs pods meanwhile."""
+    world.tandem("apply", "-f", "-", stdin=json.dumps(raw), status=0)
+
+
+def assert_reaches(world: Lab, runtime: Runtime, address: str) -> None:
+    """Packets and connections, both directions, to a pod and to a Service by address and by name."""
+    server = pod_address(world, "web")
+    assert runtime.inside(NAME, "ping", "-c", "1", "-W", "5", server).status == 0
+    for host in (f"{server}:8080", service_address(world)):
+        assert f'"from": "{address}"' in runtime.inside(NAME, "wget", "-q", "-O", "-", f"http://{host}/").out
+    named = runtime.inside(NAME, "nslookup", "web.app.svc.cluster.local", DNS)
+    assert service_address(world) in named.out, named.text
+    assert world.inside("app", "caller", str(BUSYBOX), "ping", "-c", "1", "-W", "5", address).status == 0
+    assert world.curl("app", "caller", f"http://{address}:{PORT}/").out.split() == ["hello", "200"]
+
+
+def test_a_container_is_added_reached_outlives_a_restart_and_leaves_nothing(world: Lab, runtime: Runtime) -> None:
+    before = world.picture()
+    address = runtime.add(NAME)
+    (kept,) = attachments(world, runtime.container_id(NAME))
+    assert (kept["addresses"], kept["namespace"], kept["unmanaged"]) == ([address], "", "open")
+    assert_reaches(world, runtime, address)
+    address = runtime.restart(NAME)
+    assert_reaches(world, runtime, address)
+    container = runtime.container_id(NAME)
+    runtime.delete(NAME)
+    assert attachments(world, container) == []
+    assert world.left_since(before) == []
+
+
+def test_a_container_that_is_no_pod_outlives_the_agent(world: Lab, containerd: Containerd) -> None:
+    before, ctr = world.picture(), Ctr(world, containerd)
+    address, old = ctr.add(NAME), world.pid("agent")
+    world.kill("agent")
+    world.back("agent", old)
+    until(lambda: world.tandem("cni", "status").status, lambda status: status == 0)
+    assert_reaches(world, ctr, address)
+    ctr.delete(NAME)
+    until(lambda: [line for line in world.left_since(before) if " processes:" not in line], lambda left: not left)
+
+
+def test_a_network_may_close_them_and_flows_show_container_and_network(world: Lab, containerd: Containerd) -> None:
+    ctr = Ctr(world, containerd)
+    world.tandem("cni", "install", "--unmanaged", "closed", status=0)
+    address = ctr.add(NAME)
+    assert world.curl("app", "caller", f"http://{address}:{PORT}/", "-m", "2").status == 28
+    assert ctr.inside(NAME, "nc", "-w", "2", service_address(world), "80").status != 0
+    container = ctr.container_id(NAME)
+    found = until(
+        lambda: world.tandem("flows", "--denied", "--pod", container, "-o", "json", status=0).json()["flows"],
+        lambda flows: {f["direction"] for f in flows} == {"ingress", "egress"},
+    )
+    assert {(r["kind"], r["name"], r["path"]) for f in found for r in f["rules"]} == {
+        ("NetworkConfiguration", "tandem", "unmanaged")
+    }
+    ends = {(f["direction"], end): f[end].get("container", "") for f in found for end in ("source", "destination")}
+    assert (ends["egress", "source"], ends["ingress", "destination"]) == (container, container)
+    ctr.delete(NAME)
+    world.tandem("cni", "install", "--unmanaged", "refuse", status=0)
+    with pytest.raises(AssertionError, match='"unmanaged": "refuse"'):
+        ctr.add("refused")
+    world.run("ctr", "-n", "tandem-e2e", "container", "delete", "refused")
+    world.tandem("cni", "install", status=0)
+
+
+@pytest.mark.parametrize("version", ["0.3.1", "0.4.0"])
+def test_an_old_runtime_reads_the_result_in_its_own_version(world: Lab, version: str) -> None:
+    podman = Podman(world)
+    world.tandem("cni", "install", "--cni-version", version, status=0)
+    address = podman.add(NAME)
+    assert_reaches(world, podman, address)
+    podman.delete(NAME)
+    world.tandem("cni", "install", status=0)
+
+
+@pytest.fixture
+def no_runtime_of_ours(world: Lab) -> Iterator[None]:
+    """`tandem up` brings a runtime, which would start the same pods: it sleeps meanwhile."""
+    runtime = str(world.pid("runtime"))
+    world.run("kill", f"-{signal.SIGSTOP.value}", runtime, status=0)
+    yield
+    world.run("kill", f"-{signal.SIGCONT.value}", runtime, status=0)
+
+
+@pytest.mark.usefixtures("no_runtime_of_ours")
+def test_a_pod_of_the_api_runs_in_a_sandbox_of_containerds_cri(world: Lab, containerd: Containerd) -> None:
+    before, sandboxes = world.picture(), Sandboxes(world, containerd, "app")
+    until(sandboxes.cri.conditions, lambda found: found["NetworkReady"] == (True, ""), containerd.log)
+    wanted = pod("app", NAME, idle(), labels={"app": NAME}, nodeName="node-1")
+    post(world, wanted)
+    address = sandboxes.add(NAME)
+    (kept,) = attachments(world, sandboxes.container_id(NAME))
+    assert (kept["namespace"], kept["name"], kept["unmanaged"], kept["addresses"]) == ("app", NAME, "", [address])
+    assert_reaches(world, sandboxes, address)
+    address = sandboxes.restart(NAME)
+    assert_reaches(world, sandboxes, address)
+    post(world, policy("app", "shut", NAME, ingress=[]))
+    url = f"http://{address}:{PORT}/"
+    until(lambda: world.curl("app", "caller", url, "-m", "1").status, lambda status: status == 28)
+    world.delete("networkpolicy", "shut", "-n", "app")
+    sandboxes.delete(NAME)
+    world.tandem("delete", "pod", NAME, "-n", "app", "--grace-period", "0", status=0)
+    until(lambda: world.left_since(before), lambda left: left == [])
+
+
+def test_down_takes_the_plugin_away(world: Lab, containerd: Containerd) -> None:
+    containerd.stop()
+    world.tandem("down", status=0)
+    assert not (world.root / "etc" / "cni" / "net.d" / "10-tandem.conflist").exists()
+    assert not (world.root / "opt" / "cni" / "bin" / "tandem-cni").exists()
