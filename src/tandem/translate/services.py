@@ -53,6 +53,8 @@ def translate_services(
         )
         problems.extend(_slice_problems(slices))
         problems.extend(_not_served(service))
+        if services[key].affinity_seconds and any(p.meshed for p in pods.values()):
+            problems.append(_no_affinity_in_the_mesh(service))
     return Services(services=services, endpoints=endpoints, problems=tuple(problems))
 
 
@@ -92,6 +94,11 @@ def _balancer_ips(service: core.Service) -> tuple[str, ...]:
 
 def _is_local(service: fabric.Service) -> bool:
     return service.internal_local or service.external_local
+
+
+def _no_affinity_in_the_mesh(service: core.Service) -> Problem:
+    text = "spec.sessionAffinity: calls of pods in the mesh are balanced one by one by Envoy, without affinity"
+    return Problem(at=service.origin("spec.sessionAffinity"), code="NotServed", text=text, severity=Severity.WARNING)
 
 
 def _not_served(service: core.Service) -> Iterable[Problem]:

@@ -113,3 +113,52 @@ def test_an_external_name_is_kept_only_for_that_type() -> None:
     )
     services = translate_services(world, {}).services
     assert (services["default/x"].external_name, services["default/y"].external_name) == ("example.com", "")
+
+
+def spec_of(**spec: Any) -> core.Service:
+    return service("web", ip="10.96.0.5", ports=[{"name": "http", "port": 80, "nodePort": 30080}], **spec)
+
+
+def only(of: core.Service, *objects: Object) -> Services:
+    world = World.of([of, *objects])
+    return translate_services(world, translate_pods(world, Options(), NO_POLICY).pods)
+
+
+def test_node_ports_policies_and_affinity_reach_the_nodes() -> None:
+    made = only(
+        spec_of(
+            type="NodePort",
+            externalTrafficPolicy="Local",
+            internalTrafficPolicy="Local",
+            sessionAffinity="ClientIP",
+            sessionAffinityConfig={"clientIP": {"timeoutSeconds": 60}},
+            externalIPs=["203.0.113.1"],
+        )
+    ).services["default/web"]
+    assert (made.ports[0].node_port, made.external_local, made.internal_local) == (30080, True, True)
+    assert (made.affinity_seconds, made.external_ips) == (60, ("203.0.113.1",))
+
+
+def test_a_cluster_ip_service_has_no_node_port() -> None:
+    made = only(spec_of(externalTrafficPolicy="Local")).services["default/web"]
+    assert (made.ports[0].node_port, made.external_local, made.affinity_seconds) == (0, False, 0)
+
+
+def test_endpoints_that_serve_last_are_kept_apart_for_policies_local() -> None:
+    ready, ending = at("10.0.0.1"), at("10.0.0.2", ready=False, serving=True, terminating=True)
+    found = only(spec_of(internalTrafficPolicy="Local"), slice_of(ready, ending)).endpoints["default/web"]
+    assert [e.address for e in found.endpoints] == ["10.0.0.1"]
+    assert [e.address for e in found.last] == ["10.0.0.2"]
+    assert only(spec_of(), slice_of(ready, ending)).endpoints["default/web"].last == ()
+
+
+def test_what_is_not_served_is_said() -> None:
+    found = only(
+        spec_of(healthCheckNodePort=31000, trafficDistribution="PreferClose", sessionAffinity="ClientIP"),
+        pod("a", ip="10.0.0.1", labels=MESHED),
+    ).problems
+    assert [p.at.path for p in found] == [
+        "spec.healthCheckNodePort",
+        "spec.trafficDistribution",
+        "spec.sessionAffinity",
+    ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+import msgspec
+
 from tandem.base.ids import SpiffeId
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints
@@ -39,7 +41,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
                 trust_domain=view.config.trust_domain,
             )
         )
-        endpoints.extend(_assignments(service, policy, members))
+        endpoints.extend(_assignments(service, policy, local_endpoints(view, service, members)))
     listeners, routes = _listeners(view, meshed)
     return Snapshot(
         resources={
@@ -55,6 +57,19 @@ def compile_envoy(view: NodeView) -> Snapshot:
 def identities(endpoints: Endpoints) -> tuple[SpiffeId, ...]:
     """The distinct identities behind a service, sorted."""
     return tuple(sorted({e.identity for e in endpoints.endpoints if e.identity is not None}))
+
+
+def local_endpoints(view: NodeView, service: Service, members: Endpoints) -> Endpoints:
+    """For the policy internalTrafficPolicy Local the endpoints of this node; where a port has none, those that serve last."""
+    if not service.internal_local:
+        return members
+    here = [e for e in members.endpoints if e.node == view.node.name]
+    served = {name for e in here for name, _ in e.ports}
+    for ending in members.last:
+        ports = tuple(p for p in ending.ports if p[0] not in served)
+        if ending.node == view.node.name and ports and ending not in here:
+            here.append(msgspec.structs.replace(ending, ports=ports))
+    return Endpoints(namespace=members.namespace, service=members.service, endpoints=tuple(here))
 
 
 def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoints) -> Iterable[Resource]:

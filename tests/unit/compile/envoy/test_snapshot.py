@@ -7,9 +7,12 @@ from typing import Any
 import msgspec
 
 from meshbuild import RULE, attached, endpoint, endpoints, service, strict, view
+from nodeviews import CONFIG
+from tandem.base.ids import NodeName
 from tandem.compile.envoy import compile_envoy
+from tandem.compile.envoy.snapshot import local_endpoints
 from tandem.drivers.xds.encode import encode_resource
-from tandem.ir.fabric import AppProtocol
+from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node, Service
 from tandem.ir.mesh import Subset, TrafficPolicy
 from tandem.ir.node import NodeView
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
@@ -97,3 +100,19 @@ def test_protobuf_takes_every_resource() -> None:
     for kind, resources in compile_envoy(shop(endpoint(A, http=8080))).resources.items():
         for resource in resources.values():
             assert encode_resource(kind, resource).name == resource.name
+
+
+def test_internal_traffic_policy_local_leaves_the_endpoints_of_this_node() -> None:
+    here = Endpoint(address="10.244.0.3", ports=(("http", 80), ("raw", 82)), node=NodeName("node-1"))
+    far = Endpoint(address="10.244.1.3", ports=(("http", 80),), node=NodeName("node-2"))
+    ending = Endpoint(address="10.244.0.4", ports=(("http", 80), ("admin", 81)), node=NodeName("node-1"))
+    members = Endpoints(namespace="shop", service="web", endpoints=(here, far), last=(ending,))
+    local = Service(namespace="shop", name="web", cluster_ips=("10.96.0.1",), ports=(), internal_local=True)
+    node = Node(name=NodeName("node-1"), address="192.168.0.1", pod_cidrs=("10.244.0.0/24",))
+    found = local_endpoints(NodeView(node=node, config=CONFIG), local, members)
+    assert [(e.address, e.ports) for e in found.endpoints] == [
+        ("10.244.0.3", (("http", 80), ("raw", 82))),
+        ("10.244.0.4", (("admin", 81),)),
+    ]
+    free = msgspec.structs.replace(local, internal_local=False)
+    assert local_endpoints(NodeView(node=node, config=CONFIG), free, members) is members
