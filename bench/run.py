@@ -1,6 +1,6 @@
 """`make bench`: figures into bench/results/, medians with spread; nothing here passes or fails.
 
-In: the installed machine, root. Out: `bench/results/startup.json` and `startup.md`.
+In: the installed machine, root; `bench/run.py NAME` runs one (startup, cni). Out: `bench/results/NAME.json`, `NAME.md`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import cni
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
@@ -70,7 +72,7 @@ def summary(rounds: list[dict[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def main() -> None:
+def startup() -> None:
     tandem("down")
     rounds: list[dict[str, float]] = []
     for number in range(1 + ROUNDS):
@@ -95,6 +97,16 @@ def main() -> None:
 
 def cpus() -> list[str]:
     return [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("processor")]
+
+
+BENCHES = {"startup": startup, "cni": cni.main}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or BENCHES:
+        if name not in BENCHES:
+            raise SystemExit(f"{name}: no such benchmark; there are {', '.join(BENCHES)}")
+        BENCHES[name]()
 
 
 if __name__ == "__main__":
