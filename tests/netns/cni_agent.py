@@ -18,7 +18,8 @@ from tandem.ipam.store import Attachment, SqliteJournal
 from tandem.ir.fabric import LocalPod
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
-from tandem.podnet.verbs import Settings, Verbs
+from tandem.podnet.spool import Spool
+from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.state.links import HostSide, NodeNet, PodLink, Route
 
 STALLED = "stalled"
@@ -55,6 +56,14 @@ class AnyPod:
 
     async def detached(self, attachment: Attachment) -> None:
         del attachment
+        await self._stall.at("detached")
+
+    async def check(self, attachment: Attachment) -> tuple[str, ...]:
+        del attachment
+        return ()
+
+    async def degraded(self) -> tuple[str, ...]:
+        return ()
 
 
 class StallingLinks(KernelLinks):
@@ -89,7 +98,8 @@ async def main(directory: Path, node_netns: str, step: str) -> None:
         host=HostSide(node="node-1", source="10.244.0.1", mtu=await links.default_mtu()),
         names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
     )
-    verbs = Verbs(SqliteJournal(node.journal), links, node=AnyPod(stall), settings=settings)
+    aside = Aside(spool=Spool(node.root / "dels"))
+    verbs = Verbs(SqliteJournal(node.journal), links, node=AnyPod(stall), settings=settings, aside=aside)
     assert await verbs.recover() == ()
     await serve(verbs, node.cni_socket)
 

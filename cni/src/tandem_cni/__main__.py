@@ -12,10 +12,12 @@ import sys
 from typing import Any
 
 from tandem_cni.checks import VERSIONS, check_config, check_environment, read_config
-from tandem_cni.wire import IO_FAILURE, NOT_AVAILABLE, TRY_AGAIN, CniError, ask, away, result_of
+from tandem_cni.spool import queue
+from tandem_cni.wire import IO_FAILURE, NOT_AVAILABLE, TRY_AGAIN, AgentAwayError, CniError, ask, away, result_of
 
 ABOUT = "tandem-cni: network and mesh of pods, CNI protocol versions 0.3.0 to 1.1.0"
-PASSED_ON = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH")
+CNI = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH")
+PASSED_ON = (*CNI, "TRACEPARENT", "TRACESTATE", "BAGGAGE")
 SECONDS = 60.0
 
 
@@ -37,11 +39,24 @@ def say_version(data: bytes) -> dict[str, Any]:
     return {"cniVersion": asked if asked in VERSIONS else VERSIONS[-1], "supportedVersions": list(VERSIONS)}
 
 
-def relay(verb: str, env: dict[str, str], config: dict[str, Any]) -> Any:
-    """What the agent answers; an agent that is away is a state of its own for STATUS."""
+def relay(verb: str, env: dict[str, str], config: dict[str, Any], answer: bytes | OSError | None) -> Any:
+    """What the agent answers; one that is away is a state of its own for STATUS, and DEL waits for it in a queue."""
     known = {name: env[name] for name in PASSED_ON if name in env}
+    request = {"verb": verb, "env": known, "config": config}
     try:
-        return ask(config["socket"], {"verb": verb, "env": known, "config": config}, seconds=SECONDS)
+        if isinstance(answer, OSError):
+            raise away(config["socket"], answer)
+        return ask(config["socket"], request, seconds=SECONDS) if answer is None else result_of(answer)
+    except AgentAwayError:
+        if verb != "DEL":
+            raise
+        return queue(config["socket"], request, seconds=SECONDS)
+
+
+def serve(verb: str, env: dict[str, str], config: dict[str, Any], answer: bytes | OSError | None) -> Any:
+    """The same, with STATUS in the words of the specification."""
+    try:
+        return relay(verb, env, config, answer)
     except CniError as error:
         if verb == "STATUS" and error.code == TRY_AGAIN:
             raise CniError(NOT_AVAILABLE, error.msg, error.details) from None
@@ -64,9 +79,7 @@ def main(data: bytes | None = None, *, answer: bytes | OSError | None = None) ->
             config = read_config(data)
             version = str(config.get("cniVersion", version))
             check_config(verb, config)
-            if isinstance(answer, OSError):
-                raise away(config["socket"], answer)
-            result = relay(verb, env, config) if answer is None else result_of(answer)
+            result = serve(verb, env, config, answer)
     except CniError as error:
         failure = {"cniVersion": version, "code": error.code, "msg": error.msg, "details": error.details}
         print(json.dumps(failure))

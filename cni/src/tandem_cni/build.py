@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 COURIER = {"tandem_cni": "__init__.py", "tandem_cni.wire": "wire.py", "tandem_cni.checks": "checks.py"}
+COURIER["tandem_cni.spool"] = "spool.py"
 COURIER["tandem_cni.__main__"] = "__main__.py"
 """Modules in the order of their imports."""
 FUTURE = "from __future__ import annotations\n"

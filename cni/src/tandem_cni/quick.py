@@ -10,7 +10,8 @@ import _socket
 import posix
 
 VERBS = (b"ADD", b"DEL")
-PASSED_ON = (b"CNI_CONTAINERID", b"CNI_NETNS", b"CNI_IFNAME", b"CNI_ARGS", b"CNI_PATH")
+CNI = (b"CNI_CONTAINERID", b"CNI_NETNS", b"CNI_IFNAME", b"CNI_ARGS", b"CNI_PATH")
+PASSED_ON = (*CNI, b"TRACEPARENT", b"TRACESTATE", b"BAGGAGE")
 PLAIN = frozenset(range(32, 127)) - frozenset(b'"\\')
 RESULT = b'{"result":'
 

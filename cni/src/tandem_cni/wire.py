@@ -52,10 +52,15 @@ def ask(path: str, request: dict[str, Any], *, seconds: float) -> Any:
     return result_of(data)
 
 
+class AgentAwayError(CniError):
+    """Nobody listens, or the agent ended in the middle."""
+
+
 def away(path: str, error: OSError) -> CniError:
     """What to tell the runtime when the agent does not answer."""
-    what = "did not answer in time" if isinstance(error, TimeoutError) else "is away"
-    return CniError(TRY_AGAIN, f"the node's agent {what}", f"{path}: {error}")
+    if isinstance(error, TimeoutError):
+        return CniError(TRY_AGAIN, "the node's agent did not answer in time", f"{path}: {error}")
+    return AgentAwayError(TRY_AGAIN, "the node's agent is away", f"{path}: {error}")
 
 
 def result_of(data: bytes) -> Any:

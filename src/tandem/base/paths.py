@@ -19,6 +19,11 @@ class NodeDir:
         return self.root / "cni.sock"
 
     @property
+    def cni_spool(self) -> Path:
+        """DELs that `tandem-cni` queued while the agent was away; beside the socket, which is all that it knows."""
+        return self.root / "dels"
+
+    @property
     def xds_socket(self) -> Path:
         """The agent's socket for its Envoy: delta ADS and access logs."""
         return self.root / "xds.sock"

@@ -17,6 +17,8 @@ from tandem_cni.wire import CniError
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.store import Key
 
+TRACE: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
+"""Variables of W3C Trace Context that a runtime may send."""
 NO_CONTAINER: Final = ContainerId("")
 """GC and STATUS are about no container."""
 
@@ -74,6 +76,8 @@ class Request:
     ifname: str = ""
     netns: str = ""
     args: str = ""
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """TRACEPARENT, TRACESTATE and BAGGAGE, as far as the runtime sent them."""
     config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,6 +117,7 @@ def parse(data: bytes) -> Request:
         ifname=wire.env.get("CNI_IFNAME", ""),
         netns=wire.env.get("CNI_NETNS", ""),
         args=wire.env.get("CNI_ARGS", ""),
+        trace={name: wire.env[name] for name in TRACE if name in wire.env},
         config=wire.config,
     )
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -27,6 +27,8 @@ from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
+from tandem.podnet.spans import Emit, Spans, step, tracing
+from tandem.podnet.spool import Queued, Spool
 from tandem.podnet.wishes import Wishes, wishes
 from tandem.state.links import HostSide, LinkOptions, PodLink
 
@@ -47,6 +49,23 @@ class Node(Protocol):
     async def detached(self, attachment: Attachment) -> None:
         """Returns when they are gone; at once if they never were."""
 
+    async def check(self, attachment: Attachment) -> tuple[str, ...]:
+        """What of policy, redirection and proxy is not in force for this attachment, one sentence each."""
+
+    async def degraded(self) -> tuple[str, ...]:
+        """What keeps this node from serving new pods, and those that it has, as it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What goes on beside the verbs: DELs that wait, and where spans are written."""
+
+    spool: Spool | None = None
+    emit: Emit = field(default=lambda _: None)
+
+
+ALONE: Final = Aside()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -60,15 +79,23 @@ class Settings:
 class Verbs:
     """The verbs of one node."""
 
-    def __init__(self, journal: Journal, links: LinkDriver, *, node: Node, settings: Settings) -> None:
+    def __init__(
+        self, journal: Journal, links: LinkDriver, *, node: Node, settings: Settings, aside: Aside = ALONE
+    ) -> None:
         self._journal = journal
         self._links = links
         self._node = node
         self._settings = settings
+        self._aside = aside
         self._busy: dict[ContainerId, tuple[asyncio.Lock, int]] = {}
 
     async def run(self, request: Request) -> dict[str, Any] | None:
         """One verb: its result, or None where the specification wants no output; raises VerbError."""
+        spans = Spans(self._aside.emit, request.trace, container=request.container_id, ifname=request.ifname)
+        with tracing(spans, request.verb):
+            return await self._run(request)
+
+    async def _run(self, request: Request) -> dict[str, Any] | None:
         try:
             match request.verb:
                 case "ADD":
@@ -80,7 +107,7 @@ class Verbs:
                 case "GC":
                     await self._gc(request)
                 case "STATUS":
-                    self._status()
+                    await self._status()
                 case _:
                     raise VerbError(Code.BAD_ENVIRONMENT, f"CNI_COMMAND: unknown verb {request.verb!r}")
         except NetnsError as error:
@@ -105,20 +132,41 @@ class Verbs:
         known = frozenset(attachment.container_id for attachment in self._journal.all())
         if orphans := await self._links.sweep_pods(known):
             _log.warning("removed what no attachment has: links=%s pins=%s", orphans.links, orphans.pins)
+        return (*failed, *await self.replay())
+
+    async def replay(self) -> tuple[str, ...]:
+        """Carry out the DELs that the courier queued; one sentence for each that stays in the queue."""
+        failed = []
+        for queued in self._queued():
+            try:
+                await self._run(queued.request)
+                queued.done()
+            except VerbError as error:
+                failed.append(f"queued DEL of container {queued.request.container_id}: {error}")
         return tuple(failed)
+
+    def _queued(self, container_id: ContainerId | None = None) -> list[Queued]:
+        waiting = self._aside.spool.waiting() if self._aside.spool is not None else ()
+        return [q for q in waiting if container_id in {None, q.request.container_id}]
 
     async def _add(self, request: Request) -> dict[str, Any]:
         async with self._alone(request.container_id):
+            for queued in self._queued(request.container_id):
+                # It was meant for what this container had before; for what it gets now it would come too late.
+                await self._del_alone(queued.request)
+                queued.done()
             await self._make_way(request)
             pod = await self._pod(request)
-            attachment, link = self._reserve(request, pod)
+            with step("journal"):
+                wanted = wishes(request, prefix=self._settings.pool.prefix)
+                await self._refuse_taken(wanted.port_mappings)
+                attachment, link = self._reserve(request, pod, wanted)
             try:
                 attachment = await self._attach(attachment, link)
             except Exception:
                 # Cancellation is no failure: an agent that is told to stop leaves the rest to `recover`.
                 await self._try_undo(self._journal.get(attachment.key) or attachment)
                 raise
-            wanted = wishes(request, prefix=self._settings.pool.prefix)
             return add_result(
                 attachment, link, names=self._settings.names.with_dns(wanted.dns), version=request.version
             )
@@ -154,10 +202,8 @@ class Verbs:
             )
         return pod
 
-    def _reserve(self, request: Request, pod: LocalPod) -> tuple[Attachment, PodLink]:
+    def _reserve(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
         """An address, in the journal before anything is made."""
-        wanted = wishes(request, prefix=self._settings.pool.prefix)
-        self._refuse_taken(wanted.port_mappings)
         options = LinkOptions(mac=wanted.mac, shaping=wanted.shaping, from_loopback=bool(wanted.port_mappings))
         host = self._settings.host
         link = compile_pod_link(*request.key, addresses=(self._address(wanted),), host=host, options=options)
@@ -190,38 +236,55 @@ class Verbs:
         except PoolFullError as error:
             raise VerbError(Code.POOL_FULL, str(error)) from None
 
-    def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
+    async def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
         """Two pods on one port of the node: the second is refused, not served by chance."""
         if not mappings:
             return
         for other in self._journal.all():
             for mapping in mappings:
                 if any(mapping.overlaps(theirs) for theirs in other.port_mappings):
+                    if await self._is_gone(other):
+                        break
                     port = f"host port {mapping.host_port}/{mapping.protocol}"
                     owner = f"{other.namespace}/{other.pod_name}".lstrip("/")
                     raise VerbError(Code.PORT_TAKEN, f"{port} is taken by {owner} (container {other.container_id})")
 
+    async def _is_gone(self, other: Attachment) -> bool:
+        """True once an attachment that its DEL has given up is undone, so that its port is free."""
+        if other.phase is not Phase.DELETING:
+            return False
+        async with self._alone(other.container_id):
+            current = self._journal.get(other.key)
+            if current is not None and current.phase is Phase.DELETING:
+                await self._undo(current)
+        return self._journal.get(other.key) is None
+
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
-        pin = await self._links.pin(attachment.container_id, attachment.netns)
-        attachment = msgspec.structs.replace(attachment, pin=pin)
-        self._journal.update(attachment)
-        await self._links.create(link, pin)
+        with step("link"):
+            pin = await self._links.pin(attachment.container_id, attachment.netns)
+            attachment = msgspec.structs.replace(attachment, pin=pin)
+            self._journal.update(attachment)
+            await self._links.create(link, pin)
         await self._node.attached(attachment)
-        await self._links.open(link, pin)
+        with step("open"):
+            await self._links.open(link, pin)
         attachment = msgspec.structs.replace(attachment, phase=Phase.READY)
         self._journal.update(attachment)
         return attachment
 
     async def _del(self, request: Request) -> None:
         async with self._alone(request.container_id):
-            attachment = self._journal.get(request.key)
-            if attachment is not None:
-                await self._undo(attachment)
-            elif not any(other.container_id == request.container_id for other in self._journal.all()):
-                # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
-                bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
-                await self._links.remove(bare, request.netns)
-                await self._links.unpin(request.container_id)
+            await self._del_alone(request)
+
+    async def _del_alone(self, request: Request) -> None:
+        attachment = self._journal.get(request.key)
+        if attachment is not None:
+            await self._undo(attachment)
+        elif not any(other.container_id == request.container_id for other in self._journal.all()):
+            # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
+            bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
+            await self._links.remove(bare, request.netns)
+            await self._links.unpin(request.container_id)
 
     async def _undo(self, attachment: Attachment) -> None:
         """Proxy and policy first, or the kernel keeps the namespace; the address last."""
@@ -251,6 +314,7 @@ class Verbs:
                 raise VerbError(Code.NOT_ATTACHED, what)
             link = self._link_of(attachment)
             found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
+            found += await self._node.check(attachment)
         if found:
             raise VerbError(Code.DIFFERS, f"{request.ifname} is not as ADD left it: {found[0]}", "; ".join(found))
 
@@ -267,7 +331,10 @@ class Verbs:
         if failed:
             raise VerbError(Code.TRY_AGAIN, f"{len(failed)} attachments could not be removed", "; ".join(failed))
 
-    def _status(self) -> None:
+    async def _status(self) -> None:
+        if degraded := await self._node.degraded():
+            what = "ADD would fail, and pods of this node are not served as they should be"
+            raise VerbError(Code.DEGRADED, f"{what}: {degraded[0]}", "; ".join(degraded))
         try:
             self._settings.pool.next(self._journal.taken(), last=self._journal.last())
         except PoolFullError as error:

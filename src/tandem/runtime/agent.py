@@ -42,12 +42,15 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.podnet import unmanaged
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
-from tandem.podnet.verbs import Settings, Verbs
+from tandem.podnet.spans import step
+from tandem.podnet.spool import Spool
+from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sysctls
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Views
 from tandem.runtime.facts import Facts
 from tandem.runtime.hostports import flush_udp
+from tandem.runtime.integrity import damage
 from tandem.runtime.slice import Pending, Slice
 from tandem.state.links import HostSide
 from tandem.state.xds import ORDER, SECRET
@@ -57,6 +60,7 @@ log = structlog.get_logger()
 ENVOY: Final = "envoy"
 """Envoy's node id towards this agent."""
 READY_TIMEOUT: Final = 15.0
+REPLAY_SECONDS: Final = 5.0
 
 
 class Agent:
@@ -116,10 +120,21 @@ class Agent:
         host = HostSide(node=self._node, source=node_address(cidr), mtu=await self._links.default_mtu())
         names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
         settings = Settings(pool=Pool(cidr), host=host, names=names_of)
-        verbs = Verbs(self._journal, self._links, node=self, settings=settings)
+        aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
+        verbs = Verbs(self._journal, self._links, node=self, settings=settings, aside=aside)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
-        await serve(verbs, self._dir.cni_socket)
+        serving = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._replay(verbs, serving))
+            tasks.create_task(serve(verbs, self._dir.cni_socket, ready=serving))
+
+    async def _replay(self, verbs: Verbs, serving: asyncio.Event) -> None:
+        """DELs that were queued between the recovery and the socket, and those that could not be done yet."""
+        await serving.wait()
+        while failed := await verbs.replay():
+            log.error("queued DELs not done", problems=failed)
+            await asyncio.sleep(REPLAY_SECONDS)
 
     # What podnet asks of the node.
 
@@ -142,11 +157,22 @@ class Agent:
         if pod is not None and pod.meshed:
             # Envoy accepts a listener without its certificate, and then fails its first handshakes.
             await self._secrets.ensure(frozenset({pod.identity}))
-        await self._in_force(self._kernel.outcome, number, ("kernel",))
+        with step("policy"):
+            await self._in_force(self._kernel.outcome, number, ("kernel",))
         if pod is not None and pod.meshed:
             wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
-            await self._in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
-            await self._listens(attachment)
+            with step("proxy"):
+                await self._in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
+                await self._listens(attachment)
+
+    async def check(self, attachment: Attachment) -> tuple[str, ...]:
+        """What of policy, redirection and proxy is missing."""
+        return await damage(self._view(), attachment.container_id)
+
+    async def degraded(self) -> tuple[str, ...]:
+        """What kernel and Envoy refuse, and an Envoy that is not there."""
+        found = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
+        return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
 
     async def detached(self, attachment: Attachment) -> None:
         """Return when nothing refers to this pod any more; a proxy that is away does not hold up DEL."""

@@ -34,6 +34,8 @@ class RecordingNode:
         self.pods = {"uid-1": local_pod()}
         self.in_force: dict[ContainerId, Attachment] = {}
         self.failures: dict[str, DriverError] = {}
+        self.damage: list[str] = []
+        self.troubles: list[str] = []
 
     async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
         del timeout
@@ -47,6 +49,12 @@ class RecordingNode:
     async def detached(self, attachment: Attachment) -> None:
         self._called("detached")
         self.in_force.pop(attachment.container_id, None)
+
+    async def check(self, attachment: Attachment) -> tuple[str, ...]:
+        return () if attachment.container_id in self.in_force else tuple(self.damage)
+
+    async def degraded(self) -> tuple[str, ...]:
+        return tuple(self.troubles)
 
     def _called(self, method: str) -> None:
         self.calls.append(method)

@@ -23,7 +23,8 @@ def test_only_the_courier_is_inside(tmp_path: Path) -> None:
     build(tmp_path / "tandem-cni", sys.executable)
     call = (tmp_path / "tandem-cni").read_text().splitlines()[-1]
     sources = ast.literal_eval(call.removeprefix("run(").removesuffix(")"))
-    assert list(sources) == ["tandem_cni", "tandem_cni.wire", "tandem_cni.checks", "tandem_cni.__main__"]
+    modules = ["wire", "checks", "spool", "__main__"]
+    assert list(sources) == ["tandem_cni", *(f"tandem_cni.{name}" for name in modules)]
 
 
 def test_nothing_is_loaded_from_disk_for_what_is_plain(tmp_path: Path) -> None:

@@ -7,13 +7,18 @@ namespace. The library's context is not thread-safe: each call has its own.
 from __future__ import annotations
 
 import ctypes
+import json
 from functools import partial
+from typing import Any, Final
 
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import REMOVE, commands
 from tandem.drivers.nft.plan import Delta, apply
 from tandem.state import nft
+
+JSON_OUTPUT: Final = 1 << 4
+"""NFT_CTX_OUTPUT_JSON of libnftables."""
 
 
 class Libnftables:
@@ -47,6 +52,17 @@ class Libnftables:
             raise DriverError(f"nftables: network namespace {self._netns}: {err.strerror}") from err
 
 
+def listing(command: str, netns: str = "") -> list[dict[str, Any]]:
+    """The objects that a `list …` command tells of; raises DriverError if the kernel has no such thing."""
+    run = partial(_transact, command, json_output=True)
+    try:
+        text = in_netns(netns, run) if netns else run()
+    except OSError as err:
+        raise DriverError(f"nftables: network namespace {netns}: {err.strerror}") from err
+    found: list[dict[str, Any]] = json.loads(text or "{}").get("nftables", [])
+    return found
+
+
 def _library() -> ctypes.CDLL:
     try:
         lib = ctypes.CDLL("libnftables.so.1")
@@ -56,13 +72,15 @@ def _library() -> ctypes.CDLL:
     lib.nft_ctx_new.argtypes = [ctypes.c_uint32]
     for name in ("nft_ctx_free", "nft_ctx_buffer_error", "nft_ctx_buffer_output"):
         getattr(lib, name).argtypes = [ctypes.c_void_p]
-    lib.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
-    lib.nft_ctx_get_error_buffer.argtypes = [ctypes.c_void_p]
+    for name in ("nft_ctx_get_error_buffer", "nft_ctx_get_output_buffer"):
+        getattr(lib, name).restype = ctypes.c_char_p
+        getattr(lib, name).argtypes = [ctypes.c_void_p]
+    lib.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
     lib.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     return lib
 
 
-def _transact(text: str) -> None:
+def _transact(text: str, *, json_output: bool = False) -> str:
     lib = _library()
     context = lib.nft_ctx_new(0)
     if not context:
@@ -70,8 +88,12 @@ def _transact(text: str) -> None:
     try:
         lib.nft_ctx_buffer_error(context)
         lib.nft_ctx_buffer_output(context)
+        if json_output:
+            lib.nft_ctx_output_set_flags(context, JSON_OUTPUT)
         if lib.nft_run_cmd_from_buffer(context, text.encode()) != 0:
             said = (lib.nft_ctx_get_error_buffer(context) or b"").decode(errors="replace")
             raise DriverError(f"nftables refused the transaction: {said.strip() or 'no reason given'}")
+        output: bytes = lib.nft_ctx_get_output_buffer(context) or b""
+        return output.decode(errors="replace")
     finally:
         lib.nft_ctx_free(context)

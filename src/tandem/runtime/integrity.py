@@ -1,0 +1,50 @@
+"""What CHECK asks of the agent: is everything that was compiled for one pod in the kernel, and does its Envoy listen?
+
+In: the newest view and a container. Out: one sentence for each thing that is missing; empty if all is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.compile import names
+from tandem.compile.nft.capture import compile_capture
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.envoy.listening import listening
+from tandem.drivers.nft.inspect import missing
+from tandem.ir.node import AttachedPod, NodeView
+
+
+async def damage(view: NodeView | None, container_id: ContainerId) -> tuple[str, ...]:
+    """What is missing."""
+    pod = next((p for p in view.pods if p.container_id == container_id), None) if view is not None else None
+    if view is None or pod is None:
+        return ("control has told this node nothing of the pod, or nothing any more",)
+    return await asyncio.to_thread(_damage, view, pod)
+
+
+def _damage(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
+    expected = compile_nft(view)
+    judging = {names.set_chain(policy) for policy in (pod.pod.ingress, pod.pod.egress) if policy is not None}
+    chains = [c.name for c in expected.chains if c.base is not None or c.name in judging]
+    found = missing(expected, chains=chains, atoms=frozenset({*pod.addresses, pod.host_ifname}) | _ports(pod))
+    if not pod.pod.meshed:
+        return found
+    capture = compile_capture(view, pod)
+    found += missing(capture, chains=[c.name for c in capture.chains], atoms=frozenset(), netns=pod.netns)
+    return found + _silent(pod)
+
+
+def _ports(pod: AttachedPod) -> frozenset[str]:
+    return frozenset(m.host_ip for m in pod.port_mappings if m.host_ip)
+
+
+def _silent(pod: AttachedPod) -> tuple[str, ...]:
+    try:
+        ports = listening(pod.netns)
+    except DriverError as err:
+        return (str(err),)
+    wanted = {names.INBOUND_PORT: "inbound", names.OUTBOUND_PORT: "outbound"}
+    return tuple(f"Envoy does not listen on port {p} ({way}) in the pod" for p, way in wanted.items() if p not in ports)
