@@ -11,7 +11,7 @@ fail() { echo "error: $1" >&2; exit 1; }
 
 packages="nftables libnftables1 iproute2 util-linux catatonit unbound conntrack tcpdump curl python3 python3-venv python3-grpcio"
 if [ "${1:-}" = dev ]; then
-    packages="$packages wrk iperf3 libcap2-bin procps openssl"
+    packages="$packages wrk dnsperf iperf3 libcap2-bin procps openssl"
     packages="$packages containerd runc podman conmon busybox-static containernetworking-plugins"
     command -v kubectl >/dev/null || packages="$packages kubernetes-client"
 fi
