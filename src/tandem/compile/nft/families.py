@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,8 +31,14 @@ FAMILIES: Final = (V4, V6)
 
 def of_family(addresses: Iterable[str], family: Family) -> list[str]:
     """The addresses of one family, in canonical form and order."""
+    return list(_of_version(tuple(addresses), family.version))
+
+
+@lru_cache(maxsize=8192)
+def _of_version(addresses: tuple[str, ...], version: int) -> tuple[str, ...]:
+    """Cached: every pod's addresses are asked for in each view, six times."""
     parsed = (ipaddress.ip_address(a) for a in addresses)
-    return [str(a) for a in sorted(a for a in parsed if a.version == family.version)]
+    return tuple(str(a) for a in sorted(a for a in parsed if a.version == version))
 
 
 def prefixes(texts: Iterable[str], family: Family) -> tuple[nft.Prefix, ...]:
