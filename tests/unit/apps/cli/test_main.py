@@ -16,6 +16,7 @@ ASKED_FOR: Final = {
     "up",
     "down",
     "apply",
+    "cni",
     "delete",
     "get",
     "describe",
