@@ -23,6 +23,13 @@ if [ -n "$missing" ]; then
     command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get:$missing"
     echo "installing Debian packages:$missing"
     export DEBIAN_FRONTEND=noninteractive
+    # Each node starts an Unbound of its own: the service of the package, which would serve this machine, stays off.
+    case "$missing" in *unbound*)
+        if [ -d /run/systemd/system ]; then
+            trap 'systemctl --quiet unmask unbound; systemctl --quiet disable unbound || true' EXIT
+            systemctl --quiet mask unbound
+        fi ;;
+    esac
     # shellcheck disable=SC2086 # one word per package
     apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null; } ||
