@@ -142,6 +142,48 @@ def test_remove_without_a_namespace_is_fine(case: Case) -> None:
     case.play(book)
 
 
+def test_a_cut_frees_the_interface_in_the_pod_and_remove_all_takes_the_rest(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        old, new = link(C1), link(C2, "10.244.0.6")
+        await driver.create(old, case.pods[0])
+        await driver.open(old, case.pods[0])
+        await driver.cut(old, case.pods[0])
+        await driver.cut(old, case.pods[0])
+        assert (await driver.list_owned()).links == (old.host_ifname,)
+        await driver.create(new, case.pods[0])
+        await driver.open(new, case.pods[0])
+        await driver.remove_all((old.host_ifname,))
+        await driver.remove_all((old.host_ifname,))
+        assert await driver.check(new, case.pods[0]) == ()
+        assert (await driver.list_owned()).links == (new.host_ifname,)
+
+    case.play(book)
+
+
+def test_links_are_removed_together_and_no_others(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        first, second = link(C1), link(C2, "10.244.0.6")
+        third = link(ContainerId("c3"), "10.244.0.7")
+        await driver.create(first, case.pods[0])
+        await driver.create(second, case.pods[1])
+        await driver.cut(second, case.pods[1])
+        await driver.create(third, case.pods[1])
+        await driver.open(third, case.pods[1])
+        await driver.remove_all((first.host_ifname, second.host_ifname, "td00000000000"))
+        assert (await driver.list_owned()).links == (third.host_ifname,)
+        assert await driver.check(third, case.pods[1]) == ()
+
+    case.play(book)
+
+
+def test_a_cut_without_a_namespace_is_fine(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.cut(link(), case.pods[0] + ".gone")
+        await driver.remove_all(())
+
+    case.play(book)
+
+
 def test_a_pin_leads_to_the_namespace_and_can_be_repeated(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         pin = await driver.pin(C1, case.pods[0])

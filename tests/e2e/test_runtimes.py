@@ -87,8 +87,8 @@ def test_a_container_is_added_reached_outlives_a_restart_and_leaves_nothing(worl
     assert_reaches(world, runtime, address)
     container = runtime.container_id(NAME)
     runtime.delete(NAME)
-    assert attachments(world, container) == []
-    assert world.left_since(before) == []
+    until(lambda: attachments(world, container), lambda left: left == [])
+    until(lambda: world.left_since(before), lambda left: left == [])
 
 
 def test_a_container_that_is_no_pod_outlives_the_agent(world: Lab, containerd: Containerd) -> None:
@@ -134,6 +134,15 @@ def test_an_old_runtime_reads_the_result_in_its_own_version(world: Lab, version:
     assert_reaches(world, podman, address)
     podman.delete(NAME)
     world.tandem("cni", "install", status=0)
+
+
+def test_a_port_of_the_node_leads_into_a_container_of_podman_until_it_is_deleted(world: Lab) -> None:
+    before, podman = world.picture(), Podman(world)
+    podman.add(NAME, "-p", f"8099:{PORT}")
+    assert world.run("curl", "-s", "-m", "5", "http://127.0.0.1:8099/").out == "hello\n"
+    podman.delete(NAME)
+    assert world.run("curl", "-s", "-m", "5", "http://127.0.0.1:8099/").status != 0
+    assert world.left_since(before) == []
 
 
 @pytest.fixture

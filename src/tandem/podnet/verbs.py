@@ -25,6 +25,7 @@ from tandem.ipam.store import Attachment, Journal, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
+from tandem.podnet.leaving import Leaving
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.podnet.spans import Emit, Spans, step, tracing
@@ -78,6 +79,9 @@ class Settings:
 
 class Verbs:
     """The verbs of one node."""
+
+    leaving: Leaving | None = None
+    """With it, DEL answers once the pod is cut off, and the rest goes in the background; without, when all is gone."""
 
     def __init__(
         self, journal: Journal, links: LinkDriver, *, node: Node, settings: Settings, aside: Aside = ALONE
@@ -279,15 +283,29 @@ class Verbs:
     async def _del_alone(self, request: Request) -> None:
         attachment = self._journal.get(request.key)
         if attachment is not None:
-            await self._undo(attachment)
+            await self._leave(attachment)
         elif not any(other.container_id == request.container_id for other in self._journal.all()):
             # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
             bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
             await self._links.remove(bare, request.netns)
             await self._links.unpin(request.container_id)
 
+    async def _leave(self, attachment: Attachment) -> None:
+        """The end of an attachment: the runtime waits for what others could notice; a second DEL waits for all."""
+        if self.leaving is None or attachment.phase is not Phase.READY:
+            await self._undo(attachment)
+            return
+        attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
+        self._journal.update(attachment)
+        await self._links.cut(self._link_of(attachment), attachment.pin or attachment.netns)
+        self.leaving.add(attachment)
+
     async def _undo(self, attachment: Attachment) -> None:
         """Proxy and policy first, or the kernel keeps the namespace; the address last."""
+        if self.leaving is not None:
+            await self.leaving.release(attachment.key)
+            if self._journal.get(attachment.key) is None:
+                return
         attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
         self._journal.update(attachment)
         await self._node.detached(attachment)

@@ -40,6 +40,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.podnet import unmanaged
+from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.spans import step
@@ -122,10 +123,12 @@ class Agent:
         settings = Settings(pool=Pool(cidr), host=host, names=names_of)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
         verbs = Verbs(self._journal, self._links, node=self, settings=settings, aside=aside)
+        verbs.leaving = Leaving(self._journal, self._links, self)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
         serving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(verbs.leaving.run())
             tasks.create_task(self._replay(verbs, serving))
             tasks.create_task(serve(verbs, self._dir.cni_socket, ready=serving))
 

@@ -10,6 +10,9 @@ TABLE: Final = "tandem"
 LINK_ALIAS: Final = "tandem:"
 """Prefix of the alias (IFLA_IFALIAS) of every link that we create."""
 
+LINK_GROUP: Final = 0x74646C76
+"""The group into which our links are put to be removed together; no link stays in it."""
+
 ROUTE_PROTOCOL: Final = 116
 """rtm_protocol of our routes and rules, and ifa_proto of our addresses."""
 

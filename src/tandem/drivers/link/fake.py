@@ -106,6 +106,25 @@ class FakeLinks:
         if pod is not None:
             pod.marks, pod.local_table = frozenset(), False
 
+    async def cut(self, link: PodLink, netns: str) -> None:
+        """Close the link and free its name in the pod."""
+        self._called("cut")
+        if link.host_ifname in self.hosts:
+            self.hosts[link.host_ifname] = (link, _host_end(link, up=False))
+            for space in self.namespaces.values():
+                end = space.ends.get(link.ifname)
+                if end is not None and end.mac == link.mac:
+                    space.ends[link.host_ifname] = replace(space.ends.pop(link.ifname), up=False)
+        pod = self.namespaces.get(netns)
+        if pod is not None:
+            pod.marks, pod.local_table = frozenset(), False
+
+    async def remove_all(self, host_ifnames: tuple[str, ...]) -> None:
+        """Remove links."""
+        self._called("remove_all")
+        for name in host_ifnames:
+            self._drop(name)
+
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs."""
         self._called("check")
@@ -181,6 +200,7 @@ class FakeLinks:
                 end = pod.ends.get(link.ifname)
                 if end is not None and end.mac == link.mac:
                     del pod.ends[link.ifname]
+                pod.ends.pop(host_ifname, None)
 
 
 def _host_end(link: PodLink, *, up: bool) -> End:

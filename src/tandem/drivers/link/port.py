@@ -55,6 +55,15 @@ class LinkDriver(Protocol):
     async def remove(self, link: PodLink, netns: str) -> None:
         """Undo `create` and `open`, also when half done; fine if link or namespace are gone."""
 
+    async def cut(self, link: PodLink, netns: str) -> None:
+        """Nothing can be sent or received any more, and the pod's interface name and rules are free, at once.
+
+        `remove_all` takes away what remains. Fine if link or namespace are gone.
+        """
+
+    async def remove_all(self, host_ifnames: tuple[str, ...]) -> None:
+        """Remove links that were cut, all at once; fine if some are gone."""
+
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs between an open link as it should be and as the kernel has it, one sentence each."""
 

@@ -26,6 +26,7 @@ from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
 from tandem.drivers.link.shaping import token_bucket
 from tandem.state.links import NodeNet, PodLink, Route
+from tandem.state.ownership import LINK_GROUP
 
 T = TypeVar("T")
 
@@ -80,6 +81,14 @@ class KernelLinks:
     async def remove(self, link: PodLink, netns: str) -> None:
         """Undo `create` and `open`."""
         await self._run(lambda: self._remove(link, netns))
+
+    async def cut(self, link: PodLink, netns: str) -> None:
+        """Close the link and free its name in the pod, without waiting for the kernel to end anything."""
+        await self._run(lambda: self._cut(link, netns))
+
+    async def remove_all(self, host_ifnames: tuple[str, ...]) -> None:
+        """Remove links, all at once."""
+        await self._run(lambda: self._delete_links(host_ifnames))
 
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs between the link as it should be and as the kernel has it."""
@@ -207,6 +216,20 @@ class KernelLinks:
             finally:
                 sock.close()
 
+    def _cut(self, link: PodLink, path: str) -> None:
+        node = self._node()
+        host = _index_of(link.host_ifname)
+        if host:
+            node.batch([rtnl.set_down(host)])
+        with suppress(NetnsError), netns.inside(path, home=self._home):
+            sock = Rtnl()
+            try:
+                sock.batch(_local_delivery(link, add=False), ignore=GONE)
+                if host and (index := _index_of(link.ifname)):
+                    sock.batch([rtnl.set_down(index), rtnl.rename(index, link.host_ifname)])
+            finally:
+                sock.close()
+
     def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
         host = read.end(self._node(), link.host_ifname)
         if host is not None and link.from_loopback:
@@ -270,7 +293,12 @@ class KernelLinks:
         return found
 
     def _delete_links(self, names: Iterable[str]) -> None:
-        self._node().batch([rtnl.del_link(name) for name in names], ignore=GONE)
+        found = list(names)
+        if len(found) > 1:
+            self._node().batch([rtnl.set_group(name, LINK_GROUP) for name in found], ignore=GONE)
+            self._node().batch([rtnl.del_group(LINK_GROUP)], ignore=GONE)
+        else:
+            self._node().batch([rtnl.del_link(name) for name in found], ignore=GONE)
 
 
 def _pod_messages(link: PodLink, index: int) -> list[Message]:
@@ -301,6 +329,14 @@ def _local_delivery(link: PodLink, *, add: bool) -> list[Message]:
 def _node_route(route: Route, *, add: bool) -> Message:
     kind = rtnl.RTN_UNICAST if route.via else rtnl.RTN_UNREACHABLE
     return rtnl.route(RouteSpec(prefix=route.prefix, via=route.via, type=kind), add=add)
+
+
+def _index_of(name: str) -> int:
+    """0: the calling thread's namespace has no such link."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
 
 
 def _wait_until_running(sock: Rtnl, ifname: str) -> None:

@@ -33,6 +33,7 @@ RULE_PRIORITY: Final = 116
 NEWQDISC, GETQDISC = 36, 38
 DONE, ERROR = 3, 2
 
+IFLA_GROUP: Final = 27
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 5, 18, 20, 28
 IFA_LOCAL, IFA_PROTO = 2, 11
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
@@ -121,6 +122,28 @@ def set_alias(name: str, alias: str) -> Message:
 def set_up(index: int) -> Message:
     """Bring a link up."""
     return Message(type=NEWLINK, body=LINK.pack(0, 0, index, IFF_UP, IFF_UP), what=f"bring up link {index}")
+
+
+def set_down(index: int) -> Message:
+    """Take a link down, which takes its routes."""
+    return Message(type=NEWLINK, body=LINK.pack(0, 0, index, 0, IFF_UP), what=f"take down link {index}")
+
+
+def rename(index: int, name: str) -> Message:
+    """Give a link that is down another name."""
+    body = LINK.pack(0, 0, index, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0")
+    return Message(type=NEWLINK, body=body, what=f"rename link {index} to {name}")
+
+
+def set_group(name: str, group: int) -> Message:
+    """Put a link into a group."""
+    body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0") + attr(IFLA_GROUP, u32(group))
+    return Message(type=NEWLINK, body=body, what=f"group of {name}")
+
+
+def del_group(group: int) -> Message:
+    """Remove all links of a group (and their peers): the kernel waits once, not once a link."""
+    return Message(type=DELLINK, body=LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_GROUP, u32(group)), what="remove links")
 
 
 def del_link(name: str) -> Message:
