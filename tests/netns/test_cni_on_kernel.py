@@ -225,7 +225,7 @@ def test_the_result_is_given_in_the_version_asked_for(node: Node) -> None:
 def test_an_agent_that_is_away_is_try_again_and_the_pod_keeps_its_network(node: Node) -> None:
     pod, address, result = node.add("one")
     node.kill()
-    assert node.cni("DEL", "one", pod).code == 11
+    assert node.cni("CHECK", "one", pod, prevResult=result).code == 11
     with answering(pod):
         dial(node.netns, address)
     node.start()
@@ -277,3 +277,90 @@ def test_many_pods_at_once_get_an_address_each(node: Node) -> None:
         thread.join()
     assert [a.out for a in answers if a.status] == []
     assert len({a.answer["ips"][0]["address"] for a in answers}) == 12
+
+
+def test_a_del_with_the_agent_away_succeeds_and_is_done_before_the_next_add(node: Node) -> None:
+    netns, address, _ = node.add("one")
+    node.kill()
+    assert node.cni("DEL", "one", "").status == 0
+    assert node.cni("DEL", "one", "").status == 0
+    node.start()
+    assert node.traces() == []
+    again = node.cni("ADD", "one", netns)
+    assert again.status == 0, again.out
+    assert again.answer["ips"][0]["address"] != f"{address}/32"
+    assert node.cni("CHECK", "one", netns, prevResult=again.answer).status == 0
+
+
+@pytest.mark.parametrize("step", ["detached", "pin", "create", "open"])
+def test_a_queued_del_outlives_an_agent_that_is_killed_again(node: Node, step: str) -> None:
+    netns, _, _ = node.add("one")
+    node.kill()
+    if step == "detached":
+        # The courier loses its agent in the middle of DEL: that one is queued as well.
+        node.start(step)
+        with in_background(node, "DEL", "one", netns) as done:
+            wait_for(node.directory / STALLED)
+            node.kill()
+        assert done[0].status == 0
+    else:
+        assert node.cni("DEL", "one", netns).status == 0
+        node.start(step)
+        with in_background(node, "ADD", "one", netns):
+            wait_for(node.directory / STALLED)
+            node.kill()
+    node.start()
+    assert node.traces() == []
+    assert not list((node.directory / "dels").iterdir())
+
+
+@contextmanager
+def in_background(node: Node, verb: str, container: str, netns: str) -> Iterator[list[Done]]:
+    """The verb while something happens to the agent; its end, once the block has ended."""
+    done: list[Done] = []
+    thread = threading.Thread(target=lambda: done.append(node.cni(verb, container, netns)))
+    thread.start()
+    try:
+        yield done
+    finally:
+        thread.join()
+
+
+DAMAGE = {
+    "node": {
+        "link set {host} mtu 1300": "MTU",
+        "link set {host} down": "is down",
+        "route del {address} dev {host}": "lacks the route",
+        "neigh del {address} dev {host}": "lacks the permanent neighbour",
+        "link del {host}": "is missing",
+    },
+    "pod": {
+        "address del {address}/32 dev eth0": "lacks the address",
+        "route del default": "lacks the default route",
+        "neigh del 169.254.1.1 dev eth0": "lacks the permanent neighbour",
+        "link set eth0 mtu 1300": "MTU",
+        "rule del fwmark 0x53b lookup 116": "lacks the rule",
+        "route del local default dev lo table 116": "local default",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("where", "command", "words"), [(w, c, words) for w, found in DAMAGE.items() for c, words in found.items()]
+)
+def test_each_kind_of_damage_to_a_link_is_named_by_check(node: Node, where: str, command: str, words: str) -> None:
+    netns, address, result = node.add("one")
+    host = result["interfaces"][0]["name"]
+    ip(node.netns if where == "node" else netns, *command.format(host=host, address=address).split())
+    done = node.cni("CHECK", "one", netns, prevResult=result)
+    assert done.code == 103
+    assert words in done.answer["msg"] + done.answer["details"]
+
+
+def test_a_record_that_is_lost_is_named_by_check(node: Node) -> None:
+    netns, _, result = node.add("one")
+    node.kill()
+    for path in node.directory.glob("ipam.db*"):
+        path.unlink()
+    node.start()
+    assert node.cni("CHECK", "one", netns, prevResult=result).code == 102

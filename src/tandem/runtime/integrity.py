@@ -15,6 +15,7 @@ from tandem.compile.nft.node import compile_nft
 from tandem.drivers.envoy.listening import listening
 from tandem.drivers.nft.inspect import missing
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.state import nft
 
 
 async def damage(view: NodeView | None, container_id: ContainerId) -> tuple[str, ...]:
@@ -29,7 +30,7 @@ def _damage(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
     expected = compile_nft(view)
     judging = {names.set_chain(policy) for policy in (pod.pod.ingress, pod.pod.egress) if policy is not None}
     chains = [c.name for c in expected.chains if c.base is not None or c.name in judging]
-    found = missing(expected, chains=chains, atoms=frozenset({*pod.addresses, pod.host_ifname}) | _ports(pod))
+    found = missing(expected, chains=chains, atoms=frozenset({*pod.addresses, pod.host_ifname}), also=_fronts(pod))
     if not pod.pod.meshed:
         return found
     capture = compile_capture(view, pod)
@@ -37,8 +38,9 @@ def _damage(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
     return found + _silent(pod)
 
 
-def _ports(pod: AttachedPod) -> frozenset[str]:
-    return frozenset(m.host_ip for m in pod.port_mappings if m.host_ip)
+def _fronts(pod: AttachedPod) -> frozenset[nft.Key]:
+    keys = ((m.host_ip, m.protocol, m.host_port) for m in pod.port_mappings)
+    return frozenset(key if key[0] else key[1:] for key in keys)
 
 
 def _silent(pod: AttachedPod) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What CHECK looks at for a pod in the mesh and out of it; with a kernel in tests/netns/test_integrity_on_kernel.py."""
+"""What CHECK looks at for a pod in the mesh and out of it; with a kernel in tests/netns/test_hostports_on_kernel.py."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, frozenset[str]]]:
     """Namespace and atoms of each look at a table; every table is whole, and Envoy listens on its inbound port only."""
     looks: list[tuple[str, frozenset[str]]] = []
 
-    def missing(_: object, *, chains: Any, atoms: frozenset[str], netns: str = "") -> tuple[str, ...]:
+    def missing(
+        _: object, *, chains: Any, atoms: frozenset[str], also: Any = frozenset(), netns: str = ""
+    ) -> tuple[str, ...]:
         assert chains
+        assert not also
         looks.append((netns, atoms))
         return ()
 

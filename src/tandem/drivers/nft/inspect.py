@@ -1,6 +1,7 @@
 """What the kernel's table lacks of what was compiled: read back by libnftables, which the usual way never does.
 
-Chains are compared by the number and the comments of their rules, sets and maps by those keys that hold one of `atoms`.
+Chains are compared by the number and the comments of their rules, sets and maps by those keys that hold one of `atoms`,
+and by the keys in `also`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,21 @@ from tandem.drivers.nft.real import listing
 from tandem.state import nft
 
 
-def missing(expected: nft.Ruleset, *, chains: Iterable[str], atoms: frozenset[str], netns: str = "") -> tuple[str, ...]:
+def missing(
+    expected: nft.Ruleset,
+    *,
+    chains: Iterable[str],
+    atoms: frozenset[str],
+    also: frozenset[nft.Key] = frozenset(),
+    netns: str = "",
+) -> tuple[str, ...]:
     """One sentence for each of these chains and for each element of a pod that is not as compiled."""
     table = f"{ownership_of(netns)} table inet {expected.table}"
     wanted = [expected.chain(name) for name in chains]
     found = [text for chain in wanted for text in _chain(chain, expected.table, table, netns)]
     containers: tuple[nft.Set | nft.Map, ...] = (*expected.sets, *expected.maps)
     for container in containers:
-        keys = [key for key in _keys(container) if atoms.intersection(key)]
+        keys = [key for key in _keys(container) if key in also or atoms.intersection(key)]
         if keys:
             found += _elements(container, keys, table=(expected.table, table), netns=netns)
     return tuple(found)

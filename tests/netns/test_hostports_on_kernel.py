@@ -1,0 +1,268 @@
+"""Host ports, limits and CHECK's look at the table, on a real kernel: a node, a pod behind its link, a host outside."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from netns.podlab import Lab, inside, ip, lab, unmount_all
+from nodeviews import CONFIG, node
+from tandem.base.ids import ContainerId, PodUid, PolicySetId, SpiffeId
+from tandem.base.problems import Origin
+from tandem.compile import names
+from tandem.compile.links import compile_node_net, compile_pod_link
+from tandem.compile.nft.capture import compile_capture
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.link.real import KernelLinks
+from tandem.drivers.nft.plan import plan
+from tandem.drivers.nft.real import Libnftables
+from tandem.ir.fabric import LocalPod
+from tandem.ir.node import AttachedPod, NodeView, PortMapping
+from tandem.ir.policy import Anyone, PolicySet, Rule, Side
+from tandem.runtime.hostports import flush_udp
+from tandem.runtime.integrity import damage
+from tandem.state.links import HostSide, LinkOptions, PodLink, Shaping
+
+pytestmark = pytest.mark.root
+C, POD, NODE, OUTSIDE = ContainerId("c1"), "10.244.0.5", "192.168.77.1", "192.168.77.2"
+WEB = PortMapping(host_port=8080, container_port=80)
+ECHO = PortMapping(host_port=5300, container_port=53, protocol="udp")
+SET = PolicySetId("0123456789ab")
+ALL = Rule(peers=(Anyone(),), origin=Origin(kind="NetworkPolicy", namespace="shop", name="all"))
+
+
+@dataclass
+class Place:
+    """One node with one pod; `apply` puts a view's rules in force, as the agent's kernel loop does."""
+
+    node: str
+    pod: str
+    outside: str
+    nft: Libnftables
+    link: PodLink
+    view: NodeView
+
+    def apply(self, *mappings: PortMapping, meshed: bool = False) -> None:
+        (pod,) = self.view.pods
+        pod = msgspec.structs.replace(
+            pod, port_mappings=mappings, pod=msgspec.structs.replace(pod.pod, meshed=meshed, ingress=SET)
+        )
+        now = msgspec.structs.replace(self.view, pods=(pod,))
+        delta = plan(self.nft.read(), compile_nft(now))
+        if delta:
+            self.nft.apply(delta)
+        before, self.view = self.view, now
+        inside(self.node, lambda: flush_udp(before, now))
+
+    def missing(self) -> str:
+        return "; ".join(inside(self.node, lambda: asyncio.run(damage(self.view, C))))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with lab() as spaces:
+        try:
+            yield built(spaces, tmp_path)
+        finally:
+            unmount_all(tmp_path)
+
+
+def built(spaces: Lab, pins: Path) -> Place:
+    home, pod, outside = spaces.add("node"), spaces.add("pod"), spaces.add("out")
+    ip(home, "link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", Path(outside).name)
+    for netns, address in ((home, NODE), (outside, OUTSIDE)):
+        ip(netns, "address", "add", f"{address}/24", "dev", "up0")
+        ip(netns, "link", "set", "up0", "up")
+        ip(netns, "link", "set", "lo", "up")
+    options = LinkOptions(shaping=Shaping(ingress_rate=8_000_000, ingress_burst=160_000), from_loopback=True)
+    host = HostSide(node="node-1", source="10.244.0.1", mtu=1500)
+    link = compile_pod_link(C, "eth0", addresses=(POD,), host=host, options=options)
+    local = LocalPod(
+        uid=PodUid("u"),
+        namespace="shop",
+        name="web",
+        service_account="default",
+        identity=SpiffeId("spiffe://cluster.local/ns/shop/sa/default"),
+    )
+    attached = AttachedPod(pod=local, container_id=C, addresses=(POD,), host_ifname=link.host_ifname, netns=pod)
+    allowed = PolicySet(id=SET, side=Side.INGRESS, rules=(ALL,), isolated_by=(ALL.origin,))
+    view = NodeView(node=node("node-1", "10.244.0.0/24"), config=CONFIG, pods=(attached,), sets={SET: allowed})
+
+    async def linked() -> None:
+        driver = KernelLinks(pins, node_netns=home)
+        await driver.set_sysctls({"net.ipv4.ip_forward": "1"})
+        await driver.apply_node(compile_node_net(view))
+        await driver.create(link, pod)
+        await driver.open(link, pod)
+        await driver.close()
+
+    asyncio.run(linked())
+    return Place(home, pod, outside, Libnftables(home), link, view)
+
+
+@contextmanager
+def served(netns: str, body: bytes = b"") -> Iterator[list[str]]:
+    """A TCP server on port 80 for one client, which gets `body`; who it was."""
+    clients: list[str] = []
+    server = inside(netns, lambda: socket.create_server(("", 80)))
+    server.settimeout(20)
+
+    def serve() -> None:
+        connection, (client, _) = server.accept()
+        with connection:
+            clients.append(client)
+            connection.sendall(body)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield clients
+    finally:
+        thread.join()
+        server.close()
+
+
+def dial(netns: str, address: str) -> None:
+    inside(netns, lambda: socket.create_connection((address, 8080), timeout=20).close())
+
+
+@pytest.mark.parametrize(
+    ("where", "address", "client"),
+    [
+        ("outside", NODE, OUTSIDE),
+        ("node", NODE, NODE),
+        ("node", "127.0.0.1", "10.244.0.1"),
+        ("pod", NODE, "10.244.0.1"),
+    ],
+)
+def test_a_host_port_leads_to_the_pod(place: Place, where: str, address: str, client: str) -> None:
+    place.apply(WEB)
+    with served(place.pod) as clients:
+        dial(str(getattr(place, where)), address)
+    assert clients == [client]
+
+
+def test_a_pod_cannot_reach_the_nodes_loopback_by_its_link(place: Place) -> None:
+    place.apply(WEB)
+    ip(place.pod, "rule", "add", "pref", "0", "to", "127.0.0.0/8", "lookup", "77")
+    ip(place.pod, "route", "add", "127.0.0.1", "via", "169.254.1.1", "dev", "eth0", "table", "77")
+    counter = "list chain inet tandem hostport-guard"
+
+    def send() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+            sender.bind((POD, 0))
+            sender.sendto(b"x", ("127.0.0.1", 9))
+
+    try:
+        inside(place.pod, send)
+    except OSError:
+        return  # the pod's own kernel refuses already
+    assert "packets 0" not in nft(place.node, counter)
+
+
+def test_a_port_that_is_given_back_is_closed(place: Place) -> None:
+    place.apply(WEB)
+    place.apply()
+    with pytest.raises(ConnectionRefusedError):
+        dial(place.outside, NODE)
+    assert "hostport" not in nft(place.node, "list table inet tandem")
+
+
+def test_a_udp_sender_that_never_pauses_reaches_a_port_that_came_later_and_leaves_one_that_went(place: Place) -> None:
+    place.apply()
+    pod = inside(place.pod, lambda: udp_server(53))
+    sender = inside(place.outside, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    with pod, sender:
+        sender.sendto(b"early", (NODE, 5300))
+        place.apply(ECHO)
+        sender.sendto(b"mapped", (NODE, 5300))
+        assert pod.recv(100) == b"mapped"
+        place.apply()
+        sender.sendto(b"late", (NODE, 5300))
+        pod.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            pod.recv(100)
+
+
+def udp_server(port: int) -> socket.socket:
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("", port))
+    server.settimeout(10)
+    return server
+
+
+def test_a_pod_receives_no_faster_than_its_limit(place: Place) -> None:
+    place.apply(WEB)
+    octets = 1_000_000
+    with served(place.outside, b"x" * octets):
+        begun = time.monotonic()
+        got = inside(place.pod, lambda: received(OUTSIDE))
+        taken = time.monotonic() - begun
+    assert got == octets
+    assert taken >= (octets - 160_000 / 8) * 8 / 8_000_000 * 0.9
+
+
+def received(address: str) -> int:
+    with socket.create_connection((address, 80), timeout=60) as connection:
+        total = 0
+        while data := connection.recv(1 << 16):
+            total += len(data)
+    return total
+
+
+def nft(netns: str, command: str) -> str:
+    argv = ["ip", "netns", "exec", Path(netns).name, "nft", *command.split()]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def capture(place: Place) -> Libnftables:
+    driver = Libnftables(place.pod)
+    driver.apply(plan(None, compile_capture(place.view, place.view.pods[0])))
+    return driver
+
+
+def test_everything_that_was_compiled_is_found(place: Place) -> None:
+    place.apply(WEB, ECHO)
+    assert place.missing() == ""
+
+
+def test_in_the_mesh_redirection_and_envoys_sockets_are_looked_for(place: Place) -> None:
+    place.apply(WEB, meshed=True)
+    driver = capture(place)
+    ports = (names.INBOUND_PORT, names.OUTBOUND_PORT)
+    sockets = [inside(place.pod, lambda p=port: socket.create_server(("", p))) for port in ports]  # type: ignore[misc]
+    assert place.missing() == ""
+    sockets[1].close()
+    assert "Envoy does not listen on port 15001 (outbound)" in place.missing()
+    sockets[0].close()
+    driver.remove()
+    assert "the pod's table inet tandem lacks the chain" in place.missing()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (f"delete element inet tandem links4 {{ LINK . {POD} }}", "set links4"),
+        (f"delete element inet tandem ingress4 {{ {POD} }}", "map ingress4"),
+        ("delete element inet tandem hostport4 { tcp . 8080 }", "map hostport4"),
+        ("flush chain inet tandem source-check", "chain source-check"),
+        (f"flush chain inet tandem ps-{SET}", f"chain ps-{SET}"),
+        ("flush chain inet tandem hostport-prerouting", "chain hostport-prerouting"),
+        ("delete table inet tandem", "lacks the chain"),
+    ],
+)
+def test_each_kind_of_damage_to_the_nodes_table_is_named(place: Place, command: str, words: str) -> None:
+    place.apply(WEB)
+    nft(place.node, command.replace("LINK", place.link.host_ifname))
+    assert words in place.missing()
