@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import AsyncIterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from tandem.apiserver.store import Store
 from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
+from tandem.cluster.loadbalancers import parse_pool
 from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
@@ -39,11 +41,14 @@ from tandem.workloads.logs import has_log, read_logs
 class Server:
     """API server first, then control as its first client."""
 
-    def __init__(self, run_dir: RunDir, port: int, node_address: str, pods: PodNetwork) -> None:
+    def __init__(
+        self, run_dir: RunDir, port: int, node_address: str, *, pods: PodNetwork, balancers: IPv4Network | None
+    ) -> None:
         self._dir = run_dir
         self._port = port
         self._node_address = node_address
         self._pods = pods
+        self._balancers = balancers
         self._clock = SystemClock()
         self._control: Control | None = None
 
@@ -79,7 +84,8 @@ class Server:
         self._control = Control(client, server, authority, options=options, clock=self._clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
-            tasks.create_task(ClusterLoop(client, self._control.informer.world, pods=self._pods).run())
+            loop = ClusterLoop(client, self._control.informer.world, pods=self._pods, balancers=self._balancers)
+            tasks.create_task(loop.run())
 
     def _advise(self, raw: RawObject) -> list[str]:
         """Fields that have no effect under the process runtime, and what translation says of the object."""
@@ -107,9 +113,11 @@ def main() -> None:
     parser.add_argument("--node-address", default="", help="listen here too, for nodes in namespaces of their own")
     parser.add_argument("--pod-cidr", default=POD_NETWORK, help="the addresses of all pods")
     parser.add_argument("--node-prefix", type=int, default=NODE_PREFIX, help="length of a node's share of them")
+    parser.add_argument("--lb-pool", type=parse_pool, default=None, help="addresses for Services of type LoadBalancer")
     arguments = parser.parse_args()
     pods = PodNetwork(arguments.pod_cidr, arguments.node_prefix)
-    until_told(Server(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address, pods).run)
+    place = (RunDir(arguments.run_dir), arguments.api_port, arguments.node_address)
+    until_told(Server(*place, pods=pods, balancers=arguments.lb_pool).run)
 
 
 if __name__ == "__main__":

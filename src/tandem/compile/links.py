@@ -6,6 +6,7 @@ MAC addresses are digests, so each end knows the other's before either exists.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from typing import Final
 
 from tandem.base.digest import digest
@@ -63,8 +64,26 @@ def compile_node_net(view: NodeView) -> NodeNet:
     for node in view.nodes.values():
         if node.name != view.node.name and node.address:
             routes.extend(Route(prefix=cidr, via=node.address) for cidr in node.pod_cidrs if _is_v4(cidr))
-    addresses = {node_address(cidr) for cidr in own} | ({view.config.dns_address} if view.config.dns_address else set())
+    addresses = (
+        set(_announced(view))
+        | {node_address(cidr) for cidr in own}
+        | ({view.config.dns_address} if view.config.dns_address else set())
+    )
     return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
+
+
+def _announced(view: NodeView) -> Iterator[str]:
+    """Addresses of Services of type LoadBalancer that this node answers for: one node each, by digest.
+
+    Where externalTrafficPolicy is Local it is a node that has an endpoint.
+    """
+    for name, service in view.services.items():
+        candidates = {node.name for node in (*view.nodes.values(), view.node)}
+        if service.external_local and name in view.endpoints:
+            candidates = {e.node for e in view.endpoints[name].endpoints if e.node in candidates} or candidates
+        for address in service.balancer_ips:
+            if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
+                yield address
 
 
 def _is_v4(cidr: str) -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
 from typing import Any, Final, Protocol
 
 import structlog
@@ -19,6 +20,7 @@ from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
+from tandem.cluster.loadbalancers import assign_balancers
 from tandem.cluster.nodes import DEFAULT, PodNetwork, assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
 from tandem.cluster.writes import Create, Delete, Patch, Write
@@ -119,13 +121,16 @@ def _caught_up(shown: Object | None, write: _Written) -> bool:
     return int(shown.metadata.resource_version) >= write.version
 
 
-def control(world: World, *, seed: str, now: float, pods: PodNetwork = DEFAULT) -> tuple[Write, ...]:
+def control(
+    world: World, *, seed: str, now: float, pods: PodNetwork = DEFAULT, balancers: IPv4Network | None = None
+) -> tuple[Write, ...]:
     """Every controller's writes, in the order in which they should be made."""
     return (
         *assign_pod_cidrs(world, pods),
         *deploy(world, seed=seed, now=now),
         *schedule(world, now=now),
         *publish_endpoints(world),
+        *assign_balancers(world, balancers),
     )
 
 
@@ -133,11 +138,18 @@ class ClusterLoop:
     """Runs the controllers."""
 
     def __init__(
-        self, client: Writer, worlds: Cell[World], *, pods: PodNetwork = DEFAULT, clock: Clock | None = None
+        self,
+        client: Writer,
+        worlds: Cell[World],
+        *,
+        pods: PodNetwork = DEFAULT,
+        balancers: IPv4Network | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._client = client
         self._worlds = worlds
         self._pods = pods
+        self._balancers = balancers
         self._clock = clock or SystemClock()
         self._memory = Memory()
         self._slots = asyncio.Semaphore(_PARALLEL)
@@ -158,7 +170,8 @@ class ClusterLoop:
         """Write until nothing is left to do; False if the API refused something that is worth another try."""
         for _ in range(_ROUNDS):
             world = self._memory.over(self._worlds.value, self._clock.monotonic())
-            writes = control(world, seed=secrets.token_hex(8), now=self._clock.now(), pods=self._pods)
+            seed, now = secrets.token_hex(8), self._clock.now()
+            writes = control(world, seed=seed, now=now, pods=self._pods, balancers=self._balancers)
             if not writes:
                 return True
             if not await self._apply(writes, world):

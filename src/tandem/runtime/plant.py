@@ -35,13 +35,16 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"node-{i}" for i in range(1, count + 1))
 
 
-def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, pods: PodNetwork = DEFAULT) -> tuple[Task, ...]:
+def tasks(
+    run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, pods: PodNetwork = DEFAULT, lb_pool: str = ""
+) -> tuple[Task, ...]:
     """API server with control, then agent and runtime of each node."""
     places = tuple(seats)
     apart = any(seat.netns for seat in places)  # nodes in namespaces of their own reach the API over the underlay
     reach = ("--node-address", underlay.GATEWAY) if apart else ()
     shares = ("--pod-cidr", pods.cidr, "--node-prefix", str(pods.node_prefix))
-    control = ("--api-port", str(api_port), *reach, *shares)
+    pool = ("--lb-pool", lb_pool) if lb_pool else ()
+    control = ("--api-port", str(api_port), *reach, *shares, *pool)
     made = [Task(role="control", arguments=control, log=run_dir.control_log.name)]
     kubeconfig = run_dir.node_kubeconfig if apart else run_dir.kubeconfig
     for seat in places:

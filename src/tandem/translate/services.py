@@ -110,6 +110,7 @@ def _not_served(service: core.Service) -> Iterable[Problem]:
             spec.load_balancer_source_ranges,
             "sources are not limited by it; a NetworkPolicy limits them (the client's address is kept)",
         ),
+        "spec.loadBalancerClass": (spec.load_balancer_class, "an implementation of this class must give the address"),
         "spec.trafficDistribution": (spec.traffic_distribution, "every endpoint is as near as another"),
     }
     for path, (value, text) in found.items():

@@ -140,3 +140,9 @@ def test_objects_and_deployments_are_waited_for() -> None:
 def test_control_learns_how_the_pods_addresses_are_shared_out() -> None:
     control, *_ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, pods=PodNetwork("10.9.0.0/24", 29))
     assert control.arguments[-4:] == ("--pod-cidr", "10.9.0.0/24", "--node-prefix", "29")
+
+
+def test_the_pool_for_load_balancers_is_handed_to_control() -> None:
+    made = tasks(RunDir(Path("/run/tandem")), (), api_port=6443, lb_pool="192.0.2.0/28")
+    assert made[0].arguments[-2:] == ("--lb-pool", "192.0.2.0/28")
+    assert "--lb-pool" not in tasks(RunDir(Path("/run/tandem")), (), api_port=6443)[0].arguments

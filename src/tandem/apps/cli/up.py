@@ -14,6 +14,7 @@ import typer
 from tandem.apps.cli.output import check_format
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
+from tandem.cluster.loadbalancers import parse_pool
 from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
@@ -40,6 +41,9 @@ def up(
     node_prefix: Annotated[
         int, typer.Option("--node-prefix", help="Length of a node's share of --pod-cidr; 29 has room for 5 pods.")
     ] = NODE_PREFIX,
+    lb_pool: Annotated[
+        str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer; none unless told.")
+    ] = "",
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
 ) -> int:
     """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
@@ -53,12 +57,13 @@ def up(
     run_dir = RunDir.default()
     objects = _load(files or [])
     pods = _pod_network(pod_cidr, node_prefix)
+    _check_pool(lb_pool)
     _check(run_dir, api_port)
     say = _Teller(quiet=output == "json")
     _prepare(run_dir, say)
     try:
         seats = _seats(run_dir, nodes)
-        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, pods=pods))
+        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, pods=pods, lb_pool=lb_pool))
         spawn(run_dir)
         say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
         reasons = asyncio.run(_bring_up(run_dir, objects, nodes=nodes, deadline=started + wait, say=say))
@@ -120,6 +125,13 @@ def _check(run_dir: RunDir, api_port: int) -> None:
     try:
         plant.check_port(api_port)
     except plant.PortInUseError as err:
+        raise CommandError(str(err)) from err
+
+
+def _check_pool(lb_pool: str) -> None:
+    try:
+        parse_pool(lb_pool or "0.0.0.0/32")
+    except ValueError as err:
         raise CommandError(str(err)) from err
 
 

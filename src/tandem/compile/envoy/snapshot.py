@@ -60,7 +60,7 @@ def identities(endpoints: Endpoints) -> tuple[SpiffeId, ...]:
 
 
 def local_endpoints(view: NodeView, service: Service, members: Endpoints) -> Endpoints:
-    """For the policy internalTrafficPolicy Local the endpoints of this node; where a port has none, those that serve last."""
+    """With internalTrafficPolicy Local those of this node; where a port has none, those that serve last."""
     if not service.internal_local:
         return members
     here = [e for e in members.endpoints if e.node == view.node.name]
