@@ -173,8 +173,8 @@ class Podman:
         where = ("--root", "/tmp/podman", "--runroot", "/run/podman", "--storage-driver", "vfs")
         return self._lab.run("env", "CONTAINERS_CONF=/tmp/containers.conf", "podman", *where, *words, status=status)
 
-    def add(self, name: str) -> str:
-        options = ("-d", "--network", "tandem", "--cgroup-parent", f"/{CGROUP}", "--name", name)
+    def add(self, name: str, *more: str) -> str:
+        options = ("-d", "--network", "tandem", "--cgroup-parent", f"/{CGROUP}", "--name", name, *more)
         self._podman("run", *options, "--rootfs", ROOTFS, *SERVE)
         return self._address(name)
 

@@ -21,7 +21,7 @@ from tandem_cni.build import build
 
 from tandem.base.paths import NodeDir, RunDir
 from tandem.podnet.unmanaged import KEY, Unmanaged
-from tandem.runtime.cni_install import NETWORK
+from tandem.runtime.cni_install import CAPABILITIES, NETWORK
 
 BIN_DIR: Final = Path("/opt/cni/bin")
 CONF_DIR: Final = Path("/etc/cni/net.d")
@@ -152,6 +152,7 @@ def _text(record: _Record) -> str:
     plugin = {
         "type": PLUGIN,
         "socket": str(record.socket),
+        "capabilities": CAPABILITIES,
         KEY: record.places.unmanaged.value,
         "installed": {
             "executable": str(record.places.executable),

@@ -53,6 +53,7 @@ def test_old_runtimes_find_a_version_that_they_know_and_new_ones_the_newest(tmp_
     found = settings(where)
     assert (found["cniVersion"], found["cniVersions"]) == ("0.4.0", ["0.4.0", "1.0.0", "1.1.0"])
     (plugin,) = found["plugins"]
+    assert plugin["capabilities"]["portMappings"]
     assert (plugin["socket"], plugin["unmanaged"]) == (str(node(made).cni_socket), "closed")
 
 
