@@ -124,3 +124,23 @@ def test_what_makes_no_sense_leaves_nothing_behind() -> None:
         assert ground.journal.get((ContainerId("c1"), "eth0")) is None
 
     assert run(play).is_clean()
+
+
+def test_status_tells_of_a_node_that_is_degraded() -> None:
+    async def play(ground: Playground) -> None:
+        ground.node.troubles = ["Envoy is not running or not ready"]
+        assert await ground.code("STATUS") == 51
+        ground.node.troubles = []
+        assert await ground.verbs.run(request("STATUS")) is None
+
+    run(play)
+
+
+def test_check_names_what_the_node_lacks_beside_the_link() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        ground.node.in_force.clear()
+        ground.node.damage = ["map ingress4 lacks 10.244.0.2"]
+        assert await ground.code("CHECK", config=CONFIG | {"prevResult": result}) == 103
+
+    run(play)

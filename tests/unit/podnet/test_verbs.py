@@ -486,23 +486,3 @@ def test_adds_of_different_containers_run_side_by_side() -> None:
         assert len(set(ground.journal.taken())) == 2
 
     run(play)
-
-
-def test_status_tells_of_a_node_that_is_degraded() -> None:
-    async def play(ground: Playground) -> None:
-        ground.node.troubles = ["Envoy is not running or not ready"]
-        assert await ground.code("STATUS") == 51
-        ground.node.troubles = []
-        assert await ground.verbs.run(request("STATUS")) is None
-
-    run(play)
-
-
-def test_check_names_what_the_node_lacks_beside_the_link() -> None:
-    async def play(ground: Playground) -> None:
-        result = await ground.add()
-        ground.node.in_force.clear()
-        ground.node.damage = ["map ingress4 lacks 10.244.0.2"]
-        assert await ground.code("CHECK", config=CONFIG | {"prevResult": result}) == 103
-
-    run(play)
