@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def server(root: Path, port: int = 0) -> Server:
-    return Server(RunDir(root), port, "", PodNetwork())
+    return Server(RunDir(root), port, "", pods=PodNetwork(), balancers=None)
 
 
 def with_server(root: Path, scene: Callable[[RunDir, KubeClient], Awaitable[None]]) -> None:
