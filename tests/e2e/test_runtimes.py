@@ -142,7 +142,7 @@ def test_a_port_of_the_node_leads_into_a_container_of_podman_until_it_is_deleted
     assert world.run("curl", "-s", "-m", "5", "http://127.0.0.1:8099/").out == "hello\n"
     podman.delete(NAME)
     assert world.run("curl", "-s", "-m", "5", "http://127.0.0.1:8099/").status != 0
-    assert world.left_since(before) == []
+    until(lambda: world.left_since(before), lambda left: left == [])
 
 
 @pytest.fixture
