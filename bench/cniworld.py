@@ -173,7 +173,8 @@ class World:
         """Attach pods until `count` are there, and let them stay."""
         for pod in range(self._filled, count):
             make_netns(pod)
-            self._chain.add(pod)
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(self._chain.add, range(self._filled, count)))
         self._filled = count
         settle()
 
