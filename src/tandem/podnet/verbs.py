@@ -164,7 +164,7 @@ class Verbs:
             with step("journal"):
                 wanted = wishes(request, prefix=self._settings.pool.prefix)
                 await self._refuse_taken(wanted.port_mappings)
-                attachment, link = self._reserve(request, pod, wanted)
+                attachment, link = await self._reserve_one(request, pod, wanted)
             try:
                 attachment = await self._attach(attachment, link)
             except Exception:
@@ -205,6 +205,18 @@ class Verbs:
                 Code.TRY_AGAIN, f"{what} is not known to control, or not bound to node {self._settings.host.node}, yet"
             )
         return pod
+
+    async def _reserve_one(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
+        """Addresses that a DEL has given up are free, also while the rest of it is being taken away."""
+        try:
+            return self._reserve(request, pod, wanted)
+        except VerbError as error:
+            given_up = [a for a in self._journal.all() if a.phase is Phase.DELETING]
+            if error.code not in {Code.POOL_FULL, Code.ADDRESS_REFUSED} or not given_up:
+                raise
+            for other in given_up:
+                await self._is_gone(other)
+        return self._reserve(request, pod, wanted)
 
     def _reserve(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
         """An address, in the journal before anything is made."""

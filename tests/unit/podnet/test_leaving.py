@@ -67,6 +67,21 @@ def test_policy_and_proxy_go_before_the_links() -> None:
     play(book)
 
 
+def test_an_address_that_a_del_has_given_up_is_free_for_the_next_pod_of_a_full_pool() -> None:
+    async def book(ground: Playground, _: Leaving) -> None:
+        names = [f"c{i}" for i in range(5)]  # a /29 has room for five
+        for name in names:
+            ground.links.add_netns(f"/run/netns/{name}")
+            await ground.add(name, netns=f"/run/netns/{name}")
+        given_up = ground.journal.all()[0]
+        await ground.delete(given_up.container_id, netns=given_up.netns)
+        ground.links.add_netns("/run/netns/next")
+        await ground.add("next", netns="/run/netns/next")
+        assert {a.addresses for a in ground.journal.all() if a.container_id == "next"} == {given_up.addresses}
+
+    play(book, gather_seconds=60)
+
+
 def test_the_same_container_can_be_added_again_at_once() -> None:
     async def book(ground: Playground, _: Leaving) -> None:
         await ground.verbs.run(request("ADD"))
