@@ -16,7 +16,6 @@ import structlog
 
 from tandem.base.clock import Clock
 from tandem.base.problems import DriverError, Origin
-from tandem.compile.nft.origins import origins
 from tandem.ir.node import NodeView
 from tandem.observe.accesslog import Names, flows_of
 from tandem.observe.flow import Flow, Layer, Party, Verdict
@@ -137,5 +136,5 @@ class Facts:
         return whois.party(address) if whois is not None else Party(address=address)
 
     def _origins(self, prefix: str) -> tuple[Origin, ...]:
-        view = self._view()
-        return origins(view).get(prefix, ()) if view is not None else ()
+        whois = self._whois()
+        return whois.policies(prefix) if whois is not None else ()

@@ -7,6 +7,7 @@ from functools import cached_property
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.compile.nft.origins import origins
 from tandem.ir.fabric import MtlsMode
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.flow import Party
@@ -39,6 +40,14 @@ class Whois:
                 mode = modes.get(port, modes.get(0))
                 return mode.origin if mode is not None and mode.mode is MtlsMode.STRICT else None
         return None
+
+    def policies(self, prefix: str) -> tuple[Origin, ...]:
+        """The policies behind the log prefix of a drop."""
+        return self._policies.get(prefix, ())
+
+    @cached_property
+    def _policies(self) -> dict[str, tuple[Origin, ...]]:
+        return origins(self._view)
 
     @cached_property
     def _by_uid(self) -> dict[str, Party]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from meshbuild import PEER_AUTH, RULE, attached, endpoint, endpoints, identity, service, strict, view
+from tandem.base.ids import PolicySetId
 from tandem.ir.fabric import AppProtocol, Endpoint
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
+from tandem.ir.policy import PolicySet, Side
 from tandem.observe.flow import Party
 from tandem.runtime.whois import Whois
 
@@ -71,3 +73,11 @@ def test_a_refusal_leads_to_the_peerauthentication_of_that_port() -> None:
     assert whois().refused("uid-a", 8080) == PEER_AUTH
     assert whois().refused("uid-a", 80) is None
     assert whois().refused("uid-gone", 80) is None
+
+
+def test_the_policies_behind_a_drop_are_found_by_its_log_prefix() -> None:
+    policy = PolicySet(id=PolicySetId("p1"), side=Side.INGRESS, rules=(), isolated_by=(RULE,))
+    isolated = msgspec.structs.replace(A, pod=msgspec.structs.replace(A.pod, ingress=policy.id))
+    found = Whois(msgspec.structs.replace(view(isolated), sets={policy.id: policy}))
+    assert found.policies("ps-p1/ingress") == (RULE,)
+    assert found.policies("ps-unknown/ingress") == ()
