@@ -20,8 +20,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from tandem.base.problems import Origin
-from tandem.drivers.dns.port import DnsStatus
-from tandem.drivers.envoy.port import ProxyStatus
+from tandem.drivers.process.daemon import DaemonStatus
 from tandem.observe.flow import Flow, Http, Party
 from tandem.runtime.cni_status import CniStatus, Place, Served
 from tandem.views.explain import Explanation, Line, Way
@@ -69,10 +68,8 @@ MEANINGS: Final[dict[str, str]] = {
     "Origin.kind": "Kind of the object.",
     "Origin.path": "Field path inside the object, such as `spec.ingress[0]`.",
     "Origin.source": "`file:line`, where the object was applied from a file by `tandem`.",
-    "ProxyStatus.pid": "0: not running.",
-    "ProxyStatus.restarts": "Since the agent started.",
-    "DnsStatus.pid": "0: not running.",
-    "DnsStatus.restarts": "Since the agent started.",
+    "DaemonStatus.pid": "0: not running.",
+    "DaemonStatus.restarts": "Since the agent started.",
     "ObjectState.programmed": "In force on every node and proxy that it concerns.",
     "ObjectState.message": "Why not.",
 }
@@ -86,10 +83,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "ready": ("boolean", "Runtime, agent, Envoy and DNS server are up, and nothing was refused."),
         "agent": ("{connected, pid}", "The agent's connection to control, and its process."),
         "envoy": (
-            "ProxyStatus, and `acknowledged`",
+            "DaemonStatus, and `acknowledged`",
             "The node's Envoy; by type, how many resources it has in force and one version over all of theirs.",
         ),
-        "dns": ("DnsStatus", "The node's DNS server."),
+        "dns": ("DaemonStatus", "The node's DNS server."),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),
@@ -173,15 +170,7 @@ def _status() -> str:
         lines += [f"### {name}", "", "| field | type | meaning |", "|---|---|---|"]
         lines += [f"| `{key}` | {kind} | {meaning} |" for key, (kind, meaning) in keys.items()]
         lines.append("")
-    return (
-        "\n".join(lines)
-        + "\n"
-        + _struct(ProxyStatus)
-        + "\n"
-        + _struct(DnsStatus)
-        + "\n"
-        + _struct(ObjectState, "objects[]")
-    )
+    return "\n".join(lines) + "\n" + _struct(DaemonStatus) + "\n" + _struct(ObjectState, "objects[]")
 
 
 def _struct(struct: type, title: str = "") -> str:

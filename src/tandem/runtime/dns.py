@@ -35,7 +35,10 @@ class Server(Protocol):
     """What the loop needs of the process."""
 
     answers: Answers
-    started: Cell[int]
+
+    @property
+    def started(self) -> Cell[int]:
+        """Counts the processes that were started or adopted."""
 
     def want(self, settings: DnsSettings) -> None:
         """Run with these settings."""

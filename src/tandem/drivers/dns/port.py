@@ -1,8 +1,7 @@
-"""What the agent needs of its DNS server: records in force, and the life of the process."""
+"""What the agent needs of its DNS server: records in force."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from tandem.base.problems import DriverError
@@ -11,19 +10,6 @@ from tandem.drivers.dns.plan import Delta, Held
 
 class DnsError(DriverError):
     """The DNS server does not start, does not answer its control socket, or refuses; the text says which."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsStatus:
-    """For `tandem status`."""
-
-    pid: int = 0
-    """0: not running."""
-    version: str = ""
-    ready: bool = False
-    adopted: bool = False
-    """True if it was started by an earlier agent."""
-    restarts: int = 0
 
 
 class DnsDriver(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tandem.drivers.envoy.port import ProxyError, ProxyStatus
+from tandem.drivers.envoy.port import ProxyError
+from tandem.drivers.process.daemon import DaemonStatus
 
 
 class FakeProxy:
@@ -52,9 +53,9 @@ class FakeProxy:
         except TimeoutError:
             raise ProxyError(f"Envoy (not running) is not ready after {deadline:g} s") from None
 
-    async def status(self) -> ProxyStatus:
+    async def status(self) -> DaemonStatus:
         """As the real one tells."""
-        return ProxyStatus(
+        return DaemonStatus(
             pid=self._pid, version="fake" if self._pid else "", ready=bool(self._pid), restarts=self._restarts
         )
 

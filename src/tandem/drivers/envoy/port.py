@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from tandem.base.problems import DriverError
+from tandem.drivers.process.daemon import DaemonStatus
 
 
 class ProxyError(DriverError):
     """Envoy does not start or does not become ready; the text names its log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyStatus:
-    """For `tandem status`."""
-
-    pid: int = 0
-    """0: not running."""
-    version: str = ""
-    ready: bool = False
-    adopted: bool = False
-    """True if it was started by an earlier agent."""
-    restarts: int = 0
 
 
 class Proxy(Protocol):
@@ -37,7 +24,7 @@ class Proxy(Protocol):
     async def wait_ready(self, deadline: float) -> None:
         """Return when it has its first configuration; raises ProxyError after `deadline` seconds."""
 
-    async def status(self) -> ProxyStatus:
+    async def status(self) -> DaemonStatus:
         """How it is now."""
 
     async def stop(self, drain: float = 0.0) -> None:

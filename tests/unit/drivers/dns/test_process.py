@@ -23,7 +23,7 @@ def test_stopping_with_a_damaged_pid_file_removes_it(tmp_path: Path, text: str) 
 
 
 def test_a_missing_program_is_told_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tandem.drivers.dns.process.shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("tandem.drivers.process.daemon.shutil.which", lambda *_, **__: None)
     with pytest.raises(DnsError, match="apt-get install unbound"):
         run(Unbound(NodeDir(tmp_path)).start(compile_settings(SHOP)))
 

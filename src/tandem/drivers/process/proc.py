@@ -47,7 +47,9 @@ class Process:
     async def wait_for(self, seconds: float) -> bool:
         """True if it died within so many seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait(), seconds)
+            # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes with the result.
+            async with asyncio.timeout(seconds):
+                await self.wait()
         return not self.alive()
 
     async def end(self, grace: float) -> None:

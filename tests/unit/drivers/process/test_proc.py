@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tandem.drivers.envoy import proc
+from tandem.drivers.process import proc
 
 
 def test_a_process_that_ends_is_seen_by_its_waiter(tmp_path: Path) -> None:
