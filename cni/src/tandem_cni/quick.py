@@ -55,11 +55,31 @@ def exchange(path: bytes, data: bytes) -> bytes | OSError | None:
     return answer[4:]
 
 
-def run(sources: dict[str, str]) -> None:
-    """One execution; ends the process. `sources` are the courier's modules in the order of their imports."""
+def taken_over(how: str) -> tuple[bytes | None, bytes | OSError | None]:
+    """What quick.pl has read and heard: request and answer, on standard input; `how` empty: it read nothing."""
+    if not how:
+        return None, None
+    data = b"".join(iter(lambda: posix.read(0, 65536), b""))
+    end = 4 + int.from_bytes(data[:4], "big")
+    read, heard = data[4:end], data[end:]
+    if how == "told":
+        return read, heard
+    if how == "lost":
+        code = int(heard)
+        return read, OSError(code, posix.strerror(code)) if code else ConnectionError("the agent hung up")
+    return read, None
+
+
+def run(sources: dict[str, str], how: str | None = None) -> None:
+    """One execution; ends the process. `sources` are the courier's modules in the order of their imports.
+
+    `how` tells where quick.pl left off; None: it was not there.
+    """
     data, answer = None, None
     try:
-        if posix.environ.get(b"CNI_COMMAND") in VERBS:
+        if how is not None:
+            data, answer = taken_over(how)
+        elif posix.environ.get(b"CNI_COMMAND") in VERBS:
             data = b"".join(iter(lambda: posix.read(0, 65536), b""))
             asked = message(posix.environ, data)
             if asked is not None:
@@ -72,7 +92,7 @@ def run(sources: dict[str, str]) -> None:
             posix._exit(0)  # noqa: SLF001 - it has no other name
     except OSError:
         # Standard input or output: the long way meets it again, and tells it.
-        asked = None
+        pass
     import sys
 
     for name, source in sources.items():

@@ -135,6 +135,6 @@ def test_it_imports_nothing_heavy_and_nothing_foreign() -> None:
     assert not loaded & HEAVY
 
 
-def test_what_is_installed_stays_below_420_lines() -> None:
-    shipped = [p for p in Path("cni/src/tandem_cni").glob("*.py") if p.name != "build.py"]
-    assert sum(len(p.read_text().splitlines()) for p in shipped) < 420
+def test_what_is_installed_stays_below_510_lines() -> None:
+    shipped = [p for p in Path("cni/src/tandem_cni").glob("*.p[yl]") if p.name != "build.py"]
+    assert sum(len(p.read_text().splitlines()) for p in shipped) < 510

@@ -21,6 +21,13 @@ PYTHON = "/usr/bin/python3"
 Told = list[dict[str, object]]
 
 
+@pytest.fixture(params=["/usr/bin/perl", "/nonexistent/perl"], ids=["perl", "python"])
+def courier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Both quick ways: what holds for one holds for the other."""
+    build(tmp_path / "tandem-cni", PYTHON, request.param)
+    return tmp_path / "tandem-cni"
+
+
 def configured(**config: object) -> bytes:
     return json.dumps({**CONFIG, "socket": "/run/a.sock", **config}).encode()
 
@@ -63,10 +70,9 @@ def test_an_environment_that_needs_quoting_goes_the_long_way(value: bytes) -> No
     assert message({**BYTES, b"CNI_COMMAND": b"ADD", b"CNI_ARGS": value}, configured()) is None
 
 
-def test_without_a_verb_nothing_is_read(tmp_path: Path) -> None:
-    build(tmp_path / "tandem-cni", PYTHON)
+def test_without_a_verb_nothing_is_read(courier: Path) -> None:
     reader, writer = os.pipe()
-    done = subprocess.run([tmp_path / "tandem-cni"], env={}, stdin=reader, capture_output=True, check=False, timeout=60)
+    done = subprocess.run([courier], env={}, stdin=reader, capture_output=True, check=False, timeout=60)
     os.close(reader)
     os.close(writer)
     assert done.stderr.startswith(b"tandem-cni:")
@@ -108,44 +114,62 @@ def reply(text: bytes, pieces: int = 1) -> Callable[[socket.socket, dict[str, ob
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7])
-def test_a_result_is_passed_on_byte_by_byte(tmp_path: Path, pieces: int) -> None:
-    build(tmp_path / "tandem-cni", PYTHON)
+def test_a_result_is_passed_on_byte_by_byte(courier: Path, tmp_path: Path, pieces: int) -> None:
     large = {"cniVersion": "1.1.0", "text": "é" * 100_000}
     told = answering(tmp_path / "s", reply(json.dumps({"result": large}, separators=(",", ":")).encode(), pieces))
-    done = run(tmp_path / "tandem-cni", ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": str(tmp_path / "s")})
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": str(tmp_path / "s")})
     assert (done.status, done.answer, done.err) == (0, large, "")
     assert told[0]["unchecked"] is True
 
 
-def test_no_result_is_no_output(tmp_path: Path) -> None:
-    build(tmp_path / "tandem-cni", PYTHON)
+@pytest.mark.parametrize(
+    ("env", "data"),
+    [
+        ({"CNI_ARGS": "A=1;B=$x@y%"}, configured()),
+        ({"TRACEPARENT": "00-0-0-01"}, b'{ "name" : "tandem",\n "cniVersion":"1.1.0", "socket" \t:\n "/run/a.sock" }'),
+        ({"CNI_ARGS": 'A="1"'}, configured()),
+        ({"CNI_ARGS": "A=\u00e9"}, configured()),
+        ({"CNI_ARGS": "A=1\n"}, configured()),
+        ({}, configured(args={"socket": "x"})),
+        ({}, configured(socket="/run/\\a.sock")),
+    ],
+)
+def test_whatever_way_is_taken_the_agent_is_told_the_same(
+    courier: Path, tmp_path: Path, env: dict[str, str], data: bytes
+) -> None:
+    path = tmp_path / "s"
+    told = answering(path, reply(b'{"result":{"a":1}}'))
+    sent = data.replace(b"/run/a.sock", str(path).encode()).replace(b"/run/\\\\a.sock", str(path).encode())
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"} | env, sent.decode())
+    assert (done.status, done.answer) == (0, {"a": 1})
+    assert (told[0]["env"], told[0]["config"]) == (ENV | env, json.loads(sent))
+
+
+def test_no_result_is_no_output(courier: Path, tmp_path: Path) -> None:
     answering(tmp_path / "s", reply(b'{"result":null}'))
-    done = run(tmp_path / "tandem-cni", ENV | {"CNI_COMMAND": "DEL"}, CONFIG | {"socket": str(tmp_path / "s")})
+    done = run(courier, ENV | {"CNI_COMMAND": "DEL"}, CONFIG | {"socket": str(tmp_path / "s")})
     assert (done.status, done.out, done.err) == (0, "", "")
 
 
-def test_an_error_of_the_agent_is_told_and_not_asked_for_twice(tmp_path: Path) -> None:
-    build(tmp_path / "tandem-cni", PYTHON)
+def test_an_error_of_the_agent_is_told_and_not_asked_for_twice(courier: Path, tmp_path: Path) -> None:
     answering(tmp_path / "s", reply(b'{"error":{"code":101,"msg":"full","details":"d"}}'))
-    done = run(tmp_path / "tandem-cni", ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": str(tmp_path / "s")})
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": str(tmp_path / "s")})
     assert (done.status, done.answer) == (1, {"cniVersion": "1.1.0", "code": 101, "msg": "full", "details": "d"})
 
 
-def test_an_agent_that_hangs_up_is_try_again_and_not_asked_twice(tmp_path: Path) -> None:
-    build(tmp_path / "tandem-cni", PYTHON)
+def test_an_agent_that_hangs_up_is_try_again_and_not_asked_twice(courier: Path, tmp_path: Path) -> None:
     told = answering(tmp_path / "s", lambda *_: None)
-    done = run(tmp_path / "tandem-cni", ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": str(tmp_path / "s")})
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"}, CONFIG | {"socket": str(tmp_path / "s")})
     assert (done.status, done.code, len(told)) == (1, 11, 1)
     assert done.answer["details"].endswith("the agent hung up")
 
 
-def test_a_reader_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    build(tmp_path / "tandem-cni", PYTHON)
+def test_a_reader_that_is_gone_is_an_error(courier: Path, tmp_path: Path) -> None:
     answering(tmp_path / "s", reply(b'{"result":{}}'))
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [tmp_path / "tandem-cni"],
+        [courier],
         env=ENV | {"CNI_COMMAND": "ADD"},
         input=configured(socket=str(tmp_path / "s")),
         stdout=writer,
