@@ -8,16 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.store import Attachment, DuplicateError, Journal, MemoryJournal, Phase, SqliteJournal
+
+CLOCK = FixedClock(1000.0)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
     if request.param == "memory":
-        yield MemoryJournal()
+        yield MemoryJournal(CLOCK)
         return
-    journal = SqliteJournal(tmp_path / "j.db")
+    journal = SqliteJournal(tmp_path / "j.db", CLOCK)
     yield journal
     journal.close()
 
@@ -41,7 +44,7 @@ def test_what_was_added_is_found(journal: Journal) -> None:
     journal.add(attachment("a", "10.0.0.2"))
     assert journal.get((ContainerId("a"), "eth0")) == attachment("a", "10.0.0.2")
     assert set(journal.taken()) == {"10.0.0.2"}
-    assert journal.last() == "10.0.0.2"
+    assert journal.last() == {4: "10.0.0.2"}
 
 
 def test_an_unknown_key_is_none(journal: Journal) -> None:
@@ -85,7 +88,30 @@ def test_removal_frees_the_address_but_remembers_it_as_the_last(journal: Journal
     journal.remove((ContainerId("a"), "eth0"))
     assert journal.all() == ()
     assert set(journal.taken()) == set()
-    assert journal.last() == "10.0.0.2"
+    assert journal.last() == {4: "10.0.0.2"}
+
+
+def test_each_family_has_a_last_address_of_its_own(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2", "fd00::2"))
+    journal.add(attachment("b", "10.0.0.3"))
+    assert journal.last() == {4: "10.0.0.3", 6: "fd00::2"}
+
+
+def test_it_is_noted_when_addresses_that_were_on_the_network_are_given_up(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2", "fd00::2"))
+    journal.update(msgspec.structs.replace(attachment("a", "10.0.0.2", "fd00::2"), opened=True))
+    journal.add(attachment("b", "10.0.0.3"))
+    journal.remove((ContainerId("a"), "eth0"))
+    journal.remove((ContainerId("b"), "eth0"))
+    assert journal.released() == {"10.0.0.2": 1000.0, "fd00::2": 1000.0}
+
+
+def test_half_a_pair_of_addresses_that_is_taken_adds_nothing(journal: Journal) -> None:
+    journal.add(attachment("a", "10.0.0.2", "fd00::2"))
+    with pytest.raises(DuplicateError, match="fd00::2 belongs to container a"):
+        journal.add(attachment("b", "10.0.0.3", "fd00::2"))
+    assert set(journal.taken()) == {"10.0.0.2", "fd00::2"}
+    assert journal.last() == {4: "10.0.0.2", 6: "fd00::2"}
 
 
 def test_removing_nothing_is_fine(journal: Journal) -> None:

@@ -65,6 +65,9 @@ class AnyPod:
     async def degraded(self) -> tuple[str, ...]:
         return ()
 
+    def pool(self) -> Pool:
+        return Pool.of("10.244.0.0/24")
+
 
 class StallingLinks(KernelLinks):
     """The real driver, with stalls behind its steps."""
@@ -94,7 +97,6 @@ async def main(directory: Path, node_netns: str, step: str) -> None:
     net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
     await links.apply_node(net)
     settings = Settings(
-        pool=Pool("10.244.0.0/24"),
         host=HostSide(node="node-1", source="10.244.0.1", mtu=await links.default_mtu()),
         names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
     )

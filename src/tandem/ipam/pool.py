@@ -1,112 +1,191 @@
-"""Which address comes next: a prefix, the addresses taken and the one last given -> a free address. Pure.
+"""Which addresses come next: a node's blocks, what is in use of them and what was wished -> one per family. Pure.
 
 Next-fit: the search goes on after the address given last, so that an address is not reused while others still believe
-that it is the old pod's.
+that it is the old pod's; and one that was given up stays unused for the cool-down.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Final
 
-_V4 = 4
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from tandem.ipam.block import NAMES, Block, family_of, number_of, span, text_of
+
+Range = tuple[str, str]
+"""First and last address."""
 
 
 class PoolFullError(Exception):
-    """No address of the pool is free; the text says how large it is and what to do."""
+    """No address is free; the text says how large the blocks are and what to do."""
 
 
 class AddressRefusedError(Exception):
     """An address that was asked for cannot be given; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What has become of the addresses of this node so far."""
+
+    taken: AbstractSet[str] = frozenset()
+    released: Mapping[str, float] = field(default_factory=dict)
+    """When addresses were given up, on the monotonic clock."""
+    last: Mapping[int, str] = field(default_factory=dict)
+    """The address given last, by family."""
+    now: float = 0.0
+    cool_down: float = 0.0
+    """Seconds for which an address that was given up stays unused."""
+
+    def cools(self, address: str) -> float:
+        """Seconds until the address may be given again; 0: it may."""
+        since = self.released.get(address)
+        return 0.0 if since is None else max(0.0, since + self.cool_down - self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a pod asks for; the empty value asks for any address of each family."""
+
+    addresses: tuple[str, ...] = ()
+    """At most one per family."""
+    ranges: tuple[tuple[Range, ...], ...] = ()
+    """Sets of ranges, each of one family and giving one address."""
+
+
+ANY: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """A node's pod prefix. Not given out: the network address, the first (the node's own), and IPv4 broadcast."""
+    """The addresses of one node. A pod gets one of each of `families`, or none at all."""
 
-    prefix: str
+    blocks: tuple[Block, ...]
+    """In the order in which they are used up; borrowed addresses are blocks of one."""
+    families: tuple[int, ...]
+    closed: frozenset[str] = frozenset()
+    """Prefixes of blocks out of which nothing new is given."""
+    withheld: frozenset[str] = frozenset()
+    """Addresses that this node must not give: they are lent to others."""
+    reserved: tuple[str, ...] = ()
+    """Prefixes whose addresses are given only to those who ask for one of them."""
 
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(
-                f"pod prefix {self.prefix}: no room for a pod; use /{29 if self.is_v4 else 120} or shorter"
-            )
+    @classmethod
+    def of(cls, *prefixes: str) -> Pool:
+        """The pool of these blocks, with the families that occur in them."""
+        blocks = tuple(Block(prefix) for prefix in prefixes)
+        return cls(blocks=blocks, families=tuple(sorted({b.family for b in blocks})))
 
-    @property
-    def is_v4(self) -> bool:
-        """True for IPv4."""
-        return ipaddress.ip_network(self.prefix).version == _V4
+    def give(self, wanted: Wanted, use: Use) -> tuple[str, ...]:
+        """One address per family, IPv4 first; raises PoolFullError or AddressRefusedError, and then none is given."""
+        asked = {family_of(address): address for address in wanted.addresses}
+        ranges = {family_of(ones[0][0]): ones for ones in wanted.ranges if ones}
+        for family in (*asked, *ranges):
+            if family not in self.families:
+                raise AddressRefusedError(f"this node has no {NAMES[family]} addresses to give")
+        return tuple(
+            self._claim(asked[family], use) if family in asked else self._next(family, ranges.get(family, ()), use)
+            for family in self.families
+        )
 
-    @property
-    def gateway(self) -> str:
-        """The first address, which is the node's own."""
-        return str(ipaddress.ip_network(self.prefix)[1])
+    def free(self, family: int, use: Use) -> int:
+        """How many addresses of a family could be given now without being asked for by name."""
+        return sum(1 for _ in self.candidates(family, use))
 
-    @property
-    def size(self) -> int:
-        """How many pods the prefix has room for."""
-        return max(0, ipaddress.ip_network(self.prefix).num_addresses - (3 if self.is_v4 else 2))
+    def candidates(self, family: int, use: Use) -> Iterator[str]:
+        """The addresses that would be given, in the order of the blocks."""
+        for block in self._open(family):
+            for number in range(block.low, block.high + 1):
+                address = text_of(family, number)
+                if self._is_free(address, use) and not self._reservation(family, number):
+                    yield address
 
-    def claim(self, address: str, taken: AbstractSet[str]) -> str:
-        """This very address; raises AddressRefusedError with the reason."""
-        network = ipaddress.ip_network(self.prefix)
-        parsed = ipaddress.ip_address(address)
-        if parsed not in network:
-            raise AddressRefusedError(f"address {address} is outside {self.prefix}, this node's pod prefix")
-        if not self._is_given_out(parsed):
+    def _open(self, family: int) -> tuple[Block, ...]:
+        return tuple(b for b in self.blocks if b.family == family and b.prefix not in self.closed)
+
+    def _claim(self, address: str, use: Use) -> str:
+        block = next((b for b in self.blocks if address in b), None)
+        if block is None:
+            names = ", ".join(b.prefix for b in self.blocks)
+            raise AddressRefusedError(f"address {address} is outside {names}, this node's pod prefixes")
+        if not block.low <= number_of(address) <= block.high:
             raise AddressRefusedError(f"address {address} is reserved: the network's, the node's own or broadcast")
-        if str(parsed) in taken:
+        if block.prefix in self.closed:
+            raise AddressRefusedError(f"address {address} is in {block.prefix}, out of which nothing new is given")
+        if address in use.taken:
             raise AddressRefusedError(f"address {address} is taken by another pod of this node")
-        return str(parsed)
+        if address in self.withheld:
+            raise AddressRefusedError(f"address {address} is lent to another node")
+        if seconds := use.cools(address):
+            raise AddressRefusedError(f"address {address} was given up and cools down for {ceil(seconds)} s more")
+        return address
 
-    def next_of(self, ranges: Iterable[tuple[str, str]], taken: AbstractSet[str], *, last: str = "") -> str:
-        """The first free address after `last` that lies in one of the ranges (first and last); raises PoolFullError."""
-        after, before = [], []
-        wanted = tuple(ranges)
-        for low, high in wanted:
-            first, end = ipaddress.ip_address(low), ipaddress.ip_address(high)
-            found = _first_free(self, first, end, taken=taken)
-            before += [found] if found else []
-            if last and int(first) <= int(ipaddress.ip_address(last)) < int(end):
-                found = _first_free(self, ipaddress.ip_address(last) + 1, end, taken=taken)
-                after += [found] if found else []
-        if not after and not before:
-            names = ", ".join(f"{low} to {high}" for low, high in wanted)
-            raise PoolFullError(f"no address is free in the ranges asked for: {names}")
-        return (after or before)[0]
+    def _next(self, family: int, ranges: tuple[Range, ...], use: Use) -> str:
+        blocks = self._open(family)
+        last = use.last.get(family, "")
+        cursor = number_of(last) if last else -1
+        parts = tuple(_parts(blocks, ranges))
+        # The block that gave the last address goes on behind it; then the others, and its beginning.
+        begun = next((i for i, (low, high) in enumerate(parts) if low <= cursor <= high), None)
+        if begun is not None:
+            low, high = parts[begun]
+            parts = ((cursor + 1, high), *parts[begun + 1 :], *parts[:begun], (low, cursor))
+        for low, high in parts:
+            found = self._first_free(family, low, high, use)
+            if found:
+                return found
+        raise PoolFullError(self._full(family, blocks, ranges, use))
 
-    def _is_given_out(self, address: _Address) -> bool:
-        """Neither the network address, the node's own, nor broadcast."""
-        network = ipaddress.ip_network(self.prefix)
-        return int(network[2]) <= int(address) < int(network[2]) + self.size
-
-    def next(self, taken: AbstractSet[str], *, last: str = "") -> str:
-        """The first free address after `last`, round the prefix; raises PoolFullError."""
-        network = ipaddress.ip_network(self.prefix)
-        first = int(network[2])
-        start = 0
-        if last and ipaddress.ip_address(last) in network:
-            start = int(ipaddress.ip_address(last)) - first + 1
-        for step in range(min(self.size, len(taken) + 1)):
-            address = str(network[2 + (start + step) % self.size])
-            if address not in taken:
+    def _first_free(self, family: int, low: int, high: int, use: Use) -> str:
+        number = low
+        while number <= high:
+            end = self._reservation(family, number)
+            if end:
+                number = end + 1
+                continue
+            address = text_of(family, number)
+            if self._is_free(address, use):
                 return address
-        raise PoolFullError(
-            f"address pool {self.prefix} is full: all {self.size} addresses are in use; "
+            number += 1
+        return ""
+
+    def _is_free(self, address: str, use: Use) -> bool:
+        return address not in use.taken and address not in self.withheld and not use.cools(address)
+
+    def _reservation(self, family: int, number: int) -> int:
+        """The last number of the reservation that it lies in; 0 if it lies in none."""
+        for prefix in self.reserved:
+            version, first, last = span(prefix)
+            if version == family and first <= number <= last:
+                return last
+        return 0
+
+    def _full(self, family: int, blocks: tuple[Block, ...], ranges: tuple[Range, ...], use: Use) -> str:
+        cooling = [s for a in use.released if family_of(a) == family and a not in use.taken and (s := use.cools(a))]
+        wait = f"; {len(cooling)} cool down, the next is free in {ceil(min(cooling))} s" if cooling else ""
+        if ranges:
+            names = ", ".join(f"{low} to {high}" for low, high in ranges)
+            return f"no address is free in the ranges asked for: {names}{wait}"
+        if not blocks:
+            return f"this node has no block of {NAMES[family]} addresses: the pools of the cluster are used up"
+        names = ", ".join(b.prefix for b in blocks)
+        size = sum(b.size for b in blocks)
+        return (
+            f"address pool {names} is full: all {size} addresses are in use{wait}; "
             f"delete pods of this node or give it a larger pod prefix"
         )
 
 
-def _first_free(pool: Pool, first: _Address, last: _Address, *, taken: AbstractSet[str]) -> str:
-    """Looks at no more addresses than are taken or reserved, and one; empty if none is free."""
-    network = ipaddress.ip_network(pool.prefix)
-    low = max(int(first), int(network[2]))
-    high = min(int(last), int(network[2]) + pool.size - 1)
-    for number in range(low, min(high, low + len(taken)) + 1):
-        address = str(network[number - int(network[0])])
-        if address not in taken:
-            return address
-    return ""
+def _parts(blocks: Iterable[Block], ranges: tuple[Range, ...]) -> Iterator[tuple[int, int]]:
+    """What is searched, first and last number each: the blocks, or what lies in them of the ranges in their order."""
+    if not ranges:
+        yield from ((block.low, block.high) for block in blocks)
+        return
+    held = tuple(blocks)
+    for first, last in ranges:
+        for block in held:
+            low, high = max(number_of(first), block.low), min(number_of(last), block.high)
+            if low <= high:
+                yield low, high

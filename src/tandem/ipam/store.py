@@ -7,7 +7,7 @@ is in the journal. `SqliteJournal` keeps it in a file (WAL), `MemoryJournal` in 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from enum import Enum
@@ -16,8 +16,10 @@ from typing import Final, Protocol
 
 import msgspec
 
+from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
+from tandem.ipam.block import family_of
 from tandem.ir.node import PortMapping
 from tandem.state.links import UNSHAPED, Shaping
 
@@ -42,6 +44,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     pod_name: str
     addresses: tuple[str, ...]
+    """One per family, IPv4 first."""
     mac: str
     host_ifname: str
     mtu: int
@@ -50,6 +53,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     pin: str = ""
     """Our own path of it, once pinned."""
     phase: Phase = Phase.ADDING
+    opened: bool = False
+    """Its addresses were on the network: once given up, they cool down."""
     port_mappings: tuple[PortMapping, ...] = ()
     shaping: Shaping = UNSHAPED
     closed_by: str = ""
@@ -77,8 +82,11 @@ class Journal(Protocol):
     def taken(self) -> AbstractSet[str]:
         """The addresses of all attachments."""
 
-    def last(self) -> str:
-        """The address given last, also if it is free again; empty at first."""
+    def last(self) -> Mapping[int, str]:
+        """The address given last of each family, also if it is free again."""
+
+    def released(self) -> Mapping[str, float]:
+        """When addresses that are free again, or were once, were given up: on the monotonic clock."""
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one; raises DuplicateError."""
@@ -87,19 +95,18 @@ class Journal(Protocol):
         """Replace the one with the same key and the same addresses; raises KeyError if there is none."""
 
     def remove(self, key: Key) -> None:
-        """Forget one, which frees its addresses; fine if there is none."""
+        """Forget one, which frees its addresses, and note the time if they were in use; fine if there is none."""
 
 
 class MemoryJournal:
     """Journal in memory, with the same refusals; `SqliteJournal` is this plus a file."""
 
-    def __init__(self, attachments: Iterable[Attachment] = (), *, last: str = "") -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._attachments: dict[Key, Attachment] = {}
         self._owners: dict[str, Key] = {}
-        self._last = ""
-        for attachment in attachments:
-            self.add(attachment)
-        self._last = last
+        self._last: dict[int, str] = {}
+        self._released: dict[str, float] = {}
 
     def get(self, key: Key) -> Attachment | None:
         """One attachment."""
@@ -113,9 +120,18 @@ class MemoryJournal:
         """The addresses of all attachments."""
         return self._owners.keys()
 
-    def last(self) -> str:
-        """The address given last."""
+    def last(self) -> Mapping[int, str]:
+        """The address given last of each family."""
         return self._last
+
+    def released(self) -> Mapping[str, float]:
+        """When addresses were given up."""
+        return self._released
+
+    def restore(self, *, last: Mapping[int, str], released: Mapping[str, float]) -> None:
+        """What was known before a restart."""
+        self._last.update(last)
+        self._released.update(released)
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one."""
@@ -126,7 +142,7 @@ class MemoryJournal:
                 raise DuplicateError(f"address {address} belongs to container {self._owners[address][0]}")
         self._attachments[attachment.key] = attachment
         self._owners.update(dict.fromkeys(attachment.addresses, attachment.key))
-        self._last = attachment.addresses[-1] if attachment.addresses else self._last
+        self._last.update({family_of(address): address for address in attachment.addresses})
 
     def update(self, attachment: Attachment) -> None:
         """Replace the one with the same key and addresses."""
@@ -138,8 +154,12 @@ class MemoryJournal:
     def remove(self, key: Key) -> None:
         """Forget one."""
         attachment = self._attachments.pop(key, None)
-        for address in attachment.addresses if attachment else ():
+        if attachment is None:
+            return
+        for address in attachment.addresses:
             del self._owners[address]
+        if attachment.opened:
+            self._released.update(dict.fromkeys(attachment.addresses, self._clock.monotonic()))
 
 
 SCHEMA: Final = """
@@ -148,8 +168,12 @@ create table if not exists attachments (
 create table if not exists addresses (
     address text primary key, container_id text not null, ifname text not null,
     foreign key (container_id, ifname) references attachments on delete cascade);
-create table if not exists cursor (id integer primary key check (id = 1), address text not null);
+create table if not exists cursors (family integer primary key, address text not null);
+create table if not exists released (address text primary key, boot text not null, monotonic real not null);
 """
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+REMEMBERED: Final = 3600.0
+"""Seconds for which it is remembered when an address was given up: longer than any cool-down."""
 _ENCODE: Final = msgspec.json.encode
 _DECODER: Final = msgspec.json.Decoder(Attachment)
 
@@ -157,7 +181,9 @@ _DECODER: Final = msgspec.json.Decoder(Attachment)
 class SqliteJournal:
     """Journal in a file: one transaction per change, read back at start, mirrored in memory for reading."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._boot = BOOT_ID.read_text().strip()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         try:
@@ -187,9 +213,13 @@ class SqliteJournal:
         """The addresses of all attachments."""
         return self._mirror.taken()
 
-    def last(self) -> str:
-        """The address given last."""
+    def last(self) -> Mapping[int, str]:
+        """The address given last of each family."""
         return self._mirror.last()
+
+    def released(self) -> Mapping[str, float]:
+        """When addresses were given up."""
+        return self._mirror.released()
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one."""
@@ -216,8 +246,15 @@ class SqliteJournal:
 
     def remove(self, key: Key) -> None:
         """Forget one."""
+        attachment = self._mirror.get(key)
+        gone = attachment.addresses if attachment is not None and attachment.opened else ()
         try:
-            self._db.execute("delete from attachments where container_id = ? and ifname = ?", key)
+            with self._db:
+                self._db.execute("begin immediate")
+                self._db.execute("delete from attachments where container_id = ? and ifname = ?", key)
+                for address in gone:
+                    row = (address, self._boot, self._clock.monotonic())
+                    self._db.execute("insert or replace into released values (?, ?, ?)", row)
         except sqlite3.Error as error:
             raise DriverError(f"journal {self._path}: {error}") from error
         self._mirror.remove(key)
@@ -228,12 +265,25 @@ class SqliteJournal:
             self._db.execute("insert into attachments values (?, ?, ?)", (*attachment.key, _ENCODE(attachment)))
             for address in attachment.addresses:
                 self._db.execute("insert into addresses values (?, ?, ?)", (address, *attachment.key))
-                self._db.execute("insert or replace into cursor values (1, ?)", (address,))
+                self._db.execute("insert or replace into cursors values (?, ?)", (family_of(address), address))
 
     def _load(self) -> MemoryJournal:
-        records = self._db.execute("select record from attachments").fetchall()
-        row = self._db.execute("select address from cursor").fetchone()
-        return MemoryJournal((_DECODER.decode(record) for (record,) in records), last=row[0] if row else "")
+        mirror = MemoryJournal(self._clock)
+        for (record,) in self._db.execute("select record from attachments").fetchall():
+            mirror.add(_DECODER.decode(record))
+        last = dict(self._db.execute("select family, address from cursors").fetchall())
+        mirror.restore(last=last, released=self._load_released())
+        return mirror
+
+    def _load_released(self) -> dict[str, float]:
+        """The wall clock is not asked: within one boot the monotonic clock goes on, and after another all begins anew.
+
+        After a reboot peers may still believe in the old pods, so every address cools down from now on.
+        """
+        now = self._clock.monotonic()
+        self._db.execute("update released set boot = ?, monotonic = ? where boot <> ?", (self._boot, now, self._boot))
+        self._db.execute("delete from released where monotonic < ?", (now - REMEMBERED,))
+        return dict(self._db.execute("select address, monotonic from released").fetchall())
 
 
 def read_attachments(path: Path) -> tuple[Attachment, ...]:

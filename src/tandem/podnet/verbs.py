@@ -16,15 +16,17 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
-from tandem.ipam.pool import AddressRefusedError, Pool, PoolFullError
+from tandem.ipam.pool import Pool
 from tandem.ipam.store import Attachment, Journal, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
+from tandem.podnet.addresses import COOL_DOWN, Addresses
 from tandem.podnet.leaving import Leaving
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
@@ -56,13 +58,17 @@ class Node(Protocol):
     async def degraded(self) -> tuple[str, ...]:
         """What keeps this node from serving new pods, and those that it has, as it should."""
 
+    def pool(self) -> Pool:
+        """The addresses that this node may give at this moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aside:
-    """What goes on beside the verbs: DELs that wait, and where spans are written."""
+    """What goes on beside the verbs: DELs that wait, where spans are written, and the time."""
 
     spool: Spool | None = None
     emit: Emit = field(default=lambda _: None)
+    clock: Clock = field(default_factory=SystemClock)
 
 
 ALONE: Final = Aside()
@@ -72,9 +78,10 @@ ALONE: Final = Aside()
 class Settings:
     """What control and kernel say of this node, and no verb changes."""
 
-    pool: Pool
     host: HostSide
     names: Names
+    cool_down: float = COOL_DOWN
+    """Seconds for which an address that was given up is not given again."""
 
 
 class Verbs:
@@ -91,6 +98,7 @@ class Verbs:
         self._node = node
         self._settings = settings
         self._aside = aside
+        self._addresses = Addresses(journal, node.pool, aside.clock, cool_down=settings.cool_down)
         self._busy: dict[ContainerId, tuple[asyncio.Lock, int]] = {}
 
     async def run(self, request: Request) -> dict[str, Any] | None:
@@ -162,7 +170,7 @@ class Verbs:
             await self._make_way(request)
             pod = await self._pod(request)
             with step("journal"):
-                wanted = wishes(request, prefix=self._settings.pool.prefix)
+                wanted = wishes(request, pool=self._node.pool())
                 await self._refuse_taken(wanted.port_mappings)
                 attachment, link = await self._reserve_one(request, pod, wanted)
             try:
@@ -222,7 +230,7 @@ class Verbs:
         """An address, in the journal before anything is made."""
         options = LinkOptions(mac=wanted.mac, shaping=wanted.shaping, from_loopback=bool(wanted.port_mappings))
         host = self._settings.host
-        link = compile_pod_link(*request.key, addresses=(self._address(wanted),), host=host, options=options)
+        link = compile_pod_link(*request.key, addresses=self._addresses.give(wanted.wanted), host=host, options=options)
         attachment = Attachment(
             container_id=request.container_id,
             ifname=request.ifname,
@@ -240,17 +248,6 @@ class Verbs:
         )
         self._journal.add(attachment)
         return attachment, link
-
-    def _address(self, wanted: Wishes) -> str:
-        pool, taken, last = self._settings.pool, self._journal.taken(), self._journal.last()
-        try:
-            if wanted.addresses:
-                return pool.claim(wanted.addresses[0], taken)
-            return pool.next_of(wanted.ranges, taken, last=last) if wanted.ranges else pool.next(taken, last=last)
-        except AddressRefusedError as error:
-            raise VerbError(Code.ADDRESS_REFUSED, str(error)) from None
-        except PoolFullError as error:
-            raise VerbError(Code.POOL_FULL, str(error)) from None
 
     async def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
         """Two pods on one port of the node: the second is refused, not served by chance."""
@@ -284,7 +281,7 @@ class Verbs:
         await self._node.attached(attachment)
         with step("open"):
             await self._links.open(link, pin)
-        attachment = msgspec.structs.replace(attachment, phase=Phase.READY)
+        attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)
         self._journal.update(attachment)
         return attachment
 
@@ -366,9 +363,9 @@ class Verbs:
             what = "ADD would fail, and pods of this node are not served as they should be"
             raise VerbError(Code.DEGRADED, f"{what}: {degraded[0]}", "; ".join(degraded))
         try:
-            self._settings.pool.next(self._journal.taken(), last=self._journal.last())
-        except PoolFullError as error:
-            raise VerbError(Code.NOT_AVAILABLE, str(error)) from None
+            self._addresses.give()
+        except VerbError as error:
+            raise VerbError(Code.NOT_AVAILABLE, error.msg) from None
 
     def _link_of(self, attachment: Attachment) -> PodLink:
         """The link as ADD made it, whatever the node's settings have become since."""

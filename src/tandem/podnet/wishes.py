@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tandem.ipam.block import NAMES, family_of
+from tandem.ipam.pool import ANY, Pool, Range, Wanted
 from tandem.ir.node import PortMapping
 from tandem.podnet.request import Code, Request, VerbError, arguments
 from tandem.state.links import UNSHAPED, Shaping
@@ -39,8 +41,6 @@ class Dns:
 
 
 AS_OURS: Final = Dns()
-Range = tuple[str, str]
-"""First and last address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +49,13 @@ class Wishes:
 
     port_mappings: tuple[PortMapping, ...] = ()
     shaping: Shaping = UNSHAPED
-    addresses: tuple[str, ...] = ()
-    ranges: tuple[Range, ...] = ()
+    wanted: Wanted = ANY
     mac: str = ""
     dns: Dns = AS_OURS
 
 
-def wishes(request: Request, *, prefix: str) -> Wishes:
-    """Everything that one ADD asks for. `prefix` is the node's own pod prefix."""
+def wishes(request: Request, *, pool: Pool) -> Wishes:
+    """Everything that one ADD asks for. `pool` is what the node may give."""
     source = _Sources(request)
     for name, reason in REFUSED.items():
         path, value = source.find(name)
@@ -65,8 +64,10 @@ def wishes(request: Request, *, prefix: str) -> Wishes:
     return Wishes(
         port_mappings=_port_mappings(*source.find("portMappings")),
         shaping=_shaping(*source.find("bandwidth")),
-        addresses=_addresses(*source.find("ips", argument="IP")),
-        ranges=_ranges(*source.find("ipRanges"), prefix=prefix),
+        wanted=Wanted(
+            addresses=_addresses(*source.find("ips", argument="IP")),
+            ranges=_ranges(*source.find("ipRanges"), pool=pool),
+        ),
         mac=_mac(*source.find("mac", argument="MAC")),
         dns=_dns(*source.find("dns")),
     )
@@ -174,25 +175,35 @@ def _addresses(path: str, value: Any) -> tuple[str, ...]:
         if slash and not bits.isdigit():
             raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, with or without a prefix length, not {text!r}")
         found.append(_address(path, bare))
-    if len(found) > 1:
-        what = f"{path}: {', '.join(found)}"
-        raise VerbError(Code.UNSUPPORTED, f"{what}: a pod has one address; ask for one")
+    _one_per_family(path, found)
     return tuple(found)
 
 
-def _ranges(path: str, value: Any, *, prefix: str) -> tuple[Range, ...]:
-    """Sets of ranges, each set giving one address; ours is one set within the node's prefix."""
-    sets = _list(path, value)
-    if len(sets) > 1:
-        raise VerbError(Code.UNSUPPORTED, f"{path}: {len(sets)} sets of ranges: a pod has one address; ask for one set")
-    return tuple(
-        _range(f"{path}[0][{index}]", _object(f"{path}[0][{index}]", item), prefix)
-        for index, item in enumerate(_list(f"{path}[0]", sets[0]) if sets else ())
+def _one_per_family(path: str, addresses: list[str]) -> None:
+    families = [family_of(address) for address in addresses]
+    for family in families:
+        if families.count(family) > 1:
+            what = f"{path}: {', '.join(addresses)}"
+            raise VerbError(Code.UNSUPPORTED, f"{what}: a pod has one {NAMES[family]} address; ask for one")
+
+
+def _ranges(path: str, value: Any, *, pool: Pool) -> tuple[tuple[Range, ...], ...]:
+    """Sets of ranges, each set giving one address; ours are within the node's blocks, one set per family."""
+    sets = tuple(
+        tuple(
+            _range(f"{path}[{number}][{index}]", _object(f"{path}[{number}][{index}]", item), pool)
+            for index, item in enumerate(_list(f"{path}[{number}]", ranges))
+        )
+        for number, ranges in enumerate(_list(path, value))
     )
+    for number, ranges in enumerate(sets):
+        if len({family_of(low) for low, _ in ranges}) > 1:
+            raise VerbError(Code.BAD_CONFIG, f"{path}[{number}]: the ranges of a set are of one family")
+    _one_per_family(path, [ranges[0][0] for ranges in sets if ranges])
+    return tuple(ranges for ranges in sets if ranges)
 
 
-def _range(at: str, entry: Mapping[str, Any], prefix: str) -> Range:
-    own = ipaddress.ip_network(prefix)
+def _range(at: str, entry: Mapping[str, Any], pool: Pool) -> Range:
     try:
         network = ipaddress.ip_network(entry.get("subnet"))  # type: ignore[arg-type]
     except ValueError as error:
@@ -200,8 +211,9 @@ def _range(at: str, entry: Mapping[str, Any], prefix: str) -> Range:
     first = _address(f"{at}.rangeStart", entry["rangeStart"]) if entry.get("rangeStart") else str(network[0])
     last = _address(f"{at}.rangeEnd", entry["rangeEnd"]) if entry.get("rangeEnd") else str(network[-1])
     low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
-    if network.version != own.version or network[0] not in own or network[-1] not in own:
-        what = f"{at}.subnet: {str(network)!r} is not within {prefix}, this node's pod prefix"
+    if not any(str(network[0]) in block and str(network[-1]) in block for block in pool.blocks):
+        prefixes = ", ".join(block.prefix for block in pool.blocks)
+        what = f"{at}.subnet: {str(network)!r} is not within {prefixes}, this node's pod prefixes"
         raise VerbError(Code.UNSUPPORTED, f"{what}: the ranges of a cluster are given by `tandem up --pod-cidr`")
     if low not in network or high not in network or int(low) > int(high):
         raise VerbError(Code.BAD_CONFIG, f"{at}: {first} to {last} is no range within {network}")

@@ -120,7 +120,7 @@ class Agent:
         cidr = view.node.pod_cidrs[0]
         host = HostSide(node=self._node, source=node_address(cidr), mtu=await self._links.default_mtu())
         names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
-        settings = Settings(pool=Pool(cidr), host=host, names=names_of)
+        settings = Settings(host=host, names=names_of)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
         verbs = Verbs(self._journal, self._links, node=self, settings=settings, aside=aside)
         verbs.leaving = Leaving(self._journal, self._links, self)
@@ -151,6 +151,11 @@ class Agent:
             if asyncio.get_running_loop().time() >= deadline:
                 return None
             await asyncio.sleep(0.005)
+
+    def pool(self) -> Pool:
+        """The addresses that control gave this node."""
+        node = self._slice.node
+        return Pool.of(*(node.pod_cidrs if node is not None else ()))
 
     async def attached(self, attachment: Attachment) -> None:
         """Return when policy and listeners of this pod are in force; raises DriverError."""

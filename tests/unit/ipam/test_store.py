@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
 from tandem.ipam.store import Attachment, DuplicateError, Phase, SqliteJournal, read_attachments
@@ -16,6 +18,7 @@ from tandem.ipam.store import Attachment, DuplicateError, Phase, SqliteJournal, 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.store import Attachment, SqliteJournal
 journal = SqliteJournal(Path(sys.argv[1]))
@@ -49,7 +52,7 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     again = SqliteJournal(tmp_path / "j.db")
     assert again.all() == (attachment("a", "10.0.0.2"),)
     assert set(again.taken()) == {"10.0.0.2"}
-    assert again.last() == "10.0.0.3"
+    assert again.last() == {4: "10.0.0.3"}
     again.close()
 
 
@@ -86,13 +89,45 @@ def test_a_refused_write_leaves_file_and_memory_alone(tmp_path: Path) -> None:
 def test_a_write_that_the_file_refuses_is_not_in_memory_either(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "j.db")
     other = sqlite3.connect(tmp_path / "j.db")
-    other.execute("drop table cursor")
+    other.execute("drop table cursors")
     other.close()
     with pytest.raises(DriverError, match="no such table"):
         journal.add(attachment("a", "10.0.0.2"))
     assert journal.all() == ()
     assert set(journal.taken()) == set()
     journal.close()
+
+
+def given_up(path: Path, *, at: float) -> None:
+    journal = SqliteJournal(path, FixedClock(at))
+    journal.add(msgspec.structs.replace(attachment("a", "10.0.0.2"), opened=True))
+    journal.remove((ContainerId("a"), "eth0"))
+    journal.close()
+
+
+def test_an_address_cools_down_across_a_restart(tmp_path: Path) -> None:
+    given_up(tmp_path / "j.db", at=1000.0)
+    again = SqliteJournal(tmp_path / "j.db", FixedClock(1010.0))
+    assert again.released() == {"10.0.0.2": 1000.0}
+    again.close()
+
+
+def test_after_a_reboot_it_cools_down_anew(tmp_path: Path) -> None:
+    given_up(tmp_path / "j.db", at=1000.0)
+    other = sqlite3.connect(tmp_path / "j.db")
+    other.execute("update released set boot = 'another'")
+    other.commit()
+    other.close()
+    again = SqliteJournal(tmp_path / "j.db", FixedClock(5.0))
+    assert again.released() == {"10.0.0.2": 5.0}
+    again.close()
+
+
+def test_what_was_given_up_long_ago_is_forgotten(tmp_path: Path) -> None:
+    given_up(tmp_path / "j.db", at=1000.0)
+    again = SqliteJournal(tmp_path / "j.db", FixedClock(1000.0 + 3601))
+    assert again.released() == {}
+    again.close()
 
 
 def test_attachments_can_be_read_beside_the_one_who_writes(tmp_path: Path) -> None:

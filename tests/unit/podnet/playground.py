@@ -20,9 +20,9 @@ NETNS = "/run/netns/pod"
 ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=uid-1"
 CONFIG = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": "/s"}
 SETTINGS = Settings(
-    pool=Pool("10.244.0.0/29"),
     host=HostSide(node="node-1", source="10.244.0.1", mtu=1400),
     names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
+    cool_down=0,
 )
 
 
@@ -31,6 +31,7 @@ class RecordingNode:
 
     def __init__(self, calls: list[str]) -> None:
         self.calls = calls
+        self.addresses = Pool.of("10.244.0.0/29")
         self.pods = {"uid-1": local_pod()}
         self.in_force: dict[ContainerId, Attachment] = {}
         self.failures: dict[str, DriverError] = {}
@@ -55,6 +56,9 @@ class RecordingNode:
 
     async def degraded(self) -> tuple[str, ...]:
         return tuple(self.troubles)
+
+    def pool(self) -> Pool:
+        return self.addresses
 
     def _called(self, method: str) -> None:
         self.calls.append(method)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tandem.ipam.pool import Pool
 from tandem.ir.node import PortMapping
 from tandem.podnet.request import VerbError
 from tandem.podnet.wishes import Wishes, wishes
@@ -13,11 +14,12 @@ from tandem.state.links import Shaping
 from unit.podnet.playground import ARGS, CONFIG, request
 
 PREFIX = "10.244.0.0/24"
+POOL = Pool.of(PREFIX)
 
 
 def asked(runtime: Any = None, cni: Any = None, args: str = ARGS) -> Wishes:
     more = ({} if runtime is None else {"runtimeConfig": runtime}) | ({} if cni is None else {"args": {"cni": cni}})
-    return wishes(request("ADD", config=CONFIG | more, args=args), prefix=PREFIX)
+    return wishes(request("ADD", config=CONFIG | more, args=args), pool=POOL)
 
 
 def refusal(runtime: Any) -> tuple[int, str]:
@@ -41,12 +43,12 @@ def test_nothing_is_asked_by_default() -> None:
 def test_the_runtimes_word_counts_before_arguments_of_the_configuration_and_of_the_environment(
     runtime: Any, cni: Any, args: str, address: str
 ) -> None:
-    assert asked(runtime, cni, args).addresses == (address,)
+    assert asked(runtime, cni, args).wanted.addresses == (address,)
 
 
 def test_precedence_is_per_datum() -> None:
     found = asked({"mac": "02-00-00-00-00-01"}, {"ips": ["10.244.0.6"]}, f"{ARGS};MAC=02:00:00:00:00:02")
-    assert (found.mac, found.addresses) == ("02:00:00:00:00:01", ("10.244.0.6",))
+    assert (found.mac, found.wanted.addresses) == ("02:00:00:00:00:01", ("10.244.0.6",))
 
 
 def test_port_mappings_are_read_as_runtimes_send_them() -> None:
@@ -73,7 +75,17 @@ def test_dns_is_read() -> None:
 
 def test_ranges_within_the_nodes_prefix_are_accepted() -> None:
     sets = [[{"subnet": PREFIX, "rangeStart": "10.244.0.10", "rangeEnd": "10.244.0.20"}, {"subnet": "10.244.0.64/26"}]]
-    assert asked({"ipRanges": sets}).ranges == (("10.244.0.10", "10.244.0.20"), ("10.244.0.64", "10.244.0.127"))
+    assert asked({"ipRanges": sets}).wanted.ranges == (
+        (("10.244.0.10", "10.244.0.20"), ("10.244.0.64", "10.244.0.127")),
+    )
+
+
+def test_a_pod_may_ask_for_an_address_and_a_range_of_each_family() -> None:
+    both = Pool.of(PREFIX, "fd00::/120")
+    runtime = {"ips": ["10.244.0.5/24", "fd00::5"], "ipRanges": [[{"subnet": PREFIX}], [{"subnet": "fd00::/124"}]]}
+    found = wishes(request("ADD", config=CONFIG | {"runtimeConfig": runtime}), pool=both).wanted
+    assert found.addresses == ("10.244.0.5", "fd00::5")
+    assert found.ranges == ((("10.244.0.0", "10.244.0.255"),), (("fd00::", "fd00::f"),))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +93,9 @@ def test_ranges_within_the_nodes_prefix_are_accepted() -> None:
     [
         ({"aliases": {"net": ["db"]}}, "runtimeConfig.aliases: {'net': ['db']} is not supported"),
         ({"deviceID": "0000:00:01.0"}, "runtimeConfig.deviceID"),
-        ({"ips": ["10.244.0.5", "10.244.0.6"]}, "a pod has one address"),
+        ({"ips": ["10.244.0.5", "10.244.0.6"]}, "a pod has one IPv4 address"),
         ({"ipRanges": [[{"subnet": "10.9.0.0/16"}]]}, "'10.9.0.0/16' is not within 10.244.0.0/24"),
-        ({"ipRanges": [[{"subnet": PREFIX}], [{"subnet": PREFIX}]]}, "2 sets of ranges"),
+        ({"ipRanges": [[{"subnet": PREFIX}], [{"subnet": PREFIX}]]}, "one IPv4 address; ask for one"),
         ({"portMappings": [{"hostPort": 1, "containerPort": 1, "hostIP": "::1"}]}, "portMappings[0].hostIP"),
     ],
 )
