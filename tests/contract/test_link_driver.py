@@ -19,8 +19,11 @@ from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError, Ow
 from tandem.drivers.link.real import KernelLinks
 from tandem.state.links import HostSide, LinkOptions, NodeNet, PodLink, Route, Shaping
 
-HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
-NET = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
+HOST = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mtu=1400)
+NET = NodeNet(
+    addresses=("10.244.0.1", "10.96.0.10", "fd00:10:244::1"),
+    routes=(Route(prefix="10.244.0.0/24"), Route(prefix="fd00:10:244::/64")),
+)
 C1, C2 = ContainerId("c1"), ContainerId("c2")
 
 
@@ -61,8 +64,8 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
             unmount_all(pins)
 
 
-def link(container: ContainerId = C1, address: str = "10.244.0.5") -> PodLink:
-    return compile_pod_link(container, "eth0", addresses=(address,), host=HOST)
+def link(container: ContainerId = C1, *addresses: str) -> PodLink:
+    return compile_pod_link(container, "eth0", addresses=addresses or ("10.244.0.5",), host=HOST)
 
 
 def test_a_created_link_is_closed_and_lacks_only_its_host_side(case: Case) -> None:
@@ -79,6 +82,59 @@ def test_an_opened_link_is_as_it_should_be(case: Case) -> None:
         await driver.create(link(), case.pods[0])
         await driver.open(link(), case.pods[0])
         assert await driver.check(link(), case.pods[0]) == ()
+
+    case.play(book)
+
+
+FAMILIES = pytest.mark.parametrize(
+    "addresses", [("fd00:10:244::5",), ("10.244.0.5", "fd00:10:244::5")], ids=["ipv6", "both"]
+)
+
+
+@FAMILIES
+def test_a_link_of_ipv6_is_as_it_should_be_once_opened_and_leaves_nothing(
+    case: Case, addresses: tuple[str, ...]
+) -> None:
+    wanted = link(C1, *addresses)
+
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(wanted, case.pods[0])
+        assert len(await driver.check(wanted, case.pods[0])) == 1 + 2 * len(addresses)
+        await driver.open(wanted, case.pods[0])
+        assert await driver.check(wanted, case.pods[0]) == ()
+        await driver.remove(wanted, case.pods[0])
+        plain = link()
+        await driver.create(plain, case.pods[0])
+        await driver.open(plain, case.pods[0])
+        assert await driver.check(plain, case.pods[0]) == ()
+        assert "eth0 lacks the address fd00:10:244::5/128" in await driver.check(wanted, case.pods[0])
+
+    case.play(book)
+
+
+@FAMILIES
+def test_a_cut_frees_what_a_link_of_ipv6_had(case: Case, addresses: tuple[str, ...]) -> None:
+    old, new = link(C1, *addresses), link(C2, "10.244.0.6", "fd00:10:244::6")
+
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(old, case.pods[0])
+        await driver.open(old, case.pods[0])
+        await driver.cut(old, case.pods[0])
+        await driver.create(new, case.pods[0])
+        await driver.open(new, case.pods[0])
+        await driver.remove_all((old.host_ifname,))
+        assert await driver.check(new, case.pods[0]) == ()
+
+    case.play(book)
+
+
+def test_a_link_that_is_too_small_for_ipv6_is_refused_and_not_made(case: Case) -> None:
+    small = compile_pod_link(C1, "eth0", addresses=("fd00:10:244::5",), host=replace(HOST, mtu=1279))
+
+    async def book(driver: LinkDriver) -> None:
+        with pytest.raises(DriverError, match="an MTU of 1279 carries no IPv6: it needs 1280"):
+            await driver.create(small, case.pods[0])
+        assert (await driver.list_owned()).links == ()
 
     case.play(book)
 
@@ -201,11 +257,11 @@ def test_a_pin_leads_to_the_namespace_and_can_be_repeated(case: Case) -> None:
 
 def test_node_addresses_and_routes_become_exactly_what_is_wanted(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
-        wanted = replace(NET, addresses=("10.244.0.1", "10.96.0.11"))
+        wanted = NodeNet(addresses=("10.244.0.1", "10.96.0.11", "fd00:10:244::2"), routes=NET.routes[:1])
         for _ in range(2):
             await driver.apply_node(wanted)
         owned = await driver.list_owned()
-        assert owned.addresses == ("10.244.0.1", "10.96.0.11")
+        assert owned.addresses == ("10.244.0.1", "10.96.0.11", "fd00:10:244::2")
         assert owned.routes == ("10.244.0.0/24",)
 
     case.play(book)
@@ -251,7 +307,7 @@ def test_a_sweep_leaves_nothing_of_ours_and_says_what_it_removed(case: Case) -> 
         await driver.create(link(), case.pods[0])
         removed = await driver.sweep()
         assert removed == Owned(
-            links=(link().host_ifname,), pins=(C1,), addresses=NET.addresses, routes=("10.244.0.0/24",)
+            links=(link().host_ifname,), pins=(C1,), addresses=NET.addresses, routes=("10.244.0.0/24", "fd00:10:244::/64")
         )
         assert not await driver.list_owned()
         assert not await driver.sweep()
@@ -297,7 +353,7 @@ def test_the_nodes_own_namespace_is_no_pod(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_ipv6_is_off_on_both(tmp_path: Path) -> None:
+def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_without_an_address_there_is_no_ipv6(tmp_path: Path) -> None:
     with lab() as spaces:
         node, pod = spaces.add("node"), spaces.add("pod")
 
@@ -313,6 +369,26 @@ def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_ipv6_is
         assert inside(node, (conf / f"ipv6/conf/{name}/disable_ipv6").read_text) == "1\n"
         assert {inside(pod, (conf / f"ipv4/conf/{n}/rp_filter").read_text) for n in ("all", "lo", "eth0")} == {"0\n"}
         assert inside(pod, (conf / "ipv6/conf/eth0/disable_ipv6").read_text) == "1\n"
+
+
+@pytest.mark.root
+def test_with_an_address_of_ipv6_there_is_no_other_and_nothing_of_it_is_tentative(tmp_path: Path) -> None:
+    with lab() as spaces:
+        node, pod = spaces.add("node"), spaces.add("pod")
+        wanted = link(C1, "10.244.0.5", "fd00:10:244::5")
+
+        async def main() -> None:
+            driver = KernelLinks(tmp_path, node_netns=node)
+            await driver.apply_node(NET)
+            await driver.create(wanted, pod)
+            await driver.open(wanted, pod)
+            await driver.close()
+
+        asyncio.run(main())
+        lines = ip(pod, "-6", "-o", "address", "show", "dev", "eth0").splitlines()
+        assert [line.split()[3] for line in lines] == ["fd00:10:244::5/128"]
+        assert "tentative" not in lines[0]
+        assert ip(node, "-6", "-o", "address", "show", "dev", wanted.host_ifname) == ""
 
 
 @pytest.mark.root

@@ -97,7 +97,7 @@ async def main(directory: Path, node_netns: str, step: str) -> None:
     net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
     await links.apply_node(net)
     settings = Settings(
-        host=HostSide(node="node-1", source="10.244.0.1", mtu=await links.default_mtu()),
+        host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=await links.default_mtu()),
         names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
     )
     aside = Aside(spool=Spool(node.root / "dels"))

@@ -56,9 +56,9 @@ class Lab:
         ip("addr", "add", f"{address}/32", "dev", "eth0", netns=netns)
         ip("link", "set", "eth0", "up", netns=netns)
         host_mac, pod_mac = self._mac(self.node, link), self._mac(netns, "eth0")
-        ip("neigh", "add", names.GATEWAY, "lladdr", host_mac, "dev", "eth0", "nud", "permanent", netns=netns)
+        ip("neigh", "add", names.GATEWAYS[4], "lladdr", host_mac, "dev", "eth0", "nud", "permanent", netns=netns)
         ip("neigh", "add", address, "lladdr", pod_mac, "dev", link, "nud", "permanent", netns=self.node)
-        ip("route", "add", "default", "via", names.GATEWAY, "dev", "eth0", "onlink", netns=netns)
+        ip("route", "add", "default", "via", names.GATEWAYS[4], "dev", "eth0", "onlink", netns=netns)
         ip("route", "add", f"{address}/32", "dev", link, "src", GATEWAY, netns=self.node)
 
     def _mac(self, netns: str, link: str) -> str:

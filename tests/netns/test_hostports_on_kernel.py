@@ -85,7 +85,7 @@ def built(spaces: Lab, pins: Path) -> Place:
         ip(netns, "link", "set", "up0", "up")
         ip(netns, "link", "set", "lo", "up")
     options = LinkOptions(shaping=Shaping(ingress_rate=8_000_000, ingress_burst=160_000), from_loopback=True)
-    host = HostSide(node="node-1", source="10.244.0.1", mtu=1500)
+    host = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1500)
     link = compile_pod_link(C, "eth0", addresses=(POD,), host=host, options=options)
     local = LocalPod(
         uid=PodUid("u"),

@@ -9,11 +9,12 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
+from tandem.base.addresses import FAMILIES, family
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.ir.node import NodeView
-from tandem.state.links import PLAIN, HostSide, LinkOptions, NodeNet, PodLink, Route
+from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
 
 LOCAL_MARKS: Final = (INBOUND_MARK, TPROXY_MARK)
@@ -44,13 +45,17 @@ def compile_pod_link(
         mac=options.mac or mac_address(f"pod/{container_id}/{ifname}"),
         host_mac=mac_address(f"host/{container_id}/{ifname}"),
         mtu=host.mtu,
-        gateway=names.GATEWAY,
-        source=host.source,
+        hops=tuple(_hop(version, host) for version in FAMILIES if version in set(map(family, addresses))),
         local_marks=LOCAL_MARKS,
         local_table=POD_ROUTE_TABLE,
         shaping=options.shaping,
         from_loopback=options.from_loopback,
     )
+
+
+def _hop(version: int, host: HostSide) -> Hop:
+    source = next((address for address in host.sources if family(address) == version), "")
+    return Hop(version=version, gateway=names.GATEWAYS[version], source=source)
 
 
 def compile_node_net(view: NodeView) -> NodeNet:

@@ -14,8 +14,8 @@ OUTBOUND_PORT: Final = 15001
 INBOUND_PORT: Final = 15006
 """Envoy's sockets inside a pod's namespace."""
 
-GATEWAY: Final = "169.254.1.1"
-"""The pods' next hop; a permanent neighbour entry answers for it."""
+GATEWAYS: Final = {4: "169.254.1.1", 6: "fe80::1"}
+"""The pods' next hop of each family; a permanent neighbour entry answers for it."""
 
 
 PASSTHROUGH: Final = "passthrough"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tandem.base.addresses import EVERYTHING, host_prefix
 from tandem.ipam.store import Attachment
 from tandem.podnet.wishes import AS_OURS, Dns
 from tandem.state.links import PodLink
@@ -37,9 +38,10 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
         host["mtu"] = pod["mtu"] = link.mtu
     ips: list[dict[str, Any]] = []
     for address in attachment.addresses:
-        ip: dict[str, Any] = {"address": f"{address}/32", "gateway": link.gateway, "interface": 1}
+        hop = link.hop_of(address)
+        ip: dict[str, Any] = {"address": host_prefix(address), "gateway": hop.gateway, "interface": 1}
         if version not in NO_FAMILY:
-            ip["version"] = "4"
+            ip["version"] = str(hop.version)
         ips.append(ip)
     domain = names.cluster_domain
     own = (f"{attachment.namespace}.svc.{domain}",) if attachment.namespace else ()  # a container may be no Pod
@@ -47,7 +49,7 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
         "cniVersion": version,
         "interfaces": [host, pod],
         "ips": ips,
-        "routes": [{"dst": "0.0.0.0/0", "gw": link.gateway}],
+        "routes": [{"dst": EVERYTHING[hop.version], "gw": hop.gateway} for hop in link.hops],
         "dns": {
             "nameservers": list(names.asked.servers) or [names.dns_address],
             "search": list(names.asked.searches) or [*own, f"svc.{domain}", domain],
@@ -68,5 +70,6 @@ def against_previous(attachment: Attachment, link: PodLink, previous: Mapping[st
     if not any(item.get("name") == link.host_ifname for item in interfaces):
         found.append(f"prevResult.interfaces: no {link.host_ifname}")
     given = {str(item.get("address")) for item in previous.get("ips") or () if isinstance(item, dict)}
-    found += [f"prevResult.ips: no {a}/32, which is ours" for a in attachment.addresses if f"{a}/32" not in given]
+    ours = map(host_prefix, attachment.addresses)
+    found += [f"prevResult.ips: no {prefix}, which is ours" for prefix in ours if prefix not in given]
     return tuple(found)

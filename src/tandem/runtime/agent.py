@@ -117,8 +117,8 @@ class Agent:
         await self._views.after(0)
         view = self._view()
         assert view is not None  # noqa: S101 - the first view was just put
-        cidr = view.node.pod_cidrs[0]
-        host = HostSide(node=self._node, source=node_address(cidr), mtu=await self._links.default_mtu())
+        sources = tuple(node_address(c) for c in view.node.pod_cidrs)
+        host = HostSide(node=self._node, sources=sources, mtu=await self._links.default_mtu())
         names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
         settings = Settings(host=host, names=names_of)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))

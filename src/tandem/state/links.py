@@ -1,7 +1,8 @@
 """Links, addresses and routes as values: what the link driver compares and applies. Text and bytes are made last.
 
 A pod's link is a veth pair: the host end carries an alias of ours and stays down until the pod may speak; the pod end
-has a /32 address and one next hop that a permanent neighbour entry answers for, so that no ARP is ever needed.
+has a /32 or /128 address, or one of each, and a next hop of each family that a permanent neighbour entry answers for,
+so that no ARP and no neighbour discovery is ever needed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tandem.base.addresses import family
 from tandem.base.ids import ContainerId
 
 
@@ -39,6 +41,17 @@ PLAIN: Final = LinkOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """How packets of one family (4 or 6) leave a pod and reach it."""
+
+    version: int
+    gateway: str
+    """The pod's next hop; nobody has this address, the neighbour entry is enough."""
+    source: str
+    """The node's own address in its pod prefix: the source of the host route. Empty: the kernel chooses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodLink:
     """One pod interface with both its ends, and the routing rules that transparent capture needs inside the pod."""
 
@@ -47,19 +60,27 @@ class PodLink:
     host_ifname: str
     alias: str
     addresses: tuple[str, ...]
-    """IPv4 addresses, each a /32 in the pod and a host route on the node."""
+    """Each a /32 or /128 in the pod and a host route on the node."""
     mac: str
     host_mac: str
     mtu: int
-    gateway: str
-    source: str
-    """The node's own address in its pod prefix: the source of the host route."""
+    hops: tuple[Hop, ...]
+    """One for each family of the addresses."""
     local_marks: tuple[int, ...]
     """Firewall marks whose packets are delivered inside the pod, whatever their destination."""
     local_table: int
     shaping: Shaping = UNSHAPED
     from_loopback: bool = False
     """The node's 127.0.0.1 may be translated towards this link (host ports): replies may return to it."""
+
+    def hop_of(self, address: str) -> Hop:
+        """The hop of an address's family."""
+        return next(hop for hop in self.hops if hop.version == family(address))
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The families of the pod, 4 before 6."""
+        return tuple(hop.version for hop in self.hops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -83,5 +104,6 @@ class HostSide:
     """What a node contributes to each of its pod links."""
 
     node: str
-    source: str
+    sources: tuple[str, ...]
+    """Its own address in each of its pod prefixes."""
     mtu: int

@@ -8,7 +8,7 @@ from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Node, Service
 from tandem.ir.node import NodeView
 from tandem.state.links import HostSide, Route
 
-HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
 CONFIG = MeshConfig(
     trust_domain="cluster.local",
     roots_pem="",
@@ -65,6 +65,20 @@ def test_both_ends_have_different_stable_local_unicast_mac_addresses() -> None:
     assert (one.mac, one.host_mac) == (again.mac, again.host_mac)
     assert one.mac != one.host_mac
     assert int(mac_address("x")[:2], 16) & 3 == 2
+
+
+def test_a_link_has_a_next_hop_of_each_family_of_its_addresses_and_no_other() -> None:
+    host = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mtu=1400)
+
+    def hops(*addresses: str) -> list[tuple[int, str, str]]:
+        link = compile_pod_link(ContainerId("c1"), "eth0", addresses=addresses, host=host)
+        return [(hop.version, hop.gateway, hop.source) for hop in link.hops]
+
+    four, six = (4, "169.254.1.1", "10.244.0.1"), (6, "fe80::1", "fd00:10:244::1")
+    assert hops("10.244.0.5") == [four]
+    assert hops("fd00:10:244::5") == [six]
+    assert hops("fd00:10:244::5", "10.244.0.5") == [four, six]
+    assert hops() == []
 
 
 def test_an_address_of_the_pool_is_answered_by_one_node_that_has_an_endpoint_where_the_policy_is_local() -> None:

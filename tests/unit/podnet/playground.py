@@ -20,7 +20,7 @@ NETNS = "/run/netns/pod"
 ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=uid-1"
 CONFIG = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": "/s"}
 SETTINGS = Settings(
-    host=HostSide(node="node-1", source="10.244.0.1", mtu=1400),
+    host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400),
     names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
     cool_down=0,
 )
@@ -113,7 +113,7 @@ class Playground:
     def is_clean(self) -> bool:
         """Nothing of ours is left anywhere."""
         pods = [n for path, n in self.links.namespaces.items() if path == NETNS]
-        in_pods = any(n.ends or n.marks or n.local_table for n in pods)
+        in_pods = any(n.ends or n.marks or n.local_tables for n in pods)
         left = (self.links.hosts, self.links.pins, self.journal.all(), set(self.journal.taken()), self.node.in_force)
         return not any(left) and not in_pods
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tandem.base.ids import ContainerId, PodUid
@@ -12,7 +13,7 @@ from tandem.ipam.store import Attachment
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.state.links import HostSide
 
-HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
 LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
 ATTACHMENT = Attachment(
     container_id=LINK.container_id,
@@ -61,6 +62,41 @@ def test_the_default_route_and_dns_are_told() -> None:
     found = result("1.1.0")
     assert found["routes"] == [{"dst": "0.0.0.0/0", "gw": "169.254.1.1"}]
     assert found["dns"]["search"] == ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+
+
+DUAL_HOST = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mtu=1400)
+
+
+def dual(version: str, *addresses: str) -> dict[str, Any]:
+    link = compile_pod_link(ContainerId("c1"), "eth0", addresses=addresses, host=DUAL_HOST)
+    attachment = msgspec.structs.replace(ATTACHMENT, addresses=addresses)
+    found = add_result(attachment, link, names=Names(dns_address="", cluster_domain="cluster.local"), version=version)
+    assert against_previous(attachment, link, found) == ()
+    return found
+
+
+def test_both_families_have_an_address_with_their_own_length_and_gateway_and_a_default_route() -> None:
+    found = dual("1.1.0", "10.244.0.5", "fd00:10:244::5")
+    assert found["ips"] == [
+        {"address": "10.244.0.5/32", "gateway": "169.254.1.1", "interface": 1},
+        {"address": "fd00:10:244::5/128", "gateway": "fe80::1", "interface": 1},
+    ]
+    assert found["routes"] == [{"dst": "0.0.0.0/0", "gw": "169.254.1.1"}, {"dst": "::/0", "gw": "fe80::1"}]
+    assert [ip["version"] for ip in dual("0.4.0", "10.244.0.5", "fd00:10:244::5")["ips"]] == ["4", "6"]
+
+
+def test_a_pod_of_ipv6_alone_has_nothing_of_ipv4() -> None:
+    found = dual("1.1.0", "fd00:10:244::5")
+    assert [ip["address"] for ip in found["ips"]] == ["fd00:10:244::5/128"]
+    assert found["routes"] == [{"dst": "::/0", "gw": "fe80::1"}]
+
+
+def test_an_address_that_the_previous_result_lacks_is_named_in_either_family() -> None:
+    previous = dual("1.1.0", "10.244.0.5")
+    link = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5", "fd00:10:244::5"), host=DUAL_HOST)
+    attachment = msgspec.structs.replace(ATTACHMENT, addresses=link.addresses)
+    found = against_previous(attachment, link, previous)
+    assert found == ("prevResult.ips: no fd00:10:244::5/128, which is ours",)
 
 
 def test_our_own_result_does_not_differ() -> None:

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from tandem.state.links import HostSide, NodeNet, Route
+from tandem.base.ids import ContainerId
+from tandem.state.links import Hop, HostSide, NodeNet, PodLink, Route
 
 
 def test_routes_sort_by_prefix_then_next_hop() -> None:
@@ -23,6 +24,25 @@ def test_equal_node_nets_are_one_key() -> None:
 
 
 def test_what_a_node_contributes_cannot_be_changed() -> None:
-    host = HostSide(node="n", source="10.244.0.1", mtu=1500)
+    host = HostSide(node="n", sources=("10.244.0.1",), mtu=1500)
     with pytest.raises(dataclasses.FrozenInstanceError):
         host.mtu = 9000  # type: ignore[misc]
+
+
+def test_the_hop_of_an_address_is_that_of_its_family() -> None:
+    hops = (Hop(version=4, gateway="a", source=""), Hop(version=6, gateway="b", source=""))
+    link = PodLink(
+        container_id=ContainerId("c"),
+        ifname="eth0",
+        host_ifname="td0",
+        alias="",
+        addresses=("10.244.0.5", "fd00::5"),
+        mac="",
+        host_mac="",
+        mtu=1500,
+        hops=hops,
+        local_marks=(),
+        local_table=116,
+    )
+    assert [link.hop_of(address).gateway for address in link.addresses] == ["a", "b"]
+    assert link.versions == (4, 6)

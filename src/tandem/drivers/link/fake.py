@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from tandem.base.addresses import EVERYTHING, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
-from tandem.drivers.link.plan import Actual, End, differences
+from tandem.drivers.link.plan import Actual, End, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.state.links import NodeNet, PodLink
 
@@ -17,8 +18,8 @@ class FakeNetns:
     """One namespace: interfaces by name, and whether local delivery was set up."""
 
     ends: dict[str, End] = field(default_factory=dict)
-    marks: frozenset[int] = frozenset()
-    local_table: bool = False
+    marks: frozenset[tuple[int, int]] = frozenset()
+    local_tables: frozenset[int] = frozenset()
 
 
 class FakeLinks:
@@ -70,6 +71,7 @@ class FakeLinks:
     async def create(self, link: PodLink, netns: str) -> None:
         """Make the pair and all inside the pod; the host end stays down."""
         self._called("create")
+        refuse_small(link)
         pod = self._at(netns)
         if link.ifname in pod.ends or link.host_ifname in self.hosts:
             raise LinkExistsError(f"{link.ifname} in {netns} or {link.host_ifname} on the node exists already")
@@ -78,11 +80,16 @@ class FakeLinks:
             mtu=link.mtu,
             up=True,
             addresses=frozenset(link.addresses),
-            neighbours=frozenset({(link.gateway, link.host_mac)}),
-            routes=frozenset({("0.0.0.0/0", link.gateway, ""), (f"{link.gateway}/32", "", "")}),
+            neighbours=frozenset((hop.gateway, link.host_mac) for hop in link.hops),
+            routes=frozenset(
+                route
+                for hop in link.hops
+                for route in ((EVERYTHING[hop.version], hop.gateway, ""), (host_prefix(hop.gateway), "", ""))
+            ),
             rate=link.shaping.egress_rate,
         )
-        pod.marks, pod.local_table = frozenset(link.local_marks), True
+        pod.marks = frozenset((version, mark) for version in link.versions for mark in link.local_marks)
+        pod.local_tables = frozenset(link.versions)
         self.hosts[link.host_ifname] = (link, _host_end(link, up=False))
 
     async def open(self, link: PodLink, netns: str) -> None:
@@ -94,7 +101,7 @@ class FakeLinks:
         end = replace(
             _host_end(link, up=True),
             neighbours=frozenset((a, link.mac) for a in link.addresses),
-            routes=frozenset((f"{a}/32", "", link.source) for a in link.addresses),
+            routes=frozenset((host_prefix(a), "", link.hop_of(a).source) for a in link.addresses),
         )
         self.hosts[link.host_ifname] = (link, end)
 
@@ -104,7 +111,7 @@ class FakeLinks:
         self._drop(link.host_ifname)
         pod = self.namespaces.get(netns)
         if pod is not None:
-            pod.marks, pod.local_table = frozenset(), False
+            pod.marks, pod.local_tables = frozenset(), frozenset()
 
     async def cut(self, link: PodLink, netns: str) -> None:
         """Close the link and free its name in the pod."""
@@ -117,7 +124,7 @@ class FakeLinks:
                     space.ends[link.host_ifname] = replace(space.ends.pop(link.ifname), up=False)
         pod = self.namespaces.get(netns)
         if pod is not None:
-            pod.marks, pod.local_table = frozenset(), False
+            pod.marks, pod.local_tables = frozenset(), frozenset()
 
     async def remove_all(self, host_ifnames: tuple[str, ...]) -> None:
         """Remove links."""
@@ -134,7 +141,7 @@ class FakeLinks:
             host=host[1] if host else None,
             pod=pod.ends.get(link.ifname),
             marks=pod.marks,
-            local_table=pod.local_table,
+            local_tables=pod.local_tables,
         )
         return differences(link, actual)
 

@@ -6,10 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from tandem.base.addresses import EVERYTHING, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
 from tandem.state.links import NodeNet, PodLink, Route
 from tandem.state.ownership import LINK_ALIAS
 
+LEAST_MTU_IPV6: Final = 1280
+"""RFC 8200, 5: below it the kernel takes IPv6 off a link."""
 _HOST_IFNAME: Final = re.compile(r"td[0-9a-f]{11}")
 
 
@@ -37,10 +41,10 @@ class Actual:
 
     host: End | None = None
     pod: End | None = None
-    marks: frozenset[int] = frozenset()
-    """Marks that a rule in the pod sends to our table."""
-    local_table: bool = False
-    """`local default dev lo` is in our table of the pod."""
+    marks: frozenset[tuple[int, int]] = frozenset()
+    """(family, mark) of the rules in the pod that lead to our table."""
+    local_tables: frozenset[int] = frozenset()
+    """Families in which `local default dev lo` is in our table of the pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,12 @@ def container_of(alias: str) -> ContainerId | None:
     if not alias.startswith(LINK_ALIAS):
         return None
     return ContainerId(alias[len(LINK_ALIAS) :].partition(":")[2]) or None
+
+
+def refuse_small(link: PodLink) -> None:
+    """Raise DriverError for a link with IPv6 that is too small for it."""
+    if IPV6 in link.versions and link.mtu < LEAST_MTU_IPV6:
+        raise DriverError(f"a link with an MTU of {link.mtu} carries no IPv6: it needs {LEAST_MTU_IPV6}")
 
 
 def plan_node(actual: NodeNet, desired: NodeNet) -> NodeDelta:
@@ -93,12 +103,16 @@ def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:
         return tuple(found)
     found += _pod_end(link, actual.pod)
     found += [
-        f"the pod lacks the rule for mark {mark:#x} to table {link.local_table}"
+        f"the pod lacks the IPv{version} rule for mark {mark:#x} to table {link.local_table}"
+        for version in link.versions
         for mark in link.local_marks
-        if mark not in actual.marks
+        if (version, mark) not in actual.marks
     ]
-    if not actual.local_table:
-        found.append(f"the pod lacks the route 'local default dev lo' in table {link.local_table}")
+    found += [
+        f"the pod lacks the IPv{version} route 'local default dev lo' in table {link.local_table}"
+        for version in link.versions
+        if version not in actual.local_tables
+    ]
     return tuple(found)
 
 
@@ -108,8 +122,9 @@ def _host_end(link: PodLink, end: End) -> list[str]:
     if link.from_loopback and not end.from_loopback:
         found.append(f"{link.host_ifname} lacks the setting route_localnet, which host ports on 127.0.0.1 need")
     for address in link.addresses:
-        if (f"{address}/32", "", link.source) not in end.routes:
-            found.append(f"the node lacks the route to {address} by {link.host_ifname} from {link.source}")
+        source = link.hop_of(address).source
+        if (host_prefix(address), "", source) not in end.routes:
+            found.append(f"the node lacks the route to {address} by {link.host_ifname} from {source}")
         if (address, link.mac) not in end.neighbours:
             found.append(f"{link.host_ifname} lacks the permanent neighbour {address} at {link.mac}")
     return found
@@ -118,13 +133,15 @@ def _host_end(link: PodLink, end: End) -> list[str]:
 def _pod_end(link: PodLink, end: End) -> list[str]:
     found = _common(link.ifname, end, mac=link.mac, mtu=link.mtu)
     found += _rate(link.ifname, end, link.shaping.egress_rate)
-    found += [f"{link.ifname} lacks the address {a}/32" for a in link.addresses if a not in end.addresses]
-    if not any(prefix == "0.0.0.0/0" and via == link.gateway for prefix, via, _ in end.routes):
-        found.append(f"the pod lacks the default route by {link.gateway}")
-    if not any(prefix == f"{link.gateway}/32" for prefix, _, _ in end.routes):
-        found.append(f"the pod lacks the route to its next hop {link.gateway}")
-    if (link.gateway, link.host_mac) not in end.neighbours:
-        found.append(f"{link.ifname} lacks the permanent neighbour {link.gateway} at {link.host_mac}")
+    found += [f"{link.ifname} lacks the address {host_prefix(a)}" for a in link.addresses if a not in end.addresses]
+    for hop in link.hops:
+        if not any(prefix == EVERYTHING[hop.version] and via == hop.gateway for prefix, via, _ in end.routes):
+            found.append(f"the pod lacks the default route by {hop.gateway}")
+        # A link-local next hop of IPv6 needs no route to it.
+        if hop.version == IPV4 and not any(prefix == host_prefix(hop.gateway) for prefix, _, _ in end.routes):
+            found.append(f"the pod lacks the route to its next hop {hop.gateway}")
+        if (hop.gateway, link.host_mac) not in end.neighbours:
+            found.append(f"{link.ifname} lacks the permanent neighbour {hop.gateway} at {link.host_mac}")
     return found
 
 

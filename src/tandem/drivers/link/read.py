@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 from dataclasses import dataclass
 from typing import Final
 
+from tandem.base.addresses import EVERYTHING, HOST_BITS
 from tandem.base.ids import ContainerId
 from tandem.drivers.link import rtnl
 from tandem.drivers.link.plan import End, container_of, owns
@@ -16,7 +16,6 @@ from tandem.state.links import NodeNet, Route
 from tandem.state.ownership import ROUTE_PROTOCOL
 
 DEFAULT_MTU: Final = 1500
-DEFAULT_NETWORK: Final = "0.0.0.0"  # noqa: S104 - a destination, nothing listens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,40 +70,41 @@ def end(sock: Rtnl, name: str) -> End | None:
 def node_net(sock: Rtnl) -> NodeNet:
     """Addresses on `lo` and routes that carry our mark, without the host routes of pod links."""
     addresses = [
-        socket.inet_ntoa(attrs[rtnl.IFA_LOCAL])
+        _address(attrs)
         for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
         if index == rtnl.LOOPBACK_INDEX and attrs.get(rtnl.IFA_PROTO) == bytes([ROUTE_PROTOCOL])
     ]
     routes = []
-    for (_, bits, _, _, table, protocol, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
+    for (af, bits, _, _, table, protocol, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
         is_pod = kind == rtnl.RTN_UNICAST and rtnl.RTA_GATEWAY not in attrs
         if protocol == ROUTE_PROTOCOL and table == rtnl.MAIN_TABLE and not is_pod:
-            routes.append(Route(prefix=_prefix(attrs, bits), via=_ip(attrs, rtnl.RTA_GATEWAY)))
+            routes.append(Route(prefix=_prefix(attrs, af, bits), via=_ip(attrs, rtnl.RTA_GATEWAY)))
     return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
 
 
-def marks(sock: Rtnl, table: int) -> frozenset[int]:
-    """Marks that a rule sends to `table`."""
+def marks(sock: Rtnl, table: int) -> frozenset[tuple[int, int]]:
+    """(family, mark) of the rules that lead to `table`."""
     return frozenset(
-        _number(attrs, rtnl.FRA_FWMARK)
-        for _, attrs in sock.dump(rtnl.GETRULE, rtnl.ROUTE)
+        (rtnl.VERSION[af], _number(attrs, rtnl.FRA_FWMARK))
+        for (af, *_), attrs in sock.dump(rtnl.GETRULE, rtnl.ROUTE)
         if rtnl.FRA_FWMARK in attrs and _number(attrs, rtnl.FRA_TABLE) == table
     )
 
 
-def has_local_default(sock: Rtnl, table: int) -> bool:
-    """True if `local default` is in `table`."""
-    return any(
-        kind == rtnl.RTN_LOCAL and not bits and _number(attrs, rtnl.RTA_TABLE) == table
-        for (_, bits, _, _, _, _, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
+def local_defaults(sock: Rtnl, table: int) -> frozenset[int]:
+    """Families in which `local default` is in `table`."""
+    return frozenset(
+        rtnl.VERSION[af]
+        for (af, bits, _, _, _, _, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
+        if kind == rtnl.RTN_LOCAL and not bits and _number(attrs, rtnl.RTA_TABLE) == table
     )
 
 
 def _addresses(sock: Rtnl, index: int) -> frozenset[str]:
     return frozenset(
-        _ip(attrs, rtnl.IFA_LOCAL)
-        for (_, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
-        if dev == index and bits == 32
+        _address(attrs)
+        for (af, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
+        if dev == index and bits == HOST_BITS[rtnl.VERSION[af]]
     )
 
 
@@ -118,18 +118,24 @@ def _neighbours(sock: Rtnl, index: int) -> frozenset[tuple[str, str]]:
 
 def _routes(sock: Rtnl, index: int) -> frozenset[tuple[str, str, str]]:
     return frozenset(
-        (_prefix(attrs, bits), _ip(attrs, rtnl.RTA_GATEWAY), _ip(attrs, rtnl.RTA_PREFSRC))
-        for (_, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
+        (_prefix(attrs, af, bits), _ip(attrs, rtnl.RTA_GATEWAY), _ip(attrs, rtnl.RTA_PREFSRC))
+        for (af, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
         if table == rtnl.MAIN_TABLE and _number(attrs, rtnl.RTA_OIF) == index
     )
 
 
-def _prefix(attrs: Attrs, bits: int) -> str:
-    return f"{_ip(attrs, rtnl.RTA_DST) or DEFAULT_NETWORK}/{bits}"
+def _prefix(attrs: Attrs, af: int, bits: int) -> str:
+    destination = _ip(attrs, rtnl.RTA_DST)
+    return f"{destination}/{bits}" if destination else EVERYTHING[rtnl.VERSION[af]]
+
+
+def _address(attrs: Attrs) -> str:
+    """IPv6 has a local address only where there is a peer."""
+    return _ip(attrs, rtnl.IFA_LOCAL) or _ip(attrs, rtnl.IFA_ADDRESS)
 
 
 def _ip(attrs: Attrs, kind: int) -> str:
-    return socket.inet_ntoa(attrs[kind]) if kind in attrs else ""
+    return rtnl.ip_text(attrs[kind]) if kind in attrs else ""
 
 
 def _number(attrs: Attrs, kind: int) -> int:

@@ -18,10 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from tandem.base.addresses import EVERYTHING, FAMILIES, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link import netns, read, rtnl
-from tandem.drivers.link.plan import Actual, differences, plan_node
+from tandem.drivers.link.plan import Actual, differences, plan_node, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
 from tandem.drivers.link.shaping import token_bucket
@@ -34,13 +35,24 @@ SYSCTL: Final = Path("/proc/sys")
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
 GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
-# No address of IPv6 may appear on a pod link while policy knows IPv4 only. The strict reverse path check on the host
-# end drops packets with a source that is not the pod's.
-HOST_SETTINGS: Final = (("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "1"))
+# The strict reverse path check drops packets with a source that is not the pod's; IPv6 has none, there the set `links6`
+# of the node's table says which source a link may have.
+HOST_SETTINGS: Final = (("ipv4", "rp_filter", "1"),)
 # Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
 LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)
 # Envoy delivers to the application from the client's address: a reverse path check in the pod would drop that.
-POD_SETTINGS: Final = (("ipv6", "disable_ipv6", "1"), ("ipv4", "rp_filter", "0"))
+POD_SETTINGS: Final = (("ipv4", "rp_filter", "0"),)
+# A pod without an address of IPv6 has none at all, not even a link-local one.
+NO_IPV6: Final = (("ipv6", "disable_ipv6", "1"),)
+# With one, nothing of it is negotiated: no link-local address, no router is listened to, no address is asked for.
+PLAIN_IPV6: Final = (
+    ("ipv6", "addr_gen_mode", "1"),
+    ("ipv6", "accept_ra", "0"),
+    ("ipv6", "accept_redirects", "0"),
+    ("ipv6", "autoconf", "0"),
+    ("ipv6", "dad_transmits", "0"),
+    ("ipv6", "disable_ipv6", "0"),
+)
 
 
 class KernelLinks:
@@ -145,6 +157,7 @@ class KernelLinks:
 
     def _create(self, link: PodLink, path: str) -> None:
         node = self._node()
+        refuse_small(link)
         with netns.inside(path, home=self._home) as target:
             host = End(name=link.host_ifname, mac=link.host_mac, mtu=link.mtu)
             peer = End(name=link.ifname, mac=link.mac, mtu=link.mtu)
@@ -161,7 +174,7 @@ class KernelLinks:
             except OSError:
                 self._delete_links([link.host_ifname])
                 raise
-        _write_settings(link.host_ifname, HOST_SETTINGS)
+        _write_settings(link.host_ifname, (*HOST_SETTINGS, *_ipv6_settings(link)))
         if link.from_loopback:
             _write_settings(link.host_ifname, LOOPBACK_SETTINGS)
         if link.shaping.ingress_rate:
@@ -174,10 +187,12 @@ class KernelLinks:
     def _fill(self, link: PodLink) -> None:
         """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
         index = socket.if_nametoindex(link.ifname)
-        _write_settings(link.ifname, POD_SETTINGS)
+        _write_settings(link.ifname, (*POD_SETTINGS, *_ipv6_settings(link)))
         # The kernel takes the stricter of an interface and "all", and a new namespace inherits both from the host.
         for name in ("all", "lo"):
-            _write_settings(name, POD_SETTINGS[1:])
+            _write_settings(name, POD_SETTINGS)
+        if IPV6 in link.versions:
+            _write_settings("lo", PLAIN_IPV6[-1:])
         sock = Rtnl()
         try:
             sock.batch(_pod_messages(link, index))
@@ -202,7 +217,7 @@ class KernelLinks:
         messages = [rtnl.set_up(index)]
         for address in link.addresses:
             messages.append(rtnl.neighbour(address, link.mac, index))
-            spec = RouteSpec(prefix=f"{address}/32", dev=index, source=link.source)
+            spec = RouteSpec(prefix=host_prefix(address), dev=index, source=link.hop_of(address).source)
             messages.append(rtnl.route(spec, add=True))
         node.batch(messages)
 
@@ -212,7 +227,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(_local_delivery(link, add=False), ignore=GONE)
+                sock.batch(_local_delivery(link, FAMILIES, add=False), ignore=GONE)
             finally:
                 sock.close()
 
@@ -224,7 +239,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(_local_delivery(link, add=False), ignore=GONE)
+                sock.batch(_local_delivery(link, FAMILIES, add=False), ignore=GONE)
                 if host and (index := _index_of(link.ifname)):
                     sock.batch([rtnl.set_down(index), rtnl.rename(index, link.host_ifname)])
             finally:
@@ -241,7 +256,7 @@ class KernelLinks:
                 host=host,
                 pod=read.end(sock, link.ifname),
                 marks=read.marks(sock, link.local_table),
-                local_table=read.has_local_default(sock, link.local_table),
+                local_tables=read.local_defaults(sock, link.local_table),
             )
         finally:
             sock.close()
@@ -302,18 +317,17 @@ class KernelLinks:
 
 
 def _pod_messages(link: PodLink, index: int) -> list[Message]:
-    messages = [rtnl.set_up(rtnl.LOOPBACK_INDEX)]
+    messages = [rtnl.set_up(rtnl.LOOPBACK_INDEX), rtnl.set_up(index)]
     messages += [rtnl.address(address, index, add=True) for address in link.addresses]
-    messages += [
-        rtnl.set_up(index),
-        rtnl.neighbour(link.gateway, link.host_mac, index),
-        rtnl.route(RouteSpec(prefix=f"{link.gateway}/32", dev=index), add=True),
-        rtnl.route(RouteSpec(prefix="0.0.0.0/0", dev=index, via=link.gateway), add=True),
-    ]
+    for hop in link.hops:
+        messages.append(rtnl.neighbour(hop.gateway, link.host_mac, index))
+        if hop.version == IPV4:  # a link-local next hop of IPv6 is on the link as it is
+            messages.append(rtnl.route(RouteSpec(prefix=host_prefix(hop.gateway), dev=index), add=True))
+        messages.append(rtnl.route(RouteSpec(prefix=EVERYTHING[hop.version], dev=index, via=hop.gateway), add=True))
     limit = link.shaping
     if limit.egress_rate:
         messages.append(token_bucket(index, rate=limit.egress_rate, burst=limit.egress_burst, mtu=link.mtu))
-    return messages + _local_delivery(link, add=True)
+    return messages + _local_delivery(link, link.versions, add=True)
 
 
 def _ingress_limit(link: PodLink, index: int) -> Message:
@@ -321,9 +335,19 @@ def _ingress_limit(link: PodLink, index: int) -> Message:
     return token_bucket(index, rate=limit.ingress_rate, burst=limit.ingress_burst, mtu=link.mtu)
 
 
-def _local_delivery(link: PodLink, *, add: bool) -> list[Message]:
-    local = RouteSpec(prefix="0.0.0.0/0", dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=link.local_table)
-    return [rtnl.mark_rule(m, link.local_table, add=add) for m in link.local_marks] + [rtnl.route(local, add=add)]
+def _local_delivery(link: PodLink, versions: Iterable[int], *, add: bool) -> list[Message]:
+    messages = []
+    for version in versions:
+        messages += [rtnl.mark_rule(m, link.local_table, version=version, add=add) for m in link.local_marks]
+        spec = RouteSpec(
+            prefix=EVERYTHING[version], dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=link.local_table
+        )
+        messages.append(rtnl.route(spec, add=add))
+    return messages
+
+
+def _ipv6_settings(link: PodLink) -> tuple[tuple[str, str, str], ...]:
+    return PLAIN_IPV6 if IPV6 in link.versions else NO_IPV6
 
 
 def _node_route(route: Route, *, add: bool) -> Message:

@@ -1,4 +1,4 @@
-"""rtnetlink: messages as bytes, batches with acknowledgements, dumps as (header, attributes). IPv4 and links only.
+"""rtnetlink: messages as bytes, batches with acknowledgements, dumps as (header, attributes). Links, and both IP families.
 
 A batch is one system call: the kernel works through it in order and answers each message; the first refusal is raised
 with the words of the message that was refused.
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tandem.base.addresses import HOST_BITS, family
 from tandem.state.ownership import ROUTE_PROTOCOL
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
@@ -35,7 +36,9 @@ DONE, ERROR = 3, 2
 
 IFLA_GROUP: Final = 27
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 5, 18, 20, 28
-IFA_LOCAL, IFA_PROTO = 2, 11
+IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
+# No duplicate address detection: the address is usable at once. No prefix route: the /128 is nobody else's.
+IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
 NDA_DST, NDA_LLADDR = 1, 2
 FRA_PRIORITY, FRA_FWMARK, FRA_TABLE, FRA_PROTOCOL = 6, 10, 15, 21
@@ -47,6 +50,11 @@ NEIGH: Final = struct.Struct("=BxxxiHBB")
 QDISC: Final = struct.Struct("=BxxxiIII")
 _HEADER: Final = struct.Struct("=IHHII")
 _ATTR: Final = struct.Struct("=HH")
+
+_AF: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+VERSION: Final = {int(number): version for version, number in _AF.items()}
+"""4 or 6 by the family that a header carries."""
+_WITHOUT_FAMILY: Final = frozenset({GETLINK, GETQDISC})
 
 Attrs = Mapping[int, bytes]
 
@@ -81,6 +89,16 @@ def attrs(data: bytes) -> dict[int, bytes]:
 def mac_bytes(mac: str) -> bytes:
     """`02:00:…` as six bytes."""
     return bytes.fromhex(mac.replace(":", ""))
+
+
+def ip_bytes(address: str) -> bytes:
+    """An address of either family as 4 or 16 bytes."""
+    return socket.inet_pton(_AF[family(address)], address)
+
+
+def ip_text(raw: bytes) -> str:
+    """The other way round, in canonical form."""
+    return socket.inet_ntop(socket.AF_INET6 if len(raw) == 16 else socket.AF_INET, raw)
 
 
 def u32(value: int) -> bytes:
@@ -153,18 +171,20 @@ def del_link(name: str) -> Message:
 
 
 def address(address: str, index: int, *, add: bool) -> Message:
-    """Add or remove a /32 of ours."""
-    raw = socket.inet_aton(address)
-    body = ADDR.pack(socket.AF_INET, 32, 0, SCOPE_GLOBAL, index) + attr(IFA_LOCAL, raw) + attr(1, raw)
+    """Add or remove a /32 or /128 of ours."""
+    raw, version = ip_bytes(address), family(address)
+    body = ADDR.pack(_AF[version], HOST_BITS[version], 0, SCOPE_GLOBAL, index)
+    body += attr(IFA_LOCAL, raw) + attr(IFA_ADDRESS, raw)
     if add:
         body += attr(IFA_PROTO, bytes([ROUTE_PROTOCOL]))
+        body += attr(IFA_FLAGS, u32(IFA_F_NODAD | IFA_F_NOPREFIXROUTE)) if version == 6 else b""
     flags = CREATE | EXCL if add else 0
     return Message(type=NEWADDR if add else DELADDR, flags=flags, body=body, what=f"address {address}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteSpec:
-    """One IPv4 route of ours."""
+    """One route of ours; its family is that of the prefix."""
 
     prefix: str
     dev: int = 0
@@ -180,33 +200,33 @@ def route(spec: RouteSpec, *, add: bool) -> Message:
     scope = SCOPE_GLOBAL if spec.via or spec.type == RTN_UNREACHABLE else SCOPE_LINK
     if spec.type == RTN_LOCAL:
         scope = SCOPE_HOST
-    body = ROUTE.pack(socket.AF_INET, int(bits), 0, 0, spec.table, ROUTE_PROTOCOL, scope, spec.type, 0)
+    body = ROUTE.pack(_AF[family(network)], int(bits), 0, 0, spec.table, ROUTE_PROTOCOL, scope, spec.type, 0)
     if int(bits):
-        body += attr(RTA_DST, socket.inet_aton(network))
+        body += attr(RTA_DST, ip_bytes(network))
     if spec.dev:
         body += attr(RTA_OIF, u32(spec.dev))
     if spec.via:
-        body += attr(RTA_GATEWAY, socket.inet_aton(spec.via))
+        body += attr(RTA_GATEWAY, ip_bytes(spec.via))
     if spec.source:
-        body += attr(RTA_PREFSRC, socket.inet_aton(spec.source))
+        body += attr(RTA_PREFSRC, ip_bytes(spec.source))
     flags = CREATE | REPLACE if add else 0
     return Message(type=NEWROUTE if add else DELROUTE, flags=flags, body=body, what=f"route to {spec.prefix}")
 
 
 def neighbour(address: str, mac: str, index: int) -> Message:
     """A permanent neighbour entry."""
-    body = NEIGH.pack(socket.AF_INET, index, NUD_PERMANENT, 0, 0)
-    body += attr(NDA_DST, socket.inet_aton(address)) + attr(NDA_LLADDR, mac_bytes(mac))
+    body = NEIGH.pack(_AF[family(address)], index, NUD_PERMANENT, 0, 0)
+    body += attr(NDA_DST, ip_bytes(address)) + attr(NDA_LLADDR, mac_bytes(mac))
     return Message(type=NEWNEIGH, flags=CREATE | REPLACE, body=body, what=f"neighbour {address}")
 
 
-def mark_rule(mark: int, table: int, *, add: bool) -> Message:
-    """`ip rule fwmark MARK lookup TABLE`, with our protocol mark."""
-    body = ROUTE.pack(socket.AF_INET, 0, 0, 0, table, 0, 0, 1, 0)
+def mark_rule(mark: int, table: int, *, version: int, add: bool) -> Message:
+    """`ip [-6] rule fwmark MARK lookup TABLE`, with our protocol mark."""
+    body = ROUTE.pack(_AF[version], 0, 0, 0, table, 0, 0, 1, 0)
     body += attr(FRA_PRIORITY, u32(RULE_PRIORITY)) + attr(FRA_FWMARK, u32(mark)) + attr(FRA_TABLE, u32(table))
     body += attr(FRA_PROTOCOL, bytes([ROUTE_PROTOCOL]))
     flags = CREATE | EXCL if add else 0
-    return Message(type=NEWRULE if add else DELRULE, flags=flags, body=body, what=f"rule for mark {mark:#x}")
+    return Message(type=NEWRULE if add else DELRULE, flags=flags, body=body, what=f"IPv{version} rule for mark {mark:#x}")
 
 
 class RefusedError(OSError):
@@ -250,10 +270,9 @@ class Rtnl:
             raise refused
 
     def dump(self, kind: int, header: struct.Struct) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
-        """Every object of a kind: its header's fields, and its attributes."""
+        """Every object of a kind, of both families: its header's fields, and its attributes."""
         self._sequence += 1
-        family = socket.AF_UNSPEC if kind == GETLINK else socket.AF_INET
-        body = bytes([family]) + b"\0" * (header.size - 1)
+        body = b"\0" * header.size
         self._socket.send(_HEADER.pack(16 + len(body), kind, REQUEST | DUMP, self._sequence, 0) + body)
         found: list[tuple[tuple[int, ...], dict[int, bytes]]] = []
         while True:
@@ -265,7 +284,8 @@ class Rtnl:
                 if answer == ERROR:
                     code = -struct.unpack_from("=i", data)[0]
                     raise RefusedError(code, f"dump {kind}: {os.strerror(code)}")
-                found.append((header.unpack_from(data), attrs(data[header.size :])))
+                if kind in _WITHOUT_FAMILY or data[0] in _AF.values():  # others are tables of multicast routing and MPLS
+                    found.append((header.unpack_from(data), attrs(data[header.size :])))
 
     def is_running(self, name: str) -> bool:
         """True once a link can transmit. Asking for one link, not a dump, makes kernels from 6.8 on settle it first."""

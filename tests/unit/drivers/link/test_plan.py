@@ -13,7 +13,7 @@ from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.plan import Actual, End, NodeDelta, container_of, differences, owns, plan_node
 from tandem.state.links import HostSide, NodeNet, Route
 
-HOST = HostSide(node="node-1", source="10.244.0.1", mtu=1400)
+HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
 LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
 HOST_END = End(
     mac=LINK.host_mac,
@@ -30,7 +30,7 @@ POD_END = End(
     neighbours=frozenset({("169.254.1.1", LINK.host_mac)}),
     routes=frozenset({("0.0.0.0/0", "169.254.1.1", ""), ("169.254.1.1/32", "", "")}),
 )
-GOOD = Actual(host=HOST_END, pod=POD_END, marks=frozenset(LINK.local_marks), local_table=True)
+GOOD = Actual(host=HOST_END, pod=POD_END, marks=frozenset((4, mark) for mark in LINK.local_marks), local_tables=frozenset({4}))
 
 
 def test_a_link_as_it_should_be_has_no_differences() -> None:
@@ -39,7 +39,7 @@ def test_a_link_as_it_should_be_has_no_differences() -> None:
 
 def test_what_others_added_is_no_difference() -> None:
     pod = replace(POD_END, addresses=POD_END.addresses | {"192.0.2.1"}, routes=POD_END.routes | {("1.0.0.0/8", "", "")})
-    assert differences(LINK, replace(GOOD, pod=pod, marks=GOOD.marks | {1})) == ()
+    assert differences(LINK, replace(GOOD, pod=pod, marks=GOOD.marks | {(4, 1), (6, 1)})) == ()
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,50 @@ def test_what_others_added_is_no_difference() -> None:
         ),
         (replace(GOOD, host=replace(HOST_END, routes=frozenset())), "the node lacks the route to 10.244.0.5"),
         (replace(GOOD, host=replace(HOST_END, neighbours=frozenset())), "lacks the permanent neighbour 10.244.0.5"),
-        (replace(GOOD, marks=frozenset({LINK.local_marks[0]})), "the pod lacks the rule for mark 0x53b"),
-        (replace(GOOD, local_table=False), "the pod lacks the route 'local default dev lo' in table 116"),
+        (replace(GOOD, marks=frozenset({(4, LINK.local_marks[0])})), "the pod lacks the IPv4 rule for mark 0x53b"),
+        (replace(GOOD, local_tables=frozenset({6})), "the pod lacks the IPv4 route 'local default dev lo' in table 116"),
     ],
 )
 def test_each_difference_is_one_sentence(actual: Actual, sentence: str) -> None:
     found = differences(LINK, actual)
     assert len(found) == 1
     assert sentence in found[0]
+
+
+DUAL_HOST = replace(HOST, sources=("10.244.0.1", "fd00:10:244::1"))
+DUAL = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5", "fd00:10:244::5"), host=DUAL_HOST)
+BOTH = Actual(
+    host=replace(
+        HOST_END,
+        neighbours=HOST_END.neighbours | {("fd00:10:244::5", DUAL.mac)},
+        routes=HOST_END.routes | {("fd00:10:244::5/128", "", "fd00:10:244::1")},
+    ),
+    pod=replace(
+        POD_END,
+        addresses=frozenset(DUAL.addresses),
+        neighbours=POD_END.neighbours | {("fe80::1", DUAL.host_mac)},
+        routes=POD_END.routes | {("::/0", "fe80::1", "")},
+    ),
+    marks=frozenset((version, mark) for version in (4, 6) for mark in DUAL.local_marks),
+    local_tables=frozenset({4, 6}),
+)
+
+
+def test_a_link_of_both_families_as_it_should_be_has_no_differences() -> None:
+    assert differences(DUAL, BOTH) == ()
+
+
+def test_a_link_of_ipv4_lacks_all_of_ipv6() -> None:
+    assert differences(DUAL, GOOD) == (
+        f"the node lacks the route to fd00:10:244::5 by {DUAL.host_ifname} from fd00:10:244::1",
+        f"{DUAL.host_ifname} lacks the permanent neighbour fd00:10:244::5 at {DUAL.mac}",
+        "eth0 lacks the address fd00:10:244::5/128",
+        "the pod lacks the default route by fe80::1",
+        f"eth0 lacks the permanent neighbour fe80::1 at {DUAL.host_mac}",
+        "the pod lacks the IPv6 rule for mark 0x53a to table 116",
+        "the pod lacks the IPv6 rule for mark 0x53b to table 116",
+        "the pod lacks the IPv6 route 'local default dev lo' in table 116",
+    )
 
 
 def test_equal_nets_need_no_change() -> None:

@@ -87,17 +87,27 @@ def test_a_node_s_net_is_what_carries_our_mark_without_host_routes_of_pods() -> 
     assert net.routes == (Route(prefix="10.244.0.0/24"), Route(prefix="10.244.1.0/24", via="192.0.2.2"))
 
 
+def test_ipv6_has_its_address_where_ipv4_has_the_peer_s_and_a_default_route_of_its_own() -> None:
+    own = socket.inet_pton(socket.AF_INET6, "fd00:10:244::1")
+    via = socket.inet_pton(socket.AF_INET6, "fd00::2")
+    addresses: Objects = [((10, 128, 0, 0, 1), {rtnl.IFA_ADDRESS: own, rtnl.IFA_PROTO: b"\x74"})]
+    routes: Objects = [((10, 0, 0, 0, 254, 116, 0, 1, 0), {rtnl.RTA_GATEWAY: via})]
+    net = read.node_net(sock(GETADDR=addresses, GETROUTE=routes))
+    assert net.addresses == ("fd00:10:244::1",)
+    assert net.routes == (Route(prefix="::/0", via="fd00::2"),)
+
+
 def test_an_end_that_is_not_there_is_none() -> None:
     assert read.end(sock(GETLINK=[link(1, "lo")]), "eth0") is None
 
 
-def test_marks_and_local_table_are_those_of_the_table_asked_for() -> None:
+def test_marks_and_local_tables_are_those_of_the_table_asked_for() -> None:
     rules: Objects = [
         ((2, 0, 0, 0, 116, 0, 0, 1, 0), {rtnl.FRA_FWMARK: rtnl.u32(7), rtnl.FRA_TABLE: rtnl.u32(116)}),
         ((2, 0, 0, 0, 9, 0, 0, 1, 0), {rtnl.FRA_FWMARK: rtnl.u32(8), rtnl.FRA_TABLE: rtnl.u32(9)}),
         ((2, 0, 0, 0, 116, 0, 0, 1, 0), {rtnl.FRA_TABLE: rtnl.u32(116)}),
     ]
     local = route("0.0.0.0", 0, table=116, kind=rtnl.RTN_LOCAL, RTA_TABLE=rtnl.u32(116))
-    assert read.marks(sock(GETRULE=rules), 116) == {7}
-    assert read.has_local_default(sock(GETROUTE=[local]), 116)
-    assert not read.has_local_default(sock(GETROUTE=[local]), 9)
+    assert read.marks(sock(GETRULE=rules), 116) == {(4, 7)}
+    assert read.local_defaults(sock(GETROUTE=[local]), 116) == {4}
+    assert not read.local_defaults(sock(GETROUTE=[local]), 9)

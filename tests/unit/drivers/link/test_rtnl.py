@@ -28,7 +28,7 @@ def test_broken_attributes_end_the_reading(data: bytes) -> None:
 def test_everything_we_add_carries_our_mark() -> None:
     mark = bytes([116])
     assert rtnl.attrs(rtnl.address("10.0.0.1", 1, add=True).body[8:])[rtnl.IFA_PROTO] == mark
-    assert rtnl.attrs(rtnl.mark_rule(1, 116, add=True).body[12:])[rtnl.FRA_PROTOCOL] == mark
+    assert rtnl.attrs(rtnl.mark_rule(1, 116, version=4, add=True).body[12:])[rtnl.FRA_PROTOCOL] == mark
     assert rtnl.route(RouteSpec(prefix="10.0.0.0/8"), add=True).body[5] == 116
 
 
@@ -43,6 +43,17 @@ def test_everything_we_add_carries_our_mark() -> None:
 )
 def test_the_scope_of_a_route_follows_from_its_kind(spec: RouteSpec, scope: int) -> None:
     assert rtnl.route(spec, add=True).body[6] == scope
+
+
+def test_an_address_of_ipv6_is_usable_at_once_and_makes_no_route_to_its_prefix() -> None:
+    body = rtnl.address("fd00::5", 3, add=True).body
+    assert body[:2] == bytes([10, 128])
+    assert rtnl.attrs(body[8:])[rtnl.IFA_FLAGS] == rtnl.u32(0x02 | 0x200)
+
+
+@pytest.mark.parametrize("address", ["10.244.0.5", "fd00:10:244::5", "::1"])
+def test_addresses_are_read_back_as_they_were_written(address: str) -> None:
+    assert rtnl.ip_text(rtnl.ip_bytes(address)) == address
 
 
 def test_a_default_route_has_no_destination() -> None:
