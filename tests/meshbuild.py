@@ -25,10 +25,10 @@ CONFIG = MeshConfig(
     trust_domain="cluster.local",
     roots_pem="",
     cluster_domain="cluster.local",
-    dns_address="10.96.0.10",
-    service_cidr="10.96.0.0/16",
+    dns_addresses=("10.96.0.10",),
+    service_cidrs=("10.96.0.0/16",),
 )
-NODE = Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",))
+NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
 PEER_AUTH = Origin(kind="PeerAuthentication", namespace="shop", name="strict", path="spec.mtls")
 RULE = Origin(kind="DestinationRule", namespace="shop", name="dr", path="spec")
 

@@ -19,14 +19,14 @@ CONFIG = MeshConfig(
     trust_domain="cluster.local",
     roots_pem="",
     cluster_domain="cluster.local",
-    dns_address=DNS,
-    service_cidr="10.96.0.0/16",
+    dns_addresses=(DNS,),
+    service_cidrs=("10.96.0.0/16",),
 )
 
 
 def node(name: str = "node-1", *cidrs: str) -> Node:
     """A node with these pod prefixes (10.244.0.0/16 unless told)."""
-    return Node(name=NodeName(name), address="192.168.0.1", pod_cidrs=cidrs or ("10.244.0.0/16",))
+    return Node(name=NodeName(name), addresses=("192.168.0.1",), pod_cidrs=cidrs or ("10.244.0.0/16",))
 
 
 def ifname_of(pod: core.Pod) -> str:

@@ -112,6 +112,7 @@ def test_ten_thousand_services_are_loaded_in_one_go(play: Callable[[Scene], None
 
 # What the server answers.
 
+REVERSE = "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa"
 REPLIES = [
     ("web.shop.svc.cluster.local", "A", "NOERROR", ["A 10.96.1.1"]),
     ("WEB.Shop.svc.CLUSTER.local", "A", "NOERROR", ["A 10.96.1.1"]),
@@ -124,6 +125,11 @@ REPLIES = [
     ("3.0.244.10.in-addr.arpa", "PTR", "NOERROR", ["PTR db-0.db.shop.svc.cluster.local."]),
     ("inner.shop.svc.cluster.local", "A", "NOERROR", ["A 10.96.1.1", "CNAME web.shop.svc.cluster.local."]),
     ("out.shop.svc.cluster.local", "CNAME", "NOERROR", ["CNAME example.org."]),
+    ("both.shop.svc.cluster.local", "AAAA", "NOERROR", ["AAAA fd00:10:96::103"]),
+    ("six.shop.svc.cluster.local", "AAAA", "NOERROR", ["AAAA fd00:10:244::12", "AAAA fd00:10:244::3"]),
+    ("six.shop.svc.cluster.local", "A", "NOERROR", []),
+    (f"3.0.1.{REVERSE}", "PTR", "NOERROR", ["PTR both.shop.svc.cluster.local."]),
+    (f"4.0.1.{REVERSE}", "PTR", "NXDOMAIN", []),
     ("dns-version.cluster.local", "TXT", "NOERROR", ['TXT "1.1.0"']),
     ("shop.svc.cluster.local", "A", "NOERROR", []),
     ("nope.shop.svc.cluster.local", "A", "NXDOMAIN", []),
@@ -243,7 +249,7 @@ def test_a_server_that_dies_starts_again_with_every_name(tmp_path: Path) -> None
 
 def test_other_settings_replace_the_server(tmp_path: Path) -> None:
     async def work(server: Unbound) -> None:
-        other = compile_settings(view(service("web", "10.96.1.1"), dns_address="10.96.0.11"))
+        other = compile_settings(view(service("web", "10.96.1.1"), dns_addresses=("10.96.0.11", "fd00:10:96::a")))
         server.want(SETTINGS)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(server.run())

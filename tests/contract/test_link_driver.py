@@ -307,7 +307,10 @@ def test_a_sweep_leaves_nothing_of_ours_and_says_what_it_removed(case: Case) -> 
         await driver.create(link(), case.pods[0])
         removed = await driver.sweep()
         assert removed == Owned(
-            links=(link().host_ifname,), pins=(C1,), addresses=NET.addresses, routes=("10.244.0.0/24", "fd00:10:244::/64")
+            links=(link().host_ifname,),
+            pins=(C1,),
+            addresses=NET.addresses,
+            routes=("10.244.0.0/24", "fd00:10:244::/64"),
         )
         assert not await driver.list_owned()
         assert not await driver.sweep()
@@ -353,7 +356,9 @@ def test_the_nodes_own_namespace_is_no_pod(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_without_an_address_there_is_no_ipv6(tmp_path: Path) -> None:
+def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_without_an_address_there_is_no_ipv6(
+    tmp_path: Path,
+) -> None:
     with lab() as spaces:
         node, pod = spaces.add("node"), spaces.add("pod")
 

@@ -98,7 +98,7 @@ async def main(directory: Path, node_netns: str, step: str) -> None:
     await links.apply_node(net)
     settings = Settings(
         host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=await links.default_mtu()),
-        names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
+        names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"),
     )
     aside = Aside(spool=Spool(node.root / "dels"))
     verbs = Verbs(SqliteJournal(node.journal), links, node=AnyPod(stall), settings=settings, aside=aside)

@@ -339,7 +339,7 @@ DAMAGE = {
         "route del default": "lacks the default route",
         "neigh del 169.254.1.1 dev eth0": "lacks the permanent neighbour",
         "link set eth0 mtu 1300": "MTU",
-        "rule del fwmark 0x53b lookup 116": "lacks the rule",
+        "rule del fwmark 0x53b lookup 116": "lacks the IPv4 rule",
         "route del local default dev lo table 116": "local default",
     },
 }

@@ -23,11 +23,11 @@ CONFIG = MeshConfig(
     trust_domain="cluster.local",
     roots_pem="",
     cluster_domain="cluster.local",
-    dns_address="10.96.0.10",
-    service_cidr="10.96.0.0/16",
+    dns_addresses=("10.96.0.10",),
+    service_cidrs=("10.96.0.0/16",),
 )
 NODES = {
-    f"node-{n}": Node(name=NodeName(f"node-{n}"), address=f"192.0.2.{n}", pod_cidrs=(f"10.244.{n}.0/24",))
+    f"node-{n}": Node(name=NodeName(f"node-{n}"), addresses=(f"192.0.2.{n}",), pod_cidrs=(f"10.244.{n}.0/24",))
     for n in (1, 2)
 }
 
@@ -75,7 +75,7 @@ def test_pods_of_two_nodes_reach_each_other_under_their_own_addresses(
 
 def test_a_prefix_that_moves_follows_its_node(underlay: tuple[Lab, list[str]], tmp_path: Path) -> None:
     _, nodes = underlay
-    moved = NODES | {"node-2": Node(name=NodeName("node-2"), address="192.0.2.9", pod_cidrs=("10.244.2.0/24",))}
+    moved = NODES | {"node-2": Node(name=NodeName("node-2"), addresses=("192.0.2.9",), pod_cidrs=("10.244.2.0/24",))}
 
     async def main() -> list[str]:
         links, seen = KernelLinks(tmp_path, node_netns=nodes[0]), []

@@ -64,16 +64,13 @@ def compile_node_net(view: NodeView) -> NodeNet:
     The node's own prefix is unreachable but for the host routes of its pods: a packet to an address that no pod has
     must not leave by the default route.
     """
-    own = tuple(cidr for cidr in view.node.pod_cidrs if _is_v4(cidr))
-    routes = [Route(prefix=cidr) for cidr in own]
+    routes = [Route(prefix=cidr) for cidr in view.node.pod_cidrs]
     for node in view.nodes.values():
-        if node.name != view.node.name and node.address:
-            routes.extend(Route(prefix=cidr, via=node.address) for cidr in node.pod_cidrs if _is_v4(cidr))
-    addresses = (
-        set(_announced(view))
-        | {node_address(cidr) for cidr in own}
-        | ({view.config.dns_address} if view.config.dns_address else set())
-    )
+        if node.name != view.node.name:
+            by = {family(address): address for address in node.addresses}
+            routes += [Route(prefix=c, via=by[family(c)]) for c in node.pod_cidrs if family(c) in by]
+    own = {node_address(cidr) for cidr in view.node.pod_cidrs}
+    addresses = {*_announced(view), *own, *view.config.dns_addresses}
     return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
 
 
@@ -89,7 +86,3 @@ def _announced(view: NodeView) -> Iterator[str]:
         for address in service.balancer_ips:
             if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
                 yield address
-
-
-def _is_v4(cidr: str) -> bool:
-    return ipaddress.ip_network(cidr).version == 4

@@ -119,7 +119,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """A node of the cluster: how to reach it and which pod prefixes live behind it."""
 
     name: NodeName
-    address: str
+    addresses: tuple[str, ...]
+    """At most one per family, the node's own choice first; empty while they are not known."""
     pod_cidrs: tuple[str, ...]
 
 
@@ -129,5 +130,6 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str
     roots_pem: str
     cluster_domain: str
-    dns_address: str
-    service_cidr: str
+    dns_addresses: tuple[str, ...]
+    """One per family of the Services."""
+    service_cidrs: tuple[str, ...]

@@ -20,7 +20,7 @@ WITH_MTU: Final = frozenset({"1.1.0"})
 class Names:
     """How pods of a node resolve names."""
 
-    dns_address: str
+    dns_addresses: tuple[str, ...]
     cluster_domain: str
     asked: Dns = AS_OURS
     """What the runtime wants instead, part by part."""
@@ -51,7 +51,7 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
         "ips": ips,
         "routes": [{"dst": EVERYTHING[hop.version], "gw": hop.gateway} for hop in link.hops],
         "dns": {
-            "nameservers": list(names.asked.servers) or [names.dns_address],
+            "nameservers": list(names.asked.servers) or list(names.dns_addresses),
             "search": list(names.asked.searches) or [*own, f"svc.{domain}", domain],
         }
         | ({"options": list(names.asked.options)} if names.asked.options else {}),

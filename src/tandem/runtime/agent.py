@@ -119,7 +119,7 @@ class Agent:
         assert view is not None  # noqa: S101 - the first view was just put
         sources = tuple(node_address(c) for c in view.node.pod_cidrs)
         host = HostSide(node=self._node, sources=sources, mtu=await self._links.default_mtu())
-        names_of = Names(dns_address=view.config.dns_address, cluster_domain=view.config.cluster_domain)
+        names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)
         settings = Settings(host=host, names=names_of)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
         verbs = Verbs(self._journal, self._links, node=self, settings=settings, aside=aside)

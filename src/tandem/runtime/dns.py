@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -70,7 +70,7 @@ class DnsLoop:
             if before is None or _named(before) != _named(view):
                 records = compile_records(view)
             before = view
-            upstreams = read_upstreams(self._resolv_conf, own=view.config.dns_address)
+            upstreams = read_upstreams(self._resolv_conf, own=view.config.dns_addresses)
             self._server.answers = Answers(records=records, upstreams=upstreams)
             self._server.want(compile_settings(view))
             await self._apply(self._server.answers)
@@ -108,15 +108,15 @@ class DnsLoop:
         return views.version
 
 
-def read_upstreams(path: Path, *, own: str) -> tuple[str, ...]:
-    """The name servers of a resolv.conf but for our own address, which would ask itself for ever."""
+def read_upstreams(path: Path, *, own: Container[str]) -> tuple[str, ...]:
+    """The name servers of a resolv.conf but for our own addresses, which would ask itself for ever."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ()
     words = [line.split() for line in lines]
     found = (word[1] for word in words if len(word) > 1 and word[0] == "nameserver")
-    return tuple(server for server in dict.fromkeys(found) if server != own and _is_address(server))
+    return tuple(server for server in dict.fromkeys(found) if server not in own and _is_address(server))
 
 
 def _named(view: NodeView) -> tuple[object, ...]:

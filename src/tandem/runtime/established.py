@@ -90,7 +90,7 @@ def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
     """
     ruleset = compile_nft(view)
     links = {address: pod.host_ifname for pod in view.pods for address in pod.addresses}
-    own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {view.node.address, view.config.dns_address}
+    own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {*view.node.addresses, *view.config.dns_addresses}
     prefixes = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
 
     def route(address: str) -> str:

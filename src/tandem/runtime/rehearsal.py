@@ -29,7 +29,7 @@ from tandem.translate.slices import slice_for
 from tandem.translate.world import Options, Translation
 
 NODE_ADDRESS: Final = "192.0.2.1"
-SERVICES: Final = IPv4Network(Options().service_cidr)
+SERVICES: Final = IPv4Network(Options().service_cidrs[0])
 _ROUNDS: Final = 100
 Key = tuple[str, str, str]
 

@@ -37,9 +37,9 @@ class Answers:
 class DnsSettings:
     """What a server is started with; another value needs another process."""
 
-    address: str
+    addresses: tuple[str, ...]
     domain: str
     reverse: tuple[str, ...]
-    """Zones below in-addr.arpa of which a name without a record does not exist."""
+    """Zones below in-addr.arpa and ip6.arpa of which a name without a record does not exist."""
     clients: tuple[str, ...]
     """Prefixes that may ask; all others are refused."""

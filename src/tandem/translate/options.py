@@ -11,7 +11,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     trust_domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     cluster_domain: str = "cluster.local"
-    dns_address: str = "10.96.0.10"
-    service_cidr: str = "10.96.0.0/16"
+    dns_addresses: tuple[str, ...] = ("10.96.0.10",)
+    service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
     roots_pem: str = ""
     """Certificates of the authorities that every node trusts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tandem.base.addresses import family
 from tandem.base.ids import NodeName
 from tandem.base.problems import Problem
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
@@ -36,7 +37,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
 
 def translate_world(world: World, options: Options) -> Translation:
     """Translate a whole World; equal Worlds give equal Translations."""
-    policy, policy_problems = translate_policy(world, dns_addresses=(options.dns_address,))
+    policy, policy_problems = translate_policy(world, dns_addresses=options.dns_addresses)
     mesh, mesh_problems = translate_mesh(world, options)
     routed = ports_named(mesh.tables.values())
     pods = translate_pods(world, options, policy, routed=routed)
@@ -46,8 +47,8 @@ def translate_world(world: World, options: Options) -> Translation:
             trust_domain=options.trust_domain,
             roots_pem=options.roots_pem,
             cluster_domain=options.cluster_domain,
-            dns_address=options.dns_address,
-            service_cidr=options.service_cidr,
+            dns_addresses=options.dns_addresses,
+            service_cidrs=options.service_cidrs,
         ),
         nodes=translate_nodes(world),
         pods=pods.pods,
@@ -61,12 +62,19 @@ def translate_world(world: World, options: Options) -> Translation:
 
 
 def translate_nodes(world: World) -> dict[str, Node]:
-    """Nodes by name, with the address that others reach them by (InternalIP, else the first)."""
+    """Nodes by name, with the address of each family that others reach them by (InternalIP, else the first)."""
     nodes: dict[str, Node] = {}
     for node in world.sorted(core.Node):
         internal = [a.address for a in node.status.addresses if a.type == "InternalIP"]
         every = internal or [a.address for a in node.status.addresses if a.type != "Hostname"]
         cidrs = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
         name = node.metadata.name
-        nodes[name] = Node(name=NodeName(name), address=every[0] if every else "", pod_cidrs=cidrs)
+        nodes[name] = Node(name=NodeName(name), addresses=_one_per_family(every), pod_cidrs=cidrs)
     return nodes
+
+
+def _one_per_family(addresses: list[str]) -> tuple[str, ...]:
+    found: dict[int, str] = {}
+    for address in addresses:
+        found.setdefault(family(address), address)
+    return tuple(found.values())

@@ -13,13 +13,13 @@ CONFIG = MeshConfig(
     trust_domain="cluster.local",
     roots_pem="",
     cluster_domain="cluster.local",
-    dns_address="10.96.0.10",
-    service_cidr="10.96.0.0/16",
+    dns_addresses=("10.96.0.10",),
+    service_cidrs=("10.96.0.0/16",),
 )
 
 
 def node(name: str, address: str, *cidrs: str) -> Node:
-    return Node(name=NodeName(name), address=address, pod_cidrs=cidrs)
+    return Node(name=NodeName(name), addresses=(address,) if address else (), pod_cidrs=cidrs)
 
 
 def view(*others: Node) -> NodeView:

@@ -76,8 +76,8 @@ def test_another_value_has_another_version() -> None:
 
 def test_the_version_of_known_bytes_never_changes() -> None:
     """Agents of another release compare versions across a reconnect."""
-    data = wire.encode(Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",)))
-    assert data == b'{"name":"n1","address":"192.0.2.1","pod_cidrs":["10.244.0.0/24"]}'
+    data = wire.encode(Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",)))
+    assert data == b'{"name":"n1","addresses":["192.0.2.1"],"pod_cidrs":["10.244.0.0/24"]}'
 
 
 def test_a_foreign_type_and_broken_bytes_are_told_apart() -> None:
@@ -90,8 +90,8 @@ def test_a_foreign_type_and_broken_bytes_are_told_apart() -> None:
 
 
 def test_an_older_agent_reads_past_fields_that_it_does_not_know() -> None:
-    data = b'{"name":"n1","address":"","pod_cidrs":[],"zone":"a"}'
-    assert wire.decode(wire.URLS[Node], data) == Node(name=NodeName("n1"), address="", pod_cidrs=())
+    data = b'{"name":"n1","addresses":[],"pod_cidrs":[],"zone":"a"}'
+    assert wire.decode(wire.URLS[Node], data) == Node(name=NodeName("n1"), addresses=(), pod_cidrs=())
 
 
 def pod(**fields: Any) -> LocalPod:

@@ -21,7 +21,7 @@ ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=uid-
 CONFIG = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": "/s"}
 SETTINGS = Settings(
     host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400),
-    names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"),
+    names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"),
     cool_down=0,
 )
 

@@ -31,7 +31,7 @@ ATTACHMENT = Attachment(
 
 def result(version: str) -> dict[str, Any]:
     return add_result(
-        ATTACHMENT, LINK, names=Names(dns_address="10.96.0.10", cluster_domain="cluster.local"), version=version
+        ATTACHMENT, LINK, names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"), version=version
     )
 
 
@@ -70,7 +70,7 @@ DUAL_HOST = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mt
 def dual(version: str, *addresses: str) -> dict[str, Any]:
     link = compile_pod_link(ContainerId("c1"), "eth0", addresses=addresses, host=DUAL_HOST)
     attachment = msgspec.structs.replace(ATTACHMENT, addresses=addresses)
-    found = add_result(attachment, link, names=Names(dns_address="", cluster_domain="cluster.local"), version=version)
+    found = add_result(attachment, link, names=Names(dns_addresses=(), cluster_domain="cluster.local"), version=version)
     assert against_previous(attachment, link, found) == ()
     return found
 

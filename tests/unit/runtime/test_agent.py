@@ -22,7 +22,7 @@ from tandem.runtime import agent as module
 from tandem.runtime.agent import Agent, new_agent
 from tandem.runtime.enforce import SILENT, Outcome
 
-NODE = Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",))
+NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
 POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)
 TABLE = RouteTable(
     namespace="shop",

@@ -77,7 +77,7 @@ def started(lab: Lab) -> Callable[[], object]:
 def test_the_server_is_told_what_to_start_with_before_it_starts(lab: Lab) -> None:
     lab.play(lambda: lab.put(SHOP), lambda: lab.server.wanted is not None)
     assert lab.server.wanted is not None
-    assert lab.server.wanted.address == "10.96.0.10"
+    assert lab.server.wanted.addresses == ("10.96.0.10",)
     assert WEB in lab.server.answers.records
     assert lab.server.answers.upstreams == ("192.0.2.53",)
     assert lab.driver.applied == []
@@ -144,8 +144,8 @@ def test_our_own_address_is_never_an_upstream(tmp_path: Path) -> None:
         "# comment\nsearch x\nnameserver 10.96.0.10\nnameserver 192.0.2.53\nnameserver 192.0.2.53\nnameserver\n"
         "nameserver fe80::1%eth0\nnameserver nonsense\n"
     )
-    assert read_upstreams(tmp_path / "resolv.conf", own="10.96.0.10") == ("192.0.2.53",)
+    assert read_upstreams(tmp_path / "resolv.conf", own=("10.96.0.10",)) == ("192.0.2.53",)
 
 
 def test_a_host_without_name_servers_is_no_error(tmp_path: Path) -> None:
-    assert read_upstreams(tmp_path / "none", own="10.96.0.10") == ()
+    assert read_upstreams(tmp_path / "none", own=("10.96.0.10",)) == ()

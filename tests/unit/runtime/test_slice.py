@@ -9,7 +9,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.runtime.slice import Slice
 
-NODE = Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",))
+NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
 
 
 def update(cls: type, *, nonce: str = "1", removed: tuple[str, ...] = (), **values: wire.Value | bytes) -> Update:
@@ -34,7 +34,7 @@ def test_there_is_no_view_before_node_prefix_and_configuration_are_known() -> No
     made = Slice("n1")
     assert made.view(()) is None
     made.take(update(MeshConfig, mesh=CONFIG))
-    made.take(update(Node, n1=Node(name=NodeName("n1"), address="192.0.2.1", pod_cidrs=())))
+    made.take(update(Node, n1=Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=())))
     assert made.node is None
     assert made.view(()) is None
     made.take(update(Node, n1=NODE))

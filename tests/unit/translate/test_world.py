@@ -40,11 +40,16 @@ def test_an_empty_world_translates_to_nothing() -> None:
 def test_the_internal_address_of_a_node_is_preferred() -> None:
     world = World.of([node("n", ("ExternalIP", "192.0.2.1"), ("InternalIP", "10.0.0.1"), podCIDR="10.244.0.0/24")])
     found = translate_nodes(world)["n"]
-    assert (found.address, found.pod_cidrs) == ("10.0.0.1", ("10.244.0.0/24",))
+    assert (found.addresses, found.pod_cidrs) == (("10.0.0.1",), ("10.244.0.0/24",))
+
+
+def test_a_node_has_the_first_address_of_each_family() -> None:
+    world = World.of([node("n", *(("InternalIP", a) for a in ("fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2")))])
+    assert translate_nodes(world)["n"].addresses == ("fd00::1", "10.0.0.1")
 
 
 def test_a_host_name_is_no_address() -> None:
-    assert translate_nodes(World.of([node("n", ("Hostname", "n"))]))["n"].address == ""
+    assert translate_nodes(World.of([node("n", ("Hostname", "n"))]))["n"].addresses == ()
 
 
 def test_options_become_the_configuration_of_every_node() -> None:

@@ -1,7 +1,7 @@
 """NodeView -> the records of the cluster's names, and what the node's DNS server is started with. Pure.
 
-Names follow the Kubernetes "DNS-Based Service Discovery" specification 1.1.0: A and SRV of Services, addresses and
-host names behind headless ones, CNAME of ExternalName, PTR. What has no record does not exist.
+Names follow the Kubernetes "DNS-Based Service Discovery" specification 1.1.0: A, AAAA and SRV of Services, addresses
+and host names behind headless ones, CNAME of ExternalName, PTR. What has no record does not exist.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from tandem.base.addresses import HOST_BITS, family, host_prefix
 from tandem.ir.fabric import Endpoint, Service, ServicePort
 from tandem.ir.node import NodeView
 from tandem.state.dns import CNAME, DnsSettings, Record
 
 VERSION: Final = '"1.1.0"'
 """The TXT data of `dns-version`: which version of the specification is followed."""
+_KIND: Final = {4: "A", 6: "AAAA"}
+_LABEL_BITS: Final = {4: 8, 6: 4}
+_FOREIGN: Final = {4: 24, 6: 64}
+"""What may ask beside a pod whose address is not of the node's own prefixes."""
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -33,11 +38,11 @@ def compile_records(view: NodeView) -> frozenset[Record]:
                 found.add(Record(name, CNAME, target))
         elif service.cluster_ips:
             found.update(_clustered(service, name))
-            for address in filter(_is_v4, service.cluster_ips):
+            for address in service.cluster_ips:
                 named.setdefault(address, name)
         else:
             behind = view.endpoints.get(key)
-            endpoints = tuple(e for e in behind.endpoints if _is_v4(e.address)) if behind else ()
+            endpoints = behind.endpoints if behind else ()
             found.update(_headless(service, name, endpoints))
             for endpoint in endpoints:
                 named.setdefault(endpoint.address, f"{_host(endpoint)}.{name}")
@@ -46,27 +51,26 @@ def compile_records(view: NodeView) -> frozenset[Record]:
 
 
 def compile_settings(view: NodeView) -> DnsSettings:
-    """The address it serves at, and for whom: the node itself and its pods."""
-    address = view.config.dns_address
-    own = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs if ":" not in cidr]
+    """The addresses it serves at, and for whom: the node itself and its pods."""
+    own = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
     foreign = {
-        str(ipaddress.ip_network(f"{a}/24", strict=False))
+        str(ipaddress.ip_network(f"{a}/{_FOREIGN[family(a)]}", strict=False))
         for pod in view.pods
-        for a in filter(_is_v4, pod.addresses)
+        for a in pod.addresses
         if not any(ipaddress.ip_address(a) in prefix for prefix in own)
     }
     return DnsSettings(
-        address=address,
+        addresses=view.config.dns_addresses,
         domain=_domain(view),
-        reverse=_reverse_zones(view.config.service_cidr),
+        reverse=tuple(zone for cidr in view.config.service_cidrs for zone in _reverse_zones(cidr)),
         # The node asks its own address from that address.
-        clients=tuple(sorted({f"{address}/32", *map(str, own), *foreign})),
+        clients=tuple(sorted({*map(host_prefix, view.config.dns_addresses), *map(str, own), *foreign})),
     )
 
 
 def _clustered(service: Service, name: str) -> Iterator[Record]:
-    for address in filter(_is_v4, service.cluster_ips):
-        yield Record(name, "A", address)
+    for address in service.cluster_ips:
+        yield Record(name, _KIND[family(address)], address)
     for port in service.ports:
         if port.name:
             yield _srv(port, name, weight=100, number=port.port, target=name)
@@ -74,8 +78,9 @@ def _clustered(service: Service, name: str) -> Iterator[Record]:
 
 def _headless(service: Service, name: str, endpoints: tuple[Endpoint, ...]) -> Iterator[Record]:
     for endpoint in endpoints:
-        yield Record(name, "A", endpoint.address)
-        yield Record(f"{_host(endpoint)}.{name}", "A", endpoint.address)
+        kind = _KIND[family(endpoint.address)]
+        yield Record(name, kind, endpoint.address)
+        yield Record(f"{_host(endpoint)}.{name}", kind, endpoint.address)
     for port in service.ports:
         if not port.name:
             continue
@@ -93,13 +98,13 @@ def _srv(port: ServicePort, name: str, *, weight: int, number: int, target: str)
 
 
 def _reverse_zones(cidr: str) -> tuple[str, ...]:
+    """A zone per octet (RFC 1035, 3.5) or half-octet (RFC 3596, 2.5) that the prefix begins."""
     network = ipaddress.ip_network(cidr)
-    if network.version != 4:
-        return ()
-    aligned = -(-max(network.prefixlen, 8) // 8) * 8
+    bits = _LABEL_BITS[network.version]
+    aligned = -(-max(network.prefixlen, bits) // bits) * bits
+    left = HOST_BITS[network.version] // bits - aligned // bits
     return tuple(
-        ".".join(reversed(str(n.network_address).split(".")[: aligned // 8])) + ".in-addr.arpa."
-        for n in network.subnets(new_prefix=aligned)
+        ".".join(n.network_address.reverse_pointer.split(".")[left:]) + "." for n in network.subnets(new_prefix=aligned)
     )
 
 
@@ -109,7 +114,7 @@ def _domain(view: NodeView) -> str:
 
 def _host(endpoint: Endpoint) -> str:
     """The endpoint's label: its host name, or its address with dashes."""
-    return endpoint.hostname.lower() or endpoint.address.replace(".", "-")
+    return endpoint.hostname.lower() or endpoint.address.replace(".", "-").replace(":", "-")
 
 
 def _name(text: str) -> str:
@@ -117,7 +122,3 @@ def _name(text: str) -> str:
     name = text.lower().rstrip(".")
     fits = len(name) < 254 and all(_LABEL.fullmatch(label) for label in name.split("."))
     return f"{name}." if fits else ""
-
-
-def _is_v4(address: str) -> bool:
-    return ":" not in address

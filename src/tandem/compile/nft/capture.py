@@ -35,7 +35,7 @@ def compile_capture(view: NodeView, pod: AttachedPod) -> nft.Ruleset:
         return nft.ruleset()
     gateways = tuple(str(ipaddress.ip_network(cidr)[1]) for cidr in view.node.pod_cidrs if ":" not in cidr)
     own = tuple(address for address in pod.addresses if ":" not in address)
-    bypass = tuple(sorted({*gateways, view.config.dns_address} - {""}))
+    bypass = tuple(sorted({*gateways, *(a for a in view.config.dns_addresses if ":" not in a)}))
     return nft.ruleset(chains=(_inbound(gateways, own), _answers(), _outbound(bypass)))
 
 

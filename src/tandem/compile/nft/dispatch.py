@@ -154,7 +154,7 @@ def pod_sets(view: NodeView) -> list[nft.Set]:
     nodes = (*view.nodes.values(), view.node)
     for f in FAMILIES:
         pairs = [(a.host_ifname, address) for a in view.pods for address in of_family(a.addresses, f)]
-        cluster = prefixes([*(c for n in nodes for c in n.pod_cidrs), view.config.service_cidr], f)
+        cluster = prefixes([*(c for n in nodes for c in n.pod_cidrs), *view.config.service_cidrs], f)
         v = f.version
         found += [
             nft.Set(name=f"links{v}", type=("ifname", f.type), elements=frozenset(pairs)),

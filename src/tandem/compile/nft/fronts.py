@@ -102,7 +102,7 @@ def _outer(lane: Lane, key: nft.Key, port: _Port) -> Front:
 def _mine(view: NodeView, addresses: Iterable[str], family: Family) -> Iterator[str]:
     for address in addresses:
         # The node's own resolver answers on the DNS address; a Service of that address must not take it away.
-        if address != view.config.dns_address and ipaddress.ip_address(address).version == family.version:
+        if address not in view.config.dns_addresses and ipaddress.ip_address(address).version == family.version:
             yield address
 
 

@@ -36,7 +36,7 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
     held = desired(answers)
     server = [
         *_SERVER,
-        f"interface: {settings.address}@53",
+        *(f"interface: {address}@53" for address in settings.addresses),
         f"interface: {INSIDE}@53",
         *(f"access-control: {prefix} allow" for prefix in settings.clients),
         "access-control: 127.0.0.0/8 allow",
@@ -44,6 +44,7 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
         *(f'local-zone: "{zone}" nodefault' for zone in _OWN_ZONES),
         f'local-zone: "{settings.domain}" transparent',
         'local-zone: "in-addr.arpa." transparent',
+        'local-zone: "ip6.arpa." transparent',
         *(f"local-data: '{record}'" for record in sorted(held.front)),
     ]
     view = [

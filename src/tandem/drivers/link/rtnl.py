@@ -1,4 +1,4 @@
-"""rtnetlink: messages as bytes, batches with acknowledgements, dumps as (header, attributes). Links, and both IP families.
+"""rtnetlink: messages as bytes, batches with acknowledgements, dumps as (header, attributes). Links, IPv4, IPv6.
 
 A batch is one system call: the kernel works through it in order and answers each message; the first refusal is raised
 with the words of the message that was refused.
@@ -226,7 +226,9 @@ def mark_rule(mark: int, table: int, *, version: int, add: bool) -> Message:
     body += attr(FRA_PRIORITY, u32(RULE_PRIORITY)) + attr(FRA_FWMARK, u32(mark)) + attr(FRA_TABLE, u32(table))
     body += attr(FRA_PROTOCOL, bytes([ROUTE_PROTOCOL]))
     flags = CREATE | EXCL if add else 0
-    return Message(type=NEWRULE if add else DELRULE, flags=flags, body=body, what=f"IPv{version} rule for mark {mark:#x}")
+    return Message(
+        type=NEWRULE if add else DELRULE, flags=flags, body=body, what=f"IPv{version} rule for mark {mark:#x}"
+    )
 
 
 class RefusedError(OSError):
@@ -284,7 +286,9 @@ class Rtnl:
                 if answer == ERROR:
                     code = -struct.unpack_from("=i", data)[0]
                     raise RefusedError(code, f"dump {kind}: {os.strerror(code)}")
-                if kind in _WITHOUT_FAMILY or data[0] in _AF.values():  # others are tables of multicast routing and MPLS
+                if (
+                    kind in _WITHOUT_FAMILY or data[0] in _AF.values()
+                ):  # others are tables of multicast routing and MPLS
                     found.append((header.unpack_from(data), attrs(data[header.size :])))
 
     def is_running(self, name: str) -> bool:

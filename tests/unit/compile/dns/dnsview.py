@@ -21,17 +21,19 @@ def endpoint(address: str, hostname: str = "", **ports: int) -> Endpoint:
     return Endpoint(address=address, ports=tuple(ports.items()), hostname=hostname)
 
 
-def view(*services: Service, dns_address: str = "10.96.0.10", **endpoints: tuple[Endpoint, ...]) -> NodeView:
+def view(
+    *services: Service, dns_addresses: tuple[str, ...] = ("10.96.0.10",), **endpoints: tuple[Endpoint, ...]
+) -> NodeView:
     """Endpoints by service name, with `_` for `-`."""
     named = {name.replace("_", "-"): found for name, found in endpoints.items()}
     return NodeView(
-        node=Node(name=NodeName("node-1"), address="192.0.2.1", pod_cidrs=("10.244.0.0/24",)),
+        node=Node(name=NodeName("node-1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",)),
         config=MeshConfig(
             trust_domain="cluster.local",
             roots_pem="",
             cluster_domain="cluster.local",
-            dns_address=dns_address,
-            service_cidr="10.96.0.0/16",
+            dns_addresses=dns_addresses,
+            service_cidrs=("10.96.0.0/16", "fd00:10:96::/112"),
         ),
         services={f"shop/{s.name}": s for s in services},
         endpoints={f"shop/{n}": Endpoints(namespace="shop", service=n, endpoints=e) for n, e in named.items()},
@@ -42,9 +44,12 @@ SHOP = view(
     service("web", "10.96.1.1"),
     service("names", "10.96.1.2", ports=(DNS,)),
     service("db"),
+    service("both", "10.96.1.3", "fd00:10:96::103"),
+    service("six"),
     service("empty"),
     service("out", external="example.org"),
     service("inner", external="web.shop.svc.cluster.local"),
+    six=(endpoint("fd00:10:244::3", "six-0", http=80), endpoint("fd00:10:244::12", http=80)),
     web=(endpoint("10.244.0.9", http=8080),),
     db=(endpoint("10.244.0.12", http=5432), endpoint("10.244.0.3", "db-0", http=5432)),
 )

@@ -88,10 +88,21 @@ def test_an_address_behind_two_headless_services_has_one_name() -> None:
     assert of("3.0.244.10.in-addr.arpa.", seen) == [f"PTR 10-244-0-3.a{BELOW}"]
 
 
-def test_ipv6_addresses_have_no_records_yet() -> None:
-    seen = view(service("web", "10.96.1.1", "fd00::1"), service("db"), db=(endpoint("fd00::2"),))
-    assert of(f"web{BELOW}", seen) == ["A 10.96.1.1"]
-    assert of(f"db{BELOW}", seen) == []
+def test_each_family_has_its_own_record_at_the_same_name() -> None:
+    assert of(f"both{BELOW}") == ["A 10.96.1.3", "AAAA fd00:10:96::103"]
+    assert of(f"six{BELOW}") == ["AAAA fd00:10:244::12", "AAAA fd00:10:244::3"]
+    assert of(f"six-0.six{BELOW}") == ["AAAA fd00:10:244::3"]
+    assert of(f"fd00-10-244--12.six{BELOW}") == ["AAAA fd00:10:244::12"]
+
+
+def test_an_endpoint_of_both_families_with_a_host_name_is_one_target() -> None:
+    seen = view(service("db"), db=(endpoint("10.244.0.3", "db-0", http=80), endpoint("fd00::3", "db-0", http=80)))
+    assert of(f"_http._tcp.db{BELOW}", seen) == [f"SRV 0 100 80 db-0.db{BELOW}"]
+    assert of(f"db-0.db{BELOW}", seen) == ["A 10.244.0.3", "AAAA fd00::3"]
+
+
+def test_addresses_of_ipv6_have_names() -> None:
+    assert of("3.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa.") == [f"PTR both{BELOW}"]
 
 
 def test_the_version_of_the_specification_can_be_asked_for() -> None:
@@ -115,8 +126,16 @@ def test_names_are_lower_case() -> None:
 
 def test_the_node_and_its_pods_may_ask() -> None:
     settings = compile_settings(SHOP)
-    assert (settings.address, settings.domain) == ("10.96.0.10", "cluster.local.")
+    assert (settings.addresses, settings.domain) == (("10.96.0.10",), "cluster.local.")
     assert settings.clients == ("10.244.0.0/24", "10.96.0.10/32")
+
+
+def test_a_node_of_both_families_serves_pods_of_both() -> None:
+    node = msgspec.structs.replace(SHOP.node, pod_cidrs=("10.244.0.0/24", "fd00:10:244::/64"))
+    config = msgspec.structs.replace(SHOP.config, dns_addresses=("10.96.0.10", "fd00:10:96::a"))
+    settings = compile_settings(msgspec.structs.replace(SHOP, node=node, config=config))
+    assert settings.addresses == ("10.96.0.10", "fd00:10:96::a")
+    assert settings.clients == ("10.244.0.0/24", "10.96.0.10/32", "fd00:10:244::/64", "fd00:10:96::a/128")
 
 
 def test_a_pod_with_an_address_of_another_network_may_ask() -> None:
@@ -134,9 +153,10 @@ def test_a_pod_with_an_address_of_another_network_may_ask() -> None:
         ("10.96.8.0/23", ["8.96.10.in-addr.arpa.", "9.96.10.in-addr.arpa."]),
         ("10.0.0.0/8", ["10.in-addr.arpa."]),
         ("10.96.0.4/31", ["4.0.96.10.in-addr.arpa.", "5.0.96.10.in-addr.arpa."]),
-        ("fd00::/108", []),
+        ("fd00:10:96::/112", ["0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa."]),
+        ("fc00::/7", ["c.f.ip6.arpa.", "d.f.ip6.arpa."]),
     ],
 )
 def test_the_reverse_zones_cover_the_service_range(cidr: str, zones: list[str]) -> None:
-    seen = msgspec.structs.replace(SHOP, config=msgspec.structs.replace(SHOP.config, service_cidr=cidr))
+    seen = msgspec.structs.replace(SHOP, config=msgspec.structs.replace(SHOP.config, service_cidrs=(cidr,)))
     assert list(compile_settings(seen).reverse) == zones

@@ -108,7 +108,7 @@ def test_internal_traffic_policy_local_leaves_the_endpoints_of_this_node() -> No
     ending = Endpoint(address="10.244.0.4", ports=(("http", 80), ("admin", 81)), node=NodeName("node-1"))
     members = Endpoints(namespace="shop", service="web", endpoints=(here, far), last=(ending,))
     local = Service(namespace="shop", name="web", cluster_ips=("10.96.0.1",), ports=(), internal_local=True)
-    node = Node(name=NodeName("node-1"), address="192.168.0.1", pod_cidrs=("10.244.0.0/24",))
+    node = Node(name=NodeName("node-1"), addresses=("192.168.0.1",), pod_cidrs=("10.244.0.0/24",))
     found = local_endpoints(NodeView(node=node, config=CONFIG), local, members)
     assert [(e.address, e.ports) for e in found.endpoints] == [
         ("10.244.0.3", (("http", 80), ("raw", 82))),

@@ -30,7 +30,9 @@ POD_END = End(
     neighbours=frozenset({("169.254.1.1", LINK.host_mac)}),
     routes=frozenset({("0.0.0.0/0", "169.254.1.1", ""), ("169.254.1.1/32", "", "")}),
 )
-GOOD = Actual(host=HOST_END, pod=POD_END, marks=frozenset((4, mark) for mark in LINK.local_marks), local_tables=frozenset({4}))
+GOOD = Actual(
+    host=HOST_END, pod=POD_END, marks=frozenset((4, mark) for mark in LINK.local_marks), local_tables=frozenset({4})
+)
 
 
 def test_a_link_as_it_should_be_has_no_differences() -> None:
@@ -63,7 +65,10 @@ def test_what_others_added_is_no_difference() -> None:
         (replace(GOOD, host=replace(HOST_END, routes=frozenset())), "the node lacks the route to 10.244.0.5"),
         (replace(GOOD, host=replace(HOST_END, neighbours=frozenset())), "lacks the permanent neighbour 10.244.0.5"),
         (replace(GOOD, marks=frozenset({(4, LINK.local_marks[0])})), "the pod lacks the IPv4 rule for mark 0x53b"),
-        (replace(GOOD, local_tables=frozenset({6})), "the pod lacks the IPv4 route 'local default dev lo' in table 116"),
+        (
+            replace(GOOD, local_tables=frozenset({6})),
+            "the pod lacks the IPv4 route 'local default dev lo' in table 116",
+        ),
     ],
 )
 def test_each_difference_is_one_sentence(actual: Actual, sentence: str) -> None:
