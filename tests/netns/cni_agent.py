@@ -16,6 +16,7 @@ from tandem.drivers.link.real import KernelLinks
 from tandem.ipam.pool import Pool
 from tandem.ipam.store import Attachment, SqliteJournal
 from tandem.ir.fabric import LocalPod
+from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.spool import Spool
@@ -88,7 +89,8 @@ class StallingLinks(KernelLinks):
         await self.stall.at("open")
 
 
-async def main(directory: Path, node_netns: str, step: str) -> None:
+async def main(directory: Path, node_netns: str, step: str, *, background: bool = False) -> None:
+    """`background`: DEL answers early, as in a real agent, and not when everything is gone."""
     node = NodeDir(directory)
     stall = Stall(directory, step)
     links = StallingLinks(node.netns, node_netns=node_netns)
@@ -101,9 +103,15 @@ async def main(directory: Path, node_netns: str, step: str) -> None:
         names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"),
     )
     aside = Aside(spool=Spool(node.root / "dels"))
-    verbs = Verbs(SqliteJournal(node.journal), links, node=AnyPod(stall), settings=settings, aside=aside)
+    journal, pods = SqliteJournal(node.journal), AnyPod(stall)
+    verbs = Verbs(journal, links, node=pods, settings=settings, aside=aside)
+    if background:
+        verbs.leaving = Leaving(journal, links, pods)
     assert await verbs.recover() == ()
-    await serve(verbs, node.cni_socket)
+    async with asyncio.TaskGroup() as tasks:
+        if verbs.leaving is not None:
+            tasks.create_task(verbs.leaving.run())
+        tasks.create_task(serve(verbs, node.cni_socket))
 
 
 if __name__ == "__main__":

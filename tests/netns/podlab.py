@@ -25,7 +25,10 @@ class Lab:
         full = self._prefix + name
         subprocess.run(["ip", "netns", "add", full], check=True)
         self._names.append(full)
-        return f"/run/netns/{full}"
+        return self.path(name)
+
+    def path(self, name: str) -> str:
+        return f"/run/netns/{self._prefix}{name}"
 
     def remove(self, name: str) -> None:
         full = self._prefix + name

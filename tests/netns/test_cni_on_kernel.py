@@ -22,7 +22,6 @@ from unit.tandem_cni.courier import Done, run
 
 pytestmark = pytest.mark.root
 AGENT = Path(__file__).with_name("cni_agent.py")
-STEPS = ["pin", "create", "attached", "open"]
 
 
 class Node:
@@ -231,25 +230,6 @@ def test_an_agent_that_is_away_is_try_again_and_the_pod_keeps_its_network(node: 
     node.start()
     assert node.cni("CHECK", "one", pod, prevResult=result).status == 0
     assert node.cni("DEL", "one", pod).status == 0
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_an_agent_killed_in_the_middle_of_add_leaves_nothing_once_it_is_back(node: Node, step: str) -> None:
-    pod = node.spaces.add("one")
-    node.kill()
-    node.start(stall=step)
-    env, config = node.words("ADD", "one", pod)
-    answers: list[Done] = []
-    courier = threading.Thread(target=lambda: answers.append(run(node.binary, env, config)))
-    courier.start()
-    wait_for(node.directory / STALLED)
-    assert node.traces()
-    node.kill()
-    courier.join()
-    assert answers[0].code == 11
-    node.start()
-    assert node.traces() == []
-    assert node.cni("ADD", "one", pod).status == 0
 
 
 def test_a_link_stays_closed_until_policy_and_proxy_are_in_force(node: Node) -> None:

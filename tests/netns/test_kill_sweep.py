@@ -1,0 +1,169 @@
+"""The agent is killed before every single thing that it does to kernel and disk; nothing is left, nothing given twice.
+
+The steps are found by watching the process (`killing`), not listed: a new one is swept without a change here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from killing import Watch, killed_before
+from netns.podlab import ip, lab
+from netns.sweeplab import SweptNode, swept_node, until_same
+from tandem.ipam.store import read_attachments
+from unit.tandem_cni.courier import Done
+
+pytestmark = pytest.mark.root
+FEWEST = 8
+"""A sweep with fewer steps than this did not see what it should."""
+FIRST, SECOND = "first", "second"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[SweptNode]:
+    with lab() as spaces, swept_node(tmp_path, spaces) as made:
+        for name in (FIRST, SECOND):
+            ip(spaces.add(name), "link", "set", "lo", "up")
+        made.start()
+        yield made
+
+
+def netns(node: SweptNode, name: str) -> str:
+    return node.spaces.path(name)
+
+
+def address(done: Done) -> str:
+    assert done.status == 0, done.out
+    found: str = done.answer["ips"][0]["address"]
+    return found
+
+
+def sweep(node: SweptNode, case: Callable[[int], Watch]) -> list[str]:
+    """`case` for each step, until nobody was killed; after each everything must be as before. The steps."""
+    pods = (netns(node, FIRST), netns(node, SECOND))
+    before = node.picture(*pods)
+    for step in itertools.count():
+        watch = case(step)
+        until_same(node, before, *pods)
+        if not watch.killed:
+            assert len(watch.steps) >= FEWEST, watch.steps
+            return watch.steps
+    raise AssertionError
+
+
+def restarted(node: SweptNode, watch: Watch) -> None:
+    if watch.killed:
+        node.ended()
+        node.start()
+
+
+def until_quiet(node: SweptNode, watch: Watch) -> None:
+    """What DEL leaves to the background goes on being watched."""
+    deadline = time.monotonic() + 20
+    while not watch.killed and read_attachments(node.directory / "ipam.db"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_add_killed_at_any_step_leaves_nothing_to_a_del_without_namespace_and_a_new_sandbox(
+    node: SweptNode,
+) -> None:
+    def case(step: int) -> Watch:
+        old, new = f"old{step}", f"new{step}"
+        with killed_before(node.pid, step) as watch:
+            done = node.cni("ADD", old, netns(node, FIRST))
+        assert (done.status, done.code if done.status else 0) == ((1, 11) if watch.killed else (0, 0))
+        restarted(node, watch)
+        # The runtime gave up on the old sandbox; kubelet's order is the new one first, or the old one's end first.
+        given = address(node.cni("ADD", new, netns(node, SECOND)))
+        alive = {a for one in read_attachments(node.directory / "ipam.db") for a in one.addresses}
+        assert given.removesuffix("/32") in alive
+        assert node.cni("DEL", old, "").status == 0
+        assert node.cni("DEL", new, netns(node, SECOND)).status == 0
+        return watch
+
+    assert {"mount", "netlink 16", "write rp_filter"} <= set(sweep(node, case))
+
+
+def test_an_add_killed_at_any_step_can_be_repeated_in_the_same_sandbox(node: SweptNode) -> None:
+    def case(step: int) -> Watch:
+        pod, container = netns(node, FIRST), f"c{step}"
+        with killed_before(node.pid, step) as watch:
+            done = node.cni("ADD", container, pod)
+        restarted(node, watch)
+        if watch.killed:
+            done = node.cni("ADD", container, pod)
+            if done.status:  # killed between the last step and the answer: there is a whole attachment
+                assert (done.code, watch.steps[-1]) == (100, "pwrite64 ipam.db-wal")
+                assert node.cni("DEL", container, pod).status == 0
+                done = node.cni("ADD", container, pod)
+        assert node.cni("CHECK", container, pod, prevResult=done.answer).out == ""
+        assert node.cni("DEL", container, pod).status == 0
+        return watch
+
+    sweep(node, case)
+
+
+@pytest.mark.parametrize("way", ["with", "without"])
+def test_a_del_killed_at_any_step_is_finished_and_nothing_is_left(node: SweptNode, way: str) -> None:
+    """The courier tells success whatever happens to the agent: what was begun, or queued, is done at the next start."""
+
+    def case(step: int) -> Watch:
+        pod, container = netns(node, FIRST), f"c{step}"
+        given = address(node.cni("ADD", container, pod))
+        with killed_before(node.pid, step) as watch:
+            assert node.cni("DEL", container, pod if way == "with" else "").status == 0
+            until_quiet(node, watch)
+        restarted(node, watch)
+        again = address(node.cni("ADD", f"n{step}", pod))
+        assert again != given
+        assert node.cni("DEL", container, "").status == 0
+        assert node.cni("DEL", f"n{step}", pod).status == 0
+        return watch
+
+    assert {"umount2", "unlink"} <= set(sweep(node, case))
+
+
+def test_a_gc_killed_at_any_step_is_finished_by_the_next_and_spares_what_is_valid(node: SweptNode) -> None:
+    kept = node.cni("ADD", "kept", netns(node, SECOND)).answer
+    valid = {"cni.dev/valid-attachments": [{"containerID": "kept", "ifname": "eth0"}]}
+
+    def case(step: int) -> Watch:
+        container = f"c{step}"
+        address(node.cni("ADD", container, netns(node, FIRST)))
+        with killed_before(node.pid, step) as watch:
+            done = node.cni("GC", "", "", **valid)
+        assert done.status == (1 if watch.killed else 0), done.out
+        restarted(node, watch)
+        assert node.cni("GC", "", "", **valid).status == 0
+        return watch
+
+    sweep(node, case)
+    assert node.cni("CHECK", "kept", netns(node, SECOND), prevResult=kept).out == ""
+
+
+def test_a_start_killed_at_any_step_while_it_recovers_is_repeated(node: SweptNode) -> None:
+    """The first agent dies before it opens the link; the second in the middle of undoing that and of a queued DEL."""
+
+    def case(step: int) -> Watch:
+        half, gone = f"half{step}", f"gone{step}"
+        address(node.cni("ADD", gone, netns(node, SECOND)))
+        with killed_before(node.pid, 0, only=lambda what: what == "write rp_filter") as first:
+            node.cni("ADD", half, netns(node, FIRST))
+        assert first.killed
+        node.ended()
+        assert node.cni("DEL", gone, "").status == 0
+        node.hold()
+        with killed_before(node.pid, step) as watch:
+            node.go()
+            while not watch.killed and not (node.directory / "cni.sock").exists():
+                time.sleep(0.001)
+        restarted(node, watch)
+        return watch
+
+    sweep(node, case)
