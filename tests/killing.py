@@ -86,9 +86,9 @@ class _Tracer:
     def run(self, ready: threading.Event, done: threading.Event) -> None:
         try:
             # Every thread must be watched before anything is asked of the process.
-            for task in map(int, os.listdir(f"/proc/{self._pid}/task")):
-                _ptrace(_SEIZE, task, data=_OPTIONS)
-                _ptrace(_INTERRUPT, task)
+            for entry in Path(f"/proc/{self._pid}/task").iterdir():
+                _ptrace(_SEIZE, int(entry.name), data=_OPTIONS)
+                _ptrace(_INTERRUPT, int(entry.name))
             ready.set()
             self._follow(done)
         finally:

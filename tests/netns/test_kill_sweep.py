@@ -148,7 +148,10 @@ def test_a_gc_killed_at_any_step_is_finished_by_the_next_and_spares_what_is_vali
 
 
 def test_a_start_killed_at_any_step_while_it_recovers_is_repeated(node: SweptNode) -> None:
-    """The first agent dies before it opens the link; the second in the middle of undoing that and of a queued DEL."""
+    """The first agent dies in the middle of ADD; the second in the middle of undoing that and of a queued DEL.
+
+    Between two steps in the kernel the journal is written in one piece: the other sweeps kill inside of that as well.
+    """
 
     def case(step: int) -> Watch:
         half, gone = f"half{step}", f"gone{step}"
@@ -159,7 +162,7 @@ def test_a_start_killed_at_any_step_while_it_recovers_is_repeated(node: SweptNod
         node.ended()
         assert node.cni("DEL", gone, "").status == 0
         node.hold()
-        with killed_before(node.pid, step) as watch:
+        with killed_before(node.pid, step, only=lambda what: not what.endswith("ipam.db-wal")) as watch:
             node.go()
             while not watch.killed and not (node.directory / "cni.sock").exists():
                 time.sleep(0.001)
