@@ -186,6 +186,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "Network": (("Fabric", 0, _at("spec.fabric")), ("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
 }
 
 

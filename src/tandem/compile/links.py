@@ -13,6 +13,8 @@ from tandem.base.addresses import FAMILIES, family
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
 from tandem.compile import names
+from tandem.compile.fabric import fabric_of
+from tandem.compile.fabric.mtu import pod_mtu
 from tandem.ir.node import NodeView
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
@@ -64,14 +66,17 @@ def compile_node_net(view: NodeView) -> NodeNet:
     The node's own prefix is unreachable but for the host routes of its pods: a packet to an address that no pod has
     must not leave by the default route.
     """
-    routes = [Route(prefix=cidr) for cidr in view.node.pod_cidrs]
-    for node in view.nodes.values():
-        if node.name != view.node.name:
-            by = {family(address): address for address in node.addresses}
-            routes += [Route(prefix=c, via=by[family(c)]) for c in node.pod_cidrs if family(c) in by]
+    parts = fabric_of(view.config.network).between(view, pod_mtu(view))
+    routes = (*(Route(prefix=cidr) for cidr in view.node.pod_cidrs), *parts.routes)
     own = {node_address(cidr) for cidr in view.node.pod_cidrs}
-    addresses = {*_announced(view), *own, *view.config.dns_addresses}
-    return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
+    return NodeNet(
+        addresses=tuple(sorted({*_announced(view), *own, *view.config.dns_addresses})),
+        routes=tuple(sorted(routes)),
+        devices=tuple(sorted(parts.devices)),
+        on_devices=tuple(sorted(parts.on_devices)),
+        neighbours=tuple(sorted(parts.neighbours)),
+        forwards=tuple(sorted(parts.forwards)),
+    )
 
 
 def _announced(view: NodeView) -> Iterator[str]:

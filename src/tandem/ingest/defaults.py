@@ -194,6 +194,11 @@ def _filters(target: Raw) -> None:
             _set(item["requestRedirect"], statusCode=302)
 
 
+def _network(raw: Raw) -> None:
+    spec = raw["spec"] = raw.get("spec") or {}
+    _set(spec, fabric="routed")
+
+
 DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "Namespace": _namespace,
     "Secret": _secret,
@@ -203,4 +208,5 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "EndpointSlice": _slice,
     "NetworkPolicy": _network_policy,
     "HTTPRoute": _http_route,
+    "Network": _network,
 }

@@ -8,6 +8,7 @@ import msgspec
 
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
+from tandem.ir.network import Network
 
 
 class AppProtocol(Enum):
@@ -133,3 +134,4 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     dns_addresses: tuple[str, ...]
     """One per family of the Services."""
     service_cidrs: tuple[str, ...]
+    network: Network = Network()

@@ -50,3 +50,5 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, Endpoints] = {}
     tables: dict[str, RouteTable] = {}
     policies: dict[str, TrafficPolicy] = {}
+    underlay_mtu: int = 1500
+    """Of the interface by which this node reaches the others."""

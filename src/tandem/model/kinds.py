@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.model import core, gateway, istio, policy
+from tandem.model import core, gateway, istio, network, policy
 from tandem.model.meta import Object
 
 
@@ -151,6 +151,16 @@ KINDS: Final[tuple[Kind, ...]] = (
         singular="httproute",
         status=True,
         cls=gateway.HTTPRoute,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="Network",
+        plural="networks",
+        singular="network",
+        namespaced=False,
+        status=True,
+        cls=network.Network,
     ),
 )
 

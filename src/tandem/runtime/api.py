@@ -20,7 +20,14 @@ from tandem.views.flows import Query, as_json, wanted
 from tandem.views.health import Delivery, Membership, ObjectState, status
 
 ROOT: Final = "/apis/views.tandem.io/v1"
-PROGRAMMABLE: Final = ("NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute")
+PROGRAMMABLE: Final = (
+    "NetworkPolicy",
+    "VirtualService",
+    "DestinationRule",
+    "PeerAuthentication",
+    "HTTPRoute",
+    "Network",
+)
 
 
 def routes(control: Callable[[], Control | None]) -> list[Route]:

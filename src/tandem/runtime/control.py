@@ -47,7 +47,9 @@ DRAINED: Final = "tandem.io/drained"
 RETRY_SECONDS: Final = 0.5
 """Before status that the API refused is written again."""
 
-ADVISED: Final = frozenset({"NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute"})
+ADVISED: Final = frozenset(
+    {"NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute", "Network"}
+)
 
 
 class Control:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tandem.base.ids import GroupId, PolicySetId
+from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
@@ -49,9 +50,14 @@ class Slice:
         broken: dict[str, str] = {}
         for name, (_, data) in update.resources.items():
             try:
-                values[name] = wire.decode(update.type_url, data)
+                value = wire.decode(update.type_url, data)
             except msgspec.DecodeError as err:
                 broken[name] = f"this agent cannot read it: {err}"
+                continue
+            if isinstance(value, MeshConfig) and value.network.fabric not in BY_NAME:
+                broken[name] = f"this agent has no fabric {value.network.fabric!r}, only {', '.join(BY_NAME)}"
+            else:
+                values[name] = value
         held.update(values)
         for name in update.removed:
             held.pop(name, None)

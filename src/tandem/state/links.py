@@ -12,6 +12,7 @@ from typing import Final
 
 from tandem.base.addresses import family
 from tandem.base.ids import ContainerId
+from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +86,31 @@ class PodLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Route:
-    """A route of the node to a prefix: through another node's address, or (no address) unreachable."""
+    """A route of the node to a prefix: through another node's address, by a device, or (neither) unreachable."""
 
     prefix: str
     via: str = ""
+    dev: str = ""
+    """One of `NodeNet.devices`; empty: the kernel finds the interface by the next hop."""
+    onlink: bool = False
+    """The next hop is taken to be behind `dev`, whatever addresses `dev` has."""
+    source: str = ""
+    """What the node itself sends from; empty: the kernel chooses."""
+    mtu: int = 0
+    """0: that of the interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeNet:
-    """What a node has apart from pod links: addresses on `lo`, and routes to pod prefixes."""
+    """What a node has apart from pod links. Every part is sorted; `devices` and what is on them are the fabric's."""
 
-    addresses: tuple[str, ...]
-    routes: tuple[Route, ...]
+    addresses: tuple[str, ...] = ()
+    """On `lo`."""
+    routes: tuple[Route, ...] = ()
+    devices: tuple[Device, ...] = ()
+    on_devices: tuple[DeviceAddress, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    forwards: tuple[Forward, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from tandem.base.problems import Problem, Severity
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
 from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
 from tandem.model.meta import Condition
+from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
 from tandem.translate.mesh.attach import is_mesh_parent
@@ -53,11 +54,12 @@ def patches(world: World, problems: Sequence[Problem], programmed: Programmed, n
 def _plain(
     world: World, problems: Mapping[ObjectKey, list[Problem]], programmed: Programmed, now: float
 ) -> Iterator[Patch]:
-    objects: list[NetworkPolicy | VirtualService | DestinationRule | PeerAuthentication] = [
+    objects: list[NetworkPolicy | VirtualService | DestinationRule | PeerAuthentication | Network] = [
         *world.sorted(NetworkPolicy),
         *world.sorted(VirtualService),
         *world.sorted(DestinationRule),
         *world.sorted(PeerAuthentication),
+        *world.sorted(Network),
     ]
     for obj in objects:
         key = obj.kind, *obj.key

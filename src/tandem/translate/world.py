@@ -13,6 +13,7 @@ from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.network import translate_network
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
 from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
@@ -49,6 +50,7 @@ def translate_world(world: World, options: Options) -> Translation:
             cluster_domain=options.cluster_domain,
             dns_addresses=options.dns_addresses,
             service_cidrs=options.service_cidrs,
+            network=translate_network(world),
         ),
         nodes=translate_nodes(world),
         pods=pods.pods,

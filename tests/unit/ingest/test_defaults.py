@@ -164,3 +164,8 @@ def test_a_route_gets_matches_parents_and_weights() -> None:
 
 def test_an_unknown_kind_comes_back_equal() -> None:
     assert default({"kind": "Job"}) == {"kind": "Job"}
+
+
+def test_a_network_without_a_fabric_is_routed() -> None:
+    assert default(make("Network", "tandem.io/v1"))["spec"] == {"fabric": "routed"}
+    assert default(make("Network", "tandem.io/v1", spec={"mtu": 1400}))["spec"] == {"fabric": "routed", "mtu": 1400}

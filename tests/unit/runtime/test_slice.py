@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from meshbuild import CONFIG, attached
 from tandem.base.ids import NodeName, PodUid, SpiffeId
+from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
+from tandem.ir.network import Network
 from tandem.runtime.slice import Slice
 
 NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
@@ -91,3 +95,11 @@ def test_what_cannot_be_read_is_told_and_what_was_before_stays_in_force() -> Non
     assert set(pending.values) == {"n2"}
     assert "cannot read it" in pending.broken["n1"]
     assert made.node == NODE
+
+
+def test_a_fabric_that_this_agent_does_not_have_is_told_and_the_former_stays_in_force() -> None:
+    made = told()
+    other = msgspec.structs.replace(CONFIG, network=Network(fabric="later"))
+    made.take(update(MeshConfig, nonce="2", mesh=other))
+    assert made.due(made.number)[-1].broken == {"mesh": "this agent has no fabric 'later', only " + ", ".join(BY_NAME)}
+    assert made.config == CONFIG

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
 ORDER: Final = (
+    "Network",
     "Namespace",
     "Node",
     "NetworkPolicy",
@@ -39,7 +40,14 @@ ORDER: Final = (
     "Pod",
 )
 """The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
-PROGRAMMED_KINDS: Final = ("NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute")
+PROGRAMMED_KINDS: Final = (
+    "NetworkPolicy",
+    "VirtualService",
+    "DestinationRule",
+    "PeerAuthentication",
+    "HTTPRoute",
+    "Network",
+)
 """Kinds whose conditions say whether they are in force."""
 _POLL: Final = 0.05
 

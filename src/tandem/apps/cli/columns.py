@@ -239,4 +239,5 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "DestinationRule": ((Column("HOST", _spec("host")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "Network": ((Column("FABRIC", _spec("fabric")), _PROGRAMMED), (_WHY,)),
 }

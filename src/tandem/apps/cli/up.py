@@ -16,8 +16,10 @@ from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
 from tandem.cluster.loadbalancers import parse_pool
 from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
+from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
+from tandem.model.schema import validate
 from tandem.runtime import plant, preflight, teardown, underlay
 from tandem.runtime.cni_install import install_cni
 from tandem.runtime.supervisor import spawn, write_tasks
@@ -44,6 +46,10 @@ def up(
     lb_pool: Annotated[
         str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer; none unless told.")
     ] = "",
+    fabric: Annotated[
+        str, typer.Option("--fabric", help=f"How nodes are connected: {', '.join(f.name for f in FABRICS)}.")
+    ] = "",
+    mtu: Annotated[int, typer.Option("--mtu", help="MTU of pods; 0: worked out from the underlay.")] = 0,
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
 ) -> int:
     """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
@@ -55,7 +61,7 @@ def up(
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
-    objects = _load(files or [])
+    objects = _with_network(_load(files or []), fabric, mtu)
     pods = _pod_network(pod_cidr, node_prefix)
     _check_pool(lb_pool)
     _check(run_dir, api_port)
@@ -115,6 +121,20 @@ def _load(paths: list[str]) -> list[dict[str, Any]]:
         return read_objects(paths)
     except ManifestError as err:
         raise CommandError(str(err)) from err
+
+
+def _with_network(objects: list[dict[str, Any]], fabric: str, mtu: int) -> list[dict[str, Any]]:
+    """The manifests, and the Network that the options mean."""
+    if not fabric and not mtu:
+        return objects
+    if any(o["kind"] == "Network" for o in objects):
+        raise CommandError("--fabric, --mtu: the manifests have a Network already: say it there", status=2)
+    spec = {"fabric": fabric} if fabric else {}
+    network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+    network["spec"] = {**spec, **({"mtu": mtu} if mtu else {})}
+    if wrong := validate(network):
+        raise CommandError(f"--fabric, --mtu: {'; '.join(wrong)}", status=2)
+    return [network, *objects]
 
 
 def _check(run_dir: RunDir, api_port: int) -> None:

@@ -8,11 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tandem.model.schemas import rules_gateway, rules_istio, rules_kubernetes, rules_network, tables
+from tandem.model.schemas import rules_gateway, rules_istio, rules_kubernetes, rules_network, rules_tandem, tables
 from tandem.model.schemas.syntax import SCALARS, label_value, name_of, qualified
 
 UNKNOWN: Final = ": unknown field"
-RULES = {**rules_kubernetes.RULES, **rules_network.RULES, **rules_istio.RULES, **rules_gateway.RULES}
+RULES = {
+    **rules_kubernetes.RULES,
+    **rules_network.RULES,
+    **rules_istio.RULES,
+    **rules_gateway.RULES,
+    **rules_tandem.RULES,
+}
 
 
 def walk(value: object, table: str, at: str = "") -> Iterator[str]:

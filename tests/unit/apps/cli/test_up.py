@@ -77,3 +77,24 @@ def test_a_port_in_use_is_told_with_its_cure(capsys: pytest.CaptureFixture[str])
         port = taken.getsockname()[1]
         assert run(["up", "--api-port", str(port)]) == 1
     assert f"port {port} is in use on 127.0.0.1: choose another with --api-port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fabric", "ospf"], "spec.fabric: 'ospf' is not one of routed"),
+        (["--mtu", "100"], "spec.mtu: 100 is not between 1280 and 65535"),
+    ],
+)
+def test_a_network_that_the_api_would_refuse_is_refused_before_anything_starts(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["up", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_network_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = tmp_path / "network.yaml"
+    manifest.write_text("apiVersion: tandem.io/v1\nkind: Network\nmetadata: {name: default}\n")
+    assert run(["up", "--fabric", "routed", "-f", str(manifest)]) == 2
+    assert "the manifests have a Network already" in capsys.readouterr().err

@@ -1,0 +1,36 @@
+"""Kinds of tandem.io beyond the form of single fields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tandem.model.schemas.rules_kubernetes import Rule
+
+SMALLEST_MTU: Final = 1280
+"""The least that IPv6 allows on a link (RFC 8200, section 5)."""
+LARGEST_MTU: Final = 65535
+LARGEST_VNI: Final = 0xFFFFFF
+
+
+def _network(raw: dict[str, Any], at: str) -> Iterator[str]:
+    name = (raw.get("metadata") or {}).get("name")
+    if name and name != "default":
+        yield f"{at}.metadata.name: {name!r}: the one Network of a cluster is named default".lstrip(".")
+
+
+def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
+    mtu = raw.get("mtu") or 0
+    if mtu and not SMALLEST_MTU <= mtu <= LARGEST_MTU:
+        yield f"{at}.mtu: {mtu} is not between {SMALLEST_MTU} and {LARGEST_MTU}, nor 0 (worked out)"
+    if raw.get("vxlan") and raw.get("fabric") != "vxlan":
+        yield f"{at}.vxlan: has a meaning with fabric: vxlan only"
+
+
+def _vxlan(raw: dict[str, Any], at: str) -> Iterator[str]:
+    vni = raw.get("vni", 1)
+    if not 1 <= vni <= LARGEST_VNI:
+        yield f"{at}.vni: {vni} is not between 1 and {LARGEST_VNI}"
+
+
+RULES: Final[dict[str, Rule]] = {"Network": _network, "NetworkSpec": _spec, "NetworkVxlan": _vxlan}

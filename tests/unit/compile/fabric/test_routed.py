@@ -1,0 +1,26 @@
+"""Fabric `routed`."""
+
+from __future__ import annotations
+
+from tandem.compile.fabric.routed import ROUTED
+from tandem.state.links import NodeNet, Route
+from unit.compile.fabric.fabricviews import node, view
+
+
+def test_each_prefix_of_another_node_has_that_node_as_next_hop() -> None:
+    seen = view(node(2), node(3, "192.0.2.3", "10.244.3.0/24", "10.244.9.0/26"))
+    assert ROUTED.between(seen, 1500) == NodeNet(
+        routes=(
+            Route(prefix="10.244.2.0/24", via="192.0.2.2"),
+            Route(prefix="10.244.3.0/24", via="192.0.2.3"),
+            Route(prefix="10.244.9.0/26", via="192.0.2.3"),
+        )
+    )
+
+
+def test_a_prefix_of_the_other_family_has_no_next_hop() -> None:
+    assert ROUTED.between(view(node(2, "192.0.2.2", "fd00:2::/64")), 1500) == NodeNet()
+
+
+def test_nothing_is_added_to_a_packet() -> None:
+    assert ROUTED.overhead == (0, 0)

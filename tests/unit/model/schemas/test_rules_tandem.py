@@ -1,0 +1,45 @@
+"""What the API refuses of kinds of tandem.io, each with its path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandem.model.schema import validate
+
+
+def network(name: str = "default", **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.parametrize("spec", [{}, {"fabric": "routed", "mtu": 0}, {"mtu": 1280}, {"mtu": 65535}])
+def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
+    assert validate(network(**spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        ({"fabirc": "routed"}, 'spec.fabirc: unknown field (did you mean "fabric"?)'),
+        ({"fabric": "ospf"}, "spec.fabric: 'ospf' is not one of"),
+        ({"fabric": 7}, "spec.fabric: must be a string, not a number"),
+        ({"mtu": 1279}, "spec.mtu: 1279 is not between 1280 and 65535, nor 0 (worked out)"),
+        ({"mtu": -1}, "spec.mtu: -1 is not between"),
+        ({"mtu": "1500"}, "spec.mtu: must be an integer, not a string"),
+        ({"vxlan": {"vni": 0}}, "spec.vxlan.vni: 0 is not between 1 and 16777215"),
+        ({"vxlan": {"vni": 1 << 24}}, "spec.vxlan.vni: 16777216 is not between 1 and 16777215"),
+        ({"vxlan": {"port": 0}}, "spec.vxlan.port: 0 is not between 1 and 65535"),
+        ({"vxlan": {"vni": 7}}, "spec.vxlan: has a meaning with fabric: vxlan only"),
+        ({"vxlan": {"id": 7}}, "spec.vxlan.id: unknown field"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_path(spec: dict[str, Any], line: str) -> None:
+    assert any(found.startswith(line) for found in validate(network(**spec))), validate(network(**spec))
+
+
+def test_there_is_one_network_and_it_is_in_no_namespace() -> None:
+    assert validate(network("other")) == ["metadata.name: 'other': the one Network of a cluster is named default"]
+    placed = network()
+    placed["metadata"]["namespace"] = "shop"
+    assert validate(placed) == ["metadata.namespace: Network is not namespaced"]
