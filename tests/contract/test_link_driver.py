@@ -301,6 +301,19 @@ def test_a_sweep_of_pods_keeps_those_named(case: Case) -> None:
     case.play(book)
 
 
+def test_a_container_is_alive_while_its_link_or_its_pin_is_there(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        assert await driver.alive() == frozenset()
+        await driver.pin(C1, case.pods[0])
+        await driver.create(link(C2), case.pods[1])
+        assert await driver.alive() == {C1, C2}
+        await driver.unpin(C1)
+        await driver.remove(link(C2), case.pods[1])
+        assert await driver.alive() == frozenset()
+
+    case.play(book)
+
+
 def test_a_sweep_leaves_nothing_of_ours_and_says_what_it_removed(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         await driver.pin(C1, case.pods[0])

@@ -2,17 +2,20 @@
 
 A record is written before the first thing is made in the kernel and removed after the last is gone, so whatever exists
 is in the journal. `SqliteJournal` keeps it in a file (WAL), `MemoryJournal` in memory.
+A disk that is full stops what makes something, never what takes something away: a removal that cannot be written is
+written with the next change, and after a kill the record is back, of something that is in no kernel any more.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import closing
+from contextlib import closing, suppress
 from enum import Enum
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -95,7 +98,13 @@ class Journal(Protocol):
         """Replace the one with the same key and the same addresses; raises KeyError if there is none."""
 
     def remove(self, key: Key) -> None:
-        """Forget one, which frees its addresses, and note the time if they were in use; fine if there is none."""
+        """Forget one, which frees its addresses, and note the time if they were in use; fine if there is none.
+
+        Never raises: see above.
+        """
+
+    def trouble(self) -> str:
+        """Why nothing can be written at the moment; empty when all is well."""
 
 
 class MemoryJournal:
@@ -161,6 +170,10 @@ class MemoryJournal:
         if attachment.opened:
             self._released.update(dict.fromkeys(attachment.addresses, self._clock.monotonic()))
 
+    def trouble(self) -> str:
+        """Memory is there or nothing is."""
+        return ""
+
 
 SCHEMA: Final = """
 create table if not exists attachments (
@@ -174,6 +187,12 @@ create table if not exists released (address text primary key, boot text not nul
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 REMEMBERED: Final = 3600.0
 """Seconds for which it is remembered when an address was given up: longer than any cool-down."""
+_ADVICE: Final = (
+    "; pods keep their network, but whose address is whose cannot be told any more: move the file and its -wal away, "
+    "and the node begins anew, without the pods that it has now"
+)
+_Statement = tuple[str, tuple[Any, ...]]
+_log: Final = logging.getLogger(__name__)
 _ENCODE: Final = msgspec.json.encode
 _DECODER: Final = msgspec.json.Decoder(Attachment)
 
@@ -186,6 +205,8 @@ class SqliteJournal:
         self._boot = BOOT_ID.read_text().strip()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._unwritten: list[_Statement] = []
+        self._failure = ""
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             path.chmod(0o600)
@@ -195,7 +216,7 @@ class SqliteJournal:
             self._db.executescript(SCHEMA)
             self._mirror = self._load()
         except (sqlite3.Error, msgspec.DecodeError) as error:
-            raise DriverError(f"journal {path}: {error}; remove the file to start anew, then sweep") from error
+            raise DriverError(f"journal {path}: {error}{_ADVICE if _is_broken(error) else ''}") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -224,48 +245,62 @@ class SqliteJournal:
     def add(self, attachment: Attachment) -> None:
         """Write a new one."""
         self._mirror.add(attachment)
+        statements: list[_Statement] = [
+            ("insert into attachments values (?, ?, ?)", (*attachment.key, _ENCODE(attachment)))
+        ]
+        for address in attachment.addresses:
+            statements.append(("insert into addresses values (?, ?, ?)", (address, *attachment.key)))
+            statements.append(("insert or replace into cursors values (?, ?)", (family_of(address), address)))
         try:
-            self._write(attachment)
-        except sqlite3.Error as error:
+            self._write(statements)
+        except DriverError:
             self._mirror.remove(attachment.key)
-            raise DriverError(f"journal {self._path}: {error}") from error
+            raise
 
     def update(self, attachment: Attachment) -> None:
         """Replace the one with the same key and addresses."""
         before = self._mirror.get(attachment.key)
         self._mirror.update(attachment)
+        change = "update attachments set record = ? where container_id = ? and ifname = ?"
         try:
-            self._db.execute(
-                "update attachments set record = ? where container_id = ? and ifname = ?",
-                (_ENCODE(attachment), *attachment.key),
-            )
-        except sqlite3.Error as error:
+            self._write([(change, (_ENCODE(attachment), *attachment.key))])
+        except DriverError:
             if before is not None:
                 self._mirror.update(before)
-            raise DriverError(f"journal {self._path}: {error}") from error
+            raise
 
     def remove(self, key: Key) -> None:
         """Forget one."""
         attachment = self._mirror.get(key)
+        self._mirror.remove(key)
         gone = attachment.addresses if attachment is not None and attachment.opened else ()
+        self._unwritten.append(("delete from attachments where container_id = ? and ifname = ?", key))
+        row = (self._boot, self._clock.monotonic())
+        self._unwritten += [("insert or replace into released values (?, ?, ?)", (a, *row)) for a in gone]
+        try:
+            self._write([])
+        except DriverError as error:
+            _log.warning("removal of container %s is not written yet: %s", key[0], error)
+
+    def trouble(self) -> str:
+        """Tries again what could not be written, or to write at all."""
+        if self._failure:
+            with suppress(DriverError):
+                self._write([("pragma user_version = 1", ())])
+        return self._failure
+
+    def _write(self, statements: list[_Statement]) -> None:
+        """These, after the removals that wait, or nothing; raises DriverError."""
         try:
             with self._db:
                 self._db.execute("begin immediate")
-                self._db.execute("delete from attachments where container_id = ? and ifname = ?", key)
-                for address in gone:
-                    row = (address, self._boot, self._clock.monotonic())
-                    self._db.execute("insert or replace into released values (?, ?, ?)", row)
+                for statement, values in (*self._unwritten, *statements):
+                    self._db.execute(statement, values)
         except sqlite3.Error as error:
-            raise DriverError(f"journal {self._path}: {error}") from error
-        self._mirror.remove(key)
-
-    def _write(self, attachment: Attachment) -> None:
-        with self._db:
-            self._db.execute("begin immediate")
-            self._db.execute("insert into attachments values (?, ?, ?)", (*attachment.key, _ENCODE(attachment)))
-            for address in attachment.addresses:
-                self._db.execute("insert into addresses values (?, ?, ?)", (address, *attachment.key))
-                self._db.execute("insert or replace into cursors values (?, ?)", (family_of(address), address))
+            self._failure = f"journal {self._path}: {error}"
+            raise DriverError(self._failure) from error
+        self._unwritten.clear()
+        self._failure = ""
 
     def _load(self) -> MemoryJournal:
         mirror = MemoryJournal(self._clock)
@@ -284,6 +319,11 @@ class SqliteJournal:
         self._db.execute("update released set boot = ?, monotonic = ? where boot <> ?", (self._boot, now, self._boot))
         self._db.execute("delete from released where monotonic < ?", (now - REMEMBERED,))
         return dict(self._db.execute("select address, monotonic from released").fetchall())
+
+
+def _is_broken(error: Exception) -> bool:
+    """True where the file itself is at fault, not the disk below it."""
+    return not isinstance(error, sqlite3.OperationalError)
 
 
 def read_attachments(path: Path) -> tuple[Attachment, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -134,11 +134,14 @@ class Verbs:
         """Finish what a killed agent left half done; what could not be finished, one sentence each (DEL will retry).
 
         Links and pins that no attachment has (a lost journal) are removed: their addresses would be given out again.
+        Attachments of which the kernel has neither are from before a reboot, or their removal could not be written.
         Call it once, before the socket is served; the node must be able to take listeners and policy away by then.
         """
         failed = []
+        alive = await self._links.alive()
         for attachment in self._journal.all():
-            if attachment.phase is not Phase.READY:
+            if attachment.phase is not Phase.READY or attachment.container_id not in alive:
+                _log.info("container %s is taken away: %s", attachment.container_id, attachment.phase.value)
                 async with self._alone(attachment.container_id):
                     failed += await self._try_undo(attachment)
         known = frozenset(attachment.container_id for attachment in self._journal.all())
@@ -304,10 +307,20 @@ class Verbs:
         if self.leaving is None or attachment.phase is not Phase.READY:
             await self._undo(attachment)
             return
-        attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
-        self._journal.update(attachment)
+        try:
+            attachment = self._given_up(attachment)
+        except DriverError as error:
+            # Unwritten, it must not be left to the background: a kill, and nobody would ever come back to it.
+            _log.warning("DEL of container %s does all at once: %s", attachment.container_id, error)
+            await self._undo(attachment)
+            return
         await self._links.cut(self._link_of(attachment), attachment.pin or attachment.netns)
         self.leaving.add(attachment)
+
+    def _given_up(self, attachment: Attachment) -> Attachment:
+        attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
+        self._journal.update(attachment)
+        return attachment
 
     async def _undo(self, attachment: Attachment) -> None:
         """Proxy and policy first, or the kernel keeps the namespace; the address last."""
@@ -315,8 +328,8 @@ class Verbs:
             await self.leaving.release(attachment.key)
             if self._journal.get(attachment.key) is None:
                 return
-        attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
-        self._journal.update(attachment)
+        with suppress(DriverError):  # a full disk must not stop what makes room
+            attachment = self._given_up(attachment)
         await self._node.detached(attachment)
         link = self._link_of(attachment)
         await self._links.remove(link, attachment.pin or attachment.netns)

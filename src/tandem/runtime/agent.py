@@ -97,7 +97,9 @@ class Agent:
         """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
         sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.WANTED))
         await self._xds.start()
-        self._attached = {a.container_id: a for a in self._journal.all() if a.phase is Phase.READY}
+        alive = await self._links.alive()
+        ready = (a for a in self._journal.all() if a.phase is Phase.READY and a.container_id in alive)
+        self._attached = {a.container_id: a for a in ready}
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
             tasks.create_task(self._envoy.run())
@@ -180,6 +182,8 @@ class Agent:
     async def degraded(self) -> tuple[str, ...]:
         """What kernel and Envoy refuse, and an Envoy that is not there."""
         found = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
+        if trouble := self._journal.trouble():
+            found = (trouble, *found)
         return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
 
     async def detached(self, attachment: Attachment) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -71,8 +74,49 @@ def test_the_file_is_root_s_alone(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
     (tmp_path / "j.db").write_text("certainly no database, and longer than one header of it would be" * 20)
-    with pytest.raises(DriverError, match=r"j\.db: .*remove the file"):
+    with pytest.raises(DriverError, match=r"j\.db: .*move the file"):
         SqliteJournal(tmp_path / "j.db")
+
+
+@contextmanager
+def no_room(path: Path) -> Iterator[None]:
+    """No file of this process may grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    largest = max(file.stat().st_size for file in path.parent.iterdir() if not file.name.endswith("shm"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_without_room_add_is_refused_and_a_removal_waits_for_the_next_change(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = SqliteJournal(path)
+    journal.add(attachment("a", "10.0.0.2"))
+    with no_room(path):
+        with pytest.raises(DriverError, match=r"j\.db: "):
+            journal.add(attachment("b", "10.0.0.3"))
+        journal.remove((ContainerId("a"), "eth0"))
+        assert (journal.all(), set(journal.taken())) == ((), set())
+        assert "j.db: " in journal.trouble()
+        assert len(read_attachments(path)) == 1
+    journal.add(attachment("c", "10.0.0.2"))
+    assert journal.trouble() == ""
+    assert [a.container_id for a in read_attachments(path)] == ["c"]
+    journal.close()
+
+
+def test_trouble_is_over_as_soon_as_there_is_room_and_what_waited_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    journal = SqliteJournal(path)
+    journal.add(attachment("a", "10.0.0.2"))
+    with no_room(path):
+        journal.remove((ContainerId("a"), "eth0"))
+    assert len(read_attachments(path)) == 1
+    assert journal.trouble() == ""
+    assert read_attachments(path) == ()
+    journal.close()
 
 
 def test_a_refused_write_leaves_file_and_memory_alone(tmp_path: Path) -> None:

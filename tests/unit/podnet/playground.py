@@ -128,3 +128,25 @@ def request(verb: str, container: str = "c1", **change: Any) -> Request:
         "config": CONFIG,
     }
     return Request(**(fields | change))
+
+
+class Killed(BaseException):
+    """The agent dies here: nothing of it runs afterwards."""
+
+
+def kill_at(ground: Playground, step: str, *, before: bool) -> None:
+    owner: Any = ground.node if step in {"attached", "detached"} else ground.links
+    method = getattr(owner, step)
+
+    async def dying(*args: Any) -> Any:
+        if not before:
+            await method(*args)
+        raise Killed
+
+    setattr(owner, step, dying)
+
+
+def revive(ground: Playground, step: str) -> None:
+    if step not in {"attached", "detached"}:
+        delattr(ground.links, step)
+    ground.restart()

@@ -11,8 +11,8 @@ import pytest
 from tandem.base.problems import DriverError
 from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Verbs
-from unit.podnet.playground import CONFIG, NETNS, SETTINGS, Playground
-from unit.podnet.test_verbs import Killed, fail, kill_at, revive, run
+from unit.podnet.playground import CONFIG, NETNS, SETTINGS, Killed, Playground, kill_at, revive
+from unit.podnet.test_verbs import fail, run
 
 
 def put(folder: Path, container: str = "c1", verb: str = "DEL", **env: str) -> Path:

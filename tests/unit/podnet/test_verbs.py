@@ -227,83 +227,6 @@ def test_a_failure_of_the_roll_back_as_well_is_finished_by_the_next_add(step: st
     assert run(play).is_clean()
 
 
-@pytest.mark.parametrize("step", ["detached", "remove", "unpin"])
-def test_a_failure_at_any_step_of_del_is_finished_by_the_next(step: str) -> None:
-    async def play(ground: Playground) -> None:
-        await ground.add()
-        fail(ground, step)
-        assert await ground.code("DEL") == 11
-        assert await ground.code("CHECK", config=CONFIG | {"prevResult": {}}) == 102
-        await ground.delete()
-
-    assert run(play).is_clean()
-
-
-class Killed(BaseException):
-    """The agent dies here: nothing of it runs afterwards."""
-
-
-def kill_at(ground: Playground, step: str, *, before: bool) -> None:
-    owner: Any = ground.node if step in {"attached", "detached"} else ground.links
-    method = getattr(owner, step)
-
-    async def dying(*args: Any) -> Any:
-        if not before:
-            await method(*args)
-        raise Killed
-
-    setattr(owner, step, dying)
-
-
-def revive(ground: Playground, step: str) -> None:
-    if step not in {"attached", "detached"}:
-        delattr(ground.links, step)
-    ground.restart()
-
-
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("step", STEPS)
-def test_an_agent_killed_in_the_middle_of_add_rolls_back_when_it_starts(step: str, *, before: bool) -> None:
-    async def play(ground: Playground) -> None:
-        kill_at(ground, step, before=before)
-        with pytest.raises(Killed):
-            await ground.add()
-        revive(ground, step)
-        assert await ground.verbs.recover() == ()
-        assert ground.is_clean()
-        await ground.check(await ground.add())
-
-    run(play)
-
-
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("step", STEPS)
-def test_an_add_after_a_kill_cleans_the_half_made_one_first(step: str, *, before: bool) -> None:
-    async def play(ground: Playground) -> None:
-        kill_at(ground, step, before=before)
-        with pytest.raises(Killed):
-            await ground.add()
-        revive(ground, step)
-        await ground.check(await ground.add())
-        await ground.delete()
-
-    assert run(play).is_clean()
-
-
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("step", ["detached", "remove", "unpin"])
-def test_an_agent_killed_in_the_middle_of_del_finishes_it_when_it_starts(step: str, *, before: bool) -> None:
-    async def play(ground: Playground) -> None:
-        await ground.add()
-        kill_at(ground, step, before=before)
-        with pytest.raises(Killed):
-            await ground.delete()
-        revive(ground, step)
-        assert await ground.verbs.recover() == ()
-
-    assert run(play).is_clean()
-
-
 def test_recovery_leaves_what_is_ready() -> None:
     async def play(ground: Playground) -> None:
         result = await ground.add()
@@ -323,6 +246,25 @@ def test_recovery_removes_what_a_lost_journal_knew() -> None:
         ground.restart()
         assert await ground.verbs.recover() == ()
         assert list(ground.links.pins) == ["c2"]
+        await ground.check(kept, "c2", netns="/ns/2")
+
+    run(play)
+
+
+def test_recovery_takes_away_what_the_kernel_has_no_more() -> None:
+    """A reboot: neither link nor pinned namespace of a READY attachment is there."""
+
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        await ground.add("c1")
+        kept = await ground.add("c2", netns="/ns/2")
+        await ground.links.unpin(ContainerId("c1"))
+        await ground.links.remove_all(
+            tuple(n for n, (link, _) in ground.links.hosts.items() if link.container_id == "c1")
+        )
+        ground.restart()
+        assert await ground.verbs.recover() == ()
+        assert [a.container_id for a in ground.journal.all()] == ["c2"]
         await ground.check(kept, "c2", netns="/ns/2")
 
     run(play)

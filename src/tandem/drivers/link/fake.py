@@ -169,6 +169,11 @@ class FakeLinks:
             routes=tuple(route.prefix for route in sorted(self.net.routes)),
         )
 
+    async def alive(self) -> frozenset[ContainerId]:
+        """Containers of which there is a link or a pin."""
+        self._called("alive")
+        return frozenset({link.container_id for link, _ in self.hosts.values()} | set(self.pins))
+
     async def sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
         """Remove links and pins of all containers but these."""
         self._called("sweep_pods")

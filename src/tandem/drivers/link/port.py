@@ -76,6 +76,9 @@ class LinkDriver(Protocol):
     async def list_owned(self) -> Owned:
         """Everything of ours, from the kernel alone."""
 
+    async def alive(self) -> frozenset[ContainerId]:
+        """Containers of which a link or a pinned namespace is in the kernel: after a reboot there is none."""
+
     async def sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
         """Remove links and pins of all containers but these; returns what it removed."""
 

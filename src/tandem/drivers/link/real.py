@@ -118,6 +118,10 @@ class KernelLinks:
         """Everything of ours, from the kernel alone."""
         return await self._run(self._list_owned)
 
+    async def alive(self) -> frozenset[ContainerId]:
+        """Containers of which a link or a pinned namespace is in the kernel."""
+        return await self._run(self._alive)
+
     async def sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
         """Remove links and pins of all containers but these."""
         return await self._run(lambda: self._sweep_pods(keep))
@@ -292,6 +296,10 @@ class KernelLinks:
             addresses=net.addresses,
             routes=tuple(route.prefix for route in net.routes),
         )
+
+    def _alive(self) -> frozenset[ContainerId]:
+        pinned = {pin for pin in self._pinned() if netns.is_pinned(self._pins / pin)}
+        return frozenset(pinned | {link.container_id for link in read.owned_links(self._node()) if link.container_id})
 
     def _sweep_pods(self, keep: frozenset[ContainerId]) -> Owned:
         links = [link.name for link in read.owned_links(self._node()) if link.container_id not in keep]
