@@ -72,6 +72,16 @@ def namespace(name: str, **labels: str) -> core.Namespace:
     return cast("core.Namespace", parse(raw))
 
 
+def node(name: str, *, zone: str = "", ready: str = "True", cpus: str = "", **labels: str) -> core.Node:
+    """A node with this condition Ready, in a zone (empty: in none)."""
+    meta = {"name": name, "labels": {**labels, **({core.ZONE: zone} if zone else {})}}
+    status: Raw = {
+        "conditions": [{"type": "Ready", "status": ready}],
+        **({"allocatable": {"cpu": cpus}} if cpus else {}),
+    }
+    return cast("core.Node", parse({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": status}))
+
+
 def policy(name: str = "p", *, ns: str = "default", source: str = "", **spec: Any) -> NetworkPolicy:
     """A NetworkPolicy; keywords are the fields of its spec (`podSelector={...}, ingress=[...]`)."""
     meta: Raw = {"name": name, "namespace": ns, "uid": f"uid-np-{ns}-{name}"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
 from tandem.compile import names
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
@@ -63,8 +65,9 @@ def view_of(world: World, *, node_name: str = "node-1") -> NodeView:
         if p.spec.node_name == node_name and not p.spec.host_network and not p.finished
     ]
     found = translate_services(world, {})
+    zone = {n.metadata.name: n.metadata.labels.get(core.ZONE, "") for n in world.sorted(core.Node)}.get(node_name, "")
     return NodeView(
-        node=node(node_name),
+        node=msgspec.structs.replace(node(node_name), zone=zone),
         config=CONFIG,
         pods=tuple(pods),
         sets=policy.sets,

@@ -115,6 +115,7 @@ REFINED: Final = {
     "ServiceSpec.ipFamilies": "[enum:IPv4|IPv6]",
     "ServiceSpec.externalTrafficPolicy": "enum:Cluster|Local",
     "ServiceSpec.internalTrafficPolicy": "enum:Cluster|Local",
+    "ServiceSpec.trafficDistribution": "enum:PreferClose|PreferSameZone|PreferSameNode",
     "NetworkPolicyPort.protocol": PROTOCOL,
     "NetworkPolicyPort.port": "portref",
     "NetworkPolicyPort.endPort": "port",

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builders import endpoint_slice, pod, service, world
+from builders import endpoint_slice, node, pod, service, world
 from nodeviews import DNS, ifname_of, routes, view_of
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import apply, plan
@@ -22,11 +22,21 @@ CLIENT = pod("client", ip="10.244.0.9", node="node-1")
 PODS = tuple(pod(f"p{i}", ip=f"10.244.0.{i + 10}", node=f"node-{i % 2 + 1}") for i in range(4))
 FRONTS = ("10.96.0.20", "10.96.0.21", DNS, "198.51.100.1", "203.0.113.9", NODE_IP, "127.0.0.1")
 PORTS = (80, 81, 30080, 30081)
+NODES = (node("node-1"), node("node-1", zone="a"), node("node-1", zone="c"))
 CONDITIONS = (
     core.EndpointConditions(ready=True, serving=True, terminating=False),
     core.EndpointConditions(ready=False, serving=False, terminating=False),
     core.EndpointConditions(ready=False, serving=True, terminating=True),
     core.EndpointConditions(ready=False, serving=False, terminating=True),
+)
+
+
+HINTS = (
+    core.EndpointHints(),
+    core.EndpointHints(for_zones=(core.ForPlace(name="a"),)),
+    core.EndpointHints(for_zones=(core.ForPlace(name="b"),)),
+    core.EndpointHints(for_zones=(core.ForPlace(name="b"),), for_nodes=(core.ForPlace(name="node-1"),)),
+    core.EndpointHints(for_zones=(core.ForPlace(name="a"),), for_nodes=(core.ForPlace(name="node-2"),)),
 )
 
 
@@ -46,19 +56,27 @@ def services(draw: st.DrawFn) -> tuple[core.Service, core.EndpointSlice]:
         {"name": "b", "port": 81, "targetPort": 8081, "protocol": "UDP"},
     ]
     made = service(f"s{number}", ip=f"10.96.0.{20 + number}", ports=ports, **spec)
+    if spec["type"] == "LoadBalancer":
+        ranges = draw(st.sampled_from([(), ("10.244.0.0/16",), ("203.0.113.0/24", "192.168.0.1/32"), ("1.2.3.4/32",)]))
+        limited = msgspec.structs.replace(made.spec, load_balancer_source_ranges=ranges)
+        made = msgspec.structs.replace(made, spec=limited)
     if draw(st.booleans()):
         ingress = core.LoadBalancerStatus(ingress=(core.IngressAddress(ip="198.51.100.1"),))
         made = msgspec.structs.replace(made, status=core.ServiceStatus(load_balancer=ingress))
     chosen = draw(st.lists(st.sampled_from(PODS), unique_by=lambda p: p.metadata.name, max_size=4))
     piece = endpoint_slice(made, chosen)
-    ends = [msgspec.structs.replace(e, conditions=draw(st.sampled_from(CONDITIONS))) for e in piece.endpoints]
+    hints = draw(st.sampled_from([HINTS[:1], HINTS, HINTS[1:3], HINTS[1:2], HINTS[3:]]))
+    ends = [
+        msgspec.structs.replace(e, conditions=draw(st.sampled_from(CONDITIONS)), hints=draw(st.sampled_from(hints)))
+        for e in piece.endpoints
+    ]
     return made, msgspec.structs.replace(piece, endpoints=tuple(ends))
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     made = draw(st.lists(services(), unique_by=lambda pair: pair[0].metadata.name, max_size=2))
-    return world(CLIENT, *PODS, *(o for pair in made for o in pair))
+    return world(draw(st.sampled_from(NODES)), CLIENT, *PODS, *(o for pair in made for o in pair))
 
 
 def attempts() -> list[Packet]:
@@ -85,6 +103,7 @@ def test_the_kernel_rules_send_each_connection_where_the_reference_says(made: Wo
     ruleset, route = compile_nft(view_of(made)), routes(made)
     for packet in attempts():
         dialled = Dialled(
+            source=packet.saddr,
             address=packet.daddr,
             protocol=packet.protocol.upper(),
             port=packet.dport,

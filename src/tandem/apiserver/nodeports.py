@@ -20,8 +20,13 @@ _POLICIES: Final = ("Cluster", "Local")
 
 
 def used_ports(specs: Iterable[Raw]) -> frozenset[NodePort]:
-    """Protocol and number of every node port that these Service specs hold."""
-    return frozenset((_protocol(p), p["nodePort"]) for s in specs for p in s.get("ports") or () if p.get("nodePort"))
+    """Protocol and number of every node port that these Service specs hold, those of health checks among them."""
+    held: set[NodePort] = set()
+    for spec in specs:
+        held |= {(_protocol(p), p["nodePort"]) for p in spec.get("ports") or () if p.get("nodePort")}
+        if spec.get("healthCheckNodePort"):
+            held.add(("TCP", spec["healthCheckNodePort"]))
+    return frozenset(held)
 
 
 def with_node_ports(spec: Raw, old: Raw | None, taken: frozenset[NodePort]) -> Raw:
@@ -34,10 +39,8 @@ def with_node_ports(spec: Raw, old: Raw | None, taken: frozenset[NodePort]) -> R
     if kind not in OUTWARD and not spec.get("ports"):
         return spec
     if kind not in OUTWARD:
-        return {
-            **spec,
-            "ports": [_without(p, before, f"spec.ports[{i}]") for i, p in enumerate(spec.get("ports") or ())],
-        }
+        left = [_without(p, before, f"spec.ports[{i}]") for i, p in enumerate(spec.get("ports") or ())]
+        return _with_health_port({**spec, "ports": left}, old or {}, set(taken))
     wanted = kind == "NodePort" or spec.get("allocateLoadBalancerNodePorts") is not False
     if kind == "LoadBalancer":
         spec = {"allocateLoadBalancerNodePorts": True, **spec}
@@ -52,7 +55,22 @@ def with_node_ports(spec: Raw, old: Raw | None, taken: frozenset[NodePort]) -> R
         number = port.pop("nodePort") or (_free(_protocol(port), held) if wanted else 0)
         held.add((_protocol(port), number))
         ports.append({**port, "nodePort": number} if number else port)
-    return {**spec, "ports": ports}
+    return _with_health_port({**spec, "ports": ports}, old or {}, held)
+
+
+def _with_health_port(spec: Raw, old: Raw, held: set[NodePort]) -> Raw:
+    """A load balancer with the external policy Local has a port on which each node tells of its endpoints."""
+    at, before = "spec.healthCheckNodePort", old.get("healthCheckNodePort") or 0
+    asked = spec.get("healthCheckNodePort") or 0
+    if spec.get("type") != "LoadBalancer" or spec.get("externalTrafficPolicy") != "Local":
+        if asked and asked != before:
+            raise AddressError(f"{at}: may only be used when `type` is 'LoadBalancer' and the external policy 'Local'")
+        return {k: v for k, v in spec.items() if k != "healthCheckNodePort"}
+    if before and asked and asked != before:
+        raise AddressError(f"{at}: may not be changed once it is set")
+    if asked and not before:
+        _check({"nodePort": asked}, held, at, kept=False)
+    return {**spec, "healthCheckNodePort": asked or before or _free("TCP", held)}
 
 
 def _protocol(port: Raw) -> str:

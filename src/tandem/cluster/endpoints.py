@@ -1,16 +1,21 @@
 """World -> writes: the EndpointSlices of every Service that has a selector.
 
 Follows Kubernetes' endpointslice controller: finished pods and pods without an address are left out, terminating
-pods stay with `ready: false`, and a named target port that differs between pods makes several slices.
+pods stay with `ready: false`, and a named target port that differs between pods makes several slices. Hints of topology
+come from `topology.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from ipaddress import ip_address
 from typing import Any, Final
 
+import msgspec
+
 from tandem.base.digest import digest
+from tandem.cluster.topology import shares, with_hints, zones_of
 from tandem.cluster.writes import Create, Patch, Write, delete, owner_reference
 from tandem.model import core
 from tandem.model.parse import parse
@@ -32,10 +37,11 @@ def publish_endpoints(world: World) -> tuple[Write, ...]:
     for pod in world.sorted(core.Pod):
         if _addresses(pod) and not pod.finished:
             pods.setdefault(pod.metadata.namespace, []).append(pod)
+    places = _Places(zones=zones_of(world), shares=shares(world))
     wanted: dict[tuple[str, str], dict[str, Any]] = {}
     for service in world.sorted(core.Service):
         if service.spec.selector and service.spec.type != "ExternalName" and not service.metadata.deletion_timestamp:
-            for raw in _slices(service, pods.get(service.metadata.namespace, ())):
+            for raw in _slices(service, pods.get(service.metadata.namespace, ()), places):
                 wanted[service.metadata.namespace, raw["metadata"]["name"]] = raw
     existing = {
         k: s
@@ -48,13 +54,21 @@ def publish_endpoints(world: World) -> tuple[Write, ...]:
     return tuple(writes)
 
 
-def _slices(service: core.Service, pods: Iterable[core.Pod]) -> Iterable[dict[str, Any]]:
+class _Places(msgspec.Struct, frozen=True, kw_only=True):
+    """The zone of each node, and the share of each zone."""
+
+    zones: Mapping[str, str]
+    shares: Mapping[str, Fraction]
+
+
+def _slices(service: core.Service, pods: Iterable[core.Pod], places: _Places) -> Iterable[dict[str, Any]]:
     chosen = [p for p in pods if matches_map(service.spec.selector, p.metadata.labels)]
     for family in _families(service, chosen):
         groups: dict[_Ports, list[dict[str, Any]]] = {}
         for pod in chosen:
             if address := next((a for a in _addresses(pod) if ip_address(a).version == family), ""):
-                groups.setdefault(_ports(service, pod), []).append(_endpoint(service, pod, address))
+                groups.setdefault(_ports(service, pod), []).append(_endpoint(service, pod, address, places.zones))
+        groups = {ports: with_hints(service, found, places.shares) for ports, found in groups.items()}
         pieces = [
             (ports, groups[ports][i : i + MAX_ENDPOINTS])
             for ports in sorted(groups, key=repr)
@@ -102,7 +116,7 @@ def _body(ports: _Ports, endpoints: list[dict[str, Any]]) -> dict[str, Any]:
     return {"ports": raw_ports, "endpoints": endpoints}
 
 
-def _endpoint(service: core.Service, pod: core.Pod, address: str) -> dict[str, Any]:
+def _endpoint(service: core.Service, pod: core.Pod, address: str, zones: Mapping[str, str]) -> dict[str, Any]:
     meta = pod.metadata
     raw: dict[str, Any] = {
         "addresses": [address],
@@ -115,6 +129,8 @@ def _endpoint(service: core.Service, pod: core.Pod, address: str) -> dict[str, A
     }
     if pod.spec.node_name:
         raw["nodeName"] = pod.spec.node_name
+        if zone := zones.get(pod.spec.node_name, ""):
+            raw["zone"] = zone
     if pod.spec.hostname and pod.spec.subdomain == service.metadata.name:
         raw["hostname"] = pod.spec.hostname
     return raw

@@ -90,6 +90,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """externalTrafficPolicy: Local."""
     affinity_seconds: int = 0
     """sessionAffinity: ClientIP with this timeout; 0: none."""
+    sources: tuple[str, ...] | None = None
+    """Prefixes that may dial `balancer_ips` (loadBalancerSourceRanges); None: everyone."""
+    health_port: int = 0
+    """Port of every node that tells whether the node has ready endpoints (healthCheckNodePort); 0: none."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +108,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     identity: SpiffeId | None = None
     """Set when the endpoint is in the mesh and accepts mTLS; None: plain text."""
     hostname: str = ""
+    ready: bool = True
+    """False where it terminates and still serves."""
+    for_zones: tuple[str, ...] = ()
+    """Zones whose nodes should use it (a hint), sorted; with none the hints of its whole port are ignored."""
+    for_nodes: tuple[str, ...] = ()
+    """Nodes that should use it, likewise."""
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +133,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     """At most one per family, the node's own choice first; empty while they are not known."""
     pod_cidrs: tuple[str, ...]
+    zone: str = ""
+    ready: bool = True
+    """False once it is known to be lost: then others announce its addresses."""
 
 
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tandem.model.discovery import EndpointConditions as EndpointConditions  # noqa: PLC0414 - read as one
+from tandem.model.discovery import EndpointHints as EndpointHints  # noqa: PLC0414
+from tandem.model.discovery import EndpointSlice as EndpointSlice  # noqa: PLC0414
+from tandem.model.discovery import ForPlace as ForPlace  # noqa: PLC0414
+from tandem.model.discovery import SliceEndpoint as SliceEndpoint  # noqa: PLC0414
+from tandem.model.discovery import SlicePort as SlicePort  # noqa: PLC0414
+from tandem.model.discovery import TargetRef as TargetRef  # noqa: PLC0414
 from tandem.model.meta import Condition, Model, Object
 from tandem.model.selectors import LabelSelector
 
@@ -356,49 +363,10 @@ class Service(Object, frozen=True, kw_only=True):
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
 
-
-class TargetRef(Model, frozen=True, kw_only=True):
-    """ObjectReference of an endpoint."""
-
-    kind: str = ""
-    namespace: str = ""
-    name: str = ""
-    uid: str = ""
-
-
-class EndpointConditions(Model, frozen=True, kw_only=True):
-    """Absent means unknown, which readers take for true (`ready`) or false (`terminating`)."""
-
-    ready: bool | None = None
-    serving: bool | None = None
-    terminating: bool | None = None
-
-
-class SliceEndpoint(Model, frozen=True, kw_only=True):
-    """discovery.k8s.io/v1 Endpoint."""
-
-    addresses: tuple[str, ...] = ()
-    conditions: EndpointConditions = EndpointConditions()
-    hostname: str = ""
-    node_name: str = ""
-    target_ref: TargetRef | None = None
-
-
-class SlicePort(Model, frozen=True, kw_only=True):
-    """discovery.k8s.io/v1 EndpointPort."""
-
-    name: str = ""
-    port: int | None = None
-    protocol: str = "TCP"
-    app_protocol: str = ""
-
-
-class EndpointSlice(Object, frozen=True, kw_only=True):
-    """discovery.k8s.io/v1 EndpointSlice; the label `kubernetes.io/service-name` names its Service."""
-
-    address_type: str = "IPv4"
-    endpoints: tuple[SliceEndpoint, ...] = ()
-    ports: tuple[SlicePort, ...] = ()
+    @property
+    def source_ranges(self) -> tuple[str, ...]:
+        """What limits the sources of its load balancer addresses; of other types it limits nothing."""
+        return self.spec.load_balancer_source_ranges if self.spec.type == "LoadBalancer" else ()
 
 
 class ServiceAccount(Object, frozen=True, kw_only=True):
@@ -422,6 +390,10 @@ class Secret(Object, frozen=True, kw_only=True):
         return f"Secret({self.metadata.namespace}/{self.metadata.name})"
 
 
+ZONE: Final = "topology.kubernetes.io/zone"
+"""Label of a node that names its zone."""
+
+
 class NodeAddress(Model, frozen=True, kw_only=True):
     """core/v1 NodeAddress."""
 
@@ -441,6 +413,7 @@ class NodeStatus(Model, frozen=True, kw_only=True):
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    allocatable: dict[str, str | int] = {}
 
 
 class Node(Object, frozen=True, kw_only=True):

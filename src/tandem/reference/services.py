@@ -22,6 +22,7 @@ _WITH_NODE_PORTS: Final = {"NodePort", "LoadBalancer"}
 class Dialled(msgspec.Struct, frozen=True, kw_only=True):
     """A new connection. `inside`: it comes from a pod or from the node itself; `at_node`: the address is the node's."""
 
+    source: str = ""
     address: str
     protocol: str
     port: int
@@ -44,6 +45,8 @@ def answer(world: World, node: str, dialled: Dialled) -> Answer:
         for port in service.spec.ports:
             way = _way(service, port, dialled)
             if way:
+                if dialled.address in _balancer(service) and not _may_dial(service, dialled.source):
+                    return Answer(outcome="dropped")
                 local = _is_local(service, way, inside=dialled.inside)
                 return _choose(world, node, (service, port), local=local)
     if any(dialled.address in (*_cluster_ips(s), *_balancer(s)) for s in world.sorted(core.Service)):
@@ -85,7 +88,7 @@ def _choose(world: World, node: str, what: tuple[core.Service, core.ServicePort]
     if not everywhere:
         return Answer(outcome="refused")
     if not local:
-        return Answer(outcome="reached", endpoints=everywhere)
+        return Answer(outcome="reached", endpoints=_hinted(world, node, what) or everywhere)
     here = _usable([e for e in _endpoints(world, *what) if e[0].node_name == node])
     return Answer(outcome="reached", endpoints=here) if here else Answer(outcome="dropped")
 
@@ -94,6 +97,25 @@ def _endpoints(world: World, service: core.Service, port: core.ServicePort) -> I
     for piece in world.slices_by_service.get(service.key, ()):
         for number in (p.port for p in piece.ports if p.name == port.name):
             yield from ((e, number) for e in piece.endpoints if number is not None)
+
+
+def _may_dial(service: core.Service, source: str) -> bool:
+    ranges = service.spec.load_balancer_source_ranges
+    return not ranges or any(ipaddress.ip_address(source) in ipaddress.ip_network(r) for r in ranges)
+
+
+def _hinted(world: World, node: str, what: tuple[core.Service, core.ServicePort]) -> frozenset[Target]:
+    """The ready endpoints whose hints name this node, else its zone; none unless every ready one has such hints."""
+    ready = [(e, n) for e, n in _endpoints(world, *what) if e.conditions.ready is not False]
+    labels = next((n.metadata.labels for n in world.sorted(core.Node) if n.metadata.name == node), {})
+    for_nodes = [({place.name for place in e.hints.for_nodes}, e, n) for e, n in ready]
+    for_zones = [({place.name for place in e.hints.for_zones}, e, n) for e, n in ready]
+    for hints, here in ((for_nodes, node), (for_zones, labels.get("topology.kubernetes.io/zone"))):
+        if all(places for places, _, _ in hints):
+            found = frozenset((e.addresses[0], n) for places, e, n in hints if here in places)
+            if found:
+                return found
+    return frozenset()
 
 
 def _usable(endpoints: list[tuple[core.SliceEndpoint, int]]) -> frozenset[Target]:

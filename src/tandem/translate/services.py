@@ -6,6 +6,7 @@ An endpoint whose pod takes mTLS on some ports and DISABLEs it on others appears
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -52,9 +53,7 @@ def translate_services(
             last=tuple(sorted(last, key=_order)),
         )
         problems.extend(_slice_problems(slices))
-        problems.extend(_not_served(service))
-        if services[key].affinity_seconds and any(p.meshed for p in pods.values()):
-            problems.append(_no_affinity_in_the_mesh(service))
+        problems.extend(_problems(service))
     return Services(services=services, endpoints=endpoints, problems=tuple(problems))
 
 
@@ -83,6 +82,10 @@ def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
         affinity_seconds=spec.session_affinity_config.client_ip.timeout_seconds
         if spec.session_affinity == "ClientIP"
         else 0,
+        sources=_sources(service),
+        health_port=spec.health_check_node_port
+        if spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local"
+        else 0,
     )
 
 
@@ -96,27 +99,28 @@ def _is_local(service: fabric.Service) -> bool:
     return service.internal_local or service.external_local
 
 
-def _no_affinity_in_the_mesh(service: core.Service) -> Problem:
-    text = "spec.sessionAffinity: calls of pods in the mesh are balanced one by one by Envoy, without affinity"
-    return Problem(at=service.origin("spec.sessionAffinity"), code="NotServed", text=text, severity=Severity.WARNING)
+def _problems(service: core.Service) -> Iterable[Problem]:
+    """What cannot be served as written."""
+    for i, text in enumerate(service.source_ranges):
+        if _prefix(text) is None:
+            path = f"spec.loadBalancerSourceRanges[{i}]"
+            yield Problem(at=service.origin(path), code="InvalidValue", text=f"{path}: {text!r} is no address prefix")
+    if service.spec.load_balancer_class:
+        path, text = "spec.loadBalancerClass", "an implementation of this class must give the address"
+        yield Problem(at=service.origin(path), code="NotServed", text=f"{path}: {text}", severity=Severity.WARNING)
 
 
-def _not_served(service: core.Service) -> Iterable[Problem]:
-    """What is written and does not take effect: said, because nothing else would show it."""
-    spec = service.spec
-    found = {
-        "spec.healthCheckNodePort": (spec.health_check_node_port, "no health check is served on this port"),
-        "spec.loadBalancerSourceRanges": (
-            spec.load_balancer_source_ranges,
-            "sources are not limited by it; a NetworkPolicy limits them (the client's address is kept)",
-        ),
-        "spec.loadBalancerClass": (spec.load_balancer_class, "an implementation of this class must give the address"),
-        "spec.trafficDistribution": (spec.traffic_distribution, "every endpoint is as near as another"),
-    }
-    for path, (value, text) in found.items():
-        if value:
-            at = service.origin(path)
-            yield Problem(at=at, code="NotServed", text=f"{path}: {text}", severity=Severity.WARNING)
+def _sources(service: core.Service) -> tuple[str, ...] | None:
+    """A range that cannot be read allows nobody."""
+    ranges = service.source_ranges
+    return tuple(sorted({p for p in map(_prefix, ranges) if p is not None})) if ranges else None
+
+
+def _prefix(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError:
+        return None
 
 
 class _Candidate(msgspec.Struct, frozen=True):
@@ -179,6 +183,8 @@ def _endpoint(
 ) -> fabric.Endpoint:
     ref = endpoint.target_ref
     identity, ports = how
+    # Hints are for ready endpoints: of those that serve last every one is used, wherever it is.
+    ready = endpoint.conditions.ready is not False
     return fabric.Endpoint(
         address=address,
         ports=ports,
@@ -188,7 +194,14 @@ def _endpoint(
         labels=pod.labels if pod is not None else (),
         identity=identity,
         hostname=endpoint.hostname,
+        ready=ready,
+        for_zones=_places(endpoint.hints.for_zones) if ready else (),
+        for_nodes=_places(endpoint.hints.for_nodes) if ready else (),
     )
+
+
+def _places(named: tuple[core.ForPlace, ...]) -> tuple[str, ...]:
+    return tuple(sorted({place.name for place in named}))
 
 
 def _order(endpoint: fabric.Endpoint) -> tuple[bool, str, bool]:

@@ -14,11 +14,14 @@ Slice = dict[str, dict[str, wire.Value]]
 def slice_for(node: str, translation: Translation) -> Slice:
     """Everything `node` needs and nothing else; every type is there, also with nothing in it.
 
-    A node without pods learns of the other nodes alone; one without meshed pods gets no routing.
+    Services are for every node: one without pods answers on its node ports and for addresses of the pool. A node
+    without meshed pods gets no routing.
     """
     found: Slice = {url: {} for url in wire.TYPES}
     found[wire.URLS[MeshConfig]]["mesh"] = translation.config
     found[wire.URLS[Node]].update(translation.nodes)
+    found[wire.URLS[Service]].update(translation.services)
+    found[wire.PREFIX + "Endpoints"].update(translation.endpoints)
     pods = {uid: pod for uid, pod in translation.pods.items() if translation.pod_nodes[uid] == node}
     if not pods:
         return found
@@ -34,8 +37,6 @@ def slice_for(node: str, translation: Translation) -> Slice:
         if isinstance(peer, Group)
     }
     found[wire.URLS[AddressGroup]].update({g: translation.policy.groups[g] for g in sorted(groups)})
-    found[wire.URLS[Service]].update(translation.services)
-    found[wire.PREFIX + "Endpoints"].update(translation.endpoints)
     if any(pod.meshed for pod in pods.values()):
         found[wire.URLS[RouteTable]].update(translation.mesh.tables)
         found[wire.URLS[TrafficPolicy]].update(translation.mesh.policies)

@@ -71,7 +71,13 @@ def translate_nodes(world: World) -> dict[str, Node]:
         every = internal or [a.address for a in node.status.addresses if a.type != "Hostname"]
         cidrs = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
         name = node.metadata.name
-        nodes[name] = Node(name=NodeName(name), addresses=_one_per_family(every), pod_cidrs=cidrs)
+        nodes[name] = Node(
+            name=NodeName(name),
+            addresses=_one_per_family(every),
+            pod_cidrs=cidrs,
+            zone=node.metadata.labels.get(core.ZONE, ""),
+            ready=not any(c.type == "Ready" and c.status != "True" for c in node.status.conditions),
+        )
     return nodes
 
 

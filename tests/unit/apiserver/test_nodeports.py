@@ -91,3 +91,38 @@ def test_wrong_values_are_named() -> None:
 def test_an_external_name_is_left_as_it_is() -> None:
     named = {"type": "ExternalName", "externalName": "a.b"}
     assert with_node_ports(named, None, NONE) == named
+
+
+def balancer(**more: Any) -> dict[str, Any]:
+    return spec(kind="LoadBalancer", **{"externalTrafficPolicy": "Local", **more})
+
+
+def test_a_load_balancer_with_the_policy_local_gets_a_port_for_health_checks() -> None:
+    made = with_node_ports(balancer(), None, NONE)
+    assert made["healthCheckNodePort"] == FIRST + 1
+    assert used_ports([made]) == {("TCP", FIRST), ("TCP", FIRST + 1)}
+    assert with_node_ports(balancer(), made, NONE)["healthCheckNodePort"] == FIRST + 1
+    assert "healthCheckNodePort" not in with_node_ports(balancer(externalTrafficPolicy="Cluster"), None, NONE)
+
+
+def test_a_port_for_health_checks_goes_with_the_policy() -> None:
+    made = with_node_ports(balancer(healthCheckNodePort=31000), None, NONE)
+    assert made["healthCheckNodePort"] == 31000
+    for other in ({"externalTrafficPolicy": "Cluster"}, {"type": "ClusterIP"}):
+        assert "healthCheckNodePort" not in with_node_ports({**made, **other}, made, NONE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ({}, {"externalTrafficPolicy": "Cluster", "healthCheckNodePort": 31000}, "may only be used when"),
+        ({"healthCheckNodePort": 31000}, {"healthCheckNodePort": 31001}, "may not be changed"),
+        ({}, {"healthCheckNodePort": 80}, "range of node ports"),
+        ({}, {"healthCheckNodePort": 30080}, "is allocated already"),
+    ],
+)
+def test_a_port_for_health_checks_that_cannot_be_is_refused(
+    old: dict[str, Any], new: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AddressError, match=rf"^spec\.healthCheckNodePort: .*{words}"):
+        with_node_ports(balancer(**new), balancer(**old), frozenset({("TCP", 30080)}))

@@ -149,3 +149,21 @@ def test_slices_of_others_are_left_alone() -> None:
     raw = one(service(), pod("a"))
     raw["metadata"]["labels"][MANAGED_LABEL] = "somebody-else"
     assert publish_endpoints(World.of([parse(raw)])) == ()
+
+
+def zoned(zone: str) -> Object:
+    meta = {"name": "node-1", "labels": {"topology.kubernetes.io/zone": zone}}
+    return parse({"apiVersion": "v1", "kind": "Node", "metadata": meta})
+
+
+def test_endpoints_tell_their_zone_and_the_hints_that_the_service_asks_for() -> None:
+    near = service(trafficDistribution="PreferClose")
+    (write,) = publish_endpoints(World.of([near, pod("a"), zoned("z1")]))
+    assert isinstance(write, Create)
+    (endpoint,) = write.raw["endpoints"]
+    assert (endpoint["zone"], endpoint["hints"]) == ("z1", {"forZones": [{"name": "z1"}]})
+    known = [parse(write.raw)]
+    assert publish_endpoints(World.of([near, pod("a"), zoned("z1"), *known])) == ()
+    (patch,) = publish_endpoints(World.of([near, pod("a"), zoned("z2"), *known]))
+    assert isinstance(patch, Patch)
+    assert patch.patch["endpoints"][0]["hints"] == {"forZones": [{"name": "z2"}]}

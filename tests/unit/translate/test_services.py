@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from builders import pod, service
 from meshworlds import peerauth
+from tandem.base.problems import Severity
 from tandem.ir.fabric import Endpoint
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
@@ -152,13 +153,33 @@ def test_endpoints_that_serve_last_are_kept_apart_for_policies_local() -> None:
     assert only(spec_of(), slice_of(ready, ending)).endpoints["default/web"].last == ()
 
 
-def test_what_is_not_served_is_said() -> None:
-    found = only(
-        spec_of(healthCheckNodePort=31000, trafficDistribution="PreferClose", sessionAffinity="ClientIP"),
-        pod("a", ip="10.0.0.1", labels=MESHED),
-    ).problems
-    assert [p.at.path for p in found] == [
-        "spec.healthCheckNodePort",
-        "spec.trafficDistribution",
-        "spec.sessionAffinity",
-    ]
+def test_the_address_of_another_implementation_is_said_to_be_missing() -> None:
+    found = only(spec_of(type="LoadBalancer", loadBalancerClass="example.com/x")).problems
+    assert [(p.at.path, p.severity) for p in found] == [("spec.loadBalancerClass", Severity.WARNING)]
+
+
+def test_source_ranges_and_health_ports_are_those_of_load_balancers() -> None:
+    fields = {
+        "loadBalancerSourceRanges": ["10.0.0.1/8"],
+        "healthCheckNodePort": 31000,
+        "externalTrafficPolicy": "Local",
+    }
+    made = only(spec_of(type="LoadBalancer", **fields)).services["default/web"]
+    assert (made.sources, made.health_port) == (("10.0.0.0/8",), 31000)
+    other = only(spec_of(type="NodePort", **fields)).services["default/web"]
+    assert (other.sources, other.health_port) == (None, 0)
+
+
+def test_a_source_range_that_cannot_be_read_allows_nobody() -> None:
+    found = only(spec_of(type="LoadBalancer", loadBalancerSourceRanges=["everyone"]))
+    assert found.services["default/web"].sources == ()
+    assert [(p.at.path, p.severity) for p in found.problems] == [("spec.loadBalancerSourceRanges[0]", Severity.ERROR)]
+
+
+def test_hints_are_for_ready_endpoints() -> None:
+    hints = {"forZones": [{"name": "b"}, {"name": "a"}], "forNodes": [{"name": "node-1"}]}
+    ready, ending = at("10.0.0.1"), at("10.0.0.2", ready=False, serving=True, terminating=True)
+    (here,) = only(spec_of(), slice_of(ready | {"hints": hints}, ending)).endpoints["default/web"].endpoints
+    assert (here.ready, here.for_zones, here.for_nodes) == (True, ("a", "b"), ("node-1",))
+    (last,) = only(spec_of(), slice_of(ending | {"hints": hints})).endpoints["default/web"].endpoints
+    assert (last.ready, last.for_zones, last.for_nodes) == (False, (), ())

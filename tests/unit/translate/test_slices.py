@@ -54,8 +54,13 @@ def test_a_node_without_meshed_pods_gets_services_and_no_routing() -> None:
     assert "PolicySet" not in found
 
 
-def test_a_node_without_pods_knows_the_other_nodes_alone() -> None:
-    assert names("node-3") == {"MeshConfig": ["mesh"], "Node": ["node-1", "node-2", "node-3"]}
+def test_a_node_without_pods_serves_services_on_its_own_addresses() -> None:
+    assert names("node-3") == {
+        "MeshConfig": ["mesh"],
+        "Node": ["node-1", "node-2", "node-3"],
+        "Service": ["default/web"],
+        "Endpoints": ["default/web"],
+    }
 
 
 def test_every_type_is_there_even_if_it_is_empty() -> None:

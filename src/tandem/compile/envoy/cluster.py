@@ -122,7 +122,7 @@ def service_clusters(
             body = _base(name, "service") | {
                 "type": "EDS",
                 "eds_cluster_config": {"eds_config": ADS},
-                "lb_policy": _lb(chosen, subset),
+                "lb_policy": _lb(service, chosen, subset),
                 "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
                 "connect_timeout": milliseconds(chosen.connect_timeout_ms),
                 "upstream_bind_config": FROM_POD,
@@ -135,7 +135,10 @@ def service_clusters(
     return tuple(made)
 
 
-def _lb(policy: TrafficPolicy, subset: Subset | None) -> str:
+def _lb(service: Service, policy: TrafficPolicy, subset: Subset | None) -> str:
+    """With affinity by a hash of the client: only clients of an endpoint that goes, and a share of all, move."""
+    if service.affinity_seconds:
+        return "RING_HASH"
     return ((subset.lb if subset else None) or policy.lb).value
 
 

@@ -67,14 +67,15 @@ def inbound_http(pod: PodUid, *, mtls: bool) -> Json:
     return _filter(fields)
 
 
-def tcp(prefix: str, cluster: str, log_name: str) -> Json:
-    """Bytes to a cluster. Without endpoints the connection is closed at once, and logged."""
+def tcp(prefix: str, cluster: str, log_name: str, *, sticky: bool = False) -> Json:
+    """Bytes to a cluster; `sticky`: the client's address chooses. Without endpoints: closed at once, and logged."""
     fields = {
         "stat_prefix": prefix,
         "cluster": cluster,
         "max_connect_attempts": CONNECT_ATTEMPTS,
         "access_log": accesslog.tcp(log_name),
         "idle_timeout": "0s",
+        **({"hash_policy": [{"source_ip": {}}]} if sticky else {}),
     }
     return extension("tcp", "extensions.filters.network.tcp_proxy.v3.TcpProxy", fields)
 

@@ -81,7 +81,8 @@ def _chains(attached: AttachedPod, ports: tuple[tuple[PortScope, Front], ...], i
         if scope.port.app.is_http:
             last = hcm.outbound_http(uid, scope.route_config)
         else:
-            last = hcm.tcp(hcm.OUT, scope.own_cluster, names.source_log(uid))
+            sticky = scope.service.affinity_seconds > 0
+            last = hcm.tcp(hcm.OUT, scope.own_cluster, names.source_log(uid), sticky=sticky)
         yield {
             "name": f"{scope.own_cluster}:{number}",
             "filter_chain_match": {

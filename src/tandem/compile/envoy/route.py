@@ -19,6 +19,9 @@ _MISSING: Final = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE
 
 METADATA: Final = "tandem.io"
 
+BY_CLIENT: Final[Json] = {"hash_policy": [{"connection_properties": {"source_ip": True}}]}
+"""The client's address chooses, in clusters of Services with session affinity; others do not look at it."""
+
 _OVERWRITE: Final = "OVERWRITE_IF_EXISTS_OR_ADD"
 _APPEND: Final = "APPEND_IF_EXISTS_OR_ADD"
 
@@ -70,10 +73,11 @@ def retry_policy(retry: Retry | None) -> Json:
 
 
 def _default(scope: PortScope) -> Json:
+    by_client = BY_CLIENT if scope.service.affinity_seconds else {}
     return {
         "name": "default",
         "match": {"prefix": "/"},
-        "route": {"cluster": scope.own_cluster, "timeout": "0s", **retry_policy(DEFAULT_RETRY)},
+        "route": {"cluster": scope.own_cluster, "timeout": "0s", **by_client, **retry_policy(DEFAULT_RETRY)},
     }
 
 
@@ -114,7 +118,7 @@ def _forward(route: Route, action: Forward, scope: PortScope) -> Json:
     authority = next((value for name, value in route.request_headers.set if _is_authority(name)), "")
     if authority:
         body["host_rewrite_literal"] = authority
-    return {"route": {**body, **retry_policy(route.retry)}}
+    return {"route": {**body, **BY_CLIENT, **retry_policy(route.retry)}}
 
 
 def _cluster(backend: Backend, scope: PortScope) -> str:

@@ -17,7 +17,8 @@ from tandem.compile.envoy.inbound import compile_inbound
 from tandem.compile.envoy.outbound import compile_outbound, dialled
 from tandem.compile.envoy.route import compile_route_config
 from tandem.compile.envoy.scope import scopes_of
-from tandem.ir.fabric import Endpoints, Service
+from tandem.compile.reach import local, near, serving
+from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.mesh import TrafficPolicy
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot
@@ -41,7 +42,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
                 trust_domain=view.config.trust_domain,
             )
         )
-        endpoints.extend(_assignments(service, policy, local_endpoints(view, service, members)))
+        endpoints.extend(_assignments(service, policy, reachable(view, service, members)))
     listeners, routes = _listeners(view, meshed)
     return Snapshot(
         resources={
@@ -59,17 +60,23 @@ def identities(endpoints: Endpoints) -> tuple[SpiffeId, ...]:
     return tuple(sorted({e.identity for e in endpoints.endpoints if e.identity is not None}))
 
 
-def local_endpoints(view: NodeView, service: Service, members: Endpoints) -> Endpoints:
-    """With internalTrafficPolicy Local those of this node; where a port has none, those that serve last."""
-    if not service.internal_local:
+def reachable(view: NodeView, service: Service, members: Endpoints) -> Endpoints:
+    """Those that a client on this node uses, by internalTrafficPolicy and hints; as the kernel has it (`reach.py`)."""
+    hinted = service.cluster_ips and any(e.for_zones or e.for_nodes for e in members.endpoints)
+    if not service.internal_local and not hinted:
         return members
-    here = [e for e in members.endpoints if e.node == view.node.name]
-    served = {name for e in here for name, _ in e.ports}
-    for ending in members.last:
-        ports = tuple(p for p in ending.ports if p[0] not in served)
-        if ending.node == view.node.name and ports and ending not in here:
-            here.append(msgspec.structs.replace(ending, ports=ports))
-    return Endpoints(namespace=members.namespace, service=members.service, endpoints=tuple(here))
+    ports: dict[Endpoint, list[tuple[str, int]]] = {}
+    for name in sorted({port.name for port in service.ports}):
+        for version in (4, 6):
+            here = local(view.node, members, name, version)
+            for endpoint, number in (
+                here if service.internal_local else near(view.node, serving(members, name, version))
+            ):
+                ports.setdefault(endpoint, []).append((name, number))
+    found = (
+        msgspec.structs.replace(e, ports=tuple(ports[e])) for e in (*members.endpoints, *members.last) if e in ports
+    )
+    return Endpoints(namespace=members.namespace, service=members.service, endpoints=tuple(dict.fromkeys(found)))
 
 
 def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoints) -> Iterable[Resource]:

@@ -1,7 +1,6 @@
 """NodeView -> every front of its Services: where one is dialled, and which endpoints are behind it for whom. Pure.
 
-Policies are applied here: Local leaves the endpoints of this node, and of those that terminate and still serve only
-where no ready one is left.
+Which endpoints a policy and hints of topology leave is decided in `compile/reach.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from enum import Enum
 import msgspec
 
 from tandem.compile.nft.families import Family
-from tandem.ir.fabric import Endpoint, Endpoints, Service, ServicePort
+from tandem.compile.reach import local, near, serving
+from tandem.ir.fabric import Endpoints, Service, ServicePort
 from tandem.ir.node import NodeView
 from tandem.state import nft
 
@@ -38,6 +38,8 @@ class Front(msgspec.Struct, frozen=True):
     affinity_seconds: int = 0
     refused: bool = False
     """No endpoint anywhere."""
+    sources: tuple[str, ...] | None = None
+    """Prefixes that may dial it; None: everyone."""
 
 
 class _Port(msgspec.Struct, frozen=True):
@@ -77,14 +79,17 @@ def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, f
         known = _Port(
             service,
             port,
-            _targets(endpoints.endpoints if endpoints else (), port, family),
-            _local(view, endpoints, port, family) if endpoints else (),
+            tuple(sorted({(e.address, n) for e, n in near(view.node, serving(endpoints, port.name, family.version))})),
+            tuple(sorted({(e.address, n) for e, n in local(view.node, endpoints, port.name, family.version)})),
         )
         for address in _mine(view, service.cluster_ips, family):
             key = (address, known.protocol, port.port)
             yield _front(Lane.ADDRESS, key, known, known.local if service.internal_local else known.every)
-        for address in _mine(view, (*service.external_ips, *service.balancer_ips), family):
+        for address in _mine(view, service.external_ips, family):
             yield _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
+        for address in _mine(view, service.balancer_ips, family):
+            front = _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
+            yield msgspec.structs.replace(front, sources=service.sources)
         if port.node_port and _serves(service, family):
             yield _outer(Lane.NODE, (known.protocol, port.node_port), known)
 
@@ -108,19 +113,3 @@ def _mine(view: NodeView, addresses: Iterable[str], family: Family) -> Iterator[
 
 def _serves(service: Service, family: Family) -> bool:
     return any(ipaddress.ip_address(a).version == family.version for a in service.cluster_ips)
-
-
-def _local(view: NodeView, endpoints: Endpoints, port: ServicePort, family: Family) -> tuple[Target, ...]:
-    here = [e for e in endpoints.endpoints if e.node == view.node.name]
-    return _targets(here, port, family) or _targets(
-        [e for e in endpoints.last if e.node == view.node.name], port, family
-    )
-
-
-def _targets(endpoints: Iterable[Endpoint], port: ServicePort, family: Family) -> tuple[Target, ...]:
-    found = {
-        (e.address, dict(e.ports)[port.name])
-        for e in endpoints
-        if port.name in dict(e.ports) and ipaddress.ip_address(e.address).version == family.version
-    }
-    return tuple(sorted(found))

@@ -17,6 +17,10 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     ports = hostport_state(view)
     return nft.ruleset(
         chains=(*base_chains(view), *(policy_chain(s) for s in used), *services.chains, *ports.chains),
-        sets=(*pod_sets(view), *group_sets(view, used), *services.sets),
+        sets=(
+            *pod_sets(view),
+            *group_sets(view, used),
+            *services.sets,
+        ),
         maps=(*policy_maps(view), *services.maps, *ports.maps),
     )

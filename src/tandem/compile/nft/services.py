@@ -18,6 +18,7 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.compile.nft.families import FAMILIES, V4, Family
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
+from tandem.compile.nft.sources import source_chains, source_sets
 from tandem.ir.node import NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -63,9 +64,10 @@ def service_state(view: NodeView) -> nft.Ruleset:
             maps += _maps(family, lane, mine)
             refused = frozenset(f.key for f in mine if f.refused)
             sets.append(nft.Set(name=_name("refused", lane, family), type=_type(family, lane), elements=refused))
+        sets += source_sets(view, family, found)
         addresses = frozenset((a,) for a in owned(view, family))
         sets.append(nft.Set(name=f"vips{family.version}", type=(family.type,), elements=addresses))
-    chains = [_chain(way) for way in sorted(ways)]
+    chains = [*(_chain(way) for way in sorted(ways)), *source_chains()]
     for hook in ("prerouting", "output"):
         # After translation: what still has the address of a Service is a port that is not served.
         refuse = nft.Hook(type="filter", hook=hook, priority=-90)

@@ -133,11 +133,24 @@ def _service_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
     if headless and kind in {"NodePort", "LoadBalancer"}:
         yield f"{at}.clusterIP: may not be None for the type {kind}"
     yield from _service_ports(ports, f"{at}.ports")
+    yield from _source_ranges(raw.get("loadBalancerSourceRanges") or [], kind, f"{at}.loadBalancerSourceRanges")
     addresses = [(f"{at}.clusterIP", raw.get("clusterIP") or "None")]
-    addresses += [(f"{at}.clusterIPs[{i}]", text) for i, text in enumerate(raw.get("clusterIPs") or [])]
+    addresses += [(f"{at}.loadBalancerIP", raw.get("loadBalancerIP") or "None")]
+    for field in ("clusterIPs", "externalIPs"):
+        addresses += [(f"{at}.{field}[{i}]", text) for i, text in enumerate(raw.get(field) or [])]
     for where, text in addresses:
         if text != "None" and not is_address(text):
             yield f"{where}: {text!r} is not an IP address"
+
+
+def _source_ranges(ranges: list[str], kind: str, at: str) -> Iterator[str]:
+    if ranges and kind != "LoadBalancer":
+        yield f"{at}: may only be used when `type` is 'LoadBalancer'"
+    for i, text in enumerate(ranges):
+        try:
+            ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            yield f"{at}[{i}]: {text!r} is not an address prefix, such as 10.0.0.0/8"
 
 
 def _service_ports(ports: list[dict[str, Any]], at: str) -> Iterator[str]:

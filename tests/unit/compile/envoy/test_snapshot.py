@@ -10,9 +10,9 @@ from meshbuild import RULE, attached, endpoint, endpoints, service, strict, view
 from nodeviews import CONFIG
 from tandem.base.ids import NodeName
 from tandem.compile.envoy import compile_envoy
-from tandem.compile.envoy.snapshot import local_endpoints
+from tandem.compile.envoy.snapshot import reachable
 from tandem.drivers.xds.encode import encode_resource
-from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node, Service
+from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
 from tandem.ir.mesh import Subset, TrafficPolicy
 from tandem.ir.node import NodeView
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
@@ -107,12 +107,38 @@ def test_internal_traffic_policy_local_leaves_the_endpoints_of_this_node() -> No
     far = Endpoint(address="10.244.1.3", ports=(("http", 80),), node=NodeName("node-2"))
     ending = Endpoint(address="10.244.0.4", ports=(("http", 80), ("admin", 81)), node=NodeName("node-1"))
     members = Endpoints(namespace="shop", service="web", endpoints=(here, far), last=(ending,))
-    local = Service(namespace="shop", name="web", cluster_ips=("10.96.0.1",), ports=(), internal_local=True)
+    raw = [(name, port, AppProtocol.TCP) for name, port in (("http", 80), ("raw", 82), ("admin", 81))]
+    local = msgspec.structs.replace(service("web", "10.96.0.1", *raw), internal_local=True)
     node = Node(name=NodeName("node-1"), addresses=("192.168.0.1",), pod_cidrs=("10.244.0.0/24",))
-    found = local_endpoints(NodeView(node=node, config=CONFIG), local, members)
+    found = reachable(NodeView(node=node, config=CONFIG), local, members)
     assert [(e.address, e.ports) for e in found.endpoints] == [
         ("10.244.0.3", (("http", 80), ("raw", 82))),
         ("10.244.0.4", (("admin", 81),)),
     ]
     free = msgspec.structs.replace(local, internal_local=False)
-    assert local_endpoints(NodeView(node=node, config=CONFIG), free, members) is members
+    assert reachable(NodeView(node=node, config=CONFIG), free, members) is members
+
+
+def test_hints_of_topology_leave_the_endpoints_that_are_for_this_node() -> None:
+    web = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP))
+    one, two = (
+        msgspec.structs.replace(endpoint(A, http=8080), address=f"10.244.0.{i}", for_zones=(zone,))
+        for i, zone in enumerate("ab")
+    )
+    node = Node(name=NodeName("node-1"), addresses=("192.168.0.1",), pod_cidrs=("10.244.0.0/24",), zone="b")
+    here = NodeView(node=node, config=CONFIG)
+    assert reachable(here, web, endpoints("web", one, two)).endpoints == (two,)
+    everywhere = endpoints("web", one, msgspec.structs.replace(two, for_zones=()))
+    assert reachable(here, web, everywhere).endpoints == everywhere.endpoints
+
+
+def test_affinity_balances_by_the_client_in_each_cluster_route_and_stream() -> None:
+    sticky = msgspec.structs.replace(WEB, affinity_seconds=60)
+    made = compile_envoy(view(A, sticky, endpoints("web", endpoint(B, http=8080)))).resources
+    clusters = [r.body for name, r in made[CLUSTER].items() if name.startswith("svc/")]
+    assert [c["lb_policy"] for c in clusters] == ["RING_HASH"] * 3
+    (route,) = made[ROUTE]["rt/shop/web/80"].body["virtual_hosts"][0]["routes"]
+    assert route["route"]["hash_policy"] == [{"connection_properties": {"source_ip": True}}]
+    chains = {c["name"]: c["filters"][-1] for c in made[LISTENER]["out/uid-a"].body["filter_chains"]}
+    (tcp,) = [f["typed_config"] for f in chains.values() if "tcp_proxy" in f["typed_config"]["@type"]]
+    assert tcp["hash_policy"] == [{"source_ip": {}}]

@@ -41,6 +41,15 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("ServiceSpec", {"ports": [{"port": 1}, {"port": 2, "name": "b"}]}, "s.ports[0].name"),
     ("ServiceSpec", {"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}, "s.ports[1]"),
     ("ServiceSpec", {"ports": [{"port": 1}], "clusterIP": "x"}, "s.clusterIP"),
+    ("ServiceSpec", {"ports": [{"port": 1}], "externalIPs": ["10.0.0.1", "x"]}, "s.externalIPs[1]"),
+    ("ServiceSpec", {"ports": [{"port": 1}], "loadBalancerIP": "x"}, "s.loadBalancerIP"),
+    ("ServiceSpec", {"ports": [{"port": 1}], "loadBalancerSourceRanges": ["10.0.0.0/8"]}, "s.loadBalancerSourceRanges"),
+    (
+        "ServiceSpec",
+        {"ports": [{"port": 1}], "type": "LoadBalancer", "loadBalancerSourceRanges": ["10.0.0.0/8", "10/40"]},
+        "s.loadBalancerSourceRanges[1]",
+    ),
+    ("ServiceSpec", {"ports": [{"port": 1}], "trafficDistribution": "Nearby"}, "s.trafficDistribution"),
     ("ServiceSpec", {"ports": [{"port": 1}], "clusterIP": "None", "type": "NodePort"}, "s.clusterIP"),
 ]  # fmt: skip
 
