@@ -71,7 +71,7 @@ class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
     """Served on the node's own addresses too; 0: not."""
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A Service's front: names, addresses and ports. Changes rarely; endpoints live in `Endpoints`."""
 
     namespace: str
@@ -96,7 +96,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Port of every node that tells whether the node has ready endpoints (healthCheckNodePort); 0: none."""
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One address behind a Service. `ports` maps service port name -> number on this pod (named ports resolved)."""
 
     address: str
@@ -126,7 +126,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Endpoints that still serve while they terminate: for a node that a policy Local leaves without ready ones."""
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A node of the cluster: how to reach it and which pod prefixes live behind it."""
 
     name: NodeName

@@ -72,11 +72,11 @@ def test_a_field_without_effect_is_named_when_it_is_written(tmp_path: Path) -> N
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "s", "namespace": "default"},
-            "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]},
+            "spec": {"type": "LoadBalancer", "loadBalancerClass": "example.com/x", "ports": [{"port": 80}]},
         }
         async with KubeClient.from_kubeconfig(run_dir.kubeconfig, on_warning=said.append) as user:
             await user.create(BY_KIND["Service"], raw)
-        assert said == ["spec.ports[0].nodePort: has no effect: node ports are not opened"]
+        assert said == ["spec.loadBalancerClass: has no effect: an implementation of this class must give the address"]
 
     with_server(tmp_path, scene)
 

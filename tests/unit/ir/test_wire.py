@@ -90,7 +90,7 @@ def test_a_foreign_type_and_broken_bytes_are_told_apart() -> None:
 
 
 def test_an_older_agent_reads_past_fields_that_it_does_not_know() -> None:
-    data = b'{"name":"n1","addresses":[],"pod_cidrs":[],"zone":"a"}'
+    data = b'{"name":"n1","addresses":[],"pod_cidrs":[],"colour":"a"}'
     assert wire.decode(wire.URLS[Node], data) == Node(name=NodeName("n1"), addresses=(), pod_cidrs=())
 
 
