@@ -31,10 +31,10 @@ def resources(pods: int) -> dict[str, wire.Value]:
             trust_domain="cluster.local",
             roots_pem="",
             cluster_domain="cluster.local",
-            dns_address="10.96.0.10",
-            service_cidr="10.96.0.0/16",
+            dns_addresses=("10.96.0.10",),
+            service_cidrs=("10.96.0.0/16",),
         ),
-        NODE: Node(name=NODE, address="192.0.2.1", pod_cidrs=("10.244.0.0/20",)),
+        NODE: Node(name=NODE, addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/20",)),
     }
     origin = Origin(kind="NetworkPolicy", namespace="bench", name="all")
     rule = Rule(origin=origin, peers=(Anyone(),), ports=())

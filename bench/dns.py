@@ -90,7 +90,7 @@ def resident_mb(pid: int) -> float:
 
 async def measured(folder: Path) -> dict[str, Any]:
     settings = DnsSettings(
-        address=ADDRESS, domain="cluster.local.", reverse=("96.10.in-addr.arpa.",), clients=(f"{ADDRESS}/32",)
+        addresses=(ADDRESS,), domain="cluster.local.", reverse=("96.10.in-addr.arpa.",), clients=(f"{ADDRESS}/32",)
     )
     cpus = sorted(os.sched_getaffinity(0))
     server = Unbound(NodeDir(folder))

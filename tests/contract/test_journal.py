@@ -47,6 +47,19 @@ def test_what_was_added_is_found(journal: Journal) -> None:
     assert journal.last() == {4: "10.0.0.2"}
 
 
+def test_the_attachments_of_a_container_are_found_until_they_are_removed(journal: Journal) -> None:
+    a, b = attachment("a", "10.0.0.2"), attachment("a", "10.0.0.3", ifname="eth1")
+    for one in (a, b, attachment("b", "10.0.0.4")):
+        journal.add(one)
+    changed = msgspec.structs.replace(b, phase=Phase.READY)
+    journal.update(changed)
+    assert journal.of(ContainerId("a")) == (a, changed)
+    journal.remove(a.key)
+    assert journal.of(ContainerId("a")) == (changed,)
+    journal.remove(b.key)
+    assert journal.of(ContainerId("a")) == ()
+
+
 def test_an_unknown_key_is_none(journal: Journal) -> None:
     assert journal.get((ContainerId("a"), "eth0")) is None
 

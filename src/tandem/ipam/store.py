@@ -82,6 +82,9 @@ class Journal(Protocol):
     def all(self) -> tuple[Attachment, ...]:
         """Every attachment, by key."""
 
+    def of(self, container_id: ContainerId) -> tuple[Attachment, ...]:
+        """The attachments of one container."""
+
     def taken(self) -> AbstractSet[str]:
         """The addresses of all attachments."""
 
@@ -113,6 +116,7 @@ class MemoryJournal:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._attachments: dict[Key, Attachment] = {}
+        self._of: dict[ContainerId, list[Key]] = {}
         self._owners: dict[str, Key] = {}
         self._last: dict[int, str] = {}
         self._released: dict[str, float] = {}
@@ -124,6 +128,10 @@ class MemoryJournal:
     def all(self) -> tuple[Attachment, ...]:
         """Every attachment, by key."""
         return tuple(self._attachments[key] for key in sorted(self._attachments))
+
+    def of(self, container_id: ContainerId) -> tuple[Attachment, ...]:
+        """The attachments of one container."""
+        return tuple(self._attachments[key] for key in self._of.get(container_id, ()))
 
     def taken(self) -> AbstractSet[str]:
         """The addresses of all attachments."""
@@ -150,6 +158,7 @@ class MemoryJournal:
             if address in self._owners:
                 raise DuplicateError(f"address {address} belongs to container {self._owners[address][0]}")
         self._attachments[attachment.key] = attachment
+        self._of.setdefault(attachment.container_id, []).append(attachment.key)
         self._owners.update(dict.fromkeys(attachment.addresses, attachment.key))
         self._last.update({family_of(address): address for address in attachment.addresses})
 
@@ -165,6 +174,9 @@ class MemoryJournal:
         attachment = self._attachments.pop(key, None)
         if attachment is None:
             return
+        self._of[key[0]].remove(key)
+        if not self._of[key[0]]:
+            del self._of[key[0]]
         for address in attachment.addresses:
             del self._owners[address]
         if attachment.opened:
@@ -229,6 +241,10 @@ class SqliteJournal:
     def all(self) -> tuple[Attachment, ...]:
         """Every attachment, by key."""
         return self._mirror.all()
+
+    def of(self, container_id: ContainerId) -> tuple[Attachment, ...]:
+        """The attachments of one container."""
+        return self._mirror.of(container_id)
 
     def taken(self) -> AbstractSet[str]:
         """The addresses of all attachments."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import msgspec
 
 from tandem.base.ids import ContainerId, GroupId, PolicySetId
+from tandem.base.memo import same_as_before
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable, TrafficPolicy
 from tandem.ir.policy import AddressGroup, PolicySet
@@ -38,7 +41,10 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
-    """The input of every compiler that runs on a node. Keys are the resource names of `ir/wire.py`."""
+    """The input of every compiler that runs on a node. Keys are the resource names of `ir/wire.py`.
+
+    The dictionaries are replaced and never edited: a part that is the same object as in an earlier view is unchanged.
+    """
 
     node: Node
     config: MeshConfig
@@ -52,3 +58,21 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     policies: dict[str, TrafficPolicy] = {}
     underlay_mtu: int = 1500
     """Of the interface by which this node reaches the others."""
+
+
+WITH_PODS: Final = frozenset({"pods", "sets", "groups", "tables", "policies"})
+"""What may change when a pod comes or goes, or is about what pods do."""
+_REST: Final = tuple(name for name in NodeView.__struct_fields__ if name not in WITH_PODS)
+
+
+def without_pods(view: NodeView) -> NodeView:
+    """Nodes, Services and configuration alone: the very same view for as long as none of those changes.
+
+    What is compiled of it need not be compiled for each pod.
+    """
+    return _without_pods(*(getattr(view, name) for name in _REST))
+
+
+@same_as_before
+def _without_pods(*rest: Any) -> NodeView:
+    return NodeView(**dict(zip(_REST, rest, strict=True)))

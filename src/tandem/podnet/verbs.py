@@ -194,9 +194,7 @@ class Verbs:
             )
         if not request.netns:
             raise VerbError(Code.BAD_ENVIRONMENT, "ADD needs CNI_NETNS in the environment")
-        for attachment in self._journal.all():
-            if attachment.container_id != request.container_id:
-                continue
+        for attachment in self._journal.of(request.container_id):
             if attachment.phase is Phase.READY:
                 what = f"container {attachment.container_id} has {attachment.ifname} already"
                 more = "" if attachment.ifname == request.ifname else "; a pod has one interface of this network"
@@ -296,7 +294,7 @@ class Verbs:
         attachment = self._journal.get(request.key)
         if attachment is not None:
             await self._leave(attachment)
-        elif not any(other.container_id == request.container_id for other in self._journal.all()):
+        elif not self._journal.of(request.container_id):
             # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
             bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
             await self._links.remove(bare, request.netns)

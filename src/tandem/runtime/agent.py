@@ -73,6 +73,7 @@ class Agent:
         self._slice = Slice(node)
         self._clock = SystemClock()
         self._attached: dict[ContainerId, Attachment] = {}
+        self._known: dict[ContainerId, tuple[Attachment, LocalPod | None, AttachedPod | None]] = {}
         self._changed = asyncio.Event()
         self._views: Views = Cell(None)
         self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
@@ -225,17 +226,16 @@ class Agent:
         return decode_response(await self._control.call(SIGN, encode(request)))
 
     def _pods(self) -> Iterable[AttachedPod]:
-        for attachment in self._attached.values():
-            pod = unmanaged.of_attachment(attachment) or self._slice.pod(attachment.pod_uid)
-            if pod is not None:
-                yield AttachedPod(
-                    pod=pod,
-                    container_id=attachment.container_id,
-                    addresses=attachment.addresses,
-                    host_ifname=attachment.host_ifname,
-                    netns=attachment.pin,
-                    port_mappings=attachment.port_mappings,
-                )
+        """Those that have not changed are the very same objects as last time."""
+        before, self._known = self._known, {}
+        for container, attachment in self._attached.items():
+            pod = self._slice.pod(attachment.pod_uid) if attachment.namespace else None
+            known = before.get(container)
+            if known is None or known[0] is not attachment or known[1] is not pod:
+                known = attachment, pod, _attached_pod(attachment, pod or unmanaged.of_attachment(attachment))
+            self._known[container] = known
+            if known[2] is not None:
+                yield known[2]
 
     def _view(self) -> NodeView | None:
         newest = self._views.value
@@ -332,6 +332,19 @@ class Agent:
             joined = ",".join(f"{name}={version}" for name, version in sorted(versions.items()))
             found[url.rpartition(".")[2]] = {"resources": len(versions), "version": digest(joined, 12)}
         return found
+
+
+def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod | None:
+    if pod is None:
+        return None
+    return AttachedPod(
+        pod=pod,
+        container_id=attachment.container_id,
+        addresses=attachment.addresses,
+        host_ifname=attachment.host_ifname,
+        netns=attachment.pin,
+        port_mappings=attachment.port_mappings,
+    )
 
 
 def new_agent(node: str, directory: NodeDir, control_socket: Path) -> Agent:

@@ -15,6 +15,7 @@ import structlog
 
 from tandem.base.cell import Cell
 from tandem.base.ids import ContainerId
+from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.links import compile_node_net
@@ -26,7 +27,7 @@ from tandem.drivers.nft.port import NftDriver
 from tandem.drivers.xds.board import Board, Key, NotAcceptedError
 from tandem.drivers.xds.encode import EncodeError, Encoder
 from tandem.drivers.xds.messages import Encoded
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, without_pods
 from tandem.state.links import NodeNet
 from tandem.state.xds import Snapshot
 
@@ -47,6 +48,7 @@ class Numbered:
 
 
 Views = Cell[Numbered | None]
+_node_net: Final = same_as_before(compile_node_net)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +102,8 @@ class KernelLoop:
             self.outcome.put(Outcome(number=newest.number))
 
     async def _apply(self, view: NodeView) -> None:
-        net = compile_node_net(view)
-        if net != self._net:
+        net = _node_net(without_pods(view))
+        if net is not self._net and net != self._net:
             await self._links.apply_node(net)
             self._net = net
         delta = plan(self._nft.read(), compile_nft(view))

@@ -23,12 +23,13 @@ _TRACKED = frozenset({"TCP", "UDP", "SCTP"})
 
 def policy_changed(before: NodeView, now: NodeView) -> bool:
     """True if some verdict on a connection that exists may differ: a pod that comes or goes has none to lose."""
-    sides = {p.container_id: _sides(p) for p in before.pods}
-    return (
-        before.sets != now.sets
-        or before.groups != now.groups
-        or any(sides.get(p.container_id, _sides(p)) != _sides(p) for p in now.pods)
-    )
+    if before.sets is not now.sets and before.sets != now.sets:
+        return True
+    if before.groups is not now.groups and before.groups != now.groups:
+        return True
+    old = {p.container_id: p for p in before.pods}
+    pairs = ((old.get(p.container_id, p), p) for p in now.pods)
+    return any(was is not pod and _sides(was) != _sides(pod) for was, pod in pairs)
 
 
 def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from tandem.base.ids import GroupId, PolicySetId
 from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
@@ -45,7 +44,6 @@ class Slice:
     def take(self, update: Update) -> None:
         """Put an update in force for the next view."""
         self.number += 1
-        held = self._values[update.type_url]
         values: dict[str, wire.Value] = {}
         broken: dict[str, str] = {}
         for name, (_, data) in update.resources.items():
@@ -58,9 +56,11 @@ class Slice:
                 broken[name] = f"this agent has no fabric {value.network.fabric!r}, only {', '.join(BY_NAME)}"
             else:
                 values[name] = value
-        held.update(values)
-        for name in update.removed:
-            held.pop(name, None)
+        if values or update.removed:
+            # Replaced, not edited: views hold it, and what is compiled of it is kept for as long as it is the same.
+            gone = frozenset(update.removed)
+            held = {**self._values[update.type_url], **values}
+            self._values[update.type_url] = {name: value for name, value in held.items() if name not in gone}
         self._pending.append(
             Pending(type_url=update.type_url, nonce=update.nonce, values=values, broken=broken, view=self.number)
         )
@@ -99,15 +99,15 @@ class Slice:
         return NodeView(
             node=node,
             config=config,
-            nodes=dict(self._of(Node)),
+            nodes=self._of(Node),
             pods=tuple(sorted(attached, key=lambda a: (a.pod.namespace, a.pod.name, a.container_id))),
-            sets={PolicySetId(k): v for k, v in self._of(PolicySet).items()},
-            groups={GroupId(k): v for k, v in self._of(AddressGroup).items()},
-            services=dict(self._of(Service)),
-            endpoints=dict(self._of(Endpoints)),
-            tables=dict(self._of(RouteTable)),
-            policies=dict(self._of(TrafficPolicy)),
+            sets=self._of(PolicySet),
+            groups=self._of(AddressGroup),
+            services=self._of(Service),
+            endpoints=self._of(Endpoints),
+            tables=self._of(RouteTable),
+            policies=self._of(TrafficPolicy),
         )
 
-    def _of(self, cls: type) -> dict[str, Any]:
+    def _of(self, cls: type) -> dict[Any, Any]:
         return self._values[wire.URLS[cls]]

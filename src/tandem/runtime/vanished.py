@@ -18,7 +18,9 @@ Ends = dict[str, set[Target]]
 
 def services_changed(before: NodeView, now: NodeView) -> bool:
     """True if some front may have other endpoints."""
-    return before.endpoints != now.endpoints or before.services != now.services
+    # The same object is the usual case, and dictionaries do not look for that themselves.
+    same = before.endpoints is now.endpoints and before.services is now.services
+    return not same and (before.endpoints != now.endpoints or before.services != now.services)
 
 
 def forget_vanished(before: NodeView, now: NodeView) -> int:

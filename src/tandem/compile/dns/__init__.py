@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family, host_prefix
@@ -53,12 +54,7 @@ def compile_records(view: NodeView) -> frozenset[Record]:
 def compile_settings(view: NodeView) -> DnsSettings:
     """The addresses it serves at, and for whom: the node itself and its pods."""
     own = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
-    foreign = {
-        str(ipaddress.ip_network(f"{a}/{_FOREIGN[family(a)]}", strict=False))
-        for pod in view.pods
-        for a in pod.addresses
-        if not any(ipaddress.ip_address(a) in prefix for prefix in own)
-    }
+    foreign = {_foreign(address, view.node.pod_cidrs) for pod in view.pods for address in pod.addresses} - {""}
     return DnsSettings(
         addresses=view.config.dns_addresses,
         domain=_domain(view),
@@ -66,6 +62,14 @@ def compile_settings(view: NodeView) -> DnsSettings:
         # The node asks its own address from that address.
         clients=tuple(sorted({*map(host_prefix, view.config.dns_addresses), *map(str, own), *foreign})),
     )
+
+
+@lru_cache(maxsize=8192)
+def _foreign(address: str, own: tuple[str, ...]) -> str:
+    """The prefix around an address that lies in none of the node's own; empty for one that does."""
+    if any(ipaddress.ip_address(address) in ipaddress.ip_network(cidr) for cidr in own):
+        return ""
+    return str(ipaddress.ip_network(f"{address}/{_FOREIGN[family(address)]}", strict=False))
 
 
 def _clustered(service: Service, name: str) -> Iterator[Record]:

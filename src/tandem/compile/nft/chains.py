@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
+from tandem.base.ids import GroupId
+from tandem.base.memo import each_as_before
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
 from tandem.ir.node import NodeView
-from tandem.ir.policy import Anyone, Cidr, Group, PolicySet, PortMatch, Rule, Side
+from tandem.ir.policy import AddressGroup, Anyone, Cidr, Group, PolicySet, PortMatch, Rule, Side
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -42,6 +44,9 @@ def policy_chain(policy_set: PolicySet) -> nft.Chain:
         nft.Rule(then=(nft.Counter(), nft.Drop())),
     ]
     return nft.Chain(name=names.set_chain(policy_set.id), rules=tuple(rules))
+
+
+policy_chains: Final = each_as_before(policy_chain)
 
 
 def _peer_matches(rule: Rule, side: Side) -> Iterator[Matches]:
@@ -116,12 +121,23 @@ def used_sets(view: NodeView) -> tuple[PolicySet, ...]:
 
 def group_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
     """One set per family for each group that a used policy set refers to; a group not known here yet is empty."""
-    ids = {peer.id for s in used for rule in s.rules for peer in rule.peers if isinstance(peer, Group)}
-    found: list[nft.Set] = []
-    for group in sorted(ids):
-        known = view.groups.get(group)
-        addresses = known.addresses if known else ()
-        for family in FAMILIES:
-            keys = frozenset((a,) for a in of_family(addresses, family))
-            found.append(nft.Set(name=names.group_set(group, family.version), type=(family.type,), elements=keys))
-    return found
+    ids = sorted(frozenset[GroupId]().union(*_groups(used)))
+    groups = (view.groups.get(group) or AddressGroup(id=group, addresses=()) for group in ids)
+    return [made for both in _group_sets(groups) for made in both]
+
+
+@each_as_before
+def _groups(policy_set: PolicySet) -> frozenset[GroupId]:
+    return frozenset(peer.id for rule in policy_set.rules for peer in rule.peers if isinstance(peer, Group))
+
+
+@each_as_before
+def _group_sets(group: AddressGroup) -> tuple[nft.Set, ...]:
+    return tuple(
+        nft.Set(
+            name=names.group_set(group.id, family.version),
+            type=(family.type,),
+            elements=frozenset((a,) for a in of_family(group.addresses, family)),
+        )
+        for family in FAMILIES
+    )

@@ -16,8 +16,10 @@ All of this runs after Service translation, on the real address and port.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
+from tandem.base.ids import PolicySetId
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
 from tandem.ir.node import NodeView
@@ -25,6 +27,8 @@ from tandem.state import nft
 from tandem.state.nft import Field
 
 POD_LINKS: Final = "td*"
+Entries = frozenset[tuple[nft.Key, nft.Verdict | nft.Key]]
+_BY_VERSION: Final = {family.version: family for family in FAMILIES}
 _REPLIES: Final = nft.Rule(
     match=(nft.OneOf(Field.CT_STATE, ("established", "related")),),
     then=(nft.Accept(),),
@@ -148,21 +152,35 @@ def _gateway(view: NodeView, family: Family) -> str:
     return str(ipaddress.ip_network(f"{own[0].address}/{own[0].length}")[1]) if own else ""
 
 
-def pod_sets(view: NodeView) -> list[nft.Set]:
-    """Which pod is where, and what belongs to the cluster."""
+def fixed_sets(view: NodeView) -> list[nft.Set]:
+    """What belongs to this node and to the cluster."""
     found: list[nft.Set] = []
     nodes = (*view.nodes.values(), view.node)
     for f in FAMILIES:
-        pairs = [(a.host_ifname, address) for a in view.pods for address in of_family(a.addresses, f)]
         cluster = prefixes([*(c for n in nodes for c in n.pod_cidrs), *view.config.service_cidrs], f)
-        v = f.version
         found += [
-            nft.Set(name=f"links{v}", type=("ifname", f.type), elements=frozenset(pairs)),
-            nft.Set(name=f"self{v}", type=(f.type, f.type), elements=frozenset((a, a) for _, a in pairs)),
-            _interval(f"local{v}", f, prefixes(view.node.pod_cidrs, f)),
-            _interval(f"cluster{v}", f, cluster),
+            _interval(f"local{f.version}", f, prefixes(view.node.pod_cidrs, f)),
+            _interval(f"cluster{f.version}", f, cluster),
         ]
     return found
+
+
+def pod_sets(view: NodeView) -> list[nft.Set]:
+    """Which pod is where."""
+    found: list[nft.Set] = []
+    for f in FAMILIES:
+        keys = [k for a in view.pods for k in _places(a.host_ifname, a.addresses, f.version)]
+        found += [
+            nft.Set(name=f"links{f.version}", type=("ifname", f.type), elements=frozenset(place for place, _ in keys)),
+            nft.Set(name=f"self{f.version}", type=(f.type, f.type), elements=frozenset(itself for _, itself in keys)),
+        ]
+    return found
+
+
+@lru_cache(maxsize=8192)
+def _places(link: str, addresses: tuple[str, ...], version: int) -> tuple[tuple[nft.Key, nft.Key], ...]:
+    """Of one pod: (link, address) and (address, address) for each of its addresses of a family."""
+    return tuple(((link, address), (address, address)) for address in of_family(addresses, _BY_VERSION[version]))
 
 
 def _interval(name: str, family: Family, values: tuple[nft.Prefix, ...]) -> nft.Set:
@@ -175,11 +193,20 @@ def policy_maps(view: NodeView) -> list[nft.Map]:
     for f in FAMILIES:
         sides = {"ingress": [(a, a.pod.ingress) for a in view.pods], "egress": [(a, a.pod.egress) for a in view.pods]}
         for side, pods in sides.items():
-            entries: frozenset[tuple[nft.Key, nft.Verdict | nft.Key]] = frozenset(
-                ((address,), nft.Goto(names.set_chain(policy_set)))
+            entries: Entries = frozenset(
+                entry
                 for attached, policy_set in pods
                 if policy_set is not None
-                for address in of_family(attached.addresses, f)
+                for entry in _judged(policy_set, attached.addresses, f.version)
             )
             found.append(nft.Map(name=f"{side}{f.version}", type=(f.type,), elements=entries))
     return found
+
+
+@lru_cache(maxsize=8192)
+def _judged(
+    policy_set: PolicySetId, addresses: tuple[str, ...], version: int
+) -> tuple[tuple[nft.Key, nft.Verdict | nft.Key], ...]:
+    """Of one pod: its addresses of a family, each with the way to its policy."""
+    verdict = nft.Goto(names.set_chain(policy_set))
+    return tuple(((address,), verdict) for address in of_family(addresses, _BY_VERSION[version]))

@@ -1,26 +1,36 @@
-"""NodeView -> the table of the node's own namespace. Pure; equal input gives an equal value."""
+"""NodeView -> the table of the node's own namespace. Pure; equal input gives an equal value.
+
+A pod that comes or goes costs what depends on pods: the rest is compiled once for each change of nodes, configuration
+or Services, and is the very same object after that (docs/design/0020).
+"""
 
 from __future__ import annotations
 
-from tandem.compile.nft.chains import group_sets, policy_chain, used_sets
-from tandem.compile.nft.dispatch import base_chains, pod_sets, policy_maps
+from tandem.base.memo import same_as_before
+from tandem.compile.nft.chains import group_sets, policy_chains, used_sets
+from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.services import service_state
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, without_pods
 from tandem.state import nft
 
 
 def compile_nft(view: NodeView) -> nft.Ruleset:
     """Anti-spoofing, policy of both sides, Services and source translation for the pods of one node."""
     used = used_sets(view)
-    services = service_state(view)
+    fixed = _fixed(without_pods(view))
     ports = hostport_state(view)
     return nft.ruleset(
-        chains=(*base_chains(view), *(policy_chain(s) for s in used), *services.chains, *ports.chains),
-        sets=(
-            *pod_sets(view),
-            *group_sets(view, used),
-            *services.sets,
-        ),
-        maps=(*policy_maps(view), *services.maps, *ports.maps),
+        chains=(*policy_chains(used), *fixed.chains, *ports.chains),
+        sets=(*pod_sets(view), *group_sets(view, used), *fixed.sets),
+        maps=(*policy_maps(view), *fixed.maps, *ports.maps),
+    )
+
+
+@same_as_before
+def _fixed(view: NodeView) -> nft.Ruleset:
+    """What no pod changes."""
+    services = service_state(view)
+    return nft.Ruleset(
+        chains=(*base_chains(view), *services.chains), sets=(*fixed_sets(view), *services.sets), maps=services.maps
     )

@@ -93,6 +93,8 @@ class Delta(Struct, frozen=True, kw_only=True):
     """One transaction. False when there is nothing to do."""
 
     operations: tuple[Operation, ...] = ()
+    after: nft.Ruleset | None = None
+    """What the table is then, where that is known: `apply` says the same, at length."""
 
     def __bool__(self) -> bool:
         return bool(self.operations)
@@ -100,22 +102,24 @@ class Delta(Struct, frozen=True, kw_only=True):
 
 def plan(actual: nft.Ruleset | None, desired: nft.Ruleset) -> Delta:
     """What makes `desired` of `actual`; None: of whatever there is."""
-    if actual == desired:
-        return Delta()
     if actual is None or _redeclares(actual, desired):
-        return Delta(operations=(ReplaceTable(), *_changes(nft.Ruleset(), desired)))
-    return Delta(operations=_changes(actual, desired))
+        return Delta(operations=(ReplaceTable(), *_changes(nft.Ruleset(), desired)), after=desired)
+    return Delta(operations=_changes(actual, desired), after=desired)
 
 
 def _redeclares(actual: nft.Ruleset, desired: nft.Ruleset) -> bool:
     chains, containers = _chains(actual), _containers(actual)
     return any(c.name in chains and chains[c.name].base != c.base for c in desired.chains) or any(
-        name in containers and _declared(containers[name]) != _declared(c) for name, c in _containers(desired).items()
+        name in containers and containers[name] is not c and _declared(containers[name]) != _declared(c)
+        for name, c in _containers(desired).items()
     )
 
 
 def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]:
-    """Order: declare; empty what goes or changes; then fill; then delete what nothing refers to any more."""
+    """Order: declare; empty what goes or changes; then fill; then delete what nothing refers to any more.
+
+    Most parts are the same objects as before, and are not looked into.
+    """
     old_chains, new_chains = _chains(actual), _chains(desired)
     old, new = _containers(actual), _containers(desired)
     gone_chains = [c for name, c in old_chains.items() if name not in new_chains]
@@ -124,7 +128,7 @@ def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]
     declare += [AddChain(c.name, c.base) for name, c in new_chains.items() if name not in old_chains]
     empty: list[Operation] = []
     fill: list[Operation] = []
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted(name for name in old.keys() | new.keys() if old.get(name) is not new.get(name)):
         remove, add = _element_changes(old.get(name), new.get(name))
         empty += remove
         fill += add

@@ -35,7 +35,7 @@ class Libnftables:
     def apply(self, delta: Delta) -> None:
         """One transaction."""
         self._run(commands(delta))
-        self._applied = apply(delta, self._applied)
+        self._applied = delta.after if delta.after is not None else apply(delta, self._applied)
 
     def remove(self) -> None:
         """Deletes our table."""

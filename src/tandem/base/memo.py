@@ -1,0 +1,46 @@
+"""Results kept for arguments that are the very objects of the time before: where a hash would cost as much as the work.
+
+For pure functions of values that nobody changes (frozen structs, and dictionaries that are replaced, never edited).
+An equal value that is another object only costs the work again. What was not asked for last time is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def same_as_before(function: Callable[P, R]) -> Callable[P, R]:
+    """Keeps the newest result; arguments are positional. Safe between threads."""
+    kept: tuple[tuple[Any, ...], R] | None = None
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal kept
+        found = kept
+        if found is None or len(found[0]) != len(args) or any(a is not b for a, b in zip(found[0], args, strict=True)):
+            found = kept = args, function(*args, **kwargs)
+        return found[1]
+
+    return wrapper
+
+
+def each_as_before(function: Callable[[T], R]) -> Callable[[Iterable[T]], tuple[R, ...]]:
+    """The function for many arguments: those of the call before keep their results. Safe between threads."""
+    kept: dict[int, tuple[T, R]] = {}  # an entry holds its argument, so no other object can have that identity
+
+    @wraps(function)
+    def wrapper(arguments: Iterable[T]) -> tuple[R, ...]:
+        nonlocal kept
+        before, now = kept, dict[int, tuple[T, R]]()
+        for argument in arguments:
+            now[id(argument)] = before.get(id(argument)) or (argument, function(argument))
+        kept = now
+        return tuple(result for _, result in now.values())
+
+    return wrapper

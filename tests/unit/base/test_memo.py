@@ -1,0 +1,46 @@
+"""What is remembered, for which arguments, and for how long."""
+
+from __future__ import annotations
+
+from tandem.base.memo import each_as_before, same_as_before
+
+
+def test_the_same_objects_are_computed_once_and_equal_ones_again() -> None:
+    calls = []
+
+    @same_as_before
+    def total(one: dict[str, int], other: dict[str, int]) -> int:
+        calls.append((one, other))
+        return len(one) + len(other)
+
+    a, b = {"a": 1}, {"a": 1}
+    assert [total(a, b), total(a, b), total(b, b), total(a, b)] == [2, 2, 2, 2]
+    assert calls == [(a, b), (b, b), (a, b)]
+
+
+def test_of_many_those_of_the_time_before_are_kept_and_no_others() -> None:
+    calls: list[str] = []
+
+    @each_as_before
+    def first(value: list[str]) -> str:
+        calls.append(value[0])
+        return value[0]
+
+    a, b, c = ["a"], ["b"], ["c"]
+    assert first([a, b]) == ("a", "b")
+    assert first(iter((b, c))) == ("b", "c")
+    assert first([a, c]) == ("a", "c")
+    assert calls == ["a", "b", "c", "a"]
+
+
+def test_an_argument_that_is_gone_is_never_mistaken_for_a_new_one() -> None:
+    @same_as_before
+    def one(value: list[int]) -> int:
+        return value[0]
+
+    @each_as_before
+    def many(value: list[int]) -> int:
+        return value[0]
+
+    assert [one([n]) for n in range(1000)] == list(range(1000))
+    assert [many([[n]])[0] for n in range(1000)] == list(range(1000))
