@@ -88,7 +88,8 @@ class Lab:
         """The runtime process's work; leaving it is what its end is: the pods stay."""
         node = Node(
             name="node-1",
-            address="10.9.0.1",
+            addresses=("10.9.0.1",),
+            dns=("10.96.0.10",),
             directory=self.dir,
             client=self.kube,  # type: ignore[arg-type]
             cni=Cni(self.dir),

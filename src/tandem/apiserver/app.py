@@ -29,6 +29,7 @@ from tandem.apiserver.verbs import MERGE, Verbs, Where
 from tandem.apiserver.watch import StreamResponse
 from tandem.base.clock import SystemClock
 from tandem.base.secret import Secret
+from tandem.cluster.networks import SERVICES, ServiceNetwork
 
 BODY_LIMIT: Final = 3 * 1024 * 1024
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -51,12 +52,13 @@ def build_app(
     store: Store,
     *,
     token: Secret,
+    services: ServiceNetwork = SERVICES,
     advise: Advise | None = None,
     log_reader: LogReader | None = None,
     extra_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application over a Store; makes the built-in namespaces. `advise` gives warnings for what is written."""
-    api = _Api(store, advise, log_reader)
+    api = _Api(store, services, advise, log_reader)
     api.verbs.ensure_built_in()
     app = Starlette(
         routes=[*extra_routes, Route("/{path:path}", api.endpoint, methods=list(METHODS))],
@@ -89,9 +91,11 @@ def _refused(refusal: Refusal) -> Response:
 class _Api:
     """One method per kind of request."""
 
-    def __init__(self, store: Store, advise: Advise | None, log_reader: LogReader | None) -> None:
+    def __init__(
+        self, store: Store, services: ServiceNetwork, advise: Advise | None, log_reader: LogReader | None
+    ) -> None:
         clock = SystemClock()
-        self.verbs = Verbs(store, clock=clock)
+        self.verbs = Verbs(store, clock=clock, services=services)
         self._store = store
         self._reader = Reader(store, clock)
         self._advise = advise

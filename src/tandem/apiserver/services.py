@@ -1,4 +1,4 @@
-"""Addresses for Services: 10.96.0.0/16, the tenth reserved for DNS. Pure: addresses in use in, a changed spec out."""
+"""Addresses of Services: one of each of their families, that of DNS reserved. Pure: addresses in use in, a spec out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Final
 
+from tandem.apiserver.families import NAMES, SINGLE, FamilyError, settle
+from tandem.base.addresses import family
+from tandem.cluster.networks import SERVICES, Network, ServiceNetwork
+
 Raw = dict[str, Any]
-SERVICE_CIDR: Final = ipaddress.IPv4Network("10.96.0.0/16")
-DNS_ADDRESS: Final = "10.96.0.10"
 FIRST: Final = 16
-"""Automatic addresses begin here; those below are for whoever asks for one."""
+"""Automatic addresses begin here, or in a small network at its quarter; those below are for whoever asks for one."""
+_OF_A_TYPE: Final = frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
+HEADLESS: Final = "None"
 
 
 class AddressError(ValueError):
@@ -19,42 +23,77 @@ class AddressError(ValueError):
 
 def used(specs: Iterable[Raw]) -> frozenset[str]:
     """The addresses that these Service specs hold."""
-    return frozenset(s["clusterIP"] for s in specs if s.get("clusterIP") not in {None, "", "None"})
+    found = {a for s in specs for a in (s.get("clusterIP"), *(s.get("clusterIPs") or ()))}
+    return frozenset(a for a in found if a and a != HEADLESS)
 
 
-def with_address(spec: Raw, old: Raw | None, taken: frozenset[str], *, dns: bool = False) -> Raw:
-    """`spec` with clusterIP and clusterIPs; `old` is the spec before an update. `dns` marks the DNS Service itself."""
+def with_address(
+    spec: Raw, old: Raw | None, taken: frozenset[str], *, network: ServiceNetwork = SERVICES, dns: bool = False
+) -> Raw:
+    """`spec` with its families and an address of each; `old` is the spec before an update.
+
+    `dns` marks the DNS Service itself, which has the reserved addresses where it asks for none.
+    """
     if spec.get("type") == "ExternalName":
-        return {k: v for k, v in spec.items() if k not in {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}}
-    asked = spec.get("clusterIP") or next(iter(spec.get("clusterIPs") or ()), "")
-    before = (old or {}).get("clusterIP", "")
-    if before and asked and asked != before:
+        return {k: v for k, v in spec.items() if k not in _OF_A_TYPE}
+    before = tuple((old or {}).get("clusterIPs") or ())
+    spec = _normal(spec, before)
+    try:
+        families = settle(spec, old, network.families)
+    except FamilyError as err:
+        raise AddressError(str(err)) from None
+    asked = tuple(spec.get("clusterIPs") or ())
+    fields = {"ipFamilies": list(families.names), "ipFamilyPolicy": families.policy}
+    if HEADLESS in asked:
+        return {**spec, "clusterIP": HEADLESS, "clusterIPs": [HEADLESS], **fields}
+    if len(asked) == 1 < len(before) and families.policy != SINGLE:
+        raise AddressError(f"spec.clusterIPs: the second address is released by ipFamilyPolicy {SINGLE} only")
+    given: list[str] = []
+    for i, name in enumerate(families.names):
+        own = _network(network, name)
+        address = asked[i] if i < len(asked) else _free(own, taken, network.dns_addresses)
+        if i < len(before) and address != before[i]:
+            raise AddressError(f"spec.clusterIPs[{i}]: may not be changed once it is set")
+        if address not in before and i < len(asked):
+            _check(address, own, taken, f"spec.clusterIPs[{i}]")
+            if address in network.dns_addresses and not dns:
+                raise AddressError(f"spec.clusterIPs[{i}]: {address} is reserved for DNS")
+        given.append(address)
+    return {**spec, "clusterIP": given[0], "clusterIPs": given, **fields}
+
+
+def _normal(spec: Raw, before: tuple[str, ...]) -> Raw:
+    """ClusterIP and clusterIPs say the same; an update that leaves either out keeps what was there."""
+    single, several = spec.get("clusterIP") or "", tuple(spec.get("clusterIPs") or ())
+    first = before[0] if before else ""
+    if not single and several and not before:
+        raise AddressError("spec.clusterIPs: must be empty when `clusterIP` is not specified")
+    if first and single and single != first:
         raise AddressError("spec.clusterIP: may not be changed once it is set")
-    address = asked or before
-    if len(spec.get("clusterIPs") or ()) > 1:
-        raise AddressError("spec.clusterIPs: one address family (IPv4) is served, so one address at most")
-    if "IPv6" in (spec.get("ipFamilies") or ()):
-        raise AddressError("spec.ipFamilies: IPv6 is not served for Services")
-    if address and address not in {"None", before}:
-        _check(address, taken, dns=dns)
-    address = address or _free(taken)
-    families = {"ipFamilies": ["IPv4"], "ipFamilyPolicy": spec.get("ipFamilyPolicy") or "SingleStack"}
-    return {**spec, "clusterIP": address, "clusterIPs": [address], **families}
+    single = single or first
+    if not several:
+        several = before if before and single == first else ((single,) if single else ())
+    if several and several[0] != single:
+        raise AddressError("spec.clusterIPs[0]: must match `clusterIP`")
+    if HEADLESS in several and len(several) > 1:
+        raise AddressError("spec.clusterIPs: a headless Service has no other address")
+    return {**spec, "clusterIP": single, "clusterIPs": list(several)}
 
 
-def _check(address: str, taken: frozenset[str], *, dns: bool) -> None:
-    if ipaddress.ip_address(address) not in SERVICE_CIDR:
-        raise AddressError(f"spec.clusterIP: {address} is not in the service network {SERVICE_CIDR}")
+def _network(network: ServiceNetwork, name: str) -> Network:
+    return next(ipaddress.ip_network(cidr) for cidr in network.cidrs if NAMES[family(cidr)] == name)
+
+
+def _check(address: str, network: Network, taken: frozenset[str], at: str) -> None:
+    if ipaddress.ip_address(address) not in network:
+        raise AddressError(f"{at}: {address} is not in the service network {network}")
     if address in taken:
-        raise AddressError(f"spec.clusterIP: {address} belongs to another Service already")
-    if address == DNS_ADDRESS and not dns:
-        raise AddressError(f"spec.clusterIP: {address} is reserved for DNS")
+        raise AddressError(f"{at}: {address} belongs to another Service already")
 
 
-def _free(taken: frozenset[str]) -> str:
-    first = int(SERVICE_CIDR.network_address)
-    for number in range(first + FIRST, int(SERVICE_CIDR.broadcast_address)):
-        address = str(ipaddress.IPv4Address(number))
-        if address not in taken:
+def _free(network: Network, taken: frozenset[str], reserved: tuple[str, ...]) -> str:
+    for number in range(min(FIRST, network.num_addresses // 4), network.num_addresses - 1):
+        address = str(network[number])
+        if address not in taken and address not in reserved:
             return address
-    raise AddressError(f"spec.clusterIP: no address is left in the service network {SERVICE_CIDR}")
+    raise AddressError(f"spec.clusterIPs: no address is left in the service network {network}")

@@ -23,6 +23,7 @@ from tandem.apiserver.records import Raw, Record
 from tandem.apiserver.store import Store
 from tandem.apiserver.strategic import strategic_merge
 from tandem.base.clock import Clock, SystemClock, rfc3339
+from tandem.cluster.networks import SERVICES, ServiceNetwork
 from tandem.ingest.defaults import default
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.schema import validate
@@ -52,8 +53,9 @@ class _Undo(Exception):  # noqa: N818 - control flow of a dry run
 class Verbs:
     """The writing half of the API over one Store."""
 
-    def __init__(self, store: Store, *, clock: Clock | None = None) -> None:
+    def __init__(self, store: Store, *, clock: Clock | None = None, services: ServiceNetwork = SERVICES) -> None:
         self.store = store
+        self._services = services
         self._clock = clock or SystemClock()
         self._deletions = Deletions(store, self._clock)
 
@@ -227,7 +229,7 @@ class Verbs:
         before = old.raw["spec"] if old else None
         dns = (meta["namespace"], meta["name"]) == ("kube-system", "kube-dns")
         try:
-            spec = services.with_address(raw["spec"], before, services.used(others), dns=dns)
+            spec = services.with_address(raw["spec"], before, services.used(others), network=self._services, dns=dns)
             return with_node_ports(spec, before, used_ports(others))
         except services.AddressError as err:
             raise errors.invalid(kind, meta["name"], [str(err)]) from err

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
 from tandem.cluster.loadbalancers import parse_pool
-from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
+from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
@@ -38,16 +39,27 @@ from tandem.translate.world import Options
 from tandem.workloads.logs import has_log, read_logs
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it keeps its files and listens."""
+
+    run_dir: RunDir
+    port: int
+    node_address: str = ""
+    """Listen here too, for nodes in namespaces of their own."""
+
+
 class Server:
     """API server first, then control as its first client."""
 
     def __init__(
-        self, run_dir: RunDir, port: int, node_address: str, *, pods: PodNetwork, balancers: IPv4Network | None
+        self, place: Place, *, pods: PodNetwork, services: ServiceNetwork, balancers: IPv4Network | None
     ) -> None:
-        self._dir = run_dir
-        self._port = port
-        self._node_address = node_address
+        self._dir = place.run_dir
+        self._port = place.port
+        self._node_address = place.node_address
         self._pods = pods
+        self._services = services
         self._balancers = balancers
         self._clock = SystemClock()
         self._control: Control | None = None
@@ -61,6 +73,7 @@ class Server:
         app = build_app(
             Store(self._dir.database),
             token=token,
+            services=self._services,
             advise=self._advise,
             extra_routes=routes(lambda: self._control),
             log_reader=self._logs,
@@ -77,7 +90,7 @@ class Server:
                 await self._run_control(client)
 
     async def _run_control(self, client: KubeClient) -> None:
-        options = Options()
+        options = Options(dns_addresses=self._services.dns_addresses, service_cidrs=self._services.cidrs)
         authority = await authority_of(client, trust_domain=options.trust_domain, clock=self._clock)
         server = XdsServer(self._dir.control_socket, wire.TYPES)
         options = msgspec.structs.replace(options, roots_pem=authority.roots)
@@ -112,12 +125,14 @@ def main() -> None:
     parser.add_argument("--api-port", type=int, default=6443)
     parser.add_argument("--node-address", default="", help="listen here too, for nodes in namespaces of their own")
     parser.add_argument("--pod-cidr", default=POD_NETWORK, help="the addresses of all pods")
-    parser.add_argument("--node-prefix", type=int, default=NODE_PREFIX, help="length of a node's share of them")
+    parser.add_argument("--node-prefix", default="", help="length of a node's share of them")
+    parser.add_argument("--service-cidr", default=SERVICE_NETWORK, help="the addresses of all Services")
     parser.add_argument("--lb-pool", type=parse_pool, default=None, help="addresses for Services of type LoadBalancer")
     arguments = parser.parse_args()
-    pods = PodNetwork(arguments.pod_cidr, arguments.node_prefix)
-    place = (RunDir(arguments.run_dir), arguments.api_port, arguments.node_address)
-    until_told(Server(*place, pods=pods, balancers=arguments.lb_pool).run)
+    pods = PodNetwork.parse(arguments.pod_cidr, arguments.node_prefix)
+    services = ServiceNetwork.parse(arguments.service_cidr)
+    place = Place(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address)
+    until_told(Server(place, pods=pods, services=services, balancers=arguments.lb_pool).run)
 
 
 if __name__ == "__main__":

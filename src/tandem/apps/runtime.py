@@ -40,7 +40,8 @@ async def run(arguments: argparse.Namespace) -> None:
         await run_node(
             Node(
                 name=arguments.node,
-                address=arguments.address or own_address(),
+                addresses=arguments.addresses or tuple(map(own_address, arguments.families)),
+                dns=arguments.cluster_dns,
                 directory=directory,
                 client=client,
                 cni=Cni(directory),
@@ -50,13 +51,25 @@ async def run(arguments: argparse.Namespace) -> None:
         )
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, _words(text)))
+
+
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="tandem.apps.runtime")
     parser.add_argument("--node", required=True)
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--kubeconfig", type=Path, help="default: the one in the run directory")
-    parser.add_argument("--address", default="", help="the node's address; default: what the routing table says")
+    parser.add_argument(
+        "--addresses", type=_words, default=(), help="the node's addresses; default: what the routing table says"
+    )
+    parser.add_argument("--families", type=_numbers, default=(4,), help="of which families, by preference: 4,6")
+    parser.add_argument("--cluster-dns", type=_words, default=(), help="name servers of the pods")
     parser.add_argument("--sweep", action="store_true", help="end every pod of the node and remove its namespaces")
     arguments = parser.parse_args()
     if arguments.sweep:

@@ -80,6 +80,9 @@ def _slices(service: core.Service, pods: Iterable[core.Pod], places: _Places) ->
 
 
 def _families(service: core.Service, pods: Iterable[core.Pod]) -> list[int]:
+    named = [version for version, name in _FAMILIES.items() if name in service.spec.ip_families]
+    if named:
+        return named
     addresses = service.spec.cluster_ips or (service.spec.cluster_ip,)
     families = {ip_address(a).version for a in addresses if a and a != "None"}
     return sorted(families or {ip_address(a).version for p in pods for a in _addresses(p)} or {4})

@@ -322,6 +322,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     type: str = "ClusterIP"
     cluster_ip: str = msgspec.field(name="clusterIP", default="")
     cluster_ips: tuple[str, ...] = msgspec.field(name="clusterIPs", default=())
+    ip_families: tuple[str, ...] = ()
     selector: dict[str, str] = {}
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from tandem.base.addresses import IPV6, family
 from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
@@ -120,6 +121,8 @@ class Agent:
         await self._views.after(0)
         view = self._view()
         assert view is not None  # noqa: S101 - the first view was just put
+        if any(family(cidr) == IPV6 for cidr in view.node.pod_cidrs):
+            sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.wanted_for_ipv6()))
         sources = tuple(node_address(c) for c in view.node.pod_cidrs)
         host = HostSide(node=self._node, sources=sources, mtu=await self._links.default_mtu())
         names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)

@@ -21,7 +21,8 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
 from tandem.cluster.loadbalancers import assign_balancers
-from tandem.cluster.nodes import DEFAULT, PodNetwork, assign_pod_cidrs
+from tandem.cluster.networks import PODS, PodNetwork
+from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
@@ -122,7 +123,7 @@ def _caught_up(shown: Object | None, write: _Written) -> bool:
 
 
 def control(
-    world: World, *, seed: str, now: float, pods: PodNetwork = DEFAULT, balancers: IPv4Network | None = None
+    world: World, *, seed: str, now: float, pods: PodNetwork = PODS, balancers: IPv4Network | None = None
 ) -> tuple[Write, ...]:
     """Every controller's writes, in the order in which they should be made."""
     return (
@@ -142,7 +143,7 @@ class ClusterLoop:
         client: Writer,
         worlds: Cell[World],
         *,
-        pods: PodNetwork = DEFAULT,
+        pods: PodNetwork = PODS,
         balancers: IPv4Network | None = None,
         clock: Clock | None = None,
     ) -> None:

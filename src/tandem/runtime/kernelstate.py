@@ -16,12 +16,19 @@ from tandem.runtime.supervisor import is_ours
 
 Picture = Mapping[str, tuple[str, ...]]
 
-SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/ipv4/conf/all/forwarding")
+SYSCTLS: Final = (
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/all/rp_filter",
+    "net/ipv4/conf/all/forwarding",
+    "net/ipv6/conf/all/forwarding",
+)
 _COMMANDS: Final = {
     "links": ["ip", "-json", "link"],
     "addresses": ["ip", "-json", "address"],
     "routes": ["ip", "-json", "route", "show", "table", "all"],
+    "routes of IPv6": ["ip", "-6", "-json", "route", "show", "table", "all"],
     "rules": ["ip", "-json", "rule"],
+    "rules of IPv6": ["ip", "-6", "-json", "rule"],
     "neighbours": ["ip", "-json", "neighbour", "show", "nud", "permanent"],
 }
 
@@ -32,7 +39,9 @@ def picture(run_dir: Path) -> Picture:
     netns = Path("/run/netns")
     state["namespaces"] = tuple(sorted(p.name for p in netns.iterdir())) if netns.is_dir() else ()
     state["tables"] = tuple(sorted(_output(["nft", "list", "tables"]).splitlines()))
-    state["sysctls"] = tuple(f"{s}={(Path('/proc/sys') / s).read_text().strip()}" for s in SYSCTLS)
+    state["sysctls"] = tuple(
+        f"{s}={(Path('/proc/sys') / s).read_text().strip()}" for s in SYSCTLS if (Path("/proc/sys") / s).exists()
+    )
     state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
     state["processes"] = _processes(run_dir)
     state["files"] = tuple(sorted(str(p) for p in run_dir.rglob("*"))) if run_dir.exists() else ()

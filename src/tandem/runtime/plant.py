@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from tandem.base.paths import RunDir
-from tandem.cluster.nodes import DEFAULT, PodNetwork
+from tandem.cluster.networks import PODS, SERVICES, PodNetwork, ServiceNetwork
 from tandem.runtime import underlay
 from tandem.runtime.supervisor import Task
 from tandem.runtime.underlay import NodeSeat
@@ -35,22 +36,35 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"node-{i}" for i in range(1, count + 1))
 
 
-def tasks(
-    run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, pods: PodNetwork = DEFAULT, lb_pool: str = ""
-) -> tuple[Task, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """Every address of the cluster."""
+
+    pods: PodNetwork = PODS
+    services: ServiceNetwork = SERVICES
+    lb_pool: str = ""
+
+
+USUAL: Final = Networks()
+
+
+def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, networks: Networks = USUAL) -> tuple[Task, ...]:
     """API server with control, then agent and runtime of each node."""
     places = tuple(seats)
     apart = any(seat.netns for seat in places)  # nodes in namespaces of their own reach the API over the underlay
     reach = ("--node-address", underlay.GATEWAY) if apart else ()
-    shares = ("--pod-cidr", pods.cidr, "--node-prefix", str(pods.node_prefix))
-    pool = ("--lb-pool", lb_pool) if lb_pool else ()
-    control = ("--api-port", str(api_port), *reach, *shares, *pool)
+    pods, dns = networks.pods, ",".join(networks.services.dns_addresses)
+    families = ",".join(map(str, pods.families))
+    shares = ("--pod-cidr", ",".join(pods.cidrs), "--node-prefix", ",".join(map(str, pods.node_prefixes)))
+    services = ("--service-cidr", ",".join(networks.services.cidrs))
+    pool = ("--lb-pool", networks.lb_pool) if networks.lb_pool else ()
+    control = ("--api-port", str(api_port), *reach, *shares, *services, *pool)
     made = [Task(role="control", arguments=control, log=run_dir.control_log.name)]
     kubeconfig = run_dir.node_kubeconfig if apart else run_dir.kubeconfig
     for seat in places:
         node = run_dir.node(seat.name).root.relative_to(run_dir.root)
-        address = ("--address", seat.address) if seat.address else ()
-        runtime = ("--node", seat.name, "--kubeconfig", str(kubeconfig), *address)
+        given = ("--addresses", ",".join(seat.addresses)) if seat.addresses else ("--families", families)
+        runtime = ("--node", seat.name, "--kubeconfig", str(kubeconfig), "--cluster-dns", dns, *given)
         agent = ("--node", seat.name)
         made.append(Task(role="agent", arguments=agent, log=str(node / "agent.log"), netns=seat.netns))
         made.append(Task(role="runtime", arguments=runtime, log=str(node / "runtime.log"), netns=seat.netns))

@@ -15,6 +15,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from tandem.base.addresses import IPV4, IPV6
+
+IF_INET6: Final = Path("/proc/net/if_inet6")
 CLONE_NEWNET: Final = 0x40000000
 PROGRAMS: Final = {
     "unshare": "util-linux",
@@ -25,8 +28,11 @@ PROGRAMS: Final = {
 }
 
 
-def missing() -> list[str]:
-    """One line per missing thing, each with how to get it; in the order in which they should be mended."""
+def missing(families: tuple[int, ...] = (IPV4,)) -> list[str]:
+    """One line per missing thing, each with how to get it; in the order in which they should be mended.
+
+    `families` are those that the pods shall have.
+    """
     if platform.system() != "Linux":
         return [f"Linux is needed, this is {platform.system()}: run it in a Linux machine or virtual machine"]
     lines = []
@@ -42,7 +48,9 @@ def missing() -> list[str]:
     if ctypes.util.find_library("nftables") is None:
         lines.append("libnftables is missing: apt-get install libnftables1")
         return lines
-    return lines + _kernel()
+    if IPV6 in families and not IF_INET6.exists():
+        lines.append("IPv6 is missing in this kernel (CONFIG_IPV6, no ipv6.disable=1): give pods IPv4 only")
+    return lines + _kernel(families)
 
 
 def envoy() -> str | None:
@@ -51,10 +59,14 @@ def envoy() -> str | None:
     return str(beside) if beside.exists() else shutil.which("envoy")
 
 
-def _kernel() -> list[str]:
+def _kernel(families: tuple[int, ...] = (IPV4,)) -> list[str]:
     """Try the kernel's features in a namespace of a short-lived process of our own."""
     tried = subprocess.run(
-        [sys.executable, "-m", "tandem.runtime.preflight"], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-m", "tandem.runtime.preflight", *map(str, families)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     if tried.returncode == 0:
         return []
@@ -64,7 +76,7 @@ def _kernel() -> list[str]:
     return [f"the kernel check failed: {said[-1] if said else f'status {tried.returncode}'}"]
 
 
-def _probe() -> list[str]:
+def _probe(*, ipv6: bool) -> list[str]:
     """Run inside the short-lived process: enter a new network namespace and load what we need into it."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
@@ -78,7 +90,7 @@ def _probe() -> list[str]:
     context = nft.nft_ctx_new(0)
     nft.nft_ctx_buffer_error(ctypes.c_void_p(context))
     lines = []
-    for what, option, rules in _FEATURES:
+    for what, option, rules in (*_FEATURES, *(_FEATURES_IPV6 if ipv6 else ())):
         if nft.nft_run_cmd_from_buffer(context, rules.encode()) != 0:
             said = (nft.nft_ctx_get_error_buffer(context) or b"").decode().strip().splitlines()
             lines.append(f"nftables in this kernel lacks {what} ({option}): {said[0] if said else 'no reason given'}")
@@ -105,9 +117,17 @@ _FEATURES: Final = (
     ("connection tracking", "CONFIG_NFT_CT", "add rule inet probe n ct state established accept"),
     ("logging", "CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG", "add rule inet probe n log group 1"),
 )
+_FEATURES_IPV6: Final = (
+    (
+        "transparent proxying of IPv6",
+        "CONFIG_NF_TPROXY_IPV6",
+        "add rule inet probe t meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [::1]:1",
+    ),
+    ("NAT of IPv6", "CONFIG_NF_NAT, CONFIG_IPV6", "add rule inet probe n meta nfproto ipv6 masquerade"),
+)
 
 
 if __name__ == "__main__":
-    found = _probe()
+    found = _probe(ipv6=str(IPV6) in sys.argv[1:])
     sys.stdout.write("".join(f"{line}\n" for line in found))
     sys.exit(1 if found else 0)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from tandem.apiserver.patch import merge_patch
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
-from tandem.cluster.nodes import POD_NETWORK
+from tandem.cluster.networks import POD_NETWORK
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.compile import names
 from tandem.ingest.defaults import default

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Final
 
 from tandem.base.paths import NodeDir
 
 WANTED: Final = {"net.ipv4.ip_forward": "1"}
 """What a node needs."""
+_FORWARD_IPV6: Final = "net.ipv6.conf.all.forwarding"
+_ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
+_BY_ADVERTISEMENT: Final = 0x00050000
+"""RTF_DEFAULT and RTF_ADDRCONF (linux/ipv6_route.h): a default route that a router told of."""
 _FILE: Final = "sysctls.json"
 
 
+def wanted_for_ipv6() -> dict[str, str]:
+    """What a node with IPv6 pods needs beside that, of the calling process's network namespace; in this order.
+
+    A node that forwards forgets the default routes that routers told it of, unless it is told to keep them.
+    """
+    lines = _ROUTES.read_text(encoding="ascii").splitlines() if _ROUTES.exists() else []
+    found = [line.split() for line in lines]
+    learned = {row[9] for row in found if int(row[8], 16) & _BY_ADVERTISEMENT == _BY_ADVERTISEMENT}
+    # As in sysctl(8), a dot in the name of an interface is written as a slash.
+    keep = {f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra": "2" for name in sorted(learned)}
+    return {**keep, _FORWARD_IPV6: "1"}
+
+
 def remember(node: NodeDir, before: dict[str, str]) -> None:
-    """Keep the first values ever seen: a restarted agent sees its own."""
+    """Keep the first values ever seen of each setting: a restarted agent sees its own."""
     path = node.root / _FILE
-    if not path.exists():
-        path.write_text(json.dumps(before), encoding="utf-8")
+    path.write_text(json.dumps({**before, **remembered(node)}), encoding="utf-8")
 
 
 def remembered(node: NodeDir) -> dict[str, str]:

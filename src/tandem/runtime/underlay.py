@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
@@ -18,32 +18,47 @@ from tandem.state.ownership import LINK_ALIAS, NETNS_PREFIX
 
 NETWORK: Final = IPv4Network("198.18.116.0/24")
 """From the range for tests between networks (RFC 2544), so that no network in use is hidden."""
+NETWORK6: Final = IPv6Network("fd74:616e:6465:6d00::/64")
+"""A unique local prefix (RFC 4193) of our own; made where pods have IPv6."""
 GATEWAY: Final = str(next(NETWORK.hosts()))
 """This machine's own address on the underlay: the nodes' way out, and to the API server."""
 BRIDGE: Final = "tandem-ul"
 _LINK: Final = "tdul"
 _TABLE: Final = "tandem-underlay"
+_FIRST: Final = 11
+"""The number of the first node in both networks."""
 _NETNS: Final = Path("/run/netns")
-_FORWARD: Final = Path("/proc/sys/net/ipv4/ip_forward")
-_FORWARD_FILE: Final = "ip_forward"
+_FORWARD: Final = {
+    4: (Path("/proc/sys/net/ipv4/ip_forward"), "ip_forward"),
+    6: (Path("/proc/sys/net/ipv6/conf/all/forwarding"), "ip6_forward"),
+}
+"""By family: the setting, and the file of the run directory that keeps what it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSeat:
-    """Where a node lives: its network namespace (empty: this one) and its address on the underlay."""
+    """Where a node lives: its network namespace (empty: this one) and its addresses on the underlay."""
 
     name: str
     netns: str
-    address: str
+    addresses: tuple[str, ...] = ()
+    """One of each family of the pods, by preference; empty: those that it finds itself."""
 
 
-def seats(names: tuple[str, ...]) -> tuple[NodeSeat, ...]:
-    """The seats of several nodes, in order: namespace path and underlay address."""
-    hosts = list(NETWORK.hosts())
+def seats(names: tuple[str, ...], families: tuple[int, ...] = (4,)) -> tuple[NodeSeat, ...]:
+    """The seats of several nodes, in order: namespace path and underlay addresses."""
     return tuple(
-        NodeSeat(name=name, netns=str(_NETNS / f"{NETNS_PREFIX}{name}"), address=str(hosts[10 + i]))
-        for i, name in enumerate(names)
+        NodeSeat(
+            name=name,
+            netns=str(_NETNS / f"{NETNS_PREFIX}{name}"),
+            addresses=tuple(_address(version, number) for version in families),
+        )
+        for number, name in enumerate(names, _FIRST)
     )
+
+
+def _address(version: int, number: int) -> str:
+    return str(NETWORK[number] if version == 4 else NETWORK6[number])
 
 
 def exists() -> bool:
@@ -59,14 +74,18 @@ def left() -> tuple[str, ...]:
 def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
     """Make bridge, namespaces and links, and masquerade the nodes' traffic to the outside; raises DriverError.
 
-    The machine must forward for its nodes; the setting as it was is kept in `run_dir`.
+    IPv4 is there always, because it leads to the API; IPv6 where the nodes have it. The machine must forward for its
+    nodes; the settings as they were are kept in `run_dir`.
     """
-    (run_dir / _FORWARD_FILE).write_text(_FORWARD.read_text(encoding="ascii"), encoding="ascii")
-    _FORWARD.write_text("1", encoding="ascii")
+    versions = (4, 6) if any(":" in address for node in nodes for address in node.addresses) else (4,)
+    for version in versions:
+        setting, file = _FORWARD[version]
+        (run_dir / file).write_text(setting.read_text(encoding="ascii"), encoding="ascii")
+        setting.write_text("1", encoding="ascii")
     _ip(
         f"link add {BRIDGE} type bridge",
         f"link set {BRIDGE} alias {LINK_ALIAS}underlay",
-        f"address add {GATEWAY}/{NETWORK.prefixlen} dev {BRIDGE}",
+        *(_give(version, 1, BRIDGE) for version in versions),
         f"link set {BRIDGE} up",
     )
     for number, node in enumerate(nodes):
@@ -79,26 +98,34 @@ def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
         )
         _ip(
             "link set lo up",
-            f"address add {node.address}/{NETWORK.prefixlen} dev eth0",
+            *(_give(version, _FIRST + number, "eth0") for version in versions),
             "link set eth0 up",
-            f"route add default via {GATEWAY}",
+            *(f"route add default via {_address(version, 1)}" for version in versions),
             namespace=namespace,
         )
     rules = (
-        f"table ip {_TABLE} {{ chain out {{ type nat hook postrouting priority srcnat;"
-        f' ip saddr {NETWORK} oifname != "{BRIDGE}" masquerade\n }}\n }}\n'
+        f"table inet {_TABLE} {{ chain out {{ type nat hook postrouting priority srcnat;"
+        f' ip saddr {NETWORK} oifname != "{BRIDGE}" masquerade\n'
+        f' ip6 saddr {NETWORK6} oifname != "{BRIDGE}" masquerade\n }}\n }}\n'
     )
     _run(["nft", "-f", "-"], stdin=rules)
+
+
+def _give(version: int, number: int, dev: str) -> str:
+    """Without duplicate address detection: the address is usable at once."""
+    if version == 4:
+        return f"address add {_address(version, number)}/{NETWORK.prefixlen} dev {dev}"
+    return f"address add {_address(version, number)}/{NETWORK6.prefixlen} dev {dev} nodad"
 
 
 def remove(run_dir: Path) -> list[str]:
     """Take everything of the underlay away, whatever is left of it; returns what was removed."""
     removed = []
-    before = run_dir / _FORWARD_FILE
-    if before.exists():
-        _FORWARD.write_text(before.read_text(encoding="ascii"), encoding="ascii")
-    if _quiet(["nft", "delete", "table", "ip", _TABLE]):
-        removed.append(f"table ip {_TABLE}")
+    for setting, file in _FORWARD.values():
+        if (before := run_dir / file).exists():
+            setting.write_text(before.read_text(encoding="ascii"), encoding="ascii")
+    if _quiet(["nft", "delete", "table", "inet", _TABLE]):
+        removed.append(f"table inet {_TABLE}")
     # A namespace takes its links with it, but some time after it was deleted: they are removed before.
     removed += [f"link {link}" for link in (BRIDGE, *_links()) if _quiet(["ip", "link", "delete", link])]
     return removed + [f"namespace {p.name}" for p in _spaces() if _quiet(["ip", "netns", "delete", p.name])]

@@ -30,7 +30,7 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
     """A sandbox whose init runs; raises CniError, StartError or OSError, with what was made on record."""
     record = _next(pod, before)
     if pod.spec.host_network:
-        record = msgspec.structs.replace(record, addresses=(node.address,))
+        record = msgspec.structs.replace(record, addresses=node.addresses)
         save(record)
     else:
         path = netns.path_of(node.directory, record.uid, record.attempt)
@@ -40,7 +40,7 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
         asked = replace(attachment(record), capabilities=_capabilities(pod))
         record = msgspec.structs.replace(record, addresses=await node.cni.add(asked))
         save(record)
-    files = pod_files(pod, record.addresses, node_name=node.name)
+    files = pod_files(pod, record.addresses, node_name=node.name, dns=node.dns)
     start = partial(sandbox.start_init, node.directory, record, hostname=pod_hostname(pod, node.name), files=files)
     pid = await kernel.in_thread(start)
     record = msgspec.structs.replace(record, init=sandbox.identify(pid))

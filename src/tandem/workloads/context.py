@@ -22,7 +22,10 @@ class Node:
     """One node."""
 
     name: str
-    address: str
+    addresses: tuple[str, ...]
+    """One of each family of the cluster, by preference."""
+    dns: tuple[str, ...]
+    """The name servers of pods whose DNS policy is ClusterFirst."""
     directory: NodeDir
     client: KubeClient
     cni: Cni

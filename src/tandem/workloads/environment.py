@@ -48,13 +48,18 @@ def wanted(pod: core.Pod) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def resolve(
-    pod: core.Pod, container: core.Container, references: References, *, addresses: Sequence[str], host_ip: str
+    pod: core.Pod,
+    container: core.Container,
+    references: References,
+    *,
+    addresses: Sequence[str],
+    host_ips: Sequence[str],
 ) -> dict[str, str]:
     """The environment; raises ConfigError for a reference that does not exist and is not optional."""
     environment: dict[str, str] = {}
     for i, source in enumerate(container.env_from):
         environment.update(_all_of(source, references, f"envFrom[{i}]"))
-    fields = _fields(pod, addresses, host_ip)
+    fields = _fields(pod, addresses, host_ips)
     for variable in container.env:
         if variable.value_from is None:
             environment[variable.name] = expand(variable.value, environment)
@@ -136,7 +141,7 @@ def _key(ref: core.KeySelector, data: Mapping[str, str] | None, what: str) -> st
     return data[ref.key]
 
 
-def _fields(pod: core.Pod, addresses: Sequence[str], host_ip: str) -> dict[str, str]:
+def _fields(pod: core.Pod, addresses: Sequence[str], host_ips: Sequence[str]) -> dict[str, str]:
     meta = pod.metadata
     return {
         "metadata.name": meta.name,
@@ -146,7 +151,8 @@ def _fields(pod: core.Pod, addresses: Sequence[str], host_ip: str) -> dict[str, 
         "spec.serviceAccountName": pod.spec.service_account_name,
         "status.podIP": addresses[0] if addresses else "",
         "status.podIPs": ",".join(addresses),
-        "status.hostIP": host_ip,
+        "status.hostIP": host_ips[0] if host_ips else "",
+        "status.hostIPs": ",".join(host_ips),
         **{f"metadata.labels['{k}']": v for k, v in meta.labels.items()},
         **{f"metadata.annotations['{k}']": v for k, v in meta.annotations.items()},
     }

@@ -8,7 +8,6 @@ from typing import Final
 
 from tandem.model import core
 
-DNS: Final = "10.96.0.10"
 DOMAIN: Final = "cluster.local"
 _HOST: Final = Path("/etc/resolv.conf")
 _LOCAL: Final = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
@@ -19,8 +18,8 @@ def pod_hostname(pod: core.Pod, node_name: str) -> str:
     return node_name if pod.spec.host_network else pod.spec.hostname or pod.metadata.name
 
 
-def pod_files(pod: core.Pod, addresses: Sequence[str], *, node_name: str) -> dict[str, bytes]:
-    """Path -> content."""
+def pod_files(pod: core.Pod, addresses: Sequence[str], *, node_name: str, dns: Sequence[str]) -> dict[str, bytes]:
+    """Path -> content; `dns` are the name servers of the cluster."""
     hostname = pod_hostname(pod, node_name)
     names = hostname
     if pod.spec.subdomain:
@@ -30,13 +29,13 @@ def pod_files(pod: core.Pod, addresses: Sequence[str], *, node_name: str) -> dic
     return {
         "/etc/hosts": hosts.encode(),
         "/etc/hostname": f"{hostname}\n".encode(),
-        "/etc/resolv.conf": _resolv_conf(pod),
+        "/etc/resolv.conf": _resolv_conf(pod, dns),
     }
 
 
-def _resolv_conf(pod: core.Pod) -> bytes:
+def _resolv_conf(pod: core.Pod, dns: Sequence[str]) -> bytes:
     """What the DNS policy gives, and dnsConfig after it (an option of the same name: instead of it)."""
-    servers, searches, options = _base(pod)
+    servers, searches, options = _base(pod, dns)
     given = pod.spec.dns_config
     servers = list(dict.fromkeys([*servers, *given.nameservers]))
     searches = list(dict.fromkeys([*searches, *given.searches]))
@@ -48,14 +47,14 @@ def _resolv_conf(pod: core.Pod) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _base(pod: core.Pod) -> tuple[list[str], list[str], dict[str, str]]:
+def _base(pod: core.Pod, dns: Sequence[str]) -> tuple[list[str], list[str], dict[str, str]]:
     policy = pod.spec.dns_policy
     if policy == "None":
         return [], [], {}
     # Kubernetes: ClusterFirst means Default for host-network pods, unless it is ClusterFirstWithHostNet.
     if policy == "Default" or (pod.spec.host_network and policy == "ClusterFirst"):
         return _read(_HOST)
-    return [DNS], [f"{pod.metadata.namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN], {"ndots": "5"}
+    return list(dns), [f"{pod.metadata.namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN], {"ndots": "5"}
 
 
 def _read(path: Path) -> tuple[list[str], list[str], dict[str, str]]:

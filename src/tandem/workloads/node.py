@@ -29,6 +29,11 @@ from tandem.workloads.record import SandboxRecord, load_all
 log = structlog.get_logger(__name__)
 
 _RETRY: Final = 0.2
+_OUTSIDE: Final = {
+    4: (socket.AF_INET, "192.0.2.1", "127.0.0.1"),
+    6: (socket.AF_INET6, "2001:db8::1", "::1"),
+}
+"""By family: its number, an address for documentation (nobody has it), and loopback."""
 
 
 @dataclass(slots=True)
@@ -65,7 +70,8 @@ async def register(node: Node) -> None:
         "message": "the process runtime is running",
         "lastTransitionTime": rfc3339(node.clock.now()),
     }
-    addresses = [{"type": "InternalIP", "address": node.address}, {"type": "Hostname", "address": node.name}]
+    addresses = [{"type": "InternalIP", "address": address} for address in node.addresses]
+    addresses.append({"type": "Hostname", "address": node.name})
     while True:
         try:
             try:
@@ -81,13 +87,14 @@ async def register(node: Node) -> None:
             return
 
 
-def own_address() -> str:
-    """The address that this network namespace would use to reach the outside; loopback if there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+def own_address(version: int) -> str:
+    """The address of a family by which this network namespace would reach the outside; loopback if there is none."""
+    number, outside, loopback = _OUTSIDE[version]
+    with socket.socket(number, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # no packet is sent: it only asks the routing table
+            probe.connect((outside, 9))  # no packet is sent: it only asks the routing table
         except OSError:
-            return "127.0.0.1"
+            return loopback
         return str(probe.getsockname()[0])
 
 

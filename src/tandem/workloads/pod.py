@@ -220,7 +220,7 @@ class PodWorker:
             containers=mine,
             init_containers=inits or [ContainerState(name=c.name, image=c.image) for c in spec.init_containers],
             addresses=record.addresses if record else (),
-            host_ip=self._node.address,
+            host_ips=self._node.addresses,
             started_at=self._started_at,
             sandbox=self._sandbox or all_ended(mine),
             problem=self._problem,

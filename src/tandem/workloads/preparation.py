@@ -28,7 +28,7 @@ async def prepare(node: Node, pod: core.Pod, record: SandboxRecord, container: c
     unknown = mounts - {v.name for v in pod.spec.volumes}
     if unknown:
         raise ConfigError(f"volumeMounts: no volume is named {min(unknown)!r}")
-    chosen = resolve(pod, container, references, addresses=record.addresses, host_ip=node.address)
+    chosen = resolve(pod, container, references, addresses=record.addresses, host_ips=node.addresses)
     hostname = pod_hostname(pod, node.name)
     binds = tuple(
         Bind(volume=f"{m.name}/{m.sub_path}".rstrip("/"), target=m.mount_path, read_only=m.read_only)

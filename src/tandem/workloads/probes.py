@@ -57,6 +57,11 @@ def number(port: core.IntOrString, ports: Sequence[core.ContainerPort]) -> int:
     raise ProbeError(f"no container port is named {port!r}")
 
 
+def authority(host: str, port: int) -> str:
+    """What a request is addressed to; an address of IPv6 stands in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 async def _http(action: core.HttpGetAction, address: str, ports: Sequence[core.ContainerPort]) -> None:
     context = None
     if action.scheme.upper() == "HTTPS":
@@ -67,7 +72,7 @@ async def _http(action: core.HttpGetAction, address: str, ports: Sequence[core.C
     reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=_LARGEST_HEADER)
     try:
         headers = {h.name.lower(): h.value for h in action.http_headers}
-        headers = {"host": f"{host}:{port}", "user-agent": "tandem-probe/1", "accept": "*/*", **headers}
+        headers = {"host": authority(host, port), "user-agent": "tandem-probe/1", "accept": "*/*", **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         path = action.path if action.path.startswith("/") else f"/{action.path}"
         writer.write(f"GET {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n".encode())
@@ -91,7 +96,7 @@ async def _grpc(action: core.GrpcAction, address: str) -> None:
             (":method", "POST"),
             (":scheme", "http"),
             (":path", "/grpc.health.v1.Health/Check"),
-            (":authority", f"{address}:{action.port}"),
+            (":authority", authority(address, action.port)),
             ("content-type", "application/grpc"),
             ("te", "trailers"),
         )

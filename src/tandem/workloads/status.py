@@ -51,7 +51,7 @@ class PodState:
     containers: Sequence[ContainerState]
     init_containers: Sequence[ContainerState] = ()
     addresses: Sequence[str] = ()
-    host_ip: str = ""
+    host_ips: Sequence[str] = ()
     started_at: float = 0.0
     sandbox: bool = False
     problem: tuple[str, str] = ("", "")
@@ -64,7 +64,8 @@ def pod_status(pod: core.Pod, state: PodState, *, now: float) -> dict[str, Any]:
     phase = _phase(pod, state)
     status: dict[str, Any] = {
         "phase": phase,
-        "hostIP": state.host_ip,
+        "hostIP": state.host_ips[0] if state.host_ips else "",
+        "hostIPs": [{"ip": a} for a in state.host_ips],
         "startTime": rfc3339(state.started_at),
         "conditions": _conditions(pod, state, phase, now),
         "containerStatuses": [_container(c, state) for c in state.containers],

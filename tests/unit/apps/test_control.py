@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tandem.apps import control
-from tandem.apps.control import Server
+from tandem.apps.control import Place, Server
 from tandem.base.paths import RunDir
-from tandem.cluster.nodes import PodNetwork
+from tandem.cluster.networks import PODS, SERVICES
 from tandem.ingest.errors import ApiError
 from tandem.ingest.kube import KubeClient
 from tandem.model.kinds import BY_KIND
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def server(root: Path, port: int = 0) -> Server:
-    return Server(RunDir(root), port, "", pods=PodNetwork(), balancers=None)
+    return Server(Place(RunDir(root), port), pods=PODS, services=SERVICES, balancers=None)
 
 
 def with_server(root: Path, scene: Callable[[RunDir, KubeClient], Awaitable[None]]) -> None:

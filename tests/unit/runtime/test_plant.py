@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tandem.base.paths import RunDir
-from tandem.cluster.nodes import PodNetwork
+from tandem.cluster.networks import PodNetwork, ServiceNetwork
 from tandem.runtime import underlay
-from tandem.runtime.plant import PortInUseError, check_port, node_names, tasks, unready
+from tandem.runtime.plant import Networks, PortInUseError, check_port, node_names, tasks, unready
 from tandem.runtime.underlay import NodeSeat
 
 NODE: dict[str, Any] = {
@@ -39,9 +39,15 @@ def test_a_port_in_use_is_told_with_its_cure() -> None:
     check_port(port)
 
 
+DUAL = Networks(
+    pods=PodNetwork.parse("fd00:10:244::/56,10.244.0.0/16"),
+    services=ServiceNetwork.parse("fd00:10:96::/112,10.96.0.0/16"),
+)
+
+
 def test_control_comes_first_then_agent_and_runtime_of_each_node() -> None:
     run_dir = RunDir(Path("/run/tandem"))
-    seats = [NodeSeat(name=n, netns=f"/run/netns/tandem-{n}", address="198.18.116.11") for n in node_names(2)]
+    seats = [NodeSeat(name=n, netns=f"/run/netns/tandem-{n}", addresses=("198.18.116.11",)) for n in node_names(2)]
     made = tasks(run_dir, seats, api_port=7443)
     assert [(t.role, t.netns, t.log) for t in made] == [
         ("control", "", "control.log"),
@@ -51,7 +57,7 @@ def test_control_comes_first_then_agent_and_runtime_of_each_node() -> None:
         ("runtime", "/run/netns/tandem-node-2", "nodes/node-2/runtime.log"),
     ]
     assert made[0].arguments[:2] == ("--api-port", "7443")
-    assert made[2].arguments[-2:] == ("--address", "198.18.116.11")
+    assert made[2].arguments[-2:] == ("--addresses", "198.18.116.11")
 
 
 def test_nodes_in_namespaces_of_their_own_reach_the_api_over_the_underlay() -> None:
@@ -63,9 +69,9 @@ def test_nodes_in_namespaces_of_their_own_reach_the_api_over_the_underlay() -> N
 
 
 def test_one_node_lives_in_this_namespace_and_finds_its_own_address() -> None:
-    made = tasks(RunDir(Path("/r")), [NodeSeat(name="node-1", netns="", address="")], api_port=1)
+    made = tasks(RunDir(Path("/r")), [NodeSeat(name="node-1", netns="")], api_port=1)
     assert {t.netns for t in made} == {""}
-    assert all("--address" not in t.arguments and "--node-address" not in t.arguments for t in made)
+    assert all("--addresses" not in t.arguments and "--node-address" not in t.arguments for t in made)
     assert str(RunDir(Path("/r")).kubeconfig) in made[2].arguments
 
 
@@ -80,7 +86,7 @@ def test_every_process_understands_its_arguments(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(target, lambda _run, name=module.__name__: seen.append(name))
     run_dir = RunDir(Path("/r"))
     mains = {"agent": agent.main, "control": control.main, "runtime": runtime.main}
-    for task in tasks(run_dir, underlay.seats(("node-1",)), api_port=1):
+    for task in tasks(run_dir, underlay.seats(("node-1",), (6, 4)), api_port=1, networks=DUAL):
         argv = task.argv(run_dir.root)
         monkeypatch.setattr("sys.argv", argv[argv.index("-m") + 1 :])
         mains[task.role]()
@@ -138,11 +144,21 @@ def test_objects_and_deployments_are_waited_for() -> None:
 
 
 def test_control_learns_how_the_pods_addresses_are_shared_out() -> None:
-    control, *_ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, pods=PodNetwork("10.9.0.0/24", 29))
-    assert control.arguments[-4:] == ("--pod-cidr", "10.9.0.0/24", "--node-prefix", "29")
+    networks = Networks(pods=PodNetwork.parse("10.9.0.0/24", "29"))
+    control, *_ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, networks=networks)
+    assert control.arguments[-6:-2] == ("--pod-cidr", "10.9.0.0/24", "--node-prefix", "29")
+
+
+def test_both_families_reach_every_process() -> None:
+    control, _, runtime = tasks(RunDir(Path("/r")), [NodeSeat(name="node-1", netns="")], api_port=1, networks=DUAL)
+    assert control.arguments[-6:] == (
+        *("--pod-cidr", "fd00:10:244::/56,10.244.0.0/16", "--node-prefix", "64,24"),
+        *("--service-cidr", "fd00:10:96::/112,10.96.0.0/16"),
+    )
+    assert runtime.arguments[-4:] == ("--cluster-dns", "fd00:10:96::a,10.96.0.10", "--families", "6,4")
 
 
 def test_the_pool_for_load_balancers_is_handed_to_control() -> None:
-    made = tasks(RunDir(Path("/run/tandem")), (), api_port=6443, lb_pool="192.0.2.0/28")
+    made = tasks(RunDir(Path("/run/tandem")), (), api_port=6443, networks=Networks(lb_pool="192.0.2.0/28"))
     assert made[0].arguments[-2:] == ("--lb-pool", "192.0.2.0/28")
     assert "--lb-pool" not in tasks(RunDir(Path("/run/tandem")), (), api_port=6443)[0].arguments

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,16 @@ from tandem.runtime import preflight
 
 @pytest.mark.root
 def test_this_machine_has_everything() -> None:
-    assert preflight.missing() == []
+    assert preflight.missing() == preflight.missing((4, 6)) == []
+
+
+@pytest.mark.root
+def test_a_kernel_without_ipv6_is_told_to_those_who_want_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "IF_INET6", tmp_path / "none")
+    assert preflight.missing((4,)) == []
+    assert preflight.missing((6, 4)) == [
+        "IPv6 is missing in this kernel (CONFIG_IPV6, no ipv6.disable=1): give pods IPv4 only"
+    ]
 
 
 def test_another_system_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

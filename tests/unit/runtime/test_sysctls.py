@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tandem.base.paths import NodeDir
-from tandem.runtime.sysctls import remember, remembered
+from tandem.runtime import sysctls
+from tandem.runtime.sysctls import remember, remembered, wanted_for_ipv6
 
 
 def test_the_first_values_ever_seen_are_kept(tmp_path: Path) -> None:
@@ -17,3 +20,32 @@ def test_the_first_values_ever_seen_are_kept(tmp_path: Path) -> None:
 
 def test_where_nothing_was_changed_nothing_is_restored(tmp_path: Path) -> None:
     assert remembered(NodeDir(tmp_path)) == {}
+
+
+def test_a_setting_that_is_changed_later_is_kept_beside_the_others(tmp_path: Path) -> None:
+    node = NodeDir(tmp_path)
+    remember(node, {"net.ipv4.ip_forward": "0"})
+    remember(node, {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "0"})
+    assert remembered(node) == {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"}
+
+
+def test_default_routes_that_routers_told_of_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zero = "0" * 32
+    table = tmp_path / "ipv6_route"
+    table.write_text(
+        f"{zero} 00 {zero} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00450003 eth0.7\n"
+        f"{zero} 00 {zero} 00 fd000000000000000000000000000001 00000400 00000001 00000000 00000003   eth1\n"
+        f"fd{zero[2:]} 40 {zero} 00 {zero} 00000100 00000001 00000000 00040001   eth2\n"
+    )
+    monkeypatch.setattr(sysctls, "_ROUTES", table)
+    assert list(wanted_for_ipv6().items()) == [
+        ("net.ipv6.conf.eth0/7.accept_ra", "2"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+    ]
+
+
+def test_without_ipv6_in_the_kernel_forwarding_alone_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysctls, "_ROUTES", tmp_path / "none")
+    assert wanted_for_ipv6() == {"net.ipv6.conf.all.forwarding": "1"}

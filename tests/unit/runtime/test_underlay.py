@@ -14,9 +14,14 @@ from tandem.runtime.underlay import GATEWAY, NETWORK, seats
 
 def test_every_node_has_a_namespace_and_an_address_of_its_own() -> None:
     found = seats(tuple(f"node-{i}" for i in range(1, 33)))
-    assert len({s.netns for s in found}) == len({s.address for s in found}) == 32
-    assert all(IPv4Address(s.address) in NETWORK and s.address != GATEWAY for s in found)
+    assert len({s.netns for s in found}) == len({s.addresses for s in found}) == 32
+    assert all(IPv4Address(a) in NETWORK and a != GATEWAY for s in found for a in s.addresses)
     assert found[0].netns == "/run/netns/tandem-node-1"
+
+
+def test_the_addresses_of_a_node_are_in_the_order_of_preference() -> None:
+    (seat,) = seats(("node-1",), (6, 4))
+    assert seat.addresses == ("fd74:616e:6465:6d00::b", "198.18.116.11")
 
 
 def _build_and_remove(run_dir: str) -> dict[str, object]:
@@ -30,23 +35,24 @@ def _build_and_remove(run_dir: str) -> dict[str, object]:
     root = Path(run_dir)
     Path("/run/netns").mkdir()
     before = picture(root)
-    places = underlay.seats(("node-1", "node-2"))
+    places = underlay.seats(("node-1", "node-2"), (4, 6))
     underlay.build(places, root)
     dial = "import socket, sys; socket.create_connection((sys.argv[1], 9), 5)"
     inside = ["ip", "netns", "exec", "tandem-node-1", sys.executable, "-c", dial]
     reached = [
         "ConnectionRefusedError"
         in subprocess.run([*inside, address], check=False, capture_output=True, text=True).stderr
-        for address in (places[1].address, underlay.GATEWAY)
+        for address in (*places[1].addresses, underlay.GATEWAY, str(underlay.NETWORK6[1]))
     ]
-    forwards = Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    forwards = [Path(f"/proc/sys/net/{s}").read_text() for s in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
     existed = underlay.exists()
     removed = underlay.remove(root)
     (root / "ip_forward").unlink()
+    (root / "ip6_forward").unlink()
     after = difference(before, picture(root))
     return {
         "reached": reached,
-        "forwards": forwards.strip(),
+        "forwards": forwards,
         "existed": existed,
         "removed": removed,
         "left": [line for line in after if "mounts" not in line],
@@ -62,15 +68,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.root
 def test_nodes_reach_each_other_and_the_machine(told: Any) -> None:
-    assert told["reached"] == [True, True]
-    assert told["forwards"] == "1"
+    assert told["reached"] == [True] * 4
+    assert told["forwards"] == ["1\n", "1\n"]
     assert told["existed"]
 
 
 @pytest.mark.root
 def test_removing_leaves_the_kernel_as_it_was(told: Any) -> None:
     assert told["removed"] == [
-        "table ip tandem-underlay",
+        "table inet tandem-underlay",
         "link tandem-ul",
         "link tdul0",
         "link tdul1",

@@ -50,7 +50,13 @@ def assembled(root: Path, steps: list[str], before: SandboxRecord | None, **opti
     def save(record: SandboxRecord) -> None:
         steps.append(f"save {','.join(record.addresses)} {record.init.pid}")
 
-    node = SimpleNamespace(name="node-1", address="192.0.2.1", directory=NodeDir(root), cni=SimpleNamespace(add=add))
+    node = SimpleNamespace(
+        name="node-1",
+        addresses=("192.0.2.1",),
+        dns=("10.96.0.10",),
+        directory=NodeDir(root),
+        cni=SimpleNamespace(add=add),
+    )
     return asyncio.run(assembly.assemble(cast("Node", node), pod("a", uid="u1", **options), before, save))
 
 

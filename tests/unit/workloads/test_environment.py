@@ -21,11 +21,11 @@ def test_a_container_without_command_has_no_arguments() -> None:
 def test_labels_are_fields() -> None:
     ref = core.EnvSource(field_ref=core.FieldSelector(field_path="metadata.labels['app']"))
     container = core.Container(name="c", env=(core.EnvVar(name="APP", value_from=ref),))
-    assert resolve(POD, container, NOTHING, addresses=(), host_ip="") == {"APP": "x"}
+    assert resolve(POD, container, NOTHING, addresses=(), host_ips=()) == {"APP": "x"}
 
 
 def test_a_missing_config_map_is_named() -> None:
     ref = core.EnvSource(config_map_key_ref=core.KeySelector(name="m", key="k"))
     container = core.Container(name="c", env=(core.EnvVar(name="A", value_from=ref),))
     with pytest.raises(ConfigError, match='configmap "m" not found'):
-        resolve(POD, container, NOTHING, addresses=(), host_ip="")
+        resolve(POD, container, NOTHING, addresses=(), host_ips=())

@@ -22,7 +22,13 @@ from tandem.workloads.record import new_record, save
 
 def node(kube: FakeKube, root: Path = Path("/nowhere")) -> Node:
     made = SimpleNamespace(
-        name="node-1", address="192.0.2.1", directory=NodeDir(root), client=kube, cni=None, clock=FixedClock()
+        name="node-1",
+        addresses=("192.0.2.1",),
+        dns=("10.96.0.10",),
+        directory=NodeDir(root),
+        client=kube,
+        cni=None,
+        clock=FixedClock(),
     )
     return cast("Node", made)
 
@@ -83,4 +89,5 @@ def test_a_sandbox_of_a_removed_pod_is_dismantled_however_often_that_fails(
 
 
 def test_the_own_address_is_the_one_that_reaches_outside() -> None:
-    assert own_address().count(".") == 3
+    assert own_address(4).count(".") == 3
+    assert own_address(6).count(":") >= 2

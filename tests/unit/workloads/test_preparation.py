@@ -34,7 +34,7 @@ def prepared(
     root: Path, monkeypatch: pytest.MonkeyPatch, kube: FakeKube, *, provided: list[Any], **container: Any
 ) -> Launch:
     monkeypatch.setattr(volumes, "place", lambda _: root)
-    node = SimpleNamespace(name="node-1", address="192.0.2.1", client=kube)
+    node = SimpleNamespace(name="node-1", addresses=("192.0.2.1",), dns=("10.96.0.10",), client=kube)
     one = pod("a", uid="u1", spec={"containers": [{"name": "main", **container}], "volumes": provided})
     record = SandboxRecord(
         uid="u1", namespace="default", name="a", attempt=0, container_id="c", init=ME, addresses=("10.244.0.5",)

@@ -20,7 +20,7 @@ from tandem.workloads.context import Node
 from tandem.workloads.reporter import Reporter
 from tandem.workloads.status import INTERNAL_ERROR, ContainerState, PodState
 
-NEW = PodState(containers=[ContainerState(name="main")], host_ip="192.0.2.1", started_at=1.0)
+NEW = PodState(containers=[ContainerState(name="main")], host_ips=("192.0.2.1",), started_at=1.0)
 HAS_ADDRESS = replace(NEW, addresses=("10.244.0.5",), sandbox=True)
 RUNNING = replace(HAS_ADDRESS, containers=[ContainerState(name="main", running_since=2.0, started=True)])
 READY = replace(HAS_ADDRESS, containers=[ContainerState(name="main", running_since=2.0, started=True, ready=True)])

@@ -15,7 +15,7 @@ from tandem.apps.cli.output import check_format
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
 from tandem.cluster.loadbalancers import parse_pool
-from tandem.cluster.nodes import NODE_PREFIX, POD_NETWORK, PodNetwork
+from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork, check_together
 from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
@@ -39,10 +39,18 @@ def up(
     ] = False,
     wait: Annotated[float, typer.Option("--wait", help="How long it may take to get ready.", metavar="SECONDS")] = 60.0,
     api_port: Annotated[int, typer.Option("--api-port", help="Loopback port of the API server.")] = 6443,
-    pod_cidr: Annotated[str, typer.Option("--pod-cidr", help="The addresses of all pods.")] = POD_NETWORK,
+    pod_cidr: Annotated[
+        str, typer.Option("--pod-cidr", help="The addresses of all pods; for both families two, with a comma.")
+    ] = POD_NETWORK,
     node_prefix: Annotated[
-        int, typer.Option("--node-prefix", help="Length of a node's share of --pod-cidr; 29 has room for 5 pods.")
-    ] = NODE_PREFIX,
+        str,
+        typer.Option(
+            "--node-prefix", help="Length of a node's share of each --pod-cidr: 24 or 64 unless told; 29 has 5 pods."
+        ),
+    ] = "",
+    service_cidr: Annotated[
+        str, typer.Option("--service-cidr", help="The addresses of all Services; the first family is their default.")
+    ] = SERVICE_NETWORK,
     lb_pool: Annotated[
         str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer; none unless told.")
     ] = "",
@@ -57,19 +65,19 @@ def up(
     Without --detach it stays in the foreground, and Ctrl-C takes everything down again.
 
     Example: tandem up -f examples/shop --detach
+    Both families: tandem up --pod-cidr 10.244.0.0/16,fd00:10:244::/56 --service-cidr 10.96.0.0/16,fd00:10:96::/112
     """
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
     objects = _with_network(_load(files or []), fabric, mtu)
-    pods = _pod_network(pod_cidr, node_prefix)
-    _check_pool(lb_pool)
-    _check(run_dir, api_port)
+    networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, lb_pool=lb_pool)
+    _check(run_dir, api_port, networks.pods.families)
     say = _Teller(quiet=output == "json")
     _prepare(run_dir, say)
     try:
-        seats = _seats(run_dir, nodes)
-        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, pods=pods, lb_pool=lb_pool))
+        seats = _seats(run_dir, nodes, networks.pods.families)
+        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, networks=networks))
         spawn(run_dir)
         say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
         reasons = asyncio.run(_bring_up(run_dir, objects, nodes=nodes, deadline=started + wait, say=say))
@@ -137,8 +145,8 @@ def _with_network(objects: list[dict[str, Any]], fabric: str, mtu: int) -> list[
     return [network, *objects]
 
 
-def _check(run_dir: RunDir, api_port: int) -> None:
-    if lines := preflight.missing():
+def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...]) -> None:
+    if lines := preflight.missing(families):
         raise CommandError("this machine lacks something:\n" + "\n".join(f"  {line}" for line in lines))
     if teardown.running(run_dir):
         raise CommandError(f"tandem is running already in {run_dir.root}; use `tandem apply`, or `tandem down` first")
@@ -148,18 +156,21 @@ def _check(run_dir: RunDir, api_port: int) -> None:
         raise CommandError(str(err)) from err
 
 
-def _check_pool(lb_pool: str) -> None:
+def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str, lb_pool: str) -> plant.Networks:
     try:
         parse_pool(lb_pool or "0.0.0.0/32")
     except ValueError as err:
         raise CommandError(str(err)) from err
-
-
-def _pod_network(cidr: str, node_prefix: int) -> PodNetwork:
     try:
-        return PodNetwork(cidr, node_prefix)
+        pods = PodNetwork.parse(pod_cidr, node_prefix)
     except ValueError as err:
         raise CommandError(f"--pod-cidr, --node-prefix: {err}", status=2) from err
+    try:
+        services = ServiceNetwork.parse(service_cidr)
+        check_together(pods, services)
+    except ValueError as err:
+        raise CommandError(f"--service-cidr: {err}", status=2) from err
+    return plant.Networks(pods=pods, services=services, lb_pool=lb_pool)
 
 
 def _prepare(run_dir: RunDir, say: _Teller) -> None:
@@ -170,10 +181,10 @@ def _prepare(run_dir: RunDir, say: _Teller) -> None:
     run_dir.root.mkdir(mode=0o700, parents=True)
 
 
-def _seats(run_dir: RunDir, nodes: int) -> tuple[underlay.NodeSeat, ...]:
+def _seats(run_dir: RunDir, nodes: int, families: tuple[int, ...]) -> tuple[underlay.NodeSeat, ...]:
     """Where the nodes live, made ready for them."""
     names = plant.node_names(nodes)
-    seats = underlay.seats(names) if nodes > 1 else (underlay.NodeSeat(name=names[0], netns="", address=""),)
+    seats = underlay.seats(names, families) if nodes > 1 else (underlay.NodeSeat(name=names[0], netns=""),)
     for name in names:
         run_dir.node(name).root.mkdir(mode=0o700, parents=True)
         install_cni(run_dir.node(name))

@@ -32,6 +32,8 @@ from tandem.state.ownership import LINK_GROUP
 T = TypeVar("T")
 
 SYSCTL: Final = Path("/proc/sys")
+_AS_PATH: Final = str.maketrans("./", "/.")
+"""sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
 GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
@@ -279,7 +281,7 @@ class KernelLinks:
         self._node()
         before = {}
         for name, value in wanted.items():
-            path = SYSCTL / name.replace(".", "/")
+            path = SYSCTL / name.translate(_AS_PATH)
             before[name] = path.read_text().strip()
             if before[name] != value:
                 path.write_text(value)

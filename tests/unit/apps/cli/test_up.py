@@ -22,7 +22,7 @@ def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("something was started")
 
     monkeypatch.setenv("TANDEM_RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setattr(preflight, "missing", list)
+    monkeypatch.setattr(preflight, "missing", lambda _families: [])
     monkeypatch.setattr(teardown, "running", lambda _run_dir: False)
     monkeypatch.setattr(teardown, "down", lambda _run_dir: iter(()))
     monkeypatch.setattr(up, "spawn", started)
@@ -34,6 +34,35 @@ def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["up", *arguments]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--pod-cidr", "10.0.0.0/8"], "--service-cidr: Services in 10.96.0.0/16 and pods in 10.0.0.0/8 would share"),
+        (["--pod-cidr", "fd00::/56", "--node-prefix", "24"], "--pod-cidr, --node-prefix: /24 cannot be a node's share"),
+        (["--service-cidr", "10.96.0.0/16,fd00::/112"], "--service-cidr: fd00::/112: Services of a family that no pod"),
+        (["--service-cidr", "10.96.0.1"], "--service-cidr: 10.96.0.1/32 cannot hold Services"),
+    ],
+)
+def test_networks_that_do_not_fit_change_nothing_and_are_named(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["up", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_machine_is_asked_for_the_families_of_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def missing(families: tuple[int, ...]) -> list[str]:
+        asked.append(families)
+        return ["stop here"]
+
+    monkeypatch.setattr(preflight, "missing", missing)
+    assert run(["up", "--pod-cidr", "fd00::/56", "--service-cidr", "fd00:10:96::/112"]) == 1
+    assert asked == [(6,)]
 
 
 def test_a_mistake_in_a_manifest_changes_nothing(
@@ -54,7 +83,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
 def test_what_the_machine_lacks_is_told_line_by_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(preflight, "missing", lambda: ["Envoy is missing: pip install it", "nft is missing"])
+    monkeypatch.setattr(preflight, "missing", lambda _families: ["Envoy is missing: pip install it", "nft is missing"])
     assert run(["up"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "error: this machine lacks something:",
