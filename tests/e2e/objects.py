@@ -9,9 +9,10 @@ Raw = dict[str, Any]
 
 WEB: Final = '''
 """Answers each GET with what it saw, as JSON. /fail/N: 503 but for every N-th; /slow/S: after S seconds."""
-import http.server, json, os, socketserver, time
+import http.server, json, os, socket, socketserver, time
 
 served = {}
+listen = os.environ.get("LISTEN", "0.0.0.0")
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -24,7 +25,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if word == "slow":
             time.sleep(float(number))
         body = json.dumps({
-            "name": os.environ.get("NAME", ""), "path": self.path, "from": self.client_address[0],
+            "name": os.environ.get("NAME", ""), "path": self.path,
+            "from": self.client_address[0].removeprefix("::ffff:"),
             "peer": self.headers.get("x-forwarded-client-cert", "").rpartition("URI=")[2],
             "times": served[self.path],
         }).encode() + b"\\n"
@@ -39,8 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
+    address_family = socket.AF_INET6 if ":" in listen else socket.AF_INET
 
-Server(("0.0.0.0", 8080), Handler).serve_forever(poll_interval=0.05)
+Server((listen, 8080), Handler).serve_forever(poll_interval=0.05)
 '''
 GREETER: Final = '''
 """Speaks first, then closes; counts the connections on its log."""
@@ -92,8 +95,11 @@ def container(*command: str, port: int = 0, name: str = "") -> Raw:
     return made
 
 
-def web(name: str = "") -> Raw:
-    return container("/usr/bin/python3", "/app/web.py", port=8080, name=name)
+def web(name: str = "", *, listen: str = "") -> Raw:
+    """At 0.0.0.0 unless told; `::` listens to both families."""
+    made = container("/usr/bin/python3", "/app/web.py", port=8080, name=name)
+    made["env"] += [{"name": "LISTEN", "value": listen}] if listen else []
+    return made
 
 
 def greeter() -> Raw:
