@@ -5,7 +5,6 @@ MAC addresses are digests, so each end knows the other's before either exists.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +12,7 @@ from tandem.base.addresses import FAMILIES, family
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
 from tandem.compile import names
+from tandem.compile.addresses import mac_address, node_address
 from tandem.compile.fabric import fabric_of
 from tandem.compile.fabric.mtu import pod_mtu
 from tandem.ir.node import NodeView
@@ -20,17 +20,6 @@ from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLi
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
 
 LOCAL_MARKS: Final = (INBOUND_MARK, TPROXY_MARK)
-
-
-def node_address(pod_cidr: str) -> str:
-    """The first address of a pod prefix: the node's own, never given to a pod."""
-    return str(ipaddress.ip_network(pod_cidr)[1])
-
-
-def mac_address(seed: str) -> str:
-    """A locally administered unicast address (IEEE 802: second-lowest bit of the first octet set, lowest clear)."""
-    octets = digest(seed, 10)
-    return ":".join(["02", *(octets[i : i + 2] for i in range(0, 10, 2))])
 
 
 def compile_pod_link(

@@ -17,6 +17,8 @@ INBOUND_PORT: Final = 15006
 GATEWAYS: Final = {4: "169.254.1.1", 6: "fe80::1"}
 """The pods' next hop of each family; a permanent neighbour entry answers for it."""
 
+VXLAN: Final = "tandem-vx"
+"""The tunnel device of the fabric vxlan."""
 
 PASSTHROUGH: Final = "passthrough"
 """Cluster that connects a pod to the address it dialled, in plain text."""

@@ -23,7 +23,7 @@ from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.compile import names
-from tandem.compile.links import node_address
+from tandem.compile.addresses import node_address
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound

@@ -18,6 +18,7 @@ from tandem.base.ids import ContainerId
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
+from tandem.compile.fabric import fabric_of
 from tandem.compile.links import compile_node_net
 from tandem.compile.nft.capture import compile_capture
 from tandem.compile.nft.node import compile_nft
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 ENVOY_TIMEOUT: Final = 5.0
 RETRY_SECONDS: Final = 0.5
+REACH_SECONDS: Final = 5.0
+"""Before a route is tried again whose next hop was on no network: an address of the node may have come meanwhile."""
 SILENT: Final = "envoy"
 """Among what failed: Envoy has not answered in time, so that nothing is known of what it has in force."""
 
@@ -61,10 +64,10 @@ class Outcome:
     """Manifests that Envoy refuses, with its words."""
 
 
-async def _newest(views: Views, seen: int, *, retry: bool) -> int:
-    """The version of the newest view as soon as there is a new one, or (to try again) after a moment."""
+async def _newest(views: Views, seen: int, *, retry: float | None) -> int:
+    """The version of the newest view as soon as there is a new one, or (to try again) after so many seconds."""
     try:
-        async with asyncio.timeout(RETRY_SECONDS if retry else None):
+        async with asyncio.timeout(retry):
             return (await views.after(seen))[0]
     except TimeoutError:
         return seen
@@ -79,32 +82,37 @@ class KernelLoop:
         self._nft = nft
         self._links = links
         self._net: NodeNet | None = None
+        self._far: dict[str, str] = {}
         self._view: NodeView | None = None
         self._on_applied = on_applied
         self.outcome: Cell[Outcome] = Cell(Outcome())
 
     async def run(self, views: Views) -> None:
         """Apply each newest view; a refusal by the kernel is tried again until it holds."""
-        seen, failed = -1, False
+        seen, retry = -1, None
         while True:
-            seen = await _newest(views, seen, retry=failed)
+            seen = await _newest(views, seen, retry=retry)
             newest = views.value
             if newest is None:
                 continue
-            failed = False
             try:
-                await self._apply(newest.view)
+                far = await self._apply(newest.view)
             except DriverError as err:
-                failed = True
+                retry = RETRY_SECONDS
                 log.error("kernel refuses", error=str(err))
                 self.outcome.put(Outcome(number=self.outcome.value.number, failed={"kernel": str(err)}))
                 continue
-            self.outcome.put(Outcome(number=newest.number))
+            retry = REACH_SECONDS if far else None
+            self.outcome.put(Outcome(number=newest.number, failed=far))
 
-    async def _apply(self, view: NodeView) -> None:
+    async def _apply(self, view: NodeView) -> dict[str, str]:
+        """What of the other nodes cannot be reached; all else is in force."""
         net = _node_net(without_pods(view))
-        if net is not self._net and net != self._net:
-            await self._links.apply_node(net)
+        if self._far or (net is not self._net and net != self._net):
+            fabric = fabric_of(view.config.network)
+            why = f"the fabric {fabric.name} needs {fabric.needs}"
+            sentences = await self._links.apply_node(net)
+            self._far = {f"far/{i}": f"{sentence}; {why}" for i, sentence in enumerate(sentences)}
             self._net = net
         delta = plan(self._nft.read(), compile_nft(view))
         if delta:
@@ -112,6 +120,7 @@ class KernelLoop:
         before, self._view = self._view, view
         if delta:
             self._on_applied(before, view)
+        return self._far
 
 
 class EnvoyLoop:
@@ -130,7 +139,7 @@ class EnvoyLoop:
         """Publish each newest view and wait for Envoy's word; what it refuses is told and does not hold up others."""
         seen, failed = -1, False
         while True:
-            seen = await _newest(views, seen, retry=failed)
+            seen = await _newest(views, seen, retry=RETRY_SECONDS if failed else None)
             newest = views.value
             if newest is None:
                 continue

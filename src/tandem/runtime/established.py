@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tandem.base.ids import PolicySetId
-from tandem.compile.links import node_address
+from tandem.compile.addresses import node_address
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.envoy.sockets import Peer, abort_upstream
 from tandem.drivers.nft.trace import LOCAL, OUTSIDE, Packet, trace

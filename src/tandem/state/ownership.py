@@ -10,6 +10,12 @@ TABLE: Final = "tandem"
 LINK_ALIAS: Final = "tandem:"
 """Prefix of the alias (IFLA_IFALIAS) of every link that we create."""
 
+DEVICE_ALIAS: Final = "tandem-fabric:"
+"""Prefix of the alias of every device of a fabric; none of them is a pod's link."""
+
+DEVICE_PREFIXES: Final = ("tandem-", "td-")
+"""Devices of a fabric have such names, so that one is known as ours also between its creation and its alias."""
+
 LINK_GROUP: Final = 0x74646C76
 """The group into which our links are put to be removed together; no link stays in it."""
 

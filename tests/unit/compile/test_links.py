@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tandem.base.ids import ContainerId, NodeName
-from tandem.compile.links import compile_node_net, compile_pod_link, mac_address, node_address
+from tandem.compile.addresses import mac_address
+from tandem.compile.links import compile_node_net, compile_pod_link
 from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Node, Service
 from tandem.ir.node import NodeView
 from tandem.state.links import HostSide, Route
@@ -25,10 +26,6 @@ def node(name: str, address: str, *cidrs: str) -> Node:
 def view(*others: Node) -> NodeView:
     own = node("node-1", "192.0.2.1", "10.244.0.0/24")
     return NodeView(node=own, config=CONFIG, nodes={n.name: n for n in (own, *others)})
-
-
-def test_a_nodes_own_address_is_the_first_of_its_pod_prefix() -> None:
-    assert node_address("10.244.3.0/24") == "10.244.3.1"
 
 
 def test_a_node_has_its_own_address_and_the_dns_address() -> None:
@@ -57,14 +54,6 @@ def test_a_link_names_node_and_container_in_its_alias() -> None:
     link = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
     assert link.alias == "tandem:node-1:c1"
     assert len(link.host_ifname) == 13
-
-
-def test_both_ends_have_different_stable_local_unicast_mac_addresses() -> None:
-    one = compile_pod_link(ContainerId("c1"), "eth0", addresses=(), host=HOST)
-    again = compile_pod_link(ContainerId("c1"), "eth0", addresses=(), host=HOST)
-    assert (one.mac, one.host_mac) == (again.mac, again.host_mac)
-    assert one.mac != one.host_mac
-    assert int(mac_address("x")[:2], 16) & 3 == 2
 
 
 def test_a_link_has_a_next_hop_of_each_family_of_its_addresses_and_no_other() -> None:
@@ -112,3 +101,11 @@ def test_an_address_of_the_pool_is_answered_by_one_node_that_has_an_endpoint_whe
 
     assert len(answering(local=False)) == 1
     assert answering(local=True) == ["node-2"]
+
+
+def test_both_ends_have_different_stable_local_unicast_mac_addresses() -> None:
+    one = compile_pod_link(ContainerId("c1"), "eth0", addresses=(), host=HOST)
+    again = compile_pod_link(ContainerId("c1"), "eth0", addresses=(), host=HOST)
+    assert (one.mac, one.host_mac) == (again.mac, again.host_mac)
+    assert one.mac != one.host_mac
+    assert int(mac_address("x")[:2], 16) & 3 == 2

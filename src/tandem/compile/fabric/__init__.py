@@ -9,9 +9,10 @@ from typing import Final
 
 from tandem.compile.fabric.interface import Fabric
 from tandem.compile.fabric.routed import ROUTED
+from tandem.compile.fabric.vxlan import VXLAN
 from tandem.ir.network import Network
 
-FABRICS: Final[tuple[Fabric, ...]] = (ROUTED,)
+FABRICS: Final[tuple[Fabric, ...]] = (ROUTED, VXLAN)
 BY_NAME: Final[dict[str, Fabric]] = {fabric.name: fabric for fabric in FABRICS}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from tandem.compile.links import node_address
+from tandem.compile.addresses import node_address
 from tandem.compile.nft.families import FAMILIES, V4, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft

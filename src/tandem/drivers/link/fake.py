@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
 
 from tandem.base.addresses import EVERYTHING, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
+from tandem.drivers.link import kinds
 from tandem.drivers.link.plan import Actual, End, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.state.links import NodeNet, PodLink
@@ -27,10 +29,12 @@ class FakeLinks:
 
     def __init__(self, *, mtu: int = 1500) -> None:
         self.mtu = mtu
+        self.networks: tuple[str, ...] = ("192.0.2.0/24", "2001:db8::/64")
+        """What next hops may be on."""
         self.namespaces: dict[str, FakeNetns] = {}
         self.hosts: dict[str, tuple[PodLink, End]] = {}
         self.pins: dict[ContainerId, str] = {}
-        self.net = NodeNet(addresses=(), routes=())
+        self.net = NodeNet()
         self.sysctls = {"net.ipv4.ip_forward": "0"}
         self.calls: list[str] = []
         self._failures: list[tuple[str, DriverError]] = []
@@ -145,10 +149,17 @@ class FakeLinks:
         )
         return differences(link, actual)
 
-    async def apply_node(self, net: NodeNet) -> None:
-        """Make the node's addresses and routes exactly these."""
+    async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
+        """Make it exactly this, but for routes whose next hop is on no network of the node."""
         self._called("apply_node")
-        self.net = net
+        for device in net.devices:
+            kinds.encode(device.kind, device.options)
+        far = [r for r in net.routes if r.via and not r.onlink and not self._on_link(r.via)]
+        self.net = replace(net, routes=tuple(r for r in net.routes if r not in far))
+        return tuple(f"no route to {r.prefix}: its next hop {r.via} is on no network of this node" for r in far)
+
+    def _on_link(self, address: str) -> bool:
+        return any(ip_address(address) in ip_network(network) for network in self.networks)
 
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Set settings; returns the values as they were."""
@@ -167,6 +178,7 @@ class FakeLinks:
             pins=tuple(sorted(self.pins)),
             addresses=tuple(sorted(self.net.addresses)),
             routes=tuple(route.prefix for route in sorted(self.net.routes)),
+            devices=tuple(device.name for device in sorted(self.net.devices)),
         )
 
     async def alive(self) -> frozenset[ContainerId]:
@@ -190,7 +202,7 @@ class FakeLinks:
         self._called("sweep")
         found = await self.list_owned()
         await self.sweep_pods(frozenset())
-        self.net = NodeNet(addresses=(), routes=())
+        self.net = NodeNet()
         return found
 
     def _called(self, method: str) -> None:

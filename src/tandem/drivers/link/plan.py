@@ -9,7 +9,7 @@ from typing import Final
 from tandem.base.addresses import EVERYTHING, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
-from tandem.state.links import NodeNet, PodLink, Route
+from tandem.state.links import PodLink
 from tandem.state.ownership import LINK_ALIAS
 
 LEAST_MTU_IPV6: Final = 1280
@@ -47,16 +47,6 @@ class Actual:
     """Families in which `local default dev lo` is in our table of the pod."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeDelta:
-    """What to change on the node; removals before additions."""
-
-    del_addresses: tuple[str, ...] = ()
-    add_addresses: tuple[str, ...] = ()
-    del_routes: tuple[Route, ...] = ()
-    add_routes: tuple[Route, ...] = ()
-
-
 def owns(name: str, alias: str) -> bool:
     """True for a host end of ours. The name counts as well: a kill can fall between creation and alias."""
     return alias.startswith(LINK_ALIAS) or _HOST_IFNAME.fullmatch(name) is not None
@@ -73,22 +63,6 @@ def refuse_small(link: PodLink) -> None:
     """Raise DriverError for a link with IPv6 that is too small for it."""
     if IPV6 in link.versions and link.mtu < LEAST_MTU_IPV6:
         raise DriverError(f"a link with an MTU of {link.mtu} carries no IPv6: it needs {LEAST_MTU_IPV6}")
-
-
-def plan_node(actual: NodeNet, desired: NodeNet) -> NodeDelta:
-    """The change from one to the other; empty for equal values.
-
-    A new route replaces one to the same prefix, so that a prefix that moves is never without one.
-    """
-    have, want = set(actual.addresses), set(desired.addresses)
-    have_routes, want_routes = set(actual.routes), set(desired.routes)
-    prefixes = {route.prefix for route in want_routes}
-    return NodeDelta(
-        del_addresses=tuple(sorted(have - want)),
-        add_addresses=tuple(sorted(want - have)),
-        del_routes=tuple(sorted(route for route in have_routes if route.prefix not in prefixes)),
-        add_routes=tuple(sorted(want_routes - have_routes)),
-    )
 
 
 def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:

@@ -30,8 +30,11 @@ class Owned:
     routes: tuple[str, ...] = ()
     """Destinations of routes, without those that vanish with a link."""
 
+    devices: tuple[str, ...] = ()
+    """Names of a fabric's devices."""
+
     def __bool__(self) -> bool:
-        return bool(self.links or self.pins or self.addresses or self.routes)
+        return bool(self.links or self.pins or self.addresses or self.routes or self.devices)
 
 
 class LinkDriver(Protocol):
@@ -67,8 +70,12 @@ class LinkDriver(Protocol):
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs between an open link as it should be and as the kernel has it, one sentence each."""
 
-    async def apply_node(self, net: NodeNet) -> None:
-        """Make the node's addresses on `lo` and its routes exactly these, as far as they are ours."""
+    async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
+        """Make the node's addresses, routes and devices exactly these, as far as they are ours.
+
+        Returns a sentence for each route that cannot be, because its next hop is on no network of this node; all else
+        is in force then.
+        """
 
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Set kernel settings (`net.ipv4.ip_forward`); returns the values as they were, for setting them back."""

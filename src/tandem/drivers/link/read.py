@@ -12,8 +12,6 @@ from tandem.drivers.link import rtnl
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs, Rtnl
 from tandem.drivers.link.shaping import rate_of
-from tandem.state.links import NodeNet, Route
-from tandem.state.ownership import ROUTE_PROTOCOL
 
 DEFAULT_MTU: Final = 1500
 
@@ -65,21 +63,6 @@ def end(sock: Rtnl, name: str) -> End | None:
                 rate=rate_of(sock, index),
             )
     return None
-
-
-def node_net(sock: Rtnl) -> NodeNet:
-    """Addresses on `lo` and routes that carry our mark, without the host routes of pod links."""
-    addresses = [
-        _address(attrs)
-        for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
-        if index == rtnl.LOOPBACK_INDEX and attrs.get(rtnl.IFA_PROTO) == bytes([ROUTE_PROTOCOL])
-    ]
-    routes = []
-    for (af, bits, _, _, table, protocol, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
-        is_pod = kind == rtnl.RTN_UNICAST and rtnl.RTA_GATEWAY not in attrs
-        if protocol == ROUTE_PROTOCOL and table == rtnl.MAIN_TABLE and not is_pod:
-            routes.append(Route(prefix=_prefix(attrs, af, bits), via=_ip(attrs, rtnl.RTA_GATEWAY)))
-    return NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes)))
 
 
 def marks(sock: Rtnl, table: int) -> frozenset[tuple[int, int]]:

@@ -22,11 +22,12 @@ from tandem.base.addresses import EVERYTHING, FAMILIES, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link import netns, read, rtnl
-from tandem.drivers.link.plan import Actual, differences, plan_node, refuse_small
+from tandem.drivers.link.node import GONE, apply_node, read_node
+from tandem.drivers.link.plan import Actual, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
 from tandem.drivers.link.shaping import token_bucket
-from tandem.state.links import NodeNet, PodLink, Route
+from tandem.state.links import NodeNet, PodLink
 from tandem.state.ownership import LINK_GROUP
 
 T = TypeVar("T")
@@ -36,7 +37,6 @@ _AS_PATH: Final = str.maketrans("./", "/.")
 """sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
-GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 # The strict reverse path check drops packets with a source that is not the pod's; IPv6 has none, there the set `links6`
 # of the node's table says which source a link may have.
 HOST_SETTINGS: Final = (("ipv4", "rp_filter", "1"),)
@@ -108,9 +108,9 @@ class KernelLinks:
         """What differs between the link as it should be and as the kernel has it."""
         return await self._run(lambda: self._check(link, netns))
 
-    async def apply_node(self, net: NodeNet) -> None:
-        """Make the node's addresses on `lo` and its routes exactly these."""
-        await self._run(lambda: self._apply_node(net))
+    async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
+        """Make addresses, devices and routes of the node exactly these; returns the routes that cannot be."""
+        return await self._run(lambda: apply_node(self._node(), net))
 
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Set kernel settings of the node's namespace; returns the values as they were."""
@@ -268,15 +268,6 @@ class KernelLinks:
             sock.close()
         return differences(link, actual)
 
-    def _apply_node(self, net: NodeNet) -> None:
-        node = self._node()
-        delta = plan_node(read.node_net(node), net)
-        node.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=False) for a in delta.del_addresses], ignore=GONE)
-        node.batch([_node_route(r, add=False) for r in delta.del_routes], ignore=GONE)
-        node.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX)])
-        node.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=True) for a in delta.add_addresses])
-        node.batch([_node_route(r, add=True) for r in delta.add_routes])
-
     def _set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         self._node()
         before = {}
@@ -291,12 +282,13 @@ class KernelLinks:
         return sorted(ContainerId(p.name) for p in self._pins.iterdir()) if self._pins.is_dir() else []
 
     def _list_owned(self) -> Owned:
-        net = read.node_net(self._node())
+        net = read_node(self._node(), NodeNet())
         return Owned(
             links=tuple(link.name for link in read.owned_links(self._node())),
             pins=tuple(self._pinned()),
             addresses=net.addresses,
             routes=tuple(route.prefix for route in net.routes),
+            devices=tuple(device.name for device in net.devices),
         )
 
     def _alive(self) -> frozenset[ContainerId]:
@@ -314,7 +306,7 @@ class KernelLinks:
     def _sweep(self) -> Owned:
         found = self._list_owned()
         self._sweep_pods(frozenset())
-        self._apply_node(NodeNet(addresses=(), routes=()))
+        apply_node(self._node(), NodeNet())
         return found
 
     def _delete_links(self, names: Iterable[str]) -> None:
@@ -358,11 +350,6 @@ def _local_delivery(link: PodLink, versions: Iterable[int], *, add: bool) -> lis
 
 def _ipv6_settings(link: PodLink) -> tuple[tuple[str, str, str], ...]:
     return PLAIN_IPV6 if IPV6 in link.versions else NO_IPV6
-
-
-def _node_route(route: Route, *, add: bool) -> Message:
-    kind = rtnl.RTN_UNICAST if route.via else rtnl.RTN_UNREACHABLE
-    return rtnl.route(RouteSpec(prefix=route.prefix, via=route.via, type=kind), add=add)
 
 
 def _index_of(name: str) -> int:

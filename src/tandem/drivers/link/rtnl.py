@@ -39,7 +39,9 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFL
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
 # No duplicate address detection: the address is usable at once. No prefix route: the /128 is nobody else's.
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 7, 8, 15
+RTAX_MTU: Final = 2
+RTNH_F_ONLINK: Final = 4
 NDA_DST, NDA_LLADDR = 1, 2
 FRA_PRIORITY, FRA_FWMARK, FRA_TABLE, FRA_PROTOCOL = 6, 10, 15, 21
 
@@ -89,6 +91,11 @@ def attrs(data: bytes) -> dict[int, bytes]:
 def mac_bytes(mac: str) -> bytes:
     """`02:00:…` as six bytes."""
     return bytes.fromhex(mac.replace(":", ""))
+
+
+def af(text: str) -> int:
+    """The address family of an address or prefix."""
+    return int(_AF[family(text)])
 
 
 def ip_bytes(address: str) -> bytes:
@@ -192,6 +199,8 @@ class RouteSpec:
     source: str = ""
     type: int = RTN_UNICAST
     table: int = MAIN_TABLE
+    onlink: bool = False
+    mtu: int = 0
 
 
 def route(spec: RouteSpec, *, add: bool) -> Message:
@@ -200,7 +209,8 @@ def route(spec: RouteSpec, *, add: bool) -> Message:
     scope = SCOPE_GLOBAL if spec.via or spec.type == RTN_UNREACHABLE else SCOPE_LINK
     if spec.type == RTN_LOCAL:
         scope = SCOPE_HOST
-    body = ROUTE.pack(_AF[family(network)], int(bits), 0, 0, spec.table, ROUTE_PROTOCOL, scope, spec.type, 0)
+    flag = RTNH_F_ONLINK if spec.onlink else 0
+    body = ROUTE.pack(_AF[family(network)], int(bits), 0, 0, spec.table, ROUTE_PROTOCOL, scope, spec.type, flag)
     if int(bits):
         body += attr(RTA_DST, ip_bytes(network))
     if spec.dev:
@@ -209,6 +219,8 @@ def route(spec: RouteSpec, *, add: bool) -> Message:
         body += attr(RTA_GATEWAY, ip_bytes(spec.via))
     if spec.source:
         body += attr(RTA_PREFSRC, ip_bytes(spec.source))
+    if spec.mtu:
+        body += attr(RTA_METRICS, attr(RTAX_MTU, u32(spec.mtu)))
     flags = CREATE | REPLACE if add else 0
     return Message(type=NEWROUTE if add else DELROUTE, flags=flags, body=body, what=f"route to {spec.prefix}")
 
@@ -235,6 +247,11 @@ class RefusedError(OSError):
     """The kernel's answer to one message of a batch: errno, and which message."""
 
 
+def refused(message: Message, code: int) -> RefusedError:
+    """The error for a message that was refused with this errno."""
+    return RefusedError(code, f"{message.what}: {os.strerror(code)}")
+
+
 class Rtnl:
     """A netlink socket of the namespace in which it was made, whichever thread uses it later."""
 
@@ -249,32 +266,37 @@ class Rtnl:
 
     def batch(self, messages: Iterable[Message], *, ignore: frozenset[int] = frozenset()) -> None:
         """Send all in one system call; raises RefusedError for the first that failed, but for the errnos to ignore."""
-        sent: dict[int, str] = {}
+        for message, code in self.results(messages):
+            if code not in ignore:
+                raise refused(message, code)
+
+    def results(self, messages: Iterable[Message]) -> list[tuple[Message, int]]:
+        """Send all in one system call; returns those that the kernel refused, in their order, with its errno."""
+        sent: dict[int, Message] = {}
         data = b""
         for message in messages:
             self._sequence += 1
-            sent[self._sequence] = message.what
+            sent[self._sequence] = message
             head = _HEADER.pack(16 + len(message.body), message.type, REQUEST | ACK | message.flags, self._sequence, 0)
             data += head + message.body + b"\0" * (-len(message.body) % 4)
         if not sent:
-            return
+            return []
         self._socket.send(data)
-        refused: RefusedError | None = None
+        found = []
         while sent:
             for kind, sequence, body in self._receive():
                 if kind != ERROR or sequence not in sent:
                     continue
                 code = -struct.unpack_from("=i", body)[0]
-                what = sent.pop(sequence)
-                if code and code not in ignore and refused is None:
-                    refused = RefusedError(code, f"{what}: {os.strerror(code)}")
-        if refused is not None:
-            raise refused
+                message = sent.pop(sequence)
+                if code:
+                    found.append((message, code))
+        return found
 
-    def dump(self, kind: int, header: struct.Struct) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
-        """Every object of a kind, of both families: its header's fields, and its attributes."""
+    def dump(self, kind: int, header: struct.Struct, *, of: int = 0) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
+        """Every object of a kind, of both families of IP or of family `of`: its header's fields, and its attributes."""
         self._sequence += 1
-        body = b"\0" * header.size
+        body = bytes([of]) + b"\0" * (header.size - 1)
         self._socket.send(_HEADER.pack(16 + len(body), kind, REQUEST | DUMP, self._sequence, 0) + body)
         found: list[tuple[tuple[int, ...], dict[int, bytes]]] = []
         while True:
@@ -286,9 +308,8 @@ class Rtnl:
                 if answer == ERROR:
                     code = -struct.unpack_from("=i", data)[0]
                     raise RefusedError(code, f"dump {kind}: {os.strerror(code)}")
-                if (
-                    kind in _WITHOUT_FAMILY or data[0] in _AF.values()
-                ):  # others are tables of multicast routing and MPLS
+                # Others are tables of multicast routing and MPLS.
+                if kind in _WITHOUT_FAMILY or data[0] in {of, *_AF.values()}:
                     found.append((header.unpack_from(data), attrs(data[header.size :])))
 
     def is_running(self, name: str) -> bool:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tandem.base.ids import ContainerId
 from tandem.compile.links import compile_pod_link
-from tandem.drivers.link.plan import Actual, End, NodeDelta, container_of, differences, owns, plan_node
-from tandem.state.links import HostSide, NodeNet, Route
+from tandem.drivers.link.plan import Actual, End, container_of, differences, owns
+from tandem.state.links import HostSide
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
 LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
@@ -111,42 +109,6 @@ def test_a_link_of_ipv4_lacks_all_of_ipv6() -> None:
         "the pod lacks the IPv6 rule for mark 0x53b to table 116",
         "the pod lacks the IPv6 route 'local default dev lo' in table 116",
     )
-
-
-def test_equal_nets_need_no_change() -> None:
-    net = NodeNet(addresses=("10.244.0.1",), routes=(Route(prefix="10.244.0.0/24"),))
-    assert plan_node(net, net) == NodeDelta()
-
-
-def test_a_moved_prefix_is_replaced_and_one_that_is_gone_removed() -> None:
-    gone = Route(prefix="10.244.2.0/24", via="192.0.2.3")
-    before = NodeNet(addresses=("10.0.0.1",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.1"), gone))
-    after = NodeNet(addresses=("10.0.0.2",), routes=(Route(prefix="10.244.1.0/24", via="192.0.2.2"),))
-    assert plan_node(before, after) == NodeDelta(
-        del_addresses=("10.0.0.1",),
-        add_addresses=("10.0.0.2",),
-        del_routes=(gone,),
-        add_routes=after.routes,
-    )
-
-
-NETS = st.builds(
-    lambda addresses, routes: NodeNet(
-        addresses=tuple(sorted(addresses)),
-        routes=tuple(sorted(Route(prefix=prefix, via=via) for prefix, via in routes.items())),
-    ),
-    st.sets(st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.3"])),
-    st.dictionaries(st.sampled_from(["10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24"]), st.sampled_from(["", "a", "b"])),
-)
-
-
-@given(NETS, NETS)
-def test_a_plan_applied_gives_what_was_wanted(before: NodeNet, after: NodeNet) -> None:
-    delta = plan_node(before, after)
-    routes = {route.prefix: route for route in before.routes if route not in delta.del_routes}
-    routes |= {route.prefix: route for route in delta.add_routes}
-    addresses = set(before.addresses) - set(delta.del_addresses) | set(delta.add_addresses)
-    assert NodeNet(addresses=tuple(sorted(addresses)), routes=tuple(sorted(routes.values()))) == after
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,18 @@
+"""Addresses that follow from names and prefixes, so that every node knows them of every other without being told."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from tandem.base.digest import digest
+
+
+def node_address(pod_cidr: str) -> str:
+    """The first address of a pod prefix: the node's own, never given to a pod."""
+    return str(ipaddress.ip_network(pod_cidr)[1])
+
+
+def mac_address(seed: str) -> str:
+    """A locally administered unicast address (IEEE 802: second-lowest bit of the first octet set, lowest clear)."""
+    octets = digest(seed, 10)
+    return ":".join(["02", *(octets[i : i + 2] for i in range(0, 10, 2))])
