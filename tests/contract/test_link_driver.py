@@ -3,67 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from netns.podlab import inside, ip, lab, unmount_all
+from contract.linkcases import NET, Case, case_of
+from netns.podlab import inside, ip, lab
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
-from tandem.drivers.link.fake import FakeLinks
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.real import KernelLinks
-from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
-from tandem.state.links import HostSide, LinkOptions, NodeNet, PodLink, Route, Shaping
+from tandem.state.links import HostSide, LinkOptions, NodeNet, PodLink, Shaping
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1", "fd00:10:244::1"), mtu=1400)
-NET = NodeNet(
-    addresses=("10.244.0.1", "10.96.0.10", "fd00:10:244::1"),
-    routes=(Route(prefix="10.244.0.0/24"), Route(prefix="fd00:10:244::/64")),
-)
 C1, C2 = ContainerId("c1"), ContainerId("c2")
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A driver over a node with two pods' namespaces; `play` runs a playbook and closes the driver."""
-
-    make: Callable[[], LinkDriver]
-    pods: tuple[str, str]
-    node: str
-
-    def play(self, book: Callable[[LinkDriver], Awaitable[None]]) -> None:
-        async def main() -> None:
-            driver = self.make()
-            async with AsyncExitStack() as stack:
-                if isinstance(driver, KernelLinks):
-                    stack.push_async_callback(driver.close)
-                await driver.apply_node(NET)
-                await book(driver)
-
-        asyncio.run(main())
 
 
 @pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
-    if request.param == "fake":
-        fake = FakeLinks()
-        fake.add_netns("/ns/1")
-        fake.add_netns("/ns/2")
-        yield Case(lambda: fake, ("/ns/1", "/ns/2"), "")
-        return
-    pins = tmp_path / "netns"
-    with lab() as spaces:
-        node, one, two = spaces.add("node"), spaces.add("one"), spaces.add("two")
-        try:
-            yield Case(lambda: KernelLinks(pins, node_netns=node), (one, two), node)
-        finally:
-            unmount_all(pins)
+    with case_of(request.param, tmp_path) as made:
+        yield made
 
 
 def link(container: ContainerId = C1, *addresses: str) -> PodLink:
@@ -331,109 +293,6 @@ def test_a_sweep_leaves_nothing_of_ours_and_says_what_it_removed(case: Case) -> 
         assert not await driver.sweep()
 
     case.play(book)
-
-
-TUNNEL = Device(
-    name="tandem-vx",
-    kind="vxlan",
-    mtu=1450,
-    mac="02:00:00:00:00:01",
-    options=(("df", 1), ("dstport", 4789), ("id", 116), ("learning", 0), ("local", "192.0.2.1")),
-    settings=(("ipv4", "rp_filter", "1"), ("ipv6", "addr_gen_mode", "1")),
-)
-
-
-def tunnelled(*peers: int, device: Device = TUNNEL) -> NodeNet:
-    """Node 1 with a tunnel to these nodes."""
-    routes = [
-        Route(prefix=f"10.244.{n}.0/24", via=f"10.244.{n}.1", dev=device.name, onlink=True, source="10.244.0.1")
-        for n in peers
-    ]
-    routes += [
-        Route(prefix=f"fd00:{n}::/64", via=f"fd00:{n}::1", dev=device.name, onlink=True, mtu=1400) for n in peers
-    ]
-    macs = {n: f"02:00:00:00:01:0{n}" for n in peers}
-    return replace(
-        NET,
-        routes=tuple(sorted((*NET.routes, *routes))),
-        devices=(device,),
-        on_devices=(DeviceAddress(dev=device.name, prefix="10.244.0.1/32"),),
-        neighbours=tuple(Neighbour(dev=device.name, address=f"10.244.{n}.1", mac=macs[n]) for n in peers),
-        forwards=tuple(Forward(dev=device.name, mac=macs[n], to=f"192.0.2.{n}") for n in peers),
-    )
-
-
-def prefixes(net: NodeNet) -> tuple[str, ...]:
-    return tuple(route.prefix for route in net.routes)
-
-
-def test_a_device_comes_with_its_routes_and_goes_with_them(case: Case) -> None:
-    async def book(driver: LinkDriver) -> None:
-        assert await driver.apply_node(tunnelled(2, 3)) == ()
-        owned = await driver.list_owned()
-        assert owned.devices == ("tandem-vx",)
-        assert owned.routes == prefixes(tunnelled(2, 3))
-        await driver.apply_node(tunnelled(3))
-        assert (await driver.list_owned()).routes == prefixes(tunnelled(3))
-        await driver.apply_node(NET)
-        owned = await driver.list_owned()
-        assert (owned.devices, owned.routes) == ((), prefixes(NET))
-
-    case.play(book)
-
-
-def test_a_route_whose_next_hop_is_on_no_network_is_told_and_the_others_are_there(case: Case) -> None:
-    async def book(driver: LinkDriver) -> None:
-        far = Route(prefix="10.244.9.0/24", via="203.0.113.9")
-        told = await driver.apply_node(replace(tunnelled(2), routes=(*tunnelled(2).routes, far)))
-        assert told == ("no route to 10.244.9.0/24: its next hop 203.0.113.9 is on no network of this node",)
-        assert (await driver.list_owned()).routes == prefixes(tunnelled(2))
-
-    case.play(book)
-
-
-def test_a_sweep_takes_the_device_and_what_is_on_it(case: Case) -> None:
-    async def book(driver: LinkDriver) -> None:
-        await driver.apply_node(tunnelled(2))
-        assert (await driver.sweep()).devices == ("tandem-vx",)
-        assert not await driver.list_owned()
-
-    case.play(book)
-
-
-def bridge(node: str, *arguments: str) -> str:
-    argv = ["bridge", "-n", Path(node).name, *arguments]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.mark.root
-def test_what_is_on_a_device_becomes_exactly_what_is_wanted_without_making_it_anew(tmp_path: Path) -> None:
-    with lab() as spaces:
-        node = spaces.add("node")
-
-        async def main() -> list[str]:
-            driver = KernelLinks(tmp_path, node_netns=node)
-            await driver.apply_node(tunnelled(2, 3))
-            seen = [ip(node, "-o", "link", "show", "tandem-vx").partition(":")[0]]
-            bridge(node, "fdb", "add", "02:00:00:00:09:09", "dev", "tandem-vx", "dst", "192.0.2.9")
-            ip(node, "neighbour", "add", "10.244.9.1", "lladdr", "02:00:00:00:09:09", "dev", "tandem-vx")
-            await driver.apply_node(tunnelled(3, device=replace(TUNNEL, mtu=1400)))
-            seen.append(ip(node, "-o", "link", "show", "tandem-vx").partition(":")[0])
-            await driver.apply_node(tunnelled(3, device=replace(TUNNEL, mtu=1400)))
-            seen += [ip(node, "-d", "link", "show", "tandem-vx"), ip(node, "neighbour", "show", "nud", "permanent")]
-            seen.append(bridge(node, "fdb", "show", "dev", "tandem-vx"))
-            await driver.apply_node(tunnelled(3, device=replace(TUNNEL, options=(("id", 7), ("learning", 0)))))
-            seen.append(ip(node, "-d", "link", "show", "tandem-vx"))
-            await driver.close()
-            return seen
-
-        first, second, link_, neighbours, forwards, other = asyncio.run(main())
-        assert first == second
-        assert "mtu 1400" in link_
-        assert "alias tandem-fabric:vxlan" in link_
-        assert [line.split()[0] for line in neighbours.splitlines()] == ["10.244.3.1"]
-        assert [line.split()[:3] for line in forwards.splitlines()] == [["02:00:00:00:01:03", "dst", "192.0.2.3"]]
-        assert "vxlan id 7 " in other
 
 
 @pytest.mark.root
