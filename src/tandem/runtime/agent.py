@@ -299,7 +299,7 @@ class Agent:
 
     async def _listens(self, attachment: Attachment) -> None:
         """Envoy accepts a listener before it listens (it may still wait for a certificate): ask the kernel."""
-        ports = {names.INBOUND_PORT, names.OUTBOUND_PORT}
+        ports = {(family(a), port) for a in attachment.addresses for port in (names.INBOUND_PORT, names.OUTBOUND_PORT)}
         deadline = asyncio.get_running_loop().time() + READY_TIMEOUT
         while not ports <= await asyncio.to_thread(listening, attachment.pin):
             if asyncio.get_running_loop().time() >= deadline:

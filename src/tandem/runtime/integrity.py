@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tandem.base.addresses import family
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile import names
@@ -45,8 +46,13 @@ def _fronts(pod: AttachedPod) -> frozenset[nft.Key]:
 
 def _silent(pod: AttachedPod) -> tuple[str, ...]:
     try:
-        ports = listening(pod.netns)
+        sockets = listening(pod.netns)
     except DriverError as err:
         return (str(err),)
     wanted = {names.INBOUND_PORT: "inbound", names.OUTBOUND_PORT: "outbound"}
-    return tuple(f"Envoy does not listen on port {p} ({way}) in the pod" for p, way in wanted.items() if p not in ports)
+    return tuple(
+        f"Envoy does not listen on port {port} ({way}) of IPv{version} in the pod"
+        for version in sorted(set(map(family, pod.addresses)))
+        for port, way in wanted.items()
+        if (version, port) not in sockets
+    )

@@ -40,7 +40,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, frozenset[str]]]:
         return ()
 
     monkeypatch.setattr(integrity, "missing", missing)
-    monkeypatch.setattr(integrity, "listening", lambda _: frozenset({names.INBOUND_PORT}))
+    monkeypatch.setattr(
+        integrity, "listening", lambda _: frozenset({(4, names.INBOUND_PORT), (6, names.OUTBOUND_PORT)})
+    )
     return looks
 
 
@@ -50,7 +52,7 @@ def test_a_pod_out_of_the_mesh_is_looked_at_in_the_nodes_table(asked: list[tuple
 
 
 def test_a_pod_in_the_mesh_has_redirection_and_two_listeners_as_well(asked: list[tuple[str, frozenset[str]]]) -> None:
-    assert asyncio.run(damage(meshed(), C)) == ("Envoy does not listen on port 15001 (outbound) in the pod",)
+    assert asyncio.run(damage(meshed(), C)) == ("Envoy does not listen on port 15001 (outbound) of IPv4 in the pod",)
     assert [netns for netns, _ in asked] == ["", "/n"]
 
 

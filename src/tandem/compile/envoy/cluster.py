@@ -39,6 +39,7 @@ _MARKED: Final = [
 
 FROM_POD: Final[Json] = {
     "source_address": {"address": "0.0.0.0", "port_value": 0},  # noqa: S104 - a source address, nothing listens
+    "extra_source_addresses": [{"address": {"address": "::", "port_value": 0}}],
     "socket_options": _MARKED,
     "local_address_selector": extension(
         "filter-state", "extensions.local_address_selectors.filter_state_override.v3.Config"
@@ -161,16 +162,19 @@ def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: Traff
 def app_cluster(attached: AttachedPod) -> Resource:
     """Delivers to the application inside the pod, at the address and port that the client dialled.
 
-    The listener's original_src filter replaces the source address by the client's and sets the mark; the address
-    here is what remains if it does not (a loopback address: the capture rules leave it alone).
+    The listener's original_src filter replaces the source address by the client's and sets the mark; the
+    addresses here are what remains if it does not (of loopback: the capture rules leave them alone).
     """
     name = names.app_cluster(attached.pod.uid)
-    source = {"address": "127.0.0.6", "port_value": 0, "network_namespace_filepath": attached.netns}
+    source, other = (
+        {"address": address, "port_value": 0, "network_namespace_filepath": attached.netns}
+        for address in ("127.0.0.6", "::1")
+    )
     body = _base(name, "app") | {
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": milliseconds(APP_CONNECT_MS),
-        "upstream_bind_config": {"source_address": source},
+        "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
         "typed_extension_protocol_options": _http_options(_AS_DOWNSTREAM),
     }
     return Resource(name=name, body=body)

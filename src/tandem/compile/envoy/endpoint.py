@@ -1,9 +1,15 @@
-"""Endpoints of a service -> one ClusterLoadAssignment per service port, and per subset of it."""
+"""Endpoints of a service -> one ClusterLoadAssignment per service port, and per subset of it.
+
+A pod that has addresses of both families behind a service is one host with two addresses: the service's first family is
+tried first, the other where that one does not answer (RFC 8305, by Envoy).
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from tandem.base.addresses import IPV4, family
+from tandem.base.ids import SpiffeId
 from tandem.compile import names
 from tandem.compile.envoy import tls
 from tandem.compile.envoy.proto import Json, socket_address
@@ -12,26 +18,49 @@ from tandem.ir.mesh import Subset
 from tandem.state.xds import Resource
 
 
-def _lb_endpoint(endpoint: Endpoint, port: int) -> Json:
-    body: dict[str, object] = {"endpoint": {"address": socket_address(endpoint.address, port)}}
-    if endpoint.identity is not None:
+def _lb_endpoint(hosts: list[Endpoint], port: int) -> Json:
+    first, *more = (socket_address(endpoint.address, port) for endpoint in hosts)
+    inner: dict[str, object] = {"address": first}
+    if more:
+        inner["additional_addresses"] = [{"address": other} for other in more]
+    body: dict[str, object] = {"endpoint": inner}
+    if hosts[0].identity is not None:
         body["metadata"] = {"filter_metadata": {"envoy.transport_socket_match": {tls.MATCH_KEY: tls.MATCH_MTLS}}}
     return body
 
 
 @lru_cache(maxsize=4096)
-def compile_endpoints(endpoints: Endpoints, port: ServicePort, subset: Subset | None = None) -> Resource:
-    """The assignment of a port; a subset keeps the endpoints that carry all of its labels."""
+def compile_endpoints(
+    endpoints: Endpoints, port: ServicePort, subset: Subset | None = None, *, first: int = IPV4
+) -> Resource:
+    """The assignment of a port; a subset keeps the endpoints that carry all of its labels. `first`: its family."""
     name = names.service_cluster(endpoints.namespace, endpoints.service, port.port, subset.name if subset else "")
     wanted = set(subset.labels) if subset else set()
     members = [
-        _lb_endpoint(endpoint, number)
-        for endpoint in endpoints.endpoints
-        if wanted <= set(endpoint.labels)
-        for port_name, number in endpoint.ports
-        if port_name == port.name
+        _lb_endpoint(sorted(host.values(), key=lambda endpoint: family(endpoint.address) != first), number)
+        for (_, _, number), hosts in _pods(endpoints, port, wanted).items()
+        for host in hosts
     ]
     body: dict[str, object] = {"cluster_name": name}
     if members:
         body["endpoints"] = [{"lb_endpoints": members}]
     return Resource(name=name, body=body)
+
+
+def _pods(
+    endpoints: Endpoints, port: ServicePort, labels: set[tuple[str, str]]
+) -> dict[tuple[str, SpiffeId | None, int], list[dict[int, Endpoint]]]:
+    """Pod, identity and port -> its hosts, each with one address of a family at most."""
+    found: dict[tuple[str, SpiffeId | None, int], list[dict[int, Endpoint]]] = {}
+    for endpoint in endpoints.endpoints:
+        for name, number in endpoint.ports:
+            if name != port.name or not labels <= set(endpoint.labels):
+                continue
+            hosts = found.setdefault((endpoint.pod or endpoint.address, endpoint.identity, number), [])
+            version = family(endpoint.address)
+            free = next((host for host in hosts if version not in host), None)
+            if free is None:
+                hosts.append({version: endpoint})
+            else:
+                free[version] = endpoint
+    return found

@@ -12,12 +12,13 @@ from typing import Any, Final, assert_never
 
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
-from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, socket_address
+from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.state.ownership import INBOUND_MARK
 from tandem.state.xds import Resource
 
+_HOSTS: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - in the pod
 INSPECT_MIXED: Final = "1s"
 """How long a silent client is waited for where plain clients are welcome: so long does a server's greeting wait."""
 
@@ -36,7 +37,7 @@ def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
     body: dict[str, Any] = {
         "name": name,
         "stat_prefix": hcm.IN,
-        "address": socket_address("0.0.0.0", names.INBOUND_PORT, attached.netns),  # noqa: S104 - in the pod
+        **listening_at((_HOSTS[v] for v in versions_of(attached.addresses)), names.INBOUND_PORT, attached.netns),
         "transparent": True,
         "traffic_direction": "INBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,

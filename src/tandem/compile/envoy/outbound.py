@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.cluster import NETNS_KEY
-from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, socket_address
+from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.fabric import Endpoints
 from tandem.ir.node import AttachedPod
 from tandem.state.xds import Resource
 
+_HOSTS: Final = {4: "127.0.0.1", 6: "::1"}
 Front = tuple[tuple[str, ...], int]
 """Addresses and a port that clients dial."""
 
@@ -57,7 +58,7 @@ def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -
 
 @lru_cache(maxsize=1024)
 def compile_outbound(attached: AttachedPod, ports: tuple[tuple[PortScope, Front], ...]) -> Resource:
-    """The listener at 127.0.0.1 in the pod's namespace, to which the pod's capture rules redirect."""
+    """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
     uid = attached.pod.uid
     identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
     passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid))
@@ -65,7 +66,7 @@ def compile_outbound(attached: AttachedPod, ports: tuple[tuple[PortScope, Front]
     body: dict[str, Any] = {
         "name": name,
         "stat_prefix": hcm.OUT,
-        "address": socket_address("127.0.0.1", names.OUTBOUND_PORT, attached.netns),
+        **listening_at((_HOSTS[v] for v in versions_of(attached.addresses)), names.OUTBOUND_PORT, attached.netns),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "listener_filters": [extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst")],

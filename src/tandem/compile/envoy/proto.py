@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from tandem.base.addresses import IPV4, family
 from tandem.state.xds import ENVOY
 
 Json = Mapping[str, Any]
@@ -49,3 +50,14 @@ def socket_address(address: str, port: int, netns: str = "") -> Json:
     if netns:
         inner["network_namespace_filepath"] = netns
     return {"socket_address": inner}
+
+
+def listening_at(hosts: Iterable[str], port: int, netns: str) -> Json:
+    """The fields of a Listener that say where its sockets are: the first address, and the others."""
+    first, *more = (socket_address(host, port, netns) for host in hosts)
+    return {"address": first, **({"additional_addresses": [{"address": other} for other in more]} if more else {})}
+
+
+def versions_of(addresses: Iterable[str]) -> tuple[int, ...]:
+    """The families of a pod, 4 before 6; 4 for one whose addresses are not known."""
+    return tuple(sorted(set(map(family, addresses)))) or (IPV4,)

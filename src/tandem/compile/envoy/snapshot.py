@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints
@@ -80,10 +81,11 @@ def reachable(view: NodeView, service: Service, members: Endpoints) -> Endpoints
 
 
 def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoints) -> Iterable[Resource]:
+    first = family(service.cluster_ips[0]) if service.cluster_ips else IPV4
     for port in service.ports:
         if port.protocol == "TCP":
             for subset in (None, *(policy.subsets if policy else ())):
-                yield compile_endpoints(members, port, subset)
+                yield compile_endpoints(members, port, subset, first=first)
 
 
 def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource], list[Resource]]:

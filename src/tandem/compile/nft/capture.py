@@ -7,10 +7,13 @@ that are turned back to Envoy by a routing rule on the same mark (installed at A
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Iterator
 from typing import Final
 
+from tandem.base.addresses import family
 from tandem.compile import names
+from tandem.compile.links import node_address
+from tandem.compile.nft.families import FAMILIES, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.ownership import ENVOY_MARK, INBOUND_MARK, TPROXY_MARK
@@ -22,37 +25,49 @@ _LOOPBACK: Final = "lo"
 _TCP: Final = nft.Is(nft.Field.L4PROTO, "tcp")
 _FROM_LO: Final = nft.Is(nft.Field.IIFNAME, _LOOPBACK)
 _OPENING: Final = nft.Is(nft.Field.CT_DIRECTION, "original")
-_TO_ENVOY: Final = (
-    nft.TProxy("ip", names.INBOUND_PORT, "127.0.0.1"),
-    nft.SetMark(nft.Field.MARK, TPROXY_MARK),
-    nft.Accept(),
-)
+_LOCALHOST: Final = {4: "127.0.0.1", 6: "::1"}
 
 
 def compile_capture(view: NodeView, pod: AttachedPod) -> nft.Ruleset:
     """The pod's table; empty for a pod outside the mesh."""
     if not pod.pod.meshed:
         return nft.ruleset()
-    gateways = tuple(str(ipaddress.ip_network(cidr)[1]) for cidr in view.node.pod_cidrs if ":" not in cidr)
-    own = tuple(address for address in pod.addresses if ":" not in address)
-    bypass = tuple(sorted({*gateways, *(a for a in view.config.dns_addresses if ":" not in a)}))
-    return nft.ruleset(chains=(_inbound(gateways, own), _answers(), _outbound(bypass)))
+    versions = {family(address) for address in pod.addresses}
+    families = tuple(f for f in FAMILIES if f.version in versions)
+    gateways = [node_address(cidr) for cidr in view.node.pod_cidrs]
+    bypass = (*gateways, *view.config.dns_addresses)
+    return nft.ruleset(chains=(_inbound(families, pod, gateways), _answers(), _outbound(families, bypass)))
 
 
-def _inbound(gateways: tuple[str, ...], own: tuple[str, ...]) -> nft.Chain:
+def _to_envoy(f: Family) -> tuple[nft.Statement, ...]:
+    return (
+        nft.TProxy(f.word, names.INBOUND_PORT, _LOCALHOST[f.version]),
+        nft.SetMark(nft.Field.MARK, TPROXY_MARK),
+        nft.Accept(),
+    )
+
+
+def _of(f: Family) -> nft.Match:
+    return nft.Is(nft.Field.NFPROTO, f.nfproto)
+
+
+def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]) -> nft.Chain:
     """What arrives. The node itself is exempt: the kubelet's probes reach the application directly."""
     rules = [
         # A pod that dials its own service meets itself: Envoy's connection must reach Envoy, not the application.
-        nft.Rule(
-            match=(
-                _FROM_LO,
-                nft.Is(nft.Field.MARK, ENVOY_MARK),
-                nft.OneOf(nft.Field.DADDR4, own),
-                _TCP,
-                _OPENING,
-            ),
-            then=_TO_ENVOY,
-            comment="own service",
+        *(
+            nft.Rule(
+                match=(
+                    _FROM_LO,
+                    nft.Is(nft.Field.MARK, ENVOY_MARK),
+                    nft.OneOf(f.daddr, tuple(of_family(pod.addresses, f))),
+                    _TCP,
+                    _OPENING,
+                ),
+                then=_to_envoy(f),
+                comment="own service",
+            )
+            for f in families
         ),
         nft.Rule(match=(_FROM_LO,), then=(nft.Accept(),)),
         nft.Rule(
@@ -62,26 +77,24 @@ def _inbound(gateways: tuple[str, ...], own: tuple[str, ...]) -> nft.Chain:
         ),
         nft.Rule(match=(nft.Is(nft.Field.CT_DIRECTION, "reply"),), then=(nft.Accept(),)),
         nft.Rule(match=(nft.Is(nft.Field.L4PROTO, "tcp", negate=True),), then=(nft.Accept(),)),
-        # The mesh listens on IPv4 only: TCP over IPv6 would go round it, STRICT or not.
-        nft.Rule(
-            match=(nft.Is(nft.Field.NFPROTO, "ipv6"),),
-            then=(nft.Drop(),),
-            comment="not captured",
-        ),
+        # Envoy listens to the families that the pod has: TCP of another one would go round it, STRICT or not.
+        *(nft.Rule(match=(_of(f),), then=(nft.Drop(),), comment="not captured") for f in FAMILIES if f not in families),
+        *_from_node(families, gateways),
         nft.Rule(
             match=(nft.Is(nft.Field.SOCKET_TRANSPARENT, 1),),
             then=(nft.SetMark(nft.Field.MARK, TPROXY_MARK), nft.Accept()),
         ),
-        nft.Rule(match=(_TCP,), then=_TO_ENVOY),
+        *(nft.Rule(match=(_of(f), _TCP), then=_to_envoy(f)) for f in families),
     ]
-    if gateways:
-        node = nft.Rule(match=(nft.OneOf(nft.Field.SADDR4, gateways),), then=(nft.Accept(),), comment="the node")
-        rules.insert(-2, node)
-    if not own:
-        del rules[0]
     return nft.Chain(
         name="mesh-in", rules=tuple(rules), base=nft.Hook(type="filter", hook="prerouting", priority=MANGLE)
     )
+
+
+def _from_node(families: tuple[Family, ...], gateways: list[str]) -> Iterator[nft.Rule]:
+    for f in families:
+        if own := tuple(of_family(gateways, f)):
+            yield nft.Rule(match=(nft.OneOf(f.saddr, own),), then=(nft.Accept(),), comment="the node")
 
 
 def _answers() -> nft.Chain:
@@ -107,13 +120,13 @@ def _answers() -> nft.Chain:
     return nft.Chain(name="mesh-answer", rules=rules, base=nft.Hook(type="route", hook="output", priority=MANGLE))
 
 
-def _outbound(bypass: tuple[str, ...]) -> nft.Chain:
+def _outbound(families: tuple[Family, ...], bypass: tuple[str, ...]) -> nft.Chain:
     """What the pod opens, except to itself, to the node and to DNS."""
+    past = [(f, tuple(of_family(dict.fromkeys(bypass), f))) for f in families]
     rules = [
         nft.Rule(match=(nft.OneOf(nft.Field.MARK, (ENVOY_MARK, INBOUND_MARK)),), then=(nft.Accept(),)),
         nft.Rule(match=(nft.Is(nft.Field.OIFNAME, _LOOPBACK),), then=(nft.Accept(),)),
-        nft.Rule(match=(nft.Is(nft.Field.NFPROTO, "ipv4"), _TCP), then=(nft.Redirect(names.OUTBOUND_PORT),)),
+        *(nft.Rule(match=(nft.OneOf(f.daddr, own),), then=(nft.Accept(),)) for f, own in past if own),
+        *(nft.Rule(match=(_of(f), _TCP), then=(nft.Redirect(names.OUTBOUND_PORT),)) for f in families),
     ]
-    if bypass:
-        rules.insert(2, nft.Rule(match=(nft.OneOf(nft.Field.DADDR4, bypass),), then=(nft.Accept(),)))
     return nft.Chain(name="mesh-out", rules=tuple(rules), base=nft.Hook(type="nat", hook="output", priority=DSTNAT))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from meshbuild import attached, endpoint, endpoints
 from tandem.compile.envoy.endpoint import compile_endpoints
-from tandem.ir.fabric import AppProtocol, ServicePort
+from tandem.ir.fabric import AppProtocol, Endpoint, ServicePort
 from tandem.ir.mesh import Subset
 
 PORT = ServicePort(name="http", port=80, protocol="TCP", app=AppProtocol.HTTP)
@@ -36,6 +38,28 @@ def test_a_subset_keeps_endpoints_with_all_of_its_labels() -> None:
     made = compile_endpoints(members, PORT, subset)
     assert made.name == "svc/shop/web/80/v1"
     assert [m["endpoint"]["address"]["socket_address"]["address"] for m in _members(made)] == ["10.244.0.3"]
+
+
+def _addresses(resource: Any) -> list[list[str]]:
+    return [
+        [
+            a["socket_address"]["address"]
+            for a in (m["endpoint"]["address"], *(x["address"] for x in m["endpoint"].get("additional_addresses", ())))
+        ]
+        for m in _members(resource)
+    ]
+
+
+def test_a_pod_of_both_families_is_one_host_and_the_services_first_family_is_tried_first() -> None:
+    four, six = endpoint(V1, http=8080), msgspec.structs.replace(endpoint(V1, http=8080), address="fd00::3")
+    members = endpoints("web", four, endpoint(OUT, http=8080), six)
+    assert _addresses(compile_endpoints(members, PORT)) == [["10.244.0.3", "fd00::3"], ["10.244.0.4"]]
+    assert _addresses(compile_endpoints(members, PORT, first=6)) == [["fd00::3", "10.244.0.3"], ["10.244.0.4"]]
+
+
+def test_addresses_without_a_pod_are_hosts_of_their_own() -> None:
+    bare = [Endpoint(address=a, ports=(("http", 80),)) for a in ("192.0.2.1", "192.0.2.2", "fd00::9")]
+    assert _addresses(compile_endpoints(endpoints("web", *bare), PORT)) == [["192.0.2.1"], ["192.0.2.2"], ["fd00::9"]]
 
 
 def test_without_endpoints_the_assignment_is_empty_but_there() -> None:

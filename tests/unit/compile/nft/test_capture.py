@@ -27,12 +27,14 @@ def test_envoys_own_connections_come_before_the_redirect() -> None:
 
 
 def test_the_node_and_dns_are_not_captured() -> None:
-    assert "ip daddr { 10.244.0.1, 10.96.0.10 } accept" in rules("mesh-out")
+    assert "ip daddr { 10.96.0.10, 10.244.0.1 } accept" in rules("mesh-out")
     assert 'ip saddr { 10.244.0.1 } accept comment "the node"' in rules("mesh-in")
 
 
 def test_what_arrives_last_is_handed_to_envoy() -> None:
-    assert rules("mesh-in")[-1] == "meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept"
+    assert rules("mesh-in")[-1] == (
+        "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept"
+    )
 
 
 def test_answers_to_the_pods_own_connections_are_let_through_before() -> None:
@@ -40,8 +42,43 @@ def test_answers_to_the_pods_own_connections_are_let_through_before() -> None:
     assert inbound.index("ct direction reply accept") < len(inbound) - 1
 
 
-def test_tcp_over_ipv6_does_not_go_round_the_mesh() -> None:
+def test_tcp_of_a_family_that_the_pod_does_not_have_does_not_go_round_the_mesh() -> None:
     assert 'meta nfproto ipv6 drop comment "not captured"' in rules("mesh-in")
+    assert 'meta nfproto ipv4 drop comment "not captured"' in rules_of("fd00:10:244::2")["mesh-in"]
+    assert not any("not captured" in rule for rule in rules_of("10.244.0.2", "fd00:10:244::2")["mesh-in"])
+
+
+def rules_of(*addresses: str) -> dict[str, list[str]]:
+    """Of a node of both families."""
+    node = msgspec.structs.replace(NODE, pod_cidrs=("10.244.0.0/24", "fd00:10:244::/64"))
+    pod = msgspec.structs.replace(POD, addresses=addresses)
+    seen = view(pod, node=node)
+    config = msgspec.structs.replace(seen.config, dns_addresses=("10.96.0.10", "fd00:10:96::a"))
+    found = compile_capture(msgspec.structs.replace(seen, config=config), pod)
+    return {chain.name: [nft_text.rule(rule) for rule in chain.rules] for chain in found.chains}
+
+
+def test_both_families_of_a_pod_are_captured_each_with_its_own_exemptions() -> None:
+    found = rules_of("10.244.0.2", "fd00:10:244::2")
+    assert found["mesh-in"][-2:] == [
+        "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept",
+        "meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [::1]:15006 meta mark set 0x53b accept",
+    ]
+    assert 'ip6 saddr { fd00:10:244::1 } accept comment "the node"' in found["mesh-in"]
+    assert found["mesh-in"][1].startswith('meta iifname "lo" meta mark 1337 ip6 daddr { fd00:10:244::2 }')
+    assert found["mesh-out"][2:] == [
+        "ip daddr { 10.96.0.10, 10.244.0.1 } accept",
+        "ip6 daddr { fd00:10:96::a, fd00:10:244::1 } accept",
+        "meta nfproto ipv4 meta l4proto tcp redirect to :15001",
+        "meta nfproto ipv6 meta l4proto tcp redirect to :15001",
+    ]
+
+
+def test_a_pod_of_ipv6_alone_has_no_rule_of_ipv4_but_the_one_that_drops() -> None:
+    found = rules_of("fd00:10:244::2")
+    assert [rule for chain in found.values() for rule in chain if "ipv4" in rule or "ip saddr" in rule] == [
+        'meta nfproto ipv4 drop comment "not captured"'
+    ]
 
 
 def test_only_envoys_connection_to_the_pod_itself_is_taken_from_loopback() -> None:

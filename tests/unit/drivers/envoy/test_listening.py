@@ -12,10 +12,11 @@ from tandem.drivers.envoy.listening import listening
 
 @pytest.mark.root
 def test_a_listening_port_is_found_and_a_closed_one_is_not() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert port in listening("/proc/self/ns/net")
-    assert port not in listening("/proc/self/ns/net")
+    for version, family, host in ((4, socket.AF_INET, "127.0.0.1"), (6, socket.AF_INET6, "::1")):
+        with socket.create_server((host, 0), family=family) as server:
+            port = server.getsockname()[1]
+            assert (version, port) in listening("/proc/self/ns/net")
+        assert (version, port) not in listening("/proc/self/ns/net")
 
 
 @pytest.mark.root
