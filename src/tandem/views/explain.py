@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tandem.base.addresses import IPV4, IPV6, family
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.istio import DestinationRule
@@ -135,14 +136,14 @@ def _ways(world: World, question: Question, source: Party, target: Party, shares
         return (_way(world, question, source, target, share=_headless(world, target)),)
     found: dict[tuple[str, int], Way] = {}
     for share in shares:
-        for end in _endpoints(world, share):
+        for end in _endpoints(world, share, _version(world, share, target)):
             found.setdefault((end.address, end.port), _way(world, question, source, end, share=share))
     return tuple(found.values())
 
 
 def _way(world: World, question: Question, source: Party, end: Party, *, share: Share | None) -> Way:
     packet = policy.Packet(
-        source=source.address,
+        source=source.facing(end).address,
         destination=end.address,
         source_pod=source.pod.key if source.pod is not None else None,
         destination_pod=end.pod.key if end.pod is not None else None,
@@ -197,7 +198,8 @@ def _headless(world: World, end: Party) -> Share | None:
             continue
         for port in service.spec.ports:
             share = Share(namespace=service.metadata.namespace, service=service.metadata.name, port=port.port)
-            if any((e.address, e.port) == (end.address, end.port) for e in _endpoints(world, share)):
+            ends = _endpoints(world, share, family(end.address))
+            if any((e.address, e.port) == (end.address, end.port) for e in ends):
                 return share
     return None
 
@@ -208,8 +210,21 @@ def _destination_rule(world: World, share: Share) -> DestinationRule | None:
     return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
 
 
-def _endpoints(world: World, share: Share) -> list[Party]:
-    """The ready pods behind a share, with the port that is dialled there."""
+def _version(world: World, share: Share, target: Party) -> int:
+    """The family in which its endpoints are reached: that of the address that was dialled, if it is the share's."""
+    if target.service is not None and target.service.key == (share.namespace, share.service):
+        return family(target.address) if target.address not in {"", "None"} else _first(target.service)
+    service = world.get(core.Service, share.namespace, share.service)
+    return _first(service) if service is not None else 0
+
+
+def _first(service: core.Service) -> int:
+    """The family that a Service prefers."""
+    return IPV6 if service.spec.ip_families[:1] == ("IPv6",) else IPV4
+
+
+def _endpoints(world: World, share: Share, version: int) -> list[Party]:
+    """The ready pods behind a share, with the address and port that are dialled there."""
     service = world.get(core.Service, share.namespace, share.service)
     if service is None:
         return []
@@ -225,7 +240,7 @@ def _endpoints(world: World, share: Share) -> list[Party]:
         if chosen and there and labels.items() <= meta.labels.items():
             number = _number(pod, port)
             if number:
-                found.append(Party.of_pod(pod, port=number))
+                found.append(Party.of_pod(pod, port=number, version=version))
     return found
 
 

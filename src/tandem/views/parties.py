@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tandem.base.addresses import family
 from tandem.cluster.writes import controller_of
 from tandem.model import core
 from tandem.model.selectors import matches_map
@@ -30,12 +31,15 @@ class Party:
     service: core.Service | None = None
 
     @classmethod
-    def of_pod(cls, pod: core.Pod, *, port: int = 0) -> Party:
-        """A pod as an end."""
+    def of_pod(cls, pod: core.Pod, *, port: int = 0, version: int = 0) -> Party:
+        """A pod as an end, at its address of that family (0: at its first) where it has one."""
         where = f"{pod.metadata.namespace}/{pod.metadata.name}"
-        return cls(
-            label=f"{where}:{port}" if port else where, address=next(iter(pod.addresses), ""), port=port, pod=pod
-        )
+        address = next((a for a in pod.addresses if family(a) == version), next(iter(pod.addresses), ""))
+        return cls(label=f"{where}:{port}" if port else where, address=address, port=port, pod=pod)
+
+    def facing(self, other: Party) -> Party:
+        """The same end as it meets another: a pod has an address of each family."""
+        return Party.of_pod(self.pod, port=self.port, version=family(other.address)) if self.pod else self
 
 
 def source_of(world: World, text: str, namespace: str) -> Party:
@@ -61,7 +65,8 @@ def destination_of(world: World, text: str, namespace: str) -> Party:
     if port == 0:
         if len(ports) != 1:
             known = ", ".join(map(str, ports)) or "none is declared"
-            raise ExplainError(f"{text}: which port? Write {name}:PORT ({known})")
+            where = f"[{name}]" if ":" in name else name
+            raise ExplainError(f"{text}: which port? Write {where}:PORT ({known})")
         port = ports[0]
     if party.service is not None and port not in ports:
         raise ExplainError(f"{text}: the Service has no port {port}; it has {', '.join(map(str, ports)) or 'none'}")
@@ -97,7 +102,7 @@ def _address(world: World, address: str) -> Party:
     """A pod's or a Service's address is that pod or Service; any other one is outside."""
     for pod in world.sorted(core.Pod):
         if address in pod.addresses and not pod.finished:
-            return Party.of_pod(pod)
+            return Party.of_pod(pod, version=family(address))
     for service in world.sorted(core.Service):
         if address in (service.spec.cluster_ip, *service.spec.cluster_ips):
             return Party(
@@ -145,12 +150,13 @@ def _ports(party: Party) -> list[int]:
 
 
 def _split_port(text: str) -> tuple[str, int]:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        ipaddress.ip_address(text)
+        ipaddress.ip_address(bare)
     except ValueError:
         pass
     else:
-        return text, 0
+        return bare, 0
     name, colon, port = text.rpartition(":")
     if not colon:
         return text, 0

@@ -203,3 +203,44 @@ def test_headers_decide_about_routes() -> None:
         ],
     )
     assert [w.address for w in ask(SUBSETS, by_user, headers=(("x-user", "ann"),)).ways] == ["10.244.0.5"]
+
+
+def both(made: core.Pod, six: str) -> core.Pod:
+    ips = (core.PodIp(ip=made.addresses[0]), core.PodIp(ip=six))
+    return msgspec.structs.replace(made, status=msgspec.structs.replace(made.status, pod_ips=ips))
+
+
+SIX = tuple(both(made, f"fd00:10:244::{made.addresses[0][-1]}") for made in (CLIENT, OUTSIDER, V1, V2))
+WEB6 = msgspec.structs.replace(
+    WEB,
+    spec=msgspec.structs.replace(
+        WEB.spec, cluster_ip="fd00:10:96::20", cluster_ips=("fd00:10:96::20",), ip_families=("IPv6",)
+    ),
+)
+ONLY_SIX = policy(
+    "six",
+    ns="shop",
+    podSelector={"matchLabels": {"app": "web"}},
+    ingress=[{"from": [{"ipBlock": {"cidr": "fd00:10:244::3/128"}}]}],
+)
+
+
+def test_a_service_of_ipv6_is_reached_at_the_addresses_of_ipv6_from_one_of_ipv6() -> None:
+    found = ask(*SIX, WEB6, ONLY_SIX, source="shop/outsider")
+    assert [(w.address, w.allowed) for w in found.ways] == [("fd00:10:244::5", True), ("fd00:10:244::6", True)]
+    assert not ask(*SIX, WEB6, ONLY_SIX).allowed
+    assert not ask(*SIX, WEB, ONLY_SIX, source="shop/outsider").allowed
+
+
+@pytest.mark.parametrize("to", ["fd00:10:96::20", "[fd00:10:96::20]", "[fd00:10:96::20]:80"])
+def test_an_address_of_ipv6_is_written_with_and_without_brackets(to: str) -> None:
+    assert [w.address for w in ask(*SIX, WEB6, to=to).ways] == ["fd00:10:244::5", "fd00:10:244::6"]
+
+
+def test_a_pod_that_is_dialled_at_its_address_of_ipv6_is_met_there() -> None:
+    assert [w.address for w in ask(*SIX, to="[fd00:10:244::5]:8080").ways] == ["fd00:10:244::5"]
+
+
+def test_the_port_of_an_address_of_ipv6_is_asked_for_in_brackets() -> None:
+    with pytest.raises(ExplainError, match=r"Write \[2001:db8::1\]:PORT"):
+        ask(to="2001:db8::1")
