@@ -12,7 +12,7 @@ from typing import Final
 
 from tandem.base.addresses import family
 from tandem.compile import names
-from tandem.compile.links import node_address
+from tandem.compile.addresses import node_address
 from tandem.compile.nft.families import FAMILIES, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
