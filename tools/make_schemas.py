@@ -19,6 +19,7 @@ ROOTS: Final = {
     "core_v1": ("Namespace", "Node", "ServiceAccount", "ConfigMap", "Secret", "Service", "Pod"),
     "apps_v1": ("Deployment",),
     "discovery_v1": ("EndpointSlice",),
+    "coordination_v1": ("Lease",),
     "networking_v1": ("NetworkPolicy",),
 }
 SCALARS: Final = {

@@ -162,6 +162,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Endpoints", 0, _endpoints),
         (AGE, 0, None),
     ),
+    "Lease": (("Holder", 0, _at("spec.holderIdentity")), (AGE, 0, None)),
     "NetworkPolicy": (
         ("Pod-Selector", 0, _pairs("spec.podSelector.matchLabels")),
         ("Types", 0, _joined("spec.policyTypes")),

@@ -15,7 +15,7 @@ from tandem.apiserver.store import Store
 from tandem.base.clock import Clock, rfc3339
 from tandem.model.kinds import BY_KIND
 
-KEPT_NAMESPACES: Final = frozenset({"default", "kube-system"})
+KEPT_NAMESPACES: Final = frozenset({"default", "kube-system", "kube-node-lease"})
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -28,7 +28,7 @@ from tandem.ingest.defaults import default
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.schema import validate
 
-BUILT_IN_NAMESPACES: Final = ("default", "kube-system", "istio-system", "tandem-system")
+BUILT_IN_NAMESPACES: Final = ("default", "kube-system", "kube-node-lease", "istio-system", "tandem-system")
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"

@@ -35,6 +35,7 @@ from tandem.runtime.api import routes
 from tandem.runtime.authority import authority_of
 from tandem.runtime.cluster import ClusterLoop
 from tandem.runtime.control import Control
+from tandem.runtime.lifecycle import LifecycleLoop
 from tandem.translate.world import Options
 from tandem.workloads.logs import has_log, read_logs
 
@@ -99,6 +100,7 @@ class Server:
             tasks.create_task(self._control.run())
             loop = ClusterLoop(client, self._control.informer.world, pods=self._pods, balancers=self._balancers)
             tasks.create_task(loop.run())
+            tasks.create_task(LifecycleLoop(client, self._control.informer.world, self._clock).run())
 
     def _advise(self, raw: RawObject) -> list[str]:
         """Fields that have no effect under the process runtime, and what translation says of the object."""

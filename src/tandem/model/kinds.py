@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.model import core, gateway, istio, network, policy
+from tandem.model import coordination, core, gateway, istio, network, policy
 from tandem.model.meta import Object
 
 
@@ -102,6 +102,14 @@ KINDS: Final[tuple[Kind, ...]] = (
         plural="endpointslices",
         singular="endpointslice",
         cls=core.EndpointSlice,
+    ),
+    Kind(
+        group="coordination.k8s.io",
+        versions=("v1",),
+        kind="Lease",
+        plural="leases",
+        singular="lease",
+        cls=coordination.Lease,
     ),
     Kind(
         group="networking.k8s.io",

@@ -28,7 +28,7 @@ from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ir import wire
 from tandem.model import core
-from tandem.model.kinds import BY_KIND
+from tandem.model.kinds import BY_KIND, KINDS
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.world import World
@@ -45,6 +45,8 @@ log = structlog.get_logger()
 DRAINED: Final = "tandem.io/drained"
 """Annotation on a terminating pod: every kernel and proxy has acknowledged that its endpoints are gone."""
 RETRY_SECONDS: Final = 0.5
+UNTRANSLATED: Final = frozenset({"Lease"})
+"""Kinds that mean nothing for traffic, and change all the time (`runtime/lifecycle.py` watches them)."""
 """Before status that the API refused is written again."""
 
 ADVISED: Final = frozenset(
@@ -65,7 +67,7 @@ class Control:
         self.clock = clock
         self.ledger = Ledger()
         self.reports = Reports()
-        self.informer = Informer(client, tuple(BY_KIND.values()))
+        self.informer = Informer(client, tuple(k for k in KINDS if k.kind not in UNTRANSLATED))
         self.translation: Cell[Translation | None] = Cell(None)
         self._translated = World()
         self._settled = asyncio.Event()

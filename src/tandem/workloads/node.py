@@ -23,6 +23,7 @@ from tandem.model.kinds import BY_KIND
 from tandem.model.world import World
 from tandem.workloads.context import Node, pause_after
 from tandem.workloads.dismantle import dismantle
+from tandem.workloads.heartbeat import beat
 from tandem.workloads.pod import PodWorker
 from tandem.workloads.record import SandboxRecord, load_all
 
@@ -48,6 +49,7 @@ async def run_node(node: Node) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informer.run())
         tasks.create_task(register(node))
+        tasks.create_task(beat(node))
         seen, world = await informer.world.after(0)
         workers = await _adopt(node, world, tasks)
         while True:

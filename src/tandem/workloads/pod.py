@@ -178,6 +178,7 @@ class PodWorker:
             if pod is None:
                 return 0.0
             self._pod = pod
+            self._reporter.changed()
             if pod.metadata.deletion_timestamp is not None:
                 given = pod.metadata.deletion_grace_period_seconds
                 return float(pod.spec.termination_grace_period_seconds if given is None else given)

@@ -1,7 +1,8 @@
 """Keeps a pod's status in the API what it is here.
 
 In: the newest Pod and a function that tells its state. Out: a patch of its status whenever that means something else
-than what was written last. What others wait for is written at once, the steps in between only if they last.
+than what was written last, or when somebody else wrote another readiness (a node that was lost and is back).
+What others wait for is written at once, the steps in between only if they last.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Reporter:
         self._pods = pods
         self._state = state
         self._changed = asyncio.Event()
+        self._version = 0
 
     def changed(self) -> None:
         """The state may be another one now."""
@@ -49,7 +51,7 @@ class Reporter:
             if not pod.finished:
                 status = pod_status(pod, self._state(), now=self._node.clock.now())
                 meaning = _meaning(status)
-                if meaning != written:
+                if meaning != written or self._is_overwritten(pod, meaning):
                     if _urgency(meaning) == _urgency(written) and await self._changes_soon():
                         continue
                     if not await self._patch(pod, status):
@@ -57,6 +59,11 @@ class Reporter:
                         continue
                     written = meaning
             await self._changed.wait()
+
+    def _is_overwritten(self, pod: core.Pod, meaning: dict[str, Any]) -> bool:
+        """Somebody else wrote Ready after we did."""
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in meaning["conditions"])
+        return int(pod.metadata.resource_version or 0) > self._version > 0 and pod.ready != ready
 
     async def _changes_soon(self) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -68,7 +75,8 @@ class Reporter:
         patch = {"status": status_patch(status)}
         try:
             async with self._node.writes:
-                await self._node.client.patch(_POD, meta.namespace, meta.name, patch, subresource="status")
+                answer = await self._node.client.patch(_POD, meta.namespace, meta.name, patch, subresource="status")
+            self._version = int(answer["metadata"]["resourceVersion"])
         except NotFound:
             return True
         except ApiError as err:

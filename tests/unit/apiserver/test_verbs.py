@@ -45,7 +45,7 @@ def refused(code: int) -> Any:
 
 def test_built_in_namespaces_have_a_default_account(verbs: Verbs) -> None:
     names = [r.name for r in verbs.store.select(BY_KIND["Namespace"])]
-    assert names == ["default", "istio-system", "kube-system", "tandem-system"]
+    assert names == ["default", "istio-system", "kube-node-lease", "kube-system", "tandem-system"]
     assert [r.name for r in verbs.store.select(BY_KIND["ServiceAccount"], "tandem-system")] == ["default"]
     before = verbs.store.version
     verbs.ensure_built_in()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from builders import pod
@@ -38,12 +39,13 @@ class Lab:
         node = SimpleNamespace(client=self, clock=FixedClock(), writes=asyncio.Semaphore(1))
         self.reporter = Reporter(cast("Node", node), self.pods, lambda: self.state)
 
-    async def patch(self, _: object, namespace: str, name: str, patch: dict[str, Any], *, subresource: str) -> None:
+    async def patch(self, _: object, namespace: str, name: str, patch: dict[str, Any], *, subresource: str) -> Any:
         assert (namespace, name, subresource) == ("default", "a", "status")
         if self.errors:
             raise self.errors.pop(0)
         self.patches.append(patch["status"])
         self.arrived.set()
+        return {"metadata": {"resourceVersion": str(len(self.patches))}}
 
     def show(self, state: PodState) -> None:
         self.state = state
@@ -135,3 +137,26 @@ def test_an_address_that_was_given_back_and_a_fault_that_is_over_are_removed() -
         assert (await lab.next())["reason"] is None
 
     told(story)
+
+
+def test_a_readiness_that_somebody_else_wrote_is_put_right() -> None:
+    """A node that was lost and is back: its pods were declared not ready meanwhile."""
+
+    async def story(lab: Lab) -> None:
+        lab.show(READY)
+        assert (await lab.next())["conditions"]
+        lost = pod("a", uid="u1", phase="Running", ip=())
+        lab.pods.put(
+            msgspec.structs.replace(lost, metadata=msgspec.structs.replace(lost.metadata, resource_version="9"))
+        )
+        lab.reporter.changed()
+        again = await lab.next()
+        assert {c["type"]: c["status"] for c in again["conditions"]}["Ready"] == "True"
+        own = msgspec.structs.replace(lost.metadata, resource_version="2")
+        lab.pods.put(
+            msgspec.structs.replace(lost, metadata=own)
+        )  # older than what was written last: no word of another
+        lab.reporter.changed()
+        await asyncio.sleep(0.02)
+
+    assert len(told(story).patches) == 2

@@ -26,6 +26,7 @@ ORDER: Final = (
     "Network",
     "Namespace",
     "Node",
+    "Lease",
     "NetworkPolicy",
     "ServiceAccount",
     "ConfigMap",

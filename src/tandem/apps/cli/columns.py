@@ -221,6 +221,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         ),
         (),
     ),
+    "Lease": ((Column("HOLDER", _spec("holderIdentity")),), ()),
     "Namespace": (
         (Column("STATUS", lambda r: "Terminating" if _meta(r, "deletionTimestamp") else "Active"),),
         (),
