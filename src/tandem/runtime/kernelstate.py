@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +19,10 @@ Picture = Mapping[str, tuple[str, ...]]
 
 SYSCTLS: Final = (
     "net/ipv4/ip_forward",
-    "net/ipv4/conf/all/rp_filter",
-    "net/ipv4/conf/all/forwarding",
-    "net/ipv6/conf/all/forwarding",
+    *(f"net/ipv{v}/conf/{scope}/*" for v in (4, 6) for scope in ("all", "default", "lo")),
 )
+PLACES: Final = ("/opt/cni", "/etc/cni")
+"""Where plugins are installed: the directories, and in them what has our name."""
 _COMMANDS: Final = {
     "links": ["ip", "-json", "link"],
     "addresses": ["ip", "-json", "address"],
@@ -30,21 +31,23 @@ _COMMANDS: Final = {
     "rules": ["ip", "-json", "rule"],
     "rules of IPv6": ["ip", "-6", "-json", "rule"],
     "neighbours": ["ip", "-json", "neighbour", "show", "nud", "permanent"],
+    "neighbours of IPv6": ["ip", "-6", "-json", "neighbour", "show", "nud", "permanent"],
+    "forwarding entries": ["bridge", "-json", "fdb", "show"],
+    "queues": ["tc", "-json", "qdisc", "show"],
 }
 
 
 def picture(run_dir: Path) -> Picture:
-    """Namespaces, links, addresses, routes, rules, neighbours, tables, sysctls, processes and files, as of now."""
+    """Everything of `_COMMANDS`, namespaces, tables, settings, mounts, processes and files, as of now."""
     state: dict[str, tuple[str, ...]] = {topic: _entries(topic, argv) for topic, argv in _COMMANDS.items()}
     netns = Path("/run/netns")
     state["namespaces"] = tuple(sorted(p.name for p in netns.iterdir())) if netns.is_dir() else ()
     state["tables"] = tuple(sorted(_output(["nft", "list", "tables"]).splitlines()))
-    state["sysctls"] = tuple(
-        f"{s}={(Path('/proc/sys') / s).read_text().strip()}" for s in SYSCTLS if (Path("/proc/sys") / s).exists()
-    )
+    state["sysctls"] = tuple(sorted(_settings()))
     state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
     state["processes"] = _processes(run_dir)
-    state["files"] = tuple(sorted(str(p) for p in run_dir.rglob("*"))) if run_dir.exists() else ()
+    installed = (p for place in PLACES for p in Path(place).rglob("*") if p.is_dir() or "tandem" in p.name)
+    state["files"] = tuple(sorted(map(str, (*run_dir.rglob("*"), *installed))))
     return state
 
 
@@ -58,6 +61,13 @@ def difference(before: Picture, after: Picture) -> list[str]:
     return lines
 
 
+def _settings() -> Iterator[str]:
+    root = Path("/proc/sys")
+    for path in (found for pattern in SYSCTLS for found in root.glob(pattern)):
+        with suppress(OSError):  # some can only be written
+            yield f"{path.relative_to(root)}={path.read_text().strip()}"
+
+
 def _entries(topic: str, argv: list[str]) -> tuple[str, ...]:
     decoded: list[dict[str, Any]] = json.loads(_output(argv) or "[]")
     if topic == "links":
@@ -66,7 +76,21 @@ def _entries(topic: str, argv: list[str]) -> tuple[str, ...]:
         return tuple(
             sorted(f"{e['ifname']} {a['local']}/{a['prefixlen']}" for e in decoded if e for a in e["addr_info"] if a)
         )
-    keep = ("dst", "gateway", "dev", "table", "priority", "src", "fwmark", "lladdr", "scope", "type")
+    keep = (
+        "dst",
+        "gateway",
+        "dev",
+        "table",
+        "priority",
+        "src",
+        "fwmark",
+        "lladdr",
+        "scope",
+        "type",
+        "mac",
+        "ifname",
+        "kind",
+    )
     return tuple(sorted(" ".join(f"{k} {e[k]}" for k in keep if k in e) for e in decoded if e))
 
 

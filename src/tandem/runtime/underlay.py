@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 
 from tandem.base.problems import DriverError
 from tandem.state.ownership import LINK_ALIAS, NETNS_PREFIX
+from tandem.workloads import netns
 
 NETWORK: Final = IPv4Network("198.18.116.0/24")
 """From the range for tests between networks (RFC 2544), so that no network in use is hidden."""
@@ -91,7 +93,7 @@ def build(nodes: tuple[NodeSeat, ...], run_dir: Path) -> None:
     for number, node in enumerate(nodes):
         link = f"{_LINK}{number}"
         namespace = Path(node.netns).name
-        _run(["ip", "netns", "add", namespace])
+        _make(Path(node.netns))
         _ip(
             f"link add {link} type veth peer name eth0 netns {namespace}",
             f"link set {link} alias {LINK_ALIAS}underlay master {BRIDGE} up",
@@ -128,7 +130,16 @@ def remove(run_dir: Path) -> list[str]:
         removed.append(f"table inet {_TABLE}")
     # A namespace takes its links with it, but some time after it was deleted: they are removed before.
     removed += [f"link {link}" for link in (BRIDGE, *_links()) if _quiet(["ip", "link", "delete", link])]
-    return removed + [f"namespace {p.name}" for p in _spaces() if _quiet(["ip", "netns", "delete", p.name])]
+    return removed + [f"namespace {p.name}" for p in _spaces() if netns.remove(p)]
+
+
+def _make(path: Path) -> None:
+    """Not by `ip netns add`, which mounts /run/netns over itself and leaves it so. The thread ends in the new one."""
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(netns.create, path).result()
+        except OSError as error:
+            raise DriverError(f"network namespace {path}: {error.strerror}") from error
 
 
 def _spaces() -> list[Path]:

@@ -34,6 +34,10 @@ def _changes(run_dir: str) -> list[str]:
         "ip address add 10.9.0.1/32 dev td1",
         "ip link set td1 up",
         "ip route add 10.9.1.0/24 dev td1",
+        "ip neigh add 10.9.0.9 lladdr 02:00:00:00:00:09 nud permanent dev td1",
+        "bridge fdb add 02:00:00:00:00:08 dev td1 self permanent",
+        "tc qdisc add dev td1 root tbf rate 1mbit burst 10k latency 10ms",
+        "sysctl -qw net.ipv4.conf.default.rp_filter=2",
         "ip rule add fwmark 7 lookup 116",
         "nft add table inet tandem",
         "sysctl -qw net.ipv4.ip_forward=1",
@@ -59,6 +63,9 @@ def test_every_kind_of_trace_that_we_could_leave_is_seen(tmp_path: Path) -> None
         "- sysctls",
         "+ files",
         "+ mounts",
+        "+ neighbours",
+        "+ forwarding entries",
+        "+ queues",
     } <= topics
     assert "+ tables: table inet tandem" in found
 
