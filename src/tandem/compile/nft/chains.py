@@ -32,12 +32,13 @@ def log_prefix(policy_set: PolicySet) -> str:
 def policy_chain(policy_set: PolicySet) -> nft.Chain:
     """The chain of a policy set: what no rule accepts is logged (rate-limited), counted and dropped."""
     rules: list[nft.Rule] = []
+    # What the source's side allows is judged by the destination's in the same base chain.
+    allow = nft.Return() if policy_set.side is Side.EGRESS else nft.Accept()
     for rule in policy_set.rules:
         comment = str(rule.origin)
         for peer in _peer_matches(rule, policy_set.side):
             rules += [
-                nft.Rule(match=(*peer, *ports), then=(nft.Accept(),), comment=comment)
-                for ports in port_matches(rule.ports)
+                nft.Rule(match=(*peer, *ports), then=(allow,), comment=comment) for ports in port_matches(rule.ports)
             ]
     rules += [
         nft.Rule(then=(LOG_LIMIT, nft.Log(log_prefix(policy_set)))),

@@ -18,7 +18,7 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.compile.nft.families import FAMILIES, V4, Family
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
-from tandem.compile.nft.sources import source_chains, source_sets
+from tandem.compile.nft.sources import source_rules, source_sets
 from tandem.ir.node import NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -67,13 +67,14 @@ def service_state(view: NodeView) -> nft.Ruleset:
         sets += source_sets(view, family, found)
         addresses = frozenset((a,) for a in owned(view, family))
         sets.append(nft.Set(name=f"vips{family.version}", type=(family.type,), elements=addresses))
-    chains = [*(_chain(way) for way in sorted(ways)), *source_chains()]
+    chains = [_chain(way) for way in sorted(ways)]
+    # Chains of type nat see the first packet of a connection only, and none that a chain before them has translated.
     for hook in ("prerouting", "output"):
         # After translation: what still has the address of a Service is a port that is not served.
-        refuse = nft.Hook(type="filter", hook=hook, priority=-90)
-        chains.append(nft.Chain(name=f"refuse-{hook}", rules=tuple(_refusals()), base=refuse))
+        refuse = nft.Hook(type="nat", hook=hook, priority=-90)
+        chains.append(nft.Chain(name=f"refuse-{hook}", rules=(*_to_pods(), *_refusals()), base=refuse))
         translate = nft.Hook(type="nat", hook=hook, priority=-100)
-        rules = tuple(_dispatch(outside=hook == "prerouting"))
+        rules = (*_to_pods(), *source_rules(), *_dispatch(outside=hook == "prerouting"))
         chains.append(nft.Chain(name=f"service-{hook}", rules=rules, base=translate))
     return nft.ruleset(chains=tuple(chains), sets=tuple(sets), maps=tuple(maps))
 
@@ -211,15 +212,20 @@ def _dispatch(*, outside: bool) -> Iterator[nft.Rule]:
             yield nft.Rule(match=where, then=(nft.Dispatch(fields, _name("service", lane, f)),))
 
 
+def _to_pods() -> Iterator[nft.Rule]:
+    """No Service has the address of a pod: the usual connection between pods passes with one look."""
+    for f in FAMILIES:
+        yield nft.Rule(match=(nft.InSet((f.daddr,), f"pods{f.version}"),), then=(nft.Accept(),), comment="to a pod")
+
+
 def _refusals() -> Iterator[nft.Rule]:
     """New connections only: established ones keep what they have."""
-    new = nft.Is(Field.CT_STATE, "new")
     for f in FAMILIES:
         refused = nft.InSet(_fields(f, Lane.ADDRESS), _name("refused", Lane.ADDRESS, f))
         node = nft.InSet(_fields(f, Lane.NODE), _name("refused", Lane.NODE, f))
         unknown = nft.InSet((f.daddr,), f"vips{f.version}")
         for match in ((refused,), (*_on_node(f), node), (unknown,)):
-            yield nft.Rule(match=(new, nft.Is(Field.L4PROTO, "tcp"), *match), then=(nft.Reject(tcp_reset=True),))
+            yield nft.Rule(match=(nft.Is(Field.L4PROTO, "tcp"), *match), then=(nft.Reject(tcp_reset=True),))
             # Of an address as a whole only what has ports: it may still be pinged.
             rest = (nft.OneOf(Field.L4PROTO, ("udp", "sctp")),) if unknown in match else ()
-            yield nft.Rule(match=(new, *rest, *match), then=(nft.Reject(),))
+            yield nft.Rule(match=(*rest, *match), then=(nft.Reject(),))

@@ -1,5 +1,7 @@
 """Who may dial the addresses of a load balancer: spec.loadBalancerSourceRanges, before translation. Pure.
 
+The rules come first in the chains that translate, which see the first packet of a connection and no other.
+
 `limited4` holds (address . protocol . port) of the fronts that are limited, `sources4` the same with the prefixes that
 may dial them. What is limited and comes from elsewhere is dropped, as kube-proxy does: pods and nodes are no exception.
 """
@@ -15,15 +17,10 @@ from tandem.ir.node import NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
 
-_PRIORITY = -110
-"""After connection tracking, before Services are translated (-100)."""
 
-
-def source_chains() -> Iterator[nft.Chain]:
-    """What drops them, for what arrives and for what the node itself sends."""
-    for hook in ("prerouting", "output"):
-        base = nft.Hook(type="filter", hook=hook, priority=_PRIORITY)
-        yield nft.Chain(name=f"sources-{hook}", rules=tuple(_rule(family) for family in FAMILIES), base=base)
+def source_rules() -> tuple[nft.Rule, ...]:
+    """What drops them."""
+    return tuple(_rule(family) for family in FAMILIES)
 
 
 def source_sets(view: NodeView, family: Family, fronts: Iterable[Front]) -> Iterator[nft.Set]:
@@ -40,7 +37,6 @@ def _rule(family: Family) -> nft.Rule:
     front = (family.daddr, Field.L4PROTO, Field.DPORT)
     return nft.Rule(
         match=(
-            nft.Is(Field.CT_STATE, "new"),
             nft.InSet(front, f"limited{family.version}"),
             nft.InSet((*front, family.saddr), f"sources{family.version}", negate=True),
         ),

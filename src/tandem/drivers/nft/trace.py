@@ -123,7 +123,9 @@ class _Walk:
         """Every base chain of the hook by priority; accept ends one chain, drop everything."""
         found = [(c.base.priority, c.base, c) for c in self._ruleset.chains if c.base and c.base.hook == name]
         for _, base, chain in sorted(found, key=lambda item: item[0]):
-            if base.type == "nat" and self.packet.ct_state != "new":
+            # Of a connection its first packet, and that until a chain has translated its destination.
+            translated = self.packet.dnat and name != "postrouting"
+            if base.type == "nat" and (self.packet.ct_state != "new" or translated):
                 continue
             try:
                 self._chain(chain)

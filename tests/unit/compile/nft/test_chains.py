@@ -17,7 +17,8 @@ ORIGIN = Origin(kind="NetworkPolicy", namespace="shop", name="p", path="spec.ing
 def _chain(*peers: Peer, side: Side = Side.INGRESS) -> list[tuple[nft.Match, ...]]:
     rules = (Rule(peers=peers, origin=ORIGIN),)
     chain = policy_chain(PolicySet(id=PolicySetId("x"), side=side, rules=rules, isolated_by=(ORIGIN,)))
-    return [r.match for r in chain.rules if r.then == (nft.Accept(),)]
+    allowed = (nft.Return() if side is Side.EGRESS else nft.Accept(),)
+    return [r.match for r in chain.rules if r.then == allowed]
 
 
 def test_every_rule_carries_its_origin() -> None:
