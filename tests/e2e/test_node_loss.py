@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from e2e.lab import Lab, lab, until
 from e2e.objects import idle, namespace, pod, service, web
 from e2e.probing import probe
+from tandem.base.digest import digest
 from tandem.runtime.kernelstate import Picture
 
 pytestmark = pytest.mark.root
 LOST = "node-3"
 CABLE = "tdul2"
+POOL = "198.18.116.192/28"
+"""On the underlay, of which this machine is a neighbour."""
 BEFORE: list[Picture] = []
 
 
@@ -23,12 +27,15 @@ def world() -> Iterator[Lab]:
     """`web` has an endpoint on each node; a caller on node-1, and one on the node that gets lost."""
     with lab() as made:
         BEFORE.append(made.picture())
-        made.tandem("up", "--nodes", "3", "--detach", status=0)
+        made.tandem("up", "--nodes", "3", "--lb-pool", POOL, "--detach", status=0)
+        balanced = service("app", "balanced")
+        balanced["spec"] |= {"type": "LoadBalancer", "loadBalancerIP": address_of(LOST), "selector": {"app": "web"}}
         made.apply(
             *namespace("app"),
             *namespace("mesh", mesh=True),
             *(pod("app", f"web-{n}", web(f"on-{n}"), labels={"app": "web"}, **on(n)) for n in (1, 2, 3)),
             service("app", "web"),
+            balanced,
             pod("app", "caller", idle(), **on(1)),
             pod("app", "cut-off", idle(), **on(3)),
             *(pod("mesh", f"web-{n}", web(f"on-{n}"), labels={"app": "web"}, **on(n)) for n in (2, 3)),
@@ -42,6 +49,25 @@ def world() -> Iterator[Lab]:
 
 def on(node: int) -> dict[str, Any]:
     return {"nodeSelector": {"kubernetes.io/hostname": f"node-{node}"}}
+
+
+def address_of(node: str) -> str:
+    """An address of the pool for which this node answers while all three are ready."""
+    names = [f"node-{n}" for n in (1, 2, 3)]
+    hosts = map(str, ipaddress.ip_network(POOL).hosts())
+    return next(a for a in hosts if min(names, key=lambda name: digest(f"{a}/{name}")) == node)
+
+
+def holders(world: Lab, address: str) -> list[str]:
+    """The nodes that answer for an address."""
+    names = [f"node-{n}" for n in (1, 2, 3)]
+    found = {n: world.run("ip", "-n", f"tandem-{n}", "-o", "address", "show").out for n in names}
+    return [name for name, text in found.items() if f"{address}/32" in text]
+
+
+def outside(world: Lab, address: str) -> int:
+    """The status of curl from this machine, a neighbour of the nodes."""
+    return world.run("curl", "-s", "-m", "1", "-o", "/dev/null", f"http://{address}/").status
 
 
 def node_status(world: Lab, name: str = LOST) -> str:
@@ -68,10 +94,16 @@ def until_endpoints(world: Lab, namespace_: str, *, without: int = 0) -> None:
 
 def test_a_node_whose_cable_is_cut_leaves_the_services_and_comes_back(world: Lab) -> None:
     local = world.get("app", "pod", "web-3")["status"]["podIP"]
+    announced = address_of(LOST)
+    until(lambda: holders(world, announced), lambda found: found == [LOST], world.logs)
+    until(lambda: outside(world, announced), lambda status: status == 0, world.logs)
     world.run("ip", "link", "set", CABLE, "down", status=0)
     until(lambda: node_status(world), lambda status: status == "Unknown", world.logs)
     until_endpoints(world, "app", without=3)
     until_endpoints(world, "mesh", without=3)
+    moved = until(lambda: holders(world, announced), lambda found: found not in ([], [LOST]), world.logs)
+    assert len(moved) == 1, "no two nodes answer"
+    until(lambda: outside(world, announced), lambda status: status == 0, world.logs)
     with (
         probe(world, "app", "caller", kind="request", target="web:80/") as kernel,
         probe(world, "mesh", "caller", kind="request", target="web:80/") as mesh,
@@ -86,6 +118,8 @@ def test_a_node_whose_cable_is_cut_leaves_the_services_and_comes_back(world: Lab
     assert messages == {f"node {LOST} is not heard of"}
     world.run("ip", "link", "set", CABLE, "up", status=0)
     until(lambda: node_status(world), lambda status: status == "True", world.logs)
+    until(lambda: holders(world, announced), lambda found: found == [LOST], world.logs)
+    until(lambda: outside(world, announced), lambda status: status == 0, world.logs)
     until_endpoints(world, "app")
     until_endpoints(world, "mesh")
     world.settled()

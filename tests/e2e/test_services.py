@@ -28,17 +28,21 @@ def world() -> Iterator[Lab]:
         ):
             made.run(*command.split(), status=0)
         made.tandem("up", "--lb-pool", "198.51.100.64/28", "--detach", status=0)
-        balanced = service("shop", "web")
-        balanced["spec"]["type"] = "LoadBalancer"
         made.apply(
             *namespace("shop"),
             account("shop", "caller"),
             pod("shop", "web", web("web")),
             pod("shop", "caller", idle(), serviceAccountName="caller"),
-            balanced,
+            balanced(),
         )
         until(lambda: ingress(made), bool)
         yield made
+
+
+def balanced(**spec: Any) -> dict[str, Any]:
+    made = service("shop", "web")
+    made["spec"] |= {"type": "LoadBalancer", **spec}
+    return made
 
 
 def found(world: Lab) -> Any:
@@ -48,6 +52,10 @@ def found(world: Lab) -> Any:
 def ingress(world: Lab) -> list[dict[str, str]]:
     addresses: list[dict[str, str]] = found(world)["status"].get("loadBalancer", {}).get("ingress", [])
     return addresses
+
+
+def conditions(world: Lab) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in found(world)["status"].get("conditions", [])}
 
 
 def urls(world: Lab) -> list[str]:
@@ -68,12 +76,71 @@ def test_a_neighbour_a_pod_and_the_node_itself_are_answered(world: Lab, way: int
     assert world.inside("shop", "caller", *get).out == "200"
 
 
+def test_the_conditions_say_that_the_address_is_in_force(world: Lab) -> None:
+    wanted = {"Accepted": ("True", "Accepted"), "Programmed": ("True", "Programmed")}
+    until(lambda: conditions(world), lambda now: now == wanted, world.logs)
+
+
+def test_a_full_pool_and_an_address_of_no_link_are_told(world: Lab) -> None:
+    """The second Service asks for what the first one has; then for an address far from every link."""
+    other = service("shop", "other")
+    other["spec"] |= {"type": "LoadBalancer", "loadBalancerIP": "198.51.100.65"}
+
+    def told(wanted: tuple[str, str, str]) -> None:
+        def condition() -> tuple[str, str, str]:
+            found = world.get("shop", "service", "other")["status"].get("conditions", [])
+            return next(
+                ((c["status"], c["reason"], c["message"]) for c in found if c["type"] == wanted[0]), ("", "", "")
+            )
+
+        until(condition, lambda c: c[0] == "False" and c[1] == wanted[1] and wanted[2] in c[2], world.logs)
+
+    world.apply(other)
+    told(("Accepted", "AddressInUse", "198.51.100.65 belongs to another Service"))
+    far = {"apiVersion": "tandem.io/v1", "kind": "LoadBalancerPool", "metadata": {"name": "far"}}
+    far["spec"] = {"addresses": ["203.0.113.0/28"], "automatic": False}
+    other["metadata"]["annotations"] = {"tandem.io/load-balancer-pool": "far"}
+    del other["spec"]["loadBalancerIP"]
+    world.apply(far, other)
+    told(("Programmed", "Pending", "203.0.113.1: it lies in no subnet of this node's links"))
+    world.delete("service", "other", "-n", "shop")
+    world.delete("loadbalancerpool", "far")
+
+
+def test_source_ranges_keep_a_neighbour_out_and_let_pods_in(world: Lab) -> None:
+    get = ("curl", "-s", "-m", "1", "-o", "/dev/null", urls(world)[0])
+
+    def statuses() -> tuple[int, int]:
+        return world.run("ip", "netns", "exec", "outside", *get).status, world.inside("shop", "caller", *get).status
+
+    world.apply(balanced(loadBalancerSourceRanges=["10.244.0.0/16"]))
+    until(statuses, lambda found: found == (28, 0), world.logs)
+    world.apply(balanced())
+    until(statuses, lambda found: found == (0, 0), world.logs)
+
+
+def test_the_health_port_tells_the_ready_endpoints_of_the_node(world: Lab) -> None:
+    world.apply(balanced(externalTrafficPolicy="Local"))
+    port = found(world)["spec"]["healthCheckNodePort"]
+    ask = ("ip", "netns", "exec", "outside", "curl", "-s", "-m", "2", f"http://{NODE}:{port}/healthz")
+    answer = until(lambda: world.run(*ask), lambda r: r.status == 0, world.logs).json()
+    assert answer == {
+        "service": {"namespace": "shop", "name": "web"},
+        "localEndpoints": 1,
+        "serviceProxyHealthy": True,
+    }
+    world.apply(balanced())
+    assert "healthCheckNodePort" not in found(world)["spec"]
+    until(lambda: world.run(*ask).status, lambda status: status == 7, world.logs)
+
+
 def test_a_port_that_the_service_does_not_have_is_refused(world: Lab) -> None:
     refused = world.run("ip", "netns", "exec", "outside", "curl", "-sS", "-m", "5", f"{urls(world)[0][:-1]}:81/")
     assert refused.status == 7
 
 
 def test_the_address_is_given_back_with_the_service(world: Lab) -> None:
-    assert "198.51.100.65" in world.run("ip", "-o", "address", "show", "dev", "lo").out
+    shown = ("ip", "-o", "address", "show", "dev", "out0")
+    assert "198.51.100.65/32" in world.run(*shown).out
     world.delete("service", "web", "-n", "shop")
-    until(lambda: world.run("ip", "-o", "address", "show", "dev", "lo").out, lambda text: "198.51.100.65" not in text)
+    until(lambda: world.run(*shown).out, lambda text: "198.51.100.65" not in text)

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
@@ -23,7 +22,6 @@ from tandem.apiserver.store import Store
 from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
-from tandem.cluster.loadbalancers import parse_pool
 from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
@@ -53,15 +51,12 @@ class Place:
 class Server:
     """API server first, then control as its first client."""
 
-    def __init__(
-        self, place: Place, *, pods: PodNetwork, services: ServiceNetwork, balancers: IPv4Network | None
-    ) -> None:
+    def __init__(self, place: Place, *, pods: PodNetwork, services: ServiceNetwork) -> None:
         self._dir = place.run_dir
         self._port = place.port
         self._node_address = place.node_address
         self._pods = pods
         self._services = services
-        self._balancers = balancers
         self._clock = SystemClock()
         self._control: Control | None = None
 
@@ -98,7 +93,7 @@ class Server:
         self._control = Control(client, server, authority, options=options, clock=self._clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
-            loop = ClusterLoop(client, self._control.informer.world, pods=self._pods, balancers=self._balancers)
+            loop = ClusterLoop(client, self._control.informer.world, pods=self._pods)
             tasks.create_task(loop.run())
             tasks.create_task(LifecycleLoop(client, self._control.informer.world, self._clock).run())
 
@@ -129,12 +124,11 @@ def main() -> None:
     parser.add_argument("--pod-cidr", default=POD_NETWORK, help="the addresses of all pods")
     parser.add_argument("--node-prefix", default="", help="length of a node's share of them")
     parser.add_argument("--service-cidr", default=SERVICE_NETWORK, help="the addresses of all Services")
-    parser.add_argument("--lb-pool", type=parse_pool, default=None, help="addresses for Services of type LoadBalancer")
     arguments = parser.parse_args()
     pods = PodNetwork.parse(arguments.pod_cidr, arguments.node_prefix)
     services = ServiceNetwork.parse(arguments.service_cidr)
     place = Place(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address)
-    until_told(Server(place, pods=pods, services=services, balancers=arguments.lb_pool).run)
+    until_told(Server(place, pods=pods, services=services).run)
 
 
 if __name__ == "__main__":

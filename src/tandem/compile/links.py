@@ -5,11 +5,9 @@ MAC addresses are digests, so each end knows the other's before either exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from tandem.base.addresses import FAMILIES, family
-from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.compile.addresses import mac_address, node_address
@@ -59,24 +57,10 @@ def compile_node_net(view: NodeView) -> NodeNet:
     routes = (*(Route(prefix=cidr) for cidr in view.node.pod_cidrs), *parts.routes)
     own = {node_address(cidr) for cidr in view.node.pod_cidrs}
     return NodeNet(
-        addresses=tuple(sorted({*_announced(view), *own, *view.config.dns_addresses})),
+        addresses=tuple(sorted({*own, *view.config.dns_addresses})),
         routes=tuple(sorted(routes)),
         devices=tuple(sorted(parts.devices)),
         on_devices=tuple(sorted(parts.on_devices)),
         neighbours=tuple(sorted(parts.neighbours)),
         forwards=tuple(sorted(parts.forwards)),
     )
-
-
-def _announced(view: NodeView) -> Iterator[str]:
-    """Addresses of Services of type LoadBalancer that this node answers for: one node each, by digest.
-
-    Where externalTrafficPolicy is Local it is a node that has an endpoint.
-    """
-    for name, service in view.services.items():
-        candidates = {node.name for node in (*view.nodes.values(), view.node)}
-        if service.external_local and name in view.endpoints:
-            candidates = {e.node for e in view.endpoints[name].endpoints if e.node in candidates} or candidates
-        for address in service.balancer_ips:
-            if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
-                yield address

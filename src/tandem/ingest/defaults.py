@@ -199,6 +199,11 @@ def _network(raw: Raw) -> None:
     _set(spec, fabric="routed")
 
 
+def _pool(raw: Raw) -> None:
+    if isinstance(raw.get("spec"), dict):
+        _set(raw["spec"], automatic=True)
+
+
 DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "Namespace": _namespace,
     "Secret": _secret,
@@ -209,4 +214,5 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "NetworkPolicy": _network_policy,
     "HTTPRoute": _http_route,
     "Network": _network,
+    "LoadBalancerPool": _pool,
 }

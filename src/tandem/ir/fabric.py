@@ -92,6 +92,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """sessionAffinity: ClientIP with this timeout; 0: none."""
     sources: tuple[str, ...] | None = None
     """Prefixes that may dial `balancer_ips` (loadBalancerSourceRanges); None: everyone."""
+    origin: Origin | None = None
+    """Of a Service with an address of the pool, so that it is told where nobody announces it."""
     health_port: int = 0
     """Port of every node that tells whether the node has ready endpoints (healthCheckNodePort); 0: none."""
 

@@ -356,6 +356,7 @@ class ServiceStatus(Model, frozen=True, kw_only=True):
     """core/v1 ServiceStatus."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    conditions: tuple[Condition, ...] = ()
 
 
 class Service(Object, frozen=True, kw_only=True):

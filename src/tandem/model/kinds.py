@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.model import coordination, core, gateway, istio, network, policy
+from tandem.model import coordination, core, gateway, istio, network, policy, pools
 from tandem.model.meta import Object
 
 
@@ -169,6 +169,16 @@ KINDS: Final[tuple[Kind, ...]] = (
         namespaced=False,
         status=True,
         cls=network.Network,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="LoadBalancerPool",
+        plural="loadbalancerpools",
+        singular="loadbalancerpool",
+        short=("lbpool",),
+        namespaced=False,
+        cls=pools.LoadBalancerPool,
     ),
 )
 

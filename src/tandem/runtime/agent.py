@@ -24,11 +24,13 @@ from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.compile import names
 from tandem.compile.addresses import node_address
+from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound
 from tandem.drivers.envoy.listening import listening
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
+from tandem.drivers.health import HealthServer
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.xds.client import XdsClient
@@ -53,6 +55,7 @@ from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, View
 from tandem.runtime.facts import Facts
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
+from tandem.runtime.outward import OutwardLoop
 from tandem.runtime.slice import Pending, Slice
 from tandem.state.links import HostSide
 from tandem.state.xds import ORDER, SECRET
@@ -86,6 +89,7 @@ class Agent:
         self._journal = SqliteJournal(directory.journal)
         self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel)
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
+        self._outward = OutwardLoop(KernelAnnouncer(), HealthServer(), self._kernel.outcome)
         self._secrets = SecretStore(
             self._sign,
             lambda secrets: self._xds.publish_type(ENVOY, SECRET, secrets),
@@ -108,6 +112,7 @@ class Agent:
             tasks.create_task(self._make_views())
             tasks.create_task(self._kernel.run(self._views))
             tasks.create_task(self._proxy.run(self._views))
+            tasks.create_task(self._outward.run(self._views))
             tasks.create_task(self._settle())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
@@ -319,10 +324,12 @@ class Agent:
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
             ],
             "attachments": len(self._attached),
+            "unannounced": self._outward.unannounced(),
             "problems": [
                 *self._secrets.failures.values(),
                 *self._kernel.outcome.value.failed.values(),
                 *self._proxy.outcome.value.failed.values(),
+                *self._outward.outcome.value.failed.values(),
                 *self._dns.failed.values(),
             ],
         }

@@ -11,7 +11,6 @@ import contextlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
 from typing import Any, Final, Protocol
 
 import structlog
@@ -20,7 +19,6 @@ from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
-from tandem.cluster.loadbalancers import assign_balancers
 from tandem.cluster.networks import PODS, PodNetwork
 from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
@@ -122,16 +120,13 @@ def _caught_up(shown: Object | None, write: _Written) -> bool:
     return int(shown.metadata.resource_version) >= write.version
 
 
-def control(
-    world: World, *, seed: str, now: float, pods: PodNetwork = PODS, balancers: IPv4Network | None = None
-) -> tuple[Write, ...]:
+def control(world: World, *, seed: str, now: float, pods: PodNetwork = PODS) -> tuple[Write, ...]:
     """Every controller's writes, in the order in which they should be made."""
     return (
         *assign_pod_cidrs(world, pods),
         *deploy(world, seed=seed, now=now),
         *schedule(world, now=now),
         *publish_endpoints(world),
-        *assign_balancers(world, balancers),
     )
 
 
@@ -144,13 +139,11 @@ class ClusterLoop:
         worlds: Cell[World],
         *,
         pods: PodNetwork = PODS,
-        balancers: IPv4Network | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._client = client
         self._worlds = worlds
         self._pods = pods
-        self._balancers = balancers
         self._clock = clock or SystemClock()
         self._memory = Memory()
         self._slots = asyncio.Semaphore(_PARALLEL)
@@ -172,7 +165,7 @@ class ClusterLoop:
         for _ in range(_ROUNDS):
             world = self._memory.over(self._worlds.value, self._clock.monotonic())
             seed, now = secrets.token_hex(8), self._clock.now()
-            writes = control(world, seed=seed, now=now, pods=self._pods, balancers=self._balancers)
+            writes = control(world, seed=seed, now=now, pods=self._pods)
             if not writes:
                 return True
             if not await self._apply(writes, world):

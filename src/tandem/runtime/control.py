@@ -105,10 +105,14 @@ class Control:
         return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
 
     def _report(self, node: str, payload: bytes) -> None:
+        before = self._unannounced()
         try:
             self.reports.add(node, payload, self._named)
         except msgspec.DecodeError as err:
             log.warning("report not understood", node=node, error=str(err))
+        if self._unannounced() != before:
+            self.ledger.revision += 1
+            self._settled.set()
 
     def _named(self, party: Party) -> Party:
         """An end of a flow with the names that its address has in the cluster."""
@@ -173,9 +177,10 @@ class Control:
             if translation is None or self.ledger.revision == written:
                 continue
             written = self.ledger.revision
-            verdicts = {k: (p.ok, p.message) for k, p in self.ledger.programmed().items()}
+            verdicts = {k: (p.ok, p.message) for k, p in self.ledger.programmed().items()} | self._unannounced()
             wrote = True
-            for patch in patches(self._translated, translation.problems, verdicts, self.clock.now()):
+            found = translation.problems, verdicts, self.clock.now()
+            for patch in patches(self._translated, *found, given=translation.balancers.given):
                 wrote &= await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
             for pod in self._drained(translation):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
@@ -184,6 +189,15 @@ class Control:
                 await asyncio.sleep(RETRY_SECONDS)
                 written = -1
                 self._settled.set()
+
+    def _unannounced(self) -> dict[ObjectKey, tuple[bool, str]]:
+        """Services with an address that a node should answer for and cannot."""
+        return {
+            ("Service", entry["namespace"], entry["name"]): (False, f"node {node}: {entry['message']}")
+            for node, status in sorted(self.reports.statuses.items())
+            if self.ledger.connected(node)
+            for entry in status.get("unannounced", ())
+        }
 
     def _drained(self, translation: Translation) -> list[core.Pod]:
         """Terminating pods that no node sends traffic to any more."""

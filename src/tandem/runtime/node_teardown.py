@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.link import netns
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
@@ -43,9 +44,12 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
 
 
 async def _sweep(node: NodeDir, before: dict[str, str]) -> int:
+    announcer = KernelAnnouncer()
+    announced = await announcer.owned()
+    await announcer.hold(frozenset())
     links = KernelLinks(node.netns)
     owned = await links.sweep()
     if before:
         await links.set_sysctls(before)
     await links.close()
-    return len(owned.links) + len(owned.addresses) + len(owned.routes)
+    return len(owned.links) + len(owned.addresses) + len(owned.routes) + len(announced)

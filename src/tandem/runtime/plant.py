@@ -42,7 +42,6 @@ class Networks:
 
     pods: PodNetwork = PODS
     services: ServiceNetwork = SERVICES
-    lb_pool: str = ""
 
 
 USUAL: Final = Networks()
@@ -57,8 +56,7 @@ def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, networks
     families = ",".join(map(str, pods.families))
     shares = ("--pod-cidr", ",".join(pods.cidrs), "--node-prefix", ",".join(map(str, pods.node_prefixes)))
     services = ("--service-cidr", ",".join(networks.services.cidrs))
-    pool = ("--lb-pool", networks.lb_pool) if networks.lb_pool else ()
-    control = ("--api-port", str(api_port), *reach, *shares, *services, *pool)
+    control = ("--api-port", str(api_port), *reach, *shares, *services)
     made = [Task(role="control", arguments=control, log=run_dir.control_log.name)]
     kubeconfig = run_dir.node_kubeconfig if apart else run_dir.kubeconfig
     for seat in places:

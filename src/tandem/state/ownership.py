@@ -22,6 +22,9 @@ LINK_GROUP: Final = 0x74646C76
 ROUTE_PROTOCOL: Final = 116
 """rtm_protocol of our routes and rules, and ifa_proto of our addresses."""
 
+ANNOUNCED_PROTOCOL: Final = 117
+"""ifa_proto of addresses of load balancers on a node's links."""
+
 NETNS_PREFIX: Final = "tandem-"
 """Prefix of network namespaces under /run/netns that `tandem up` creates."""
 

@@ -83,6 +83,7 @@ def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
         if spec.session_affinity == "ClientIP"
         else 0,
         sources=_sources(service),
+        origin=service.origin() if _balancer_ips(service) else None,
         health_port=spec.health_check_node_port
         if spec.type == "LoadBalancer" and spec.external_traffic_policy == "Local"
         else 0,

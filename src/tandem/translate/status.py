@@ -7,12 +7,14 @@ force. HTTPRoute has its conditions per parent (`status.parents[]`), as the Gate
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
 from tandem.base.clock import rfc3339
 from tandem.base.problems import Problem, Severity
+from tandem.model import core
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
 from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
 from tandem.model.meta import Condition
@@ -42,12 +44,23 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
-def patches(world: World, problems: Sequence[Problem], programmed: Programmed, now: float) -> tuple[Patch, ...]:
-    """What to write, so that every object's conditions say what `problems` and `programmed` say."""
+def patches(
+    world: World,
+    problems: Sequence[Problem],
+    programmed: Programmed,
+    now: float,
+    *,
+    given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
+) -> tuple[Patch, ...]:
+    """What to write, so that every object's conditions say what `problems` and `programmed` say.
+
+    `given`: the addresses of the Services of type LoadBalancer that are ours.
+    """
     by_object: dict[ObjectKey, list[Problem]] = {}
     for problem in problems:
         by_object.setdefault((problem.at.kind, problem.at.namespace, problem.at.name), []).append(problem)
     found = [*_plain(world, by_object, programmed, now), *_routes(world, by_object, programmed, now)]
+    found += _services(world, by_object, programmed, given=given, now=now)
     return tuple(found)
 
 
@@ -70,6 +83,38 @@ def _plain(
         if wanted != obj.status.conditions:
             body = {"status": {"conditions": _conditions_json(wanted)}}
             yield Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
+
+
+def _services(
+    world: World,
+    problems: Mapping[ObjectKey, list[Problem]],
+    programmed: Programmed,
+    *,
+    given: Mapping[tuple[str, str], tuple[str, ...]],
+    now: float,
+) -> Iterator[Patch]:
+    """Addresses of load balancers; a Service that was one, and is it no longer, gives back what was written here."""
+    for service in world.sorted(core.Service):
+        before = service.status
+        held = tuple(i.ip for i in before.load_balancer.ingress)
+        addresses: tuple[str, ...] = ()
+        others = tuple(c for c in before.conditions if c.type not in {"Accepted", "Programmed"})
+        wanted = others
+        if service.key in given:
+            key = service.kind, *service.key
+            addresses, accepted = given[service.key], _accepted(problems.get(key, []))
+            verdicts = (accepted, _programmed(accepted, programmed.get(key)))
+            wanted = _conditions(before.conditions, verdicts, service.metadata.generation, now)
+        elif service.spec.type == "LoadBalancer" or not (held or wanted != before.conditions):
+            continue
+        body: dict[str, Any] = {}
+        if addresses != held:
+            body["loadBalancer"] = {"ingress": [{"ip": address, "ipMode": "VIP"} for address in addresses]}
+        if wanted != before.conditions:
+            body["conditions"] = _conditions_json(wanted)
+        if body:
+            namespace, name = service.key
+            yield Patch(kind=service.kind, namespace=namespace, name=name, body={"status": body})
 
 
 def _routes(

@@ -12,6 +12,7 @@ from tandem.ir.mesh import MeshIR
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.world import World
+from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.network import translate_network
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
@@ -33,6 +34,8 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
     mesh: MeshIR
     services: dict[str, Service]
     endpoints: dict[str, Endpoints]
+    balancers: Assignment = Assignment()
+    """Addresses for Services of type LoadBalancer, to be written into their status."""
     problems: tuple[Problem, ...]
 
 
@@ -43,7 +46,9 @@ def translate_world(world: World, options: Options) -> Translation:
     routed = ports_named(mesh.tables.values())
     pods = translate_pods(world, options, policy, routed=routed)
     services = translate_services(world, pods.pods, routed=routed)
+    balancers = assign_addresses(world)
     return Translation(
+        balancers=balancers,
         config=MeshConfig(
             trust_domain=options.trust_domain,
             roots_pem=options.roots_pem,
@@ -59,7 +64,7 @@ def translate_world(world: World, options: Options) -> Translation:
         mesh=mesh,
         services=services.services,
         endpoints=services.endpoints,
-        problems=(*policy_problems, *pods.problems, *services.problems, *mesh_problems),
+        problems=(*policy_problems, *pods.problems, *services.problems, *balancers.problems, *mesh_problems),
     )
 
 

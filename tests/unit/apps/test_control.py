@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def server(root: Path, port: int = 0) -> Server:
-    return Server(Place(RunDir(root), port), pods=PODS, services=SERVICES, balancers=None)
+    return Server(Place(RunDir(root), port), pods=PODS, services=SERVICES)
 
 
 def with_server(root: Path, scene: Callable[[RunDir, KubeClient], Awaitable[None]]) -> None:

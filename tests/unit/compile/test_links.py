@@ -5,7 +5,7 @@ from __future__ import annotations
 from tandem.base.ids import ContainerId, NodeName
 from tandem.compile.addresses import mac_address
 from tandem.compile.links import compile_node_net, compile_pod_link
-from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Node, Service
+from tandem.ir.fabric import MeshConfig, Node
 from tandem.ir.node import NodeView
 from tandem.state.links import HostSide, Route
 
@@ -68,39 +68,6 @@ def test_a_link_has_a_next_hop_of_each_family_of_its_addresses_and_no_other() ->
     assert hops("fd00:10:244::5") == [six]
     assert hops("fd00:10:244::5", "10.244.0.5") == [four, six]
     assert hops() == []
-
-
-def test_an_address_of_the_pool_is_answered_by_one_node_that_has_an_endpoint_where_the_policy_is_local() -> None:
-    nodes = [node(f"node-{i}", f"192.0.2.{i}", f"10.244.{i}.0/24") for i in (1, 2, 3)]
-    near = Endpoints(
-        namespace="shop",
-        service="web",
-        endpoints=(Endpoint(address="10.244.2.9", ports=(("", 80),), node=NodeName("node-2")),),
-    )
-
-    def answering(*, local: bool) -> list[str]:
-        web = Service(
-            namespace="shop",
-            name="web",
-            cluster_ips=("10.96.0.20",),
-            ports=(),
-            balancer_ips=("198.51.100.1",),
-            external_local=local,
-        )
-        views = [
-            NodeView(
-                node=own,
-                config=CONFIG,
-                nodes={n.name: n for n in nodes},
-                services={"shop/web": web},
-                endpoints={"shop/web": near},
-            )
-            for own in nodes
-        ]
-        return [v.node.name for v in views if "198.51.100.1" in compile_node_net(v).addresses]
-
-    assert len(answering(local=False)) == 1
-    assert answering(local=True) == ["node-2"]
 
 
 def test_both_ends_have_different_stable_local_unicast_mac_addresses() -> None:

@@ -156,9 +156,3 @@ def test_both_families_reach_every_process() -> None:
         *("--service-cidr", "fd00:10:96::/112,10.96.0.0/16"),
     )
     assert runtime.arguments[-4:] == ("--cluster-dns", "fd00:10:96::a,10.96.0.10", "--families", "6,4")
-
-
-def test_the_pool_for_load_balancers_is_handed_to_control() -> None:
-    made = tasks(RunDir(Path("/run/tandem")), (), api_port=6443, networks=Networks(lb_pool="192.0.2.0/28"))
-    assert made[0].arguments[-2:] == ("--lb-pool", "192.0.2.0/28")
-    assert "--lb-pool" not in tasks(RunDir(Path("/run/tandem")), (), api_port=6443)[0].arguments

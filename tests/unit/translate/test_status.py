@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from builders import policy
+from builders import policy, service
 from meshworlds import httproute, parent, vs
 from tandem.base.problems import Problem, Severity
+from tandem.model import core
 from tandem.model.meta import Condition, Object, Status
 from tandem.model.world import World
 from tandem.translate.status import CONTROLLER, Programmed, patches
@@ -137,3 +138,52 @@ def test_a_parent_reference_is_written_with_group_and_kind() -> None:
 def test_a_route_is_not_written_twice() -> None:
     once = written(httproute(parentRefs=[parent("a")], rules=[]), 0.0, {})
     assert patches(World.of([once]), [], {}, 60.0) == ()
+
+
+def balanced(*held: str, kind: str = "LoadBalancer", conditions: tuple[Condition, ...] = ()) -> core.Service:
+    made = service("web", ip="10.96.0.9", type=kind)
+    ingress = tuple(core.IngressAddress(ip=address) for address in held)
+    status = core.ServiceStatus(load_balancer=core.LoadBalancerStatus(ingress=ingress), conditions=conditions)
+    return msgspec.structs.replace(made, status=status)
+
+
+def of_service(made: core.Service, *given: str, programmed: Programmed | None = None, **problems: str) -> Any:
+    """The status that is written; `problems` are errors by code."""
+    found = [Problem(at=made.origin("spec.type"), code=code, text=text) for code, text in problems.items()]
+    key = {("default", "web"): given} if given or problems else {}
+    written = patches(World.of([made]), found, programmed or {}, 0.0, given=key)
+    return written[0].body["status"] if written else None
+
+
+def test_an_address_of_the_pool_is_written_with_conditions() -> None:
+    body = of_service(balanced(), "192.0.2.1", programmed={("Service", "default", "web"): (True, "")})
+    assert body["loadBalancer"] == {"ingress": [{"ip": "192.0.2.1", "ipMode": "VIP"}]}
+    assert [(c["type"], c["status"]) for c in body["conditions"]] == [("Accepted", "True"), ("Programmed", "True")]
+
+
+def test_a_service_without_an_address_says_why() -> None:
+    body = of_service(balanced(), PoolExhausted="no address is left")
+    assert "loadBalancer" not in body
+    (accepted, _) = body["conditions"]
+    assert (accepted["status"], accepted["reason"]) == ("False", "PoolExhausted")
+
+
+def test_an_address_that_nobody_is_told_of_is_not_programmed() -> None:
+    state = {("Service", "default", "web"): (False, "node node-1: it lies in no subnet")}
+    found = {c["type"]: c for c in of_service(balanced(), "192.0.2.1", programmed=state)["conditions"]}
+    assert (found["Programmed"]["status"], found["Programmed"]["message"]) == (
+        "False",
+        state["Service", "default", "web"][1],
+    )
+
+
+def test_a_service_that_is_no_load_balancer_any_more_gives_back_what_was_written() -> None:
+    mine = tuple(Condition(type=t, status="True") for t in ("Accepted", "Programmed", "example.com/x"))
+    body = of_service(balanced("192.0.2.1", kind="ClusterIP", conditions=mine))
+    assert body["loadBalancer"] == {"ingress": []}
+    assert [c["type"] for c in body["conditions"]] == ["example.com/x"]
+
+
+def test_services_of_others_are_left_alone() -> None:
+    assert of_service(balanced("203.0.113.1")) is None
+    assert of_service(balanced(kind="ClusterIP")) is None

@@ -241,4 +241,5 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "Network": ((Column("FABRIC", _spec("fabric")), _PROGRAMMED), (_WHY,)),
+    "LoadBalancerPool": ((Column("ADDRESSES", _spec("addresses")), Column("AUTOMATIC", _spec("automatic"))), ()),
 }

@@ -14,7 +14,6 @@ import typer
 from tandem.apps.cli.output import check_format
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
-from tandem.cluster.loadbalancers import parse_pool
 from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork, check_together
 from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
@@ -52,7 +51,7 @@ def up(
         str, typer.Option("--service-cidr", help="The addresses of all Services; the first family is their default.")
     ] = SERVICE_NETWORK,
     lb_pool: Annotated[
-        str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer; none unless told.")
+        str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer: prefixes, ranges.")
     ] = "",
     fabric: Annotated[
         str, typer.Option("--fabric", help=f"How nodes are connected: {', '.join(f.name for f in FABRICS)}.")
@@ -70,8 +69,8 @@ def up(
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
-    objects = _with_network(_load(files or []), fabric, mtu)
-    networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, lb_pool=lb_pool)
+    objects = _with_pool(_with_network(_load(files or []), fabric, mtu), lb_pool)
+    networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr)
     _check(run_dir, api_port, networks.pods.families)
     say = _Teller(quiet=output == "json")
     _prepare(run_dir, say)
@@ -145,6 +144,19 @@ def _with_network(objects: list[dict[str, Any]], fabric: str, mtu: int) -> list[
     return [network, *objects]
 
 
+def _with_pool(objects: list[dict[str, Any]], lb_pool: str) -> list[dict[str, Any]]:
+    """The manifests, and the pool that the option means."""
+    if not lb_pool:
+        return objects
+    pool = {"apiVersion": "tandem.io/v1", "kind": "LoadBalancerPool", "metadata": {"name": "default"}}
+    pool["spec"] = {"addresses": [text.strip() for text in lb_pool.split(",")]}
+    if any((o["kind"], o["metadata"].get("name")) == ("LoadBalancerPool", "default") for o in objects):
+        raise CommandError("--lb-pool: the manifests have a LoadBalancerPool default already", status=2)
+    if wrong := validate(pool):
+        raise CommandError(f"--lb-pool: {'; '.join(wrong)}", status=2)
+    return [pool, *objects]
+
+
 def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...]) -> None:
     if lines := preflight.missing(families):
         raise CommandError("this machine lacks something:\n" + "\n".join(f"  {line}" for line in lines))
@@ -156,11 +168,7 @@ def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...]) -> None:
         raise CommandError(str(err)) from err
 
 
-def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str, lb_pool: str) -> plant.Networks:
-    try:
-        parse_pool(lb_pool or "0.0.0.0/32")
-    except ValueError as err:
-        raise CommandError(str(err)) from err
+def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str) -> plant.Networks:
     try:
         pods = PodNetwork.parse(pod_cidr, node_prefix)
     except ValueError as err:
@@ -170,7 +178,7 @@ def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str, lb_pool: st
         check_together(pods, services)
     except ValueError as err:
         raise CommandError(f"--service-cidr: {err}", status=2) from err
-    return plant.Networks(pods=pods, services=services, lb_pool=lb_pool)
+    return plant.Networks(pods=pods, services=services)
 
 
 def _prepare(run_dir: RunDir, say: _Teller) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tandem.model.pools import parse_block
 from tandem.model.schemas.rules_kubernetes import Rule
 
 SMALLEST_MTU: Final = 1280
@@ -33,4 +34,19 @@ def _vxlan(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.vni: {vni} is not between 1 and {LARGEST_VNI}"
 
 
-RULES: Final[dict[str, Rule]] = {"Network": _network, "NetworkSpec": _spec, "NetworkVxlan": _vxlan}
+def _pool(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not raw["addresses"]:
+        yield f"{at}.addresses: at least one prefix or range is required"
+    for i, text in enumerate(raw["addresses"]):
+        try:
+            parse_block(text)
+        except ValueError as err:
+            yield f"{at}.addresses[{i}]: {text!r}: {err}"
+
+
+RULES: Final[dict[str, Rule]] = {
+    "Network": _network,
+    "NetworkSpec": _spec,
+    "NetworkVxlan": _vxlan,
+    "LoadBalancerPoolSpec": _pool,
+}

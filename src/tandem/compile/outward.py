@@ -1,0 +1,66 @@
+"""NodeView -> what this node shows to its neighbours: addresses of load balancers, and health checks. Pure.
+
+One node answers for an address: of those that may (all that are ready; with externalTrafficPolicy Local those with an
+endpoint) the one whose digest with the address is the least. So a node that comes or goes moves no other's addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tandem.base.digest import digest
+from tandem.base.problems import Origin
+from tandem.ir.fabric import Endpoints, Service
+from tandem.ir.node import NodeView
+from tandem.state.outward import HealthCheck, Outward
+
+
+def compile_outward(view: NodeView) -> Outward:
+    """What `view.node` answers for and tells."""
+    return Outward(
+        addresses=tuple(sorted({address for address, _ in _announced(view)})), checks=tuple(sorted(_checks(view)))
+    )
+
+
+def announced_for(view: NodeView) -> dict[str, Origin]:
+    """Each address that this node answers for, and the Service that it belongs to."""
+    return {
+        address: service.origin or Origin(kind="Service", namespace=service.namespace, name=service.name)
+        for address, service in _announced(view)
+    }
+
+
+def _announced(view: NodeView) -> Iterator[tuple[str, Service]]:
+    nodes = {node.name: node for node in (*view.nodes.values(), view.node)}
+    ready = {str(name) for name, node in nodes.items() if node.ready} or set(map(str, nodes))
+    for key in sorted(view.services):
+        service = view.services[key]
+        if not service.balancer_ips:
+            continue
+        candidates = ready
+        if service.external_local:
+            candidates = (_with_endpoints(view.endpoints.get(key)) & ready) or ready
+        for address in service.balancer_ips:
+            if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
+                yield address, service
+
+
+def _with_endpoints(endpoints: Endpoints | None) -> set[str]:
+    """Nodes with an endpoint that is ready; if none has, those with one that still serves."""
+    if endpoints is None:
+        return set()
+    ready = {str(e.node) for e in endpoints.endpoints if e.node is not None}
+    return ready or {str(e.node) for e in endpoints.last if e.node is not None}
+
+
+def _checks(view: NodeView) -> Iterator[HealthCheck]:
+    for key, service in view.services.items():
+        if service.health_port:
+            known = view.endpoints.get(key)
+            here = {e.address for e in (known.endpoints if known else ()) if e.ready and e.node == view.node.name}
+            yield HealthCheck(
+                port=service.health_port,
+                namespace=service.namespace,
+                service=service.name,
+                endpoints=len(here),
+            )

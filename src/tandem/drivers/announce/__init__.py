@@ -1,0 +1,1 @@
+"""Addresses that a node answers for on its links (load balancers), and telling the neighbours so."""

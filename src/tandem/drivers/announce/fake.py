@@ -1,0 +1,47 @@
+"""An Announcer without a kernel: links are given, addresses and what neighbours were told are kept for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tandem.base.problems import DriverError
+from tandem.drivers.announce.plan import Link, Placed, place
+from tandem.drivers.announce.port import Holding
+
+
+class FakeAnnouncer:
+    """Places addresses as the kernel's does. Time does not pass: nothing expires."""
+
+    def __init__(self, links: Iterable[Link]) -> None:
+        self._links = tuple(links)
+        self._held: frozenset[Placed] = frozenset()
+        self._failure: DriverError | None = None
+        self.told: list[str] = []
+        """Every address that was announced, in order, once for each link."""
+
+    def fail_next(self, failure: DriverError) -> None:
+        """The next call changes nothing and raises this."""
+        self._failure = failure
+
+    async def hold(self, addresses: frozenset[str]) -> Holding:
+        """Hold exactly these."""
+        self._check()
+        placement = place(addresses, self._links)
+        taken = frozenset(placed.address for placed in placement.wanted - self._held)
+        self._held = placement.wanted
+        return Holding(taken=taken, nowhere=placement.nowhere)
+
+    async def announce(self, addresses: frozenset[str]) -> None:
+        """Note what would be sent."""
+        self._check()
+        self.told += [placed.address for placed in sorted(self._held) if placed.address in addresses]
+
+    async def owned(self) -> tuple[str, ...]:
+        """What is held."""
+        self._check()
+        return tuple(sorted({placed.address for placed in self._held}))
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure

@@ -1,0 +1,119 @@
+"""The loop that shows a node to its neighbours: addresses of load balancers, and health checks.
+
+In: the newest NodeView and what the kernel loop has in force. Out: addresses that are answered for, announcements,
+ports; what could not be. An address is given up at once and taken only when the rules behind it are in the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from tandem.base.cell import Cell
+from tandem.base.problems import DriverError, Origin
+from tandem.compile.outward import announced_for, compile_outward
+from tandem.drivers.announce.port import LEASE_SECONDS, Announcer, Holding
+from tandem.drivers.health import HealthServer
+from tandem.runtime.enforce import Numbered, Outcome, Views
+from tandem.state.outward import Outward
+
+log = structlog.get_logger()
+
+RENEW_SECONDS: Final = LEASE_SECONDS / 5
+REPEATS: Final = (0.0, 0.1, 0.5, 1.0, 3.0)
+"""Seconds before each announcement of an address that was taken: one may be lost."""
+_NOWHERE: Final = "it lies in no subnet of this node's links, so no neighbour is told of it"
+
+
+class OutwardLoop:
+    """One per agent. `outcome` tells the number of the view that is shown, and the Services that are not announced."""
+
+    def __init__(self, announcer: Announcer, health: HealthServer, kernel: Cell[Outcome]) -> None:
+        self._announcer = announcer
+        self._health = health
+        self._kernel = kernel
+        self._held: frozenset[str] = frozenset()
+        self._swept = False
+        self._known: tuple[Numbered, Outward, Mapping[str, Origin]] | None = None
+        self.outcome: Cell[Outcome] = Cell(Outcome())
+
+    def unannounced(self) -> list[dict[str, str]]:
+        """Services with an address that no neighbour is told of, and why."""
+        found = self.outcome.value.origins
+        return [{"namespace": o.namespace, "name": o.name, "message": text} for o, text in sorted(found.items())]
+
+    async def run(self, views: Views) -> None:
+        """Follow views and kernel; renew what is held. Until cancelled: what is held then ends by itself."""
+        with contextlib.suppress(DriverError):  # what an earlier agent held is kept until it is known better
+            self._held = frozenset(await self._announcer.owned())
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                seen = views.version, self._kernel.version
+                if taken := await self._show(views.value):
+                    log.info("addresses taken", addresses=sorted(taken))
+                    tasks.create_task(self._announce(taken))
+                await self._next(views, *seen)
+
+    async def _show(self, newest: Numbered | None) -> frozenset[str]:
+        """One round; returns addresses that were taken."""
+        if newest is None:
+            await self._hold(self._held)
+            return frozenset()
+        outward, owners = self._compiled(newest)
+        kernel = self._kernel.value
+        failed = await self._health.serve(outward.checks, healthy=not kernel.failed)
+        ready = kernel.number >= newest.number
+        wanted = frozenset(outward.addresses)
+        holding = await self._hold(wanted if ready else wanted & self._held)
+        if holding is None or not ready:
+            return frozenset()
+        failed |= {f"announce/{address}": f"{address}: {_NOWHERE}" for address in holding.nowhere}
+        origins = {owners[address]: f"{address}: {_NOWHERE}" for address in holding.nowhere}
+        self.outcome.put(Outcome(number=newest.number, failed=failed, origins=origins))
+        return holding.taken
+
+    async def _hold(self, addresses: frozenset[str]) -> Holding | None:
+        """None where it was refused: it is tried again in the next round."""
+        if self._swept and not addresses and not self._held:
+            return Holding()
+        try:
+            holding = await self._announcer.hold(addresses)
+        except DriverError as err:
+            log.error("addresses not held", error=str(err))
+            before = self.outcome.value
+            failed = {**before.failed, "announce": str(err)}
+            self.outcome.put(Outcome(number=before.number, failed=failed, origins=before.origins))
+            return None
+        self._held, self._swept = addresses, True
+        return holding
+
+    def _compiled(self, newest: Numbered) -> tuple[Outward, Mapping[str, Origin]]:
+        if self._known is None or self._known[0] is not newest:
+            self._known = (newest, compile_outward(newest.view), announced_for(newest.view))
+        return self._known[1:]
+
+    async def _announce(self, addresses: frozenset[str]) -> None:
+        for pause in REPEATS:
+            await asyncio.sleep(pause)
+            left = addresses & self._held
+            if not left:
+                return
+            try:
+                await self._announcer.announce(left)
+            except DriverError as err:
+                log.warning("not announced", addresses=sorted(left), error=str(err))
+
+    async def _next(self, views: Views, view: int, kernel: int) -> None:
+        """Return when there is a new view, the kernel has something new in force, or it is time to renew."""
+        async with asyncio.TaskGroup() as tasks:
+            waits = {
+                tasks.create_task(views.after(view), name="view"),
+                tasks.create_task(self._kernel.after(kernel), name="kernel"),
+            }
+            await asyncio.wait(waits, timeout=RENEW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
