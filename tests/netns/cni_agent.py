@@ -67,7 +67,7 @@ class AnyPod:
         return ()
 
     def pool(self) -> Pool:
-        return Pool.of("10.244.0.0/24")
+        return Pool.of("10.244.0.0/22")
 
 
 class StallingLinks(KernelLinks):
@@ -96,7 +96,7 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
     links = StallingLinks(node.netns, node_netns=node_netns)
     links.stall = stall
     await links.set_sysctls({"net.ipv4.ip_forward": "1"})
-    net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/24"),))
+    net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/22"),))
     await links.apply_node(net)
     settings = Settings(
         host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=await links.default_mtu()),

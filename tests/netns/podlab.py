@@ -6,7 +6,7 @@ import ctypes
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,12 @@ class Lab:
         self._names.append(full)
         return self.path(name)
 
+    def add_many(self, names: Iterable[str]) -> None:
+        """The same for many at once."""
+        full = [self._prefix + name for name in names]
+        _batch("add", full)
+        self._names += full
+
     def path(self, name: str) -> str:
         return f"/run/netns/{self._prefix}{name}"
 
@@ -36,8 +42,13 @@ class Lab:
         self._names.remove(full)
 
     def close(self) -> None:
-        for name in self._names:
-            subprocess.run(["ip", "netns", "del", name], check=False)
+        _batch("del", self._names)
+
+
+def _batch(verb: str, names: Iterable[str]) -> None:
+    """`-force`: goes on where one is gone already."""
+    commands = "".join(f"netns {verb} {name}\n" for name in names)
+    subprocess.run(["ip", "-force", "-batch", "-"], input=commands, text=True, check=False)
 
 
 @contextmanager

@@ -28,6 +28,20 @@ class Detaches(Protocol):
         """Returns when policy and listeners of this attachment are gone; raises DriverError."""
 
 
+async def take_away(batch: tuple[Attachment, ...], journal: Journal, links: LinkDriver, node: Detaches) -> None:
+    """End attachments that are cut off: proxy and policy first, or the kernel keeps the namespaces; the addresses last.
+
+    Raises DriverError, alone or in a group; what was not ended is in the journal still.
+    """
+    async with asyncio.TaskGroup() as group:
+        for attachment in batch:
+            group.create_task(node.detached(attachment))
+    await links.remove_all(tuple(attachment.host_ifname for attachment in batch))
+    for attachment in batch:
+        await links.unpin(attachment.container_id)
+        journal.remove(attachment.key)
+
+
 class Leaving:
     """One per node; `run` does the work until cancelled."""
 
@@ -64,7 +78,7 @@ class Leaving:
             self._going, self._waiting = self._waiting, {}
             failed = False
             try:
-                await self._end(tuple(self._going.values()))
+                await take_away(tuple(self._going.values()), self._journal, self._links, self._node)
             except* DriverError as errors:
                 failed = True
                 _log.warning("not taken away yet: %s", "; ".join(map(str, errors.exceptions)))
@@ -80,13 +94,3 @@ class Leaving:
     def _is_left(self, attachment: Attachment) -> bool:
         now = self._journal.get(attachment.key)
         return now is not None and now.phase is Phase.DELETING
-
-    async def _end(self, batch: tuple[Attachment, ...]) -> None:
-        """Proxy and policy first, or the kernel keeps the namespaces; the addresses last."""
-        async with asyncio.TaskGroup() as group:
-            for attachment in batch:
-                group.create_task(self._node.detached(attachment))
-        await self._links.remove_all(tuple(attachment.host_ifname for attachment in batch))
-        for attachment in batch:
-            await self._links.unpin(attachment.container_id)
-            self._journal.remove(attachment.key)

@@ -27,7 +27,7 @@ from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
 from tandem.podnet.addresses import COOL_DOWN, Addresses
-from tandem.podnet.leaving import Leaving
+from tandem.podnet.leaving import Leaving, take_away
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.podnet.spans import Emit, Spans, step, tracing
@@ -137,13 +137,9 @@ class Verbs:
         Attachments of which the kernel has neither are from before a reboot, or their removal could not be written.
         Call it once, before the socket is served; the node must be able to take listeners and policy away by then.
         """
-        failed = []
         alive = await self._links.alive()
-        for attachment in self._journal.all():
-            if attachment.phase is not Phase.READY or attachment.container_id not in alive:
-                _log.info("container %s is taken away: %s", attachment.container_id, attachment.phase.value)
-                async with self._alone(attachment.container_id):
-                    failed += await self._try_undo(attachment)
+        half_done = (a for a in self._journal.all() if a.phase is not Phase.READY or a.container_id not in alive)
+        failed = await self._undo_all(tuple(half_done))
         known = frozenset(attachment.container_id for attachment in self._journal.all())
         if orphans := await self._links.sweep_pods(known):
             _log.warning("removed what no attachment has: links=%s pins=%s", orphans.links, orphans.pins)
@@ -333,6 +329,20 @@ class Verbs:
         await self._links.remove(link, attachment.pin or attachment.netns)
         await self._links.unpin(attachment.container_id)
         self._journal.remove(attachment.key)
+
+    async def _undo_all(self, batch: tuple[Attachment, ...]) -> list[str]:
+        """At once, since the kernel takes as long to end one link as to end fifty; one by one where that fails."""
+        try:
+            for attachment in batch:
+                _log.info("container %s is taken away: %s", attachment.container_id, attachment.phase.value)
+                with suppress(DriverError):
+                    self._given_up(attachment)
+                await self._links.cut(self._link_of(attachment), attachment.pin or attachment.netns)
+            await take_away(batch, self._journal, self._links, self._node)
+        except* DriverError as errors:
+            _log.warning("not all at once: %s", errors.exceptions)
+        left = [current for a in batch if (current := self._journal.get(a.key)) is not None]
+        return [sentence for attachment in left for sentence in await self._try_undo(attachment)]
 
     async def _try_undo(self, attachment: Attachment) -> list[str]:
         try:

@@ -278,6 +278,7 @@ def test_recovery_that_fails_names_the_pod_and_goes_on() -> None:
             attachment = ground.journal.get((ContainerId(name), "eth0"))
             assert attachment is not None
             ground.journal.update(msgspec.structs.replace(attachment, phase=Phase.DELETING))
+        fail(ground, "remove_all", DriverError("busy"))
         fail(ground, "remove", DriverError("busy"))
         assert await ground.verbs.recover() == ("shop/web (c1): busy",)
         assert [a.container_id for a in ground.journal.all()] == ["c1"]
