@@ -35,6 +35,7 @@ from tandem.state.links import HostSide, LinkOptions, PodLink, Shaping
 
 pytestmark = pytest.mark.root
 C, POD, NODE, OUTSIDE = ContainerId("c1"), "10.244.0.5", "192.168.77.1", "192.168.77.2"
+POD6, GATE6, NODE6, OUTSIDE6 = "fd00:10:244::5", "fd00:10:244::1", "fd00:77::1", "fd00:77::2"
 WEB = PortMapping(host_port=8080, container_port=80)
 ECHO = PortMapping(host_port=5300, container_port=53, protocol="udp")
 SET = PolicySetId("0123456789ab")
@@ -80,13 +81,14 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def built(spaces: Lab, pins: Path) -> Place:
     home, pod, outside = spaces.add("node"), spaces.add("pod"), spaces.add("out")
     ip(home, "link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", Path(outside).name)
-    for netns, address in ((home, NODE), (outside, OUTSIDE)):
+    for netns, address, six in ((home, NODE, NODE6), (outside, OUTSIDE, OUTSIDE6)):
         ip(netns, "address", "add", f"{address}/24", "dev", "up0")
+        ip(netns, "address", "add", f"{six}/64", "dev", "up0", "nodad")
         ip(netns, "link", "set", "up0", "up")
         ip(netns, "link", "set", "lo", "up")
     options = LinkOptions(shaping=Shaping(ingress_rate=8_000_000, ingress_burst=160_000), from_loopback=True)
-    host = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1500)
-    link = compile_pod_link(C, "eth0", addresses=(POD,), host=host, options=options)
+    host = HostSide(node="node-1", sources=("10.244.0.1", GATE6), mtu=1500)
+    link = compile_pod_link(C, "eth0", addresses=(POD, POD6), host=host, options=options)
     local = LocalPod(
         uid=PodUid("u"),
         namespace="shop",
@@ -94,13 +96,15 @@ def built(spaces: Lab, pins: Path) -> Place:
         service_account="default",
         identity=SpiffeId("spiffe://cluster.local/ns/shop/sa/default"),
     )
-    attached = AttachedPod(pod=local, container_id=C, addresses=(POD,), host_ifname=link.host_ifname, netns=pod)
+    attached = AttachedPod(pod=local, container_id=C, addresses=(POD, POD6), host_ifname=link.host_ifname, netns=pod)
     allowed = PolicySet(id=SET, side=Side.INGRESS, rules=(ALL,), isolated_by=(ALL.origin,))
-    view = NodeView(node=node("node-1", "10.244.0.0/24"), config=CONFIG, pods=(attached,), sets={SET: allowed})
+    view = NodeView(
+        node=node("node-1", "10.244.0.0/24", "fd00:10:244::/64"), config=CONFIG, pods=(attached,), sets={SET: allowed}
+    )
 
     async def linked() -> None:
         driver = KernelLinks(pins, node_netns=home)
-        await driver.set_sysctls({"net.ipv4.ip_forward": "1"})
+        await driver.set_sysctls({"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"})
         await driver.apply_node(compile_node_net(view))
         await driver.create(link, pod)
         await driver.open(link, pod)
@@ -114,13 +118,13 @@ def built(spaces: Lab, pins: Path) -> Place:
 def served(netns: str, body: bytes = b"") -> Iterator[list[str]]:
     """A TCP server on port 80 for one client, which gets `body`; who it was."""
     clients: list[str] = []
-    server = inside(netns, lambda: socket.create_server(("", 80)))
+    server = inside(netns, lambda: socket.create_server(("", 80), family=socket.AF_INET6, dualstack_ipv6=True))
     server.settimeout(20)
 
     def serve() -> None:
-        connection, (client, _) = server.accept()
+        connection, (client, *_) = server.accept()
         with connection:
-            clients.append(client)
+            clients.append(client.removeprefix("::ffff:"))
             connection.sendall(body)
 
     thread = threading.Thread(target=serve)
@@ -143,6 +147,9 @@ def dial(netns: str, address: str) -> None:
         ("node", NODE, NODE),
         ("node", "127.0.0.1", "10.244.0.1"),
         ("pod", NODE, "10.244.0.1"),
+        ("outside", NODE6, OUTSIDE6),
+        ("node", NODE6, NODE6),
+        ("pod", NODE6, GATE6),
     ],
 )
 def test_a_host_port_leads_to_the_pod(place: Place, where: str, address: str, client: str) -> None:
@@ -150,6 +157,21 @@ def test_a_host_port_leads_to_the_pod(place: Place, where: str, address: str, cl
     with served(place.pod) as clients:
         dial(str(getattr(place, where)), address)
     assert clients == [client]
+
+
+def test_a_host_port_of_one_family_is_closed_in_the_other(place: Place) -> None:
+    place.apply(msgspec.structs.replace(WEB, host_ip="::"))
+    with pytest.raises(ConnectionRefusedError):
+        dial(place.outside, NODE)
+    with served(place.pod) as clients:
+        dial(place.outside, NODE6)
+    assert clients == [OUTSIDE6]
+
+
+def test_loopback_of_ipv6_stays_with_the_node(place: Place) -> None:
+    place.apply(WEB)
+    with pytest.raises(ConnectionRefusedError):
+        dial(place.node, "::1")
 
 
 def test_a_pod_cannot_reach_the_nodes_loopback_by_its_link(place: Place) -> None:
@@ -241,11 +263,16 @@ def test_in_the_mesh_redirection_and_envoys_sockets_are_looked_for(place: Place)
     place.apply(WEB, meshed=True)
     driver = capture(place)
     ports = (names.INBOUND_PORT, names.OUTBOUND_PORT)
-    sockets = [inside(place.pod, lambda p=port: socket.create_server(("", p))) for port in ports]  # type: ignore[misc]
+    sockets = [
+        inside(place.pod, lambda p=port, f=kind: socket.create_server(("", p), family=f))  # type: ignore[misc]
+        for port in ports
+        for kind in (socket.AF_INET, socket.AF_INET6)
+    ]
     assert place.missing() == ""
-    sockets[1].close()
-    assert "Envoy does not listen on port 15001 (outbound)" in place.missing()
-    sockets[0].close()
+    sockets.pop().close()
+    assert "Envoy does not listen on port 15001 (outbound) of IPv6" in place.missing()
+    for left in sockets:
+        left.close()
     driver.remove()
     assert "the pod's table inet tandem lacks the chain" in place.missing()
 
@@ -255,6 +282,8 @@ def test_in_the_mesh_redirection_and_envoys_sockets_are_looked_for(place: Place)
     [
         (f"delete element inet tandem links4 {{ LINK . {POD} }}", "set links4"),
         (f"delete element inet tandem ingress4 {{ {POD} }}", "map ingress4"),
+        (f"delete element inet tandem links6 {{ LINK . {POD6} }}", "set links6"),
+        (f"delete element inet tandem ingress6 {{ {POD6} }}", "map ingress6"),
         ("delete element inet tandem hostport4 { tcp . 8080 }", "map hostport4"),
         ("flush chain inet tandem source-check", "chain source-check"),
         (f"flush chain inet tandem ps-{SET}", f"chain ps-{SET}"),

@@ -10,6 +10,8 @@ HOST_BITS: Final = {IPV4: 32, IPV6: 128}
 """The length of a prefix that holds one address."""
 EVERYTHING: Final = {IPV4: "0.0.0.0/0", IPV6: "::/0"}
 """The prefix of the default route."""
+UNSPECIFIED: Final = {IPV4: "0.0.0.0", IPV6: "::"}  # noqa: S104 - "every address", nothing listens
+"""What stands for every address of a family."""
 
 
 def family(text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.base.addresses import FAMILIES, UNSPECIFIED, family
 from tandem.base.ids import ContainerId, GroupId, PolicySetId
 from tandem.base.memo import same_as_before
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
@@ -14,7 +15,10 @@ from tandem.ir.policy import AddressGroup, PolicySet
 
 
 class PortMapping(msgspec.Struct, frozen=True, kw_only=True):
-    """A port of the node that leads to a pod. `host_ip` empty: every address of the node, 127.0.0.1 among them."""
+    """A port of the node that leads to a pod.
+
+    `host_ip` empty: every address of the node, 127.0.0.1 among them; `0.0.0.0` and `::`: every one of that family.
+    """
 
     host_port: int
     container_port: int
@@ -25,7 +29,18 @@ class PortMapping(msgspec.Struct, frozen=True, kw_only=True):
     def overlaps(self, other: PortMapping) -> bool:
         """True if one packet could be meant for both."""
         same = (self.host_port, self.protocol) == (other.host_port, other.protocol)
-        return same and (not self.host_ip or not other.host_ip or self.host_ip == other.host_ip)
+        meet = any(version in other.versions for version in self.versions)
+        return same and meet and (self.is_general or other.is_general or self.host_ip == other.host_ip)
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The families that it is for."""
+        return (family(self.host_ip),) if self.host_ip else FAMILIES
+
+    @property
+    def is_general(self) -> bool:
+        """True unless it is for one address of the node."""
+        return not self.host_ip or self.host_ip in UNSPECIFIED.values()
 
 
 class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):

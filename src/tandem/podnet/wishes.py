@@ -62,7 +62,7 @@ def wishes(request: Request, *, pool: Pool) -> Wishes:
         if value:
             raise VerbError(Code.UNSUPPORTED, f"{path}: {value!r} is not supported: {reason}")
     return Wishes(
-        port_mappings=_port_mappings(*source.find("portMappings")),
+        port_mappings=_port_mappings(*source.find("portMappings"), pool=pool),
         shaping=_shaping(*source.find("bandwidth")),
         wanted=Wanted(
             addresses=_addresses(*source.find("ips", argument="IP")),
@@ -121,14 +121,14 @@ def _address(path: str, value: Any) -> str:
         raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, not {value!r}") from None
 
 
-def _port_mappings(path: str, value: Any) -> tuple[PortMapping, ...]:
+def _port_mappings(path: str, value: Any, *, pool: Pool) -> tuple[PortMapping, ...]:
     found: list[PortMapping] = []
     for index, item in enumerate(_list(path, value)):
         at = f"{path}[{index}]"
         entry = _object(at, item)
         if not entry.get("hostPort"):
             continue  # as the reference plugin: a container port that is not published
-        mapping = _port_mapping(at, entry)
+        mapping = _port_mapping(at, entry, pool)
         clash = next((other for other in found if mapping.overlaps(other)), None)
         if clash is not None:
             raise VerbError(Code.BAD_CONFIG, f"{at}: host port {mapping.host_port}/{mapping.protocol} is there twice")
@@ -136,15 +136,14 @@ def _port_mappings(path: str, value: Any) -> tuple[PortMapping, ...]:
     return tuple(found)
 
 
-def _port_mapping(at: str, entry: Mapping[str, Any]) -> PortMapping:
+def _port_mapping(at: str, entry: Mapping[str, Any], pool: Pool) -> PortMapping:
     protocol = str(entry.get("protocol") or "tcp").lower()
     if protocol not in PROTOCOLS:
         raise VerbError(Code.BAD_CONFIG, f"{at}.protocol: one of {', '.join(PROTOCOLS)}, not {protocol!r}")
     host_ip = _address(f"{at}.hostIP", entry["hostIP"]) if entry.get("hostIP") else ""
-    if host_ip and ipaddress.ip_address(host_ip).is_unspecified:
-        host_ip = ""
-    elif ":" in host_ip:
-        raise VerbError(Code.UNSUPPORTED, f"{at}.hostIP: {host_ip!r}: pods have IPv4 addresses only")
+    if host_ip and pool.families and family_of(host_ip) not in pool.families:
+        what = f"{at}.hostIP: {host_ip!r}: pods of this node have no address of IPv{family_of(host_ip)}"
+        raise VerbError(Code.UNSUPPORTED, what)
     return PortMapping(
         host_port=_number(f"{at}.hostPort", entry["hostPort"], least=1, most=LARGEST_PORT),
         container_port=_number(f"{at}.containerPort", entry.get("containerPort"), least=1, most=LARGEST_PORT),

@@ -6,11 +6,12 @@ would lead to the pod that is gone. TCP and SCTP end by themselves.
 
 from __future__ import annotations
 
+from tandem.base.addresses import UNSPECIFIED, family
 from tandem.ir.node import NodeView
 from tandem.observe.conntrack import Connection, end_connections
 
 Front = tuple[str, int]
-"""Host address (empty: any) and port."""
+"""Host address (as in a PortMapping) and port."""
 
 
 def changed_udp(before: NodeView | None, now: NodeView) -> frozenset[Front]:
@@ -26,15 +27,16 @@ def flush_udp(before: NodeView | None, now: NodeView) -> int:
         return 0
 
     def stale(connection: Connection) -> bool:
-        fronts = {("", connection.dialled_port), (connection.dialled, connection.dialled_port)}
+        general = UNSPECIFIED[family(connection.dialled)]
+        fronts = {(address, connection.dialled_port) for address in ("", general, connection.dialled)}
         return connection.protocol == "UDP" and bool(fronts & changed)
 
     return end_connections(stale)
 
 
-def _udp(view: NodeView) -> dict[Front, tuple[str, int]]:
+def _udp(view: NodeView) -> dict[Front, tuple[tuple[str, ...], int]]:
     return {
-        (m.host_ip, m.host_port): (pod.addresses[0], m.container_port)
+        (m.host_ip, m.host_port): (pod.addresses, m.container_port)
         for pod in view.pods
         for m in pod.port_mappings
         if m.protocol == "udp" and pod.addresses

@@ -40,8 +40,8 @@ def _damage(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
 
 
 def _fronts(pod: AttachedPod) -> frozenset[nft.Key]:
-    keys = ((m.host_ip, m.protocol, m.host_port) for m in pod.port_mappings)
-    return frozenset(key if key[0] else key[1:] for key in keys)
+    keys = ((m, (m.protocol, m.host_port)) for m in pod.port_mappings)
+    return frozenset(front if m.is_general else (m.host_ip, *front) for m, front in keys)
 
 
 def _silent(pod: AttachedPod) -> tuple[str, ...]:

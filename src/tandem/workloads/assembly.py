@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from tandem.base.addresses import IPV4, family
 from tandem.model import core
 from tandem.workloads import kernel, netns, sandbox
 from tandem.workloads import record as records
@@ -38,7 +39,7 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
         save(record)
         await kernel.in_thread(partial(sandbox.make_netns, record))
         asked = replace(attachment(record), capabilities=_capabilities(pod))
-        record = msgspec.structs.replace(record, addresses=await node.cni.add(asked))
+        record = msgspec.structs.replace(record, addresses=_preferred(await node.cni.add(asked), node.addresses))
         save(record)
     files = pod_files(pod, record.addresses, node_name=node.name, dns=node.dns)
     start = partial(sandbox.start_init, node.directory, record, hostname=pod_hostname(pod, node.name), files=files)
@@ -47,6 +48,12 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
     save(record)
     await sandbox.started(node.directory, record, pid)
     return record
+
+
+def _preferred(addresses: tuple[str, ...], node: tuple[str, ...]) -> tuple[str, ...]:
+    """The family of the node's first address comes first in status.podIPs, as the kubelet has it."""
+    first = family(node[0]) if node else IPV4
+    return tuple(sorted(addresses, key=lambda address: family(address) != first))
 
 
 def _capabilities(pod: core.Pod) -> dict[str, Any]:

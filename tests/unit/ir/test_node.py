@@ -6,7 +6,25 @@ import msgspec
 import pytest
 
 from meshbuild import CONFIG, NODE, attached, view
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, PortMapping
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        ("", "", True),
+        ("", "fd00::1", True),
+        ("0.0.0.0", "192.0.2.1", True),
+        ("0.0.0.0", "::", False),
+        ("0.0.0.0", "fd00::1", False),
+        ("", "::", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("fd00::1", "fd00::1", True),
+    ],
+)
+def test_port_mappings_meet_where_one_packet_could_be_meant_for_both(one: str, other: str, *, meet: bool) -> None:
+    first, second = (PortMapping(host_port=80, container_port=80, host_ip=ip) for ip in (one, other))
+    assert first.overlaps(second) is second.overlaps(first) is meet
 
 
 def test_a_view_begins_empty_and_views_share_nothing() -> None:

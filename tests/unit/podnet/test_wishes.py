@@ -58,9 +58,19 @@ def test_port_mappings_are_read_as_runtimes_send_them() -> None:
         {"hostPort": 0, "containerPort": 81},
     ]
     assert asked({"portMappings": ports}).port_mappings == (
-        PortMapping(host_port=8080, container_port=80),
+        PortMapping(host_port=8080, container_port=80, host_ip="0.0.0.0"),
         PortMapping(host_port=53, container_port=5353, protocol="udp", host_ip="192.0.2.1"),
     )
+
+
+def test_a_host_address_of_ipv6_is_taken_where_pods_have_one() -> None:
+    ports = [
+        {"hostPort": 80, "containerPort": 80, "hostIP": "::"},
+        {"hostPort": 80, "containerPort": 81, "hostIP": "0.0.0.0"},
+    ]
+    more = {"runtimeConfig": {"portMappings": ports}}
+    found = wishes(request("ADD", config=CONFIG | more, args=ARGS), pool=Pool.of(PREFIX, "fd00::/64"))
+    assert [m.host_ip for m in found.port_mappings] == ["::", "0.0.0.0"]
 
 
 def test_bandwidth_is_read_in_bits() -> None:
@@ -96,7 +106,10 @@ def test_a_pod_may_ask_for_an_address_and_a_range_of_each_family() -> None:
         ({"ips": ["10.244.0.5", "10.244.0.6"]}, "a pod has one IPv4 address"),
         ({"ipRanges": [[{"subnet": "10.9.0.0/16"}]]}, "'10.9.0.0/16' is not within 10.244.0.0/24"),
         ({"ipRanges": [[{"subnet": PREFIX}], [{"subnet": PREFIX}]]}, "one IPv4 address; ask for one"),
-        ({"portMappings": [{"hostPort": 1, "containerPort": 1, "hostIP": "::1"}]}, "portMappings[0].hostIP"),
+        (
+            {"portMappings": [{"hostPort": 1, "containerPort": 1, "hostIP": "fd00::1"}]},
+            "hostIP: 'fd00::1': pods of this node have no address of IPv6",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_code_2_with_key_and_value(runtime: Any, words: str) -> None:

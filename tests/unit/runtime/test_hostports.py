@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tandem.ir.node import NodeView, PortMapping
@@ -21,6 +22,11 @@ def test_a_port_that_comes_or_goes_has_changed(before: NodeView | None, now: Nod
 def test_a_port_that_leads_elsewhere_has_changed() -> None:
     other = PortMapping(host_port=53, container_port=54, protocol="udp")
     assert changed_udp(view(DNS), view(other)) == {("", 53)}
+
+
+def test_a_port_of_one_family_is_its_own() -> None:
+    four, six = (msgspec.structs.replace(DNS, host_ip=ip) for ip in ("0.0.0.0", "::"))
+    assert changed_udp(view(four), view(four, six)) == {("::", 53)}
 
 
 def test_tcp_and_what_stays_have_not() -> None:

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from tandem.compile.addresses import node_address
-from tandem.compile.nft.families import FAMILIES, V4, Family, of_family
+from tandem.compile.nft.families import FAMILIES, V4, V6, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
 
 LOOPBACK: Final = nft.Prefix("127.0.0.0", 8)
+LOOPBACK6: Final = nft.Prefix("::1", 128)
 GUARD: Final = -290
 """Before any translation, when a packet to 127.0.0.0/8 that came over a link can only be a forgery."""
 AFTER_SERVICES: Final = -99
@@ -54,13 +55,15 @@ def _guard() -> nft.Rule:
 
 
 def _translate(family: Family) -> tuple[nft.Rule, nft.Rule]:
-    to_node = nft.Is(Field.FIB_DADDR_TYPE, "local")
+    to_node: tuple[nft.Match, ...] = (nft.Is(Field.FIB_DADDR_TYPE, "local"),)
+    if family is V6:  # the kernel leads nothing from ::1 out of a link, as it does from 127.0.0.1 by route_localnet
+        to_node = (*to_node, nft.Is(Field.DADDR6, LOOPBACK6, negate=True))
     v, of_address = family.version, (family.daddr, Field.L4PROTO, Field.DPORT)
     any_address = nft.InSet((family.daddr,), f"cluster{v}", negate=True)
     return (
-        nft.Rule(match=(to_node,), then=(nft.DnatMap(family.word, of_address, f"hostip{v}"),)),
+        nft.Rule(match=to_node, then=(nft.DnatMap(family.word, of_address, f"hostip{v}"),)),
         nft.Rule(
-            match=(to_node, any_address),
+            match=(*to_node, any_address),
             then=(nft.DnatMap(family.word, (Field.L4PROTO, Field.DPORT), f"hostport{v}"),),
         ),
     )
@@ -87,8 +90,7 @@ def _maps(view: NodeView, family: Family) -> tuple[nft.Map, nft.Map]:
 def _entries(pod: AttachedPod, family: Family) -> Iterator[tuple[nft.Key, nft.Key]]:
     for address in of_family(pod.addresses, family)[:1]:
         for mapping in pod.port_mappings:
-            front: nft.Key = (mapping.protocol, mapping.host_port)
-            if not mapping.host_ip:
-                yield front, (address, mapping.container_port)
-            elif of_family((mapping.host_ip,), family):
-                yield (mapping.host_ip, *front), (address, mapping.container_port)
+            if family.version in mapping.versions:
+                front: nft.Key = (mapping.protocol, mapping.host_port)
+                key = front if mapping.is_general else (mapping.host_ip, *front)
+                yield key, (address, mapping.container_port)
