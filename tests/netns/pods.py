@@ -12,10 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nodeviews import GATEWAY, ifname_of
+from tandem.base.addresses import family, host_prefix
 from tandem.compile import names
 from tandem.model import core
 
 NETNS = Path("/run/netns")
+GATEWAY6 = "fd00:10:244::1"
+"""The node's own address in its pod prefix of IPv6."""
 
 
 def ip(*words: str, netns: str = "") -> None:
@@ -37,7 +40,8 @@ class Lab:
         self._netns(self.node)
         ip("link", "set", "lo", "up", netns=self.node)
         ip("addr", "add", f"{GATEWAY}/32", "dev", "lo", netns=self.node)
-        self.run(self.node, "sysctl -qw net.ipv4.ip_forward=1")
+        ip("addr", "add", f"{GATEWAY6}/128", "dev", "lo", "nodad", netns=self.node)
+        self.run(self.node, "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
 
     def _netns(self, name: str) -> None:
         ip("netns", "add", name)
@@ -48,18 +52,22 @@ class Lab:
 
     def attach(self, pod: core.Pod) -> None:
         """Namespace, veth, address and routes of a pod."""
-        netns, link, address = self.netns_of(pod), ifname_of(pod), pod.addresses[0]
+        netns, link = self.netns_of(pod), ifname_of(pod)
         self._netns(netns)
         ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", netns, netns=self.node)
         ip("link", "set", "lo", "up", netns=netns)
         ip("link", "set", link, "up", netns=self.node)
-        ip("addr", "add", f"{address}/32", "dev", "eth0", netns=netns)
         ip("link", "set", "eth0", "up", netns=netns)
         host_mac, pod_mac = self._mac(self.node, link), self._mac(netns, "eth0")
-        ip("neigh", "add", names.GATEWAYS[4], "lladdr", host_mac, "dev", "eth0", "nud", "permanent", netns=netns)
-        ip("neigh", "add", address, "lladdr", pod_mac, "dev", link, "nud", "permanent", netns=self.node)
-        ip("route", "add", "default", "via", names.GATEWAYS[4], "dev", "eth0", "onlink", netns=netns)
-        ip("route", "add", f"{address}/32", "dev", link, "src", GATEWAY, netns=self.node)
+        for address in pod.addresses:
+            version = family(address)
+            gateway, source = names.GATEWAYS[version], {4: GATEWAY, 6: GATEWAY6}[version]
+            quick = ("nodad",) if version == 6 else ()
+            ip("addr", "add", host_prefix(address), "dev", "eth0", *quick, netns=netns)
+            ip("neigh", "add", gateway, "lladdr", host_mac, "dev", "eth0", "nud", "permanent", netns=netns)
+            ip("neigh", "add", address, "lladdr", pod_mac, "dev", link, "nud", "permanent", netns=self.node)
+            ip(f"-{version}", "route", "add", "default", "via", gateway, "dev", "eth0", "onlink", netns=netns)
+            ip("route", "add", host_prefix(address), "dev", link, "src", source, netns=self.node)
 
     def _mac(self, netns: str, link: str) -> str:
         return self.run(netns, f"cat /sys/class/net/{link}/address").strip()

@@ -5,7 +5,8 @@ that draws a number below n into the connection's mark, and `backend4` maps (add
 the endpoint. A change of endpoints is a change of elements. Only the first packet of a connection comes here.
 Node ports have the same maps without the address. `outside4` comes before `service4` for sources outside the cluster
 where a policy Local treats them otherwise; its numbers begin at OUTSIDE. Variants of the chain for session affinity
-keep (client . front : endpoint) in a dynamic map. What has no endpoint is refused, as kube-proxy does.
+keep (client . front : endpoint) in a dynamic map; with IPv6 each such front has a chain and a map of its own, whose key
+is the client alone (docs/design/0018). What has no endpoint is refused, as kube-proxy does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.digest import digest
-from tandem.compile.nft.families import FAMILIES, V4, Family
+from tandem.compile.nft.families import FAMILIES, V4, V6, Family
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
 from tandem.compile.nft.sources import source_rules, source_sets
 from tandem.ir.node import NodeView
@@ -29,8 +30,6 @@ STABLE: Final = 1 << 31
 """Numbers from here on are those of affinity: a digest of the endpoint, the same whatever others come and go."""
 REMEMBERED: Final = 1 << 18
 """Clients whose endpoint is remembered at the same time."""
-STICKY: Final = V4
-"""Affinity is for IPv4: with a client of IPv6 the key is wider than libnftables 1.0.6 has registers (it aborts)."""
 _FRONT: Final = (Field.L4PROTO, Field.DPORT)
 _TYPES: Final = ("inet_proto", "inet_service")
 _LOOPBACK: Final = {4: nft.Prefix("127.0.0.0", 8), 6: nft.Prefix("::1", 128)}
@@ -44,11 +43,31 @@ class _Balance(msgspec.Struct, frozen=True, order=True):
     count: int
     seconds: int
     outside: bool
+    alone: str = ""
+    """The front that has this way, its memory and its chain for itself: one with affinity and IPv6."""
 
     @property
     def name(self) -> str:
         words = ["lb", *([self.lane] if self.lane else []), *(["outside"] if self.outside else []), str(self.count)]
-        return "-".join([*words, *([f"for-{self.seconds}s"] if self.seconds else [])])
+        words += [f"for-{self.seconds}s"] if self.seconds else []
+        return "-".join([*words, *([self.alone] if self.alone else [])])
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Those that may come here: with affinity one, whose maps are meant."""
+        if not self.seconds:
+            return FAMILIES
+        return (V6,) if self.alone else (V4,)
+
+    @property
+    def memory(self) -> tuple[tuple[Field, ...], str]:
+        """Fields and name of the map that remembers clients.
+
+        libnftables 1.0.6 aborts where what it writes into a map has a key wider than one IPv6 address.
+        """
+        if self.alone:
+            return (V6.saddr,), f"affinity6-{self.alone}"
+        return (V4.saddr, *_fields(V4, Lane(self.lane))), _name("affinity", Lane(self.lane), V4)
 
 
 def service_state(view: NodeView) -> nft.Ruleset:
@@ -94,8 +113,10 @@ def _fields(family: Family, lane: Lane) -> tuple[Field, ...]:
 def _ways(front: Front) -> Iterator[tuple[_Balance, tuple[Target, ...]]]:
     for outside, targets in ((False, front.targets), (True, front.outside or ())):
         if targets:
-            seconds = front.affinity_seconds if ":" not in targets[0][0] else 0
-            yield _Balance(front.lane.value, len(targets), seconds, outside), targets
+            alone = ""
+            if front.affinity_seconds and ":" in targets[0][0]:
+                alone = digest(f"{front.lane.value}/{front.key}", 10)
+            yield _Balance(front.lane.value, len(targets), front.affinity_seconds, outside, alone), targets
 
 
 def _maps(family: Family, lane: Lane, found: list[Front]) -> Iterator[nft.Map]:
@@ -126,11 +147,13 @@ def _maps(family: Family, lane: Lane, found: list[Front]) -> Iterator[nft.Map]:
         data=(family.type, "inet_service"),
         elements=frozenset(backend.items()),
     )
-    if family is STICKY:
-        picks = frozenset(pick.items())
-        yield nft.Map(name=_name("pick", lane, family), type=(*keys, "mark"), data=("mark",), elements=picks)
+    picks = frozenset(pick.items())
+    yield nft.Map(name=_name("pick", lane, family), type=(*keys, "mark"), data=("mark",), elements=picks)
+    if family is V4:
         name = _name("affinity", lane, family)
         yield nft.Map(name=name, type=(family.type, *keys), data=("mark",), dynamic=REMEMBERED)
+    for name in sorted({way.memory[1] for front in found for way, _ in _ways(front) if way.alone}):
+        yield nft.Map(name=name, type=(family.type,), data=("mark",), dynamic=REMEMBERED)
 
 
 def stable_numbers(targets: Iterable[Target]) -> dict[Target, int]:
@@ -149,10 +172,10 @@ def _chain(way: _Balance) -> nft.Chain:
     lane = Lane(way.lane)
     draw = nft.RandomMark(Field.CT_MARK, way.count, OUTSIDE if way.outside else 0)
     if way.seconds:
-        rules.append(nft.Rule(match=_only(STICKY, lane), then=_again(STICKY, lane, way.seconds)))
+        rules += [nft.Rule(match=_only(f, lane), then=_again(f, way)) for f in way.families]
     rules.append(nft.Rule(then=(draw,)))
-    for family in (STICKY,) if way.seconds else FAMILIES:
-        keep = _keep(family, lane, way.seconds) if way.seconds else ()
+    for family in way.families:
+        keep = _keep(family, way) if way.seconds else ()
         rules += [nft.Rule(match=_only(family, lane), then=(s,)) for s in (*keep, _send(family, lane))]
     return nft.Chain(name=way.name, rules=tuple(rules))
 
@@ -166,27 +189,24 @@ def _send(family: Family, lane: Lane) -> nft.DnatMap:
     return nft.DnatMap(family.word, (*_fields(family, lane), Field.CT_MARK), _name("backend", lane, family))
 
 
-def _client(family: Family, lane: Lane) -> tuple[Field, ...]:
-    return (family.saddr, *_fields(family, lane))
-
-
-def _again(family: Family, lane: Lane, seconds: int) -> tuple[nft.Statement, ...]:
+def _again(family: Family, way: _Balance) -> tuple[nft.Statement, ...]:
     """The endpoint of last time, with new time; one that is gone has no entry in the backend map."""
-    client, name = _client(family, lane), _name("affinity", lane, family)
+    client, name = way.memory
     return (
         nft.LookupMark(Field.CT_MARK, client, name),
-        nft.Remember(client, Field.CT_MARK, name, seconds),
-        _send(family, lane),
+        nft.Remember(client, Field.CT_MARK, name, way.seconds),
+        _send(family, Lane(way.lane)),
     )
 
 
-def _keep(family: Family, lane: Lane, seconds: int) -> tuple[nft.Statement, ...]:
+def _keep(family: Family, way: _Balance) -> tuple[nft.Statement, ...]:
     """The kernel does not change the value of an entry that is there: the old one is taken out first."""
-    client, name = _client(family, lane), _name("affinity", lane, family)
+    lane = Lane(way.lane)
+    client, name = way.memory
     return (
         nft.LookupMark(Field.CT_MARK, (*_fields(family, lane), Field.CT_MARK), _name("pick", lane, family)),
         nft.Forget(client, Field.CT_MARK, name),
-        nft.Remember(client, Field.CT_MARK, name, seconds),
+        nft.Remember(client, Field.CT_MARK, name, way.seconds),
     )
 
 

@@ -37,8 +37,8 @@ _AS_PATH: Final = str.maketrans("./", "/.")
 """sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
-# Which source a link may have, the sets `links4` and `links6` of the node's table say. The kernel's check of the reverse
-# path, which a link inherits where the machine has it on, would look up a second route for each packet of IPv4.
+# Which source a link may have, the sets `links4` and `links6` of the node's table say. The kernel's check of the
+# reverse path, which a link inherits where the machine has it on, would look up a second route for each packet of IPv4.
 HOST_SETTINGS: Final = (("ipv4", "rp_filter", "0"),)
 # Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
 LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)

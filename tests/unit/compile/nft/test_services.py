@@ -135,6 +135,29 @@ def test_affinity_chooses_the_same_endpoint_again_for_the_same_client_only() -> 
     assert reach(msgspec.structs.replace(OUTSIDE, saddr="203.0.113.8"), 0) == "10.244.0.2"
 
 
+def six(**spec: Any) -> World:
+    pods = [pod(n, ip=f"fd00:10:244::{i}") for i, n in ((2, "a"), (3, "b"))]
+    web = service("web", ip="fd00:10:96::20", ports=[{"name": "http", "port": 80, "targetPort": 8080}], **spec)
+    return world(*pods, web, msgspec.structs.replace(endpoint_slice(web, pods), address_type="IPv6"))
+
+
+def test_affinity_of_ipv6_has_a_chain_and_a_memory_of_its_own_front() -> None:
+    made = six(sessionAffinity="ClientIP")
+    table = compile_nft(view_of(made))
+    memory: Memory = {}
+    asked = Packet(saddr="fd00:10:244::9", daddr="fd00:10:96::20", dport=80)
+
+    def reach(packet: Packet, draw: int) -> str:
+        return trace(table, packet, route=routes(made), choose=lambda _: draw, memory=memory).packet.daddr
+
+    assert [reach(asked, draw) for draw in (1, 0, 0)] == ["fd00:10:244::3"] * 3
+    assert reach(msgspec.structs.replace(asked, saddr="fd00:10:244::8"), 0) == "fd00:10:244::2"
+    state, plain = service_state(view_of(made)), service_state(view_of(six()))
+    assert len(state.chains) == len(plain.chains)
+    assert {m.type for m in state.maps if m.name.startswith("affinity6")} == {("ipv6_addr",)}
+    assert not any(m.name.startswith("affinity6") for m in plain.maps)
+
+
 def test_endpoints_that_share_a_digest_have_numbers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tandem.compile.nft.services.digest", lambda *_: "0" * 8)
     numbers = stable_numbers([("10.0.0.1", 80), ("10.0.0.2", 80)])
