@@ -87,6 +87,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "The node's Envoy; by type, how many resources it has in force and one version over all of theirs.",
         ),
         "dns": ("DaemonStatus", "The node's DNS server."),
+        "network": (
+            "{fabric, mtu, underlayMTU, overhead, paths, problems}",
+            "MTUs, and the bytes added; `paths`: list of {node, carries}, the longest packet that gets through.",
+        ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),

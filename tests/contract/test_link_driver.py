@@ -380,13 +380,13 @@ def test_the_mtu_is_that_of_the_default_route(tmp_path: Path) -> None:
 
         async def main() -> list[int]:
             driver = KernelLinks(tmp_path, node_netns=node)
-            found = [await driver.default_mtu()]
+            found = [await driver.underlay_mtu()]
             ip(node, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
             for name, mtu in (("up0", "1380"), ("up1", "1300")):
                 ip(node, "link", "set", name, "mtu", mtu, "up")
-            found.append(await driver.default_mtu())
+            found.append(await driver.underlay_mtu())
             ip(node, "route", "add", "default", "dev", "up0")
-            found.append(await driver.default_mtu())
+            found.append(await driver.underlay_mtu())
             await driver.close()
             return found
 

@@ -63,6 +63,9 @@ class AnyPod:
         del attachment
         return ()
 
+    def fit(self, host: HostSide) -> HostSide:
+        return host
+
     async def degraded(self) -> tuple[str, ...]:
         return ()
 
@@ -99,7 +102,7 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
     net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/22"),))
     await links.apply_node(net)
     settings = Settings(
-        host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=await links.default_mtu()),
+        host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=await links.underlay_mtu()),
         names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"),
     )
     aside = Aside(spool=Spool(node.root / "dels"))

@@ -49,7 +49,7 @@ async def wire(links: KernelLinks, name: str, *, pod: str, address: str, nodes: 
     net = compile_node_net(view)
     await links.set_sysctls({"net.ipv4.ip_forward": "1"})
     await links.apply_node(net)
-    host = HostSide(node=name, sources=net.addresses, mtu=await links.default_mtu())
+    host = HostSide(node=name, sources=net.addresses, mtu=await links.underlay_mtu())
     link = compile_pod_link(ContainerId(name), "eth0", addresses=(address,), host=host)
     await links.create(link, pod)
     await links.open(link, pod)

@@ -5,6 +5,7 @@ MAC addresses are digests, so each end knows the other's before either exists.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from tandem.base.addresses import FAMILIES, family
@@ -12,7 +13,7 @@ from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.compile.addresses import mac_address, node_address
 from tandem.compile.fabric import fabric_of
-from tandem.compile.fabric.mtu import pod_mtu
+from tandem.compile.fabric.mtu import pod_mtu, room
 from tandem.ir.node import NodeView
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
@@ -53,8 +54,11 @@ def compile_node_net(view: NodeView) -> NodeNet:
     The node's own prefix is unreachable but for the host routes of its pods: a packet to an address that no pod has
     must not leave by the default route.
     """
-    parts = fabric_of(view.config.network).between(view, pod_mtu(view))
-    routes = (*(Route(prefix=cidr) for cidr in view.node.pod_cidrs), *parts.routes)
+    mtu = pod_mtu(view)
+    parts = fabric_of(view.config.network).between(view, mtu)
+    # What the node itself sends, and the segment sizes that it lets pass, end where the path ends.
+    lengths = (replace(route, mtu=route.mtu or min(mtu, room(view))) for route in parts.routes)
+    routes = (*(Route(prefix=cidr) for cidr in view.node.pod_cidrs), *lengths)
     own = {node_address(cidr) for cidr in view.node.pod_cidrs}
     return NodeNet(
         addresses=tuple(sorted({*own, *view.config.dns_addresses})),

@@ -55,6 +55,9 @@ class Node(Protocol):
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
         """What of policy, redirection and proxy is not in force for this attachment, one sentence each."""
 
+    def fit(self, host: HostSide) -> HostSide:
+        """`host` as the cluster's network wants new links now: with the MTU of pods."""
+
     async def degraded(self) -> tuple[str, ...]:
         """What keeps this node from serving new pods, and those that it has, as it should."""
 
@@ -226,7 +229,7 @@ class Verbs:
     def _reserve(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
         """An address, in the journal before anything is made."""
         options = LinkOptions(mac=wanted.mac, shaping=wanted.shaping, from_loopback=bool(wanted.port_mappings))
-        host = self._settings.host
+        host = self._node.fit(self._settings.host)
         link = compile_pod_link(*request.key, addresses=self._addresses.give(wanted.wanted), host=host, options=options)
         attachment = Attachment(
             container_id=request.container_id,

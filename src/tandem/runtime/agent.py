@@ -33,6 +33,7 @@ from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.health import HealthServer
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
+from tandem.drivers.probe.real import RawProber
 from tandem.drivers.xds.client import XdsClient
 from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.server import XdsServer
@@ -55,6 +56,7 @@ from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, View
 from tandem.runtime.facts import Facts
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
+from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
 from tandem.runtime.slice import Pending, Slice
 from tandem.state.links import HostSide
@@ -78,6 +80,7 @@ class Agent:
         self._clock = SystemClock()
         self._attached: dict[ContainerId, Attachment] = {}
         self._known: dict[ContainerId, tuple[Attachment, LocalPod | None, AttachedPod | None]] = {}
+        self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
         self._views: Views = Cell(None)
         self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
@@ -86,6 +89,7 @@ class Agent:
         self._unbound = Unbound(directory)
         self._dns = DnsLoop(self._unbound, self._unbound.records)
         self._links = KernelLinks(directory.netns)
+        self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
         self._journal = SqliteJournal(directory.journal)
         self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel)
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
@@ -120,6 +124,7 @@ class Agent:
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
             tasks.create_task(self._serve_cni())
+            tasks.create_task(self._network.run())
 
     async def _serve_cni(self) -> None:
         """Serve the CNI plugin as soon as control gave this node its pod prefix; before that the plugin says 11."""
@@ -129,7 +134,7 @@ class Agent:
         if any(family(cidr) == IPV6 for cidr in view.node.pod_cidrs):
             sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.wanted_for_ipv6()))
         sources = tuple(node_address(c) for c in view.node.pod_cidrs)
-        host = HostSide(node=self._node, sources=sources, mtu=await self._links.default_mtu())
+        host = HostSide(node=self._node, sources=sources, mtu=view.underlay_mtu)
         names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)
         settings = Settings(host=host, names=names_of)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
@@ -168,6 +173,10 @@ class Agent:
         node = self._slice.node
         return Pool.of(*(node.pod_cidrs if node is not None else ()))
 
+    def fit(self, host: HostSide) -> HostSide:
+        """`host` with the MTU of pods."""
+        return self._network.fit(host)
+
     async def attached(self, attachment: Attachment) -> None:
         """Return when policy and listeners of this pod are in force; raises DriverError."""
         self._attached[attachment.container_id] = attachment
@@ -190,7 +199,8 @@ class Agent:
 
     async def degraded(self) -> tuple[str, ...]:
         """What kernel and Envoy refuse, and an Envoy that is not there."""
-        found = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
+        refused = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
+        found = (*refused, *self._network.narrow())
         if trouble := self._journal.trouble():
             found = (trouble, *found)
         return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
@@ -223,12 +233,24 @@ class Agent:
         while True:
             await self._changed.wait()
             self._changed.clear()
+            await self._meet_underlay()
             number = self._slice.number
             view = self._slice.view(self._pods())
             if view is not None:
                 view = unmanaged.with_closed(view, (a.closed_by for a in self._attached.values()))
                 self._views.put(Numbered(number=number, view=view))
                 self._secrets.need(frozenset(p.pod.identity for p in view.pods if p.pod.meshed))
+
+    async def _meet_underlay(self) -> None:
+        """The underlay's MTU belongs to the interface with the node's address, which only control may know."""
+        node = self._slice.node
+        if node is not None and node.addresses != self._addresses:
+            self._slice.underlay_mtu = await self._network.underlay(node.addresses)
+            self._addresses = node.addresses
+
+    def _on_underlay(self, mtu: int) -> None:
+        self._slice.underlay_mtu = mtu
+        self._bump()
 
     async def _sign(self, request: SignRequest) -> SignResponse:
         return decode_response(await self._control.call(SIGN, encode(request)))
@@ -331,7 +353,9 @@ class Agent:
                 *self._proxy.outcome.value.failed.values(),
                 *self._outward.outcome.value.failed.values(),
                 *self._dns.failed.values(),
+                *self._network.narrow(),
             ],
+            "network": self._network.status(self._kernel.far),
         }
 
     def _acknowledged(self) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ import structlog
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock
 from tandem.base.ids import NodeName
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Origin, Problem, Severity
 from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.wire import SIGN
 from tandem.drivers.xds.client import REPORTS
@@ -37,7 +37,7 @@ from tandem.runtime.authority import sign_for
 from tandem.runtime.ledger import Ledger, ObjectKey, ResourceKey, Sent
 from tandem.runtime.reports import Reports
 from tandem.translate.slices import slice_for
-from tandem.translate.status import patches
+from tandem.translate.status import PATHS_BROKEN, patches
 from tandem.translate.world import Options, Translation, translate_world
 
 log = structlog.get_logger()
@@ -105,12 +105,12 @@ class Control:
         return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
 
     def _report(self, node: str, payload: bytes) -> None:
-        before = self._unannounced()
+        before = self._unannounced(), self.reports.unconnected((node,))
         try:
             self.reports.add(node, payload, self._named)
         except msgspec.DecodeError as err:
             log.warning("report not understood", node=node, error=str(err))
-        if self._unannounced() != before:
+        if (self._unannounced(), self.reports.unconnected((node,))) != before:
             self.ledger.revision += 1
             self._settled.set()
 
@@ -179,7 +179,7 @@ class Control:
             written = self.ledger.revision
             verdicts = {k: (p.ok, p.message) for k, p in self.ledger.programmed().items()} | self._unannounced()
             wrote = True
-            found = translation.problems, verdicts, self.clock.now()
+            found = (*translation.problems, *self._unconnected()), verdicts, self.clock.now()
             for patch in patches(self._translated, *found, given=translation.balancers.given):
                 wrote &= await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
             for pod in self._drained(translation):
@@ -189,6 +189,12 @@ class Control:
                 await asyncio.sleep(RETRY_SECONDS)
                 written = -1
                 self._settled.set()
+
+    def _unconnected(self) -> list[Problem]:
+        """What nodes say of their paths to others, as Problems of the one Network."""
+        at = Origin(kind="Network", name="default")
+        sentences = self.reports.unconnected(self.ledger.nodes)
+        return [Problem(at=at, code=PATHS_BROKEN, text=text, severity=Severity.WARNING) for text in sentences]
 
     def _unannounced(self) -> dict[ObjectKey, tuple[bool, str]]:
         """Services with an address that a node should answer for and cannot."""

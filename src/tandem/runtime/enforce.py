@@ -87,6 +87,11 @@ class KernelLoop:
         self._on_applied = on_applied
         self.outcome: Cell[Outcome] = Cell(Outcome())
 
+    @property
+    def far(self) -> tuple[str, ...]:
+        """Prefixes of other nodes that have no route, one sentence each."""
+        return tuple(self._far.values())
+
     async def run(self, views: Views) -> None:
         """Apply each newest view; a refusal by the kernel is tried again until it holds."""
         seen, retry = -1, None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -55,6 +55,15 @@ class Reports:
             self._count += len(report.flows)
             self._news.set()
             self._news = asyncio.Event()
+
+    def unconnected(self, nodes: Collection[str]) -> tuple[str, ...]:
+        """What these nodes say of their paths to others, one sentence each; empty where all is well."""
+        return tuple(
+            f"node {node}: {text}"
+            for node, status in sorted(self.statuses.items())
+            if node in nodes
+            for text in status.get("network", {}).get("problems", ())
+        )
 
     def since(self, position: int) -> tuple[int, tuple[Flow, ...]]:
         """(the position after the newest flow, the flows from `position` on that are still kept)."""

@@ -40,6 +40,8 @@ class Slice:
         self._values: dict[str, dict[str, Any]] = {url: {} for url in wire.TYPES}
         self._pending: list[Pending] = []
         self.number = 0
+        self.underlay_mtu = 1500
+        self.underlay_mtu = 1500
 
     def take(self, update: Update) -> None:
         """Put an update in force for the next view."""
@@ -107,6 +109,7 @@ class Slice:
             endpoints=self._of(Endpoints),
             tables=self._of(RouteTable),
             policies=self._of(TrafficPolicy),
+            underlay_mtu=self.underlay_mtu,
         )
 
     def _of(self, cls: type) -> dict[Any, Any]:

@@ -93,7 +93,11 @@ class NoSyn(Struct, frozen=True):
     """A TCP segment that does not open a connection (SYN alone is not set among FIN, SYN, RST, ACK)."""
 
 
-Match = Is | OneOf | InSet | NoSyn
+class Syn(Struct, frozen=True):
+    """A TCP segment that opens a connection or answers to that (SYN set, RST not)."""
+
+
+Match = Is | OneOf | InSet | NoSyn | Syn
 
 
 # Statements: run in order once the matches hold; a verdict, where there is one, comes last.
@@ -235,6 +239,10 @@ class Masquerade(Struct, frozen=True):
     """New source address: that of the outgoing interface."""
 
 
+class ClampMss(Struct, frozen=True):
+    """Lower the segment size that a SYN offers to what the routes of both directions carry; never raise it."""
+
+
 Statement = (
     Accept
     | Drop
@@ -257,6 +265,7 @@ Statement = (
     | DnatMap
     | Snat
     | Masquerade
+    | ClampMss
 )
 Verdict = Accept | Drop | Return | Jump | Goto
 

@@ -118,11 +118,13 @@ def condition(match: nft.Match) -> str:
             return f"{fields(names)} {'!= ' if negate else ''}@{name}"
         case nft.NoSyn():
             return "tcp flags & (fin|syn|rst|ack) != syn"
+        case nft.Syn():
+            return "tcp flags & (syn|rst) == syn"
         case _:
             assert_never(match)
 
 
-def statement(value: nft.Statement) -> str:  # noqa: PLR0911 one branch per statement of the union
+def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911 one branch per statement of the union
     """One statement or verdict."""
     match value:
         case nft.Accept() | nft.Drop() | nft.Return() | nft.Counter() | nft.Masquerade():
@@ -144,6 +146,8 @@ def statement(value: nft.Statement) -> str:  # noqa: PLR0911 one branch per stat
             return f"tproxy {family} to {host}:{port}"
         case nft.Snat(family, address):
             return f"snat {family} to {address}"
+        case nft.ClampMss():
+            return "tcp option maxseg size set rt mtu"
         case _:
             return _lookup_or_mark(value)
 

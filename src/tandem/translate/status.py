@@ -25,6 +25,8 @@ from tandem.translate.mesh.attach import is_mesh_parent
 
 CONTROLLER: Final = "tandem.io/controller"
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
+PATHS_BROKEN: Final = "PathsBroken"
+"""Code of what nodes say of their paths to others: of the Network, whatever it says itself."""
 _SHOWN: Final = 5
 """How many Problems a message spells out."""
 
@@ -76,9 +78,11 @@ def _plain(
     ]
     for obj in objects:
         key = obj.kind, *obj.key
-        own = problems.get(key, [])
+        own = [p for p in problems.get(key, []) if p.code != PATHS_BROKEN]
         accepted = _accepted(own)
-        verdicts = (accepted, _programmed(accepted, programmed.get(key)))
+        verdicts: tuple[Verdict, ...] = (accepted, _programmed(accepted, programmed.get(key)))
+        if isinstance(obj, Network):
+            verdicts = (*verdicts, _connected(problems.get(key, [])))
         wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
         if wanted != obj.status.conditions:
             body = {"status": {"conditions": _conditions_json(wanted)}}
@@ -169,6 +173,11 @@ def _parent_verdicts(problems: list[Problem], index: int, state: tuple[bool, str
     reason = refs[0].code if refs else "ResolvedRefs"
     resolved: Verdict = ("ResolvedRefs", not refs, reason, _message(refs))
     return accepted, resolved, _programmed(accepted, state)
+
+
+def _connected(problems: list[Problem]) -> Verdict:
+    broken = [p for p in problems if p.code == PATHS_BROKEN]
+    return "Connected", not broken, PATHS_BROKEN if broken else "Connected", _message(broken)
 
 
 def _accepted(problems: list[Problem]) -> Verdict:

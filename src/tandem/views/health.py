@@ -7,13 +7,23 @@ page paint it and add nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from tandem.base.problems import Problem
 from tandem.model import core
 from tandem.model.world import World
+
+NETWORK: Final[Mapping[str, Any]] = {
+    "fabric": "",
+    "mtu": 0,
+    "underlayMTU": 0,
+    "overhead": 0,
+    "paths": [],
+    "problems": [],
+}
+"""Of a node that has not reported."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +103,7 @@ def _node(
         "agent": {"connected": delivery.connected, "pid": report.get("pid", 0)},
         "envoy": envoy,
         "dns": dns,
+        "network": {**NETWORK, **report.get("network", {})},
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),

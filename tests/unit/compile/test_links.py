@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tandem.base.ids import ContainerId, NodeName
 from tandem.compile.addresses import mac_address
 from tandem.compile.links import compile_node_net, compile_pod_link
 from tandem.ir.fabric import MeshConfig, Node
+from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.state.links import HostSide, Route
 
@@ -38,7 +41,7 @@ def test_a_nodes_own_prefix_is_unreachable_but_for_its_pods() -> None:
 
 def test_other_nodes_prefixes_go_by_their_address() -> None:
     other = node("node-2", "192.0.2.2", "10.244.1.0/24")
-    assert Route(prefix="10.244.1.0/24", via="192.0.2.2") in compile_node_net(view(other)).routes
+    assert Route(prefix="10.244.1.0/24", via="192.0.2.2", mtu=1500) in compile_node_net(view(other)).routes
 
 
 def test_a_node_without_an_address_gets_no_route() -> None:
@@ -76,3 +79,12 @@ def test_both_ends_have_different_stable_local_unicast_mac_addresses() -> None:
     assert (one.mac, one.host_mac) == (again.mac, again.host_mac)
     assert one.mac != one.host_mac
     assert int(mac_address("x")[:2], 16) & 3 == 2
+
+
+def test_routes_to_other_nodes_have_the_mtu_of_pods_and_never_more_than_the_underlay_leaves() -> None:
+    for wanted, found in ((0, 1500), (1400, 1400), (9000, 1500)):
+        config = msgspec.structs.replace(CONFIG, network=Network(mtu=wanted))
+        net = compile_node_net(
+            msgspec.structs.replace(view(node("node-2", "192.0.2.2", "10.244.1.0/24")), config=config)
+        )
+        assert [r.mtu for r in net.routes] == [0, found]

@@ -54,6 +54,9 @@ class RecordingNode:
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
         return () if attachment.container_id in self.in_force else tuple(self.damage)
 
+    def fit(self, host: HostSide) -> HostSide:
+        return host
+
     async def degraded(self) -> tuple[str, ...]:
         return tuple(self.troubles)
 

@@ -45,8 +45,13 @@ class Lab:
         self.agent: Agent = new_agent("n1", NodeDir(root), root / "control.sock")
         self.acked: list[str] = []
         self.nacked: dict[str, Mapping[str, str]] = {}
+        monkeypatch.setattr(self.agent._network, "underlay", self._underlay)
         monkeypatch.setattr(self.agent._control, "ack", self.acked.append)
         monkeypatch.setattr(self.agent._control, "nack", self.nacked.__setitem__)
+
+    async def _underlay(self, addresses: tuple[str, ...]) -> int:
+        del addresses
+        return 1500
 
     def tell(self, cls: type, nonce: str = "1", **values: wire.Value | bytes) -> None:
         found = {n: ("v", v if isinstance(v, bytes) else wire.encode(v)) for n, v in values.items()}

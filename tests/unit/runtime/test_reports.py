@@ -59,3 +59,11 @@ def test_the_newest_status_of_a_node_replaces_the_older() -> None:
 def test_a_report_that_is_not_of_our_form_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         Reports().add("n1", b'{"flows": [{"time": "late"}]}')
+
+
+def test_what_nodes_say_of_their_paths_is_told_of_those_that_are_still_there() -> None:
+    reports = Reports()
+    for name in ("n2", "n1", "gone"):
+        reports.add(name, encode(Report(status={"network": {"problems": [f"{name} is cut off"]}})))
+    reports.add("n3", encode(Report(status={"network": {}})))
+    assert reports.unconnected({"n1", "n2", "n3"}) == ("node n1: n1 is cut off", "node n2: n2 is cut off")

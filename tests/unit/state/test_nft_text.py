@@ -29,6 +29,7 @@ STATEMENTS: dict[str, nft.Statement] = {
     'log prefix "ps-a/ingress" group 116 snaplen 128': nft.Log("ps-a/ingress"),
     "snat ip to 10.0.0.1": nft.Snat("ip", "10.0.0.1"),
     "masquerade": nft.Masquerade(),
+    "tcp option maxseg size set rt mtu": nft.ClampMss(),
     "ip saddr . ip daddr vmap @m": nft.Dispatch((Field.SADDR4, Field.DADDR4), "m"),
     "dnat ip addr . port to ip daddr map @m": nft.DnatMap("ip", (Field.DADDR4,), "m"),
 }
@@ -39,6 +40,7 @@ MATCHES: dict[str, nft.Match] = {
     "th dport { 80, 90-95 }": nft.OneOf(Field.DPORT, (80, nft.Range(90, 95))),
     "ip saddr != @peers": nft.InSet((Field.SADDR4,), "peers", negate=True),
     "tcp flags & (fin|syn|rst|ack) != syn": nft.NoSyn(),
+    "tcp flags & (syn|rst) == syn": nft.Syn(),
 }
 
 

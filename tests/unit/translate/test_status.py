@@ -11,8 +11,9 @@ from meshworlds import httproute, parent, vs
 from tandem.base.problems import Problem, Severity
 from tandem.model import core
 from tandem.model.meta import Condition, Object, Status
+from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.status import CONTROLLER, Programmed, patches
+from tandem.translate.status import CONTROLLER, PATHS_BROKEN, Programmed, patches
 
 KEY = ("VirtualService", "default", "vs")
 
@@ -187,3 +188,15 @@ def test_a_service_that_is_no_load_balancer_any_more_gives_back_what_was_written
 def test_services_of_others_are_left_alone() -> None:
     assert of_service(balanced("203.0.113.1")) is None
     assert of_service(balanced(kind="ClusterIP")) is None
+
+
+def test_the_network_says_whether_every_node_reaches_every_other() -> None:
+    raw = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+    network = parse(raw)
+    cut = Problem(at=network.origin(), code=PATHS_BROKEN, text="node n1: cut off", severity=Severity.WARNING)
+    for said, holds, reason in (((), "True", "Connected"), ((cut,), "False", "PathsBroken")):
+        (patch,) = patches(World.of([network]), said, {}, 0.0)
+        accepted, _, connected = patch.body["status"]["conditions"]
+        assert (connected["type"], connected["status"], connected["reason"]) == ("Connected", holds, reason)
+        assert connected["message"] == "".join(p.text for p in said)
+        assert (accepted["status"], accepted["message"]) == ("True", "")

@@ -76,6 +76,7 @@ def test_a_node_that_nobody_heard_of_has_every_field() -> None:
     assert found["envoy"] == {"pid": 0, "version": "", "ready": False, "restarts": 0}
     assert found["dns"] == {"pid": 0, "version": "", "ready": False, "adopted": False, "restarts": 0}
     assert (found["certificates"], found["problems"]) == ([], [])
+    assert (found["network"]["fabric"], found["network"]["paths"]) == ("", [])
 
 
 def test_finished_pods_are_not_counted_at_their_node() -> None:

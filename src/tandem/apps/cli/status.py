@@ -58,7 +58,8 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     lines = _nodes(view["nodes"], width)
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
-    lines += ["", *_acknowledged(view["nodes"], width), *_objects(view["objects"], width)]
+    lines += ["", *_networks(view["nodes"], width), *_acknowledged(view["nodes"], width)]
+    lines += _objects(view["objects"], width)
     lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
 
@@ -81,6 +82,28 @@ def _node(node: dict[str, Any]) -> tuple[str, ...]:
         envoy["version"] or "-",
         str(envoy["pid"] or "-") + (f" (restarts: {envoy['restarts']})" if envoy["restarts"] else ""),
     )
+
+
+def _networks(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """How nodes are connected; those that say the same are told together."""
+    told: dict[str, list[str]] = {}
+    for node in nodes:
+        if (network := node["network"])["fabric"]:
+            told.setdefault(_network(network), []).append(node["name"])
+    for text, names in told.items():
+        yield from sentence(f"network of {', '.join(names)}: {text}", width=width)
+
+
+def _network(network: dict[str, Any]) -> str:
+    paths = network["paths"]
+    silent = [p["node"] for p in paths if not p["carries"]]
+    narrow = [f"{p['node']} ({p['carries']})" for p in paths if 0 < p["carries"] < network["mtu"]]
+    parts = [f"fabric {network['fabric']}, MTU {network['mtu']} of {network['underlayMTU']} on the underlay"]
+    if paths and not silent and not narrow:
+        parts.append("every path carries it")
+    parts += [f"too narrow: {', '.join(narrow)}"] if narrow else []
+    parts += [f"no answer from {', '.join(silent)}"] if silent else []
+    return "; ".join(parts)
 
 
 def _acknowledged(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:

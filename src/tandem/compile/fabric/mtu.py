@@ -13,6 +13,11 @@ def overhead(view: NodeView) -> int:
     return v6 if view.node.addresses and family(view.node.addresses[0]) == 6 else v4
 
 
+def room(view: NodeView) -> int:
+    """What the underlay leaves for a packet between pods of two nodes."""
+    return view.underlay_mtu - overhead(view)
+
+
 def pod_mtu(view: NodeView) -> int:
     """What the Network says, else what the underlay leaves."""
-    return view.config.network.mtu or view.underlay_mtu - overhead(view)
+    return view.config.network.mtu or room(view)

@@ -4,7 +4,7 @@
 |---|---|---|
 | source-check | prerouting -300 | a pod's link carries that pod's address only |
 | service-*, refuse-* | prerouting, output -100, -90 | Services (services.py) |
-| policy-forward | forward 0 | egress policy of the source, then ingress policy of the destination |
+| policy-forward | forward 0 | segment sizes, egress policy of the source, ingress policy of the destination |
 | policy-input | input 0 | egress policy of a pod that speaks to the node |
 | node-output | output 0 | the node may speak to its own pods, on their links |
 | source-nat | postrouting 100 | hairpin, traffic through this node, and traffic that leaves the cluster |
@@ -36,6 +36,12 @@ _REPLIES: Final = nft.Rule(
     comment="replies are allowed implicitly",
 )
 _DROP: Final = (nft.Counter(), nft.Drop())
+# Both links of a connection may have another MTU than what lies between: pods older than the fabric, peers outside. The
+# answer to a SYN meets no rule (it is a reply): its offer is the pod's own link's, and beyond that the node says ICMP.
+_SEGMENT_SIZE: Final = tuple(
+    nft.Rule(match=(nft.Syn(), nft.Is(link, POD_LINKS)), then=(nft.ClampMss(),))
+    for link in (Field.IIFNAME, Field.OIFNAME)
+)
 
 
 def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
@@ -43,6 +49,7 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
     egress = _dispatch("egress", "saddr")
     forward = (
         _REPLIES,
+        *_SEGMENT_SIZE,
         _no_mid_stream(Field.IIFNAME),
         _no_mid_stream(Field.OIFNAME),
         *_self_rules(),

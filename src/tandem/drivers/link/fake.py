@@ -52,9 +52,10 @@ class FakeLinks:
         """Let the next call (of `method`, or any) raise this and do nothing."""
         self._failures.append((method, error))
 
-    async def default_mtu(self) -> int:
+    async def underlay_mtu(self, address: str = "") -> int:
         """As given."""
-        self._called("default_mtu")
+        del address
+        self._called("underlay_mtu")
         return self.mtu
 
     async def pin(self, container_id: ContainerId, netns: str) -> str:

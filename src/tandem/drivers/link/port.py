@@ -40,8 +40,8 @@ class Owned:
 class LinkDriver(Protocol):
     """Every method raises DriverError when the world refuses, and then has changed nothing."""
 
-    async def default_mtu(self) -> int:
-        """The MTU of the interface of the node's default route."""
+    async def underlay_mtu(self, address: str = "") -> int:
+        """The MTU by which the node reaches others: of the interface with this address, else of the default route."""
 
     async def pin(self, container_id: ContainerId, netns: str) -> str:
         """Keep the namespace reachable at a path of ours, returned; at once if it is pinned already."""

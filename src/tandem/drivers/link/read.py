@@ -9,6 +9,7 @@ from typing import Final
 from tandem.base.addresses import EVERYTHING, HOST_BITS
 from tandem.base.ids import ContainerId
 from tandem.drivers.link import rtnl
+from tandem.drivers.link.devices import owns_device
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs, Rtnl
 from tandem.drivers.link.shaping import rate_of
@@ -35,17 +36,25 @@ def owned_links(sock: Rtnl) -> list[OwnedLink]:
     return sorted(found, key=lambda link: link.name)
 
 
-def default_mtu(sock: Rtnl) -> int:
-    """The MTU of the default route's interface; without one, the smallest of the links that are up."""
+def underlay_mtu(sock: Rtnl, address: str = "") -> int:
+    """The MTU by which the node reaches the others: of the interface with its address, else of the default route's.
+
+    A route may have one of its own. Without either, the smallest of the links that are up.
+    """
     mtus, up = {}, []
     for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
         mtus[index] = _number(attrs, rtnl.IFLA_MTU)
-        ours = owns(_text(attrs, rtnl.IFLA_IFNAME), _text(attrs, rtnl.IFLA_IFALIAS))
+        name, alias = _text(attrs, rtnl.IFLA_IFNAME), _text(attrs, rtnl.IFLA_IFALIAS)
+        ours = owns(name, alias) or owns_device(name, alias)
         if flags & rtnl.IFF_UP and index != rtnl.LOOPBACK_INDEX and not ours:
             up.append(mtus[index])
+    for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR) if address else ():
+        if _address(attrs) == address and index != rtnl.LOOPBACK_INDEX:
+            return mtus[index]
     for (_, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
         if not bits and table == rtnl.MAIN_TABLE and rtnl.RTA_OIF in attrs:
-            return mtus[_number(attrs, rtnl.RTA_OIF)]
+            own = _number(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU)
+            return own or mtus[_number(attrs, rtnl.RTA_OIF)]
     return min(up, default=DEFAULT_MTU)
 
 

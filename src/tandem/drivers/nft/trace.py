@@ -224,7 +224,7 @@ class _Walk:
                 self._remember(statement)
             case nft.Redirect(port) | nft.TProxy(_, port):
                 self.packet = msgspec.structs.replace(self.packet, dport=port)
-            case _:  # counters, limits and source translation do not decide
+            case _:  # counters, limits, source translation and segment sizes do not decide
                 return
 
     def _mark(self, target: Field, value: int) -> None:
@@ -252,6 +252,8 @@ class _Walk:
                 return key is not None and any(_covers(k, key) for k in self._sets[name].elements) != negate
             case nft.NoSyn():
                 return self.packet.protocol == "tcp" and not self.packet.syn
+            case nft.Syn():
+                return self.packet.protocol == "tcp" and self.packet.syn
             case _:
                 assert_never(match)
 

@@ -17,6 +17,7 @@ NODE: dict[str, Any] = {
     "ready": True,
     "agent": {"connected": True, "pid": 6},
     "envoy": {"pid": 41234, "version": "1.40.0", "ready": True, "adopted": False, "restarts": 0},
+    "network": {"fabric": "vxlan", "mtu": 1450, "underlayMTU": 1500, "overhead": 50, "paths": [], "problems": []},
     "resources": {"sent": 157, "accepted": 157, "refused": []},
     "certificates": [
         {"identity": "spiffe://cluster.local/ns/shop/sa/b", "notAfter": "2026-11-25T00:00:00Z"},
@@ -74,6 +75,7 @@ def test_a_healthy_cluster_reads_like_kubectl(
         "POD                             READY  PHASE    ADDRESS      NODE    MESH-IDENTITY\n"
         "shop/inventory-5bf4d6c9d-x2k4q  yes    Running  10.244.0.12  node-1  cluster.local/ns/shop/sa/inventory\n"
         "\n"
+        "network of node-1: fabric vxlan, MTU 1450 of 1500 on the underlay\n"
         "objects: all 1 in force\n"
         "certificates: 2, the nearest expiry at 2026-11-24T00:00:00Z\n"
         "problems: none\n"

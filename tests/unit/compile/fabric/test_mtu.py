@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tandem.compile.fabric.mtu import overhead, pod_mtu
+import msgspec
+
+from tandem.compile.fabric.mtu import overhead, pod_mtu, room
 from tandem.ir.network import Network
-from unit.compile.fabric.fabricviews import view
+from unit.compile.fabric.fabricviews import node, view
 
 
 def test_without_encapsulation_pods_have_the_underlays_mtu() -> None:
@@ -13,3 +15,10 @@ def test_without_encapsulation_pods_have_the_underlays_mtu() -> None:
 
 def test_the_network_may_say_another() -> None:
     assert pod_mtu(view(network=Network(mtu=1400))) == 1400
+
+
+def test_encapsulation_takes_its_overhead_from_the_underlays_mtu() -> None:
+    vxlan = Network(fabric="vxlan")
+    assert (overhead(view(network=vxlan)), room(view(network=vxlan)), pod_mtu(view(network=vxlan))) == (50, 1450, 1450)
+    own = node(1, "2001:db8::1")
+    assert pod_mtu(msgspec.structs.replace(view(network=vxlan), node=own)) == 1430

@@ -16,12 +16,12 @@ def test_the_next_call_of_that_method_fails_once_and_does_nothing() -> None:
         fake = FakeLinks(mtu=1300)
         fake.add_netns("/ns/1")
         fake.fail_next(DriverError("busy"), "pin")
-        assert await fake.default_mtu() == 1300
+        assert await fake.underlay_mtu() == 1300
         with pytest.raises(DriverError, match="busy"):
             await fake.pin(ContainerId("c1"), "/ns/1")
         assert fake.pins == {}
         await fake.pin(ContainerId("c1"), "/ns/1")
-        assert fake.calls == ["default_mtu", "pin", "pin"]
+        assert fake.calls == ["underlay_mtu", "pin", "pin"]
 
     asyncio.run(main())
 

@@ -57,19 +57,33 @@ def test_only_our_links_are_found_with_their_container() -> None:
 def test_the_default_route_s_interface_gives_the_mtu() -> None:
     links = [link(2, "a", mtu=1300), link(3, "b", mtu=9000)]
     routes = [route("0.0.0.0", 0, protocol=3, RTA_OIF=rtnl.u32(3))]
-    assert read.default_mtu(sock(GETLINK=links, GETROUTE=routes)) == 9000
+    assert read.underlay_mtu(sock(GETLINK=links, GETROUTE=routes)) == 9000
 
 
 def test_without_a_default_route_the_smallest_link_that_is_up_and_not_ours_counts() -> None:
     links = [link(2, "a", mtu=1400), link(3, "b", mtu=1300, up=False), link(4, "td0123456789a", mtu=1200)]
-    assert read.default_mtu(sock(GETLINK=links)) == 1400
-    assert read.default_mtu(sock()) == 1500
+    assert read.underlay_mtu(sock(GETLINK=links)) == 1400
+    assert read.underlay_mtu(sock()) == 1500
 
 
 def test_a_default_route_of_another_table_does_not_count() -> None:
     links = [link(2, "a", mtu=1300), link(3, "b", mtu=1200)]
     routes = [route("0.0.0.0", 0, table=116, RTA_OIF=rtnl.u32(2))]
-    assert read.default_mtu(sock(GETLINK=links, GETROUTE=routes)) == 1200
+    assert read.underlay_mtu(sock(GETLINK=links, GETROUTE=routes)) == 1200
+
+
+def test_the_interface_with_the_nodes_address_counts_before_the_default_route() -> None:
+    links = [link(2, "a", mtu=1300), link(3, "b", mtu=9000)]
+    routes = [route("0.0.0.0", 0, protocol=3, RTA_OIF=rtnl.u32(3))]
+    addresses: Objects = [((2, 24, 0, 0, 2), {rtnl.IFA_LOCAL: socket.inet_aton("192.0.2.1")})]
+    dumps = sock(GETLINK=links, GETROUTE=routes, GETADDR=addresses)
+    assert [read.underlay_mtu(dumps, a) for a in ("192.0.2.1", "192.0.2.9", "")] == [1300, 9000, 9000]
+
+
+def test_a_default_route_may_have_an_mtu_of_its_own() -> None:
+    metrics = rtnl.attr(rtnl.RTAX_MTU, rtnl.u32(1400))
+    routes = [route("0.0.0.0", 0, protocol=3, RTA_OIF=rtnl.u32(3), RTA_METRICS=metrics)]
+    assert read.underlay_mtu(sock(GETLINK=[link(3, "b", mtu=9000)], GETROUTE=routes)) == 1400
 
 
 def test_an_end_that_is_not_there_is_none() -> None:

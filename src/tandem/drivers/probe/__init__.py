@@ -1,0 +1,1 @@
+"""Which packets reach another node whole: real packets that nobody may fragment."""

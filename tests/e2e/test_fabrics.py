@@ -1,0 +1,178 @@
+"""Three nodes whose underlay knows nothing of pods: everything is as on one node, and what is wrong between is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import account, idle, namespace, pod, policy, service, web
+
+pytestmark = pytest.mark.root
+
+NETWORK = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+SNIFF = '''
+"""What passes eth0 until standard input ends: frames of VXLAN, and frames of pods that nobody has wrapped."""
+import os, select, socket
+
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+sock.bind(("eth0", 0))
+found = {"wrapped": 0, "bare": 0}
+print("ready", flush=True)
+while True:
+    ready = select.select([sock, 0], [], [])[0]
+    if 0 in ready:
+        break
+    frame = sock.recv(65535)
+    if frame[12:14] == b"\\x08\\x00" and frame[23] == 17 and frame[36:38] == (4789).to_bytes(2, "big"):
+        found["wrapped"] += 1
+    elif frame[12:14] == b"\\x08\\x00" and bytes([10, 244]) in (frame[26:28], frame[30:32]):
+        found["bare"] += 1
+print(found["wrapped"], found["bare"], flush=True)
+'''
+DATAGRAM = '''
+"""One datagram of a given IP length that nobody may fragment, to ADDRESS; prints whether it could be sent."""
+import socket, sys
+
+address, length = sys.argv[1], int(sys.argv[2])
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.IPPROTO_IP, 10, 2)
+sock.connect((address, 9))
+try:
+    sock.send(bytes(length - 28))
+    print("sent")
+except OSError as err:
+    print(err.strerror)
+'''
+
+
+def on(number: int) -> dict[str, dict[str, str]]:
+    return {"nodeSelector": {"kubernetes.io/hostname": f"node-{number}"}}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    """`near` on node-1 and `far` on node-2 in the mesh, `caller` on node-3 outside it."""
+    with lab() as made:
+        made.tandem("up", "--nodes", "3", "--fabric", "vxlan", "--detach", status=0)
+        made.apply(
+            *namespace("mesh", mesh=True),
+            *namespace("plain"),
+            account("mesh", "near"),
+            pod("mesh", "near", idle(), serviceAccountName="near", **on(1)),
+            pod("mesh", "far", web("far"), **on(2)),
+            service("mesh", "far"),
+            pod("plain", "caller", idle(), **on(3)),
+            pod("plain", "open", web("open"), **on(1)),
+            service("plain", "open"),
+        )
+        yield made
+
+
+@contextmanager
+def sniffing(world: Lab, node: str) -> Iterator[dict[str, int]]:
+    found: dict[str, int] = {}
+    sniffer = world.start("ip", "netns", "exec", f"tandem-{node}", "python3", "-c", SNIFF)
+    assert sniffer.stdout is not None
+    assert sniffer.stdout.readline() == "ready\n"
+    yield found
+    out, _ = sniffer.communicate("", timeout=20)
+    found["wrapped"], found["bare"] = map(int, out.split())
+
+
+def address(world: Lab, namespace_: str, name: str) -> str:
+    found: str = world.get(namespace_, "pod", name)["status"]["podIP"]
+    return found
+
+
+def networks(world: Lab) -> dict[str, Any]:
+    return {node["name"]: node["network"] for node in world.status()["nodes"]}
+
+
+def connected(world: Lab) -> dict[str, Any]:
+    conditions = world.get("", "network", "default")["status"]["conditions"]
+    found: dict[str, Any] = next(c for c in conditions if c["type"] == "Connected")
+    return found
+
+
+def test_pods_of_different_nodes_talk_by_mtls_and_in_plain_text_under_their_own_addresses(world: Lab) -> None:
+    seen = json.loads(world.curl("mesh", "near", "http://far/").out.splitlines()[0])
+    assert seen["peer"] == "spiffe://cluster.local/ns/mesh/sa/near"
+    assert seen["from"] == address(world, "mesh", "near")
+    seen = json.loads(world.curl("plain", "caller", "http://open/").out.splitlines()[0])
+    assert seen["from"] == address(world, "plain", "caller")
+
+
+def test_on_the_underlay_their_packets_are_wrapped_without_exception(world: Lab) -> None:
+    with sniffing(world, "node-1") as found:
+        for _ in range(3):
+            assert world.curl("plain", "caller", "http://open/").out.endswith("200")
+    assert found["wrapped"] >= 3
+    assert found["bare"] == 0
+
+
+def test_policy_judges_what_comes_out_of_the_tunnel(world: Lab) -> None:
+    world.apply(policy("mesh", "alone", "far", ingress=[]))
+    assert world.curl("plain", "caller", "http://far.mesh/", "-m", "2").status == 28
+    world.delete("networkpolicy", "alone", "-n", "mesh")
+    assert world.curl("plain", "caller", "http://far.mesh/").out.endswith("200")
+
+
+def test_the_mtu_is_what_the_underlay_leaves_and_every_path_carries_it(world: Lab) -> None:
+    peers = {name: {p["node"]: p["carries"] for p in n["paths"]} for name, n in networks(world).items()}
+    if any(set(paths.values()) != {1450} for paths in peers.values()):  # nodes that came first probed too early
+        until(lambda: connected(world)["status"], lambda status: status == "True", world.logs)
+    for name, network in networks(world).items():
+        assert (network["fabric"], network["mtu"], network["underlayMTU"], network["overhead"]) == (
+            "vxlan",
+            1450,
+            1500,
+            50,
+        )
+        assert {p["node"]: p["carries"] for p in network["paths"]} == dict.fromkeys(peers.keys() - {name}, 1450)
+    assert "every path carries it" in world.tandem("status").out
+    to = address(world, "plain", "open")
+    for length, answer in ((1450, "sent\n"), (1451, "Message too long\n")):
+        assert world.inside("plain", "caller", "python3", "-c", DATAGRAM, to, str(length)).out == answer
+
+
+def test_a_link_in_the_middle_that_is_narrower_is_found_and_told_and_its_end_too(world: Lab) -> None:
+    world.run("ip", "link", "set", "tdul1", "mtu", "1300", status=0)  # the underlay's end of node-2's link
+    told = until(lambda: connected(world), lambda c: c["status"] == "False", world.logs)
+    assert "set spec.mtu of Network default to 1250" in told["message"]
+    assert until(lambda: networks(world)["node-1"]["problems"], bool)[0].startswith("the path to node node-2 carries")
+    stated = until(lambda: world.tandem("cni", "status", "--node", "node-1", "-o", "json").json(), lambda s: s["code"])
+    assert stated["code"] == 51
+    assert "carries packets of 1250 bytes" in stated["message"]
+    world.run("ip", "link", "set", "tdul1", "mtu", "1500", status=0)
+    until(lambda: connected(world)["status"], lambda status: status == "True", world.logs)
+
+
+def test_another_fabric_takes_over_while_pods_run(world: Lab) -> None:
+    world.apply({**NETWORK, "spec": {"fabric": "routed"}})
+    with sniffing(world, "node-1") as found:
+        assert world.curl("plain", "caller", "http://open/").out.endswith("200")
+    assert found["bare"]
+    assert "tandem-vx" not in world.run("ip", "-n", "tandem-node-1", "link").out
+    world.apply({**NETWORK, "spec": {"fabric": "vxlan"}})
+    assert world.curl("plain", "caller", "http://open/").out.endswith("200")
+
+
+def test_a_node_that_is_cut_off_is_told_and_the_others_go_on(world: Lab) -> None:
+    world.run("ip", "link", "set", "tdul1", "down", status=0)
+    told = until(lambda: connected(world), lambda c: "node node-2 does not answer" in c["message"], world.logs)
+    assert told["status"] == "False"
+    assert world.curl("plain", "caller", "http://open/").out.endswith("200")
+    world.run("ip", "link", "set", "tdul1", "up", status=0)
+    until(lambda: world.curl("mesh", "near", "http://far/").out, lambda out: out.endswith("200"), world.logs)
+
+
+def test_down_takes_everything_away(world: Lab) -> None:
+    world.tandem("down", status=0)
+    left = world.picture()
+    assert [line for line in left["links"] if not line.startswith("lo ")] == []
+    assert (left["namespaces"], left["processes"], left["files"]) == ((), (), ())
