@@ -72,9 +72,9 @@ class KernelLinks:
         await self._run(self._close)
         self._thread.shutdown()
 
-    async def default_mtu(self) -> int:
-        """The MTU of the interface of the node's default route."""
-        return await self._run(lambda: read.default_mtu(self._node()))
+    async def underlay_mtu(self, address: str = "") -> int:
+        """The MTU of the interface with this address, else of the default route's."""
+        return await self._run(lambda: read.underlay_mtu(self._node(), address))
 
     async def pin(self, container_id: ContainerId, netns: str) -> str:
         """Keep the namespace reachable at a path of ours, returned."""
