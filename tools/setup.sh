@@ -13,6 +13,8 @@ packages="nftables libnftables1 iproute2 util-linux catatonit unbound conntrack 
 if [ "${1:-}" = dev ]; then
     packages="$packages wrk dnsperf iperf3 libcap2-bin procps openssl"
     packages="$packages containerd runc podman conmon busybox-static containernetworking-plugins"
+    # cnitool is made of Debian's own sources: libcni of the -dev package, the program of the source package.
+    packages="$packages golang-go golang-github-appc-cni-dev"
     command -v kubectl >/dev/null || packages="$packages kubernetes-client"
 fi
 missing=""
@@ -48,4 +50,23 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ./cni -e ".$extra" ||
         fail "pip could not install Tandem; the lines above say why"
     touch "$stamp"
+fi
+
+if [ "${1:-}" = dev ] && [ ! -x .venv/bin/cnitool ]; then
+    echo "building cnitool into .venv"
+    there=$PWD scratch=$(mktemp -d)
+    mkdir -p "$scratch/sources" "$scratch/lists/partial"
+    chmod 755 "$scratch"
+    if [ -e /etc/apt/sources.list.d/debian.sources ]; then
+        sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources > "$scratch/sources/debian.sources"
+    else
+        sed -n 's/^deb /deb-src /p' /etc/apt/sources.list > "$scratch/sources/debian.list"
+    fi
+    apt="-qq -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=$scratch/sources -o Dir::State::Lists=$scratch/lists"
+    # shellcheck disable=SC2086 # one word per option
+    ( cd "$scratch" && apt-get $apt update && apt-get $apt source --download-only golang-github-appc-cni &&
+        tar -xf ./*.orig.tar.* && cd ./*/cnitool &&
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$scratch/cache" go build -o "$there/.venv/bin/cnitool" . ) \
+        >"$scratch.log" 2>&1 || fail "cnitool could not be built; $scratch.log says why"
+    rm -rf "$scratch" "$scratch.log"
 fi

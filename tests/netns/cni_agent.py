@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.base.paths import NodeDir
+from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link.real import KernelLinks
 from tandem.ipam.pool import Pool
 from tandem.ipam.store import Attachment, SqliteJournal
@@ -107,7 +108,7 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
     )
     aside = Aside(spool=Spool(node.root / "dels"))
     journal, pods = SqliteJournal(node.journal), AnyPod(stall)
-    verbs = Verbs(journal, links, node=pods, settings=settings, aside=aside)
+    verbs = Verbs(journal, links, KernelForeign(node_netns), node=pods, settings=settings, aside=aside)
     if background:
         verbs.leaving = Leaving(journal, links, pods)
     assert await verbs.recover() == ()

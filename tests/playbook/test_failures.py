@@ -17,9 +17,12 @@ import pytest
 from tandem.base.problems import DriverError
 from tandem.podnet.leaving import Leaving
 from tandem.podnet.request import VerbError
-from unit.podnet.playground import CONFIG, SETTINGS, Killed, Playground, request
+from unit.podnet.playground import CONFIG, NETNS, SETTINGS, Killed, Playground, behind_another_plugin, request
+from unit.podnet.test_previous import RESULT
 
-CHANGES: Final = frozenset({"add", "update", "pin", "unpin", "create", "open", "cut", "remove_all", "sweep_pods"})
+CHANGES: Final = frozenset(
+    {"add", "update", "pin", "unpin", "create", "open", "cut", "remove_all", "sweep_pods", "prepare", "restore"}
+)
 NODE: Final = frozenset({"attached", "detached"})
 Play = Callable[[Playground, "Steps"], Awaitable[None]]
 
@@ -80,7 +83,7 @@ def arm(ground: Playground, steps: Steps) -> None:
     """A new agent whose every call is counted."""
     ground.restart()
     journal, links, node = steps.over(ground.journal), steps.over(ground.links), steps.over(ground.node)
-    ground.verbs = type(ground.verbs)(journal, links, node=node, settings=SETTINGS)
+    ground.verbs = type(ground.verbs)(journal, links, steps.over(ground.foreign), node=node, settings=SETTINGS)
     ground.verbs.leaving = Leaving(journal, links, node, gather_seconds=0.0)
 
 
@@ -186,5 +189,48 @@ def test_an_agent_that_dies_at_any_call_recovers(verb: str, *, after: bool) -> N
         await ground.delete()
         assert ground.is_clean()
         await ground.check(await ground.add())
+
+    assert sweep(play, lambda first: Steps(first, 1, Killed, after=after)) >= 4
+
+
+CHAINED: Final[dict[str, Any]] = CONFIG | {"name": "mynet", "chained": True, "prevResult": RESULT}
+
+
+@pytest.mark.parametrize("count", [1, FOREVER], ids=["once", "from then on"])
+@pytest.mark.parametrize("verb", ["ADD", "DEL"])
+def test_behind_another_plugin_a_verb_that_fails_at_any_call_is_finished_by_a_del(verb: str, count: float) -> None:
+    async def play(ground: Playground, steps: Steps) -> None:
+        behind_another_plugin(ground)
+        if verb == "DEL":
+            steps.done = True
+            await ground.add(config=CHAINED)
+            steps.begin()
+        code = await tried(ground, verb, config=CHAINED)
+        assert code == (11 if steps.reached else 0) or verb == "DEL"
+        steps.done = True
+        await ground.delete(config=CHAINED)
+        assert ground.is_clean()
+        assert not ground.foreign.spaces[NETNS].prepared
+        await ground.add(config=CHAINED)
+
+    assert sweep(play, lambda first: Steps(first, count, DriverError)) >= 4
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("verb", ["ADD", "DEL"])
+def test_behind_another_plugin_an_agent_that_dies_at_any_call_recovers(verb: str, *, after: bool) -> None:
+    async def play(ground: Playground, steps: Steps) -> None:
+        behind_another_plugin(ground)
+        if verb == "DEL":
+            steps.done = True
+            await ground.add(config=CHAINED)
+            steps.begin()
+        with suppress(Killed):
+            await ground.verbs.run(request(verb, config=CHAINED))
+        ground.restart()
+        assert await ground.verbs.recover() == ()
+        await ground.delete(config=CHAINED)
+        assert ground.is_clean()
+        assert not ground.foreign.spaces[NETNS].prepared
 
     assert sweep(play, lambda first: Steps(first, 1, Killed, after=after)) >= 4

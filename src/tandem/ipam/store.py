@@ -23,7 +23,8 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
 from tandem.ipam.block import family_of
-from tandem.ir.node import PortMapping
+from tandem.ir.node import ForeignLink, PortMapping
+from tandem.state.foreign import Before
 from tandem.state.links import UNSHAPED, Shaping
 
 Key = tuple[ContainerId, str]
@@ -36,6 +37,16 @@ class Phase(Enum):
     ADDING = "adding"
     READY = "ready"
     DELETING = "deleting"
+
+
+class Foreign(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a link that another plugin made."""
+
+    link: ForeignLink
+    addresses: tuple[str, ...]
+    """Not of this node's pool: who gave them takes them back."""
+    before: Before
+    """The namespace as it was."""
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +73,15 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     shaping: Shaping = UNSHAPED
     closed_by: str = ""
     """The network whose configuration closes a container that is no Pod (its `namespace` is empty)."""
+    network: str = ""
+    """The name in the runtime's configuration; empty in records of older releases."""
+    foreign: Foreign | None = None
+    """None: the link is ours."""
+
+    @property
+    def pod_addresses(self) -> tuple[str, ...]:
+        """What the pod is reached by, whoever gave it."""
+        return self.addresses if self.foreign is None else self.foreign.addresses
 
     @property
     def key(self) -> Key:

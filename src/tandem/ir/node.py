@@ -43,6 +43,17 @@ class PortMapping(msgspec.Struct, frozen=True, kw_only=True):
         return not self.host_ip or self.host_ip in UNSPECIFIED.values()
 
 
+class ForeignLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that another CNI plugin made, and behind which Tandem is chained."""
+
+    ifname: str
+    """Its name inside the pod."""
+    node_addresses: tuple[str, ...] = ()
+    """Addresses by which the node itself speaks to the pod: next hops of the pod that are the node's own."""
+    guarded: bool = False
+    """NetworkPolicy was asked for: it is enforced inside the pod's namespace."""
+
+
 class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     """A pod with a link on this node."""
 
@@ -50,9 +61,11 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     container_id: ContainerId
     addresses: tuple[str, ...]
     host_ifname: str
+    """Empty for a foreign link."""
     netns: str
     """The agent's own pin (bind mount) of the pod's network namespace; unique per sandbox."""
     port_mappings: tuple[PortMapping, ...] = ()
+    foreign: ForeignLink | None = None
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):

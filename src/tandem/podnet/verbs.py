@@ -20,6 +20,7 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
+from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
 from tandem.ipam.pool import Pool
 from tandem.ipam.store import Attachment, Journal, Phase
@@ -27,7 +28,9 @@ from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
 from tandem.podnet.addresses import COOL_DOWN, Addresses
+from tandem.podnet.chained import Chained
 from tandem.podnet.leaving import Leaving, take_away
+from tandem.podnet.previous import is_chained
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.podnet.spans import Emit, Spans, step, tracing
@@ -94,7 +97,14 @@ class Verbs:
     """With it, DEL answers once the pod is cut off, and the rest goes in the background; without, when all is gone."""
 
     def __init__(
-        self, journal: Journal, links: LinkDriver, *, node: Node, settings: Settings, aside: Aside = ALONE
+        self,
+        journal: Journal,
+        links: LinkDriver,
+        foreign: ForeignDriver,
+        *,
+        node: Node,
+        settings: Settings,
+        aside: Aside = ALONE,
     ) -> None:
         self._journal = journal
         self._links = links
@@ -102,6 +112,7 @@ class Verbs:
         self._settings = settings
         self._aside = aside
         self._addresses = Addresses(journal, node.pool, aside.clock, cool_down=settings.cool_down)
+        self._chained = Chained(journal, links, foreign, node)
         self._busy: dict[ContainerId, tuple[asyncio.Lock, int]] = {}
 
     async def run(self, request: Request) -> dict[str, Any] | None:
@@ -122,7 +133,7 @@ class Verbs:
                 case "GC":
                     await self._gc(request)
                 case "STATUS":
-                    await self._status()
+                    await self._status(request)
                 case _:
                     raise VerbError(Code.BAD_ENVIRONMENT, f"CNI_COMMAND: unknown verb {request.verb!r}")
         except NetnsError as error:
@@ -144,6 +155,7 @@ class Verbs:
         half_done = (a for a in self._journal.all() if a.phase is not Phase.READY or a.container_id not in alive)
         failed = await self._undo_all(tuple(half_done))
         known = frozenset(attachment.container_id for attachment in self._journal.all())
+        await self._chained.forget_pins(known)
         if orphans := await self._links.sweep_pods(known):
             _log.warning("removed what no attachment has: links=%s pins=%s", orphans.links, orphans.pins)
         return (*failed, *await self.replay())
@@ -171,6 +183,8 @@ class Verbs:
                 queued.done()
             await self._make_way(request)
             pod = await self._pod(request)
+            if is_chained(request):
+                return await self._chained.add(request, pod, own=(block.prefix for block in self._node.pool().blocks))
             with step("journal"):
                 wanted = wishes(request, pool=self._node.pool())
                 await self._refuse_taken(wanted.port_mappings)
@@ -187,17 +201,13 @@ class Verbs:
 
     async def _make_way(self, request: Request) -> None:
         """Refuse what exists, clean up what a killed agent left half made."""
-        if "prevResult" in request.config:
-            raise VerbError(
-                Code.BAD_CONFIG, "prevResult: Tandem makes the pod's interface and must be the first plugin"
-            )
         if not request.netns:
             raise VerbError(Code.BAD_ENVIRONMENT, "ADD needs CNI_NETNS in the environment")
         for attachment in self._journal.of(request.container_id):
             if attachment.phase is Phase.READY:
                 what = f"container {attachment.container_id} has {attachment.ifname} already"
                 more = "" if attachment.ifname == request.ifname else "; a pod has one interface of this network"
-                raise VerbError(Code.ALREADY_ATTACHED, f"{what}{more}", ", ".join(attachment.addresses))
+                raise VerbError(Code.ALREADY_ATTACHED, f"{what}{more}", ", ".join(attachment.pod_addresses))
             await self._undo(attachment)
 
     async def _pod(self, request: Request) -> LocalPod:
@@ -245,6 +255,7 @@ class Verbs:
             port_mappings=wanted.port_mappings,
             shaping=wanted.shaping,
             closed_by="" if pod.namespace else unmanaged.closed_by(request),
+            network=str(request.config["name"]),
         )
         self._journal.add(attachment)
         return attachment, link
@@ -295,13 +306,16 @@ class Verbs:
             await self._leave(attachment)
         elif not self._journal.of(request.container_id):
             # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
+            if is_chained(request):
+                await self._chained.forget(request)
+                return
             bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
             await self._links.remove(bare, request.netns)
             await self._links.unpin(request.container_id)
 
     async def _leave(self, attachment: Attachment) -> None:
         """The end of an attachment: the runtime waits for what others could notice; a second DEL waits for all."""
-        if self.leaving is None or attachment.phase is not Phase.READY:
+        if self.leaving is None or attachment.phase is not Phase.READY or attachment.foreign is not None:
             await self._undo(attachment)
             return
         try:
@@ -325,6 +339,9 @@ class Verbs:
             await self.leaving.release(attachment.key)
             if self._journal.get(attachment.key) is None:
                 return
+        if attachment.foreign is not None:
+            await self._chained.undo(attachment)
+            return
         with suppress(DriverError):  # a full disk must not stop what makes room
             attachment = self._given_up(attachment)
         await self._node.detached(attachment)
@@ -335,13 +352,14 @@ class Verbs:
 
     async def _undo_all(self, batch: tuple[Attachment, ...]) -> list[str]:
         """At once, since the kernel takes as long to end one link as to end fifty; one by one where that fails."""
+        own = tuple(attachment for attachment in batch if attachment.foreign is None)
         try:
-            for attachment in batch:
+            for attachment in own:
                 _log.info("container %s is taken away: %s", attachment.container_id, attachment.phase.value)
                 with suppress(DriverError):
                     self._given_up(attachment)
                 await self._links.cut(self._link_of(attachment), attachment.pin or attachment.netns)
-            await take_away(batch, self._journal, self._links, self._node)
+            await take_away(own, self._journal, self._links, self._node)
         except* DriverError as errors:
             _log.warning("not all at once: %s", errors.exceptions)
         left = [current for a in batch if (current := self._journal.get(a.key)) is not None]
@@ -363,8 +381,11 @@ class Verbs:
             if attachment is None or attachment.phase is not Phase.READY:
                 what = f"container {request.container_id} has no {request.ifname} of this network"
                 raise VerbError(Code.NOT_ATTACHED, what)
-            link = self._link_of(attachment)
-            found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
+            if attachment.foreign is not None:
+                found = await self._chained.check(request, attachment)
+            else:
+                link = self._link_of(attachment)
+                found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
             found += await self._node.check(attachment)
         if found:
             raise VerbError(Code.DIFFERS, f"{request.ifname} is not as ADD left it: {found[0]}", "; ".join(found))
@@ -375,17 +396,19 @@ class Verbs:
             return
         failed: list[str] = []
         for stale in self._journal.all():
-            if stale.key not in valid:
+            if stale.key not in valid and stale.network in {"", request.config.get("name")}:
                 async with self._alone(stale.container_id):
                     current = self._journal.get(stale.key)
                     failed += await self._try_undo(current) if current is not None else []
         if failed:
             raise VerbError(Code.TRY_AGAIN, f"{len(failed)} attachments could not be removed", "; ".join(failed))
 
-    async def _status(self) -> None:
+    async def _status(self, request: Request) -> None:
         if degraded := await self._node.degraded():
             what = "ADD would fail, and pods of this node are not served as they should be"
             raise VerbError(Code.DEGRADED, f"{what}: {degraded[0]}", "; ".join(degraded))
+        if is_chained(request):
+            return  # another plugin gives the addresses
         try:
             self._addresses.give()
         except VerbError as error:

@@ -30,6 +30,7 @@ from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_respo
 from tandem.drivers.dns.process import Unbound
 from tandem.drivers.envoy.listening import listening
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
+from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
@@ -52,8 +53,10 @@ from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sysctls
 from tandem.runtime.dns import DnsLoop
-from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Views
+from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
 from tandem.runtime.facts import Facts
+from tandem.runtime.guards import GuardLoop
+from tandem.runtime.guards import name_of as guard_of
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
 from tandem.runtime.network import NetworkWatch
@@ -101,6 +104,7 @@ class Agent:
             Rotation(renew_at=renew_at),
         )
         self._facts = Facts(node, self._view, self._control.report, self._clock)
+        self._guards = GuardLoop(self._facts)
         self._xds.add_access_log(self._facts.on_access_log)
 
     async def run(self) -> None:
@@ -117,6 +121,7 @@ class Agent:
             tasks.create_task(self._kernel.run(self._views))
             tasks.create_task(self._proxy.run(self._views))
             tasks.create_task(self._outward.run(self._views))
+            tasks.create_task(self._guards.run(self._views))
             tasks.create_task(self._settle())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
@@ -138,7 +143,7 @@ class Agent:
         names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)
         settings = Settings(host=host, names=names_of)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
-        verbs = Verbs(self._journal, self._links, node=self, settings=settings, aside=aside)
+        verbs = Verbs(self._journal, self._links, KernelForeign(), node=self, settings=settings, aside=aside)
         verbs.leaving = Leaving(self._journal, self._links, self)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
@@ -187,6 +192,7 @@ class Agent:
             await self._secrets.ensure(frozenset({pod.identity}))
         with step("policy"):
             await self._in_force(self._kernel.outcome, number, ("kernel",))
+            await self._in_force(self._guards.outcome, number, (guard_of(attachment.container_id),))
         if pod is not None and pod.meshed:
             wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
             with step("proxy"):
@@ -199,7 +205,7 @@ class Agent:
 
     async def degraded(self) -> tuple[str, ...]:
         """What kernel and Envoy refuse, and an Envoy that is not there."""
-        refused = (*self._kernel.outcome.value.failed.values(), *self._proxy.outcome.value.failed.values())
+        refused = (text for outcome in self._outcomes for text in outcome.value.failed.values())
         found = (*refused, *self._network.narrow())
         if trouble := self._journal.trouble():
             found = (trouble, *found)
@@ -210,8 +216,8 @@ class Agent:
         if self._attached.pop(attachment.container_id, None) is None:
             return
         number = self._bump()
-        await self._in_force(self._kernel.outcome, number, ())
-        await self._in_force(self._proxy.outcome, number, ())
+        for outcome in self._outcomes:
+            await self._in_force(outcome, number, ())
 
     # Views.
 
@@ -281,20 +287,25 @@ class Agent:
 
     # Acknowledgements.
 
+    @property
+    def _outcomes(self) -> tuple[Cell[Outcome], ...]:
+        """Of each loop that puts views in force."""
+        return self._kernel.outcome, self._proxy.outcome, self._guards.outcome
+
     async def _settle(self) -> None:
-        """Answer control once kernel and Envoy have worked through what it sent."""
-        kernel = proxy = -1
+        """Answer control once kernel, pods and Envoy have worked through what it sent."""
+        seen = [-1 for _ in self._outcomes]
         while True:
-            async with asyncio.TaskGroup() as tasks:
-                first = tasks.create_task(self._kernel.outcome.after(kernel))
-                second = tasks.create_task(self._proxy.outcome.after(proxy))
-                await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
-                for task in (first, second):
+            async with asyncio.TaskGroup() as group:
+                pairs = zip(self._outcomes, seen, strict=True)
+                waits = {group.create_task(outcome.after(version)) for outcome, version in pairs}
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for task in waits:
                     task.cancel()
-            kernel, proxy = self._kernel.outcome.version, self._proxy.outcome.version
+            seen = [outcome.version for outcome in self._outcomes]
             if SILENT in self._proxy.outcome.value.failed:
                 continue
-            done = min(self._kernel.outcome.value.number, self._proxy.outcome.value.number)
+            done = min(outcome.value.number for outcome in self._outcomes)
             for pending in self._slice.due(done):
                 self._answer(pending)
 
@@ -349,8 +360,7 @@ class Agent:
             "unannounced": self._outward.unannounced(),
             "problems": [
                 *self._secrets.failures.values(),
-                *self._kernel.outcome.value.failed.values(),
-                *self._proxy.outcome.value.failed.values(),
+                *(text for outcome in self._outcomes for text in outcome.value.failed.values()),
                 *self._outward.outcome.value.failed.values(),
                 *self._dns.failed.values(),
                 *self._network.narrow(),
@@ -374,10 +384,11 @@ def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod |
     return AttachedPod(
         pod=pod,
         container_id=attachment.container_id,
-        addresses=attachment.addresses,
+        addresses=attachment.pod_addresses,
         host_ifname=attachment.host_ifname,
         netns=attachment.pin,
         port_mappings=attachment.port_mappings,
+        foreign=attachment.foreign.link if attachment.foreign is not None else None,
     )
 
 

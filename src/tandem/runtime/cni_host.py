@@ -1,8 +1,9 @@
 """The CNI plugin where the runtimes of this machine look for it: `tandem cni install` and `uninstall` without paint.
 
-In: a node of a running tandem, two directories. Out: `tandem-cni` and `10-tandem.conflist`, each by rename, and the
-latter only when the agent answers STATUS: a runtime takes the file for a network that serves. The file is also the
-record of what was written, so that just that can be taken away again, even after the run directory was lost.
+In: a node of a running tandem, two directories. Out: `tandem-cni` and `10-tandem.conflist` (or, behind another network,
+a file in that network's own directory), each by rename, and the latter only when the agent answers STATUS: a runtime
+takes the file for a network that serves. The file is also the record of what was written, so that just that can be
+taken away again, even after the run directory was lost.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from typing import Any, Final
 from tandem_cni.build import build
 
 from tandem.base.paths import NodeDir, RunDir
+from tandem.podnet.previous import CHAINED, POLICY
 from tandem.podnet.unmanaged import KEY, Unmanaged
 from tandem.runtime.cni_install import CAPABILITIES, NETWORK
 
@@ -27,6 +30,8 @@ BIN_DIR: Final = Path("/opt/cni/bin")
 CONF_DIR: Final = Path("/etc/cni/net.d")
 PLUGIN: Final = "tandem-cni"
 CONFLIST: Final = "10-tandem.conflist"
+BEHIND: Final = "90-tandem.conf"
+"""In the directory of another network: the plugin that runs behind those of its list."""
 VERSIONS: Final = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 VERSION: Final = "1.0.0"
 """What runtimes speak that do not know `cniVersions`; the others take the newest that they share with us."""
@@ -39,6 +44,14 @@ class InstallError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Behind which network, and whether NetworkPolicy is enforced on its links."""
+
+    network: str
+    policy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where a runtime looks, and what becomes of containers that are no Pods."""
 
@@ -46,6 +59,8 @@ class Places:
     conf_dir: Path = CONF_DIR
     unmanaged: Unmanaged = Unmanaged.OPEN
     version: str = VERSION
+    chain: Chain | None = None
+    """None: a network of our own."""
 
     @property
     def executable(self) -> Path:
@@ -54,8 +69,8 @@ class Places:
 
     @property
     def conflist(self) -> Path:
-        """The network's configuration list."""
-        return self.conf_dir / CONFLIST
+        """The network's configuration list, or our file in the directory of another network."""
+        return self.conf_dir / (CONFLIST if self.chain is None else f"{self.chain.network}/{BEHIND}")
 
 
 def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> Iterator[str]:
@@ -63,51 +78,81 @@ def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> I
     earlier = _read(places.conflist)
     if places.conflist.exists() and (earlier is None or not _is_below(earlier, run_dir)):
         raise InstallError(f"{places.conflist} is not of this tandem ({run_dir.root}): remove it, or use --conf-dir")
-    if earlier is None and places.executable.exists():
-        raise InstallError(f"{places.executable} is there already and no {CONFLIST} tells whose it is: remove it first")
-    made = [*(earlier or {}).get("directories", ()), *_make(places.bin_dir), *_make(places.conf_dir)]
-    build(places.executable, str(Path(sys.executable).resolve()))
-    yield f"{places.executable} written"
+    made = [*(earlier or {}).get("directories", ()), *_make(places.bin_dir), *_make(places.conflist.parent)]
+    try:
+        shared = _put_executable(run_dir, places)
+    except InstallError:
+        _remove_directories(made)
+        raise
+    yield f"{places.executable} {'is there' if shared else 'written'}"
     code, text = _wait_for(places.executable, node, wait)
     if code != 0:
-        if earlier is None:
+        if earlier is None and not shared:
             places.executable.unlink()
+        if earlier is None:
             _remove_directories(made)
-        raise InstallError(f"{CONFLIST} was not put in place, STATUS says {code}: {text}")
+        raise InstallError(f"{places.conflist.name} was not put in place, STATUS says {code}: {text}")
     yield "STATUS: the agent serves"
     _remember(run_dir, places.conflist)
+    sha256 = "" if shared and not _is_recorded(run_dir, places) else _digest(places.executable)
     draft = places.conflist.with_suffix(".new")
-    draft.write_text(_text(_Record(node.cni_socket, places, _digest(places.executable), tuple(made))), encoding="utf-8")
+    draft.write_text(_text(_Record(node.cni_socket, places, sha256, tuple(made))), encoding="utf-8")
     draft.rename(places.conflist)
     yield f"{places.conflist} written"
-    for other in sorted(places.conf_dir.iterdir()):
+    for other in sorted(places.conf_dir.iterdir()) if places.chain is None else ():
         if other.suffix in _READ and other.name < CONFLIST:
             yield f"note: {other} sorts before it, and runtimes that take the first file will use that one"
 
 
+def _put_executable(run_dir: RunDir, places: Places) -> bool:
+    """True if it was there with the same content; one of unknown origin is refused."""
+    there = _digest(places.executable) if places.executable.exists() else ""
+    if there and not _is_recorded(run_dir, places):
+        with tempfile.TemporaryDirectory() as scratch:
+            fresh = Path(scratch) / PLUGIN
+            build(fresh, str(Path(sys.executable).resolve()))
+            if _digest(fresh) != there:
+                what = f"{places.executable} is there already and no {places.conflist.name} tells whose it is"
+                raise InstallError(f"{what}: remove it first")
+        return True
+    build(places.executable, str(Path(sys.executable).resolve()))
+    return bool(there) and _digest(places.executable) == there
+
+
+def _is_recorded(run_dir: RunDir, places: Places) -> bool:
+    """True if an installation of this tandem wrote the executable."""
+    records = map(_read, installed(run_dir, [places.conf_dir]))
+    return any(r is not None and r["sha256"] and r["executable"] == str(places.executable) for r in records)
+
+
 def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
     """Take away what install wrote; a line that starts with `left:` tells what was changed since and stays."""
+    gone: dict[str, Mapping[str, Any]] = {}
     for conflist in installed(run_dir, conf_dirs):
-        record = _read(conflist) or {}
+        record: Mapping[str, Any] = _read(conflist) or {}
         if conflist.read_text(encoding="utf-8") != _text(_record(conflist, record)):
             yield f"left: {conflist}: it was changed since it was installed"
             continue
         conflist.unlink()  # first: a runtime that finds a network without its plugin takes the node for broken
         yield f"{conflist} removed"
-        executable = Path(record["executable"])
-        if executable.exists() and _digest(executable) != record["sha256"]:
+        gone[str(conflist)] = record
+    kept = {left["executable"] for path in installed(run_dir, conf_dirs) if (left := _read(path)) is not None}
+    for name, sha256 in sorted({(r["executable"], r["sha256"]) for r in gone.values() if r["sha256"]}):
+        executable = Path(name)
+        if executable.exists() and _digest(executable) != sha256:
             yield f"left: {executable}: it was changed since it was installed"
-        elif executable.exists():
+        elif executable.exists() and name not in kept:
             executable.unlink()
             yield f"{executable} removed"
-        _remove_directories(record["directories"])
+    _remove_directories({folder for record in gone.values() for folder in record["directories"]})
     _memory(run_dir).unlink(missing_ok=True)
 
 
 def installed(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> list[Path]:
-    """The configuration lists that lead into this run directory: those remembered, and what lies in the usual place."""
+    """The files that lead into this run directory: those remembered, and what lies in the usual places."""
     folders = {CONF_DIR, *conf_dirs}
-    known = {*_remembered(run_dir), *(folder / CONFLIST for folder in folders)}
+    usual = (path for folder in folders for path in (folder / CONFLIST, *folder.glob(f"*/{BEHIND}")))
+    known = {*_remembered(run_dir), *usual}
     return sorted(path for path in known if (record := _read(path)) is not None and _is_below(record, run_dir))
 
 
@@ -117,7 +162,7 @@ def is_unchanged(conflist: Path) -> bool:
     if record is None or conflist.read_text(encoding="utf-8") != _text(_record(conflist, record)):
         return False
     executable = Path(record["executable"])
-    return executable.is_file() and _digest(executable) == record["sha256"]
+    return executable.is_file() and record["sha256"] in {"", _digest(executable)}
 
 
 def ask_status(executable: Path, node: NodeDir) -> tuple[int, str]:
@@ -144,15 +189,17 @@ class _Record:
     socket: Path
     places: Places
     sha256: str
+    """Empty: the executable was there, and is not ours to remove."""
     directories: tuple[str, ...]
 
 
 def _text(record: _Record) -> str:
     versions = VERSIONS[VERSIONS.index(record.places.version) :]
+    chain = record.places.chain
     plugin = {
         "type": PLUGIN,
         "socket": str(record.socket),
-        "capabilities": CAPABILITIES,
+        **({"capabilities": CAPABILITIES} if chain is None else {CHAINED: True, POLICY: chain.policy}),
         KEY: record.places.unmanaged.value,
         "installed": {
             "executable": str(record.places.executable),
@@ -160,6 +207,8 @@ def _text(record: _Record) -> str:
             "directories": list(record.directories),
         },
     }
+    if chain is not None:
+        return json.dumps(plugin, indent=2) + "\n"
     conflist = {"cniVersion": versions[0], "cniVersions": list(versions), "name": NETWORK, "plugins": [plugin]}
     return json.dumps(conflist, indent=2) + "\n"
 
@@ -168,21 +217,24 @@ def _read(conflist: Path) -> dict[str, Any] | None:
     """What a list says of its installation; None: it is not one of ours, or cannot be read."""
     try:
         config = json.loads(conflist.read_text(encoding="utf-8"))
-        for plugin in config["plugins"]:
+        for plugin in config.get("plugins", [config]):
             if plugin["type"] == PLUGIN and "installed" in plugin:
-                more = {"socket": str(plugin["socket"]), KEY: plugin[KEY], "version": config["cniVersion"]}
+                more = {"socket": str(plugin["socket"]), KEY: plugin[KEY], "version": config.get("cniVersion", VERSION)}
+                more |= {CHAINED: plugin.get(CHAINED, False), POLICY: plugin.get(POLICY, False)}
                 return {**more, **{key: plugin["installed"][key] for key in ("executable", "sha256", "directories")}}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return None
 
 
 def _record(conflist: Path, record: Mapping[str, Any]) -> _Record:
+    chain = Chain(network=conflist.parent.name, policy=bool(record[POLICY])) if record[CHAINED] else None
     places = Places(
         bin_dir=Path(record["executable"]).parent,
-        conf_dir=conflist.parent,
+        conf_dir=conflist.parent if chain is None else conflist.parent.parent,
         unmanaged=Unmanaged(record[KEY]) if record[KEY] in {way.value for way in Unmanaged} else Unmanaged.OPEN,
         version=record["version"] if record["version"] in VERSIONS else VERSION,
+        chain=chain,
     )
     return _Record(Path(record["socket"]), places, record["sha256"], tuple(record["directories"]))
 

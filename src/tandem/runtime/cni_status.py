@@ -23,7 +23,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One place where `tandem cni install` put the plugin."""
 
     configuration: str
-    """The configuration list."""
+    """The configuration list, or the file in the directory of another network."""
     unchanged: bool
     """List and executable are as they were written."""
 
@@ -43,6 +43,10 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     """Of the Pod; else the name that the runtime gave, or the container's id."""
     unmanaged: str
     """`open` or `closed` for a container that is no Pod; else empty."""
+    network: str
+    """The name of the network in the runtime's configuration; empty for what an older release attached."""
+    chained: bool
+    """Another plugin made the link."""
     phase: str
     """`ready`, or `adding` and `deleting` for what is not finished."""
 
@@ -93,9 +97,11 @@ def _served(attachment: Attachment) -> Served:
     return Served(
         container=attachment.container_id,
         interface=attachment.ifname,
-        addresses=attachment.addresses,
+        addresses=attachment.pod_addresses,
         namespace=attachment.namespace,
         name=attachment.pod_name,
         unmanaged="" if attachment.namespace else way.value,
+        network=attachment.network,
+        chained=attachment.foreign is not None,
         phase=attachment.phase.value,
     )

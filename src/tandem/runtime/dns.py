@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -53,6 +54,7 @@ class DnsLoop:
         self._resolv_conf = resolv_conf
         self._held: Held | None = None
         self._read_of = 0
+        self._clients: set[str] = set()
         self._failing = 0.0
         self.failed: Mapping[str, str] = {}
 
@@ -72,8 +74,13 @@ class DnsLoop:
             before = view
             upstreams = read_upstreams(self._resolv_conf, own=view.config.dns_addresses)
             self._server.answers = Answers(records=records, upstreams=upstreams)
-            self._server.want(compile_settings(view))
+            self._server.want(self._growing(compile_settings(view)))
             await self._apply(self._server.answers)
+
+    def _growing(self, settings: DnsSettings) -> DnsSettings:
+        """Who may ask stays one who may: prefixes of other plugins' pods come and go, and each change is a restart."""
+        self._clients |= set(settings.clients)
+        return replace(settings, clients=tuple(sorted(self._clients)))
 
     async def _apply(self, answers: Answers) -> None:
         started = self._server.started.value

@@ -64,7 +64,7 @@ class Outcome:
     """Manifests that Envoy refuses, with its words."""
 
 
-async def _newest(views: Views, seen: int, *, retry: float | None) -> int:
+async def newest_of(views: Views, seen: int, *, retry: float | None) -> int:
     """The version of the newest view as soon as there is a new one, or (to try again) after so many seconds."""
     try:
         async with asyncio.timeout(retry):
@@ -96,7 +96,7 @@ class KernelLoop:
         """Apply each newest view; a refusal by the kernel is tried again until it holds."""
         seen, retry = -1, None
         while True:
-            seen = await _newest(views, seen, retry=retry)
+            seen = await newest_of(views, seen, retry=retry)
             newest = views.value
             if newest is None:
                 continue
@@ -144,7 +144,7 @@ class EnvoyLoop:
         """Publish each newest view and wait for Envoy's word; what it refuses is told and does not hold up others."""
         seen, failed = -1, False
         while True:
-            seen = await _newest(views, seen, retry=RETRY_SECONDS if failed else None)
+            seen = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
             newest = views.value
             if newest is None:
                 continue

@@ -90,7 +90,7 @@ def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
     The prefix is empty where no policy is to blame: an address that no pod has any more.
     """
     ruleset = compile_nft(view)
-    links = {address: pod.host_ifname for pod in view.pods for address in pod.addresses}
+    links = {address: pod.host_ifname for pod in view.pods if pod.foreign is None for address in pod.addresses}
     own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {*view.node.addresses, *view.config.dns_addresses}
     prefixes = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
 

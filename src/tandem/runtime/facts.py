@@ -7,14 +7,16 @@ connections that a change of policy denies.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 import structlog
 
 from tandem.base.clock import Clock
+from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError, Origin
 from tandem.ir.node import NodeView
 from tandem.observe.accesslog import Names, flows_of
@@ -49,12 +51,28 @@ class Facts:
 
     async def run(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         """Watch and report until cancelled."""
-        names = Attribution(node=self._node, party=self._party, origins=self._origins)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch_drops(open_log(), names, self._flows.append, clock=self._clock))
+            tasks.create_task(self._watch(open_log()))
             tasks.create_task(self._flush())
             tasks.create_task(self._tell_status(status))
             tasks.create_task(self._end_denied())
+
+    async def watch(self, netns: str) -> None:
+        """Tell what is dropped inside a namespace, until cancelled or the kernel refuses to tell."""
+        try:
+            sock = await asyncio.to_thread(in_netns, netns, open_log)
+        except (DriverError, OSError) as err:
+            log.error("drops are not told", netns=netns, error=str(err))
+            return
+        await self._watch(sock)
+
+    async def _watch(self, sock: socket.socket) -> None:
+        names = Attribution(node=self._node, party=self._party, origins=self._origins)
+        await watch_drops(sock, names, self._flows.append, clock=self._clock)
+
+    def on_ended(self, ended: Iterable[Ended]) -> None:
+        """Connections that policy ended inside a pod's namespace."""
+        self._flows.extend(self._ended_flow(e) for e in ended)
 
     def again(self) -> None:
         """Control is new, or was away: it has forgotten the node's status."""

@@ -12,6 +12,7 @@ from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile import names
 from tandem.compile.nft.capture import compile_capture
+from tandem.compile.nft.guard import compile_guard
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.envoy.listening import listening
 from tandem.drivers.nft.inspect import missing
@@ -28,14 +29,25 @@ async def damage(view: NodeView | None, container_id: ContainerId) -> tuple[str,
 
 
 def _damage(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
+    if pod.foreign is not None:
+        return _guard(view, pod) + _redirected(view, pod)
     expected = compile_nft(view)
     judging = {names.set_chain(policy) for policy in (pod.pod.ingress, pod.pod.egress) if policy is not None}
     chains = [c.name for c in expected.chains if c.base is not None or c.name in judging]
     found = missing(expected, chains=chains, atoms=frozenset({*pod.addresses, pod.host_ifname}), also=_fronts(pod))
+    return found + _redirected(view, pod)
+
+
+def _guard(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
+    guard = compile_guard(view, pod)
+    return missing(guard, chains=[c.name for c in guard.chains], atoms=frozenset(), netns=pod.netns)
+
+
+def _redirected(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
     if not pod.pod.meshed:
-        return found
+        return ()
     capture = compile_capture(view, pod)
-    found += missing(capture, chains=[c.name for c in capture.chains], atoms=frozenset(), netns=pod.netns)
+    found = missing(capture, chains=[c.name for c in capture.chains], atoms=frozenset(), netns=pod.netns)
     return found + _silent(pod)
 
 

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+from tandem.compile.foreign import compile_redirection
 from tandem.drivers.announce.real import KernelAnnouncer
+from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link import netns
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
+from tandem.ipam.store import read_attachments
 from tandem.runtime import sysctls
 from tandem.workloads.sweep import sweep as sweep_workloads
 
@@ -22,6 +25,7 @@ from tandem.workloads.sweep import sweep as sweep_workloads
 def end_pods(node: NodeDir) -> Iterator[str]:
     """End the pods of a node and let go of their namespaces; lines that start with `left:` tell what could not be."""
     yield from sweep_workloads(node)
+    yield from _release_foreign(node)
     for pin in sorted(node.netns.iterdir()) if node.netns.is_dir() else ():
         netns.unbind(pin)
 
@@ -41,6 +45,24 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
             yield f"note: {', '.join(sysctls.WANTED)} stays as it is: what it was before was lost with {node.root}"
     except DriverError as err:
         yield f"left: links: {err}"
+
+
+def _release_foreign(node: NodeDir) -> Iterator[str]:
+    """Namespaces behind other plugins live on: what is ours is taken out of them."""
+    try:
+        found = [a for a in read_attachments(node.journal) if a.foreign is not None]
+    except DriverError as err:
+        yield f"left: pods behind other plugins: {err}"
+        return
+    for attachment in found:
+        if attachment.foreign is not None:
+            where = attachment.pin or attachment.netns
+            wanted = compile_redirection(attachment.ifname)
+            try:
+                asyncio.run(KernelForeign().restore(where, wanted, attachment.foreign.before))
+                yield f"taken out of container {attachment.container_id}, which keeps its own network"
+            except DriverError as err:
+                yield f"left: container {attachment.container_id}: {err}"
 
 
 async def _sweep(node: NodeDir, before: dict[str, str]) -> int:

@@ -42,6 +42,7 @@ class Field(Enum):
     SOCKET_TRANSPARENT = "socket transparent"
     SOCKET_MARK = "socket mark"
     FIB_DADDR_TYPE = "fib daddr type"
+    ICMPV6_TYPE = "icmpv6 type"
 
 
 class Prefix(Struct, frozen=True, order=True):
@@ -235,6 +236,12 @@ class Snat(Struct, frozen=True):
     address: str
 
 
+class KeepSource(Struct, frozen=True):
+    """The source stays as it is, and no later chain translates it."""
+
+    family: str
+
+
 class Masquerade(Struct, frozen=True):
     """New source address: that of the outgoing interface."""
 
@@ -264,6 +271,7 @@ Statement = (
     | TProxy
     | DnatMap
     | Snat
+    | KeepSource
     | Masquerade
     | ClampMss
 )
@@ -332,9 +340,16 @@ class Ruleset(Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
 
-def ruleset(*, chains: tuple[Chain, ...] = (), sets: tuple[Set, ...] = (), maps: tuple[Map, ...] = ()) -> Ruleset:
+def ruleset(
+    *,
+    chains: tuple[Chain, ...] = (),
+    sets: tuple[Set, ...] = (),
+    maps: tuple[Map, ...] = (),
+    table: str = ownership.TABLE,
+) -> Ruleset:
     """A Ruleset with its parts in order."""
     return Ruleset(
+        table=table,
         chains=tuple(sorted(chains, key=lambda c: c.name)),
         sets=tuple(sorted(sets, key=lambda s: s.name)),
         maps=tuple(sorted(maps, key=lambda m: m.name)),
@@ -343,4 +358,4 @@ def ruleset(*, chains: tuple[Chain, ...] = (), sets: tuple[Set, ...] = (), maps:
 
 def owns(family: str, table: str) -> bool:
     """True for the table that is ours, in any namespace."""
-    return family == "inet" and table == ownership.TABLE
+    return family == "inet" and table in ownership.TABLES

@@ -153,7 +153,8 @@ def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911 one branch pe
 
 
 def _lookup_or_mark(  # noqa: PLR0911 likewise
-    value: nft.Dispatch
+    value: nft.KeepSource
+    | nft.Dispatch
     | nft.DnatMap
     | nft.SetMark
     | nft.CopyMark
@@ -163,6 +164,8 @@ def _lookup_or_mark(  # noqa: PLR0911 likewise
     | nft.Forget,
 ) -> str:
     match value:
+        case nft.KeepSource(family):
+            return f"snat {family} to {family} saddr"
         case nft.Dispatch(names, name):
             return f"{fields(names)} vmap @{name}"
         case nft.DnatMap(family, names, name):

@@ -7,6 +7,11 @@ from typing import Final
 TABLE: Final = "tandem"
 """Name of our nftables table (family inet), in the node's namespace and in each meshed pod's."""
 
+POLICY_TABLE: Final = "tandem-policy"
+"""Name of our nftables table in the namespace of a pod behind another plugin: its policy (docs/design/0019)."""
+
+TABLES: Final = (TABLE, POLICY_TABLE)
+
 LINK_ALIAS: Final = "tandem:"
 """Prefix of the alias (IFLA_IFALIAS) of every link that we create."""
 

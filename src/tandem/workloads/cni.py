@@ -1,5 +1,8 @@
 """The network of a sandbox, as containerd obtains it: the plugins of the first conflist, executed in order.
 
+To those of the list are added those of `<folder>/<network name>/*.conf`, unless it says `loadOnlyInlinedPlugins` (CNI
+specification 1.1, section 1), as libcni 1.3 does.
+
 In: a sandbox's identity. Out: the last plugin's result; CniError with the plugin's own words. After a failed ADD, DEL
 has been called. The cached result is what DEL gets as `prevResult`.
 """
@@ -19,6 +22,7 @@ from tandem.base.paths import NodeDir
 from tandem.workloads.capabilities import declared
 
 TRY_AGAIN: Final = 11
+BAD_JSON: Final = 6
 BAD_CONFIG: Final = 7
 _DEADLINE: Final = 60.0
 
@@ -119,9 +123,12 @@ class Cni:
         try:
             config = msgspec.json.decode(found[0].read_bytes())
         except (OSError, msgspec.DecodeError) as err:
-            raise CniError(6, f"{found[0]}: {err}") from err
-        if not isinstance(config, dict) or not config.get("name") or not config.get("plugins"):
-            raise CniError(7, f"{found[0]}: `name` and `plugins` are needed")
+            raise CniError(BAD_JSON, f"{found[0]}: {err}") from err
+        if not isinstance(config, dict) or not config.get("name"):
+            raise CniError(BAD_CONFIG, f"{found[0]}: `name` is needed")
+        config["plugins"] = [*(config.get("plugins") or ()), *_further(folder, config)]
+        if not config["plugins"]:
+            raise CniError(BAD_CONFIG, f"{found[0]}: `plugins` are needed, there or in {folder / config['name']}")
         return config
 
     async def _execute(self, command: str, attachment: Attachment, network: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +158,22 @@ class Cni:
             text = said or err.decode(errors="replace").strip()[-500:] or f"exit status {process.returncode}"
             raise CniError(int(answer.get("code") or 999), f"{name} {command}: {text}")
         return answer
+
+
+def _further(folder: Path, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Plugins that others put behind those of the list, by the names of their files."""
+    if config.get("loadOnlyInlinedPlugins") in {True, "true"}:
+        return []
+    found = []
+    for path in sorted((folder / config["name"]).glob("*.conf")):
+        try:
+            plugin = msgspec.json.decode(path.read_bytes())
+        except (OSError, msgspec.DecodeError) as err:
+            raise CniError(BAD_JSON, f"{path}: {err}") from err
+        if not isinstance(plugin, dict) or not plugin.get("type"):
+            raise CniError(BAD_CONFIG, f"{path}: `type` is needed")
+        found.append(plugin)
+    return found
 
 
 def _network(config: dict[str, Any], plugin: dict[str, Any], previous: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.base.problems import DriverError
+from tandem.drivers.foreign.fake import FakeForeign, Space
 from tandem.drivers.link.fake import FakeLinks
 from tandem.ipam.pool import Pool
 from tandem.ipam.store import Attachment, Journal, MemoryJournal
@@ -86,12 +87,14 @@ class Playground:
         self.links = FakeLinks(mtu=1400)
         self.links.add_netns(NETNS)
         self.journal: Journal = MemoryJournal() if journal is None else journal
+        self.foreign = FakeForeign(frozenset({"10.88.0.1"}))
+        self.foreign.spaces[NETNS] = Space()
         self.node = RecordingNode(self.links.calls)
-        self.verbs = Verbs(self.journal, self.links, node=self.node, settings=SETTINGS)
+        self.verbs = Verbs(self.journal, self.links, self.foreign, node=self.node, settings=SETTINGS)
 
     def restart(self) -> None:
         self.node = RecordingNode(self.links.calls)
-        self.verbs = Verbs(self.journal, self.links, node=self.node, settings=SETTINGS)
+        self.verbs = Verbs(self.journal, self.links, self.foreign, node=self.node, settings=SETTINGS)
 
     async def add(self, container: str = "c1", **change: Any) -> dict[str, Any]:
         result = await self.verbs.run(request("ADD", container, **change))
@@ -153,3 +156,9 @@ def revive(ground: Playground, step: str) -> None:
     if step not in {"attached", "detached"}:
         delattr(ground.links, step)
     ground.restart()
+
+
+def behind_another_plugin(ground: Playground) -> None:
+    """The namespace has an interface of another plugin; our pin is another path to it."""
+    ground.foreign.spaces[NETNS].interfaces["eth0"] = frozenset({"10.88.0.2"})
+    ground.foreign.spaces["/pins/c1"] = ground.foreign.spaces[NETNS]

@@ -53,7 +53,7 @@ def test_an_address_given_up_is_not_given_again_before_it_has_cooled_down() -> N
         ground.node.addresses = Pool.of("10.244.0.5/32")
         settings = replace(SETTINGS, cool_down=30)
         ground.verbs = Verbs(
-            ground.journal, ground.links, node=ground.node, settings=settings, aside=Aside(clock=clock)
+            ground.journal, ground.links, ground.foreign, node=ground.node, settings=settings, aside=Aside(clock=clock)
         )
         await ground.add()
         await ground.delete()
@@ -72,7 +72,7 @@ def test_the_address_of_an_add_that_failed_does_not_cool_down() -> None:
     async def play(ground: Playground) -> None:
         ground.node.addresses = Pool.of("10.244.0.5/32")
         settings = replace(SETTINGS, cool_down=30)
-        ground.verbs = Verbs(ground.journal, ground.links, node=ground.node, settings=settings)
+        ground.verbs = Verbs(ground.journal, ground.links, ground.foreign, node=ground.node, settings=settings)
         ground.node.failures["attached"] = DriverError("busy")
         assert await ground.code("ADD") == 11
         await ground.add()

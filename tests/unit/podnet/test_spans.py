@@ -23,7 +23,9 @@ def spans_of(trace: Mapping[str, str], *, failing: str = "") -> list[Mapping[str
 
     async def play(ground: Playground) -> None:
         aside = Aside(emit=written.append)
-        ground.verbs = Verbs(ground.journal, ground.links, node=ground.node, settings=SETTINGS, aside=aside)
+        ground.verbs = Verbs(
+            ground.journal, ground.links, ground.foreign, node=ground.node, settings=SETTINGS, aside=aside
+        )
         if failing:
             ground.links.fail_next(DriverError("no room"), failing)
             await ground.code("ADD", trace=trace)

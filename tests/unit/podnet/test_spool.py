@@ -27,7 +27,7 @@ def back(ground: Playground, folder: Path) -> None:
     """A new agent that looks into the folder."""
     ground.restart()
     spool = Aside(spool=Spool(folder))
-    ground.verbs = Verbs(ground.journal, ground.links, node=ground.node, settings=SETTINGS, aside=spool)
+    ground.verbs = Verbs(ground.journal, ground.links, ground.foreign, node=ground.node, settings=SETTINGS, aside=spool)
 
 
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ class Lab:
 
     def kernel(self, number: int, **failed: str) -> None:
         self.agent._kernel.outcome.put(Outcome(number=number, failed=failed))
+        self.agent._guards.outcome.put(Outcome(number=number))
 
     def proxy(
         self, number: int, failed: Mapping[str, str] | None = None, origins: Mapping[Origin, str] | None = None

@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tandem.base.cell import Cell
+from tandem.base.ids import ContainerId
 from tandem.drivers.dns.fake import FakeDns
 from tandem.drivers.dns.plan import Held, desired
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.runtime import dns
 from tandem.runtime.dns import DnsLoop, read_upstreams
 from tandem.runtime.enforce import Numbered, Views
 from tandem.state.dns import Answers, DnsSettings, Record
 from unit.compile.dns.dnsview import SHOP, service, view
+from unit.podnet.playground import local_pod
 
 WEB = Record("web.shop.svc.cluster.local.", "A", "10.96.1.1")
 
@@ -81,6 +84,25 @@ def test_the_server_is_told_what_to_start_with_before_it_starts(lab: Lab) -> Non
     assert WEB in lab.server.answers.records
     assert lab.server.answers.upstreams == ("192.0.2.53",)
     assert lab.driver.applied == []
+
+
+def test_who_may_ask_only_grows_so_that_pods_of_other_plugins_cost_one_restart(lab: Lab) -> None:
+    pod = AttachedPod(
+        pod=local_pod(), container_id=ContainerId("c"), addresses=("10.88.0.2",), host_ifname="", netns="/n"
+    )
+    behind = msgspec.structs.replace(SHOP, pods=(pod,))
+
+    def allowed() -> tuple[str, ...]:
+        return lab.server.wanted.clients if lab.server.wanted is not None else ()
+
+    lab.play(
+        lambda: lab.put(behind),
+        lambda: "10.88.0.0/24" in allowed(),
+        lambda: lab.put(SHOP),
+        lambda: lab.views.version == 2 and lab.server.answers.records,
+        lambda: None,
+    )
+    assert "10.88.0.0/24" in allowed()
 
 
 def test_a_server_that_has_everything_is_left_alone(lab: Lab) -> None:

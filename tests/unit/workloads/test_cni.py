@@ -128,8 +128,52 @@ def test_a_plugin_that_is_not_installed_is_named_and_tried_again(tmp_path: Path)
     assert raised.value.code == TRY_AGAIN
 
 
-def test_a_configuration_without_plugins_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "what"), [('{"plugins": []}', "`name` is needed"), ('{"name": "net"}', "`plugins` are needed")]
+)
+def test_a_configuration_without_name_or_plugins_is_named(tmp_path: Path, text: str, what: str) -> None:
     made = node(tmp_path, "")
-    (made.cni_conf / "10-net.conflist").write_text('{"name": "net"}')
-    with pytest.raises(CniError, match="`name` and `plugins` are needed"):
+    (made.cni_conf / "10-net.conflist").write_text(text)
+    with pytest.raises(CniError, match=what):
         asyncio.run(Cni(made).add(ME))
+
+
+def put_behind(made: NodeDir, name: str, text: str) -> None:
+    """A file in the network's own directory."""
+    (made.cni_conf / "net").mkdir(exist_ok=True)
+    (made.cni_conf / "net" / name).write_text(text)
+
+
+def test_plugins_in_the_networks_directory_run_behind_those_of_the_list(tmp_path: Path) -> None:
+    made = chain(tmp_path)
+    for name, number in (("20-b.conf", 2), ("10-a.conf", 1)):
+        put_behind(made, name, json.dumps({"type": "second", "number": number}))
+    put_behind(made, "30-c.conflist", "is not read")
+    cni = Cni(made)
+    asyncio.run(cni.add(ME))
+    (made.cni_conf / "net" / "10-a.conf").unlink()  # DEL is about what ADD did
+    asyncio.run(cni.delete(ME))
+    seen = [(verb, c["type"], c.get("number"), c["name"]) for verb, c in calls(tmp_path)]
+    assert seen[:4] == [
+        ("ADD", *rest, "net") for rest in (("fake", None), ("second", None), ("second", 1), ("second", 2))
+    ]
+    assert [s[1:3] for s in seen[4:]] == [("second", 2), ("second", 1), ("second", None), ("fake", None)]
+
+
+@pytest.mark.parametrize("word", [True, "true"])
+def test_a_list_may_refuse_plugins_of_its_directory(tmp_path: Path, word: object) -> None:
+    made = node(tmp_path, f"echo '{json.dumps(RESULT)}'")
+    path = made.cni_conf / "10-net.conflist"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"loadOnlyInlinedPlugins": word}))
+    put_behind(made, "10-a.conf", "nonsense")
+    asyncio.run(Cni(made).add(ME))
+    assert len(calls(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("text", "code"), [("nonsense", 6), ("{}", 7)])
+def test_a_file_in_the_directory_that_is_no_plugin_is_named(tmp_path: Path, text: str, code: int) -> None:
+    made = node(tmp_path, f"echo '{json.dumps(RESULT)}'")
+    put_behind(made, "10-a.conf", text)
+    with pytest.raises(CniError, match=r"net/10-a\.conf") as raised:
+        asyncio.run(Cni(made).add(ME))
+    assert raised.value.code == code

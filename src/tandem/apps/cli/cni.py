@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,12 +16,12 @@ from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import NodeDir, RunDir
 from tandem.podnet.unmanaged import Unmanaged
-from tandem.runtime import cni_host
+from tandem.runtime import cni_chain, cni_host
 
 if TYPE_CHECKING:
     from tandem.runtime.cni_status import CniStatus, Served
 
-COLUMNS: Final = ("CONTAINER", "INTERFACE", "ADDRESS", "POD", "PHASE")
+COLUMNS: Final = ("CONTAINER", "INTERFACE", "ADDRESS", "NETWORK", "POD", "PHASE")
 
 
 class Action(Enum):
@@ -44,6 +45,12 @@ def cni(
     unmanaged: Annotated[
         Unmanaged, typer.Option("--unmanaged", help="Containers that are no Pods (install).")
     ] = Unmanaged.OPEN,
+    chained_to: Annotated[
+        str, typer.Option("--chained-to", help="Behind this network of another plugin (install).", metavar="NETWORK")
+    ] = "",
+    policy: Annotated[
+        bool, typer.Option("--policy", help="With --chained-to: enforce NetworkPolicy there, too (install).")
+    ] = False,
     cni_version: Annotated[
         str, typer.Option("--cni-version", help="For runtimes that do not know `cniVersions` (install).", metavar="V")
     ] = cni_host.VERSION,
@@ -54,10 +61,12 @@ def cni(
 ) -> int:
     """Let containerd, podman and other CNI runtimes of this machine use the network of a running tandem.
 
-    install writes tandem-cni and, once the agent answers STATUS, 10-tandem.conflist. uninstall removes what install
-    wrote; so does `tandem down`. status exits with 1 if the agent does not serve or an installed file was changed.
+    install writes tandem-cni and, once the agent answers STATUS, 10-tandem.conflist. With --chained-to it writes
+    NETWORK/90-tandem.conf instead: pods keep the link and the address that NETWORK gives them, and get the mesh.
+    uninstall removes what install wrote; so does `tandem down`. status exits with 1 if the agent does not serve or an
+    installed file was changed.
 
-    Example: tandem cni install --conf-dir /etc/cni/net.d
+    Example: tandem cni install --chained-to mynet --policy
     """
     check_format(output, ("text", "json"))
     run_dir = RunDir.default()
@@ -69,11 +78,21 @@ def cni(
         return _tell(cni_host.uninstall(run_dir, [conf_dir.absolute()]), output)
     if cni_version not in cni_host.VERSIONS:
         raise CommandError(f"--cni-version {cni_version}: one of {', '.join(cni_host.VERSIONS)}", status=2)
+    if policy and not chained_to:
+        raise CommandError("--policy goes with --chained-to: pods of Tandem's own network are always judged", status=2)
     places = cni_host.Places(
-        bin_dir=bin_dir.absolute(), conf_dir=conf_dir.absolute(), unmanaged=unmanaged, version=cni_version
+        bin_dir=bin_dir.absolute(),
+        conf_dir=conf_dir.absolute(),
+        unmanaged=unmanaged,
+        version=cni_version,
+        chain=cni_host.Chain(network=chained_to, policy=policy) if chained_to else None,
     )
     try:
-        return _tell(cni_host.install(run_dir, _node(run_dir, node), places, wait=wait), output)
+        steps = cni_host.install(run_dir, _node(run_dir, node), places, wait=wait)
+        if chained_to:
+            cni_chain.find_network(places.conf_dir, chained_to)
+            steps = chain(steps, cni_chain.deaf_runtimes())
+        return _tell(steps, output)
     except (cni_host.InstallError, OSError) as err:
         raise CommandError(str(err)) from err
 
@@ -126,4 +145,5 @@ def paint(found: CniStatus, *, width: int) -> Iterator[str]:
 
 def _row(served: Served) -> tuple[str, ...]:
     pod = f"{served.namespace}/{served.name}" if served.namespace else f"none ({served.unmanaged})"
-    return served.container, served.interface, ", ".join(served.addresses), pod, served.phase
+    network = f"{served.network} (chained)" if served.chained else served.network
+    return served.container, served.interface, ", ".join(served.addresses), network, pod, served.phase

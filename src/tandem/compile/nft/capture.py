@@ -35,6 +35,8 @@ def compile_capture(view: NodeView, pod: AttachedPod) -> nft.Ruleset:
     versions = {family(address) for address in pod.addresses}
     families = tuple(f for f in FAMILIES if f.version in versions)
     gateways = [node_address(cidr) for cidr in view.node.pod_cidrs]
+    if pod.foreign is not None:
+        gateways = list(pod.foreign.node_addresses)
     bypass = (*gateways, *view.config.dns_addresses)
     return nft.ruleset(chains=(_inbound(families, pod, gateways), _answers(), _outbound(families, bypass)))
 

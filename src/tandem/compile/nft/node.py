@@ -9,6 +9,7 @@ from __future__ import annotations
 from tandem.base.memo import same_as_before
 from tandem.compile.nft.chains import group_sets, policy_chains, used_sets
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
+from tandem.compile.nft.foreign import foreign_state, own_pods
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.services import service_state
 from tandem.ir.node import NodeView, without_pods
@@ -17,13 +18,14 @@ from tandem.state import nft
 
 def compile_nft(view: NodeView) -> nft.Ruleset:
     """Anti-spoofing, policy of both sides, Services and source translation for the pods of one node."""
-    used = used_sets(view)
+    own, behind = own_pods(view), foreign_state(view)
+    used = used_sets(own)
     fixed = _fixed(without_pods(view))
-    ports = hostport_state(view)
+    ports = hostport_state(own)
     return nft.ruleset(
-        chains=(*policy_chains(used), *fixed.chains, *ports.chains),
-        sets=(*pod_sets(view), *group_sets(view, used), *fixed.sets),
-        maps=(*policy_maps(view), *fixed.maps, *ports.maps),
+        chains=(*policy_chains(used), *fixed.chains, *ports.chains, *behind.chains),
+        sets=(*pod_sets(own), *group_sets(view, used), *fixed.sets, *behind.sets),
+        maps=(*policy_maps(own), *fixed.maps, *ports.maps),
     )
 
 

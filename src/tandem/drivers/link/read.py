@@ -36,6 +36,19 @@ def owned_links(sock: Rtnl) -> list[OwnedLink]:
     return sorted(found, key=lambda link: link.name)
 
 
+def links(sock: Rtnl) -> list[tuple[str, int, bool]]:
+    """(name, index, up) of every link."""
+    return [
+        (_text(attrs, rtnl.IFLA_IFNAME), index, bool(flags & rtnl.IFF_UP))
+        for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK)
+    ]
+
+
+def addresses(sock: Rtnl) -> list[tuple[int, str]]:
+    """(link index, address) of every address, whatever its prefix."""
+    return [(index, _address(attrs)) for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)]
+
+
 def underlay_mtu(sock: Rtnl, address: str = "") -> int:
     """The MTU by which the node reaches the others: of the interface with its address, else of the default route's.
 

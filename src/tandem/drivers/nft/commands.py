@@ -9,42 +9,41 @@ import msgspec
 from tandem.drivers.nft import plan
 from tandem.state import nft, nft_text, ownership
 
-_TABLE = f"inet {ownership.TABLE}"
 
-
-def commands(delta: plan.Delta) -> str:
+def commands(delta: plan.Delta, table: str = ownership.TABLE) -> str:
     """What libnftables runs as one transaction; a delta on a table that may not exist yet starts by adding it."""
-    return "\n".join(_command(o) for o in delta.operations) + "\n"
+    return "\n".join(_command(o, f"inet {table}") for o in delta.operations) + "\n"
 
 
-def _command(operation: plan.Operation) -> str:  # noqa: PLR0911 one branch per operation of the union
+def removal(table: str = ownership.TABLE) -> str:
+    """Deletes a table of ours, there or not."""
+    return f"add table inet {table}\ndelete table inet {table}"
+
+
+def _command(operation: plan.Operation, table: str) -> str:  # noqa: PLR0911 one branch per operation of the union
     match operation:
         case plan.ReplaceTable():
-            return f"{REMOVE}\nadd table {_TABLE}"
+            return f"add table {table}\ndelete table {table}\nadd table {table}"
         case plan.AddChain(name, base):
-            return f"create chain {_TABLE} {name}" + (f" {{ {nft_text.hook(base)} }}" if base else "")
+            return f"create chain {table} {name}" + (f" {{ {nft_text.hook(base)} }}" if base else "")
         case plan.FlushChain(name):
-            return f"flush chain {_TABLE} {name}"
+            return f"flush chain {table} {name}"
         case plan.DeleteChain(name):
-            return f"delete chain {_TABLE} {name}"
+            return f"delete chain {table} {name}"
         case plan.AddRules(chain, rules):
-            return "\n".join(f"add rule {_TABLE} {chain} {nft_text.rule(r)}" for r in rules)
+            return "\n".join(f"add rule {table} {chain} {nft_text.rule(r)}" for r in rules)
         case plan.AddContainer(declared):
             return (
-                f"create {_word(declared)} {_TABLE} {declared.name} {{ {'; '.join(nft_text.declaration(declared))}; }}"
+                f"create {_word(declared)} {table} {declared.name} {{ {'; '.join(nft_text.declaration(declared))}; }}"
             )
         case plan.DeleteContainer(declared):
-            return f"delete {_word(declared)} {_TABLE} {declared.name}"
+            return f"delete {_word(declared)} {table} {declared.name}"
         case plan.AddElements(declared, elements):
-            return f"add element {_TABLE} {declared.name} {{ {_elements(declared, elements)} }}"
+            return f"add element {table} {declared.name} {{ {_elements(declared, elements)} }}"
         case plan.DeleteElements(declared, elements):
-            return f"delete element {_TABLE} {declared.name} {{ {_elements(declared, elements)} }}"
+            return f"delete element {table} {declared.name} {{ {_elements(declared, elements)} }}"
         case _:
             assert_never(operation)
-
-
-REMOVE = f"add table {_TABLE}\ndelete table {_TABLE}"
-"""Deletes our table, there or not."""
 
 
 def _word(container: plan.Container) -> str:

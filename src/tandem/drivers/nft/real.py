@@ -11,21 +11,24 @@ import json
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
-from tandem.drivers.nft.commands import REMOVE, commands
+from tandem.drivers.nft.commands import commands, removal
 from tandem.drivers.nft.plan import Delta, apply
-from tandem.state import nft
+from tandem.state import nft, ownership
 
 JSON_OUTPUT: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of libnftables."""
 
 
 class Libnftables:
-    """NftDriver of the table in one network namespace (`netns`: its path; empty: the process's own)."""
+    """NftDriver of one table in one network namespace (`netns`: its path; empty: the process's own)."""
 
-    def __init__(self, netns: str = "") -> None:
+    def __init__(self, netns: str = "", *, table: str = ownership.TABLE) -> None:
         self._netns = netns
+        self._table = table
         self._applied: nft.Ruleset | None = None
 
     def read(self) -> nft.Ruleset | None:
@@ -34,12 +37,13 @@ class Libnftables:
 
     def apply(self, delta: Delta) -> None:
         """One transaction."""
-        self._run(commands(delta))
-        self._applied = delta.after if delta.after is not None else apply(delta, self._applied)
+        self._run(commands(delta, self._table))
+        applied = delta.after if delta.after is not None else apply(delta, self._applied)
+        self._applied = msgspec.structs.replace(applied, table=self._table) if applied.table != self._table else applied
 
     def remove(self) -> None:
         """Deletes our table."""
-        self._run(REMOVE)
+        self._run(removal(self._table))
         self._applied = None
 
     def _run(self, text: str) -> None:

@@ -1,0 +1,187 @@
+"""The driver on the kernel: each call enters the pod's namespace in a thread of its own, which ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tandem.base.addresses import EVERYTHING, FAMILIES
+from tandem.base.netns import in_netns
+from tandem.base.problems import DriverError
+from tandem.drivers.foreign.port import ForeignDriver, lacking
+from tandem.drivers.link import read, rtnl
+from tandem.drivers.link.port import NetnsError
+from tandem.drivers.link.rtnl import Message, RouteSpec, Rtnl
+from tandem.drivers.nft.real import Libnftables
+from tandem.state.foreign import Before, Redirection, Seen
+from tandem.state.ownership import TABLES
+
+T = TypeVar("T")
+
+OWN_NETNS: Final = "/proc/thread-self/ns/net"
+SYSCTL: Final = Path("/proc/sys")
+THERE: Final = frozenset({errno.EEXIST})
+GONE: Final = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
+
+
+class KernelForeign(ForeignDriver):
+    """ForeignDriver on rtnetlink. `node_netns` is the node's namespace, if not ours."""
+
+    def __init__(self, node_netns: str = OWN_NETNS) -> None:
+        self._node_netns = node_netns
+
+    async def look(self, netns: str, ifname: str) -> Seen | None:
+        """The interface as it is now."""
+        return await self._inside(netns, lambda: _look(ifname))
+
+    async def node_addresses(self) -> frozenset[str]:
+        """Every address of the node itself."""
+        return await _threaded(self._node_netns, _every_address)
+
+    async def prepare(self, netns: str, wanted: Redirection) -> None:
+        """Deliver marked packets inside."""
+        await self._inside(netns, lambda: _prepare(wanted))
+
+    async def restore(self, netns: str, wanted: Redirection, before: Before) -> None:
+        """Take out everything that is ours."""
+        with suppress(NetnsError):
+            await self._inside(netns, lambda: _restore(wanted, before))
+
+    async def check(self, netns: str, wanted: Redirection) -> tuple[str, ...]:
+        """What is missing."""
+        return await self._inside(netns, lambda: _check(wanted))
+
+    async def _inside(self, netns: str, work: Callable[[], T]) -> T:
+        self._refuse_own(netns)
+        return await _threaded(netns, work)
+
+    def _refuse_own(self, netns: str) -> None:
+        try:
+            a, b = os.stat(netns), os.stat(self._node_netns)  # noqa: PTH116 - a magic link, which pathlib would resolve
+        except OSError as error:
+            raise NetnsError(f"network namespace {netns!r}: {error.strerror}") from error
+        if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino):
+            raise NetnsError(f"network namespace {netns!r} is the node's own")
+
+
+async def _threaded(netns: str, work: Callable[[], T]) -> T:
+    entered = False
+
+    def guarded() -> T:
+        nonlocal entered
+        entered = True
+        return work()
+
+    try:
+        return await asyncio.to_thread(in_netns, netns, guarded)
+    except OSError as error:
+        if not entered:
+            raise NetnsError(f"network namespace {netns!r}: {error.strerror}") from error
+        raise DriverError(error.strerror or str(error)) from error
+
+
+def _look(ifname: str) -> Seen | None:
+    sock = Rtnl()
+    try:
+        indexes = {name: (index, up) for name, index, up in read.links(sock)}
+        if ifname not in indexes:
+            return None
+        index, up = indexes[ifname]
+        addresses = frozenset(a for dev, a in read.addresses(sock) if dev == index and not _is_of_the_link(a))
+    finally:
+        sock.close()
+    before = Before(
+        settings=tuple((name, (SYSCTL / name).read_text().strip()) for name in _settings(ifname)),
+        lo_up=indexes["lo"][1],
+    )
+    return Seen(addresses=addresses, up=up, before=before)
+
+
+def _every_address() -> frozenset[str]:
+    sock = Rtnl()
+    try:
+        return frozenset(address for _, address in read.addresses(sock))
+    finally:
+        sock.close()
+
+
+def _is_of_the_link(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return parsed.version == 6 and parsed.is_link_local
+
+
+def _settings(ifname: str) -> list[str]:
+    # Envoy delivers to the application from the client's address: a reverse path check in the pod would drop that. The
+    # kernel takes the stricter of an interface and "all".
+    return sorted(f"net/ipv4/conf/{name}/rp_filter" for name in ("all", "lo", ifname))
+
+
+def _prepare(wanted: Redirection) -> None:
+    for name in _settings(wanted.ifname):
+        (SYSCTL / name).write_text("0")
+    sock = Rtnl()
+    try:
+        sock.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX), *_messages(wanted, wanted.versions, add=True)], ignore=THERE)
+    finally:
+        sock.close()
+
+
+def _restore(wanted: Redirection, before: Before) -> None:
+    for table in TABLES:
+        Libnftables(table=table).remove()
+    sock = Rtnl()
+    try:
+        sock.batch(_messages(wanted, FAMILIES, add=False), ignore=GONE)
+        if not before.lo_up:
+            sock.batch([rtnl.set_down(rtnl.LOOPBACK_INDEX)])
+            sock.batch([_automatic_address()], ignore=GONE)
+    finally:
+        sock.close()
+    for name, value in before.settings:
+        with suppress(FileNotFoundError):  # the other plugin's interface may be gone
+            (SYSCTL / name).write_text(value)
+
+
+def _automatic_address() -> Message:
+    """127.0.0.1/8, which the kernel gives to `lo` when it comes up for the first time, and leaves there."""
+    address = socket.inet_aton("127.0.0.1")
+    body = rtnl.ADDR.pack(socket.AF_INET, 8, 0, rtnl.SCOPE_HOST, rtnl.LOOPBACK_INDEX)
+    return Message(type=rtnl.DELADDR, body=body + rtnl.attr(rtnl.IFA_LOCAL, address), what="address of lo")
+
+
+def _check(wanted: Redirection) -> tuple[str, ...]:
+    sock = Rtnl()
+    try:
+        have = read.marks(sock, wanted.table)
+        local = read.local_defaults(sock, wanted.table)
+    finally:
+        sock.close()
+    found = [
+        lacking(version, mark, wanted.table)
+        for version in wanted.versions
+        for mark in wanted.marks
+        if (version, mark) not in have
+    ]
+    found += [
+        f"the pod lacks `local default dev lo` of IPv{version} in table {wanted.table}"
+        for version in wanted.versions
+        if version not in local
+    ]
+    found += [f"{name} is not 0" for name in _settings(wanted.ifname) if (SYSCTL / name).read_text().strip() != "0"]
+    return tuple(found)
+
+
+def _messages(wanted: Redirection, versions: Iterable[int], *, add: bool) -> list[Message]:
+    messages = []
+    for version in versions:
+        messages += [rtnl.mark_rule(mark, wanted.table, version=version, add=add) for mark in wanted.marks]
+        spec = RouteSpec(prefix=EVERYTHING[version], dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=wanted.table)
+        messages.append(rtnl.route(spec, add=add))
+    return messages

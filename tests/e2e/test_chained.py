@@ -1,0 +1,245 @@
+"""Behind Debian's `bridge`, `ptp` and `macvlan`: mesh and policy on links of another plugin, and nothing left.
+
+One world for all; each network is the one that the node's own runtime takes meanwhile. cnitool is Debian's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from e2e.lab import RUN, Lab, Ran, lab, until
+from e2e.objects import Raw, container, idle, namespace, pod, policy, service
+
+pytestmark = pytest.mark.root
+
+NODE: Final = RUN / "nodes" / "node-1"
+CONF: Final = f"{NODE}/cni/net.d"
+BIN: Final = f"{NODE}/cni/bin"
+PARENT: Final = "parent0"
+IPAM: Final = {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+PLUGINS: Final[dict[str, dict[str, Any]]] = {
+    "bridge": {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "ipam": IPAM},
+    "ptp": {"type": "ptp", "ipMasq": True, "ipam": IPAM},
+    "macvlan": {"type": "macvlan", "master": PARENT, "mode": "bridge", "ipam": IPAM},
+}
+SNIFF: Final = """
+import socket, sys
+sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+sniffer.settimeout(20)
+print("ready", flush=True)
+seen = b""
+while b"done-sniffing" not in seen and b"\\x16\\x03" not in seen:
+    seen += sniffer.recv(65535)
+print("TLS" if b"\\x16\\x03" in seen else "no TLS", "plain" if b"GET /secret" in seen else "no plain text", flush=True)
+"""
+"""Until a TLS handshake (record type 22, version 3.x) is on the wire."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    with lab() as made:
+        made.run("ip", "link", "add", PARENT, "type", "veth", "peer", "name", "wire0", status=0)
+        made.run("mount", "-t", "tmpfs", "tmpfs", "/var/lib", status=0)  # where host-local and libcni keep theirs
+        for link in (PARENT, "wire0"):
+            made.run("ip", "link", "set", link, "up", status=0)
+        made.tandem("up", "--detach", status=0)
+        for plugin in (*PLUGINS, "host-local"):
+            made.run("cp", f"/usr/lib/cni/{plugin}", BIN, status=0)
+        yield made
+
+
+@pytest.fixture(params=PLUGINS)
+def network(world: Lab, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A network of that plugin, which the node's runtime takes first, and Tandem behind it."""
+    name = f"{request.param}-net"
+    config = {"cniVersion": "1.0.0", "name": name, "plugins": [PLUGINS[request.param]]}
+    write(world, f"{CONF}/05-{name}.conflist", config)
+    install = ("--chained-to", name, "--policy", "--conf-dir", CONF, "--bin-dir", BIN)
+    world.tandem("cni", "install", *install, status=0)
+    yield name
+    world.tandem("cni", "uninstall", "--conf-dir", CONF, status=0)
+    world.run("rm", f"{CONF}/05-{name}.conflist", status=0)
+
+
+def write(world: Lab, path: str, config: Raw) -> None:
+    world.run("sh", "-c", f"cat > {path}", stdin=json.dumps(config), status=0)
+
+
+def web() -> Raw:
+    """Without a probe: the node cannot reach a pod of macvlan."""
+    return container("/usr/bin/python3", "/app/web.py")
+
+
+def attachments(world: Lab) -> dict[str, Any]:
+    found = world.tandem("cni", "status", "-o", "json", "--conf-dir", CONF, status=0).json()
+    return {a["name"]: a for a in found["attachments"]}
+
+
+def cluster_ip(world: Lab, namespace_: str, name: str) -> str:
+    found: str = world.get(namespace_, "service", name)["spec"]["clusterIP"]
+    return found
+
+
+def is_pinged(world: Lab, namespace_: str, address: str) -> bool:
+    return world.inside(namespace_, "other", "/bin/busybox", "ping", "-c", "1", "-W", "1", address).status == 0
+
+
+def is_answered(said: Ran) -> bool:
+    return said.status == 0 and said.out.split()[-1:] == ["200"]
+
+
+def test_two_pods_have_mtls_and_policy_on_another_plugins_links(world: Lab, network: str) -> None:
+    app, plain = f"{network}-app", f"{network}-plain"
+    world.apply(*namespace(app, mesh=True), pod(app, "web", web()), pod(app, "caller", idle()))
+    world.apply(service(app, "web"), *namespace(plain), pod(plain, "other", idle()))
+    kept = attachments(world)
+    assert {(a["network"], a["chained"]) for a in kept.values()} == {(network, True)}
+    address = kept["web"]["addresses"][0]
+    assert address.startswith("10.88.0.")
+    until(lambda: is_answered(world.curl(app, "caller", f"http://{address}:8080/")), bool, world.logs)
+
+    # Mesh: by the Service, with the caller's identity, and TLS on the wire.
+    sniffer = world.begin(app, "web", "/usr/bin/python3", "-c", SNIFF)
+    assert sniffer.stdout is not None
+    assert sniffer.stdout.readline() == "ready\n"
+    front = cluster_ip(world, app, "web")
+    said = world.curl(app, "caller", f"http://{front}/secret")
+    assert f'"peer": "spiffe://cluster.local/ns/{app}/sa/default"' in said.out, said.text + world.logs()
+    assert sniffer.communicate(timeout=60)[0] == "TLS no plain text\n"
+
+    # Policy: judged inside, with its manifest behind each drop; a Service's address is judged by what is behind it.
+    world.apply(policy(app, "shut", "web", ingress=[]))
+    assert world.curl(plain, "other", f"http://{address}:8080/", "-m", "2").status == 28
+    ask = ("flows", "--denied", "-n", plain, "--pod", "other", "-o", "json")
+    denied = until(lambda: world.tandem(*ask, status=0).json()["flows"], bool)
+    assert {(f["destination"]["pod"], r["name"]) for f in denied for r in f["rules"]} == {("web", "shut")}
+    world.delete("networkpolicy", "shut", "-n", app)
+    to_web = [{"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}]}]
+    world.apply(policy(plain, "only-web", "other", egress=to_web))
+    assert is_answered(world.curl(plain, "other", f"http://{front}/"))
+    assert is_pinged(world, plain, address)
+    assert not is_pinged(world, plain, kept["caller"]["addresses"][0])
+
+    world.delete("namespace", app)
+    world.delete("namespace", plain)
+    until(lambda: attachments(world), lambda left: not left, world.logs)
+
+
+def inside_of(world: Lab, space: str) -> str:
+    """Everything of a namespace that Tandem could change."""
+    commands = (
+        "ip -br link | grep -o '^[^ @]* *[@]*'; ip -o address; ip rule; ip -6 rule; ip route show table all",
+        "nft list ruleset; sysctl -a 2>/dev/null | grep rp_filter",
+    )
+    return world.run("ip", "netns", "exec", space, "sh", "-c", "; ".join(commands), status=0).out
+
+
+def cnitool(world: Lab, verb: str, network_: str, space: str, *, status: int | None = 0) -> Ran:
+    """Debian's libcni, by its own tool."""
+    path = f"CNI_PATH={BIN}:/usr/lib/cni"
+    return world.run(
+        "env", "NETCONFPATH=/tmp/net.d", path, "cnitool", verb, network_, f"/run/netns/{space}", status=status
+    )
+
+
+def inlined(world: Lab, plugin: str, **more: Any) -> str:
+    """A list for libcni that does not read directories: the other plugin, and Tandem behind it."""
+    world.run("mkdir", "-p", "/tmp/net.d", status=0)
+    behind = {"type": "tandem-cni", "socket": f"{NODE}/cni.sock", "chained": True, "policy": True, **more}
+    name = f"{plugin}-{'-'.join(more.values())}-tool"
+    lists = {name: [PLUGINS[plugin], behind], f"{plugin}-alone": [PLUGINS[plugin]]}
+    for title, plugins in lists.items():
+        write(world, f"/tmp/net.d/{title}.conflist", {"cniVersion": "1.0.0", "name": title, "plugins": plugins})
+    return name
+
+
+@pytest.fixture
+def spaces(world: Lab) -> Iterator[tuple[str, str]]:
+    names = ("one", "two")
+    for name in names:
+        world.run("ip", "netns", "add", name, status=0)
+    yield names
+    for name in names:
+        world.run("ip", "netns", "delete", name, status=0)
+
+
+def address_in(result: Ran) -> str:
+    found: str = result.json()["ips"][0]["address"]
+    return found.partition("/")[0]
+
+
+def pings(world: Lab, space: str, address: str) -> bool:
+    command = ("ip", "netns", "exec", space, "busybox", "ping", "-c", "1", "-W", "1", address)
+    return world.run(*command).status == 0
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_cnitool_adds_checks_and_deletes_behind_it(world: Lab, spaces: tuple[str, str], plugin: str) -> None:
+    name = inlined(world, plugin, unmanaged="open")
+    for verb in ("add", "del"):
+        cnitool(world, verb, f"{plugin}-alone", "one")  # what is left is the other plugin's: its bridge, its tables
+    before, outside = [inside_of(world, s) for s in spaces], world.picture()
+    one, two = (cnitool(world, "add", name, s) for s in spaces)
+    assert pings(world, "one", address_in(two))
+    assert pings(world, "two", address_in(one))
+    cnitool(world, "check", name, "one")
+    table = ("ip", "netns", "exec", "one", "nft", "delete", "table", "inet", "tandem-policy")
+    world.run(*table, status=0)
+    assert "tandem-policy" in cnitool(world, "check", name, "one", status=1).text
+    for space in (*spaces, *spaces):
+        cnitool(world, "del", name, space)
+    assert [inside_of(world, s) for s in spaces] == before
+    theirs = ("cni0", "/netns")  # the bridge, and the folder of our pins
+    until(
+        lambda: [line for line in world.left_since(outside) if not any(word in line for word in theirs)],
+        lambda left: not left,
+    )
+
+
+def test_cnitool_adds_checks_and_deletes_the_network_of_our_own(world: Lab, spaces: tuple[str, str]) -> None:
+    world.tandem("cni", "install", "--conf-dir", "/tmp/net.d", "--bin-dir", "/tmp/bin", status=0)
+    before, outside = [inside_of(world, s) for s in spaces], world.picture()
+    one, two = (cnitool(world, "add", "tandem", s) for s in spaces)
+    assert (one.json()["cniVersion"], one.json()["ips"][0]["address"][-3:]) == ("1.0.0", "/32")
+    assert pings(world, "one", address_in(two))
+    cnitool(world, "check", "tandem", "one")
+    world.run("ip", "-n", "one", "link", "set", "eth0", "mtu", "1300", status=0)
+    assert "MTU 1300" in cnitool(world, "check", "tandem", "one", status=1).text
+    for space in (*spaces, *spaces):
+        cnitool(world, "del", "tandem", space)
+    until(lambda: world.left_since(outside), lambda left: not left)
+    assert [inside_of(world, s).splitlines()[0] for s in spaces] == [text.splitlines()[0] for text in before]
+    world.tandem("cni", "uninstall", "--conf-dir", "/tmp/net.d", status=0)
+
+
+@pytest.mark.usefixtures("spaces")
+def test_policy_outlives_the_agent_and_a_del_without_it_is_done_when_it_is_back(world: Lab) -> None:
+    closed, opened = inlined(world, "bridge", unmanaged="closed"), inlined(world, "bridge", unmanaged="open")
+    before = inside_of(world, "one")
+    address = address_in(cnitool(world, "add", closed, "one"))
+    cnitool(world, "add", opened, "two")
+    assert not pings(world, "two", address)
+    old = world.pid("agent")
+    world.kill("agent")
+    assert not pings(world, "two", address)
+    cnitool(world, "del", closed, "one")
+    world.back("agent", old)
+    until(lambda: inside_of(world, "one"), lambda now: now == before, world.logs)
+    cnitool(world, "del", opened, "two")
+
+
+def test_down_takes_what_is_ours_out_of_namespaces_that_live_on(world: Lab, spaces: tuple[str, str]) -> None:
+    name = inlined(world, "bridge", unmanaged="open")
+    cnitool(world, "add", "bridge-alone", "one")
+    cnitool(world, "add", name, "two")
+    assert "tandem-policy" in inside_of(world, "two")
+    world.tandem("down", status=0)
+    for word in ("tandem", "0x53", "116"):
+        assert word not in inside_of(world, "two")
+    address = world.run("ip", "-n", "two", "-4", "-br", "address", "show", "eth0", status=0).out.split()[2]
+    assert pings(world, "one", address.partition("/")[0])
+    assert spaces == ("one", "two")
