@@ -91,6 +91,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "{fabric, mtu, underlayMTU, overhead, paths, problems}",
             "MTUs, and the bytes added; `paths`: list of {node, carries}, the longest packet that gets through.",
         ),
+        "bgp": (
+            "DaemonStatus, and `sessions`, or null",
+            "{peer, address, asNumber, state, accepted, refused, announced, error} of each session; null without BGP.",
+        ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),

@@ -9,7 +9,7 @@ fail() { echo "error: $1" >&2; exit 1; }
 [ "$(uname -s)" = Linux ] || fail "Linux is needed, this is $(uname -s): use a Debian 12 machine or virtual machine"
 [ "$(id -u)" = 0 ] || fail "root is needed (namespaces, nftables, packages): run it with sudo"
 
-packages="nftables libnftables1 iproute2 util-linux catatonit unbound conntrack tcpdump curl python3 python3-venv python3-grpcio"
+packages="nftables libnftables1 iproute2 util-linux catatonit unbound bird2 conntrack tcpdump curl python3 python3-venv python3-grpcio"
 if [ "${1:-}" = dev ]; then
     packages="$packages wrk dnsperf iperf3 libcap2-bin procps openssl"
     packages="$packages containerd runc podman conmon busybox-static containernetworking-plugins"
@@ -25,13 +25,16 @@ if [ -n "$missing" ]; then
     command -v apt-get >/dev/null || fail "these Debian packages are missing and there is no apt-get:$missing"
     echo "installing Debian packages:$missing"
     export DEBIAN_FRONTEND=noninteractive
-    # Each node starts an Unbound of its own: the service of the package, which would serve this machine, stays off.
-    case "$missing" in *unbound*)
-        if [ -d /run/systemd/system ]; then
-            trap 'systemctl --quiet unmask unbound; systemctl --quiet disable unbound || true' EXIT
-            systemctl --quiet mask unbound
-        fi ;;
-    esac
+    # Each node starts daemons of its own: the services of these packages, which would serve this machine, stay off.
+    off=""
+    case "$missing" in *unbound*) off="unbound" ;; esac
+    case "$missing" in *bird2*) off="$off bird" ;; esac
+    if [ -n "$off" ] && [ -d /run/systemd/system ]; then
+        # shellcheck disable=SC2064,SC2086 # the services as they are now, one word each
+        trap "systemctl --quiet unmask $off; systemctl --quiet disable $off || true" EXIT
+        # shellcheck disable=SC2086 # one word per service
+        systemctl --quiet mask $off
+    fi
     # shellcheck disable=SC2086 # one word per package
     apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 ||
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null; } ||

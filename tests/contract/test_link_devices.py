@@ -15,7 +15,7 @@ from netns.podlab import ip, lab
 from tandem.drivers.link.port import LinkDriver
 from tandem.drivers.link.real import KernelLinks
 from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
-from tandem.state.links import NodeNet, Route
+from tandem.state.links import LAST_METRIC, NodeNet, Route
 
 
 @pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
@@ -125,3 +125,53 @@ def test_what_is_on_a_device_becomes_exactly_what_is_wanted_without_making_it_an
         assert [line.split()[0] for line in neighbours.splitlines()] == ["10.244.3.1"]
         assert [line.split()[:3] for line in forwards.splitlines()] == [["02:00:00:00:01:03", "dst", "192.0.2.3"]]
         assert "vxlan id 7 " in other
+
+
+def test_a_route_that_is_used_last_lies_below_another_to_the_same_prefix(case: Case) -> None:
+    last = Route(prefix="10.244.2.0/24", metric=LAST_METRIC)
+    last6 = Route(prefix="fd00:2::/64", metric=LAST_METRIC)
+
+    async def book(driver: LinkDriver) -> None:
+        both = replace(tunnelled(2), routes=tuple(sorted((*tunnelled(2).routes, last, last6))))
+        for net in (both, tunnelled(2), both, replace(NET, routes=(*NET.routes, last, last6)), both):
+            assert await driver.apply_node(net) == ()
+            assert sorted((await driver.list_owned()).routes) == sorted(prefixes(net))
+
+    case.play(book)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("address", "prefix", "via"),
+    [
+        ("192.0.2.1/24", "10.244.2.0/24", "192.0.2.2"),
+        ("2001:db8::1/64", "fd00:2::/64", "2001:db8::2"),
+    ],
+)
+def test_what_a_speaker_has_made_is_left_alone_while_there_is_one_and_removed_after_it(
+    tmp_path: Path, address: str, prefix: str, via: str
+) -> None:
+    with lab() as spaces:
+        node = spaces.add("node")
+        ip(node, "link", "add", "eth0", "type", "bridge")
+        ip(node, "link", "set", "eth0", "up")
+        ip(node, "address", "add", address, "dev", "eth0", "nodad")
+        # As BIRD makes them; the second is another BIRD's.
+        learnt = ("route", "add", prefix, "via", via, "proto", "bird", "metric")
+        ip(node, *learnt, "116")
+        ip(node, *learnt, "32")
+
+        def left() -> int:
+            family = "-6" if ":" in via else "-4"
+            return len(ip(node, family, "route", "show", "proto", "bird").splitlines())
+
+        async def main() -> None:
+            driver = KernelLinks(tmp_path / "netns", node_netns=node)
+            await driver.apply_node(replace(NET, learns=True))
+            assert left() == 2
+            assert prefix in (await driver.list_owned()).routes
+            await driver.apply_node(NET)
+            assert left() == 1
+            await driver.close()
+
+        asyncio.run(main())

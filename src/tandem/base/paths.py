@@ -69,6 +69,26 @@ class NodeDir:
         return self.root / "dns.log"
 
     @property
+    def bgp_config(self) -> Path:
+        """The BGP speaker's configuration file."""
+        return self.root / "bgp.conf"
+
+    @property
+    def bgp_socket(self) -> Path:
+        """The BGP speaker's control socket."""
+        return self.root / "bgp.sock"
+
+    @property
+    def bgp_pid(self) -> Path:
+        """Pid and start time of the running BGP speaker, so that a restarted agent adopts it."""
+        return self.root / "bgp.pid"
+
+    @property
+    def bgp_log(self) -> Path:
+        """The BGP speaker's own log."""
+        return self.root / "bgp.log"
+
+    @property
     def journal(self) -> Path:
         """SQLite: addresses and attachments, the only thing that DEL needs."""
         return self.root / "ipam.db"

@@ -67,4 +67,5 @@ def compile_node_net(view: NodeView) -> NodeNet:
         on_devices=tuple(sorted(parts.on_devices)),
         neighbours=tuple(sorted(parts.neighbours)),
         forwards=tuple(sorted(parts.forwards)),
+        learns=parts.learns,
     )

@@ -35,6 +35,11 @@ def host_ifname(container_id: ContainerId, ifname: str) -> str:
     return f"td{digest(f'{container_id}/{ifname}', 11)}"
 
 
+def bgp_session(kind: str, who: str) -> str:
+    """The session of a node's BGP speaker with a peer: `node` and its name and family, or `peer` and its address."""
+    return f"{kind}_{digest(who, 10)}"
+
+
 def set_chain(policy_set: PolicySetId) -> str:
     """The chain that judges a policy set."""
     return f"ps-{policy_set}"

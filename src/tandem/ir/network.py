@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tandem.base.ids import NodeName
 from tandem.base.problems import Origin
 
 
@@ -15,6 +16,28 @@ class Vxlan(msgspec.Struct, frozen=True, kw_only=True):
     """UDP (RFC 7348, section 8.1)."""
 
 
+class BgpPeer(msgspec.Struct, frozen=True, kw_only=True):
+    """A router, or route reflector, that nodes tell their prefixes and believe those of other nodes."""
+
+    address: str
+    as_number: int
+    port: int = 179
+    nodes: tuple[NodeName, ...] | None = None
+    """Which nodes; None: all."""
+
+
+class Bgp(msgspec.Struct, frozen=True, kw_only=True):
+    """Routes between nodes are told by BGP (RFC 4271), not made by each agent from what control says."""
+
+    as_number: int
+    """Of every node."""
+    node_mesh: bool = True
+    """Each node has a session with each other one."""
+    port: int = 179
+    """TCP, where nodes listen."""
+    peers: tuple[BgpPeer, ...] = ()
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """The fabric by its name in `compile.fabric`, and what it needs to know."""
 
@@ -22,5 +45,6 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int = 0
     """Of pods' interfaces; 0: what the underlay leaves after every overhead."""
     vxlan: Vxlan = Vxlan()
+    bgp: Bgp | None = None
     origin: Origin | None = None
     """None: no object says so, these are the defaults."""

@@ -12,12 +12,31 @@ class VxlanSpec(Model, frozen=True, kw_only=True):
     port: int = 4789
 
 
+class BgpPeerSpec(Model, frozen=True, kw_only=True):
+    """spec.bgp.peers[]."""
+
+    address: str = ""
+    as_number: int = 0
+    port: int = 179
+    node_selector: dict[str, str] = {}
+
+
+class BgpSpec(Model, frozen=True, kw_only=True):
+    """spec.bgp."""
+
+    as_number: int = 0
+    node_mesh: bool = True
+    port: int = 179
+    peers: tuple[BgpPeerSpec, ...] = ()
+
+
 class NetworkSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
     fabric: str = "routed"
     mtu: int = 0
     vxlan: VxlanSpec = VxlanSpec()
+    bgp: BgpSpec | None = None
 
 
 class Network(Object, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from tandem.base.problems import DriverError
 from tandem.compile import names
 from tandem.compile.addresses import node_address
 from tandem.drivers.announce.real import KernelAnnouncer
+from tandem.drivers.bgp.process import Bird
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound
@@ -52,6 +53,7 @@ from tandem.podnet.spans import step
 from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sysctls
+from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
 from tandem.runtime.facts import Facts
@@ -91,6 +93,8 @@ class Agent:
         self._envoy = EnvoyProcess(EnvoySettings(node_id=ENVOY, paths=directory))
         self._unbound = Unbound(directory)
         self._dns = DnsLoop(self._unbound, self._unbound.records)
+        self._bird = Bird(directory)
+        self._bgp = BgpLoop(self._bird, self._bird.control)
         self._links = KernelLinks(directory.netns)
         self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
         self._journal = SqliteJournal(directory.journal)
@@ -128,6 +132,8 @@ class Agent:
             tasks.create_task(self._introduce())
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
+            tasks.create_task(self._bird.daemon.run())
+            tasks.create_task(self._bgp.run(self._views))
             tasks.create_task(self._serve_cni())
             tasks.create_task(self._network.run())
 
@@ -353,6 +359,7 @@ class Agent:
             "pid": os.getpid(),
             "envoy": asdict(await self._envoy.status()) | {"acknowledged": self._acknowledged()},
             "dns": asdict(await self._unbound.status()),
+            **({"bgp": await self._bgp_status()} if self._bgp.speaker is not None else {}),
             "certificates": [
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
             ],
@@ -364,9 +371,13 @@ class Agent:
                 *self._outward.outcome.value.failed.values(),
                 *self._dns.failed.values(),
                 *self._network.narrow(),
+                *self._bgp.failed.values(),
             ],
             "network": self._network.status(self._kernel.far),
         }
+
+    async def _bgp_status(self) -> dict[str, Any]:
+        return asdict(await self._bird.status()) | {"sessions": self._bgp.sessions()}
 
     def _acknowledged(self) -> dict[str, dict[str, Any]]:
         """Per type what Envoy has in force: how many resources, and one version over all of theirs."""

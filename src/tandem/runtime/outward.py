@@ -71,8 +71,10 @@ class OutwardLoop:
         holding = await self._hold(wanted if ready else wanted & self._held)
         if holding is None or not ready:
             return frozenset()
-        failed |= {f"announce/{address}": f"{address}: {_NOWHERE}" for address in holding.nowhere}
-        origins = {owners[address]: f"{address}: {_NOWHERE}" for address in holding.nowhere}
+        # Where there is BGP, routers are told of the others.
+        nowhere = frozenset() if newest.view.config.network.bgp is not None else holding.nowhere
+        failed |= {f"announce/{address}": f"{address}: {_NOWHERE}" for address in nowhere}
+        origins = {owners[address]: f"{address}: {_NOWHERE}" for address in nowhere}
         self.outcome.put(Outcome(number=newest.number, failed=failed, origins=origins))
         return holding.taken
 

@@ -138,13 +138,13 @@ def spawn(run_dir: RunDir) -> int:
 
 
 def is_ours(argv: list[str], run_dir: Path) -> bool:
-    """True if a command line is one of our processes over this run directory (any role, Envoy and Unbound included)."""
+    """True if a command line is one of our processes over this run directory: any role, and the daemons of agents."""
     if not argv:
         return False
     here = str(run_dir)
     if any(m in argv for m in MODULES.values()):
         return any(a == "--run-dir" and b == here for a, b in pairwise(argv))
-    return Path(argv[0]).name in {"envoy", "unbound"} and any(a.startswith(f"{here}/nodes/") for a in argv)
+    return Path(argv[0]).name in {"envoy", "unbound", "bird"} and any(a.startswith(f"{here}/nodes/") for a in argv)
 
 
 if __name__ == "__main__":

@@ -84,6 +84,10 @@ class PodLink:
         return tuple(hop.version for hop in self.hops)
 
 
+LAST_METRIC: Final = 0xFFFFFFF0
+"""Of an unreachable route, below whatever else leads to the same prefix: where that is missing, nothing is sent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Route:
     """A route of the node to a prefix: through another node's address, by a device, or (neither) unreachable."""
@@ -98,6 +102,10 @@ class Route:
     """What the node itself sends from; empty: the kernel chooses."""
     mtu: int = 0
     """0: that of the interface."""
+    metric: int = 0
+    """Of routes to one prefix, the one with the least is used; 0: what the kernel gives."""
+    learnt: bool = False
+    """Made by the node's BGP speaker. Never wanted, only left alone or removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,8 @@ class NodeNet:
     on_devices: tuple[DeviceAddress, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     forwards: tuple[Forward, ...] = ()
+    learns: bool = False
+    """There is a BGP speaker, which makes routes of its own. Else what one has left is removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

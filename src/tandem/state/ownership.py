@@ -33,6 +33,12 @@ ANNOUNCED_PROTOCOL: Final = 117
 NETNS_PREFIX: Final = "tandem-"
 """Prefix of network namespaces under /run/netns that `tandem up` creates."""
 
+BGP_PROTOCOL: Final = 12
+"""rtm_protocol of every route that BIRD makes (RTPROT_BIRD); ours are those with the metric below."""
+
+BGP_METRIC: Final = 116
+"""Metric of the routes that our BIRD makes."""
+
 SANDBOX_VARIABLE: Final = "TANDEM_SANDBOX"
 """In the environment of a sandbox's init: the folder of its pod. So it is found when that folder was lost."""
 

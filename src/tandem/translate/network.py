@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.ir.network import Network, Vxlan
+from tandem.base.ids import NodeName
+from tandem.ir.network import Bgp, BgpPeer, Network, Vxlan
+from tandem.model import core
 from tandem.model import network as model
 from tandem.model.world import World
 
@@ -21,5 +23,21 @@ def translate_network(world: World) -> Network:
         fabric=spec.fabric or "routed",
         mtu=spec.mtu,
         vxlan=Vxlan(vni=spec.vxlan.vni, port=spec.vxlan.port),
+        bgp=_bgp(spec.bgp, world) if spec.bgp is not None else None,
         origin=found.origin(),
     )
+
+
+def _bgp(spec: model.BgpSpec, world: World) -> Bgp:
+    peers = tuple(
+        BgpPeer(address=peer.address, as_number=peer.as_number, port=peer.port, nodes=_nodes(peer, world))
+        for peer in spec.peers
+    )
+    return Bgp(as_number=spec.as_number, node_mesh=spec.node_mesh, port=spec.port, peers=peers)
+
+
+def _nodes(peer: model.BgpPeerSpec, world: World) -> tuple[NodeName, ...] | None:
+    if not peer.node_selector:
+        return None
+    wanted = peer.node_selector.items()
+    return tuple(NodeName(n.metadata.name) for n in world.sorted(core.Node) if wanted <= n.metadata.labels.items())

@@ -91,6 +91,7 @@ def _node(
     report = reports.get(name, {})
     envoy = report.get("envoy", {"pid": 0, "version": "", "ready": False, "restarts": 0})
     dns = report.get("dns", {"pid": 0, "version": "", "ready": False, "adopted": False, "restarts": 0})
+    bgp = report.get("bgp")
     kubelet = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     return {
         "name": name,
@@ -99,11 +100,13 @@ def _node(
         "ready": kubelet
         and delivery.connected
         and bool(envoy.get("ready") and dns.get("ready"))
+        and bool(bgp is None or bgp["ready"])
         and not delivery.refused,
         "agent": {"connected": delivery.connected, "pid": report.get("pid", 0)},
         "envoy": envoy,
         "dns": dns,
         "network": {**NETWORK, **report.get("network", {})},
+        "bgp": bgp,
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),

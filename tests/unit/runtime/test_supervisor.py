@@ -54,6 +54,11 @@ def test_other_peoples_processes_are_left_alone(argv: list[str]) -> None:
     assert not is_ours(argv, RUN)
 
 
+def test_the_bgp_speaker_of_a_node_is_ours_and_no_other_is() -> None:
+    assert is_ours(["/usr/sbin/bird", "-f", "-c", "/run/tandem/nodes/node-1/bgp.conf"], RUN)
+    assert not is_ours(["/usr/sbin/bird", "-f", "-c", "/etc/bird/bird.conf"], RUN)
+
+
 def test_envoy_is_ours_by_the_bootstrap_file_that_it_reads() -> None:
     assert is_ours(["/venv/bin/envoy", "-c", "/run/tandem/nodes/node-1/envoy.json"], RUN)
     assert not is_ours(["/venv/bin/envoy", "-c", "/run/other/nodes/node-1/envoy.json"], RUN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tandem.base.ids import NodeName
 from tandem.base.problems import Origin
 from tandem.ir import network as ir
 from tandem.model.parse import parse
@@ -21,4 +22,27 @@ def test_what_the_object_says_is_kept_with_its_origin() -> None:
         mtu=1400,
         vxlan=ir.Vxlan(vni=7, port=8472),
         origin=Origin(kind="Network", name="default"),
+    )
+
+
+def test_a_peer_is_for_the_nodes_whose_labels_it_selects() -> None:
+    def node(name: str, **labels: str) -> dict[str, object]:
+        return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+
+    peers = [
+        {"address": "192.0.2.1", "asNumber": 65000},
+        {"address": "192.0.2.2", "asNumber": 65000, "port": 1179, "nodeSelector": {"rack": "a"}},
+        {"address": "192.0.2.3", "asNumber": 65000, "nodeSelector": {"rack": "c"}},
+    ]
+    spec = {"bgp": {"asNumber": 64512, "nodeMesh": False, "peers": peers}}
+    raw = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": spec}
+    world = World.of([parse(o) for o in (raw, node("n1", rack="a", zone="z"), node("n2", rack="b"))])
+    assert translate_network(world).bgp == ir.Bgp(
+        as_number=64512,
+        node_mesh=False,
+        peers=(
+            ir.BgpPeer(address="192.0.2.1", as_number=65000),
+            ir.BgpPeer(address="192.0.2.2", as_number=65000, port=1179, nodes=(NodeName("n1"),)),
+            ir.BgpPeer(address="192.0.2.3", as_number=65000, nodes=()),
+        ),
     )

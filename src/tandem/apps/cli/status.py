@@ -59,6 +59,7 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
     lines += ["", *_networks(view["nodes"], width), *_acknowledged(view["nodes"], width)]
+    lines += _bgp(view["nodes"], width)
     lines += _objects(view["objects"], width)
     lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
@@ -112,6 +113,17 @@ def _acknowledged(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
         types = node["envoy"].get("acknowledged", {})
         if parts := [f"{kind} {t['resources']} ({t['version']})" for kind, t in types.items() if t["resources"]]:
             yield from sentence(f"Envoy of {node['name']} acknowledged: {', '.join(parts)}", width=width)
+
+
+def _bgp(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """Of each node that speaks BGP: its sessions, and how many prefixes were told either way."""
+    for node in nodes:
+        sessions = (node.get("bgp") or {}).get("sessions", ())
+        if sessions:
+            up = [s for s in sessions if s["state"] == "Established"]
+            told = ", ".join(f"{sum(s[key] for s in up)} {key}" for key in ("accepted", "refused", "announced"))
+            text = f"BGP of {node['name']}: {len(up)} of {len(sessions)} sessions established; prefixes: {told}"
+            yield from sentence(text, width=width)
 
 
 def _pod(pod: dict[str, Any]) -> tuple[str, ...]:

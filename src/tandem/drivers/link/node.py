@@ -13,7 +13,7 @@ from tandem.drivers.link.devices import Found
 from tandem.drivers.link.plan_node import NodeDelta, plan_node
 from tandem.drivers.link.rtnl import Attrs, Message, RouteSpec, Rtnl
 from tandem.state.links import NodeNet, Route
-from tandem.state.ownership import ROUTE_PROTOCOL
+from tandem.state.ownership import BGP_METRIC, BGP_PROTOCOL, ROUTE_PROTOCOL
 
 GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 UNREACHABLE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH})
@@ -46,7 +46,9 @@ def _routes(sock: Rtnl, names: Mapping[int, str]) -> Iterable[Route]:
     for (af, bits, _, _, table, protocol, _, kind, flags), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
         dev = names.get(_number(attrs, rtnl.RTA_OIF), "")
         is_pod = kind == rtnl.RTN_UNICAST and rtnl.RTA_GATEWAY not in attrs and not dev
-        if protocol == ROUTE_PROTOCOL and table == rtnl.MAIN_TABLE and not is_pod:
+        metric = _number(attrs, rtnl.RTA_PRIORITY)
+        learnt = (protocol, metric) == (BGP_PROTOCOL, BGP_METRIC)
+        if (protocol == ROUTE_PROTOCOL or learnt) and table == rtnl.MAIN_TABLE and (learnt or not is_pod):
             prefix = f"{_ip(attrs, rtnl.RTA_DST)}/{bits}" if rtnl.RTA_DST in attrs else EVERYTHING[rtnl.VERSION[af]]
             yield Route(
                 prefix=prefix,
@@ -55,6 +57,8 @@ def _routes(sock: Rtnl, names: Mapping[int, str]) -> Iterable[Route]:
                 onlink=bool(flags & rtnl.RTNH_F_ONLINK),
                 source=_ip(attrs, rtnl.RTA_PREFSRC),
                 mtu=_number(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU),
+                metric=0 if metric == rtnl.DEFAULT_METRIC[rtnl.VERSION[af]] else metric,
+                learnt=learnt,
             )
 
 
@@ -106,7 +110,10 @@ def _add_routes(
         if code not in UNREACHABLE:
             raise rtnl.refused(message, code)
         # The one that was there leads to where the prefix is no longer.
-        sock.batch([_route(r, index, add=False) for r in before if r.prefix == route.prefix], ignore=GONE)
+        sock.batch(
+            [_route(r, index, add=False) for r in before if (r.prefix, r.metric) == (route.prefix, route.metric)],
+            ignore=GONE,
+        )
         told.append(f"no route to {route.prefix}: its next hop {route.via} is on no network of this node")
     return tuple(told)
 
@@ -117,9 +124,11 @@ def _route(route: Route, index: Mapping[str, int], *, add: bool) -> Message:
         dev=index[route.dev] if route.dev else 0,
         via=route.via,
         source=route.source,
-        type=rtnl.RTN_UNICAST if route.via or route.dev else rtnl.RTN_UNREACHABLE,
+        type=rtnl.RTN_UNICAST if route.via or route.dev or route.learnt else rtnl.RTN_UNREACHABLE,
         onlink=route.onlink,
         mtu=route.mtu,
+        metric=route.metric,
+        protocol=BGP_PROTOCOL if route.learnt else ROUTE_PROTOCOL,
     )
     return rtnl.route(spec, add=add)
 

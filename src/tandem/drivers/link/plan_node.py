@@ -48,19 +48,19 @@ def plan_node(actual: NodeNet, desired: NodeNet) -> NodeDelta:
     gone = {name for name, device in have.items() if name not in want or not _becomes(device, want[name])}
     actual = replace(
         actual,
-        routes=_staying(actual.routes, gone),
+        routes=_staying(tuple(r for r in actual.routes if not (r.learnt and desired.learns)), gone),
         on_devices=_staying(actual.on_devices, gone),
         neighbours=_staying(actual.neighbours, gone),
         forwards=_staying(actual.forwards, gone),
     )
     there = {name: device for name, device in have.items() if name not in gone}
-    routes = {r.prefix for r in desired.routes}
+    routes = {(r.prefix, r.metric) for r in desired.routes}
     neighbours = {(n.dev, n.address) for n in desired.neighbours}
     forwards = {(f.dev, f.mac) for f in desired.forwards}
     return NodeDelta(
         del_addresses=_minus(actual.addresses, desired.addresses),
         add_addresses=_minus(desired.addresses, actual.addresses),
-        del_routes=tuple(sorted(r for r in set(actual.routes) if r.prefix not in routes)),
+        del_routes=tuple(sorted(r for r in set(actual.routes) if (r.prefix, r.metric) not in routes)),
         add_routes=_minus(desired.routes, actual.routes),
         del_devices=tuple(sorted(gone)),
         add_devices=tuple(device for name, device in sorted(want.items()) if name not in there),

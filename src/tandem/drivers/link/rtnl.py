@@ -27,8 +27,10 @@ IFF_UP: Final = 1
 IFF_RUNNING: Final = 0x40
 LOOPBACK_INDEX: Final = 1
 RTN_UNICAST, RTN_LOCAL, RTN_UNREACHABLE = 1, 2, 7
-SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
+SCOPE_GLOBAL, SCOPE_LINK, SCOPE_HOST, SCOPE_NOWHERE = 0, 253, 254, 255
 MAIN_TABLE: Final = 254
+DEFAULT_METRIC: Final = {4: 0, 6: 1024}
+"""What the kernel gives a route that asks for none, by family."""
 NUD_PERMANENT: Final = 0x80
 RULE_PRIORITY: Final = 116
 NEWQDISC, GETQDISC = 36, 38
@@ -201,22 +203,28 @@ class RouteSpec:
     table: int = MAIN_TABLE
     onlink: bool = False
     mtu: int = 0
+    metric: int = 0
+    protocol: int = ROUTE_PROTOCOL
 
 
 def route(spec: RouteSpec, *, add: bool) -> Message:
-    """Add (replacing one to the same prefix) or remove a route with our protocol mark."""
+    """Add (replacing one to the same prefix with the same metric) or remove a route."""
     network, _, bits = spec.prefix.partition("/")
     scope = SCOPE_GLOBAL if spec.via or spec.type == RTN_UNREACHABLE else SCOPE_LINK
     if spec.type == RTN_LOCAL:
         scope = SCOPE_HOST
+    if not add:
+        scope = SCOPE_NOWHERE  # any
     flag = RTNH_F_ONLINK if spec.onlink else 0
-    body = ROUTE.pack(_AF[family(network)], int(bits), 0, 0, spec.table, ROUTE_PROTOCOL, scope, spec.type, flag)
+    body = ROUTE.pack(_AF[family(network)], int(bits), 0, 0, spec.table, spec.protocol, scope, spec.type, flag)
     if int(bits):
         body += attr(RTA_DST, ip_bytes(network))
     if spec.dev:
         body += attr(RTA_OIF, u32(spec.dev))
     if spec.via:
         body += attr(RTA_GATEWAY, ip_bytes(spec.via))
+    if spec.metric:
+        body += attr(RTA_PRIORITY, u32(spec.metric))
     if spec.source:
         body += attr(RTA_PREFSRC, ip_bytes(spec.source))
     if spec.mtu:

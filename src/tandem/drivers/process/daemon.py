@@ -89,6 +89,8 @@ class Daemon:
     clock: Clock = field(default_factory=SystemClock)
     adopted: bool = field(default=False, init=False)
     restarts: int = field(default=0, init=False)
+    trouble: str = field(default="", init=False)
+    """Why it does not start; empty once it did."""
     started: Cell[int] = field(default_factory=lambda: Cell(0), init=False)
     """Counts the processes that were started or adopted: whoever configures them reads each before changing it."""
     _wanted: Cell[Recipe | _Off | None] = field(default_factory=lambda: Cell(None), init=False)
@@ -115,7 +117,9 @@ class Daemon:
             since = self.clock.monotonic()
             try:
                 await self.start(wanted)
+                self.trouble = ""
             except DriverError as error:
+                self.trouble = str(error)
                 log.exception("process does not start", name=self.files.name, error=str(error))
             if await self._died(seen):
                 delay = _FIRST_DELAY if self.clock.monotonic() - since > _HEALTHY_AFTER else delay

@@ -26,6 +26,8 @@ def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.mtu: {mtu} is not between {SMALLEST_MTU} and {LARGEST_MTU}, nor 0 (worked out)"
     if raw.get("vxlan") and raw.get("fabric") != "vxlan":
         yield f"{at}.vxlan: has a meaning with fabric: vxlan only"
+    if raw.get("bgp") and (raw.get("fabric") or "routed") != "routed":
+        yield f"{at}.bgp: has a meaning with fabric: routed only"
 
 
 def _vxlan(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -44,9 +46,19 @@ def _pool(raw: dict[str, Any], at: str) -> Iterator[str]:
             yield f"{at}.addresses[{i}]: {text!r}: {err}"
 
 
+def _bgp(raw: dict[str, Any], at: str) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for index, peer in enumerate(raw.get("peers") or ()):
+        address = str(peer.get("address"))
+        if address in seen:
+            yield f"{at}.peers[{index}].address: {address} is peers[{seen[address]}] already"
+        seen.setdefault(address, index)
+
+
 RULES: Final[dict[str, Rule]] = {
     "Network": _network,
     "NetworkSpec": _spec,
     "NetworkVxlan": _vxlan,
+    "NetworkBgp": _bgp,
     "LoadBalancerPoolSpec": _pool,
 }

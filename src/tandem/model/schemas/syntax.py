@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Final
@@ -148,6 +149,16 @@ def _bytes(value: object) -> str | None:
     return None
 
 
+def _ip(value: object) -> str | None:
+    if not isinstance(value, str):
+        return _text(value)
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return f"{value!r} is no IP address"
+    return None if str(address) == value else f"{value!r}: is written {str(address)!r}"
+
+
 def _regex(value: object) -> str | None:
     if not isinstance(value, str):
         return _text(value)
@@ -202,6 +213,8 @@ SCALARS: Final[dict[str, Check]] = {
     "intstr": _int_or_string,
     "port": _PORT,
     "port0": _between(0, 65535),
+    "asn": _between(1, 2**32 - 1),
+    "ip": _ip,
     "portref": _port_ref,
     "portname": _port_name,
     "weight": _between(0, 1_000_000),

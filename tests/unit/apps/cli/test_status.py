@@ -97,6 +97,14 @@ def test_what_envoy_has_acknowledged_is_shown_by_type_and_version() -> None:
     assert "Envoy of node-1 acknowledged: Cluster 12 (1f2e3d)" in status.paint({**VIEW, "nodes": [node]}, width=80)
 
 
+def test_bgp_sessions_are_counted_and_a_node_without_bgp_says_nothing() -> None:
+    up = {"peer": "node node-2", "state": "Established", "accepted": 1, "refused": 2, "announced": 3}
+    down = {"peer": "node node-3", "state": "Active", "accepted": 0, "refused": 0, "announced": 0}
+    lines = status.paint({**VIEW, "nodes": [{**NODE, "bgp": {"sessions": [up, down]}}]}, width=200)
+    assert "BGP of node-1: 1 of 2 sessions established; prefixes: 1 accepted, 2 refused, 3 announced" in lines
+    assert not any("BGP" in line for line in status.paint({**VIEW, "nodes": [{**NODE, "bgp": None}]}, width=200))
+
+
 def test_a_restarted_envoy_says_how_often() -> None:
     node = {**NODE, "envoy": {**NODE["envoy"], "restarts": 3}}
     assert status.paint({**VIEW, "nodes": [node]}, width=0)[1].endswith("1.40.0  41234 (restarts: 3)")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tandem.compile.fabric.routed import ROUTED
-from tandem.state.links import NodeNet, Route
+from tandem.ir.network import Bgp, Network
+from tandem.state.links import LAST_METRIC, NodeNet, Route
 from unit.compile.fabric.fabricviews import node, view
 
 
@@ -24,3 +25,9 @@ def test_a_prefix_of_the_other_family_has_no_next_hop() -> None:
 
 def test_nothing_is_added_to_a_packet() -> None:
     assert ROUTED.overhead == (0, 0)
+
+
+def test_with_bgp_the_routes_are_the_speakers_and_nothing_is_sent_elsewhere_before_there_is_one() -> None:
+    seen = view(node(2), node(3), network=Network(bgp=Bgp(as_number=64512)))
+    last = tuple(Route(prefix=f"10.244.{n}.0/24", metric=LAST_METRIC) for n in (2, 3))
+    assert ROUTED.between(seen, 1500) == NodeNet(routes=last, learns=True)

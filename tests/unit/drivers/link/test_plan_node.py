@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tandem.drivers.link.plan_node import NodeDelta, plan_node
 from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
-from tandem.state.links import NodeNet, Route
+from tandem.state.links import LAST_METRIC, NodeNet, Route
 
 DEVICE = Device(name="tandem-vx", kind="vxlan", mtu=1450, mac="02:00:00:00:00:01", options=(("id", 116),))
 ROUTE = Route(prefix="10.244.2.0/24", via="10.244.2.1", dev="tandem-vx", onlink=True)
@@ -90,3 +90,11 @@ def test_a_node_that_goes_takes_its_own_entries_with_it() -> None:
 def test_a_fabric_that_is_left_takes_its_device_with_it() -> None:
     routed = NodeNet(routes=(Route(prefix="10.244.2.0/24", via="192.0.2.2"),))
     assert plan_node(TUNNEL, routed) == NodeDelta(del_devices=("tandem-vx",), add_routes=routed.routes)
+
+
+def test_what_a_bgp_speaker_made_is_removed_only_where_there_is_none() -> None:
+    learnt = Route(prefix="10.244.2.0/24", via="192.0.2.2", metric=116, learnt=True)
+    last = Route(prefix="10.244.2.0/24", metric=LAST_METRIC)
+    actual = NodeNet(routes=(learnt, last))
+    assert plan_node(actual, NodeNet(routes=(last,), learns=True)) == NodeDelta()
+    assert plan_node(actual, NodeNet(routes=(last,))) == NodeDelta(del_routes=(learnt,))

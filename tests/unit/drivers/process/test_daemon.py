@@ -1,6 +1,6 @@
 """A daemon is started, adopted, replaced, started again and ended; the processes are real."""
 
-# ruff: noqa: ASYNC240 - test directories are small
+# ruff: noqa: ASYNC110, ASYNC240 - the loop has no end to wait for, and test directories are small
 from __future__ import annotations
 
 import asyncio
@@ -195,6 +195,22 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
             await kept.start(Missing())
         with pytest.raises(OwnError, match="program nowhere is missing: apt-get install some-package"):
             find_program("nowhere", "some-package", OwnError)
+
+    play(tmp_path, scene)
+
+
+def test_what_does_not_start_says_why_until_it_does(tmp_path: Path) -> None:
+    async def scene(kept: Daemon) -> None:
+        kept.want(Missing())
+
+        async def mend() -> None:
+            while "No such file" not in kept.trouble:
+                await asyncio.sleep(0.01)
+            kept.want(Sleeper())
+            await kept.started.after(0)
+            assert kept.trouble == ""
+
+        await running(kept, mend)
 
     play(tmp_path, scene)
 

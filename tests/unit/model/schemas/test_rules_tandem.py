@@ -13,7 +13,19 @@ def network(name: str = "default", **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": name}, "spec": spec}
 
 
-@pytest.mark.parametrize("spec", [{}, {"fabric": "routed", "mtu": 0}, {"mtu": 1280}, {"mtu": 65535}])
+ROUTER = {"address": "192.0.2.1", "asNumber": 65000, "port": 1179, "nodeSelector": {"rack": "a"}}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"bgp": {"asNumber": 64512, "nodeMesh": False, "peers": [ROUTER]}},
+        {},
+        {"fabric": "routed", "mtu": 0},
+        {"mtu": 1280},
+        {"mtu": 65535},
+    ],
+)
 def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
     assert validate(network(**spec)) == []
 
@@ -32,6 +44,22 @@ def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
         ({"vxlan": {"port": 0}}, "spec.vxlan.port: 0 is not between 1 and 65535"),
         ({"vxlan": {"vni": 7}}, "spec.vxlan: has a meaning with fabric: vxlan only"),
         ({"vxlan": {"id": 7}}, "spec.vxlan.id: unknown field"),
+        ({"bgp": {}}, "spec.bgp.asNumber: is required"),
+        ({"bgp": {"asNumber": 0}}, "spec.bgp.asNumber: 0 is not between 1 and 4294967295"),
+        ({"bgp": {"asNumber": 1, "peers": [{"asNumber": 2}]}}, "spec.bgp.peers[0].address: is required"),
+        (
+            {"bgp": {"asNumber": 1, "peers": [{"address": "router", "asNumber": 2}]}},
+            "spec.bgp.peers[0].address: 'router' is no IP address",
+        ),
+        (
+            {"bgp": {"asNumber": 1, "peers": [ROUTER, ROUTER]}},
+            "spec.bgp.peers[1].address: 192.0.2.1 is peers[0] already",
+        ),
+        (
+            {"bgp": {"asNumber": 1, "peers": [{**ROUTER, "passwordSecretRef": {"name": "s"}}]}},
+            "spec.bgp.peers[0].passwordSecretRef: unknown field",
+        ),
+        ({"fabric": "vxlan", "bgp": {"asNumber": 1}}, "spec.bgp: has a meaning with fabric: routed only"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_path(spec: dict[str, Any], line: str) -> None:

@@ -1,0 +1,164 @@
+"""The loop between views and a BGP speaker, with a fake one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tandem.base.cell import Cell
+from tandem.base.clock import FixedClock
+from tandem.drivers.bgp.fake import FakeBgp
+from tandem.drivers.bgp.port import Session
+from tandem.ir.network import Bgp, Network
+from tandem.ir.node import NodeView
+from tandem.runtime import bgp
+from tandem.runtime.bgp import BgpLoop
+from tandem.runtime.enforce import Numbered, Views
+from tandem.state.bgp import BgpSpeaker
+from unit.compile.fabric.fabricviews import node, view
+
+MESH = Network(bgp=Bgp(as_number=64512))
+TWO, THREE = view(node(2), network=MESH), view(node(2), node(3), network=MESH)
+NONE = view(node(2))
+
+
+class FakeServer:
+    def __init__(self) -> None:
+        self.started: Cell[int] = Cell(0)
+        self.wanted: BgpSpeaker | None = None
+        self.trouble = ""
+
+    def want(self, speaker: BgpSpeaker | None) -> None:
+        self.wanted = speaker
+
+
+class Lab:
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.runner = runner
+        self.server, self.driver, self.clock = FakeServer(), FakeBgp(), FixedClock()
+        self.views: Views = Cell(None)
+        self.loop = BgpLoop(self.server, self.driver, self.clock)
+
+    def put(self, seen: NodeView) -> None:
+        self.views.put(Numbered(number=self.views.version + 1, view=seen))
+
+    def start(self) -> None:
+        self.server.started.put(self.server.started.value + 1)
+
+    def pass_time(self) -> None:
+        self.clock.advance(bgp.PATIENCE)
+
+    def tell(self, state: str, **parts: object) -> None:
+        assert self.server.wanted is not None
+        for peer in self.server.wanted.peers:
+            self.driver.tell(Session(name=peer.name, state=state, **parts))  # type: ignore[arg-type]
+
+    def spoken(self) -> bool:
+        return self.driver.speaker is not None and self.driver.speaker == self.server.wanted
+
+    def play(self, *steps: Callable[[], object]) -> None:
+        """Each step is taken when what the one before looked for holds; false: not yet."""
+
+        async def main() -> None:
+            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(self.loop.run(self.views))
+                for step in steps:
+                    while step() is False:  # noqa: ASYNC110 - the loop has no end to wait for
+                        await asyncio.sleep(0.005)
+                running.cancel()
+
+        self.runner.run(main())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bgp, "LOOK_SECONDS", 0.01)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with asyncio.Runner() as runner:
+        yield Lab(runner)
+
+
+def test_a_speaker_that_started_is_told_and_told_again_when_its_view_changes(lab: Lab) -> None:
+    lab.play(lambda: lab.put(TWO), lambda: lab.server.wanted is not None, lab.start, lab.spoken)
+    assert lab.driver.configured == 1
+    lab.play(lambda: lab.put(THREE), lambda: lab.spoken() and len(lab.loop.sessions()) == 2)
+    assert lab.driver.configured == 2
+
+
+def test_another_process_is_told_although_nothing_changed(lab: Lab) -> None:
+    lab.play(lambda: lab.put(TWO), lab.start, lab.spoken, lab.start, lambda: lab.driver.configured == 2)
+
+
+def test_without_bgp_there_is_no_speaker_and_nothing_to_show(lab: Lab) -> None:
+    lab.play(lambda: lab.put(TWO), lab.start, lab.spoken, lambda: lab.put(NONE), lambda: lab.server.wanted is None)
+    assert (lab.loop.sessions(), lab.loop.failed) == ([], {})
+
+
+def test_sessions_are_shown_by_the_name_of_the_peer(lab: Lab) -> None:
+    def shown() -> bool:
+        lab.tell("Established", accepted=1, announced=2)
+        return any(s["state"] == "Established" for s in lab.loop.sessions())
+
+    lab.play(lambda: lab.put(TWO), lab.start, lab.spoken, shown)
+    assert lab.loop.sessions() == [
+        {
+            "peer": "node node-2",
+            "address": "192.0.2.2",
+            "asNumber": 64512,
+            "state": "Established",
+            "accepted": 1,
+            "refused": 0,
+            "announced": 2,
+            "error": "",
+        }
+    ]
+
+
+def test_a_session_that_is_not_up_is_a_problem_after_a_while_and_no_more_once_it_is(lab: Lab) -> None:
+    lab.play(
+        lambda: lab.put(TWO),
+        lab.start,
+        lab.spoken,
+        lambda: lab.tell("Active", error="Socket: Connection refused"),
+        lambda: "refused" in str(lab.loop.sessions()),
+    )
+    assert lab.loop.failed == {}
+    lab.play(lab.pass_time, lambda: bool(lab.loop.failed))
+    assert list(lab.loop.failed.values()) == [
+        "no BGP session with node node-2 (192.0.2.2): Active (Socket: Connection refused)"
+    ]
+    lab.play(lambda: lab.tell("Established"), lambda: not lab.loop.failed)
+
+
+def test_a_port_that_is_taken_is_told_at_once_and_tried_again(lab: Lab) -> None:
+    lab.play(
+        lambda: lab.put(TWO),
+        lab.start,
+        lab.spoken,
+        lambda: lab.tell("Down", error="Error: No listening socket"),
+        lambda: bool(lab.loop.failed) and lab.driver.configured > 2,
+    )
+    assert list(lab.loop.failed.values()) == ["BGP cannot listen at 192.0.2.1 port 179: another process does"]
+
+
+def test_a_speaker_that_does_not_start_is_a_problem(lab: Lab) -> None:
+    lab.server.trouble = "the program bird is missing: apt-get install bird2"
+    lab.play(lambda: lab.put(TWO), lambda: lab.server.wanted is not None)
+    lab.play(lab.pass_time, lambda: bool(lab.loop.failed))
+    assert list(lab.loop.failed.values()) == [f"the BGP speaker is not up: {lab.server.trouble}"]
+
+
+def test_what_it_refuses_is_a_problem_after_a_while_and_tried_again(lab: Lab) -> None:
+    def refuse() -> bool:
+        lab.driver.fail_next("configure: line 3: syntax error")
+        lab.pass_time()
+        return "bgp" in lab.loop.failed
+
+    lab.play(lambda: lab.put(TWO), lab.start, refuse)
+    assert "syntax error" in lab.loop.failed["bgp"]
+    lab.play(lab.spoken, lambda: "bgp" not in lab.loop.failed)
