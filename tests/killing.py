@@ -139,7 +139,7 @@ class _Tracer:
                 return f"{word} {kind}"
 
     def _kind(self, descriptor: int) -> str:
-        """What a descriptor of the process is: a kind of socket, or the name of a file."""
+        """What a descriptor of the process is: a kind of socket, or the name of a file or of a socket's file."""
         target = str(Path(f"/proc/{self._pid}/fd/{descriptor}").readlink())
         if not target.startswith("socket:"):
             return "inner" if target.startswith(("pipe:", "anon_inode:")) else Path(target).name
@@ -147,8 +147,10 @@ class _Tracer:
         with socket.socket(fileno=copy) as found:
             if found.family == socket.AF_NETLINK:
                 return "netfilter" if found.proto == _NETFILTER else "netlink"
-            named = found.family != socket.AF_UNIX or found.getsockname() or _peer(found)
-            return "socket" if named else "inner"
+            if found.family != socket.AF_UNIX:
+                return "socket"
+            path = found.getsockname() or _peer(found)
+            return Path(str(path)).name if path else "inner"
 
     def _change(self, kind: str, number: int, arguments: tuple[int, ...]) -> str:
         """A netlink message that changes something; empty for one that asks."""

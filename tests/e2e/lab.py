@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -131,6 +131,10 @@ class Lab:
         """Wait until everything wanted is ready and programmed; the status then."""
         return until(self.status, _is_settled, self.logs)
 
+    def settles(self) -> bool:
+        """Whether everything wanted is ready and programmed now."""
+        return _is_settled(self.status())
+
     def picture(self) -> Picture:
         """The state of the kernel and the file system in here."""
         raw = self.run(sys.executable, "-c", _PICTURE, status=0).json()
@@ -158,6 +162,17 @@ class Lab:
             if Path(words[0]).name == "envoy" if role == "envoy" else MODULES[role] in words:
                 return pid
         return 0
+
+    def seen_from_outside(self, pid: int) -> int:
+        """The same process by the number that it has for us."""
+        space = Path(f"/proc/{self.init}/ns/pid").readlink()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (entry / "ns" / "pid").readlink() == space:
+                    numbers = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
+                    if int(numbers[-1]) == pid:
+                        return int(entry.name)
+        raise ProcessLookupError(pid)
 
     def kill(self, *roles: str) -> None:
         """SIGKILL, all at once."""

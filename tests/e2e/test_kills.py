@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from e2e.lab import Lab, lab, until
 from e2e.objects import deployment, idle, namespace, pod, policy, service, virtual_service, web
 from e2e.probing import Probe, probe
+from killing import Watch, killed_before
 
 pytestmark = pytest.mark.root
 
@@ -155,6 +158,63 @@ def test_an_agent_killed_in_the_middle_of_adds_leaves_nothing_half_made(world: L
     world.delete("-n", "app", "deployment", name)
     until(lambda: [p for p in world.status()["pods"] if name in p["name"]], lambda left: not left)
     consistent(world)
+    works(world)
+
+
+def rules(world: Lab) -> list[str]:
+    """The node's tables without handles and counters, in an order of their own."""
+    listing = json.loads(world.run("nft", "-s", "-j", "list", "ruleset", status=0).out)["nftables"]
+    return sorted(json.dumps(_sorted(entry), sort_keys=True) for entry in listing)
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _sorted(v) for k, v in value.items() if k not in {"handle", "index"}}
+    if isinstance(value, list):
+        return sorted((_sorted(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
+    return value
+
+
+class Tells:
+    """Steps in which the agent tells the kernel's tables or Envoy something; messages in a row are one."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, what: str) -> bool:
+        kind = next((kind for kind in ("netfilter", "sendmsg xds.sock") if what.startswith(kind)), "")
+        new = kind == "netfilter" or kind not in {"", self._last}
+        self._last = kind or self._last
+        return new
+
+
+def over(world: Lab, watch: Watch, wanted: list[str] | None = None) -> bool:
+    """The agent was killed, or all is well, or the tables are as wanted."""
+    return watch.killed or (world.settles() if wanted is None else rules(world) == wanted)
+
+
+def test_an_agent_killed_before_anything_that_it_tells_tables_and_envoy_leaves_nothing_behind(world: Lab) -> None:
+    """While a pod of the mesh comes and goes; `tests/netns/test_kill_sweep.py` sweeps every other step."""
+    before, kills = rules(world), 0
+    for step in itertools.count():
+        name = f"swept{step}"
+        raw, old = json.dumps(pod("app", name, web(name))), world.pid("agent")
+        with killed_before(world.seen_from_outside(old), step, only=Tells()) as came:
+            world.tandem("apply", "-f", "-", "--wait", "0", stdin=raw, status=0)
+            until(partial(over, world, came), bool, world.logs)
+        old = world.back("agent", old) if came.killed else old
+        world.settled()
+        with killed_before(world.seen_from_outside(old), step, only=Tells()) as went:
+            world.delete("-n", "app", "pod", name)
+            until(partial(over, world, went, before), bool, world.logs)
+        if went.killed:
+            world.back("agent", old)
+        kills += came.killed + went.killed
+        consistent(world)
+        until(lambda: rules(world), lambda now: now == before, world.logs)
+        if not came.killed and not went.killed:
+            break
+    assert kills >= 5
     works(world)
 
 
