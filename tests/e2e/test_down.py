@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from e2e.lab import RUN, Lab, lab
+from e2e.lab import RUN, Lab, lab, until
 from e2e.objects import deployment, idle, namespace, pod, policy, service, web
+from killing import killed_before
 from tandem.runtime.kernelstate import Picture
 
 pytestmark = pytest.mark.root
@@ -17,14 +19,21 @@ pytestmark = pytest.mark.root
 def world() -> Iterator[Lab]:
     with lab() as made:
         made.run("sysctl", "-qw", "net.ipv4.ip_forward=0", status=0)
+        for place in ("/opt/cni", "/etc/cni"):  # of this world alone
+            made.run("mkdir", "-p", place, status=0)
+            made.run("mount", "-t", "tmpfs", "tmpfs", place, status=0)
         yield made
 
 
 @pytest.fixture
 def clean(world: Lab) -> Picture:
-    """The picture before; then a run with pods in the mesh, outside of it and on the node's own network."""
+    """The picture before; then a run with pods in the mesh, outside of it and on the node's own network.
+
+    The plugin is installed for other runtimes, and `down` is to take that away as well.
+    """
     before = world.picture()
     world.tandem("up", "--detach", status=0)
+    world.tandem("cni", "install", status=0)
     world.apply(
         *namespace("app", mesh=True),
         deployment("app", "web", web(), replicas=2),
@@ -40,6 +49,26 @@ def clean(world: Lab) -> Picture:
 def all_dead(world: Lab) -> None:
     world.kill("supervisor")
     world.kill("control", "agent", "runtime", "envoy")
+
+
+def agent_dead_in_the_middle_of_add_on_a_full_disk(world: Lab) -> None:
+    """The link is made, and the policy is not in the table."""
+    with killed_before(world.seen_from_outside(world.pid("agent")), 0, only=lambda what: what == "netfilter") as watch:
+        world.kill("supervisor")
+        world.tandem("apply", "-f", "-", "--wait", "0", stdin=json.dumps(pod("app", "late", idle())), status=0)
+        until(lambda: watch.killed, bool)
+    used = world.run("df", "--output=used", "-B1", "/run", status=0).out.split()[-1]
+    world.run("mount", "-o", f"remount,size={used}", "/run", status=0)
+    assert world.run("sh", "-c", "head -c 99999 /dev/zero > /run/filler").status != 0
+    world.run("rm", "/run/filler", status=0)
+
+
+def agent_dead_in_the_middle_of_del(world: Lab) -> None:
+    """The pod's end has another name, and everything of it is there."""
+    with killed_before(world.seen_from_outside(world.pid("agent")), 0, only=lambda what: what == "netfilter") as watch:
+        world.kill("supervisor")
+        world.tandem("delete", "pod", "outside", "-n", "app", status=0)
+        until(lambda: watch.killed, bool)
 
 
 def without_memory(world: Lab) -> None:
@@ -60,15 +89,19 @@ CALAMITIES: tuple[Callable[[Lab], None], ...] = (
     lambda _: None,
     lambda world: world.kill("supervisor"),
     all_dead,
+    agent_dead_in_the_middle_of_add_on_a_full_disk,
+    agent_dead_in_the_middle_of_del,
     without_memory,
 )
+DEAD = ["nothing", "supervisor", "everything", "agent in ADD", "agent in DEL", "up.json"]
 LOSSES: tuple[Callable[[Lab], None], ...] = (directory_lost_while_running, all_dead_and_directory_lost)
 
 
-@pytest.mark.parametrize("calamity", CALAMITIES, ids=["nothing", "supervisor", "everything", "up.json"])
+@pytest.mark.parametrize("calamity", CALAMITIES, ids=DEAD)
 def test_down_leaves_nothing_after_the_death_of(world: Lab, clean: Picture, calamity: Callable[[Lab], None]) -> None:
     calamity(world)
     done = world.tandem("down", status=0)
+    world.run("mount", "-o", "remount,size=50%", "/run", status=0)
     assert world.left_since(clean) == [], done.text
 
 
