@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from meshbuild import attached, endpoint, endpoints, identity, service, strict, view
@@ -139,6 +140,38 @@ def test_a_pod_that_dials_its_own_service_meets_itself(mesh: Mesh) -> None:
     status, seen = get(mesh.ns["b"], WEB, 80)
     assert (status, seen["app"], seen["peer"]) == (200, "b", B)
     assert identity("b") in seen["xfcc"]
+
+
+def test_affinity_keeps_a_client_at_its_endpoint_and_others_elsewhere(mesh: Mesh) -> None:
+    made = mesh.view()
+    two = (mesh.attached("b", B), mesh.attached("d", D, mtls=strict(0)))
+    sticky = {
+        key: msgspec.structs.replace(s, affinity_seconds=60 if key != "shop/loose" else 0)
+        for key, s in {
+            "shop/web": service("web", WEB, ("http", 80, AppProtocol.HTTP)),
+            "shop/tcp": service("tcp", TCP, ("tcp", 90, AppProtocol.TCP)),
+            "shop/loose": service("loose", NESTED, ("http", 81, AppProtocol.HTTP)),
+        }.items()
+    }
+    ends = {key: endpoints(key[5:], *(endpoint(p, http=8080, tcp=9000) for p in two)) for key in sticky}
+    mesh.lab.apply(
+        msgspec.structs.replace(made, services={**made.services, **sticky}, endpoints={**made.endpoints, **ends})
+    )
+    try:
+        seen = {client: {get(mesh.ns[client], WEB, 80)[1]["app"] for _ in range(10)} for client in "abcd"}
+        assert all(len(apps) == 1 for apps in seen.values())
+        assert {get(mesh.ns["a"], NESTED, 81)[1]["app"] for _ in range(30)} == {"b", "d"}
+        peers = set()
+        for _ in range(10):
+            with contextlib.closing(dial(mesh.ns["a"], TCP, 90)) as sock:
+                sock.recv(100)
+            (entry,) = mesh.lab.ads.log_of("source|uid-a", lambda e: "tcp/90" in e.common_properties.upstream_cluster)[
+                -1:
+            ]
+            peers.add(entry.common_properties.upstream_remote_address.socket_address.address)
+        assert len(peers) == 1
+    finally:
+        mesh.lab.apply(made)
 
 
 def test_the_node_itself_is_exempt_from_strict(mesh: Mesh) -> None:

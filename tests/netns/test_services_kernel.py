@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
-import msgspec
 import pytest
 
-from builders import endpoint_slice, pod, service, world
-from netns.pods import Lab, entered, ip
-from nodeviews import node as node_of
-from nodeviews import view_of
-from tandem.compile.nft.node import compile_nft
-from tandem.drivers.nft.plan import plan
-from tandem.drivers.nft.real import Libnftables
-from tandem.ir.node import NodeView
-from tandem.model import core
-from tandem.runtime.vanished import forget_vanished
+from netns.servicelab import CLIENT, FAR, NODE, OUTSIDE, A, B, ServiceLab, serving
 
 pytestmark = pytest.mark.root
 
-A, B = pod("a", ip="10.244.0.2"), pod("b", ip="10.244.0.3")
-CLIENT = pod("client", ip="10.244.0.4")
-FAR = pod("far", ip="10.245.0.2", node="node-2")
-NODE, OUTSIDE, NEIGHBOUR = "192.168.0.1", "192.168.0.7", "192.168.0.2"
-SERVE = """
-import socket, selectors
-chosen = selectors.DefaultSelector()
-s = socket.create_server(("", 8080)); chosen.register(s, 1, "tcp")
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("", 5353)); chosen.register(u, 1, "udp")
-print("ready", flush=True)
-while True:
-    for key, _ in chosen.select():
-        if key.data == "udp":
-            data, who = u.recvfrom(99); p = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); p.connect(who)
-            u.sendto(b"%s %s" % (p.getsockname()[0].encode(), who[0].encode()), who)
-        else:
-            c, who = s.accept(); c.sendall(b"%s %s" % (c.getsockname()[0].encode(), who[0].encode())); c.close()
-"""
-ASK = """
-import socket, json, sys
-host, port, count = json.loads(sys.stdin.readline())
-for _ in range(count):
-    try:
-        with socket.create_connection((host, port), 1.0) as s: print(s.recv(99).decode())
-    except TimeoutError: print("timeout")
-    except ConnectionRefusedError: print("refused")
-"""
 TALK = """
 import socket, sys
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(1.0); u.connect(("10.96.0.20", 53))
@@ -59,79 +20,19 @@ for line in sys.stdin:
 """
 
 
-class Node(Lab):
-    """Two serving pods and a client on the node; outside it a client, and another node with one pod."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.nft = Libnftables(self.path)
-        self.view: NodeView | None = None
-
-    def start(self) -> None:
-        super().start()
-        for each in (A, B, CLIENT):
-            self.attach(each)
-        self._netns(self.outside)
-        ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", self.outside, netns=self.node)
-        for netns, address in ((self.node, NODE), (self.outside, OUTSIDE)):
-            ip("addr", "add", f"{address}/24", "dev", "eth0", netns=netns)
-            ip("link", "set", "eth0", "up", netns=netns)
-            ip("link", "set", "lo", "up", netns=netns)
-        # The other node is the same neighbour under another address, and its pod lives on its loopback.
-        ip("addr", "add", f"{NEIGHBOUR}/24", "dev", "eth0", netns=self.outside)
-        ip("addr", "add", "10.245.0.2/32", "dev", "lo", netns=self.outside)
-        ip("route", "add", "10.245.0.0/24", "via", NEIGHBOUR, netns=self.node)
-        ip("route", "add", "10.244.0.0/16", "via", NODE, netns=self.outside)
-
-    @property
-    def outside(self) -> str:
-        return f"{self.node}-out"
-
-    def serve(self, *pods: core.Pod, **spec: Any) -> None:
-        ports = [
-            {"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30080},
-            {"name": "dns", "port": 53, "targetPort": 5353, "protocol": "UDP", "nodePort": 30053},
-        ]
-        web = service("web", ip="10.96.0.20", type="NodePort", ports=ports, **spec)
-        before = self.view
-        made = view_of(world(A, B, CLIENT, FAR, web, endpoint_slice(web, list(pods))))
-        self.view = msgspec.structs.replace(made, nodes={"node-2": node_of("node-2", "10.245.0.0/24")})
-        self.nft.apply(plan(self.nft.read(), compile_nft(self.view)))
-        if before is not None:
-            with entered(self.path):
-                forget_vanished(before, self.view)
-
-    def ask(self, netns: str, host: str, port: int, count: int = 1) -> list[str]:
-        with self.python(netns, ASK) as process:
-            out, _ = process.communicate(json.dumps([host, port, count]) + "\n")
-        return out.split("\n")[:-1]
-
-
 @pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
-    lab = Node()
-    try:
-        lab.start()
-        with (
-            lab.python(lab.netns_of(A), SERVE) as a,
-            lab.python(lab.netns_of(B), SERVE) as b,
-            lab.python(lab.outside, SERVE) as far,
-        ):
-            for server in (a, b, far):
-                assert server.stdout
-                assert server.stdout.readline() == "ready\n"
-            yield lab
-    finally:
-        lab.stop()
+def node() -> Iterator[ServiceLab]:
+    with serving() as lab:
+        yield lab
 
 
-def test_a_node_port_is_served_to_outside_and_keeps_the_client_of_an_endpoint_here(node: Node) -> None:
+def test_a_node_port_is_served_to_outside_and_keeps_the_client_of_an_endpoint_here(node: ServiceLab) -> None:
     for policy in ("Cluster", "Local"):
         node.serve(A, externalTrafficPolicy=policy)
         assert node.ask(node.outside, NODE, 30080) == [f"10.244.0.2 {OUTSIDE}"]
 
 
-def test_policy_local_drops_where_cluster_sends_on_to_another_node(node: Node) -> None:
+def test_policy_local_drops_where_cluster_sends_on_to_another_node(node: ServiceLab) -> None:
     node.serve(FAR, externalTrafficPolicy="Local")
     assert node.ask(node.outside, NODE, 30080) == ["timeout"]
     assert node.ask(node.netns_of(CLIENT), NODE, 30080) == ["10.245.0.2 10.244.0.4"]
@@ -139,7 +40,7 @@ def test_policy_local_drops_where_cluster_sends_on_to_another_node(node: Node) -
     assert node.ask(node.outside, NODE, 30080) == [f"10.245.0.2 {NODE}"]
 
 
-def test_pods_and_the_node_itself_reach_the_node_port(node: Node) -> None:
+def test_pods_and_the_node_itself_reach_the_node_port(node: ServiceLab) -> None:
     node.serve(A)
     assert node.ask(node.netns_of(CLIENT), NODE, 30080) == ["10.244.0.2 10.244.0.4"]
     assert node.ask(node.node, NODE, 30080)[0].startswith("10.244.0.2 ")
@@ -147,14 +48,14 @@ def test_pods_and_the_node_itself_reach_the_node_port(node: Node) -> None:
     assert node.ask(node.netns_of(A), NODE, 30080)[0].startswith("10.244.0.2 ")
 
 
-def test_a_node_port_without_endpoints_and_an_unknown_port_refuse_at_once(node: Node) -> None:
+def test_a_node_port_without_endpoints_and_an_unknown_port_refuse_at_once(node: ServiceLab) -> None:
     node.serve()
     assert node.ask(node.outside, NODE, 30080) == ["refused"]
     node.serve(A)
     assert node.ask(node.netns_of(CLIENT), "10.96.0.20", 81) == ["refused"]
 
 
-def test_affinity_holds_over_fifty_connections_and_over_a_change_of_endpoints(node: Node) -> None:
+def test_affinity_holds_over_fifty_connections_and_over_a_change_of_endpoints(node: ServiceLab) -> None:
     node.serve(A, B, sessionAffinity="ClientIP")
     found = {line.split()[0] for line in node.ask(node.netns_of(CLIENT), "10.96.0.20", 80, 50)}
     assert len(found) == 1
@@ -168,12 +69,12 @@ def test_affinity_holds_over_fifty_connections_and_over_a_change_of_endpoints(no
     assert again == {other.addresses[0]}
 
 
-def test_affinity_holds_at_the_node_port(node: Node) -> None:
+def test_affinity_holds_at_the_node_port(node: ServiceLab) -> None:
     node.serve(A, B, sessionAffinity="ClientIP")
     assert len(set(node.ask(node.outside, NODE, 30080, 50))) == 1
 
 
-def test_a_udp_flow_leaves_an_endpoint_that_is_gone(node: Node) -> None:
+def test_a_udp_flow_leaves_an_endpoint_that_is_gone(node: ServiceLab) -> None:
     node.serve(A)
     with node.python(node.netns_of(CLIENT), TALK) as talker:
         assert talker.stdin
