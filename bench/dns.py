@@ -30,6 +30,8 @@ ROUNDS: Final = 5
 SECONDS: Final = 3
 QUESTIONS: Final = {
     "a Service": [f"s{n}.big.svc.cluster.local A" for n in range(SERVICES)],
+    "a Service, by TCP": [f"s{n}.big.svc.cluster.local A" for n in range(SERVICES)],
+    "its AAAA record": [f"s{n}.six.svc.cluster.local AAAA" for n in range(SERVICES)],
     "its SRV record": [f"_http._tcp.s{n}.big.svc.cluster.local SRV" for n in range(SERVICES)],
     "its absent AAAA": [f"s{n}.big.svc.cluster.local AAAA" for n in range(SERVICES)],
     "absent, asked before": [f"none{n}.big.svc.cluster.local A" for n in range(1000)],
@@ -43,15 +45,17 @@ def records() -> Answers:
     for n in range(SERVICES):
         name = f"s{n}.big.svc.cluster.local."
         found.add(Record(name, "A", f"10.96.{n // 250}.{n % 250}"))
+        found.add(Record(f"s{n}.six.svc.cluster.local.", "AAAA", f"fd00:10:96::{n:x}"))
         found.add(Record(f"_http._tcp.{name}", "SRV", f"0 100 80 {name}"))
         found.add(Record(f"{n % 250}.{n // 250}.96.10.in-addr.arpa.", "PTR", name))
     found |= {Record(f"alias{n}.big.svc.cluster.local.", "CNAME", f"s{n}.big.svc.cluster.local.") for n in range(1000)}
     return Answers(records=frozenset(found))
 
 
-def throughput(questions: Path, cpu: int) -> dict[str, float]:
+def throughput(questions: Path, cpu: int, mode: str) -> dict[str, float]:
+    asker = ["dnsperf", "-m", mode, "-s", ADDRESS, "-d", str(questions), "-l", str(SECONDS), "-q", "64"]
     done = subprocess.run(
-        ["taskset", "-c", str(cpu), "dnsperf", "-s", ADDRESS, "-d", str(questions), "-l", str(SECONDS), "-q", "64"],
+        ["taskset", "-c", str(cpu), *asker],
         capture_output=True,
         text=True,
         check=True,
@@ -111,7 +115,8 @@ async def measured(folder: Path) -> dict[str, Any]:
         for what, lines in QUESTIONS.items():
             file = folder / "questions"
             await asyncio.to_thread(file.write_text, "\n".join(lines) + "\n")
-            rates[what] = [await asyncio.to_thread(throughput, file, cpus[-1]) for _ in range(ROUNDS)]
+            mode = "tcp" if what.endswith("by TCP") else "udp"
+            rates[what] = [await asyncio.to_thread(throughput, file, cpus[-1], mode) for _ in range(ROUNDS)]
     finally:
         await server.stop()
     return {"empty": empty, "services_10000": full, "change_of_one_service_ms": added, "rates": rates}

@@ -1,6 +1,6 @@
 """`make bench`: figures into bench/results/, medians with spread; nothing here passes or fails.
 
-In: the installed machine, root; `bench/run.py NAME` runs one (startup, cni). Out: `bench/results/NAME.json`, `NAME.md`.
+In: the installed machine, root; `bench/run.py NAME` runs one (startup, cni, dns). Out: `bench/results/NAME.json, .md`.
 """
 
 from __future__ import annotations
@@ -99,7 +99,12 @@ def cpus() -> list[str]:
     return [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("processor")]
 
 
-BENCHES = {"startup": startup, "cni": cni.main}
+def dns() -> None:
+    """In a process of its own, which enters a network namespace."""
+    subprocess.run([sys.executable, str(ROOT / "bench" / "dns.py")], check=True)
+
+
+BENCHES = {"startup": startup, "cni": cni.main, "dns": dns}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -67,13 +68,29 @@ for number in range(10**9):
 """
 
 
-def external(name: str, target: str) -> Raw:
+def external(name: str, target: str, **spec: Any) -> Raw:
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": "app"},
-        "spec": {"type": "ExternalName", "externalName": target},
+        "spec": {"type": "ExternalName", "externalName": target, **spec},
     }
+
+
+def by_hand(name: str, protocol: str, port: int, *, headless: bool = False, **endpoint: Any) -> list[Raw]:
+    """A Service without a selector, and its EndpointSlice."""
+    made = service("app", name)
+    made["spec"] = {"ports": [{"name": "main", "port": port, "protocol": protocol}]}
+    made["spec"] |= {"clusterIP": "None"} if headless else {}
+    piece = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": f"{name}-1", "namespace": "app", "labels": {"kubernetes.io/service-name": name}},
+        "addressType": "IPv4",
+        "endpoints": [endpoint],
+        "ports": [{"name": "main", "port": port, "protocol": protocol}],
+    }
+    return [made, piece]
 
 
 def headless(name: str, app: str) -> Raw:
@@ -114,13 +131,17 @@ def world() -> Iterator[Lab]:
             pod("app", "named", web("named"), labels={"app": "named"}, hostname="first", subdomain="set"),
             headless("set", "named"),
             external("foreign", "www.outside.example"),
-            external("near", "web.app.svc.cluster.local"),
+            external("near", "web.app.svc.cluster.local", ports=[{"port": 8080}]),
+            *by_hand("manual", "UDP", 53, addresses=[UPSTREAM]),
+            *by_hand("bare", "TCP", 5432, addresses=["192.0.2.8"], hostname="db-0", headless=True),
         )
         yield made
 
 
-def ask(world: Lab, name: str, kind: int = 1, *, way: str = "udp", pod_: str = "client") -> Raw:
-    ran = world.inside("app", pod_, "/usr/bin/python3", "-c", ONCE, name, str(kind), way, "10.96.0.10")
+def ask(
+    world: Lab, name: str, kind: int = 1, *, way: str = "udp", pod_: str = "client", server: str = "10.96.0.10"
+) -> Raw:
+    ran = world.inside("app", pod_, "/usr/bin/python3", "-c", ONCE, name, str(kind), way, server)
     found: Raw = json.loads(ran.out)
     return found
 
@@ -166,6 +187,20 @@ def test_other_names_are_asked_of_the_machines_name_server(world: Lab) -> None:
     assert addresses(world, "www.outside.example") == ["192.0.2.7"]
     assert addresses(world, "foreign") == ["192.0.2.7"]
     assert addresses(world, "missing.example") == []
+
+
+def test_endpoints_written_by_hand_are_reached_and_named(world: Lab) -> None:
+    found = ask(world, "www.outside.example", server=cluster_ip(world, "manual"))
+    assert found["answers"] == 1, "the Service leads to the name server outside"
+    assert addresses(world, "bare") == addresses(world, "db-0.bare") == ["192.0.2.8"]
+    assert b"\x04db-0\x04bare".hex() in ask(world, "_main._tcp.bare.app.svc.cluster.local", 33)["data"]
+
+
+def test_a_pod_searches_its_namespace_first(world: Lab) -> None:
+    lines = world.inside("app", "client", "cat", "/etc/resolv.conf").out.splitlines()
+    assert "nameserver 10.96.0.10" in lines
+    assert any(line.startswith("search app.svc.cluster.local svc.cluster.local cluster.local") for line in lines)
+    assert any("ndots:5" in line for line in lines if line.startswith("options"))
 
 
 def test_an_isolated_pod_reaches_nobody_through_it(world: Lab) -> None:

@@ -43,7 +43,8 @@ def compile_records(view: NodeView) -> frozenset[Record]:
                 named.setdefault(address, name)
         else:
             behind = view.endpoints.get(key)
-            endpoints = behind.endpoints if behind else ()
+            # One that terminates still serves connections, but nobody new shall find it (specification 2.4).
+            endpoints = tuple(e for e in (behind.endpoints if behind else ()) if e.ready)
             found.update(_headless(service, name, endpoints))
             for endpoint in endpoints:
                 named.setdefault(endpoint.address, f"{_host(endpoint)}.{name}")

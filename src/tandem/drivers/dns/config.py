@@ -33,6 +33,7 @@ _OWN_ZONES: Final = (
 def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
     """The whole file."""
     zones = (settings.domain, *settings.reverse)
+    origins = [f"{zone} {TTL} SOA {_soa(settings.domain)}" for zone in zones]
     held = desired(answers)
     server = [
         *_SERVER,
@@ -42,15 +43,17 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
         "access-control: 127.0.0.0/8 allow",
         f"access-control-view: 127.0.0.0/8 {AUTHORITY}",
         *(f'local-zone: "{zone}" nodefault' for zone in _OWN_ZONES),
-        f'local-zone: "{settings.domain}" transparent',
         'local-zone: "in-addr.arpa." transparent',
         'local-zone: "ip6.arpa." transparent',
+        *(f'local-zone: "{zone}" transparent' for zone in zones),
+        # With it an answer that there is no record of the type may be cached (RFC 2308, section 5).
+        *(f"local-data: '{soa}'" for soa in origins),
         *(f"local-data: '{record}'" for record in sorted(held.front)),
     ]
     view = [
         f'name: "{AUTHORITY}"',
         *(f'local-zone: "{zone}" static' for zone in zones),
-        *(f"local-data: '{zone} {TTL} SOA {_soa(settings.domain)}'" for zone in zones),
+        *(f"local-data: '{soa}'" for soa in origins),
         *(f"local-data: '{record}'" for record in sorted(held.authority)),
     ]
     stubs = [("stub-zone", (f'name: "{zone}"', f"stub-addr: {INSIDE}@53")) for zone in zones]

@@ -66,6 +66,13 @@ def test_a_headless_service_without_endpoints_has_no_name() -> None:
     assert of(f"empty{BELOW}") == []
 
 
+def test_an_endpoint_that_terminates_is_not_to_be_found() -> None:
+    ending = msgspec.structs.replace(endpoint("10.244.0.4", http=80), ready=False)
+    found = compile_records(view(service("db"), db=(endpoint("10.244.0.3", http=80), ending)))
+    assert {r.data for r in found if r.name == "db.shop.svc.cluster.local."} == {"10.244.0.3"}
+    assert not any("10-244-0-4" in str(r) for r in found)
+
+
 def test_an_external_name_is_an_alias() -> None:
     assert of(f"out{BELOW}") == ["CNAME example.org."]
 

@@ -9,13 +9,17 @@ import msgspec
 import pytest
 
 from builders import endpoint_slice, pod, service, world
-from nodeviews import DNS, ifname_of, routes, view_of
+from nodeviews import CONFIG, DNS, ifname_of, node, routes, view_of
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.services import STABLE, service_state, stable_numbers
 from tandem.drivers.nft.plan import AddElements, DeleteElements, plan
 from tandem.drivers.nft.trace import Memory, Packet, trace
+from tandem.ir import fabric
+from tandem.ir.fabric import AppProtocol, ServicePort
+from tandem.ir.node import NodeView
 from tandem.model.core import Pod
 from tandem.model.world import World
+from tandem.state import nft
 
 A, B, CLIENT = (pod(n, ip=ip) for n, ip in (("a", "10.244.0.2"), ("b", "10.244.0.3"), ("c", "10.244.0.4")))
 WEB = service("web", ip="10.96.0.20", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
@@ -62,25 +66,40 @@ def test_the_resolvers_address_is_left_alone() -> None:
     assert not any(m.elements for m in state.maps)
 
 
-def many(count: int) -> World:
-    """So many Services of two endpoints each, some with node ports and affinity."""
-    made = [
-        service(
-            f"s{i}",
-            ip=f"10.96.{i // 250 + 2}.{i % 250 + 1}",
-            type="NodePort",
-            sessionAffinity="ClientIP" if i % 2 else "None",
-            ports=[{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30000 + i}],
+def many(count: int, *, moved: int = -1) -> NodeView:
+    """So many Services of two endpoints each, with node ports, affinity and hints here and there; one that `moved`."""
+    services, ends = {}, {}
+    for i in range(count):
+        port = ServicePort(
+            name="http", port=80, protocol="TCP", app=AppProtocol.HTTP, node_port=30000 + i if i < 2768 else 0
         )
-        for i in range(count)
-    ]
-    return world(A, B, CLIENT, *made, *(endpoint_slice(s, [A, B]) for s in made))
+        name = f"s{i}"
+        services[f"n/{name}"] = fabric.Service(
+            namespace="n",
+            name=name,
+            cluster_ips=(f"10.96.{i // 250 + 2}.{i % 250 + 1}",),
+            ports=(port,),
+            affinity_seconds=600 if i % 2 else 0,
+        )
+        found = [f"10.244.{i % 200}.{n + (9 if i == moved else 2)}" for n in range(2)]
+        members = tuple(fabric.Endpoint(address=address, ports=(("http", 8080),)) for address in found)
+        ends[f"n/{name}"] = fabric.Endpoints(namespace="n", service=name, endpoints=members)
+    return NodeView(node=node(), config=CONFIG, services=services, endpoints=ends)
 
 
-def test_one_service_among_two_thousand_is_a_few_elements() -> None:
-    delta = plan(service_state(view_of(many(2000))), service_state(view_of(many(2001))))
+def shape(state: nft.Ruleset) -> dict[str, tuple[nft.Rule, ...]]:
+    return {chain.name: chain.rules for chain in state.chains}
+
+
+def test_a_change_among_ten_thousand_services_is_a_few_elements_and_rules_are_those_of_ten() -> None:
+    small, large = service_state(many(10)), service_state(many(10_000))
+    assert shape(small) == shape(large)
+    delta = plan(large, service_state(many(10_001)))
     assert {type(o) for o in delta.operations} == {AddElements}
-    assert sum(len(o.elements) for o in delta.operations if isinstance(o, AddElements)) == 7
+    assert sum(len(o.elements) for o in delta.operations if isinstance(o, AddElements)) <= 7
+    delta = plan(large, service_state(many(10_000, moved=5_000)))
+    assert {type(o) for o in delta.operations} == {AddElements, DeleteElements}
+    assert sum(len(o.elements) for o in delta.operations if isinstance(o, AddElements | DeleteElements)) <= 12
 
 
 def test_a_port_that_the_service_does_not_have_is_refused() -> None:
