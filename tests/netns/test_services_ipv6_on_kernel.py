@@ -11,7 +11,7 @@ import pytest
 
 from builders import endpoint_slice, pod, policy, service, world
 from netns.pods import GATEWAY6, Lab, ip
-from netns.test_services_kernel import ASK
+from netns.servicelab import ASK
 from nodeviews import node as node_of
 from nodeviews import view_of
 from tandem.compile.nft.node import compile_nft
