@@ -17,6 +17,12 @@ pytestmark = pytest.mark.root
 
 DNS = "10.96.0.10"
 NAME = "box"
+HAND_ON = """#!/usr/bin/python3
+import json, os, sys
+config = json.load(sys.stdin)
+versions = {"cniVersion": "1.0.0", "supportedVersions": ["0.3.0", "0.3.1", "0.4.0", "1.0.0"]}
+print(json.dumps({"VERSION": versions, "ADD": config.get("prevResult")}.get(os.environ["CNI_COMMAND"], {})))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +149,32 @@ def test_a_port_of_the_node_leads_into_a_container_of_podman_until_it_is_deleted
     podman.delete(NAME)
     assert world.run("curl", "-s", "-m", "5", "http://127.0.0.1:8099/").status != 0
     until(lambda: world.left_since(before), lambda left: left == [])
+
+
+def test_names_that_podman_gives_are_answered_until_it_is_deleted(world: Lab) -> None:
+    """podman 4.3 sends them only where the list has a plugin `dnsname`: one that hands the result on stands for it."""
+    podman, path = Podman(world), "/etc/cni/net.d/10-tandem.conflist"
+    world.run("sh", "-c", "cat > /opt/cni/bin/dnsname; chmod +x /opt/cni/bin/dnsname", stdin=HAND_ON, status=0)
+    installed = (world.root / path.strip("/")).read_text()
+    config = json.loads(installed)
+    config["plugins"].append({"type": "dnsname", "domainName": "dns.podman", "capabilities": {"aliases": True}})
+    world.run("sh", "-c", f"cat > {path}", stdin=json.dumps(config), status=0)
+    full = "db.tandem.net.cluster.local"
+    address = podman.add(NAME, "--network-alias", "db")
+
+    def resolved() -> str:
+        return world.inside("app", "caller", str(BUSYBOX), "nslookup", full, DNS).out
+
+    until(resolved, lambda said: address in said)
+    assert podman.inside(NAME, "wget", "-q", "-O", "-", f"http://db:{PORT}/").out == "hello\n"
+    old = world.pid("agent")
+    world.kill("agent")
+    world.back("agent", old)
+    until(lambda: world.tandem("cni", "status", "-o", "json").json()["code"], lambda code: code == 0)
+    assert address in resolved()
+    podman.delete(NAME)
+    until(resolved, lambda said: address not in said)
+    world.run("sh", "-c", f"cat > {path}; rm /opt/cni/bin/dnsname", stdin=installed, status=0)
 
 
 @pytest.fixture

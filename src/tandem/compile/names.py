@@ -20,6 +20,9 @@ GATEWAYS: Final = {4: "169.254.1.1", 6: "fe80::1"}
 VXLAN: Final = "tandem-vx"
 """The tunnel device of the fabric vxlan."""
 
+NET: Final = "net"
+"""The domain within the cluster's that has a domain for each network, with the names that runtimes give there."""
+
 PASSTHROUGH: Final = "passthrough"
 """Cluster that connects a pod to the address it dialled, in plain text."""
 

@@ -75,6 +75,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """The network whose configuration closes a container that is no Pod (its `namespace` is empty)."""
     network: str = ""
     """The name in the runtime's configuration; empty in records of older releases."""
+    aliases: tuple[str, ...] = ()
+    """Names that the runtime gave it within that network."""
     foreign: Foreign | None = None
     """None: the link is ours."""
 

@@ -65,6 +65,8 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     netns: str
     """The agent's own pin (bind mount) of the pod's network namespace; unique per sandbox."""
     port_mappings: tuple[PortMapping, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """`NAME.NETWORK`: what a runtime calls it within a network; known on this node only."""
     foreign: ForeignLink | None = None
 
 

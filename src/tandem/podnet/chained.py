@@ -26,6 +26,7 @@ from tandem.podnet import unmanaged
 from tandem.podnet.previous import Previous, previous_of, refuse_foreign_wishes, wants_policy
 from tandem.podnet.request import Code, Request, VerbError
 from tandem.podnet.spans import step
+from tandem.podnet.wishes import aliases
 from tandem.state.foreign import UNTOUCHED, Seen
 
 _log: Final = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Chained:
             netns=request.netns,
             closed_by=closed_by,
             network=str(request.config["name"]),
+            aliases=aliases(request),
             foreign=Foreign(link=link, addresses=previous.addresses, before=seen.before),
         )
         with step("journal"):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tandem.base.addresses import EVERYTHING, host_prefix
+from tandem.compile.names import NET
 from tandem.ipam.store import Attachment
-from tandem.podnet.wishes import AS_OURS, Dns
+from tandem.podnet.wishes import AS_OURS, Dns, is_host_name
 from tandem.state.links import PodLink
 
 # From 1.0.0 on an address no longer says its family; from 1.1.0 on an interface may say its MTU.
@@ -44,7 +45,9 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
             ip["version"] = str(hop.version)
         ips.append(ip)
     domain = names.cluster_domain
-    own = (f"{attachment.namespace}.svc.{domain}",) if attachment.namespace else ()  # a container may be no Pod
+    own: tuple[str, ...] = (f"{attachment.namespace}.svc.{domain}",)
+    if not attachment.namespace:  # a container that is no Pod: the names that its network gives come first
+        own = (f"{attachment.network.lower()}.{NET}.{domain}",) if is_host_name(attachment.network.lower()) else ()
     return {
         "cniVersion": version,
         "interfaces": [host, pod],

@@ -256,6 +256,7 @@ class Verbs:
             shaping=wanted.shaping,
             closed_by="" if pod.namespace else unmanaged.closed_by(request),
             network=str(request.config["name"]),
+            aliases=wanted.aliases,
         )
         self._journal.add(attachment)
         return attachment, link

@@ -24,10 +24,11 @@ SMALLEST_RATE: Final = 8
 """Bits a second; the kernel counts bytes."""
 RATES: Final = (("ingressRate", "ingressBurst"), ("egressRate", "egressBurst"))
 REFUSED: Final = {
-    "aliases": "Tandem's DNS has names of Services and of pods behind headless ones only; make a Service instead",
     "infinibandGUID": "Tandem makes veth links",
     "deviceID": "Tandem makes veth links",
 }
+LONGEST_NAME: Final = 100
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -52,6 +53,8 @@ class Wishes:
     wanted: Wanted = ANY
     mac: str = ""
     dns: Dns = AS_OURS
+    aliases: tuple[str, ...] = ()
+    """Names within the network, lower-case, sorted."""
 
 
 def wishes(request: Request, *, pool: Pool) -> Wishes:
@@ -70,7 +73,13 @@ def wishes(request: Request, *, pool: Pool) -> Wishes:
         ),
         mac=_mac(*source.find("mac", argument="MAC")),
         dns=_dns(*source.find("dns")),
+        aliases=_aliases(*source.find("aliases"), network=str(request.config.get("name", ""))),
     )
+
+
+def aliases(request: Request) -> tuple[str, ...]:
+    """Only the names that one ADD asks for; raises VerbError."""
+    return _aliases(*_Sources(request).find("aliases"), network=str(request.config.get("name", "")))
 
 
 class _Sources:
@@ -235,3 +244,19 @@ def _dns(path: str, value: Any) -> Dns:
     )
     texts = {name: tuple(str(t) for t in _list(f"{path}.{name}", entry.get(name))) for name in ("searches", "options")}
     return Dns(servers=servers, searches=texts["searches"], options=texts["options"])
+
+
+def _aliases(path: str, value: Any, *, network: str) -> tuple[str, ...]:
+    """Those for the network that is asked; a runtime sends one list for each network of the container."""
+    own = _list(f"{path}.{network}", _object(path, value).get(network))
+    found = {str(name).lower().rstrip(".") for name in own}
+    if own and not is_host_name(network.lower()):
+        raise VerbError(Code.UNSUPPORTED, f"{path}: the network's name {network!r} cannot be part of a DNS name")
+    if wrong := sorted(name for name in found if not is_host_name(name)):
+        raise VerbError(Code.BAD_CONFIG, f"{path}.{network}: a DNS name, not {wrong[0]!r}")
+    return tuple(sorted(found))
+
+
+def is_host_name(text: str) -> bool:
+    """Labels of letters, digits, `-` and `_`, with room for the cluster's domain behind them."""
+    return len(text) <= LONGEST_NAME and all(_LABEL.fullmatch(label) for label in text.split("."))

@@ -399,6 +399,7 @@ def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod |
         host_ifname=attachment.host_ifname,
         netns=attachment.pin,
         port_mappings=attachment.port_mappings,
+        aliases=tuple(f"{name}.{attachment.network.lower()}" for name in attachment.aliases),
         foreign=attachment.foreign.link if attachment.foreign is not None else None,
     )
 

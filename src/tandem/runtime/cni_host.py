@@ -24,7 +24,7 @@ from tandem_cni.build import build
 from tandem.base.paths import NodeDir, RunDir
 from tandem.podnet.previous import CHAINED, POLICY
 from tandem.podnet.unmanaged import KEY, Unmanaged
-from tandem.runtime.cni_install import CAPABILITIES, NETWORK
+from tandem.runtime.cni_install import BEHIND_OTHERS, CAPABILITIES, NETWORK
 
 BIN_DIR: Final = Path("/opt/cni/bin")
 CONF_DIR: Final = Path("/etc/cni/net.d")
@@ -199,7 +199,8 @@ def _text(record: _Record) -> str:
     plugin = {
         "type": PLUGIN,
         "socket": str(record.socket),
-        **({"capabilities": CAPABILITIES} if chain is None else {CHAINED: True, POLICY: chain.policy}),
+        "capabilities": CAPABILITIES if chain is None else BEHIND_OTHERS,
+        **({} if chain is None else {CHAINED: True, POLICY: chain.policy}),
         KEY: record.places.unmanaged.value,
         "installed": {
             "executable": str(record.places.executable),

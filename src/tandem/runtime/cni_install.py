@@ -16,8 +16,10 @@ from tandem.base.paths import NodeDir
 
 NETWORK: Final = "tandem"
 VERSION: Final = "1.1.0"
-CAPABILITIES: Final = dict.fromkeys(("portMappings", "bandwidth", "ips", "mac", "dns", "ipRanges"), True)
-"""What a runtime may ask of the plugin in `runtimeConfig`. `aliases` is none of them: see `podnet/wishes.py`."""
+CAPABILITIES: Final = dict.fromkeys(("portMappings", "bandwidth", "ips", "mac", "dns", "ipRanges", "aliases"), True)
+"""What a runtime may ask of the plugin in `runtimeConfig`."""
+BEHIND_OTHERS: Final = {"aliases": True}
+"""The same where another plugin makes the link."""
 
 
 def install_cni(node: NodeDir) -> None:

@@ -16,7 +16,7 @@ import structlog
 
 from tandem.base.cell import Cell
 from tandem.base.problems import DriverError
-from tandem.compile.dns import compile_records, compile_settings
+from tandem.compile.dns import aliases_of, compile_records, compile_settings
 from tandem.drivers.dns.plan import Held, Records, desired, plan
 from tandem.drivers.dns.port import DnsDriver
 from tandem.ir.node import NodeView
@@ -128,7 +128,7 @@ def read_upstreams(path: Path, *, own: Container[str]) -> tuple[str, ...]:
 
 def _named(view: NodeView) -> tuple[object, ...]:
     """What records are made of."""
-    return view.config, view.services, view.endpoints
+    return view.config, view.services, view.endpoints, aliases_of(view)
 
 
 def _is_address(text: str) -> bool:

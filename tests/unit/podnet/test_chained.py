@@ -55,6 +55,16 @@ def test_add_hands_the_result_on_as_it_came_and_makes_no_link() -> None:
     run(play)
 
 
+def test_names_within_the_network_are_kept_with_the_attachment() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add(config=CHAINED | {"runtimeConfig": {"aliases": {"mynet": ["db"]}}})
+        kept = ground.journal.get(KEY)
+        assert kept is not None
+        assert kept.aliases == ("db",)
+
+    run(play)
+
+
 def test_a_gateway_that_is_not_the_nodes_is_no_exemption() -> None:
     async def play(ground: Playground) -> None:
         router = [{"address": "10.88.0.2/24", "gateway": "10.88.0.254"}]

@@ -93,7 +93,7 @@ def test_add_and_del_of_a_container_that_is_no_pod_need_no_control() -> None:
         result = await ground.add(args=PODMAN, config=config("closed"))
         (kept,) = ground.journal.all()
         assert (kept.namespace, kept.pod_name, kept.closed_by) == ("", "brave_curie", "tandem")
-        assert result["dns"]["search"] == ["svc.cluster.local", "cluster.local"]
+        assert result["dns"]["search"] == ["tandem.net.cluster.local", "svc.cluster.local", "cluster.local"]
         await ground.check(result, args=PODMAN)
         await ground.delete(args="")
         return ground

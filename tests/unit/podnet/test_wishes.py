@@ -9,7 +9,7 @@ import pytest
 from tandem.ipam.pool import Pool
 from tandem.ir.node import PortMapping
 from tandem.podnet.request import VerbError
-from tandem.podnet.wishes import Wishes, wishes
+from tandem.podnet.wishes import Wishes, aliases, wishes
 from tandem.state.links import Shaping
 from unit.podnet.playground import ARGS, CONFIG, request
 
@@ -83,6 +83,34 @@ def test_dns_is_read() -> None:
     assert (found.servers, found.searches, found.options) == (("192.0.2.53",), ("a.example",), ("ndots:2",))
 
 
+def test_names_are_those_for_the_network_that_is_asked() -> None:
+    found = asked({"aliases": {"tandem": ["DB", "db.", "a.b"], "other": ["not ours"]}})
+    assert found.aliases == ("a.b", "db")
+    assert aliases(request("ADD", config=CONFIG)) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"tandem": ["a b"]}, "runtimeConfig.aliases.tandem: a DNS name, not 'a b'"),
+        ({"tandem": ["x" * 64]}, "a DNS name"),
+        ({"tandem": "db"}, "runtimeConfig.aliases.tandem: a list"),
+        (["db"], "runtimeConfig.aliases: an object"),
+    ],
+)
+def test_what_is_no_name_is_named(value: Any, words: str) -> None:
+    code, text = refusal({"aliases": value})
+    assert code == 7
+    assert words in text
+
+
+def test_a_network_whose_name_is_no_dns_name_gives_none() -> None:
+    config = CONFIG | {"name": "my-", "runtimeConfig": {"aliases": {"my-": ["db"]}}}
+    with pytest.raises(VerbError, match="'my-' cannot be part of a DNS name") as raised:
+        aliases(request("ADD", config=config))
+    assert raised.value.code == 2
+
+
 def test_ranges_within_the_nodes_prefix_are_accepted() -> None:
     sets = [[{"subnet": PREFIX, "rangeStart": "10.244.0.10", "rangeEnd": "10.244.0.20"}, {"subnet": "10.244.0.64/26"}]]
     assert asked({"ipRanges": sets}).wanted.ranges == (
@@ -101,7 +129,6 @@ def test_a_pod_may_ask_for_an_address_and_a_range_of_each_family() -> None:
 @pytest.mark.parametrize(
     ("runtime", "words"),
     [
-        ({"aliases": {"net": ["db"]}}, "runtimeConfig.aliases: {'net': ['db']} is not supported"),
         ({"deviceID": "0000:00:01.0"}, "runtimeConfig.deviceID"),
         ({"ips": ["10.244.0.5", "10.244.0.6"]}, "a pod has one IPv4 address"),
         ({"ipRanges": [[{"subnet": "10.9.0.0/16"}]]}, "'10.9.0.0/16' is not within 10.244.0.0/24"),

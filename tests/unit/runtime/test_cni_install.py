@@ -18,7 +18,7 @@ def test_a_runtime_finds_one_network_that_leads_to_the_agents_socket(tmp_path: P
     network = json.loads(conflist.read_text())
     assert (network["name"], network["cniVersion"]) == ("tandem", "1.1.0")
     (plugin,) = network["plugins"]
-    asked = {"portMappings", "bandwidth", "ips", "mac", "dns", "ipRanges"}
+    asked = {"portMappings", "bandwidth", "ips", "mac", "dns", "ipRanges", "aliases"}
     assert plugin == {
         "type": "tandem-cni",
         "socket": str(node.cni_socket),

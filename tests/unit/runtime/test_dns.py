@@ -127,6 +127,29 @@ def test_a_new_view_changes_its_own_names(lab: Lab) -> None:
     }
 
 
+def test_a_name_that_a_runtime_gives_comes_and_goes_with_its_container(lab: Lab) -> None:
+    pod = AttachedPod(
+        pod=local_pod(),
+        container_id=ContainerId("c"),
+        addresses=("10.244.0.9",),
+        host_ifname="",
+        netns="/n",
+        aliases=("db.tandem",),
+    )
+    lab.put(SHOP)
+    name = Record("db.tandem.net.cluster.local.", "A", "10.244.0.9")
+    lab.play(
+        started(lab),
+        lab.holds,
+        lambda: lab.put(msgspec.structs.replace(SHOP, pods=(pod,))),
+        lambda: name in lab.server.answers.records,
+        lab.holds,
+        lambda: lab.put(SHOP),
+        lambda: name not in lab.server.answers.records,
+        lab.holds,
+    )
+
+
 def test_a_server_that_started_again_is_read_again(lab: Lab) -> None:
     lab.put(SHOP)
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family, host_prefix
+from tandem.compile.names import NET
 from tandem.ir.fabric import Endpoint, Service, ServicePort
 from tandem.ir.node import NodeView
 from tandem.state.dns import CNAME, DnsSettings, Record
@@ -48,8 +49,17 @@ def compile_records(view: NodeView) -> frozenset[Record]:
             found.update(_headless(service, name, endpoints))
             for endpoint in endpoints:
                 named.setdefault(endpoint.address, f"{_host(endpoint)}.{name}")
+    for alias, address in aliases_of(view):
+        name = f"{alias}.{NET}.{domain}"
+        found.add(Record(name, _KIND[family(address)], address))
+        named.setdefault(address, name)
     found.update(Record(f"{ipaddress.ip_address(a).reverse_pointer}.", "PTR", name) for a, name in named.items())
     return frozenset(found)
+
+
+def aliases_of(view: NodeView) -> tuple[tuple[str, str], ...]:
+    """(`NAME.NETWORK`, address) of what runtimes named on this node, sorted."""
+    return tuple(sorted((alias, address) for pod in view.pods for alias in pod.aliases for address in pod.addresses))
 
 
 def compile_settings(view: NodeView) -> DnsSettings:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
-from tandem.compile.dns import compile_records, compile_settings
+from tandem.compile.dns import aliases_of, compile_records, compile_settings
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state.dns import Record
@@ -167,3 +167,32 @@ def test_a_pod_with_an_address_of_another_network_may_ask() -> None:
 def test_the_reverse_zones_cover_the_service_range(cidr: str, zones: list[str]) -> None:
     seen = msgspec.structs.replace(SHOP, config=msgspec.structs.replace(SHOP.config, service_cidrs=(cidr,)))
     assert list(compile_settings(seen).reverse) == zones
+
+
+def named(*pods: tuple[str, tuple[str, ...]]) -> NodeView:
+    """Containers with an address and names that their runtime gave them."""
+    made = tuple(
+        AttachedPod(
+            pod=POD,
+            container_id=ContainerId(address),
+            addresses=(address,),
+            host_ifname="",
+            netns="/n",
+            aliases=aliases,
+        )
+        for address, aliases in pods
+    )
+    return msgspec.structs.replace(SHOP, pods=made)
+
+
+def test_a_name_within_a_network_has_the_addresses_of_all_who_have_it() -> None:
+    seen = named(("10.244.0.40", ("db.tandem", "first.tandem")), ("10.244.0.41", ("db.tandem",)))
+    assert of("db.tandem.net.cluster.local.", seen) == ["A 10.244.0.40", "A 10.244.0.41"]
+    assert of("first.tandem.net.cluster.local.", seen) == ["A 10.244.0.40"]
+    assert of("41.0.244.10.in-addr.arpa.", seen) == ["PTR db.tandem.net.cluster.local."]
+    assert aliases_of(seen)[0] == ("db.tandem", "10.244.0.40")
+
+
+def test_the_same_name_in_another_network_is_another_name() -> None:
+    seen = named(("10.244.0.40", ("db.tandem",)), ("fd00::40", ("db.other",)))
+    assert of("db.other.net.cluster.local.", seen) == ["AAAA fd00::40"]
