@@ -27,7 +27,6 @@ _COMMANDS: Final = {
     "links": ["ip", "-json", "link"],
     "addresses": ["ip", "-json", "address"],
     "routes": ["ip", "-json", "route", "show", "table", "all"],
-    "routes of IPv6": ["ip", "-6", "-json", "route", "show", "table", "all"],
     "rules": ["ip", "-json", "rule"],
     "rules of IPv6": ["ip", "-6", "-json", "rule"],
     "neighbours": ["ip", "-json", "neighbour", "show", "nud", "permanent"],
