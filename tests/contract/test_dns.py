@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
+import dns.rrset
 import pytest
 
 from netns.podlab import inside, lab
@@ -39,6 +42,28 @@ Scene = Callable[[DnsDriver], Awaitable[None]]
 def ask(name: str, kind: str = "A", *, tcp: bool = False, edns: int | None = None) -> dns.message.Message:
     send = dns.query.tcp if tcp else dns.query.udp
     return send(query(name, kind, edns=edns), ADDRESS, timeout=20)
+
+
+@contextlib.contextmanager
+def answering(address: str) -> Iterator[None]:
+    """A name server that has one address for every name."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind((address, 53))
+
+        def run() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    data, peer = sock.recvfrom(4096)
+                    asked = dns.message.from_wire(data)
+                    answer = dns.message.make_response(asked)
+                    answer.flags |= dns.flags.RA
+                    name = asked.question[0].name
+                    answer.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.7"))
+                    sock.sendto(answer.to_wire(), peer)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        yield
 
 
 async def ready(server: Unbound) -> None:
@@ -156,6 +181,24 @@ def test_names_are_answered_by_udp_and_tcp(tmp_path: Path) -> None:
                     assert soa[0].minimum == 5
 
     serving(work, tmp_path, ANSWERS)
+
+
+def test_a_silent_upstream_is_given_up_before_a_resolver_is_and_another_one_answers(tmp_path: Path) -> None:
+    """A resolver of the C library waits five seconds for an answer (resolv.conf(5))."""
+    silent, alive = "127.0.0.8", "127.0.0.9"
+
+    async def work(server: Unbound) -> None:
+        with socket.socket(type=socket.SOCK_DGRAM) as nobody, answering(alive):
+            nobody.bind((silent, 53))
+            await change(server.records, Answers(upstreams=(silent,)))
+            answer = dns.query.udp(query("example.org"), ADDRESS, timeout=5)
+            assert dns.rcode.to_text(answer.rcode()) == "SERVFAIL"
+            await change(server.records, Answers(upstreams=(silent, alive)))
+            for n in range(5):
+                answer = dns.query.udp(query(f"w{n}.example.org"), ADDRESS, timeout=5)
+                assert records(answer) == ["A 192.0.2.7"]
+
+    serving(work, tmp_path)
 
 
 def test_a_large_answer_is_truncated_by_udp_and_whole_by_tcp_or_edns(tmp_path: Path) -> None:

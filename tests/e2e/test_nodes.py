@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from e2e.lab import Lab, lab, until
-from e2e.objects import account, idle, namespace, pod, policy, service, web
+from e2e.lab import RUN, Lab, lab, until
+from e2e.objects import Raw, account, idle, namespace, pod, policy, service, web
 
 pytestmark = pytest.mark.root
 
@@ -59,6 +60,34 @@ def test_a_request_crosses_nodes_by_mtls_and_keeps_the_clients_address(world: La
 def test_a_pod_outside_the_mesh_crosses_nodes_in_plain_text(world: Lab) -> None:
     seen = json.loads(world.curl("plain", "caller", "http://far.mesh/").out.splitlines()[0])
     assert (seen["peer"], seen["from"]) == ("", address(world, "plain", "caller"))
+
+
+def test_calls_stay_in_the_zone_where_the_service_says_so(world: Lab) -> None:
+    """By the kernel for a pod outside the mesh, by Envoy for one inside."""
+
+    def on(number: int, name: str) -> Raw:
+        host = {"kubernetes.io/hostname": f"node-{number}"}
+        return pod("mesh", name, web(name), labels={"app": "zoned"}, nodeSelector=host)
+
+    zoned = service("mesh", "zoned")
+    zoned["spec"]["trafficDistribution"] = "PreferSameZone"
+    for number in (1, 2):
+        label = f"topology.kubernetes.io/zone=zone-{number}"
+        kubectl = ("kubectl", f"--kubeconfig={RUN}/kubeconfig")
+        world.run(*kubectl, "label", "--overwrite", "node", f"node-{number}", label, status=0)
+    world.apply(on(1, "here"), on(2, "there"), zoned)
+
+    def answers() -> list[set[str]]:
+        ask = ("curl", "-s", "-m", "5", "-H", "connection: close", *["http://zoned.mesh/"] * 8)
+        found = (world.inside(where, caller, *ask).out for where, caller in (("plain", "caller"), ("mesh", "near")))
+        return [set(re.findall(r'"name": "(\w+)"', text)) for text in found]
+
+    until(answers, lambda found: found == [{"here"}] * 2, world.logs)
+    del zoned["spec"]["trafficDistribution"]
+    world.apply(zoned)
+    until(answers, lambda found: found == [{"here", "there"}] * 2, world.logs)
+    world.delete("pods", "here", "there", "-n", "mesh")
+    world.delete("service", "zoned", "-n", "mesh")
 
 
 def test_policy_judges_what_comes_from_another_node(world: Lab) -> None:

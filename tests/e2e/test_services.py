@@ -144,3 +144,12 @@ def test_the_address_is_given_back_with_the_service(world: Lab) -> None:
     assert "198.51.100.65/32" in world.run(*shown).out
     world.delete("service", "web", "-n", "shop")
     until(lambda: world.run(*shown).out, lambda text: "198.51.100.65" not in text)
+
+
+def test_down_takes_an_address_off_its_link(world: Lab) -> None:
+    world.apply(balanced())
+    shown = ("ip", "-o", "address", "show", "dev", "out0")
+    until(lambda: world.run(*shown).out, lambda text: "198.51.100.65/32" in text, world.logs)
+    world.kill("supervisor", "agent")
+    world.tandem("down", status=0)
+    assert "198.51.100.65" not in world.run(*shown).out

@@ -1,7 +1,8 @@
 """NodeView -> what this node shows to its neighbours: addresses of load balancers, and health checks. Pure.
 
-One node answers for an address: of those that may (all that are ready; with externalTrafficPolicy Local those with an
-endpoint) the one whose digest with the address is the least. So a node that comes or goes moves no other's addresses.
+One node answers for an address: of those that may (all that are ready and no label excludes; with
+externalTrafficPolicy Local those with an endpoint) the one whose digest with the address is the least. So a node that
+comes or goes moves no other's addresses.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def announced_for(view: NodeView) -> dict[str, Origin]:
 
 
 def _announced(view: NodeView) -> Iterator[tuple[str, Service]]:
-    nodes = {node.name: node for node in (*view.nodes.values(), view.node)}
+    nodes = {node.name: node for node in (*view.nodes.values(), view.node) if node.announces}
     ready = {str(name) for name, node in nodes.items() if node.ready} or set(map(str, nodes))
     for key in sorted(view.services):
         service = view.services[key]
@@ -40,7 +41,7 @@ def _announced(view: NodeView) -> Iterator[tuple[str, Service]]:
         candidates = ready
         if service.external_local:
             candidates = (_with_endpoints(view.endpoints.get(key)) & ready) or ready
-        for address in service.balancer_ips:
+        for address in service.balancer_ips if candidates else ():
             if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
                 yield address, service
 

@@ -138,6 +138,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     zone: str = ""
     ready: bool = True
     """False once it is known to be lost: then others announce its addresses."""
+    announces: bool = True
+    """False: it answers for no addresses of load balancers (a label says so)."""
 
 
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):

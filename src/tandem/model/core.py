@@ -394,6 +394,8 @@ class Secret(Object, frozen=True, kw_only=True):
 
 ZONE: Final = "topology.kubernetes.io/zone"
 """Label of a node that names its zone."""
+NO_BALANCER: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""Label of a node that no load balancer should lead to."""
 
 
 class NodeAddress(Model, frozen=True, kw_only=True):

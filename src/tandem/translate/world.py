@@ -81,6 +81,7 @@ def translate_nodes(world: World) -> dict[str, Node]:
             addresses=_one_per_family(every),
             pod_cidrs=cidrs,
             zone=node.metadata.labels.get(core.ZONE, ""),
+            announces=core.NO_BALANCER not in node.metadata.labels,
             ready=not any(c.type == "Ready" and c.status != "True" for c in node.status.conditions),
         )
     return nodes

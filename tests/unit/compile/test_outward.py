@@ -72,6 +72,13 @@ def test_addresses_of_a_lost_node_move_and_no_others() -> None:
     assert ["node-2"] not in after.values()
 
 
+def test_a_node_that_a_label_excludes_answers_for_nothing() -> None:
+    excluded = [msgspec.structs.replace(n, announces=n.name != "node-1") for n in nodes()]
+    found = holders(excluded)
+    assert {tuple(names) for names in found.values()} == {("node-2",), ("node-3",)}
+    assert not any(holders([msgspec.structs.replace(n, announces=False) for n in nodes()]).values())
+
+
 def test_where_no_node_is_ready_addresses_stay_where_they_are() -> None:
     assert holders(nodes(lost=[1, 2, 3])) == holders(nodes())
 
