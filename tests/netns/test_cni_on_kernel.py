@@ -337,10 +337,21 @@ def test_each_kind_of_damage_to_a_link_is_named_by_check(node: Node, where: str,
     assert words in done.answer["msg"] + done.answer["details"]
 
 
+@pytest.mark.parametrize("override", [{}, {"CNI_NETNS_OVERRIDE": "TRUE"}], ids=["plain", "override"])
+def test_the_nodes_own_namespace_is_no_pods_also_where_the_runtime_insists(
+    node: Node, override: dict[str, str]
+) -> None:
+    env, config = node.words("ADD", "one", str(node.netns))
+    done = run(node.binary, env | override, config)
+    assert (done.status, done.code) == (1, 8)
+    assert "the node's own" in done.answer["msg"]
+    assert node.traces() == []
+
+
 def test_a_record_that_is_lost_is_named_by_check(node: Node) -> None:
     netns, _, result = node.add("one")
     node.kill()
     for path in node.directory.glob("ipam.db*"):
         path.unlink()
     node.start()
-    assert node.cni("CHECK", "one", netns, prevResult=result).code == 102
+    assert node.cni("CHECK", "one", netns, prevResult=result).code == 3

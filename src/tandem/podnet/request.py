@@ -26,8 +26,10 @@ NO_CONTAINER: Final = ContainerId("")
 class Code(IntEnum):
     """CNI error codes; those from 100 on are our own."""
 
-    UNSUPPORTED = 2
     INCOMPATIBLE_VERSION = 1
+    UNSUPPORTED = 2
+    UNKNOWN_CONTAINER = 3
+    """The runtime needs not call DEL."""
     BAD_ENVIRONMENT = 4
     BAD_JSON = 6
     BAD_CONFIG = 7
@@ -37,7 +39,6 @@ class Code(IntEnum):
     DEGRADED = 51
     ALREADY_ATTACHED = 100
     POOL_FULL = 101
-    NOT_ATTACHED = 102
     DIFFERS = 103
     ADDRESS_REFUSED = 104
     PORT_TAKEN = 105

@@ -29,6 +29,7 @@ from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
 from tandem.podnet.addresses import COOL_DOWN, Addresses
 from tandem.podnet.chained import Chained
+from tandem.podnet.keys import refuse_unknown
 from tandem.podnet.leaving import Leaving, take_away
 from tandem.podnet.previous import is_chained
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
@@ -176,6 +177,7 @@ class Verbs:
         return [q for q in waiting if container_id in {None, q.request.container_id}]
 
     async def _add(self, request: Request) -> dict[str, Any]:
+        refuse_unknown(request.config)
         async with self._alone(request.container_id):
             for queued in self._queued(request.container_id):
                 # It was meant for what this container had before; for what it gets now it would come too late.
@@ -381,7 +383,7 @@ class Verbs:
             attachment = self._journal.get(request.key)
             if attachment is None or attachment.phase is not Phase.READY:
                 what = f"container {request.container_id} has no {request.ifname} of this network"
-                raise VerbError(Code.NOT_ATTACHED, what)
+                raise VerbError(Code.UNKNOWN_CONTAINER, what)
             if attachment.foreign is not None:
                 found = await self._chained.check(request, attachment)
             else:
@@ -405,6 +407,7 @@ class Verbs:
             raise VerbError(Code.TRY_AGAIN, f"{len(failed)} attachments could not be removed", "; ".join(failed))
 
     async def _status(self, request: Request) -> None:
+        refuse_unknown(request.config)
         if degraded := await self._node.degraded():
             what = "ADD would fail, and pods of this node are not served as they should be"
             raise VerbError(Code.DEGRADED, f"{what}: {degraded[0]}", "; ".join(degraded))

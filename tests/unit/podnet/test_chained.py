@@ -55,6 +55,21 @@ def test_add_hands_the_result_on_as_it_came_and_makes_no_link() -> None:
     run(play)
 
 
+@pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"])
+def test_the_result_of_any_version_is_read_and_handed_on(version: str) -> None:
+    family = {} if version in {"1.0.0", "1.1.0"} else {"version": "4"}
+    ips = [{"address": "10.88.0.2/24", "gateway": "10.88.0.1", "interface": 2} | family]
+    result = RESULT | {"cniVersion": version, "ips": ips}
+
+    async def play(ground: Playground) -> None:
+        config = CHAINED | {"cniVersion": version, "prevResult": result}
+        assert await ground.add(config=config) == result
+        await ground.delete(config=config)
+        assert is_clean(ground)
+
+    run(play)
+
+
 def test_names_within_the_network_are_kept_with_the_attachment() -> None:
     async def play(ground: Playground) -> None:
         await ground.add(config=CHAINED | {"runtimeConfig": {"aliases": {"mynet": ["db"]}}})

@@ -338,7 +338,7 @@ def test_check_without_a_previous_result_is_code_7() -> None:
 
 def test_check_of_an_unknown_container_says_so() -> None:
     async def play(ground: Playground) -> None:
-        assert await ground.code("CHECK", config=CONFIG | {"prevResult": {}}) == 102
+        assert await ground.code("CHECK", config=CONFIG | {"prevResult": {}}) == 3
 
     run(play)
 
@@ -363,6 +363,36 @@ def test_gc_with_an_empty_list_removes_all_and_with_none_nothing() -> None:
         await ground.verbs.run(request("GC", config=CONFIG | {"cni.dev/valid-attachments": None}))
 
     assert run(play).is_clean()
+
+
+@pytest.mark.parametrize(
+    ("keys", "left"),
+    [
+        ({"cni.dev/attachments": []}, 0),
+        ({"cni.dev/attachments": [{"containerID": "c1", "ifname": "eth0"}]}, 1),
+        ({"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "eth0"}], "cni.dev/attachments": []}, 1),
+        ({"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "net1"}]}, 0),
+    ],
+)
+def test_gc_reads_the_older_key_where_the_newer_is_missing_and_compares_the_interface(
+    keys: dict[str, Any], left: int
+) -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        await ground.verbs.run(request("GC", config=CONFIG | keys))
+        assert len(ground.journal.all()) == left
+
+    run(play)
+
+
+@pytest.mark.parametrize("valid", [{"c1": "eth0"}, [{"containerID": "c1"}], ["c1"]])
+def test_gc_with_a_list_that_cannot_be_read_removes_nothing(valid: Any) -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add()
+        assert await ground.code("GC", config=CONFIG | {"cni.dev/valid-attachments": valid}) == 7
+        assert len(ground.journal.all()) == 1
+
+    run(play)
 
 
 def test_gc_goes_on_after_a_failure_and_reports_it() -> None:

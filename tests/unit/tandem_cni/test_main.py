@@ -108,6 +108,29 @@ def test_a_version_that_lacks_the_verb_is_code_1(courier: Path, verb: str, versi
     assert (done.status, done.code) == (1, 1)
 
 
+def test_several_faults_are_told_in_the_order_of_the_specification(courier: Path) -> None:
+    """Environment, standard input, JSON, name, version: the first that is wrong is the one that is told."""
+    wrong = ENV | {"CNI_COMMAND": "ADD", "CNI_IFNAME": "."}
+    right = ENV | {"CNI_COMMAND": "ADD"}
+    socket_only = {"socket": "/x"}
+    steps = [
+        (wrong, "{", 4),
+        (right, "{", 6),
+        (right, socket_only | {"name": "-", "cniVersion": "9.0.0"}, 7),
+        (right, socket_only | {"name": "net", "cniVersion": "9.0.0"}, 1),
+        (right, {"name": "net", "cniVersion": "1.1.0"}, 7),
+        (right, {"name": "net", "cniVersion": "1.1.0"} | socket_only, 11),
+    ]
+    assert [run(courier, env, config).code for env, config, _ in steps] == [code for _, _, code in steps]
+
+
+def test_a_configuration_without_a_version_is_of_the_first_one_which_is_not_spoken(courier: Path) -> None:
+    without = {key: value for key, value in CONFIG.items() if key != "cniVersion"} | {"socket": "/x"}
+    done = run(courier, ENV | {"CNI_COMMAND": "ADD"}, without)
+    assert done.code == 1
+    assert "'0.1.0'" in done.answer["msg"]
+
+
 @pytest.mark.parametrize(("verb", "code"), [("ADD", 11), ("CHECK", 11), ("GC", 11), ("STATUS", 50)])
 def test_an_agent_that_is_away_is_try_again_and_not_available(
     courier: Path, tmp_path: Path, verb: str, code: int
