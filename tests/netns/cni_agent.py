@@ -1,4 +1,4 @@
-"""An agent for tests, as a process: `python cni_agent.py DIRECTORY NODE_NETNS [STALL]`.
+"""An agent for tests, as a process: `python cni_agent.py DIRECTORY NODE_NETNS STALL SIX`.
 
 Real link driver, journal and socket; the node's policy and proxy are in force at once, except that STALL names a step
 of ADD in which it stops for ever, so that a test can kill it there.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.base.paths import NodeDir
+from tandem.compile.addresses import node_address
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link.real import KernelLinks
 from tandem.ipam.pool import Pool
@@ -44,8 +45,9 @@ class Stall:
 class AnyPod:
     """Knows every pod."""
 
-    def __init__(self, stall: Stall) -> None:
+    def __init__(self, stall: Stall, addresses: Pool) -> None:
         self._stall = stall
+        self._addresses = addresses
 
     async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
         del timeout
@@ -71,7 +73,7 @@ class AnyPod:
         return ()
 
     def pool(self) -> Pool:
-        return Pool.of("10.244.0.0/22")
+        return self._addresses
 
 
 class StallingLinks(KernelLinks):
@@ -93,21 +95,23 @@ class StallingLinks(KernelLinks):
         await self.stall.at("open")
 
 
-async def main(directory: Path, node_netns: str, step: str, *, background: bool = False) -> None:
-    """`background`: DEL answers early, as in a real agent, and not when everything is gone."""
+async def main(directory: Path, node_netns: str, step: str, *, background: bool = False, six: str = "") -> None:
+    """`background`: DEL answers early, as in a real agent, and not when everything is gone; `six`: a prefix of IPv6."""
     node = NodeDir(directory)
     stall = Stall(directory, step)
     links = StallingLinks(node.netns, node_netns=node_netns)
     links.stall = stall
-    await links.set_sysctls({"net.ipv4.ip_forward": "1"})
-    net = NodeNet(addresses=("10.244.0.1", "10.96.0.10"), routes=(Route(prefix="10.244.0.0/22"),))
+    await links.set_sysctls({"net.ipv4.ip_forward": "1", **({"net.ipv6.conf.all.forwarding": "1"} if six else {})})
+    prefixes = ("10.244.0.0/22", *([six] if six else []))
+    own = tuple(map(node_address, prefixes))
+    net = NodeNet(addresses=tuple(sorted((*own, "10.96.0.10"))), routes=tuple(Route(prefix=p) for p in prefixes))
     await links.apply_node(net)
     settings = Settings(
-        host=HostSide(node="node-1", sources=("10.244.0.1",), mtu=await links.underlay_mtu()),
+        host=HostSide(node="node-1", sources=own, mtu=await links.underlay_mtu()),
         names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"),
     )
     aside = Aside(spool=Spool(node.root / "dels"))
-    journal, pods = SqliteJournal(node.journal), AnyPod(stall)
+    journal, pods = SqliteJournal(node.journal), AnyPod(stall, Pool.of(*prefixes))
     verbs = Verbs(journal, links, KernelForeign(node_netns), node=pods, settings=settings, aside=aside)
     if background:
         verbs.leaving = Leaving(journal, links, pods)
@@ -119,4 +123,4 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else ""))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], six=sys.argv[4]))

@@ -34,9 +34,10 @@ class SweptNode(Node):
         command = [sys.executable, str(FORKS), str(directory), str(self.netns)]
         self._forks = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
 
-    def start(self, stall: str = "") -> None:
+    def start(self, stall: str = "", six: str = "") -> None:
         """Start an agent and wait until it serves."""
         assert not stall
+        assert not six
         self.hold()
         self.go()
         self.serves()

@@ -35,9 +35,9 @@ class Node:
         build(self.binary, sys.executable)
         self.agent: subprocess.Popen[bytes] | None = None
 
-    def start(self, stall: str = "") -> None:
+    def start(self, stall: str = "", six: str = "") -> None:
         (self.directory / "cni.sock").unlink(missing_ok=True)
-        command = [sys.executable, str(AGENT), str(self.directory), str(self.netns), stall]
+        command = [sys.executable, str(AGENT), str(self.directory), str(self.netns), stall, six]
         self.agent = subprocess.Popen(command, env={"PYTHONPATH": "src:cni/src", "PATH": os.environ["PATH"]})
         wait_for(self.directory / "cni.sock")
 
@@ -73,7 +73,8 @@ class Node:
     def traces(self) -> list[str]:
         """What the node still has of pods."""
         links = [line for line in ip(self.netns, "-o", "link").splitlines() if ": td" in line]
-        routes = [line for line in ip(self.netns, "route").splitlines() if "dev td" in line]
+        every = (ip(self.netns, family, "route").splitlines() for family in ("-4", "-6"))
+        routes = [line for lines in every for line in lines if "dev td" in line]
         return links + routes + [p.name for p in (self.directory / "netns").glob("*")]
 
 
