@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from netns.podlab import ip, lab
+from netns.podlab import inside, ip, lab
 from tandem.drivers.announce.fake import FakeAnnouncer
+from tandem.drivers.announce.frames import announcements
 from tandem.drivers.announce.plan import Link
 from tandem.drivers.announce.port import Announcer
 
+PEERS: list[str] = []
+"""The other end of the link of the newest real announcer."""
 ONE, TWO, SIX, AWAY = "192.0.2.65", "192.0.2.66", "2001:db8::65", "198.51.100.1"
+
+
+def somebody_else(announcer: Announcer, address: str) -> None:
+    """Another host of the segment announces an address."""
+    if isinstance(announcer, FakeAnnouncer):
+        announcer.hear(address)
+        return
+
+    def send() -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+            for frame in announcements(address, b"\2\0\0\0\0\x77"):
+                sock.sendto(frame, ("eth0", 0))
+
+    inside(PEERS[-1], send)
 
 
 @pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
@@ -29,9 +47,13 @@ def announcer(request: pytest.FixtureRequest) -> Iterator[Announcer]:
         for subnet in subnets:
             ip(node, "address", "add", subnet, "dev", "eth0", *(["nodad"] if ":" in subnet else []))
         ip(node, "link", "set", "eth0", "up")
+        ip(other, "link", "set", "eth0", "up")
+        PEERS.append(other)
         ip(node, "link", "set", "lo", "up")
         ip(node, "address", "add", "198.51.100.1/24", "dev", "lo")
-        yield KernelAnnouncer(node)
+        made = KernelAnnouncer(node)
+        yield made
+        asyncio.run(made.close())
 
 
 def test_exactly_what_is_wanted_is_held_and_what_is_new_is_told(announcer: Announcer) -> None:
@@ -47,6 +69,20 @@ def test_exactly_what_is_wanted_is_held_and_what_is_new_is_told(announcer: Annou
         await announcer.announce(frozenset({ONE, TWO, SIX}))
         await announcer.hold(frozenset())
         assert await announcer.owned() == ()
+
+    asyncio.run(scene())
+
+
+def test_what_somebody_else_announces_is_contested_once_and_what_is_not_held_is_not(announcer: Announcer) -> None:
+    async def scene() -> None:
+        assert not await announcer.contested()
+        await announcer.hold(frozenset({ONE, SIX}))
+        await announcer.announce(frozenset({ONE, SIX}))
+        assert not await announcer.contested(), "its own announcements are none"
+        for address in (ONE, TWO, SIX):
+            somebody_else(announcer, address)
+        assert await announcer.contested() == {ONE, SIX}
+        assert not await announcer.contested()
 
     asyncio.run(scene())
 

@@ -100,7 +100,9 @@ class Agent:
         self._journal = SqliteJournal(directory.journal)
         self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel)
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
-        self._outward = OutwardLoop(KernelAnnouncer(), HealthServer(), self._kernel.outcome)
+        self._outward = OutwardLoop(
+            KernelAnnouncer(), HealthServer(), self._kernel.outcome, control=self._control.connected
+        )
         self._secrets = SecretStore(
             self._sign,
             lambda secrets: self._xds.publish_type(ENVOY, SECRET, secrets),

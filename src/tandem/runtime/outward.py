@@ -32,8 +32,12 @@ _NOWHERE: Final = "it lies in no subnet of this node's links, so no neighbour is
 class OutwardLoop:
     """One per agent. `outcome` tells the number of the view that is shown, and the Services that are not announced."""
 
-    def __init__(self, announcer: Announcer, health: HealthServer, kernel: Cell[Outcome]) -> None:
+    def __init__(
+        self, announcer: Announcer, health: HealthServer, kernel: Cell[Outcome], *, control: Cell[bool]
+    ) -> None:
         self._announcer = announcer
+        self._control = control
+        self._yielded: frozenset[str] = frozenset()
         self._health = health
         self._kernel = kernel
         self._held: frozenset[str] = frozenset()
@@ -50,24 +54,55 @@ class OutwardLoop:
         """Follow views and kernel; renew what is held. Until cancelled: what is held then ends by itself."""
         with contextlib.suppress(DriverError):  # what an earlier agent held is kept until it is known better
             self._held = frozenset(await self._announcer.owned())
+        try:
+            await self._follow(views)
+        finally:
+            await self._announcer.close()
+
+    async def _follow(self, views: Views) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 seen = views.version, self._kernel.version
+                defended = await self._listen()
                 if taken := await self._show(views.value):
                     log.info("addresses taken", addresses=sorted(taken))
-                    tasks.create_task(self._announce(taken))
+                if taken | defended:
+                    tasks.create_task(self._announce(taken | defended))
                 await self._next(views, *seen)
+
+    async def _listen(self) -> frozenset[str]:
+        """Somebody else announces what is held here: addresses to defend, where control says that they are ours.
+
+        Without control this node may have been given up for lost: then it yields, until control is heard again.
+        """
+        if self._control.value:
+            self._yielded = frozenset()
+        if not self._held:
+            return frozenset()
+        try:
+            contested = await self._announcer.contested()
+        except DriverError as err:
+            log.warning("not heard whether others announce our addresses", error=str(err))
+            return frozenset()
+        if self._control.value:
+            return contested
+        if contested:
+            log.warning(
+                "addresses yielded: another node announces them and control is away", addresses=sorted(contested)
+            )
+        self._yielded |= contested
+        return frozenset()
 
     async def _show(self, newest: Numbered | None) -> frozenset[str]:
         """One round; returns addresses that were taken."""
         if newest is None:
-            await self._hold(self._held)
+            await self._hold(self._held - self._yielded)
             return frozenset()
         outward, owners = self._compiled(newest)
         kernel = self._kernel.value
         failed = await self._health.serve(outward.checks, healthy=not kernel.failed)
         ready = kernel.number >= newest.number
-        wanted = frozenset(outward.addresses)
+        wanted = frozenset(outward.addresses) - self._yielded
         holding = await self._hold(wanted if ready else wanted & self._held)
         if holding is None or not ready:
             return frozenset()

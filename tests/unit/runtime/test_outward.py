@@ -34,7 +34,8 @@ class Scene:
         self.announcer = FakeAnnouncer([ETH0])
         self.kernel: Cell[Outcome] = Cell(Outcome())
         self.views: Views = Cell(None)
-        self.loop = OutwardLoop(self.announcer, HealthServer(), self.kernel)
+        self.control: Cell[bool] = Cell(True)
+        self.loop = OutwardLoop(self.announcer, HealthServer(), self.kernel, control=self.control)
 
     def show(self, newest: Numbered, *, in_force: bool = True) -> None:
         self.views.put(newest)
@@ -140,6 +141,38 @@ def test_what_an_earlier_agent_held_is_kept_until_it_is_known_better() -> None:
     play(scene, HERE)
 
 
+def test_an_address_that_another_node_announces_is_defended_while_control_says_that_it_is_ours() -> None:
+    async def scene(made: Scene) -> None:
+        made.show(numbered(1, HERE))
+        await made.held(HERE)
+        await asyncio.sleep(0.03)
+        made.announcer.told.clear()
+        made.announcer.hear(HERE)
+
+        async def told() -> bool:
+            return made.announcer.told == [HERE] * 3
+
+        await made.until(told)
+        assert await made.announcer.owned() == (HERE,)
+
+    play(scene)
+
+
+def test_without_control_it_is_yielded_until_control_is_heard_again() -> None:
+    async def scene(made: Scene) -> None:
+        made.show(numbered(1, HERE))
+        await made.held(HERE)
+        made.control.put(False)
+        await asyncio.sleep(0.03)
+        assert await made.announcer.owned() == (HERE,), "control alone away changes nothing"
+        made.announcer.hear(HERE)
+        await made.held()
+        made.control.put(True)
+        await made.held(HERE)
+
+    play(scene)
+
+
 def test_a_refusal_is_told_and_tried_again() -> None:
     async def scene(made: Scene) -> None:
         made.show(numbered(1))
@@ -168,7 +201,7 @@ def test_health_follows_what_the_kernel_says() -> None:
                 seen.append(healthy)
                 return {}
 
-        made.loop = OutwardLoop(made.announcer, Watching(), made.kernel)
+        made.loop = OutwardLoop(made.announcer, Watching(), made.kernel, control=made.control)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(made.loop.run(made.views))
             made.show(numbered(1))

@@ -16,6 +16,7 @@ class FakeAnnouncer:
         self._links = tuple(links)
         self._held: frozenset[Placed] = frozenset()
         self._failure: DriverError | None = None
+        self._heard: set[str] = set()
         self.told: list[str] = []
         """Every address that was announced, in order, once for each link."""
 
@@ -36,10 +37,24 @@ class FakeAnnouncer:
         self._check()
         self.told += [placed.address for placed in sorted(self._held) if placed.address in addresses]
 
+    def hear(self, address: str) -> None:
+        """Somebody else announces an address."""
+        self._heard.add(address)
+
+    async def contested(self) -> frozenset[str]:
+        """What was heard of what is held."""
+        self._check()
+        found = frozenset(self._heard) & {placed.address for placed in self._held}
+        self._heard.clear()
+        return found
+
     async def owned(self) -> tuple[str, ...]:
         """What is held."""
         self._check()
         return tuple(sorted({placed.address for placed in self._held}))
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -28,5 +28,11 @@ class Announcer(Protocol):
     async def announce(self, addresses: frozenset[str]) -> None:
         """Tell every neighbour of each that is held and in force that this node has it now."""
 
+    async def contested(self) -> frozenset[str]:
+        """Addresses held here that somebody else has announced since the last call."""
+
     async def owned(self) -> tuple[str, ...]:
         """Every address of ours on a link, from the kernel alone."""
+
+    async def close(self) -> None:
+        """Stop listening; what is held stays until its time is over."""

@@ -18,6 +18,7 @@ from typing import Final, TypeVar
 from tandem.base.addresses import HOST_BITS, IPV6, family
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
+from tandem.drivers.announce.ear import Ear
 from tandem.drivers.announce.frames import announcements
 from tandem.drivers.announce.plan import Link, Placed, place
 from tandem.drivers.announce.port import LEASE_SECONDS, Holding
@@ -39,6 +40,7 @@ class KernelAnnouncer:
 
     def __init__(self, netns: str = "") -> None:
         self._netns = netns
+        self._ear: Ear | None = None
 
     async def hold(self, addresses: frozenset[str]) -> Holding:
         """Put the addresses on their links, or renew them; take others of ours away."""
@@ -48,9 +50,34 @@ class KernelAnnouncer:
         """Send the frames for those of these that are on a link."""
         await self._run(partial(_announce, addresses))
 
+    async def contested(self) -> frozenset[str]:
+        """What others announced of what is on our links; listening begins with the first call."""
+        return await self._run(self._contested)
+
     async def owned(self) -> tuple[str, ...]:
         """What carries our mark."""
         return await self._run(_owned)
+
+    async def close(self) -> None:
+        """Close what `contested` listens with."""
+        if self._ear is not None:
+            self._ear.close()
+            self._ear = None
+
+    def _contested(self) -> frozenset[str]:
+        if self._ear is None:
+            self._ear = Ear()
+        heard = self._ear.heard()
+        if not heard:
+            return frozenset()
+        with closing(Rtnl()) as sock:
+            macs = {link.index: link.mac for link in _links(sock)}
+            held = _actual(sock)
+        return frozenset(
+            h.address
+            for h in heard
+            if Placed(link=h.link, address=h.address) in held and h.mac != macs.get(h.link, h.mac)
+        )
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:

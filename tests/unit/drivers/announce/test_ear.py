@@ -1,0 +1,30 @@
+"""What is heard on a real link: tests/contract/test_announcer.py."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from netns.podlab import inside, ip, lab
+from tandem.drivers.announce.ear import Ear
+
+
+@pytest.mark.root
+def test_ordinary_questions_are_not_heard() -> None:
+    with lab() as spaces:
+        node, other = spaces.add("node"), spaces.add("other")
+        ip(node, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", other.rpartition("/")[2])
+        for number, path in enumerate((node, other), 1):
+            ip(path, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
+            ip(path, "link", "set", "eth0", "up")
+        ear = inside(node, Ear)
+
+        def ask() -> None:
+            with socket.socket(type=socket.SOCK_DGRAM) as sock:
+                sock.sendto(b"x", ("192.0.2.1", 9))
+
+        inside(other, ask)
+        assert "lladdr" in ip(other, "neighbour", "show", "192.0.2.1"), "an ARP request was answered"
+        assert inside(node, ear.heard) == []
+        ear.close()
