@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -38,6 +39,9 @@ C, POD, NODE, OUTSIDE = ContainerId("c1"), "10.244.0.5", "192.168.77.1", "192.16
 POD6, GATE6, NODE6, OUTSIDE6 = "fd00:10:244::5", "fd00:10:244::1", "fd00:77::1", "fd00:77::2"
 WEB = PortMapping(host_port=8080, container_port=80)
 ECHO = PortMapping(host_port=5300, container_port=53, protocol="udp")
+INIT = struct.pack(">BBHIIHHI", 1, 0, 20, 7, 65536, 1, 1, 7)
+INIT_ACK = struct.pack(">BBHIIHHI", 2, 0, 20, 9, 65536, 1, 1, 9)
+"""Chunks of RFC 9260, 3.3.2 and 3.3.3: type, flags, length, initiate tag, window, streams out and in, first TSN."""
 SET = PolicySetId("0123456789ab")
 ALL = Rule(peers=(Anyone(),), origin=Origin(kind="NetworkPolicy", namespace="shop", name="all"))
 
@@ -215,6 +219,50 @@ def test_a_udp_sender_that_never_pauses_reaches_a_port_that_came_later_and_leave
         pod.settimeout(0.3)
         with pytest.raises(TimeoutError):
             pod.recv(100)
+
+
+def test_a_host_port_of_sctp_leads_to_the_pod_and_its_answers_come_from_there(place: Place) -> None:
+    """By packets made here: the kernel tracks SCTP also where it has no sockets of it."""
+    place.apply(PortMapping(host_port=3868, container_port=3869, protocol="sctp"))
+    pod, outside = (inside(n, sctp_socket) for n in (place.pod, place.outside))
+    with pod, outside:
+        outside.sendto(sctp(40000, 3868, INIT), (NODE, 0))
+        arrived, (client, _) = pod.recvfrom(2048)
+        chunk = opened(arrived)
+        assert (client, chunk) == (OUTSIDE, (40000, 3869, INIT))
+        pod.sendto(sctp(3869, 40000, INIT_ACK), (OUTSIDE, 0))
+        answered, (server, _) = outside.recvfrom(2048)
+        assert (server, opened(answered)) == (NODE, (3868, 40000, INIT_ACK))
+
+
+def sctp_socket() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_RAW, 132)
+    made.settimeout(10)
+    return made
+
+
+def sctp(source: int, target: int, chunk: bytes) -> bytes:
+    """A packet of RFC 9260: common header, one chunk, and the right checksum, which connection tracking looks at."""
+    tag = 0 if chunk == INIT else 7
+    bare = struct.pack(">HHII", source, target, tag, 0) + chunk
+    return bare[:8] + struct.pack("<I", crc32c(bare)) + bare[12:]
+
+
+def opened(packet: bytes) -> tuple[int, int, bytes]:
+    """Ports and chunk of a packet as it arrived, IP header first; its checksum must be right."""
+    body = packet[(packet[0] & 15) * 4 :]
+    source, target, _, _ = struct.unpack_from(">HHII", body)
+    assert struct.unpack_from("<I", body, 8)[0] == crc32c(body[:8] + b"\0\0\0\0" + body[12:])
+    return source, target, body[12:]
+
+
+def crc32c(data: bytes) -> int:
+    value = 0xFFFFFFFF
+    for octet in data:
+        value ^= octet
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
 
 
 def udp_server(port: int) -> socket.socket:
