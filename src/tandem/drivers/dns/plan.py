@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from tandem.base.memo import same_as_before
 from tandem.state.dns import CNAME, Answers, Record
 
 Records = frozenset[Record]
@@ -50,8 +51,12 @@ class Delta:
 
 def desired(answers: Answers) -> Held:
     """What a server holds that answers so."""
-    front = frozenset(r for r in answers.records if r.kind != CNAME)
-    return Held(front=front, authority=answers.records, upstreams=answers.upstreams)
+    return Held(front=_front(answers.records), authority=answers.records, upstreams=answers.upstreams)
+
+
+@same_as_before
+def _front(records: Records) -> Records:
+    return frozenset(r for r in records if r.kind != CNAME)
 
 
 def plan(held: Held, answers: Answers) -> Delta:
@@ -66,6 +71,8 @@ def plan(held: Held, answers: Answers) -> Delta:
 
 def _change(held: Records, wanted: Records) -> Change:
     """Names that lose a record are taken away whole, and what they keep is added again."""
+    if held is wanted:
+        return Change()
     remove = frozenset(record.name for record in held - wanted)
     add = wanted - held
     if remove:
