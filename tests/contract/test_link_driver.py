@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -333,11 +334,14 @@ def test_the_nodes_own_namespace_is_no_pod(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_without_an_address_there_is_no_ipv6(
+def test_no_end_has_a_reverse_path_check_also_where_the_machine_has_it_on_nor_ipv6_without_an_address(
     tmp_path: Path,
 ) -> None:
     with lab() as spaces:
         node, pod = spaces.add("node"), spaces.add("pod")
+        for space in (node, pod):
+            for scope in ("default", "all", "lo"):
+                inside(space, partial(Path(f"/proc/sys/net/ipv4/conf/{scope}/rp_filter").write_text, "1"))
 
         async def main() -> None:
             driver = KernelLinks(tmp_path, node_netns=node)
@@ -346,11 +350,12 @@ def test_reverse_path_check_is_on_at_the_host_end_and_off_in_the_pod_and_without
 
         asyncio.run(main())
         conf = Path("/proc/sys/net")
+        assert ip(pod, "-6", "-o", "address", "show", "dev", "eth0") == ""
         name = link().host_ifname
         assert inside(node, (conf / f"ipv4/conf/{name}/rp_filter").read_text) == "0\n"
-        assert inside(node, (conf / f"ipv6/conf/{name}/disable_ipv6").read_text) == "1\n"
+        assert inside(node, (conf / f"ipv6/conf/{name}/addr_gen_mode").read_text) == "1\n"
         assert {inside(pod, (conf / f"ipv4/conf/{n}/rp_filter").read_text) for n in ("all", "lo", "eth0")} == {"0\n"}
-        assert inside(pod, (conf / "ipv6/conf/eth0/disable_ipv6").read_text) == "1\n"
+        assert inside(pod, (conf / "ipv6/conf/eth0/addr_gen_mode").read_text) == "1\n"
 
 
 @pytest.mark.root

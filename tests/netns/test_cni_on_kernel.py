@@ -150,34 +150,6 @@ def test_an_address_that_no_pod_has_is_unreachable_at_once(node: Node) -> None:
         dial(pod, "10.244.0.200")
 
 
-def test_a_packet_with_the_address_of_another_pod_is_dropped(node: Node) -> None:
-    one, _, _ = node.add("one")
-    two, two_address, _ = node.add("two")
-    three, three_address, _ = node.add("three")
-    ip(one, "addr", "add", f"{two_address}/32", "dev", "eth0")
-    receiver = inside(three, lambda: bound_udp(three_address))
-
-    def forge() -> None:
-        with bound_udp(two_address) as sender:
-            sender.sendto(b"forged", (three_address, 9000))
-
-    def honest() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(b"honest", (three_address, 9000))
-
-    with receiver:
-        inside(one, forge)
-        inside(two, honest)
-        assert receiver.recv(100) == b"honest"
-
-
-def bound_udp(address: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.settimeout(20)
-    made.bind((address, 9000 if "244" in address else 0))
-    return made
-
-
 def test_check_is_fine_after_add_and_names_damage(node: Node) -> None:
     pod, address, result = node.add("one")
     assert node.cni("CHECK", "one", pod, prevResult=result).out == ""

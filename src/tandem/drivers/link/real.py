@@ -37,16 +37,9 @@ _AS_PATH: Final = str.maketrans("./", "/.")
 """sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
-# Which source a link may have, the sets `links4` and `links6` of the node's table say. The kernel's check of the
-# reverse path, which a link inherits where the machine has it on, would look up a second route for each packet of IPv4.
-HOST_SETTINGS: Final = (("ipv4", "rp_filter", "0"),)
 # Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
 LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)
-# Envoy delivers to the application from the client's address: a reverse path check in the pod would drop that.
-POD_SETTINGS: Final = (("ipv4", "rp_filter", "0"),)
-# A pod without an address of IPv6 has none at all, not even a link-local one.
-NO_IPV6: Final = (("ipv6", "disable_ipv6", "1"),)
-# With one, nothing of it is negotiated: no link-local address, no router is listened to, no address is asked for.
+# With an address of IPv6, nothing is negotiated: no link-local one, no router is listened to, none is asked for.
 PLAIN_IPV6: Final = (
     ("ipv6", "addr_gen_mode", "1"),
     ("ipv6", "accept_ra", "0"),
@@ -55,6 +48,10 @@ PLAIN_IPV6: Final = (
     ("ipv6", "dad_transmits", "0"),
     ("ipv6", "disable_ipv6", "0"),
 )
+
+
+NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EOPNOTSUPP})
+"""What a kernel without IPv6 answers."""
 
 
 class KernelLinks:
@@ -176,34 +173,46 @@ class KernelLinks:
                 raise
             try:
                 self._fill(link)
-                node.batch([rtnl.set_alias(link.host_ifname, link.alias)])
             except OSError:
                 self._delete_links([link.host_ifname])
                 raise
-        _write_settings(link.host_ifname, (*HOST_SETTINGS, *_ipv6_settings(link)))
-        if link.from_loopback:
-            _write_settings(link.host_ifname, LOOPBACK_SETTINGS)
-        if link.shaping.ingress_rate:
-            try:
-                node.batch([_ingress_limit(link, socket.if_nametoindex(link.host_ifname))])
-            except OSError:
-                self._delete_links([link.host_ifname])
-                raise
+        try:
+            self._finish(link, node)
+        except OSError:
+            self._delete_links([link.host_ifname])
+            raise
 
     def _fill(self, link: PodLink) -> None:
         """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
         index = socket.if_nametoindex(link.ifname)
-        _write_settings(link.ifname, (*POD_SETTINGS, *_ipv6_settings(link)))
-        # The kernel takes the stricter of an interface and "all", and a new namespace inherits both from the host.
-        for name in ("all", "lo"):
-            _write_settings(name, POD_SETTINGS)
         if IPV6 in link.versions:
+            _write_settings(link.ifname, PLAIN_IPV6)
             _write_settings("lo", PLAIN_IPV6[-1:])
         sock = Rtnl()
         try:
+            # Envoy delivers to the application from the client's address: a reverse path check would drop that. A new
+            # namespace inherits it from the host.
+            if sock.path_check_of_all():
+                _write_settings("all", (("ipv4", "rp_filter", "0"),))
+            _without_ipv6(link, sock, index)
             sock.batch(_pod_messages(link, index))
         finally:
             sock.close()
+
+    def _finish(self, link: PodLink, node: Rtnl) -> None:
+        """What is said of the host end.
+
+        Which source it may have, the sets `links4` and `links6` of the node's table say: the kernel's check of the
+        reverse path, which a link inherits where the machine has it on, would look up a second route for each packet.
+        """
+        if IPV6 in link.versions:
+            _write_settings(link.host_ifname, PLAIN_IPV6)
+        _without_ipv6(link, node, 0, link.host_ifname)
+        node.batch([rtnl.no_path_check(0, link.host_ifname), rtnl.set_alias(link.host_ifname, link.alias)])
+        if link.from_loopback:
+            _write_settings(link.host_ifname, LOOPBACK_SETTINGS)
+        if link.shaping.ingress_rate:
+            node.batch([_ingress_limit(link, socket.if_nametoindex(link.host_ifname))])
 
     def _open(self, link: PodLink, path: str) -> None:
         node = self._node()
@@ -319,7 +328,8 @@ class KernelLinks:
 
 
 def _pod_messages(link: PodLink, index: int) -> list[Message]:
-    messages = [rtnl.set_up(rtnl.LOOPBACK_INDEX), rtnl.set_up(index)]
+    messages = [rtnl.no_path_check(i) for i in (rtnl.LOOPBACK_INDEX, index)]
+    messages += [rtnl.set_up(i) for i in (rtnl.LOOPBACK_INDEX, index)]
     messages += [rtnl.address(address, index, add=True) for address in link.addresses]
     for hop in link.hops:
         messages.append(rtnl.neighbour(hop.gateway, link.host_mac, index))
@@ -348,8 +358,10 @@ def _local_delivery(link: PodLink, versions: Iterable[int], *, add: bool) -> lis
     return messages
 
 
-def _ipv6_settings(link: PodLink) -> tuple[tuple[str, str, str], ...]:
-    return PLAIN_IPV6 if IPV6 in link.versions else NO_IPV6
+def _without_ipv6(link: PodLink, sock: Rtnl, index: int, name: str = "") -> None:
+    """An end without an address of IPv6 has none at all, not even a link-local one."""
+    if IPV6 not in link.versions:
+        sock.batch([rtnl.no_ipv6_address(index, name)], ignore=NO_IPV6)
 
 
 def _index_of(name: str) -> int:

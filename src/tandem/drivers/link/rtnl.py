@@ -34,9 +34,13 @@ DEFAULT_METRIC: Final = {4: 0, 6: 1024}
 NUD_PERMANENT: Final = 0x80
 RULE_PRIORITY: Final = 116
 NEWQDISC, GETQDISC = 36, 38
+NEWNETCONF, GETNETCONF = 80, 82
 DONE, ERROR = 3, 2
 
-IFLA_GROUP: Final = 27
+IFLA_AF_SPEC, IFLA_GROUP = 26, 27
+IFLA_INET_CONF, IPV4_DEVCONF_RP_FILTER = 1, 8
+IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE = 8, 1
+NETCONFA_IFINDEX, NETCONFA_RP_FILTER, NETCONFA_IFINDEX_ALL = 1, 3, -1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 5, 18, 20, 28
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
 # No duplicate address detection: the address is usable at once. No prefix route: the /128 is nobody else's.
@@ -144,6 +148,27 @@ def set_alias(name: str, alias: str) -> Message:
     """Name a link's owner (rtnetlink takes no alias at creation)."""
     body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0") + attr(IFLA_IFALIAS, alias.encode())
     return Message(type=NEWLINK, body=body, what=f"alias of {name}")
+
+
+def no_path_check(index: int, name: str = "") -> Message:
+    """`rp_filter` 0 of a link, by its index or name.
+
+    By way of /proc/sys the kernel would look for the name `eth0` among those of all namespaces that there are.
+    """
+    conf = attr(IFLA_INET_CONF, attr(IPV4_DEVCONF_RP_FILTER, u32(0)))
+    return _of_family(socket.AF_INET, conf, index, name, what="path check")
+
+
+def no_ipv6_address(index: int, name: str = "") -> Message:
+    """No address of IPv6 comes into being by itself on a link, which must be down still."""
+    mode = attr(IFLA_INET6_ADDR_GEN_MODE, bytes([IN6_ADDR_GEN_MODE_NONE]))
+    return _of_family(socket.AF_INET6, mode, index, name, what="addresses of IPv6")
+
+
+def _of_family(af: int, settings: bytes, index: int, name: str, *, what: str) -> Message:
+    body = LINK.pack(0, 0, index, 0, 0) + (attr(IFLA_IFNAME, name.encode() + b"\0") if name else b"")
+    body += attr(IFLA_AF_SPEC, attr(af, settings))
+    return Message(type=NEWLINK, body=body, what=f"{what} of link {name or index}")
 
 
 def set_up(index: int) -> Message:
@@ -331,8 +356,23 @@ class Rtnl:
                 if sequence == self._sequence:
                     return kind == NEWLINK and bool(LINK.unpack_from(data)[3] & IFF_RUNNING)
 
+    def path_check_of_all(self) -> int:
+        """The setting `all.rp_filter` of the namespace; the kernel takes the stricter of it and a link's own."""
+        self._sequence += 1
+        body = bytes([socket.AF_INET, 0, 0, 0]) + attr(NETCONFA_IFINDEX, struct.pack("=i", NETCONFA_IFINDEX_ALL))
+        self._socket.send(_HEADER.pack(16 + len(body), GETNETCONF, REQUEST, self._sequence, 0) + body)
+        while True:
+            for kind, sequence, data in self._receive():
+                if sequence != self._sequence:
+                    continue
+                if kind == ERROR:
+                    code = -struct.unpack_from("=i", data)[0]
+                    raise RefusedError(code, f"path check of all links: {os.strerror(code)}")
+                return int(struct.unpack("=i", attrs(data[4:])[NETCONFA_RP_FILTER])[0])
+
     def _receive(self) -> Iterator[tuple[int, int, bytes]]:
-        data, at = self._socket.recv(1 << 18), 0
+        # The kernel fills no more than 32 KiB at once; what is asked for is allocated anew each time.
+        data, at = self._socket.recv(1 << 16), 0
         while at < len(data):
             length, kind, _flags, sequence, _pid = _HEADER.unpack_from(data, at)
             yield kind, sequence, data[at + 16 : at + length]
