@@ -79,7 +79,9 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     "nodes[]": {
         "name": ("string", ""),
         "address": ("string", "Under which other nodes reach it."),
+        "addresses": ("list of string", "One of each family, that one first."),
         "podCIDR": ("string", "Where its pods' addresses come from."),
+        "podCIDRs": ("list of string", "One of each family, that one first."),
         "ready": ("boolean", "Runtime, agent, Envoy and DNS server are up, and nothing was refused."),
         "agent": ("{connected, pid}", "The agent's connection to control, and its process."),
         "envoy": (
@@ -105,6 +107,7 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "name": ("string", ""),
         "node": ("string", "Empty: not scheduled yet."),
         "address": ("string", ""),
+        "addresses": ("list of string", "One of each family."),
         "phase": ("string", "As in the API, or `Terminating`."),
         "ready": ("boolean", ""),
         "message": ("string", "Why it is not ready, where that is known."),

@@ -92,11 +92,14 @@ def _node(
     envoy = report.get("envoy", {"pid": 0, "version": "", "ready": False, "restarts": 0})
     dns = report.get("dns", {"pid": 0, "version": "", "ready": False, "adopted": False, "restarts": 0})
     bgp = report.get("bgp")
+    addresses = [a.address for a in node.status.addresses if a.type == "InternalIP"]
     kubelet = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     return {
         "name": name,
-        "address": next((a.address for a in node.status.addresses if a.type == "InternalIP"), ""),
+        "address": next(iter(addresses), ""),
+        "addresses": addresses,
         "podCIDR": node.spec.pod_cidr,
+        "podCIDRs": list(node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())),
         "ready": kubelet
         and delivery.connected
         and bool(envoy.get("ready") and dns.get("ready"))
@@ -131,6 +134,7 @@ def _pod(pod: core.Pod, memberships: Mapping[str, Membership]) -> dict[str, Any]
         "name": pod.metadata.name,
         "node": pod.spec.node_name,
         "address": pod.status.pod_ip,
+        "addresses": list(pod.addresses),
         "phase": "Terminating" if pod.terminating else pod.status.phase,
         "ready": pod.ready,
         "message": pod.status.message or next((c.message for c in pod.status.conditions if c.message), ""),

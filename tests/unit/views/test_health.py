@@ -45,7 +45,7 @@ def node(world: World, **parts: Any) -> dict[str, Any]:
 def test_a_node_is_ready_when_kubelet_agent_envoy_and_dns_are_and_nothing_is_refused() -> None:
     found = node(World.of([NODE]), deliveries={"n1": GOOD}, reports={"n1": REPORT})
     assert found["ready"]
-    assert found["address"] == "192.0.2.1"
+    assert (found["address"], found["addresses"]) == ("192.0.2.1", ["192.0.2.1"])
     assert found["agent"] == {"connected": True, "pid": 7}
     assert (found["envoy"], found["dns"]) == (REPORT["envoy"], REPORT["dns"])
     assert found["resources"] == {"sent": 3, "accepted": 3, "refused": []}

@@ -76,8 +76,8 @@ def _node(node: dict[str, Any]) -> tuple[str, ...]:
     return (
         node["name"],
         _yes(node["ready"]),
-        node["address"],
-        node["podCIDR"],
+        ",".join(node["addresses"]),
+        ",".join(node["podCIDRs"]),
         str(node["pods"]),
         f"{resources['accepted']}/{resources['sent']}",
         envoy["version"] or "-",
@@ -131,7 +131,7 @@ def _pod(pod: dict[str, Any]) -> tuple[str, ...]:
         f"{pod['namespace']}/{pod['name']}",
         _yes(pod["ready"]),
         pod["phase"],
-        pod["address"] or "-",
+        ",".join(pod["addresses"]) or "-",
         pod["node"] or "-",
         pod["identity"].removeprefix(_SCHEME) or "-",
     )

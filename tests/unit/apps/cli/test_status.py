@@ -13,7 +13,9 @@ from tandem.apps.cli.main import run
 NODE: dict[str, Any] = {
     "name": "node-1",
     "address": "198.18.116.11",
+    "addresses": ["198.18.116.11"],
     "podCIDR": "10.244.0.0/24",
+    "podCIDRs": ["10.244.0.0/24"],
     "ready": True,
     "agent": {"connected": True, "pid": 6},
     "envoy": {"pid": 41234, "version": "1.40.0", "ready": True, "adopted": False, "restarts": 0},
@@ -31,6 +33,7 @@ POD: dict[str, Any] = {
     "name": "inventory-5bf4d6c9d-x2k4q",
     "node": "node-1",
     "address": "10.244.0.12",
+    "addresses": ["10.244.0.12"],
     "phase": "Running",
     "ready": True,
     "message": "",
@@ -146,7 +149,15 @@ def test_a_node_that_is_not_ready_gives_status_1_and_tells_what_it_refuses(
 
 
 def test_an_unready_pod_says_why() -> None:
-    pod = {**POD, "ready": False, "phase": "Pending", "address": "", "identity": "", "message": "no address is free"}
+    pod = {
+        **POD,
+        "ready": False,
+        "phase": "Pending",
+        "address": "",
+        "addresses": [],
+        "identity": "",
+        "message": "no address is free",
+    }
     lines = status.paint({**VIEW, "pods": [pod]}, width=0)
     assert "  warning: pod shop/inventory-5bf4d6c9d-x2k4q: no address is free" in lines
     assert lines[4].split()[1:] == ["no", "Pending", "-", "node-1", "-"]
@@ -165,3 +176,11 @@ def test_json_is_the_view_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 def test_an_unknown_form_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(VIEW, monkeypatch, "-o", "wide") == 2
+
+
+def test_addresses_of_both_families_stand_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ["10.244.0.12", "fd00:10:244::c"]
+    shown({**VIEW, "pods": [{**POD, "addresses": both}]}, monkeypatch)
+    assert "10.244.0.12,fd00:10:244::c" in capsys.readouterr().out
