@@ -18,12 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tandem.base.clock import Clock, SystemClock
+from tandem.base.clock import EVER, Clock, SystemClock
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 LIFETIME: Final = datetime.timedelta(days=365)
-BACKDATED: Final = datetime.timedelta(hours=1)
-"""Clocks of clients may lag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def _builder(
 ) -> x509.CertificateBuilder:
     made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
     made = made.serial_number(x509.random_serial_number())
-    return made.not_valid_before(now - BACKDATED).not_valid_after(now + LIFETIME)
+    return made.not_valid_before(datetime.datetime.fromtimestamp(EVER, datetime.UTC)).not_valid_after(now + LIFETIME)
 
 
 def _usage(*, sign_certificates: bool) -> x509.KeyUsage:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+EVER: Final = 0.0
+"""From when our own roots are valid: a clock that falls back, at worst to 1970, must not end that."""
 
 
 class Clock(Protocol):

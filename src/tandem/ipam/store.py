@@ -354,7 +354,8 @@ class SqliteJournal:
         After a reboot peers may still believe in the old pods, so every address cools down from now on.
         """
         now = self._clock.monotonic()
-        self._db.execute("update released set boot = ?, monotonic = ? where boot <> ?", (self._boot, now, self._boot))
+        change = "update released set boot = ?, monotonic = ? where boot <> ? or monotonic > ?"
+        self._db.execute(change, (self._boot, now, self._boot, now))
         self._db.execute("delete from released where monotonic < ?", (now - REMEMBERED,))
         return dict(self._db.execute("select address, monotonic from released").fetchall())
 

@@ -22,6 +22,12 @@ def test_the_certificate_is_signed_by_the_authority_for_loopback(tmp_path: Path)
     assert names.get_values_for_type(x509.DNSName) == ["localhost"]
 
 
+def test_a_clock_that_was_set_back_does_not_end_the_certificates(tmp_path: Path) -> None:
+    made = serving_certificate(tmp_path, FixedClock())
+    for pem in (made.ca_pem, made.cert.read_bytes()):
+        assert x509.load_pem_x509_certificate(pem).not_valid_before_utc.year == 1970
+
+
 def test_files_are_private_and_replaced(tmp_path: Path) -> None:
     first = serving_certificate(tmp_path).key.read_bytes()
     files = serving_certificate(tmp_path)

@@ -167,6 +167,14 @@ def test_after_a_reboot_it_cools_down_anew(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_time_of_release_that_is_yet_to_come_is_now(tmp_path: Path) -> None:
+    """A time namespace, or a machine that was moved while it ran, may set the monotonic clock back."""
+    given_up(tmp_path / "j.db", at=1_000_000.0)
+    again = SqliteJournal(tmp_path / "j.db", FixedClock(5.0))
+    assert again.released() == {"10.0.0.2": 5.0}
+    again.close()
+
+
 def test_what_was_given_up_long_ago_is_forgotten(tmp_path: Path) -> None:
     given_up(tmp_path / "j.db", at=1000.0)
     again = SqliteJournal(tmp_path / "j.db", FixedClock(1000.0 + 3601))

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from tandem.base.clock import EVER
 from tandem.base.secret import Secret
 from tandem.drivers.ca.port import SigningRefusedError
 
@@ -40,7 +41,7 @@ class Authority:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"tandem root of {trust_domain}")])
         uri = x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")
         root = (
-            _builder(key.public_key(), now - _SKEW, now + _ROOT_LIFE)
+            _builder(key.public_key(), EVER, now + _ROOT_LIFE)
             .subject_name(name)
             .issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -79,7 +80,10 @@ class Authority:
         csr, identity = read_csr(csr_pem)
         if identity not in allowed:
             raise SigningRefusedError(f"{identity} may not be issued to this node")
-        end = min(now + self._lifetime, self._root.not_valid_after_utc.timestamp())
+        last = self._root.not_valid_after_utc
+        if now >= last.timestamp():
+            raise SigningRefusedError(f"the mesh's root ends at {last.isoformat()}, and the clock is past that")
+        end = min(now + self._lifetime, last.timestamp())
         key = csr.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise SigningRefusedError(f"{identity}: the key must be an elliptic curve key on P-256")

@@ -90,6 +90,10 @@ def _secret(name: str) -> Any:
     return secret_pb2.Secret(name=name)
 
 
+LONGEST_PAUSE: Final = 10.0
+"""The clock may be set at any moment, and a pause is not ended by that."""
+
+
 class SecretStore:
     """Certificates of the identities that are needed here; `publish` receives all secrets after each change."""
 
@@ -186,7 +190,9 @@ class SecretStore:
 
     def _renewal(self, identity: str) -> float:
         held = self._held.get(identity)
-        return 0.0 if held is None else self._rotation.renew_at(identity, held.not_before, held.not_after)
+        if held is None or held.not_before > self._clock.now():  # the clock was set back: nobody would accept it
+            return 0.0
+        return self._rotation.renew_at(identity, held.not_before, held.not_after)
 
     def _due(self, needed: frozenset[str]) -> list[str]:
         now = self._clock.now()
@@ -195,5 +201,5 @@ class SecretStore:
     def _pause(self) -> float:
         if self._failures:
             return self._rotation.retry
-        soonest = min((self._renewal(i) for i in self._needed or ()), default=self._clock.now() + 3600.0)
-        return min(max(soonest - self._clock.now(), self._rotation.retry), 3600.0)
+        soonest = min((self._renewal(i) for i in self._needed or ()), default=self._clock.now() + LONGEST_PAUSE)
+        return min(max(soonest - self._clock.now(), self._rotation.retry), LONGEST_PAUSE)

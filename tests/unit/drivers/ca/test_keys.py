@@ -10,6 +10,7 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 
 from tandem.base.clock import FixedClock
 from tandem.base.problems import DriverError
+from tandem.drivers.ca import keys
 from tandem.drivers.ca.fake import FakeAuthority
 from tandem.drivers.ca.keys import ROOT_CA, Rotation, SecretStore
 from tandem.drivers.ca.port import SigningRefusedError
@@ -69,6 +70,30 @@ def test_at_half_life_a_certificate_is_renewed_with_a_new_key() -> None:
     asyncio.run(bench.store.ensure(frozenset({WEB})))
     assert bench.published[0][WEB].version != bench.published[1][WEB].version
     assert bench.published[0][ROOT_CA] == bench.published[1][ROOT_CA]
+
+
+@pytest.mark.parametrize("days", [3, -3, -365], ids=["forwards", "backwards", "by a year"])
+def test_a_clock_that_is_set_gets_a_certificate_of_its_time_without_being_asked(
+    days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "LONGEST_PAUSE", 0.01)
+    bench = Bench(WEB)
+    bench.store = SecretStore(
+        bench.sign, bench.published.append, bench.clock, Rotation(renew_at=lambda _, a, b: (a + b) / 2, retry=0.01)
+    )
+
+    async def story() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(bench.store.run())
+            await bench.store.ensure(frozenset({WEB}))
+            bench.clock.advance(days * 86400)
+            while len(bench.published) < 2:  # noqa: ASYNC110 - the store publishes by a call
+                await asyncio.sleep(0.005)
+            running.cancel()
+
+    asyncio.run(story())
+    held = bench.store.certificates[WEB]
+    assert held.not_before <= bench.clock.now() < held.not_after
 
 
 def test_a_renewal_that_fails_leaves_the_certificate_in_use() -> None:
