@@ -184,6 +184,17 @@ class Lab:
         """Wait until a role runs in another process than `old`; its pid."""
         return until(lambda: self.pid(role), lambda pid: pid not in {0, old})
 
+    def fill_disk(self) -> None:
+        """From now on nothing fits into /run."""
+        size = "$(df --output=used -B1 /run | tail -1)"
+        tries = f"for n in 1 2 3 4 5 6 7 8 9; do mount -o remount,size={size} /run && exit; done; exit 1"
+        self.run("sh", "-c", tries, status=0)  # somebody may write between the two
+        assert self.run("sh", "-c", "head -c 99999 /dev/zero > /run/filler").status != 0
+        self.run("rm", "/run/filler", status=0)
+
+    def make_room(self) -> None:
+        self.run("mount", "-o", "remount,size=50%", "/run", status=0)
+
     def logs(self) -> str:
         """The ends of all logs, for the message of a failure."""
         parts = []

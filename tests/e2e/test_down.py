@@ -57,10 +57,7 @@ def agent_dead_in_the_middle_of_add_on_a_full_disk(world: Lab) -> None:
         world.kill("supervisor")
         world.tandem("apply", "-f", "-", "--wait", "0", stdin=json.dumps(pod("app", "late", idle())), status=0)
         until(lambda: watch.killed, bool)
-    used = world.run("df", "--output=used", "-B1", "/run", status=0).out.split()[-1]
-    world.run("mount", "-o", f"remount,size={used}", "/run", status=0)
-    assert world.run("sh", "-c", "head -c 99999 /dev/zero > /run/filler").status != 0
-    world.run("rm", "/run/filler", status=0)
+    world.fill_disk()
 
 
 def agent_dead_in_the_middle_of_del(world: Lab) -> None:
@@ -101,7 +98,7 @@ LOSSES: tuple[Callable[[Lab], None], ...] = (directory_lost_while_running, all_d
 def test_down_leaves_nothing_after_the_death_of(world: Lab, clean: Picture, calamity: Callable[[Lab], None]) -> None:
     calamity(world)
     done = world.tandem("down", status=0)
-    world.run("mount", "-o", "remount,size=50%", "/run", status=0)
+    world.make_room()
     assert world.left_since(clean) == [], done.text
 
 

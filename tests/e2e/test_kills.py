@@ -256,6 +256,26 @@ def test_pods_survive_the_runtime_and_are_adopted_without_a_restart(world: Lab) 
     consistent(world)
 
 
+def test_a_full_disk_ends_no_process_and_stops_no_traffic_and_all_goes_on_when_there_is_room(world: Lab) -> None:
+    roles = ("supervisor", "control", "agent", "runtime", "envoy")
+    before, had = {role: world.pid(role) for role in roles}, restarts(world)
+    late = json.dumps(pod("app", "late", idle()))
+    with probe(world, "app", "client", kind="request", target="web:80/") as mesh:
+        world.fill_disk()
+        mesh.more(10)
+        refused = world.tandem("apply", "-f", "-", "--wait", "5", stdin=late, status=1)
+        assert "database or disk is full" in refused.text
+        mesh.more(10)
+        world.make_room()
+        world.apply(json.loads(late))
+        assert set(mesh.outcomes) == {"200"}, mesh.tally()
+    assert {role: world.pid(role) for role in roles} == before
+    world.delete("-n", "app", "pod", "late")
+    assert restarts(world) == had
+    works(world)
+    consistent(world)
+
+
 def test_everything_killed_at_once_comes_back_by_itself_when_the_supervisor_lives(world: Lab) -> None:
     roles: Sequence[str] = ("control", "agent", "runtime", "envoy")
     old, before = {role: world.pid(role) for role in roles}, restarts(world)

@@ -24,7 +24,7 @@ from tandem.apiserver.paths import NO_SUCH_PATH, parse_path
 from tandem.apiserver.reading import Reader, reply
 from tandem.apiserver.records import Record
 from tandem.apiserver.scale import replicas_patch, scale_of
-from tandem.apiserver.store import Store
+from tandem.apiserver.store import StorageError, Store
 from tandem.apiserver.verbs import MERGE, Verbs, Where
 from tandem.apiserver.watch import StreamResponse
 from tandem.base.clock import SystemClock
@@ -109,6 +109,8 @@ class _Api:
             return found or await self._object(request, parse_path(path))
         except Refusal as refusal:
             return _refused(refusal)
+        except StorageError as err:
+            return _refused(Refusal(500, f"the API server's storage: {err}"))
         except msgspec.MsgspecError as err:
             return _refused(Refusal(400, f"the body cannot be decoded: {err}"))
 

@@ -46,6 +46,10 @@ class _Log:
         self.bell = asyncio.Event()
 
 
+class StorageError(Exception):
+    """The disk took nothing; the state is as before."""
+
+
 class Store:
     """The embedded API server's state. `path` None keeps nothing on disk."""
 
@@ -108,9 +112,12 @@ class Store:
             yield
             self._db.execute("UPDATE counter SET version = ?", (self._version,))
             self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
+        except BaseException as error:
+            if self._db.in_transaction:  # where the disk is full, SQLite has rolled back itself
+                self._db.execute("ROLLBACK")
             self._undo(before)
+            if isinstance(error, sqlite3.Error):
+                raise StorageError(f"nothing was written: {error}") from error
             raise
         events, self._pending = self._pending, None
         for event in events:

@@ -1,17 +1,37 @@
-"""What the long-running processes share: logging of facts as JSON lines, and an orderly end on SIGTERM or SIGINT."""
+"""What the long-running processes share: logging of facts as JSON lines, and an orderly end on SIGTERM or SIGINT.
+
+A log that cannot be written costs its line, never the process: the disk may be full for a while.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
+
+
+class Log:
+    """Lines to a descriptor, as structlog wants its last logger to be."""
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+
+    def msg(self, message: str) -> None:
+        """One line."""
+        with suppress(OSError):
+            os.write(self._descriptor, f"{message}\n".encode(errors="replace"))
+
+    debug = info = warning = warn = error = critical = exception = fatal = log = msg
 
 
 def until_told(run: Callable[[], Awaitable[None]]) -> None:
     """Run until SIGTERM or SIGINT; then cancel, so that every task ends where it waits."""
     structlog.configure(
+        logger_factory=lambda *_: Log(),
         wrapper_class=structlog.make_filtering_bound_logger("info"),
         processors=[
             structlog.processors.add_log_level,

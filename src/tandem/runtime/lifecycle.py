@@ -24,10 +24,13 @@ from tandem.model import core
 from tandem.model.coordination import NODE_LEASES, Lease
 from tandem.model.kinds import BY_KIND
 from tandem.model.world import World
+from tandem.workloads.heartbeat import BEAT, renew
 
 log = structlog.get_logger(__name__)
 LOOK: Final = 0.5
 """Seconds from one look at the leases to the next."""
+OWN: Final = ("kube-system", "tandem-control")
+"""Our own lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class _Heard:
 class Hearing:
     """When each node's lease was last seen to change.
 
-    Time in which nobody looked does not count: if this process stood still, its API server did too, and no node could
-    renew anything.
+    Time in which nobody looked, or nobody could write, does not count: if this process stood still, or the disk of the
+    API server is full, no node could renew anything.
     """
 
     def __init__(self) -> None:
@@ -48,12 +51,12 @@ class Hearing:
         self._looked = 0.0
         self._time = 0.0
 
-    def silences(self, nodes: World, leases: World, now: float) -> dict[str, float]:
+    def silences(self, nodes: World, leases: World, now: float, *, writable: bool = True) -> dict[str, float]:
         """Seconds of silence of each node that has a lease.
 
         A node seen for the first time is believed, unless it is Unknown: then only a renewal says that it is back.
         """
-        self._time += min(now - self._looked, 2 * LOOK)
+        self._time += min(now - self._looked, 2 * LOOK) if writable else 0.0
         self._looked = now
         return self._silences(nodes, leases, self._time)
 
@@ -83,20 +86,35 @@ class LifecycleLoop:
         self._clock = clock
         self._leases = Informer(client, (BY_KIND["Lease"],))
         self._hearing = Hearing()
+        self._writable = False
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._leases.run())
+            tasks.create_task(self._own_lease())
             while True:
                 await asyncio.sleep(LOOK)
                 if self._worlds.value.synced and self._leases.world.value.synced:
                     await self.settle()
 
+    async def _own_lease(self) -> None:
+        """Who cannot renew a lease of his own does not judge others."""
+        while True:
+            try:
+                async with asyncio.timeout(BEAT):
+                    await renew(self._client, self._clock, *OWN)
+                self._writable = True
+            except (ApiError, TimeoutError) as err:
+                self._writable = False
+                log.warning("own lease not renewed", reason=str(err) or "no answer in time")
+            await asyncio.sleep(BEAT)
+
     async def settle(self) -> None:
         """Write what there is to write now; what the API refuses comes again with the next look."""
         world = self._worlds.value
-        silent = self._hearing.silences(world, self._leases.world.value, self._clock.monotonic())
+        now, leases = self._clock.monotonic(), self._leases.world.value
+        silent = self._hearing.silences(world, leases, now, writable=self._writable)
         for write in follow_nodes(world, silent, now=self._clock.now()):
             try:
                 match write:

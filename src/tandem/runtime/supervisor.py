@@ -7,10 +7,12 @@ that killing it loses nothing: `tandem down` finds every process by its command 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -76,16 +78,23 @@ class Supervisor:
             code = child.process.poll()
             if code is None:
                 return
-            child.failures = 0 if now - child.started > 30 else child.failures + 1
-            child.due = now + _BACKOFF[min(child.failures, len(_BACKOFF) - 1)]
+            child.failures = 0 if now - child.started > 30 else child.failures
             child.process = None
-            self._say(f"{child.task.role} ended with status {code}; starts again")
+            self._put_off(child, now, f"ended with status {code}")
         if now >= child.due:
-            with (self._root / child.task.log).open("ab") as log:
-                child.process = subprocess.Popen(
-                    child.task.argv(self._root), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
+            try:
+                with (self._root / child.task.log).open("ab") as log:
+                    child.process = subprocess.Popen(
+                        child.task.argv(self._root), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    )
+            except OSError as error:  # a full disk, or no memory: both may pass
+                self._put_off(child, now, f"cannot be started: {error}")
             child.started = now
+
+    def _put_off(self, child: _Child, now: float, why: str) -> None:
+        child.failures += 1
+        child.due = now + _BACKOFF[min(child.failures, len(_BACKOFF) - 1)]
+        self._say(f"{child.task.role} {why}; starts again")
 
     def _end(self) -> None:
         for child in self._children:
@@ -105,8 +114,8 @@ class Supervisor:
         self._stopping = True
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        with suppress(OSError):  # a full disk costs the line, not the processes
+            os.write(2, f"{text}\n".encode())
 
 
 def write_tasks(run_dir: RunDir, tasks: tuple[Task, ...]) -> None:

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import structlog
 
+from tandem.base.clock import Clock
 from tandem.ingest.errors import AlreadyExists, ApiError, NotFound
+from tandem.ingest.kube import KubeClient
 from tandem.model.coordination import NODE_LEASES
 from tandem.model.kinds import BY_KIND
 from tandem.workloads.context import Node
@@ -30,7 +32,7 @@ async def beat(node: Node) -> None:
     while True:
         try:
             async with asyncio.timeout(BEAT):
-                await renew(node)
+                await renew(node.client, node.clock, NODE_LEASES, node.name)
         except (ApiError, TimeoutError) as err:
             if not silent:
                 log.warning("lease not renewed", node=node.name, reason=str(err) or "no answer in time")
@@ -42,20 +44,20 @@ async def beat(node: Node) -> None:
         await asyncio.sleep(BEAT)
 
 
-async def renew(node: Node) -> None:
-    """Say once that the node is there."""
-    spec = {"holderIdentity": node.name, "leaseDurationSeconds": int(5 * BEAT), "renewTime": _micro(node.clock.now())}
+async def renew(client: KubeClient, clock: Clock, namespace: str, name: str) -> None:
+    """Say once that the holder of this name is there; raises ApiError."""
+    spec = {"holderIdentity": name, "leaseDurationSeconds": int(5 * BEAT), "renewTime": _micro(clock.now())}
     try:
-        await node.client.patch(_LEASE, NODE_LEASES, node.name, {"spec": spec})
+        await client.patch(_LEASE, namespace, name, {"spec": spec})
     except NotFound:
         raw: dict[str, Any] = {
             "apiVersion": _LEASE.api_version,
             "kind": _LEASE.kind,
-            "metadata": {"name": node.name, "namespace": NODE_LEASES},
+            "metadata": {"name": name, "namespace": namespace},
             "spec": spec,
         }
         try:
-            await node.client.create(_LEASE, raw)
+            await client.create(_LEASE, raw)
         except AlreadyExists:
             return
 

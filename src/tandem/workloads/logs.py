@@ -10,6 +10,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -37,7 +38,7 @@ class LogWriter:
             os.mkfifo(self._fifo, 0o600)
         self._partial = b""
         self._input = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._output = self._path.open("ab")
+        self._output = self._path.open("ab", buffering=0)
         asyncio.get_running_loop().add_reader(self._input, self._read)
         _forget(folder, instance)
 
@@ -51,7 +52,7 @@ class LogWriter:
         asyncio.get_running_loop().remove_reader(self._input)
         os.close(self._input)
         if self._partial:
-            self._store(self._partial, "F")
+            self._store([(self._partial, "F")])
         self._output.close()
         self._fifo.unlink(missing_ok=True)
 
@@ -69,20 +70,21 @@ class LogWriter:
             except BlockingIOError:
                 break
             *lines, self._partial = (self._partial + data).split(b"\n")
-            for line in lines:
-                self._store(line, "F")
+            parts = [(line, "F") for line in lines]
             while len(self._partial) > _LONGEST_LINE:
-                self._store(self._partial[:_LONGEST_LINE], "P")
+                parts.append((self._partial[:_LONGEST_LINE], "P"))
                 self._partial = self._partial[_LONGEST_LINE:]
-        self._output.flush()
+            self._store(parts)
         if self._output.tell() > _LARGEST_FILE:
             self._output.close()
             self._path.rename(self._path.with_suffix(".log.1"))
-            self._output = self._path.open("ab")
+            self._output = self._path.open("ab", buffering=0)
 
-    def _store(self, line: bytes, tag: str) -> None:
+    def _store(self, parts: list[tuple[bytes, str]]) -> None:
+        """A disk that is full costs lines, and neither the container nor its runtime."""
         time = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._output.write(f"{time} stdout {tag} ".encode() + line + b"\n")
+        with suppress(OSError):
+            self._output.write(b"".join(f"{time} stdout {tag} ".encode() + line + b"\n" for line, tag in parts))
 
 
 async def read_logs(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tandem.apiserver.store import Store, TooOldError
+from fulldisk import no_room
+from tandem.apiserver.store import StorageError, Store, TooOldError
 from tandem.model.kinds import BY_KIND
 
 CM = BY_KIND["ConfigMap"]
@@ -51,6 +52,21 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     store.close()
+
+
+def test_a_full_disk_changes_nothing_and_the_next_write_is_a_whole_one(tmp_path: Path) -> None:
+    store = Store(tmp_path / "api.db")
+    put(store, "a")
+    version = store.version
+    with no_room(tmp_path), pytest.raises(StorageError, match="nothing was written: "):
+        put(store, "b")
+    assert ([r.name for r in store.select(CM)], store.version) == (["a"], version)
+    put(store, "c")
+    assert [e.record.name for e in store.changes(CM, version)] == ["c"]
+    store.close()
+    again = Store(tmp_path / "api.db")
+    assert [r.name for r in again.select(CM)] == ["a", "c"]
+    again.close()
 
 
 def test_an_error_undoes_the_whole_transaction() -> None:

@@ -62,3 +62,19 @@ def test_facts_are_logged_as_json_lines() -> None:
         out, _ = process.communicate(timeout=20)
     assert '"port": 7' in out
     assert '"event": "listens"' in out
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_process() -> None:
+    body = "import structlog; structlog.get_logger().info('a fact', n=1); sys.stderr.write('goes on')"
+    with Path("/dev/full").open("w") as full, Path("/dev/null").open() as null:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.replace('print("ended", flush=True)', "pass").format(body=body)],
+            env={"PYTHONPATH": str(SRC)},
+            stdin=null,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "goes on"
+    assert done.returncode == 0

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from fulldisk import no_room
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
@@ -78,23 +76,11 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:
         SqliteJournal(tmp_path / "j.db")
 
 
-@contextmanager
-def no_room(path: Path) -> Iterator[None]:
-    """No file of this process may grow."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    largest = max(file.stat().st_size for file in path.parent.iterdir() if not file.name.endswith("shm"))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_without_room_add_is_refused_and_a_removal_waits_for_the_next_change(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     journal = SqliteJournal(path)
     journal.add(attachment("a", "10.0.0.2"))
-    with no_room(path):
+    with no_room(tmp_path):
         with pytest.raises(DriverError, match=r"j\.db: "):
             journal.add(attachment("b", "10.0.0.3"))
         journal.remove((ContainerId("a"), "eth0"))
@@ -111,7 +97,7 @@ def test_trouble_is_over_as_soon_as_there_is_room_and_what_waited_is_written(tmp
     path = tmp_path / "j.db"
     journal = SqliteJournal(path)
     journal.add(attachment("a", "10.0.0.2"))
-    with no_room(path):
+    with no_room(tmp_path):
         journal.remove((ContainerId("a"), "eth0"))
     assert len(read_attachments(path)) == 1
     assert journal.trouble() == ""

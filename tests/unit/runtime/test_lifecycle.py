@@ -55,6 +55,15 @@ def test_time_in_which_nobody_looked_is_no_silence() -> None:
     assert hearing.silences(nodes, leases(1), 3700.0)["a"] <= 2 * LOOK
 
 
+def test_time_in_which_nobody_could_write_is_no_silence() -> None:
+    """The disk of the API server was full: no node could renew its lease."""
+    hearing, nodes = Hearing(), world(node("a"))
+    look(hearing, nodes, leases(1), start=100.0, seconds=1.0)
+    for n in range(100):
+        hearing.silences(nodes, leases(1), 101.0 + n * LOOK, writable=False)
+    assert hearing.silences(nodes, leases(1), 151.0)["a"] <= 1.0 + 2 * LOOK
+
+
 def test_a_new_control_believes_a_ready_node_and_not_an_unknown_one() -> None:
     assert Hearing().silences(world(node("a")), leases(1), 100.0)["a"] == 0.0
     hearing = Hearing()

@@ -127,3 +127,19 @@ def test_a_child_that_dies_is_started_again_and_sigterm_ends_all(stubbed: Path, 
     assert said == "control ended with status -9; starts again\n"
     assert supervisor.returncode == 0
     assert processes.start_time(second) is None
+
+
+def test_a_child_whose_log_cannot_be_opened_is_started_later(stubbed: Path, tmp_path: Path) -> None:
+    """As when the disk is full."""
+    run_dir = tmp_path / "run"
+    (run_dir / "c.log").mkdir(parents=True)
+    environment = {**os.environ, "PYTHONPATH": f"{Path('src').resolve()}:{stubbed}"}
+    with subprocess.Popen(
+        [sys.executable, str(stubbed / "run.py"), str(run_dir)], env=environment, stderr=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stderr is not None
+        assert "control cannot be started" in supervisor.stderr.readline()
+        (run_dir / "c.log").rmdir()
+        wait_for(lambda: list(run_dir.glob("child-*")))
+        supervisor.terminate()
+        supervisor.communicate(timeout=20)

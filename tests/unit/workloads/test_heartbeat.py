@@ -34,12 +34,12 @@ class Story:
 
 def test_the_first_beat_makes_the_lease_and_the_next_renews_it() -> None:
     async def play(story: Story) -> None:
-        await renew(story.node)
+        await renew(story.node.client, story.clock, NODE_LEASES, "node-1")
         first = await story.lease()
         assert first["spec"]["holderIdentity"] == "node-1"
         assert first["spec"]["renewTime"] == "2023-11-14T22:13:20.250000Z"
         story.clock.advance(2.0)
-        await renew(story.node)
+        await renew(story.node.client, story.clock, NODE_LEASES, "node-1")
         second = await story.lease()
         assert second["spec"]["renewTime"] == "2023-11-14T22:13:22.250000Z"
         assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fulldisk import no_room
 from tandem.base.clock import SystemClock
 from tandem.base.paths import NodeDir
 from tandem.workloads import logs
@@ -41,6 +42,23 @@ def written(root: Path, *outputs: bytes) -> None:
 def test_lines_come_back_as_they_were(tmp_path: Path) -> None:
     written(tmp_path, b"one\n\ntwo words\n")
     assert asyncio.run(read(tmp_path)) == b"one\n\ntwo words\n"
+
+
+def test_a_full_disk_costs_lines_and_nothing_else(tmp_path: Path) -> None:
+    written(tmp_path, b"one\n")
+
+    async def story() -> None:
+        writer = LogWriter(folder(tmp_path), 0, SystemClock())
+        descriptor = writer.open_for_container()
+        with no_room(folder(tmp_path)):
+            os.write(descriptor, b"lost\n")
+            await asyncio.sleep(0.01)
+        os.write(descriptor, b"two\n")
+        os.close(descriptor)
+        writer.close()
+
+    asyncio.run(story())
+    assert asyncio.run(read(tmp_path)) == b"one\ntwo\n"
 
 
 def test_a_last_line_without_an_end_is_kept(tmp_path: Path) -> None:
