@@ -19,6 +19,7 @@ OUTSIDE: Final = "fd00:51::9"
 NODES: Final = ("fd74:616e:6465:6d00::b", "fd74:616e:6465:6d00::c")
 BOTH: Final = ("--pod-cidr", "10.244.0.0/16,fd00:10:244::/56", "--service-cidr", "10.96.0.0/16,fd00:10:96::/112")
 SIX: Final = ("--pod-cidr", "fd00:10:244::/56", "--service-cidr", "fd00:10:96::/112")
+POOL: Final = "198.18.116.192/28,fd74:616e:6465:6d00::100/120"
 SERVER: Final = "/usr/bin/python3 -m http.server 8000 --bind ::"
 RESOLVE: Final = """
 import socket, sys
@@ -79,7 +80,7 @@ def world() -> Iterator[World]:
             made.run(*command.split(), status=0)
         made.run("sh", "-c", f"ip netns exec outside {SERVER} >/dev/null 2>&1 &", status=0)  # ends with its world
         before = made.picture()
-        made.tandem("up", "--nodes", "2", "--detach", *BOTH, status=0)
+        made.tandem("up", "--nodes", "2", "--lb-pool", POOL, "--detach", *BOTH, status=0)
         made.apply(
             *namespace("mesh", mesh=True),
             *namespace("plain"),
@@ -94,7 +95,7 @@ def world() -> Iterator[World]:
                 service("plain", "other"),
                 ipFamilyPolicy="RequireDualStack",
                 ipFamilies=["IPv6", "IPv4"],
-                type="NodePort",
+                type="LoadBalancer",
             ),
             service("plain", "four", app="other"),
         )
@@ -111,6 +112,21 @@ def test_a_pod_has_an_address_of_each_family_and_so_has_its_node(world: World) -
     assert [ip["ip"] for ip in status["hostIPs"]] == ["198.18.116.12", NODES[1]]
     shown = {(s["addressType"], tuple(e["addresses"])) for s in slices(world) for e in s["endpoints"]}
     assert shown == {("IPv4", (status["podIPs"][0]["ip"],)), ("IPv6", (status["podIPs"][1]["ip"],))}
+
+
+def test_a_load_balancer_has_an_address_of_each_family_and_a_neighbour_reaches_both(world: World) -> None:
+    def given() -> list[str]:
+        status = world.lab.get("plain", "service", "other")["status"]
+        return [i["ip"] for i in status.get("loadBalancer", {}).get("ingress", [])]
+
+    six, four = until(given, lambda found: len(found) == 2, world.lab.logs)
+    assert ip_address(six) in ip_network("fd74:616e:6465:6d00::100/120")
+    assert ip_address(four) in ip_network("198.18.116.192/28")
+    for url in (f"http://[{six}]/", f"http://{four}/"):  # this machine is on the nodes' segment
+        seen = until(
+            lambda url=url: world.lab.run("curl", "-s", "-m", "2", url), lambda r: r.status == 0, world.lab.logs
+        )
+        assert json.loads(seen.out)["name"] == "other"
 
 
 def slices(world: World) -> list[dict[str, Any]]:

@@ -10,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tandem.base.digest import digest
+from tandem.base.memo import same_as_before
 from tandem.base.problems import Origin
 from tandem.ir.fabric import Endpoints, Service
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, without_pods
 from tandem.state.outward import HealthCheck, Outward
 
 
 def compile_outward(view: NodeView) -> Outward:
-    """What `view.node` answers for and tells."""
+    """What `view.node` answers for and tells; compiled once for each change of nodes or Services."""
+    return _outward(without_pods(view))
+
+
+@same_as_before
+def _outward(view: NodeView) -> Outward:
     return Outward(
         addresses=tuple(sorted({address for address, _ in _announced(view)})), checks=tuple(sorted(_checks(view)))
     )
@@ -25,6 +31,11 @@ def compile_outward(view: NodeView) -> Outward:
 
 def announced_for(view: NodeView) -> dict[str, Origin]:
     """Each address that this node answers for, and the Service that it belongs to."""
+    return _announced_for(without_pods(view))
+
+
+@same_as_before
+def _announced_for(view: NodeView) -> dict[str, Origin]:
     return {
         address: service.origin or Origin(kind="Service", namespace=service.namespace, name=service.name)
         for address, service in _announced(view)
