@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool, parse_block
+from tandem.model.schema import validate
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,9 @@ def test_a_pool_is_automatic_unless_it_says_otherwise() -> None:
     made = parse({**raw, "spec": {"addresses": ["192.0.2.64/28"]}})
     assert isinstance(made, LoadBalancerPool)
     assert (made.spec.addresses, made.spec.automatic) == (("192.0.2.64/28",), True)
+
+
+def test_the_example_is_taken() -> None:
+    (raw,) = yaml.safe_load_all((Path(__file__).parents[3] / "examples" / "network" / "pool.yaml").read_text())
+    assert validate(raw) == []
+    assert [parse_block(text).version for text in raw["spec"]["addresses"]] == [4, 4, 6]
