@@ -123,10 +123,8 @@ def test_a_load_balancer_has_an_address_of_each_family_and_a_neighbour_reaches_b
     assert ip_address(six) in ip_network("fd74:616e:6465:6d00::100/120")
     assert ip_address(four) in ip_network("198.18.116.192/28")
     for url in (f"http://[{six}]/", f"http://{four}/"):  # this machine is on the nodes' segment
-        seen = until(
-            lambda url=url: world.lab.run("curl", "-s", "-m", "2", url), lambda r: r.status == 0, world.lab.logs
-        )
-        assert json.loads(seen.out)["name"] == "other"
+        get = ("curl", "-s", "--retry", "9", "--retry-connrefused", "--retry-delay", "1", "-m", "10", url)
+        assert json.loads(world.lab.run(*get, status=0).out)["name"] == "other"
 
 
 def slices(world: World) -> list[dict[str, Any]]:
