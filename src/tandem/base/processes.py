@@ -26,10 +26,13 @@ def alive(pid: int, started: int) -> bool:
     return start_time(pid) == started
 
 
-def find(matches: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:
-    """(pid, start time) of every process whose command line `matches`."""
+def find(matches: Callable[[list[str]], bool], *, below: int = 0) -> Iterator[tuple[int, int]]:
+    """(pid, start time) of every process whose command line `matches`, in our PID namespace or up to `below` deeper.
+
+    A container on this machine may run the same commands over a path of the same name: those are not ours.
+    """
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid() or _depth(entry) > below:
             continue
         try:
             raw = (entry / "cmdline").read_bytes()
@@ -38,6 +41,16 @@ def find(matches: Callable[[list[str]], bool]) -> Iterator[tuple[int, int]]:
         started = start_time(int(entry.name))
         if started is not None and matches([a.decode(errors="replace") for a in raw.split(b"\0")[:-1]]):
             yield int(entry.name), started
+
+
+def _depth(entry: Path) -> int:
+    """How many PID namespaces below ours the process lives (proc(5), NSpid); 0 for one that is gone."""
+    try:
+        status = (entry / "status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+    return max(0, len(numbers) - 1)
 
 
 def end(processes: list[tuple[int, int]], *, grace: float) -> list[int]:

@@ -11,12 +11,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from tandem.base import processes
 from tandem.base.paths import NodeDir
 from tandem.state.ownership import SANDBOX_VARIABLE
 from tandem.workloads import netns
 from tandem.workloads.record import Process, SandboxRecord, load_all
+
+DEEPEST: Final = 32
+"""As many PID namespaces as the kernel nests (pid_namespaces(7)): a process of a pod is found wherever it went."""
 
 
 def sweep(node_dir: NodeDir) -> Iterator[str]:
@@ -50,7 +54,8 @@ def _lost(node_dir: NodeDir, known: list[SandboxRecord]) -> Iterator[SandboxReco
         if str(pin) not in pins:
             yield SandboxRecord(uid="", namespace="", name="", attempt=0, container_id="", netns=str(pin))
     mark = f"{SANDBOX_VARIABLE}={node_dir.pods}/".encode()
-    for pid, started in processes.find(lambda argv: Path(argv[0]).name == "catatonit" if argv else False):
+    inits_of_pods = processes.find(lambda argv: bool(argv) and Path(argv[0]).name == "catatonit", below=1)
+    for pid, started in inits_of_pods:
         if pid not in inits and any(v.startswith(mark) for v in _environment(pid)):
             init = Process(pid=pid, started=started)
             yield SandboxRecord(uid="", namespace="", name="", attempt=0, container_id="", init=init)
@@ -70,7 +75,7 @@ def members(record: SandboxRecord) -> Iterator[tuple[int, int]]:
         yield record.init.pid, record.init.started
         wanted |= {(kind, _inode(record.init.pid, kind)) for kind in ("pid", "mnt")}
     wanted = {(kind, found) for kind, found in wanted if found}
-    for pid, started in processes.find(lambda _: True):
+    for pid, started in processes.find(lambda _: True, below=DEEPEST):
         if any(_inode(pid, kind) == found for kind, found in wanted):
             yield pid, started
     for container in record.containers.values():

@@ -72,3 +72,16 @@ def test_sigterm_comes_first(mark: str) -> None:
     with start(mark, "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3));") as polite:
         assert processes.end(list(processes.find(lambda argv: mark in argv)), grace=5.0) == []
         assert polite.wait(5) == 3
+
+
+@pytest.mark.root
+def test_a_process_of_another_pid_namespace_is_found_only_where_it_is_asked_for(mark: str) -> None:
+    deeper = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", PROGRAM.format(""), mark]
+    with subprocess.Popen(deeper, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        here = [pid for pid, _ in processes.find(lambda argv: mark in argv)]
+        there = [pid for pid, _ in processes.find(lambda argv: mark in argv, below=1)]
+        process.kill()
+    assert here == [process.pid]
+    assert len(set(there) - {process.pid}) == 1
