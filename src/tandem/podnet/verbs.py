@@ -158,7 +158,8 @@ class Verbs:
         known = frozenset(attachment.container_id for attachment in self._journal.all())
         await self._chained.forget_pins(known)
         if orphans := await self._links.sweep_pods(known):
-            _log.warning("removed what no attachment has: links=%s pins=%s", orphans.links, orphans.pins)
+            what = "links=%s pins=%s had no record and were removed: pods that ran on them have no network, delete them"
+            _log.error(what, orphans.links, orphans.pins)
         return (*failed, *await self.replay())
 
     async def replay(self) -> tuple[str, ...]:
