@@ -44,10 +44,13 @@ def world() -> Iterator[Lab]:
         yield made
 
 
+COOL = ("--ip-cool-down", "2")
+
+
 @pytest.fixture(scope="module")
 def small(world: Lab) -> Lab:
     """A run whose node has room for five pods."""
-    world.tandem("up", "--detach", "--pod-cidr", "10.244.0.0/24", "--node-prefix", "29", status=0)
+    world.tandem("up", "--detach", "--pod-cidr", "10.244.0.0/29", "--node-prefix", "29", *COOL, status=0)
     return world
 
 

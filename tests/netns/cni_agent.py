@@ -75,6 +75,10 @@ class AnyPod:
     def pool(self) -> Pool:
         return self._addresses
 
+    async def more(self, seconds: float) -> bool:
+        del seconds
+        return False
+
 
 class StallingLinks(KernelLinks):
     """The real driver, with stalls behind its steps."""

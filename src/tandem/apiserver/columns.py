@@ -187,6 +187,19 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "IPPool": (
+        ("CIDR", 0, _at("spec.cidr")),
+        ("Block-Size", 0, _at("spec.blockSize")),
+        ("Disabled", 0, _at("spec.disabled")),
+        (AGE, 0, None),
+    ),
+    "IPReservation": (("CIDRs", 0, _joined("spec.reservedCIDRs", "")), (AGE, 0, None)),
+    "IPAMBlock": (
+        ("CIDR", 0, _at("spec.cidr")),
+        ("Node", 0, _at("spec.node")),
+        ("Pool", 0, _at("spec.pool")),
+        (AGE, 0, None),
+    ),
     "Network": (("Fabric", 0, _at("spec.fabric")), ("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "LoadBalancerPool": (
         ("Addresses", 0, _joined("spec.addresses")),

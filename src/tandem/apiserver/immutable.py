@@ -12,6 +12,13 @@ POD_MAY_CHANGE: Final = re.compile(
     r"spec\.(initContainers|containers)\[\d+\]\.(image|imagePullPolicy)"
     r"|spec\.(activeDeadlineSeconds|terminationGracePeriodSeconds)|spec\.tolerations.*"
 )
+ALWAYS: Final = {
+    "Deployment": (("spec", "selector"),),
+    "EndpointSlice": (("addressType",),),
+    "IPPool": (("spec", "cidr"),),
+    "IPAMBlock": (("spec", "cidr"), ("spec", "node")),
+}
+"""Fields that never change, by kind."""
 
 
 def forbidden_changes(kind: str, old: Raw, new: Raw) -> list[str]:
@@ -19,20 +26,16 @@ def forbidden_changes(kind: str, old: Raw, new: Raw) -> list[str]:
     match kind:
         case "Pod":
             return [f"{path}: {FIXED}" for path in _pod(old, new)]
-        case "Deployment":
-            return _same(old, new, ("spec", "selector"))
         case "Secret" | "ConfigMap":
             found = _same(old, new, ("type",))
             if old.get("immutable"):
                 fields = ("data", "binaryData", "immutable")
                 found += [f"{f}: the object is immutable" for f in fields if old.get(f) != new.get(f)]
             return found
-        case "EndpointSlice":
-            return _same(old, new, ("addressType",))
         case "Node":
             before = (old.get("spec") or {}).get("podCIDR")
             return _same(old, new, ("spec", "podCIDR")) if before else []
-    return []
+    return [wrong for path in ALWAYS.get(kind, ()) for wrong in _same(old, new, path)]
 
 
 def _same(old: Raw, new: Raw, path: tuple[str, ...]) -> list[str]:

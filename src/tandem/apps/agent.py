@@ -11,6 +11,7 @@ from pathlib import Path
 from tandem.apps.process import until_told
 from tandem.base.paths import RunDir
 from tandem.runtime.agent import new_agent
+from tandem.runtime.holdings import LIMITS, Limits
 
 
 def main() -> None:
@@ -18,9 +19,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tandem.apps.agent")
     parser.add_argument("--run-dir", type=Path, required=True)
     parser.add_argument("--node", required=True)
+    parser.add_argument("--ip-cool-down", type=float, default=LIMITS.cool_down)
+    parser.add_argument("--leak-grace", type=float, default=LIMITS.leak_grace)
     arguments = parser.parse_args()
     directory = RunDir(arguments.run_dir)
-    until_told(lambda: new_agent(arguments.node, directory.node(arguments.node), directory.control_socket).run())
+    limits = Limits(cool_down=arguments.ip_cool_down, leak_grace=arguments.leak_grace)
+    place = (directory.node(arguments.node), directory.control_socket)
+    until_told(lambda: new_agent(arguments.node, *place, limits).run())
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from tandem.model.meta import RawObject
 from tandem.model.schema import inert
 from tandem.runtime.api import routes
 from tandem.runtime.authority import authority_of
-from tandem.runtime.cluster import ClusterLoop
+from tandem.runtime.cluster import GRACE, ClusterLoop, Shares
 from tandem.runtime.control import Control
 from tandem.runtime.lifecycle import LifecycleLoop
 from tandem.translate.world import Options
@@ -51,11 +51,11 @@ class Place:
 class Server:
     """API server first, then control as its first client."""
 
-    def __init__(self, place: Place, *, pods: PodNetwork, services: ServiceNetwork) -> None:
+    def __init__(self, place: Place, *, shares: Shares, services: ServiceNetwork) -> None:
         self._dir = place.run_dir
         self._port = place.port
         self._node_address = place.node_address
-        self._pods = pods
+        self._shares = shares
         self._services = services
         self._clock = SystemClock()
         self._control: Control | None = None
@@ -93,7 +93,8 @@ class Server:
         self._control = Control(client, server, authority, options=options, clock=self._clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
-            loop = ClusterLoop(client, self._control.informer.world, pods=self._pods)
+            worlds, holdings = self._control.informer.world, self._control.reports.holdings
+            loop = ClusterLoop(client, worlds, holdings=holdings, shares=self._shares)
             tasks.create_task(loop.run())
             tasks.create_task(LifecycleLoop(client, self._control.informer.world, self._clock).run())
 
@@ -124,11 +125,13 @@ def main() -> None:
     parser.add_argument("--pod-cidr", default=POD_NETWORK, help="the addresses of all pods")
     parser.add_argument("--node-prefix", default="", help="length of a node's share of them")
     parser.add_argument("--service-cidr", default=SERVICE_NETWORK, help="the addresses of all Services")
+    parser.add_argument("--leak-grace", type=float, default=GRACE, help="seconds that blocks of lost nodes are kept")
     arguments = parser.parse_args()
     pods = PodNetwork.parse(arguments.pod_cidr, arguments.node_prefix)
     services = ServiceNetwork.parse(arguments.service_cidr)
+    shares = Shares(pods=pods, grace=arguments.leak_grace)
     place = Place(RunDir(arguments.run_dir), arguments.api_port, arguments.node_address)
-    until_told(Server(place, pods=pods, services=services).run)
+    until_told(Server(place, shares=shares, services=services).run)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def compile_speaker(view: NodeView) -> state.BgpSpeaker | None:
         router_id=_router_id(view.node),
         as_number=bgp.as_number,
         port=bgp.port,
-        announces=tuple(sorted({*view.node.pod_cidrs, *map(host_prefix, compile_outward(view).addresses)})),
+        announces=tuple(sorted({*view.node.prefixes, *map(host_prefix, compile_outward(view).addresses)})),
         peers=tuple(sorted(peers)),
     )
 
@@ -82,7 +82,7 @@ def _address(node: Node, version: int) -> str:
 
 
 def _of_family(node: Node, version: int) -> tuple[str, ...]:
-    return tuple(cidr for cidr in node.pod_cidrs if family(cidr) == version)
+    return tuple(cidr for cidr in node.prefixes if family(cidr) == version)
 
 
 def _router_id(node: Node) -> str:

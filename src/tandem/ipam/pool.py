@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import islice
 from math import ceil
 from typing import Final
 
-from tandem.ipam.block import NAMES, Block, family_of, number_of, span, text_of
+from tandem.base.addresses import family
+from tandem.base.block import NAMES, Block, number_of, span, text_of
 
 Range = tuple[str, str]
 """First and last address."""
@@ -24,6 +26,10 @@ class PoolFullError(Exception):
 
 class AddressRefusedError(Exception):
     """An address that was asked for cannot be given; the text says why."""
+
+
+class ElsewhereError(AddressRefusedError):
+    """It is in none of this node's blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +59,22 @@ class Wanted:
     """At most one per family."""
     ranges: tuple[tuple[Range, ...], ...] = ()
     """Sets of ranges, each of one family and giving one address."""
+    known: bool = False
+    """Control knows of the addresses, and may yet bring this node to have them."""
 
 
 ANY: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How full a block is. `free` is what could be given now without being asked for by name."""
+
+    prefix: str
+    size: int
+    used: int
+    cooling: int
+    free: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,40 +95,80 @@ class Pool:
     def of(cls, *prefixes: str) -> Pool:
         """The pool of these blocks, with the families that occur in them."""
         blocks = tuple(Block(prefix) for prefix in prefixes)
-        return cls(blocks=blocks, families=tuple(sorted({b.family for b in blocks})))
+        return cls(blocks=blocks, families=tuple(dict.fromkeys(b.family for b in blocks)))
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The node's own address in the first block of each family."""
+        first: dict[int, Block] = {}
+        for block in self.blocks:
+            if block.size > 1:
+                first.setdefault(block.family, block)
+        return tuple(block.gateway for _, block in sorted(first.items()))
 
     def give(self, wanted: Wanted, use: Use) -> tuple[str, ...]:
-        """One address per family, IPv4 first; raises PoolFullError or AddressRefusedError, and then none is given."""
-        asked = {family_of(address): address for address in wanted.addresses}
-        ranges = {family_of(ones[0][0]): ones for ones in wanted.ranges if ones}
-        for family in (*asked, *ranges):
-            if family not in self.families:
-                raise AddressRefusedError(f"this node has no {NAMES[family]} addresses to give")
+        """One address per family, in their order; raises PoolFullError or AddressRefusedError, and then gives none."""
+        if not self.families:
+            raise PoolFullError("this node has no block of addresses yet")
+        asked = {family(address): address for address in wanted.addresses}
+        ranges = {family(ones[0][0]): ones for ones in wanted.ranges if ones}
+        for version in (*asked, *ranges):
+            if version not in self.families:
+                raise AddressRefusedError(f"this node has no {NAMES[version]} addresses to give")
         return tuple(
-            self._claim(asked[family], use) if family in asked else self._next(family, ranges.get(family, ()), use)
-            for family in self.families
+            self._claim(asked[version], use) if version in asked else self._next(version, ranges.get(version, ()), use)
+            for version in self.families
         )
 
-    def free(self, family: int, use: Use) -> int:
-        """How many addresses of a family could be given now without being asked for by name."""
-        return sum(1 for _ in self.candidates(family, use))
+    def counts(self, use: Use) -> tuple[Count, ...]:
+        """How full each block is, in the order of the blocks."""
+        busy = {*use.taken, *self.withheld, *(a for a in use.released if use.cools(a))}
+        found = []
+        for block in self.blocks:
+            inside = [a for a in busy if a in block]
+            open_ones = [n for a in inside if block.low <= (n := number_of(a)) <= block.high]
+            reserved = tuple(self._reserved_in(block))
+            unreserved = sum(1 for n in open_ones if not any(low <= n <= high for low, high in reserved))
+            size = block.size - sum(high - low + 1 for low, high in reserved)
+            used = sum(1 for a in inside if a in use.taken)
+            free = 0 if block.prefix in self.closed else size - unreserved
+            cooling = sum(1 for a in inside if a not in use.taken and use.cools(a))
+            found.append(Count(prefix=block.prefix, size=block.size, used=used, cooling=cooling, free=free))
+        return tuple(found)
 
-    def candidates(self, family: int, use: Use) -> Iterator[str]:
-        """The addresses that would be given, in the order of the blocks."""
-        for block in self._open(family):
-            for number in range(block.low, block.high + 1):
-                address = text_of(family, number)
-                if self._is_free(address, use) and not self._reservation(family, number):
+    def spare(self, use: Use, *, most: int) -> tuple[str, ...]:
+        """At most so many addresses of each family that would be given last: what may be lent to others."""
+        found: list[str] = []
+        for version in self.families:
+            found += islice(self._backwards(version, use), most)
+        return tuple(found)
+
+    def _backwards(self, version: int, use: Use) -> Iterator[str]:
+        for block in reversed(self._open(version)):
+            if block.size == 1:
+                continue  # borrowed: not ours to lend
+            for number in range(block.high, block.low - 1, -1):
+                address = text_of(version, number)
+                if self._is_free(address, use) and not self._reservation(version, number):
                     yield address
 
-    def _open(self, family: int) -> tuple[Block, ...]:
-        return tuple(b for b in self.blocks if b.family == family and b.prefix not in self.closed)
+    def _reserved_in(self, block: Block) -> Iterator[tuple[int, int]]:
+        """The parts of a block that are reserved, without overlap."""
+        behind = block.low - 1
+        for low, high in sorted(span(p)[1:] for p in self.reserved if span(p)[0] == block.family):
+            first, last = max(low, behind + 1), min(high, block.high)
+            if first <= last:
+                yield first, last
+                behind = last
+
+    def _open(self, version: int) -> tuple[Block, ...]:
+        return tuple(b for b in self.blocks if b.family == version and b.prefix not in self.closed)
 
     def _claim(self, address: str, use: Use) -> str:
         block = next((b for b in self.blocks if address in b), None)
         if block is None:
             names = ", ".join(b.prefix for b in self.blocks)
-            raise AddressRefusedError(f"address {address} is outside {names}, this node's pod prefixes")
+            raise ElsewhereError(f"address {address} is outside {names}, this node's pod prefixes")
         if not block.low <= number_of(address) <= block.high:
             raise AddressRefusedError(f"address {address} is reserved: the network's, the node's own or broadcast")
         if block.prefix in self.closed:
@@ -122,9 +181,9 @@ class Pool:
             raise AddressRefusedError(f"address {address} was given up and cools down for {ceil(seconds)} s more")
         return address
 
-    def _next(self, family: int, ranges: tuple[Range, ...], use: Use) -> str:
-        blocks = self._open(family)
-        last = use.last.get(family, "")
+    def _next(self, version: int, ranges: tuple[Range, ...], use: Use) -> str:
+        blocks = self._open(version)
+        last = use.last.get(version, "")
         cursor = number_of(last) if last else -1
         parts = tuple(_parts(blocks, ranges))
         # The block that gave the last address goes on behind it; then the others, and its beginning.
@@ -133,19 +192,19 @@ class Pool:
             low, high = parts[begun]
             parts = ((cursor + 1, high), *parts[begun + 1 :], *parts[:begun], (low, cursor))
         for low, high in parts:
-            found = self._first_free(family, low, high, use)
+            found = self._first_free(version, low, high, use)
             if found:
                 return found
-        raise PoolFullError(self._full(family, blocks, ranges, use))
+        raise PoolFullError(self._full(version, blocks, ranges, use))
 
-    def _first_free(self, family: int, low: int, high: int, use: Use) -> str:
+    def _first_free(self, version: int, low: int, high: int, use: Use) -> str:
         number = low
         while number <= high:
-            end = self._reservation(family, number)
+            end = self._reservation(version, number)
             if end:
                 number = end + 1
                 continue
-            address = text_of(family, number)
+            address = text_of(version, number)
             if self._is_free(address, use):
                 return address
             number += 1
@@ -154,22 +213,22 @@ class Pool:
     def _is_free(self, address: str, use: Use) -> bool:
         return address not in use.taken and address not in self.withheld and not use.cools(address)
 
-    def _reservation(self, family: int, number: int) -> int:
+    def _reservation(self, version: int, number: int) -> int:
         """The last number of the reservation that it lies in; 0 if it lies in none."""
         for prefix in self.reserved:
-            version, first, last = span(prefix)
-            if version == family and first <= number <= last:
+            of, first, last = span(prefix)
+            if of == version and first <= number <= last:
                 return last
         return 0
 
-    def _full(self, family: int, blocks: tuple[Block, ...], ranges: tuple[Range, ...], use: Use) -> str:
-        cooling = [s for a in use.released if family_of(a) == family and a not in use.taken and (s := use.cools(a))]
+    def _full(self, version: int, blocks: tuple[Block, ...], ranges: tuple[Range, ...], use: Use) -> str:
+        cooling = [s for a in use.released if family(a) == version and a not in use.taken and (s := use.cools(a))]
         wait = f"; {len(cooling)} cool down, the next is free in {ceil(min(cooling))} s" if cooling else ""
         if ranges:
             names = ", ".join(f"{low} to {high}" for low, high in ranges)
             return f"no address is free in the ranges asked for: {names}{wait}"
         if not blocks:
-            return f"this node has no block of {NAMES[family]} addresses: the pools of the cluster are used up"
+            return f"this node has no block of {NAMES[version]} addresses: the pools of the cluster are used up"
         names = ", ".join(b.prefix for b in blocks)
         size = sum(b.size for b in blocks)
         return (

@@ -19,10 +19,10 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tandem.base.addresses import family
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
-from tandem.ipam.block import family_of
 from tandem.ir.node import ForeignLink, PortMapping
 from tandem.state.foreign import Before
 from tandem.state.links import UNSHAPED, Shaping
@@ -58,7 +58,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     pod_name: str
     addresses: tuple[str, ...]
-    """One per family, IPv4 first."""
+    """One per family, in the order of the node's families."""
     mac: str
     host_ifname: str
     mtu: int
@@ -182,7 +182,7 @@ class MemoryJournal:
         self._attachments[attachment.key] = attachment
         self._of.setdefault(attachment.container_id, []).append(attachment.key)
         self._owners.update(dict.fromkeys(attachment.addresses, attachment.key))
-        self._last.update({family_of(address): address for address in attachment.addresses})
+        self._last.update({family(address): address for address in attachment.addresses})
 
     def update(self, attachment: Attachment) -> None:
         """Replace the one with the same key and addresses."""
@@ -288,7 +288,7 @@ class SqliteJournal:
         ]
         for address in attachment.addresses:
             statements.append(("insert into addresses values (?, ?, ?)", (address, *attachment.key)))
-            statements.append(("insert or replace into cursors values (?, ?)", (family_of(address), address)))
+            statements.append(("insert or replace into cursors values (?, ?)", (family(address), address)))
         try:
             self._write(statements)
         except DriverError:

@@ -6,6 +6,7 @@ from enum import Enum
 
 import msgspec
 
+from tandem.base.addresses import host_prefix
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.network import Network
@@ -55,6 +56,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     meshed: bool = False
     ingress: PolicySetId | None = None
     egress: PolicySetId | None = None
+    addresses: tuple[str, ...] = ()
+    """Addresses that the pod asks for, in its own words."""
     mtls: tuple[PortMtls, ...] = (PortMtls(port=0, mode=MtlsMode.PERMISSIVE),)
     plain_http_ports: tuple[int, ...] = ()
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
@@ -128,6 +131,13 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """Endpoints that still serve while they terminate: for a node that a policy Local leaves without ready ones."""
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node is told of a part of its addresses; it answers with the `id` once it is so. Empty: no answer."""
+
+    prefix: str
+    id: str = ""
+
+
 class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A node of the cluster: how to reach it and which pod prefixes live behind it."""
 
@@ -135,11 +145,25 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     addresses: tuple[str, ...]
     """At most one per family, the node's own choice first; empty while they are not known."""
     pod_cidrs: tuple[str, ...]
+    """Its blocks, the first of each family before all others: the first address of each is the node's own."""
     zone: str = ""
     ready: bool = True
     """False once it is known to be lost: then others announce its addresses."""
     announces: bool = True
     """False: it answers for no addresses of load balancers (a label says so)."""
+    families: tuple[int, ...] = ()
+    """Of how many families a pod has an address; empty: of those of the blocks."""
+    borrowed: tuple[str, ...] = ()
+    """Addresses of other nodes' blocks that live behind this node."""
+    lent: tuple[Mark, ...] = ()
+    """Addresses of its blocks that it must not give."""
+    closed: tuple[Mark, ...] = ()
+    """Blocks, and borrowed addresses as prefixes, out of which it gives nothing new."""
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """Everything that others send to this node: its blocks, and what it has borrowed of theirs."""
+        return (*self.pod_cidrs, *map(host_prefix, self.borrowed))
 
 
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,3 +176,5 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One per family of the Services."""
     service_cidrs: tuple[str, ...]
     network: Network = Network()
+    reserved: tuple[str, ...] = ()
+    """Prefixes of pod addresses that are given only to pods that ask for one of them."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.model import coordination, core, gateway, istio, network, policy, pools
+from tandem.model import coordination, core, gateway, ipam, istio, network, policy, pools
 from tandem.model.meta import Object
 
 
@@ -179,6 +179,33 @@ KINDS: Final[tuple[Kind, ...]] = (
         short=("lbpool",),
         namespaced=False,
         cls=pools.LoadBalancerPool,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="IPPool",
+        plural="ippools",
+        singular="ippool",
+        namespaced=False,
+        cls=ipam.IPPool,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="IPReservation",
+        plural="ipreservations",
+        singular="ipreservation",
+        namespaced=False,
+        cls=ipam.IPReservation,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="IPAMBlock",
+        plural="ipamblocks",
+        singular="ipamblock",
+        namespaced=False,
+        cls=ipam.IPAMBlock,
     ),
 )
 

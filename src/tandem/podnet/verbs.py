@@ -27,7 +27,7 @@ from tandem.ipam.store import Attachment, Journal, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
-from tandem.podnet.addresses import COOL_DOWN, Addresses
+from tandem.podnet.addresses import COOL_DOWN, Addresses, patiently, with_asked
 from tandem.podnet.chained import Chained
 from tandem.podnet.keys import refuse_unknown
 from tandem.podnet.leaving import Leaving, take_away
@@ -67,6 +67,9 @@ class Node(Protocol):
 
     def pool(self) -> Pool:
         """The addresses that this node may give at this moment."""
+
+    async def more(self, seconds: float) -> bool:
+        """Waits so long for more addresses; False at once where none can come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,18 +235,17 @@ class Verbs:
         try:
             return self._reserve(request, pod, wanted)
         except VerbError as error:
-            given_up = [a for a in self._journal.all() if a.phase is Phase.DELETING]
-            if error.code not in {Code.POOL_FULL, Code.ADDRESS_REFUSED} or not given_up:
+            if error.code not in {Code.POOL_FULL, Code.ADDRESS_REFUSED}:
                 raise
-            for other in given_up:
+            for other in (a for a in self._journal.all() if a.phase is Phase.DELETING):
                 await self._is_gone(other)
-        return self._reserve(request, pod, wanted)
+        return await patiently(lambda: self._reserve(request, pod, wanted), self._node.more)
 
     def _reserve(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
         """An address, in the journal before anything is made."""
         options = LinkOptions(mac=wanted.mac, shaping=wanted.shaping, from_loopback=bool(wanted.port_mappings))
-        host = self._node.fit(self._settings.host)
-        link = compile_pod_link(*request.key, addresses=self._addresses.give(wanted.wanted), host=host, options=options)
+        addresses = self._addresses.give(with_asked(wanted.wanted, pod.addresses))
+        link = compile_pod_link(*request.key, addresses=addresses, host=self._node.fit(self._host()), options=options)
         attachment = Attachment(
             container_id=request.container_id,
             ifname=request.ifname,
@@ -313,7 +315,7 @@ class Verbs:
             if is_chained(request):
                 await self._chained.forget(request)
                 return
-            bare = compile_pod_link(*request.key, addresses=(), host=self._settings.host)
+            bare = compile_pod_link(*request.key, addresses=(), host=self._host())
             await self._links.remove(bare, request.netns)
             await self._links.unpin(request.container_id)
 
@@ -419,12 +421,16 @@ class Verbs:
         except VerbError as error:
             raise VerbError(Code.NOT_AVAILABLE, error.msg) from None
 
+    def _host(self) -> HostSide:
+        """The node's side of a link; its blocks may have become more."""
+        return replace(self._settings.host, sources=self._node.pool().gateways)
+
     def _link_of(self, attachment: Attachment) -> PodLink:
         """The link as ADD made it, whatever the node's settings have become since."""
         options = LinkOptions(
             mac=attachment.mac, shaping=attachment.shaping, from_loopback=bool(attachment.port_mappings)
         )
-        host = replace(self._settings.host, mtu=attachment.mtu)
+        host = replace(self._host(), mtu=attachment.mtu)
         return compile_pod_link(*attachment.key, addresses=attachment.addresses, host=host, options=options)
 
     @asynccontextmanager

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tandem.ipam.block import NAMES, family_of
+from tandem.base.addresses import family
+from tandem.base.block import NAMES
 from tandem.ipam.pool import ANY, Pool, Range, Wanted
 from tandem.ir.node import PortMapping
 from tandem.podnet.request import Code, Request, VerbError, arguments
@@ -150,8 +151,8 @@ def _port_mapping(at: str, entry: Mapping[str, Any], pool: Pool) -> PortMapping:
     if protocol not in PROTOCOLS:
         raise VerbError(Code.BAD_CONFIG, f"{at}.protocol: one of {', '.join(PROTOCOLS)}, not {protocol!r}")
     host_ip = _address(f"{at}.hostIP", entry["hostIP"]) if entry.get("hostIP") else ""
-    if host_ip and pool.families and family_of(host_ip) not in pool.families:
-        what = f"{at}.hostIP: {host_ip!r}: pods of this node have no address of IPv{family_of(host_ip)}"
+    if host_ip and pool.families and family(host_ip) not in pool.families:
+        what = f"{at}.hostIP: {host_ip!r}: pods of this node have no address of IPv{family(host_ip)}"
         raise VerbError(Code.UNSUPPORTED, what)
     return PortMapping(
         host_port=_number(f"{at}.hostPort", entry["hostPort"], least=1, most=LARGEST_PORT),
@@ -188,11 +189,11 @@ def _addresses(path: str, value: Any) -> tuple[str, ...]:
 
 
 def _one_per_family(path: str, addresses: list[str]) -> None:
-    families = [family_of(address) for address in addresses]
-    for family in families:
-        if families.count(family) > 1:
+    families = [family(address) for address in addresses]
+    for version in families:
+        if families.count(version) > 1:
             what = f"{path}: {', '.join(addresses)}"
-            raise VerbError(Code.UNSUPPORTED, f"{what}: a pod has one {NAMES[family]} address; ask for one")
+            raise VerbError(Code.UNSUPPORTED, f"{what}: a pod has one {NAMES[version]} address; ask for one")
 
 
 def _ranges(path: str, value: Any, *, pool: Pool) -> tuple[tuple[Range, ...], ...]:
@@ -205,7 +206,7 @@ def _ranges(path: str, value: Any, *, pool: Pool) -> tuple[tuple[Range, ...], ..
         for number, ranges in enumerate(_list(path, value))
     )
     for number, ranges in enumerate(sets):
-        if len({family_of(low) for low, _ in ranges}) > 1:
+        if len({family(low) for low, _ in ranges}) > 1:
             raise VerbError(Code.BAD_CONFIG, f"{path}[{number}]: the ranges of a set are of one family")
     _one_per_family(path, [ranges[0][0] for ranges in sets if ranges])
     return tuple(ranges for ranges in sets if ranges)

@@ -23,7 +23,6 @@ from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.compile import names
-from tandem.compile.addresses import node_address
 from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.bgp.process import Bird
 from tandem.drivers.ca.keys import Rotation, SecretStore
@@ -59,6 +58,7 @@ from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outc
 from tandem.runtime.facts import Facts
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.guards import name_of as guard_of
+from tandem.runtime.holdings import LIMITS, Holder, Limits
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
 from tandem.runtime.network import NetworkWatch
@@ -78,8 +78,9 @@ REPLAY_SECONDS: Final = 5.0
 class Agent:
     """One per node. `run()` never returns; podnet calls `pod`, `attached` and `detached`."""
 
-    def __init__(self, node: NodeName, directory: NodeDir, control_socket: Path) -> None:
+    def __init__(self, node: NodeName, directory: NodeDir, control_socket: Path, *, limits: Limits = LIMITS) -> None:
         self._node = node
+        self._limits = limits
         self._dir = directory
         self._slice = Slice(node)
         self._clock = SystemClock()
@@ -109,6 +110,14 @@ class Agent:
             self._clock,
             Rotation(renew_at=renew_at),
         )
+        self._holder = Holder(
+            self._slice,
+            self._journal,
+            self._clock,
+            cool_down=limits.cool_down,
+            report=self._control.report,
+            connected=lambda: self._control.connected.value,
+        )
         self._facts = Facts(node, self._view, self._control.report, self._clock)
         self._guards = GuardLoop(self._facts)
         self._xds.add_access_log(self._facts.on_access_log)
@@ -131,6 +140,7 @@ class Agent:
             tasks.create_task(self._settle())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
+            tasks.create_task(self._holder.run())
             tasks.create_task(self._introduce())
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
@@ -146,10 +156,9 @@ class Agent:
         assert view is not None  # noqa: S101 - the first view was just put
         if any(family(cidr) == IPV6 for cidr in view.node.pod_cidrs):
             sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.wanted_for_ipv6()))
-        sources = tuple(node_address(c) for c in view.node.pod_cidrs)
-        host = HostSide(node=self._node, sources=sources, mtu=view.underlay_mtu)
+        host = HostSide(node=self._node, sources=self.pool().gateways, mtu=view.underlay_mtu)
         names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)
-        settings = Settings(host=host, names=names_of)
+        settings = Settings(host=host, names=names_of, cool_down=self._limits.cool_down)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
         verbs = Verbs(self._journal, self._links, KernelForeign(), node=self, settings=settings, aside=aside)
         verbs.leaving = Leaving(self._journal, self._links, self)
@@ -183,8 +192,11 @@ class Agent:
 
     def pool(self) -> Pool:
         """The addresses that control gave this node."""
-        node = self._slice.node
-        return Pool.of(*(node.pod_cidrs if node is not None else ()))
+        return self._holder.pool()
+
+    async def more(self, seconds: float) -> bool:
+        """Ask control for more of them, and wait for its word."""
+        return await self._holder.more(seconds)
 
     def fit(self, host: HostSide) -> HostSide:
         """`host` with the MTU of pods."""
@@ -231,6 +243,7 @@ class Agent:
 
     def _on_update(self, update: Update) -> None:
         self._slice.take(update)
+        self._holder.news()
         self._changed.set()
 
     def _bump(self) -> int:
@@ -292,6 +305,7 @@ class Agent:
             seen, connected = await self._control.connected.after(seen)
             if connected:
                 self._facts.again()
+                self._holder.again()
 
     # Acknowledgements.
 
@@ -406,7 +420,7 @@ def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod |
     )
 
 
-def new_agent(node: str, directory: NodeDir, control_socket: Path) -> Agent:
+def new_agent(node: str, directory: NodeDir, control_socket: Path, limits: Limits = LIMITS) -> Agent:
     """An agent over the real drivers."""
     directory.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Agent(NodeName(node), directory, control_socket)
+    return Agent(NodeName(node), directory, control_socket, limits=limits)

@@ -7,9 +7,8 @@ it wrote is laid over the informer's World until the informer has it, so that no
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -17,14 +16,17 @@ import structlog
 
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
+from tandem.cluster.blocks import absent, share_out
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
 from tandem.cluster.networks import PODS, PodNetwork
 from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
+from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
 from tandem.ingest.informer import Informer
+from tandem.ir.holdings import Holdings
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import parse
@@ -32,7 +34,7 @@ from tandem.model.world import World
 
 log = structlog.get_logger(__name__)
 
-KINDS: Final = ("Node", "Service", "Pod", "Deployment", "EndpointSlice")
+KINDS: Final = ("Node", "IPPool", "IPReservation", "IPAMBlock", "Service", "Pod", "Deployment", "EndpointSlice")
 """What the informer must watch."""
 _PATIENCE: Final = 5.0
 """Seconds after which a write that the informer never showed is no longer believed."""
@@ -40,6 +42,7 @@ _ROUNDS: Final = 50
 _PARALLEL: Final = 8
 _BACKOFF: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _TICK: Final = 0.5
+GRACE: Final = 900.0
 
 
 class Writer(Protocol):
@@ -120,11 +123,24 @@ def _caught_up(shown: Object | None, write: _Written) -> bool:
     return int(shown.metadata.resource_version) >= write.version
 
 
-def control(world: World, *, seed: str, now: float, pods: PodNetwork = PODS) -> tuple[Write, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """What an installation chooses of addresses."""
+
+    pods: PodNetwork = PODS
+    grace: float = GRACE
+    """Seconds for which the blocks of a Node that is gone are kept."""
+
+
+SHARES: Final = Shares()
+
+
+def control(world: World, known: Known, *, now: float, shares: Shares = SHARES) -> tuple[Write, ...]:
     """Every controller's writes, in the order in which they should be made."""
     return (
-        *assign_pod_cidrs(world, pods),
-        *deploy(world, seed=seed, now=now),
+        *assign_pod_cidrs(world, shares.pods),
+        *share_out(world, known, shares.pods),
+        *deploy(world, seed=known.seed, now=now),
         *schedule(world, now=now),
         *publish_endpoints(world),
     )
@@ -138,25 +154,32 @@ class ClusterLoop:
         client: Writer,
         worlds: Cell[World],
         *,
-        pods: PodNetwork = PODS,
+        holdings: Cell[Mapping[str, Holdings]] | None = None,
+        shares: Shares = SHARES,
         clock: Clock | None = None,
     ) -> None:
         self._client = client
         self._worlds = worlds
-        self._pods = pods
+        self._holdings = holdings or Cell({})
+        self._shares = shares
+        self._absent: dict[str, float] = {}
         self._clock = clock or SystemClock()
         self._memory = Memory()
         self._slots = asyncio.Semaphore(_PARALLEL)
 
     async def run(self) -> None:
         """On every new World, until cancelled; again after a while where the API refused a write."""
-        seen, failures = -1, 0
+        seen, held, failures = -1, -1, 0
         while True:
             wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1] if failures else None
-            if waits_for_time(self._worlds.value):
+            if waits_for_time(self._worlds.value) or self._absent:
                 wait = min(wait or _TICK, _TICK)
-            with contextlib.suppress(TimeoutError):
-                seen, _ = await asyncio.wait_for(self._worlds.after(seen), wait)
+            async with asyncio.TaskGroup() as tasks:
+                news = {tasks.create_task(self._worlds.after(seen)), tasks.create_task(self._holdings.after(held))}
+                await asyncio.wait(news, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                for task in news:
+                    task.cancel()
+            seen, held = self._worlds.version, self._holdings.version
             if self._worlds.value.synced:
                 failures = 0 if await self.settle() else failures + 1
 
@@ -164,14 +187,20 @@ class ClusterLoop:
         """Write until nothing is left to do; False if the API refused something that is worth another try."""
         for _ in range(_ROUNDS):
             world = self._memory.over(self._worlds.value, self._clock.monotonic())
-            seed, now = secrets.token_hex(8), self._clock.now()
-            writes = control(world, seed=seed, now=now, pods=self._pods)
+            writes = control(world, self._known(world), now=self._clock.now(), shares=self._shares)
             if not writes:
                 return True
             if not await self._apply(writes, world):
                 return False
         log.error("controllers do not come to rest", last=[repr(w)[:200] for w in writes[:3]])
         return False
+
+    def _known(self, world: World) -> Known:
+        """Nodes that were not there for the grace period, from one observation to another; by the monotonic clock."""
+        now = self._clock.monotonic()
+        self._absent = {name: self._absent.get(name, now) for name in sorted(absent(world))}
+        gone = frozenset(name for name, since in self._absent.items() if 0 < now - since >= self._shares.grace)
+        return Known(holdings=self._holdings.value, gone=gone, seed=secrets.token_hex(8))
 
     async def _apply(self, writes: Iterable[Write], world: World) -> bool:
         async with asyncio.TaskGroup() as tasks:

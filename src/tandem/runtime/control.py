@@ -263,6 +263,8 @@ class Control:
 
     def _on_connection(self, node: str, *, up: bool) -> None:
         self.ledger.connection(node, up=up)
+        if not up:
+            self.reports.forget_holdings(node)
         self._settled.set()
         log.info("agent connected" if up else "agent gone", node=node)
 

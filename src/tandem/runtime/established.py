@@ -93,6 +93,7 @@ def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
     links = {address: pod.host_ifname for pod in view.pods if pod.foreign is None for address in pod.addresses}
     own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {*view.node.addresses, *view.config.dns_addresses}
     prefixes = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
+    lent = {address for node in view.nodes.values() for address in node.borrowed}
 
     def route(address: str) -> str:
         return links.get(address) or (LOCAL if address in own else OUTSIDE)
@@ -115,7 +116,7 @@ def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
     def _stray(address: str) -> bool:
         """In this node's prefix, but no pod of it (any more)."""
         inside = any(ipaddress.ip_address(address) in p for p in prefixes)
-        return inside and address not in links and address not in own
+        return inside and address not in links and address not in own and address not in lent
 
     return denied
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from tandem.base.paths import RunDir
 from tandem.cluster.networks import PODS, SERVICES, PodNetwork, ServiceNetwork
 from tandem.runtime import underlay
+from tandem.runtime.holdings import LIMITS, Limits
 from tandem.runtime.supervisor import Task
 from tandem.runtime.underlay import NodeSeat
 
@@ -47,7 +48,14 @@ class Networks:
 USUAL: Final = Networks()
 
 
-def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, networks: Networks = USUAL) -> tuple[Task, ...]:
+def tasks(
+    run_dir: RunDir,
+    seats: Iterable[NodeSeat],
+    *,
+    api_port: int,
+    networks: Networks = USUAL,
+    limits: Limits = LIMITS,
+) -> tuple[Task, ...]:
     """API server with control, then agent and runtime of each node."""
     places = tuple(seats)
     apart = any(seat.netns for seat in places)  # nodes in namespaces of their own reach the API over the underlay
@@ -56,14 +64,15 @@ def tasks(run_dir: RunDir, seats: Iterable[NodeSeat], *, api_port: int, networks
     families = ",".join(map(str, pods.families))
     shares = ("--pod-cidr", ",".join(pods.cidrs), "--node-prefix", ",".join(map(str, pods.node_prefixes)))
     services = ("--service-cidr", ",".join(networks.services.cidrs))
-    control = ("--api-port", str(api_port), *reach, *shares, *services)
+    grace = ("--leak-grace", f"{limits.leak_grace:g}")
+    control = ("--api-port", str(api_port), *reach, *shares, *services, *grace)
     made = [Task(role="control", arguments=control, log=run_dir.control_log.name)]
     kubeconfig = run_dir.node_kubeconfig if apart else run_dir.kubeconfig
     for seat in places:
         node = run_dir.node(seat.name).root.relative_to(run_dir.root)
         given = ("--addresses", ",".join(seat.addresses)) if seat.addresses else ("--families", families)
         runtime = ("--node", seat.name, "--kubeconfig", str(kubeconfig), "--cluster-dns", dns, *given)
-        agent = ("--node", seat.name)
+        agent = ("--node", seat.name, "--ip-cool-down", f"{limits.cool_down:g}", *grace)
         made.append(Task(role="agent", arguments=agent, log=str(node / "agent.log"), netns=seat.netns))
         made.append(Task(role="runtime", arguments=runtime, log=str(node / "runtime.log"), netns=seat.netns))
     return tuple(made)

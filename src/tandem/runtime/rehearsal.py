@@ -15,6 +15,7 @@ from tandem.apiserver.patch import merge_patch
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId
 from tandem.cluster.networks import POD_NETWORK
+from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.compile import names
 from tandem.ingest.defaults import default
@@ -41,7 +42,7 @@ def rehearse(objects: Iterable[RawObject], *, node: str = "node-1") -> World:
         _put(stage, default(copy.deepcopy(raw)))
     for _ in range(_ROUNDS):
         world = World.of(parse(raw) for raw in stage.values())
-        writes = control(world, seed="rehearsal", now=0.0)
+        writes = control(world, Known(seed="rehearsal"), now=0.0)
         if not writes and not _run_pods(stage):
             return world
         for write in writes:

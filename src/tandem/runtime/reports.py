@@ -1,17 +1,20 @@
 """What the nodes report: flows in a bounded ring that readers can follow, and each node's own status.
 
-In: report payloads (JSON bytes, `{"flows": […], "status": {…}}`). Out: flows from a position on, newest statuses.
+In: report payloads (JSON bytes, `{"flows": […], "status": {…}, "holdings": {…}}`). Out: flows from a position on,
+newest statuses and holdings.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from tandem.base.cell import Cell
+from tandem.ir.holdings import Holdings
 from tandem.observe.flow import Flow, Party
 
 CAPACITY: Final = 20_000
@@ -22,6 +25,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     flows: tuple[Flow, ...] = ()
     status: dict[str, Any] | None = None
+    holdings: Holdings | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(Report)
@@ -41,12 +45,16 @@ class Reports:
         self._count = 0
         self._news = asyncio.Event()
         self.statuses: dict[str, dict[str, Any]] = {}
+        self.holdings: Cell[Mapping[str, Holdings]] = Cell({})
+        """What connected nodes have of addresses."""
 
     def add(self, node: str, payload: bytes, named: Callable[[Party], Party] = lambda party: party) -> None:
         """Take in one report of `node`, its ends `named`; raises msgspec.ValidationError if it is not of our form."""
         report = _DECODER.decode(payload)
         if report.status is not None:
             self.statuses[node] = report.status
+        if report.holdings is not None:
+            self.holdings.put({**self.holdings.value, node: report.holdings})
         if report.flows:
             self._flows.extend(
                 msgspec.structs.replace(f, source=named(f.source), destination=named(f.destination))
@@ -64,6 +72,10 @@ class Reports:
             if node in nodes
             for text in status.get("network", {}).get("problems", ())
         )
+
+    def forget_holdings(self, node: str) -> None:
+        """The node is away: what it said of its addresses may have become untrue."""
+        self.holdings.put({name: held for name, held in self.holdings.value.items() if name != node})
 
     def since(self, position: int) -> tuple[int, tuple[Flow, ...]]:
         """(the position after the newest flow, the flows from `position` on that are still kept)."""

@@ -41,11 +41,14 @@ class Slice:
         self._pending: list[Pending] = []
         self.number = 0
         self.underlay_mtu = 1500
-        self.underlay_mtu = 1500
+        self.revision = 0
+        """Grows with each update, and with nothing else."""
 
     def take(self, update: Update) -> None:
         """Put an update in force for the next view."""
         self.number += 1
+        self.revision += 1
+        held = self._values[update.type_url]
         values: dict[str, wire.Value] = {}
         broken: dict[str, str] = {}
         for name, (_, data) in update.resources.items():
@@ -76,6 +79,10 @@ class Slice:
     def pod(self, uid: str) -> LocalPod | None:
         """A pod that control bound to this node."""
         return self._of(LocalPod).get(uid)
+
+    def pods(self) -> Iterable[LocalPod]:
+        """Every pod that control bound to this node."""
+        return self._of(LocalPod).values()
 
     def pod_named(self, namespace: str, name: str) -> LocalPod | None:
         """The same by name, for runtimes that do not send the uid."""

@@ -14,6 +14,7 @@ from tandem.base.problems import Problem, Severity
 from tandem.ir.fabric import LocalPod, PortMtls
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
+from tandem.model.ipam import addresses_of
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
@@ -65,6 +66,7 @@ def translate_pods(
             identity=spiffe_id(options.trust_domain, pod.metadata.namespace, pod.spec.service_account_name),
             labels=tuple(sorted(pod.metadata.labels.items())),
             meshed=member.meshed,
+            addresses=addresses_of(pod),
             ingress=policy.ingress.get(uid),
             egress=policy.egress.get(uid),
             mtls=modes,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from tandem.base.addresses import family
 from tandem.base.ids import NodeName
 from tandem.base.problems import Problem
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import MeshIR
 from tandem.ir.policy import PolicyIR
-from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.network import translate_network
+from tandem.translate.nodes import translate_nodes, translate_reservations
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
 from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
@@ -56,6 +55,7 @@ def translate_world(world: World, options: Options) -> Translation:
             dns_addresses=options.dns_addresses,
             service_cidrs=options.service_cidrs,
             network=translate_network(world),
+            reserved=translate_reservations(world),
         ),
         nodes=translate_nodes(world),
         pods=pods.pods,
@@ -66,29 +66,3 @@ def translate_world(world: World, options: Options) -> Translation:
         endpoints=services.endpoints,
         problems=(*policy_problems, *pods.problems, *services.problems, *balancers.problems, *mesh_problems),
     )
-
-
-def translate_nodes(world: World) -> dict[str, Node]:
-    """Nodes by name, with the address of each family that others reach them by (InternalIP, else the first)."""
-    nodes: dict[str, Node] = {}
-    for node in world.sorted(core.Node):
-        internal = [a.address for a in node.status.addresses if a.type == "InternalIP"]
-        every = internal or [a.address for a in node.status.addresses if a.type != "Hostname"]
-        cidrs = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
-        name = node.metadata.name
-        nodes[name] = Node(
-            name=NodeName(name),
-            addresses=_one_per_family(every),
-            pod_cidrs=cidrs,
-            zone=node.metadata.labels.get(core.ZONE, ""),
-            announces=core.NO_BALANCER not in node.metadata.labels,
-            ready=not any(c.type == "Ready" and c.status != "True" for c in node.status.conditions),
-        )
-    return nodes
-
-
-def _one_per_family(addresses: list[str]) -> tuple[str, ...]:
-    found: dict[int, str] = {}
-    for address in addresses:
-        found.setdefault(family(address), address)
-    return tuple(found.values())

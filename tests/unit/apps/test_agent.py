@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tandem.apps import agent
+from tandem.runtime.holdings import LIMITS
 
 
 @pytest.fixture
@@ -32,8 +33,9 @@ def test_a_node_has_its_directory_and_controls_socket(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["agent", "--run-dir", "/r", "--node", "n7"])
     agent.main()
-    ((name, directory, socket),) = made
+    ((name, directory, socket, limits),) = made
     assert (name, directory.root, socket) == ("n7", Path("/r/nodes/n7"), Path("/r/control.sock"))
+    assert limits == LIMITS
 
 
 @pytest.mark.parametrize(

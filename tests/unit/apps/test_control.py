@@ -14,11 +14,12 @@ import pytest
 from tandem.apps import control
 from tandem.apps.control import Place, Server
 from tandem.base.paths import RunDir
-from tandem.cluster.networks import PODS, SERVICES
+from tandem.cluster.networks import SERVICES
 from tandem.ingest.errors import ApiError
 from tandem.ingest.kube import KubeClient
 from tandem.model.kinds import BY_KIND
 from tandem.runtime.api import ROOT
+from tandem.runtime.cluster import Shares
 
 
 def free_port() -> int:
@@ -29,7 +30,7 @@ def free_port() -> int:
 
 
 def server(root: Path, port: int = 0) -> Server:
-    return Server(Place(RunDir(root), port), pods=PODS, services=SERVICES)
+    return Server(Place(RunDir(root), port), shares=Shares(), services=SERVICES)
 
 
 def with_server(root: Path, scene: Callable[[RunDir, KubeClient], Awaitable[None]]) -> None:
@@ -103,12 +104,16 @@ def test_a_control_that_restarts_keeps_objects_and_authority(tmp_path: Path) -> 
 
     async def scene(_: RunDir, client: KubeClient) -> None:
         await status(client)
-        kept.append((await client.get(BY_KIND["Secret"], "tandem-system", "tandem-ca"))["data"])
+        while not (pools := (await client.list(BY_KIND["IPPool"]))[0]):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+        secret = await client.get(BY_KIND["Secret"], "tandem-system", "tandem-ca")
+        kept.append((secret["data"], [(p["metadata"]["uid"], p["spec"]["cidr"]) for p in pools]))
 
     with_server(tmp_path, scene)
     RunDir(tmp_path).kubeconfig.unlink()
     with_server(tmp_path, scene)
     assert kept[0] == kept[1]
+    assert [cidr for _, cidr in kept[0][1]] == ["10.244.0.0/16"]
 
 
 def test_the_log_of_a_pod_that_runs_nowhere_is_not_found(tmp_path: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.ipam.block import Block
-from tandem.ipam.pool import ANY, AddressRefusedError, Pool, PoolFullError, Use, Wanted
+from tandem.base.addresses import family
+from tandem.ipam.pool import ANY, AddressRefusedError, Count, Pool, PoolFullError, Use, Wanted
 
 FIVE = Pool.of("10.0.0.0/29")
 BOTH = Pool.of("10.0.0.0/29", "fd00::/125")
 
 
 def give(pool: Pool, *taken: str, last: str = "", wanted: Wanted = ANY) -> str:
-    use = Use(taken=frozenset(taken), last={Block(f"{last}/32").family: last} if last else {})
+    use = Use(taken=frozenset(taken), last={family(last): last} if last else {})
     return pool.give(wanted, use)[0]
 
 
@@ -110,8 +110,28 @@ def test_lent_and_reserved_addresses_and_closed_blocks_are_passed_over() -> None
         reserved=("10.0.0.3/32", "10.0.0.4/31"),
     )
     assert give(pool) == "10.0.0.6"
-    assert list(pool.candidates(4, Use())) == ["10.0.0.6"]
-    assert pool.free(4, Use(taken=frozenset({"10.0.0.6"}))) == 0
+    assert [c.free for c in pool.counts(Use())] == [0, 1]
+    assert pool.counts(Use(taken=frozenset({"10.0.0.6"})))[1].free == 0
+
+
+def test_what_is_used_cools_is_lent_or_reserved_is_not_free() -> None:
+    pool = Pool(
+        blocks=Pool.of("10.0.0.0/28", "10.0.9.9/32").blocks,
+        families=(4,),
+        withheld=frozenset({"10.0.0.4"}),
+        reserved=("10.0.0.8/29", "10.0.0.12/30", "10.0.0.0/31"),
+    )
+    use = Use(taken=frozenset({"10.0.0.2", "10.0.0.9"}), released={"10.0.0.3": 9.0}, now=10.0, cool_down=5.0)
+    assert pool.counts(use) == (
+        Count(prefix="10.0.0.0/28", size=13, used=2, cooling=1, free=3),
+        Count(prefix="10.0.9.9/32", size=1, used=0, cooling=0, free=1),
+    )
+
+
+def test_what_would_be_given_last_is_lent_first() -> None:
+    pool = Pool.of("10.0.0.0/29", "10.0.1.0/29", "10.0.9.9/32", "fd00::/126")
+    use = Use(taken=frozenset({"10.0.1.6"}))
+    assert pool.spare(use, most=2) == ("10.0.1.5", "10.0.1.4", "fd00::3", "fd00::2")
 
 
 def test_a_reserved_address_is_given_to_those_who_ask_for_it() -> None:

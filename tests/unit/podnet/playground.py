@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
@@ -33,6 +33,8 @@ class RecordingNode:
     def __init__(self, calls: list[str]) -> None:
         self.calls = calls
         self.addresses = Pool.of("10.244.0.0/29")
+        self.supply: Callable[[], bool] = lambda: False
+        """Brings more addresses, or cannot."""
         self.pods = {"uid-1": local_pod()}
         self.in_force: dict[ContainerId, Attachment] = {}
         self.failures: dict[str, DriverError] = {}
@@ -63,6 +65,10 @@ class RecordingNode:
 
     def pool(self) -> Pool:
         return self.addresses
+
+    async def more(self, seconds: float) -> bool:
+        del seconds
+        return self.supply()
 
     def _called(self, method: str) -> None:
         self.calls.append(method)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from tandem.base.clock import FixedClock
@@ -14,7 +15,7 @@ from tandem.ipam.pool import Pool
 from tandem.ipam.store import MemoryJournal
 from tandem.podnet.request import VerbError
 from tandem.podnet.verbs import Aside, Verbs
-from unit.podnet.playground import SETTINGS, Playground, request
+from unit.podnet.playground import CONFIG, SETTINGS, Playground, local_pod, request
 
 
 def run(play: Callable[[Playground], Awaitable[None]]) -> None:
@@ -78,3 +79,81 @@ def test_the_address_of_an_add_that_failed_does_not_cool_down() -> None:
         await ground.add()
 
     run(play)
+
+
+def test_an_add_that_finds_nothing_waits_for_more_and_takes_it() -> None:
+    async def play(ground: Playground) -> None:
+        ground.node.addresses = Pool.of("10.244.0.5/32")
+        await ground.add("c1")
+        calls = 0
+
+        def supply() -> bool:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                ground.node.addresses = Pool.of("10.244.0.5/32", "10.244.9.0/29")
+            return True
+
+        ground.node.supply = supply
+        ground.links.add_netns("/ns/2")
+        await ground.add("c2", netns="/ns/2")
+        assert calls == 2
+        assert ground.journal.all()[1].addresses == ("10.244.9.2",)
+
+    run(play)
+
+
+def test_an_add_that_finds_an_address_asks_nobody() -> None:
+    async def play(ground: Playground) -> None:
+        ground.node.supply = lambda: pytest.fail("asked")
+        await ground.add()
+
+    run(play)
+
+
+def test_a_pod_gets_the_address_that_it_asks_for_once_its_node_has_it() -> None:
+    async def play(ground: Playground) -> None:
+        ask(ground, "10.244.7.7")
+
+        def supply() -> bool:
+            ground.node.addresses = Pool.of("10.244.0.0/29", "10.244.7.7/32")
+            return True
+
+        ground.node.supply = supply
+        await ground.add()
+        assert ground.journal.all()[0].addresses == ("10.244.7.7",)
+
+    run(play)
+
+
+def test_the_runtimes_word_counts_before_the_pods() -> None:
+    async def play(ground: Playground) -> None:
+        ask(ground, "10.244.0.5")
+        await ground.add(config=CONFIG | {"runtimeConfig": {"ips": ["10.244.0.4"]}})
+        assert ground.journal.all()[0].addresses == ("10.244.0.4",)
+
+    run(play)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("10.244.7.7",), "outside 10.244.0.0/29"),
+        (("ten",), "an IP address, not 'ten'"),
+        (("10.244.0.2", "10.244.0.3"), "a pod has one address of a family"),
+        (("fd00::2",), "no IPv6 addresses to give"),
+    ],
+)
+def test_a_pod_that_asks_for_what_cannot_be_had_is_refused(asked: tuple[str, ...], words: str) -> None:
+    async def play(ground: Playground) -> None:
+        ask(ground, *asked)
+        with pytest.raises(VerbError, match=words) as caught:
+            await ground.verbs.run(request("ADD"))
+        assert caught.value.code == 104
+        assert not ground.journal.all()
+
+    run(play)
+
+
+def ask(ground: Playground, *addresses: str) -> None:
+    ground.node.pods["uid-1"] = msgspec.structs.replace(local_pod(), addresses=addresses)

@@ -7,7 +7,9 @@ import pytest
 
 from builders import pod, policy, world
 from nodeviews import view_of
+from tandem.base.ids import NodeName
 from tandem.compile.nft.origins import origins
+from tandem.ir.fabric import Node
 from tandem.ir.node import NodeView
 from tandem.model.meta import Object
 from tandem.observe.conntrack import Connection
@@ -78,6 +80,15 @@ def test_a_connection_that_a_new_policy_denies_ends() -> None:
 )
 def test_only_what_the_rules_deny_ends(found: Connection, ends: bool) -> None:  # noqa: FBT001
     assert (denied_by(view(WEB, DB, ALLOW_WEB))(found) is not None) is ends
+
+
+def test_an_address_that_another_node_has_borrowed_is_no_address_of_a_pod_that_is_gone() -> None:
+    seen = view(WEB, DB)
+    other = Node(name=NodeName("other"), addresses=(), pod_cidrs=(), borrowed=("10.244.0.77",))
+    lent = msgspec.structs.replace(seen, nodes={**seen.nodes, "other": other})
+    found = connection("10.244.0.6", "10.244.0.77")
+    assert denied_by(seen)(found) is not None
+    assert denied_by(lent)(found) is None
 
 
 def test_only_changes_of_verdicts_count_as_changes_of_policy() -> None:

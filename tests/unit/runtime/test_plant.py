@@ -11,6 +11,7 @@ import pytest
 from tandem.base.paths import RunDir
 from tandem.cluster.networks import PodNetwork, ServiceNetwork
 from tandem.runtime import underlay
+from tandem.runtime.holdings import Limits
 from tandem.runtime.plant import Networks, PortInUseError, check_port, node_names, tasks, unready
 from tandem.runtime.underlay import NodeSeat
 
@@ -146,12 +147,19 @@ def test_objects_and_deployments_are_waited_for() -> None:
 def test_control_learns_how_the_pods_addresses_are_shared_out() -> None:
     networks = Networks(pods=PodNetwork.parse("10.9.0.0/24", "29"))
     control, *_ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, networks=networks)
-    assert control.arguments[-6:-2] == ("--pod-cidr", "10.9.0.0/24", "--node-prefix", "29")
+    assert control.arguments[4:8] == ("--pod-cidr", "10.9.0.0/24", "--node-prefix", "29")
+
+
+def test_agents_and_control_learn_how_long_addresses_wait() -> None:
+    limits = Limits(cool_down=1.5, leak_grace=60)
+    control, agent, _ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, limits=limits)
+    assert control.arguments[-2:] == ("--leak-grace", "60")
+    assert agent.arguments[-4:] == ("--ip-cool-down", "1.5", "--leak-grace", "60")
 
 
 def test_both_families_reach_every_process() -> None:
     control, _, runtime = tasks(RunDir(Path("/r")), [NodeSeat(name="node-1", netns="")], api_port=1, networks=DUAL)
-    assert control.arguments[-6:] == (
+    assert control.arguments[-8:-2] == (
         *("--pod-cidr", "fd00:10:244::/56,10.244.0.0/16", "--node-prefix", "64,24"),
         *("--service-cidr", "fd00:10:96::/112,10.96.0.0/16"),
     )

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from tandem.ir.holdings import Holdings
 from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.runtime.reports import Report, Reports, encode
 
@@ -67,3 +68,13 @@ def test_what_nodes_say_of_their_paths_is_told_of_those_that_are_still_there() -
         reports.add(name, encode(Report(status={"network": {"problems": [f"{name} is cut off"]}})))
     reports.add("n3", encode(Report(status={"network": {}})))
     assert reports.unconnected({"n1", "n2", "n3"}) == ("node n1: n1 is cut off", "node n2: n2 is cut off")
+
+
+def test_what_a_node_holds_is_kept_until_it_is_away() -> None:
+    reports = Reports()
+    held = Holdings(low={4: 1})
+    reports.add("n", encode(Report(holdings=held)))
+    reports.add("n", encode(Report(status={})))
+    assert reports.holdings.value == {"n": held}
+    reports.forget_holdings("n")
+    assert reports.holdings.value == {}

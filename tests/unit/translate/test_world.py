@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from builders import endpoint_slice, pod, service
 from meshworlds import dr, to, vs
 from tandem.ir.fabric import AppProtocol
-from tandem.model.core import Node
-from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.world import Options, translate_nodes, translate_world
-
-
-def node(name: str, *addresses: tuple[str, str], **spec: Any) -> Node:
-    listed = [{"type": t, "address": a} for t, a in addresses]
-    raw = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name},
-        "spec": spec,
-        "status": {"addresses": listed},
-    }
-    return cast("Node", parse(raw))
+from tandem.translate.world import Options, translate_world
 
 
 def test_the_order_of_objects_does_not_matter() -> None:
@@ -35,21 +19,6 @@ def test_the_order_of_objects_does_not_matter() -> None:
 def test_an_empty_world_translates_to_nothing() -> None:
     found = translate_world(World.of([]), Options())
     assert (found.pods, found.services, found.mesh.tables, found.problems) == ({}, {}, {}, ())
-
-
-def test_the_internal_address_of_a_node_is_preferred() -> None:
-    world = World.of([node("n", ("ExternalIP", "192.0.2.1"), ("InternalIP", "10.0.0.1"), podCIDR="10.244.0.0/24")])
-    found = translate_nodes(world)["n"]
-    assert (found.addresses, found.pod_cidrs) == (("10.0.0.1",), ("10.244.0.0/24",))
-
-
-def test_a_node_has_the_first_address_of_each_family() -> None:
-    world = World.of([node("n", *(("InternalIP", a) for a in ("fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2")))])
-    assert translate_nodes(world)["n"].addresses == ("fd00::1", "10.0.0.1")
-
-
-def test_a_host_name_is_no_address() -> None:
-    assert translate_nodes(World.of([node("n", ("Hostname", "n"))]))["n"].addresses == ()
 
 
 def test_options_become_the_configuration_of_every_node() -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ORDER: Final = (
     "Network",
     "LoadBalancerPool",
+    "IPReservation",
+    "IPPool",
+    "IPAMBlock",
     "Namespace",
     "Node",
     "Lease",

@@ -240,6 +240,9 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "DestinationRule": ((Column("HOST", _spec("host")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
+    "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),
+    "IPAMBlock": ((Column("CIDR", _spec("cidr")), Column("NODE", _spec("node")), Column("POOL", _spec("pool"))), ()),
     "Network": ((Column("FABRIC", _spec("fabric")), _PROGRAMMED), (_WHY,)),
     "LoadBalancerPool": ((Column("ADDRESSES", _spec("addresses")), Column("AUTOMATIC", _spec("automatic"))), ()),
 }

@@ -21,6 +21,7 @@ from tandem.ingest.kube import KubeClient
 from tandem.model.schema import validate
 from tandem.runtime import plant, preflight, teardown, underlay
 from tandem.runtime.cni_install import install_cni
+from tandem.runtime.holdings import LIMITS, Limits
 from tandem.runtime.supervisor import spawn, write_tasks
 
 STATUS: Final = "/apis/views.tandem.io/v1/status"
@@ -44,12 +45,18 @@ def up(
     node_prefix: Annotated[
         str,
         typer.Option(
-            "--node-prefix", help="Length of a node's share of each --pod-cidr: 24 or 64 unless told; 29 has 5 pods."
+            "--node-prefix", help="Length of a node's blocks of each --pod-cidr: 24 or 64 unless told; 29 has 5 pods."
         ),
     ] = "",
     service_cidr: Annotated[
         str, typer.Option("--service-cidr", help="The addresses of all Services; the first family is their default.")
     ] = SERVICE_NETWORK,
+    ip_cool_down: Annotated[
+        float, typer.Option("--ip-cool-down", min=0, help="Before a pod's address is given again.", metavar="SECONDS")
+    ] = LIMITS.cool_down,
+    leak_grace: Annotated[
+        float, typer.Option("--leak-grace", min=0, help="Before leaked addresses are taken back.", metavar="SECONDS")
+    ] = LIMITS.leak_grace,
     lb_pool: Annotated[
         str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer: prefixes, ranges.")
     ] = "",
@@ -71,12 +78,13 @@ def up(
     run_dir = RunDir.default()
     objects = _with_pool(_with_network(_load(files or []), fabric, mtu), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr)
+    limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
     _check(run_dir, api_port, networks.pods.families)
     say = _Teller(quiet=output == "json")
     _prepare(run_dir, say)
     try:
         seats = _seats(run_dir, nodes, networks.pods.families)
-        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, networks=networks))
+        write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, networks=networks, limits=limits))
         spawn(run_dir)
         say.line(f"starting {nodes} node{'s' if nodes > 1 else ''} in {run_dir.root}")
         reasons = asyncio.run(_bring_up(run_dir, objects, nodes=nodes, deadline=started + wait, say=say))

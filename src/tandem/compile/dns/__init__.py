@@ -64,8 +64,8 @@ def aliases_of(view: NodeView) -> tuple[tuple[str, str], ...]:
 
 def compile_settings(view: NodeView) -> DnsSettings:
     """The addresses it serves at, and for whom: the node itself and its pods."""
-    own = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
-    foreign = {_foreign(address, view.node.pod_cidrs) for pod in view.pods for address in pod.addresses} - {""}
+    own = [ipaddress.ip_network(cidr) for cidr in view.node.prefixes]
+    foreign = {_foreign(address, view.node.prefixes) for pod in view.pods for address in pod.addresses} - {""}
     return DnsSettings(
         addresses=view.config.dns_addresses,
         domain=_domain(view),

@@ -22,7 +22,7 @@ def _between(view: NodeView, mtu: int) -> NodeNet:
     routes = []
     for node in others(view):
         by = {family(address): address for address in node.addresses}
-        routes += [Route(prefix=c, via=by[family(c)]) for c in node.pod_cidrs if family(c) in by]
+        routes += [Route(prefix=c, via=by[family(c)]) for c in node.prefixes if family(c) in by]
     return NodeNet(routes=tuple(routes))
 
 

@@ -42,8 +42,8 @@ def _between(view: NodeView, mtu: int) -> NodeNet:
         neighbours += [Neighbour(dev=dev, address=hop, mac=mac) for hop in theirs.values()]
         routes += [
             Route(prefix=cidr, via=theirs[family(cidr)], dev=dev, onlink=True, source=hops[family(cidr)])
-            for cidr in node.pod_cidrs
-            if family(cidr) in hops
+            for cidr in node.prefixes
+            if family(cidr) in hops and family(cidr) in theirs
         ]
     return NodeNet(
         devices=(_device(view, local, mtu),),

@@ -168,7 +168,7 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
     for f in FAMILIES:
         cluster = prefixes([*(c for n in nodes for c in n.pod_cidrs), *view.config.service_cidrs], f)
         found += [
-            _interval(f"local{f.version}", f, prefixes(view.node.pod_cidrs, f)),
+            _interval(f"local{f.version}", f, prefixes(view.node.prefixes, f)),
             _interval(f"cluster{f.version}", f, cluster),
         ]
     return found

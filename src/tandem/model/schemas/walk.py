@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tandem.model.schemas import rules_gateway, rules_istio, rules_kubernetes, rules_network, rules_tandem, tables
+from tandem.model.schemas import (
+    rules_gateway,
+    rules_ipam,
+    rules_istio,
+    rules_kubernetes,
+    rules_network,
+    rules_tandem,
+    tables,
+)
 from tandem.model.schemas.syntax import SCALARS, label_value, name_of, qualified
 
 UNKNOWN: Final = ": unknown field"
@@ -18,6 +26,7 @@ RULES = {
     **rules_istio.RULES,
     **rules_gateway.RULES,
     **rules_tandem.RULES,
+    **rules_ipam.RULES,
 }
 
 

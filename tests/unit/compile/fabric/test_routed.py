@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tandem.compile.fabric.routed import ROUTED
 from tandem.ir.network import Bgp, Network
 from tandem.state.links import LAST_METRIC, NodeNet, Route
@@ -15,6 +17,18 @@ def test_each_prefix_of_another_node_has_that_node_as_next_hop() -> None:
             Route(prefix="10.244.2.0/24", via="192.0.2.2"),
             Route(prefix="10.244.3.0/24", via="192.0.2.3"),
             Route(prefix="10.244.9.0/26", via="192.0.2.3"),
+        )
+    )
+
+
+def test_a_borrowed_address_leads_to_its_borrower_whosever_block_it_is_of() -> None:
+    borrower = msgspec.structs.replace(node(2), borrowed=("10.244.1.7", "10.244.3.9"))
+    assert ROUTED.between(view(borrower, node(3)), 1500) == NodeNet(
+        routes=(
+            Route(prefix="10.244.2.0/24", via="192.0.2.2"),
+            Route(prefix="10.244.1.7/32", via="192.0.2.2"),
+            Route(prefix="10.244.3.9/32", via="192.0.2.2"),
+            Route(prefix="10.244.3.0/24", via="192.0.2.3"),
         )
     )
 

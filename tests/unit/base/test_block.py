@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.ipam.block import Block, family_of, number_of, span, text_of
+from tandem.base.addresses import family
+from tandem.base.block import Block, number_of, span, text_of
 
 
 def given(prefix: str) -> tuple[str, str, int]:
@@ -47,5 +48,5 @@ def test_membership_is_by_family_and_number() -> None:
 
 def test_addresses_and_numbers_are_one_to_one() -> None:
     for address in ("10.0.0.7", "fd00::7"):
-        assert text_of(family_of(address), number_of(address)) == address
+        assert text_of(family(address), number_of(address)) == address
     assert span("10.0.0.0/30") == (4, number_of("10.0.0.0"), number_of("10.0.0.3"))

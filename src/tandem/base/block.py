@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-V4: Final = 4
-V6: Final = 6
-NAMES: Final = {V4: "IPv4", V6: "IPv6"}
+from tandem.base.addresses import IPV4, IPV6, family
+
+NAMES: Final = {IPV4: "IPv4", IPV6: "IPv6"}
 LARGEST: Final = 1 << 16
 """Addresses of one block that are used at most: of an IPv6 /64 those at its beginning."""
 
@@ -26,7 +26,7 @@ class Block:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            longest = 29 if self.family == V4 else 120
+            longest = 29 if self.family == IPV4 else 120
             raise ValueError(f"pod prefix {self.prefix}: no room for a pod; use /{longest} or shorter")
 
     @property
@@ -56,25 +56,20 @@ class Block:
 
     def __contains__(self, address: object) -> bool:
         """True also for those of its addresses that are not given out."""
-        family, number = _parsed(str(address))
         _, _, _, first, last = _measured(self.prefix)
-        return family == self.family and first <= number <= last
+        return family(str(address)) == self.family and first <= number_of(str(address)) <= last
 
 
+@lru_cache(maxsize=1 << 14)
 def number_of(address: str) -> int:
     """An address as a number; ValueError if it is none."""
-    return _parsed(address)[1]
-
-
-def family_of(address: str) -> int:
-    """4 or 6; ValueError if it is no address."""
-    return _parsed(address)[0]
+    return int(ipaddress.ip_address(address))
 
 
 @lru_cache(maxsize=1 << 16)
-def text_of(family: int, number: int) -> str:
+def text_of(version: int, number: int) -> str:
     """A number as an address; remembered, since every ADD asks for a few of the same ones."""
-    return str(ipaddress.IPv4Address(number) if family == V4 else ipaddress.IPv6Address(number))
+    return str(ipaddress.IPv4Address(number) if version == IPV4 else ipaddress.IPv6Address(number))
 
 
 @lru_cache(maxsize=1 << 12)
@@ -85,15 +80,9 @@ def span(prefix: str) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _parsed(address: str) -> tuple[int, int]:
-    parsed = ipaddress.ip_address(address)
-    return parsed.version, int(parsed)
-
-
-@lru_cache(maxsize=1 << 12)
 def _measured(prefix: str) -> tuple[int, int, int, int, int]:
     """Family, what is given out (first, last), what it spans (first, last)."""
-    family, first, last = span(prefix)
+    version, first, last = span(prefix)
     if first == last:
-        return family, first, last, first, last
-    return family, first + 2, min(last - (family == V4), first + LARGEST), first, last
+        return version, first, last, first, last
+    return version, first + 2, min(last - (version == IPV4), first + LARGEST), first, last

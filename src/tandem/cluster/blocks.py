@@ -1,0 +1,156 @@
+"""World and what nodes hold -> writes: who has which block of the pools, and who must part with one. Pure.
+
+A node gets a block of each family of its pools, another when it runs low, and gives back those beyond the first that
+have been idle: the block is marked first, and goes when the node has answered that nothing of it is in use. Blocks of a
+Node that no longer exists stay until it has been away for the grace period and no pod has an address in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tandem.base.addresses import HOST_BITS, family
+from tandem.base.block import span
+from tandem.base.digest import digest
+from tandem.cluster.loans import lend
+from tandem.cluster.networks import PODS, PodNetwork
+from tandem.cluster.nodes import first_pools, own_prefixes
+from tandem.cluster.space import Known, Space
+from tandem.cluster.writes import Create, Patch, Write, delete
+from tandem.model import core
+from tandem.model.ipam import IPAMBlock, IPPool, valid_addresses_of
+from tandem.model.world import World
+
+SPARE: Final = 2
+"""A block goes back only if the node keeps as many free addresses as would make it ask again, times this."""
+
+
+def share_out(world: World, known: Known, pods: PodNetwork = PODS) -> tuple[Write, ...]:
+    """Every write about pools, blocks and loans."""
+    if not world.all(IPPool):
+        return tuple(first_pools(pods))
+    space = Space(world)
+    writes: list[Write] = []
+    starving: set[tuple[str, int]] = set()
+    for node in world.sorted(core.Node):
+        writes += _adopted(world, node, space)
+        writes += _grown(world, node, known, space, starving)
+    if writes:
+        return tuple(writes)  # what follows judges by the blocks that there are
+    return (*_returned(world, known, space), *_orphans(world, known), *lend(world, known, starving))
+
+
+def absent(world: World) -> frozenset[str]:
+    """Nodes that hold blocks or borrow addresses and do not exist."""
+    names = {n.metadata.name for n in world.all(core.Node).values()}
+    blocks = world.all(IPAMBlock).values()
+    return frozenset({b.spec.node for b in blocks} | {a.node for b in blocks for a in b.spec.loans}) - names
+
+
+def block_name(prefix: str) -> str:
+    """The name of the object: no two blocks of one prefix can be made."""
+    return prefix.replace(".", "-").replace(":", "-").replace("/", "-").strip("-")
+
+
+def _create(node: core.Node, pool: str, prefix: str) -> Create:
+    spec = {"cidr": prefix, "pool": pool, "node": node.metadata.name}
+    metadata = {"name": block_name(prefix)}
+    return Create(raw={"apiVersion": "tandem.io/v1", "kind": "IPAMBlock", "metadata": metadata, "spec": spec})
+
+
+def _adopted(world: World, node: core.Node, space: Space) -> Iterator[Create]:
+    """What the Node says that it has, and no block says."""
+    held = world.all(IPAMBlock).values()
+    for prefix in own_prefixes(node):
+        _, low, high = span(prefix)
+        if any(family(b.spec.cidr) == family(prefix) and _overlap(span(b.spec.cidr)[1:], (low, high)) for b in held):
+            continue
+        pool = next((p.metadata.name for p in world.sorted(IPPool) if p.holds(prefix)), "")
+        space.occupy(prefix)
+        yield _create(node, pool, prefix)
+
+
+def _grown(
+    world: World, node: core.Node, known: Known, space: Space, starving: set[tuple[str, int]]
+) -> Iterator[Write]:
+    """The first block of each family, those around addresses that pods ask for, and another where it runs low."""
+    own = [b for b in world.sorted(IPAMBlock) if b.spec.node == node.metadata.name]
+    has = {b.version for b in own} | set(map(family, own_prefixes(node)))
+    for address in _wanted_here(world, node):
+        around = space.take_around(node, address)
+        if around is not None:
+            yield _create(node, *around)
+    report = known.holdings.get(node.metadata.name)
+    shown = {b.prefix for b in report.blocks if not b.closed} if report is not None else set()
+    for version in HOST_BITS:
+        pools = {p.metadata.name for p in space.pools_for(node, version)}
+        if version not in has:
+            wants = bool(pools)
+        else:
+            # What the report says of its need counts once it knows of every block that it may give out of.
+            mine = [b for b in own if b.version == version and b.spec.pool in pools]
+            seen = all(b.spec.cidr in shown for b in mine if not b.spec.returning)
+            wants = report is not None and version in report.wants and seen
+            closed = next((b for b in mine if b.spec.returning), None)
+            if wants and closed is not None:
+                yield _patch(closed, {"returning": None})
+                continue
+        if not wants:
+            continue
+        found = space.take(node, version)
+        if found is not None:
+            yield _create(node, *found)
+        else:
+            starving.add((node.metadata.name, version))
+
+
+def _wanted_here(world: World, node: core.Node) -> Iterator[str]:
+    for pod in world.sorted(core.Pod):
+        if pod.spec.node_name == node.metadata.name and not pod.finished:
+            yield from valid_addresses_of(pod)
+
+
+def _returned(world: World, known: Known, space: Space) -> Iterator[Write]:
+    """Idle blocks beyond the first, one at a time: marked, then deleted once the node has let go."""
+    for node in world.sorted(core.Node):
+        report = known.holdings.get(node.metadata.name)
+        if report is None:
+            continue
+        first = set(own_prefixes(node))
+        own = [b for b in world.sorted(IPAMBlock) if b.spec.node == node.metadata.name and b.spec.cidr not in first]
+        yield from (delete(b) for b in own if b.spec.returning in report.returned and not b.spec.loans)
+        for version in HOST_BITS:
+            mine = [b for b in own if b.version == version]
+            if any(b.spec.returning for b in mine):
+                continue
+            counts = {c.prefix: c for c in report.blocks}
+            for block in mine:
+                idle = block.spec.cidr in report.idle and not block.spec.loans
+                served = any(p.metadata.name == block.spec.pool for p in space.pools_for(node, version))
+                count = counts.get(block.spec.cidr)
+                left = report.free(version) - (count.free if count is not None else 0)
+                if idle and (not served or left > SPARE * report.low.get(version, 0)):
+                    yield _patch(block, {"returning": digest(f"{known.seed}/{block.metadata.name}", 12)})
+                    break
+
+
+def _orphans(world: World, known: Known) -> Iterator[Write]:
+    """Blocks of nodes that are gone for good."""
+    in_use = {a for p in world.all(core.Pod).values() if not p.finished for a in p.addresses}
+    for block in world.sorted(IPAMBlock):
+        if block.spec.node in known.gone and not block.spec.loans and not any(_inside(block, a) for a in in_use):
+            yield delete(block)
+
+
+def _inside(block: IPAMBlock, address: str) -> bool:
+    version, low, high = span(block.spec.cidr)
+    return family(address) == version and _overlap(span(address)[1:], (low, high))
+
+
+def _overlap(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _patch(block: IPAMBlock, spec: dict[str, object]) -> Patch:
+    return Patch(kind="IPAMBlock", namespace="", name=block.metadata.name, patch={"spec": spec})

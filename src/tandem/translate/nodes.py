@@ -1,0 +1,77 @@
+"""Nodes, their blocks of pod addresses, and reservations -> ir Node by name, reserved prefixes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tandem.base.addresses import family, host_prefix
+from tandem.base.block import span
+from tandem.base.ids import NodeName
+from tandem.ir.fabric import Mark, Node
+from tandem.model import core
+from tandem.model.ipam import IPAMBlock, IPPool, IPReservation, Loan, LoanState
+from tandem.model.world import World
+
+
+def translate_nodes(world: World) -> dict[str, Node]:
+    """Nodes by name, with the address of each family that others reach them by (InternalIP, else the first).
+
+    Where no block says so (a cluster whose addresses others manage), spec.podCIDRs is what a node has.
+    """
+    blocks = sorted(world.all(IPAMBlock).values(), key=lambda b: span(b.spec.cidr))
+    pools = world.sorted(IPPool)
+    nodes: dict[str, Node] = {}
+    for node in world.sorted(core.Node):
+        name, labels = node.metadata.name, node.metadata.labels
+        first = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
+        own = [b for b in blocks if b.spec.node == name]
+        more = (b.spec.cidr for b in own if b.spec.cidr not in first)
+        serving = {p.metadata.name for p in pools if p.serves(labels)}
+        internal = [a.address for a in node.status.addresses if a.type == "InternalIP"]
+        every = internal or [a.address for a in node.status.addresses if a.type != "Hostname"]
+        nodes[name] = Node(
+            name=NodeName(name),
+            addresses=_one_per_family(every),
+            pod_cidrs=(*first, *more),
+            zone=labels.get(core.ZONE, ""),
+            announces=core.NO_BALANCER not in labels,
+            ready=not any(c.type == "Ready" and c.status != "True" for c in node.status.conditions),
+            families=tuple(sorted({p.version for p in pools if p.metadata.name in serving})),
+            borrowed=tuple(
+                loan.address for b in blocks for loan in b.spec.loans if loan.node == name and _routed(loan)
+            ),
+            lent=tuple(Mark(prefix=loan.address, id=loan.id) for b in own for loan in b.spec.loans),
+            closed=(*_closed_blocks(own, serving), *_closed_loans(blocks, name)),
+        )
+    return nodes
+
+
+def translate_reservations(world: World) -> tuple[str, ...]:
+    """Every reserved prefix, sorted."""
+    return tuple(sorted({p for r in world.all(IPReservation).values() for p in r.spec.reserved_cidrs}))
+
+
+def _routed(loan: Loan) -> bool:
+    """The borrower may have a pod with the address."""
+    return loan.state is not LoanState.ASKED
+
+
+def _closed_blocks(own: Iterable[IPAMBlock], serving: set[str]) -> Iterable[Mark]:
+    """Blocks on their way back, and those of pools that give the node nothing new; one in no pool stays open."""
+    for block in own:
+        if block.spec.returning or (block.spec.pool and block.spec.pool not in serving):
+            yield Mark(prefix=block.spec.cidr, id=block.spec.returning)
+
+
+def _closed_loans(blocks: Iterable[IPAMBlock], node: str) -> Iterable[Mark]:
+    for block in blocks:
+        for loan in block.spec.loans:
+            if loan.node == node and loan.state is LoanState.RETURNING:
+                yield Mark(prefix=host_prefix(loan.address), id=loan.id)
+
+
+def _one_per_family(addresses: list[str]) -> tuple[str, ...]:
+    found: dict[int, str] = {}
+    for address in addresses:
+        found.setdefault(family(address), address)
+    return tuple(found.values())

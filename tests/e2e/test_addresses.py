@@ -1,0 +1,89 @@
+"""Small pools on two nodes: a full node borrows addresses, gets another block when there is one, and gives all back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import deployment, idle, namespace, pod, web
+
+pytestmark = pytest.mark.root
+
+ON: dict[str, dict[str, str]] = {n: {"kubernetes.io/hostname": n} for n in ("node-1", "node-2")}
+UP = ("up", "--nodes", "2", "--detach", "--pod-cidr", "10.244.0.0/28", "--node-prefix", "29", "--ip-cool-down", "1")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    """There is one block of five addresses for either node; node-1 has given all of its own."""
+    with lab() as made:
+        made.tandem(*UP, status=0)
+        full = deployment("n", "full", idle(), replicas=5)
+        full["spec"]["template"]["spec"]["nodeSelector"] = ON["node-1"]
+        made.apply(*namespace("n"), full, pod("n", "caller", idle(), nodeSelector=ON["node-2"]))
+        made.settled()
+        yield made
+
+
+def blocks(world: Lab) -> list[dict[str, Any]]:
+    found = world.tandem("get", "ipamblocks", "-o", "json", status=0).json()["items"]
+    return [item["spec"] for item in found]
+
+
+def address(world: Lab, name: str) -> str:
+    return str(world.get("n", "pod", name)["status"]["podIP"])
+
+
+def answers(world: Lab, name: str) -> str:
+    return world.curl("n", "caller", f"http://{address(world, name)}:8080/").out.splitlines()[-1]
+
+
+def test_a_pod_of_a_full_node_has_a_borrowed_address_that_all_nodes_reach(world: Lab) -> None:
+    world.apply(pod("n", "guest", web("guest"), nodeSelector=ON["node-1"]))
+    world.settled()
+    borrowed = address(world, "guest")
+    owner = next(b for b in blocks(world) if b["node"] == "node-2")
+    assert [(x["node"], x["state"]) for x in owner["loans"] if x["address"] == borrowed] == [("node-1", "Lent")]
+    assert answers(world, "guest") == "200"  # from a pod of the node whose block it is
+    neighbour = world.tandem("get", "pods", "-n", "n", "-l", "app=full", "-o", "name", status=0).out.split()[0]
+    near = world.curl("n", neighbour.partition("/")[2], f"http://{borrowed}:8080/")
+    assert near.out.splitlines()[-1] == "200"
+
+
+def test_an_address_that_a_pod_asks_for_is_brought_to_its_node(world: Lab) -> None:
+    free = next(a for a in (f"10.244.0.{n}" for n in (10, 11, 12, 13, 14)) if a not in taken(world))
+    fixed = pod("n", "fixed", web("fixed"), nodeSelector=ON["node-1"])
+    fixed["metadata"]["annotations"] = {"tandem.io/ip-addresses": free}
+    world.apply(fixed)
+    world.settled()
+    assert address(world, "fixed") == free
+    assert answers(world, "fixed") == "200"
+
+
+def taken(world: Lab) -> set[str]:
+    return {p["address"] for p in world.status()["pods"]}
+
+
+def test_another_pool_gives_the_node_a_block(world: Lab) -> None:
+    spec = {"cidr": "10.245.0.0/29", "blockSize": 29, "nodeSelector": {"matchLabels": ON["node-1"]}}
+    world.apply({"apiVersion": "tandem.io/v1", "kind": "IPPool", "metadata": {"name": "more"}, "spec": spec})
+    until(lambda: blocks(world), lambda found: any(b["cidr"] == "10.245.0.0/29" for b in found))
+    world.apply(pod("n", "late", web("late"), nodeSelector=ON["node-1"]))
+    world.settled()
+    assert answers(world, "late") == "200"
+
+
+def test_what_is_not_needed_any_more_goes_back(world: Lab) -> None:
+    world.delete("-n", "n", "deployment", "full")
+    world.delete("-n", "n", "pod", "guest", "fixed", "late")
+    until(lambda: blocks(world), lambda found: not any(b.get("loans") for b in found) and len(found) == 2)
+
+
+def test_down_leaves_nothing(world: Lab) -> None:
+    world.tandem("down", status=0)
+    left = world.picture()
+    assert (left["tables"], left["processes"]) == ((), ())
+    assert [line for line in left["links"] if not line.startswith("lo ")] == []
