@@ -84,6 +84,7 @@ class Agent:
         self._dir = directory
         self._slice = Slice(node)
         self._clock = SystemClock()
+        self._forwards_ipv6 = False
         self._attached: dict[ContainerId, Attachment] = {}
         self._known: dict[ContainerId, tuple[Attachment, LocalPod | None, AttachedPod | None]] = {}
         self._addresses: tuple[str, ...] | None = None
@@ -154,8 +155,6 @@ class Agent:
         await self._views.after(0)
         view = self._view()
         assert view is not None  # noqa: S101 - the first view was just put
-        if any(family(cidr) == IPV6 for cidr in view.node.pod_cidrs):
-            sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.wanted_for_ipv6()))
         host = HostSide(node=self._node, sources=self.pool().gateways, mtu=view.underlay_mtu)
         names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)
         settings = Settings(host=host, names=names_of, cool_down=self._limits.cool_down)
@@ -261,12 +260,19 @@ class Agent:
             await self._changed.wait()
             self._changed.clear()
             await self._meet_underlay()
+            await self._meet_ipv6()
             number = self._slice.number
             view = self._slice.view(self._pods())
             if view is not None:
                 view = unmanaged.with_closed(view, (a.closed_by for a in self._attached.values()))
                 self._views.put(Numbered(number=number, view=view))
                 self._secrets.need(frozenset(p.pod.identity for p in view.pods if p.pod.meshed))
+
+    async def _meet_ipv6(self) -> None:
+        """The node forwards IPv6 once it has a block of it, which may come late."""
+        if not self._forwards_ipv6 and any(block.family == IPV6 for block in self.pool().blocks):
+            self._forwards_ipv6 = True
+            sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.wanted_for_ipv6()))
 
     async def _meet_underlay(self) -> None:
         """The underlay's MTU belongs to the interface with the node's address, which only control may know."""
