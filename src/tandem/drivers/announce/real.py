@@ -1,6 +1,7 @@
 """Announcer on the kernel: rtnetlink for the addresses, a packet socket for what the neighbours are told.
 
-An address of ours carries ANNOUNCED_PROTOCOL and a lifetime that `hold` renews. It is deprecated from the beginning, so
+An address of ours carries ANNOUNCED_PROTOCOL and a lifetime. `hold` renews it, and a thread does where the agent's loop
+is busy for longer: ten thousand Services are seconds of work. It is deprecated from the beginning, so
 that the node itself never speaks from it (IPv6 chooses sources by that; an IPv4 /32 is no candidate beside a subnet).
 """
 
@@ -10,8 +11,10 @@ import asyncio
 import errno
 import socket
 import struct
+import threading
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Final, TypeVar
 
@@ -31,6 +34,8 @@ T = TypeVar("T")
 
 ETHERNET: Final = 1
 IFA_CACHEINFO: Final = 6
+PATIENCE: Final = 60.0
+"""A loop that has not asked for so long is stuck, not busy: then its addresses run out."""
 _GONE: Final = frozenset({errno.ENODEV, errno.EADDRNOTAVAIL})
 _OURS: Final = frozenset({bytes([ROUTE_PROTOCOL]), bytes([ANNOUNCED_PROTOCOL])})
 
@@ -41,10 +46,15 @@ class KernelAnnouncer:
     def __init__(self, netns: str = "") -> None:
         self._netns = netns
         self._ear: Ear | None = None
+        self._lock = threading.Lock()
+        self._wanted: frozenset[str] = frozenset()
+        self._asked = 0.0
+        self._renewer: threading.Thread | None = None
+        self._closing = threading.Event()
 
     async def hold(self, addresses: frozenset[str]) -> Holding:
         """Put the addresses on their links, or renew them; take others of ours away."""
-        return await self._run(partial(_hold, addresses))
+        return await self._run(partial(self._hold, addresses))
 
     async def announce(self, addresses: frozenset[str]) -> None:
         """Send the frames for those of these that are on a link."""
@@ -59,10 +69,34 @@ class KernelAnnouncer:
         return await self._run(_owned)
 
     async def close(self) -> None:
-        """Close what `contested` listens with."""
+        """Close what `contested` listens with, and renew nothing any more."""
+        self._closing.set()
+        if self._renewer is not None:
+            await asyncio.to_thread(self._renewer.join)
         if self._ear is not None:
             self._ear.close()
             self._ear = None
+
+    def _hold(self, addresses: frozenset[str]) -> Holding:
+        with self._lock:
+            self._wanted, self._asked = addresses, time.monotonic()
+            if addresses and self._renewer is None:
+                self._renewer = threading.Thread(target=self._renew_in_netns, name="announcer", daemon=True)
+                self._renewer.start()
+            return _hold(addresses)
+
+    def _renew_in_netns(self) -> None:
+        if self._netns:
+            in_netns(self._netns, self._renew)
+        else:
+            self._renew()
+
+    def _renew(self) -> None:
+        while not self._closing.wait(LEASE_SECONDS / 5):
+            with self._lock, suppress(OSError):
+                silence = time.monotonic() - self._asked
+                if LEASE_SECONDS / 4 < silence < PATIENCE:
+                    _put_again(self._wanted)
 
     def _contested(self) -> frozenset[str]:
         if self._ear is None:
@@ -96,6 +130,12 @@ def _hold(addresses: frozenset[str]) -> Holding:
         sock.batch([_address(p, add=True) for p in sorted(placement.wanted)], ignore=_GONE)
     taken = frozenset(placed.address for placed in placement.wanted - actual)
     return Holding(taken=taken, nowhere=placement.nowhere)
+
+
+def _put_again(addresses: frozenset[str]) -> None:
+    with closing(Rtnl()) as sock:
+        held = sorted(placed for placed in _actual(sock) if placed.address in addresses)
+        sock.batch([_address(placed, add=True) for placed in held], ignore=_GONE)
 
 
 def _announce(addresses: frozenset[str]) -> None:
