@@ -73,7 +73,21 @@ def translate_destination_rules(world: World, options: Options) -> DestinationRu
         policies[service] = _merge(service, own)
         problems.extend(_merge_problems(own))
         problems.extend(_empty_subsets(service, own, world))
+        problems.extend(_affinity_first(world.get(Service, *service), own))
     return DestinationRules(policies=policies, problems=tuple(problems))
+
+
+def _affinity_first(service: Service | None, rules: list[DestinationRule]) -> Iterator[Problem]:
+    if service is None or service.spec.session_affinity != "ClientIP":
+        return
+    for rule in rules:
+        named = [("spec.trafficPolicy", rule.spec.traffic_policy)]
+        named += [(f"spec.subsets[{i}].trafficPolicy", s.traffic_policy) for i, s in enumerate(rule.spec.subsets)]
+        for at, policy in named:
+            if policy is not None and policy.load_balancer is not None:
+                text = "the Service has sessionAffinity ClientIP, which comes first"
+                origin = rule.origin(f"{at}.loadBalancer")
+                yield Problem(at=origin, code="Shadowed", text=text, severity=Severity.WARNING)
 
 
 def _age(rule: DestinationRule) -> tuple[str, str, str]:

@@ -90,3 +90,17 @@ def test_a_subset_that_nobody_belongs_to_is_a_warning() -> None:
 
 def test_a_subset_defined_twice_in_one_rule_is_refused() -> None:
     assert codes(subsets=[V1, V1]) == [("spec.subsets[1].name", "InvalidValue")]
+
+
+def test_the_affinity_of_the_service_comes_before_a_balancer_and_that_is_said() -> None:
+    sticky = service("web", ip="10.96.0.9", sessionAffinity="ClientIP")
+    rule = dr(
+        host="web",
+        trafficPolicy={"loadBalancer": {"simple": "RANDOM"}},
+        subsets=[{**V1, "trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}}}],
+    )
+    found = translate_destination_rules(World.of([sticky, *PODS, endpoint_slice(sticky, PODS), rule]), Options())
+    assert [(p.at.path, p.code) for p in found.problems] == [
+        ("spec.trafficPolicy.loadBalancer", "Shadowed"),
+        ("spec.subsets[0].trafficPolicy.loadBalancer", "Shadowed"),
+    ]
