@@ -12,10 +12,13 @@ import pytest
 
 from contract.linkcases import NET, Case, case_of
 from netns.podlab import ip, lab
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.port import LinkDriver
 from tandem.drivers.link.real import KernelLinks
 from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
-from tandem.state.links import LAST_METRIC, NodeNet, Route
+from tandem.state.links import LAST_METRIC, HostSide, NodeNet, Route
 
 
 @pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
@@ -88,6 +91,38 @@ def test_a_sweep_takes_the_device_and_what_is_on_it(case: Case) -> None:
         await driver.apply_node(tunnelled(2))
         assert (await driver.sweep()).devices == ("tandem-vx",)
         assert not await driver.list_owned()
+
+    case.play(book)
+
+
+SEGMENT = Device(name="td-br", kind="bridge", mtu=1400, mac="02:00:00:00:00:bb", options=(("mcast_snooping", 0),))
+PORT = compile_pod_link(
+    ContainerId("c1"),
+    "eth0",
+    addresses=("10.244.0.5", "fd00:10:244::5"),
+    host=HostSide(node="n", sources=("10.244.0.1",), mtu=1400, segment=("10.244.0.0/24", "fd00:10:244::/64")),
+)
+
+
+def test_a_port_of_the_bridge_is_as_it_should_be_and_goes_without_the_bridge(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        await driver.apply_node(replace(NET, devices=(SEGMENT,)))
+        await driver.create(PORT, case.pods[0])
+        await driver.open(PORT, case.pods[0])
+        assert await driver.check(PORT, case.pods[0]) == ()
+        alone = replace(PORT, segment=(), bridge="")
+        assert f"{PORT.host_ifname} is a port of td-br, not of none" in await driver.check(alone, case.pods[0])
+        await driver.remove(PORT, case.pods[0])
+        assert (await driver.list_owned()).devices == ("td-br",)
+
+    case.play(book)
+
+
+def test_without_the_bridge_there_is_no_port_and_nothing_is_left(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        with pytest.raises(DriverError, match="the bridge td-br is missing"):
+            await driver.create(PORT, case.pods[0])
+        assert (await driver.list_owned()).links == ()
 
     case.play(book)
 

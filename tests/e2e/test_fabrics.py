@@ -50,6 +50,21 @@ except OSError as err:
 '''
 
 
+HEAR = """
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("", 9999))
+print("ready", flush=True)
+print(sock.recvfrom(99)[1][0])
+"""
+SHOUT = """
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+sock.sendto(b"hello", ("255.255.255.255", 9999))
+"""
+
+
 def on(number: int) -> dict[str, dict[str, str]]:
     return {"nodeSelector": {"kubernetes.io/hostname": f"node-{number}"}}
 
@@ -160,6 +175,35 @@ def test_another_fabric_takes_over_while_pods_run(world: Lab) -> None:
     assert "tandem-vx" not in world.run("ip", "-n", "tandem-node-1", "link").out
     world.apply({**NETWORK, "spec": {"fabric": "vxlan"}})
     assert world.curl("plain", "caller", "http://open/").out.endswith("200")
+
+
+def test_pods_of_one_bridge_hear_each_other_and_policy_and_mesh_hold_between_them(world: Lab) -> None:
+    world.apply({**NETWORK, "spec": {"fabric": "bridge"}})
+    world.apply(
+        pod("plain", "one", idle(), **on(1)),
+        pod("plain", "two", web("two"), **on(1)),
+        service("plain", "two"),
+        account("mesh", "one"),
+        pod("mesh", "one", idle(), serviceAccountName="one", **on(1)),
+        pod("mesh", "two", web("two"), **on(1)),
+        service("mesh", "two"),
+    )
+    hears = world.begin("plain", "two", "python3", "-c", HEAR)
+    assert hears.stdout is not None
+    assert hears.stdout.readline() == "ready\n"
+    world.inside("plain", "one", "python3", "-c", SHOUT)
+    assert hears.communicate(timeout=20)[0] == f"{address(world, 'plain', 'one')}\n"
+    assert world.curl("plain", "one", "http://two/").out.endswith("200")
+    seen = json.loads(world.curl("mesh", "one", "http://two/").out.splitlines()[0])
+    assert seen["peer"] == "spiffe://cluster.local/ns/mesh/sa/one"
+    world.apply(policy("plain", "alone", "two", ingress=[]))
+    assert world.curl("plain", "one", "http://two/", "-m", "2").status == 28
+    world.delete("networkpolicy", "alone", "-n", "plain")
+    world.delete("pod", "one", "two", "-n", "plain")
+    world.delete("pod", "one", "two", "-n", "mesh")
+    world.apply({**NETWORK, "spec": {"fabric": "vxlan"}})
+    assert "td-br" not in world.run("ip", "-n", "tandem-node-1", "link").out
+    assert world.run("ip", "netns", "exec", "tandem-node-1", "nft", "list", "tables").out == "table inet tandem\n"
 
 
 def test_a_node_that_is_cut_off_is_told_and_the_others_go_on(world: Lab) -> None:

@@ -13,6 +13,7 @@ from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.compile.addresses import mac_address, node_address
 from tandem.compile.fabric import fabric_of
+from tandem.compile.fabric.bridge import BRIDGE
 from tandem.compile.fabric.mtu import pod_mtu, room
 from tandem.ir.node import NodeView
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
@@ -40,12 +41,22 @@ def compile_pod_link(
         local_table=POD_ROUTE_TABLE,
         shaping=options.shaping,
         from_loopback=options.from_loopback,
+        segment=host.segment,
+        bridge=names.SEGMENT if host.segment else "",
     )
 
 
 def _hop(version: int, host: HostSide) -> Hop:
     source = next((address for address in host.sources if family(address) == version), "")
     return Hop(version=version, gateway=names.GATEWAYS[version], source=source)
+
+
+def with_segment(net: NodeNet, view: NodeView) -> NodeNet:
+    """`net` with the bridge, where pods are on it that were made before another fabric was chosen."""
+    if fabric_of(view.config.network).segment or not any(pod.segment for pod in view.pods):
+        return net
+    bridge = BRIDGE.between(view, pod_mtu(view)).devices
+    return replace(net, devices=tuple(sorted((*net.devices, *bridge))))
 
 
 def compile_node_net(view: NodeView) -> NodeNet:

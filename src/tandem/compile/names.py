@@ -17,6 +17,9 @@ INBOUND_PORT: Final = 15006
 GATEWAYS: Final = {4: "169.254.1.1", 6: "fe80::1"}
 """The pods' next hop of each family; a permanent neighbour entry answers for it."""
 
+SEGMENT: Final = "td-br"
+"""The bridge of a node's pods. Its name begins as those of pods' links do: what comes from it comes from a pod."""
+
 VXLAN: Final = "tandem-vx"
 """The tunnel device of the fabric vxlan."""
 

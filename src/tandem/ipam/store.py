@@ -71,6 +71,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """Its addresses were on the network: once given up, they cool down."""
     port_mappings: tuple[PortMapping, ...] = ()
     shaping: Shaping = UNSHAPED
+    segment: tuple[str, ...] = ()
+    """The prefixes that its pod takes to be on its link, a port of the node's bridge."""
     closed_by: str = ""
     """The network whose configuration closes a container that is no Pod (its `namespace` is empty)."""
     network: str = ""

@@ -67,6 +67,9 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     port_mappings: tuple[PortMapping, ...] = ()
     aliases: tuple[str, ...] = ()
     """`NAME.NETWORK`: what a runtime calls it within a network; known on this node only."""
+    mac: str = ""
+    segment: bool = False
+    """Its link is a port of the node's bridge."""
     foreign: ForeignLink | None = None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from tandem.base.addresses import EVERYTHING, host_prefix
+from tandem.base.addresses import EVERYTHING
 from tandem.compile.names import NET
 from tandem.ipam.store import Attachment
 from tandem.podnet.wishes import AS_OURS, Dns, is_host_name
@@ -40,7 +40,7 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
     ips: list[dict[str, Any]] = []
     for address in attachment.addresses:
         hop = link.hop_of(address)
-        ip: dict[str, Any] = {"address": host_prefix(address), "gateway": hop.gateway, "interface": 1}
+        ip: dict[str, Any] = {"address": link.prefix_of(address), "gateway": hop.gateway, "interface": 1}
         if version not in NO_FAMILY:
             ip["version"] = str(hop.version)
         ips.append(ip)
@@ -73,6 +73,6 @@ def against_previous(attachment: Attachment, link: PodLink, previous: Mapping[st
     if not any(item.get("name") == link.host_ifname for item in interfaces):
         found.append(f"prevResult.interfaces: no {link.host_ifname}")
     given = {str(item.get("address")) for item in previous.get("ips") or () if isinstance(item, dict)}
-    ours = map(host_prefix, attachment.addresses)
+    ours = map(link.prefix_of, attachment.addresses)
     found += [f"prevResult.ips: no {prefix}, which is ours" for prefix in ours if prefix not in given]
     return tuple(found)

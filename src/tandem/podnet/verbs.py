@@ -256,6 +256,7 @@ class Verbs:
             mac=link.mac,
             host_ifname=link.host_ifname,
             mtu=link.mtu,
+            segment=link.segment,
             netns=request.netns,
             port_mappings=wanted.port_mappings,
             shaping=wanted.shaping,
@@ -430,7 +431,7 @@ class Verbs:
         options = LinkOptions(
             mac=attachment.mac, shaping=attachment.shaping, from_loopback=bool(attachment.port_mappings)
         )
-        host = replace(self._host(), mtu=attachment.mtu)
+        host = replace(self._host(), mtu=attachment.mtu, segment=attachment.segment)
         return compile_pod_link(*attachment.key, addresses=attachment.addresses, host=host, options=options)
 
     @asynccontextmanager

@@ -100,7 +100,7 @@ class Agent:
         self._links = KernelLinks(directory.netns)
         self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
         self._journal = SqliteJournal(directory.journal)
-        self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel)
+        self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel, Libnftables(family="bridge"))
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
         self._outward = OutwardLoop(
             KernelAnnouncer(), HealthServer(), self._kernel.outcome, control=self._control.connected
@@ -422,6 +422,8 @@ def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod |
         netns=attachment.pin,
         port_mappings=attachment.port_mappings,
         aliases=tuple(f"{name}.{attachment.network.lower()}" for name in attachment.aliases),
+        mac=attachment.mac,
+        segment=bool(attachment.segment),
         foreign=attachment.foreign.link if attachment.foreign is not None else None,
     )
 

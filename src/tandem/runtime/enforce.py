@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -19,9 +20,10 @@ from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.fabric import fabric_of
-from tandem.compile.links import compile_node_net
+from tandem.compile.links import compile_node_net, with_segment
 from tandem.compile.nft.capture import compile_capture
 from tandem.compile.nft.node import compile_nft
+from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.link.port import LinkDriver
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.port import NftDriver
@@ -77,10 +79,17 @@ class KernelLoop:
     """Policy, Services and node routes in the node's namespace."""
 
     def __init__(
-        self, nft: NftDriver, links: LinkDriver, on_applied: Callable[[NodeView | None, NodeView], None]
+        self,
+        nft: NftDriver,
+        links: LinkDriver,
+        on_applied: Callable[[NodeView | None, NodeView], None],
+        segment: NftDriver,
     ) -> None:
         self._nft = nft
         self._links = links
+        self._segment = segment
+        self._shared: bool | None = None
+        """Whether the table of the bridge is there; None: an earlier agent may have left it."""
         self._net: NodeNet | None = None
         self._far: dict[str, str] = {}
         self._view: NodeView | None = None
@@ -112,7 +121,7 @@ class KernelLoop:
 
     async def _apply(self, view: NodeView) -> dict[str, str]:
         """What of the other nodes cannot be reached; all else is in force."""
-        net = _node_net(without_pods(view))
+        net = with_segment(_node_net(without_pods(view)), view)
         if self._far or (net is not self._net and net != self._net):
             fabric = fabric_of(view.config.network)
             why = f"the fabric {fabric.name} needs {fabric.needs}"
@@ -122,10 +131,23 @@ class KernelLoop:
         delta = plan(self._nft.read(), compile_nft(view))
         if delta:
             await asyncio.to_thread(self._nft.apply, delta)
+        await self._apply_segment(view)
         before, self._view = self._view, view
         if delta:
             self._on_applied(before, view)
         return self._far
+
+    async def _apply_segment(self, view: NodeView) -> None:
+        """The table of the bridge; a node without one has none, and its kernel may not know such tables."""
+        wanted = compile_segment(view)
+        if wanted is not None:
+            delta = plan(self._segment.read(), wanted)
+            if delta:
+                await asyncio.to_thread(self._segment.apply, delta)
+        elif self._shared is not False:
+            with suppress(*(DriverError,) if self._shared is None else ()):
+                await asyncio.to_thread(self._segment.remove)
+        self._shared = wanted is not None
 
 
 class EnvoyLoop:

@@ -15,6 +15,7 @@ import structlog
 from tandem.base.addresses import FAMILIES, family
 from tandem.base.problems import DriverError
 from tandem.compile.addresses import node_address
+from tandem.compile.fabric import fabric_of
 from tandem.compile.fabric.interface import others
 from tandem.compile.fabric.mtu import overhead, pod_mtu, room
 from tandem.drivers.link.port import LinkDriver
@@ -100,9 +101,12 @@ class NetworkWatch:
         return any(self._carried.get(node, 0) < self._asked[0] for node in self._asked[1])
 
     def fit(self, host: HostSide) -> HostSide:
-        """`host` with the MTU of pods, as the newest view has it."""
+        """`host` with the MTU of pods and the segment that they share, as the newest view has them."""
         view = self._view
-        return host if view is None else replace(host, mtu=pod_mtu(view))
+        if view is None:
+            return host
+        shared = fabric_of(view.config.network).segment
+        return replace(host, mtu=pod_mtu(view), segment=view.node.pod_cidrs if shared else ())
 
     def narrow(self) -> tuple[str, ...]:
         """Where packets as long as pods send them get lost, one sentence each, with what to do."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
@@ -37,6 +38,8 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
         yield "nftables table removed"
     except DriverError as err:
         yield f"left: nftables table: {err}"
+    with suppress(DriverError):  # a kernel without such tables has none of ours
+        Libnftables(family="bridge").remove()
     before = sysctls.remembered(node)
     try:
         removed = asyncio.run(_sweep(node, before))
@@ -74,4 +77,4 @@ async def _sweep(node: NodeDir, before: dict[str, str]) -> int:
     if before:
         await links.set_sysctls(before)
     await links.close()
-    return len(owned.links) + len(owned.addresses) + len(owned.routes) + len(announced)
+    return len(owned.links) + len(owned.addresses) + len(owned.routes) + len(owned.devices) + len(announced)

@@ -8,9 +8,10 @@ so that no ARP and no neighbour discovery is ever needed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Final
 
-from tandem.base.addresses import family
+from tandem.base.addresses import family, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
 
@@ -73,6 +74,14 @@ class PodLink:
     shaping: Shaping = UNSHAPED
     from_loopback: bool = False
     """The node's 127.0.0.1 may be translated towards this link (host ports): replies may return to it."""
+    segment: tuple[str, ...] = ()
+    """Prefixes that the pod takes to be on its link, which is a port of `bridge`; empty: it is a port of none."""
+    bridge: str = ""
+
+    def prefix_of(self, address: str) -> str:
+        """How the pod has an address: alone, or in its segment."""
+        within = [p for p in self.segment if ip_address(address) in ip_network(p)]
+        return f"{address}/{within[0].partition('/')[2]}" if within else host_prefix(address)
 
     def hop_of(self, address: str) -> Hop:
         """The hop of an address's family."""
@@ -131,3 +140,5 @@ class HostSide:
     sources: tuple[str, ...]
     """Its own address in each of its pod prefixes."""
     mtu: int
+    segment: tuple[str, ...] = ()
+    """The prefixes of the L2 that its pods share; empty: each link is on its own."""

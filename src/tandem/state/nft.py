@@ -1,6 +1,6 @@
 """An nftables table as structured values: what compilers make, what the driver compares, applies and traces.
 
-Text is made only in `nft_text.py`. One Ruleset is one table (`inet tandem`) in one network namespace.
+Text is made only in `nft_text.py`. One Ruleset is one table (`inet tandem`, `bridge tandem`) in one network namespace.
 Element data: an atom is text (`10.0.0.1`, `tcp`, `td0a1b`), a number, a Prefix or a Range; a key is a tuple of atoms.
 """
 
@@ -42,6 +42,10 @@ class Field(Enum):
     SOCKET_TRANSPARENT = "socket transparent"
     SOCKET_MARK = "socket mark"
     FIB_DADDR_TYPE = "fib daddr type"
+    ETHER_TYPE = "ether type"
+    ETHER_SADDR = "ether saddr"
+    ARP_SADDR = "arp saddr ip"
+    PKTTYPE = "meta pkttype"
     ICMPV6_TYPE = "icmpv6 type"
 
 
@@ -246,6 +250,12 @@ class Masquerade(Struct, frozen=True):
     """New source address: that of the outgoing interface."""
 
 
+class ToHost(Struct, frozen=True):
+    """Take a frame out of the bridge up to the node's own IP stack: to the bridge's MAC address (family bridge)."""
+
+    mac: str
+
+
 class ClampMss(Struct, frozen=True):
     """Lower the segment size that a SYN offers to what the routes of both directions carry; never raise it."""
 
@@ -274,6 +284,7 @@ Statement = (
     | KeepSource
     | Masquerade
     | ClampMss
+    | ToHost
 )
 Verdict = Accept | Drop | Return | Jump | Goto
 
@@ -328,6 +339,8 @@ class Ruleset(Struct, frozen=True, kw_only=True):
     """One table. Chains, sets and maps sorted by name; names are unique among chains, and among sets and maps."""
 
     table: str = ownership.TABLE
+    family: str = "inet"
+    """`inet`, or `bridge` for the frames of a segment."""
     chains: tuple[Chain, ...] = ()
     sets: tuple[Set, ...] = ()
     maps: tuple[Map, ...] = ()
@@ -358,4 +371,4 @@ def ruleset(
 
 def owns(family: str, table: str) -> bool:
     """True for the table that is ours, in any namespace."""
-    return family == "inet" and table in ownership.TABLES
+    return (family == "inet" and table in ownership.TABLES) or (family, table) == ("bridge", ownership.TABLE)

@@ -18,7 +18,7 @@ _STRING_FIELDS = frozenset({nft.Field.IIFNAME, nft.Field.OIFNAME})
 
 def table(ruleset: nft.Ruleset) -> str:
     """The table as `nft list` would show it, elements and parts sorted: equal rulesets are equal text."""
-    lines = [f"table inet {ruleset.table} {{"]
+    lines = [f"table {ruleset.family} {ruleset.table} {{"]
     for keys in ruleset.sets:
         lines += _container(keys)
     for pairs in ruleset.maps:
@@ -148,6 +148,8 @@ def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911 one branch pe
             return f"snat {family} to {address}"
         case nft.ClampMss():
             return "tcp option maxseg size set rt mtu"
+        case nft.ToHost(mac):
+            return f"ether daddr set {mac} meta pkttype set host"
         case _:
             return _lookup_or_mark(value)
 

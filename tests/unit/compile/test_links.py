@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from tandem.base.ids import ContainerId, NodeName
+from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
 from tandem.compile.addresses import mac_address
-from tandem.compile.links import compile_node_net, compile_pod_link
-from tandem.ir.fabric import MeshConfig, Node
+from tandem.compile.links import compile_node_net, compile_pod_link, with_segment
+from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.ir.network import Network
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.state.links import HostSide, Route
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
@@ -88,3 +88,16 @@ def test_routes_to_other_nodes_have_the_mtu_of_pods_and_never_more_than_the_unde
             msgspec.structs.replace(view(node("node-2", "192.0.2.2", "10.244.1.0/24")), config=config)
         )
         assert [r.mtu for r in net.routes] == [0, found]
+
+
+def test_the_bridge_stays_as_long_as_pods_are_on_it_whatever_fabric_was_chosen_since() -> None:
+    seen = view()
+    pod = LocalPod(
+        uid=PodUid("u"), namespace="a", name="p", service_account="d", identity=SpiffeId("spiffe://cluster.local/x")
+    )
+    old = AttachedPod(
+        pod=pod, container_id=ContainerId("c"), addresses=("10.244.0.2",), host_ifname="td1", netns="", segment=True
+    )
+    net = compile_node_net(seen)
+    assert with_segment(net, seen) is net
+    assert [d.name for d in with_segment(net, msgspec.structs.replace(seen, pods=(old,))).devices] == ["td-br"]

@@ -71,10 +71,13 @@ class Kernel:
     """A kernel loop over fakes, and what it told."""
 
     def __init__(self) -> None:
-        self.nft, self.links = FakeNft(), FakeLinks()
+        self.nft, self.links, self.segment = FakeNft(), FakeLinks(), FakeNft()
         self.applied: list[tuple[NodeView | None, NodeView]] = []
-        self.loop = KernelLoop(self.nft, self.links, lambda before, now: self.applied.append((before, now)))
+        self.loop = KernelLoop(self.nft, self.links, self._applied, self.segment)
         self.views: Views = Cell(None)
+
+    def _applied(self, before: NodeView | None, now: NodeView) -> None:
+        self.applied.append((before, now))
 
 
 def with_kernel(scene: Callable[[Kernel], Awaitable[None]]) -> None:

@@ -14,7 +14,7 @@ from tandem.runtime import node_teardown
 class Stuck:
     """A driver that removes nothing."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
     def remove(self) -> None:

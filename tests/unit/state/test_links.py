@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from tandem.base.ids import ContainerId
+from tandem.compile.links import compile_pod_link
 from tandem.state.links import Hop, HostSide, NodeNet, PodLink, Route
 
 
@@ -46,3 +47,14 @@ def test_the_hop_of_an_address_is_that_of_its_family() -> None:
     )
     assert [link.hop_of(address).gateway for address in link.addresses] == ["a", "b"]
     assert link.versions == (4, 6)
+
+
+def test_an_address_is_alone_or_in_the_segment_that_it_lies_in() -> None:
+    link = compile_pod_link(
+        ContainerId("c1"),
+        "eth0",
+        addresses=("10.244.0.5",),
+        host=HostSide(node="n", sources=(), mtu=1500, segment=("10.244.0.0/24", "fd00:1::/64")),
+    )
+    found = [link.prefix_of(address) for address in ("10.244.0.5", "10.244.9.5", "fd00:1::5")]
+    assert found == ["10.244.0.5/24", "10.244.9.5/32", "fd00:1::5/64"]

@@ -22,5 +22,7 @@ def test_chains_are_found_by_name() -> None:
 
 def test_only_our_table_is_ours() -> None:
     assert nft.owns("inet", "tandem")
+    assert nft.owns("bridge", "tandem")
+    assert not nft.owns("bridge", "tandem-policy")
     assert not nft.owns("ip", "tandem")
     assert not nft.owns("inet", "kube-proxy")

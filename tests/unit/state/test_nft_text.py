@@ -30,6 +30,7 @@ STATEMENTS: dict[str, nft.Statement] = {
     "snat ip to 10.0.0.1": nft.Snat("ip", "10.0.0.1"),
     "masquerade": nft.Masquerade(),
     "tcp option maxseg size set rt mtu": nft.ClampMss(),
+    "ether daddr set 02:00:00:00:00:01 meta pkttype set host": nft.ToHost("02:00:00:00:00:01"),
     "ip saddr . ip daddr vmap @m": nft.Dispatch((Field.SADDR4, Field.DADDR4), "m"),
     "dnat ip addr . port to ip daddr map @m": nft.DnatMap("ip", (Field.DADDR4,), "m"),
 }

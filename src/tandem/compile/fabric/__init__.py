@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from tandem.compile.fabric.bridge import BRIDGE
 from tandem.compile.fabric.interface import Fabric
 from tandem.compile.fabric.routed import ROUTED
 from tandem.compile.fabric.vxlan import VXLAN
 from tandem.ir.network import Network
 
-FABRICS: Final[tuple[Fabric, ...]] = (ROUTED, VXLAN)
+FABRICS: Final[tuple[Fabric, ...]] = (ROUTED, VXLAN, BRIDGE)
 BY_NAME: Final[dict[str, Fabric]] = {fabric.name: fabric for fabric in FABRICS}
 
 

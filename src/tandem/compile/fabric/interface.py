@@ -27,6 +27,8 @@ class Fabric:
     """Bytes that it adds to a packet on an underlay of IPv4, and of IPv6."""
     between: Callable[[NodeView, int], NodeNet]
     """Devices, routes, neighbours and forwarding entries of this node towards the others; the MTU of pods."""
+    segment: bool = False
+    """The pods of a node share one L2: `between` makes the bridge `names.SEGMENT`, and pods' links are its ports."""
 
 
 def others(view: NodeView) -> Iterator[Node]:

@@ -108,6 +108,8 @@ def _wrong_link(family: Family) -> nft.Rule:
     return nft.Rule(
         match=(
             nft.Is(Field.OIFNAME, POD_LINKS),
+            # Nothing is routed into the bridge: what br_netfilter shows here is switched, and judged by its own table.
+            nft.Is(Field.OIFNAME, names.SEGMENT, negate=True),
             nft.InSet((Field.OIFNAME, family.daddr), f"links{family.version}", negate=True),
         ),
         then=_DROP,
@@ -179,6 +181,7 @@ def pod_sets(view: NodeView) -> list[nft.Set]:
     found: list[nft.Set] = []
     for f in FAMILIES:
         keys = [k for a in view.pods for k in _places(a.host_ifname, a.addresses, f.version)]
+        keys += [k for a in view.pods if a.segment for k in _places(names.SEGMENT, a.addresses, f.version)]
         found += [
             nft.Set(name=f"links{f.version}", type=("ifname", f.type), elements=frozenset(place for place, _ in keys)),
             nft.Set(name=f"self{f.version}", type=(f.type, f.type), elements=frozenset(itself for _, itself in keys)),

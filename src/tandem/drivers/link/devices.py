@@ -22,6 +22,9 @@ NTF_SELF: Final = 0x02
 NUD_NOARP: Final = 0x40
 INFO_KIND, INFO_DATA = 1, 2
 DELNEIGH: Final = 29
+IPV4_BYTES: Final = 4
+SMALLEST_NETWORK: Final = 31
+"""A /31 and a /32 of IPv4 have no broadcast address (RFC 3021)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,9 @@ def address(entry: DeviceAddress, index: int, *, add: bool) -> Message:
     raw = rtnl.ip_bytes(text)
     body = rtnl.ADDR.pack(rtnl.af(text), int(bits), 0, rtnl.SCOPE_GLOBAL, index)
     body += rtnl.attr(rtnl.IFA_LOCAL, raw) + rtnl.attr(rtnl.IFA_ADDRESS, raw)
+    if add and len(raw) == IPV4_BYTES and int(bits) < SMALLEST_NETWORK:
+        broadcast = int.from_bytes(raw, "big") | (0xFFFFFFFF >> int(bits))
+        body += rtnl.attr(rtnl.IFA_BROADCAST, broadcast.to_bytes(IPV4_BYTES, "big"))
     if add:
         body += rtnl.attr(rtnl.IFA_PROTO, bytes([ROUTE_PROTOCOL]))
         body += rtnl.attr(rtnl.IFA_FLAGS, rtnl.u32(rtnl.IFA_F_NODAD)) if rtnl.af(text) == rtnl.af("::") else b""

@@ -78,13 +78,15 @@ class FakeLinks:
         self._called("create")
         refuse_small(link)
         pod = self._at(netns)
+        if link.bridge and link.bridge not in {device.name for device in self.net.devices}:
+            raise DriverError(f"the bridge {link.bridge} is missing")
         if link.ifname in pod.ends or link.host_ifname in self.hosts:
             raise LinkExistsError(f"{link.ifname} in {netns} or {link.host_ifname} on the node exists already")
         pod.ends[link.ifname] = End(
             mac=link.mac,
             mtu=link.mtu,
             up=True,
-            addresses=frozenset(link.addresses),
+            prefixes=frozenset(map(link.prefix_of, link.addresses)),
             neighbours=frozenset((hop.gateway, link.host_mac) for hop in link.hops),
             routes=frozenset(
                 route
@@ -229,4 +231,11 @@ class FakeLinks:
 
 
 def _host_end(link: PodLink, *, up: bool) -> End:
-    return End(mac=link.host_mac, mtu=link.mtu, up=up, rate=link.shaping.ingress_rate, from_loopback=link.from_loopback)
+    return End(
+        mac=link.host_mac,
+        mtu=link.mtu,
+        up=up,
+        rate=link.shaping.ingress_rate,
+        from_loopback=link.from_loopback,
+        master=link.bridge,
+    )

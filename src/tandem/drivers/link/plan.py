@@ -24,11 +24,14 @@ class End:
     mac: str
     mtu: int
     up: bool
-    addresses: frozenset[str] = frozenset()
     neighbours: frozenset[tuple[str, str]] = frozenset()
     """(address, MAC address) of the permanent entries."""
     routes: frozenset[tuple[str, str, str]] = frozenset()
     """(prefix, next hop or "", source or "") of the main table."""
+    prefixes: frozenset[str] = frozenset()
+    """Addresses with the length of their prefixes."""
+    master: str = ""
+    """The bridge that this is a port of."""
     rate: int = 0
     """Bits a second that a token bucket lets out of this end; 0: no limit."""
     from_loopback: bool = False
@@ -93,6 +96,8 @@ def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:
 def _host_end(link: PodLink, end: End) -> list[str]:
     found = _common(link.host_ifname, end, mac=link.host_mac, mtu=link.mtu)
     found += _rate(link.host_ifname, end, link.shaping.ingress_rate)
+    if end.master != link.bridge:
+        found.append(f"{link.host_ifname} is a port of {end.master or 'no bridge'}, not of {link.bridge or 'none'}")
     if link.from_loopback and not end.from_loopback:
         found.append(f"{link.host_ifname} lacks the setting route_localnet, which host ports on 127.0.0.1 need")
     for address in link.addresses:
@@ -107,7 +112,8 @@ def _host_end(link: PodLink, end: End) -> list[str]:
 def _pod_end(link: PodLink, end: End) -> list[str]:
     found = _common(link.ifname, end, mac=link.mac, mtu=link.mtu)
     found += _rate(link.ifname, end, link.shaping.egress_rate)
-    found += [f"{link.ifname} lacks the address {host_prefix(a)}" for a in link.addresses if a not in end.addresses]
+    wanted = [link.prefix_of(address) for address in link.addresses]
+    found += [f"{link.ifname} lacks the address {prefix}" for prefix in wanted if prefix not in end.prefixes]
     for hop in link.hops:
         if not any(prefix == EVERYTHING[hop.version] and via == hop.gateway for prefix, via, _ in end.routes):
             found.append(f"the pod lacks the default route by {hop.gateway}")

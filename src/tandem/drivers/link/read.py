@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from tandem.base.addresses import EVERYTHING, HOST_BITS
+from tandem.base.addresses import EVERYTHING
 from tandem.base.ids import ContainerId
 from tandem.drivers.link import rtnl
 from tandem.drivers.link.devices import owns_device
@@ -79,7 +79,8 @@ def end(sock: Rtnl, name: str) -> End | None:
                 mac=attrs.get(rtnl.IFLA_ADDRESS, b"").hex(":"),
                 mtu=_number(attrs, rtnl.IFLA_MTU),
                 up=bool(flags & rtnl.IFF_UP),
-                addresses=_addresses(sock, index),
+                prefixes=_prefixes(sock, index),
+                master=_name(sock, _number(attrs, rtnl.IFLA_MASTER)),
                 neighbours=_neighbours(sock, index),
                 routes=_routes(sock, index),
                 rate=rate_of(sock, index),
@@ -105,12 +106,18 @@ def local_defaults(sock: Rtnl, table: int) -> frozenset[int]:
     )
 
 
-def _addresses(sock: Rtnl, index: int) -> frozenset[str]:
+def _prefixes(sock: Rtnl, index: int) -> frozenset[str]:
     return frozenset(
-        _address(attrs)
-        for (af, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
-        if dev == index and bits == HOST_BITS[rtnl.VERSION[af]]
+        f"{_address(attrs)}/{bits}"
+        for (_, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
+        if dev == index
     )
+
+
+def _name(sock: Rtnl, index: int) -> str:
+    """Of an interface; empty: there is none, or it is in another namespace."""
+    links = sock.dump(rtnl.GETLINK, rtnl.LINK) if index else ()
+    return next((_text(attrs, rtnl.IFLA_IFNAME) for (_, _, i, _, _), attrs in links if i == index), "")
 
 
 def _neighbours(sock: Rtnl, index: int) -> frozenset[tuple[str, str]]:

@@ -21,12 +21,13 @@ from typing import Final, TypeVar
 from tandem.base.addresses import EVERYTHING, FAMILIES, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
-from tandem.drivers.link import netns, read, rtnl
+from tandem.drivers.link import devices, netns, read, rtnl
 from tandem.drivers.link.node import GONE, apply_node, read_node
 from tandem.drivers.link.plan import Actual, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
 from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
 from tandem.drivers.link.shaping import token_bucket
+from tandem.state.devices import DeviceAddress
 from tandem.state.links import NodeNet, PodLink
 from tandem.state.ownership import LINK_GROUP
 
@@ -161,6 +162,9 @@ class KernelLinks:
     def _create(self, link: PodLink, path: str) -> None:
         node = self._node()
         refuse_small(link)
+        bridge = _index_of(link.bridge)
+        if link.bridge and not bridge:
+            raise DriverError(f"the bridge {link.bridge} is missing")
         with netns.inside(path, home=self._home) as target:
             host = End(name=link.host_ifname, mac=link.host_mac, mtu=link.mtu)
             peer = End(name=link.ifname, mac=link.mac, mtu=link.mtu)
@@ -177,7 +181,7 @@ class KernelLinks:
                 self._delete_links([link.host_ifname])
                 raise
         try:
-            self._finish(link, node)
+            self._finish(link, node, bridge)
         except OSError:
             self._delete_links([link.host_ifname])
             raise
@@ -199,8 +203,8 @@ class KernelLinks:
         finally:
             sock.close()
 
-    def _finish(self, link: PodLink, node: Rtnl) -> None:
-        """What is said of the host end.
+    def _finish(self, link: PodLink, node: Rtnl, bridge: int) -> None:
+        """What is said of the host end; `bridge`: the index of the one that it is a port of, or 0.
 
         Which source it may have, the sets `links4` and `links6` of the node's table say: the kernel's check of the
         reverse path, which a link inherits where the machine has it on, would look up a second route for each packet.
@@ -209,6 +213,8 @@ class KernelLinks:
             _write_settings(link.host_ifname, PLAIN_IPV6)
         _without_ipv6(link, node, 0, link.host_ifname)
         node.batch([rtnl.no_path_check(0, link.host_ifname), rtnl.set_alias(link.host_ifname, link.alias)])
+        if bridge:
+            node.batch([rtnl.set_master(link.host_ifname, bridge)])
         if link.from_loopback:
             _write_settings(link.host_ifname, LOOPBACK_SETTINGS)
         if link.shaping.ingress_rate:
@@ -330,7 +336,11 @@ class KernelLinks:
 def _pod_messages(link: PodLink, index: int) -> list[Message]:
     messages = [rtnl.no_path_check(i) for i in (rtnl.LOOPBACK_INDEX, index)]
     messages += [rtnl.set_up(i) for i in (rtnl.LOOPBACK_INDEX, index)]
-    messages += [rtnl.address(address, index, add=True) for address in link.addresses]
+    for address in link.addresses:
+        within = DeviceAddress(dev=link.ifname, prefix=link.prefix_of(address))
+        messages.append(
+            devices.address(within, index, add=True) if link.bridge else rtnl.address(address, index, add=True)
+        )
     for hop in link.hops:
         messages.append(rtnl.neighbour(hop.gateway, link.host_mac, index))
         if hop.version == IPV4:  # a link-local next hop of IPv6 is on the link as it is

@@ -41,6 +41,8 @@ IFLA_AF_SPEC, IFLA_GROUP = 26, 27
 IFLA_INET_CONF, IPV4_DEVCONF_RP_FILTER = 1, 8
 IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE = 8, 1
 NETCONFA_IFINDEX, NETCONFA_RP_FILTER, NETCONFA_IFINDEX_ALL = 1, 3, -1
+IFLA_MASTER: Final = 10
+IFA_BROADCAST: Final = 4
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 5, 18, 20, 28
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
 # No duplicate address detection: the address is usable at once. No prefix route: the /128 is nobody else's.
@@ -174,6 +176,12 @@ def _of_family(af: int, settings: bytes, index: int, name: str, *, what: str) ->
 def set_up(index: int) -> Message:
     """Bring a link up."""
     return Message(type=NEWLINK, body=LINK.pack(0, 0, index, IFF_UP, IFF_UP), what=f"bring up link {index}")
+
+
+def set_master(name: str, index: int) -> Message:
+    """Make a link a port of a bridge."""
+    body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0") + attr(IFLA_MASTER, u32(index))
+    return Message(type=NEWLINK, body=body, what=f"port {name} of the bridge")
 
 
 def set_down(index: int) -> Message:

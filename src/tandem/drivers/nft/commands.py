@@ -10,14 +10,14 @@ from tandem.drivers.nft import plan
 from tandem.state import nft, nft_text, ownership
 
 
-def commands(delta: plan.Delta, table: str = ownership.TABLE) -> str:
+def commands(delta: plan.Delta, table: str = ownership.TABLE, family: str = "inet") -> str:
     """What libnftables runs as one transaction; a delta on a table that may not exist yet starts by adding it."""
-    return "\n".join(_command(o, f"inet {table}") for o in delta.operations) + "\n"
+    return "\n".join(_command(o, f"{family} {table}") for o in delta.operations) + "\n"
 
 
-def removal(table: str = ownership.TABLE) -> str:
+def removal(table: str = ownership.TABLE, family: str = "inet") -> str:
     """Deletes a table of ours, there or not."""
-    return f"add table inet {table}\ndelete table inet {table}"
+    return f"add table {family} {table}\ndelete table {family} {table}"
 
 
 def _command(operation: plan.Operation, table: str) -> str:  # noqa: PLR0911 one branch per operation of the union

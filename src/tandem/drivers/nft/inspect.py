@@ -23,14 +23,15 @@ def missing(
     netns: str = "",
 ) -> tuple[str, ...]:
     """One sentence for each of these chains and for each element of a pod that is not as compiled."""
-    table = f"{ownership_of(netns)} table inet {expected.table}"
+    name = f"{expected.family} {expected.table}"
+    table = f"{ownership_of(netns)} table {name}"
     wanted = [expected.chain(name) for name in chains]
-    found = [text for chain in wanted for text in _chain(chain, expected.table, table, netns)]
+    found = [text for chain in wanted for text in _chain(chain, name, table, netns)]
     containers: tuple[nft.Set | nft.Map, ...] = (*expected.sets, *expected.maps)
     for container in containers:
         keys = [key for key in _keys(container) if key in also or atoms.intersection(key)]
         if keys:
-            found += _elements(container, keys, table=(expected.table, table), netns=netns)
+            found += _elements(container, keys, table=(name, table), netns=netns)
     return tuple(found)
 
 
@@ -48,7 +49,7 @@ def _keys(container: nft.Set | nft.Map) -> Iterator[nft.Key]:
 
 
 def _chain(chain: nft.Chain, table: str, where: str, netns: str) -> Iterator[str]:
-    rules = _read(f"list chain inet {table} {chain.name}", "rule", netns)
+    rules = _read(f"list chain {table} {chain.name}", "rule", netns)
     if rules is None:
         yield f"{where} lacks the chain {chain.name}"
         return
@@ -61,7 +62,7 @@ def _elements(
     container: nft.Set | nft.Map, keys: list[nft.Key], *, table: tuple[str, str], netns: str
 ) -> Iterator[str]:
     kind = "map" if isinstance(container, nft.Map) else "set"
-    declared = _read(f"list {kind} inet {table[0]} {container.name}", kind, netns)
+    declared = _read(f"list {kind} {table[0]} {container.name}", kind, netns)
     if declared is None:
         yield f"{table[1]} lacks the {kind} {container.name}"
         return

@@ -26,9 +26,10 @@ JSON_OUTPUT: Final = 1 << 4
 class Libnftables:
     """NftDriver of one table in one network namespace (`netns`: its path; empty: the process's own)."""
 
-    def __init__(self, netns: str = "", *, table: str = ownership.TABLE) -> None:
+    def __init__(self, netns: str = "", *, table: str = ownership.TABLE, family: str = "inet") -> None:
         self._netns = netns
         self._table = table
+        self._family = family
         self._applied: nft.Ruleset | None = None
 
     def read(self) -> nft.Ruleset | None:
@@ -37,13 +38,13 @@ class Libnftables:
 
     def apply(self, delta: Delta) -> None:
         """One transaction."""
-        self._run(commands(delta, self._table))
+        self._run(commands(delta, self._table, self._family))
         applied = delta.after if delta.after is not None else apply(delta, self._applied)
         self._applied = msgspec.structs.replace(applied, table=self._table) if applied.table != self._table else applied
 
     def remove(self) -> None:
         """Deletes our table."""
-        self._run(removal(self._table))
+        self._run(removal(self._table, self._family))
         self._applied = None
 
     def _run(self, text: str) -> None:

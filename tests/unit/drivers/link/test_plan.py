@@ -24,7 +24,7 @@ POD_END = End(
     mac=LINK.mac,
     mtu=1400,
     up=True,
-    addresses=frozenset({"10.244.0.5"}),
+    prefixes=frozenset({"10.244.0.5/32"}),
     neighbours=frozenset({("169.254.1.1", LINK.host_mac)}),
     routes=frozenset({("0.0.0.0/0", "169.254.1.1", ""), ("169.254.1.1/32", "", "")}),
 )
@@ -38,7 +38,9 @@ def test_a_link_as_it_should_be_has_no_differences() -> None:
 
 
 def test_what_others_added_is_no_difference() -> None:
-    pod = replace(POD_END, addresses=POD_END.addresses | {"192.0.2.1"}, routes=POD_END.routes | {("1.0.0.0/8", "", "")})
+    pod = replace(
+        POD_END, prefixes=POD_END.prefixes | {"192.0.2.1/24"}, routes=POD_END.routes | {("1.0.0.0/8", "", "")}
+    )
     assert differences(LINK, replace(GOOD, pod=pod, marks=GOOD.marks | {(4, 1), (6, 1)})) == ()
 
 
@@ -50,7 +52,7 @@ def test_what_others_added_is_no_difference() -> None:
         (replace(GOOD, host=replace(HOST_END, up=False)), f"{LINK.host_ifname} is down"),
         (replace(GOOD, pod=replace(POD_END, mtu=9000)), "eth0 has MTU 9000, not 1400"),
         (replace(GOOD, pod=replace(POD_END, mac="02:00:00:00:00:00")), "eth0 has MAC address 02:00:00:00:00:00"),
-        (replace(GOOD, pod=replace(POD_END, addresses=frozenset())), "eth0 lacks the address 10.244.0.5/32"),
+        (replace(GOOD, pod=replace(POD_END, prefixes=frozenset())), "eth0 lacks the address 10.244.0.5/32"),
         (replace(GOOD, pod=replace(POD_END, neighbours=frozenset())), "eth0 lacks the permanent neighbour"),
         (
             replace(GOOD, pod=replace(POD_END, routes=frozenset({("169.254.1.1/32", "", "")}))),
@@ -85,7 +87,7 @@ BOTH = Actual(
     ),
     pod=replace(
         POD_END,
-        addresses=frozenset(DUAL.addresses),
+        prefixes=frozenset(map(DUAL.prefix_of, DUAL.addresses)),
         neighbours=POD_END.neighbours | {("fe80::1", DUAL.host_mac)},
         routes=POD_END.routes | {("::/0", "fe80::1", "")},
     ),
@@ -135,3 +137,17 @@ def test_the_container_is_in_the_alias(alias: str, container: str | None) -> Non
 def test_what_we_make_is_recognised_as_ours() -> None:
     assert owns(LINK.host_ifname, "")
     assert container_of(LINK.alias) == "c1"
+
+
+def test_a_port_of_the_bridge_is_one_and_has_its_address_in_the_segment() -> None:
+    shared = compile_pod_link(
+        ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=replace(HOST, segment=("10.244.0.0/24",))
+    )
+    pod = replace(POD_END, prefixes=frozenset({"10.244.0.5/24"}))
+    good = replace(GOOD, host=replace(HOST_END, master="td-br"), pod=pod)
+    assert differences(shared, good) == ()
+    assert differences(shared, GOOD) == (
+        f"{LINK.host_ifname} is a port of no bridge, not of td-br",
+        "eth0 lacks the address 10.244.0.5/24",
+    )
+    assert differences(LINK, good)[0] == f"{LINK.host_ifname} is a port of td-br, not of none"
