@@ -65,6 +65,10 @@ sock.sendto(b"hello", ("255.255.255.255", 9999))
 """
 
 
+BEFORE: dict[str, tuple[str, ...]] = {}
+"""The machine as it was."""
+
+
 def on(number: int) -> dict[str, dict[str, str]]:
     return {"nodeSelector": {"kubernetes.io/hostname": f"node-{number}"}}
 
@@ -73,6 +77,7 @@ def on(number: int) -> dict[str, dict[str, str]]:
 def world() -> Iterator[Lab]:
     """`near` on node-1 and `far` on node-2 in the mesh, `caller` on node-3 outside it."""
     with lab() as made:
+        BEFORE.update(made.picture())
         made.tandem("up", "--nodes", "3", "--fabric", "vxlan", "--detach", status=0)
         made.apply(
             *namespace("mesh", mesh=True),
@@ -155,16 +160,23 @@ def test_the_mtu_is_what_the_underlay_leaves_and_every_path_carries_it(world: La
         assert world.inside("plain", "caller", "python3", "-c", DATAGRAM, to, str(length)).out == answer
 
 
-def test_a_link_in_the_middle_that_is_narrower_is_found_and_told_and_its_end_too(world: Lab) -> None:
-    world.run("ip", "link", "set", "tdul1", "mtu", "1300", status=0)  # the underlay's end of node-2's link
-    told = until(lambda: connected(world), lambda c: c["status"] == "False", world.logs)
-    assert "set spec.mtu of Network default to 1250" in told["message"]
-    assert until(lambda: networks(world)["node-1"]["problems"], bool)[0].startswith("the path to node node-2 carries")
+def test_a_narrow_link_in_the_middle_and_a_node_that_is_cut_off_are_told_and_the_others_go_on(world: Lab) -> None:
+    """The underlay's ends of the links of node-2 and node-3."""
+    world.run("ip", "link", "set", "tdul1", "mtu", "1300", status=0)
+    world.run("ip", "link", "set", "tdul2", "down", status=0)
+    wanted = ("set spec.mtu of Network default to 1250", "node node-3 does not answer")
+    told = until(lambda: connected(world), lambda c: all(words in c["message"] for words in wanted), world.logs)
+    assert told["status"] == "False"
+    assert networks(world)["node-1"]["problems"][0].startswith("the path to node node-2 carries packets of 1250 bytes")
     stated = until(lambda: world.tandem("cni", "status", "--node", "node-1", "-o", "json").json(), lambda s: s["code"])
     assert stated["code"] == 51
     assert "carries packets of 1250 bytes" in stated["message"]
+    assert "node-3" not in stated["message"]  # a node that is gone is no reason to refuse pods here
+    assert world.curl("mesh", "near", "http://far/").out.endswith("200")
     world.run("ip", "link", "set", "tdul1", "mtu", "1500", status=0)
+    world.run("ip", "link", "set", "tdul2", "up", status=0)
     until(lambda: connected(world)["status"], lambda status: status == "True", world.logs)
+    assert world.curl("plain", "caller", "http://open/").out.endswith("200")
 
 
 def test_another_fabric_takes_over_while_pods_run(world: Lab) -> None:
@@ -206,17 +218,6 @@ def test_pods_of_one_bridge_hear_each_other_and_policy_and_mesh_hold_between_the
     assert world.run("ip", "netns", "exec", "tandem-node-1", "nft", "list", "tables").out == "table inet tandem\n"
 
 
-def test_a_node_that_is_cut_off_is_told_and_the_others_go_on(world: Lab) -> None:
-    world.run("ip", "link", "set", "tdul1", "down", status=0)
-    told = until(lambda: connected(world), lambda c: "node node-2 does not answer" in c["message"], world.logs)
-    assert told["status"] == "False"
-    assert world.curl("plain", "caller", "http://open/").out.endswith("200")
-    world.run("ip", "link", "set", "tdul1", "up", status=0)
-    until(lambda: world.curl("mesh", "near", "http://far/").out, lambda out: out.endswith("200"), world.logs)
-
-
 def test_down_takes_everything_away(world: Lab) -> None:
     world.tandem("down", status=0)
-    left = world.picture()
-    assert [line for line in left["links"] if not line.startswith("lo ")] == []
-    assert (left["namespaces"], left["processes"], left["files"]) == ((), (), ())
+    assert world.left_since(BEFORE) == []
