@@ -13,12 +13,15 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.base.memory import give_back
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import commands, removal
 from tandem.drivers.nft.plan import Delta, apply
 from tandem.state import nft, ownership
 
+LARGE: Final = 1 << 19
+"""Bytes of a transaction for which the library takes so much memory that it is worth giving back: some 40 times its size."""
 JSON_OUTPUT: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of libnftables."""
 
@@ -102,3 +105,5 @@ def _transact(text: str, *, json_output: bool = False) -> str:
         return output.decode(errors="replace")
     finally:
         lib.nft_ctx_free(context)
+        if len(text) > LARGE:
+            give_back()
