@@ -6,7 +6,7 @@ import ctypes
 
 
 def give_back() -> None:
-    """After work that took much memory for a moment. Takes milliseconds; does nothing on a libc that has no such call."""
+    """After work that took much memory for a moment. Takes milliseconds; does nothing where libc has no such call."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

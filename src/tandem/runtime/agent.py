@@ -291,8 +291,9 @@ class Agent:
     def _pods(self) -> Iterable[AttachedPod]:
         """Those that have not changed are the very same objects as last time."""
         before, self._known = self._known, {}
+        pods = self._slice.by_uid
         for container, attachment in self._attached.items():
-            pod = self._slice.pod(attachment.pod_uid) if attachment.namespace else None
+            pod = pods.get(attachment.pod_uid) if attachment.namespace else None
             known = before.get(container)
             if known is None or known[0] is not attachment or known[1] is not pod:
                 known = attachment, pod, _attached_pod(attachment, pod or unmanaged.of_attachment(attachment))

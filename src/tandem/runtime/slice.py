@@ -76,6 +76,11 @@ class Slice:
         self._pending = [p for p in self._pending if p.view > view]
         return ready
 
+    @property
+    def by_uid(self) -> Mapping[str, LocalPod]:
+        """Every pod that control bound to this node, by uid."""
+        return self._of(LocalPod)
+
     def pod(self, uid: str) -> LocalPod | None:
         """A pod that control bound to this node."""
         return self._of(LocalPod).get(uid)

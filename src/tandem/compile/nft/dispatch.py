@@ -17,19 +17,19 @@ every packet 30 ns and more (docs/design/0020): packets of established connectio
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
-from typing import Final
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any, Final
 
 from tandem.base.ids import PolicySetId
+from tandem.base.memo import each_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
 
 POD_LINKS: Final = "td*"
-Entries = frozenset[tuple[nft.Key, nft.Verdict | nft.Key]]
-_BY_VERSION: Final = {family.version: family for family in FAMILIES}
 _REPLIES: Final = nft.Rule(
     match=(nft.OneOf(Field.CT_STATE, ("established", "related")),),
     then=(nft.Accept(),),
@@ -179,47 +179,60 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
 def pod_sets(view: NodeView) -> list[nft.Set]:
     """Which pod is where."""
     found: list[nft.Set] = []
-    for f in FAMILIES:
-        keys = [k for a in view.pods for k in _places(a.host_ifname, a.addresses, f.version)]
-        keys += [k for a in view.pods if a.segment for k in _places(names.SEGMENT, a.addresses, f.version)]
+    for f, (links, itself, pods, _, _) in zip(FAMILIES, _by_family(view.pods), strict=True):
         found += [
-            nft.Set(name=f"links{f.version}", type=("ifname", f.type), elements=frozenset(place for place, _ in keys)),
-            nft.Set(name=f"self{f.version}", type=(f.type, f.type), elements=frozenset(itself for _, itself in keys)),
-            nft.Set(name=f"pods{f.version}", type=(f.type,), elements=frozenset(itself[1:] for _, itself in keys)),
+            nft.Set(name=f"links{f.version}", type=("ifname", f.type), elements=links),
+            nft.Set(name=f"self{f.version}", type=(f.type, f.type), elements=itself),
+            nft.Set(name=f"pods{f.version}", type=(f.type,), elements=pods),
         ]
     return found
-
-
-@lru_cache(maxsize=8192)
-def _places(link: str, addresses: tuple[str, ...], version: int) -> tuple[tuple[nft.Key, nft.Key], ...]:
-    """Of one pod: (link, address) and (address, address) for each of its addresses of a family."""
-    return tuple(((link, address), (address, address)) for address in of_family(addresses, _BY_VERSION[version]))
-
-
-def _interval(name: str, family: Family, values: tuple[nft.Prefix, ...]) -> nft.Set:
-    return nft.Set(name=name, type=(family.type,), interval=True, elements=frozenset((p,) for p in values))
 
 
 def policy_maps(view: NodeView) -> list[nft.Map]:
     """Address -> chain of the pod's policy set. An open pod has no entry: what no entry judges is accepted."""
     found: list[nft.Map] = []
-    for f in FAMILIES:
-        sides = {"ingress": [(a, a.pod.ingress) for a in view.pods], "egress": [(a, a.pod.egress) for a in view.pods]}
-        for side, pods in sides.items():
-            entries: Entries = frozenset(
-                entry
-                for attached, policy_set in pods
-                if policy_set is not None
-                for entry in _judged(policy_set, attached.addresses, f.version)
-            )
-            found.append(nft.Map(name=f"{side}{f.version}", type=(f.type,), elements=entries))
+    for f, (_, _, _, ingress, egress) in zip(FAMILIES, _by_family(view.pods), strict=True):
+        found += [
+            nft.Map(name=f"ingress{f.version}", type=(f.type,), elements=ingress),
+            nft.Map(name=f"egress{f.version}", type=(f.type,), elements=egress),
+        ]
     return found
 
 
-@lru_cache(maxsize=8192)
-def _judged(
-    policy_set: PolicySetId, addresses: tuple[str, ...], version: int
-) -> tuple[tuple[nft.Key, nft.Verdict | nft.Key], ...]:
-    """Of one pod: its addresses of a family, each with the way to its policy."""
+Elements = tuple[Any, ...]
+"""Of one set or map. What they are says the function that makes them."""
+
+
+@same_as_before
+def _by_family(pods: tuple[AttachedPod, ...]) -> tuple[tuple[frozenset[Any], ...], ...]:
+    """Per family the elements of links, self, pods, ingress and egress: what each pod gives, put together."""
+    columns = [frozenset(chain.from_iterable(column)) for column in zip(*_elements(pods), strict=True)]
+    columns = columns or [frozenset()] * (5 * len(FAMILIES))
+    return tuple(tuple(columns[5 * i : 5 * i + 5]) for i in range(len(FAMILIES)))
+
+
+@each_as_before
+def _elements(attached: AttachedPod) -> tuple[Elements, ...]:
+    """What one pod gives to each of the five containers of each family."""
+    found: list[Elements] = []
+    for f in FAMILIES:
+        addresses = of_family(attached.addresses, f)
+        links = (attached.host_ifname, *([names.SEGMENT] if attached.segment else []))
+        found += [
+            tuple((link, a) for link in links for a in addresses),
+            tuple((a, a) for a in addresses),
+            tuple((a,) for a in addresses),
+            *(_judged(policy_set, addresses) for policy_set in (attached.pod.ingress, attached.pod.egress)),
+        ]
+    return tuple(found)
+
+
+def _judged(policy_set: PolicySetId | None, addresses: Iterable[str]) -> Elements:
+    if policy_set is None:
+        return ()
     verdict = nft.Jump(names.set_chain(policy_set))
-    return tuple(((address,), verdict) for address in of_family(addresses, _BY_VERSION[version]))
+    return tuple(((address,), verdict) for address in addresses)
+
+
+def _interval(name: str, family: Family, values: tuple[nft.Prefix, ...]) -> nft.Set:
+    return nft.Set(name=name, type=(family.type,), interval=True, elements=frozenset((p,) for p in values))

@@ -146,6 +146,8 @@ def _element_changes(old: Container | None, new: Container | None) -> tuple[list
         return [], []
     before = old.elements if old else frozenset()
     after = new.elements if new else frozenset()
+    if before is after:
+        return [], []
     remove, add = before - after, after - before
     empty = _declared(declared)
     return (

@@ -21,7 +21,7 @@ from tandem.drivers.nft.plan import Delta, apply
 from tandem.state import nft, ownership
 
 LARGE: Final = 1 << 19
-"""Bytes of a transaction for which the library takes so much memory that it is worth giving back: some 40 times its size."""
+"""Bytes of a transaction from which on its memory, some forty times as much, is worth giving back."""
 JSON_OUTPUT: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of libnftables."""
 
