@@ -73,7 +73,7 @@ def assign_addresses(world: World) -> Assignment:
         return Assignment(given=ours_before, problems=tuple(_no_pool(s) for s in services if not _held(s)))
     wishes = [wish for service in services for wish in _wishes(service, pools)]
     given: dict[tuple[ObjectKey, int], str] = {}
-    taken: set[str] = set()
+    taken = _of_others(world)
     for wish in wishes:
         if wish.held and wish.held not in taken and wish.takes(wish.held):
             given[wish.service.key, wish.version] = wish.held
@@ -90,6 +90,12 @@ def assign_addresses(world: World) -> Assignment:
             problems.append(_why(wish, pools))
     found = {s.key: tuple(given[s.key, v] for v in _versions(s) if (s.key, v) in given) for s in services}
     return Assignment(given=found, problems=tuple(problems))
+
+
+def _of_others(world: World) -> set[str]:
+    """Addresses of nodes and cluster IPs: whoever got one would take a node, or another Service, off the network."""
+    nodes = {a.address for node in world.sorted(core.Node) for a in node.status.addresses}
+    return nodes.union(*(s.spec.cluster_ips for s in world.sorted(core.Service)))
 
 
 def _held(service: core.Service) -> bool:
@@ -140,7 +146,7 @@ def _reason(wish: _Wish, names: list[str]) -> tuple[str, str]:
     if wish.asked and not wish.takes(wish.asked):
         return "AddressNotInPool", f"spec.loadBalancerIP: {wish.asked} is in no pool of this Service"
     if wish.asked:
-        return "AddressInUse", f"spec.loadBalancerIP: {wish.asked} belongs to another Service"
+        return "AddressInUse", f"spec.loadBalancerIP: {wish.asked} belongs to another Service, or to a node"
     if not wish.blocks:
         return "PoolNotFound", f"spec.type: no pool that it may use has IPv{wish.version} addresses"
     return "PoolExhausted", f"spec.type: no IPv{wish.version} address is left in the pools"

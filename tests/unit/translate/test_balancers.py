@@ -9,7 +9,7 @@ import msgspec
 from builders import service, world
 from tandem.base.problems import Severity
 from tandem.model import core
-from tandem.model.meta import Condition
+from tandem.model.meta import Condition, Object
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
 from tandem.translate.balancers import CLASS, POOL, Assignment, assign_addresses
@@ -30,11 +30,11 @@ def balanced(name: str, *held: str, pool: str = "", **spec: Any) -> core.Service
     return msgspec.structs.replace(made, metadata=meta, status=status)
 
 
-def assigned(*objects: core.Service | LoadBalancerPool) -> dict[str, str]:
+def assigned(*objects: Object) -> dict[str, str]:
     return {name: ",".join(found) for (_, name), found in assign_addresses(world(*objects)).given.items()}
 
 
-def why(*objects: core.Service | LoadBalancerPool) -> list[tuple[str, str, str]]:
+def why(*objects: Object) -> list[tuple[str, str, str]]:
     found = assign_addresses(world(*objects)).problems
     return [(p.at.name, p.code, p.at.path) for p in found]
 
@@ -110,3 +110,15 @@ def test_with_the_last_pool_its_addresses_go() -> None:
 
 def test_nothing_is_said_where_there_is_nothing_to_give() -> None:
     assert assign_addresses(world(pool(), service("a"))) == Assignment()
+
+
+def test_the_address_of_a_node_and_a_cluster_ip_are_never_given() -> None:
+    raw = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+    host = parse({**raw, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}})
+    assert isinstance(host, core.Node)
+    other = service("c", ip="192.0.2.2")
+    assert assigned(pool("p", "192.0.2.1-192.0.2.3"), host, other, balanced("a")) == {"a": "192.0.2.3"}
+    assert assigned(pool("p", "192.0.2.1-192.0.2.3"), host, other, balanced("a", "192.0.2.1")) == {"a": "192.0.2.3"}
+    assert why(pool(), host, balanced("a", loadBalancerIP="192.0.2.1")) == [
+        ("a", "AddressInUse", "spec.loadBalancerIP")
+    ]
