@@ -75,8 +75,8 @@ def test_exactly_what_is_wanted_is_held_and_what_is_new_is_told(announcer: Annou
 
 def test_what_somebody_else_announces_is_contested_once_and_what_is_not_held_is_not(announcer: Announcer) -> None:
     async def scene() -> None:
-        assert not await announcer.contested()
         await announcer.hold(frozenset({ONE, SIX}))
+        assert not await announcer.contested()
         await announcer.announce(frozenset({ONE, SIX}))
         assert not await announcer.contested(), "its own announcements are none"
         for address in (ONE, TWO, SIX):

@@ -1,4 +1,4 @@
-"""Hears when somebody else announces an address: gratuitous ARP and neighbour advertisements on the node's links.
+"""Hears when somebody else announces an address: gratuitous ARP and neighbour advertisements on a link.
 
 Two sockets that the kernel filters: what is no announcement is never handed to this process.
 """
@@ -17,6 +17,8 @@ from tandem.drivers.announce.frames import ARP
 from tandem.drivers.link import rtnl
 
 ADVERTISEMENT: Final = 136
+MOST: Final = 256
+"""So many are read in one go: a flood must not keep its reader for ever."""
 _TARGET_LINK: Final = 2
 _SO_ATTACH_FILTER: Final = 26
 _ICMPV6_FILTER: Final = 1
@@ -35,23 +37,23 @@ _GRATUITOUS: Final = (
 class Heard:
     """Somebody with this MAC address says that it has the address."""
 
-    link: int
     address: str
     mac: bytes
 
 
 class Ear:
-    """Sockets of the network namespace in which it was made; `close` ends it."""
+    """Sockets on one link of the network namespace in which it was made; `close` ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, link: str) -> None:
         flags = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        self._arp = socket.socket(socket.AF_PACKET, flags, socket.htons(ARP))
+        self._arp = socket.socket(socket.AF_PACKET, flags)
         _attach(self._arp)
+        self._arp.bind((link, ARP))
         self._six = socket.socket(socket.AF_INET6, flags, socket.IPPROTO_ICMPV6)
         blocked = [0xFFFFFFFF] * 8
         blocked[ADVERTISEMENT >> 5] &= ~(1 << (ADVERTISEMENT & 31)) & 0xFFFFFFFF
         self._six.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, struct.pack("=8I", *blocked))
-        self._six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        self._six.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
 
     def close(self) -> None:
         """Close both sockets."""
@@ -59,25 +61,22 @@ class Ear:
         self._six.close()
 
     def heard(self) -> list[Heard]:
-        """Everything since the last call."""
+        """What came since the last call, of each kind MOST at once."""
         return [*self._frames(), *self._advertisements()]
 
     def _frames(self) -> Iterator[Heard]:
         with suppress(BlockingIOError):
-            while True:
-                frame, (link, *_) = self._arp.recvfrom(64)
+            for _ in range(MOST):
+                frame = self._arp.recv(64)
                 if len(frame) >= 42 and frame[12:16] == b"\x08\x06\0\1":
-                    with suppress(OSError):  # the link is gone
-                        index = socket.if_nametoindex(link)
-                        yield Heard(link=index, address=rtnl.ip_text(frame[28:32]), mac=frame[22:28])
+                    yield Heard(address=rtnl.ip_text(frame[28:32]), mac=frame[22:28])
 
     def _advertisements(self) -> Iterator[Heard]:
         with suppress(BlockingIOError):
-            while True:
-                data, extra, _, _ = self._six.recvmsg(256, socket.CMSG_SPACE(20))
-                link = next((struct.unpack_from("=I", info, 16)[0] for _, _, info in extra), 0)
+            for _ in range(MOST):
+                data = self._six.recv(256)
                 if len(data) >= 32 and data[24:26] == bytes([_TARGET_LINK, 1]):
-                    yield Heard(link=link, address=rtnl.ip_text(data[8:24]), mac=data[26:32])
+                    yield Heard(address=rtnl.ip_text(data[8:24]), mac=data[26:32])
 
 
 def _attach(sock: socket.socket) -> None:

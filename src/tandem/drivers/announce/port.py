@@ -29,7 +29,7 @@ class Announcer(Protocol):
         """Tell every neighbour of each that is held and in force that this node has it now."""
 
     async def contested(self) -> frozenset[str]:
-        """Addresses held here that somebody else has announced since the last call."""
+        """Addresses held here that somebody else has announced since the last call; the first one begins to listen."""
 
     async def owned(self) -> tuple[str, ...]:
         """Every address of ours on a link, from the kernel alone."""

@@ -45,7 +45,7 @@ class KernelAnnouncer:
 
     def __init__(self, netns: str = "") -> None:
         self._netns = netns
-        self._ear: Ear | None = None
+        self._ears: dict[int, Ear] = {}
         self._lock = threading.Lock()
         self._wanted: frozenset[str] = frozenset()
         self._asked = 0.0
@@ -73,9 +73,8 @@ class KernelAnnouncer:
         self._closing.set()
         if self._renewer is not None:
             await asyncio.to_thread(self._renewer.join)
-        if self._ear is not None:
-            self._ear.close()
-            self._ear = None
+        while self._ears:
+            self._ears.popitem()[1].close()
 
     def _hold(self, addresses: frozenset[str]) -> Holding:
         with self._lock:
@@ -99,19 +98,17 @@ class KernelAnnouncer:
                     _put_again(self._wanted)
 
     def _contested(self) -> frozenset[str]:
-        if self._ear is None:
-            self._ear = Ear()
-        heard = self._ear.heard()
-        if not heard:
-            return frozenset()
         with closing(Rtnl()) as sock:
-            macs = {link.index: link.mac for link in _links(sock)}
             held = _actual(sock)
-        return frozenset(
-            h.address
-            for h in heard
-            if Placed(link=h.link, address=h.address) in held and h.mac != macs.get(h.link, h.mac)
-        )
+            links = {link.index: link for link in _links(sock) if any(p.link == link.index for p in held)}
+        for gone in set(self._ears) - set(links):
+            self._ears.pop(gone).close()
+        found: set[str] = set()
+        for index, link in links.items():
+            ear = self._ears.get(index) or self._ears.setdefault(index, Ear(link.name))
+            heard = {h.address for h in ear.heard() if h.mac != link.mac}
+            found |= {p.address for p in held if p.link == index and p.address in heard}
+        return frozenset(found)
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:

@@ -18,7 +18,7 @@ def test_ordinary_questions_are_not_heard() -> None:
         for number, path in enumerate((node, other), 1):
             ip(path, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
             ip(path, "link", "set", "eth0", "up")
-        ear = inside(node, Ear)
+        ear = inside(node, lambda: Ear("eth0"))
 
         def ask() -> None:
             with socket.socket(type=socket.SOCK_DGRAM) as sock:
