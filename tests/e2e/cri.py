@@ -42,9 +42,14 @@ class Cri:
         return _only(_fields(self._call("RunPodSandbox", _message(1, config))), 1).decode()
 
     def address(self, sandbox: str) -> str:
-        """What the plugin gave it."""
+        """What the plugin gave it, the first if there are several."""
+        return self.addresses(sandbox)[0]
+
+    def addresses(self, sandbox: str) -> list[str]:
+        """Every address that the plugin gave it."""
         status = _only(_fields(self._call("PodSandboxStatus", _text(1, sandbox))), 1)
-        return _only(_fields(_only(_fields(status), 5)), 1).decode()
+        network = _fields(_only(_fields(status), 5))
+        return [_only(network, 1).decode(), *(_only(_fields(more), 1).decode() for more in _all(network, 2))]
 
     def remove(self, sandbox: str) -> None:
         """Stop and forget it."""

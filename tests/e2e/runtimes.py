@@ -222,6 +222,9 @@ class Sandboxes:
         self._daemon.restart()
         return self.cri.address(self._ids[name])
 
+    def addresses(self, name: str) -> list[str]:
+        return self.cri.addresses(self._ids[name])
+
     def delete(self, name: str) -> None:
         self.cri.remove(self._ids.pop(name))
 

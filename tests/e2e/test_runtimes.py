@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from e2e.runtimes import BUSYBOX, PORT, Containerd, Ctr, Podman, Runtime, Sandbo
 pytestmark = pytest.mark.root
 
 DNS = "10.96.0.10"
+BOTH = ("--pod-cidr", "10.244.0.0/16,fd00:10:244::/56", "--service-cidr", "10.96.0.0/16,fd00:10:96::/112")
 NAME = "box"
 HAND_ON = """#!/usr/bin/python3
 import json, os, sys
@@ -31,8 +33,8 @@ def world() -> Iterator[Lab]:
     try:
         with lab() as made:
             prepare(made)
-            made.tandem("up", "--detach", status=0)
-            made.apply(*namespace("app"), pod("app", "web", web("web")), pod("app", "caller", idle()))
+            made.tandem("up", "--detach", *BOTH, status=0)
+            made.apply(*namespace("app"), pod("app", "web", web("web", listen="::")), pod("app", "caller", idle()))
             made.apply(service("app", "web"))
             made.tandem("cni", "install", status=0)
             made.run("cp", "/usr/lib/cni/loopback", "/opt/cni/bin/", status=0)  # the CRI attaches lo by a plugin, too
@@ -71,12 +73,22 @@ def post(world: Lab, raw: Any) -> None:
     world.tandem("apply", "-f", "-", stdin=json.dumps(raw), status=0)
 
 
+def six(runtime: Runtime) -> str:
+    """The container's address of IPv6: the only one of its interface."""
+    shown = runtime.inside(NAME, "ip", "-6", "address", "show", "eth0").out
+    (found,) = re.findall(r"inet6 ([0-9a-f:]+)/128", shown)
+    return str(found)
+
+
 def assert_reaches(world: Lab, runtime: Runtime, address: str) -> None:
     """Packets and connections, both directions, to a pod and to a Service by address and by name."""
     server = pod_address(world, "web")
     assert runtime.inside(NAME, "ping", "-c", "1", "-W", "5", server).status == 0
     for host in (f"{server}:8080", service_address(world)):
         assert f'"from": "{address}"' in runtime.inside(NAME, "wget", "-q", "-O", "-", f"http://{host}/").out
+    mine, theirs = six(runtime), str(world.get("app", "pod", "web")["status"]["podIPs"][1]["ip"])
+    assert f'"from": "{mine}"' in runtime.inside(NAME, "wget", "-q", "-O", "-", f"http://[{theirs}]:8080/").out
+    assert world.inside("app", "caller", str(BUSYBOX), "ping", "-6", "-c", "1", "-W", "5", mine).status == 0
     named = runtime.inside(NAME, "nslookup", "web.app.svc.cluster.local", DNS)
     assert service_address(world) in named.out, named.text
     assert world.inside("app", "caller", str(BUSYBOX), "ping", "-c", "1", "-W", "5", address).status == 0
@@ -87,7 +99,7 @@ def test_a_container_is_added_reached_outlives_a_restart_and_leaves_nothing(worl
     before = world.picture()
     address = runtime.add(NAME)
     (kept,) = attachments(world, runtime.container_id(NAME))
-    assert (kept["addresses"], kept["namespace"], kept["unmanaged"]) == ([address], "", "open")
+    assert (kept["addresses"], kept["namespace"], kept["unmanaged"]) == ([address, six(runtime)], "", "open")
     assert_reaches(world, runtime, address)
     address = runtime.restart(NAME)
     assert_reaches(world, runtime, address)
@@ -194,7 +206,9 @@ def test_a_pod_of_the_api_runs_in_a_sandbox_of_containerds_cri(world: Lab, conta
     post(world, wanted)
     address = sandboxes.add(NAME)
     (kept,) = attachments(world, sandboxes.container_id(NAME))
-    assert (kept["namespace"], kept["name"], kept["unmanaged"], kept["addresses"]) == ("app", NAME, "", [address])
+    addresses = sandboxes.addresses(NAME)
+    assert (kept["namespace"], kept["name"], kept["unmanaged"], kept["addresses"]) == ("app", NAME, "", addresses)
+    assert addresses == [address, six(sandboxes)]
     assert_reaches(world, sandboxes, address)
     address = sandboxes.restart(NAME)
     assert_reaches(world, sandboxes, address)

@@ -25,7 +25,7 @@ def run(directory: Path, node_netns: str, *, held: bool) -> None:
     os.dup2(log, 2)
     while held and not (directory / GO).exists():
         time.sleep(0.001)
-    asyncio.run(main(directory, node_netns, "", background=True))
+    asyncio.run(main(directory, node_netns, "", background=True, six="fd00:10:244::/64"))
 
 
 if __name__ == "__main__":
