@@ -60,10 +60,12 @@ def _translate(family: Family) -> tuple[nft.Rule, nft.Rule]:
         to_node = (*to_node, nft.Is(Field.DADDR6, LOOPBACK6, negate=True))
     v, of_address = family.version, (family.daddr, Field.L4PROTO, Field.DPORT)
     any_address = nft.InSet((family.daddr,), f"cluster{v}", negate=True)
+    # An address of a load balancer is the node's too, and belongs to one Service with all its ports.
+    no_balancer = nft.InSet((family.daddr,), f"vips{v}", negate=True)
     return (
         nft.Rule(match=to_node, then=(nft.DnatMap(family.word, of_address, f"hostip{v}"),)),
         nft.Rule(
-            match=(*to_node, any_address),
+            match=(*to_node, any_address, no_balancer),
             then=(nft.DnatMap(family.word, (Field.L4PROTO, Field.DPORT), f"hostport{v}"),),
         ),
     )

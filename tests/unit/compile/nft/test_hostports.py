@@ -10,7 +10,7 @@ from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.trace import LOCAL, Packet, trace
-from tandem.ir.fabric import LocalPod
+from tandem.ir.fabric import LocalPod, Service
 from tandem.ir.node import AttachedPod, NodeView, PortMapping
 
 POD, NODE, OUTSIDE = "10.244.0.5", "192.168.0.1", "203.0.113.9"
@@ -97,3 +97,13 @@ def test_a_host_address_narrows_a_mapping_and_goes_before_one_for_all() -> None:
 
 def test_a_pod_cannot_speak_to_the_nodes_loopback() -> None:
     assert sent(packet("127.0.0.1", 22, iifname=LINK, saddr=POD), WEB)[0] == "drop"
+
+
+def test_an_address_of_a_load_balancer_is_its_services_alone() -> None:
+    balanced = Service(
+        namespace="shop", name="lb", cluster_ips=("10.96.0.20",), ports=(), balancer_ips=("198.51.100.1",)
+    )
+    made = msgspec.structs.replace(view(WEB), services={"shop/lb": balanced})
+    here = {NODE: LOCAL, "198.51.100.1": LOCAL, POD: LINK}
+    found = trace(compile_nft(made), packet("198.51.100.1"), route=lambda address: here.get(address, "eth0"))
+    assert found.verdict == "reject"
