@@ -54,7 +54,9 @@ def _base(pod: core.Pod, dns: Sequence[str]) -> tuple[list[str], list[str], dict
     # Kubernetes: ClusterFirst means Default for host-network pods, unless it is ClusterFirstWithHostNet.
     if policy == "Default" or (pod.spec.host_network and policy == "ClusterFirst"):
         return _read(_HOST)
-    return list(dns), [f"{pod.metadata.namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN], {"ndots": "5"}
+    own = [f"{pod.metadata.namespace}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN]
+    # As the kubelet does: short names of the machine's own network are found too, after those of the cluster.
+    return list(dns), [*own, *_read(_HOST)[1]], {"ndots": "5"}
 
 
 def _read(path: Path) -> tuple[list[str], list[str], dict[str, str]]:

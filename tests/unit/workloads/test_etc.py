@@ -13,6 +13,12 @@ from tandem.workloads.etc import pod_files, pod_hostname
 DNS = ("10.96.0.10",)
 
 
+@pytest.fixture(autouse=True)
+def bare_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine that tests run on searches no domain."""
+    monkeypatch.setattr(etc, "_HOST", tmp_path / "none")
+
+
 def test_a_pod_is_named_after_itself_and_finds_its_own_address() -> None:
     files = pod_files(builders.pod("web-0", namespace="shop"), ("10.244.0.5",), node_name="node-1", dns=DNS)
     assert files["/etc/hostname"] == b"web-0\n"
@@ -24,6 +30,18 @@ def test_names_are_searched_in_the_pods_namespace_first() -> None:
     assert files["/etc/resolv.conf"] == (
         b"search shop.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"
     )
+
+
+def test_the_domains_of_the_machine_are_searched_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = tmp_path / "host"
+    host.write_text("search lan example\nnameserver 192.0.2.1\noptions timeout:1\n")
+    monkeypatch.setattr(etc, "_HOST", host)
+    files = pod_files(builders.pod("web-0", namespace="shop"), (), node_name="node-1", dns=DNS)
+    assert files["/etc/resolv.conf"].decode().splitlines() == [
+        "search shop.svc.cluster.local svc.cluster.local cluster.local lan example",
+        "nameserver 10.96.0.10",
+        "options ndots:5",
+    ]
 
 
 def test_hostname_and_subdomain_make_a_full_name() -> None:
