@@ -11,6 +11,7 @@ import pytest
 
 from meshbuild import NODE, PEER_AUTH, RULE, attached, endpoint, endpoints, service, strict, view
 from tandem.base.cell import Cell
+from tandem.base.ids import NodeName
 from tandem.base.problems import DriverError
 from tandem.compile.envoy import compile_envoy
 from tandem.drivers.link.fake import FakeLinks
@@ -18,7 +19,7 @@ from tandem.drivers.nft.fake import FakeNft
 from tandem.drivers.xds.board import Board, Stream
 from tandem.drivers.xds.messages import Accepted, Action, Encoded, Refused, Request, Response
 from tandem.drivers.xds.session import Session
-from tandem.ir.fabric import AppProtocol
+from tandem.ir.fabric import AppProtocol, Node
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.ir.node import NodeView
 from tandem.runtime import enforce
@@ -119,6 +120,42 @@ def test_a_refused_link_change_holds_back_the_acknowledgement() -> None:
         assert (await outcome_of(kernel.loop, lambda o: bool(o.failed))).number == 0
         await outcome_of(kernel.loop, at(1))
         assert kernel.links.calls.count("apply_node") == 2
+
+    with_kernel(scene)
+
+
+def test_a_node_that_is_on_no_network_of_this_one_is_told_and_all_else_is_in_force(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(enforce, "REACH_SECONDS", 0.01)
+
+    async def scene(kernel: Kernel) -> None:
+        far = Node(name=NodeName("far"), addresses=("203.0.113.9",), pod_cidrs=("10.244.9.0/24",))
+        seen = msgspec.structs.replace(view(A), nodes={"far": far})
+        kernel.views.put(Numbered(number=1, view=seen))
+        told = (await outcome_of(kernel.loop, at(1))).failed
+        hop = "its next hop 203.0.113.9 is on no network of this node"
+        sentence = f"no route to 10.244.9.0/24: {hop}; the fabric routed needs every node on one L2"
+        assert kernel.loop.far == tuple(told.values()) == (sentence,)
+        assert kernel.nft.read() is not None
+        kernel.links.networks = ("203.0.113.0/24",)
+        assert await outcome_of(kernel.loop, lambda o: not o.failed) == Outcome(number=1)
+
+    with_kernel(scene)
+
+
+def test_the_table_of_the_bridge_comes_with_the_first_pod_on_it_and_goes_with_the_last() -> None:
+    async def scene(kernel: Kernel) -> None:
+        seen = view(A)
+        on_bridge = tuple(msgspec.structs.replace(p, segment=True, mac="02:00:00:00:00:01") for p in seen.pods)
+        kernel.views.put(Numbered(number=1, view=msgspec.structs.replace(seen, pods=on_bridge)))
+        await outcome_of(kernel.loop, at(1))
+        table = kernel.segment.read()
+        assert table is not None
+        assert table.family == "bridge"
+        kernel.views.put(Numbered(number=2, view=seen))
+        await outcome_of(kernel.loop, at(2))
+        assert kernel.segment.read() is None
 
     with_kernel(scene)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.plan import Delta, ReplaceTable, apply
 from tandem.state import nft
@@ -29,9 +31,11 @@ class FakeNft:
         if self._table is None and not (delta.operations and isinstance(delta.operations[0], ReplaceTable)):
             raise DriverError("nftables refused the transaction: no table")
         try:
-            self._table = apply(delta, self._table)
+            applied = apply(delta, self._table)
         except ValueError as err:
             raise DriverError(f"nftables refused the transaction: {err}") from err
+        family = delta.after.family if delta.after is not None else applied.family
+        self._table = msgspec.structs.replace(applied, family=family)
         self.applied += 1
 
     def remove(self) -> None:

@@ -71,3 +71,9 @@ def test_a_node_without_an_address_has_no_tunnel() -> None:
 
 def test_what_it_adds_is_ip_udp_vxlan_and_ethernet() -> None:
     assert VXLAN.overhead == (20 + 8 + 8 + 14, 40 + 8 + 8 + 14)
+
+
+def test_an_address_that_a_node_has_borrowed_is_behind_its_own_tunnel_end() -> None:
+    borrower = msgspec.structs.replace(node(2), borrowed=("10.244.1.9",))
+    routes = {r.prefix: r.via for r in VXLAN.between(view(borrower, network=NETWORK), 1450).routes}
+    assert routes == {"10.244.2.0/24": "10.244.2.1", "10.244.1.9/32": "10.244.2.1"}

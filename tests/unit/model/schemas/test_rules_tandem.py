@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tandem.model.schema import validate
 
@@ -71,3 +73,8 @@ def test_there_is_one_network_and_it_is_in_no_namespace() -> None:
     placed = network()
     placed["metadata"]["namespace"] = "shop"
     assert validate(placed) == ["metadata.namespace: Network is not namespaced"]
+
+
+def test_the_example_is_one_that_the_api_takes() -> None:
+    path = Path(__file__).parents[4] / "examples" / "network" / "vxlan.yaml"
+    assert validate(yaml.safe_load(path.read_text())) == []
