@@ -32,7 +32,7 @@ def clean(world: Lab) -> Picture:
     The plugin is installed for other runtimes, and `down` is to take that away as well.
     """
     before = world.picture()
-    world.tandem("up", "--detach", status=0)
+    world.tandem("up", "--fabric", "vxlan", "--detach", status=0)
     world.tandem("cni", "install", status=0)
     world.apply(
         *namespace("app", mesh=True),
@@ -42,7 +42,8 @@ def clean(world: Lab) -> Picture:
         pod("app", "outside", idle(), labels={"tandem.io/mesh": "disabled"}),
         pod("app", "host", idle(), hostNetwork=True),
     )
-    assert world.left_since(before) != []
+    made = " ".join(world.left_since(before))
+    assert all(f"+ {topic}:" in made for topic in ("links", "routes", "tables", "files", "mounts", "processes")), made
     return before
 
 
