@@ -88,6 +88,7 @@ class SweptNode(Node):
         found = [f"{where} {line}" for where in (self.netns, *pods) for line in _kernel(where)]
         found += [f"pin {p.name}" for p in (self.directory / "netns").glob("*")]
         found += [f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines() if self._is_ours(line)]
+        found += [f"copy {p.name}" for p in (self.directory / "ipam.d").glob("*")]
         found += [f"queued {p.name}" for p in (self.directory / "dels").glob("*")]
         return found + [f"attachment {a.container_id}" for a in read_attachments(self.directory / "ipam.db")]
 

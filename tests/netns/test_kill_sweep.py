@@ -99,7 +99,7 @@ def test_an_add_killed_at_any_step_can_be_repeated_in_the_same_sandbox(node: Swe
         if watch.killed:
             done = node.cni("ADD", container, pod)
             if done.status:  # killed between the last step and the answer: there is a whole attachment
-                assert (done.code, watch.steps[-1]) == (100, "pwrite64 ipam.db-wal")
+                assert done.code == 100
                 assert node.cni("DEL", container, pod).status == 0
                 done = node.cni("ADD", container, pod)
         assert node.cni("CHECK", container, pod, prevResult=done.answer).out == ""

@@ -44,7 +44,7 @@ def test_an_add_killed_at_any_step_can_be_repeated(node: SweptNode) -> None:
         if watch.killed:
             done = node.cni("ADD", container, pod, **BEHIND)
             if done.status:  # killed between the last step and the answer: there is a whole attachment
-                assert (done.code, watch.steps[-1]) == (100, "pwrite64 ipam.db-wal")
+                assert done.code == 100
         assert node.cni("CHECK", container, pod, **BEHIND).out == ""
         assert node.cni("DEL", container, pod, **BEHIND).status == 0
         return watch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,16 +84,35 @@ def test_a_pod_whose_link_was_taken_away_by_hand_is_not_taken_for_dead(node: Swe
     assert attached(node) == ["one"]
 
 
-@pytest.mark.parametrize("lost", ["journal", "directory"])
-def test_a_lost_journal_gives_no_address_twice_and_leaves_nothing(node: SweptNode, lost: str) -> None:
+@pytest.mark.parametrize("damaged", [False, True], ids=["lost", "damaged"])
+def test_pods_outlive_their_journal_and_no_address_is_given_twice(node: SweptNode, *, damaged: bool) -> None:
     first = sandbox(node, "one")
     before = node.picture(first)
     result = node.cni("ADD", "one", first).answer
     node.kill()
-    if lost == "directory":
-        unmount_all(node.directory / "netns")
     for path in node.directory.glob("ipam.db*"):
-        path.unlink()
+        if damaged and path.name == "ipam.db":
+            path.write_bytes(b"certainly no database" * 400)
+        else:
+            path.unlink()
+    node.start()
+    assert node.cni("CHECK", "one", first, prevResult=result).out == ""
+    _, address, _ = node.add("two")
+    assert f"{address}/32" != result["ips"][0]["address"]
+    assert node.cni("DEL", "two", "").status == 0
+    assert node.cni("DEL", "one", first).status == 0
+    until_same(node, before, first)
+
+
+def test_a_lost_directory_gives_no_address_twice_and_leaves_nothing(node: SweptNode) -> None:
+    """Nobody knows any more what the pods were: they are cut off, rather than open."""
+    first = sandbox(node, "one")
+    before = node.picture(first)
+    result = node.cni("ADD", "one", first).answer
+    node.kill()
+    unmount_all(node.directory / "netns")
+    for path in node.directory.glob("ipam.d*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     node.start()
     assert result["interfaces"][0]["name"] not in ip(node.netns, "link")
     assert node.cni("DEL", "one", first).status == 0
@@ -133,6 +153,7 @@ def test_a_del_on_a_full_disk_takes_all_away_and_its_address_is_free_when_there_
     pod = sandbox(node, "one")
     before = [line for line in node.picture(pod) if not line.startswith("attachment")]
     node.cni("ADD", "one", pod)
+    (node.directory / "ipam.d" / "eth0@one").unlink()  # DEL removes this copy, and would have the room of it
     fill(node)
     assert node.cni("DEL", "one", pod).status == 0
     left = [line for line in node.picture(pod) if not line.startswith("attachment")]
@@ -168,4 +189,5 @@ def test_an_agent_that_starts_on_a_full_disk_serves_del_and_refuses_add(node: Sw
     assert node.cni("CHECK", "one", pod, prevResult=result).status == 0
     assert node.cni("ADD", "two", node.spaces.add("two")).code == 11
     assert node.cni("DEL", "one", pod).status == 0
+    assert node.cni("DEL", "one", pod).status == 0  # waits for all of it
     assert node.traces() == []

@@ -90,7 +90,7 @@ class NodeDir:
 
     @property
     def journal(self) -> Path:
-        """SQLite: addresses and attachments, the only thing that DEL needs."""
+        """SQLite: addresses and attachments, the only thing that DEL needs; copies of records lie in `ipam.d`."""
         return self.root / "ipam.db"
 
     @property

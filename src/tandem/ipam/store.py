@@ -1,7 +1,7 @@
 """The journal of a node: which sandbox has which addresses and links. All that DEL needs, and it survives any kill.
 
 A record is written before the first thing is made in the kernel and removed after the last is gone, so whatever exists
-is in the journal. `SqliteJournal` keeps it in a file (WAL), `MemoryJournal` in memory.
+is in the journal. `SqliteJournal` keeps it in a file (WAL), with copies aside (`copies.py`), `MemoryJournal` in memory.
 A disk that is full stops what makes something, never what takes something away: a removal that cannot be written is
 written with the next change, and after a kill the record is back, of something that is in no kernel any more.
 """
@@ -23,6 +23,7 @@ from tandem.base.addresses import family
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
+from tandem.ipam.copies import Copies
 from tandem.ir.node import ForeignLink, PortMapping
 from tandem.state.foreign import Before
 from tandem.state.links import UNSHAPED, Shaping
@@ -243,16 +244,52 @@ class SqliteJournal:
         self._path = path
         self._unwritten: list[_Statement] = []
         self._failure = ""
+        self._copies = Copies(path.with_suffix(".d"))
+        lost = not path.exists()
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            path.chmod(0o600)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")
-            self._db.execute("pragma foreign_keys = on")
-            self._db.executescript(SCHEMA)
-            self._mirror = self._load()
+            self._open()
         except (sqlite3.Error, msgspec.DecodeError) as error:
-            raise DriverError(f"journal {path}: {error}{_ADVICE if _is_broken(error) else ''}") from error
+            if not _is_broken(error) or not self._copies:
+                raise DriverError(f"journal {path}: {error}{_ADVICE if _is_broken(error) else ''}") from error
+            lost = True
+            self._set_aside(error)
+        if lost:
+            self._take_over()
+        else:
+            ready = {_name(a.key): a for a in self.all() if a.phase is Phase.READY}
+            for name in ready.keys() - self._copies.keep_only(ready):
+                self._copies.keep(name, _ENCODE(ready[name]))
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self._path, isolation_level=None)
+        self._path.chmod(0o600)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        self._db.execute("pragma foreign_keys = on")
+        (verdict,) = self._db.execute("pragma quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+        self._db.executescript(SCHEMA)
+        self._mirror = self._load()
+
+    def _set_aside(self, error: Exception) -> None:
+        """Begin a new file where the old one is damaged."""
+        self._db.close()
+        aside = self._path.with_suffix(".damaged")
+        self._path.rename(aside)
+        for rest in ("-wal", "-shm"):
+            self._path.with_name(f"{self._path.name}{rest}").unlink(missing_ok=True)
+        _log.error("journal %s: %s; it lies at %s now, and copies of its records are read", self._path, error, aside)
+        self._open()
+
+    def _take_over(self) -> None:
+        """What was READY when the file was lost; `Verbs.recover` tells whether it still lives."""
+        for name, data in self._copies.newest_first():
+            try:
+                self.add(_DECODER.decode(data))
+            except (DuplicateError, msgspec.DecodeError) as error:
+                _log.error("copy %s of a record: %s", name, error)
+                self._copies.forget(name)
 
     def close(self) -> None:
         """Close the file."""
@@ -302,17 +339,23 @@ class SqliteJournal:
         before = self._mirror.get(attachment.key)
         self._mirror.update(attachment)
         change = "update attachments set record = ? where container_id = ? and ifname = ?"
+        data = _ENCODE(attachment)
+        if attachment.phase is not Phase.READY:
+            self._copies.forget(_name(attachment.key))
         try:
-            self._write([(change, (_ENCODE(attachment), *attachment.key))])
+            self._write([(change, (data, *attachment.key))])
         except DriverError:
             if before is not None:
                 self._mirror.update(before)
             raise
+        if attachment.phase is Phase.READY:
+            self._copies.keep(_name(attachment.key), data)
 
     def remove(self, key: Key) -> None:
         """Forget one."""
         attachment = self._mirror.get(key)
         self._mirror.remove(key)
+        self._copies.forget(_name(key))
         gone = attachment.addresses if attachment is not None and attachment.opened else ()
         self._unwritten.append(("delete from attachments where container_id = ? and ifname = ?", key))
         row = (self._boot, self._clock.monotonic())
@@ -360,6 +403,11 @@ class SqliteJournal:
         self._db.execute(change, (self._boot, now, self._boot, now))
         self._db.execute("delete from released where monotonic < ?", (now - REMEMBERED,))
         return dict(self._db.execute("select address, monotonic from released").fetchall())
+
+
+def _name(key: Key) -> str:
+    """Of a copy: no interface has an @ or a slash in its name, and no container a slash."""
+    return f"{key[1]}@{key[0]}"
 
 
 def _is_broken(error: Exception) -> bool:

@@ -105,6 +105,63 @@ def test_trouble_is_over_as_soon_as_there_is_room_and_what_waited_is_written(tmp
     journal.close()
 
 
+def running(container: str, *addresses: str) -> Attachment:
+    return msgspec.structs.replace(attachment(container, *addresses), phase=Phase.READY, opened=True)
+
+
+def with_pods(path: Path) -> None:
+    """One READY, one half made, one given up."""
+    journal = SqliteJournal(path)
+    for name, address in (("a", "10.0.0.2"), ("b", "10.0.0.3"), ("c", "10.0.0.4")):
+        journal.add(attachment(name, address))
+    journal.update(running("a", "10.0.0.2"))
+    journal.update(running("c", "10.0.0.4"))
+    journal.update(msgspec.structs.replace(running("c", "10.0.0.4"), phase=Phase.DELETING))
+    journal.close()
+
+
+@pytest.mark.parametrize("damage", ["lost", "no database", "damaged inside"])
+def test_what_was_ready_survives_a_journal_that_is_lost_or_damaged(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "j.db"
+    with_pods(path)
+    if damage == "lost":
+        path.unlink()
+    elif damage == "no database":
+        path.write_bytes(b"certainly no database" * 400)
+    else:
+        data = bytearray(path.read_bytes())
+        data[200:] = bytes(len(data) - 200)
+        path.write_bytes(data)
+    journal = SqliteJournal(path)
+    assert journal.all() == (running("a", "10.0.0.2"),)
+    assert set(journal.taken()) == {"10.0.0.2"}
+    assert (tmp_path / "j.damaged").exists() == (damage != "lost")
+    journal.close()
+    assert SqliteJournal(path).all() == (running("a", "10.0.0.2"),)
+
+
+def test_a_copy_that_was_left_over_gives_no_address_twice(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    with_pods(path)
+    left = (tmp_path / "j.d" / "eth0@a").read_bytes()
+    journal = SqliteJournal(path)
+    journal.remove((ContainerId("a"), "eth0"))
+    journal.add(attachment("z", "10.0.0.2"))
+    (tmp_path / "j.d" / "eth0@a").write_bytes(left)
+    journal.update(running("z", "10.0.0.2"))
+    journal.close()
+    path.unlink()
+    assert [a.container_id for a in SqliteJournal(path).all()] == ["z"]
+
+
+def test_copies_follow_the_journal_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    with_pods(path)
+    (tmp_path / "j.d" / "eth0@a").rename(tmp_path / "j.d" / "eth0@gone")
+    SqliteJournal(path).close()
+    assert [p.name for p in (tmp_path / "j.d").iterdir()] == ["eth0@a"]
+
+
 def test_a_refused_write_leaves_file_and_memory_alone(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "j.db")
     journal.add(attachment("a", "10.0.0.2"))
