@@ -110,7 +110,8 @@ async def _follow(control: Control, query: Query, position: int, first: list[Flo
 
 def _explain(control: Control, request: Request) -> Response:
     try:
-        return _json(msgspec.to_builtins(explain(control.world, question(request.query_params))))
+        asked = question(request.query_params, control.options.dns_addresses)
+        return _json(msgspec.to_builtins(explain(control.world, asked)))
     except ExplainError as err:
         return _json({"kind": "Status", "status": "Failure", "message": str(err), "reason": "BadRequest"}, 400)
 

@@ -18,6 +18,7 @@ from typing import Final
 from tandem.base.addresses import IPV4, IPV6
 
 IF_INET6: Final = Path("/proc/net/if_inet6")
+CONF: Final = Path("/proc/sys/net/ipv6/conf")
 CLONE_NEWNET: Final = 0x40000000
 PROGRAMS: Final = {
     "unshare": "util-linux",
@@ -48,9 +49,15 @@ def missing(families: tuple[int, ...] = (IPV4,)) -> list[str]:
     if ctypes.util.find_library("nftables") is None:
         lines.append("libnftables is missing: apt-get install libnftables1")
         return lines
-    if IPV6 in families and not IF_INET6.exists():
-        lines.append("IPv6 is missing in this kernel (CONFIG_IPV6, no ipv6.disable=1): give pods IPv4 only")
-    return lines + _kernel(families)
+    return lines + (_ipv6() if IPV6 in families else []) + _kernel(families)
+
+
+def _ipv6() -> list[str]:
+    """A kernel may lack it, or have it switched off, as containers often do."""
+    if not IF_INET6.exists():
+        return ["IPv6 is missing in this kernel (CONFIG_IPV6, no ipv6.disable=1): give pods IPv4 only"]
+    off = [name for name in ("all", "default", "lo") if (CONF / name / "disable_ipv6").read_text().strip() != "0"]
+    return [f"IPv6 is switched off: sysctl -w net.ipv6.conf.{name}.disable_ipv6=0" for name in off]
 
 
 def envoy() -> str | None:

@@ -33,9 +33,11 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
     path: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    dns_addresses: tuple[str, ...] = ("10.96.0.10",)
+    """Where DNS is in this cluster."""
 
 
-def question(asked: Mapping[str, str]) -> Question:
+def question(asked: Mapping[str, str], dns_addresses: tuple[str, ...] = ("10.96.0.10",)) -> Question:
     """A Question from its form as a query (`headers` is a JSON list of pairs); raises ExplainError."""
     try:
         headers = msgspec.json.decode(asked.get("headers") or "[]", type=tuple[tuple[str, str], ...])
@@ -48,6 +50,7 @@ def question(asked: Mapping[str, str]) -> Question:
         method=asked.get("method", ""),
         path=asked.get("path", ""),
         headers=tuple((name.lower(), value) for name, value in headers),
+        dns_addresses=dns_addresses,
     )
 
 
@@ -150,7 +153,7 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         protocol=question.protocol,
         port=end.port,
     )
-    decision = policy.decide(world, packet)
+    decision = policy.decide(world, packet, dns_addresses=question.dns_addresses)
     steps = [
         Line(
             layer=f"{s.side} policy",

@@ -27,6 +27,16 @@ def test_a_kernel_without_ipv6_is_told_to_those_who_want_it(tmp_path: Path, monk
     ]
 
 
+@pytest.mark.root
+def test_ipv6_that_is_switched_off_is_told_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("all", "default", "lo"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "disable_ipv6").write_text("1\n" if name == "default" else "0\n")
+    monkeypatch.setattr(preflight, "CONF", tmp_path)
+    assert preflight.missing((4, 6)) == ["IPv6 is switched off: sysctl -w net.ipv6.conf.default.disable_ipv6=0"]
+    assert preflight.missing((4,)) == []
+
+
 def test_another_system_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
     assert preflight.missing() == ["Linux is needed, this is Darwin: run it in a Linux machine or virtual machine"]

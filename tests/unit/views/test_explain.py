@@ -244,3 +244,15 @@ def test_a_pod_that_is_dialled_at_its_address_of_ipv6_is_met_there() -> None:
 def test_the_port_of_an_address_of_ipv6_is_asked_for_in_brackets() -> None:
     with pytest.raises(ExplainError, match=r"Write \[2001:db8::1\]:PORT"):
         ask(to="2001:db8::1")
+
+
+def test_dns_is_where_the_cluster_has_it() -> None:
+    closed = policy(
+        "closed",
+        ns="shop",
+        podSelector={},
+        egress=[{"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}],
+    )
+    to = {"to": "[fd00:10:96::a]:53", "protocol": "UDP"}
+    assert ask(*SIX, closed, dns_addresses=("fd00:10:96::a",), **to).allowed
+    assert not ask(*SIX, closed, **to).allowed
