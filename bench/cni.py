@@ -1,7 +1,8 @@
 """`bench/run.py cni`: ADD, DEL, traffic and memory of our CNI beside Debian's Go plugins, pair by pair in one run.
 
-In: root, Debian's containernetworking-plugins and iperf3. Out: `bench/results/cni.json` and `cni.md`. Nothing here
-passes or fails. Every contender lives in a world of its own (cniworld.py); in each round all take their turn.
+In: root, Debian's containernetworking-plugins and iperf3. Out: `bench/results/cni.json`, `cni.md`, and two charts of
+what an ADD costs beside pods and beside Services. Nothing here passes or fails. Every contender lives in a world of its
+own (cniworld.py); in each round all take their turn, figure by figure, in turning order. Takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -17,13 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from svg import chart
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
-ROUNDS = 3
+ROUNDS = 5
 SERIAL = 30
 FULL = 500
+PODS = (0, 100, 200, 300, 400, FULL)
 SERVICES = 10_000
-SECONDS = 1
+CLUSTERS = (0, 1000, 2500, 5000, SERVICES)
+SECONDS = 1.0
+FIGURES = ("gbits", "rr", "crr")
 LOADED = "tandem-10k"
 """With Services: traffic and memory; ADD and DEL in one short series."""
 CONTENDERS = {"tandem": ("tandem", 0), LOADED: ("tandem", SERVICES), "bridge": ("bridge", 0), "ptp": ("ptp", 0)}
@@ -48,7 +54,7 @@ class Contender:
         )
         self._answer()
 
-    def do(self, name: str, *arguments: float) -> Any:
+    def do(self, name: str, *arguments: str | float) -> Any:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
         self._process.stdin.flush()
@@ -86,12 +92,46 @@ def p99(values: list[float]) -> float:
 
 def latency(worlds: dict[str, Contender], samples: Samples, suffix: str, *, at_once: int = 1) -> None:
     """One round: every contender once."""
-    for name, world in worlds.items():
+    for name, world in turning(worlds, samples, f"add {suffix}"):
         if name == LOADED:
             continue
         found = world.do("parallel", max(SERIAL, at_once), at_once)
         for verb in ("add", "del"):
             samples.add(f"{verb} {suffix}", name, found[verb])
+
+
+def turning(worlds: dict[str, Contender], samples: Samples, figure: str) -> list[tuple[str, Contender]]:
+    """The contenders, every second time in the opposite order: what grows during a run favours nobody."""
+    done = len(next(iter(samples.found.get(figure, {}).values()), []))
+    return list(worlds.items())[:: -1 if done % 2 else 1]
+
+
+def beside_pods(worlds: dict[str, Contender]) -> dict[str, list[tuple[float, float]]]:
+    """What one ADD takes, and ADD and DEL cost the agent, while pods are attached."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for pods in PODS:
+        print(f"{pods} pods in each world", flush=True)
+        for name, world in worlds.items():
+            world.do("fill", pods)
+            cost = world.do("cost", SERIAL)
+            found.setdefault(f"ADD {name}", []).append((pods, cost["add"]))
+            if name == "tandem":
+                found.setdefault("CPU of the agent", []).append((pods, cost["cpu"]))
+    return found
+
+
+def beside_services() -> dict[str, list[tuple[float, float]]]:
+    """The same in clusters with ever more Services."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for services in CLUSTERS:
+        print(f"a cluster with {services} Services", flush=True)
+        world = Contender("tandem", services)
+        world.do("parallel", 10, 1)
+        cost = world.do("cost", SERIAL)
+        world.close()
+        found.setdefault("ADD tandem", []).append((services, cost["add"]))
+        found.setdefault("CPU of the agent", []).append((services, cost["cpu"]))
+    return found
 
 
 def measure(rounds: int) -> dict[str, Any]:
@@ -111,16 +151,16 @@ def measure(rounds: int) -> dict[str, Any]:
             latency(worlds, samples, "serial")
             latency(worlds, samples, "10 at once", at_once=10)
             latency(worlds, samples, "50 at once", at_once=50)
-            for name, world in worlds.items():
-                for figure, value in world.do("traffic", SECONDS).items():
-                    samples.add(figure, name, [value])
-        print(f"attaching {FULL} pods in each world", flush=True)
-        for world in worlds.values():
-            world.do("fill", FULL)
+            for figure in FIGURES:
+                for name, world in turning(worlds, samples, figure):
+                    samples.add(figure, name, [world.do("flow", figure, SECONDS)])
+        pods = beside_pods({name: world for name, world in worlds.items() if name != LOADED})
+        worlds[LOADED].do("fill", FULL)
         for _ in range(rounds):
             latency(worlds, samples, f"at {FULL} pods")
         memory = {name: worlds[name].do("memory") for name in CONTENDERS if name.startswith("tandem")}
-    return {"samples": samples, "memory": memory, "loaded": {k: statistics.median(v) for k, v in loaded.items()}}
+    medians = {k: statistics.median(v) for k, v in loaded.items()}
+    return {"samples": samples, "memory": memory, "loaded": medians, "pods": pods, "services": beside_services()}
 
 
 def rows(samples: Samples) -> list[dict[str, Any]]:
@@ -160,7 +200,7 @@ def main(rounds: int = ROUNDS) -> None:
         for verb in ("add", "del")
     }
     cpus = Path("/proc/cpuinfo").read_text().count("processor\t")
-    whole = {
+    whole: dict[str, Any] = {
         "what": "CNI: ours (plugin and agent) beside Debian's bridge and ptp, each with host-local and portmap",
         "machine": f"{platform.machine()}, {cpus} CPUs, kernel {platform.release()}",
         "rounds": rounds,
@@ -169,11 +209,22 @@ def main(rounds: int = ROUNDS) -> None:
         f"growth 0 to {FULL} pods": growth,
         f"ms with {SERVICES} Services": {verb: round(value, 1) for verb, value in result["loaded"].items()},
         "agent MB": {name: round(value, 1) for name, value in result["memory"].items()},
+        "beside pods": rounded(result["pods"]),
+        "beside Services": rounded(result["services"]),
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
+    for what in ("pods", "services"):
+        lines = whole["beside pods" if what == "pods" else "beside Services"]
+        title = f"One ADD beside {what} that are there; CPU: ADD and DEL"
+        picture = chart(title, lines, x=what, y="ms")
+        (RESULTS / f"cni-{what}.svg").write_text(picture)
     (RESULTS / "cni.json").write_text(json.dumps(whole, indent=1) + "\n")
     (RESULTS / "cni.md").write_text(text(whole, growth))
     print(text(whole, growth))
+
+
+def rounded(series: dict[str, list[tuple[float, float]]]) -> dict[str, list[tuple[float, float]]]:
+    return {name: [(x, round(y, 2)) for x, y in line] for name, line in series.items()}
 
 
 def text(whole: dict[str, Any], growth: dict[str, float]) -> str:
@@ -193,6 +244,12 @@ def text(whole: dict[str, Any], growth: dict[str, float]) -> str:
     lines += ["", f"Resident memory of the agent at {FULL} pods (10k: with {SERVICES} Services): {memory}."]
     loaded = whole[f"ms with {SERVICES} Services"]
     lines += ["", f"With {SERVICES} Services, serially: ADD {loaded['add']} ms, DEL {loaded['del']} ms (median of 10)."]
+    for what in ("beside pods", "beside Services"):
+        table = whole[what]
+        numbers = [f"{x:g}" for x, _ in next(iter(table.values()))]
+        lines += ["", f"| ms {what} | {' | '.join(numbers)} |", "|---" * (len(numbers) + 1) + "|"]
+        lines += [f"| {name} | {' | '.join(f'{y:.1f}' for _, y in line)} |" for name, line in table.items()]
+    lines += ["", "![ADD beside pods](cni-pods.svg) ![ADD beside Services](cni-services.svg)"]
     lines += ["", "Targets: ADD p50 <= 0.75 and DEL p50 <= 0.5 of bridge, also at 50 at once; growth of ADD <= 1.3;"]
     lines += ["traffic >= bridge, also with 10,000 Services; agent < 200 MB. Nothing is asserted."]
     return "\n".join(lines) + "\n"

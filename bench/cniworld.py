@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -127,12 +128,26 @@ class Ours:
             if self.agent.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit("the agent does not serve: " + Path("/run/bench.log").read_text()[-4000:])
             time.sleep(0.05)
+        self.rest()
         config = {"type": "tandem-cni", "socket": str(directory.cni_socket)}
         self.chain = Chain("tandem", "1.0.0", [(directory.cni_bin / "tandem-cni", config)])
 
     def memory(self) -> float:
         status = Path(f"/proc/{self.agent.pid}/status").read_text().splitlines()
         return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
+
+    def cpu(self) -> float:
+        """Seconds that the agent has spent so far."""
+        fields = Path(f"/proc/{self.agent.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rest(self) -> None:
+        """Return when the agent has nothing more to do for what control told it."""
+        deadline = time.monotonic() + 120
+        before = self.cpu() - 1
+        while self.cpu() - before > 0.05 and time.monotonic() < deadline:
+            before = self.cpu()
+            time.sleep(0.5)
 
 
 def milliseconds(work: Callable[[int], object], pod: int) -> float:
@@ -168,6 +183,13 @@ class World:
         # The kernel ends namespaces in the background: the next figure is not to pay for it.
         settle()
         return {"add": adds, "del": dels}
+
+    def cost(self, count: int) -> dict[str, float]:
+        """Medians of `count` ADDs and DELs one after the other, and the agent's CPU for both, in ms a pod."""
+        began = self._ours.cpu() if self._ours else 0.0
+        found = {verb: statistics.median(values) for verb, values in self.parallel(count, 1).items()}
+        spent = self._ours.cpu() - began if self._ours else 0.0
+        return {**found, "cpu": spent * 1000 / count}
 
     def fill(self, count: int) -> None:
         """Attach pods until `count` are there, and let them stay."""
