@@ -89,6 +89,26 @@ class NodeDir:
         return self.root / "bgp.log"
 
     @property
+    def wireguard_key(self) -> Path:
+        """The node's private key of WireGuard, mode 0600."""
+        return self.root / "wireguard.key"
+
+    @property
+    def wireguard_program(self) -> Path:
+        """A link to wireguard-go, by which its process is known as this node's."""
+        return self.root / "wireguard-go"
+
+    @property
+    def wireguard_pid(self) -> Path:
+        """Pid and start time of the running wireguard-go, so that a restarted agent adopts it."""
+        return self.root / "wireguard.pid"
+
+    @property
+    def wireguard_log(self) -> Path:
+        """wireguard-go's own log."""
+        return self.root / "wireguard.log"
+
+    @property
     def journal(self) -> Path:
         """SQLite: addresses and attachments, the only thing that DEL needs; copies of records lie in `ipam.d`."""
         return self.root / "ipam.db"

@@ -153,7 +153,9 @@ def is_ours(argv: list[str], run_dir: Path) -> bool:
     here = str(run_dir)
     if any(m in argv for m in MODULES.values()):
         return any(a == "--run-dir" and b == here for a, b in pairwise(argv))
-    return Path(argv[0]).name in {"envoy", "unbound", "bird"} and any(a.startswith(f"{here}/nodes/") for a in argv)
+    return Path(argv[0]).name in {"envoy", "unbound", "bird", "wireguard-go"} and any(
+        a.startswith(f"{here}/nodes/") for a in argv
+    )
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ BGP_PROTOCOL: Final = 12
 BGP_METRIC: Final = 116
 """Metric of the routes that our BIRD makes."""
 
+WIREGUARD_ALIAS: Final = "tandem-wireguard:"
+"""Prefix of the alias of the device that leads into the encrypted tunnel."""
+
+WIREGUARD_PREFIX: Final = "tdwg"
+"""Prefix of its name."""
+
 SANDBOX_VARIABLE: Final = "TANDEM_SANDBOX"
 """In the environment of a sandbox's init: the folder of its pod. So it is found when that folder was lost."""
 

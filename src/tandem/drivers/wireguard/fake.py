@@ -1,0 +1,53 @@
+"""A WireguardDriver without a device: for tests of what is built on it. Passes the contract tests of the real one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tandem.drivers.wireguard.keys import public_of, to_raw
+from tandem.drivers.wireguard.port import Delta, Held, Traffic, WireguardError
+from tandem.state.wireguard import WireguardPeer
+
+
+class FakeWireguard:
+    """Holds what was applied; `fail_next(text)` makes the next call fail."""
+
+    def __init__(self) -> None:
+        self.held = Held()
+        self._failure = ""
+
+    def fail_next(self, text: str) -> None:
+        """The next call raises WireguardError."""
+        self._failure = text
+
+    async def read(self) -> Held:
+        """What was applied."""
+        self._fail()
+        return self.held
+
+    async def apply(self, delta: Delta) -> None:
+        """A prefix belongs to the peer to which it was put last."""
+        self._fail()
+        for key in (*delta.remove, *(peer.key for peer in delta.put)):
+            try:
+                to_raw(key)
+            except ValueError as error:
+                raise WireguardError(f"set: {error}") from error
+        peers = {peer.key: peer for peer in self.held.peers if peer.key not in delta.remove}
+        for new in delta.put:
+            peers = {key: _without(peer, new) for key, peer in peers.items()} | {new.key: new}
+        self.held = Held(
+            key=public_of(delta.key) if delta.key is not None else self.held.key,
+            port=delta.port if delta.port is not None else self.held.port,
+            peers=tuple(sorted(peers.values())),
+            traffic={key: self.held.traffic.get(key, Traffic()) for key in peers},
+        )
+
+    def _fail(self) -> None:
+        text, self._failure = self._failure, ""
+        if text:
+            raise WireguardError(text)
+
+
+def _without(peer: WireguardPeer, new: WireguardPeer) -> WireguardPeer:
+    return replace(peer, allowed=tuple(prefix for prefix in peer.allowed if prefix not in new.allowed))
