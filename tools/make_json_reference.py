@@ -97,6 +97,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "DaemonStatus, and `sessions`, or null",
             "{peer, address, asNumber, state, accepted, refused, announced, error} of each session; null without BGP.",
         ),
+        "encryption": (
+            "{by, publicKey, ready, peers}, or null",
+            "`by`: wireguard (the kernel's) or tun; `peers`: list of {node, handshake}, the last one.",
+        ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),

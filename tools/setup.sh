@@ -9,7 +9,7 @@ fail() { echo "error: $1" >&2; exit 1; }
 [ "$(uname -s)" = Linux ] || fail "Linux is needed, this is $(uname -s): use a Debian 12 machine or virtual machine"
 [ "$(id -u)" = 0 ] || fail "root is needed (namespaces, nftables, packages): run it with sudo"
 
-packages="nftables libnftables1 iproute2 util-linux catatonit unbound bird2 conntrack tcpdump curl python3 python3-venv python3-grpcio"
+packages="nftables libnftables1 iproute2 util-linux catatonit unbound bird2 wireguard-go conntrack tcpdump curl python3 python3-venv python3-grpcio"
 if [ "${1:-}" = dev ]; then
     packages="$packages wrk dnsperf iperf3 libcap2-bin procps openssl"
     packages="$packages containerd runc podman conmon busybox-static containernetworking-plugins"

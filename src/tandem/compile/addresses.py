@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
+from tandem.base.addresses import family
 from tandem.base.digest import digest
 
 
 def node_address(pod_cidr: str) -> str:
     """The first address of a pod prefix: the node's own, never given to a pod."""
     return str(ipaddress.ip_network(pod_cidr)[1])
+
+
+def own_addresses(pod_cidrs: Iterable[str]) -> dict[int, str]:
+    """A node's own address in its first pod prefix of each family, by family."""
+    found: dict[int, str] = {}
+    for cidr in pod_cidrs:
+        found.setdefault(family(cidr), node_address(cidr))
+    return found
 
 
 def mac_address(seed: str) -> str:

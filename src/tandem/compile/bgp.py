@@ -31,6 +31,8 @@ def compile_speaker(view: NodeView) -> state.BgpSpeaker | None:
         as_number=bgp.as_number,
         port=bgp.port,
         announces=tuple(sorted({*view.node.prefixes, *map(host_prefix, compile_outward(view).addresses)})),
+        # Not beside the tunnel: a route that leads round it would send in clear.
+        installs=view.config.network.encryption is None,
         peers=tuple(sorted(peers)),
     )
 

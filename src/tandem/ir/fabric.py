@@ -147,6 +147,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pod_cidrs: tuple[str, ...]
     """Its blocks, the first of each family before all others: the first address of each is the node's own."""
     zone: str = ""
+    encryption_key: str = ""
+    """Its public key of WireGuard; empty while it has told none."""
     ready: bool = True
     """False once it is known to be lost: then others announce its addresses."""
     announces: bool = True

@@ -38,6 +38,13 @@ class Bgp(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[BgpPeer, ...] = ()
 
 
+class Encryption(msgspec.Struct, frozen=True, kw_only=True):
+    """What pods of different nodes send each other is encrypted by WireGuard, or not sent."""
+
+    port: int = 51820
+    """UDP, where nodes listen."""
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """The fabric by its name in `compile.fabric`, and what it needs to know."""
 
@@ -46,5 +53,6 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Of pods' interfaces; 0: what the underlay leaves after every overhead."""
     vxlan: Vxlan = Vxlan()
     bgp: Bgp | None = None
+    encryption: Encryption | None = None
     origin: Origin | None = None
     """None: no object says so, these are the defaults."""

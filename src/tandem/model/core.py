@@ -394,6 +394,8 @@ class Secret(Object, frozen=True, kw_only=True):
 
 ZONE: Final = "topology.kubernetes.io/zone"
 """Label of a node that names its zone."""
+ENCRYPTION_KEY: Final = "tandem.io/wireguard-public-key"
+"""Annotation of a node: its agent makes the key, control writes it, every other agent encrypts with it."""
 NO_BALANCER: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 """Label of a node that no load balancer should lead to."""
 

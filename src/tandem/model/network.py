@@ -30,6 +30,13 @@ class BgpSpec(Model, frozen=True, kw_only=True):
     peers: tuple[BgpPeerSpec, ...] = ()
 
 
+class EncryptionSpec(Model, frozen=True, kw_only=True):
+    """spec.encryption."""
+
+    type: str = ""
+    port: int = 51820
+
+
 class NetworkSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
@@ -37,6 +44,7 @@ class NetworkSpec(Model, frozen=True, kw_only=True):
     mtu: int = 0
     vxlan: VxlanSpec = VxlanSpec()
     bgp: BgpSpec | None = None
+    encryption: EncryptionSpec | None = None
 
 
 class Network(Object, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from tandem.drivers.health import HealthServer
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.probe.real import RawProber
+from tandem.drivers.wireguard.process import Wireguard
 from tandem.drivers.xds.client import XdsClient
 from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.server import XdsServer
@@ -54,6 +55,7 @@ from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sysctls
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.dns import DnsLoop
+from tandem.runtime.encryption import EncryptionLoop
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
 from tandem.runtime.facts import Facts
 from tandem.runtime.guards import GuardLoop
@@ -97,6 +99,8 @@ class Agent:
         self._dns = DnsLoop(self._unbound, self._unbound.records)
         self._bird = Bird(directory)
         self._bgp = BgpLoop(self._bird, self._bird.control)
+        self._wireguard = Wireguard(directory)
+        self._encryption = EncryptionLoop(self._wireguard)
         self._links = KernelLinks(directory.netns)
         self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
         self._journal = SqliteJournal(directory.journal)
@@ -147,6 +151,8 @@ class Agent:
             tasks.create_task(self._dns.run(self._views))
             tasks.create_task(self._bird.daemon.run())
             tasks.create_task(self._bgp.run(self._views))
+            tasks.create_task(self._wireguard.daemon.run())
+            tasks.create_task(self._encryption.run(self._views))
             tasks.create_task(self._serve_cni())
             tasks.create_task(self._network.run())
 
@@ -383,6 +389,7 @@ class Agent:
             "envoy": asdict(await self._envoy.status()) | {"acknowledged": self._acknowledged()},
             "dns": asdict(await self._unbound.status()),
             **({"bgp": await self._bgp_status()} if self._bgp.speaker is not None else {}),
+            "encryption": self._encryption.status(),
             "certificates": [
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
             ],
@@ -395,6 +402,7 @@ class Agent:
                 *self._dns.failed.values(),
                 *self._network.narrow(),
                 *self._bgp.failed.values(),
+                *self._encryption.failed.values(),
             ],
             "network": self._network.status(self._kernel.far),
         }

@@ -105,14 +105,18 @@ class Control:
         return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
 
     def _report(self, node: str, payload: bytes) -> None:
-        before = self._unannounced(), self.reports.unconnected((node,))
+        before = self._reported(node)
         try:
             self.reports.add(node, payload, self._named)
         except msgspec.DecodeError as err:
             log.warning("report not understood", node=node, error=str(err))
-        if (self._unannounced(), self.reports.unconnected((node,))) != before:
+        if self._reported(node) != before:
             self.ledger.revision += 1
             self._settled.set()
+
+    def _reported(self, node: str) -> tuple[object, ...]:
+        """Of what this node has told, whatever becomes a status or a part of an object."""
+        return self._unannounced(), self.reports.unconnected((node,)), self.reports.keys().get(node)
 
     def _named(self, party: Party) -> Party:
         """An end of a flow with the names that its address has in the cluster."""
@@ -185,6 +189,9 @@ class Control:
             for pod in self._drained(translation):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
                 wrote &= await self._patch("Pod", pod.metadata.namespace, pod.metadata.name, body, subresource="")
+            for name, key in self._untold().items():
+                body = {"metadata": {"annotations": {core.ENCRYPTION_KEY: key}}}
+                wrote &= await self._patch("Node", "", name, body, subresource="")
             if not wrote:
                 await asyncio.sleep(RETRY_SECONDS)
                 written = -1
@@ -195,6 +202,15 @@ class Control:
         at = Origin(kind="Network", name="default")
         sentences = self.reports.unconnected(self.ledger.nodes)
         return [Problem(at=at, code=PATHS_BROKEN, text=text, severity=Severity.WARNING) for text in sentences]
+
+    def _untold(self) -> dict[str, str]:
+        """Keys of WireGuard that nodes have told and others cannot know yet, by node."""
+        nodes = self._translated.all(core.Node)
+        return {
+            name: key
+            for name, key in self.reports.keys().items()
+            if ("", name) in nodes and nodes["", name].metadata.annotations.get(core.ENCRYPTION_KEY) != key
+        }
 
     def _unannounced(self) -> dict[ObjectKey, tuple[bool, str]]:
         """Services with an address that a node should answer for and cannot."""

@@ -18,15 +18,17 @@ from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link import netns
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
+from tandem.drivers.wireguard import device, uapi
 from tandem.ipam.store import read_attachments
 from tandem.runtime import sysctls
 from tandem.workloads.sweep import sweep as sweep_workloads
 
 
 def end_pods(node: NodeDir) -> Iterator[str]:
-    """End the pods of a node and let go of their namespaces; lines that start with `left:` tell what could not be."""
+    """End what a node has elsewhere than in its network namespace; `left:` begins a line on what could not be."""
     yield from sweep_workloads(node)
     yield from _release_foreign(node)
+    uapi.forget(device.name_for(node.root))
     for pin in sorted(node.netns.iterdir()) if node.netns.is_dir() else ():
         netns.unbind(pin)
 
@@ -72,9 +74,14 @@ async def _sweep(node: NodeDir, before: dict[str, str]) -> int:
     announcer = KernelAnnouncer()
     announced = await announcer.owned()
     await announcer.hold(frozenset())
+    tunnels = await device.owned()
+    for name in tunnels:
+        await device.remove(name)
     links = KernelLinks(node.netns)
     owned = await links.sweep()
     if before:
         await links.set_sysctls(before)
     await links.close()
-    return len(owned.links) + len(owned.addresses) + len(owned.routes) + len(owned.devices) + len(announced)
+    return (
+        len(owned.links) + len(owned.addresses) + len(owned.routes) + len(owned.devices) + len(announced) + len(tunnels)
+    )

@@ -77,6 +77,11 @@ class Reports:
         """The node is away: what it said of its addresses may have become untrue."""
         self.holdings.put({name: held for name, held in self.holdings.value.items() if name != node})
 
+    def keys(self) -> dict[str, str]:
+        """The public key of WireGuard that each node has told, by node."""
+        found = {node: (status.get("encryption") or {}).get("publicKey") for node, status in self.statuses.items()}
+        return {node: str(key) for node, key in sorted(found.items()) if key}
+
     def since(self, position: int) -> tuple[int, tuple[Flow, ...]]:
         """(the position after the newest flow, the flows from `position` on that are still kept)."""
         fresh = self._count - position

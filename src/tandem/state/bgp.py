@@ -37,4 +37,6 @@ class BgpSpeaker:
     port: int = PORT
     """Where it listens."""
     announces: tuple[str, ...] = ()
+    installs: bool = True
+    """What is learnt becomes a route of the node. Without, others have made the routes, and routers are told only."""
     peers: tuple[BgpPeer, ...] = ()

@@ -42,8 +42,8 @@ BGP_METRIC: Final = 116
 WIREGUARD_ALIAS: Final = "tandem-wireguard:"
 """Prefix of the alias of the device that leads into the encrypted tunnel."""
 
-WIREGUARD_PREFIX: Final = "tdwg"
-"""Prefix of its name."""
+WIREGUARD_PREFIX: Final = "wgtd"
+"""Prefix of its name; what begins with `td` is a pod's link."""
 
 SANDBOX_VARIABLE: Final = "TANDEM_SANDBOX"
 """In the environment of a sandbox's init: the folder of its pod. So it is found when that folder was lost."""

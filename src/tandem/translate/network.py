@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.ids import NodeName
-from tandem.ir.network import Bgp, BgpPeer, Network, Vxlan
+from tandem.ir.network import Bgp, BgpPeer, Encryption, Network, Vxlan
 from tandem.model import core
 from tandem.model import network as model
 from tandem.model.world import World
@@ -24,6 +24,7 @@ def translate_network(world: World) -> Network:
         mtu=spec.mtu,
         vxlan=Vxlan(vni=spec.vxlan.vni, port=spec.vxlan.port),
         bgp=_bgp(spec.bgp, world) if spec.bgp is not None else None,
+        encryption=Encryption(port=spec.encryption.port) if spec.encryption is not None else None,
         origin=found.origin(),
     )
 

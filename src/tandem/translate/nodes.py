@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from tandem.base.addresses import family, host_prefix
 from tandem.base.block import span
@@ -11,6 +13,8 @@ from tandem.ir.fabric import Mark, Node
 from tandem.model import core
 from tandem.model.ipam import IPAMBlock, IPPool, IPReservation, Loan, LoanState
 from tandem.model.world import World
+
+_KEY: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 
 
 def translate_nodes(world: World) -> dict[str, Node]:
@@ -33,6 +37,7 @@ def translate_nodes(world: World) -> dict[str, Node]:
             name=NodeName(name),
             addresses=_one_per_family(every),
             pod_cidrs=(*first, *more),
+            encryption_key=_key(node.metadata.annotations.get(core.ENCRYPTION_KEY, "")),
             zone=labels.get(core.ZONE, ""),
             announces=core.NO_BALANCER not in labels,
             ready=not any(c.type == "Ready" and c.status != "True" for c in node.status.conditions),
@@ -49,6 +54,11 @@ def translate_nodes(world: World) -> dict[str, Node]:
 def translate_reservations(world: World) -> tuple[str, ...]:
     """Every reserved prefix, sorted."""
     return tuple(sorted({p for r in world.all(IPReservation).values() for p in r.spec.reserved_cidrs}))
+
+
+def _key(text: str) -> str:
+    """A public key of 32 bytes as base64; empty if it is none: then nothing is sent to that node."""
+    return text if _KEY.fullmatch(text) else ""
 
 
 def _routed(loan: Loan) -> bool:

@@ -91,7 +91,7 @@ def _node(
     report = reports.get(name, {})
     envoy = report.get("envoy", {"pid": 0, "version": "", "ready": False, "restarts": 0})
     dns = report.get("dns", {"pid": 0, "version": "", "ready": False, "adopted": False, "restarts": 0})
-    bgp = report.get("bgp")
+    bgp, encryption = report.get("bgp"), report.get("encryption")
     addresses = [a.address for a in node.status.addresses if a.type == "InternalIP"]
     kubelet = any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
     return {
@@ -103,13 +103,14 @@ def _node(
         "ready": kubelet
         and delivery.connected
         and bool(envoy.get("ready") and dns.get("ready"))
-        and bool(bgp is None or bgp["ready"])
+        and all(part is None or part["ready"] for part in (bgp, encryption))
         and not delivery.refused,
         "agent": {"connected": delivery.connected, "pid": report.get("pid", 0)},
         "envoy": envoy,
         "dns": dns,
         "network": {**NETWORK, **report.get("network", {})},
         "bgp": bgp,
+        "encryption": encryption,
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),

@@ -9,7 +9,7 @@ import msgspec
 from tandem.base.ids import NodeName
 from tandem.compile.bgp import compile_speaker
 from tandem.ir.fabric import Node, Service
-from tandem.ir.network import Bgp, BgpPeer, Network
+from tandem.ir.network import Bgp, BgpPeer, Encryption, Network
 from tandem.ir.node import NodeView
 from tandem.state.bgp import BgpSpeaker
 from unit.compile.fabric.fabricviews import node, view
@@ -107,3 +107,8 @@ def test_a_node_without_ipv4_has_a_router_id_of_its_own() -> None:
         ids.add(ipaddress.IPv4Address(found.router_id))
     assert len(ids) == 2
     assert ipaddress.IPv4Address(0) not in ids
+
+
+def test_beside_the_tunnel_the_speaker_makes_no_routes() -> None:
+    encrypted = msgspec.structs.replace(MESH, encryption=Encryption())
+    assert (speaker(node(2)).installs, speaker(node(2), network=encrypted).installs) == (True, False)

@@ -10,6 +10,7 @@ def test_an_empty_spec_is_the_default_network() -> None:
     parsed = parse({"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}})
     assert isinstance(parsed, Network)
     assert parsed.spec.bgp is None
+    assert parsed.spec.encryption is None
     assert (parsed.spec.fabric, parsed.spec.mtu, parsed.spec.vxlan.port) == ("routed", 0, 4789)
 
 

@@ -78,3 +78,16 @@ def test_what_a_node_holds_is_kept_until_it_is_away() -> None:
     assert reports.holdings.value == {"n": held}
     reports.forget_holdings("n")
     assert reports.holdings.value == {}
+
+
+def test_the_keys_that_nodes_have_told_are_known_by_node() -> None:
+    reports = Reports()
+    for name, told in (
+        ("n2", {"publicKey": "k2"}),
+        ("n1", {"publicKey": "k1"}),
+        ("n3", None),
+        ("n4", {"publicKey": ""}),
+    ):
+        reports.add(name, encode(Report(status={"encryption": told})))
+    reports.add("n5", encode(Report(status={"pid": 1})))
+    assert reports.keys() == {"n1": "k1", "n2": "k2"}

@@ -46,3 +46,10 @@ def test_a_peer_is_for_the_nodes_whose_labels_it_selects() -> None:
             ir.BgpPeer(address="192.0.2.3", as_number=65000, nodes=()),
         ),
     )
+
+
+def test_encryption_is_off_unless_asked_for() -> None:
+    spec = {"encryption": {"type": "wireguard", "port": 7}}
+    raw = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": spec}
+    assert translate_network(World.of([parse(raw)])).encryption == ir.Encryption(port=7)
+    assert translate_network(World.of([])).encryption is None

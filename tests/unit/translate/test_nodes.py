@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
+
+import pytest
 
 from addressing import block, loan, pool, reservation
 from tandem.ir.fabric import Mark
@@ -11,6 +13,8 @@ from tandem.model.ipam import LoanState
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.nodes import translate_nodes, translate_reservations
+
+KEY: Final = "ZdSKg4sRkL0xXPYFR6cNC2V1sSAvZ5XLcYNHG9xkhlI="
 
 
 def node(name: str, *addresses: tuple[str, str], **spec: Any) -> Node:
@@ -34,6 +38,16 @@ def test_the_internal_address_of_a_node_is_preferred() -> None:
 def test_a_node_has_the_first_address_of_each_family() -> None:
     world = World.of([node("n", *(("InternalIP", a) for a in ("fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2")))])
     assert translate_nodes(world)["n"].addresses == ("fd00::1", "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [(KEY, KEY), ("", ""), ("abc", ""), (KEY[:-1], ""), (f"{KEY}\n", ""), (KEY[:-2] + "B=", "")],
+)
+def test_a_node_has_the_key_that_it_has_told_if_it_is_one(told: str, key: str) -> None:
+    raw = {"metadata": {"name": "n1", "annotations": {"tandem.io/wireguard-public-key": told}}}
+    world = World.of([parse({"apiVersion": "v1", "kind": "Node", **raw})])
+    assert translate_nodes(world)["n1"].encryption_key == key
 
 
 def test_a_host_name_is_no_address() -> None:

@@ -60,9 +60,10 @@ def test_a_node_is_ready_when_kubelet_agent_envoy_and_dns_are_and_nothing_is_ref
         (READY, GOOD, {**REPORT, "envoy": {"pid": 0, "ready": False}}),
         (READY, GOOD, {**REPORT, "dns": {"pid": 0, "ready": False}}),
         (READY, GOOD, {**REPORT, "bgp": {"pid": 0, "ready": False, "sessions": []}}),
+        (READY, GOOD, {**REPORT, "encryption": {"ready": False, "peers": []}}),
         (READY, GOOD, {}),
     ],
-    ids=["kubelet", "agent", "refused", "Envoy", "DNS", "BGP", "never reported"],
+    ids=["kubelet", "agent", "refused", "Envoy", "DNS", "BGP", "encryption", "never reported"],
 )
 def test_one_thing_that_is_missing_makes_it_unready(
     conditions: tuple[Condition, ...], delivery: Delivery, report: dict[str, Any]

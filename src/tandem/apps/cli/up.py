@@ -64,6 +64,10 @@ def up(
         str, typer.Option("--fabric", help=f"How nodes are connected: {', '.join(f.name for f in FABRICS)}.")
     ] = "",
     mtu: Annotated[int, typer.Option("--mtu", help="MTU of pods; 0: worked out from the underlay.")] = 0,
+    encryption: Annotated[
+        str,
+        typer.Option("--encryption", help="Between nodes, of what mTLS does not cover: wireguard. Off unless told."),
+    ] = "",
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
 ) -> int:
     """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
@@ -76,7 +80,7 @@ def up(
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
-    objects = _with_pool(_with_network(_load(files or []), fabric, mtu), lb_pool)
+    objects = _with_pool(_with_network(_load(files or []), fabric, mtu, encryption), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr)
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
     _check(run_dir, api_port, networks.pods.families)
@@ -138,17 +142,18 @@ def _load(paths: list[str]) -> list[dict[str, Any]]:
         raise CommandError(str(err)) from err
 
 
-def _with_network(objects: list[dict[str, Any]], fabric: str, mtu: int) -> list[dict[str, Any]]:
+def _with_network(objects: list[dict[str, Any]], fabric: str, mtu: int, encryption: str) -> list[dict[str, Any]]:
     """The manifests, and the Network that the options mean."""
-    if not fabric and not mtu:
+    asked = {"fabric": fabric, "mtu": mtu, "encryption": {"type": encryption} if encryption else None}
+    spec = {field: value for field, value in asked.items() if value}
+    if not spec:
         return objects
+    options = ", ".join(f"--{field}" for field in spec)
     if any(o["kind"] == "Network" for o in objects):
-        raise CommandError("--fabric, --mtu: the manifests have a Network already: say it there", status=2)
-    spec = {"fabric": fabric} if fabric else {}
-    network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
-    network["spec"] = {**spec, **({"mtu": mtu} if mtu else {})}
+        raise CommandError(f"{options}: the manifests have a Network already: say it there", status=2)
+    network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": spec}
     if wrong := validate(network):
-        raise CommandError(f"--fabric, --mtu: {'; '.join(wrong)}", status=2)
+        raise CommandError(f"{options}: {'; '.join(wrong)}", status=2)
     return [network, *objects]
 
 

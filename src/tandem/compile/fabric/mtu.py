@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from tandem.base.addresses import family
+from typing import Final
+
+from tandem.base.addresses import IPV6, family
 from tandem.compile.fabric import fabric_of
 from tandem.ir.node import NodeView
+
+WIREGUARD: Final = (60, 80)
+"""Outer IP (20 or 40), UDP (8), type, receiver and counter (16), authentication tag (16)."""
 
 
 def overhead(view: NodeView) -> int:
     """Bytes that a packet between pods of two nodes is longer on the underlay, from each layer that adds some."""
-    v4, v6 = fabric_of(view.config.network).overhead
-    return v6 if view.node.addresses and family(view.node.addresses[0]) == 6 else v4
+    network = view.config.network
+    layers = [fabric_of(network).overhead, *([WIREGUARD] if network.encryption is not None else [])]
+    on_ipv6 = bool(view.node.addresses) and family(view.node.addresses[0]) == IPV6
+    return sum(v6 if on_ipv6 else v4 for v4, v6 in layers)
 
 
 def room(view: NodeView) -> int:

@@ -11,7 +11,7 @@ from typing import Final
 
 from tandem.base.addresses import IPV4, family, host_prefix
 from tandem.compile import names
-from tandem.compile.addresses import mac_address, node_address
+from tandem.compile.addresses import mac_address, own_addresses
 from tandem.compile.fabric.interface import Fabric, others
 from tandem.ir.fabric import Node
 from tandem.ir.node import NodeView
@@ -31,13 +31,13 @@ def _between(view: NodeView, mtu: int) -> NodeNet:
     if not own.addresses:
         return NodeNet()
     local, dev = own.addresses[0], names.VXLAN
-    hops = _hops(own)
+    hops = own_addresses(own.pod_cidrs)
     routes, neighbours, forwards = [], [], []
     for node in others(view):
         underlay = next((a for a in node.addresses if family(a) == family(local)), "")
         if not underlay:
             continue
-        mac, theirs = _mac(node), _hops(node)
+        mac, theirs = _mac(node), own_addresses(node.pod_cidrs)
         forwards.append(Forward(dev=dev, mac=mac, to=underlay))
         neighbours += [Neighbour(dev=dev, address=hop, mac=mac) for hop in theirs.values()]
         routes += [
@@ -68,14 +68,6 @@ def _device(view: NodeView, local: str, mtu: int) -> Device:
         options=tuple(sorted(options.items())),
         settings=SETTINGS,
     )
-
-
-def _hops(node: Node) -> dict[int, str]:
-    """The node's own address in its first pod prefix of each family."""
-    found: dict[int, str] = {}
-    for cidr in node.pod_cidrs:
-        found.setdefault(family(cidr), node_address(cidr))
-    return found
 
 
 def _mac(node: Node) -> str:

@@ -7,6 +7,7 @@ The kernel gets what was learnt and believed; the node's own prefixes are in BIR
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from tandem.base.addresses import FAMILIES, family
@@ -44,11 +45,11 @@ def _family(speaker: BgpSpeaker, version: int) -> Iterator[str]:
     yield f"ipv{version} table underlay{version};"
     yield (
         f"protocol direct underlay_{version} {{ ipv{version} {{ table underlay{version}; }};"
-        f' interface "-lo", "-td*", "*"; }}'
+        f' interface "-lo", "-td*", "-wgtd*", "*"; }}'
     )
     yield (
         f"protocol kernel kernel_{version} {{ metric {BGP_METRIC}; merge paths on; graceful restart on; scan time 10;"
-        f" ipv{version} {{ import none; export where source = RTS_BGP; }}; }}"
+        f" ipv{version} {{ import none; export {'where source = RTS_BGP' if speaker.installs else 'none'}; }}; }}"
     )
     yield f"protocol static own_{version} {{ ipv{version}; {own} }}".replace("  ", " ")
 
@@ -74,11 +75,24 @@ def _peer(speaker: BgpSpeaker, peer: BgpPeer) -> Iterator[str]:
 
 
 def _believed(speaker: BgpSpeaker, peer: BgpPeer, version: int) -> Iterator[str]:
-    """First what is refused although it lies within `accepts`."""
+    """What the peer has of ours, then what is refused although it lies within `accepts`, then `accepts`."""
+    if lent := _lent(speaker, peer, version):
+        yield f"if net ~ [ {', '.join(lent)} ] then accept;"
     if own := _set(speaker.announces, version):
         yield f"if net ~ {own} then reject;"
     if within := _set(peer.accepts, version):
         yield f"if net ~ {within} then accept;"
+
+
+def _lent(speaker: BgpSpeaker, peer: BgpPeer, version: int) -> list[str]:
+    """Parts of our own prefixes that are the peer's, exactly: addresses that it has borrowed."""
+    own = [ip_network(prefix) for prefix in speaker.announces]
+    theirs = [ip_network(prefix) for prefix in sorted(peer.accepts) if family(prefix) == version]
+    return [str(part) for part in theirs if any(_within(part, whole) for whole in own)]
+
+
+def _within(part: IPv4Network | IPv6Network, whole: IPv4Network | IPv6Network) -> bool:
+    return part.version == whole.version and part.prefixlen > whole.prefixlen and part.overlaps(whole)
 
 
 def _set(prefixes: Iterable[str], version: int) -> str:

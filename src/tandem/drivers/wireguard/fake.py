@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tandem.drivers.wireguard.keys import public_of, to_raw
-from tandem.drivers.wireguard.port import Delta, Held, Traffic, WireguardError
+from tandem.drivers.wireguard.port import Delta, Held, WireguardError
 from tandem.state.wireguard import WireguardPeer
 
 
@@ -40,7 +40,7 @@ class FakeWireguard:
             key=public_of(delta.key) if delta.key is not None else self.held.key,
             port=delta.port if delta.port is not None else self.held.port,
             peers=tuple(sorted(peers.values())),
-            traffic={key: self.held.traffic.get(key, Traffic()) for key in peers},
+            handshakes={key: self.held.handshakes.get(key, 0) for key in peers},
         )
 
     def _fail(self) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from tandem.base.addresses import IPV6, family
 from tandem.drivers.link.rtnl import attr, attrs, ip_bytes, ip_text, u32
 from tandem.drivers.wireguard.keys import to_raw, to_text
-from tandem.drivers.wireguard.port import Delta, Held, Traffic
+from tandem.drivers.wireguard.port import Delta, Held
 from tandem.state.wireguard import WireguardPeer
 
 FAMILY: Final = "wireguard"
@@ -23,7 +23,7 @@ VERSION: Final = 1
 GENL: Final = struct.Struct("=BBH")
 
 DEVICE_IFNAME, DEVICE_PRIVATE_KEY, DEVICE_PUBLIC_KEY, DEVICE_LISTEN_PORT, DEVICE_PEERS = 2, 3, 4, 6, 8
-PEER_PUBLIC_KEY, PEER_FLAGS, PEER_ENDPOINT, PEER_HANDSHAKE, PEER_RX, PEER_TX, PEER_ALLOWED = 1, 3, 4, 6, 7, 8, 9
+PEER_PUBLIC_KEY, PEER_FLAGS, PEER_ENDPOINT, PEER_HANDSHAKE, PEER_ALLOWED = 1, 3, 4, 6, 9
 REMOVE_ME, REPLACE_ALLOWED = 1, 2
 ALLOWED_FAMILY, ALLOWED_ADDRESS, ALLOWED_BITS = 1, 2, 3
 AF_INET, AF_INET6 = 2, 10
@@ -55,7 +55,7 @@ def get_message(device: str) -> bytes:
 
 def parse(bodies: Iterable[bytes]) -> Held:
     """The parts of an answer (with the generic header) -> what the device has."""
-    held, peers, traffic = Held(), dict[str, WireguardPeer](), dict[str, Traffic]()
+    held, peers, handshakes = Held(), dict[str, WireguardPeer](), dict[str, int]()
     for body in bodies:
         found = attrs(body[GENL.size :])
         if DEVICE_PUBLIC_KEY in found:
@@ -70,8 +70,10 @@ def parse(bodies: Iterable[bytes]) -> Held:
                 before = replace(before, address=address, port=port)
             allowed = (*before.allowed, *map(_prefix, _list(entry.get(PEER_ALLOWED, b""))))
             peers[key] = replace(before, allowed=tuple(sorted(allowed)))
-            traffic.setdefault(key, _traffic(entry))
-    return replace(held, peers=tuple(sorted(peers.values())), traffic=traffic)
+            if PEER_HANDSHAKE in entry:
+                handshakes[key] = struct.unpack_from("=q", entry[PEER_HANDSHAKE])[0]
+            handshakes.setdefault(key, 0)
+    return replace(held, peers=tuple(sorted(peers.values())), handshakes=handshakes)
 
 
 def _peer(peer: WireguardPeer) -> Iterator[bytes]:
@@ -121,13 +123,6 @@ def _endpoint(raw: bytes) -> tuple[str, int]:
 
 def _prefix(entry: dict[int, bytes]) -> str:
     return f"{ip_text(entry[ALLOWED_ADDRESS])}/{entry[ALLOWED_BITS][0]}"
-
-
-def _traffic(entry: dict[int, bytes]) -> Traffic:
-    def number(kind: int) -> int:
-        return int(struct.unpack_from("=Q", entry[kind])[0]) if kind in entry else 0
-
-    return Traffic(handshake=number(PEER_HANDSHAKE), received=number(PEER_RX), sent=number(PEER_TX))
 
 
 def _list(data: bytes) -> Iterator[dict[int, bytes]]:

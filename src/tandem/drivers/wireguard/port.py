@@ -16,17 +16,6 @@ class WireguardError(DriverError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """What a device knows of one peer, by its key."""
-
-    handshake: int = 0
-    """Seconds since the epoch of the last one; 0: never."""
-    received: int = 0
-    """Bytes."""
-    sent: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What a device has; `key` is the public one (empty: none yet)."""
 
@@ -34,7 +23,8 @@ class Held:
     port: int = 0
     peers: tuple[WireguardPeer, ...] = ()
     """Sorted."""
-    traffic: Mapping[str, Traffic] = field(default_factory=dict)
+    handshakes: Mapping[str, int] = field(default_factory=dict)
+    """When the last one with a peer was, in seconds since the epoch, by its key; 0: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 from tandem.base.addresses import IPV6, family
 from tandem.base.secret import Secret
 from tandem.drivers.wireguard.keys import public_of, to_raw, to_text
-from tandem.drivers.wireguard.port import Delta, Held, Traffic, WireguardError
+from tandem.drivers.wireguard.port import Delta, Held, WireguardError
 from tandem.state.wireguard import WireguardPeer
 
 SOCKETS: Final = Path("/var/run/wireguard")
@@ -21,6 +22,13 @@ DEADLINE: Final = 10.0
 def socket_of(device: str) -> Path:
     """The socket of a device."""
     return SOCKETS / f"{device}.sock"
+
+
+def forget(device: str) -> None:
+    """Remove what a process that was killed has left of its socket, and the folder if nobody else's is in it."""
+    socket_of(device).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        SOCKETS.rmdir()
 
 
 class Uapi:
@@ -87,8 +95,8 @@ def parse(said: list[tuple[str, str]]) -> Held:
         elif name == "endpoint":
             address, _, number = value.rpartition(":")
             peers[-1] |= {"address": address.strip("[]"), "port": int(number)}
-        elif name in {"last_handshake_time_sec", "rx_bytes", "tx_bytes"}:
-            peers[-1][name] = int(value)
+        elif name == "last_handshake_time_sec":
+            peers[-1]["handshake"] = int(value)
         elif name == "private_key":
             key = public_of(Secret(bytes.fromhex(value)))
         elif name == "listen_port":
@@ -97,13 +105,8 @@ def parse(said: list[tuple[str, str]]) -> Held:
         WireguardPeer(key=p["key"], address=p["address"], port=p.get("port", 0), allowed=tuple(sorted(p["allowed"])))
         for p in peers
     ]
-    traffic = {
-        p["key"]: Traffic(
-            handshake=p.get("last_handshake_time_sec", 0), received=p.get("rx_bytes", 0), sent=p.get("tx_bytes", 0)
-        )
-        for p in peers
-    }
-    return Held(key=key, port=port, peers=tuple(sorted(found)), traffic=traffic)
+    handshakes = {p["key"]: p.get("handshake", 0) for p in peers}
+    return Held(key=key, port=port, peers=tuple(sorted(found)), handshakes=handshakes)
 
 
 def _endpoint(peer: WireguardPeer) -> str:

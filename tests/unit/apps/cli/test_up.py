@@ -112,6 +112,11 @@ def test_a_port_in_use_is_told_with_its_cure(capsys: pytest.CaptureFixture[str])
     ("arguments", "words"),
     [
         (["--fabric", "ospf"], "spec.fabric: 'ospf' is not one of routed"),
+        (["--encryption", "ipsec"], "--encryption: spec.encryption.type: 'ipsec' is not one of wireguard"),
+        (
+            ["--fabric", "vxlan", "--encryption", "wireguard"],
+            "--fabric, --encryption: spec.encryption: works with fabric: routed only",
+        ),
         (["--mtu", "100"], "spec.mtu: 100 is not between 1280 and 65535"),
     ],
 )

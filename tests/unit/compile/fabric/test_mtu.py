@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tandem.compile.fabric.mtu import overhead, pod_mtu, room
-from tandem.ir.network import Network
+from tandem.ir.network import Encryption, Network
 from unit.compile.fabric.fabricviews import node, view
 
 
@@ -22,3 +22,10 @@ def test_encapsulation_takes_its_overhead_from_the_underlays_mtu() -> None:
     assert (overhead(view(network=vxlan)), room(view(network=vxlan)), pod_mtu(view(network=vxlan))) == (50, 1450, 1450)
     own = node(1, "2001:db8::1")
     assert pod_mtu(msgspec.structs.replace(view(network=vxlan), node=own)) == 1430
+
+
+def test_encryption_takes_its_overhead_as_well() -> None:
+    encrypted = Network(encryption=Encryption())
+    assert (overhead(view(network=encrypted)), pod_mtu(view(network=encrypted))) == (60, 1440)
+    own = node(1, "2001:db8::1")
+    assert overhead(msgspec.structs.replace(view(network=encrypted), node=own)) == 80

@@ -33,7 +33,9 @@ def block(text: str, head: str) -> str:
     return text[start : min(ends, default=len(text))]
 
 
-@pytest.mark.parametrize("speaker", [SPEAKER, replace(SPEAKER, peers=()), replace(SPEAKER, announces=())])
+@pytest.mark.parametrize(
+    "speaker", [SPEAKER, replace(SPEAKER, peers=()), replace(SPEAKER, announces=()), replace(SPEAKER, installs=False)]
+)
 def test_bird_takes_the_file(tmp_path: Path, speaker: BgpSpeaker) -> None:
     path = tmp_path / "bgp.conf"
     path.write_text(config_text(speaker))
@@ -47,6 +49,12 @@ def test_each_peer_may_say_what_is_its_own_but_nothing_of_ours() -> None:
     )
 
 
+def test_an_address_that_a_peer_has_borrowed_of_ours_is_believed_exactly() -> None:
+    borrower = replace(NODE, accepts=("10.244.0.9/32", "10.244.1.0/24"))
+    text = config_text(replace(SPEAKER, announces=("10.244.0.0/24",), peers=(borrower,)))
+    assert "{ if net ~ [ 10.244.0.9/32 ] then accept; if net ~ [ 10.244.0.0/24+ ] then reject;" in text
+
+
 def test_a_peer_of_whom_nothing_is_known_may_say_nothing() -> None:
     text = config_text(replace(SPEAKER, announces=(), peers=(replace(NODE, accepts=()),)))
     assert "filter from_node_x {  reject; }" in text
@@ -57,6 +65,12 @@ def test_the_kernel_gets_what_was_learnt_with_our_metric_and_nothing_is_taken_fr
         kernel = block(config_text(SPEAKER), f"protocol kernel kernel_{version}")
         assert "metric 116;" in kernel
         assert "import none; export where source = RTS_BGP;" in kernel
+
+
+def test_a_speaker_that_makes_no_routes_gives_the_kernel_none() -> None:
+    text = config_text(replace(SPEAKER, installs=False))
+    assert text.count("import none; export none;") == 2
+    assert "export where source" not in text
 
 
 def test_only_own_prefixes_are_told_and_each_family_has_its_own() -> None:

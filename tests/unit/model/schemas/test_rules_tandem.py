@@ -21,6 +21,7 @@ ROUTER = {"address": "192.0.2.1", "asNumber": 65000, "port": 1179, "nodeSelector
 @pytest.mark.parametrize(
     "spec",
     [
+        {"encryption": {"type": "wireguard"}},
         {"bgp": {"asNumber": 64512, "nodeMesh": False, "peers": [ROUTER]}},
         {},
         {"fabric": "routed", "mtu": 0},
@@ -60,6 +61,13 @@ def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
         (
             {"bgp": {"asNumber": 1, "peers": [{**ROUTER, "passwordSecretRef": {"name": "s"}}]}},
             "spec.bgp.peers[0].passwordSecretRef: unknown field",
+        ),
+        ({"encryption": {}}, "spec.encryption.type: is required"),
+        ({"encryption": {"type": "ipsec"}}, "spec.encryption.type: 'ipsec' is not one of wireguard"),
+        ({"encryption": {"type": "wireguard", "port": 0}}, "spec.encryption.port: 0 is not between 1 and 65535"),
+        (
+            {"fabric": "vxlan", "encryption": {"type": "wireguard"}},
+            "spec.encryption: works with fabric: routed only",
         ),
         ({"fabric": "vxlan", "bgp": {"asNumber": 1}}, "spec.bgp: has a meaning with fabric: routed only"),
     ],
