@@ -149,7 +149,7 @@ def test_the_node_itself_does_not_speak_from_the_address(segment: Segment) -> No
 def test_a_busy_agent_keeps_its_addresses_and_a_dead_one_falls_silent(
     segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(real, "LEASE_SECONDS", 2)
+    monkeypatch.setattr(real, "LEASE_SECONDS", 3)
     announcer = segment.announcer("a")
 
     async def busy() -> None:
