@@ -26,6 +26,9 @@ log = structlog.get_logger()
 RENEW_SECONDS: Final = LEASE_SECONDS / 5
 REPEATS: Final = (0.0, 0.1, 0.5, 1.0, 3.0)
 """Seconds before each announcement of an address that was taken: one may be lost."""
+DEFEND_SECONDS: Final = 10.0
+"""An address that somebody else announces too is announced again once in so long (RFC 5227, section 2.4)."""
+_CONTESTED: Final = "another host of its network announces it too"
 _NOWHERE: Final = "it lies in no subnet of this node's links, so no neighbour is told of it"
 
 
@@ -38,6 +41,7 @@ class OutwardLoop:
         self._announcer = announcer
         self._control = control
         self._yielded: frozenset[str] = frozenset()
+        self._defended: dict[str, float] = {}
         self._health = health
         self._kernel = kernel
         self._held: frozenset[str] = frozenset()
@@ -66,8 +70,9 @@ class OutwardLoop:
                 defended = await self._listen()
                 if taken := await self._show(views.value):
                     log.info("addresses taken", addresses=sorted(taken))
-                if taken | defended:
-                    tasks.create_task(self._announce(taken | defended))
+                    tasks.create_task(self._announce(taken, REPEATS))
+                if defended:
+                    tasks.create_task(self._announce(defended, REPEATS[:1]))
                 await self._next(views, *seen)
 
     async def _listen(self) -> frozenset[str]:
@@ -85,13 +90,21 @@ class OutwardLoop:
             log.warning("not heard whether others announce our addresses", error=str(err))
             return frozenset()
         if self._control.value:
-            return contested
+            return self._due(contested)
         if contested:
             log.warning(
                 "addresses yielded: another node announces them and control is away", addresses=sorted(contested)
             )
         self._yielded |= contested
         return frozenset()
+
+    def _due(self, contested: frozenset[str]) -> frozenset[str]:
+        """Of those the ones that were not defended lately."""
+        now = asyncio.get_running_loop().time()
+        self._defended = {a: since for a, since in self._defended.items() if now < since + DEFEND_SECONDS}
+        due = contested - self._defended.keys()
+        self._defended |= dict.fromkeys(due, now)
+        return due
 
     async def _show(self, newest: Numbered | None) -> frozenset[str]:
         """One round; returns addresses that were taken."""
@@ -109,6 +122,7 @@ class OutwardLoop:
         # Where there is BGP, routers are told of the others.
         nowhere = frozenset() if newest.view.config.network.bgp is not None else holding.nowhere
         failed |= {f"announce/{address}": f"{address}: {_NOWHERE}" for address in nowhere}
+        failed |= {f"contested/{address}": f"{address}: {_CONTESTED}" for address in self._held & self._defended.keys()}
         origins = {owners[address]: f"{address}: {_NOWHERE}" for address in nowhere}
         self.outcome.put(Outcome(number=newest.number, failed=failed, origins=origins))
         return holding.taken
@@ -133,8 +147,8 @@ class OutwardLoop:
             self._known = (newest, compile_outward(newest.view), announced_for(newest.view))
         return self._known[1:]
 
-    async def _announce(self, addresses: frozenset[str]) -> None:
-        for pause in REPEATS:
+    async def _announce(self, addresses: frozenset[str], pauses: tuple[float, ...]) -> None:
+        for pause in pauses:
             await asyncio.sleep(pause)
             left = addresses & self._held
             if not left:

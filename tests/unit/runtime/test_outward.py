@@ -150,10 +150,14 @@ def test_an_address_that_another_node_announces_is_defended_while_control_says_t
         made.announcer.hear(HERE)
 
         async def told() -> bool:
-            return made.announcer.told == [HERE] * 3
+            return made.announcer.told == [HERE]
 
         await made.until(told)
+        made.announcer.hear(HERE)
+        await asyncio.sleep(0.05)
+        assert await told(), "not once more so soon"
         assert await made.announcer.owned() == (HERE,)
+        assert list(made.loop.outcome.value.failed) == [f"contested/{HERE}"]
 
     play(scene)
 
