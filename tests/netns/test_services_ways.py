@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +14,7 @@ from builders import node as node_object
 from netns.pods import ip
 from netns.servicelab import CLIENT, FAR, NODE, OUTSIDE, A, B, ServiceLab, serving
 from tandem.model import core
+from tandem.runtime.sctp import has_sctp
 
 pytestmark = pytest.mark.root
 
@@ -112,15 +111,6 @@ def slice_of(of: core.Service, *ends: tuple[core.Pod, core.EndpointConditions], 
 
 def zone(name: str) -> core.ForPlace:
     return core.ForPlace(name=name)
-
-
-def has_sctp() -> bool:
-    try:
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
-    except OSError as err:
-        assert err.errno == errno.EPROTONOSUPPORT  # noqa: PT017 - anything else is no answer
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ from tandem.podnet.socket import serve
 from tandem.podnet.spans import step
 from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Settings, Verbs
-from tandem.runtime import sysctls
+from tandem.runtime import sctp, sysctls
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.encryption import EncryptionLoop
@@ -399,6 +399,7 @@ class Agent:
                 *self._secrets.failures.values(),
                 *(text for outcome in self._outcomes for text in outcome.value.failed.values()),
                 *self._outward.outcome.value.failed.values(),
+                *sctp.problems(self._view()),
                 *self._dns.failed.values(),
                 *self._network.narrow(),
                 *self._bgp.failed.values(),
