@@ -173,10 +173,10 @@ class Podman:
         where = ("--root", "/tmp/podman", "--runroot", "/run/podman", "--storage-driver", "vfs")
         return self._lab.run("env", "CONTAINERS_CONF=/tmp/containers.conf", "podman", *where, *words, status=status)
 
-    def add(self, name: str, *more: str) -> str:
-        options = ("-d", "--network", "tandem", "--cgroup-parent", f"/{CGROUP}", "--name", name, *more)
+    def add(self, name: str, *more: str, network: str = "tandem") -> str:
+        options = ("-d", "--network", network, "--cgroup-parent", f"/{CGROUP}", "--name", name, *more)
         self._podman("run", *options, "--rootfs", ROOTFS, *SERVE)
-        return self._address(name)
+        return self._address(name, network)
 
     def inside(self, name: str, *command: str) -> Ran:
         return self._podman("exec", name, str(BUSYBOX), *command, status=None)
@@ -191,9 +191,9 @@ class Podman:
     def container_id(self, name: str) -> str:
         return self._podman("inspect", "-f", "{{.Id}}", name).out.strip()
 
-    def _address(self, name: str) -> str:
+    def _address(self, name: str, network: str = "tandem") -> str:
         """What podman made of the plugin's result."""
-        found = json.loads(self._podman("inspect", name).out)[0]["NetworkSettings"]["Networks"]["tandem"]
+        found = json.loads(self._podman("inspect", name).out)[0]["NetworkSettings"]["Networks"][network]
         return str(found["IPAddress"])
 
 

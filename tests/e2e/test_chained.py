@@ -43,7 +43,8 @@ print("TLS" if b"\\x16\\x03" in seen else "no TLS", "plain" if b"GET /secret" in
 def plugin_of(name: str, *, start: int) -> Raw:
     """The plugin with addresses out of a part of one subnet: a bridge has one gateway."""
     part = {"subnet": "10.88.0.0/24", "rangeStart": f"10.88.0.{start}", "rangeEnd": f"10.88.0.{start + 59}"}
-    ipam = {"type": "host-local", "ranges": [[part]], "routes": [{"dst": "0.0.0.0/0"}]}
+    ranges = [[part], *([[{"subnet": "fd88::/64"}]] if name == "bridge" else [])]
+    ipam = {"type": "host-local", "ranges": ranges, "routes": [{"dst": "0.0.0.0/0"}]}
     return {**PLUGINS[name], "ipam": ipam}
 
 
@@ -83,7 +84,8 @@ def write(world: Lab, path: str, config: Raw) -> None:
 
 def web() -> Raw:
     """Without a probe: the node cannot reach a pod of macvlan."""
-    return container("/usr/bin/python3", "/app/web.py")
+    made = container("/usr/bin/python3", "/app/web.py")
+    return {**made, "env": [*made["env"], {"name": "LISTEN", "value": "::"}]}
 
 
 def attachments(world: Lab, namespace_: str) -> dict[str, Any]:
@@ -126,8 +128,10 @@ def test_two_pods_have_mtls_and_policy_on_another_plugins_links(world: Lab, netw
     )
     kept = attachments(world, app) | attachments(world, plain)
     assert {(a["network"], a["chained"]) for a in kept.values()} == {(network, True)}
-    address = kept["web"]["addresses"][0]
+    address, *more = kept["web"]["addresses"]
     assert address.startswith("10.88.0.")
+    urls = [f"http://{address}:8080/", *(f"http://[{six}]:8080/" for six in more)]
+    assert len(urls) == (2 if network.startswith("bridge") else 1)
     until(lambda: is_answered(world.curl(app, "caller", f"http://{address}:8080/")), bool, world.logs)
 
     # Mesh: by the Service, with the caller's identity, and TLS on the wire.
@@ -139,9 +143,11 @@ def test_two_pods_have_mtls_and_policy_on_another_plugins_links(world: Lab, netw
     assert f'"peer": "spiffe://cluster.local/ns/{app}/sa/default"' in said.out, said.text + world.logs()
     assert sniffer.communicate(timeout=60)[0] == "TLS no plain text\n"
 
+    assert all(is_answered(world.curl(*who, url)) for url in urls for who in ((plain, "other"), (app, "caller")))
+
     # Policy: judged inside, with its manifest behind each drop; a Service's address is judged by what is behind it.
     world.apply(policy(app, "shut", "web", ingress=[]))
-    assert world.curl(plain, "other", f"http://{address}:8080/", "-m", "2").status == DENIED
+    assert {world.curl(plain, "other", url, "-m", "2").status for url in urls} == {DENIED}
     if not network.startswith("macvlan"):  # which keeps a host from its own links
         assert is_answered(world.run("curl", "-s", "-w", "%{http_code}", "-o", "/dev/null", f"http://{address}:8080/"))
     ask = ("flows", "--denied", "-n", plain, "--pod", "other", "-o", "json")

@@ -189,6 +189,26 @@ def test_names_that_podman_gives_are_answered_until_it_is_deleted(world: Lab) ->
     world.run("sh", "-c", f"cat > {path}; rm /opt/cni/bin/dnsname", stdin=installed, status=0)
 
 
+def test_podman_runs_containers_behind_another_plugin_that_its_list_closes(world: Lab) -> None:
+    """Its CNI backend does not read directories: Tandem stands in the list, behind the bridge."""
+    before, podman, path = world.picture(), Podman(world), "/etc/cni/net.d/20-behind.conflist"
+    ipam = {"type": "host-local", "ranges": [[{"subnet": "10.89.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    bridge = {"type": "bridge", "bridge": "cni89", "isGateway": True, "ipMasq": True, "ipam": ipam}
+    socket = {"type": "tandem-cni", "socket": "/run/tandem/nodes/node-1/cni.sock"}
+    for word, reached in (("open", True), ("closed", False)):
+        plugins = [bridge, {**socket, "chained": True, "policy": True, "unmanaged": word}]
+        config = {"cniVersion": "0.4.0", "name": "behind", "plugins": plugins}
+        world.run("sh", "-c", f"cat > {path}", stdin=json.dumps(config), status=0)
+        podman.add(NAME, network="behind")
+        (kept,) = attachments(world, podman.container_id(NAME))
+        assert (kept["network"], kept["chained"], kept["unmanaged"]) == ("behind", True, word)
+        found = world.curl("app", "caller", f"http://{kept['addresses'][0]}:{PORT}/", "-m", "2")
+        assert found.status == (0 if reached else 28), found.text
+        podman.delete(NAME)
+    world.run("sh", "-c", f"rm {path}; ip link delete cni89; nft delete table ip nat", status=None)
+    until(lambda: world.left_since(before), lambda left: left == [])
+
+
 @pytest.fixture
 def no_runtime_of_ours(world: Lab) -> Iterator[None]:
     """`tandem up` brings a runtime, which would start the same pods: it sleeps meanwhile."""

@@ -31,6 +31,7 @@ from tandem.state.ownership import POLICY_TABLE
 
 AFTER_CAPTURE: Final = -99
 """What the mesh redirects (capture.py, -100) is not translated here."""
+_OF_THE_LINK: Final[dict[int, tuple[nft.Prefix, ...]]] = {4: (), 6: (nft.Prefix("fe80::", 10),)}
 NEIGHBOURS: Final = ("nd-neighbor-solicit", "nd-neighbor-advert", "nd-router-solicit", "nd-router-advert")
 """ICMPv6 that stands for ARP: without it the link has no IPv6."""
 
@@ -64,15 +65,29 @@ def _guards(pod: AttachedPod, link: ForeignLink) -> tuple[nft.Chain, nft.Chain]:
         ),
         nft.Chain(
             name="guard-out",
-            rules=(*_common(Field.OIFNAME, link.ifname), *_judged(pod.pod.egress)),
+            rules=(*_common(Field.OIFNAME, link.ifname, *_own_source(pod)), *_judged(pod.pod.egress)),
             base=nft.Hook(type="filter", hook="postrouting", priority=0),
         ),
     )
 
 
-def _common(interface: Field, ifname: str) -> tuple[nft.Rule, ...]:
+def _own_source(pod: AttachedPod) -> tuple[nft.Rule, ...]:
+    """As on the links of our own pods: nobody sends under another's address, which policies know pods by."""
+    return tuple(
+        nft.Rule(
+            match=(nft.OneOf(f.saddr, (*own, *_OF_THE_LINK[f.version]), negate=True),),
+            then=(nft.Counter(), nft.Drop()),
+            comment="not the pod's own address",
+        )
+        for f in FAMILIES
+        if (own := of_family(pod.addresses, f))
+    )
+
+
+def _common(interface: Field, ifname: str, *first: nft.Rule) -> tuple[nft.Rule, ...]:
     return (
         nft.Rule(match=(nft.Is(interface, ifname, negate=True),), then=(nft.Accept(),), comment="not this link"),
+        *first,
         nft.Rule(
             match=(nft.OneOf(Field.CT_STATE, ("established", "related")),),
             then=(nft.Accept(),),

@@ -98,6 +98,12 @@ def test_egress_is_judged(target: str, port: int, verdict: str) -> None:
     assert judged(view(ONLY_WEB), "client", leaves(target, port)).verdict == verdict
 
 
+def test_a_pod_sends_under_its_own_address_only() -> None:
+    forged = msgspec.structs.replace(leaves(OUTSIDE), saddr="10.88.0.4")
+    assert judged(view(), "client", leaves(OUTSIDE)).verdict == "accept"
+    assert judged(view(), "client", forged).verdict == "drop"
+
+
 def test_egress_to_a_service_is_judged_by_what_is_behind_it() -> None:
     front = service("web", ip=FRONT, ports=[{"port": 80, "targetPort": 8080}])
     seen = view(ONLY_WEB, front, endpoint_slice(front, [WEB]))
