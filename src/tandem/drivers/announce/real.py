@@ -13,12 +13,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from tandem.base.addresses import HOST_BITS, IPV6, family
+from tandem.base.addresses import FAMILIES, HOST_BITS, IPV4, IPV6, family
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.announce.ear import Ear
@@ -33,11 +33,21 @@ from tandem.state.ownership import ANNOUNCED_PROTOCOL, ROUTE_PROTOCOL
 T = TypeVar("T")
 
 ETHERNET: Final = 1
+_AF: Final = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 IFA_CACHEINFO: Final = 6
 PATIENCE: Final = 60.0
 """A loop that has not asked for so long is stuck, not busy: then its addresses run out."""
 _GONE: Final = frozenset({errno.ENODEV, errno.EADDRNOTAVAIL})
 _OURS: Final = frozenset({bytes([ROUTE_PROTOCOL]), bytes([ANNOUNCED_PROTOCOL])})
+
+
+class _Known(NamedTuple):
+    """An address that the kernel has, and who put it there."""
+
+    link: int
+    address: str
+    bits: int
+    mark: bytes
 
 
 class KernelAnnouncer:
@@ -46,6 +56,7 @@ class KernelAnnouncer:
     def __init__(self, netns: str = "") -> None:
         self._netns = netns
         self._ears: dict[int, Ear] = {}
+        self._links: dict[Link, frozenset[str]] = {}
         self._lock = threading.Lock()
         self._wanted: frozenset[str] = frozenset()
         self._asked = 0.0
@@ -78,11 +89,14 @@ class KernelAnnouncer:
 
     def _hold(self, addresses: frozenset[str]) -> Holding:
         with self._lock:
+            # Of a family that is not meant and was not before nothing is read: there may be a thousand addresses of it.
+            versions = {family(address) for address in (addresses | self._wanted if self._links else addresses)}
             self._wanted, self._asked = addresses, time.monotonic()
             if addresses and self._renewer is None:
                 self._renewer = threading.Thread(target=self._renew_in_netns, name="announcer", daemon=True)
                 self._renewer.start()
-            return _hold(addresses)
+            holding, self._links = _hold(addresses, versions if self._links else set(FAMILIES))
+            return holding
 
     def _renew_in_netns(self) -> None:
         if self._netns:
@@ -98,16 +112,15 @@ class KernelAnnouncer:
                     _put_again(self._wanted)
 
     def _contested(self) -> frozenset[str]:
-        with closing(Rtnl()) as sock:
-            held = _actual(sock)
-            links = {link.index: link for link in _links(sock) if any(p.link == link.index for p in held)}
+        with self._lock:
+            links = {link.index: link for link, held in self._links.items() if held}
+            held = {link.index: held for link, held in self._links.items()}
         for gone in set(self._ears) - set(links):
             self._ears.pop(gone).close()
         found: set[str] = set()
         for index, link in links.items():
             ear = self._ears.get(index) or self._ears.setdefault(index, Ear(link.name))
-            heard = {h.address for h in ear.heard() if h.mac != link.mac}
-            found |= {p.address for p in held if p.link == index and p.address in heard}
+            found |= {h.address for h in ear.heard() if h.mac != link.mac and h.address in held[index]}
         return frozenset(found)
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -119,26 +132,31 @@ class KernelAnnouncer:
             raise DriverError(f"addresses of load balancers: {err.strerror or err}") from err
 
 
-def _hold(addresses: frozenset[str]) -> Holding:
+def _hold(addresses: frozenset[str], versions: Iterable[int]) -> tuple[Holding, dict[Link, frozenset[str]]]:
+    """What was done, and each link with the addresses that it has now."""
     with closing(Rtnl()) as sock:
-        placement = place(addresses, _links(sock))
-        actual = _actual(sock)
+        known = _addresses(sock, versions)
+        links, actual = _links(sock, known), _actual(known)
+        placement = place(addresses, links)
         sock.batch([_address(p, add=False) for p in sorted(actual - placement.wanted)], ignore=_GONE)
         sock.batch([_address(p, add=True) for p in sorted(placement.wanted)], ignore=_GONE)
     taken = frozenset(placed.address for placed in placement.wanted - actual)
-    return Holding(taken=taken, nowhere=placement.nowhere)
+    held = {link: frozenset(p.address for p in placement.wanted if p.link == link.index) for link in links}
+    return Holding(taken=taken, nowhere=placement.nowhere), held
 
 
 def _put_again(addresses: frozenset[str]) -> None:
     with closing(Rtnl()) as sock:
-        held = sorted(placed for placed in _actual(sock) if placed.address in addresses)
+        actual = _actual(_addresses(sock, {family(address) for address in addresses}))
+        held = sorted(placed for placed in actual if placed.address in addresses)
         sock.batch([_address(placed, add=True) for placed in held], ignore=_GONE)
 
 
 def _announce(addresses: frozenset[str]) -> None:
     with closing(Rtnl()) as sock:
-        links = {link.index: link for link in _links(sock)}
-        held = sorted(p for p in _actual(sock) if p.address in addresses and p.link in links)
+        known = _addresses(sock, {family(address) for address in addresses})
+        links = {link.index: link for link in _links(sock, known)}
+        held = sorted(p for p in _actual(known) if p.address in addresses and p.link in links)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC) as packets:
         for placed in held:
             link = links[placed.link]
@@ -148,36 +166,45 @@ def _announce(addresses: frozenset[str]) -> None:
 
 def _owned() -> tuple[str, ...]:
     with closing(Rtnl()) as sock:
-        return tuple(sorted({placed.address for placed in _actual(sock)}))
+        return tuple(sorted({placed.address for placed in _actual(_addresses(sock, FAMILIES))}))
 
 
-def _links(sock: Rtnl) -> list[Link]:
+def _addresses(sock: Rtnl, versions: Iterable[int]) -> list[_Known]:
+    """Every address of these families but those of a link alone (RFC 4291, 2.5.6), which each pod's link has."""
+    found: list[_Known] = []
+    for version in sorted(versions):
+        for (_, bits, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR, of=_AF[version]):
+            raw = attrs.get(rtnl.IFA_LOCAL) or attrs.get(rtnl.IFA_ADDRESS) or b""
+            if raw and raw[:2] != b"\xfe\x80":
+                found.append(_Known(index, rtnl.ip_text(raw), bits, attrs.get(rtnl.IFA_PROTO, b"")))
+    return found
+
+
+def _links(sock: Rtnl, known: Iterable[_Known]) -> list[Link]:
     subnets: dict[int, list[str]] = {}
-    for (_, bits, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR):
-        raw = attrs.get(rtnl.IFA_LOCAL) or attrs.get(rtnl.IFA_ADDRESS)
-        if raw and attrs.get(rtnl.IFA_PROTO) not in _OURS and bits < 8 * len(raw):
-            subnets.setdefault(index, []).append(f"{rtnl.ip_text(raw)}/{bits}")
+    for index, address, bits, mark in known:
+        if mark not in _OURS and bits < HOST_BITS[family(address)]:
+            subnets.setdefault(index, []).append(f"{address}/{bits}")
     found: list[Link] = []
-    for (_, kind, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
+    for index in sorted(subnets):
+        if (told := sock.link(index)) is None:
+            continue
+        (_, kind, _, flags, _), attrs = told
         name, alias = (attrs.get(k, b"").rstrip(b"\0").decode() for k in (rtnl.IFLA_IFNAME, rtnl.IFLA_IFALIAS))
-        if kind == ETHERNET and flags & rtnl.IFF_UP and index in subnets and not owns(name, alias):
+        if kind == ETHERNET and flags & rtnl.IFF_UP and not owns(name, alias):
             mac = attrs.get(rtnl.IFLA_ADDRESS, b"")
             found.append(Link(index=index, name=name, mac=mac, subnets=tuple(subnets[index])))
     return found
 
 
-def _actual(sock: Rtnl) -> set[Placed]:
-    return {
-        Placed(link=index, address=rtnl.ip_text(attrs.get(rtnl.IFA_LOCAL) or attrs[rtnl.IFA_ADDRESS]))
-        for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
-        if attrs.get(rtnl.IFA_PROTO) == bytes([ANNOUNCED_PROTOCOL])
-    }
+def _actual(known: Iterable[_Known]) -> set[Placed]:
+    mark = bytes([ANNOUNCED_PROTOCOL])
+    return {Placed(link=k.link, address=k.address) for k in known if k.mark == mark}
 
 
 def _address(placed: Placed, *, add: bool) -> Message:
     raw, version = rtnl.ip_bytes(placed.address), family(placed.address)
-    af = socket.AF_INET6 if version == IPV6 else socket.AF_INET
-    body = rtnl.ADDR.pack(af, HOST_BITS[version], 0, rtnl.SCOPE_GLOBAL, placed.link)
+    body = rtnl.ADDR.pack(_AF[version], HOST_BITS[version], 0, rtnl.SCOPE_GLOBAL, placed.link)
     body += rtnl.attr(rtnl.IFA_LOCAL, raw) + rtnl.attr(rtnl.IFA_ADDRESS, raw)
     if not add:
         return Message(type=rtnl.DELADDR, body=body, what=f"address {placed.address}")
