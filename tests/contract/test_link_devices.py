@@ -162,6 +162,29 @@ def test_what_is_on_a_device_becomes_exactly_what_is_wanted_without_making_it_an
         assert "vxlan id 7 " in other
 
 
+@pytest.mark.root
+def test_a_prefix_of_ipv6_moves_to_a_tunnel_whose_hop_it_covers_and_back(tmp_path: Path) -> None:
+    with lab() as spaces:
+        node = spaces.add("node")
+        ip(node, "link", "add", "under", "type", "veth", "peer", "name", "over")
+        ip(node, "link", "set", "over", "up")
+        ip(node, "addr", "add", "fd77::1/64", "dev", "under", "nodad")
+        ip(node, "link", "set", "under", "up")
+        routed = replace(NET, routes=tuple(sorted((*NET.routes, Route(prefix="fd00:2::/64", via="fd77::2")))))
+
+        async def main() -> list[str]:
+            driver, seen = KernelLinks(tmp_path, node_netns=node), []
+            for wanted in (routed, tunnelled(2), routed):
+                assert await driver.apply_node(wanted) == ()
+                seen.append(ip(node, "-6", "route", "show", "fd00:2::/64"))
+            await driver.close()
+            return seen
+
+        found = asyncio.run(main())
+        assert ["via fd77::2 dev under" in line for line in found] == [True, False, True]
+        assert "via fd00:2::1 dev tandem-vx" in found[1]
+
+
 def test_a_route_that_is_used_last_lies_below_another_to_the_same_prefix(case: Case) -> None:
     last = Route(prefix="10.244.2.0/24", metric=LAST_METRIC)
     last6 = Route(prefix="fd00:2::/64", metric=LAST_METRIC)

@@ -173,6 +173,15 @@ def test_mtls_crosses_nodes_over_ipv6_and_keeps_the_clients_address(world: World
     assert f"mesh/far:8080 at {world.addresses('mesh', 'far')[1]} (mtls)" in told
 
 
+def test_every_fabric_carries_ipv6_between_nodes_and_on_one(world: World) -> None:
+    own, other = world.addresses("plain", "caller")[1], world.addresses("plain", "other")[1]
+    for fabric in ("vxlan", "bridge", "routed"):
+        network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+        world.lab.apply({**network, "spec": {"fabric": fabric}})
+        assert world.call("plain/caller", f"http://[{other}]:8080/")["from"] == own
+        assert world.call("mesh/near", "http://six/")["peer"].endswith("/sa/near")
+
+
 def test_policy_ends_connections_over_ipv6_and_says_which_rule_it_was(world: World) -> None:
     other = world.addresses("plain", "other")[1]
     held = world.lab.begin("plain", "caller", "/usr/bin/python3", "-c", HOLD, other, stdin=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from tandem.base.addresses import EVERYTHING
+from tandem.base.addresses import EVERYTHING, IPV6, family
 from tandem.drivers.link import devices, rtnl
 from tandem.drivers.link.devices import Found
 from tandem.drivers.link.plan_node import NodeDelta, plan_node
@@ -103,9 +103,15 @@ def _indices(sock: Rtnl, wanted: NodeNet) -> dict[str, int]:
 def _add_routes(
     sock: Rtnl, routes: Iterable[Route], index: Mapping[str, int], *, before: Iterable[Route]
 ) -> tuple[str, ...]:
+    old = {(r.prefix, r.metric): r for r in before}
+    removals = [_route(r, index, add=False) for r in _in_the_way(routes, old)]
     by_message = {id(m): (m, r) for r in routes for m in [_route(r, index, add=True)]}
     told = []
-    for message, code in sock.results(m for m, _ in by_message.values()):
+    for message, code in sock.results([*removals, *(m for m, _ in by_message.values())]):
+        if id(message) not in by_message:
+            if code not in GONE:
+                raise rtnl.refused(message, code)
+            continue
         route = by_message[id(message)][1]
         if code not in UNREACHABLE:
             raise rtnl.refused(message, code)
@@ -116,6 +122,17 @@ def _add_routes(
         )
         told.append(f"no route to {route.prefix}: its next hop {route.via} is on no network of this node")
     return tuple(told)
+
+
+def _in_the_way(routes: Iterable[Route], old: Mapping[tuple[str, int], Route]) -> Iterator[Route]:
+    """IPv6 takes no next hop that a route leads to by another interface, and a node's own hop lies in its prefix.
+
+    Such a route is not replaced but removed, in the same system call.
+    """
+    for route in routes:
+        there = old.get((route.prefix, route.metric))
+        if there is not None and family(route.prefix) == IPV6 and there.dev != route.dev and route.onlink:
+            yield there
 
 
 def _route(route: Route, index: Mapping[str, int], *, add: bool) -> Message:
