@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from netns.servicelab import CLIENT, FAR, NODE, OUTSIDE, A, B, ServiceLab, serving
+from tandem.drivers.nft.real import Libnftables
 
 pytestmark = pytest.mark.root
 
@@ -67,6 +68,16 @@ def test_affinity_holds_over_fifty_connections_and_over_a_change_of_endpoints(no
     node.serve(other, chosen, sessionAffinity="ClientIP")
     again = {line.split()[0] for line in node.ask(node.netns_of(CLIENT), "10.96.0.20", 80, 20)}
     assert again == {other.addresses[0]}
+
+
+def test_affinity_outlives_the_agent(node: ServiceLab) -> None:
+    """A new agent replaces the table; each time there would be one chance in two to go elsewhere."""
+    node.serve(A, B, sessionAffinity="ClientIP")
+    before = [node.ask(node.netns_of(CLIENT), "10.96.0.20", 80), node.ask(node.outside, NODE, 30080)]
+    for _ in range(6):
+        node.nft = Libnftables(node.path)
+        node.serve(A, B, sessionAffinity="ClientIP")
+        assert [node.ask(node.netns_of(CLIENT), "10.96.0.20", 80), node.ask(node.outside, NODE, 30080)] == before
 
 
 def test_affinity_holds_at_the_node_port(node: ServiceLab) -> None:

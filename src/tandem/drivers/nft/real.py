@@ -18,6 +18,7 @@ from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import commands, removal
 from tandem.drivers.nft.plan import Delta, apply
+from tandem.drivers.nft.remembered import put_back, replaced
 from tandem.state import nft, ownership
 
 LARGE: Final = 1 << 19
@@ -40,10 +41,24 @@ class Libnftables:
         return self._applied
 
     def apply(self, delta: Delta) -> None:
-        """One transaction."""
-        self._run(commands(delta, self._table, self._family))
+        """One transaction. A table that an earlier agent left is replaced, and keeps what its rules have remembered."""
+        text = commands(delta, self._table, self._family)
+        kept = "".join(map(self._remembered, replaced(delta)))
+        try:
+            self._run(text + kept)
+        except DriverError:
+            if not kept:
+                raise
+            self._run(text)
         applied = delta.after if delta.after is not None else apply(delta, self._applied)
         self._applied = msgspec.structs.replace(applied, table=self._table) if applied.table != self._table else applied
+
+    def _remembered(self, declared: nft.Map) -> str:
+        table = f"{self._family} {self._table}"
+        try:
+            return put_back(declared, listing(f"list map {table} {declared.name}", self._netns), table)
+        except DriverError:
+            return ""
 
     def remove(self) -> None:
         """Deletes our table."""
