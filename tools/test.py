@@ -34,7 +34,7 @@ def main() -> int:
         return 0
     from tandem.runtime.preflight import missing
 
-    if lines := missing():
+    if lines := missing((4, 6)):
         print(*(f"error: {line}" for line in lines), sep="\n", file=sys.stderr)
         return 1
     tests = [sys.executable, "-m", "pytest", "-q", "--no-skips", *sys.argv[1:]]
