@@ -256,6 +256,28 @@ def test_pods_survive_the_runtime_and_are_adopted_without_a_restart(world: Lab) 
     consistent(world)
 
 
+def test_pods_keep_network_policy_and_mesh_when_the_agents_journal_is_lost(world: Lab) -> None:
+    old, had = world.pid("agent"), restarts(world)
+    with (
+        probe(world, "app", "client", kind="request", target="web:80/") as mesh,
+        probe(world, "plain", "caller", kind="denied", target=f"{address(world, 'app', 'shut')}:8080") as denied,
+    ):
+        mesh.more(5, of="200")
+        world.kill("agent")
+        for path in (world.run_dir / "nodes" / "node-1").glob("ipam.db*"):
+            path.unlink()
+        world.back("agent", old)
+        world.apply(pod("app", "after", idle()))
+        mesh.more(10)
+        denied.more(5)
+        never(denied, "connected")
+        assert set(mesh.outcomes) == {"200"}, mesh.tally()
+    assert had.items() <= restarts(world).items()
+    consistent(world)
+    world.delete("-n", "app", "pod", "after")
+    consistent(world)
+
+
 def test_a_full_disk_ends_no_process_and_stops_no_traffic_and_all_goes_on_when_there_is_room(world: Lab) -> None:
     roles = ("supervisor", "control", "agent", "runtime", "envoy")
     before, had = {role: world.pid(role) for role in roles}, restarts(world)

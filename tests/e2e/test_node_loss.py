@@ -27,7 +27,7 @@ def world() -> Iterator[Lab]:
     """`web` has an endpoint on each node; a caller on node-1, and one on the node that gets lost."""
     with lab() as made:
         BEFORE.append(made.picture())
-        made.tandem("up", "--nodes", "3", "--lb-pool", POOL, "--detach", status=0)
+        made.tandem("up", "--nodes", "3", "--fabric", "vxlan", "--lb-pool", POOL, "--detach", status=0)
         balanced = service("app", "balanced")
         balanced["spec"] |= {"type": "LoadBalancer", "loadBalancerIP": address_of(LOST), "selector": {"app": "web"}}
         made.apply(

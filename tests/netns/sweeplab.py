@@ -29,10 +29,19 @@ class SweptNode(Node):
     def __init__(self, directory: Path, spaces: Lab) -> None:
         super().__init__(directory, spaces)
         self.pid = 0
+        self._forks = self._begin()
+
+    def _begin(self, *, ahead: int = 0) -> subprocess.Popen[str]:
         environment = {"PYTHONPATH": "src:cni/src:tests", "PATH": os.environ["PATH"]}
+        clocks = ["unshare", "--time", f"--monotonic={ahead}", f"--boottime={ahead}", "--fork", "--kill-child"]
+        command = [*(clocks if ahead else ()), sys.executable, str(FORKS), str(self.directory), str(self.netns)]
         pipe = subprocess.PIPE
-        command = [sys.executable, str(FORKS), str(directory), str(self.netns)]
-        self._forks = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+        return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+    def set_clock(self, *, ahead: int) -> None:
+        """Agents that start from now on have a monotonic clock so many seconds ahead of ours."""
+        self.close()
+        self._forks = self._begin(ahead=ahead)
 
     def start(self, stall: str = "", six: str = "") -> None:
         """Start an agent and wait until it serves."""

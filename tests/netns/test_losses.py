@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,24 @@ def test_a_lost_directory_gives_no_address_twice_and_leaves_nothing(node: SweptN
     assert result["interfaces"][0]["name"] not in ip(node.netns, "link")
     assert node.cni("DEL", "one", first).status == 0
     until_same(node, before, first)
+
+
+def test_an_agent_whose_monotonic_clock_goes_back_goes_on_and_addresses_cool_down_from_then(node: SweptNode) -> None:
+    """In a time namespace; the wall clock of one process cannot be set."""
+    node.set_clock(ahead=864_000)
+    node.start()
+    pod, kept, result = node.add("one")
+    gone, given, _ = node.add("two")
+    for _ in range(2):  # the second waits for all of the first
+        assert node.cni("DEL", "two", gone).status == 0
+    node.set_clock(ahead=0)
+    node.start()
+    assert node.cni("CHECK", "one", pod, prevResult=result).out == ""
+    again = node.cni("ADD", "two", gone)
+    assert again.answer["ips"][0]["address"] not in {f"{kept}/32", f"{given}/32"}
+    with closing(sqlite3.connect(node.directory / "ipam.db")) as journal:
+        (since,) = journal.execute("select monotonic from released where address = ?", (given,)).fetchone()
+    assert since <= time.monotonic()
 
 
 def fill(node: SweptNode) -> None:
