@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 R = TypeVar("R")
 
 
@@ -42,5 +43,22 @@ def each_as_before(function: Callable[[T], R]) -> Callable[[Iterable[T]], tuple[
             now[id(argument)] = before.get(id(argument)) or (argument, function(argument))
         kept = now
         return tuple(result for _, result in now.values())
+
+    return wrapper
+
+
+def pairs_as_before(function: Callable[[T, U], R]) -> Callable[[Iterable[tuple[T, U]]], tuple[R, ...]]:
+    """The same for a function of two arguments."""
+    kept: dict[tuple[int, int], tuple[T, U, R]] = {}
+
+    @wraps(function)
+    def wrapper(arguments: Iterable[tuple[T, U]]) -> tuple[R, ...]:
+        nonlocal kept
+        before, now = kept, dict[tuple[int, int], tuple[T, U, R]]()
+        for one, other in arguments:
+            key = id(one), id(other)
+            now[key] = before.get(key) or (one, other, function(one, other))
+        kept = now
+        return tuple(result for _, _, result in now.values())
 
     return wrapper

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.base.memo import each_as_before, same_as_before
+from tandem.base.memo import each_as_before, pairs_as_before, same_as_before
 
 
 def test_the_same_objects_are_computed_once_and_equal_ones_again() -> None:
@@ -31,6 +31,20 @@ def test_of_many_those_of_the_time_before_are_kept_and_no_others() -> None:
     assert first(iter((b, c))) == ("b", "c")
     assert first([a, c]) == ("a", "c")
     assert calls == ["a", "b", "c", "a"]
+
+
+def test_of_pairs_both_must_be_the_same() -> None:
+    calls: list[tuple[str, str]] = []
+
+    @pairs_as_before
+    def joined(one: list[str], other: list[str]) -> str:
+        calls.append((one[0], other[0]))
+        return one[0] + other[0]
+
+    a, b, c = ["a"], ["b"], ["c"]
+    assert joined([(a, b), (b, c)]) == ("ab", "bc")
+    assert joined([(a, b), (a, c)]) == ("ab", "ac")
+    assert calls == [("a", "b"), ("b", "c"), ("a", "c")]
 
 
 def test_an_argument_that_is_gone_is_never_mistaken_for_a_new_one() -> None:

@@ -7,7 +7,6 @@ chain is chosen, so protocols in which the server speaks first work. Everything 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from tandem.compile import names
@@ -56,7 +55,6 @@ def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -
     return tuple(found)
 
 
-@lru_cache(maxsize=1024)
 def compile_outbound(attached: AttachedPod, ports: tuple[tuple[PortScope, Front], ...]) -> Resource:
     """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
     uid = attached.pod.uid

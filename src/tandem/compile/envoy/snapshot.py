@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
+from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints
 from tandem.compile.envoy.inbound import compile_inbound
-from tandem.compile.envoy.outbound import compile_outbound, dialled
+from tandem.compile.envoy.outbound import Front, compile_outbound, dialled
 from tandem.compile.envoy.route import compile_route_config
-from tandem.compile.envoy.scope import scopes_of
+from tandem.compile.envoy.scope import PortScope, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.mesh import TrafficPolicy
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod, NodeView, without_pods
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot
+
+Ports = tuple[tuple[PortScope, Front], ...]
+_outbound: Final = pairs_as_before(compile_outbound)
 
 
 def compile_envoy(view: NodeView) -> Snapshot:
@@ -30,10 +35,26 @@ def compile_envoy(view: NodeView) -> Snapshot:
     meshed = sorted((attached for attached in view.pods if attached.pod.meshed), key=lambda a: a.pod.uid)
     if not meshed:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, LISTENER, ROUTE)})
-    clusters: list[Resource] = [*SHARED.values(), *(app_cluster(attached) for attached in meshed)]
+    clusters, endpoints = _of_services(without_pods(view), view.policies)
+    listeners, routes = _listeners(view, meshed)
+    own = tuple(app_cluster(attached) for attached in meshed)
+    return Snapshot(
+        resources={
+            CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
+            ENDPOINT: _by_name(endpoints),
+            LISTENER: _by_name(listeners),
+            ROUTE: _by_name(routes),
+        }
+    )
+
+
+@same_as_before
+def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[list[Resource], list[Resource]]:
+    """The clusters and endpoints of every Service, which no pod that comes or goes changes."""
+    clusters: list[Resource] = []
     endpoints: list[Resource] = []
     for key in sorted(view.services):
-        service, policy = view.services[key], view.policies.get(key)
+        service, policy = view.services[key], policies.get(key)
         members = view.endpoints.get(key) or Endpoints(namespace=service.namespace, service=service.name, endpoints=())
         clusters.extend(
             service_clusters(
@@ -44,15 +65,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
             )
         )
         endpoints.extend(_assignments(service, policy, reachable(view, service, members)))
-    listeners, routes = _listeners(view, meshed)
-    return Snapshot(
-        resources={
-            CLUSTER: _by_name(clusters),
-            ENDPOINT: _by_name(endpoints),
-            LISTENER: _by_name(listeners),
-            ROUTE: _by_name(routes),
-        }
-    )
+    return clusters, endpoints
 
 
 @lru_cache(maxsize=4096)
@@ -89,14 +102,30 @@ def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoi
 
 
 def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource], list[Resource]]:
-    listeners: list[Resource] = []
-    routes: list[Resource] = []
+    """Pods of one namespace (and with the same labels, where a route asks for labels) dial the same ports."""
+    known = _dialled(view.services, view.tables, view.endpoints)
+    asked = any(source_limits(table) for table in view.tables.values())
+    pairs: list[tuple[AttachedPod, Ports]] = []
+    used: dict[int, Ports] = {}
     for attached in meshed:
-        ports = dialled(scopes_of(view, attached.pod), view.endpoints)
-        listeners.append(compile_inbound(attached, view.config.trust_domain))
-        listeners.append(compile_outbound(attached, ports))
-        routes.extend(compile_route_config(scope) for scope, _ in ports if scope.port.app.is_http)
-    return listeners, routes
+        key = attached.pod.namespace, frozenset(attached.pod.labels if asked else ())
+        if key not in known:
+            known[key] = dialled(scopes_of(view, attached.pod), view.endpoints)
+        pairs.append((attached, known[key]))
+        used[id(known[key])] = known[key]
+    listeners = [compile_inbound(attached, view.config.trust_domain) for attached in meshed]
+    routes = [r for ports in used.values() for r in _routes(ports)]
+    return [*listeners, *_outbound(pairs)], routes
+
+
+@same_as_before
+def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]]], Ports]:
+    """What has been worked out of these Services, tables and endpoints: a new dictionary when one of them is new."""
+    return {}
+
+
+def _routes(ports: Ports) -> list[Resource]:
+    return [compile_route_config(scope) for scope, _ in ports if scope.port.app.is_http]
 
 
 def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
