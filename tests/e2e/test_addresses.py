@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,13 +14,18 @@ from e2e.objects import deployment, idle, namespace, pod, web
 pytestmark = pytest.mark.root
 
 ON: dict[str, dict[str, str]] = {n: {"kubernetes.io/hostname": n} for n in ("node-1", "node-2")}
-UP = ("up", "--nodes", "2", "--detach", "--pod-cidr", "10.244.0.0/28", "--node-prefix", "29", "--ip-cool-down", "1")
+SMALL = ("--pod-cidr", "10.244.0.0/28", "--node-prefix", "29")
+UP = ("up", "--nodes", "2", "--detach", *SMALL, "--ip-cool-down", "1", "--leak-grace", "2")
+CONTAINERS = ("leaked", "lived-in", "kept")
+NODE = "/run/tandem/nodes/node-2"
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[Lab]:
     """There is one block of five addresses for either node; node-1 has given all of its own."""
     with lab() as made:
+        for name in CONTAINERS:
+            made.run("ip", "netns", "add", name, status=0)
         made.tandem(*UP, status=0)
         full = deployment("n", "full", idle(), replicas=5)
         full["spec"]["template"]["spec"]["nodeSelector"] = ON["node-1"]
@@ -80,6 +86,33 @@ def test_what_is_not_needed_any_more_goes_back(world: Lab) -> None:
     world.delete("-n", "n", "deployment", "full")
     world.delete("-n", "n", "pod", "guest", "fixed", "late")
     until(lambda: blocks(world), lambda found: not any(b.get("loans") for b in found) and len(found) == 2)
+
+
+def attach(world: Lab, name: str) -> str:
+    """A container as a runtime makes it, in its namespace; its address."""
+    config = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": f"{NODE}/cni.sock"}
+    container = (f"CNI_CONTAINERID={name}", f"CNI_NETNS=/run/netns/{name}", "CNI_IFNAME=eth0", "CNI_COMMAND=ADD")
+    plugin = ("env", *container, "CNI_PATH=/x", f"{NODE}/cni/bin/tandem-cni")
+    added = world.run(*plugin, stdin=json.dumps(config), status=0)
+    return str(added.json()["ips"][0]["address"].partition("/")[0])
+
+
+def test_what_a_runtime_left_behind_is_taken_back_and_nothing_that_lives(world: Lab) -> None:
+    leaked, lived_in, kept = (attach(world, name) for name in CONTAINERS)
+    waits = "until [ -e /tmp/leave ]; do sleep 0.1; done"
+    with world.start("ip", "netns", "exec", "lived-in", "sh", "-c", waits):
+        for name in ("leaked", "lived-in"):
+            world.run("ip", "netns", "delete", name, status=0)
+        until(lambda: held(world), lambda addresses: leaked not in addresses)
+        assert {lived_in, kept} <= held(world)
+        world.run("touch", "/tmp/leave", status=0)
+    until(lambda: held(world), lambda addresses: lived_in not in addresses)
+    assert kept in held(world)
+
+
+def held(world: Lab) -> set[str]:
+    found = world.tandem("cni", "status", "--node", "node-2", "-o", "json").json()["attachments"]
+    return {address for one in found for address in one["addresses"]}
 
 
 def test_down_leaves_nothing(world: Lab) -> None:

@@ -42,6 +42,7 @@ class Code(IntEnum):
     DIFFERS = 103
     ADDRESS_REFUSED = 104
     PORT_TAKEN = 105
+    ADDRESS_LIVE = 106
     INTERNAL = 999
 
 

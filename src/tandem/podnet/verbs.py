@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -164,6 +164,13 @@ class Verbs:
             what = "links=%s pins=%s had no record and were removed: pods that ran on them have no network, delete them"
             _log.error(what, orphans.links, orphans.pins)
         return (*failed, *await self.replay())
+
+    async def end(self, container_id: ContainerId, still: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
+        """Take away all interfaces of a container if `still` holds under its lock; one sentence for each that stays."""
+        async with self._alone(container_id):
+            if not await still():
+                return ()
+            return tuple(await self._undo_all(self._journal.of(container_id)))
 
     async def replay(self) -> tuple[str, ...]:
         """Carry out the DELs that the courier queued; one sentence for each that stays in the queue."""

@@ -32,6 +32,7 @@ from tandem.drivers.envoy.listening import listening
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
+from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.probe.real import RawProber
@@ -46,11 +47,13 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.podnet import unmanaged
+from tandem.podnet.leaks import Leaks, Witnesses
 from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.spans import step
 from tandem.podnet.spool import Spool
+from tandem.podnet.upkeep import Upkeep
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sctp, sysctls
 from tandem.runtime.bgp import BgpLoop
@@ -169,11 +172,15 @@ class Agent:
         verbs.leaving = Leaving(self._journal, self._links, self)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
+        witnesses = Witnesses(abandoned=_abandoned, has_pod=lambda uid: self._slice.pod(uid) is not None)
+        leaks = Leaks(self._journal, verbs, witnesses, self._clock, grace=self._limits.leak_grace)
+        upkeep = Upkeep(verbs, self._journal, leaks)
         serving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(verbs.leaving.run())
+            tasks.create_task(leaks.run())
             tasks.create_task(self._replay(verbs, serving))
-            tasks.create_task(serve(verbs, self._dir.cni_socket, ready=serving))
+            tasks.create_task(serve(upkeep, self._dir.cni_socket, ready=serving))
 
     async def _replay(self, verbs: Verbs, serving: asyncio.Event) -> None:
         """DELs that were queued between the recovery and the socket, and those that could not be done yet."""
@@ -419,6 +426,11 @@ class Agent:
             joined = ",".join(f"{name}={version}" for name, version in sorted(versions.items()))
             found[url.rpartition(".")[2]] = {"resources": len(versions), "version": digest(joined, 12)}
         return found
+
+
+async def _abandoned(attachments: tuple[Attachment, ...]) -> frozenset[ContainerId]:
+    namespaces = [(a.container_id, a.netns, a.pin) for a in attachments]
+    return frozenset(map(ContainerId, await asyncio.to_thread(abandoned, namespaces)))
 
 
 def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod | None:
