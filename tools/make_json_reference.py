@@ -22,7 +22,9 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.drivers.process.daemon import DaemonStatus
 from tandem.observe.flow import Flow, Http, Party
+from tandem.runtime.address_check import Finding
 from tandem.runtime.cni_status import CniStatus, Place, Served
+from tandem.views.addresses import Addresses, BlockShare, Found, Lent, NodeUse, PoolUse, Reserved
 from tandem.views.explain import Explanation, Line, Way
 from tandem.views.health import ObjectState
 
@@ -31,6 +33,7 @@ STRUCTS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
     ("flows", (Flow, Party, Http)),
     ("explain", (Explanation, Way, Line)),
     ("cni status", (CniStatus, Place, Served)),
+    ("ipam", (Addresses, PoolUse, NodeUse, BlockShare, Lent, Reserved, Found, Finding)),
     ("Everywhere", (Origin,)),
 )
 PROSE: Final[dict[str, str]] = {
@@ -39,6 +42,9 @@ PROSE: Final[dict[str, str]] = {
     "explain": "`tandem explain … -o json` prints one Explanation. Exit status 0 if `allowed`, else 1.",
     "cni status": "`tandem cni status -o json` prints one CniStatus. Exit status 1 if `code` is not 0, or a place is "
     "not `unchanged`. `cni install` and `cni uninstall` print what `down` prints.",
+    "ipam": "`tandem ipam show -o json` prints one Addresses; with an address, one Found. `tandem ipam check -o json` "
+    'prints `{"findings": [Finding, …]}`, exit status 1 unless there is none. `tandem ipam release -o json` prints '
+    "node, container and addresses of what was released.",
     "Everywhere": "The manifest, and the place in it, that something came from.",
 }
 MEANINGS: Final[dict[str, str]] = {

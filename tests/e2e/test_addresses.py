@@ -59,6 +59,18 @@ def test_a_pod_of_a_full_node_has_a_borrowed_address_that_all_nodes_reach(world:
     assert near.out.splitlines()[-1] == "200"
 
 
+def test_show_tells_who_has_what_and_check_finds_nothing(world: Lab) -> None:
+    borrowed = address(world, "guest")
+    found = world.tandem("ipam", "show", borrowed, "-o", "json", status=0).json()
+    assert (found["node"], found["borrowed"], found["pod"]) == ("node-1", True, "n/guest")
+    assert found["container"]
+    every = world.tandem("ipam", "show", "-o", "json", status=0).json()
+    assert borrowed in next(n for n in every["nodes"] if n["name"] == "node-1")["borrowed"]
+    assert sum(b["used"] for b in every["blocks"]) == 7
+    assert "10.244.0.0/28" in world.tandem("ipam", "show", "--show-blocks", status=0).out
+    assert world.tandem("ipam", "check", status=0).out == "journals, kernel and API agree\n"
+
+
 def test_an_address_that_a_pod_asks_for_is_brought_to_its_node(world: Lab) -> None:
     free = next(a for a in (f"10.244.0.{n}" for n in (10, 11, 12, 13, 14)) if a not in taken(world))
     fixed = pod("n", "fixed", web("fixed"), nodeSelector=ON["node-1"])
@@ -108,6 +120,23 @@ def test_what_a_runtime_left_behind_is_taken_back_and_nothing_that_lives(world: 
         world.run("touch", "/tmp/leave", status=0)
     until(lambda: held(world), lambda addresses: lived_in not in addresses)
     assert kept in held(world)
+
+
+def test_check_finds_what_is_wrong_and_release_mends_it_but_refuses_what_lives(world: Lab) -> None:
+    kept = next(iter(held(world) - {address(world, "caller")}))
+    refused = world.tandem("ipam", "release", kept, status=1)
+    assert "which lives" in refused.err
+    world.run("ip", "-n", "tandem-node-2", "link", "delete", link_of(world, kept), status=0)
+    findings = world.tandem("ipam", "check", "-o", "json", status=1).json()["findings"]
+    assert [(f["kind"], f["node"], f["address"]) for f in findings] == [("missing", "node-2", kept)]
+    world.tandem("ipam", "release", kept, "--force", status=0)
+    assert kept not in held(world)
+    world.tandem("ipam", "check", status=0)
+
+
+def link_of(world: Lab, wanted: str) -> str:
+    found = world.run("ip", "-n", "tandem-node-2", "-j", "route", "get", wanted, status=0).json()
+    return str(found[0]["dev"])
 
 
 def held(world: Lab) -> set[str]:

@@ -1,10 +1,11 @@
-"""The read models over HTTP, beside the Kubernetes-shaped API: `/apis/views.tandem.io/v1/{status,flows,explain}`.
+"""The read models over HTTP, beside the Kubernetes-shaped API: `/apis/views.tandem.io/v1/{status,flows,...}`.
 
 In: control. Out: JSON; `flows?follow=true` is one JSON object a line. The command line and the page read the same.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from starlette.routing import Route
 
 from tandem.observe.flow import Flow
 from tandem.runtime.control import Control
+from tandem.views.addresses import addresses, lookup
 from tandem.views.explain import ExplainError, explain, question
 from tandem.views.flows import Query, as_json, wanted
 from tandem.views.health import Delivery, Membership, ObjectState, status
@@ -44,8 +46,10 @@ def routes(control: Callable[[], Control | None]) -> list[Route]:
                 return _flows(running, request)
             case "explain":
                 return _explain(running, request)
+            case "addresses":
+                return _addresses(running, request)
             case other:
-                return _json({"message": f"no view named {other!r}: status, flows, explain"}, 404)
+                return _json({"message": f"no view named {other!r}: status, flows, explain, addresses"}, 404)
 
     return [Route(f"{ROOT}/{{view}}", answer)]
 
@@ -106,6 +110,16 @@ async def _follow(control: Control, query: Query, position: int, first: list[Flo
         if lines:
             yield lines
         position, flows = await control.reports.after(position)
+
+
+def _addresses(control: Control, request: Request) -> Response:
+    asked = request.query_params.get("address", "")
+    if not asked:
+        return _json(addresses(control.world, control.reports.holdings.value))
+    try:
+        return _json(lookup(control.world, str(ipaddress.ip_address(asked))))
+    except ValueError as err:
+        return _json({"kind": "Status", "status": "Failure", "message": str(err), "reason": "BadRequest"}, 400)
 
 
 def _explain(control: Control, request: Request) -> Response:

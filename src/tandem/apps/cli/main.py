@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "logs": Command(target=f"{_CLI}.logs:logs", summary="Show what a pod's container has printed."),
     "status": Command(target=f"{_CLI}.status:status", summary="Show nodes, pods, proxies and problems."),
     "cni": Command(target=f"{_CLI}.cni:cni", summary="Offer the network to containerd, podman and others."),
+    "ipam": Command(target=f"{_CLI}.ipam:ipam", summary="Show, check and release the addresses of pods."),
     "compile": Command(
         target=f"{_CLI}.compile:compile_command", summary="Show what manifests become: IR, nftables, xDS."
     ),

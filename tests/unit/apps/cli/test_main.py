@@ -17,6 +17,7 @@ ASKED_FOR: Final = {
     "down",
     "apply",
     "cni",
+    "ipam",
     "delete",
     "get",
     "describe",
