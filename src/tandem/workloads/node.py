@@ -11,6 +11,8 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import IPv6Address
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -35,6 +37,9 @@ _OUTSIDE: Final = {
     6: (socket.AF_INET6, "2001:db8::1", "::1"),
 }
 """By family: its number, an address for documentation (nobody has it), and loopback."""
+_IF_INET6: Final = Path("/proc/thread-self/net/if_inet6")
+_GLOBAL: Final = "00"
+"""Scope in that file (linux/ipv6.h)."""
 
 
 @dataclass(slots=True)
@@ -90,14 +95,25 @@ async def register(node: Node) -> None:
 
 
 def own_address(version: int) -> str:
-    """The address of a family by which this network namespace would reach the outside; loopback if there is none."""
+    """The address of a family by which this network namespace would reach the outside.
+
+    Without such a way: of IPv6 the first that is not the link's own; loopback if there is none.
+    """
     number, outside, loopback = _OUTSIDE[version]
     with socket.socket(number, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((outside, 9))  # no packet is sent: it only asks the routing table
         except OSError:
-            return loopback
+            return (_global_address() if version == 6 else "") or loopback
         return str(probe.getsockname()[0])
+
+
+def _global_address() -> str:
+    rows = [line.split() for line in _IF_INET6.read_text(encoding="ascii").splitlines()] if _IF_INET6.exists() else []
+    for raw, _, _, scope, _, name in rows:
+        if scope == _GLOBAL and name != "lo":  # on `lo` are addresses that the agent gives to the node
+            return str(IPv6Address(bytes.fromhex(raw)))
+    return ""
 
 
 async def _adopt(node: Node, world: World, tasks: asyncio.TaskGroup) -> dict[str, _Running]:

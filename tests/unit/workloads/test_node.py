@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -86,6 +87,22 @@ def test_a_sandbox_of_a_removed_pod_is_dismantled_however_often_that_fails(
 
     asyncio.run(story())
     assert tries == ["u1"] * 3
+
+
+def test_without_a_way_out_the_address_of_ipv6_is_one_that_others_can_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "if_inet6"
+    table.write_text(
+        "fd000010024400000000000000000001 01 80 00 80       lo\n"
+        "fe80000000000000000000fffe000001 04 40 20 80     eth0\n"
+        "fd000077000000000000000000000005 04 40 00 82     eth0\n"
+    )
+    monkeypatch.setattr(nodes, "_IF_INET6", table)
+    monkeypatch.setitem(nodes._OUTSIDE, 6, (socket.AF_INET6, "fe80::1", "::1"))  # nobody's without a scope
+    assert own_address(6) == "fd00:77::5"
+    table.unlink()
+    assert own_address(6) == "::1"
 
 
 def test_the_own_address_is_the_one_that_reaches_outside() -> None:
