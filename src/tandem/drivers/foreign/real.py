@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tandem.base.addresses import EVERYTHING, FAMILIES
+from tandem.base.addresses import EVERYTHING
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.foreign.port import ForeignDriver, lacking
@@ -138,7 +138,7 @@ def _restore(wanted: Redirection, before: Before) -> None:
         Libnftables(table=table).remove()
     sock = Rtnl()
     try:
-        sock.batch(_messages(wanted, FAMILIES, add=False), ignore=GONE)
+        sock.batch(_messages(wanted, rtnl.versions(), add=False), ignore=GONE)
         if not before.lo_up:
             sock.batch([rtnl.set_down(rtnl.LOOPBACK_INDEX)])
             sock.batch([_automatic_address()], ignore=GONE)

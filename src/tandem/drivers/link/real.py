@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tandem.base.addresses import EVERYTHING, FAMILIES, IPV4, IPV6, host_prefix
+from tandem.base.addresses import EVERYTHING, IPV4, IPV6, host_prefix
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link import devices, netns, read, rtnl
@@ -248,7 +248,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(_local_delivery(link, FAMILIES, add=False), ignore=GONE)
+                sock.batch(_local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
             finally:
                 sock.close()
 
@@ -260,7 +260,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(_local_delivery(link, FAMILIES, add=False), ignore=GONE)
+                sock.batch(_local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
                 if host and (index := _index_of(link.ifname)):
                     sock.batch([rtnl.set_down(index), rtnl.rename(index, link.host_ifname)])
             finally:

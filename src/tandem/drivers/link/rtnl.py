@@ -11,9 +11,10 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from tandem.base.addresses import HOST_BITS, family
+from tandem.base.addresses import FAMILIES, HOST_BITS, IPV4, family
 from tandem.state.ownership import ROUTE_PROTOCOL
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
@@ -61,6 +62,7 @@ QDISC: Final = struct.Struct("=BxxxiIII")
 _HEADER: Final = struct.Struct("=IHHII")
 _ATTR: Final = struct.Struct("=HH")
 
+_IF_INET6: Final = Path("/proc/thread-self/net/if_inet6")
 _AF: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 VERSION: Final = {int(number): version for version, number in _AF.items()}
 """4 or 6 by the family that a header carries."""
@@ -104,6 +106,11 @@ def mac_bytes(mac: str) -> bytes:
 def af(text: str) -> int:
     """The address family of an address or prefix."""
     return int(_AF[family(text)])
+
+
+def versions() -> tuple[int, ...]:
+    """The families that this kernel has: it refuses to hear of another one."""
+    return FAMILIES if _IF_INET6.exists() else (IPV4,)
 
 
 def ip_bytes(address: str) -> bytes:

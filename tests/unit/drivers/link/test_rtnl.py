@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -43,6 +44,12 @@ def test_everything_we_add_carries_our_mark() -> None:
 )
 def test_the_scope_of_a_route_follows_from_its_kind(spec: RouteSpec, scope: int) -> None:
     assert rtnl.route(spec, add=True).body[6] == scope
+
+
+def test_a_kernel_without_ipv6_is_asked_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rtnl.versions() == (4, 6)
+    monkeypatch.setattr(rtnl, "_IF_INET6", tmp_path / "none")
+    assert rtnl.versions() == (4,)
 
 
 def test_an_address_of_ipv6_is_usable_at_once_and_makes_no_route_to_its_prefix() -> None:
