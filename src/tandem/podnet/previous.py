@@ -6,12 +6,11 @@ configuration that are for this alone: `chained` (true: ADD without `prevResult`
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tandem.podnet.request import Code, Request, VerbError
+from tandem.podnet.request import Code, Request, VerbError, ip_address
 
 CHAINED: Final = "chained"
 POLICY: Final = "policy"
@@ -65,9 +64,9 @@ def previous_of(request: Request) -> Previous:
     addresses, gateways = [], []
     for index, item in enumerate(_objects("prevResult.ips", result.get("ips"))):
         if item.get("interface") in {None, number}:
-            addresses.append(_address(f"prevResult.ips[{index}].address", str(item.get("address")).partition("/")[0]))
+            addresses.append(ip_address(f"prevResult.ips[{index}].address", str(item.get("address")).partition("/")[0]))
             if item.get("gateway"):
-                gateways.append(_address(f"prevResult.ips[{index}].gateway", item["gateway"]))
+                gateways.append(ip_address(f"prevResult.ips[{index}].gateway", item["gateway"]))
     if not addresses:
         raise VerbError(
             Code.BAD_CONFIG, f"prevResult.ips: no address for {request.ifname}: nothing to redirect or judge"
@@ -87,13 +86,6 @@ def _objects(path: str, value: Any) -> list[Mapping[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
         raise VerbError(Code.BAD_CONFIG, f"{path}: a list of objects, not {value!r}")
     return found
-
-
-def _address(path: str, value: Any) -> str:
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, not {value!r}") from None
 
 
 def _in_order(addresses: list[str]) -> tuple[str, ...]:

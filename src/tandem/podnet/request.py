@@ -5,6 +5,7 @@ The courier has checked the form of environment and configuration (`tandem_cni`)
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -122,6 +123,14 @@ def parse(data: bytes) -> Request:
         trace={name: wire.env[name] for name in TRACE if name in wire.env},
         config=wire.config,
     )
+
+
+def ip_address(path: str, value: Any) -> str:
+    """An address in canonical form; raises VerbError with the path of the value."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, not {value!r}") from None
 
 
 def arguments(args: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tandem.base.addresses import family
 from tandem.base.block import NAMES
 from tandem.ipam.pool import ANY, Pool, Range, Wanted
 from tandem.ir.node import PortMapping
-from tandem.podnet.request import Code, Request, VerbError, arguments
+from tandem.podnet.request import Code, Request, VerbError, arguments, ip_address
 from tandem.state.links import UNSHAPED, Shaping
 
 PROTOCOLS: Final = ("tcp", "udp", "sctp")
@@ -124,13 +124,6 @@ def _number(path: str, value: Any, *, least: int, most: int) -> int:
     return value
 
 
-def _address(path: str, value: Any) -> str:
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, not {value!r}") from None
-
-
 def _port_mappings(path: str, value: Any, *, pool: Pool) -> tuple[PortMapping, ...]:
     found: list[PortMapping] = []
     for index, item in enumerate(_list(path, value)):
@@ -150,7 +143,7 @@ def _port_mapping(at: str, entry: Mapping[str, Any], pool: Pool) -> PortMapping:
     protocol = str(entry.get("protocol") or "tcp").lower()
     if protocol not in PROTOCOLS:
         raise VerbError(Code.BAD_CONFIG, f"{at}.protocol: one of {', '.join(PROTOCOLS)}, not {protocol!r}")
-    host_ip = _address(f"{at}.hostIP", entry["hostIP"]) if entry.get("hostIP") else ""
+    host_ip = ip_address(f"{at}.hostIP", entry["hostIP"]) if entry.get("hostIP") else ""
     if host_ip and pool.families and family(host_ip) not in pool.families:
         what = f"{at}.hostIP: {host_ip!r}: pods of this node have no address of IPv{family(host_ip)}"
         raise VerbError(Code.UNSUPPORTED, what)
@@ -183,7 +176,7 @@ def _addresses(path: str, value: Any) -> tuple[str, ...]:
         bare, slash, bits = str(text).strip().partition("/")
         if slash and not bits.isdigit():
             raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, with or without a prefix length, not {text!r}")
-        found.append(_address(path, bare))
+        found.append(ip_address(path, bare))
     _one_per_family(path, found)
     return tuple(found)
 
@@ -217,8 +210,8 @@ def _range(at: str, entry: Mapping[str, Any], pool: Pool) -> Range:
         network = ipaddress.ip_network(entry.get("subnet"))  # type: ignore[arg-type]
     except ValueError as error:
         raise VerbError(Code.BAD_CONFIG, f"{at}.subnet: {error}") from None
-    first = _address(f"{at}.rangeStart", entry["rangeStart"]) if entry.get("rangeStart") else str(network[0])
-    last = _address(f"{at}.rangeEnd", entry["rangeEnd"]) if entry.get("rangeEnd") else str(network[-1])
+    first = ip_address(f"{at}.rangeStart", entry["rangeStart"]) if entry.get("rangeStart") else str(network[0])
+    last = ip_address(f"{at}.rangeEnd", entry["rangeEnd"]) if entry.get("rangeEnd") else str(network[-1])
     low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
     if not any(str(network[0]) in block and str(network[-1]) in block for block in pool.blocks):
         prefixes = ", ".join(block.prefix for block in pool.blocks)
@@ -241,7 +234,7 @@ def _mac(path: str, value: Any) -> str:
 def _dns(path: str, value: Any) -> Dns:
     entry = _object(path, value)
     servers = tuple(
-        _address(f"{path}.servers[{i}]", s) for i, s in enumerate(_list(f"{path}.servers", entry.get("servers")))
+        ip_address(f"{path}.servers[{i}]", s) for i, s in enumerate(_list(f"{path}.servers", entry.get("servers")))
     )
     texts = {name: tuple(str(t) for t in _list(f"{path}.{name}", entry.get(name))) for name in ("searches", "options")}
     return Dns(servers=servers, searches=texts["searches"], options=texts["options"])

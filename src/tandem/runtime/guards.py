@@ -7,6 +7,7 @@ the kernel's log for each such namespace; connections that a change denies are e
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -134,7 +135,13 @@ def denied_inside(pod: AttachedPod, ruleset: Ruleset) -> Callable[[Connection], 
     link = pod.foreign.ifname if pod.foreign is not None else ""
 
     def route(address: str) -> str:
-        return LOCAL if address in pod.addresses or address.startswith("127.") else link
+        return LOCAL if address in pod.addresses or ipaddress.ip_address(address).is_loopback else link
+
+    def arrives_by(source: str) -> str:
+        """Empty: the pod itself sends."""
+        if ipaddress.ip_address(source).is_loopback:
+            return "lo"
+        return "" if source in pod.addresses else link
 
     def denied(connection: Connection) -> str:
         if connection.protocol not in TRACKED:
@@ -144,11 +151,7 @@ def denied_inside(pod: AttachedPod, ruleset: Ruleset) -> Callable[[Connection], 
             daddr=connection.destination,
             protocol=connection.protocol.lower(),
             dport=connection.port,
-            iifname="lo"
-            if connection.source.startswith("127.")
-            else ""
-            if connection.source in pod.addresses
-            else link,
+            iifname=arrives_by(connection.source),
         )
         found = trace(ruleset, packet, route=route)
         return found.log if found.verdict == "drop" else ""

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tandem.base.ids import ContainerId
-from tandem.podnet.request import Code, VerbError, parse, pod_ref, valid_attachments
+from tandem.podnet.request import Code, VerbError, ip_address, parse, pod_ref, valid_attachments
 
 
 def test_a_request_has_environment_and_configuration() -> None:
@@ -75,3 +75,10 @@ def test_what_the_courier_did_not_check_is_checked_here(
     with pytest.raises(VerbError) as caught:
         parse(msgspec.json.encode({"verb": "DEL", "unchecked": True, "env": env, "config": config}))
     assert caught.value.code == code
+
+
+def test_an_address_is_made_canonical_or_named_by_its_path() -> None:
+    assert ip_address("x", "FD00::0:1") == "fd00::1"
+    with pytest.raises(VerbError, match=r"a\.b: an IP address, not 'ten'") as raised:
+        ip_address("a.b", "ten")
+    assert raised.value.code == 7

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from meshbuild import CONFIG, RULE, identity
@@ -14,13 +15,15 @@ from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError, Origin
 from tandem.drivers.xds.client_session import Update
-from tandem.ipam.store import Attachment, Phase
+from tandem.ipam.store import Attachment, Foreign, Phase
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
+from tandem.ir.node import ForeignLink
 from tandem.runtime import agent as module
 from tandem.runtime.agent import Agent, new_agent
 from tandem.runtime.enforce import SILENT, Outcome
+from tandem.state.foreign import UNTOUCHED
 
 NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
 POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)
@@ -191,6 +194,18 @@ def test_a_pod_is_enforced_once_it_is_bound_here_and_attached(lab: Lab) -> None:
     assert (found.pod, found.netns, found.addresses) == (POD, "/pins/c-a", ("10.244.0.2",))
 
 
+def test_a_pod_behind_another_plugin_has_its_foreign_addresses_and_its_names(lab: Lab) -> None:
+    lab.tell_all()
+    link = ForeignLink(ifname="eth0", guarded=True)
+    foreign = Foreign(link=link, addresses=("10.88.0.2",), before=UNTOUCHED)
+    chained = msgspec.structs.replace(
+        attachment(), addresses=(), host_ifname="", network="MyNet", aliases=("db",), foreign=foreign
+    )
+    lab.agent._attached = {ContainerId("c-a"): chained}
+    (found,) = lab.agent._pods()
+    assert (found.addresses, found.foreign, found.aliases) == (("10.88.0.2",), link, ("db.mynet",))
+
+
 # What podnet waits for.
 
 
@@ -200,6 +215,17 @@ def test_a_pod_is_waited_for_until_control_speaks_of_it(lab: Lab) -> None:
         assert await lab.agent.pod(PodUid("u-a"), "", "", 10.0) == POD
         assert await lab.agent.pod(PodUid(""), "shop", "a", 0.0) == POD
         assert await lab.agent.pod(PodUid("u-never"), "", "", 0.01) is None
+
+    playing(scene)
+
+
+def test_an_attachment_whose_policy_is_refused_inside_is_not_ready(lab: Lab) -> None:
+    async def scene() -> None:
+        lab.tell_all()
+        lab.kernel(4)
+        lab.agent._guards.outcome.put(Outcome(number=4, failed={"policy/c-a": "no room", "policy/c-b": "not ours"}))
+        with pytest.raises(DriverError, match="policy/c-a: no room"):
+            await lab.agent.attached(attachment())
 
     playing(scene)
 

@@ -21,6 +21,7 @@ from tandem.runtime import facts
 from tandem.runtime.established import Ended
 from tandem.runtime.facts import Facts
 from tandem.runtime.reports import Report
+from unit.runtime.test_established import connection
 
 A = attached("a", "10.244.0.2")
 
@@ -190,3 +191,15 @@ def test_a_new_control_is_told_the_status_again() -> None:
 
     asyncio.run(lab.run_for(lab.facts._tell_status(status)))
     assert [r.status for r in lab.reports] == [{"pid": 1}, {"pid": 1}]
+
+
+def test_a_connection_ended_inside_a_pod_is_told_as_one_that_was_ended_on_the_node() -> None:
+    lab = Lab(view(A))
+    lab.facts.on_ended([Ended(connection=connection("10.244.0.2", "10.88.0.3"), prefix="ps-x/ingress")])
+    asyncio.run(lab.run_for(lab.facts._flush()))
+    (flow,) = lab.flows()
+    assert (flow.verdict, flow.source.pod, flow.direction) == (Verdict.DENIED, "a", "ingress")
+
+
+def test_a_namespace_that_is_gone_is_not_watched_and_ends_nothing() -> None:
+    asyncio.run(Lab(view(A)).facts.watch("/nowhere"))

@@ -14,12 +14,12 @@ from tandem.base.problems import DriverError
 from tandem.compile.nft.guard import compile_guard
 from tandem.drivers.nft.fake import FakeNft
 from tandem.ir.node import NodeView
-from tandem.observe.conntrack import Connection
 from tandem.runtime import guards
 from tandem.runtime.enforce import Numbered, Views
 from tandem.runtime.established import Ended
 from tandem.runtime.guards import GuardLoop, denied_inside, name_of
 from unit.compile.nft.test_guard import ONLY_CLIENT, ONLY_WEB, of, view
+from unit.runtime.test_established import connection
 
 WEB = ContainerId("uid-default-web")
 
@@ -120,18 +120,6 @@ def test_one_pod_that_is_refused_does_not_hold_up_the_others_and_is_tried_again(
     assert scene.tables["/run/netns/client"].read() is not None
 
 
-def connection(source: str, destination: str, port: int = 8080, protocol: str = "TCP") -> Connection:
-    return Connection(
-        source=source,
-        destination=destination,
-        protocol=protocol,
-        port=port,
-        dialled=destination,
-        original=b"",
-        family=2,
-    )
-
-
 def test_what_the_table_would_drop_now_is_denied() -> None:
     seen = view(ONLY_CLIENT)
     web = of(seen, "web")
@@ -139,5 +127,6 @@ def test_what_the_table_would_drop_now_is_denied() -> None:
     assert denied(connection("10.88.0.4", "10.88.0.2")) == f"ps-{web.pod.ingress}/ingress"
     assert denied(connection("10.88.0.3", "10.88.0.2")) == ""
     assert denied(connection("10.88.0.2", "10.88.0.4")) == ""  # egress is open
-    assert denied(connection("127.0.0.1", "127.0.0.1")) == ""
+    for loopback in ("127.0.0.1", "::1"):
+        assert denied(connection(loopback, loopback)) == ""
     assert denied(connection("10.88.0.4", "10.88.0.2", protocol="ICMP")) == ""

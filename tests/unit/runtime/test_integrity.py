@@ -11,7 +11,7 @@ import pytest
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile import names
-from tandem.ir.node import NodeView
+from tandem.ir.node import ForeignLink, NodeView
 from tandem.runtime import integrity
 from tandem.runtime.integrity import damage
 from unit.compile.nft.test_hostports import view
@@ -66,6 +66,14 @@ def test_a_namespace_that_is_gone_is_named(
 
     monkeypatch.setattr(integrity, "listening", gone)
     assert asyncio.run(damage(meshed(), C)) == ("network namespace /n: gone",)
+
+
+def test_a_pod_behind_another_plugin_is_looked_at_inside_alone(asked: list[tuple[str, frozenset[str]]]) -> None:
+    plain = view()
+    link = ForeignLink(ifname="eth0", guarded=True)
+    behind = msgspec.structs.replace(plain, pods=(msgspec.structs.replace(plain.pods[0], foreign=link),))
+    assert asyncio.run(damage(behind, C)) == ()
+    assert asked == [("/n", frozenset())]
 
 
 @pytest.mark.parametrize(("known", "container"), [(None, C), (view(), ContainerId("other"))])
