@@ -7,7 +7,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,12 +39,13 @@ Scene = Callable[[BgpDriver], Awaitable[None]]
 
 @dataclass
 class Pair:
-    """Two speakers in namespaces of their own, joined by one cable."""
+    """Two speakers in namespaces of their own on one network, on which a third namespace is as well."""
 
     node: Bird
     other: Bird
     node_netns: str
     other_netns: str
+    router_netns: str
 
     def routes(self, netns: str) -> set[str]:
         """What BIRD has put into the kernel, by destination."""
@@ -52,12 +55,15 @@ class Pair:
 def playing(path: Path, work: Callable[[Pair], Awaitable[None]]) -> None:
     """Run `work` with both speakers started, in the first one's namespace; the second is entered to start it."""
     with lab() as spaces:
-        node, other = spaces.add("node"), spaces.add("other")
-        ip(node, "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", Path(other).name)
-        for netns, address in ((node, "192.0.2.1/24"), (other, "192.0.2.2/24")):
-            ip(netns, "address", "add", address, "dev", "eth0")
+        node, other, router, switch = (spaces.add(name) for name in ("node", "other", "router", "switch"))
+        ip(switch, "link", "add", "br0", "type", "bridge")
+        ip(switch, "link", "set", "br0", "up")
+        for number, netns in enumerate((node, other, router), 1):
+            ip(switch, "link", "add", f"p{number}", "type", "veth", "peer", "name", "eth0", "netns", Path(netns).name)
+            ip(switch, "link", "set", f"p{number}", "master", "br0", "up")
+            ip(netns, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
             ip(netns, "link", "set", "eth0", "up")
-        pair = Pair(Bird(NodeDir(path / "node")), Bird(NodeDir(path / "other")), node, other)
+        pair = Pair(Bird(NodeDir(path / "node")), Bird(NodeDir(path / "other")), node, other, router)
 
         async def main() -> None:
             try:
@@ -229,6 +235,57 @@ def test_a_speaker_that_is_killed_disturbs_no_route_and_one_that_ends_takes_its_
             await asyncio.sleep(0.02)
 
     playing(tmp_path, work)
+
+
+PASSING_ON = """
+log stderr all;
+router id 192.0.2.3;
+protocol device {{}}
+ipv4 table underlay;
+protocol direct {{ ipv4 {{ table underlay; }}; }}
+template bgp node {{
+  local 192.0.2.3 as {number};
+  {client} connect delay time 1; connect retry time 1;
+  ipv4 {{ import all; export all; igp table underlay; }};
+}}
+protocol bgp one from node {{ neighbor 192.0.2.1 as 64512; }}
+protocol bgp two from node {{ neighbor 192.0.2.2 as 64512; }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "client"),
+    [(65000, ""), (64512, "rr client; multihop;")],
+    ids=["router of another AS", "route reflector of ours"],
+)
+def test_without_a_mesh_one_that_passes_on_is_enough(tmp_path: Path, number: int, client: str) -> None:
+    """Each node has this one peer; the next hop is the other node all the same, for they are on one network."""
+    (tmp_path / "passing.conf").write_text(PASSING_ON.format(number=number, client=client))
+
+    async def work(pair: Pair) -> None:
+        near = number != SPEAKER.as_number
+        one = replace(TO_OTHER, address="192.0.2.3", as_number=number, near=near)
+        two = replace(one, local="192.0.2.2", accepts=(PODS,))
+        with passing_on(pair.router_netns, tmp_path):
+            await pair.node.control.configure(replace(SPEAKER, peers=(one,)))
+            await pair.other.control.configure(replace(OTHER, peers=(two,)))
+            await routes(pair, pair.node_netns, {OTHERS})
+            await routes(pair, pair.other_netns, {PODS})
+            assert "via 192.0.2.2" in ip(pair.node_netns, "route", "show", OTHERS)
+
+    playing(tmp_path, work)
+
+
+@contextmanager
+def passing_on(netns: str, path: Path) -> Iterator[None]:
+    """A BIRD of the test's own."""
+    options = ("-f", "-c", str(path / "passing.conf"), "-s", str(path / "passing.sock"))
+    enter = ("ip", "netns", "exec", Path(netns).name)
+    with subprocess.Popen([*enter, "bird", *options], stderr=subprocess.DEVNULL) as bird:
+        try:
+            yield
+        finally:
+            bird.terminate()
 
 
 def test_a_new_agent_adopts_the_speaker_with_its_sessions(tmp_path: Path) -> None:

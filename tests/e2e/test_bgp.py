@@ -180,6 +180,18 @@ def test_without_bgp_the_agents_make_the_routes_again_and_no_speaker_is_left(wor
     until(lambda: learnt(world, "tandem-node-1"), lambda routes: prefix(world, "node-2") in routes)
 
 
+def test_beside_encryption_routers_are_told_and_no_route_leads_round_the_tunnel(world: Lab) -> None:
+    encrypted = {**NETWORK, "spec": {**NETWORK["spec"], "encryption": {"type": "wireguard"}}}
+    world.apply(encrypted)
+    until(lambda: [learnt(world, f"tandem-node-{n}") for n in (1, 2)], lambda found: found == [{}, {}])
+    until(lambda: learnt(world, "router"), lambda routes: prefix(world, "node-2") in routes)
+    address = world.get("mesh", "pod", "far")["status"]["podIP"]
+    until(
+        lambda: world.curl("mesh", "near", f"http://{address}:8080/").out.splitlines()[-1], lambda code: code == "200"
+    )
+    assert "dev wgtd" in world.run("ip", "-n", "tandem-node-1", "route", "get", address, status=0).out
+
+
 def test_down_ends_every_speaker_and_leaves_nothing(world: Lab, before: Picture) -> None:
     world.run("pkill", "-f", f"bird -f -c {ROUTER_FILE}", status=0)  # the router is the test's
     world.tandem("down", status=0)

@@ -1,4 +1,4 @@
-"""Three nodes that encrypt what their pods send each other: the underlay sees WireGuard and nothing else."""
+"""Three nodes of both families that encrypt what their pods send each other: the underlay sees WireGuard alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def before(bare: Lab) -> Picture:
 def world(bare: Lab, before: Picture) -> Lab:
     """`near` runs on node-1, `far` on node-2, `third` on node-3; the first asks by UDP and HTTP."""
     assert before
-    bare.tandem("up", "--nodes", "3", "--encryption", "wireguard", "--detach", status=0)
+    both = ("--pod-cidr", "10.244.0.0/16,fd00:10:244::/56", "--service-cidr", "10.96.0.0/16,fd00:10:96::/112")
+    bare.tandem("up", "--nodes", "3", "--encryption", "wireguard", *both, "--detach", status=0)
 
     def at(number: int) -> dict[str, Any]:
         return {"nodeSelector": {"kubernetes.io/hostname": f"node-{number}"}}
@@ -61,7 +62,7 @@ def world(bare: Lab, before: Picture) -> Lab:
         *namespace("app"),
         pod("app", "near", idle(), **at(1)),
         pod("app", "far", container("/usr/bin/python3", "-c", ECHO), **at(2)),
-        pod("app", "third", web("third"), **at(3)),
+        pod("app", "third", web("third", listen="::"), **at(3)),
         service("app", "third"),
     )
     return bare
@@ -90,7 +91,7 @@ def process(world: Lab, node: str) -> int:
 @contextmanager
 def underlay(world: Lab) -> Iterator[Callable[[], str]]:
     """Watch the bridge between the nodes; called, it ends watching and tells what passed, as text."""
-    watch = world.start("tcpdump", "-nlAi", "tandem-ul", "--immediate-mode", "ip and not tcp port 6443")
+    watch = world.start("tcpdump", "-nlAi", "tandem-ul", "--immediate-mode", "(ip or ip6) and not tcp port 6443")
     assert watch.stderr is not None
     while "listening on" not in watch.stderr.readline():
         assert watch.poll() is None
@@ -108,14 +109,17 @@ def underlay(world: Lab) -> Iterator[Callable[[], str]]:
 
 def test_pods_of_different_nodes_reach_each_other_and_the_underlay_sees_wireguard_only(world: Lab) -> None:
     until(lambda: asked(world), lambda said: said == [WORDS])
+    [third] = [i["ip"] for i in world.get("app", "pod", "third")["status"]["podIPs"] if ":" in i["ip"]]
     with underlay(world) as seen:
         assert asked(world, tries=5) == [WORDS] * 5
-        assert world.curl("app", "near", "http://third/").out.splitlines()[-1] == "200"
+        for url in ("http://third/", f"http://[{third}]:8080/"):
+            assert world.curl("app", "near", url).out.splitlines()[-1] == "200", url
         text = seen()
     assert "198.18.116.11.51820 > 198.18.116.12.51820: UDP" in text
     assert WORDS not in text
     assert "HTTP/1.1" not in text
     assert "10.244." not in text
+    assert "fd00:10:244" not in text
 
 
 def test_status_tells_the_key_and_the_last_handshake_with_each_node(world: Lab) -> None:

@@ -12,12 +12,11 @@ from tandem.base.clock import FixedClock
 from tandem.drivers.bgp.fake import FakeBgp
 from tandem.drivers.bgp.port import Session
 from tandem.ir.network import Bgp, Network
-from tandem.ir.node import NodeView
 from tandem.runtime import bgp
 from tandem.runtime.bgp import BgpLoop
-from tandem.runtime.enforce import Numbered, Views
 from tandem.state.bgp import BgpSpeaker
 from unit.compile.fabric.fabricviews import node, view
+from unit.runtime.looping import Looping
 
 MESH = Network(bgp=Bgp(as_number=64512))
 TWO, THREE = view(node(2), network=MESH), view(node(2), node(3), network=MESH)
@@ -34,15 +33,11 @@ class FakeServer:
         self.wanted = speaker
 
 
-class Lab:
+class Lab(Looping):
     def __init__(self, runner: asyncio.Runner) -> None:
-        self.runner = runner
+        super().__init__(runner)
         self.server, self.driver, self.clock = FakeServer(), FakeBgp(), FixedClock()
-        self.views: Views = Cell(None)
         self.loop = BgpLoop(self.server, self.driver, self.clock)
-
-    def put(self, seen: NodeView) -> None:
-        self.views.put(Numbered(number=self.views.version + 1, view=seen))
 
     def start(self) -> None:
         self.server.started.put(self.server.started.value + 1)
@@ -59,17 +54,7 @@ class Lab:
         return self.driver.speaker is not None and self.driver.speaker == self.server.wanted
 
     def play(self, *steps: Callable[[], object]) -> None:
-        """Each step is taken when what the one before looked for holds; false: not yet."""
-
-        async def main() -> None:
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(self.loop.run(self.views))
-                for step in steps:
-                    while step() is False:  # noqa: ASYNC110 - the loop has no end to wait for
-                        await asyncio.sleep(0.005)
-                running.cancel()
-
-        self.runner.run(main())
+        self.run(self.loop.run, steps)
 
 
 @pytest.fixture(autouse=True)

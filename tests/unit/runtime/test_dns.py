@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,13 +13,13 @@ from tandem.base.cell import Cell
 from tandem.base.ids import ContainerId
 from tandem.drivers.dns.fake import FakeDns
 from tandem.drivers.dns.plan import Held, desired
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod
 from tandem.runtime import dns
 from tandem.runtime.dns import DnsLoop, read_upstreams
-from tandem.runtime.enforce import Numbered, Views
 from tandem.state.dns import Answers, DnsSettings, Record
 from unit.compile.dns.dnsview import SHOP, service, view
 from unit.podnet.playground import local_pod
+from unit.runtime.looping import Looping
 
 WEB = Record("web.shop.svc.cluster.local.", "A", "10.96.1.1")
 
@@ -34,29 +34,16 @@ class FakeServer:
         self.wanted = settings
 
 
-class Lab:
-    def __init__(self, path: Path) -> None:
+class Lab(Looping):
+    def __init__(self, runner: asyncio.Runner, path: Path) -> None:
+        super().__init__(runner)
         self.resolv = path / "resolv.conf"
         self.resolv.write_text("nameserver 192.0.2.53\n")
         self.server, self.driver = FakeServer(), FakeDns()
-        self.views: Views = Cell(None)
         self.loop = DnsLoop(self.server, self.driver, self.resolv)
 
-    def put(self, seen: NodeView) -> None:
-        self.views.put(Numbered(number=self.views.version + 1, view=seen))
-
     def play(self, *steps: Callable[[], object]) -> None:
-        """Each step is taken when what the one before looked for holds; false: not yet."""
-
-        async def main() -> None:
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(self.loop.run(self.views))
-                for step in steps:
-                    while step() is False:  # noqa: ASYNC110 - the loop has no end to wait for
-                        await asyncio.sleep(0.005)
-                running.cancel()
-
-        asyncio.run(main())
+        self.run(self.loop.run, steps)
 
     def holds(self) -> bool:
         return self.driver.held == desired(self.server.answers) != Held()
@@ -69,8 +56,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Lab:
-    return Lab(tmp_path)
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with asyncio.Runner() as runner:
+        yield Lab(runner, tmp_path)
 
 
 def started(lab: Lab) -> Callable[[], object]:

@@ -16,13 +16,12 @@ from tandem.drivers.wireguard.keys import public_of
 from tandem.drivers.wireguard.port import WireguardDriver, WireguardError
 from tandem.ir.fabric import Node
 from tandem.ir.network import Encryption, Network
-from tandem.ir.node import NodeView
 from tandem.runtime import encryption
 from tandem.runtime.encryption import EncryptionLoop
-from tandem.runtime.enforce import Numbered, Views
 from tandem.state.wireguard import Tunnel
 from unit.compile.fabric.fabricviews import node, view
 from unit.drivers.wireguard.cases import KEY, OTHER, OTHER_KEY
+from unit.runtime.looping import Looping
 
 ENCRYPTED = Network(encryption=Encryption())
 
@@ -69,15 +68,11 @@ class FakeServer:
         self.there = False
 
 
-class Lab:
+class Lab(Looping):
     def __init__(self, runner: asyncio.Runner) -> None:
-        self.runner = runner
+        super().__init__(runner)
         self.server, self.clock = FakeServer(), FixedClock()
-        self.views: Views = Cell(None)
         self.loop = EncryptionLoop(self.server, self.clock)
-
-    def put(self, seen: NodeView) -> None:
-        self.views.put(Numbered(number=self.views.version + 1, view=seen))
 
     def serve(self) -> None:
         self.server.serving = True
@@ -92,17 +87,7 @@ class Lab:
         return self.loop.in_force
 
     def play(self, *steps: Callable[[], object]) -> None:
-        """Each step is taken when what the one before looked for holds; false: not yet."""
-
-        async def main() -> None:
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(self.loop.run(self.views))
-                for step in steps:
-                    while step() is False:  # noqa: ASYNC110 - the loop has no end to wait for
-                        await asyncio.sleep(0.005)
-                running.cancel()
-
-        self.runner.run(main())
+        self.run(self.loop.run, steps)
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,7 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
     lines += ["", *_networks(view["nodes"], width), *_acknowledged(view["nodes"], width)]
-    lines += _bgp(view["nodes"], width)
+    lines += [*_bgp(view["nodes"], width), *_encryption(view["nodes"], width)]
     lines += _objects(view["objects"], width)
     lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
@@ -123,6 +123,16 @@ def _bgp(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
             up = [s for s in sessions if s["state"] == "Established"]
             told = ", ".join(f"{sum(s[key] for s in up)} {key}" for key in ("accepted", "refused", "announced"))
             text = f"BGP of {node['name']}: {len(up)} of {len(sessions)} sessions established; prefixes: {told}"
+            yield from sentence(text, width=width)
+
+
+def _encryption(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """Of each node that encrypts: by what, and with how many other nodes it has spoken."""
+    for node in nodes:
+        if tunnel := node.get("encryption"):
+            spoken = sum(bool(peer["handshake"]) for peer in tunnel["peers"])
+            by = "the kernel" if tunnel["by"] == "wireguard" else "wireguard-go"
+            text = f"encryption of {node['name']}: by {by}; {spoken} of {len(tunnel['peers'])} nodes have answered"
             yield from sentence(text, width=width)
 
 

@@ -108,6 +108,14 @@ def test_bgp_sessions_are_counted_and_a_node_without_bgp_says_nothing() -> None:
     assert not any("BGP" in line for line in status.paint({**VIEW, "nodes": [{**NODE, "bgp": None}]}, width=200))
 
 
+def test_encryption_says_who_does_it_and_who_has_answered() -> None:
+    peers = [{"node": "node-2", "handshake": "2026-11-28T16:14:50Z"}, {"node": "node-3", "handshake": ""}]
+    for by, who in (("tun", "wireguard-go"), ("wireguard", "the kernel")):
+        node = {**NODE, "encryption": {"by": by, "publicKey": "k", "ready": True, "peers": peers}}
+        lines = status.paint({**VIEW, "nodes": [node]}, width=200)
+        assert f"encryption of node-1: by {who}; 1 of 2 nodes have answered" in lines
+
+
 def test_a_restarted_envoy_says_how_often() -> None:
     node = {**NODE, "envoy": {**NODE["envoy"], "restarts": 3}}
     assert status.paint({**VIEW, "nodes": [node]}, width=0)[1].endswith("1.40.0  41234 (restarts: 3)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,9 @@ import pytest
 from tandem.base.paths import NodeDir
 from tandem.drivers.bgp.port import BgpError
 from tandem.drivers.bgp.process import CAPABILITIES, Bird
-from tandem.drivers.process import proc
 from tandem.state.bgp import BgpSpeaker
 
 SPEAKER = BgpSpeaker(router_id="192.0.2.1", as_number=64512)
-
-
-@pytest.fixture
-def spawned(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Command lines, of which none is run."""
-    found: list[list[str]] = []
-
-    def spawn(argv: Sequence[str], log: Path) -> proc.Process:
-        del log
-        found.append(list(argv))
-        return proc.Process(1, 0)
-
-    monkeypatch.setattr(proc, "spawn", spawn)
-    return found
 
 
 def test_it_is_started_in_recovery_only_where_an_earlier_one_died(tmp_path: Path, spawned: list[list[str]]) -> None:

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tandem.base.paths import NodeDir, RunDir
-from tandem.drivers.process import proc
 from tandem.drivers.wireguard import device
 from tandem.drivers.wireguard.device import KERNEL, TUN, Made
 from tandem.drivers.wireguard.kernel import KernelWireguard
 from tandem.drivers.wireguard.process import Wireguard
 from tandem.drivers.wireguard.uapi import Uapi
 from tandem.runtime.supervisor import is_ours
-
-
-@pytest.fixture
-def spawned(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Command lines, of which none is run."""
-    found: list[list[str]] = []
-
-    def spawn(argv: Sequence[str], log: Path) -> proc.Process:
-        del log
-        found.append(list(argv))
-        return proc.Process(1, 0)
-
-    monkeypatch.setattr(proc, "spawn", spawn)
-    return found
 
 
 def opened(server: Wireguard, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
