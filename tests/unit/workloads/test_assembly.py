@@ -19,6 +19,10 @@ from tandem.workloads.record import ContainerRecord, Process, SandboxRecord, new
 
 INIT = Process(pid=7, started=8)
 
+Given = tuple[tuple[str, ...], tuple[str, ...]]
+OURS: Given = (("192.0.2.1",), ("10.244.0.5",))
+"""Addresses of the node, and what the plugin gives."""
+
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -42,17 +46,19 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def assembled(root: Path, steps: list[str], before: SandboxRecord | None, **options: Any) -> SandboxRecord:
+def assembled(
+    root: Path, steps: list[str], before: SandboxRecord | None, *, given: Given = OURS, **options: Any
+) -> SandboxRecord:
     async def add(_: object) -> tuple[str, ...]:
         steps.append("add")
-        return ("10.244.0.5",)
+        return given[1]
 
     def save(record: SandboxRecord) -> None:
         steps.append(f"save {','.join(record.addresses)} {record.init.pid}")
 
     node = SimpleNamespace(
         name="node-1",
-        addresses=("192.0.2.1",),
+        addresses=given[0],
         dns=("10.96.0.10",),
         directory=NodeDir(root),
         cni=SimpleNamespace(add=add),
@@ -65,6 +71,13 @@ def test_every_step_is_on_record_before_the_next_one(tmp_path: Path, steps: list
     order = ["save  0", "netns", "add", "save 10.244.0.5 0", "init", "save 10.244.0.5 7", "started"]
     assert steps == order
     assert (made.attempt, made.init, made.addresses) == (0, INIT, ("10.244.0.5",))
+
+
+def test_the_family_of_the_nodes_first_address_comes_first(tmp_path: Path, steps: list[str]) -> None:
+    both = ("10.244.0.5", "fd00::5")
+    four = assembled(tmp_path, steps, None, given=(("192.0.2.1", "fd00:77::1"), both))
+    six = assembled(tmp_path, steps, None, given=(("fd00:77::1", "192.0.2.1"), both))
+    assert (four.addresses, six.addresses) == (both, both[::-1])
 
 
 def test_a_host_network_pod_gets_no_network(tmp_path: Path, steps: list[str]) -> None:

@@ -55,6 +55,23 @@ def test_success_is_any_status_from_200_to_399() -> None:
     assert answered(b"HTTP/1.1 302 Found\r\n\r\n") is None
 
 
+def test_an_address_of_ipv6_stands_in_brackets_in_the_host_header() -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async def run() -> str | None:
+        async with await asyncio.start_server(serve, "::1", 0) as server:
+            get = core.HttpGetAction(path="ready", port=server.sockets[0].getsockname()[1])
+            return await check(core.Probe(http_get=get, timeout_seconds=2), "::1", ())
+
+    assert asyncio.run(run()) is None
+    assert b"host: [::1]:" in heads[0].lower()
+
+
 def test_another_status_is_named() -> None:
     assert answered(b"HTTP/1.1 503 Service Unavailable\r\n\r\n") == "HTTP probe failed with statuscode: 503"
 
