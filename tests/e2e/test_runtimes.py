@@ -19,6 +19,14 @@ pytestmark = pytest.mark.root
 DNS = "10.96.0.10"
 BOTH = ("--pod-cidr", "10.244.0.0/16,fd00:10:244::/56", "--service-cidr", "10.96.0.0/16,fd00:10:96::/112")
 NAME = "box"
+HEART = r"""
+while [ ! -e /tmp/heart-stops ]; do
+    kubectl --kubeconfig=/run/tandem/kubeconfig patch lease node-1 -n kube-node-lease --type=merge \
+        -p "{\"spec\":{\"renewTime\":\"$(date -u +%Y-%m-%dT%H:%M:%S.%6NZ)\"}}"
+    sleep 1
+done
+"""
+"""A node whose lease is not renewed is taken for dead, and its pods leave the Services."""
 HAND_ON = """#!/usr/bin/python3
 import json, os, sys
 config = json.load(sys.stdin)
@@ -211,10 +219,13 @@ def test_podman_runs_containers_behind_another_plugin_that_its_list_closes(world
 
 @pytest.fixture
 def no_runtime_of_ours(world: Lab) -> Iterator[None]:
-    """`tandem up` brings a runtime, which would start the same pods: it sleeps meanwhile."""
+    """`tandem up` brings a runtime, which would start the same pods: it sleeps meanwhile, and its heart goes on."""
     runtime = str(world.pid("runtime"))
     world.run("kill", f"-{signal.SIGSTOP.value}", runtime, status=0)
+    heart = world.start("sh", "-c", HEART)
     yield
+    world.run("touch", "/tmp/heart-stops", status=0)
+    heart.communicate(timeout=60)
     world.run("kill", f"-{signal.SIGCONT.value}", runtime, status=0)
 
 
