@@ -106,6 +106,13 @@ def prefix(world: Lab, node: str) -> str:
     return str(found)
 
 
+def condition(world: Lab, kind: str) -> dict[str, Any]:
+    """A condition of the Network."""
+    network = world.tandem("get", "network", "default", "-o", "json", status=0).json()
+    found: dict[str, Any] = next(c for c in network["status"]["conditions"] if c["type"] == kind)
+    return found
+
+
 def bird_of(world: Lab, node: str) -> int:
     """The process of a node's speaker; 0: none."""
     return next((pid for pid, line in world.processes().items() if "bird" in line and f"{node}/bgp.conf" in line), 0)
@@ -162,8 +169,11 @@ def test_a_session_that_ends_is_told_and_comes_back_with_its_routes(world: Lab) 
         lambda problems: any(p.startswith(f"no BGP session with spec.bgp.peers[0] ({ROUTER})") for p in problems),
         world.logs,
     )
+    told = until(lambda: condition(world, "Connected"), lambda found: found["status"] == "False")
+    assert f"no BGP session with spec.bgp.peers[0] ({ROUTER})" in told["message"]
     route(world)
     until(lambda: learnt(world, "router"), lambda routes: prefix(world, "node-2") in routes)
+    until(lambda: condition(world, "Connected"), lambda found: found["status"] == "True")
     world.settled()
 
 

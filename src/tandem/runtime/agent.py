@@ -412,7 +412,9 @@ class Agent:
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),
             ],
-            "network": self._network.status(self._kernel.far),
+            "network": self._network.status(
+                (*self._kernel.far, *self._bgp.failed.values(), *self._encryption.failed.values())
+            ),
         }
 
     async def _bgp_status(self) -> dict[str, Any]:

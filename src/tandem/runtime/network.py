@@ -130,7 +130,7 @@ class NetworkWatch:
         return sorted(node for node, size in self._carried.items() if not size)
 
     def status(self, far: Iterable[str]) -> dict[str, Any]:
-        """For `tandem status`; what a path carries is 0 where no answer came. `far`: routes that cannot be."""
+        """For `tandem status`; what a path carries is 0 where no answer came. `far`: what else is known of."""
         view = self._view
         if view is None:
             return {}
