@@ -142,6 +142,25 @@ def test_packets_of_pods_leave_room_for_what_encryption_adds(world: Lab) -> None
     assert big.out.splitlines()[-1] == "200"
 
 
+def test_what_comes_in_clear_with_the_address_of_another_nodes_pod_is_dropped(world: Lab) -> None:
+    near, far = address(world, "near"), address(world, "far")
+    world.run("ip", "route", "add", f"{near}/32", "via", "198.18.116.11", status=0)
+    world.run("ip", "address", "add", f"{far}/32", "dev", "lo", status=0)
+    forged = f"""
+import socket
+liar = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+liar.bind(("{far}", 0))
+for _ in range(3):
+    liar.sendto(b"lie", ("{near}", 9000))
+"""
+    world.run("/usr/bin/python3", "-c", forged, status=0)
+    world.run("ip", "address", "delete", f"{far}/32", "dev", "lo", status=0)
+    world.run("ip", "route", "delete", f"{near}/32", status=0)
+    nft = ("ip", "netns", "exec", "tandem-node-1", "nft", "list", "chain", "inet", "tandem", "source-check")
+    [rule] = [line for line in world.run(*nft, status=0).out.splitlines() if "encrypted4" in line]
+    assert "packets 3 " in rule
+
+
 def test_a_process_that_is_killed_comes_back_and_nothing_is_sent_in_clear_meanwhile(world: Lab) -> None:
     old = process(world, "node-1")
     with underlay(world) as seen:

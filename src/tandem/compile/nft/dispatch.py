@@ -2,7 +2,7 @@
 
 | chain | hook, priority | does |
 |---|---|---|
-| source-check | prerouting -300 | a pod's link carries that pod's address only |
+| source-check | prerouting -300 | a pod's address by its own link only, with encryption also by the tunnel only |
 | service-*, refuse-* | prerouting, output -100, -90 | Services (services.py) |
 | policy-forward | forward 0 | segment sizes, egress policy of the source, ingress policy of the destination |
 | policy-input | input 0 | egress policy of a pod that speaks to the node |
@@ -24,12 +24,15 @@ from typing import Any, Final
 from tandem.base.ids import PolicySetId
 from tandem.base.memo import each_as_before, same_as_before
 from tandem.compile import names
+from tandem.compile.fabric.interface import others
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
+from tandem.state.ownership import WIREGUARD_PREFIX
 
 POD_LINKS: Final = "td*"
+TUNNELS: Final = f"{WIREGUARD_PREFIX}*"
 _REPLIES: Final = nft.Rule(
     match=(nft.OneOf(Field.CT_STATE, ("established", "related")),),
     then=(nft.Accept(),),
@@ -58,7 +61,7 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
         *_dispatch("ingress", "daddr"),
     )
     return (
-        _base("source-check", "prerouting", priority=-300, rules=_source_check()),
+        _base("source-check", "prerouting", priority=-300, rules=_source_check(view)),
         _base("policy-forward", "forward", priority=0, rules=forward),
         _base("policy-input", "input", priority=0, rules=(_REPLIES, _no_mid_stream(Field.IIFNAME), *egress)),
         _base("node-output", "output", priority=0, rules=tuple(_wrong_link(f) for f in FAMILIES)),
@@ -74,13 +77,22 @@ def _base(name: str, hook: str, *, priority: int, rules: tuple[nft.Rule, ...]) -
     return nft.Chain(name=name, rules=rules, base=nft.Hook(type="filter", hook=hook, priority=priority))
 
 
-def _source_check() -> tuple[nft.Rule, ...]:
+def _source_check(view: NodeView) -> tuple[nft.Rule, ...]:
     from_pod = nft.Is(Field.IIFNAME, POD_LINKS)
     own = tuple(
         nft.Rule(match=(from_pod, nft.InSet((Field.IIFNAME, f.saddr), f"links{f.version}")), then=(nft.Accept(),))
         for f in FAMILIES
     )
-    return (*own, nft.Rule(match=(from_pod,), then=_DROP, comment="not the pod's own address"))
+    clear = tuple(
+        nft.Rule(
+            match=(nft.Is(Field.IIFNAME, TUNNELS, negate=True), nft.InSet((f.saddr,), f"encrypted{f.version}")),
+            then=_DROP,
+            comment="from a pod of another node, and not by the tunnel",
+        )
+        for f in FAMILIES
+    )
+    ends = nft.Rule(match=(from_pod,), then=_DROP, comment="not the pod's own address")
+    return (*own, ends, *(clear if view.config.network.encryption is not None else ()))
 
 
 def _no_mid_stream(link: Field) -> nft.Rule:
@@ -173,6 +185,9 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
             _interval(f"local{f.version}", f, prefixes(view.node.prefixes, f)),
             _interval(f"cluster{f.version}", f, cluster),
         ]
+        if view.config.network.encryption is not None:
+            theirs = prefixes([p for n in others(view) for p in n.prefixes], f)
+            found.append(_interval(f"encrypted{f.version}", f, theirs))
     return found
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from builders import pod, policy, world
-from nodeviews import GATEWAY, ifname_of, routes, view_of
+from nodeviews import GATEWAY, ifname_of, node, routes, view_of
 from tandem.compile.nft.dispatch import base_chains, pod_sets, policy_maps
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.trace import Packet, trace
+from tandem.ir.fabric import Node
+from tandem.ir.network import Encryption
 
 WEB = pod("web", ip="10.244.0.2", app="web")
 CLIENT = pod("client", ip="10.244.0.3")
@@ -27,6 +29,25 @@ def test_a_pod_cannot_use_another_address() -> None:
     assert _verdict(spoofed) == "drop"
     assert _verdict(msgspec.structs.replace(spoofed, saddr="10.244.0.3")) == "accept"
     assert _verdict(msgspec.structs.replace(spoofed, saddr="fd00::9", daddr="fd00::1")) == "drop"
+
+
+def test_with_encryption_what_another_nodes_pods_send_comes_by_the_tunnel_alone() -> None:
+    view = view_of(WORLD)
+    nodes: dict[str, Node] = {view.node.name: view.node, "node-2": node("node-2", "10.245.0.0/24", "fd00:2::/64")}
+    from_there = Packet(saddr="10.245.0.9", daddr="10.244.0.3", iifname="eth0")
+    verdicts = []
+    for encryption in (None, Encryption()):
+        network = msgspec.structs.replace(view.config.network, encryption=encryption)
+        config = msgspec.structs.replace(view.config, network=network)
+        table = compile_nft(msgspec.structs.replace(view, nodes=nodes, config=config))
+        packets = (
+            from_there,
+            msgspec.structs.replace(from_there, saddr="fd00:2::9", daddr="fd00::3"),
+            msgspec.structs.replace(from_there, iifname="wgtd12345678"),
+            msgspec.structs.replace(from_there, saddr="192.0.2.9"),
+        )
+        verdicts += [trace(table, packet, route=routes(WORLD)).verdict for packet in packets]
+    assert verdicts == ["accept"] * 4 + ["drop", "drop", "accept", "accept"]
 
 
 def test_replies_are_allowed() -> None:
