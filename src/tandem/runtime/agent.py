@@ -7,6 +7,7 @@ means was settled by control (docs/design/0001).
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -146,6 +147,7 @@ class Agent:
             tasks.create_task(self._outward.run(self._views))
             tasks.create_task(self._guards.run(self._views))
             tasks.create_task(self._settle())
+            tasks.create_task(self._spare_collector())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
             tasks.create_task(self._holder.run())
@@ -257,6 +259,15 @@ class Agent:
         self._slice.take(update)
         self._holder.news()
         self._changed.set()
+
+    async def _spare_collector(self) -> None:
+        """Once the first view is in force: what a cluster comes to stays, and is not looked through for cycles again.
+
+        With 10,000 Services a collection would take a fifth of a second, in the middle of an ADD.
+        """
+        await self._kernel.outcome.after(0)
+        gc.collect()
+        gc.freeze()
 
     def _bump(self) -> int:
         self._slice.number += 1

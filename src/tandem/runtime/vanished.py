@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from tandem.compile.nft.families import FAMILIES
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts
 from tandem.ir.node import NodeView
@@ -56,6 +58,8 @@ def stale_flows(before: NodeView, now: NodeView) -> Callable[[Connection], bool]
 
 def _ends(view: NodeView) -> Ends:
     found: Ends = {}
+    udp = {name: service for name, service in view.services.items() if any(p.protocol == "UDP" for p in service.ports)}
+    view = msgspec.structs.replace(view, services=udp)
     for family in FAMILIES:
         for front in fronts(view, family):
             if "udp" in front.key:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family, host_prefix
+from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.names import NET
-from tandem.ir.fabric import Endpoint, Service, ServicePort
+from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Service, ServicePort
 from tandem.ir.node import NodeView
 from tandem.state.dns import CNAME, DnsSettings, Record
 
@@ -29,32 +31,50 @@ _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 def compile_records(view: NodeView) -> frozenset[Record]:
     """Every record below the cluster domain, and the PTR records of addresses with a name."""
-    domain = _domain(view)
-    found = {Record(f"dns-version.{domain}", "TXT", VERSION)}
-    named: dict[str, str] = {}
-    for key in sorted(view.services):
-        service = view.services[key]
-        name = f"{service.name}.{service.namespace}.svc.{domain}".lower()
-        if service.external_name:
-            if target := _name(service.external_name):
-                found.add(Record(name, CNAME, target))
-        elif service.cluster_ips:
-            found.update(_clustered(service, name))
-            for address in service.cluster_ips:
-                named.setdefault(address, name)
-        else:
-            behind = view.endpoints.get(key)
-            # One that terminates still serves connections, but nobody new shall find it (specification 2.4).
-            endpoints = tuple(e for e in (behind.endpoints if behind else ()) if e.ready)
-            found.update(_headless(service, name, endpoints))
-            for endpoint in endpoints:
-                named.setdefault(endpoint.address, f"{_host(endpoint)}.{name}")
+    domain = _domain(view.config)
+    parts = _one_by_one(view.config)((view.services[key], view.endpoints.get(key)) for key in sorted(view.services))
+    named: dict[str, Record] = {}
+    for part in parts:
+        for address, pointer in part.named:
+            named.setdefault(address, pointer)
+    others = [Record(f"dns-version.{domain}", "TXT", VERSION)]
     for alias, address in aliases_of(view):
         name = f"{alias}.{NET}.{domain}"
-        found.add(Record(name, _KIND[family(address)], address))
-        named.setdefault(address, name)
-    found.update(Record(f"{ipaddress.ip_address(a).reverse_pointer}.", "PTR", name) for a, name in named.items())
-    return frozenset(found)
+        others.append(Record(name, _KIND[family(address)], address))
+        named.setdefault(address, _pointer(address, name))
+    return frozenset(named.values()).union(others, *(part.records for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one Service comes to: its records, and the PTR record of each address that has its name if no other has."""
+
+    records: frozenset[Record]
+    named: tuple[tuple[str, Record], ...]
+
+
+@same_as_before
+def _one_by_one(config: MeshConfig) -> Callable[[Iterable[tuple[Service, Endpoints | None]]], tuple[_Part, ...]]:
+    """The compiler of single Services: those that have not changed keep their records."""
+    return pairs_as_before(partial(_of_service, _domain(config)))
+
+
+def _of_service(domain: str, service: Service, behind: Endpoints | None) -> _Part:
+    name = f"{service.name}.{service.namespace}.svc.{domain}".lower()
+    if service.external_name:
+        target = _name(service.external_name)
+        return _Part(frozenset([Record(name, CNAME, target)] if target else []), ())
+    if service.cluster_ips:
+        named = tuple((address, _pointer(address, name)) for address in service.cluster_ips)
+        return _Part(frozenset(_clustered(service, name)), named)
+    # One that terminates still serves connections, but nobody new shall find it (specification 2.4).
+    endpoints = tuple(e for e in (behind.endpoints if behind else ()) if e.ready)
+    hosts = tuple((e.address, _pointer(e.address, f"{_host(e)}.{name}")) for e in endpoints)
+    return _Part(frozenset(_headless(service, name, endpoints)), hosts)
+
+
+def _pointer(address: str, name: str) -> Record:
+    return Record(f"{ipaddress.ip_address(address).reverse_pointer}.", "PTR", name)
 
 
 def aliases_of(view: NodeView) -> tuple[tuple[str, str], ...]:
@@ -68,7 +88,7 @@ def compile_settings(view: NodeView) -> DnsSettings:
     foreign = {_foreign(address, view.node.prefixes) for pod in view.pods for address in pod.addresses} - {""}
     return DnsSettings(
         addresses=view.config.dns_addresses,
-        domain=_domain(view),
+        domain=_domain(view.config),
         reverse=tuple(zone for cidr in view.config.service_cidrs for zone in _reverse_zones(cidr)),
         # The node asks its own address from that address.
         clients=tuple(sorted({*map(host_prefix, view.config.dns_addresses), *map(str, own), *foreign})),
@@ -123,8 +143,8 @@ def _reverse_zones(cidr: str) -> tuple[str, ...]:
     )
 
 
-def _domain(view: NodeView) -> str:
-    return view.config.cluster_domain.lower().strip(".") + "."
+def _domain(config: MeshConfig) -> str:
+    return config.cluster_domain.lower().strip(".") + "."
 
 
 def _host(endpoint: Endpoint) -> str:

@@ -11,15 +11,18 @@ is the client alone (docs/design/0018). What has no endpoint is refused, as kube
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 import msgspec
 
 from tandem.base.digest import digest
+from tandem.base.ids import NodeName
+from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.nft.families import FAMILIES, V4, V6, Family
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
 from tandem.compile.nft.sources import source_rules, source_sets
+from tandem.ir.fabric import Endpoints, MeshConfig, Node, Service
 from tandem.ir.node import NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -70,23 +73,27 @@ class _Balance(msgspec.Struct, frozen=True, order=True):
         return (V4.saddr, *_fields(V4, Lane(self.lane))), _name("affinity", Lane(self.lane), V4)
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """What some Services come to: their ways, what they put into sets and maps, and where they are dialled."""
+
+    ways: frozenset[_Balance]
+    containers: tuple[nft.Set | nft.Map, ...]
+    keys: tuple[tuple[str, nft.Key], ...]
+
+
 def service_state(view: NodeView) -> nft.Ruleset:
-    """The chains, sets and maps of Service load balancing."""
-    sets: list[nft.Set] = []
-    maps: list[nft.Map] = []
-    ways: set[_Balance] = set()
-    for family in FAMILIES:
-        found = list(fronts(view, family))
-        for lane in Lane:
-            mine = [f for f in found if f.lane is lane]
-            ways |= {way for front in mine for way, _ in _ways(front)}
-            maps += _maps(family, lane, mine)
-            refused = frozenset(f.key for f in mine if f.refused)
-            sets.append(nft.Set(name=_name("refused", lane, family), type=_type(family, lane), elements=refused))
-        sets += source_sets(view, family, found)
-        addresses = frozenset((a,) for a in owned(view, family))
-        sets.append(nft.Set(name=f"vips{family.version}", type=(family.type,), elements=addresses))
-    chains = [_chain(way) for way in sorted(ways)]
+    """The chains, sets and maps of Service load balancing.
+
+    Each Service is compiled by itself, and again only when it or its endpoints changed; then all are put together.
+    Where two claim one address and port, which of them has it is seen in the whole alone.
+    """
+    pairs = ((view.services[name], view.endpoints.get(name)) for name in sorted(view.services))
+    parts = _one_by_one(view.node, view.config)(pairs)
+    keys = [key for part in parts for key in part.keys]
+    if len(keys) > len(frozenset(keys)):
+        parts = (_part(view),)
+    containers = _together((*_EMPTY.containers, *(c for part in parts for c in part.containers)))
+    chains = [_chain(way) for way in sorted(frozenset[_Balance]().union(*(part.ways for part in parts)))]
     # Chains of type nat see the first packet of a connection only, and none that a chain before them has translated.
     for hook in ("prerouting", "output"):
         # After translation: what still has the address of a Service is a port that is not served.
@@ -95,7 +102,56 @@ def service_state(view: NodeView) -> nft.Ruleset:
         translate = nft.Hook(type="nat", hook=hook, priority=-100)
         rules = (*_to_pods(), *source_rules(), *_dispatch(outside=hook == "prerouting"))
         chains.append(nft.Chain(name=f"service-{hook}", rules=rules, base=translate))
-    return nft.ruleset(chains=tuple(chains), sets=tuple(sets), maps=tuple(maps))
+    sets = tuple(c for c in containers if isinstance(c, nft.Set))
+    return nft.ruleset(chains=tuple(chains), sets=sets, maps=tuple(c for c in containers if isinstance(c, nft.Map)))
+
+
+@same_as_before
+def _one_by_one(
+    node: Node, config: MeshConfig
+) -> Callable[[Iterable[tuple[Service, Endpoints | None]]], tuple[_Part, ...]]:
+    """The compiler of single Services for one node."""
+
+    def alone(service: Service, endpoints: Endpoints | None) -> _Part:
+        name = f"{service.namespace}/{service.name}"
+        behind = {} if endpoints is None else {name: endpoints}
+        part = _part(NodeView(node=node, config=config, services={name: service}, endpoints=behind))
+        used = tuple(c for c in part.containers if c.elements or (isinstance(c, nft.Map) and c.dynamic))
+        return msgspec.structs.replace(part, containers=used)
+
+    return pairs_as_before(alone)
+
+
+def _part(view: NodeView) -> _Part:
+    containers: list[nft.Set | nft.Map] = []
+    ways: set[_Balance] = set()
+    keys: list[tuple[str, nft.Key]] = []
+    for family in FAMILIES:
+        found = list(fronts(view, family))
+        for lane in Lane:
+            mine = [f for f in found if f.lane is lane]
+            keys += [(f"{lane.value}{family.version}", f.key) for f in mine]
+            ways |= {way for front in mine for way, _ in _ways(front)}
+            containers += _maps(family, lane, mine)
+            refused = frozenset(f.key for f in mine if f.refused)
+            containers.append(nft.Set(name=_name("refused", lane, family), type=_type(family, lane), elements=refused))
+        containers += source_sets(view, family, found)
+        addresses = frozenset((a,) for a in owned(view, family))
+        containers.append(nft.Set(name=f"vips{family.version}", type=(family.type,), elements=addresses))
+    return _Part(frozenset(ways), tuple(containers), tuple(keys))
+
+
+def _together(containers: Iterable[nft.Set | nft.Map]) -> list[nft.Set | nft.Map]:
+    """One of each name, with what all of that name hold."""
+    named: dict[str, list[nft.Set | nft.Map]] = {}
+    for container in containers:
+        named.setdefault(container.name, []).append(container)
+    return [
+        some[0]
+        if len(some) == 1
+        else msgspec.structs.replace(some[0], elements=frozenset[Any]().union(*(c.elements for c in some)))
+        for some in named.values()
+    ]
 
 
 def _name(what: str, lane: Lane, family: Family) -> str:
@@ -249,3 +305,12 @@ def _refusals() -> Iterator[nft.Rule]:
             # Of an address as a whole only what has ports: it may still be pinged.
             rest = (nft.OneOf(Field.L4PROTO, ("udp", "sctp")),) if unknown in match else ()
             yield nft.Rule(match=(*rest, *match), then=(nft.Reject(),))
+
+
+_EMPTY: Final = _part(
+    NodeView(
+        node=Node(name=NodeName(""), addresses=(), pod_cidrs=()),
+        config=MeshConfig(trust_domain="", roots_pem="", cluster_domain="", dns_addresses=(), service_cidrs=()),
+    )
+)
+"""The sets and maps that there are without any Service."""

@@ -11,7 +11,7 @@ import pytest
 from builders import endpoint_slice, pod, service, world
 from nodeviews import CONFIG, DNS, ifname_of, node, routes, view_of
 from tandem.compile.nft.node import compile_nft
-from tandem.compile.nft.services import STABLE, service_state, stable_numbers
+from tandem.compile.nft.services import STABLE, _part, service_state, stable_numbers
 from tandem.drivers.nft.plan import AddElements, DeleteElements, plan
 from tandem.drivers.nft.trace import Memory, Packet, trace
 from tandem.ir import fabric
@@ -25,6 +25,18 @@ A, B, CLIENT = (pod(n, ip=ip) for n, ip in (("a", "10.244.0.2"), ("b", "10.244.0
 WEB = service("web", ip="10.96.0.20", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
 WORLD = world(A, B, CLIENT, WEB, endpoint_slice(WEB, [A, B]))
 ASK = Packet(saddr="10.244.0.4", daddr="10.96.0.20", dport=80, iifname=ifname_of(CLIENT))
+
+
+def test_one_by_one_is_the_same_as_together_also_where_two_claim_one_address() -> None:
+    view = many(50)
+    first = next(iter(view.services.values()))
+    twice = {**view.services, "a/claims": msgspec.structs.replace(first, namespace="a", name="claims")}
+    for services in (view.services, twice):
+        seen = msgspec.structs.replace(view, services=services)
+        whole = {c.name: c.elements for c in _part(seen).containers}
+        state = service_state(seen)
+        containers: list[nft.Set | nft.Map] = [*state.sets, *state.maps]
+        assert {c.name: c.elements for c in containers} == whole
 
 
 def test_each_endpoint_has_its_number() -> None:
