@@ -12,6 +12,7 @@ is the client alone (docs/design/0018). What has no endpoint is refused, as kube
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -117,9 +118,15 @@ def _one_by_one(
         behind = {} if endpoints is None else {name: endpoints}
         part = _part(NodeView(node=node, config=config, services={name: service}, endpoints=behind))
         used = tuple(c for c in part.containers if c.elements or (isinstance(c, nft.Map) and c.dynamic))
-        return msgspec.structs.replace(part, containers=used)
+        return _Part(_shared(part.ways), used, part.keys)
 
     return pairs_as_before(alone)
+
+
+@lru_cache(maxsize=1024)
+def _shared(ways: frozenset[_Balance]) -> frozenset[_Balance]:
+    """The first of equal ones: most Services have the same."""
+    return ways
 
 
 def _part(view: NodeView) -> _Part:
@@ -154,10 +161,12 @@ def _together(containers: Iterable[nft.Set | nft.Map]) -> list[nft.Set | nft.Map
     ]
 
 
+@cache  # thousands of Services share these
 def _name(what: str, lane: Lane, family: Family) -> str:
     return f"{what}{'-' if lane.value else ''}{lane.value}{family.version}"
 
 
+@cache
 def _type(family: Family, lane: Lane) -> tuple[str, ...]:
     return (family.type, *_TYPES) if lane is Lane.ADDRESS else _TYPES
 
