@@ -29,19 +29,20 @@ def space() -> Iterator[str]:
         subprocess.run(["ip", "netns", "delete", NAME], check=True)
 
 
-def connections(space: str) -> tuple[socket.socket, list[socket.socket]]:
-    """A server in there, and two clients of it: one with Envoy's mark, one without."""
+def connections(space: str, host: str) -> tuple[socket.socket, list[socket.socket]]:
+    """A server at the loopback address in there, and two clients of it: one with Envoy's mark, one without."""
     made: list[tuple[socket.socket, list[socket.socket]]] = []
 
     def work() -> None:
         handle = namespaces.open_netns(space)
         namespaces.enter(handle, space)
-        server = socket.create_server(("127.0.0.1", 8080))
-        clients = [socket.socket() for _ in range(2)]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        server = socket.create_server((host, 8080), family=family)
+        clients = [socket.socket(family) for _ in range(2)]
         clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_MARK, ENVOY_MARK)
         for client in clients:
             client.settimeout(5)
-            client.connect(("127.0.0.1", 8080))
+            client.connect((host, 8080))
         made.append((server, clients))
 
     thread = threading.Thread(target=work)
@@ -50,13 +51,14 @@ def connections(space: str) -> tuple[socket.socket, list[socket.socket]]:
     return made[0]
 
 
-def test_only_connections_with_envoys_mark_are_closed(space: str) -> None:
-    server, (envoy, application) = connections(space)
+@pytest.mark.parametrize(("host", "elsewhere"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+def test_only_connections_with_envoys_mark_are_closed(space: str, host: str, elsewhere: str) -> None:
+    server, (envoy, application) = connections(space, host)
     peers = [server.accept()[0] for _ in range(2)]
     try:
-        abort_upstream(space, [("127.0.0.1", 9999)])
+        abort_upstream(space, [(host, 9999), (elsewhere, 8080)])
         envoy.send(b"still here")
-        abort_upstream(space, [("127.0.0.1", 9999), ("127.0.0.1", 8080)])
+        abort_upstream(space, [(host, 9999), (host, 8080)])
         with pytest.raises(OSError):  # noqa: PT011 - aborted or reset, as the kernel sees fit
             envoy.send(b"gone")
         assert application.send(b"left alone") == 10
