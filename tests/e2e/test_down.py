@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import cycle
 
 import pytest
 
@@ -13,6 +14,8 @@ from killing import killed_before
 from tandem.runtime.kernelstate import Picture
 
 pytestmark = pytest.mark.root
+FABRICS = cycle(("vxlan", "bridge"))
+"""Each run has the other; what it takes to end it is the same."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def clean(world: Lab) -> Picture:
     The plugin is installed for other runtimes, and `down` is to take that away as well.
     """
     before = world.picture()
-    world.tandem("up", "--fabric", "vxlan", "--detach", status=0)
+    world.tandem("up", "--fabric", next(FABRICS), "--detach", status=0)
     world.tandem("cni", "install", status=0)
     world.apply(
         *namespace("app", mesh=True),

@@ -78,7 +78,8 @@ def world() -> Iterator[Lab]:
     """`near` on node-1 and `far` on node-2 in the mesh, `caller` on node-3 outside it."""
     with lab() as made:
         BEFORE.update(made.picture())
-        made.tandem("up", "--nodes", "3", "--fabric", "vxlan", "--detach", status=0)
+        both = ("--pod-cidr", "10.244.0.0/16,fd00:10:244::/56", "--service-cidr", "10.96.0.0/16,fd00:10:96::/112")
+        made.tandem("up", "--nodes", "3", "--fabric", "vxlan", *both, "--detach", status=0)
         made.apply(
             *namespace("mesh", mesh=True),
             *namespace("plain"),
@@ -87,7 +88,7 @@ def world() -> Iterator[Lab]:
             pod("mesh", "far", web("far"), **on(2)),
             service("mesh", "far"),
             pod("plain", "caller", idle(), **on(3)),
-            pod("plain", "open", web("open"), **on(1)),
+            pod("plain", "open", web("open", listen="::"), **on(1)),
             service("plain", "open"),
         )
         yield made
@@ -104,8 +105,9 @@ def sniffing(world: Lab, node: str) -> Iterator[dict[str, int]]:
     found["wrapped"], found["bare"] = map(int, out.split())
 
 
-def address(world: Lab, namespace_: str, name: str) -> str:
-    found: str = world.get(namespace_, "pod", name)["status"]["podIP"]
+def address(world: Lab, namespace_: str, name: str, which: int = 0) -> str:
+    """The pod's address of IPv4 (0) or IPv6 (1)."""
+    found: str = world.get(namespace_, "pod", name)["status"]["podIPs"][which]["ip"]
     return found
 
 
@@ -125,6 +127,8 @@ def test_pods_of_different_nodes_talk_by_mtls_and_in_plain_text_under_their_own_
     assert seen["from"] == address(world, "mesh", "near")
     seen = json.loads(world.curl("plain", "caller", "http://open/").out.splitlines()[0])
     assert seen["from"] == address(world, "plain", "caller")
+    six = world.curl("plain", "caller", f"http://[{address(world, 'plain', 'open', 1)}]:8080/").out
+    assert json.loads(six.splitlines()[0])["from"] == address(world, "plain", "caller", 1)
 
 
 def test_on_the_underlay_their_packets_are_wrapped_without_exception(world: Lab) -> None:
@@ -172,7 +176,7 @@ def test_a_narrow_link_in_the_middle_and_a_node_that_is_cut_off_are_told_and_the
     assert stated["code"] == 51
     assert "carries packets of 1250 bytes" in stated["message"]
     assert "node-3" not in stated["message"]  # a node that is gone is no reason to refuse pods here
-    assert world.curl("mesh", "near", "http://far/").out.endswith("200")
+    assert world.curl("plain", "open", "http://far.mesh/").out.endswith("200")  # short enough
     world.run("ip", "link", "set", "tdul1", "mtu", "1500", status=0)
     world.run("ip", "link", "set", "tdul2", "up", status=0)
     until(lambda: connected(world)["status"], lambda status: status == "True", world.logs)
@@ -193,7 +197,7 @@ def test_pods_of_one_bridge_hear_each_other_and_policy_and_mesh_hold_between_the
     world.apply({**NETWORK, "spec": {"fabric": "bridge"}})
     world.apply(
         pod("plain", "one", idle(), **on(1)),
-        pod("plain", "two", web("two"), **on(1)),
+        pod("plain", "two", web("two", listen="::"), **on(1)),
         service("plain", "two"),
         account("mesh", "one"),
         pod("mesh", "one", idle(), serviceAccountName="one", **on(1)),
@@ -205,7 +209,8 @@ def test_pods_of_one_bridge_hear_each_other_and_policy_and_mesh_hold_between_the
     assert hears.stdout.readline() == "ready\n"
     world.inside("plain", "one", "python3", "-c", SHOUT)
     assert hears.communicate(timeout=20)[0] == f"{address(world, 'plain', 'one')}\n"
-    assert world.curl("plain", "one", "http://two/").out.endswith("200")
+    for host in ("two", f"[{address(world, 'plain', 'two', 1)}]:8080"):
+        assert world.curl("plain", "one", f"http://{host}/").out.endswith("200")
     seen = json.loads(world.curl("mesh", "one", "http://two/").out.splitlines()[0])
     assert seen["peer"] == "spiffe://cluster.local/ns/mesh/sa/one"
     world.apply(policy("plain", "alone", "two", ingress=[]))

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from netns.podlab import Lab, ip, lab
+from netns.podlab import Lab, inside, ip, lab
 from netns.test_cni_on_kernel import answering, dial
 from tandem.base.ids import ContainerId, NodeName
 from tandem.compile.links import compile_node_net, compile_pod_link
 from tandem.drivers.link.real import KernelLinks
+from tandem.drivers.probe.real import RawProber
 from tandem.ir.fabric import MeshConfig, Node
+from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.state.links import HostSide
 
@@ -89,3 +93,32 @@ def test_a_prefix_that_moves_follows_its_node(underlay: tuple[Lab, list[str]], t
     assert "via 192.0.2.2" in first
     assert "via 192.0.2.9" in second
     assert third == ""
+
+
+def test_a_fabric_takes_over_from_another_in_both_families(underlay: tuple[Lab, list[str]], tmp_path: Path) -> None:
+    _, nodes = underlay
+    for n, netns in enumerate(nodes, 1):
+        ip(netns, "addr", "add", f"2001:db8::{n}/64", "dev", "under", "nodad")
+    dual = {
+        f"node-{n}": Node(
+            name=NodeName(f"node-{n}"),
+            addresses=(f"192.0.2.{n}", f"2001:db8::{n}"),
+            pod_cidrs=(f"10.244.{n}.0/24", f"fd00:{n}::/64"),
+        )
+        for n in (1, 2)
+    }
+
+    async def apply(fabric: str) -> None:
+        config = msgspec.structs.replace(CONFIG, network=Network(fabric=fabric))
+        for name, netns in zip(dual, nodes, strict=True):
+            links = KernelLinks(tmp_path, node_netns=netns)
+            net = compile_node_net(NodeView(node=dual[name], config=config, nodes=dual))
+            assert await links.apply_node(net) == ()
+            assert await links.apply_node(net) == ()
+            await links.close()
+
+    for fabric, length, device in (("routed", 1500, "under"), ("vxlan", 1450, "tandem-vx")) * 2:
+        asyncio.run(apply(fabric))
+        assert f"dev {device} " in ip(nodes[0], "route", "get", "fd00:2::1")
+        far = {"10.244.2.1": length, "fd00:2::1": length}
+        assert inside(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()

@@ -26,3 +26,10 @@ def mac_address(seed: str) -> str:
     """A locally administered unicast address (IEEE 802: second-lowest bit of the first octet set, lowest clear)."""
     octets = digest(seed, 10)
     return ":".join(["02", *(octets[i : i + 2] for i in range(0, 10, 2))])
+
+
+def link_local(mac: str) -> str:
+    """The link-local address of IPv6 that belongs to a MAC address (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + identifier))

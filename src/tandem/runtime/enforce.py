@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 ENVOY_TIMEOUT: Final = 5.0
 RETRY_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 15.0
+"""Between two looks at what the node has beside pods' links, where nothing changed."""
 REACH_SECONDS: Final = 5.0
 """Before a route is tried again whose next hop was on no network: an address of the node may have come meanwhile."""
 SILENT: Final = "envoy"
@@ -105,24 +107,27 @@ class KernelLoop:
         """Apply each newest view; a refusal by the kernel is tried again until it holds."""
         seen, retry = -1, None
         while True:
-            seen = await newest_of(views, seen, retry=retry)
+            before, seen = seen, await newest_of(views, seen, retry=retry)
             newest = views.value
             if newest is None:
                 continue
             try:
-                far = await self._apply(newest.view)
+                far = await self._apply(newest.view, again=seen == before)
             except DriverError as err:
                 retry = RETRY_SECONDS
                 log.error("kernel refuses", error=str(err))
                 self.outcome.put(Outcome(number=self.outcome.value.number, failed={"kernel": str(err)}))
                 continue
-            retry = REACH_SECONDS if far else None
+            retry = REACH_SECONDS if far else LOOK_SECONDS
             self.outcome.put(Outcome(number=newest.number, failed=far))
 
-    async def _apply(self, view: NodeView) -> dict[str, str]:
-        """What of the other nodes cannot be reached; all else is in force."""
+    async def _apply(self, view: NodeView, *, again: bool) -> dict[str, str]:
+        """What of the other nodes cannot be reached; all else is in force.
+
+        `again`: nothing is new; what others took away of devices, routes and addresses is put back.
+        """
         net = with_segment(_node_net(without_pods(view)), view)
-        if self._far or (net is not self._net and net != self._net):
+        if again or self._far or (net is not self._net and net != self._net):
             fabric = fabric_of(view.config.network)
             why = f"the fabric {fabric.name} needs {fabric.needs}"
             sentences = await self._links.apply_node(net)

@@ -24,6 +24,7 @@ from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.ir.node import NodeView
 from tandem.runtime import enforce
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
+from tandem.state.links import NodeNet
 from tandem.state.xds import LISTENER, ORDER, ROUTE, Resource, Snapshot
 
 A = attached("a", "10.244.0.2")
@@ -140,6 +141,19 @@ def test_a_node_that_is_on_no_network_of_this_one_is_told_and_all_else_is_in_for
         assert kernel.nft.read() is not None
         kernel.links.networks = ("203.0.113.0/24",)
         assert await outcome_of(kernel.loop, lambda o: not o.failed) == Outcome(number=1)
+
+    with_kernel(scene)
+
+
+def test_what_others_took_away_of_the_nodes_net_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enforce, "LOOK_SECONDS", 0.01)
+
+    async def scene(kernel: Kernel) -> None:
+        kernel.views.put(numbered(1, A))
+        await outcome_of(kernel.loop, at(1))
+        wanted, kernel.links.net = kernel.links.net, NodeNet()
+        while kernel.links.net != wanted:  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(0.005)
 
     with_kernel(scene)
 

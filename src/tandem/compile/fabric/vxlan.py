@@ -2,7 +2,9 @@
 
 One device per node. Nothing is learnt and nothing is flooded: the MAC address of each node's tunnel end is a digest of
 the node's name, so that every node can write the neighbour and forwarding entries of every other, and one that comes
-or goes changes its own entries alone. The next hop towards a node is that node's own address in its pod prefix.
+or goes changes its own entries alone. The next hop towards a node is that node's own address in its pod prefix; of IPv6
+it is the link-local address that follows from the MAC address, since the kernel refuses a next hop that another route
+leads to elsewhere, as one of another fabric does until it is replaced.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Final
 
 from tandem.base.addresses import IPV4, family, host_prefix
 from tandem.compile import names
-from tandem.compile.addresses import mac_address, own_addresses
+from tandem.compile.addresses import link_local, mac_address, own_addresses
 from tandem.compile.fabric.interface import Fabric, others
 from tandem.ir.fabric import Node
 from tandem.ir.node import NodeView
@@ -31,24 +33,24 @@ def _between(view: NodeView, mtu: int) -> NodeNet:
     if not own.addresses:
         return NodeNet()
     local, dev = own.addresses[0], names.VXLAN
-    hops = own_addresses(own.pod_cidrs)
+    sources = own_addresses(own.pod_cidrs)
     routes, neighbours, forwards = [], [], []
     for node in others(view):
         underlay = next((a for a in node.addresses if family(a) == family(local)), "")
         if not underlay:
             continue
-        mac, theirs = _mac(node), own_addresses(node.pod_cidrs)
+        mac, hops = _mac(node), _hops(node)
         forwards.append(Forward(dev=dev, mac=mac, to=underlay))
-        neighbours += [Neighbour(dev=dev, address=hop, mac=mac) for hop in theirs.values()]
+        neighbours += [Neighbour(dev=dev, address=hop, mac=mac) for hop in hops.values()]
         routes += [
-            Route(prefix=cidr, via=theirs[family(cidr)], dev=dev, onlink=True, source=hops[family(cidr)])
-            for cidr in node.prefixes
-            if family(cidr) in hops and family(cidr) in theirs
+            Route(prefix=c, via=hops[v], dev=dev, onlink=v == IPV4, source=sources[v])
+            for c in node.prefixes
+            if (v := family(c)) in hops and v in sources
         ]
     return NodeNet(
         devices=(_device(view, local, mtu),),
         # Traffic of the node itself, and what it masquerades, must come back through the tunnel as well.
-        on_devices=tuple(DeviceAddress(dev=dev, prefix=host_prefix(hop)) for hop in hops.values()),
+        on_devices=tuple(DeviceAddress(dev=dev, prefix=host_prefix(source)) for source in sources.values()),
         routes=tuple(routes),
         neighbours=tuple(neighbours),
         forwards=tuple(forwards),
@@ -68,6 +70,11 @@ def _device(view: NodeView, local: str, mtu: int) -> Device:
         options=tuple(sorted(options.items())),
         settings=SETTINGS,
     )
+
+
+def _hops(node: Node) -> dict[int, str]:
+    own = own_addresses(node.pod_cidrs)
+    return {v: address if v == IPV4 else link_local(_mac(node)) for v, address in own.items()}
 
 
 def _mac(node: Node) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tandem.compile.addresses import link_local, mac_address
 from tandem.compile.fabric.vxlan import VXLAN
 from tandem.ir.network import Network, Vxlan
 from tandem.state.devices import DeviceAddress, Forward, Neighbour
@@ -55,8 +56,9 @@ def test_an_underlay_of_ipv6_carries_pods_of_both_families() -> None:
     assert "df" not in dict(net.devices[0].options)
     assert [(r.prefix, r.via, r.source) for r in net.routes] == [
         ("10.244.2.0/24", "10.244.2.1", "10.244.1.1"),
-        ("fd00:2::/64", "fd00:2::1", "fd00:1::1"),
+        ("fd00:2::/64", link_local(mac_address("vtep/node-2")), "fd00:1::1"),
     ]
+    assert [r.onlink for r in net.routes] == [True, False]
 
 
 def test_a_node_of_another_family_of_underlay_cannot_be_reached() -> None:
