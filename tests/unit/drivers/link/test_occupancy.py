@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,4 +29,4 @@ def test_a_path_counts_only_if_it_leads_to_what_was_pinned(tmp_path: Path, path:
 
 
 def test_the_namespace_of_any_other_process_is_somebodys() -> None:
-    assert abandoned([("c", "/missing", "/proc/1/ns/net")]) == frozenset()
+    assert abandoned([("c", "/missing", f"/proc/{os.getppid()}/ns/net")]) == frozenset()
