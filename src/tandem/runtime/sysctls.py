@@ -32,8 +32,12 @@ def wanted_for_ipv6() -> dict[str, str]:
 
 def remember(node: NodeDir, before: dict[str, str]) -> None:
     """Keep the first values ever seen of each setting: a restarted agent sees its own."""
-    path = node.root / _FILE
-    path.write_text(json.dumps({**before, **remembered(node)}), encoding="utf-8")
+    known = remembered(node)
+    if known.keys() >= before.keys():
+        return
+    draft = node.root / f"{_FILE}.new"
+    draft.write_text(json.dumps({**before, **known}), encoding="utf-8")
+    draft.replace(node.root / _FILE)  # whole at any moment: an agent may be killed here
 
 
 def remembered(node: NodeDir) -> dict[str, str]:

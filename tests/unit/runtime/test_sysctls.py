@@ -29,6 +29,15 @@ def test_a_setting_that_is_changed_later_is_kept_beside_the_others(tmp_path: Pat
     assert remembered(node) == {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"}
 
 
+def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
+    node = NodeDir(tmp_path)
+    remember(node, {"net.ipv4.ip_forward": "0"})
+    first = (tmp_path / "sysctls.json").stat().st_ino
+    remember(node, {"net.ipv4.ip_forward": "1"})
+    assert (tmp_path / "sysctls.json").stat().st_ino == first
+    assert [p.name for p in tmp_path.iterdir()] == ["sysctls.json"]
+
+
 def test_default_routes_that_routers_told_of_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zero = "0" * 32
     table = tmp_path / "ipv6_route"
