@@ -49,7 +49,7 @@ def services(draw: st.DrawFn) -> tuple[core.Service, core.EndpointSlice]:
         "internalTrafficPolicy": draw(policy),
         "externalTrafficPolicy": draw(policy),
         "sessionAffinity": draw(st.sampled_from(["None", "ClientIP"])),
-        "externalIPs": draw(st.sampled_from([[], ["203.0.113.9"], [NODE_IP]])),
+        "externalIPs": draw(st.sampled_from([[], ["203.0.113.9"], [NODE_IP], ["198.51.100.1"]])),
     }
     ports = [
         {"name": "a", "port": 80, "targetPort": 8080, "nodePort": 30080 + number},

@@ -85,11 +85,12 @@ def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, f
         for address in _mine(view, service.cluster_ips, family):
             key = (address, known.protocol, port.port)
             yield _front(Lane.ADDRESS, key, known, known.local if service.internal_local else known.every)
-        for address in _mine(view, service.external_ips, family):
-            yield _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
+        # First those that limit their sources: an address that is named in both ways stays limited.
         for address in _mine(view, service.balancer_ips, family):
             front = _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
             yield msgspec.structs.replace(front, sources=service.sources)
+        for address in _mine(view, service.external_ips, family):
+            yield _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
         if port.node_port and _serves(service, family):
             yield _outer(Lane.NODE, (known.protocol, port.node_port), known)
 
