@@ -195,6 +195,22 @@ def test_a_node_with_another_key_is_believed_once_it_has_told_it(world: Lab) -> 
     until(lambda: asked(world), lambda said: said == [WORDS])
 
 
+def test_without_encryption_the_tunnel_is_gone_and_switched_on_again_it_is_back(world: Lab) -> None:
+    network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+    world.apply({**network, "spec": {"fabric": "routed"}})
+    until(lambda: [process(world, f"node-{n}") for n in (1, 2, 3)], lambda pids: pids == [0, 0, 0])
+    until(lambda: world.run("ip", "-n", "tandem-node-1", "link").out, lambda links: "wgtd" not in links)
+    until(lambda: asked(world), lambda said: said == [WORDS])
+    world.apply({**network, "spec": {"fabric": "routed", "encryption": {"type": "wireguard", "port": 51821}}})
+    until(lambda: encryption(world, "node-2")["ready"], bool)
+    until(lambda: asked(world), lambda said: said == [WORDS])
+    with underlay(world) as seen:
+        assert asked(world, tries=3) == [WORDS] * 3
+        text = seen()
+    assert ".51821: UDP" in text
+    assert WORDS not in text
+
+
 def test_down_leaves_nothing(world: Lab, before: Picture) -> None:
     world.tandem("down", status=0)
     assert world.left_since(before) == []

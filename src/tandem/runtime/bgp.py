@@ -17,6 +17,7 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.base.problems import DriverError
 from tandem.compile.bgp import compile_speaker
 from tandem.drivers.bgp.port import BgpDriver, Session
+from tandem.ir.node import NodeView
 from tandem.runtime.enforce import Views
 from tandem.state.bgp import BgpPeer, BgpSpeaker
 
@@ -51,6 +52,7 @@ class BgpLoop:
         self._server = server
         self._driver = driver
         self._clock = clock or SystemClock()
+        self._view: NodeView | None = None
         self._told: tuple[BgpSpeaker, int] | None = None
         self._sessions: dict[str, Session] = {}
         self._not_up: dict[str, float] = {}
@@ -66,7 +68,8 @@ class BgpLoop:
             newest = views.value
             if newest is None:
                 continue
-            self.speaker = compile_speaker(newest.view)
+            if newest.view is not self._view:
+                self._view, self.speaker = newest.view, compile_speaker(newest.view)
             self._server.want(self.speaker)
             if self.speaker is None:
                 self._told, self._sessions, self._not_up, self.failed = None, {}, {}, {}
