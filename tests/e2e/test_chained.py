@@ -42,7 +42,7 @@ print("TLS" if b"\\x16\\x03" in seen else "no TLS", "plain" if b"GET /secret" in
 
 def plugin_of(name: str, *, start: int) -> Raw:
     """The plugin with addresses out of a part of one subnet: a bridge has one gateway."""
-    part = {"subnet": "10.88.0.0/24", "rangeStart": f"10.88.0.{start}", "rangeEnd": f"10.88.0.{start + 59}"}
+    part = {"subnet": "10.88.0.0/24", "rangeStart": f"10.88.0.{start}", "rangeEnd": f"10.88.0.{start + 39}"}
     ranges = [[part], *([[{"subnet": "fd88::/64"}]] if name == "bridge" else [])]
     ipam = {"type": "host-local", "ranges": ranges, "routes": [{"dst": "0.0.0.0/0"}]}
     return {**PLUGINS[name], "ipam": ipam}
@@ -190,7 +190,7 @@ def inlined(world: Lab, plugin: str, **more: Any) -> str:
     behind = {"type": "tandem-cni", "socket": f"{NODE}/cni.sock", "chained": True, "policy": True} | more
     name = f"{plugin}-{'-'.join(map(str, more.values()))}-tool"
     theirs = plugin_of(plugin, start=180 if "closed" in more.values() else 120)
-    lists = {name: [theirs, behind], f"{plugin}-alone": [theirs]}
+    lists = {name: [theirs, behind], f"{plugin}-alone": [plugin_of(plugin, start=60)]}
     for title, plugins in lists.items():
         write(world, f"/tmp/net.d/{title}.conflist", {"cniVersion": "1.0.0", "name": title, "plugins": plugins})
     return name
@@ -300,14 +300,28 @@ def test_policy_outlives_the_agent_and_a_del_without_it_is_done_when_it_is_back(
     cnitool(world, "del", opened, "two")
 
 
-def test_down_takes_what_is_ours_out_of_namespaces_that_live_on(world: Lab, spaces: tuple[str, str]) -> None:
+LOSE_ALL: Final = "umount -l {run}/nodes/node-1/netns/*; rm -rf {run}"
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["with its directory", "with everything lost"])
+def test_down_takes_what_is_ours_out_of_namespaces_that_live_on(
+    world: Lab, spaces: tuple[str, str], *, lost: bool
+) -> None:
+    if not world.run_dir.exists():
+        world.tandem("up", "--detach", status=0)
+        for plugin in ("bridge", "host-local"):
+            world.run("cp", f"/usr/lib/cni/{plugin}", BIN, status=0)
     name = inlined(world, "bridge", unmanaged="open")
     cnitool(world, "add", "bridge-alone", "one")
     cnitool(world, "add", name, "two")
     assert "tandem-policy" in inside_of(world, "two")
+    if lost:
+        world.kill("supervisor", "agent", "control", "runtime", "envoy")
+        world.run("sh", "-c", LOSE_ALL.format(run=RUN), status=0)
     world.tandem("down", status=0)
     for word in ("tandem", "0x53", "116"):
         assert word not in inside_of(world, "two")
     address = world.run("ip", "-n", "two", "-4", "-br", "address", "show", "eth0", status=0).out.split()[2]
     assert pings(world, "one", address.partition("/")[0])
     assert spaces == ("one", "two")
+    world.run("rm", "-rf", "/var/lib/cni", status=0)  # the other plugin was never asked for its DEL

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 
+from tandem.base import processes
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.announce.real import KernelAnnouncer
+from tandem.drivers.foreign.lost import spaces_with_ours
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link import netns
 from tandem.drivers.link.real import KernelLinks
@@ -21,6 +23,8 @@ from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.wireguard import device, uapi
 from tandem.ipam.store import read_attachments
 from tandem.runtime import sysctls
+from tandem.runtime.supervisor import MODULES
+from tandem.state.foreign import UNTOUCHED
 from tandem.workloads.sweep import sweep as sweep_workloads
 
 
@@ -54,6 +58,9 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
 
 def _release_foreign(node: NodeDir) -> Iterator[str]:
     """Namespaces behind other plugins live on: what is ours is taken out of them."""
+    if not node.journal.exists():
+        yield from _release_lost()
+        return
     try:
         found = [a for a in read_attachments(node.journal) if a.foreign is not None]
     except DriverError as err:
@@ -68,6 +75,18 @@ def _release_foreign(node: NodeDir) -> Iterator[str]:
                 yield f"taken out of container {attachment.container_id}, which keeps its own network"
             except DriverError as err:
                 yield f"left: container {attachment.container_id}: {err}"
+
+
+def _release_lost() -> Iterator[str]:
+    """Without a journal they are found by what is in them, unless an agent of somebody else may be behind that."""
+    if any(True for _ in processes.find(lambda argv: MODULES["agent"] in argv, below=99)):
+        return
+    for path in spaces_with_ours():
+        try:
+            asyncio.run(KernelForeign().restore(path, compile_redirection(""), UNTOUCHED))
+            yield f"taken out of the namespace {path}, settings there were lost with the journal"
+        except DriverError as err:
+            yield f"left: namespace {path}: {err}"
 
 
 async def _sweep(node: NodeDir, before: dict[str, str]) -> int:
