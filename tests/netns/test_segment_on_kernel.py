@@ -26,6 +26,7 @@ from tandem.drivers.nft.real import Libnftables
 from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.model.meta import Object
+from tandem.runtime.integrity import damage
 from tandem.state.links import HostSide, PodLink
 
 pytestmark = pytest.mark.root
@@ -263,3 +264,19 @@ def test_the_nodes_loopback_is_not_to_be_had_from_the_bridge(segment: Segment) -
 
     assert node_gets("10.244.0.1")
     assert not node_gets("127.0.0.1")
+
+
+def test_check_names_what_is_missing_in_the_table_of_the_bridge(segment: Segment) -> None:
+    def missing() -> str:
+        view = segment.view()
+        container = next(a.container_id for a in view.pods if a.pod.name == "b")
+        return "; ".join(inside(segment.node, lambda: asyncio.run(damage(view, container))))
+
+    link = segment.links["b"]
+    assert missing() == ""
+    gone = f"{{ {link.host_ifname} . {link.mac} }}"
+    netns = ["ip", "netns", "exec", Path(segment.node).name]
+    subprocess.run([*netns, "nft", "delete", "element", "bridge", "tandem", "ports", gone], check=True)
+    assert missing() == f"set ports of the node's table bridge tandem lacks {link.host_ifname} . {link.mac}"
+    subprocess.run([*netns, "nft", "delete", "table", "bridge", "tandem"], check=True)
+    assert "the node's table bridge tandem lacks the chain from-pod" in missing()

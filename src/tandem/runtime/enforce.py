@@ -126,6 +126,15 @@ class KernelLoop:
 
         `again`: nothing is new; what others took away of devices, routes and addresses is put back.
         """
+        try:
+            await self._apply_net(view, again=again)
+        except DriverError:
+            await self._apply_policy(view)  # which must not wait for a device that the kernel refuses
+            raise
+        await self._apply_policy(view)
+        return self._far
+
+    async def _apply_net(self, view: NodeView, *, again: bool) -> None:
         net = with_segment(_node_net(without_pods(view)), view)
         if again or self._far or (net is not self._net and net != self._net):
             fabric = fabric_of(view.config.network)
@@ -133,6 +142,8 @@ class KernelLoop:
             sentences = await self._links.apply_node(net)
             self._far = {f"far/{i}": f"{sentence}; {why}" for i, sentence in enumerate(sentences)}
             self._net = net
+
+    async def _apply_policy(self, view: NodeView) -> None:
         delta = plan(self._nft.read(), compile_nft(view))
         if delta:
             await asyncio.to_thread(self._nft.apply, delta)
@@ -140,7 +151,6 @@ class KernelLoop:
         before, self._view = self._view, view
         if delta:
             self._on_applied(before, view)
-        return self._far
 
     async def _apply_segment(self, view: NodeView) -> None:
         """The table of the bridge; a node without one has none, and its kernel may not know such tables."""

@@ -14,6 +14,7 @@ from tandem.compile import names
 from tandem.compile.nft.capture import compile_capture
 from tandem.compile.nft.guard import compile_guard
 from tandem.compile.nft.node import compile_nft
+from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.envoy.listening import listening
 from tandem.drivers.nft.inspect import missing
 from tandem.ir.node import AttachedPod, NodeView
@@ -35,7 +36,14 @@ def _damage(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
     judging = {names.set_chain(policy) for policy in (pod.pod.ingress, pod.pod.egress) if policy is not None}
     chains = [c.name for c in expected.chains if c.base is not None or c.name in judging]
     found = missing(expected, chains=chains, atoms=frozenset({*pod.addresses, pod.host_ifname}), also=_fronts(pod))
-    return found + _redirected(view, pod)
+    return found + _switched(view, pod) + _redirected(view, pod)
+
+
+def _switched(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:
+    segment = compile_segment(view) if pod.segment else None
+    if segment is None:
+        return ()
+    return missing(segment, chains=[c.name for c in segment.chains], atoms=frozenset({pod.host_ifname}))
 
 
 def _guard(view: NodeView, pod: AttachedPod) -> tuple[str, ...]:

@@ -125,6 +125,16 @@ def test_a_refused_link_change_holds_back_the_acknowledgement() -> None:
     with_kernel(scene)
 
 
+def test_a_device_that_the_kernel_refuses_does_not_hold_up_policy() -> None:
+    async def scene(kernel: Kernel) -> None:
+        kernel.links.fail_next(DriverError("device tandem-vx of kind vxlan: File exists"), "apply_node")
+        kernel.views.put(numbered(1, A))
+        assert (await outcome_of(kernel.loop, lambda o: bool(o.failed))).number == 0
+        assert kernel.nft.read() is not None
+
+    with_kernel(scene)
+
+
 def test_a_node_that_is_on_no_network_of_this_one_is_told_and_all_else_is_in_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
