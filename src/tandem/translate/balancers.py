@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.addresses import family
+from tandem.base.addresses import IPV4, family
 from tandem.base.problems import Problem, Severity
 from tandem.model import core
 from tandem.model.pools import Block, LoadBalancerPool, parse_block
@@ -79,10 +79,14 @@ def assign_addresses(world: World) -> Assignment:
             given[wish.service.key, wish.version] = wish.held
             taken.add(wish.held)
     problems: list[Problem] = []
+    free: dict[tuple[Block, ...], Iterator[str]] = {}  # one for all who may use the same: a pool is walked through once
     for wish in wishes:
         if (wish.service.key, wish.version) in given:
             continue
-        address = next(_free(wish, taken), "")
+        if wish.asked:
+            address = wish.asked if wish.takes(wish.asked) and wish.asked not in taken else ""
+        else:
+            address = next(free.setdefault(wish.blocks, _free(wish.blocks, taken)), "")
         if address:
             given[wish.service.key, wish.version] = address
             taken.add(address)
@@ -118,13 +122,10 @@ def _wishes(service: core.Service, pools: Iterable[LoadBalancerPool]) -> Iterato
         yield _Wish(service, version, number == 0, of_family, mine)
 
 
-def _free(wish: _Wish, taken: set[str]) -> Iterator[str]:
-    if wish.asked:
-        if wish.takes(wish.asked) and wish.asked not in taken:
-            yield wish.asked
-        return
-    kind = ipaddress.IPv4Address if wish.version == 4 else ipaddress.IPv6Address
-    for block in wish.blocks:
+def _free(blocks: tuple[Block, ...], taken: set[str]) -> Iterator[str]:
+    """Those that nobody has when they are asked for, each once."""
+    for block in blocks:
+        kind = ipaddress.IPv4Address if block.version == IPV4 else ipaddress.IPv6Address
         for number in range(block.first, block.last + 1):
             address = str(kind(number))
             if address not in taken:

@@ -122,3 +122,12 @@ def test_the_address_of_a_node_and_a_cluster_ip_are_never_given() -> None:
     assert why(pool(), host, balanced("a", loadBalancerIP="192.0.2.1")) == [
         ("a", "AddressInUse", "spec.loadBalancerIP")
     ]
+
+
+def test_a_thousand_services_share_a_pool_and_those_of_another_take_nothing_twice() -> None:
+    both = pool("a", "10.1.0.0/22"), pool("b", "10.1.0.0-10.1.3.255", automatic=False)
+    some = [balanced(f"s{n}", pool="b" if n % 2 else "") for n in range(1100)]
+    found = assign_addresses(world(*both, *some))
+    addresses = [a for given in found.given.values() for a in given]
+    assert len(addresses) == len(set(addresses)) == 1024
+    assert {p.code for p in found.problems} == {"PoolExhausted"}
