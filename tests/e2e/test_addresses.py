@@ -16,7 +16,7 @@ pytestmark = pytest.mark.root
 ON: dict[str, dict[str, str]] = {n: {"kubernetes.io/hostname": n} for n in ("node-1", "node-2")}
 SMALL = ("--pod-cidr", "10.244.0.0/28", "--node-prefix", "29")
 UP = ("up", "--nodes", "2", "--detach", *SMALL, "--ip-cool-down", "1", "--leak-grace", "2")
-CONTAINERS = ("leaked", "lived-in", "kept")
+CONTAINERS = ("leaked", "lived-in", "kept", "shared")
 NODE = "/run/tandem/nodes/node-2"
 
 
@@ -110,7 +110,7 @@ def attach(world: Lab, name: str) -> str:
 
 
 def test_what_a_runtime_left_behind_is_taken_back_and_nothing_that_lives(world: Lab) -> None:
-    leaked, lived_in, kept = (attach(world, name) for name in CONTAINERS)
+    leaked, lived_in, kept = (attach(world, name) for name in CONTAINERS[:3])
     waits = "until [ -e /tmp/leave ]; do sleep 0.1; done"
     with world.start("ip", "netns", "exec", "lived-in", "sh", "-c", waits):
         for name in ("leaked", "lived-in"):
@@ -144,8 +144,31 @@ def held(world: Lab) -> set[str]:
     return {address for one in found for address in one["addresses"]}
 
 
+def test_a_node_and_host_local_give_addresses_of_one_range_and_none_twice(world: Lab) -> None:
+    subnet = next(b["cidr"] for b in blocks(world) if b["node"] == "node-2")
+    theirs = host_local(world, subnet, "first")
+    done = world.tandem("ipam", "import", "--from-host-local", "/tmp/nets", "--node", "node-2", "-o", "json", status=0)
+    assert done.json()["addresses"] == [theirs]
+    ours = attach(world, "shared")
+    assert host_local(world, subnet, "second") not in {theirs, ours, address(world, "caller")}
+    assert world.run("cat", f"/tmp/nets/net/{ours}", status=0).out.split() == ["shared", "eth0"]
+    world.tandem("ipam", "check", status=0)
+
+
+def host_local(world: Lab, subnet: str, container: str) -> str:
+    part = {"subnet": subnet, "rangeStart": "10.244.0.12"}  # of 10.244.0.8/29, which has 10 to 14
+    ipam = {"type": "host-local", "dataDir": "/tmp/nets", "ranges": [[part]]}
+    config = json.dumps({"cniVersion": "1.0.0", "name": "net", "type": "x", "ipam": ipam})
+    words = (f"CNI_CONTAINERID={container}", "CNI_COMMAND=ADD", "CNI_IFNAME=eth0", "CNI_NETNS=/x", "CNI_PATH=/x")
+    added = world.run("env", *words, "/usr/lib/cni/host-local", stdin=config, status=0)
+    return str(added.json()["ips"][0]["address"].partition("/")[0])
+
+
 def test_down_leaves_nothing(world: Lab) -> None:
     world.tandem("down", status=0)
     left = world.picture()
     assert (left["tables"], left["processes"]) == ((), ())
     assert [line for line in left["links"] if not line.startswith("lo ")] == []
+    files = world.run("sh", "-c", "cd /tmp/nets/net; cat [0-9]*", status=0).out
+    assert "first" in files
+    assert "shared" not in files

@@ -114,6 +114,11 @@ class NodeDir:
         return self.root / "ipam.db"
 
     @property
+    def host_local(self) -> Path:
+        """Which directories of `host-local` the node shares."""
+        return self.root / "host-local.json"
+
+    @property
     def netns(self) -> Path:
         """Directory of the agent's pins of pod network namespaces."""
         return self.root / "netns"

@@ -198,14 +198,14 @@ class Pool:
         raise PoolFullError(self._full(version, blocks, ranges, use))
 
     def _first_free(self, version: int, low: int, high: int, use: Use) -> str:
+        taken, released, withheld = use.taken, use.released, self.withheld
         number = low
         while number <= high:
-            end = self._reservation(version, number)
-            if end:
+            if self.reserved and (end := self._reservation(version, number)):
                 number = end + 1
                 continue
             address = text_of(version, number)
-            if self._is_free(address, use):
+            if address not in taken and address not in withheld and not (address in released and use.cools(address)):
                 return address
             number += 1
         return ""

@@ -178,5 +178,7 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One per family of the Services."""
     service_cidrs: tuple[str, ...]
     network: Network = Network()
+    pod_networks: tuple[str, ...] = ()
+    """The prefixes of all pools of pod addresses; empty where others share addresses out."""
     reserved: tuple[str, ...] = ()
     """Prefixes of pod addresses that are given only to pods that ask for one of them."""

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from tandem.base.clock import Clock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.store import Attachment, Journal, Phase
+from tandem.podnet.theirs import Theirs
 
 _log: Final = logging.getLogger(__name__)
 SHORTEST, LONGEST = 0.5, 60.0
@@ -44,6 +45,9 @@ class Witnesses:
 class Leaks:
     """One per node."""
 
+    theirs: Theirs | None = None
+    """Those of `host-local`, looked at as often."""
+
     def __init__(self, journal: Journal, verbs: Ends, witnesses: Witnesses, clock: Clock, *, grace: float) -> None:
         self._journal = journal
         self._verbs = verbs
@@ -56,6 +60,8 @@ class Leaks:
         """Observe until cancelled."""
         while True:
             await asyncio.sleep(max(SHORTEST, min(LONGEST, self._grace / 3)))
+            if self.theirs is not None:
+                self.theirs.observe()
             for sentence in await self.observe():
                 _log.error("leaked container is not taken away: %s", sentence)
 

@@ -23,11 +23,12 @@ from tandem.compile.links import compile_pod_link
 from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
 from tandem.ipam.pool import Pool
+from tandem.ipam.shared import HeldError
 from tandem.ipam.store import Attachment, Journal, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
-from tandem.podnet.addresses import COOL_DOWN, Addresses, patiently, with_asked
+from tandem.podnet.addresses import COOL_DOWN, Addresses, ShortError, patiently, with_asked
 from tandem.podnet.chained import Chained
 from tandem.podnet.keys import refuse_unknown
 from tandem.podnet.leaving import Leaving, take_away
@@ -271,7 +272,10 @@ class Verbs:
             network=str(request.config["name"]),
             aliases=wanted.aliases,
         )
-        self._journal.add(attachment)
+        try:
+            self._journal.add(attachment)
+        except HeldError as error:
+            raise ShortError(Code.ADDRESS_REFUSED, str(error)) from None
         return attachment, link
 
     async def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:

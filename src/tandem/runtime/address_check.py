@@ -19,10 +19,11 @@ from tandem.base.problems import DriverError
 from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.port import Owned
 from tandem.drivers.link.real import KernelLinks
-from tandem.ipam.store import Attachment, Phase, read_attachments
+from tandem.ipam.store import Attachment, Key, Phase, read_attachments
 from tandem.model import core
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
+from tandem.runtime.host_local import shared_directories
 from tandem.runtime.supervisor import read_tasks
 from tandem.views.addresses import Addresses
 
@@ -33,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that does not agree."""
 
     kind: str
-    """`leaked`, `duplicate`, `foreign`, `missing`, `unknown`, `unequal` or `unreadable`."""
+    """`leaked`, `duplicate`, `foreign`, `missing`, `unknown`, `unequal`, `unshared` or `unreadable`."""
     node: str
     """Whose journal or kernel it is about."""
     address: str
@@ -51,6 +52,8 @@ class Seen:
     owned: Owned
     gone: frozenset[str]
     """Containers whose namespace nobody has any more."""
+    files: tuple[Mapping[str, Key], ...] = ()
+    """What each shared directory of `host-local` says."""
 
 
 def check(run_dir: RunDir, addresses: Addresses, pods: Iterable[RawObject]) -> tuple[Finding, ...]:
@@ -74,6 +77,7 @@ def compare(seen: Iterable[Seen], addresses: Addresses, pods: tuple[core.Pod, ..
     for node in nodes:
         found += _of_kernel(node, expected)
         found += _of_blocks(node, addresses)
+        found += _of_files(node)
     found += _twice(nodes)
     for pod in pods:
         if pod.finished or pod.spec.host_network or pod.spec.node_name not in here:
@@ -93,8 +97,11 @@ def _nodes(run_dir: RunDir) -> Iterator[tuple[NodeDir, str]]:
 def _look(node: NodeDir, netns: str) -> Seen:
     attachments = read_attachments(node.journal)
     ready = [a for a in attachments if a.phase is Phase.READY]
+    files = tuple(directory.held() for directory in shared_directories(node))
     gone = abandoned([(a.container_id, a.netns, a.pin) for a in ready])
-    return Seen(node=node.root.name, attachments=attachments, owned=asyncio.run(_owned(node, netns)), gone=gone)
+    return Seen(
+        node=node.root.name, attachments=attachments, owned=asyncio.run(_owned(node, netns)), gone=gone, files=files
+    )
 
 
 async def _owned(node: NodeDir, netns: str) -> Owned:
@@ -144,6 +151,19 @@ def _of_blocks(seen: Seen, addresses: Addresses) -> Iterator[Finding]:
             if address not in node.borrowed and not any(address in block for block in blocks):
                 text = f"{_name(one)} has {address}, which is in no block of the node and not lent to it"
                 yield Finding(kind="foreign", node=seen.node, address=address, text=text)
+
+
+def _of_files(seen: Seen) -> Iterator[Finding]:
+    """Of what is ours, each shared directory says the same."""
+    for one in seen.attachments:
+        for address in one.addresses:
+            for held in seen.files:
+                if address not in held:
+                    text = f"{_name(one)} has {address}, and host-local does not know"
+                    yield Finding(kind="unshared", node=seen.node, address=address, text=text)
+                elif held[address] != one.key:
+                    text = f"{address} belongs to {_name(one)} here and to {held[address][0]} by host-local"
+                    yield Finding(kind="duplicate", node=seen.node, address=address, text=text)
 
 
 def _twice(nodes: tuple[Seen, ...]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import gc
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.server import XdsServer
 from tandem.identity.rotation import renew_at
 from tandem.ipam.pool import Pool
+from tandem.ipam.shared import SharedJournal
 from tandem.ipam.store import Attachment, Phase, SqliteJournal
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
@@ -54,10 +56,12 @@ from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.spans import step
 from tandem.podnet.spool import Spool
+from tandem.podnet.theirs import Theirs
 from tandem.podnet.upkeep import Upkeep
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sctp, sysctls
 from tandem.runtime.bgp import BgpLoop
+from tandem.runtime.cni_cache import sandbox_of
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.encryption import EncryptionLoop
 from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
@@ -65,6 +69,7 @@ from tandem.runtime.facts import Facts
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.guards import name_of as guard_of
 from tandem.runtime.holdings import LIMITS, Holder, Limits
+from tandem.runtime.host_local import keep, shared_directories
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
 from tandem.runtime.network import NetworkWatch
@@ -107,7 +112,7 @@ class Agent:
         self._encryption = EncryptionLoop(self._wireguard)
         self._links = KernelLinks(directory.netns)
         self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
-        self._journal = SqliteJournal(directory.journal)
+        self._journal = SharedJournal(SqliteJournal(directory.journal), self._clock, shared_directories(directory))
         self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel, Libnftables(family="bridge"))
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
         self._outward = OutwardLoop(
@@ -176,7 +181,8 @@ class Agent:
             log.error("not recovered", problem=sentence)
         witnesses = Witnesses(abandoned=_abandoned, has_pod=lambda uid: self._slice.pod(uid) is not None)
         leaks = Leaks(self._journal, verbs, witnesses, self._clock, grace=self._limits.leak_grace)
-        upkeep = Upkeep(verbs, self._journal, leaks)
+        leaks.theirs = Theirs(self._journal, sandbox_of, self._clock, grace=self._limits.leak_grace)
+        upkeep = Upkeep(verbs, self._journal, leaks, leaks.theirs, partial(keep, self._dir))
         serving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(verbs.leaving.run())

@@ -23,6 +23,7 @@ from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.wireguard import device, uapi
 from tandem.ipam.store import read_attachments
 from tandem.runtime import sysctls
+from tandem.runtime.host_local import remove_files
 from tandem.runtime.supervisor import MODULES
 from tandem.state.foreign import UNTOUCHED
 from tandem.workloads.sweep import sweep as sweep_workloads
@@ -32,6 +33,7 @@ def end_pods(node: NodeDir) -> Iterator[str]:
     """End what a node has elsewhere than in its network namespace; `left:` begins a line on what could not be."""
     yield from sweep_workloads(node)
     yield from _release_foreign(node)
+    yield from remove_files(node)
     uapi.forget(device.name_for(node.root))
     for pin in sorted(node.netns.iterdir()) if node.netns.is_dir() else ():
         netns.unbind(pin)

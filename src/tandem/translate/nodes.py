@@ -51,6 +51,11 @@ def translate_nodes(world: World) -> dict[str, Node]:
     return nodes
 
 
+def translate_pools(world: World) -> tuple[str, ...]:
+    """The prefix of every pool, also of those that give nothing new, sorted."""
+    return tuple(sorted({p.spec.cidr for p in world.all(IPPool).values()}))
+
+
 def translate_reservations(world: World) -> tuple[str, ...]:
     """Every reserved prefix, sorted."""
     return tuple(sorted({p for r in world.all(IPReservation).values() for p in r.spec.reserved_cidrs}))

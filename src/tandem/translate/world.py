@@ -13,7 +13,7 @@ from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.network import translate_network
-from tandem.translate.nodes import translate_nodes, translate_reservations
+from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
 from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
@@ -55,6 +55,7 @@ def translate_world(world: World, options: Options) -> Translation:
             dns_addresses=options.dns_addresses,
             service_cidrs=options.service_cidrs,
             network=translate_network(world),
+            pod_networks=translate_pools(world),
             reserved=translate_reservations(world),
         ),
         nodes=translate_nodes(world),

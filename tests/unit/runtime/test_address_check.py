@@ -90,6 +90,16 @@ def test_a_pod_that_says_otherwise_than_the_journal_is_unequal() -> None:
     assert found(seen(WEB), pods=pods) == [("unequal", "a", "10.0.0.3"), ("unequal", "a", "10.0.0.2")]
 
 
+def test_a_shared_directory_of_host_local_must_say_the_same() -> None:
+    def of(*held: tuple[str, str]) -> Seen:
+        files = ({address: (ContainerId(container), "eth0") for address, container in held},)
+        return Seen(node="a", attachments=(WEB,), owned=Owned(links=("td-web",)), gone=frozenset(), files=files)
+
+    assert found(of(("10.0.0.2", "web"), ("10.0.0.9", "theirs"))) == []
+    assert found(of()) == [("unshared", "a", "10.0.0.2")]
+    assert found(of(("10.0.0.2", "theirs"))) == [("duplicate", "a", "10.0.0.2")]
+
+
 def test_a_machine_on_which_nothing_runs_has_nothing_to_find(tmp_path: Any) -> None:
     every = Addresses(pools=(), nodes=(), blocks=(), reservations=())
     assert check(RunDir(tmp_path), every, []) == ()

@@ -12,7 +12,7 @@ from tandem.model.core import Node
 from tandem.model.ipam import LoanState
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.nodes import translate_nodes, translate_reservations
+from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
 
 KEY: Final = "ZdSKg4sRkL0xXPYFR6cNC2V1sSAvZ5XLcYNHG9xkhlI="
 
@@ -93,3 +93,8 @@ def test_blocks_on_their_way_back_and_of_disabled_pools_are_closed() -> None:
 def test_reservations_are_one_sorted_list() -> None:
     world = World.of([reservation("b", "10.244.0.9/32", "10.244.0.0/30"), reservation("a", "10.244.0.9/32")])
     assert translate_reservations(world) == ("10.244.0.0/30", "10.244.0.9/32")
+
+
+def test_every_pool_is_named_also_one_that_gives_nothing_new() -> None:
+    world = World.of([pool("10.9.0.0/24", "off", disabled=True), pool("10.244.0.0/24")])
+    assert translate_pools(world) == ("10.244.0.0/24", "10.9.0.0/24")

@@ -33,23 +33,35 @@ class Action(Enum):
     SHOW = "show"
     CHECK = "check"
     RELEASE = "release"
+    IMPORT = "import"
 
 
 def ipam(
-    action: Annotated[Action, typer.Argument(metavar="show|check|release")],
+    action: Annotated[Action, typer.Argument(metavar="show|check|release|import")],
     address: Annotated[str, typer.Argument(help="show: what is known of it; release: give it back.")] = "",
     *,
     show_blocks: Annotated[bool, typer.Option("--show-blocks", help="Each block, and what is lent of it.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Release an address that is in use: its pod is cut off.")
     ] = False,
+    from_host_local: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-host-local", help="host-local's data, such as /var/lib/cni/networks (import).", metavar="DIR"
+        ),
+    ] = None,
+    network: Annotated[str, typer.Option("--network", help="Which network of it (import).", metavar="NAME")] = "",
+    node: Annotated[
+        str, typer.Option("--node", help="Which node, if there are several (import).", metavar="NODE")
+    ] = "",
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
     kubeconfig: KubeconfigOption = None,
 ) -> int:
-    """Show pools, blocks and addresses of pods, check that all agree, or release an address by hand.
+    """Show pools, blocks and addresses of pods, check that all agree, release one by hand, share with host-local.
 
     check compares the journals of this machine's nodes with the kernel, the API and each other, and exits with 1 where
     something does not agree. release takes away what is left of a container that is gone; it refuses one that lives.
+    import makes a node and host-local's data respect each other: what either has given, the other does not give.
 
     Example: tandem ipam show 10.244.0.5
     """
@@ -68,6 +80,8 @@ def ipam(
             if not wanted:
                 raise CommandError("which ADDRESS is to be released?", status=2)
             return _release(wanted, output, force=force)
+        case Action.IMPORT:
+            return _import(from_host_local, network, node, output)
 
 
 def _address(text: str) -> str:
@@ -222,18 +236,73 @@ def _lines(findings: tuple[Finding, ...]) -> Iterator[str]:
 
 
 def _release(address: str, output: str, *, force: bool) -> int:
-    from tandem.podnet.ask import AskError, ask
     from tandem.podnet.upkeep import RELEASE
 
-    name = next((name for name, a in _attachments() if address in a.addresses), "")
+    name = next((name for name, a in _attachments() if address in a.addresses), "") or _holder(address)
     if not name:
         raise CommandError(f"address {address} is not in use on a node of this machine")
-    try:
-        done = ask(RunDir.default().node(name).cni_socket, RELEASE, {"address": address, "force": force})
-    except AskError as err:
-        raise CommandError(str(err)) from err
+    done = _asked(name, RELEASE, {"address": address, "force": force})
     if output == "json":
         typer.echo(as_json({"node": name, **done}))
     else:
         typer.echo(f"{', '.join(done['addresses'])} released on {name} (container {done['container']})")
     return 0
+
+
+def _holder(address: str) -> str:
+    """The node of this machine that shares a directory of host-local with this address; empty if there is none."""
+    from tandem.runtime.host_local import shared_directories
+
+    folder = RunDir.default().root / "nodes"
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    shared = ((name, d) for name in names for d in shared_directories(RunDir.default().node(name)))
+    return next((name for name, directory in shared if (directory.path / address).exists()), "")
+
+
+def _import(data: Path | None, network: str, node: str, output: str) -> int:
+    from tandem.podnet.upkeep import SHARE
+
+    if data is None:
+        raise CommandError("import from where? give --from-host-local DIR", status=2)
+    folder = _network(data.absolute(), network)
+    name = _node(node)
+    done = _asked(name, SHARE, {"directory": str(folder)})
+    if output == "json":
+        typer.echo(as_json({"node": name, **done}))
+    else:
+        count = len(done["addresses"])
+        typer.echo(
+            f"{name} shares {folder} from now on; host-local holds {count} address{'' if count == 1 else 'es'} there"
+        )
+    return 0
+
+
+def _network(data: Path, network: str) -> Path:
+    """The directory of one network: named, or the only one."""
+    if not data.is_dir():
+        raise CommandError(f"--from-host-local {data}: no such directory")
+    names = sorted(p.name for p in data.iterdir() if p.is_dir())
+    if network in names:
+        return data / network
+    if network or len(names) != 1:
+        raise CommandError(f"--network {network or '?'}: choose one of {', '.join(names) or 'none'}", status=2)
+    return data / names[0]
+
+
+def _node(name: str) -> str:
+    folder = RunDir.default().root / "nodes"
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    if not names:
+        raise CommandError("no tandem is running here: start one with `tandem up`")
+    if name not in names and (name or len(names) > 1):
+        raise CommandError(f"--node {name or '?'}: choose one of {', '.join(names)}", status=2)
+    return name or names[0]
+
+
+def _asked(node: str, verb: str, config: dict[str, Any]) -> dict[str, Any]:
+    from tandem.podnet.ask import AskError, ask
+
+    try:
+        return ask(RunDir.default().node(node).cni_socket, verb, config)
+    except AskError as err:
+        raise CommandError(str(err)) from err

@@ -84,15 +84,22 @@ def aliases_of(view: NodeView) -> tuple[tuple[str, str], ...]:
 
 def compile_settings(view: NodeView) -> DnsSettings:
     """The addresses it serves at, and for whom: the node itself and its pods."""
-    own = [ipaddress.ip_network(cidr) for cidr in view.node.prefixes]
-    foreign = {_foreign(address, view.node.prefixes) for pod in view.pods for address in pod.addresses} - {""}
+    own = _served(view.config.pod_networks, view.node.prefixes)
+    foreign = {_foreign(address, own) for pod in view.pods for address in pod.addresses} - {""}
     return DnsSettings(
         addresses=view.config.dns_addresses,
         domain=_domain(view.config),
         reverse=tuple(zone for cidr in view.config.service_cidrs for zone in _reverse_zones(cidr)),
         # The node asks its own address from that address.
-        clients=tuple(sorted({*map(host_prefix, view.config.dns_addresses), *map(str, own), *foreign})),
+        clients=tuple(sorted({*map(host_prefix, view.config.dns_addresses), *own, *foreign})),
     )
+
+
+def _served(pools: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    """Whole pools: a server that is told of other clients starts anew, and blocks come and go."""
+    networks = [ipaddress.ip_network(cidr) for cidr in pools]
+    outside = (cidr for cidr in own if not any(ipaddress.ip_network(cidr)[0] in network for network in networks))
+    return (*pools, *outside)
 
 
 @lru_cache(maxsize=8192)

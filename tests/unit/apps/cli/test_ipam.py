@@ -90,6 +90,9 @@ def test_what_is_known_of_an_address_is_a_line_for_each_fact(found: Found, lines
         (("release", "10.0.0.2"), 1, "not in use on a node of this machine"),
         (("show", "-o", "yaml"), 2, "choose one of text, json"),
         (("pools",), 2, "show"),
+        (("import",), 2, "--from-host-local DIR"),
+        (("import", "--from-host-local", "/nowhere/at/all"), 1, "no such directory"),
+        (("import", "--from-host-local", "/proc/self", "--network", "x"), 2, "choose one of"),
     ],
 )
 def test_wrong_use_is_refused_with_the_reason(

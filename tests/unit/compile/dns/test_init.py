@@ -196,3 +196,13 @@ def test_a_name_within_a_network_has_the_addresses_of_all_who_have_it() -> None:
 def test_the_same_name_in_another_network_is_another_name() -> None:
     seen = named(("10.244.0.40", ("db.tandem",)), ("fd00::40", ("db.other",)))
     assert of("db.other.net.cluster.local.", seen) == ["AAAA fd00::40"]
+
+
+def test_blocks_that_come_and_go_within_the_pools_change_nothing_for_the_server() -> None:
+    config = msgspec.structs.replace(SHOP.config, pod_networks=("10.244.0.0/16",))
+    before = msgspec.structs.replace(SHOP, config=config)
+    node = msgspec.structs.replace(SHOP.node, pod_cidrs=("10.244.0.0/24", "10.244.9.0/24"), borrowed=("10.244.7.7",))
+    assert compile_settings(msgspec.structs.replace(before, node=node)) == compile_settings(before)
+    assert compile_settings(before).clients == ("10.244.0.0/16", "10.96.0.10/32")
+    outside = msgspec.structs.replace(SHOP.node, pod_cidrs=("10.9.0.0/24",))
+    assert "10.9.0.0/24" in compile_settings(msgspec.structs.replace(before, node=outside)).clients

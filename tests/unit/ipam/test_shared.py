@@ -1,0 +1,78 @@
+"""A journal that shares its addresses with host-local."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tandem.base.clock import FixedClock
+from tandem.base.ids import ContainerId
+from tandem.base.problems import DriverError
+from tandem.ipam.hostlocal import HostLocal
+from tandem.ipam.shared import Either, HeldError, SharedJournal
+from tandem.ipam.store import Attachment, MemoryJournal
+from unit.ipam.test_store import attachment
+
+
+def shared(path: Path, *before: Attachment) -> SharedJournal:
+    clock = FixedClock(1000.0)
+    inner = MemoryJournal(clock)
+    for one in before:
+        inner.add(one)
+    return SharedJournal(inner, clock, (HostLocal(path),))
+
+
+def files(path: Path) -> list[str]:
+    return sorted(p.name for p in path.iterdir() if p.name != "lock")
+
+
+def test_every_address_has_a_file_from_the_first_moment_to_the_last(tmp_path: Path) -> None:
+    journal = shared(tmp_path, attachment("a", "10.0.0.2", "fd00::2"))
+    assert files(tmp_path) == ["10.0.0.2", "fd00::2"]
+    journal.add(attachment("b", "10.0.0.3"))
+    journal.update(msgspec.structs.replace(attachment("b", "10.0.0.3"), opened=True))
+    journal.remove((ContainerId("a"), "eth0"))
+    assert files(tmp_path) == ["10.0.0.3"]
+    assert (journal.last(), journal.get((ContainerId("b"), "eth0")) is not None) == (
+        {4: "10.0.0.3", 6: "fd00::2"},
+        True,
+    )
+
+
+def test_half_a_pair_that_host_local_has_leaves_nothing_of_the_other(tmp_path: Path) -> None:
+    journal = shared(tmp_path)
+    (tmp_path / "fd00::3").write_text("theirs")
+    with pytest.raises(HeldError, match="fd00::3 was given by host-local"):
+        journal.add(attachment("a", "10.0.0.3", "fd00::3"))
+    assert files(tmp_path) == ["fd00::3"]
+    assert set(journal.taken()) == {"fd00::3"}
+    assert journal.all() == ()
+
+
+def test_a_directory_that_cannot_be_read_frees_nothing(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "10.0.0.9").write_text("theirs")
+    journal = shared(tmp_path / "d")
+    shutil.rmtree(tmp_path / "d")
+    assert "10.0.0.9" in journal.taken()
+    with pytest.raises(DriverError):
+        journal.add(attachment("a", "10.0.0.2"))
+    assert journal.all() == ()
+
+
+def test_a_directory_is_shared_once(tmp_path: Path) -> None:
+    journal = shared(tmp_path)
+    journal.share(HostLocal(tmp_path))
+    assert len(journal.directories) == 1
+
+
+def test_what_cannot_be_shared_at_start_is_left_out(tmp_path: Path) -> None:
+    assert shared(tmp_path / "nowhere").directories == ()
+
+
+def test_two_sets_are_one_without_doubles() -> None:
+    both = Either({"a", "b"}, {"b", "c"})
+    assert (sorted(both), len(both), "c" in both, "d" in both) == (["a", "b", "c"], 3, True, False)
