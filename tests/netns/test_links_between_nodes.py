@@ -97,28 +97,43 @@ def test_a_prefix_that_moves_follows_its_node(underlay: tuple[Lab, list[str]], t
 
 def test_a_fabric_takes_over_from_another_in_both_families(underlay: tuple[Lab, list[str]], tmp_path: Path) -> None:
     _, nodes = underlay
+    known = dual(nodes, "192.0.2.{}", "2001:db8::{}")
+    for fabric, length, device in (("routed", 1500, "under"), ("vxlan", 1450, "tandem-vx")) * 2:
+        asyncio.run(connect(nodes, known, fabric, tmp_path))
+        assert f"dev {device} " in ip(nodes[0], "route", "get", "fd00:2::1")
+        far = {"10.244.2.1": length, "fd00:2::1": length}
+        assert inside(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
+
+
+def test_an_underlay_of_ipv6_alone_carries_pods_of_both_families(
+    underlay: tuple[Lab, list[str]], tmp_path: Path
+) -> None:
+    _, nodes = underlay
+    asyncio.run(connect(nodes, dual(nodes, "2001:db8::{}"), "vxlan", tmp_path))
+    far = {"10.244.2.1": 1430, "fd00:2::1": 1430}
+    assert inside(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
+    assert inside(nodes[0], partial(RawProber().echo, dict.fromkeys(far, 1431), 0.3)) == frozenset()
+
+
+def dual(nodes: list[str], *addresses: str) -> dict[str, Node]:
+    """Nodes with pods of both families, on the underlay with these addresses."""
     for n, netns in enumerate(nodes, 1):
         ip(netns, "addr", "add", f"2001:db8::{n}/64", "dev", "under", "nodad")
-    dual = {
+    return {
         f"node-{n}": Node(
             name=NodeName(f"node-{n}"),
-            addresses=(f"192.0.2.{n}", f"2001:db8::{n}"),
+            addresses=tuple(address.format(n) for address in addresses),
             pod_cidrs=(f"10.244.{n}.0/24", f"fd00:{n}::/64"),
         )
         for n in (1, 2)
     }
 
-    async def apply(fabric: str) -> None:
-        config = msgspec.structs.replace(CONFIG, network=Network(fabric=fabric))
-        for name, netns in zip(dual, nodes, strict=True):
-            links = KernelLinks(tmp_path, node_netns=netns)
-            net = compile_node_net(NodeView(node=dual[name], config=config, nodes=dual))
-            assert await links.apply_node(net) == ()
-            assert await links.apply_node(net) == ()
-            await links.close()
 
-    for fabric, length, device in (("routed", 1500, "under"), ("vxlan", 1450, "tandem-vx")) * 2:
-        asyncio.run(apply(fabric))
-        assert f"dev {device} " in ip(nodes[0], "route", "get", "fd00:2::1")
-        far = {"10.244.2.1": length, "fd00:2::1": length}
-        assert inside(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
+async def connect(nodes: list[str], known: dict[str, Node], fabric: str, pins: Path) -> None:
+    config = msgspec.structs.replace(CONFIG, network=Network(fabric=fabric))
+    for name, netns in zip(known, nodes, strict=True):
+        links = KernelLinks(pins, node_netns=netns)
+        net = compile_node_net(NodeView(node=known[name], config=config, nodes=known))
+        assert await links.apply_node(net) == ()
+        assert await links.apply_node(net) == ()
+        await links.close()
