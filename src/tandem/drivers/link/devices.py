@@ -5,13 +5,13 @@ What is on a device goes with it, so the device's alias is the mark of all; rout
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tandem.drivers.link import kinds, rtnl
+from tandem.drivers.link.attributes import ip_of, number_of, own_address, text_of
 from tandem.drivers.link.rtnl import Attrs, Message, Rtnl
 from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
 from tandem.state.ownership import DEVICE_ALIAS, DEVICE_PREFIXES, ROUTE_PROTOCOL
@@ -44,7 +44,7 @@ def read_devices(sock: Rtnl, wanted: Mapping[str, Device]) -> dict[str, Found]:
     """Our devices by name; of options and settings those that the wanted device of that name has."""
     found = {}
     for (_, _, index, _, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
-        name, alias = (_text(attrs, kind) for kind in (rtnl.IFLA_IFNAME, rtnl.IFLA_IFALIAS))
+        name, alias = (text_of(attrs, kind) for kind in (rtnl.IFLA_IFNAME, rtnl.IFLA_IFALIAS))
         if owns_device(name, alias):
             found[name] = Found(index=index, device=_device(name, attrs, wanted.get(name)))
     return found
@@ -60,7 +60,7 @@ def _device(name: str, attrs: Attrs, wanted: Device | None) -> Device:
     return Device(
         name=name,
         kind=kind,
-        mtu=struct.unpack("=I", attrs[rtnl.IFLA_MTU])[0],
+        mtu=number_of(attrs, rtnl.IFLA_MTU),
         mac=mac if wanted is None or wanted.mac else "",
         options=kinds.decode(kind, rtnl.attrs(info.get(INFO_DATA, b"")), asked),
         settings=tuple((version, setting, _setting(name, version, setting)) for version, setting, _ in settings),
@@ -142,7 +142,7 @@ def forward(entry: Forward, index: int, *, add: bool) -> Message:
 def read_addresses(sock: Rtnl, names: Mapping[int, str]) -> list[DeviceAddress]:
     """Addresses on the devices `names` (by index), but for those that the kernel made itself."""
     return [
-        DeviceAddress(dev=names[index], prefix=f"{_ip(attrs, rtnl.IFA_LOCAL) or _ip(attrs, rtnl.IFA_ADDRESS)}/{bits}")
+        DeviceAddress(dev=names[index], prefix=f"{own_address(attrs)}/{bits}")
         for (_, bits, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
         if index in names and attrs.get(rtnl.IFA_PROTO) == bytes([ROUTE_PROTOCOL])
     ]
@@ -151,7 +151,7 @@ def read_addresses(sock: Rtnl, names: Mapping[int, str]) -> list[DeviceAddress]:
 def read_neighbours(sock: Rtnl, names: Mapping[int, str]) -> list[Neighbour]:
     """Permanent neighbour entries on the devices."""
     return [
-        Neighbour(dev=names[index], address=_ip(attrs, rtnl.NDA_DST), mac=attrs[rtnl.NDA_LLADDR].hex(":"))
+        Neighbour(dev=names[index], address=ip_of(attrs, rtnl.NDA_DST), mac=attrs[rtnl.NDA_LLADDR].hex(":"))
         for (_, index, state, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH)
         if index in names and state & rtnl.NUD_PERMANENT and rtnl.NDA_LLADDR in attrs
     ]
@@ -160,15 +160,7 @@ def read_neighbours(sock: Rtnl, names: Mapping[int, str]) -> list[Neighbour]:
 def read_forwards(sock: Rtnl, names: Mapping[int, str]) -> list[Forward]:
     """Forwarding entries to other nodes on the devices."""
     return [
-        Forward(dev=names[index], mac=attrs[rtnl.NDA_LLADDR].hex(":"), to=_ip(attrs, rtnl.NDA_DST))
+        Forward(dev=names[index], mac=attrs[rtnl.NDA_LLADDR].hex(":"), to=ip_of(attrs, rtnl.NDA_DST))
         for (_, index, _, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH, of=AF_BRIDGE)
         if index in names and rtnl.NDA_DST in attrs and rtnl.NDA_LLADDR in attrs
     ]
-
-
-def _ip(attrs: Attrs, kind: int) -> str:
-    return rtnl.ip_text(attrs[kind]) if kind in attrs else ""
-
-
-def _text(attrs: Attrs, kind: int) -> str:
-    return attrs.get(kind, b"").rstrip(b"\0").decode(errors="replace")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from tandem.base.addresses import EVERYTHING, IPV6, family
 from tandem.drivers.link import devices, rtnl
+from tandem.drivers.link.attributes import ip_of, number_of, own_address
 from tandem.drivers.link.devices import Found
 from tandem.drivers.link.plan_node import NodeDelta, plan_node
-from tandem.drivers.link.rtnl import Attrs, Message, RouteSpec, Rtnl
+from tandem.drivers.link.rtnl import Message, RouteSpec, Rtnl
 from tandem.state.links import NodeNet, Route
 from tandem.state.ownership import BGP_METRIC, BGP_PROTOCOL, ROUTE_PROTOCOL
 
@@ -28,7 +28,7 @@ def read_node(sock: Rtnl, wanted: NodeNet) -> NodeNet:
 def _read(sock: Rtnl, found: Mapping[str, Found]) -> NodeNet:
     names = {f.index: name for name, f in found.items()}
     addresses = [
-        _ip(attrs, rtnl.IFA_LOCAL) or _ip(attrs, rtnl.IFA_ADDRESS)
+        own_address(attrs)
         for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
         if index == rtnl.LOOPBACK_INDEX and attrs.get(rtnl.IFA_PROTO) == bytes([ROUTE_PROTOCOL])
     ]
@@ -44,19 +44,19 @@ def _read(sock: Rtnl, found: Mapping[str, Found]) -> NodeNet:
 
 def _routes(sock: Rtnl, names: Mapping[int, str]) -> Iterable[Route]:
     for (af, bits, _, _, table, protocol, _, kind, flags), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
-        dev = names.get(_number(attrs, rtnl.RTA_OIF), "")
+        dev = names.get(number_of(attrs, rtnl.RTA_OIF), "")
         is_pod = kind == rtnl.RTN_UNICAST and rtnl.RTA_GATEWAY not in attrs and not dev
-        metric = _number(attrs, rtnl.RTA_PRIORITY)
+        metric = number_of(attrs, rtnl.RTA_PRIORITY)
         learnt = (protocol, metric) == (BGP_PROTOCOL, BGP_METRIC)
         if (protocol == ROUTE_PROTOCOL or learnt) and table == rtnl.MAIN_TABLE and (learnt or not is_pod):
-            prefix = f"{_ip(attrs, rtnl.RTA_DST)}/{bits}" if rtnl.RTA_DST in attrs else EVERYTHING[rtnl.VERSION[af]]
+            prefix = f"{ip_of(attrs, rtnl.RTA_DST)}/{bits}" if rtnl.RTA_DST in attrs else EVERYTHING[rtnl.VERSION[af]]
             yield Route(
                 prefix=prefix,
-                via=_ip(attrs, rtnl.RTA_GATEWAY),
+                via=ip_of(attrs, rtnl.RTA_GATEWAY),
                 dev=dev,
                 onlink=bool(flags & rtnl.RTNH_F_ONLINK),
-                source=_ip(attrs, rtnl.RTA_PREFSRC),
-                mtu=_number(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU),
+                source=ip_of(attrs, rtnl.RTA_PREFSRC),
+                mtu=number_of(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU),
                 metric=0 if metric == rtnl.DEFAULT_METRIC[rtnl.VERSION[af]] else metric,
                 learnt=learnt,
             )
@@ -148,12 +148,3 @@ def _route(route: Route, index: Mapping[str, int], *, add: bool) -> Message:
         protocol=BGP_PROTOCOL if route.learnt else ROUTE_PROTOCOL,
     )
     return rtnl.route(spec, add=add)
-
-
-def _ip(attrs: Attrs, kind: int) -> str:
-    return rtnl.ip_text(attrs[kind]) if kind in attrs else ""
-
-
-def _number(attrs: Attrs, kind: int) -> int:
-    value: int = struct.unpack("=I", attrs[kind])[0] if kind in attrs else 0
-    return value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import Final
 
 from tandem.base.addresses import EVERYTHING
 from tandem.base.ids import ContainerId
 from tandem.drivers.link import rtnl
+from tandem.drivers.link.attributes import ip_of, number_of, own_address, text_of
 from tandem.drivers.link.devices import owns_device
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs, Rtnl
@@ -30,7 +30,7 @@ def owned_links(sock: Rtnl) -> list[OwnedLink]:
     """Every host end of ours, by name."""
     found = []
     for (_, _, index, _, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
-        name, alias = _text(attrs, rtnl.IFLA_IFNAME), _text(attrs, rtnl.IFLA_IFALIAS)
+        name, alias = text_of(attrs, rtnl.IFLA_IFNAME), text_of(attrs, rtnl.IFLA_IFALIAS)
         if owns(name, alias):
             found.append(OwnedLink(index=index, name=name, container_id=container_of(alias)))
     return sorted(found, key=lambda link: link.name)
@@ -39,14 +39,14 @@ def owned_links(sock: Rtnl) -> list[OwnedLink]:
 def links(sock: Rtnl) -> list[tuple[str, int, bool]]:
     """(name, index, up) of every link."""
     return [
-        (_text(attrs, rtnl.IFLA_IFNAME), index, bool(flags & rtnl.IFF_UP))
+        (text_of(attrs, rtnl.IFLA_IFNAME), index, bool(flags & rtnl.IFF_UP))
         for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK)
     ]
 
 
 def addresses(sock: Rtnl) -> list[tuple[int, str]]:
     """(link index, address) of every address, whatever its prefix."""
-    return [(index, _address(attrs)) for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)]
+    return [(index, own_address(attrs)) for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)]
 
 
 def underlay_mtu(sock: Rtnl, address: str = "") -> int:
@@ -56,31 +56,31 @@ def underlay_mtu(sock: Rtnl, address: str = "") -> int:
     """
     mtus, up = {}, []
     for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
-        mtus[index] = _number(attrs, rtnl.IFLA_MTU)
-        name, alias = _text(attrs, rtnl.IFLA_IFNAME), _text(attrs, rtnl.IFLA_IFALIAS)
+        mtus[index] = number_of(attrs, rtnl.IFLA_MTU)
+        name, alias = text_of(attrs, rtnl.IFLA_IFNAME), text_of(attrs, rtnl.IFLA_IFALIAS)
         ours = owns(name, alias) or owns_device(name, alias)
         if flags & rtnl.IFF_UP and index != rtnl.LOOPBACK_INDEX and not ours:
             up.append(mtus[index])
     for (_, _, _, _, index), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR) if address else ():
-        if _address(attrs) == address and index != rtnl.LOOPBACK_INDEX:
+        if own_address(attrs) == address and index != rtnl.LOOPBACK_INDEX:
             return mtus[index]
     for (_, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE):
         if not bits and table == rtnl.MAIN_TABLE and rtnl.RTA_OIF in attrs:
-            own = _number(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU)
-            return own or mtus[_number(attrs, rtnl.RTA_OIF)]
+            own = number_of(rtnl.attrs(attrs.get(rtnl.RTA_METRICS, b"")), rtnl.RTAX_MTU)
+            return own or mtus[number_of(attrs, rtnl.RTA_OIF)]
     return min(up, default=DEFAULT_MTU)
 
 
 def end(sock: Rtnl, name: str) -> End | None:
     """One interface with all that `differences` compares; None if there is none of that name."""
     for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
-        if _text(attrs, rtnl.IFLA_IFNAME) == name:
+        if text_of(attrs, rtnl.IFLA_IFNAME) == name:
             return End(
                 mac=attrs.get(rtnl.IFLA_ADDRESS, b"").hex(":"),
-                mtu=_number(attrs, rtnl.IFLA_MTU),
+                mtu=number_of(attrs, rtnl.IFLA_MTU),
                 up=bool(flags & rtnl.IFF_UP),
                 prefixes=_prefixes(sock, index),
-                master=_name(sock, _number(attrs, rtnl.IFLA_MASTER)),
+                master=_name(sock, number_of(attrs, rtnl.IFLA_MASTER)),
                 neighbours=_neighbours(sock, index),
                 routes=_routes(sock, index),
                 rate=rate_of(sock, index),
@@ -91,9 +91,9 @@ def end(sock: Rtnl, name: str) -> End | None:
 def marks(sock: Rtnl, table: int) -> frozenset[tuple[int, int]]:
     """(family, mark) of the rules that lead to `table`."""
     return frozenset(
-        (rtnl.VERSION[af], _number(attrs, rtnl.FRA_FWMARK))
+        (rtnl.VERSION[af], number_of(attrs, rtnl.FRA_FWMARK))
         for (af, *_), attrs in sock.dump(rtnl.GETRULE, rtnl.ROUTE)
-        if rtnl.FRA_FWMARK in attrs and _number(attrs, rtnl.FRA_TABLE) == table
+        if rtnl.FRA_FWMARK in attrs and number_of(attrs, rtnl.FRA_TABLE) == table
     )
 
 
@@ -102,13 +102,13 @@ def local_defaults(sock: Rtnl, table: int) -> frozenset[int]:
     return frozenset(
         rtnl.VERSION[af]
         for (af, bits, _, _, _, _, _, kind, _), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
-        if kind == rtnl.RTN_LOCAL and not bits and _number(attrs, rtnl.RTA_TABLE) == table
+        if kind == rtnl.RTN_LOCAL and not bits and number_of(attrs, rtnl.RTA_TABLE) == table
     )
 
 
 def _prefixes(sock: Rtnl, index: int) -> frozenset[str]:
     return frozenset(
-        f"{_address(attrs)}/{bits}"
+        f"{own_address(attrs)}/{bits}"
         for (_, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
         if dev == index
     )
@@ -117,12 +117,12 @@ def _prefixes(sock: Rtnl, index: int) -> frozenset[str]:
 def _name(sock: Rtnl, index: int) -> str:
     """Of an interface; empty: there is none, or it is in another namespace."""
     links = sock.dump(rtnl.GETLINK, rtnl.LINK) if index else ()
-    return next((_text(attrs, rtnl.IFLA_IFNAME) for (_, _, i, _, _), attrs in links if i == index), "")
+    return next((text_of(attrs, rtnl.IFLA_IFNAME) for (_, _, i, _, _), attrs in links if i == index), "")
 
 
 def _neighbours(sock: Rtnl, index: int) -> frozenset[tuple[str, str]]:
     return frozenset(
-        (_ip(attrs, rtnl.NDA_DST), attrs.get(rtnl.NDA_LLADDR, b"").hex(":"))
+        (ip_of(attrs, rtnl.NDA_DST), attrs.get(rtnl.NDA_LLADDR, b"").hex(":"))
         for (_, dev, state, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH)
         if dev == index and state & rtnl.NUD_PERMANENT
     )
@@ -130,30 +130,12 @@ def _neighbours(sock: Rtnl, index: int) -> frozenset[tuple[str, str]]:
 
 def _routes(sock: Rtnl, index: int) -> frozenset[tuple[str, str, str]]:
     return frozenset(
-        (_prefix(attrs, af, bits), _ip(attrs, rtnl.RTA_GATEWAY), _ip(attrs, rtnl.RTA_PREFSRC))
+        (_prefix(attrs, af, bits), ip_of(attrs, rtnl.RTA_GATEWAY), ip_of(attrs, rtnl.RTA_PREFSRC))
         for (af, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
-        if table == rtnl.MAIN_TABLE and _number(attrs, rtnl.RTA_OIF) == index
+        if table == rtnl.MAIN_TABLE and number_of(attrs, rtnl.RTA_OIF) == index
     )
 
 
 def _prefix(attrs: Attrs, af: int, bits: int) -> str:
-    destination = _ip(attrs, rtnl.RTA_DST)
+    destination = ip_of(attrs, rtnl.RTA_DST)
     return f"{destination}/{bits}" if destination else EVERYTHING[rtnl.VERSION[af]]
-
-
-def _address(attrs: Attrs) -> str:
-    """IPv6 has a local address only where there is a peer."""
-    return _ip(attrs, rtnl.IFA_LOCAL) or _ip(attrs, rtnl.IFA_ADDRESS)
-
-
-def _ip(attrs: Attrs, kind: int) -> str:
-    return rtnl.ip_text(attrs[kind]) if kind in attrs else ""
-
-
-def _number(attrs: Attrs, kind: int) -> int:
-    value: int = struct.unpack("=I", attrs[kind])[0] if kind in attrs else 0
-    return value
-
-
-def _text(attrs: Attrs, kind: int) -> str:
-    return attrs.get(kind, b"").rstrip(b"\0").decode(errors="replace")
