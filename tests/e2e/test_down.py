@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,14 @@ from killing import killed_before
 from tandem.runtime.kernelstate import Picture
 
 pytestmark = pytest.mark.root
-FABRICS = cycle(("vxlan", "bridge"))
-"""Each run has the other; what it takes to end it is the same."""
+NETWORKS = cycle(
+    (
+        {"fabric": "vxlan"},
+        {"fabric": "bridge"},
+        {"fabric": "routed", "encryption": {"type": "wireguard"}, "bgp": {"asNumber": 64512}},
+    )
+)
+"""Each run has another; what it takes to end it is the same: devices, processes that hold one, routes of a daemon."""
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +42,11 @@ def clean(world: Lab) -> Picture:
     The plugin is installed for other runtimes, and `down` is to take that away as well.
     """
     before = world.picture()
-    world.tandem("up", "--fabric", next(FABRICS), "--detach", status=0)
+    network: dict[str, Any] = next(NETWORKS)
+    world.tandem("up", "--fabric", network["fabric"], "--detach", status=0)
     world.tandem("cni", "install", status=0)
     world.apply(
+        {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": network},
         *namespace("app", mesh=True),
         deployment("app", "web", web(), replicas=2),
         service("app", "web"),
