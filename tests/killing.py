@@ -72,6 +72,19 @@ def killed_before(pid: int, step: int, *, only: Callable[[str], bool] = bool) ->
         thread.join()
 
 
+class Row:
+    """For `only`: of steps in a row whose words begin in one of these ways, the first alone counts."""
+
+    def __init__(self, *beginnings: str) -> None:
+        self._beginnings = beginnings
+        self._last = ""
+
+    def __call__(self, what: str) -> bool:
+        before = self._last
+        self._last = next((b for b in self._beginnings if what.startswith(b)), "")
+        return not self._last or self._last != before
+
+
 class _Tracer:
     """All of it runs in one thread: only the tracer itself may ask about its tracees."""
 

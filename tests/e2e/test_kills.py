@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from e2e.lab import Lab, Ran, lab, until
 from e2e.objects import deployment, idle, namespace, pod, policy, service, virtual_service, web
 from e2e.probing import Probe, probe
-from killing import Watch, killed_before
+from killing import Row, Watch, killed_before
 
 pytestmark = pytest.mark.root
 
@@ -175,17 +175,10 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-class Tells:
+def tells() -> Callable[[str], bool]:
     """Steps in which the agent tells the kernel's tables or Envoy something; messages in a row are one."""
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def __call__(self, what: str) -> bool:
-        kind = next((kind for kind in ("netfilter", "sendmsg xds.sock") if what.startswith(kind)), "")
-        new = kind == "netfilter" or kind not in {"", self._last}
-        self._last = kind or self._last
-        return new
+    row = Row("sendmsg xds.sock")
+    return lambda what: what.startswith(("netfilter", "sendmsg xds.sock")) and row(what)
 
 
 def over(world: Lab, watch: Watch, wanted: list[str] | None = None) -> bool:
@@ -199,12 +192,12 @@ def test_an_agent_killed_before_anything_that_it_tells_tables_and_envoy_leaves_n
     for step in itertools.count():
         name = f"swept{step}"
         raw, old = json.dumps(pod("app", name, web(name))), world.pid("agent")
-        with killed_before(world.seen_from_outside(old), step, only=Tells()) as came:
+        with killed_before(world.seen_from_outside(old), step, only=tells()) as came:
             world.tandem("apply", "-f", "-", "--wait", "0", stdin=raw, status=0)
             until(partial(over, world, came), bool, world.logs)
         old = world.back("agent", old) if came.killed else old
         world.settled()
-        with killed_before(world.seen_from_outside(old), step, only=Tells()) as went:
+        with killed_before(world.seen_from_outside(old), step, only=tells()) as went:
             world.delete("-n", "app", "pod", name)
             until(partial(over, world, went, before), bool, world.logs)
         if went.killed:

@@ -17,6 +17,7 @@ from pathlib import Path
 from netns.cni_forks import GO, LOG
 from netns.podlab import Lab, unmount_all
 from netns.test_cni_on_kernel import Node, wait_for
+from tandem.ipam.copies import Copies
 from tandem.ipam.store import read_attachments
 
 FORKS = Path(__file__).with_name("cni_forks.py")
@@ -97,7 +98,7 @@ class SweptNode(Node):
         found = [f"{where} {line}" for where in (self.netns, *pods) for line in _kernel(where)]
         found += [f"pin {p.name}" for p in (self.directory / "netns").glob("*")]
         found += [f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines() if self._is_ours(line)]
-        found += [f"copy {p.name}" for p in (self.directory / "ipam.d").glob("*")]
+        found += [f"copy {name}" for name in Copies(self.directory / "ipam.copies").read()]
         found += [f"queued {p.name}" for p in (self.directory / "dels").glob("*")]
         return found + [f"attachment {a.container_id}" for a in read_attachments(self.directory / "ipam.db")]
 
@@ -127,10 +128,16 @@ def until_same(node: SweptNode, before: list[str], *pods: str) -> None:
 
 def _kernel(netns: str) -> list[str]:
     name = Path(netns).name
-    looks = subprocess.run(
-        ["ip", "-n", name, "-o", "-batch", "-"], input=LOOKS, check=True, capture_output=True, text=True
-    )
+    looks = [
+        subprocess.run(
+            ["ip", *family, "-n", name, "-o", "-batch", "-"], input=what, check=True, capture_output=True, text=True
+        )
+        for family, what in (((), LOOKS), (("-6",), "rule show\n"))
+    ]
     listing = ["nsenter", f"--net={netns}", "nft", "list", "ruleset"]
     tables = subprocess.run(listing, check=True, capture_output=True, text=True)
     # Whether an end has a carrier is among its flags; the kernel names the state a little later.
-    return [*looks.stdout.replace("state UNKNOWN", "state UP").splitlines(), *tables.stdout.splitlines()]
+    return [
+        *"".join(look.stdout for look in looks).replace("state UNKNOWN", "state UP").splitlines(),
+        *tables.stdout.splitlines(),
+    ]

@@ -110,7 +110,7 @@ class NodeDir:
 
     @property
     def journal(self) -> Path:
-        """SQLite: addresses and attachments, the only thing that DEL needs; copies of records lie in `ipam.d`."""
+        """SQLite: addresses and attachments, the only thing that DEL needs; copies of records lie in `ipam.copies`."""
         return self.root / "ipam.db"
 
     @property

@@ -1,56 +1,104 @@
-"""A second place for records of the journal: a file each, for the day on which the journal's own file is lost.
+"""A second place for records of the journal, for the day on which the journal's own file is lost: a log of changes.
 
-In: names and bytes. Out: the same again, newest first. It is never read while the journal is whole, so a copy that
-cannot be written, or that is left over, does no harm.
+In: names and bytes. Out: the same again, oldest first. It is never read while the journal is whole, so a line that
+cannot be written does no harm. A line is `+name<TAB>data` or `-name`; the last may be cut short by a kill.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _log: Final = logging.getLogger(__name__)
-_DRAFT: Final = "."
+SLACK: Final = 2000
+"""Lines about what is gone, after which the file is written anew."""
 
 
 class Copies:
-    """The folder; it need not exist."""
+    """The file. `begin` comes before `keep` and `forget`; names have neither tabs nor ends of lines, data no latter."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._live: dict[str, bytes] = {}
+        self._file = -1
+        self._size = 0
+        self._lines = 0
 
     def __bool__(self) -> bool:
-        return self._folder.is_dir()
+        return self._path.exists()
+
+    def read(self) -> dict[str, bytes]:
+        """What an earlier process has kept and not forgotten; nothing where there is no file."""
+        found: dict[str, bytes] = {}
+        lines = self._path.read_bytes().split(b"\n")[:-1] if self else []
+        for line in lines:
+            name, _, data = line[1:].partition(b"\t")
+            found.pop(name.decode(errors="replace"), None)
+            if line.startswith(b"+"):
+                found[name.decode(errors="replace")] = data
+        return found
+
+    def begin(self, live: Mapping[str, bytes]) -> None:
+        """Hold these and no others from now on."""
+        self._live = dict(live)
+        self._rewrite()
 
     def keep(self, name: str, data: bytes) -> None:
-        """Write one, whole or not at all; root's alone."""
-        draft = self._folder / f"{_DRAFT}{name}"
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            draft.touch(mode=0o600)
-            draft.write_bytes(data)
-            draft.rename(self._folder / name)
-        except OSError as error:
-            _log.warning("no copy of the record %s: %s", name, error)
-            with suppress(OSError):
-                draft.unlink()
+        """Hold one more, or another value of one."""
+        self._live[name] = data
+        self._append(_line(name, data))
 
     def forget(self, name: str) -> None:
-        """Remove one; fine if there is none."""
+        """Hold one less; fine if it was not held."""
+        if self._live.pop(name, None) is not None:
+            self._append(b"-%s\n" % name.encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _append(self, line: bytes) -> None:
+        """The runtime waits for this: no more is done than must be."""
+        self._lines += 1
+        if self._file < 0 or self._lines > len(self._live) + SLACK:
+            self._rewrite()
+            return
+        try:
+            written = os.pwrite(self._file, line, self._size)
+        except OSError as error:
+            written = 0
+            _log.warning("copies of records, %s: %s", self._path, error)
+        if written == len(line):
+            self._size += written
+        else:  # half a line would spoil the next: begin anew, when there is room
+            self.close()
+
+    def _rewrite(self) -> None:
+        self.close()
+        draft = self._path.with_name(f"{self._path.name}.new")
+        try:
+            file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            _log.warning("copies of records, %s: %s", self._path, error)
+            return
+        try:
+            data = b"".join(_line(name, data) for name, data in self._live.items())
+            if os.write(file, data) == len(data):
+                draft.rename(self._path)
+                self._file, self._size, self._lines = file, len(data), len(self._live)
+                return
+        except OSError as error:
+            _log.warning("copies of records, %s: %s", self._path, error)
+        os.close(file)
         with suppress(OSError):
-            (self._folder / name).unlink()
+            draft.unlink()
 
-    def keep_only(self, names: Collection[str]) -> frozenset[str]:
-        """Remove all others; those that there are now."""
-        found = {path.name for path in self._folder.iterdir()} if self else set()
-        for name in found.difference(names):
-            self.forget(name)
-        return frozenset(found.intersection(names))
 
-    def newest_first(self) -> list[tuple[str, bytes]]:
-        """Every copy with its name."""
-        whole = [path for path in self._folder.iterdir() if not path.name.startswith(_DRAFT)] if self else []
-        return [(path.name, path.read_bytes()) for path in sorted(whole, key=lambda p: p.stat().st_mtime_ns)[::-1]]
+def _line(name: str, data: bytes) -> bytes:
+    return b"+%s\t%s\n" % (name.encode(), data)

@@ -244,7 +244,7 @@ class SqliteJournal:
         self._path = path
         self._unwritten: list[_Statement] = []
         self._failure = ""
-        self._copies = Copies(path.with_suffix(".d"))
+        self._copies = Copies(path.with_suffix(".copies"))
         lost = not path.exists()
         try:
             self._open()
@@ -255,10 +255,7 @@ class SqliteJournal:
             self._set_aside(error)
         if lost:
             self._take_over()
-        else:
-            ready = {_name(a.key): a for a in self.all() if a.phase is Phase.READY}
-            for name in ready.keys() - self._copies.keep_only(ready):
-                self._copies.keep(name, _ENCODE(ready[name]))
+        self._copies.begin({_name(a.key): _ENCODE(a) for a in self.all() if a.phase is Phase.READY})
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self._path, isolation_level=None)
@@ -284,16 +281,16 @@ class SqliteJournal:
 
     def _take_over(self) -> None:
         """What was READY when the file was lost; `Verbs.recover` tells whether it still lives."""
-        for name, data in self._copies.newest_first():
+        for name, data in reversed(self._copies.read().items()):
             try:
                 self.add(_DECODER.decode(data))
             except (DuplicateError, msgspec.DecodeError) as error:
                 _log.error("copy %s of a record: %s", name, error)
-                self._copies.forget(name)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._db.close()
+        self._copies.close()
 
     def get(self, key: Key) -> Attachment | None:
         """One attachment."""
@@ -340,8 +337,6 @@ class SqliteJournal:
         self._mirror.update(attachment)
         change = "update attachments set record = ? where container_id = ? and ifname = ?"
         data = _ENCODE(attachment)
-        if attachment.phase is not Phase.READY:
-            self._copies.forget(_name(attachment.key))
         try:
             self._write([(change, (data, *attachment.key))])
         except DriverError:
