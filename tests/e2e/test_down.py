@@ -15,7 +15,7 @@ from killing import killed_before
 from tandem.runtime.kernelstate import Picture
 
 pytestmark = pytest.mark.root
-NETWORKS = cycle(
+NETWORKS: Iterator[dict[str, Any]] = cycle(
     (
         {"fabric": "vxlan"},
         {"fabric": "bridge"},
@@ -42,7 +42,7 @@ def clean(world: Lab) -> Picture:
     The plugin is installed for other runtimes, and `down` is to take that away as well.
     """
     before = world.picture()
-    network: dict[str, Any] = next(NETWORKS)
+    network = next(NETWORKS)
     world.tandem("up", "--fabric", network["fabric"], "--detach", status=0)
     world.tandem("cni", "install", status=0)
     world.apply(
