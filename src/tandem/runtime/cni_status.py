@@ -47,6 +47,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     """The name of the network in the runtime's configuration; empty for what an older release attached."""
     chained: bool
     """Another plugin made the link."""
+    aliases: tuple[str, ...]
+    """Names that the runtime gave it within that network."""
     phase: str
     """`ready`, or `adding` and `deleting` for what is not finished."""
 
@@ -103,5 +105,6 @@ def _served(attachment: Attachment) -> Served:
         unmanaged="" if attachment.namespace else way.value,
         network=attachment.network,
         chained=attachment.foreign is not None,
+        aliases=attachment.aliases,
         phase=attachment.phase.value,
     )

@@ -8,9 +8,11 @@ import msgspec
 
 from cnihost import agent, node, places, run_dir
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment, Phase, SqliteJournal
+from tandem.ipam.store import Attachment, Foreign, Phase, SqliteJournal
+from tandem.ir.node import ForeignLink
 from tandem.runtime.cni_host import install
 from tandem.runtime.cni_status import cni_status
+from tandem.state.foreign import UNTOUCHED
 
 POD = Attachment(
     container_id=ContainerId("c1"),
@@ -61,7 +63,12 @@ def test_attachments_are_pods_or_say_what_judges_them(tmp_path: Path) -> None:
     for number, closed in ((2, ""), (3, "tandem")):
         change = {"container_id": f"c{number}", "addresses": (f"10.244.0.{number + 1}",), "closed_by": closed}
         journal.add(msgspec.structs.replace(POD, **more, **change))
-    found = cni_status(made, node(made)).attachments
+    behind = Foreign(link=ForeignLink(ifname="eth0"), addresses=("10.88.0.2",), before=UNTOUCHED)
+    chained = {"container_id": "c4", "addresses": (), "network": "mynet", "aliases": ("db",), "foreign": behind}
+    journal.add(msgspec.structs.replace(POD, **chained))
+    *found, last = cni_status(made, node(made)).attachments
+    assert (last.addresses, last.network, last.chained, last.aliases) == (("10.88.0.2",), "mynet", True, ("db",))
+    assert not found[0].chained
     assert [(a.container, a.namespace, a.unmanaged, a.phase) for a in found] == [
         ("c1", "shop", "", "ready"),
         ("c2", "", "open", "adding"),
