@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
-from itertools import chain
 from typing import Any, Final
 
 from tandem.base.ids import PolicySetId
@@ -214,14 +213,14 @@ def policy_maps(view: NodeView) -> list[nft.Map]:
     return found
 
 
-Elements = tuple[Any, ...]
+Elements = frozenset[Any]
 """Of one set or map. What they are says the function that makes them."""
 
 
 @same_as_before
 def _by_family(pods: tuple[AttachedPod, ...]) -> tuple[tuple[frozenset[Any], ...], ...]:
     """Per family the elements of links, self, pods, ingress and egress: what each pod gives, put together."""
-    columns = [frozenset(chain.from_iterable(column)) for column in zip(*_elements(pods), strict=True)]
+    columns = [Elements().union(*column) for column in zip(*_elements(pods), strict=True)]
     columns = columns or [frozenset()] * (5 * len(FAMILIES))
     return tuple(tuple(columns[5 * i : 5 * i + 5]) for i in range(len(FAMILIES)))
 
@@ -234,9 +233,9 @@ def _elements(attached: AttachedPod) -> tuple[Elements, ...]:
         addresses = of_family(attached.addresses, f)
         links = (attached.host_ifname, *([names.SEGMENT] if attached.segment else []))
         found += [
-            tuple((link, a) for link in links for a in addresses),
-            tuple((a, a) for a in addresses),
-            tuple((a,) for a in addresses),
+            Elements((link, a) for link in links for a in addresses),
+            Elements((a, a) for a in addresses),
+            Elements((a,) for a in addresses),
             *(_judged(policy_set, addresses) for policy_set in (attached.pod.ingress, attached.pod.egress)),
         ]
     return tuple(found)
@@ -244,9 +243,9 @@ def _elements(attached: AttachedPod) -> tuple[Elements, ...]:
 
 def _judged(policy_set: PolicySetId | None, addresses: Iterable[str]) -> Elements:
     if policy_set is None:
-        return ()
+        return Elements()
     verdict = nft.Jump(names.set_chain(policy_set))
-    return tuple(((address,), verdict) for address in addresses)
+    return Elements(((address,), verdict) for address in addresses)
 
 
 def _interval(name: str, family: Family, values: tuple[nft.Prefix, ...]) -> nft.Set:
