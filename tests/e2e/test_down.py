@@ -81,6 +81,18 @@ def agent_dead_in_the_middle_of_del(world: Lab) -> None:
         until(lambda: watch.killed, bool)
 
 
+def all_dead_and_uninstalled(world: Lab) -> None:
+    """`uninstall` needs nobody, and takes away all that `install` wrote."""
+    assert any("tandem" in file for file in installed(world))
+    all_dead(world)
+    world.tandem("cni", "uninstall", status=0)
+    assert installed(world) == []
+
+
+def installed(world: Lab) -> list[str]:
+    return [file for file in world.picture()["files"] if not file.startswith("/run/")]
+
+
 def without_memory(world: Lab) -> None:
     (world.run_dir / "up.json").unlink()
 
@@ -98,12 +110,12 @@ def all_dead_and_directory_lost(world: Lab) -> None:
 CALAMITIES: tuple[Callable[[Lab], None], ...] = (
     lambda _: None,
     lambda world: world.kill("supervisor"),
-    all_dead,
+    all_dead_and_uninstalled,
     agent_dead_in_the_middle_of_add_on_a_full_disk,
     agent_dead_in_the_middle_of_del,
     without_memory,
 )
-DEAD = ["nothing", "supervisor", "everything", "agent in ADD", "agent in DEL", "up.json"]
+DEAD = ["nothing", "supervisor", "everything, and uninstalled", "agent in ADD", "agent in DEL", "up.json"]
 LOSSES: tuple[Callable[[Lab], None], ...] = (directory_lost_while_running, all_dead_and_directory_lost)
 
 

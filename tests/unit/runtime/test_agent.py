@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fulldisk import no_room
 from meshbuild import CONFIG, RULE, identity
 from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
@@ -280,3 +281,15 @@ def test_the_status_tells_what_could_not_be_put_in_force(lab: Lab) -> None:
 def test_the_agents_directory_is_its_own(tmp_path: Path) -> None:
     new_agent("n1", NodeDir(tmp_path / "nodes" / "n1"), tmp_path / "control.sock")
     assert (tmp_path / "nodes" / "n1").stat().st_mode & 0o077 == 0
+
+
+def test_a_journal_that_cannot_be_written_degrades_the_node_until_it_can(lab: Lab, tmp_path: Path) -> None:
+    def troubles() -> list[str]:
+        return [text for text in asyncio.run(lab.agent.degraded()) if "ipam.db" in text]
+
+    assert troubles() == []
+    with no_room(tmp_path):
+        with pytest.raises(DriverError):
+            lab.agent._journal.add(attachment())
+        assert len(troubles()) == 1
+    assert troubles() == []
