@@ -17,6 +17,7 @@ import pytest
 
 from netns.podlab import inside, ip, lab
 from tandem.base.paths import NodeDir
+from tandem.base.secret import Secret
 from tandem.drivers.bgp.fake import FakeBgp
 from tandem.drivers.bgp.port import BgpDriver, BgpError, Session
 from tandem.drivers.bgp.process import Bird
@@ -310,6 +311,22 @@ def test_a_port_that_is_taken_is_told_and_used_once_it_is_free(tmp_path: Path) -
             assert "No listening socket" in found.error
         await pair.node.control.configure(elsewhere)
         await session(pair.node, lambda s: s.state != "Down")
+
+    playing(tmp_path, work)
+
+
+def test_a_session_with_a_password_needs_the_same_at_both_ends(tmp_path: Path) -> None:
+    async def work(pair: Pair) -> None:
+        word, other = Secret(b"a 'word' #1"), Secret(b"another")
+        await pair.other.control.configure(replace(OTHER, peers=(replace(TO_NODE, password=word),)))
+        for password in (other, word):
+            await pair.node.control.configure(replace(SPEAKER, peers=(replace(TO_OTHER, password=password),)))
+            if password is word:
+                await session(pair.node, established)
+            else:
+                await session(pair.node, lambda s: s.state in {"Connect", "Active", "Idle"})
+        assert pair.node.paths.bgp_config.stat().st_mode & 0o777 == 0o600
+        assert "'word'" not in pair.node.paths.bgp_log.read_text()
 
     playing(tmp_path, work)
 

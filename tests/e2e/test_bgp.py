@@ -30,10 +30,17 @@ template bgp node {{
   local {ROUTER} as 65000;
   ipv4 {{ import all; export where source = RTS_STATIC; }};
 }}
-protocol bgp one from node {{ neighbor 198.18.116.11 as 64512; }}
-protocol bgp two from node {{ neighbor 198.18.116.12 as 64512; }}
+protocol bgp one from node {{ password "beside them"; neighbor 198.18.116.11 as 64512; }}
+protocol bgp two from node {{ password "beside them"; neighbor 198.18.116.12 as 64512; }}
 """
 NETWORK: Final[dict[str, Any]] = yaml.safe_load((REPO / "examples" / "network" / "bgp.yaml").read_text())
+NETWORK["spec"]["bgp"]["peers"][0]["passwordSecretRef"] = {"namespace": "mesh", "name": "router"}
+PASSWORD: Final[dict[str, Any]] = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "router", "namespace": "mesh"},
+    "stringData": {"password": "beside them"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +76,7 @@ def world(bare: Lab, before: Picture) -> Lab:
     bare.apply(
         NETWORK,
         *namespace("mesh"),
+        PASSWORD,
         pod("mesh", "near", idle(), nodeSelector={"kubernetes.io/hostname": "node-1"}),
         pod("mesh", "far", web("far"), nodeSelector={"kubernetes.io/hostname": "node-2"}),
         balanced,
@@ -145,6 +153,14 @@ def test_what_a_router_may_not_say_is_refused_and_counted(world: Lab) -> None:
             assert found.subnet_of(pods)
             assert found.prefixlen >= own.prefixlen
             assert not found.overlaps(own)
+
+
+def test_the_password_of_a_session_is_in_one_file_alone(world: Lab) -> None:
+    found = world.run("grep", "-rlsF", "beside them", "/run/tandem").out.split()
+    files = [world.root / path.removeprefix("/") for path in found]
+    assert {path.name for path in files} - {"api.db", "api.db-wal"} == {"bgp.conf"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    assert "beside them" not in world.tandem("status", "-o", "json").out
 
 
 def test_a_speaker_that_is_killed_comes_back_and_no_packet_is_lost_meanwhile(world: Lab) -> None:

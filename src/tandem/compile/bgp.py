@@ -8,24 +8,29 @@ prefixes, never a default route, never its own prefixes.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from tandem.base.addresses import FAMILIES, IPV4, family, host_prefix
 from tandem.base.digest import digest
+from tandem.base.secret import Secret
 from tandem.compile import names
 from tandem.compile.outward import compile_outward
 from tandem.ir.fabric import Node
-from tandem.ir.network import Bgp, BgpPeer
+from tandem.ir.network import Bgp, BgpPeer, Password
 from tandem.ir.node import NodeView
 from tandem.state import bgp as state
 
 
-def compile_speaker(view: NodeView) -> state.BgpSpeaker | None:
-    """None: the network is without BGP, or this node has no address yet."""
+def compile_speaker(view: NodeView, passwords: Mapping[str, Secret] = MappingProxyType({})) -> state.BgpSpeaker | None:
+    """None: the network is without BGP, or this node has no address yet.
+
+    `passwords` are by the address of a peer; a session that must have one and does not is left out.
+    """
     bgp = view.config.network.bgp
     if bgp is None or not view.node.addresses:
         return None
-    peers = (*_mesh(view, bgp), *_routers(view, bgp))
+    peers = (*_mesh(view, bgp), *_routers(view, bgp, passwords))
     return state.BgpSpeaker(
         router_id=_router_id(view.node),
         as_number=bgp.as_number,
@@ -53,11 +58,18 @@ def _mesh(view: NodeView, bgp: Bgp) -> Iterator[state.BgpPeer]:
                 )
 
 
-def _routers(view: NodeView, bgp: Bgp) -> Iterator[state.BgpPeer]:
+def locks(view: NodeView) -> dict[str, Password]:
+    """What this node's sessions need a password of, by the address of the peer."""
+    peers = view.config.network.bgp.peers if view.config.network.bgp is not None else ()
+    return {peer.address: peer.password for peer in peers if peer.password is not None and _is_for(peer, view.node)}
+
+
+def _routers(view: NodeView, bgp: Bgp, passwords: Mapping[str, Secret]) -> Iterator[state.BgpPeer]:
     for index, peer in enumerate(bgp.peers):
         version = family(peer.address)
         local = _address(view.node, version)
-        if local and peer.address != local and _is_for(peer, view.node):
+        open_ = peer.password is None or peer.address in passwords
+        if local and peer.address != local and open_ and _is_for(peer, view.node):
             yield state.BgpPeer(
                 name=names.bgp_session("peer", peer.address),
                 title=f"spec.bgp.peers[{index}]",
@@ -68,6 +80,7 @@ def _routers(view: NodeView, bgp: Bgp) -> Iterator[state.BgpPeer]:
                 # A route reflector of our own AS may be anywhere; a router of another AS is the next hop itself.
                 near=peer.as_number != bgp.as_number,
                 accepts=tuple(sorted(cidr for node in _others(view) for cidr in _of_family(node, version))),
+                password=passwords.get(peer.address) if peer.password is not None else None,
             )
 
 

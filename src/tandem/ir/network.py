@@ -16,6 +16,16 @@ class Vxlan(msgspec.Struct, frozen=True, kw_only=True):
     """UDP (RFC 7348, section 8.1)."""
 
 
+class Password(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the password of a session is; the agents that need it ask control for it."""
+
+    source: str
+    """`namespace/name` of the Secret."""
+    key: str
+    version: str = ""
+    """Of the Secret; empty: it has no such key, or is not there."""
+
+
 class BgpPeer(msgspec.Struct, frozen=True, kw_only=True):
     """A router, or route reflector, that nodes tell their prefixes and believe those of other nodes."""
 
@@ -24,6 +34,8 @@ class BgpPeer(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 179
     nodes: tuple[NodeName, ...] | None = None
     """Which nodes; None: all."""
+    password: Password | None = None
+    """None: the session has none."""
 
 
 class Bgp(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,14 @@ class VxlanSpec(Model, frozen=True, kw_only=True):
     port: int = 4789
 
 
+class PasswordRef(Model, frozen=True, kw_only=True):
+    """spec.bgp.peers[].passwordSecretRef."""
+
+    namespace: str = ""
+    name: str = ""
+    key: str = "password"
+
+
 class BgpPeerSpec(Model, frozen=True, kw_only=True):
     """spec.bgp.peers[]."""
 
@@ -19,6 +27,7 @@ class BgpPeerSpec(Model, frozen=True, kw_only=True):
     as_number: int = 0
     port: int = 179
     node_selector: dict[str, str] = {}
+    password_secret_ref: PasswordRef | None = None
 
 
 class BgpSpec(Model, frozen=True, kw_only=True):

@@ -24,9 +24,12 @@ from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+from tandem.base.secret import Secret
 from tandem.compile import names
 from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.bgp.process import Bird
+from tandem.drivers.bgp.wire import PASSWORDS
+from tandem.drivers.bgp.wire import decode as decode_passwords
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound
@@ -107,7 +110,7 @@ class Agent:
         self._unbound = Unbound(directory)
         self._dns = DnsLoop(self._unbound, self._unbound.records)
         self._bird = Bird(directory)
-        self._bgp = BgpLoop(self._bird, self._bird.control)
+        self._bgp = BgpLoop(self._bird, self._bird.control, self._ask_passwords)
         self._wireguard = Wireguard(directory)
         self._encryption = EncryptionLoop(self._wireguard)
         self._links = KernelLinks(directory.netns)
@@ -433,6 +436,9 @@ class Agent:
                 (*self._kernel.far, *self._bgp.failed.values(), *self._encryption.failed.values())
             ),
         }
+
+    async def _ask_passwords(self) -> Mapping[str, Secret]:
+        return decode_passwords(await self._control.call(PASSWORDS, b""))
 
     async def _bgp_status(self) -> dict[str, Any]:
         return asdict(await self._bird.status()) | {"sessions": self._bgp.sessions()}

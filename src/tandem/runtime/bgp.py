@@ -6,7 +6,7 @@ In: the newest NodeView. Out: a speaker that is running, or none; what its sessi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
@@ -15,8 +15,10 @@ import structlog
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.problems import DriverError
-from tandem.compile.bgp import compile_speaker
+from tandem.base.secret import Secret
+from tandem.compile.bgp import compile_speaker, locks
 from tandem.drivers.bgp.port import BgpDriver, Session
+from tandem.ir.network import Password
 from tandem.ir.node import NodeView
 from tandem.runtime.enforce import Views
 from tandem.state.bgp import BgpPeer, BgpSpeaker
@@ -28,6 +30,10 @@ PATIENCE: Final = 8.0
 """A session, or a speaker, that is not up is a problem after so long."""
 ESTABLISHED: Final = "Established"
 DOWN: Final = "Down"
+
+
+Ask = Callable[[], Awaitable[Mapping[str, Secret]]]
+"""Passwords of this node's sessions, by the address of the peer; raises DriverError."""
 
 
 class Server(Protocol):
@@ -48,9 +54,13 @@ class Server(Protocol):
 class BgpLoop:
     """Keeps one speaker equal to the newest view."""
 
-    def __init__(self, server: Server, driver: BgpDriver, clock: Clock | None = None) -> None:
+    def __init__(self, server: Server, driver: BgpDriver, ask: Ask, clock: Clock | None = None) -> None:
         self._server = server
         self._driver = driver
+        self._ask = ask
+        self._passwords: Mapping[str, Secret] = {}
+        self._asked: Mapping[str, Password] = {}
+        """What the passwords were asked for; another version of a Secret is another password."""
         self._clock = clock or SystemClock()
         self._view: NodeView | None = None
         self._told: tuple[BgpSpeaker, int] | None = None
@@ -68,13 +78,27 @@ class BgpLoop:
             newest = views.value
             if newest is None:
                 continue
-            if newest.view is not self._view:
-                self._view, self.speaker = newest.view, compile_speaker(newest.view)
+            if newest.view is not self._view or len(self._passwords) < len(self._asked):
+                await self._look_up(locks(newest.view))
+                self._view, self.speaker = newest.view, compile_speaker(newest.view, self._passwords)
             self._server.want(self.speaker)
             if self.speaker is None:
                 self._told, self._sessions, self._not_up, self.failed = None, {}, {}, {}
             else:
                 await self._follow(self.speaker)
+
+    async def _look_up(self, wanted: Mapping[str, Password]) -> None:
+        """Ask for passwords where others are wanted, or some are missing."""
+        if wanted == self._asked and len(self._passwords) == len(wanted):
+            return
+        self._asked, self._passwords = wanted, {}
+        if wanted:
+            try:
+                found = await self._ask()
+            except DriverError as err:
+                log.warning("passwords of BGP are not told", error=str(err))
+            else:
+                self._passwords = {address: found[address] for address in wanted if address in found}
 
     def sessions(self) -> list[dict[str, Any]]:
         """For `tandem status`: one for each peer, in the order of their addresses."""
@@ -107,7 +131,12 @@ class BgpLoop:
         late = {name for name, since in self._not_up.items() if now - since >= PATIENCE}
         if "" in late:
             return {"bgp": f"the BGP speaker is not up: {error}"}
-        found = {}
+        found = {
+            address: f"no BGP session with {address}: it must have the password {lock.key!r} of Secret {lock.source},"
+            " which is not there or is none (printable ASCII without quotation marks, at most 80 characters)"
+            for address, lock in self._asked.items()
+            if address not in self._passwords
+        }
         for peer in speaker.peers:
             session = self._session(peer)
             if session.state == DOWN:

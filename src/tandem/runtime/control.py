@@ -18,6 +18,8 @@ from tandem.base.cell import Cell
 from tandem.base.clock import Clock
 from tandem.base.ids import NodeName
 from tandem.base.problems import Origin, Problem, Severity
+from tandem.drivers.bgp.wire import PASSWORDS
+from tandem.drivers.bgp.wire import encode as encode_passwords
 from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.wire import SIGN
 from tandem.drivers.xds.client import REPORTS
@@ -36,6 +38,7 @@ from tandem.observe.flow import Party
 from tandem.runtime.authority import sign_for
 from tandem.runtime.ledger import Ledger, ObjectKey, ResourceKey, Sent
 from tandem.runtime.reports import Reports
+from tandem.translate.network import passwords_for
 from tandem.translate.slices import slice_for
 from tandem.translate.status import PATHS_BROKEN, patches
 from tandem.translate.world import Options, Translation, translate_world
@@ -73,6 +76,7 @@ class Control:
         self._settled = asyncio.Event()
         self._encoded: dict[tuple[str, str], tuple[wire.Value, Encoded, Sent]] = {}
         server.add_unary(SIGN, self._sign)
+        server.add_unary(PASSWORDS, self._passwords)
         server.add_push(REPORTS, self._report)
         server.on_ack = self._on_ack
         server.on_nack = self._on_nack
@@ -103,6 +107,10 @@ class Control:
         bindings = (Binding(node=nodes[uid], identity=pod.identity) for uid, pod in pods.items())
         may = allowed(bindings, NodeName(node))
         return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
+
+    async def _passwords(self, node: str, _: bytes) -> bytes:
+        """A node may know the passwords of the sessions that it is to have, and no others."""
+        return encode_passwords(passwords_for(self.world, node))
 
     def _report(self, node: str, payload: bytes) -> None:
         before = self._reported(node)

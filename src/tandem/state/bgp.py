@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tandem.base.secret import Secret
+
 PORT: Final = 179
 
 
@@ -24,6 +26,8 @@ class BgpPeer:
     near: bool = True
     """On a network of this node; else it is reached by routers, and so are the next hops that it tells."""
     accepts: tuple[str, ...] = ()
+    password: Secret | None = None
+    """Of TCP MD5 (RFC 2385): printable ASCII without quotation marks, at most 80 characters."""
     """Only prefixes within these are believed, and none that `BgpSpeaker.announces` covers."""
 
 

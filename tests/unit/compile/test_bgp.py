@@ -7,9 +7,10 @@ import ipaddress
 import msgspec
 
 from tandem.base.ids import NodeName
-from tandem.compile.bgp import compile_speaker
+from tandem.base.secret import Secret
+from tandem.compile.bgp import compile_speaker, locks
 from tandem.ir.fabric import Node, Service
-from tandem.ir.network import Bgp, BgpPeer, Encryption, Network
+from tandem.ir.network import Bgp, BgpPeer, Encryption, Network, Password
 from tandem.ir.node import NodeView
 from tandem.state.bgp import BgpSpeaker
 from unit.compile.fabric.fabricviews import node, view
@@ -112,3 +113,14 @@ def test_a_node_without_ipv4_has_a_router_id_of_its_own() -> None:
 def test_beside_the_tunnel_the_speaker_makes_no_routes() -> None:
     encrypted = msgspec.structs.replace(MESH, encryption=Encryption())
     assert (speaker(node(2)).installs, speaker(node(2), network=encrypted).installs) == (True, False)
+
+
+def test_a_session_that_must_have_a_password_is_left_out_without_it() -> None:
+    password = Password(source="net/bgp", key="router", version="1")
+    locked = msgspec.structs.replace(ROUTER, password=password)
+    seen = view(node(2), network=with_bgp(node_mesh=False, peers=(locked, BgpPeer(address="192.0.2.9", as_number=1))))
+    assert locks(seen) == {ROUTER.address: password}
+    for passwords, addresses in (({}, ["192.0.2.9"]), ({ROUTER.address: Secret(b"w")}, ["192.0.2.254", "192.0.2.9"])):
+        found = compile_speaker(seen, passwords)
+        assert found is not None
+        assert sorted(peer.address for peer in found.peers) == addresses

@@ -9,9 +9,12 @@ import pytest
 
 from tandem.base.cell import Cell
 from tandem.base.clock import FixedClock
+from tandem.base.problems import DriverError
+from tandem.base.secret import Secret
 from tandem.drivers.bgp.fake import FakeBgp
 from tandem.drivers.bgp.port import Session
-from tandem.ir.network import Bgp, Network
+from tandem.ir.network import Bgp, BgpPeer, Network, Password
+from tandem.ir.node import NodeView
 from tandem.runtime import bgp
 from tandem.runtime.bgp import BgpLoop
 from tandem.state.bgp import BgpSpeaker
@@ -21,6 +24,14 @@ from unit.runtime.looping import Looping
 MESH = Network(bgp=Bgp(as_number=64512))
 TWO, THREE = view(node(2), network=MESH), view(node(2), node(3), network=MESH)
 NONE = view(node(2))
+LOCKED = "192.0.2.254"
+
+
+def locked(version: str) -> NodeView:
+    """A router whose session must have a password."""
+    password = Password(source="net/bgp", key="router", version=version)
+    peer = BgpPeer(address=LOCKED, as_number=65000, password=password)
+    return view(network=Network(bgp=Bgp(as_number=64512, node_mesh=False, peers=(peer,))))
 
 
 class FakeServer:
@@ -37,7 +48,15 @@ class Lab(Looping):
     def __init__(self, runner: asyncio.Runner) -> None:
         super().__init__(runner)
         self.server, self.driver, self.clock = FakeServer(), FakeBgp(), FixedClock()
-        self.loop = BgpLoop(self.server, self.driver, self.clock)
+        self.passwords: dict[str, Secret] | DriverError = {}
+        self.asked = 0
+        self.loop = BgpLoop(self.server, self.driver, self.ask, self.clock)
+
+    async def ask(self) -> dict[str, Secret]:
+        self.asked += 1
+        if isinstance(self.passwords, DriverError):
+            raise self.passwords
+        return self.passwords
 
     def start(self) -> None:
         self.server.started.put(self.server.started.value + 1)
@@ -147,3 +166,35 @@ def test_what_it_refuses_is_a_problem_after_a_while_and_tried_again(lab: Lab) ->
     lab.play(lambda: lab.put(TWO), lab.start, refuse)
     assert "syntax error" in lab.loop.failed["bgp"]
     lab.play(lab.spoken, lambda: "bgp" not in lab.loop.failed)
+
+
+def test_a_session_with_a_password_begins_when_it_is_known(lab: Lab) -> None:
+    lab.passwords = {LOCKED: Secret(b"geheim"), "192.0.2.7": Secret(b"not ours")}
+    lab.play(lambda: lab.put(locked("1")), lab.start, lab.spoken, lambda: len(lab.loop.sessions()) == 1)
+    assert lab.server.wanted is not None
+    [peer] = lab.server.wanted.peers
+    assert peer.password is not None
+    assert peer.password.reveal() == b"geheim"
+    assert lab.asked == 1
+    assert "geheim" not in f"{lab.loop.sessions()} {lab.server.wanted}"
+
+
+def test_another_version_of_the_secret_is_asked_for_again(lab: Lab) -> None:
+    lab.passwords = {LOCKED: Secret(b"geheim")}
+    lab.play(lambda: lab.put(locked("1")), lab.start, lab.spoken)
+    lab.passwords = {LOCKED: Secret(b"other")}
+    lab.play(lambda: lab.put(locked("2")), lambda: lab.asked == 2, lab.spoken)
+    assert lab.server.wanted is not None
+    assert [p.password.reveal() for p in lab.server.wanted.peers if p.password] == [b"other"]
+
+
+def test_without_its_password_a_session_is_left_out_and_told(lab: Lab) -> None:
+    lab.passwords = DriverError("control is away")
+    lab.play(lambda: lab.put(locked("1")), lab.start, lab.spoken, lambda: bool(lab.loop.failed))
+    assert lab.server.wanted is not None
+    assert lab.server.wanted.peers == ()
+    assert next(iter(lab.loop.failed.values())).startswith(
+        f"no BGP session with {LOCKED}: it must have the password 'router' of Secret net/bgp, which is not there"
+    )
+    lab.passwords = {LOCKED: Secret(b"geheim")}
+    lab.play(lambda: len(lab.loop.sessions()) == 1, lambda: not lab.loop.failed)

@@ -7,7 +7,7 @@ from tandem.base.problems import Origin
 from tandem.ir import network as ir
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.network import translate_network
+from tandem.translate.network import passwords_for, translate_network
 
 
 def test_without_the_object_the_defaults_hold() -> None:
@@ -53,3 +53,45 @@ def test_encryption_is_off_unless_asked_for() -> None:
     raw = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": spec}
     assert translate_network(World.of([parse(raw)])).encryption == ir.Encryption(port=7)
     assert translate_network(World.of([])).encryption is None
+
+
+def test_a_password_is_named_for_all_and_told_to_the_nodes_of_its_session_alone() -> None:
+    def locked(address: str, key: str, **selector: str) -> dict[str, object]:
+        ref = {"namespace": "net", "name": "bgp", "key": key}
+        return {"address": address, "asNumber": 65000, "passwordSecretRef": ref, "nodeSelector": selector}
+
+    peers = [locked("192.0.2.1", "one"), locked("192.0.2.2", "two", rack="a"), locked("192.0.2.3", "none")]
+    world = World.of(
+        [
+            parse(
+                {
+                    "apiVersion": "tandem.io/v1",
+                    "kind": "Network",
+                    "metadata": {"name": "default"},
+                    "spec": {"bgp": {"asNumber": 64512, "peers": peers}},
+                }
+            ),
+            parse(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {"name": "bgp", "namespace": "net", "resourceVersion": "7"},
+                    "data": {"one": "d29yZA==", "two": "b3RoZXI="},
+                }
+            ),
+            *(
+                parse({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"rack": rack}}})
+                for name, rack in (("n1", "a"), ("n2", "b"))
+            ),
+        ]
+    )
+    found = translate_network(world)
+    assert found.bgp is not None
+    assert [p.password for p in found.bgp.peers] == [
+        ir.Password(source="net/bgp", key=key, version=version)
+        for key, version in (("one", "7"), ("two", "7"), ("none", ""))
+    ]
+    assert "d29yZA" not in repr(found)
+    assert passwords_for(world, "n1") == {"192.0.2.1": "d29yZA==", "192.0.2.2": "b3RoZXI="}
+    assert passwords_for(world, "n2") == {"192.0.2.1": "d29yZA=="}
+    assert passwords_for(World.of([]), "n1") == {}

@@ -59,13 +59,14 @@ def _peer(speaker: BgpSpeaker, peer: BgpPeer) -> Iterator[str]:
     internal = peer.as_number == speaker.as_number
     # A router hands back what another node of our own AS told it. We pass nothing on, so that no loop can come of it.
     foreign = "" if internal else "allow local as 1; "
+    secret = f'password "{peer.password.reveal().decode("ascii")}"; ' if peer.password is not None else ""
     reach = "direct;" if peer.near else "multihop;"
     lookup = "" if peer.near else f"gateway recursive; igp table underlay{version}; "
     yield f"filter from_{peer.name} {{ {' '.join(_believed(speaker, peer, version))} reject; }}"
     yield (
         f"protocol bgp {SESSION}{peer.name} {{\n"
         f"  local {peer.local} port {speaker.port} as {speaker.as_number}; strict bind on;\n"
-        f"  neighbor {peer.address} port {peer.port} as {peer.as_number}; {reach} {foreign}\n"
+        f"  neighbor {peer.address} port {peer.port} as {peer.as_number}; {reach} {foreign}{secret}\n"
         f"  hold time {HOLD_SECONDS}; connect delay time 1; connect retry time 3; error wait time 1, 10;\n"
         f"  graceful restart on; graceful restart time {GRACE_SECONDS};\n"
         f"  ipv{version} {{ {lookup}import keep filtered on; receive limit {MOST_ROUTES} action block;\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tandem.base.secret import Secret
 from tandem.drivers.bgp.config import config_text
 from tandem.drivers.process.daemon import find_program
 from tandem.state.bgp import BgpPeer, BgpSpeaker
@@ -100,6 +101,14 @@ def test_a_session_listens_at_the_address_that_it_comes_from_alone() -> None:
     assert "local 2001:db8::1 port 1790 as 64512; strict bind on;" in session
     assert "neighbor 2001:db8::2 port 1179 as 64512;" in session
     assert "ipv6 {" in session
+
+
+def test_a_password_is_that_of_its_session_alone() -> None:
+    locked = replace(NODE, password=Secret(b"a 'word' #1"))
+    text = config_text(replace(SPEAKER, peers=(locked, ROUTER)))
+    assert """password "a 'word' #1"; """.strip() in block(text, "protocol bgp peer_node_x")
+    assert text.count("password") == 1
+    assert "'word'" not in repr(locked)
 
 
 def test_equal_speakers_give_equal_files_whatever_the_order() -> None:

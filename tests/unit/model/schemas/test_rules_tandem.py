@@ -60,7 +60,11 @@ def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
         ),
         (
             {"bgp": {"asNumber": 1, "peers": [{**ROUTER, "passwordSecretRef": {"name": "s"}}]}},
-            "spec.bgp.peers[0].passwordSecretRef: unknown field",
+            "spec.bgp.peers[0].passwordSecretRef.namespace: is required",
+        ),
+        (
+            {"bgp": {"asNumber": 1, "peers": [{**ROUTER, "password": "s"}]}},
+            "spec.bgp.peers[0].password: unknown field",
         ),
         ({"encryption": {}}, "spec.encryption.type: is required"),
         ({"encryption": {"type": "ipsec"}}, "spec.encryption.type: 'ipsec' is not one of wireguard"),
