@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e.lab import RUN, Lab, lab, until
+from e2e.lab import RUN, Lab, Ran, lab, until
 from e2e.objects import deployment, idle, namespace, pod, policy, service, web
 from killing import killed_before
 from tandem.runtime.kernelstate import Picture
@@ -103,8 +103,21 @@ def directory_lost_while_running(world: Lab) -> None:
 
 
 def all_dead_and_directory_lost(world: Lab) -> None:
+    """As after a reboot, for other runtimes: they end what they had, and cannot begin anything."""
     all_dead(world)
     world.run("sh", "-c", f"umount -l {RUN}/nodes/*/netns/*; rm -rf {RUN}", status=0)
+    assert plugin(world, "DEL").status == 0
+    refused = plugin(world, "ADD")
+    assert (refused.status, refused.json()["code"]) == (1, 11)
+
+
+def plugin(world: Lab, verb: str) -> Ran:
+    """The installed plugin, as another runtime executes it."""
+    conflist = json.loads((world.root / "etc/cni/net.d/10-tandem.conflist").read_text())
+    config = {**conflist["plugins"][0], "name": conflist["name"], "cniVersion": conflist["cniVersion"]}
+    environment = ("CNI_CONTAINERID=c1", "CNI_IFNAME=eth0", "CNI_NETNS=/run/netns/c1", "CNI_PATH=/opt/cni/bin")
+    where = "/opt/cni/bin/tandem-cni"
+    return world.run("env", f"CNI_COMMAND={verb}", *environment, where, stdin=json.dumps(config))
 
 
 CALAMITIES: tuple[Callable[[Lab], None], ...] = (
