@@ -29,10 +29,10 @@ PROGRAMS: Final = {
 }
 
 
-def missing(families: tuple[int, ...] = (IPV4,)) -> list[str]:
+def missing(families: tuple[int, ...] = (IPV4,), fabric: str = "") -> list[str]:
     """One line per missing thing, each with how to get it; in the order in which they should be mended.
 
-    `families` are those that the pods shall have.
+    `families` are those that the pods shall have, `fabric` what they shall be connected by.
     """
     if platform.system() != "Linux":
         return [f"Linux is needed, this is {platform.system()}: run it in a Linux machine or virtual machine"]
@@ -49,7 +49,7 @@ def missing(families: tuple[int, ...] = (IPV4,)) -> list[str]:
     if ctypes.util.find_library("nftables") is None:
         lines.append("libnftables is missing: apt-get install libnftables1")
         return lines
-    return lines + (_ipv6() if IPV6 in families else []) + _kernel(families)
+    return lines + (_ipv6() if IPV6 in families else []) + _kernel(families, fabric)
 
 
 def _ipv6() -> list[str]:
@@ -66,10 +66,10 @@ def envoy() -> str | None:
     return str(beside) if beside.exists() else shutil.which("envoy")
 
 
-def _kernel(families: tuple[int, ...] = (IPV4,)) -> list[str]:
+def _kernel(families: tuple[int, ...] = (IPV4,), fabric: str = "") -> list[str]:
     """Try the kernel's features in a namespace of a short-lived process of our own."""
     tried = subprocess.run(
-        [sys.executable, "-m", "tandem.runtime.preflight", *map(str, families)],
+        [sys.executable, "-m", "tandem.runtime.preflight", *map(str, families), fabric],
         capture_output=True,
         text=True,
         check=False,
@@ -83,7 +83,7 @@ def _kernel(families: tuple[int, ...] = (IPV4,)) -> list[str]:
     return [f"the kernel check failed: {said[-1] if said else f'status {tried.returncode}'}"]
 
 
-def _probe(*, ipv6: bool) -> list[str]:
+def _probe(*, ipv6: bool, fabric: str) -> list[str]:
     """Run inside the short-lived process: enter a new network namespace and load what we need into it."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
@@ -96,8 +96,8 @@ def _probe(*, ipv6: bool) -> list[str]:
     nft.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     context = nft.nft_ctx_new(0)
     nft.nft_ctx_buffer_error(ctypes.c_void_p(context))
-    lines = []
-    for what, option, rules in (*_FEATURES, *(_FEATURES_IPV6 if ipv6 else ())):
+    lines = _device(fabric)
+    for what, option, rules in (*_FEATURES, *(_FEATURES_IPV6 if ipv6 else ()), *_FEATURES_FABRIC.get(fabric, ())):
         if nft.nft_run_cmd_from_buffer(context, rules.encode()) != 0:
             said = (nft.nft_ctx_get_error_buffer(context) or b"").decode().strip().splitlines()
             lines.append(f"nftables in this kernel lacks {what} ({option}): {said[0] if said else 'no reason given'}")
@@ -105,6 +105,17 @@ def _probe(*, ipv6: bool) -> list[str]:
     return lines
 
 
+def _device(fabric: str) -> list[str]:
+    kind, option = _DEVICES.get(fabric, ("", ""))
+    if not kind:
+        return []
+    made = subprocess.run(
+        ["ip", "link", "add", "probe", "type", *kind.split()], capture_output=True, text=True, check=False
+    )
+    return [f"the fabric {fabric} needs {option} in this kernel: {made.stderr.strip()}"] if made.returncode else []
+
+
+_DEVICES: Final = {"vxlan": ("vxlan id 1 dstport 4789", "CONFIG_VXLAN"), "bridge": ("bridge", "CONFIG_BRIDGE")}
 _FEATURES: Final = (
     ("tables", "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET", "add table inet probe"),
     (
@@ -122,6 +133,14 @@ _FEATURES: Final = (
         ),
     ),
     ("connection tracking", "CONFIG_NFT_CT", "add rule inet probe n ct state established accept"),
+    (
+        "segment sizes",
+        "CONFIG_NF_TABLES",
+        (
+            "add chain inet probe f { type filter hook forward priority 0; };"
+            " add rule inet probe f tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu"
+        ),
+    ),
     ("logging", "CONFIG_NFT_LOG, CONFIG_NETFILTER_NETLINK_LOG", "add rule inet probe n log group 1"),
 )
 _FEATURES_IPV6: Final = (
@@ -132,9 +151,21 @@ _FEATURES_IPV6: Final = (
     ),
     ("NAT of IPv6", "CONFIG_NF_NAT, CONFIG_IPV6", "add rule inet probe n meta nfproto ipv6 masquerade"),
 )
+_FEATURES_FABRIC: Final = {
+    "bridge": (
+        (
+            "tables of bridges",
+            "CONFIG_NF_TABLES_BRIDGE",
+            (
+                "add table bridge probe; add chain bridge probe b { type filter hook prerouting priority -300; };"
+                " add rule bridge probe b ether type ip ether daddr set 02:00:00:00:00:01 meta pkttype set host accept"
+            ),
+        ),
+    ),
+}
 
 
 if __name__ == "__main__":
-    found = _probe(ipv6=str(IPV6) in sys.argv[1:])
+    found = _probe(ipv6=str(IPV6) in sys.argv[1:], fabric=sys.argv[-1])
     sys.stdout.write("".join(f"{line}\n" for line in found))
     sys.exit(1 if found else 0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tandem.compile.fabric import FABRICS
 from tandem.runtime import preflight
 
 
@@ -82,3 +83,16 @@ def test_the_envoy_beside_the_interpreter_comes_first() -> None:
     found = preflight.envoy()
     assert found is not None
     assert found.endswith("/envoy")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("fabric", [f.name for f in FABRICS])
+def test_this_machine_has_what_each_fabric_needs(fabric: str) -> None:
+    assert preflight._kernel((4,), fabric) == []
+
+
+@pytest.mark.root
+def test_a_kernel_without_the_device_of_a_fabric_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(preflight._DEVICES, "vxlan", ("no-such-kind", "CONFIG_VXLAN"))
+    (line,) = preflight._device("vxlan")
+    assert line.startswith("the fabric vxlan needs CONFIG_VXLAN in this kernel: ")

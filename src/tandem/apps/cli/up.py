@@ -83,7 +83,7 @@ def up(
     objects = _with_pool(_with_network(_load(files or []), fabric, mtu, encryption), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr)
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
-    _check(run_dir, api_port, networks.pods.families)
+    _check(run_dir, api_port, networks.pods.families, fabric=_fabric(objects))
     say = _Teller(quiet=output == "json")
     _prepare(run_dir, say)
     try:
@@ -170,8 +170,14 @@ def _with_pool(objects: list[dict[str, Any]], lb_pool: str) -> list[dict[str, An
     return [pool, *objects]
 
 
-def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...]) -> None:
-    if lines := preflight.missing(families):
+def _fabric(objects: list[dict[str, Any]]) -> str:
+    """The one that the Network names; empty: the default."""
+    specs = (o.get("spec") or {} for o in objects if o["kind"] == "Network")
+    return str(next(specs, {}).get("fabric") or "")
+
+
+def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...], *, fabric: str) -> None:
+    if lines := preflight.missing(families, fabric):
         raise CommandError("this machine lacks something:\n" + "\n".join(f"  {line}" for line in lines))
     if teardown.running(run_dir):
         raise CommandError(f"tandem is running already in {run_dir.root}; use `tandem apply`, or `tandem down` first")

@@ -22,7 +22,7 @@ def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("something was started")
 
     monkeypatch.setenv("TANDEM_RUN_DIR", str(tmp_path / "run"))
-    monkeypatch.setattr(preflight, "missing", lambda _families: [])
+    monkeypatch.setattr(preflight, "missing", lambda *_families: [])
     monkeypatch.setattr(teardown, "running", lambda _run_dir: False)
     monkeypatch.setattr(teardown, "down", lambda _run_dir: iter(()))
     monkeypatch.setattr(up, "spawn", started)
@@ -53,16 +53,22 @@ def test_networks_that_do_not_fit_change_nothing_and_are_named(
     assert not (tmp_path / "run").exists()
 
 
-def test_the_machine_is_asked_for_the_families_of_the_pods(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, ...]] = []
+def test_the_machine_is_asked_for_the_families_of_the_pods_and_for_the_fabric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[int, ...], str]] = []
 
-    def missing(families: tuple[int, ...]) -> list[str]:
-        asked.append(families)
+    def missing(families: tuple[int, ...], fabric: str) -> list[str]:
+        asked.append((families, fabric))
         return ["stop here"]
 
     monkeypatch.setattr(preflight, "missing", missing)
     assert run(["up", "--pod-cidr", "fd00::/56", "--service-cidr", "fd00:10:96::/112"]) == 1
-    assert asked == [(6,)]
+    assert run(["up", "--fabric", "vxlan"]) == 1
+    network = tmp_path / "network.yaml"
+    network.write_text("{apiVersion: tandem.io/v1, kind: Network, metadata: {name: default}, spec: {fabric: bridge}}")
+    assert run(["up", "-f", str(network)]) == 1
+    assert asked == [((6,), ""), ((4,), "vxlan"), ((4,), "bridge")]
 
 
 def test_a_mistake_in_a_manifest_changes_nothing(
@@ -83,7 +89,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Capture
 def test_what_the_machine_lacks_is_told_line_by_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(preflight, "missing", lambda _families: ["Envoy is missing: pip install it", "nft is missing"])
+    monkeypatch.setattr(preflight, "missing", lambda *_families: ["Envoy is missing: pip install it", "nft is missing"])
     assert run(["up"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "error: this machine lacks something:",
