@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from addressing import Cluster, reservation
-from tandem.base.block import Block
+from tandem.base.addresses import host_prefix
+from tandem.base.block import Block, span
 from tandem.ipam.pool import PoolFullError
 from tandem.model.ipam import IPAMBlock
 
@@ -27,7 +28,6 @@ class Sharing(RuleBasedStateMachine):
         self.since: dict[str, float] = {}
         self.pods: dict[str, tuple[str, tuple[str, ...]]] = {}
         self.count = 0
-        self.reserved = False
         self.cluster.converge(lambda: True)
         self.cluster.converge(lambda: True)
 
@@ -50,6 +50,10 @@ class Sharing(RuleBasedStateMachine):
         now = self.cluster.clock.monotonic()
         for address in addresses:
             assert address not in self.where, f"{address} is at {self.where.get(address)} and given by {node}"
+            version, number, _ = span(host_prefix(address))
+            for prefix in agent.holder.pool().reserved:
+                of, low, high = span(prefix)
+                assert not (of == version and low <= number <= high), f"{address} is reserved"
             assert now - self.since.get(address, -COOL_DOWN) >= COOL_DOWN, f"{address} has not cooled down"
             self.where[address] = node
         self.pods[name] = (node, addresses)
@@ -98,7 +102,6 @@ class Sharing(RuleBasedStateMachine):
     @rule()
     def a_reservation_comes(self) -> None:
         self.cluster.put(_raw_reservation())
-        self.reserved = True
 
     @rule(node=NODES)
     def node_is_gone_for_long_and_comes_back(self, node: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family
-from tandem.base.block import span
+from tandem.base.block import Block, span
 from tandem.base.digest import digest
 from tandem.cluster.loans import lend
 from tandem.cluster.networks import PODS, PodNetwork
@@ -35,6 +35,10 @@ def share_out(world: World, known: Known, pods: PodNetwork = PODS) -> tuple[Writ
     starving: set[tuple[str, int]] = set()
     for node in world.sorted(core.Node):
         writes += _adopted(world, node, space)
+        writes += _restored(world, node, known, space)
+    if writes:
+        return tuple(writes)  # before anybody else gets a part of them
+    for node in world.sorted(core.Node):
         writes += _grown(world, node, known, space, starving)
     if writes:
         return tuple(writes)  # what follows judges by the blocks that there are
@@ -69,6 +73,25 @@ def _adopted(world: World, node: core.Node, space: Space) -> Iterator[Create]:
         pool = next((p.metadata.name for p in world.sorted(IPPool) if p.holds(prefix)), "")
         space.occupy(prefix)
         yield _create(node, pool, prefix)
+
+
+def _restored(world: World, node: core.Node, known: Known, space: Space) -> Iterator[Create]:
+    """Blocks that somebody deleted while addresses of them are in use."""
+    report = known.holdings.get(node.metadata.name)
+    if report is None:
+        return
+    blocks = tuple(Block(b.spec.cidr) for b in world.all(IPAMBlock).values())
+    first = own_prefixes(node)  # these are adopted
+    used = (b.prefix for b in report.blocks if b.size > 1 and (b.used or b.cooling) and b.prefix not in first)
+    for prefix in used:
+        _, low, high = span(prefix)
+        if not any(_overlap(span(b.prefix)[1:], (low, high)) for b in blocks if b.family == family(prefix)):
+            space.occupy(prefix)
+            pool = next((p.metadata.name for p in world.sorted(IPPool) if p.holds(prefix)), "")
+            yield _create(node, pool, prefix)
+    for address in report.strays:
+        if not any(address in block for block in blocks) and (found := space.take_around(node, address)):
+            yield _create(node, *found)
 
 
 def _grown(

@@ -33,6 +33,8 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of those that are in use, or were so lately that they cool down."""
     returned: tuple[str, ...] = ()
     """Ids of closed parts of which nothing is in use or cools down."""
+    strays: tuple[str, ...] = ()
+    """Addresses in use, or cooling down, of no block of the node's: somebody deleted its block."""
     idle: tuple[str, ...] = ()
     """Prefixes of open parts of which nothing has been in use for a while."""
 

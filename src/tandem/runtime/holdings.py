@@ -149,6 +149,7 @@ class Holder:
             agreed=_ids(m for m in marks if m.prefix not in busy),
             declined=_ids(m for m in marks if m.prefix in busy),
             returned=_ids(m for m in closed if not any(a in Block(m.prefix) for a in busy)),
+            strays=tuple(sorted(a for a in busy if not any(a in block for block in pool.blocks))),
             idle=tuple(self._idle(blocks, use.now)),
         )
 

@@ -48,7 +48,9 @@ def test_each_node_has_a_block_of_each_family_and_says_so() -> None:
 def test_what_a_node_had_before_there_were_blocks_becomes_its_block() -> None:
     raw = {**raw_node("a"), "spec": {"podCIDR": "10.0.0.16/28", "podCIDRs": ["10.0.0.16/28"]}}
     world = World.of([pool("10.0.0.0/26", blockSize=29), parse(raw), parse(raw_node("b"))])
-    assert created(world) == [("a", "10.0.0.16/28"), ("b", "10.0.0.0/29")]
+    assert created(world) == [("a", "10.0.0.16/28")]
+    known = World.of([*world.objects(), block("10.0.0.16/28", "a")])
+    assert created(known) == [("b", "10.0.0.0/29")]
 
 
 def test_a_node_gets_a_block_only_of_a_pool_that_serves_it() -> None:
@@ -202,6 +204,31 @@ def test_a_node_without_a_block_of_one_family_gives_no_half_pair() -> None:
     assert not cluster.agents["b"].journal.taken()
     cluster.converge()
     assert cluster.agents["b"].add("whole") == ("10.0.0.10", "fd00::6")
+
+
+def test_a_block_that_somebody_deletes_while_it_is_used_is_made_again_before_another_node_gets_it() -> None:
+    cluster = grown()
+    cluster.put(raw_node("b"))
+    cluster.agents["a"].add("p5")
+    cluster.hear("a")
+    for name in ("10-0-0-0-29", "10-0-0-8-29"):
+        del cluster.objects["IPAMBlock", "", name]
+    cluster.settle()
+    assert cluster.blocks("a") == ["10.0.0.0/29", "10.0.0.8/29"]
+    assert cluster.blocks("b") == ["10.0.0.16/29"]
+
+
+def test_addresses_whose_block_control_has_forgotten_bring_it_back() -> None:
+    cluster = grown()
+    cluster.agents["a"].add("p5")
+    assert "10.0.0.10" in cluster.agents["a"].journal.taken()
+    cluster.reports.clear()  # control starts anew, and the block is gone meanwhile
+    del cluster.objects["IPAMBlock", "", "10-0-0-8-29"]
+    cluster.tell("a")
+    cluster.hear("a")
+    assert cluster.reports["a"].strays == ("10.0.0.10",)
+    cluster.settle()
+    assert cluster.blocks("a") == ["10.0.0.0/29", "10.0.0.8/29"]
 
 
 def lost() -> Cluster:
