@@ -1,4 +1,4 @@
-"""Journal and pool against a dictionary, with kills (reopening the file) at any point."""
+"""Journal and pool against a dictionary, with kills (reopening the file) and jumps of the wall clock at any point."""
 
 from __future__ import annotations
 
@@ -6,47 +6,81 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tandem.base.addresses import family
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.pool import ANY, Pool, PoolFullError, Use
 from tandem.ipam.store import Attachment, SqliteJournal
 
-CONTAINERS = st.sampled_from([ContainerId(f"c{n}") for n in range(8)])
+CONTAINERS = st.sampled_from([ContainerId(f"c{n}") for n in range(9)])
+COOL_DOWN = 30.0
+POOL = Pool.of("10.0.0.0/29", "10.0.9.9/32", "fd00::/125")
+"""Six addresses of IPv4 in two blocks, six of IPv6."""
+
+
+class Clocks:
+    """A monotonic clock that goes on, and a wall clock that does as it likes."""
+
+    def __init__(self) -> None:
+        self.steady, self.wall = 1000.0, 1e9
+
+    def now(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.steady
 
 
 class Addresses(RuleBasedStateMachine):
-    """The model is container -> address."""
+    """The model is container -> addresses, and address -> when it was given up."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.pool = Pool.of("10.0.0.0/29")
-        self.model: dict[ContainerId, str] = {}
+        self.clocks = Clocks()
+        self.model: dict[ContainerId, tuple[str, ...]] = {}
+        self.given_up: dict[str, float] = {}
         self.journal = self.open()
 
     def open(self) -> SqliteJournal:
-        return SqliteJournal(Path(self.directory.name, "j.db"))
-
-    def give(self) -> str:
-        use = Use(taken=self.journal.taken(), last=self.journal.last())
-        return self.pool.give(ANY, use)[0]
+        return SqliteJournal(Path(self.directory.name, "j.db"), self.clocks)
 
     def teardown(self) -> None:
         self.journal.close()
         self.directory.cleanup()
 
-    @precondition(lambda self: len(self.model) < 5)
-    @rule(container=CONTAINERS)
-    def add(self, container: ContainerId) -> None:
+    def use(self) -> Use:
+        return Use(
+            taken=self.journal.taken(),
+            released=self.journal.released(),
+            last=self.journal.last(),
+            now=self.clocks.steady,
+            cool_down=COOL_DOWN,
+        )
+
+    def cools(self, address: str) -> bool:
+        return self.clocks.steady - self.given_up.get(address, -COOL_DOWN) < COOL_DOWN
+
+    def free(self, version: int) -> list[str]:
+        every = (
+            [f"10.0.0.{n}" for n in range(2, 7)] + ["10.0.9.9"] if version == 4 else [f"fd00::{n}" for n in range(2, 8)]
+        )
+        taken = {a for addresses in self.model.values() for a in addresses}
+        return [a for a in every if family(a) == version and a not in taken and not self.cools(a)]
+
+    @rule(container=CONTAINERS, opened=st.booleans())
+    def add(self, container: ContainerId, *, opened: bool) -> None:
         if container in self.model:
             return
-        before = self.journal.last().get(4)
-        address = self.give()
-        assert address not in self.model.values()
-        assert address != before or len(self.model) == 4
+        free = self.free(4), self.free(6)
+        try:
+            addresses = POOL.give(ANY, self.use())
+        except PoolFullError:
+            assert not all(free), f"refused, and free are {free}"
+            return
+        assert [a in of for a, of in zip(addresses, free, strict=True)] == [True, True]
         self.journal.add(
             Attachment(
                 container_id=container,
@@ -54,36 +88,45 @@ class Addresses(RuleBasedStateMachine):
                 pod_uid=PodUid("u"),
                 namespace="n",
                 pod_name="p",
-                addresses=(address,),
+                addresses=addresses,
                 mac="",
                 host_ifname="",
                 mtu=1500,
                 netns="",
+                opened=opened,
             )
         )
-        self.model[container] = address
+        self.model[container] = addresses
 
     @rule(container=CONTAINERS)
     def remove(self, container: ContainerId) -> None:
+        held = self.journal.get((container, "eth0"))
         self.journal.remove((container, "eth0"))
-        self.model.pop(container, None)
+        for address in self.model.pop(container, ()):
+            if held is not None and held.opened:
+                self.given_up[address] = self.clocks.steady
 
     @rule()
     def restart(self) -> None:
         self.journal.close()
         self.journal = self.open()
 
-    @precondition(lambda self: len(self.model) == 5)
-    @rule()
-    def a_full_pool_refuses(self) -> None:
-        with pytest.raises(PoolFullError):
-            self.give()
+    @rule(seconds=st.sampled_from([0.5, 29.0, 31.0]), jump=st.sampled_from([0.0, -1e6, 1e6]))
+    def time_passes(self, seconds: float, jump: float) -> None:
+        self.clocks.steady += seconds
+        self.clocks.wall += seconds + jump
 
     @invariant()
     def journal_is_the_model(self) -> None:
-        assert {a.container_id: a.addresses[0] for a in self.journal.all()} == self.model
-        assert set(self.journal.taken()) == set(self.model.values())
+        assert {a.container_id: a.addresses for a in self.journal.all()} == self.model
+        assert set(self.journal.taken()) == {a for addresses in self.model.values() for a in addresses}
+
+    @invariant()
+    def counts_are_right(self) -> None:
+        counts = POOL.counts(self.use())
+        assert sum(c.free for c in counts[:2]) == len(self.free(4))
+        assert counts[2].free == len(self.free(6))
 
 
 TestAddresses = Addresses.TestCase
-TestAddresses.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestAddresses.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
