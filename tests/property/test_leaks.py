@@ -65,6 +65,7 @@ class Observations(RuleBasedStateMachine):
         if container in self.present:
             self.loop.run_until_complete(self.ground.delete(name, netns=f"/ns/{name}"))
             self.present.discard(container)
+            self.since.pop(container, None)
 
     @rule()
     def observe(self) -> None:

@@ -26,6 +26,10 @@ Abandoned = Callable[[tuple[Attachment, ...]], Awaitable[frozenset[ContainerId]]
 """Which containers of these nobody has any more, by the kernel."""
 
 
+_Life = tuple[ContainerId, tuple[str, ...]]
+"""A container with its addresses: one that is added again under the same id has others."""
+
+
 class Ends(Protocol):
     """`Verbs`, as far as it is needed here."""
 
@@ -54,7 +58,7 @@ class Leaks:
         self._witnesses = witnesses
         self._clock = clock
         self._grace = grace
-        self._since: dict[ContainerId, float] = {}
+        self._since: dict[_Life, float] = {}
 
     async def run(self) -> None:
         """Observe until cancelled."""
@@ -69,11 +73,11 @@ class Leaks:
         """One observation; what it could not take away, one sentence each."""
         now = self._clock.monotonic()
         leaked = await self.leaked()
-        self._since = {container: self._since.get(container, now) for container in sorted(leaked)}
+        lives = [(container, self._addresses(container)) for container in sorted(leaked)]
+        self._since = {life: self._since.get(life, now) for life in lives}
         failed: list[str] = []
-        for container, since in tuple(self._since.items()):
+        for (container, addresses), since in tuple(self._since.items()):
             if 0 < now - since >= self._grace:
-                addresses = [a for one in self._journal.of(container) for a in one.addresses]
                 _log.warning("container %s is gone without a DEL, its addresses are free: %s", container, addresses)
                 failed += await self._verbs.end(container, partial(self._is_leaked, container))
         return tuple(failed)
@@ -91,6 +95,9 @@ class Leaks:
 
     async def _is_leaked(self, container: ContainerId) -> bool:
         return container in await self.leaked()
+
+    def _addresses(self, container: ContainerId) -> tuple[str, ...]:
+        return tuple(a for one in self._journal.of(container) for a in one.addresses)
 
     def _is_expected(self, attachment: Attachment, ready: tuple[Attachment, ...]) -> bool:
         """Its Pod is there and has no other container: the runtime may be on the way to it."""

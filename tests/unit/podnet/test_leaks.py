@@ -85,6 +85,19 @@ def test_a_container_that_shows_life_in_between_has_the_whole_grace_period_again
     run(play)
 
 
+def test_a_container_that_was_added_again_under_the_same_id_is_another() -> None:
+    async def play(scene: Scene) -> None:
+        scene.gone = {C1}
+        await scene.leaks.observe()
+        await scene.ground.delete()
+        await scene.ground.add()
+        scene.clock.advance(60.0)
+        await scene.leaks.observe()
+        assert scene.containers == ["c1"]
+
+    run(play)
+
+
 def test_a_container_that_comes_to_life_at_the_last_moment_is_left_alone() -> None:
     async def play(scene: Scene) -> None:
         scene.gone = {C1}
