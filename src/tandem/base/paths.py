@@ -185,6 +185,11 @@ class RunDir:
         """The log of API server and control."""
         return self.root / "control.log"
 
+    def nodes(self) -> list[NodeDir]:
+        """The directories of all nodes of this machine, by name."""
+        folder = self.root / "nodes"
+        return [NodeDir(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
+
     def node(self, name: str) -> NodeDir:
         """The directory of one node."""
         return NodeDir(self.root / "nodes" / name)

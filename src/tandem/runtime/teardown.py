@@ -47,8 +47,7 @@ def down(run_dir: RunDir) -> Iterator[str]:
 
 def _nodes(run_dir: RunDir) -> list[NodeDir]:
     """Every node that has a directory or a namespace; node-1 where all was lost: its kernel state may be there."""
-    folder = run_dir.root / "nodes"
-    names = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+    names = {node.root.name for node in run_dir.nodes()}
     return [run_dir.node(n) for n in sorted(names.union(underlay.left())) or ["node-1"]]
 
 

@@ -13,7 +13,7 @@ import typer
 
 from tandem.apps.cli.layout import sentence, table, terminal_width
 from tandem.apps.cli.output import as_json, check_format
-from tandem.apps.cli.session import CommandError
+from tandem.apps.cli.session import CommandError, node_named
 from tandem.base.paths import NodeDir, RunDir
 from tandem.podnet.unmanaged import Unmanaged
 from tandem.runtime import cni_chain, cni_host
@@ -71,7 +71,7 @@ def cni(
     check_format(output, ("text", "json"))
     run_dir = RunDir.default()
     if action is Action.STATUS:
-        return _status(run_dir, _node(run_dir, node), conf_dir, output)
+        return _status(run_dir, node_named(run_dir, node), conf_dir, output)
     if os.geteuid() != 0:
         raise CommandError("root is needed to write where runtimes look: run it with sudo")
     if action is Action.UNINSTALL:
@@ -88,23 +88,13 @@ def cni(
         chain=cni_host.Chain(network=chained_to, policy=policy) if chained_to else None,
     )
     try:
-        steps = cni_host.install(run_dir, _node(run_dir, node), places, wait=wait)
+        steps = cni_host.install(run_dir, node_named(run_dir, node), places, wait=wait)
         if chained_to:
             cni_chain.find_network(places.conf_dir, chained_to)
             steps = chain(steps, cni_chain.deaf_runtimes())
         return _tell(steps, output)
     except (cni_host.InstallError, OSError) as err:
         raise CommandError(str(err)) from err
-
-
-def _node(run_dir: RunDir, name: str) -> NodeDir:
-    folder = run_dir.root / "nodes"
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    if not names:
-        raise CommandError(f"no tandem is running in {run_dir.root}: start one with `tandem up`")
-    if name not in names and (name or len(names) > 1):
-        raise CommandError(f"--node {name}: choose one of {', '.join(names)}", status=2)
-    return run_dir.node(name or names[0])
 
 
 def _tell(steps: Iterable[str], output: str) -> int:

@@ -13,7 +13,7 @@ import typer
 
 from tandem.apps.cli.layout import sentence, table, terminal_width
 from tandem.apps.cli.output import as_json, check_format
-from tandem.apps.cli.session import CommandError, KubeconfigOption, with_client
+from tandem.apps.cli.session import CommandError, KubeconfigOption, node_named, with_client
 from tandem.base.paths import RunDir
 
 if TYPE_CHECKING:
@@ -116,12 +116,9 @@ def _attachments() -> Iterator[tuple[str, Any]]:
     from tandem.base.problems import DriverError
     from tandem.ipam.store import read_attachments
 
-    run_dir = RunDir.default()
-    folder = run_dir.root / "nodes"
     try:
-        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        for name in names:
-            yield from ((name, a) for a in read_attachments(run_dir.node(name).journal))
+        for node in RunDir.default().nodes():
+            yield from ((node.root.name, a) for a in read_attachments(node.journal))
     except (DriverError, PermissionError):
         return
 
@@ -253,9 +250,7 @@ def _holder(address: str) -> str:
     """The node of this machine that shares a directory of host-local with this address; empty if there is none."""
     from tandem.runtime.host_local import shared_directories
 
-    folder = RunDir.default().root / "nodes"
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    shared = ((name, d) for name in names for d in shared_directories(RunDir.default().node(name)))
+    shared = ((node.root.name, d) for node in RunDir.default().nodes() for d in shared_directories(node))
     return next((name for name, directory in shared if (directory.path / address).exists()), "")
 
 
@@ -265,7 +260,7 @@ def _import(data: Path | None, network: str, node: str, output: str) -> int:
     if data is None:
         raise CommandError("import from where? give --from-host-local DIR", status=2)
     folder = _network(data.absolute(), network)
-    name = _node(node)
+    name = node_named(RunDir.default(), node).root.name
     done = _asked(name, SHARE, {"directory": str(folder)})
     if output == "json":
         typer.echo(as_json({"node": name, **done}))
@@ -287,16 +282,6 @@ def _network(data: Path, network: str) -> Path:
     if network or len(names) != 1:
         raise CommandError(f"--network {network or '?'}: choose one of {', '.join(names) or 'none'}", status=2)
     return data / names[0]
-
-
-def _node(name: str) -> str:
-    folder = RunDir.default().root / "nodes"
-    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    if not names:
-        raise CommandError("no tandem is running here: start one with `tandem up`")
-    if name not in names and (name or len(names) > 1):
-        raise CommandError(f"--node {name or '?'}: choose one of {', '.join(names)}", status=2)
-    return name or names[0]
 
 
 def _asked(node: str, verb: str, config: dict[str, Any]) -> dict[str, Any]:

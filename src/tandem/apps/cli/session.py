@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from tandem.base.paths import RunDir
+from tandem.base.paths import NodeDir, RunDir
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
@@ -66,6 +66,16 @@ def with_client(
     if not path.exists():
         raise CommandError(f"tandem is not running (no kubeconfig at {path}); start it with: tandem up")
     return asyncio.run(run())
+
+
+def node_named(run_dir: RunDir, name: str) -> NodeDir:
+    """The node of this machine with this name, or the only one; CommandError with those that there are."""
+    nodes = {node.root.name: node for node in run_dir.nodes()}
+    if not nodes:
+        raise CommandError(f"no tandem is running in {run_dir.root}: start one with `tandem up`")
+    if name not in nodes and (name or len(nodes) > 1):
+        raise CommandError(f"--node {name}: choose one of {', '.join(nodes)}", status=2)
+    return nodes[name or next(iter(nodes))]
 
 
 def not_running(server: str, detail: str = "") -> str:
