@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
+from tandem.base.ids import ContainerId, NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.compile import names
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.ir.node import AttachedPod, NodeView
@@ -44,8 +44,8 @@ def attached(pod: core.Pod, *, ingress: str | None = None, egress: str | None = 
         name=pod.metadata.name,
         service_account="default",
         identity=SpiffeId("spiffe://cluster.local/ns/default/sa/default"),
-        ingress=names.policy_set_of(f"ps-{ingress}") if ingress else None,
-        egress=names.policy_set_of(f"ps-{egress}") if egress else None,
+        ingress=PolicySetId(ingress) if ingress else None,
+        egress=PolicySetId(egress) if egress else None,
     )
     return AttachedPod(
         pod=local,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -41,3 +41,12 @@ class Cell(Generic[T]):
         while self._version <= seen:
             await self._changed.wait()
         return self._version, self._value
+
+
+async def any_newer(*seen: tuple[Cell[Any], int], seconds: float | None = None) -> None:
+    """Return as soon as one of these cells has a version greater than the one beside it, or after so long."""
+    async with asyncio.TaskGroup() as tasks:
+        waits = {tasks.create_task(cell.after(version)) for cell, version in seen}
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()

@@ -138,11 +138,6 @@ class NodeDir:
         """The process runtime's directory: one folder per pod uid."""
         return self.root / "pods"
 
-    @property
-    def agent_log(self) -> Path:
-        """The agent's log."""
-        return self.root / "agent.log"
-
 
 @dataclass(frozen=True, slots=True)
 class RunDir:

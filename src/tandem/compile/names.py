@@ -51,11 +51,6 @@ def set_chain(policy_set: PolicySetId) -> str:
     return f"ps-{policy_set}"
 
 
-def policy_set_of(chain: str) -> PolicySetId | None:
-    """The policy set behind a chain (or log prefix), or None if the chain is not one of a policy set."""
-    return PolicySetId(chain[3:]) if chain.startswith("ps-") else None
-
-
 def group_set(group: GroupId, family: int) -> str:
     """The nft set of a group's addresses of one family (4 or 6)."""
     return f"ag{family}-{group}"
@@ -84,14 +79,6 @@ def service_cluster(namespace: str, service: str, port: int, subset: str = "") -
 def dialled_cluster(namespace: str, service: str, port: int) -> str:
     """Cluster that keeps the pod address that was dialled, with mTLS: meshed endpoints of a headless service."""
     return f"pod/{namespace}/{service}/{port}"
-
-
-def parse_service_cluster(name: str) -> tuple[str, str, int, str] | None:
-    """(namespace, service, port, subset) behind a cluster name, or None if it is not one of a service."""
-    parts = name.split("/")
-    if len(parts) not in {4, 5} or parts[0] != "svc" or not parts[3].isdigit():
-        return None
-    return parts[1], parts[2], int(parts[3]), parts[4] if len(parts) == 5 else ""
 
 
 def route_config(namespace: str, service: str, port: int, consumer: str = "", variant: str = "") -> str:

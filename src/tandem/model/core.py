@@ -19,12 +19,6 @@ from tandem.model.selectors import LabelSelector
 IntOrString = int | str
 
 
-class NamespaceSpec(Model, frozen=True, kw_only=True):
-    """core/v1 NamespaceSpec."""
-
-    finalizers: tuple[str, ...] = ()
-
-
 class Namespace(Object, frozen=True, kw_only=True):
     """core/v1 Namespace."""
 

@@ -210,6 +210,15 @@ KINDS: Final[tuple[Kind, ...]] = (
 )
 
 BY_KIND: Final[dict[str, Kind]] = {k.kind: k for k in KINDS}
+PROGRAMMED: Final = (
+    "NetworkPolicy",
+    "VirtualService",
+    "DestinationRule",
+    "PeerAuthentication",
+    "HTTPRoute",
+    "Network",
+)
+"""Kinds whose conditions say whether they are in force."""
 
 
 def find(name: str) -> Kind | None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from tandem.base.addresses import IPV6, family
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, NodeName, PodUid
@@ -358,12 +358,7 @@ class Agent:
         """Answer control once kernel, pods and Envoy have worked through what it sent."""
         seen = [-1 for _ in self._outcomes]
         while True:
-            async with asyncio.TaskGroup() as group:
-                pairs = zip(self._outcomes, seen, strict=True)
-                waits = {group.create_task(outcome.after(version)) for outcome, version in pairs}
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                for task in waits:
-                    task.cancel()
+            await any_newer(*zip(self._outcomes, seen, strict=True))
             seen = [outcome.version for outcome in self._outcomes]
             if SILENT in self._proxy.outcome.value.failed:
                 continue

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from tandem.model.kinds import PROGRAMMED
 from tandem.observe.flow import Flow
 from tandem.runtime.control import Control
 from tandem.views.addresses import addresses, lookup
@@ -22,14 +23,6 @@ from tandem.views.flows import Query, as_json, wanted
 from tandem.views.health import Delivery, Membership, ObjectState, status
 
 ROOT: Final = "/apis/views.tandem.io/v1"
-PROGRAMMABLE: Final = (
-    "NetworkPolicy",
-    "VirtualService",
-    "DestinationRule",
-    "PeerAuthentication",
-    "HTTPRoute",
-    "Network",
-)
 
 
 def routes(control: Callable[[], Control | None]) -> list[Route]:
@@ -79,7 +72,7 @@ def _objects(control: Control) -> list[ObjectState]:
     verdicts = control.ledger.programmed()
     states = []
     for obj in control.world.objects():
-        if obj.kind not in PROGRAMMABLE:
+        if obj.kind not in PROGRAMMED:
             continue
         key = (obj.kind, obj.metadata.namespace, obj.metadata.name)
         errors = control.errors_of(key)

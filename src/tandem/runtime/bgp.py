@@ -5,7 +5,6 @@ In: the newest NodeView. Out: a speaker that is running, or none; what its sessi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final, Protocol
@@ -20,7 +19,7 @@ from tandem.compile.bgp import compile_speaker, locks
 from tandem.drivers.bgp.port import BgpDriver, Session
 from tandem.ir.network import Password
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Views
+from tandem.runtime.enforce import Numbered, Views, newest_of
 from tandem.state.bgp import BgpPeer, BgpSpeaker
 
 log = structlog.get_logger()
@@ -74,10 +73,7 @@ class BgpLoop:
         """Apply each newest view, and look at the sessions every second."""
         seen = -1
         while True:
-            seen = await self._next(views, seen)
-            newest = views.value
-            if newest is None:
-                continue
+            seen, newest = await self._next(views, seen)
             if newest.view is not self._view or len(self._passwords) < len(self._asked):
                 await self._look_up(locks(newest.view))
                 self._view, self.speaker = newest.view, compile_speaker(newest.view, self._passwords)
@@ -149,14 +145,8 @@ class BgpLoop:
     def _session(self, peer: BgpPeer) -> Session:
         return self._sessions.get(peer.name) or Session(name=peer.name, state="Idle")
 
-    async def _next(self, views: Views, seen: int) -> int:
-        """The version of the newest view: when it is new, when a speaker started, or after a moment."""
-        started = self._server.started.value
-        async with asyncio.TaskGroup() as tasks:
-            new = tasks.create_task(views.after(seen))
-            other = tasks.create_task(self._server.started.after(started))
-            waiting = LOOK_SECONDS if self.speaker is not None else None
-            await asyncio.wait({new, other}, timeout=waiting, return_when=asyncio.FIRST_COMPLETED)
-            new.cancel()
-            other.cancel()
-        return views.version
+    async def _next(self, views: Views, seen: int) -> tuple[int, Numbered]:
+        """The newest view: when it is new, when a speaker started, or after a moment."""
+        started = self._server.started
+        waiting = LOOK_SECONDS if self.speaker is not None else None
+        return await newest_of(views, seen, (started, started.value), retry=waiting)

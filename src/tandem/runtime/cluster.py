@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.blocks import absent, share_out
 from tandem.cluster.deployments import deploy, waits_for_time
@@ -25,7 +25,6 @@ from tandem.cluster.scheduler import schedule
 from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
-from tandem.ingest.informer import Informer
 from tandem.ir.holdings import Holdings
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.meta import Object, RawObject
@@ -174,11 +173,7 @@ class ClusterLoop:
             wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1] if failures else None
             if waits_for_time(self._worlds.value) or self._absent:
                 wait = min(wait or _TICK, _TICK)
-            async with asyncio.TaskGroup() as tasks:
-                news = {tasks.create_task(self._worlds.after(seen)), tasks.create_task(self._holdings.after(held))}
-                await asyncio.wait(news, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-                for task in news:
-                    task.cancel()
+            await any_newer((self._worlds, seen), (self._holdings, held), seconds=wait)
             seen, held = self._worlds.version, self._holdings.version
             if self._worlds.value.synced:
                 failures = 0 if await self.settle() else failures + 1
@@ -241,8 +236,3 @@ class ClusterLoop:
             self._memory.forget(write.kind, key, uid, until)
         else:
             self._memory.remember(left, until, shown=known is not None and key in self._worlds.value.all(kind.cls))
-
-
-async def run_cluster(client: Writer, informer: Informer) -> None:
-    """Run the controllers over an informer that watches at least KINDS, until cancelled."""
-    await ClusterLoop(client, informer.world).run()

@@ -20,7 +20,7 @@ from tandem.compile.dns import aliases_of, compile_records, compile_settings
 from tandem.drivers.dns.plan import Held, Records, desired, plan
 from tandem.drivers.dns.port import DnsDriver
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Views
+from tandem.runtime.enforce import Numbered, Views, newest_of
 from tandem.state.dns import Answers, DnsSettings
 
 log = structlog.get_logger()
@@ -64,10 +64,7 @@ class DnsLoop:
         before: NodeView | None = None
         records: Records = frozenset()
         while True:
-            seen = await self._next(views, seen)
-            newest = views.value
-            if newest is None:
-                continue
+            seen, newest = await self._next(views, seen)
             view = newest.view
             if before is None or _named(before) != _named(view):
                 records = compile_records(view)
@@ -101,18 +98,12 @@ class DnsLoop:
                 log.error("DNS records are not in force", error=str(err))
                 self.failed = {"dns": str(err)}
 
-    async def _next(self, views: Views, seen: int) -> int:
-        """The version of the newest view: when it is new, when a server started, or after a moment."""
+    async def _next(self, views: Views, seen: int) -> tuple[int, Numbered]:
+        """The newest view: when it is new, when a server started, or after a moment."""
         if self._failing:
             await asyncio.sleep(RETRY_SECONDS)
-            return views.version
-        async with asyncio.TaskGroup() as tasks:
-            new = tasks.create_task(views.after(seen))
-            other = tasks.create_task(self._server.started.after(self._read_of))
-            await asyncio.wait({new, other}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            new.cancel()
-            other.cancel()
-        return views.version
+            seen = -1
+        return await newest_of(views, seen, (self._server.started, self._read_of), retry=LOOK_SECONDS)
 
 
 def read_upstreams(path: Path, *, own: Container[str]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ Whatever fails here leaves packets between nodes unsent: the fabric has no route
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -21,7 +20,7 @@ from tandem.drivers.wireguard.keys import public_of
 from tandem.drivers.wireguard.plan import plan
 from tandem.drivers.wireguard.port import Held, WireguardDriver
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Views
+from tandem.runtime.enforce import Numbered, Views, newest_of
 from tandem.state.wireguard import Tunnel
 
 log = structlog.get_logger()
@@ -83,10 +82,7 @@ class EncryptionLoop:
         """Follow each newest view, and look at the device every other second."""
         seen = -1
         while True:
-            seen = await self._next(views, seen)
-            newest = views.value
-            if newest is None:
-                continue
+            seen, newest = await self._next(views, seen)
             tunnel = compile_tunnel(newest.view)
             if tunnel is None:
                 await self._close()
@@ -161,16 +157,10 @@ class EncryptionLoop:
             ],
         }
 
-    async def _next(self, views: Views, seen: int) -> int:
-        """The version of the newest view: when it is new, when a process started, or after a moment."""
+    async def _next(self, views: Views, seen: int) -> tuple[int, Numbered]:
+        """The newest view: when it is new, when a process started, or after a moment."""
         waiting = None if self._closed and not self.failed else LOOK_SECONDS
         if self._view is not None and self._shaped is None:
             waiting = RETRY_SECONDS
-        started = self._server.started.value
-        async with asyncio.TaskGroup() as tasks:
-            new = tasks.create_task(views.after(seen))
-            other = tasks.create_task(self._server.started.after(started))
-            await asyncio.wait({new, other}, timeout=waiting, return_when=asyncio.FIRST_COMPLETED)
-            new.cancel()
-            other.cancel()
-        return views.version
+        started = self._server.started
+        return await newest_of(views, seen, (started, started.value), retry=waiting)

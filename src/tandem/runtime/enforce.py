@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 from tandem.base.ids import ContainerId
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
@@ -68,13 +68,17 @@ class Outcome:
     """Manifests that Envoy refuses, with its words."""
 
 
-async def newest_of(views: Views, seen: int, *, retry: float | None) -> int:
-    """The version of the newest view as soon as there is a new one, or (to try again) after so many seconds."""
-    try:
-        async with asyncio.timeout(retry):
-            return (await views.after(seen))[0]
-    except TimeoutError:
-        return seen
+async def newest_of(
+    views: Views, seen: int, *beside: tuple[Cell[Any], int], retry: float | None
+) -> tuple[int, Numbered]:
+    """Version and value of the newest view: when it is new, when one of `beside` is, or (to try again) after so long.
+
+    Before there is a first view, that is waited for.
+    """
+    await any_newer((views, seen), *beside, seconds=retry)
+    while (newest := views.value) is None:
+        await views.after(views.version)
+    return views.version, newest
 
 
 class KernelLoop:
@@ -107,10 +111,8 @@ class KernelLoop:
         """Apply each newest view; a refusal by the kernel is tried again until it holds."""
         seen, retry = -1, None
         while True:
-            before, seen = seen, await newest_of(views, seen, retry=retry)
-            newest = views.value
-            if newest is None:
-                continue
+            before = seen
+            seen, newest = await newest_of(views, seen, retry=retry)
             try:
                 far = await self._apply(newest.view, again=seen == before)
             except DriverError as err:
@@ -181,10 +183,7 @@ class EnvoyLoop:
         """Publish each newest view and wait for Envoy's word; what it refuses is told and does not hold up others."""
         seen, failed = -1, False
         while True:
-            seen = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
-            newest = views.value
-            if newest is None:
-                continue
+            seen, newest = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
             # Released before the listeners go, captured after they are there: no connection meets a closed port.
             problems = await self._release(newest.view)
             refused, origins = await self._publish(compile_envoy(newest.view))

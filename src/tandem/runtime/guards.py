@@ -72,10 +72,7 @@ class GuardLoop:
         seen, failed = -1, False
         async with asyncio.TaskGroup() as tasks:
             while True:
-                seen = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
-                newest = views.value
-                if newest is None:
-                    continue
+                seen, newest = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
                 problems = await self._apply(newest.view, tasks)
                 failed = bool(problems)
                 self.outcome.put(Outcome(number=newest.number, failed=problems))

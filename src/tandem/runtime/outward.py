@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.outward import announced_for, compile_outward
 from tandem.drivers.announce.port import LEASE_SECONDS, Announcer, Holding
@@ -66,14 +66,15 @@ class OutwardLoop:
     async def _follow(self, views: Views) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                seen = views.version, self._kernel.version
+                seen = (views, views.version), (self._kernel, self._kernel.version)
                 defended = await self._listen()
                 if taken := await self._show(views.value):
                     log.info("addresses taken", addresses=sorted(taken))
                     tasks.create_task(self._announce(taken, REPEATS))
                 if defended:
                     tasks.create_task(self._announce(defended, REPEATS[:1]))
-                await self._next(views, *seen)
+                # A new view, something new in the kernel, or time to renew.
+                await any_newer(*seen, seconds=RENEW_SECONDS)
 
     async def _listen(self) -> frozenset[str]:
         """Somebody else announces what is held here: addresses to defend, where control says that they are ours.
@@ -157,14 +158,3 @@ class OutwardLoop:
                 await self._announcer.announce(left)
             except DriverError as err:
                 log.warning("not announced", addresses=sorted(left), error=str(err))
-
-    async def _next(self, views: Views, view: int, kernel: int) -> None:
-        """Return when there is a new view, the kernel has something new in force, or it is time to renew."""
-        async with asyncio.TaskGroup() as tasks:
-            waits = {
-                tasks.create_task(views.after(view), name="view"),
-                tasks.create_task(self._kernel.after(kernel), name="kernel"),
-            }
-            await asyncio.wait(waits, timeout=RENEW_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()

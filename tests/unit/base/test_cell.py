@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 
 
 def test_an_equal_value_wakes_nobody() -> None:
@@ -41,3 +41,20 @@ def test_every_waiting_reader_is_woken() -> None:
         return list(await asyncio.wait_for(asyncio.gather(cell.after(0), cell.after(0)), 5))
 
     assert asyncio.run(scene()) == [(1, 7), (1, 7)]
+
+
+def test_one_newer_cell_ends_the_wait_for_several() -> None:
+    async def scene() -> None:
+        one, other = Cell(0), Cell("")
+        asyncio.get_running_loop().call_soon(other.put, "new")
+        await asyncio.wait_for(any_newer((one, 0), (other, 0)), 5)
+        assert (one.version, other.value) == (0, "new")
+
+    asyncio.run(scene())
+
+
+def test_the_wait_for_several_ends_after_its_time() -> None:
+    async def scene() -> None:
+        await asyncio.wait_for(any_newer((Cell(0), 0), (Cell(0), 0), seconds=0.001), 5)
+
+    asyncio.run(scene())

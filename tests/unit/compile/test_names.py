@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.base.ids import ContainerId, GroupId, PodUid, PolicySetId
+from tandem.base.ids import ContainerId, GroupId, PodUid
 from tandem.compile import names
 
 IFNAMSIZ = 15
@@ -24,24 +24,8 @@ def test_the_same_input_gives_the_same_name_for_ever() -> None:
     assert names.host_ifname(ContainerId("c1"), "eth0") == "tdd72e032fedd"
 
 
-def test_a_policy_set_is_read_back_from_its_chain() -> None:
-    policy_set = PolicySetId("2a42d1b23c7e")
-    assert names.policy_set_of(names.set_chain(policy_set)) == policy_set
-    assert names.policy_set_of("lb-3") is None
-
-
 def test_the_sets_of_a_group_differ_by_family() -> None:
     assert names.group_set(GroupId("g"), 4) != names.group_set(GroupId("g"), 6)
-
-
-def test_a_service_cluster_is_read_back_from_its_name() -> None:
-    for parts in (("shop", "web", 80, "v1"), ("shop", "web", 80, "")):
-        assert names.parse_service_cluster(names.service_cluster(*parts)) == parts
-
-
-def test_other_clusters_are_not_taken_for_one_of_a_service() -> None:
-    others = (names.PASSTHROUGH, names.app_cluster(POD), names.dialled_cluster("shop", "web", 80), "svc/shop/web/http")
-    assert [names.parse_service_cluster(name) for name in others] == [None] * len(others)
 
 
 def test_routes_differ_by_consumer_and_variant() -> None:

@@ -16,7 +16,7 @@ from tandem.apps.cli.session import CommandError
 from tandem.base.clock import SystemClock
 from tandem.ingest.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from tandem.ingest.merge import apply_patch, with_last_applied
-from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.kinds import BY_KIND, PROGRAMMED, Kind
 from tandem.model.meta import RawObject
 
 if TYPE_CHECKING:
@@ -45,15 +45,6 @@ ORDER: Final = (
     "Pod",
 )
 """The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
-PROGRAMMED_KINDS: Final = (
-    "NetworkPolicy",
-    "VirtualService",
-    "DestinationRule",
-    "PeerAuthentication",
-    "HTTPRoute",
-    "Network",
-)
-"""Kinds whose conditions say whether they are in force."""
 _POLL: Final = 0.05
 
 
@@ -167,7 +158,7 @@ async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: floa
     """Wait until the conditions of policy and routing objects are settled (at most `seconds`); those that say no."""
     clock = SystemClock()
     deadline = clock.monotonic() + seconds
-    waiting = [a for a in applied if a.kind.kind in PROGRAMMED_KINDS and a.outcome != "refused"]
+    waiting = [a for a in applied if a.kind.kind in PROGRAMMED and a.outcome != "refused"]
     found: list[str] = []
     while waiting:
         late = clock.monotonic() >= deadline

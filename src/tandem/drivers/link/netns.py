@@ -30,11 +30,6 @@ def open_netns(path: str) -> int:
         raise NetnsError(f"network namespace {path!r}: {error.strerror}") from error
 
 
-def current_netns() -> int:
-    """A descriptor of the calling thread's namespace."""
-    return open_netns("/proc/thread-self/ns/net")
-
-
 def same_netns(one: int, other: int) -> bool:
     """True if both descriptors are of one namespace."""
     a, b = os.fstat(one), os.fstat(other)

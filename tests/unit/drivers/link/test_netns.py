@@ -25,8 +25,9 @@ def test_a_file_that_is_no_namespace_is_named(tmp_path: Path) -> None:
 
 
 def test_the_node_s_own_namespace_is_refused() -> None:
-    home = netns.current_netns()
-    with pytest.raises(NetnsError, match="the node's own"), netns.inside("/proc/thread-self/ns/net", home=home):
+    own = "/proc/thread-self/ns/net"
+    home = netns.open_netns(own)
+    with pytest.raises(NetnsError, match="the node's own"), netns.inside(own, home=home):
         raise AssertionError("entered")
     os.close(home)
 
