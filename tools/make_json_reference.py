@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from pages import keep
 
 from tandem.base.problems import Origin
 from tandem.drivers.process.daemon import DaemonStatus
@@ -246,15 +247,7 @@ def _type(hint: Any) -> str:
 
 def main() -> int:
     """Write the page, or compare it."""
-    produced = reference()
-    if "--check" in sys.argv[1:]:
-        current = TARGET.exists() and TARGET.read_text() == produced
-        if not current:
-            print(f"{TARGET} is not current: run tools/make_json_reference.py")
-        return int(not current)
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(produced)
-    return 0
+    return keep(TARGET, reference())
 
 
 if __name__ == "__main__":

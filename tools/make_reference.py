@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from pages import keep
 from typer.testing import CliRunner
 
 from tandem.apps.cli.main import COMMANDS, application
@@ -47,15 +48,7 @@ def _block(command: str, text: str) -> str:
 
 def main() -> int:
     """Write the page, or compare it."""
-    produced = reference()
-    if "--check" in sys.argv[1:]:
-        current = TARGET.exists() and TARGET.read_text() == produced
-        if not current:
-            print(f"{TARGET} is not current: run tools/make_reference.py")
-        return int(not current)
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(produced)
-    return 0
+    return keep(TARGET, reference())
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Final
+
+from pages import keep
 
 TARGET: Final = Path(__file__).parents[1] / "src/tandem/model/schemas/kubernetes.json"
 ROOTS: Final = {
@@ -245,11 +246,7 @@ def main() -> int:
     ]
     if unused:
         raise SystemExit(f"no such fields: {', '.join(unused)}")
-    if "--check" in sys.argv[1:]:
-        return 0 if TARGET.read_text(encoding="utf-8") == text else 1
-    TARGET.write_text(text, encoding="utf-8")
-    print(f"{TARGET}: {len(generator.types)} types, {len(text)} bytes")
-    return 0
+    return keep(TARGET, text)
 
 
 if __name__ == "__main__":
