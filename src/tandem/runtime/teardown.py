@@ -14,6 +14,7 @@ from tandem.base import processes
 from tandem.base.paths import NodeDir, RunDir
 from tandem.runtime import cni_host, node_teardown, underlay
 from tandem.runtime.supervisor import MODULES, is_ours
+from tandem.workloads import netns
 from tandem.workloads.sweep import left_behind
 
 
@@ -40,6 +41,7 @@ def down(run_dir: RunDir) -> Iterator[str]:
         lines = [*node_teardown.end_pods(node), *([] if apart else node_teardown.remove_from_kernel(node))]
         yield from (f"{node.root.name}: {line}" for line in lines)
     yield from underlay.remove(run_dir.root)
+    netns.leave_directory()
     if run_dir.root.exists():
         shutil.rmtree(run_dir.root)
         yield f"{run_dir.root} removed"

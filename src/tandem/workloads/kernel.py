@@ -28,9 +28,11 @@ MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
 MS_NOEXEC: Final = 8
 MS_REMOUNT: Final = 32
+MS_NODIRATIME: Final = 2048
 MS_BIND: Final = 4096
 MS_REC: Final = 16384
 MS_PRIVATE: Final = 1 << 18
+MS_SHARED: Final = 1 << 20
 MNT_DETACH: Final = 2
 
 _PR_CAPBSET_READ: Final = 23

@@ -1,6 +1,8 @@
 """Network namespaces of sandboxes: made by a thread, pinned by a bind mount under /run/netns, as `ip netns` pins them.
 
-In: a path. Out: the namespace with loopback up. Removing is idempotent.
+In: a path. Out: the namespace with loopback up. Removing is idempotent. Before the first, /run/netns is mounted over
+itself, shared, as `ip netns` and podman do when they find that it is not: done by them later, it would hide what is
+pinned here, which could not be unmounted any more.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import socket
 import struct
 import threading
@@ -23,6 +26,9 @@ DIRECTORY: Final = Path("/run/netns")
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
+_KEPT: Final = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+_MARK: Final = "nodiratime"
+"""Among the options of that mount: it is ours, to be undone once nobody has a name there."""
 
 
 def path_of(node_dir: NodeDir, uid: str, attempt: int) -> Path:
@@ -41,7 +47,7 @@ def _prefix(node_dir: NodeDir) -> str:
 
 def create(path: Path) -> None:
     """Call in a thread of `kernel.in_thread`: the thread enters the new namespace."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _prepare()
     kernel.unshare(kernel.CLONE_NEWNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sh", b"lo", 0)
@@ -61,12 +67,44 @@ def remove(path: Path) -> bool:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        # podman and `ip netns` mount the directory over itself when they run for the first time. What was pinned before
-        # is hidden then, and cannot be unmounted.
+        # Something else was mounted over the directory: what was pinned before is hidden, and cannot be unmounted.
         if error.errno != errno.EBUSY:
             raise
         return False
     return True
+
+
+def leave_directory() -> None:
+    """Undo the mount of the directory over itself if it is ours and nobody, others included, has a name there."""
+    if DIRECTORY.is_dir() and _MARK in (_options() or ()) and not any(DIRECTORY.iterdir()):
+        kernel.umount(DIRECTORY)
+
+
+def _prepare() -> None:
+    DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+    lock = os.open(DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as `ip netns` does: one of several at once mounts it
+        if _options() is None:
+            kernel.bind(DIRECTORY, DIRECTORY, flags=os.statvfs(DIRECTORY).f_flag & _KEPT | kernel.MS_NODIRATIME)
+            kernel.mount("none", DIRECTORY, flags=kernel.MS_SHARED | kernel.MS_REC)
+    finally:
+        os.close(lock)
+
+
+def _options() -> list[str] | None:
+    """Options of the mount on the directory (proc(5), mountinfo, field 6); None: nothing is mounted on it.
+
+    The directory is looked up: mounts of that name may lie hidden below another one.
+    """
+    handle = os.open(DIRECTORY, os.O_PATH | os.O_CLOEXEC)
+    try:
+        details = Path(f"/proc/thread-self/fdinfo/{handle}").read_text(encoding="utf-8").split()
+    finally:
+        os.close(handle)
+    number = details[details.index("mnt_id:") + 1]
+    mounts = (line.split() for line in Path("/proc/thread-self/mountinfo").read_text(encoding="utf-8").splitlines())
+    return next((f[5].split(",") for f in mounts if f[0] == number and f[4] == str(DIRECTORY)), None)
 
 
 def inode(path: Path) -> int | None:
