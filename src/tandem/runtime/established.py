@@ -27,9 +27,15 @@ def policy_changed(before: NodeView, now: NodeView) -> bool:
         return True
     if before.groups is not now.groups and before.groups != now.groups:
         return True
-    old = {p.container_id: p for p in before.pods}
-    pairs = ((old.get(p.container_id, p), p) for p in now.pods)
-    return any(was is not pod and _sides(was) != _sides(pod) for was, pod in pairs)
+    other = _without(now.pods, before.pods)
+    old = {p.container_id: p for p in before.pods} if other else {}
+    return any(_sides(old.get(pod.container_id, pod)) != _sides(pod) for pod in other)
+
+
+def _without(pods: tuple[AttachedPod, ...], others: tuple[AttachedPod, ...]) -> list[AttachedPod]:
+    """Those that are not the very same objects there: what has changed since."""
+    known = set(map(id, others))
+    return [pod for pod in pods if id(pod) not in known]
 
 
 def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:
@@ -38,7 +44,8 @@ def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:
 
 def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:
     """Addresses whose pod left this node: the next pod with such an address must not inherit its connections."""
-    return frozenset(_addresses(before)) - frozenset(_addresses(now))
+    gone = [address for pod in _without(before.pods, now.pods) for address in pod.addresses]
+    return frozenset(gone) - frozenset(_addresses(now)) if gone else frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
