@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from meshbuild import CONFIG
 from tandem.base.ids import ContainerId, NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.compile import names
-from tandem.ir.fabric import LocalPod, MeshConfig, Node
+from tandem.ir.fabric import LocalPod, Node
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.model import core
 from tandem.model.world import World
@@ -17,13 +18,6 @@ from tandem.translate.services import translate_services
 
 DNS = "10.96.0.10"
 GATEWAY = "10.244.0.1"
-CONFIG = MeshConfig(
-    trust_domain="cluster.local",
-    roots_pem="",
-    cluster_domain="cluster.local",
-    dns_addresses=(DNS,),
-    service_cidrs=("10.96.0.0/16",),
-)
 
 
 def node(name: str = "node-1", *cidrs: str) -> Node:

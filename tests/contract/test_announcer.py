@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
+from tandem.base.netns import in_netns
 from tandem.drivers.announce.fake import FakeAnnouncer
 from tandem.drivers.announce.frames import announcements
 from tandem.drivers.announce.plan import Link
@@ -30,7 +31,7 @@ def somebody_else(announcer: Announcer, address: str) -> None:
             for frame in announcements(address, b"\2\0\0\0\0\x77"):
                 sock.sendto(frame, ("eth0", 0))
 
-    inside(PEERS[-1], send)
+    in_netns(PEERS[-1], send)
 
 
 @pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
+from tandem.base.netns import in_netns
 from tandem.base.paths import NodeDir
 from tandem.base.secret import Secret
 from tandem.drivers.bgp.fake import FakeBgp
@@ -71,7 +72,7 @@ def playing(path: Path, work: Callable[[Pair], Awaitable[None]]) -> None:
                 async with asyncio.timeout(60):
                     await pair.node.start(replace(SPEAKER, peers=(TO_OTHER,)))
                     await asyncio.to_thread(
-                        inside, other, lambda: asyncio.run(pair.other.start(replace(OTHER, peers=(TO_NODE,))))
+                        in_netns, other, lambda: asyncio.run(pair.other.start(replace(OTHER, peers=(TO_NODE,))))
                     )
                     await ready(pair.node)
                     await ready(pair.other)
@@ -80,7 +81,7 @@ def playing(path: Path, work: Callable[[Pair], Awaitable[None]]) -> None:
                 await pair.node.daemon.stop()
                 await pair.other.daemon.stop()
 
-        inside(node, lambda: asyncio.run(main()))
+        in_netns(node, lambda: asyncio.run(main()))
 
 
 async def ready(bird: Bird) -> None:

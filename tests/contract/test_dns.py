@@ -19,7 +19,8 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from netns.podlab import inside, lab
+from netns.podlab import lab
+from tandem.base.netns import in_netns
 from tandem.base.paths import NodeDir
 from tandem.compile.dns import compile_records, compile_settings
 from tandem.drivers.dns.fake import FakeDns
@@ -89,7 +90,7 @@ def serving(work: Callable[[Unbound], Awaitable[None]], path: Path, answers: Ans
         node = spaces.add("node")
         for command in ("ip link set lo up", f"ip address add {ADDRESS}/32 dev lo"):
             assert os.system(f"nsenter --net={node} {command}") == 0  # noqa: S605 - fixed words
-        inside(node, lambda: asyncio.run(main()))
+        in_netns(node, lambda: asyncio.run(main()))
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
+from tandem.base.netns import in_netns
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.fake import FakeForeign, Space
 from tandem.drivers.foreign.port import ForeignDriver
@@ -126,7 +127,7 @@ def test_a_namespace_is_afterwards_as_it_was(filtering: str) -> None:
             assert seen is not None
             await driver.prepare(pod, WANTED)
             assert picture(pod) != before
-            inside(
+            in_netns(
                 pod, lambda: subprocess.run(["nft", "add table inet tandem; add table inet tandem-policy"], check=True)
             )
             await driver.restore(pod, WANTED, seen.before)

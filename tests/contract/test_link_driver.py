@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from contract.linkcases import NET, Case, case_of
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
 from tandem.base.ids import ContainerId
+from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError, Owned
@@ -341,7 +342,7 @@ def test_no_end_has_a_reverse_path_check_also_where_the_machine_has_it_on_nor_ip
         node, pod = spaces.add("node"), spaces.add("pod")
         for space in (node, pod):
             for scope in ("default", "all", "lo"):
-                inside(space, partial(Path(f"/proc/sys/net/ipv4/conf/{scope}/rp_filter").write_text, "1"))
+                in_netns(space, partial(Path(f"/proc/sys/net/ipv4/conf/{scope}/rp_filter").write_text, "1"))
 
         async def main() -> None:
             driver = KernelLinks(tmp_path, node_netns=node)
@@ -352,10 +353,10 @@ def test_no_end_has_a_reverse_path_check_also_where_the_machine_has_it_on_nor_ip
         conf = Path("/proc/sys/net")
         assert ip(pod, "-6", "-o", "address", "show", "dev", "eth0") == ""
         name = link().host_ifname
-        assert inside(node, (conf / f"ipv4/conf/{name}/rp_filter").read_text) == "0\n"
-        assert inside(node, (conf / f"ipv6/conf/{name}/addr_gen_mode").read_text) == "1\n"
-        assert {inside(pod, (conf / f"ipv4/conf/{n}/rp_filter").read_text) for n in ("all", "lo", "eth0")} == {"0\n"}
-        assert inside(pod, (conf / "ipv6/conf/eth0/addr_gen_mode").read_text) == "1\n"
+        assert in_netns(node, (conf / f"ipv4/conf/{name}/rp_filter").read_text) == "0\n"
+        assert in_netns(node, (conf / f"ipv6/conf/{name}/addr_gen_mode").read_text) == "1\n"
+        assert {in_netns(pod, (conf / f"ipv4/conf/{n}/rp_filter").read_text) for n in ("all", "lo", "eth0")} == {"0\n"}
+        assert in_netns(pod, (conf / "ipv6/conf/eth0/addr_gen_mode").read_text) == "1\n"
 
 
 @pytest.mark.root

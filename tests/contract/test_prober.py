@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
+from tandem.base.netns import in_netns
 from tandem.drivers.probe.fake import FakeProber
 from tandem.drivers.probe.real import RawProber
 
@@ -33,7 +34,7 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
             ip(space, "link", "set", "under", "up")
         ip(two, "link", "set", "under", "mtu", "1300")
         ip(one, "neighbour", "replace", NOBODY, "lladdr", "02:00:00:00:00:09", "dev", "under")
-        yield lambda sizes: inside(one, lambda: RawProber().echo(sizes, 2.0))
+        yield lambda sizes: in_netns(one, lambda: RawProber().echo(sizes, 2.0))
 
 
 def test_who_answers_with_all_of_it_is_named(ask: Ask) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
+from tandem.base.netns import in_netns
 from tandem.base.paths import NodeDir
 from tandem.base.secret import Secret
 from tandem.drivers.wireguard import device
@@ -63,7 +64,7 @@ def playing(path: Path, work: Callable[[Pair], Awaitable[None]]) -> None:
             finally:
                 await ended(pair.node)
 
-        inside(node, lambda: asyncio.run(main()))
+        in_netns(node, lambda: asyncio.run(main()))
 
 
 async def served(server: Wireguard) -> None:
@@ -201,11 +202,11 @@ def test_two_nodes_speak_through_the_tunnel_only_and_never_in_clear(tmp_path: Pa
             await change(other.driver, theirs, other_key)
             await other.shape(theirs)
 
-        await asyncio.to_thread(inside, pair.other_netns, lambda: asyncio.run(there()))
+        await asyncio.to_thread(in_netns, pair.other_netns, lambda: asyncio.run(there()))
         await change(pair.node.driver, mine, node_key)
         await pair.node.shape(mine)
         watch = watching(pair.node_netns)
-        server = inside(pair.other_netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        server = in_netns(pair.other_netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             server.bind(("10.244.1.1", 9))
@@ -224,7 +225,7 @@ def test_two_nodes_speak_through_the_tunnel_only_and_never_in_clear(tmp_path: Pa
             watch.terminate()
             client.close()
             server.close()
-            await asyncio.to_thread(inside, pair.other_netns, lambda: asyncio.run(ended(other)))
+            await asyncio.to_thread(in_netns, pair.other_netns, lambda: asyncio.run(ended(other)))
         seen = watch.communicate()[0]
         assert "192.0.2.2.51820: UDP" in seen
         assert "plain words" not in seen

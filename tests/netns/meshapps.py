@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from netns.meshlab import inside
+from tandem.base.netns import in_netns
 
 
 def listening(netns: Path, port: int) -> socket.socket:
-    return inside(netns, lambda: socket.create_server(("0.0.0.0", port), backlog=64))
+    return in_netns(str(netns), lambda: socket.create_server(("0.0.0.0", port), backlog=64))
 
 
 def dial(netns: Path, address: str, port: int, timeout: float = 8.0) -> socket.socket:
-    return inside(netns, lambda: socket.create_connection((address, port), timeout=timeout))
+    return in_netns(str(netns), lambda: socket.create_connection((address, port), timeout=timeout))
 
 
 class _Report(http.server.BaseHTTPRequestHandler):

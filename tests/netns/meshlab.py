@@ -6,7 +6,6 @@ Everything runs in namespaces of its own name; sockets inside a pod are made by 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import datetime
 import http.client
 import json
@@ -21,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import grpc
 from cryptography import x509
@@ -32,6 +31,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from google.protobuf import any_pb2
 
 from tandem.base.digest import digest
+from tandem.base.netns import in_netns
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.nft.capture import compile_capture
 from tandem.drivers.nft.plan import plan
@@ -41,34 +41,7 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import ownership
 from tandem.state.xds import CLUSTER, ENDPOINT, ENVOY, LISTENER, ROUTE, SECRET
 
-T = TypeVar("T")
 ORDER = (CLUSTER, ENDPOINT, LISTENER, ROUTE)
-
-
-def _enter(handle: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).setns(handle, 0x40000000) != 0:
-        raise OSError(ctypes.get_errno(), "enter network namespace")
-
-
-def inside(netns: Path, work: Callable[[], T]) -> T:
-    """Runs `work` in a thread that has entered the namespace; sockets made there stay there."""
-    box: list[T] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            with netns.open() as handle:
-                _enter(handle.fileno())
-            box.append(work())
-        except BaseException as err:  # noqa: BLE001 raised again in the caller's thread
-            failure.append(err)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return box[0]
 
 
 class Ca:
@@ -297,7 +270,7 @@ class Lab:
         self._stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
         self.node = self.namespace("node")
         self._ip("node", "addr add 10.244.0.1/32 dev lo")
-        inside(self.node, lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
+        in_netns(str(self.node), lambda: Path("/proc/sys/net/ipv4/ip_forward").write_text("1"))
         server = grpc.server(futures.ThreadPoolExecutor(32))
         ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(self.ads, server)
         als_pb2_grpc.add_AccessLogServiceServicer_to_server(self.ads, server)

@@ -1,17 +1,12 @@
-"""Namespaces of a test's own: a node and pods, unique by name, removed afterwards; and work done inside one of them."""
+"""Namespaces of a test's own: a node and pods, unique by name, removed afterwards."""
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
-import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class Lab:
@@ -58,33 +53,6 @@ def lab() -> Iterator[Lab]:
         yield made
     finally:
         made.close()
-
-
-def enter(netns: str) -> None:
-    """Move the calling thread into the namespace."""
-    with Path(netns).open() as handle:
-        if ctypes.CDLL(None, use_errno=True).setns(handle.fileno(), 0x40000000):
-            raise OSError(ctypes.get_errno(), f"cannot enter {netns}")
-
-
-def inside(netns: str, work: Callable[[], T]) -> T:
-    """Run `work` in a thread that has entered the namespace."""
-    results: list[T] = []
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            enter(netns)
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
-    return results[0]
 
 
 def ip(netns: str, *words: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import subprocess
 import sys
 import uuid
@@ -97,18 +95,3 @@ class Lab:
     def stop(self) -> None:
         for name in reversed(self._made):
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
-
-
-@contextlib.contextmanager
-def entered(path: str) -> Iterator[None]:
-    """The calling thread is in that network namespace, and back in its own afterwards."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    there = os.open(path, os.O_RDONLY)
-    try:
-        assert libc.setns(there, 0x40000000) == 0
-        yield
-    finally:
-        assert libc.setns(own, 0x40000000) == 0
-        os.close(own)
-        os.close(there)

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from builders import endpoint_slice, pod, service, world
-from netns.pods import Lab, entered, ip
+from netns.pods import Lab, ip
 from nodeviews import node as node_of
 from nodeviews import view_of
 from tandem.base.addresses import family, host_prefix
+from tandem.base.netns import in_netns
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
@@ -143,8 +144,8 @@ class ServiceLab(Lab):
         )
         self.nft.apply(plan(self.nft.read(), compile_nft(self.view)))
         if before is not None:
-            with entered(self.path):
-                forget_vanished(before, self.view)
+            after = self.view
+            in_netns(self.path, lambda: forget_vanished(before, after))
 
     def ask(self, netns: str, host: str, port: int, count: int = 1) -> list[str]:
         with self.python(netns, ASK) as process:

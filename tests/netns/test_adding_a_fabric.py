@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from netns.podlab import inside, ip, lab
+from meshbuild import CONFIG
+from netns.podlab import ip, lab
 from tandem.base.ids import NodeName
+from tandem.base.netns import in_netns
 from tandem.compile.fabric import BY_NAME
 from tandem.compile.fabric.interface import Fabric
 from tandem.compile.links import compile_node_net
@@ -23,7 +25,6 @@ from tandem.drivers.probe.real import RawProber
 from tandem.ir.fabric import Node
 from tandem.ir.network import Network
 from tandem.ir.node import NodeView
-from unit.compile.fabric.fabricviews import CONFIG
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending" / "adding-a-fabric.md"
 ADDRESSES = {1: "192.0.2.1", 2: "192.0.2.2", 3: "198.51.100.3"}
@@ -89,7 +90,7 @@ def test_packets_of_full_size_reach_both(mixed: Fabric, underlay: dict[str, str]
 
     asyncio.run(apply())
     asked = {"10.244.2.1": 1450, "10.244.3.1": 1450}
-    answered = inside(underlay["node-1"], lambda: RawProber().echo(asked, 5.0))
+    answered = in_netns(underlay["node-1"], lambda: RawProber().echo(asked, 5.0))
     assert answered == asked.keys()
     (link,) = json.loads(ip(underlay["node-1"], "-json", "-s", "link", "show", "tandem-vx"))
     assert (link["stats64"]["tx"]["packets"], link["stats64"]["tx"]["bytes"]) == (1, 1450)

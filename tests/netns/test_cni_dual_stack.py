@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from netns.podlab import inside, ip, lab, unmount_all
+from netns.podlab import ip, lab, unmount_all
 from netns.test_cni_on_kernel import Node, dial
+from tandem.base.netns import in_netns
 
 pytestmark = pytest.mark.root
 
@@ -41,7 +42,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 def serving(netns: str) -> socket.socket:
-    server = inside(netns, lambda: socket.create_server(("::", 80), family=socket.AF_INET6))
+    server = in_netns(netns, lambda: socket.create_server(("::", 80), family=socket.AF_INET6))
     server.settimeout(20)
     return server
 

@@ -17,7 +17,8 @@ import pytest
 from tandem_cni.build import build
 
 from netns.cni_agent import STALLED
-from netns.podlab import Lab, inside, ip, lab, unmount_all
+from netns.podlab import Lab, ip, lab, unmount_all
+from tandem.base.netns import in_netns
 from unit.tandem_cni.courier import Done, run
 
 pytestmark = pytest.mark.root
@@ -101,7 +102,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
 def answering(netns: str) -> Iterator[list[str]]:
     """A TCP server on port 80 of the namespace for one client; yields who connected."""
     clients: list[str] = []
-    server = inside(netns, lambda: socket.create_server(("", 80)))
+    server = in_netns(netns, lambda: socket.create_server(("", 80)))
     server.settimeout(20)
 
     def serve() -> None:
@@ -119,7 +120,7 @@ def answering(netns: str) -> Iterator[list[str]]:
 
 
 def dial(netns: str, address: str) -> None:
-    inside(netns, lambda: socket.create_connection((address, 80), timeout=20).close())
+    in_netns(netns, lambda: socket.create_connection((address, 80), timeout=20).close())
 
 
 def test_pods_of_a_node_reach_each_other_under_their_own_addresses(node: Node) -> None:

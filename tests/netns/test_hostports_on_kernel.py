@@ -16,9 +16,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from netns.podlab import Lab, inside, ip, lab, unmount_all
-from nodeviews import CONFIG, node
+from meshbuild import CONFIG
+from netns.podlab import Lab, ip, lab, unmount_all
+from nodeviews import node
 from tandem.base.ids import ContainerId, PodUid, PolicySetId, SpiffeId
+from tandem.base.netns import in_netns
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.links import compile_node_net, compile_pod_link
@@ -67,10 +69,10 @@ class Place:
         if delta:
             self.nft.apply(delta)
         before, self.view = self.view, now
-        inside(self.node, lambda: flush_udp(before, now))
+        in_netns(self.node, lambda: flush_udp(before, now))
 
     def missing(self) -> str:
-        return "; ".join(inside(self.node, lambda: asyncio.run(damage(self.view, C))))
+        return "; ".join(in_netns(self.node, lambda: asyncio.run(damage(self.view, C))))
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def built(spaces: Lab, pins: Path) -> Place:
 def served(netns: str, body: bytes = b"") -> Iterator[list[str]]:
     """A TCP server on port 80 for one client, which gets `body`; who it was."""
     clients: list[str] = []
-    server = inside(netns, lambda: socket.create_server(("", 80), family=socket.AF_INET6, dualstack_ipv6=True))
+    server = in_netns(netns, lambda: socket.create_server(("", 80), family=socket.AF_INET6, dualstack_ipv6=True))
     server.settimeout(20)
 
     def serve() -> None:
@@ -141,7 +143,7 @@ def served(netns: str, body: bytes = b"") -> Iterator[list[str]]:
 
 
 def dial(netns: str, address: str) -> None:
-    inside(netns, lambda: socket.create_connection((address, 8080), timeout=20).close())
+    in_netns(netns, lambda: socket.create_connection((address, 8080), timeout=20).close())
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ def test_a_pod_cannot_reach_the_nodes_loopback_by_its_link(place: Place) -> None
             sender.sendto(b"x", ("127.0.0.1", 9))
 
     try:
-        inside(place.pod, send)
+        in_netns(place.pod, send)
     except OSError:
         return  # the pod's own kernel refuses already
     assert "packets 0" not in nft(place.node, counter)
@@ -207,8 +209,8 @@ def test_a_port_that_is_given_back_is_closed(place: Place) -> None:
 
 def test_a_udp_sender_that_never_pauses_reaches_a_port_that_came_later_and_leaves_one_that_went(place: Place) -> None:
     place.apply()
-    pod = inside(place.pod, lambda: udp_server(53))
-    sender = inside(place.outside, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    pod = in_netns(place.pod, lambda: udp_server(53))
+    sender = in_netns(place.outside, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     with pod, sender:
         sender.sendto(b"early", (NODE, 5300))
         place.apply(ECHO)
@@ -224,7 +226,7 @@ def test_a_udp_sender_that_never_pauses_reaches_a_port_that_came_later_and_leave
 def test_a_host_port_of_sctp_leads_to_the_pod_and_its_answers_come_from_there(place: Place) -> None:
     """By packets made here: the kernel tracks SCTP also where it has no sockets of it."""
     place.apply(PortMapping(host_port=3868, container_port=3869, protocol="sctp"))
-    pod, outside = (inside(n, sctp_socket) for n in (place.pod, place.outside))
+    pod, outside = (in_netns(n, sctp_socket) for n in (place.pod, place.outside))
     with pod, outside:
         outside.sendto(sctp(40000, 3868, INIT), (NODE, 0))
         arrived, (client, _) = pod.recvfrom(2048)
@@ -277,7 +279,7 @@ def test_a_pod_receives_no_faster_than_its_limit(place: Place) -> None:
     octets = 1_000_000
     with served(place.outside, b"x" * octets):
         begun = time.monotonic()
-        got = inside(place.pod, lambda: received(OUTSIDE))
+        got = in_netns(place.pod, lambda: received(OUTSIDE))
         taken = time.monotonic() - begun
     assert got == octets
     assert taken >= (octets - 160_000 / 8) * 8 / 8_000_000 * 0.9
@@ -312,7 +314,7 @@ def test_in_the_mesh_redirection_and_envoys_sockets_are_looked_for(place: Place)
     driver = capture(place)
     ports = (names.INBOUND_PORT, names.OUTBOUND_PORT)
     sockets = [
-        inside(place.pod, lambda p=port, f=kind: socket.create_server(("", p), family=f))  # type: ignore[misc]
+        in_netns(place.pod, lambda p=port, f=kind: socket.create_server(("", p), family=f))  # type: ignore[misc]
         for port in ports
         for kind in (socket.AF_INET, socket.AF_INET6)
     ]

@@ -11,25 +11,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from netns.podlab import Lab, inside, ip, lab
+from meshbuild import CONFIG
+from netns.podlab import Lab, ip, lab
 from netns.test_cni_on_kernel import answering, dial
 from tandem.base.ids import ContainerId, NodeName
+from tandem.base.netns import in_netns
 from tandem.compile.links import compile_node_net, compile_pod_link
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.probe.real import RawProber
-from tandem.ir.fabric import MeshConfig, Node
+from tandem.ir.fabric import Node
 from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.state.links import HostSide
 
 pytestmark = pytest.mark.root
-CONFIG = MeshConfig(
-    trust_domain="cluster.local",
-    roots_pem="",
-    cluster_domain="cluster.local",
-    dns_addresses=("10.96.0.10",),
-    service_cidrs=("10.96.0.0/16",),
-)
 NODES = {
     f"node-{n}": Node(name=NodeName(f"node-{n}"), addresses=(f"192.0.2.{n}",), pod_cidrs=(f"10.244.{n}.0/24",))
     for n in (1, 2)
@@ -102,7 +97,7 @@ def test_a_fabric_takes_over_from_another_in_both_families(underlay: tuple[Lab, 
         asyncio.run(connect(nodes, known, fabric, tmp_path))
         assert f"dev {device} " in ip(nodes[0], "route", "get", "fd00:2::1")
         far = {"10.244.2.1": length, "fd00:2::1": length}
-        assert inside(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
+        assert in_netns(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
 
 
 def test_an_underlay_of_ipv6_alone_carries_pods_of_both_families(
@@ -111,8 +106,8 @@ def test_an_underlay_of_ipv6_alone_carries_pods_of_both_families(
     _, nodes = underlay
     asyncio.run(connect(nodes, dual(nodes, "2001:db8::{}"), "vxlan", tmp_path))
     far = {"10.244.2.1": 1430, "fd00:2::1": 1430}
-    assert inside(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
-    assert inside(nodes[0], partial(RawProber().echo, dict.fromkeys(far, 1431), 0.3)) == frozenset()
+    assert in_netns(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
+    assert in_netns(nodes[0], partial(RawProber().echo, dict.fromkeys(far, 1431), 0.3)) == frozenset()
 
 
 def dual(nodes: list[str], *addresses: str) -> dict[str, Node]:

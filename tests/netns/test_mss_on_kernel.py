@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from netns.podlab import inside, ip, lab, unmount_all
+from netns.podlab import ip, lab, unmount_all
 from netns.test_hostports_on_kernel import OUTSIDE, OUTSIDE6, built
+from tandem.base.netns import in_netns
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import plan
 
@@ -27,10 +28,10 @@ def test_the_syn_of_a_pod_offers_what_the_route_carries_in_both_families(tmp_pat
             ip(place.node, "-6", "route", "add", f"{OUTSIDE6}/128", "dev", "up0", "mtu", "1300")
             found = {}
             for version, address in ((4, OUTSIDE), (6, OUTSIDE6)):
-                server = inside(place.outside, lambda at=address: _server(at))  # type: ignore[misc]
+                server = in_netns(place.outside, lambda at=address: _server(at))  # type: ignore[misc]
                 place_to = (address, server.getsockname()[1])
                 dial = threading.Thread(
-                    target=inside, args=(place.pod, lambda to=place_to: socket.create_connection(to, 20).close())
+                    target=in_netns, args=(place.pod, lambda to=place_to: socket.create_connection(to, 20).close())
                 )
                 with server:
                     dial.start()

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 
 from builders import endpoint_slice, pod, policy, service, world
-from netns.pods import Lab, entered
+from netns.pods import Lab
 from nodeviews import GATEWAY, routes, view_of
 from tandem.base.clock import FixedClock
+from tandem.base.netns import in_netns
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.origins import origins
 from tandem.drivers.nft.plan import plan
@@ -175,8 +176,7 @@ def test_a_drop_is_reported_with_its_policy(node: Node) -> None:
 
     async def first_drop() -> Flow:
         found: asyncio.Queue[Flow] = asyncio.Queue()
-        with entered(node.path):
-            log = open_log()
+        log = in_netns(node.path, open_log)
         async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
             task = tasks.create_task(watch_drops(log, names, found.put_nowait, clock=FixedClock()))
             await asyncio.to_thread(node.ask, node.netns_of(OTHER), "10.244.0.2", 80)
@@ -208,8 +208,7 @@ def test_a_change_of_policy_ends_an_established_connection(node: Node) -> None:
             arriving = msgspec.structs.replace(packet, iifname=route(c.source))
             return trace(ruleset, arriving, route=route).verdict == "drop"
 
-        with entered(node.path):
-            ended = end_connections(denied)
+        ended = in_netns(node.path, lambda: end_connections(denied))
         assert ended >= 1
         client.stdin.write("again\n")
         client.stdin.flush()
@@ -225,10 +224,9 @@ TALK = """
 def test_connections_of_a_removed_address_are_forgotten(node: Node) -> None:
     node.apply()
     assert node.ask(node.netns_of(CLIENT), "10.244.0.2", 53, kind="udp") == "pong 10.244.0.3"
-    with entered(node.path):
-        assert forget_addresses(["10.244.0.3"]) >= 1
-        assert forget_addresses(["10.244.0.3"]) == 0
-        assert forget_addresses([]) == 0
+    assert in_netns(node.path, lambda: forget_addresses(["10.244.0.3"])) >= 1
+    assert in_netns(node.path, lambda: forget_addresses(["10.244.0.3"])) == 0
+    assert in_netns(node.path, lambda: forget_addresses([])) == 0
 
 
 def test_a_pod_that_is_not_programmed_is_closed(node: Node) -> None:

@@ -14,9 +14,10 @@ import msgspec
 import pytest
 
 from builders import pod, policy, world
-from netns.podlab import Lab, inside, ip, lab
+from netns.podlab import Lab, ip, lab
 from nodeviews import view_of
 from tandem.base.ids import ContainerId
+from tandem.base.netns import in_netns
 from tandem.compile.links import compile_node_net, compile_pod_link
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
@@ -74,12 +75,12 @@ class Segment:
         ]
         return msgspec.structs.replace(view, config=config, pods=tuple(pods))
 
-    def inside(self, name: str, work: Callable[[], object]) -> object:
-        return inside(self.spaces.path(name), work)
+    def in_netns(self, name: str, work: Callable[[], object]) -> object:
+        return in_netns(self.spaces.path(name), work)
 
     def reaches(self, one: str, other: str) -> bool:
         """Whether a TCP connection can be made."""
-        server = inside(self.spaces.path(other), lambda: socket.create_server((ADDRESSES[other], 0)))
+        server = in_netns(self.spaces.path(other), lambda: socket.create_server((ADDRESSES[other], 0)))
         port = server.getsockname()[1]
 
         def dial() -> bool:
@@ -90,12 +91,12 @@ class Segment:
             return True
 
         with server:
-            return inside(self.spaces.path(one), dial)
+            return in_netns(self.spaces.path(one), dial)
 
     def heard(self, one: str, *others: str, to: str = "255.255.255.255") -> set[str]:
         """Which of the others get a broadcast datagram of `one`."""
-        ears = {name: inside(self.spaces.path(name), _ear) for name in others}
-        inside(self.spaces.path(one), lambda: _shout(to))
+        ears = {name: in_netns(self.spaces.path(name), _ear) for name in others}
+        in_netns(self.spaces.path(one), lambda: _shout(to))
         found = {name for name, ear in ears.items() if _gets(ear)}
         for ear in ears.values():
             ear.close()
@@ -112,7 +113,7 @@ class Segment:
                 sock.bind(("eth0", 0))
                 sock.send(frame)
 
-        inside(self.spaces.path(one), send)
+        in_netns(self.spaces.path(one), send)
 
     def gets_frame(self, name: str, kind: int, send: Callable[[], None]) -> bool:
         """Whether a pod gets a frame of an ethertype."""
@@ -123,7 +124,7 @@ class Segment:
             sock.settimeout(0.4)
             return sock
 
-        with inside(self.spaces.path(name), listen) as sock:
+        with in_netns(self.spaces.path(name), listen) as sock:
             send()
             return _gets(sock)
 
@@ -216,7 +217,7 @@ def test_policy_holds_between_pods_of_one_bridge(segment: Segment) -> None:
 def test_a_policy_cannot_be_gone_round_by_frames_to_the_pods_own_mac_address(segment: Segment) -> None:
     segment.enforce(ONLY_A)
     frame = datagram(segment.links["c"], segment.links["b"].mac, to=ADDRESSES["b"])
-    ear = inside(segment.spaces.path("b"), _ear)
+    ear = in_netns(segment.spaces.path("b"), _ear)
     with ear:
         segment.send_frame("c", frame)
         assert not _gets(ear)
@@ -248,9 +249,9 @@ def test_nobody_speaks_in_anothers_name(segment: Segment) -> None:
             sock.bind(("10.244.0.77", 0))
             sock.sendto(b"hello", ("255.255.255.255", 9999))
 
-    ear = inside(segment.spaces.path("b"), _ear)
+    ear = in_netns(segment.spaces.path("b"), _ear)
     with ear:
-        inside(segment.spaces.path("c"), shout)
+        in_netns(segment.spaces.path("c"), shout)
         assert not _gets(ear)
 
 
@@ -258,7 +259,7 @@ def test_the_nodes_loopback_is_not_to_be_had_from_the_bridge(segment: Segment) -
     ip(segment.node, "link", "set", "lo", "up")
 
     def node_gets(address: str) -> bool:
-        with inside(segment.node, _ear) as ear:
+        with in_netns(segment.node, _ear) as ear:
             segment.send_frame("a", datagram(segment.links["a"], segment.links["a"].host_mac, to=address))
             return _gets(ear)
 
@@ -270,7 +271,7 @@ def test_check_names_what_is_missing_in_the_table_of_the_bridge(segment: Segment
     def missing() -> str:
         view = segment.view()
         container = next(a.container_id for a in view.pods if a.pod.name == "b")
-        return "; ".join(inside(segment.node, lambda: asyncio.run(damage(view, container))))
+        return "; ".join(in_netns(segment.node, lambda: asyncio.run(damage(view, container))))
 
     link = segment.links["b"]
     assert missing() == ""

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from meshbuild import CONFIG
 from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
 from tandem.compile.addresses import mac_address
 from tandem.compile.links import compile_node_net, compile_pod_link, with_segment
-from tandem.ir.fabric import LocalPod, MeshConfig, Node
+from tandem.ir.fabric import LocalPod, Node
 from tandem.ir.network import Network
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state.links import HostSide, Route
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
-CONFIG = MeshConfig(
-    trust_domain="cluster.local",
-    roots_pem="",
-    cluster_domain="cluster.local",
-    dns_addresses=("10.96.0.10",),
-    service_cidrs=("10.96.0.0/16",),
-)
 
 
 def node(name: str, address: str, *cidrs: str) -> Node:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from nodeviews import CONFIG
+from meshbuild import CONFIG
 from tandem.base.ids import NodeName
 from tandem.base.problems import Origin
 from tandem.compile.outward import announced_for, compile_outward

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from nodeviews import CONFIG, node
+from meshbuild import CONFIG
+from nodeviews import node
 from tandem.base.cell import Cell
 from tandem.base.problems import DriverError, Origin
 from tandem.drivers.announce.fake import FakeAnnouncer

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from nodeviews import CONFIG, node
+from meshbuild import CONFIG
+from nodeviews import node
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.node import NodeView
 from tandem.runtime import sctp

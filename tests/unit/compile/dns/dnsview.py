@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dns.message
 import dns.rdatatype
+import msgspec
 
+from meshbuild import CONFIG
 from tandem.base.ids import NodeName
-from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, MeshConfig, Node, Service, ServicePort
+from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node, Service, ServicePort
 from tandem.ir.node import NodeView
 
 HTTP = ServicePort(name="http", port=80, protocol="TCP", app=AppProtocol.HTTP)
@@ -28,13 +30,7 @@ def view(
     named = {name.replace("_", "-"): found for name, found in endpoints.items()}
     return NodeView(
         node=Node(name=NodeName("node-1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",)),
-        config=MeshConfig(
-            trust_domain="cluster.local",
-            roots_pem="",
-            cluster_domain="cluster.local",
-            dns_addresses=dns_addresses,
-            service_cidrs=("10.96.0.0/16", "fd00:10:96::/112"),
-        ),
+        config=msgspec.structs.replace(CONFIG, dns_addresses=dns_addresses),
         services={f"shop/{s.name}": s for s in services},
         endpoints={f"shop/{n}": Endpoints(namespace="shop", service=n, endpoints=e) for n, e in named.items()},
     )

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from meshbuild import RULE, attached, endpoint, endpoints, service, strict, view
-from nodeviews import CONFIG
+from meshbuild import CONFIG, RULE, attached, endpoint, endpoints, service, strict, view
 from tandem.base.ids import NodeName
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.envoy.snapshot import reachable

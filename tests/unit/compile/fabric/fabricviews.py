@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from meshbuild import CONFIG
 from tandem.base.ids import NodeName
-from tandem.ir.fabric import MeshConfig, Node
+from tandem.ir.fabric import Node
 from tandem.ir.network import Network
 from tandem.ir.node import NodeView
-
-CONFIG = MeshConfig(
-    trust_domain="cluster.local",
-    roots_pem="",
-    cluster_domain="cluster.local",
-    dns_addresses=("10.96.0.10",),
-    service_cidrs=("10.96.0.0/16",),
-)
 
 
 def node(number: int, address: str = "", *cidrs: str) -> Node:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from nodeviews import CONFIG, DNS, node
+from meshbuild import CONFIG
+from nodeviews import DNS, node
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.node import compile_nft

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from builders import endpoint_slice, pod, service, world
-from nodeviews import CONFIG, DNS, ifname_of, node, routes, view_of
+from meshbuild import CONFIG
+from nodeviews import DNS, ifname_of, node, routes, view_of
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.services import STABLE, _part, service_state, stable_numbers
 from tandem.drivers.nft.plan import AddElements, DeleteElements, plan

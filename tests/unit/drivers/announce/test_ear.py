@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from netns.podlab import inside, ip, lab
+from netns.podlab import ip, lab
+from tandem.base.netns import in_netns
 from tandem.drivers.announce.ear import Ear
 
 
@@ -18,13 +19,13 @@ def test_ordinary_questions_are_not_heard() -> None:
         for number, path in enumerate((node, other), 1):
             ip(path, "address", "add", f"192.0.2.{number}/24", "dev", "eth0")
             ip(path, "link", "set", "eth0", "up")
-        ear = inside(node, lambda: Ear("eth0"))
+        ear = in_netns(node, lambda: Ear("eth0"))
 
         def ask() -> None:
             with socket.socket(type=socket.SOCK_DGRAM) as sock:
                 sock.sendto(b"x", ("192.0.2.1", 9))
 
-        inside(other, ask)
+        in_netns(other, ask)
         assert "lladdr" in ip(other, "neighbour", "show", "192.0.2.1"), "an ARP request was answered"
-        assert inside(node, ear.heard) == []
+        assert in_netns(node, ear.heard) == []
         ear.close()
