@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from tandem.base.addresses import IPV6, family
-from tandem.base.cell import Cell, any_newer
+from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, NodeName, PodUid
@@ -51,7 +51,7 @@ from tandem.ipam.shared import SharedJournal
 from tandem.ipam.store import Attachment, Phase, SqliteJournal
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import NodeView
 from tandem.podnet import unmanaged
 from tandem.podnet.leaks import Leaks, Witnesses
 from tandem.podnet.leaving import Leaving
@@ -63,11 +63,12 @@ from tandem.podnet.theirs import Theirs
 from tandem.podnet.upkeep import Upkeep
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sctp, sysctls
+from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.cni_cache import sandbox_of
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.encryption import EncryptionLoop
-from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
+from tandem.runtime.enforce import EnvoyLoop, KernelLoop, Numbered, Views
 from tandem.runtime.facts import Facts
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.guards import name_of as guard_of
@@ -77,7 +78,8 @@ from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
 from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
-from tandem.runtime.slice import Pending, Slice
+from tandem.runtime.progress import READY_TIMEOUT, Progress, in_force
+from tandem.runtime.slice import Slice
 from tandem.state.links import HostSide
 from tandem.state.xds import ORDER, SECRET
 
@@ -85,7 +87,6 @@ log = structlog.get_logger()
 
 ENVOY: Final = "envoy"
 """Envoy's node id towards this agent."""
-READY_TIMEOUT: Final = 15.0
 REPLAY_SECONDS: Final = 5.0
 
 
@@ -99,8 +100,7 @@ class Agent:
         self._slice = Slice(node)
         self._clock = SystemClock()
         self._forwards_ipv6 = False
-        self._attached: dict[ContainerId, Attachment] = {}
-        self._known: dict[ContainerId, tuple[Attachment, LocalPod | None, AttachedPod | None]] = {}
+        self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
         self._views: Views = Cell(None)
@@ -137,6 +137,13 @@ class Agent:
         )
         self._facts = Facts(node, self._view, self._control.report, self._clock)
         self._guards = GuardLoop(self._facts)
+        self._progress = Progress(
+            self._slice,
+            self._control,
+            kernel=self._kernel.outcome,
+            proxy=self._proxy.outcome,
+            guards=self._guards.outcome,
+        )
         self._xds.add_access_log(self._facts.on_access_log)
 
     async def run(self) -> None:
@@ -144,8 +151,7 @@ class Agent:
         sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.WANTED))
         await self._xds.start()
         alive = await self._links.alive()
-        ready = (a for a in self._journal.all() if a.phase is Phase.READY and a.container_id in alive)
-        self._attached = {a.container_id: a for a in ready}
+        self._attached.take(a for a in self._journal.all() if a.phase is Phase.READY and a.container_id in alive)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
             tasks.create_task(self._envoy.run())
@@ -154,7 +160,7 @@ class Agent:
             tasks.create_task(self._proxy.run(self._views))
             tasks.create_task(self._outward.run(self._views))
             tasks.create_task(self._guards.run(self._views))
-            tasks.create_task(self._settle())
+            tasks.create_task(self._progress.run())
             tasks.create_task(self._spare_collector())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
@@ -227,19 +233,19 @@ class Agent:
 
     async def attached(self, attachment: Attachment) -> None:
         """Return when policy and listeners of this pod are in force; raises DriverError."""
-        self._attached[attachment.container_id] = attachment
+        self._attached.take((attachment,))
         number = self._bump()
         pod = self._slice.pod(attachment.pod_uid)
         if pod is not None and pod.meshed:
             # Envoy accepts a listener without its certificate, and then fails its first handshakes.
             await self._secrets.ensure(frozenset({pod.identity}))
         with step("policy"):
-            await self._in_force(self._kernel.outcome, number, ("kernel",))
-            await self._in_force(self._guards.outcome, number, (guard_of(attachment.container_id),))
+            await in_force(self._kernel.outcome, number, ("kernel",))
+            await in_force(self._guards.outcome, number, (guard_of(attachment.container_id),))
         if pod is not None and pod.meshed:
             wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
             with step("proxy"):
-                await self._in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
+                await in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
                 await self._listens(attachment)
 
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
@@ -248,19 +254,15 @@ class Agent:
 
     async def degraded(self) -> tuple[str, ...]:
         """What kernel and Envoy refuse, and an Envoy that is not there."""
-        refused = (text for outcome in self._outcomes for text in outcome.value.failed.values())
-        found = (*refused, *self._network.narrow())
+        found = (*self._progress.failures(), *self._network.narrow())
         if trouble := self._journal.trouble():
             found = (trouble, *found)
         return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
 
     async def detached(self, attachment: Attachment) -> None:
         """Return when nothing refers to this pod any more; a proxy that is away does not hold up DEL."""
-        if self._attached.pop(attachment.container_id, None) is None:
-            return
-        number = self._bump()
-        for outcome in self._outcomes:
-            await self._in_force(outcome, number, ())
+        if self._attached.drop(attachment.container_id):
+            await self._progress.passed(self._bump())
 
     # Views.
 
@@ -295,9 +297,9 @@ class Agent:
             await self._meet_underlay()
             await self._meet_ipv6()
             number = self._slice.number
-            view = self._slice.view(self._pods())
+            view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
-                view = unmanaged.with_closed(view, (a.closed_by for a in self._attached.values()))
+                view = unmanaged.with_closed(view, (a.closed_by for a in self._attached))
                 self._views.put(Numbered(number=number, view=view))
                 self._secrets.need(frozenset(p.pod.identity for p in view.pods if p.pod.meshed))
 
@@ -321,19 +323,6 @@ class Agent:
     async def _sign(self, request: SignRequest) -> SignResponse:
         return decode_response(await self._control.call(SIGN, encode(request)))
 
-    def _pods(self) -> Iterable[AttachedPod]:
-        """Those that have not changed are the very same objects as last time."""
-        before, self._known = self._known, {}
-        pods = self._slice.by_uid
-        for container, attachment in self._attached.items():
-            pod = pods.get(attachment.pod_uid) if attachment.namespace else None
-            known = before.get(container)
-            if known is None or known[0] is not attachment or known[1] is not pod:
-                known = attachment, pod, _attached_pod(attachment, pod or unmanaged.of_attachment(attachment))
-            self._known[container] = known
-            if known[2] is not None:
-                yield known[2]
-
     def _view(self) -> NodeView | None:
         newest = self._views.value
         return newest.view if newest is not None else None
@@ -346,51 +335,6 @@ class Agent:
             if connected:
                 self._facts.again()
                 self._holder.again()
-
-    # Acknowledgements.
-
-    @property
-    def _outcomes(self) -> tuple[Cell[Outcome], ...]:
-        """Of each loop that puts views in force."""
-        return self._kernel.outcome, self._proxy.outcome, self._guards.outcome
-
-    async def _settle(self) -> None:
-        """Answer control once kernel, pods and Envoy have worked through what it sent."""
-        seen = [-1 for _ in self._outcomes]
-        while True:
-            await any_newer(*zip(self._outcomes, seen, strict=True))
-            seen = [outcome.version for outcome in self._outcomes]
-            if SILENT in self._proxy.outcome.value.failed:
-                continue
-            done = min(outcome.value.number for outcome in self._outcomes)
-            for pending in self._slice.due(done):
-                self._answer(pending)
-
-    def _answer(self, pending: Pending) -> None:
-        errors = dict(pending.broken)
-        refused = self._proxy.outcome.value.origins
-        for name, value in pending.values.items():
-            texts = [refused[o] for o in wire.origins(value) if o in refused]
-            if texts:
-                errors[name] = texts[0]
-        if errors:
-            self._control.nack(pending.nonce, errors)
-        else:
-            self._control.ack(pending.nonce)
-
-    async def _in_force(self, outcome: Cell[Any], number: int, names_of: Iterable[str]) -> None:
-        """Wait until a loop has worked through view `number`; raise DriverError with the first of these that failed."""
-        try:
-            async with asyncio.timeout(READY_TIMEOUT):
-                seen, value = await outcome.after(-1)
-                while value.number < number:
-                    seen, value = await outcome.after(seen)
-        except TimeoutError:
-            failed = "; ".join(outcome.value.failed.values()) or "no answer"
-            raise DriverError(f"not in force after {READY_TIMEOUT:g} s: {failed}") from None
-        for name in names_of:
-            if name in value.failed:
-                raise DriverError(f"{name}: {value.failed[name]}")
 
     async def _listens(self, attachment: Attachment) -> None:
         """Envoy accepts a listener before it listens (it may still wait for a certificate): ask the kernel."""
@@ -419,7 +363,7 @@ class Agent:
             "unannounced": self._outward.unannounced(),
             "problems": [
                 *self._secrets.failures.values(),
-                *(text for outcome in self._outcomes for text in outcome.value.failed.values()),
+                *self._progress.failures(),
                 *self._outward.outcome.value.failed.values(),
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),
@@ -451,23 +395,6 @@ class Agent:
 async def _abandoned(attachments: tuple[Attachment, ...]) -> frozenset[ContainerId]:
     namespaces = [(a.container_id, a.netns, a.pin) for a in attachments]
     return frozenset(map(ContainerId, await asyncio.to_thread(abandoned, namespaces)))
-
-
-def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod | None:
-    if pod is None:
-        return None
-    return AttachedPod(
-        pod=pod,
-        container_id=attachment.container_id,
-        addresses=attachment.pod_addresses,
-        host_ifname=attachment.host_ifname,
-        netns=attachment.pin,
-        port_mappings=attachment.port_mappings,
-        aliases=tuple(f"{name}.{attachment.network.lower()}" for name in attachment.aliases),
-        mac=attachment.mac,
-        segment=bool(attachment.segment),
-        foreign=attachment.foreign.link if attachment.foreign is not None else None,
-    )
 
 
 def new_agent(node: str, directory: NodeDir, control_socket: Path, limits: Limits = LIMITS) -> Agent:

@@ -1,4 +1,4 @@
-"""The wiring of a node's agent, without a kernel and without Envoy: what it waits for, and what it answers control."""
+"""The wiring of a node's agent, without a kernel and without Envoy: what it waits for, and what it tells."""
 
 from __future__ import annotations
 
@@ -7,51 +7,31 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from fulldisk import no_room
-from meshbuild import CONFIG, RULE, identity
+from meshbuild import CONFIG, identity
 from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError, Origin
 from tandem.drivers.xds.client_session import Update
-from tandem.ipam.store import Attachment, Foreign, Phase
+from tandem.ipam.store import Attachment, Phase
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
-from tandem.ir.mesh import Backend, Forward, Route, RouteTable
-from tandem.ir.node import ForeignLink
-from tandem.runtime import agent as module
+from tandem.runtime import progress
 from tandem.runtime.agent import Agent, new_agent
 from tandem.runtime.enforce import SILENT, Outcome
-from tandem.state.foreign import UNTOUCHED
 
 NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
 POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)
-TABLE = RouteTable(
-    namespace="shop",
-    service="web",
-    routes=(
-        Route(
-            name="r",
-            matches=(),
-            action=Forward(backends=(Backend(namespace="shop", service="web"),)),
-            origin=RULE,
-        ),
-    ),
-)
 
 
 class Lab:
-    """An agent whose answers to control are kept."""
+    """An agent without a control plane."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.agent: Agent = new_agent("n1", NodeDir(root), root / "control.sock")
-        self.acked: list[str] = []
-        self.nacked: dict[str, Mapping[str, str]] = {}
         monkeypatch.setattr(self.agent._network, "underlay", self._underlay)
-        monkeypatch.setattr(self.agent._control, "ack", self.acked.append)
-        monkeypatch.setattr(self.agent._control, "nack", self.nacked.__setitem__)
 
     async def _underlay(self, addresses: tuple[str, ...]) -> int:
         del addresses
@@ -79,7 +59,7 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    monkeypatch.setattr(module, "READY_TIMEOUT", 0.05)
+    monkeypatch.setattr(progress, "READY_TIMEOUT", 0.05)
     return Lab(tmp_path, monkeypatch)
 
 
@@ -115,62 +95,6 @@ def attachment(uid: str = "u-a") -> Attachment:
     )
 
 
-# What control hears.
-
-
-def test_an_update_is_acknowledged_when_kernel_and_envoy_have_it(lab: Lab) -> None:
-    async def scene() -> None:
-        lab.tell(RouteTable, "t", web=TABLE)
-        lab.kernel(1)
-        await asyncio.sleep(0.01)
-        assert lab.acked == []
-        lab.proxy(1)
-        while not lab.acked:  # noqa: ASYNC110 - the stub tells nobody
-            await asyncio.sleep(0.001)
-        assert lab.acked == ["t"]
-
-    playing(scene, lab.agent._settle)
-
-
-def test_what_envoy_refuses_is_refused_to_control_by_the_resource_of_that_manifest(lab: Lab) -> None:
-    async def scene() -> None:
-        other = RouteTable(namespace="shop", service="db", routes=())
-        lab.tell(RouteTable, "t", web=TABLE, db=other)
-        lab.kernel(1)
-        lab.proxy(1, {"rt/web": "bad regex"}, {RULE: "bad regex"})
-        while not lab.nacked:  # noqa: ASYNC110 - the stub tells nobody
-            await asyncio.sleep(0.001)
-        assert (lab.nacked, lab.acked) == ({"t": {"web": "bad regex"}}, [])
-
-    playing(scene, lab.agent._settle)
-
-
-def test_while_envoy_is_silent_nothing_is_acknowledged(lab: Lab) -> None:
-    async def scene() -> None:
-        lab.tell(RouteTable, "t", web=TABLE)
-        lab.kernel(1)
-        lab.proxy(1, {SILENT: "has not accepted within 5 s"})
-        await asyncio.sleep(0.02)
-        assert lab.acked == []
-        lab.proxy(1)
-        while not lab.acked:  # noqa: ASYNC110 - the stub tells nobody
-            await asyncio.sleep(0.001)
-
-    playing(scene, lab.agent._settle)
-
-
-def test_what_this_agent_cannot_read_is_refused(lab: Lab) -> None:
-    async def scene() -> None:
-        lab.tell(RouteTable, "t", web=b"{}")
-        lab.kernel(1)
-        lab.proxy(1)
-        while not lab.nacked:  # noqa: ASYNC110 - the stub tells nobody
-            await asyncio.sleep(0.001)
-        assert "cannot read it" in lab.nacked["t"]["web"]
-
-    playing(scene, lab.agent._settle)
-
-
 # What is enforced.
 
 
@@ -186,25 +110,6 @@ def test_nothing_is_enforced_before_control_has_told_everything_once(lab: Lab) -
         assert view.pods == ()
 
     playing(scene, lab.agent._make_views)
-
-
-def test_a_pod_is_enforced_once_it_is_bound_here_and_attached(lab: Lab) -> None:
-    lab.tell_all()
-    lab.agent._attached = {ContainerId("c-a"): attachment(), ContainerId("c-b"): attachment("u-gone")}
-    (found,) = lab.agent._pods()
-    assert (found.pod, found.netns, found.addresses) == (POD, "/pins/c-a", ("10.244.0.2",))
-
-
-def test_a_pod_behind_another_plugin_has_its_foreign_addresses_and_its_names(lab: Lab) -> None:
-    lab.tell_all()
-    link = ForeignLink(ifname="eth0", guarded=True)
-    foreign = Foreign(link=link, addresses=("10.88.0.2",), before=UNTOUCHED)
-    chained = msgspec.structs.replace(
-        attachment(), addresses=(), host_ifname="", network="MyNet", aliases=("db",), foreign=foreign
-    )
-    lab.agent._attached = {ContainerId("c-a"): chained}
-    (found,) = lab.agent._pods()
-    assert (found.addresses, found.foreign, found.aliases) == (("10.88.0.2",), link, ("db.mynet",))
 
 
 # What podnet waits for.
@@ -236,7 +141,7 @@ def test_an_attachment_is_ready_when_the_kernel_has_its_view(lab: Lab) -> None:
         lab.tell_all()
         asyncio.get_running_loop().call_later(0.01, lab.kernel, 4)
         await lab.agent.attached(attachment())
-        assert set(lab.agent._attached) == {"c-a"}
+        assert list(lab.agent._attached) == [attachment()]
 
     playing(scene)
 
@@ -253,11 +158,11 @@ def test_a_kernel_that_refuses_fails_the_attachment_with_its_words(lab: Lab) -> 
 
 def test_a_proxy_that_is_away_does_not_hold_up_a_detachment(lab: Lab) -> None:
     async def scene() -> None:
-        lab.agent._attached = {ContainerId("c-a"): attachment()}
+        lab.agent._attached.take([attachment()])
         lab.kernel(1)
         lab.proxy(1, {SILENT: "away"})
         await lab.agent.detached(attachment())
-        assert lab.agent._attached == {}
+        assert len(lab.agent._attached) == 0
         await lab.agent.detached(attachment())
 
     playing(scene)
