@@ -98,10 +98,12 @@ def go_chain(kind: str) -> Chain:
     ipam = {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/20"}]], "routes": [{"dst": "0.0.0.0/0"}]}
     first: dict[str, Config] = {
         "bridge": {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipam": ipam},
+        # As containerd's own installation writes it: pods reach the outside, which ours always do.
+        "bridge-masq": {"type": "bridge", "bridge": "cni0", "isGateway": True, "ipMasq": True, "ipam": ipam},
         "ptp": {"type": "ptp", "ipam": ipam},
     }
     portmap = (CNI / "portmap", {"type": "portmap", "capabilities": {"portMappings": True}})
-    return Chain(kind, "1.0.0", [(CNI / kind, first[kind]), portmap])
+    return Chain(kind, "1.0.0", [(CNI / first[kind]["type"], first[kind]), portmap])
 
 
 class Ours:
