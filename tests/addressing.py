@@ -165,7 +165,7 @@ class Cluster:
             world = self.world
             self.seeds += 1
             now = self.clock.monotonic()
-            self.absent = {n: self.absent.get(n, now) for n in absent(world)}
+            self.absent = {n: self.absent.get(n, now) for n in absent(world, self.reports.keys())}
             gone = frozenset(n for n, since in self.absent.items() if 0 < now - since >= self.grace)
             known = Known(holdings=dict(self.reports), gone=gone, seed=str(self.seeds))
             writes = (*assign_pod_cidrs(world), *share_out(world, known))

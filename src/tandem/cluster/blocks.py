@@ -8,6 +8,7 @@ Node that no longer exists stay until it has been away for the grace period and 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family
@@ -45,11 +46,14 @@ def share_out(world: World, known: Known, pods: PodNetwork = PODS) -> tuple[Writ
     return (*_returned(world, known, space), *_orphans(world, known), *lend(world, known, starving))
 
 
-def absent(world: World) -> frozenset[str]:
-    """Nodes that hold blocks or borrow addresses and do not exist."""
+def absent(world: World, heard: AbstractSet[str] = frozenset()) -> frozenset[str]:
+    """Nodes that hold blocks or borrow addresses and do not exist.
+
+    One whose agent is `heard` is there, whatever became of its Node: containers that are no Pods live on there.
+    """
     names = {n.metadata.name for n in world.all(core.Node).values()}
     blocks = world.all(IPAMBlock).values()
-    return frozenset({b.spec.node for b in blocks} | {a.node for b in blocks for a in b.spec.loans}) - names
+    return frozenset({b.spec.node for b in blocks} | {a.node for b in blocks for a in b.spec.loans}) - names - heard
 
 
 def block_name(prefix: str) -> str:

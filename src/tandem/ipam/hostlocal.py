@@ -30,6 +30,13 @@ class HostLocal:
         self.path = path
         self._seen: tuple[int, Mapping[str, Key]] = (-1, {})
 
+    def make(self) -> None:
+        """As `host-local` does where there is none: runtimes keep it where a reboot clears it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o755)
+        except OSError as error:
+            raise DriverError(f"{self.path}: {error.strerror}") from error
+
     def held(self) -> Mapping[str, Key]:
         """Who has which address; read again only when a file came or went."""
         try:

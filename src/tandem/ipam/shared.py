@@ -53,9 +53,12 @@ class SharedJournal:
         self._released: dict[str, float] = {}
         for directory in directories:
             try:
+                directory.make()
                 self.share(directory)
             except (DriverError, DuplicateError) as error:
-                _log.error("not shared with host-local: %s", error)
+                # It stays shared: no address is given that cannot be told there, or that has a file there.
+                _log.error("host-local: %s", error)
+                self._directories = (*self._directories, directory)
 
     @property
     def directories(self) -> tuple[HostLocal, ...]:

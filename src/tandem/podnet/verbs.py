@@ -201,7 +201,7 @@ class Verbs:
                 return await self._chained.add(request, pod, own=(block.prefix for block in self._node.pool().blocks))
             with step("journal"):
                 wanted = wishes(request, pool=self._node.pool())
-                await self._refuse_taken(wanted.port_mappings)
+                await self._end_leaving(wanted.port_mappings)
                 attachment, link = await self._reserve_one(request, pod, wanted)
             try:
                 attachment = await self._attach(attachment, link)
@@ -250,7 +250,8 @@ class Verbs:
         return await patiently(lambda: self._reserve(request, pod, wanted), self._node.more)
 
     def _reserve(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
-        """An address, in the journal before anything is made."""
+        """An address, in the journal before anything is made. Nothing is awaited: what was free is free still."""
+        self._refuse_taken(wanted.port_mappings)
         options = LinkOptions(mac=wanted.mac, shaping=wanted.shaping, from_loopback=bool(wanted.port_mappings))
         addresses = self._addresses.give(with_asked(wanted.wanted, pod.addresses))
         link = compile_pod_link(*request.key, addresses=addresses, host=self._node.fit(self._host()), options=options)
@@ -278,18 +279,19 @@ class Verbs:
             raise ShortError(Code.ADDRESS_REFUSED, str(error)) from None
         return attachment, link
 
-    async def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
+    async def _end_leaving(self, mappings: tuple[PortMapping, ...]) -> None:
+        """Ports of pods whose DEL was answered are free, also while the rest of it is being taken away."""
+        for other in self._journal.all() if mappings else ():
+            if _overlap(mappings, other) is not None:
+                await self._is_gone(other)
+
+    def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
         """Two pods on one port of the node: the second is refused, not served by chance."""
-        if not mappings:
-            return
-        for other in self._journal.all():
-            for mapping in mappings:
-                if any(mapping.overlaps(theirs) for theirs in other.port_mappings):
-                    if await self._is_gone(other):
-                        break
-                    port = f"host port {mapping.host_port}/{mapping.protocol}"
-                    owner = f"{other.namespace}/{other.pod_name}".lstrip("/")
-                    raise VerbError(Code.PORT_TAKEN, f"{port} is taken by {owner} (container {other.container_id})")
+        for other in self._journal.all() if mappings else ():
+            if (mapping := _overlap(mappings, other)) is not None:
+                port = f"host port {mapping.host_port}/{mapping.protocol}"
+                owner = f"{other.namespace}/{other.pod_name}".lstrip("/")
+                raise VerbError(Code.PORT_TAKEN, f"{port} is taken by {owner} (container {other.container_id})")
 
     async def _is_gone(self, other: Attachment) -> bool:
         """True once an attachment that its DEL has given up is undone, so that its port is free."""
@@ -459,3 +461,8 @@ class Verbs:
                 del self._busy[container_id]
             else:
                 self._busy[container_id] = (lock, users - 1)
+
+
+def _overlap(mappings: tuple[PortMapping, ...], other: Attachment) -> PortMapping | None:
+    """The first that another attachment has."""
+    return next((m for m in mappings if any(m.overlaps(theirs) for theirs in other.port_mappings)), None)

@@ -193,7 +193,8 @@ class ClusterLoop:
     def _known(self, world: World) -> Known:
         """Nodes that were not there for the grace period, from one observation to another; by the monotonic clock."""
         now = self._clock.monotonic()
-        self._absent = {name: self._absent.get(name, now) for name in sorted(absent(world))}
+        away = absent(world, self._holdings.value.keys())
+        self._absent = {name: self._absent.get(name, now) for name in sorted(away)}
         gone = frozenset(name for name, since in self._absent.items() if 0 < now - since >= self._shares.grace)
         return Known(holdings=self._holdings.value, gone=gone, seed=secrets.token_hex(8))
 

@@ -235,6 +235,7 @@ def lost() -> Cluster:
     cluster = Cluster("a", "b", cidrs=MANY)
     cluster.converge()
     del cluster.objects["Node", "", "a"]
+    del cluster.reports["a"]
     cluster.settle()
     return cluster
 
@@ -248,6 +249,17 @@ def test_the_blocks_of_a_lost_node_are_kept_for_the_grace_period() -> None:
     cluster.clock.advance(1.0)
     cluster.settle()
     assert cluster.blocks("a") == []
+
+
+def test_a_node_whose_agent_is_heard_keeps_its_blocks_although_somebody_deleted_it() -> None:
+    cluster = Cluster("a", "b", cidrs=MANY)
+    cluster.converge()
+    cluster.agents["a"].add("no-pod")
+    del cluster.objects["Node", "", "a"]
+    for _ in range(2):
+        cluster.settle()
+        cluster.clock.advance(1000.0)
+    assert cluster.blocks("a") == ["10.0.0.0/29"]
 
 
 def test_a_node_that_comes_back_has_its_block_and_a_full_grace_period_again() -> None:

@@ -69,8 +69,31 @@ def test_a_directory_is_shared_once(tmp_path: Path) -> None:
     assert len(journal.directories) == 1
 
 
-def test_what_cannot_be_shared_at_start_is_left_out(tmp_path: Path) -> None:
-    assert shared(tmp_path / "nowhere").directories == ()
+def test_a_directory_that_a_reboot_cleared_is_made_again_and_has_our_files(tmp_path: Path) -> None:
+    journal = shared(tmp_path / "run" / "net", attachment("a", "10.0.0.2"))
+    assert files(tmp_path / "run" / "net") == ["10.0.0.2"]
+    (tmp_path / "run" / "net" / "10.0.0.3").write_text("theirs")
+    assert "10.0.0.3" in journal.taken()
+
+
+def test_a_directory_that_cannot_be_written_at_start_is_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    journal = shared(tmp_path / "file" / "net")
+    assert len(journal.directories) == 1
+    with pytest.raises(DriverError):
+        journal.add(attachment("a", "10.0.0.2"))
+    assert journal.all() == ()
+
+
+def test_an_address_of_both_at_start_does_not_keep_the_rest_from_being_shared(tmp_path: Path) -> None:
+    (tmp_path / "10.0.0.2").write_text("theirs")
+    (tmp_path / "10.0.0.3").write_text("theirs")
+    journal = shared(tmp_path, attachment("a", "10.0.0.2"))
+    assert set(journal.taken()) == {"10.0.0.2", "10.0.0.3"}
+    journal.add(attachment("b", "10.0.0.4"))
+    assert "10.0.0.4" in files(tmp_path)
+    with pytest.raises(HeldError):
+        journal.add(attachment("c", "10.0.0.3"))
 
 
 def test_two_sets_are_one_without_doubles() -> None:

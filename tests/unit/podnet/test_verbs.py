@@ -12,6 +12,7 @@ import pytest
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link.port import LinkExistsError
+from tandem.ipam.pool import Pool
 from tandem.ipam.store import Phase
 from tandem.podnet.request import VerbError
 from unit.podnet.playground import CONFIG, NETNS, Playground, request
@@ -457,5 +458,31 @@ def test_adds_of_different_containers_run_side_by_side() -> None:
             tasks.create_task(ground.add("c1"))
             tasks.create_task(ground.add("c2", netns="/ns/2"))
         assert len(set(ground.journal.taken())) == 2
+
+    run(play)
+
+
+def test_of_two_pods_that_wait_for_addresses_one_gets_the_port() -> None:
+    """The port is looked at in the same moment in which it is taken, however long an ADD waited before."""
+    asked = CONFIG | {"runtimeConfig": {"portMappings": [{"hostPort": 8080, "containerPort": 80}]}}
+
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        whole, ground.node.addresses = ground.node.addresses, Pool(blocks=(), families=(4,))
+        both, waiting = asyncio.Event(), []
+
+        async def more(seconds: float) -> bool:
+            waiting.append(seconds)
+            if len(waiting) == 2:
+                both.set()
+            await both.wait()
+            ground.node.addresses = whole
+            return True
+
+        ground.node.more = more  # type: ignore[method-assign]
+        adds = (ground.add("c1", config=asked), ground.add("c2", netns="/ns/2", config=asked))
+        done = await asyncio.gather(*adds, return_exceptions=True)
+        assert [d.code for d in done if isinstance(d, VerbError)] == [105]
+        assert len(ground.journal.all()) == 1
 
     run(play)
