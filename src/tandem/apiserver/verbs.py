@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tandem.apiserver import errors, services
+from tandem.apiserver import errors, pools, services
 from tandem.apiserver.deletion import Deletions, Options
 from tandem.apiserver.immutable import forbidden_changes
 from tandem.apiserver.nodeports import used_ports, with_node_ports
@@ -215,6 +215,8 @@ class Verbs:
             raw["data"] = {**(raw.get("data") or {}), **made}
         if kind.kind == "Service":
             raw = {**raw, "spec": self._addressed(kind, raw, old)}
+        if kind.kind in pools.KINDS:
+            self._check_pool(kind, raw)
         if kind.kind == "Pod" and old is None:
             raw["status"] = {"phase": "Pending"}
         if old is not None:
@@ -222,6 +224,15 @@ class Verbs:
             if wrong:
                 raise errors.invalid(kind, old.name, wrong)
         return raw
+
+    def _check_pool(self, kind: Kind, raw: Raw) -> None:
+        name = raw["metadata"]["name"]
+        there = [(other, r) for other in pools.KINDS for r in self.store.select(BY_KIND[other])]
+        others = [r.raw for other, r in there if (other, r.name) != (kind.kind, name)]
+        nodes = [r.raw for r in self.store.select(BY_KIND["Node"])]
+        wrong = pools.clashes(raw, others, services=self._services.cidrs, nodes=nodes)
+        if wrong:
+            raise errors.invalid(kind, name, wrong)
 
     def _addressed(self, kind: Kind, raw: Raw, old: Record | None) -> Raw:
         meta = raw["metadata"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 IPV4, IPV6 = 4, 6
@@ -12,6 +13,21 @@ EVERYTHING: Final = {IPV4: "0.0.0.0/0", IPV6: "::/0"}
 """The prefix of the default route."""
 UNSPECIFIED: Final = {IPV4: "0.0.0.0", IPV6: "::"}  # noqa: S104 - "every address", nothing listens
 """What stands for every address of a family."""
+SPECIAL: Final[dict[IPv4Network | IPv6Network, str]] = {
+    ip_network(prefix): use
+    for prefix, use in (
+        ("0.0.0.0/8", "this network"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255/32", "broadcast"),
+        ("::/127", "unspecified and loopback"),
+        ("::ffff:0:0/96", "IPv4 inside IPv6"),
+        ("fe80::/10", "link-local"),
+        ("ff00::/8", "multicast"),
+    )
+}
+"""Prefixes of which no address can be that of a pod, a Service or another host (RFC 6890), and what they are for."""
 
 
 def family(text: str) -> int:
@@ -22,3 +38,16 @@ def family(text: str) -> int:
 def host_prefix(address: str) -> str:
     """`10.244.0.5/32`, `fd00::5/128`."""
     return f"{address}/{HOST_BITS[family(address)]}"
+
+
+def special(version: int, first: int, last: int) -> str:
+    """`127.0.0.0/8 (loopback)`, if one of the addresses from `first` to `last` has a use of its own; else nothing."""
+    for prefix, use in SPECIAL.items():
+        if prefix.version == version and first <= int(prefix[-1]) and int(prefix[0]) <= last:
+            return f"{prefix} ({use})"
+    return ""
+
+
+def special_of(network: IPv4Network | IPv6Network) -> str:
+    """As `special`, of a prefix."""
+    return special(network.version, int(network[0]), int(network[-1]))

@@ -6,12 +6,12 @@ A network has one prefix, or one of each family, divided by commas and in the or
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from tandem.base.addresses import IPV4, IPV6, family
+from tandem.base.addresses import IPV4, IPV6, family, special_of
 
 Network = IPv4Network | IPv6Network
 POD_NETWORK: Final = "10.244.0.0/16"
@@ -33,6 +33,8 @@ def parse_prefixes(text: str) -> tuple[str, ...]:
             found.append(ip_network(part.strip()))
         except ValueError as err:
             raise ValueError(f"{part.strip()}: no IP network: {err}") from err
+        if use := special_of(found[-1]):
+            raise ValueError(f"{found[-1]} has addresses of {use}")
     if len({n.version for n in found}) != len(found):
         raise ValueError(f"{text}: one network of each family at most")
     return tuple(map(str, found))
@@ -69,6 +71,13 @@ class PodNetwork:
     def families(self) -> tuple[int, ...]:
         """In the order of preference."""
         return tuple(map(family, self.cidrs))
+
+    def check_room(self, nodes: int) -> None:
+        """Raise ValueError unless so many nodes have a share each."""
+        for cidr, length in zip(self.cidrs, self.node_prefixes, strict=True):
+            shares = 1 << (length - ip_network(cidr).prefixlen)
+            if shares < nodes:
+                raise ValueError(f"{cidr} has {shares} of /{length}, which is too few for {nodes} nodes")
 
     def shares(self) -> Iterator[tuple[Network, Iterator[Network]]]:
         """Each prefix with the shares of the nodes in it."""
@@ -117,6 +126,15 @@ def check_together(pods: PodNetwork, services: ServiceNetwork) -> None:
         for theirs in pods.cidrs:
             if family(mine) == family(theirs) and _overlap(mine, theirs):
                 raise ValueError(f"Services in {mine} and pods in {theirs} would share addresses")
+
+
+def check_apart(cidrs: Iterable[str], taken: Iterable[str], whose: str) -> None:
+    """Raise ValueError if one of the prefixes has addresses of those that are `whose` already."""
+    theirs = tuple(taken)
+    for mine in cidrs:
+        for other in theirs:
+            if family(mine) == family(other) and _overlap(mine, other):
+                raise ValueError(f"{mine} has addresses of {other}, {whose}")
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -228,7 +228,9 @@ class Pool:
             names = ", ".join(f"{low} to {high}" for low, high in ranges)
             return f"no address is free in the ranges asked for: {names}{wait}"
         if not blocks:
-            return f"this node has no block of {NAMES[version]} addresses: the pools of the cluster are used up"
+            return (
+                f"this node has no block of {NAMES[version]} addresses: no pool serves it, or those that do are used up"
+            )
         names = ", ".join(b.prefix for b in blocks)
         size = sum(b.size for b in blocks)
         return (

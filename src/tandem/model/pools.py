@@ -6,6 +6,7 @@ import ipaddress
 
 import msgspec
 
+from tandem.base.addresses import special
 from tandem.model.meta import Model, Object
 
 
@@ -44,12 +45,20 @@ def parse_block(text: str) -> Block:
     if not dash:
         network = ipaddress.ip_network(low)
         inner = network.num_addresses > 2
-        return Block(
-            version=network.version,
-            first=int(network.network_address) + inner,
-            last=int(network.broadcast_address) - inner,
+        return _usual(
+            Block(
+                version=network.version,
+                first=int(network.network_address) + inner,
+                last=int(network.broadcast_address) - inner,
+            )
         )
     first, last = ipaddress.ip_address(low), ipaddress.ip_address(high)
     if first.version != last.version or int(first) > int(last):
         raise ValueError(f"{low} does not come before {high}")
-    return Block(version=first.version, first=int(first), last=int(last))
+    return _usual(Block(version=first.version, first=int(first), last=int(last)))
+
+
+def _usual(block: Block) -> Block:
+    if use := special(block.version, block.first, block.last):
+        raise ValueError(f"has addresses of {use}")
+    return block

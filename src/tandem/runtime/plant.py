@@ -105,6 +105,8 @@ def unready(status: Mapping[str, Any], *, nodes: int) -> list[str]:
 def _why(node: Mapping[str, Any]) -> str:
     if not node["agent"]["connected"]:
         return ": its agent is not connected"
+    if not node["podCIDRs"]:
+        return ": no pool has a block of pod addresses for it"
     if not node["envoy"].get("ready"):
         return ": its Envoy is not ready"
     if not node["dns"]["ready"]:

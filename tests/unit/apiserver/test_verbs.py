@@ -204,3 +204,18 @@ def test_what_is_fixed_stays(verbs: Verbs) -> None:
     with refused(422):
         verbs.patch(at("Pod", "web"), {"spec": {"restartPolicy": "Never"}}, MERGE)
     assert verbs.patch(at("Pod", "web"), {"spec": {"nodeName": "n1"}}, MERGE).raw["spec"]["nodeName"] == "n1"
+
+
+def test_a_pool_is_compared_with_all_others_and_not_with_itself(verbs: Verbs) -> None:
+    def pool(name: str, cidr: str) -> dict[str, Any]:
+        return {"metadata": {"name": name}, "spec": {"cidr": cidr, "blockSize": 26}}
+
+    verbs.create(at("IPPool"), pool("one", "10.244.0.0/16"))
+    changed = pool("one", "10.244.0.0/16")
+    changed["spec"]["disabled"] = True
+    assert verbs.update(at("IPPool", "one"), changed).raw["spec"]["disabled"]
+    with refused(422):
+        verbs.create(at("IPPool"), pool("two", "10.244.8.0/24"))
+    with refused(422):
+        verbs.create(at("IPPool"), pool("three", "10.96.8.0/24"))
+    assert [r.name for r in verbs.store.select(BY_KIND["IPPool"])] == ["one"]

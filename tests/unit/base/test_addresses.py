@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
-from tandem.base.addresses import family, host_prefix
+from tandem.base.addresses import family, host_prefix, special_of
 
 
 @pytest.mark.parametrize(
@@ -17,3 +19,23 @@ def test_the_family_is_that_of_the_text(text: str, version: int) -> None:
 def test_the_prefix_of_one_address_is_as_long_as_the_address() -> None:
     assert host_prefix("10.244.0.5") == "10.244.0.5/32"
     assert host_prefix("fd00::5") == "fd00::5/128"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("127.0.0.0/16", "127.0.0.0/8 (loopback)"),
+        ("127.1.2.3/32", "127.0.0.0/8 (loopback)"),
+        ("0.0.0.0/0", "0.0.0.0/8 (this network)"),
+        ("239.0.0.0/24", "224.0.0.0/4 (multicast)"),
+        ("fe80::/64", "fe80::/10 (link-local)"),
+        ("::ffff:10.0.0.0/112", "::ffff:0:0/96 (IPv4 inside IPv6)"),
+    ],
+)
+def test_addresses_with_a_use_of_their_own_are_named(prefix: str, said: str) -> None:
+    assert special_of(ip_network(prefix)) == said
+
+
+@pytest.mark.parametrize("prefix", ["10.0.0.0/8", "128.0.0.0/9", "240.0.0.0/8", "fd00::/8", "2001:db8::/32"])
+def test_other_addresses_are_anybodys(prefix: str) -> None:
+    assert not special_of(ip_network(prefix))

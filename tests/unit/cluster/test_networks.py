@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.cluster.networks import PodNetwork, ServiceNetwork, check_together, parse_prefixes
+from tandem.cluster.networks import PodNetwork, ServiceNetwork, check_apart, check_together, parse_prefixes
 
 
 def test_both_families_stand_in_the_order_of_preference() -> None:
@@ -32,6 +32,8 @@ def test_dns_has_the_tenth_address_of_each_family() -> None:
         ("", "", "no IP network"),
         ("10.9.0.0/24,", "", "no IP network"),
         ("10.9.0.0/24,10.10.0.0/24", "", "one network of each family"),
+        ("127.0.0.0/16", "", "has addresses of 127.0.0.0/8"),
+        ("fe80::/56", "", "link-local"),
         ("fd00::/64", "121", "between /64 and /120"),
         ("fd00::/80", "", "between /80 and /120"),
     ],
@@ -63,3 +65,15 @@ def test_networks_that_do_not_go_together_are_refused(pods: str, services: str, 
 def test_pods_of_both_families_and_services_of_one_go_together() -> None:
     check_together(PodNetwork.parse("10.244.0.0/16,fd00:10:244::/56"), ServiceNetwork.parse("fd00:10:96::/112"))
     assert parse_prefixes("FD00::/8") == ("fd00::/8",)
+
+
+def test_each_node_needs_a_share() -> None:
+    PodNetwork.parse("10.9.0.0/24", "26").check_room(4)
+    with pytest.raises(ValueError, match=r"10.9.0.0/24 has 4 of /26, which is too few for 5 nodes"):
+        PodNetwork.parse("10.9.0.0/24", "26").check_room(5)
+
+
+def test_what_others_have_already_is_named() -> None:
+    check_apart(("10.9.0.0/24", "fd00::/64"), ("10.9.1.0/24", "fd00:0:0:1::/64"), "the nodes")
+    with pytest.raises(ValueError, match=r"10.0.0.0/8 has addresses of 10.9.1.0/24, the nodes"):
+        check_apart(("fd00::/64", "10.0.0.0/8"), ("10.9.1.0/24",), "the nodes")

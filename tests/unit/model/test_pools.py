@@ -30,7 +30,20 @@ def test_a_block_is_a_prefix_or_a_range(text: str, first: str, last: str) -> Non
     assert ipaddress.ip_address("2001:db8:1::1") not in block
 
 
-@pytest.mark.parametrize("text", ["192.0.2.1/24", "192.0.2.9-192.0.2.1", "192.0.2.1-2001:db8::1", "a-b", "", "-"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "192.0.2.1/24",
+        "192.0.2.9-192.0.2.1",
+        "192.0.2.1-2001:db8::1",
+        "a-b",
+        "",
+        "-",
+        "127.0.0.0/28",
+        "223.255.255.250-224.0.0.3",
+        "fe80::/64",
+    ],
+)
 def test_what_is_no_block_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_block(text)

@@ -19,6 +19,7 @@ NODE: dict[str, Any] = {
     "name": "node-1",
     "ready": True,
     "agent": {"connected": True},
+    "podCIDRs": ["10.244.0.0/24"],
     "envoy": {"ready": True},
     "dns": {"ready": True},
     "resources": {"refused": []},
@@ -106,6 +107,7 @@ def test_a_node_that_has_not_registered_is_waited_for() -> None:
     ("fields", "why"),
     [
         ({"agent": {"connected": False}}, ": its agent is not connected"),
+        ({"podCIDRs": []}, ": no pool has a block of pod addresses for it"),
         ({"envoy": {"ready": False}}, ": its Envoy is not ready"),
         ({"dns": {"ready": False}}, ": its DNS server is not ready"),
         ({"resources": {"refused": ["RouteTable x: bad", "more"]}}, ": RouteTable x: bad"),

@@ -174,6 +174,8 @@ def _problems(view: dict[str, Any], width: int) -> Iterator[str]:
     for node in view["nodes"]:
         if not node["agent"]["connected"]:
             texts.append(f"error: node {node['name']}: its agent is not connected")
+        if not node["podCIDRs"]:
+            texts.append(f"error: node {node['name']}: no pool has a block of pod addresses for it")
         texts += [f"error: node {node['name']}: {text}" for text in (*node["resources"]["refused"], *node["problems"])]
     texts += [
         f"warning: pod {p['namespace']}/{p['name']}: {p['message']}"

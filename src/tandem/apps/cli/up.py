@@ -14,7 +14,14 @@ import typer
 from tandem.apps.cli.output import check_format
 from tandem.apps.cli.session import CommandError
 from tandem.base.paths import RunDir
-from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork, check_together
+from tandem.cluster.networks import (
+    POD_NETWORK,
+    SERVICE_NETWORK,
+    PodNetwork,
+    ServiceNetwork,
+    check_apart,
+    check_together,
+)
 from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
@@ -25,6 +32,7 @@ from tandem.runtime.holdings import LIMITS, Limits
 from tandem.runtime.supervisor import spawn, write_tasks
 
 STATUS: Final = "/apis/views.tandem.io/v1/status"
+UNDERLAY: Final = "the underlay of the nodes"
 _LOOK: Final = 0.05
 
 
@@ -37,8 +45,12 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when everything is ready; go on in the background.")
     ] = False,
-    wait: Annotated[float, typer.Option("--wait", help="How long it may take to get ready.", metavar="SECONDS")] = 60.0,
-    api_port: Annotated[int, typer.Option("--api-port", help="Loopback port of the API server.")] = 6443,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="How long it may take to get ready.", metavar="SECONDS")
+    ] = 60.0,
+    api_port: Annotated[
+        int, typer.Option("--api-port", min=1, max=65535, help="Loopback port of the API server.")
+    ] = 6443,
     pod_cidr: Annotated[
         str, typer.Option("--pod-cidr", help="The addresses of all pods; for both families two, with a comma.")
     ] = POD_NETWORK,
@@ -75,13 +87,14 @@ def up(
     Without --detach it stays in the foreground, and Ctrl-C takes everything down again.
 
     Example: tandem up -f examples/shop --detach
-    Both families: tandem up --pod-cidr 10.244.0.0/16,fd00:10:244::/56 --service-cidr 10.96.0.0/16,fd00:10:96::/112
+
+    Both families: tandem up --pod-cidr 10.244.0.0/16,fd00:10:244::/56
     """
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
     objects = _with_pool(_with_network(_load(files or []), fabric, mtu, encryption), lb_pool)
-    networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr)
+    networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, nodes=nodes)
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
     _check(run_dir, api_port, networks.pods.families, fabric=_fabric(objects))
     say = _Teller(quiet=output == "json")
@@ -187,14 +200,18 @@ def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...], *, fabric:
         raise CommandError(str(err)) from err
 
 
-def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str) -> plant.Networks:
+def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str, nodes: int) -> plant.Networks:
+    underlays = (str(underlay.NETWORK), str(underlay.NETWORK6)) if nodes > 1 else ()
     try:
         pods = PodNetwork.parse(pod_cidr, node_prefix)
+        pods.check_room(nodes)
+        check_apart(pods.cidrs, underlays, UNDERLAY)
     except ValueError as err:
         raise CommandError(f"--pod-cidr, --node-prefix: {err}", status=2) from err
     try:
         services = ServiceNetwork.parse(service_cidr)
         check_together(pods, services)
+        check_apart(services.cidrs, underlays, UNDERLAY)
     except ValueError as err:
         raise CommandError(f"--service-cidr: {err}", status=2) from err
     return plant.Networks(pods=pods, services=services)

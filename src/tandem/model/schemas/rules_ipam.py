@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tandem.base.addresses import IPV4
+from tandem.base.addresses import IPV4, special_of
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
 
 LONGEST: Final = {IPV4: 29, 6: 125}
@@ -19,6 +19,8 @@ def _pool(raw: dict[str, Any], at: str) -> Iterator[str]:
     if isinstance(network, str):
         yield f"{at}.cidr: {network}"
         return
+    if use := special_of(network):
+        yield f"{at}.cidr: {network} has addresses of {use}"
     longest = LONGEST[network.version]
     if network.prefixlen > longest:
         yield f"{at}.cidr: {network} has no room for a block; use /{longest} or shorter"

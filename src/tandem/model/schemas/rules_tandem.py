@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_network
 from typing import Any, Final
 
+from tandem.base.addresses import special_of
 from tandem.model.pools import parse_block
 from tandem.model.schemas.rules_kubernetes import Rule
 
@@ -55,6 +58,9 @@ def _bgp(raw: dict[str, Any], at: str) -> Iterator[str]:
         if address in seen:
             yield f"{at}.peers[{index}].address: {address} is peers[{seen[address]}] already"
         seen.setdefault(address, index)
+        with suppress(ValueError):  # what is no address was told with the form of the field
+            if use := special_of(ip_network(address)):
+                yield f"{at}.peers[{index}].address: {address} is of {use}, where no peer can be"
 
 
 RULES: Final[dict[str, Rule]] = {

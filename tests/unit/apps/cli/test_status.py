@@ -137,6 +137,13 @@ def test_problems_name_rule_and_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "error: VirtualService shop/v spec.http[0] (v:9): no subset v1" in capsys.readouterr().out
 
 
+def test_a_node_that_can_give_no_pod_an_address_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown({**VIEW, "nodes": [{**NODE, "ready": False, "podCIDR": "", "podCIDRs": []}]}, monkeypatch)
+    assert "error: node node-1: no pool has a block of pod addresses for it" in capsys.readouterr().out
+
+
 def test_a_node_that_is_not_ready_gives_status_1_and_tells_what_it_refuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

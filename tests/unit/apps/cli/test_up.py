@@ -29,7 +29,16 @@ def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--nodes", "0"], ["--nodes", "33"], ["--wait", "soon"], ["-o", "yaml"], ["shop.yaml"]]
+    "arguments",
+    [
+        ["--nodes", "0"],
+        ["--nodes", "33"],
+        ["--wait", "soon"],
+        ["--wait", "-1"],
+        ["--api-port", "0"],
+        ["-o", "yaml"],
+        ["shop.yaml"],
+    ],
 )
 def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["up", *arguments]) == 2
@@ -42,6 +51,13 @@ def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixtu
         (["--pod-cidr", "10.0.0.0/8"], "--service-cidr: Services in 10.96.0.0/16 and pods in 10.0.0.0/8 would share"),
         (["--pod-cidr", "fd00::/56", "--node-prefix", "24"], "--pod-cidr, --node-prefix: /24 cannot be a node's share"),
         (["--service-cidr", "10.96.0.0/16,fd00::/112"], "--service-cidr: fd00::/112: Services of a family that no pod"),
+        (["--nodes", "2", "--pod-cidr", "10.244.0.0/24"], "10.244.0.0/24 has 1 of /24, which is too few for 2 nodes"),
+        (
+            ["--nodes", "2", "--pod-cidr", "198.18.0.0/16"],
+            "198.18.0.0/16 has addresses of 198.18.116.0/24, the underlay",
+        ),
+        (["--nodes", "2", "--service-cidr", "198.18.116.0/24"], "--service-cidr: 198.18.116.0/24 has addresses of"),
+        (["--service-cidr", "224.0.0.0/16"], "--service-cidr: 224.0.0.0/16 has addresses of 224.0.0.0/4 (multicast)"),
         (["--service-cidr", "10.96.0.1"], "--service-cidr: 10.96.0.1/32 cannot hold Services"),
     ],
 )

@@ -14,6 +14,11 @@ from tandem.model.schema import validate
     [
         ("IPPool", {}, "spec.cidr: is required"),
         ("IPPool", {"cidr": "10.0.0.1/24"}, "spec.cidr: '10.0.0.1/24' is not a prefix: 10.0.0.1/24 has host bits set"),
+        (
+            "IPPool",
+            {"cidr": "169.254.0.0/20"},
+            "spec.cidr: 169.254.0.0/20 has addresses of 169.254.0.0/16 (link-local)",
+        ),
         ("IPPool", {"cidr": "10.0.0.0/30"}, "spec.cidr: 10.0.0.0/30 has no room for a block; use /29 or shorter"),
         ("IPPool", {"cidr": "10.0.0.0/24", "blockSize": 20}, "spec.blockSize: /20 cannot be a block of 10.0.0.0/24"),
         ("IPPool", {"cidr": "fd00::/64", "blockSize": 126}, "spec.blockSize: /126 cannot be a block of fd00::/64"),

@@ -55,6 +55,10 @@ def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
             "spec.bgp.peers[0].address: 'router' is no IP address",
         ),
         (
+            {"bgp": {"asNumber": 1, "peers": [ROUTER, {"address": "fe80::1", "asNumber": 2}]}},
+            "spec.bgp.peers[1].address: fe80::1 is of fe80::/10 (link-local), where no peer can be",
+        ),
+        (
             {"bgp": {"asNumber": 1, "peers": [ROUTER, ROUTER]}},
             "spec.bgp.peers[1].address: 192.0.2.1 is peers[0] already",
         ),
