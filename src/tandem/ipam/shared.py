@@ -7,7 +7,6 @@ hold there is taken, and what they gave up was released when that was noticed. E
 from __future__ import annotations
 
 import logging
-from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -109,8 +108,11 @@ class SharedJournal:
         return self._journal.last()
 
     def released(self) -> Mapping[str, float]:
-        """When addresses were given up, there as well."""
-        return ChainMap(self._released, dict(self._journal.released())) if self._released else self._journal.released()
+        """When addresses were given up, there as well; of one that was on both sides the last time counts."""
+        own = self._journal.released()
+        if not self._released:
+            return own
+        return {**own, **{a: max(since, own.get(a, since)) for a, since in self._released.items()}}
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one, and its files."""

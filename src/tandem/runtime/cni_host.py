@@ -74,30 +74,32 @@ class Places:
 
 
 def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> Iterator[str]:
-    """One line for each step; raises InstallError, after which nothing of this attempt is left."""
+    """One line for each step; raises InstallError or OSError, after which nothing of this attempt is left."""
     earlier = _read(places.conflist)
     if places.conflist.exists() and (earlier is None or not _is_below(earlier, run_dir)):
         raise InstallError(f"{places.conflist} is not of this tandem ({run_dir.root}): remove it, or use --conf-dir")
-    made = [*(earlier or {}).get("directories", ()), *_make(places.bin_dir), *_make(places.conflist.parent)]
+    made: list[str] = [*(earlier or {}).get("directories", ())]
+    shared, draft = True, _draft(places.conflist)
     try:
+        for folder in (places.bin_dir, places.conflist.parent):
+            made += _make(folder)
         shared = _put_executable(run_dir, places)
-    except InstallError:
-        _remove_directories(made)
-        raise
-    yield f"{places.executable} {'is there' if shared else 'written'}"
-    code, text = _wait_for(places.executable, node, wait)
-    if code != 0:
+        yield f"{places.executable} {'is there' if shared else 'written'}"
+        code, text = _wait_for(places.executable, node, wait)
+        if code != 0:
+            raise InstallError(f"{places.conflist.name} was not put in place, STATUS says {code}: {text}")
+        yield "STATUS: the agent serves"
+        _remember(run_dir, places.conflist)
+        sha256 = "" if shared and not _is_recorded(run_dir, places) else _digest(places.executable)
+        draft.write_text(_text(_Record(node.cni_socket, places, sha256, tuple(made))), encoding="utf-8")
+        draft.rename(places.conflist)
+    except (InstallError, OSError):
+        draft.unlink(missing_ok=True)
         if earlier is None and not shared:
             places.executable.unlink()
         if earlier is None:
             _remove_directories(made)
-        raise InstallError(f"{places.conflist.name} was not put in place, STATUS says {code}: {text}")
-    yield "STATUS: the agent serves"
-    _remember(run_dir, places.conflist)
-    sha256 = "" if shared and not _is_recorded(run_dir, places) else _digest(places.executable)
-    draft = places.conflist.with_suffix(".new")
-    draft.write_text(_text(_Record(node.cni_socket, places, sha256, tuple(made))), encoding="utf-8")
-    draft.rename(places.conflist)
+        raise
     yield f"{places.conflist} written"
     for other in sorted(places.conf_dir.iterdir()) if places.chain is None else ():
         if other.suffix in _READ and other.name < CONFLIST:
@@ -144,6 +146,8 @@ def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
         elif executable.exists() and name not in kept:
             executable.unlink()
             yield f"{executable} removed"
+    for conflist in _remembered(run_dir):
+        _draft(conflist).unlink(missing_ok=True)  # of an install that was killed
     _remove_directories({folder for record in gone.values() for folder in record["directories"]})
     _memory(run_dir).unlink(missing_ok=True)
 
@@ -274,6 +278,10 @@ def _remove_directories(made: Iterable[str]) -> None:
 
 def _digest(executable: Path) -> str:
     return hashlib.sha256(executable.read_bytes()).hexdigest()
+
+
+def _draft(conflist: Path) -> Path:
+    return conflist.with_suffix(".new")
 
 
 def _memory(run_dir: RunDir) -> Path:

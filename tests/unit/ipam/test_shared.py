@@ -96,6 +96,20 @@ def test_an_address_of_both_at_start_does_not_keep_the_rest_from_being_shared(tm
         journal.add(attachment("c", "10.0.0.3"))
 
 
+def test_of_an_address_that_both_gave_up_the_last_time_counts(tmp_path: Path) -> None:
+    clock = FixedClock(1000.0)
+    journal = SharedJournal(MemoryJournal(clock), clock, (HostLocal(tmp_path),))
+    (tmp_path / "10.0.0.3").write_text("theirs")
+    assert "10.0.0.3" in journal.taken()
+    (tmp_path / "10.0.0.3").unlink()
+    assert "10.0.0.3" not in journal.taken()
+    assert journal.released() == {"10.0.0.3": 1000.0}
+    clock.advance(60.0)
+    journal.add(msgspec.structs.replace(attachment("a", "10.0.0.3"), opened=True))
+    journal.remove((ContainerId("a"), "eth0"))
+    assert journal.released() == {"10.0.0.3": 1060.0}
+
+
 def test_two_sets_are_one_without_doubles() -> None:
     both = Either({"a", "b"}, {"b", "c"})
     assert (sorted(both), len(both), "c" in both, "d" in both) == (["a", "b", "c"], 3, True, False)

@@ -81,6 +81,22 @@ def test_install_waits_for_an_agent_that_is_about_to_serve(tmp_path: Path) -> No
     thread.join()
 
 
+def test_where_nothing_can_be_written_nothing_is_left(tmp_path: Path) -> None:
+    made = run_dir(tmp_path)
+    (made.root / "cni-installed.new").mkdir()  # a disk that is full does the same
+    with pytest.raises(IsADirectoryError):
+        put(made, places(tmp_path))
+    assert files(tmp_path) == []
+
+
+def test_uninstall_takes_the_draft_of_an_install_that_was_killed(tmp_path: Path) -> None:
+    where, made = places(tmp_path), run_dir(tmp_path)
+    put(made, where)
+    where.conflist.with_suffix(".new").write_text("{")
+    list(uninstall(made))
+    assert files(tmp_path) == []
+
+
 def test_an_agent_without_addresses_is_told_with_its_code(tmp_path: Path) -> None:
     made = run_dir(tmp_path)
     with agent(node(made), code=50, msg="no address is free", details="10.244.0.0/29"):
