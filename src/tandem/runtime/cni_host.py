@@ -85,9 +85,7 @@ def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> I
             made += _make(folder)
         shared = _put_executable(run_dir, places)
         yield f"{places.executable} {'is there' if shared else 'written'}"
-        code, text = _wait_for(places.executable, node, wait)
-        if code != 0:
-            raise InstallError(f"{places.conflist.name} was not put in place, STATUS says {code}: {text}")
+        _wait_for(places, node, wait)
         yield "STATUS: the agent serves"
         _remember(run_dir, places.conflist)
         sha256 = "" if shared and not _is_recorded(run_dir, places) else _digest(places.executable)
@@ -248,12 +246,15 @@ def _is_below(record: Mapping[str, Any], run_dir: RunDir) -> bool:
     return Path(record["socket"]).is_relative_to(run_dir.root)
 
 
-def _wait_for(executable: Path, node: NodeDir, wait: float) -> tuple[int, str]:
+def _wait_for(places: Places, node: NodeDir, wait: float) -> None:
+    """Until STATUS is well; raises InstallError with what it says after so long."""
     deadline = time.monotonic() + wait
     while True:
-        code, text = ask_status(executable, node)
-        if code == 0 or time.monotonic() >= deadline:
-            return code, text
+        code, text = ask_status(places.executable, node)
+        if code == 0:
+            return
+        if time.monotonic() >= deadline:
+            raise InstallError(f"{places.conflist.name} was not put in place, STATUS says {code}: {text}")
         time.sleep(_ASK_AGAIN)
 
 
