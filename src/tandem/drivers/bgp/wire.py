@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Final
 
@@ -14,9 +15,9 @@ _FITS: Final = re.compile(rb"[ !#-~]{1,80}")
 
 
 class Passwords(msgspec.Struct, frozen=True, kw_only=True):
-    """By the address of the peer."""
+    """By the address of the peer, in base64."""
 
-    passwords: dict[str, bytes] = {}
+    passwords: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Passwords({', '.join(sorted(self.passwords))})"
@@ -28,7 +29,18 @@ def encode(passwords: dict[str, str]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Secret]:
-    """What an agent may use: a password that TCP MD5 or BIRD's file cannot carry is left out. Raises ValueError."""
+    """What an agent may use: a password that TCP MD5 or BIRD's file cannot carry, or that is none, is left out.
+
+    Raises ValueError for an answer that is none.
+    """
     found = msgspec.json.decode(data, type=Passwords).passwords
-    trimmed = {address: raw.removesuffix(b"\n") for address, raw in found.items()}
-    return {address: Secret(raw) for address, raw in trimmed.items() if _FITS.fullmatch(raw)}
+    raw = {address: _raw(text).removesuffix(b"\n") for address, text in found.items()}
+    return {address: Secret(password) for address, password in raw.items() if _FITS.fullmatch(password)}
+
+
+def _raw(text: str) -> bytes:
+    """Empty for what is no base64: one such Secret must not keep a node from its other sessions."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        return b""

@@ -25,10 +25,15 @@ def test_what_cannot_be_a_password_is_left_out(raw: bytes) -> None:
     assert decode(encode(told(raw))) == {}
 
 
+def test_a_secret_that_is_no_base64_takes_no_other_session_along() -> None:
+    answer = {"192.0.2.1": "no base64!", "192.0.2.2": "d29y\nZA==\n"}
+    assert {address: secret.reveal() for address, secret in decode(encode(answer)).items()} == {"192.0.2.2": b"word"}
+
+
 def test_an_answer_that_is_none_is_an_error() -> None:
     with pytest.raises(msgspec.DecodeError):
         decode(b"{")
 
 
 def test_an_answer_shows_no_password() -> None:
-    assert repr(Passwords(passwords={"192.0.2.1": b"word"})) == "Passwords(192.0.2.1)"
+    assert repr(Passwords(passwords={"192.0.2.1": "d29yZA=="})) == "Passwords(192.0.2.1)"
