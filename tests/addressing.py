@@ -14,8 +14,8 @@ from tandem.cluster.nodes import POOLS, assign_pod_cidrs
 from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch
 from tandem.drivers.xds.client_session import Update
+from tandem.ipam.journal import Attachment, MemoryJournal
 from tandem.ipam.pool import ANY, Use, Wanted
-from tandem.ipam.store import Attachment, MemoryJournal
 from tandem.ir import wire
 from tandem.ir.fabric import MeshConfig, Node
 from tandem.ir.holdings import Holdings

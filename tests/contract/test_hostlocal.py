@@ -13,9 +13,9 @@ import pytest
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.hostlocal import HostLocal
-from tandem.ipam.pool import ANY, Pool, PoolFullError, Use
+from tandem.ipam.journal import Attachment, MemoryJournal, use_of
+from tandem.ipam.pool import ANY, Pool, PoolFullError
 from tandem.ipam.shared import HeldError, SharedJournal
-from tandem.ipam.store import Attachment, MemoryJournal
 
 PLUGIN = Path("/usr/lib/cni/host-local")
 SUBNET = "10.99.0.0/27"
@@ -50,13 +50,7 @@ class Ours:
         self.pool = Pool.of(SUBNET)
 
     def add(self, container: str, address: str = "") -> str:
-        use = Use(
-            taken=self.journal.taken(),
-            released=self.journal.released(),
-            last=self.journal.last(),
-            now=self.clock.monotonic(),
-            cool_down=30,
-        )
+        use = use_of(self.journal, self.clock, cool_down=30)
         given = address or self.pool.give(ANY, use)[0]
         self.journal.add(
             Attachment(

@@ -10,7 +10,8 @@ import pytest
 
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment, DuplicateError, Journal, MemoryJournal, Phase, SqliteJournal
+from tandem.ipam.journal import Attachment, DuplicateError, Journal, MemoryJournal, Phase
+from tandem.ipam.store import SqliteJournal
 
 CLOCK = FixedClock(1000.0)
 

@@ -15,8 +15,9 @@ from tandem.base.paths import NodeDir
 from tandem.compile.addresses import node_address
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link.real import KernelLinks
+from tandem.ipam.journal import Attachment
 from tandem.ipam.pool import Pool
-from tandem.ipam.store import Attachment, SqliteJournal
+from tandem.ipam.store import SqliteJournal
 from tandem.ir.fabric import LocalPod
 from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names

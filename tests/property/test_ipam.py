@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tandem.base.addresses import family
 from tandem.base.ids import ContainerId, PodUid
+from tandem.ipam.journal import Attachment
 from tandem.ipam.pool import ANY, Pool, PoolFullError, Use
-from tandem.ipam.store import Attachment, SqliteJournal
+from tandem.ipam.store import SqliteJournal
 
 CONTAINERS = st.sampled_from([ContainerId(f"c{n}") for n in range(9)])
 COOL_DOWN = 30.0

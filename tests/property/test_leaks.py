@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId
+from tandem.ipam.journal import Attachment
 from tandem.ipam.pool import Pool
-from tandem.ipam.store import Attachment
 from tandem.podnet.leaks import Leaks, Witnesses
 from unit.podnet.playground import Playground
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
-from tandem.ipam.store import Key
+from tandem.ipam.journal import Key
 
 _LOCK: Final = "lock"
 _DRAFT: Final = ".tandem-"

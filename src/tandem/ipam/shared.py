@@ -15,7 +15,7 @@ from tandem.base.clock import Clock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
-from tandem.ipam.store import Attachment, DuplicateError, Journal, Key
+from tandem.ipam.journal import Attachment, DuplicateError, Journal, Key
 
 _log: Final = logging.getLogger(__name__)
 

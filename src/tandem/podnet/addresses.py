@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from tandem.base.clock import Clock
-from tandem.ipam.pool import ANY, AddressRefusedError, ElsewhereError, Pool, PoolFullError, Use, Wanted
-from tandem.ipam.store import Journal
+from tandem.ipam.journal import Journal, use_of
+from tandem.ipam.pool import ANY, AddressRefusedError, ElsewhereError, Pool, PoolFullError, Wanted
 from tandem.podnet.request import Code, VerbError
 
 COOL_DOWN: Final = 30.0
@@ -41,22 +41,14 @@ class Addresses:
     def give(self, wanted: Wanted = ANY) -> tuple[str, ...]:
         """One address of each family of the node; they are taken once they are in the journal."""
         try:
-            return self._pool().give(wanted, self._use())
+            use = use_of(self._journal, self._clock, cool_down=self._cool_down)
+            return self._pool().give(wanted, use)
         except ElsewhereError as error:
             raise (ShortError if wanted.known else VerbError)(Code.ADDRESS_REFUSED, str(error)) from None
         except AddressRefusedError as error:
             raise VerbError(Code.ADDRESS_REFUSED, str(error)) from None
         except PoolFullError as error:
             raise ShortError(Code.POOL_FULL, str(error)) from None
-
-    def _use(self) -> Use:
-        return Use(
-            taken=self._journal.taken(),
-            released=self._journal.released(),
-            last=self._journal.last(),
-            now=self._clock.monotonic(),
-            cool_down=self._cool_down,
-        )
 
 
 def with_asked(wanted: Wanted, addresses: tuple[str, ...]) -> Wanted:

@@ -19,7 +19,7 @@ from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link.port import LinkDriver, NetnsError
-from tandem.ipam.store import Attachment, Foreign, Journal, Phase
+from tandem.ipam.journal import Attachment, Foreign, Journal, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import ForeignLink
 from tandem.podnet import unmanaged

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from tandem.base.clock import Clock
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment, Journal, Phase
+from tandem.ipam.journal import Attachment, Journal, Phase
 from tandem.podnet.theirs import Theirs
 
 _log: Final = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from tandem.base.problems import DriverError
 from tandem.drivers.link.port import LinkDriver
-from tandem.ipam.store import Attachment, Journal, Key, Phase
+from tandem.ipam.journal import Attachment, Journal, Key, Phase
 
 _log: Final = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 1.0

@@ -16,7 +16,7 @@ from tandem_cni.checks import check_config, check_environment
 from tandem_cni.wire import CniError
 
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Key
+from tandem.ipam.journal import Key
 
 TRACE: Final = ("TRACEPARENT", "TRACESTATE", "BAGGAGE")
 """Variables of W3C Trace Context that a runtime may send."""

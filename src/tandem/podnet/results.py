@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tandem.base.addresses import EVERYTHING
 from tandem.compile.names import NET
-from tandem.ipam.store import Attachment
+from tandem.ipam.journal import Attachment
 from tandem.podnet.wishes import AS_OURS, Dns, is_host_name
 from tandem.state.links import PodLink
 

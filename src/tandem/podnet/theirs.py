@@ -13,8 +13,8 @@ from typing import Final
 
 from tandem.base.clock import Clock
 from tandem.base.problems import DriverError
+from tandem.ipam.journal import Key
 from tandem.ipam.shared import SharedJournal
-from tandem.ipam.store import Key
 
 _log: Final = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
-from tandem.ipam.store import Attachment
+from tandem.ipam.journal import Attachment
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import NodeView
 from tandem.ir.policy import PolicySet, Side

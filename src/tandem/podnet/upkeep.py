@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
+from tandem.ipam.journal import Attachment
 from tandem.ipam.shared import HeldError, SharedJournal
-from tandem.ipam.store import Attachment
 from tandem.podnet.leaks import Ends, Leaks
 from tandem.podnet.request import Code, Request, VerbError
 from tandem.podnet.theirs import Theirs

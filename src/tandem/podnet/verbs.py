@@ -7,10 +7,9 @@ Steps of one container never overlap; those of different containers do.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -22,9 +21,9 @@ from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
+from tandem.ipam.journal import Attachment, Journal, Phase
 from tandem.ipam.pool import Pool
 from tandem.ipam.shared import HeldError
-from tandem.ipam.store import Attachment, Journal, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import PortMapping
 from tandem.podnet import unmanaged
@@ -37,6 +36,7 @@ from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, val
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.podnet.spans import Emit, Spans, step, tracing
 from tandem.podnet.spool import Queued, Spool
+from tandem.podnet.turns import Turns
 from tandem.podnet.wishes import Wishes, wishes
 from tandem.state.links import HostSide, LinkOptions, PodLink
 
@@ -118,7 +118,7 @@ class Verbs:
         self._aside = aside
         self._addresses = Addresses(journal, node.pool, aside.clock, cool_down=settings.cool_down)
         self._chained = Chained(journal, links, foreign, node)
-        self._busy: dict[ContainerId, tuple[asyncio.Lock, int]] = {}
+        self._turns = Turns()
 
     async def run(self, request: Request) -> dict[str, Any] | None:
         """One verb: its result, or None where the specification wants no output; raises VerbError."""
@@ -168,7 +168,7 @@ class Verbs:
 
     async def end(self, container_id: ContainerId, still: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
         """Take away all interfaces of a container if `still` holds under its lock; one sentence for each that stays."""
-        async with self._alone(container_id):
+        async with self._turns.of(container_id):
             if not await still():
                 return ()
             return tuple(await self._undo_all(self._journal.of(container_id)))
@@ -190,7 +190,7 @@ class Verbs:
 
     async def _add(self, request: Request) -> dict[str, Any]:
         refuse_unknown(request.config)
-        async with self._alone(request.container_id):
+        async with self._turns.of(request.container_id):
             for queued in self._queued(request.container_id):
                 # It was meant for what this container had before; for what it gets now it would come too late.
                 await self._del_alone(queued.request)
@@ -297,7 +297,7 @@ class Verbs:
         """True once an attachment that its DEL has given up is undone, so that its port is free."""
         if other.phase is not Phase.DELETING:
             return False
-        async with self._alone(other.container_id):
+        async with self._turns.of(other.container_id):
             current = self._journal.get(other.key)
             if current is not None and current.phase is Phase.DELETING:
                 await self._undo(current)
@@ -317,7 +317,7 @@ class Verbs:
         return attachment
 
     async def _del(self, request: Request) -> None:
-        async with self._alone(request.container_id):
+        async with self._turns.of(request.container_id):
             await self._del_alone(request)
 
     async def _del_alone(self, request: Request) -> None:
@@ -396,7 +396,7 @@ class Verbs:
         previous = request.config.get("prevResult")
         if not isinstance(previous, dict):
             raise VerbError(Code.BAD_CONFIG, "prevResult: CHECK needs the result of ADD")
-        async with self._alone(request.container_id):
+        async with self._turns.of(request.container_id):
             attachment = self._journal.get(request.key)
             if attachment is None or attachment.phase is not Phase.READY:
                 what = f"container {request.container_id} has no {request.ifname} of this network"
@@ -417,7 +417,7 @@ class Verbs:
         failed: list[str] = []
         for stale in self._journal.all():
             if stale.key not in valid and stale.network in {"", request.config.get("name")}:
-                async with self._alone(stale.container_id):
+                async with self._turns.of(stale.container_id):
                     current = self._journal.get(stale.key)
                     failed += await self._try_undo(current) if current is not None else []
         if failed:
@@ -446,21 +446,6 @@ class Verbs:
         )
         host = replace(self._host(), mtu=attachment.mtu, segment=attachment.segment)
         return compile_pod_link(*attachment.key, addresses=attachment.addresses, host=host, options=options)
-
-    @asynccontextmanager
-    async def _alone(self, container_id: ContainerId) -> AsyncIterator[None]:
-        """One step at a time for a container; the lock is forgotten with its last user."""
-        lock, users = self._busy.get(container_id, (asyncio.Lock(), 0))
-        self._busy[container_id] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._busy[container_id]
-            if users == 1:
-                del self._busy[container_id]
-            else:
-                self._busy[container_id] = (lock, users - 1)
 
 
 def _overlap(mappings: tuple[PortMapping, ...], other: Attachment) -> PortMapping | None:

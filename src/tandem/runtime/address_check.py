@@ -19,7 +19,8 @@ from tandem.base.problems import DriverError
 from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.port import Owned
 from tandem.drivers.link.real import KernelLinks
-from tandem.ipam.store import Attachment, Key, Phase, read_attachments
+from tandem.ipam.journal import Attachment, Key, Phase
+from tandem.ipam.store import read_attachments
 from tandem.model import core
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse

@@ -46,9 +46,10 @@ from tandem.drivers.xds.client import XdsClient
 from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.server import XdsServer
 from tandem.identity.rotation import renew_at
+from tandem.ipam.journal import Attachment, Phase
 from tandem.ipam.pool import Pool
 from tandem.ipam.shared import SharedJournal
-from tandem.ipam.store import Attachment, Phase, SqliteJournal
+from tandem.ipam.store import SqliteJournal
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import NodeView

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from tandem.base.ids import ContainerId
-from tandem.ipam.store import Attachment
+from tandem.ipam.journal import Attachment
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod
 from tandem.podnet import unmanaged

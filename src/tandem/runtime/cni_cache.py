@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from tandem.ipam.store import Key
+from tandem.ipam.journal import Key
 
 RESULTS: Final = Path("/var/lib/cni/results")
 

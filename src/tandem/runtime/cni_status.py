@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from tandem.base.paths import NodeDir, RunDir
-from tandem.ipam.store import Attachment, read_attachments
+from tandem.ipam.journal import Attachment
+from tandem.ipam.store import read_attachments
 from tandem.podnet.unmanaged import Unmanaged
 from tandem.runtime import cni_host
 

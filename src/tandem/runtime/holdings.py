@@ -15,8 +15,8 @@ from typing import Final
 from tandem.base.addresses import host_prefix
 from tandem.base.block import Block
 from tandem.base.clock import Clock
+from tandem.ipam.journal import Journal, use_of
 from tandem.ipam.pool import Pool, Use
-from tandem.ipam.store import Journal
 from tandem.ir.fabric import Mark, Node
 from tandem.ir.holdings import BlockUse, Holdings
 from tandem.podnet.addresses import COOL_DOWN
@@ -115,13 +115,7 @@ class Holder:
 
     def use(self) -> Use:
         """What is in use of them."""
-        return Use(
-            taken=self._journal.taken(),
-            released=self._journal.released(),
-            last=self._journal.last(),
-            now=self._clock.monotonic(),
-            cool_down=self._cool_down,
-        )
+        return use_of(self._journal, self._clock, cool_down=self._cool_down)
 
     def holdings(self) -> Holdings:
         """What control is told."""

@@ -12,8 +12,8 @@ from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
+from tandem.ipam.journal import Attachment, MemoryJournal
 from tandem.ipam.shared import Either, HeldError, SharedJournal
-from tandem.ipam.store import Attachment, MemoryJournal
 from unit.ipam.test_store import attachment
 
 

@@ -14,14 +14,16 @@ from fulldisk import no_room
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
-from tandem.ipam.store import Attachment, DuplicateError, Phase, SqliteJournal, read_attachments
+from tandem.ipam.journal import Attachment, DuplicateError, Phase
+from tandem.ipam.store import SqliteJournal, read_attachments
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment, SqliteJournal
+from tandem.ipam.journal import Attachment
+from tandem.ipam.store import SqliteJournal
 journal = SqliteJournal(Path(sys.argv[1]))
 journal.add(Attachment(container_id="c", ifname="eth0", pod_uid="u", namespace="n", pod_name="p",
     addresses=("10.0.0.2",), mac="", host_ifname="", mtu=1500, netns=""))

@@ -9,8 +9,8 @@ from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.base.problems import DriverError
 from tandem.drivers.foreign.fake import FakeForeign, Space
 from tandem.drivers.link.fake import FakeLinks
+from tandem.ipam.journal import Attachment, Journal, MemoryJournal
 from tandem.ipam.pool import Pool
-from tandem.ipam.store import Attachment, Journal, MemoryJournal
 from tandem.ir.fabric import LocalPod
 from tandem.podnet.request import Request, VerbError
 from tandem.podnet.results import Names

@@ -11,8 +11,8 @@ import pytest
 
 from tandem.base.clock import FixedClock
 from tandem.base.problems import DriverError
+from tandem.ipam.journal import MemoryJournal
 from tandem.ipam.pool import Pool
-from tandem.ipam.store import MemoryJournal
 from tandem.podnet.request import VerbError
 from tandem.podnet.verbs import Aside, Verbs
 from unit.podnet.playground import CONFIG, SETTINGS, Playground, local_pod, request

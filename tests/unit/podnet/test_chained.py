@@ -13,8 +13,8 @@ from tandem.base.ids import ContainerId, PolicySetId
 from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.fake import Space
+from tandem.ipam.journal import Phase
 from tandem.ipam.pool import Pool
-from tandem.ipam.store import Phase
 from tandem.podnet.request import VerbError
 from unit.podnet.playground import CONFIG, NETNS, Playground, behind_another_plugin, local_pod, request
 from unit.podnet.test_previous import RESULT

@@ -11,7 +11,7 @@ import pytest
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
-from tandem.ipam.store import Attachment
+from tandem.ipam.journal import Attachment
 from tandem.podnet.leaks import Leaks, Witnesses
 from unit.podnet.playground import Playground
 

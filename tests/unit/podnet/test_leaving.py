@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tandem.base.problems import DriverError
-from tandem.ipam.store import Phase
+from tandem.ipam.journal import Phase
 from tandem.podnet.leaving import Leaving
 from unit.podnet.playground import NETNS, Playground, request
 

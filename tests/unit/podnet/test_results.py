@@ -9,7 +9,7 @@ import pytest
 
 from tandem.base.ids import ContainerId, PodUid
 from tandem.compile.links import compile_pod_link
-from tandem.ipam.store import Attachment
+from tandem.ipam.journal import Attachment
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.state.links import HostSide
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tandem.base.clock import FixedClock
 from tandem.ipam.hostlocal import HostLocal
+from tandem.ipam.journal import Key, MemoryJournal
 from tandem.ipam.shared import SharedJournal
-from tandem.ipam.store import Key, MemoryJournal
 from tandem.podnet.theirs import Theirs
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from meshbuild import view
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment
+from tandem.ipam.journal import Attachment
 from tandem.ir.policy import Side
 from tandem.podnet.request import Code, VerbError
 from tandem.podnet.unmanaged import closed_by, is_unmanaged, of_attachment, with_closed, workload

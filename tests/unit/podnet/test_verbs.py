@@ -12,8 +12,8 @@ import pytest
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link.port import LinkExistsError
+from tandem.ipam.journal import Phase
 from tandem.ipam.pool import Pool
-from tandem.ipam.store import Phase
 from tandem.podnet.request import VerbError
 from unit.podnet.playground import CONFIG, NETNS, Playground, request
 

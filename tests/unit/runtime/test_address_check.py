@@ -10,7 +10,7 @@ from addressing import raw_pod
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.paths import RunDir
 from tandem.drivers.link.port import Owned
-from tandem.ipam.store import Attachment, Phase
+from tandem.ipam.journal import Attachment, Phase
 from tandem.model.core import Pod
 from tandem.model.parse import parse
 from tandem.runtime.address_check import Seen, check, compare

@@ -15,7 +15,7 @@ from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError, Origin
 from tandem.drivers.xds.client_session import Update
-from tandem.ipam.store import Attachment, Phase
+from tandem.ipam.journal import Attachment, Phase
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.runtime import progress

@@ -6,7 +6,7 @@ import msgspec
 
 from meshbuild import identity
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment, Foreign, Phase
+from tandem.ipam.journal import Attachment, Foreign, Phase
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import ForeignLink
 from tandem.runtime.attached import Attached

@@ -8,7 +8,8 @@ import msgspec
 
 from cnihost import agent, node, places, run_dir
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.store import Attachment, Foreign, Phase, SqliteJournal
+from tandem.ipam.journal import Attachment, Foreign, Phase
+from tandem.ipam.store import SqliteJournal
 from tandem.ir.node import ForeignLink
 from tandem.runtime.cni_host import install
 from tandem.runtime.cni_status import cni_status

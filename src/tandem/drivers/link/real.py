@@ -18,37 +18,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tandem.base.addresses import EVERYTHING, IPV4, IPV6, host_prefix
+from tandem.base.addresses import IPV6
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
-from tandem.drivers.link import devices, netns, read, rtnl
+from tandem.drivers.link import netns, read, rtnl
+from tandem.drivers.link.messages import host_messages, ingress_limit, local_delivery, pod_messages
 from tandem.drivers.link.node import GONE, apply_node, read_node
 from tandem.drivers.link.plan import Actual, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
-from tandem.drivers.link.rtnl import End, Message, RouteSpec, Rtnl
-from tandem.drivers.link.shaping import token_bucket
-from tandem.state.devices import DeviceAddress
+from tandem.drivers.link.rtnl import End, Rtnl
+from tandem.drivers.link.settings import LOOPBACK_SETTINGS, PLAIN_IPV6, is_set, set_sysctls, write_settings
 from tandem.state.links import NodeNet, PodLink
 from tandem.state.ownership import LINK_GROUP
 
 T = TypeVar("T")
 
-SYSCTL: Final = Path("/proc/sys")
-_AS_PATH: Final = str.maketrans("./", "/.")
-"""sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
-# Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
-LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)
-# With an address of IPv6, nothing is negotiated: no link-local one, no router is listened to, none is asked for.
-PLAIN_IPV6: Final = (
-    ("ipv6", "addr_gen_mode", "1"),
-    ("ipv6", "accept_ra", "0"),
-    ("ipv6", "accept_redirects", "0"),
-    ("ipv6", "autoconf", "0"),
-    ("ipv6", "dad_transmits", "0"),
-    ("ipv6", "disable_ipv6", "0"),
-)
 
 
 NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EOPNOTSUPP})
@@ -190,16 +176,16 @@ class KernelLinks:
         """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
         index = socket.if_nametoindex(link.ifname)
         if IPV6 in link.versions:
-            _write_settings(link.ifname, PLAIN_IPV6)
-            _write_settings("lo", PLAIN_IPV6[-1:])
+            write_settings(link.ifname, PLAIN_IPV6)
+            write_settings("lo", PLAIN_IPV6[-1:])
         sock = Rtnl()
         try:
             # Envoy delivers to the application from the client's address: a reverse path check would drop that. A new
             # namespace inherits it from the host.
             if sock.path_check_of_all():
-                _write_settings("all", (("ipv4", "rp_filter", "0"),))
+                write_settings("all", (("ipv4", "rp_filter", "0"),))
             _without_ipv6(link, sock, index)
-            sock.batch(_pod_messages(link, index))
+            sock.batch(pod_messages(link, index))
         finally:
             sock.close()
 
@@ -210,15 +196,15 @@ class KernelLinks:
         reverse path, which a link inherits where the machine has it on, would look up a second route for each packet.
         """
         if IPV6 in link.versions:
-            _write_settings(link.host_ifname, PLAIN_IPV6)
+            write_settings(link.host_ifname, PLAIN_IPV6)
         _without_ipv6(link, node, 0, link.host_ifname)
         node.batch([rtnl.no_path_check(0, link.host_ifname), rtnl.set_alias(link.host_ifname, link.alias)])
         if bridge:
             node.batch([rtnl.set_master(link.host_ifname, bridge)])
         if link.from_loopback:
-            _write_settings(link.host_ifname, LOOPBACK_SETTINGS)
+            write_settings(link.host_ifname, LOOPBACK_SETTINGS)
         if link.shaping.ingress_rate:
-            node.batch([_ingress_limit(link, socket.if_nametoindex(link.host_ifname))])
+            node.batch([ingress_limit(link, socket.if_nametoindex(link.host_ifname))])
 
     def _open(self, link: PodLink, path: str) -> None:
         node = self._node()
@@ -235,12 +221,7 @@ class KernelLinks:
             index = socket.if_nametoindex(link.host_ifname)
         except OSError as error:
             raise DriverError(f"host interface {link.host_ifname} is missing") from error
-        messages = [rtnl.set_up(index)]
-        for address in link.addresses:
-            messages.append(rtnl.neighbour(address, link.mac, index))
-            spec = RouteSpec(prefix=host_prefix(address), dev=index, source=link.hop_of(address).source)
-            messages.append(rtnl.route(spec, add=True))
-        node.batch(messages)
+        node.batch(host_messages(link, index))
 
     def _remove(self, link: PodLink, path: str) -> None:
         self._node()
@@ -248,7 +229,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(_local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
+                sock.batch(local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
             finally:
                 sock.close()
 
@@ -260,7 +241,7 @@ class KernelLinks:
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
-                sock.batch(_local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
+                sock.batch(local_delivery(link, rtnl.versions(), add=False), ignore=GONE)
                 if host and (index := _index_of(link.ifname)):
                     sock.batch([rtnl.set_down(index), rtnl.rename(index, link.host_ifname)])
             finally:
@@ -269,7 +250,7 @@ class KernelLinks:
     def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
         host = read.end(self._node(), link.host_ifname)
         if host is not None and link.from_loopback:
-            host = replace(host, from_loopback=_is_set(link.host_ifname, LOOPBACK_SETTINGS[0]))
+            host = replace(host, from_loopback=is_set(link.host_ifname, LOOPBACK_SETTINGS[0]))
         with netns.inside(path, home=self._home):
             sock = Rtnl()
         try:
@@ -285,13 +266,7 @@ class KernelLinks:
 
     def _set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         self._node()
-        before = {}
-        for name, value in wanted.items():
-            path = SYSCTL / name.translate(_AS_PATH)
-            before[name] = path.read_text().strip()
-            if before[name] != value:
-                path.write_text(value)
-        return before
+        return set_sysctls(wanted)
 
     def _pinned(self) -> list[ContainerId]:
         return sorted(ContainerId(p.name) for p in self._pins.iterdir()) if self._pins.is_dir() else []
@@ -333,41 +308,6 @@ class KernelLinks:
             self._node().batch([rtnl.del_link(name) for name in found], ignore=GONE)
 
 
-def _pod_messages(link: PodLink, index: int) -> list[Message]:
-    messages = [rtnl.no_path_check(i) for i in (rtnl.LOOPBACK_INDEX, index)]
-    messages += [rtnl.set_up(i) for i in (rtnl.LOOPBACK_INDEX, index)]
-    for address in link.addresses:
-        within = DeviceAddress(dev=link.ifname, prefix=link.prefix_of(address))
-        messages.append(
-            devices.address(within, index, add=True) if link.bridge else rtnl.address(address, index, add=True)
-        )
-    for hop in link.hops:
-        messages.append(rtnl.neighbour(hop.gateway, link.host_mac, index))
-        if hop.version == IPV4:  # a link-local next hop of IPv6 is on the link as it is
-            messages.append(rtnl.route(RouteSpec(prefix=host_prefix(hop.gateway), dev=index), add=True))
-        messages.append(rtnl.route(RouteSpec(prefix=EVERYTHING[hop.version], dev=index, via=hop.gateway), add=True))
-    limit = link.shaping
-    if limit.egress_rate:
-        messages.append(token_bucket(index, rate=limit.egress_rate, burst=limit.egress_burst, mtu=link.mtu))
-    return messages + _local_delivery(link, link.versions, add=True)
-
-
-def _ingress_limit(link: PodLink, index: int) -> Message:
-    limit = link.shaping
-    return token_bucket(index, rate=limit.ingress_rate, burst=limit.ingress_burst, mtu=link.mtu)
-
-
-def _local_delivery(link: PodLink, versions: Iterable[int], *, add: bool) -> list[Message]:
-    messages = []
-    for version in versions:
-        messages += [rtnl.mark_rule(m, link.local_table, version=version, add=add) for m in link.local_marks]
-        spec = RouteSpec(
-            prefix=EVERYTHING[version], dev=rtnl.LOOPBACK_INDEX, type=rtnl.RTN_LOCAL, table=link.local_table
-        )
-        messages.append(rtnl.route(spec, add=add))
-    return messages
-
-
 def _without_ipv6(link: PodLink, sock: Rtnl, index: int, name: str = "") -> None:
     """An end without an address of IPv6 has none at all, not even a link-local one."""
     if IPV6 not in link.versions:
@@ -392,18 +332,3 @@ def _wait_until_running(sock: Rtnl, ifname: str) -> None:
             return
         time.sleep(RUNNING_PAUSE)
     raise DriverError(f"{ifname} in the pod has no carrier though its host end is up")
-
-
-def _is_set(ifname: str, setting: tuple[str, str, str]) -> bool:
-    family, name, value = setting
-    try:
-        return (SYSCTL / "net" / family / "conf" / ifname / name).read_text().strip() == value
-    except FileNotFoundError:
-        return False
-
-
-def _write_settings(ifname: str, settings: Iterable[tuple[str, str, str]]) -> None:
-    for family, name, value in settings:
-        # A kernel without IPv6 has no such file.
-        with suppress(FileNotFoundError):
-            (SYSCTL / "net" / family / "conf" / ifname / name).write_text(value)

@@ -1,0 +1,44 @@
+"""Attachments, and what a journal says of addresses; what every Journal does is in tests/contract/test_journal.py."""
+
+from __future__ import annotations
+
+from tandem.base.clock import FixedClock
+from tandem.base.ids import ContainerId, PodUid
+from tandem.ipam.journal import Attachment, Foreign, MemoryJournal, use_of
+from tandem.ir.node import ForeignLink
+from tandem.state.foreign import UNTOUCHED
+
+
+def attachment(container: str, *addresses: str, opened: bool = False, foreign: Foreign | None = None) -> Attachment:
+    return Attachment(
+        container_id=ContainerId(container),
+        ifname="eth0",
+        pod_uid=PodUid("u"),
+        namespace="n",
+        pod_name="p",
+        addresses=addresses,
+        mac="",
+        host_ifname="",
+        mtu=1500,
+        netns="",
+        opened=opened,
+        foreign=foreign,
+    )
+
+
+def test_a_pod_is_reached_by_the_addresses_that_its_own_network_gave() -> None:
+    foreign = Foreign(link=ForeignLink(ifname="eth0"), addresses=("10.88.0.2",), before=UNTOUCHED)
+    assert attachment("c1", "10.244.0.2").pod_addresses == ("10.244.0.2",)
+    assert attachment("c1", foreign=foreign).pod_addresses == ("10.88.0.2",)
+
+
+def test_what_is_in_use_is_what_the_journal_says_now() -> None:
+    clock = FixedClock(1000.0)
+    journal = MemoryJournal(clock)
+    for name, address in (("c1", "10.244.0.2"), ("c2", "10.244.0.3")):
+        journal.add(attachment(name, address, opened=True))
+    journal.remove((ContainerId("c1"), "eth0"))
+    use = use_of(journal, clock, cool_down=30)
+    assert (set(use.taken), use.last) == ({"10.244.0.3"}, {4: "10.244.0.3"})
+    assert (use.released, use.now - use.released["10.244.0.2"]) == ({"10.244.0.2": use.now}, 0)
+    assert use.cools("10.244.0.2") > 0
