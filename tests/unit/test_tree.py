@@ -120,6 +120,14 @@ def docstring(path: Path) -> str | None:
     return ast.get_docstring(ast.parse(path.read_text()))
 
 
+def test_every_driver_with_a_port_has_a_fake_that_a_contract_test_shares_with_it() -> None:
+    contracts = [path.read_text() for path in (ROOT / "tests" / "contract").glob("*.py")]
+    for port in sorted((PACKAGES["tandem"] / "drivers").glob("*/port.py")):
+        driver = port.parent.name
+        assert (port.parent / "fake.py").is_file(), f"drivers/{driver} has a port and no fake"
+        assert any(f"tandem.drivers.{driver}.fake import" in text for text in contracts), f"no contract of {driver}"
+
+
 def test_every_note_to_ourselves_names_an_issue() -> None:
     words = "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X"))
     open_end = re.compile(rf"\b({words})\b(?!\(#\d+\))")

@@ -15,6 +15,8 @@ _BLOCK: Final = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 _TICKED: Final = re.compile(r"`([^`\n]+)`")
 _FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_MODULE: Final = re.compile(r"(?:\w+/)*\w+\.py")
+EXAMPLES: Final = {"compile/fabric/mixed.py"}
 _PATH: Final = re.compile(r"(?:examples|docs|src|tests|tools|cni|bench|changes\.d)/[\w./*-]+|[A-Z]+\.md|Makefile")
 
 
@@ -51,6 +53,16 @@ def paths(page: Path) -> set[str]:
     """Files and folders of this repository that `page` mentions, in a command or in backticks."""
     words = {word for line in commands(page) for word in line} | ticked(page)
     return {word.rstrip(".,:") for word in words if _PATH.fullmatch(word.rstrip(".,:"))}
+
+
+def modules(page: Path) -> set[str]:
+    """Python files in backticks; that of a worked example is none of ours."""
+    return {word.rstrip(".,:") for word in ticked(page) if _MODULE.fullmatch(word.rstrip(".,:"))} - EXAMPLES
+
+
+def is_module(written: str) -> bool:
+    """As pages write it: from the root, or from src/tandem, or its name alone."""
+    return (ROOT / written).exists() or any((ROOT / "src" / "tandem").glob(f"**/{written}"))
 
 
 def ticked(page: Path) -> set[str]:

@@ -45,6 +45,12 @@ def test_every_path_mentioned_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages.every_page(), ids=name)
+def test_every_module_mentioned_exists(page: Path) -> None:
+    missing = [module for module in sorted(pages.modules(page)) if not pages.is_module(module)]
+    assert not missing, f"{name(page)} mentions {missing}"
+
+
+@pytest.mark.parametrize("page", pages.every_page(), ids=name)
 def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     dead = [written for written, target in pages.links(page) if not target.exists()]
     assert not dead, f"{name(page)} links to {dead}"
