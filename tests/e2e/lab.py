@@ -93,6 +93,24 @@ class Lab:
         pipe = subprocess.PIPE
         return subprocess.Popen(self.enter(*argv), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environment())
 
+    def add_machine(self, name: str, link: str, *, at: str, ours: str = "") -> None:
+        """A machine beyond this one: a namespace behind `link`, which is at the address `at` there and `ours` here.
+
+        Addresses come with their prefix length.
+        """
+        quick = " nodad" if ":" in at else ""
+        for command in (
+            f"netns add {name}",
+            f"link add {link} type veth peer name eth0 netns {name}",
+            f"link set {link} addrgenmode none",  # or it would go on getting ready after the first picture
+            *([f"address add {ours} dev {link}{quick}"] if ours else []),
+            f"link set {link} up",
+            f"-n {name} address add {at} dev eth0{quick}",
+            f"-n {name} link set eth0 up",
+            f"-n {name} link set lo up",
+        ):
+            self.run("ip", *command.split(), status=0)
+
     def tandem(self, *arguments: str, stdin: str = "", status: int | None = None) -> Ran:
         """`tandem ARGUMENTS`."""
         return self.run(*TANDEM, *arguments, stdin=stdin, status=status)

@@ -47,16 +47,7 @@ PASSWORD: Final[dict[str, Any]] = {
 def bare() -> Iterator[Lab]:
     """A world with the router's namespace, and nothing of ours."""
     with lab() as made:
-        for command in (
-            "ip netns add router",
-            "ip link add r0 type veth peer name eth0 netns router",
-            "ip link set r0 addrgenmode none",
-            "ip link set r0 up",
-            f"ip -n router address add {ROUTER}/24 dev eth0",
-            "ip -n router link set eth0 up",
-            "ip -n router link set lo up",
-        ):
-            made.run(*command.split(), status=0)
+        made.add_machine("router", "r0", at=f"{ROUTER}/24")
         yield made
 
 

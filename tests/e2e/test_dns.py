@@ -103,17 +103,8 @@ def headless(name: str, app: str) -> Raw:
 def world() -> Iterator[Lab]:
     """`outside` is a machine beyond this one, and its name server the one of this machine."""
     with lab() as made:
-        for command in (
-            "ip netns add outside",
-            "ip link add out0 type veth peer name eth0 netns outside",
-            "ip address add 198.51.100.1/24 dev out0",
-            "ip link set out0 up",
-            f"ip -n outside address add {UPSTREAM}/24 dev eth0",
-            "ip -n outside link set eth0 up",
-            "ip -n outside link set lo up",
-            "ip -n outside route add default via 198.51.100.1",
-        ):
-            made.run(*command.split(), status=0)
+        made.add_machine("outside", "out0", at=f"{UPSTREAM}/24", ours="198.51.100.1/24")
+        made.run("ip", "-n", "outside", "route", "add", "default", "via", "198.51.100.1", status=0)
         script = (
             f"echo nameserver {UPSTREAM} > /tmp/resolv.conf && mount --bind /tmp/resolv.conf /etc/resolv.conf"
             f" && (ip netns exec outside python3 -c '{SERVER}' >/dev/null 2>&1 &)"

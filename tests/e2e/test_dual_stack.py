@@ -66,18 +66,8 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with lab() as made:
-        for command in (
-            "ip netns add outside",
-            "ip link add out0 type veth peer name eth0 netns outside",
-            "ip link set out0 addrgenmode none",  # or it would go on getting ready after the first picture
-            "ip address add fd00:51::1/64 dev out0 nodad",
-            "ip link set out0 up",
-            f"ip -n outside address add {OUTSIDE}/64 dev eth0 nodad",
-            "ip -n outside link set eth0 up",
-            "ip -n outside link set lo up",
-            "ip -n outside route add default via fd00:51::1",
-        ):
-            made.run(*command.split(), status=0)
+        made.add_machine("outside", "out0", at=f"{OUTSIDE}/64", ours="fd00:51::1/64")
+        made.run("ip", "-n", "outside", "route", "add", "default", "via", "fd00:51::1", status=0)
         made.run("sh", "-c", f"ip netns exec outside {SERVER} >/dev/null 2>&1 &", status=0)  # ends with its world
         before = made.picture()
         made.tandem("up", "--nodes", "2", "--lb-pool", POOL, "--detach", *BOTH, status=0)

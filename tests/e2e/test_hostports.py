@@ -41,15 +41,7 @@ for line in sys.stdin:
 def world() -> Iterator[Lab]:
     """A node with a neighbour on a link of its own."""
     with lab() as made:
-        for command in (
-            "netns add client",
-            "link add up0 type veth peer name up0 netns client",
-            f"address add {NODE}/24 dev up0",
-            "link set up0 up",
-            f"-n client address add {CLIENT}/24 dev up0",
-            "-n client link set up0 up",
-        ):
-            made.run("ip", *command.split(), status=0)
+        made.add_machine("client", "up0", at=f"{CLIENT}/24", ours=f"{NODE}/24")
         made.tandem("up", "--detach", status=0)
         made.apply(*namespace("app"), pod("app", "caller", idle()))
         yield made

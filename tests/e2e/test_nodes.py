@@ -21,16 +21,7 @@ SERVER = "/usr/bin/python3 -m http.server 8000"
 def world() -> Iterator[Lab]:
     """Pod `far` runs on node-2, `near` and `plain/caller` on node-1; `outside` is a machine beyond this one."""
     with lab() as made:
-        for command in (
-            "ip netns add outside",
-            "ip link add out0 type veth peer name eth0 netns outside",
-            "ip address add 198.51.100.1/24 dev out0",
-            "ip link set out0 up",
-            f"ip -n outside address add {OUTSIDE}/24 dev eth0",
-            "ip -n outside link set eth0 up",
-            "ip -n outside link set lo up",
-        ):
-            made.run(*command.split(), status=0)
+        made.add_machine("outside", "out0", at=f"{OUTSIDE}/24", ours="198.51.100.1/24")
         made.run("sh", "-c", f"ip netns exec outside {SERVER} >/dev/null 2>&1 &", status=0)  # ends with its world
         made.tandem("up", "--nodes", "2", "--detach", status=0)
         made.apply(

@@ -18,15 +18,7 @@ NODE, OUTSIDE = "198.51.100.1", "198.51.100.9"
 @pytest.fixture(scope="module")
 def world() -> Iterator[Lab]:
     with lab() as made:
-        for command in (
-            "ip netns add outside",
-            "ip link add out0 type veth peer name eth0 netns outside",
-            f"ip address add {NODE}/24 dev out0",
-            "ip link set out0 up",
-            f"ip -n outside address add {OUTSIDE}/24 dev eth0",
-            "ip -n outside link set eth0 up",
-        ):
-            made.run(*command.split(), status=0)
+        made.add_machine("outside", "out0", at=f"{OUTSIDE}/24", ours=f"{NODE}/24")
         made.tandem("up", "--lb-pool", "198.51.100.64/28", "--detach", status=0)
         made.apply(
             *namespace("shop"),

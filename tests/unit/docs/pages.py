@@ -62,7 +62,8 @@ def modules(page: Path) -> set[str]:
 
 def is_module(written: str) -> bool:
     """As pages write it: from the root, or from src/tandem, or its name alone."""
-    return (ROOT / written).exists() or any((ROOT / "src" / "tandem").glob(f"**/{written}"))
+    roots = (ROOT / "src" / "tandem", ROOT / "cni" / "src" / "tandem_cni")
+    return (ROOT / written).exists() or any(any(root.glob(f"**/{written}")) for root in roots)
 
 
 def ticked(page: Path) -> set[str]:
