@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+from attaching import attachment
 from tandem.apiserver.patch import merge_patch
 from tandem.base.addresses import IPV4, family
 from tandem.base.clock import FixedClock
@@ -14,7 +15,7 @@ from tandem.cluster.nodes import POOLS, assign_pod_cidrs
 from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch
 from tandem.drivers.xds.client_session import Update
-from tandem.ipam.journal import Attachment, MemoryJournal
+from tandem.ipam.journal import MemoryJournal
 from tandem.ipam.pool import ANY, Use, Wanted
 from tandem.ir import wire
 from tandem.ir.fabric import MeshConfig, Node
@@ -106,21 +107,7 @@ class Agent:
     def add(self, container: str, wanted: Wanted = ANY) -> tuple[str, ...]:
         """An ADD: addresses in the journal, or PoolFullError, AddressRefusedError."""
         addresses = self.holder.pool().give(wanted, self.use())
-        self.journal.add(
-            Attachment(
-                container_id=ContainerId(container),
-                ifname="eth0",
-                pod_uid=PodUid(container),
-                namespace="n",
-                pod_name=container,
-                addresses=addresses,
-                mac="",
-                host_ifname="",
-                mtu=1500,
-                netns="",
-                opened=True,
-            )
-        )
+        self.journal.add(attachment(container, *addresses, pod_uid=PodUid(container), pod_name=container, opened=True))
         return addresses
 
     def use(self) -> Use:

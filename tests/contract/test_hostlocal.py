@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from attaching import attachment
 from tandem.base.clock import FixedClock
-from tandem.base.ids import ContainerId, PodUid
+from tandem.base.ids import ContainerId
 from tandem.ipam.hostlocal import HostLocal
-from tandem.ipam.journal import Attachment, MemoryJournal, use_of
+from tandem.ipam.journal import MemoryJournal, use_of
 from tandem.ipam.pool import ANY, Pool, PoolFullError
 from tandem.ipam.shared import HeldError, SharedJournal
 
@@ -52,20 +53,7 @@ class Ours:
     def add(self, container: str, address: str = "") -> str:
         use = use_of(self.journal, self.clock, cool_down=30)
         given = address or self.pool.give(ANY, use)[0]
-        self.journal.add(
-            Attachment(
-                container_id=ContainerId(container),
-                ifname="eth0",
-                pod_uid=PodUid("u"),
-                namespace="n",
-                pod_name="p",
-                addresses=(given,),
-                mac="",
-                host_ifname="",
-                mtu=1500,
-                netns="",
-            )
-        )
+        self.journal.add(attachment(container, given))
         return given
 
     def persistent_add(self, container: str) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from attaching import attachment
 from tandem.base.clock import FixedClock
-from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.journal import Attachment, DuplicateError, Journal, MemoryJournal, Phase
+from tandem.base.ids import ContainerId
+from tandem.ipam.journal import DuplicateError, Journal, MemoryJournal, Phase
 from tandem.ipam.store import SqliteJournal
 
 CLOCK = FixedClock(1000.0)
@@ -24,21 +25,6 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]
     journal = SqliteJournal(tmp_path / "j.db", CLOCK)
     yield journal
     journal.close()
-
-
-def attachment(container: str, *addresses: str, ifname: str = "eth0") -> Attachment:
-    return Attachment(
-        container_id=ContainerId(container),
-        ifname=ifname,
-        pod_uid=PodUid("u"),
-        namespace="n",
-        pod_name="p",
-        addresses=addresses,
-        mac="02:00:00:00:00:01",
-        host_ifname="td1",
-        mtu=1500,
-        netns="/ns",
-    )
 
 
 def test_what_was_added_is_found(journal: Journal) -> None:

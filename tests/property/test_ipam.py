@@ -9,9 +9,9 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from attaching import attachment
 from tandem.base.addresses import family
-from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.journal import Attachment
+from tandem.base.ids import ContainerId
 from tandem.ipam.pool import ANY, Pool, PoolFullError, Use
 from tandem.ipam.store import SqliteJournal
 
@@ -82,21 +82,7 @@ class Addresses(RuleBasedStateMachine):
             assert not all(free), f"refused, and free are {free}"
             return
         assert [a in of for a, of in zip(addresses, free, strict=True)] == [True, True]
-        self.journal.add(
-            Attachment(
-                container_id=container,
-                ifname="eth0",
-                pod_uid=PodUid("u"),
-                namespace="n",
-                pod_name="p",
-                addresses=addresses,
-                mac="",
-                host_ifname="",
-                mtu=1500,
-                netns="",
-                opened=opened,
-            )
-        )
+        self.journal.add(attachment(container, *addresses, opened=opened))
         self.model[container] = addresses
 
     @rule(container=CONTAINERS)

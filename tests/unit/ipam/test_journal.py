@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
+from attaching import attachment
 from tandem.base.clock import FixedClock
-from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.journal import Attachment, Foreign, MemoryJournal, use_of
+from tandem.base.ids import ContainerId
+from tandem.ipam.journal import Foreign, MemoryJournal, use_of
 from tandem.ir.node import ForeignLink
 from tandem.state.foreign import UNTOUCHED
-
-
-def attachment(container: str, *addresses: str, opened: bool = False, foreign: Foreign | None = None) -> Attachment:
-    return Attachment(
-        container_id=ContainerId(container),
-        ifname="eth0",
-        pod_uid=PodUid("u"),
-        namespace="n",
-        pod_name="p",
-        addresses=addresses,
-        mac="",
-        host_ifname="",
-        mtu=1500,
-        netns="",
-        opened=opened,
-        foreign=foreign,
-    )
 
 
 def test_a_pod_is_reached_by_the_addresses_that_its_own_network_gave() -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from attaching import attachment
 from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
 from tandem.ipam.journal import Attachment, MemoryJournal
 from tandem.ipam.shared import Either, HeldError, SharedJournal
-from unit.ipam.test_store import attachment
 
 
 def shared(path: Path, *before: Attachment) -> SharedJournal:

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from attaching import attachment
 from fulldisk import no_room
 from tandem.base.clock import FixedClock
-from tandem.base.ids import ContainerId, PodUid
+from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.journal import Attachment, DuplicateError, Phase
 from tandem.ipam.store import SqliteJournal, read_attachments
@@ -29,21 +30,6 @@ journal.add(Attachment(container_id="c", ifname="eth0", pod_uid="u", namespace="
     addresses=("10.0.0.2",), mac="", host_ifname="", mtu=1500, netns=""))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-def attachment(container: str, *addresses: str) -> Attachment:
-    return Attachment(
-        container_id=ContainerId(container),
-        ifname="eth0",
-        pod_uid=PodUid("u"),
-        namespace="n",
-        pod_name="p",
-        addresses=addresses,
-        mac="02:00:00:00:00:01",
-        host_ifname="td1",
-        mtu=1500,
-        netns="/ns",
-    )
 
 
 def test_everything_is_there_after_reopening(tmp_path: Path) -> None:

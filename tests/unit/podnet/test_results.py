@@ -7,25 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from tandem.base.ids import ContainerId, PodUid
+from attaching import attachment
+from tandem.base.ids import ContainerId
 from tandem.compile.links import compile_pod_link
-from tandem.ipam.journal import Attachment
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.state.links import HostSide
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
 LINK = compile_pod_link(ContainerId("c1"), "eth0", addresses=("10.244.0.5",), host=HOST)
-ATTACHMENT = Attachment(
-    container_id=LINK.container_id,
-    ifname="eth0",
-    pod_uid=PodUid("u"),
-    namespace="shop",
-    pod_name="web",
-    addresses=LINK.addresses,
-    mac=LINK.mac,
-    host_ifname=LINK.host_ifname,
-    mtu=1400,
-    netns="/ns",
+ATTACHMENT = attachment(
+    "c1", *LINK.addresses, namespace="shop", pod_name="web", mac=LINK.mac, host_ifname=LINK.host_ifname, mtu=1400
 )
 
 

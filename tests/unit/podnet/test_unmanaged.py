@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from attaching import attachment
 from meshbuild import view
-from tandem.base.ids import ContainerId, PodUid
+from tandem.base.ids import PodUid
 from tandem.ipam.journal import Attachment
 from tandem.ir.policy import Side
 from tandem.podnet.request import Code, VerbError
@@ -22,19 +23,10 @@ def config(word: object) -> dict[str, Any]:
     return CONFIG | {"unmanaged": word}
 
 
-def attachment(namespace: str = "", closed: str = "") -> Attachment:
-    return Attachment(
-        container_id=ContainerId("c1"),
-        ifname="eth0",
-        pod_uid=PodUid("unmanaged/c1"),
-        namespace=namespace,
-        pod_name="brave_curie",
-        addresses=("10.244.0.2",),
-        mac="",
-        host_ifname="td1",
-        mtu=1400,
-        netns="/ns",
-        closed_by=closed,
+def of_container(namespace: str = "", closed: str = "") -> Attachment:
+    uid = PodUid("unmanaged/c1")
+    return attachment(
+        "c1", "10.244.0.2", pod_uid=uid, namespace=namespace, pod_name="brave_curie", closed_by=closed, mtu=1400
     )
 
 
@@ -69,8 +61,8 @@ def test_a_node_without_closed_ones_has_no_policy_of_theirs() -> None:
 
 def test_the_journal_gives_the_same_workload_back() -> None:
     asked = request("ADD", args=PODMAN, config=config("closed"))
-    assert of_attachment(attachment(closed=closed_by(asked))) == workload(asked)
-    assert of_attachment(attachment(namespace="shop")) is None
+    assert of_attachment(of_container(closed=closed_by(asked))) == workload(asked)
+    assert of_attachment(of_container(namespace="shop")) is None
 
 
 def test_a_network_may_refuse_them_and_says_so() -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from addressing import raw_pod
+from attaching import attachment
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.paths import RunDir
 from tandem.drivers.link.port import Owned
@@ -17,21 +18,9 @@ from tandem.runtime.address_check import Seen, check, compare
 from tandem.views.addresses import Addresses, NodeUse
 
 
-def attachment(container: str, address: str, **more: Any) -> Attachment:
-    made = Attachment(
-        container_id=ContainerId(container),
-        ifname="eth0",
-        pod_uid=PodUid(f"uid-{container}"),
-        namespace="n",
-        pod_name=container,
-        addresses=(address,),
-        mac="",
-        host_ifname=f"td-{container}",
-        mtu=1500,
-        netns="",
-        phase=Phase.READY,
-    )
-    return msgspec.structs.replace(made, **more)
+def held(container: str, address: str, **more: Any) -> Attachment:
+    names = {"pod_uid": PodUid(f"uid-{container}"), "pod_name": container, "host_ifname": f"td-{container}"}
+    return attachment(container, address, **{**names, "phase": Phase.READY, **more})
 
 
 def seen(*attachments: Attachment, node: str = "a", links: tuple[str, ...] | None = None, gone: str = "") -> Seen:
@@ -54,7 +43,7 @@ def found(*nodes: Seen, pods: tuple[Pod, ...] = (), borrowed: tuple[str, ...] = 
     return [(f.kind, f.node, f.address) for f in compare(nodes, every, pods)]
 
 
-WEB = attachment("web", "10.0.0.2")
+WEB = held("web", "10.0.0.2")
 
 
 def test_where_all_agree_nothing_is_found() -> None:
@@ -75,13 +64,13 @@ def test_what_is_on_its_way_may_lack_its_link() -> None:
 
 
 def test_an_address_of_no_block_of_the_node_is_foreign_unless_it_is_lent_to_it() -> None:
-    other = seen(attachment("db", "10.0.0.10"))
+    other = seen(held("db", "10.0.0.10"))
     assert found(other) == [("foreign", "a", "10.0.0.10")]
     assert found(other, borrowed=("10.0.0.10",)) == []
 
 
 def test_an_address_at_two_nodes_is_a_duplicate() -> None:
-    twice = (seen(WEB), seen(attachment("db", "10.0.0.2"), node="b"))
+    twice = (seen(WEB), seen(held("db", "10.0.0.2"), node="b"))
     assert ("duplicate", "b", "10.0.0.2") in found(*twice)
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from attaching import attachment
 from fulldisk import no_room
 from meshbuild import CONFIG, identity
-from tandem.base.ids import ContainerId, NodeName, PodUid
+from tandem.base.ids import NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError, Origin
 from tandem.drivers.xds.client_session import Update
-from tandem.ipam.journal import Attachment, Phase
+from tandem.ipam.journal import Phase
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.runtime import progress
@@ -78,21 +79,7 @@ async def _run(task: Callable[[], Awaitable[None]]) -> None:
     await task()
 
 
-def attachment(uid: str = "u-a") -> Attachment:
-    return Attachment(
-        container_id=ContainerId("c-a"),
-        ifname="eth0",
-        pod_uid=PodUid(uid),
-        namespace="shop",
-        pod_name="a",
-        addresses=("10.244.0.2",),
-        mac="02:00:00:00:00:01",
-        host_ifname="td1",
-        mtu=1500,
-        netns="/run/netns/a",
-        pin="/pins/c-a",
-        phase=Phase.READY,
-    )
+ATTACHED = attachment("c-a", "10.244.0.2", pod_uid=PodUid("u-a"), pin="/pins/c-a", phase=Phase.READY)
 
 
 # What is enforced.
@@ -131,7 +118,7 @@ def test_an_attachment_whose_policy_is_refused_inside_is_not_ready(lab: Lab) -> 
         lab.kernel(4)
         lab.agent._guards.outcome.put(Outcome(number=4, failed={"policy/c-a": "no room", "policy/c-b": "not ours"}))
         with pytest.raises(DriverError, match="policy/c-a: no room"):
-            await lab.agent.attached(attachment())
+            await lab.agent.attached(ATTACHED)
 
     playing(scene)
 
@@ -140,8 +127,8 @@ def test_an_attachment_is_ready_when_the_kernel_has_its_view(lab: Lab) -> None:
     async def scene() -> None:
         lab.tell_all()
         asyncio.get_running_loop().call_later(0.01, lab.kernel, 4)
-        await lab.agent.attached(attachment())
-        assert list(lab.agent._attached) == [attachment()]
+        await lab.agent.attached(ATTACHED)
+        assert list(lab.agent._attached) == [ATTACHED]
 
     playing(scene)
 
@@ -151,19 +138,19 @@ def test_a_kernel_that_refuses_fails_the_attachment_with_its_words(lab: Lab) -> 
         lab.tell_all()
         lab.kernel(0, kernel="no memory")
         with pytest.raises(DriverError, match=r"not in force after 0\.05 s: no memory"):
-            await lab.agent.attached(attachment())
+            await lab.agent.attached(ATTACHED)
 
     playing(scene)
 
 
 def test_a_proxy_that_is_away_does_not_hold_up_a_detachment(lab: Lab) -> None:
     async def scene() -> None:
-        lab.agent._attached.take([attachment()])
+        lab.agent._attached.take([ATTACHED])
         lab.kernel(1)
         lab.proxy(1, {SILENT: "away"})
-        await lab.agent.detached(attachment())
+        await lab.agent.detached(ATTACHED)
         assert len(lab.agent._attached) == 0
-        await lab.agent.detached(attachment())
+        await lab.agent.detached(ATTACHED)
 
     playing(scene)
 
@@ -195,6 +182,6 @@ def test_a_journal_that_cannot_be_written_degrades_the_node_until_it_can(lab: La
     assert troubles() == []
     with no_room(tmp_path):
         with pytest.raises(DriverError):
-            lab.agent._journal.add(attachment())
+            lab.agent._journal.add(ATTACHED)
         assert len(troubles()) == 1
     assert troubles() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from attaching import attachment
 from meshbuild import identity
 from tandem.base.ids import ContainerId, PodUid
 from tandem.ipam.journal import Attachment, Foreign, Phase
@@ -14,20 +15,7 @@ from tandem.state.foreign import UNTOUCHED
 
 POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)
 KNOWN = {"u-a": POD}
-SERVED = Attachment(
-    container_id=ContainerId("c-a"),
-    ifname="eth0",
-    pod_uid=PodUid("u-a"),
-    namespace="shop",
-    pod_name="a",
-    addresses=("10.244.0.2",),
-    mac="02:00:00:00:00:01",
-    host_ifname="td1",
-    mtu=1500,
-    netns="/run/netns/a",
-    pin="/pins/c-a",
-    phase=Phase.READY,
-)
+SERVED = attachment("c-a", "10.244.0.2", pod_uid=PodUid("u-a"), pin="/pins/c-a", phase=Phase.READY)
 
 
 def attached(*attachments: Attachment) -> Attached:

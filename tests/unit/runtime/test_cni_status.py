@@ -6,28 +6,16 @@ from pathlib import Path
 
 import msgspec
 
+from attaching import attachment
 from cnihost import agent, node, places, run_dir
-from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.journal import Attachment, Foreign, Phase
+from tandem.ipam.journal import Foreign, Phase
 from tandem.ipam.store import SqliteJournal
 from tandem.ir.node import ForeignLink
 from tandem.runtime.cni_host import install
 from tandem.runtime.cni_status import cni_status
 from tandem.state.foreign import UNTOUCHED
 
-POD = Attachment(
-    container_id=ContainerId("c1"),
-    ifname="eth0",
-    pod_uid=PodUid("u"),
-    namespace="shop",
-    pod_name="web",
-    addresses=("10.244.0.2",),
-    mac="02:00:00:00:00:01",
-    host_ifname="td1",
-    mtu=1500,
-    netns="/ns",
-    phase=Phase.READY,
-)
+POD = attachment("c1", "10.244.0.2", namespace="shop", pod_name="web", phase=Phase.READY)
 
 
 def test_an_agent_that_serves_is_well(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from attaching import attachment
 from tandem.base.ids import ContainerId
 from tandem.base.paths import NodeDir
 from tandem.ipam.hostlocal import HostLocal
 from tandem.ipam.store import SqliteJournal
 from tandem.runtime.host_local import keep, remove_files, shared_directories
-from unit.ipam.test_store import attachment
 
 
 def test_what_is_kept_is_there_at_the_next_start(tmp_path: Path) -> None:
