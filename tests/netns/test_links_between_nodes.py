@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -108,6 +111,43 @@ def test_an_underlay_of_ipv6_alone_carries_pods_of_both_families(
     far = {"10.244.2.1": 1430, "fd00:2::1": 1430}
     assert in_netns(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
     assert in_netns(nodes[0], partial(RawProber().echo, dict.fromkeys(far, 1431), 0.3)) == frozenset()
+
+
+def test_what_is_for_all_does_not_enter_the_tunnel_and_nobody_is_asked_for_an_address(
+    underlay: tuple[Lab, list[str]], tmp_path: Path
+) -> None:
+    _, nodes = underlay
+    known = dual(nodes, "192.0.2.{}")
+    asyncio.run(connect(nodes, known, "vxlan", tmp_path))
+
+    def shout() -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+            sock.bind(("tandem-vx", 0))
+            for to in (b"\xff" * 6, b"\x33\x33\0\0\0\1", b"\x02" * 6):
+                sock.send(to + b"\x02\0\0\0\0\7" + b"\x08\x06" + bytes(46))
+
+    with in_netns(nodes[1], listen_to_underlay) as frames:
+        in_netns(nodes[0], shout)
+        far = {"10.244.2.1": 100, "fd00:2::1": 100}
+        assert in_netns(nodes[0], partial(RawProber().echo, far, 5.0)) == far.keys()
+        inner = [frame[50:64] for frame in waiting(frames) if frame[36:38] == (4789).to_bytes(2, "big")]
+    macs = [json.loads(ip(n, "-j", "link", "show", "tandem-vx"))[0]["address"].replace(":", "") for n in nodes]
+    assert {frame[:6].hex() for frame in inner} == set(macs)
+    assert {frame[12:14].hex() for frame in inner} == {"0800", "86dd"}
+
+
+def listen_to_underlay() -> socket.socket:
+    """Every frame in both directions."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.ntohs(3))
+    sock.bind(("under", 3))
+    return sock
+
+
+def waiting(sock: socket.socket) -> Iterator[bytes]:
+    sock.settimeout(0.2)
+    with suppress(TimeoutError):
+        while True:
+            yield sock.recv(2048)
 
 
 def dual(nodes: list[str], *addresses: str) -> dict[str, Node]:
