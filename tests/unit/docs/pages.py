@@ -66,6 +66,16 @@ def is_module(written: str) -> bool:
     return (ROOT / written).exists() or any(any(root.glob(f"**/{written}")) for root in roots)
 
 
+def is_generated(page: Path) -> bool:
+    """Written by one of our tools."""
+    return "Written by `tools/" in page.read_text()
+
+
+def prose(page: Path) -> list[str]:
+    """Lines that are no table and in no block."""
+    return [line for line in _FENCED.sub("", page.read_text()).splitlines() if not line.startswith("|")]
+
+
 def ticked(page: Path) -> set[str]:
     """Words in backticks."""
     return {word for text in _TICKED.findall(_FENCED.sub("", page.read_text())) for word in text.split()}

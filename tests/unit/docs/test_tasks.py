@@ -12,6 +12,7 @@ from tandem.apps.cli.main import COMMANDS, application
 from unit.docs import pages
 
 PAGES = pages.tasks()
+WIDTH = 120
 
 
 def name(page: Path) -> str:
@@ -48,6 +49,11 @@ def test_every_path_mentioned_exists(page: Path) -> None:
 def test_every_module_mentioned_exists(page: Path) -> None:
     missing = [module for module in sorted(pages.modules(page)) if not pages.is_module(module)]
     assert not missing, f"{name(page)} mentions {missing}"
+
+
+@pytest.mark.parametrize("page", [p for p in pages.every_page() if not pages.is_generated(p)], ids=name)
+def test_lines_of_prose_are_as_short_as_those_of_code(page: Path) -> None:
+    assert not [line for line in pages.prose(page) if len(line) > WIDTH]
 
 
 @pytest.mark.parametrize("page", pages.every_page(), ids=name)
