@@ -254,8 +254,9 @@ class Agent:
         return await damage(self._view(), attachment.container_id)
 
     async def degraded(self) -> tuple[str, ...]:
-        """What kernel and Envoy refuse, and an Envoy that is not there."""
-        found = (*self._progress.failures(), *self._network.narrow())
+        """What kernel and Envoy refuse, what cuts pods off from other nodes, and an Envoy that is not there."""
+        between = (*self._network.narrow(), *self._encryption.cut_off, *self._bgp.silent)
+        found = (*self._progress.failures(), *between)
         if trouble := self._journal.trouble():
             found = (trouble, *found)
         return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")

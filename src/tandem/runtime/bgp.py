@@ -29,6 +29,8 @@ PATIENCE: Final = 8.0
 """A session, or a speaker, that is not up is a problem after so long."""
 ESTABLISHED: Final = "Established"
 DOWN: Final = "Down"
+SPEAKER: Final = "bgp"
+"""Among what failed: the speaker itself."""
 
 
 Ask = Callable[[], Awaitable[Mapping[str, Secret]]]
@@ -96,6 +98,11 @@ class BgpLoop:
             else:
                 self._passwords = {address: found[address] for address in wanted if address in found}
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Why nobody is told of this node's pods, nor this node of others': not that one session is not up."""
+        return tuple(text for name, text in self.failed.items() if name == SPEAKER)
+
     def sessions(self) -> list[dict[str, Any]]:
         """For `tandem status`: one for each peer, in the order of their addresses."""
         peers = sorted(self.speaker.peers, key=lambda p: (p.title, p.address)) if self.speaker else []
@@ -126,7 +133,7 @@ class BgpLoop:
     def _problems(self, speaker: BgpSpeaker, error: str, now: float) -> dict[str, str]:
         late = {name for name, since in self._not_up.items() if now - since >= PATIENCE}
         if "" in late:
-            return {"bgp": f"the BGP speaker is not up: {error}"}
+            return {SPEAKER: f"the BGP speaker is not up: {error}"}
         found = {
             address: f"no BGP session with {address}: it must have the password {lock.key!r} of Secret {lock.source},"
             " which is not there or is none (printable ASCII without quotation marks, at most 80 characters)"

@@ -138,6 +138,11 @@ class EncryptionLoop:
         """Device, peers and routes are as the newest view says."""
         return self._shaped is not None
 
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """Why no pod of this node reaches another node: not what other nodes lack."""
+        return tuple(text for name, text in self.failed.items() if not name)
+
     def status(self) -> dict[str, Any] | None:
         """For `tandem status`; None without encryption."""
         view = self._view

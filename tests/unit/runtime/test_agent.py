@@ -185,3 +185,10 @@ def test_a_journal_that_cannot_be_written_degrades_the_node_until_it_can(lab: La
             lab.agent._journal.add(ATTACHED)
         assert len(troubles()) == 1
     assert troubles() == []
+
+
+def test_what_cuts_the_node_off_degrades_it_and_what_another_node_lacks_does_not(lab: Lab) -> None:
+    lab.agent._encryption.failed = {"node-2": "node node-2 has told no key", "": "the tunnel is not in force"}
+    lab.agent._bgp.failed = {"peer": "no BGP session", "bgp": "the BGP speaker is not up"}
+    found = asyncio.run(lab.agent.degraded())
+    assert found == ("the tunnel is not in force", "the BGP speaker is not up", "Envoy is not running or not ready")

@@ -155,6 +155,7 @@ def test_a_speaker_that_does_not_start_is_a_problem(lab: Lab) -> None:
     lab.play(lambda: lab.put(TWO), lambda: lab.server.wanted is not None)
     lab.play(lab.pass_time, lambda: bool(lab.loop.failed))
     assert list(lab.loop.failed.values()) == [f"the BGP speaker is not up: {lab.server.trouble}"]
+    assert lab.loop.silent == tuple(lab.loop.failed.values())
 
 
 def test_what_it_refuses_is_a_problem_after_a_while_and_tried_again(lab: Lab) -> None:
@@ -193,6 +194,7 @@ def test_without_its_password_a_session_is_left_out_and_told(lab: Lab) -> None:
     lab.play(lambda: lab.put(locked("1")), lab.start, lab.spoken, lambda: bool(lab.loop.failed))
     assert lab.server.wanted is not None
     assert lab.server.wanted.peers == ()
+    assert lab.loop.silent == ()
     assert next(iter(lab.loop.failed.values())).startswith(
         f"no BGP session with {LOCKED}: it must have the password 'router' of Secret net/bgp, which is not there"
     )

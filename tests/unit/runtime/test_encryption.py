@@ -114,6 +114,7 @@ def test_before_anybody_serves_it_there_are_no_routes_and_the_node_is_not_ready(
     lab.play(lambda: lab.put(TWO), lambda: lab.server.there, lab.pass_time, lambda: bool(lab.loop.failed))
     assert lab.server.shaped == []
     assert list(lab.loop.failed.values()) == [f"the encrypted tunnel is not in force: {lab.server.trouble}"]
+    assert lab.loop.cut_off == tuple(lab.loop.failed.values())
     status = lab.loop.status()
     assert status is not None
     assert not status["ready"]
@@ -139,6 +140,7 @@ def test_a_node_without_a_key_is_no_peer_and_a_problem_after_a_while(lab: Lab) -
     assert list(lab.loop.failed.values()) == [
         "node node-2 has told no key of WireGuard: what is for its pods is dropped"
     ]
+    assert lab.loop.cut_off == ()
     lab.play(lambda: lab.put(TWO), lambda: not lab.loop.failed)
     assert len(lab.server.fake.held.peers) == 1
 
