@@ -104,6 +104,27 @@ PORT = compile_pod_link(
 )
 
 
+def test_a_device_answers_for_the_addresses_that_it_is_told_and_for_no_other(case: Case) -> None:
+    def answering(*addresses: str) -> NodeNet:
+        return replace(
+            NET, devices=(SEGMENT,), neighbours=tuple(Neighbour(dev="td-br", address=a, mac="") for a in addresses)
+        )
+
+    async def book(driver: LinkDriver) -> None:
+        await driver.apply_node(answering("10.244.0.7", "fd00:10:244::7"))
+        await driver.apply_node(answering("10.244.0.8", "fd00:10:244::7"))
+        if case.node:
+            told = ip(case.node, "neighbour", "show", "proxy").splitlines()
+            assert sorted(line.split()[0] for line in told) == ["10.244.0.8", "fd00:10:244::7"]
+        await driver.apply_node(answering())
+        if case.node:
+            assert not ip(case.node, "neighbour", "show", "proxy")
+        await driver.apply_node(NET)
+        assert (await driver.list_owned()).devices == ()
+
+    case.play(book)
+
+
 def test_a_port_of_the_bridge_is_as_it_should_be_and_goes_without_the_bridge(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         await driver.apply_node(replace(NET, devices=(SEGMENT,)))

@@ -211,6 +211,12 @@ def test_pods_of_one_bridge_hear_each_other_and_policy_and_mesh_hold_between_the
     assert hears.communicate(timeout=20)[0] == f"{address(world, 'plain', 'one')}\n"
     for host in ("two", f"[{address(world, 'plain', 'two', 1)}]:8080"):
         assert world.curl("plain", "one", f"http://{host}/").out.endswith("200")
+    for which in (0, 1):  # one that was made before and is not on the bridge, both ways
+        for caller, other in (("one", "open"), ("open", "two")):
+            url = (
+                f"http://[{to}]:8080/" if ":" in (to := address(world, "plain", other, which)) else f"http://{to}:8080/"
+            )
+            assert world.curl("plain", caller, url).out.endswith("200"), (caller, url)
     seen = json.loads(world.curl("mesh", "one", "http://two/").out.splitlines()[0])
     assert seen["peer"] == "spiffe://cluster.local/ns/mesh/sa/one"
     world.apply(policy("plain", "alone", "two", ingress=[]))

@@ -16,6 +16,7 @@ from tandem.compile.fabric import fabric_of
 from tandem.compile.fabric.bridge import BRIDGE
 from tandem.compile.fabric.mtu import pod_mtu, room
 from tandem.ir.node import NodeView
+from tandem.state.devices import Neighbour
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
 
@@ -52,11 +53,21 @@ def _hop(version: int, host: HostSide) -> Hop:
 
 
 def with_segment(net: NodeNet, view: NodeView) -> NodeNet:
-    """`net` with the bridge, where pods are on it that were made before another fabric was chosen."""
-    if fabric_of(view.config.network).segment or not any(pod.segment for pod in view.pods):
+    """`net`, where pods on the bridge and pods that are not are on one node, because another fabric was chosen since.
+
+    The bridge stays as long as a pod is on it. It answers for the pods that are not: those that are take the whole
+    prefix of the node for their L2, and would ask in vain.
+    """
+    if not any(pod.segment for pod in view.pods):
         return net
-    bridge = BRIDGE.between(view, pod_mtu(view)).devices
-    return replace(net, devices=tuple(sorted((*net.devices, *bridge))))
+    if not fabric_of(view.config.network).segment:
+        bridge = BRIDGE.between(view, pod_mtu(view)).devices
+        net = replace(net, devices=tuple(sorted((*net.devices, *bridge))))
+    alone = [a for pod in view.pods if not pod.segment and pod.foreign is None for a in pod.addresses]
+    if not alone:
+        return net
+    answers = (Neighbour(dev=names.SEGMENT, address=address, mac="") for address in alone)
+    return replace(net, neighbours=tuple(sorted((*net.neighbours, *answers))))
 
 
 def compile_node_net(view: NodeView) -> NodeNet:

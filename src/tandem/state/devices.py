@@ -38,6 +38,7 @@ class Neighbour:
     dev: str
     address: str
     mac: str
+    """Empty: it is asked for the address, and answers with its own MAC address (proxy ARP, RFC 1027; RFC 4389)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -10,7 +10,7 @@ from tandem.compile.addresses import mac_address
 from tandem.compile.links import compile_node_net, compile_pod_link, with_segment
 from tandem.ir.fabric import LocalPod, Node
 from tandem.ir.network import Network
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod, ForeignLink, NodeView
 from tandem.state.links import HostSide, Route
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
@@ -95,3 +95,23 @@ def test_the_bridge_stays_as_long_as_pods_are_on_it_whatever_fabric_was_chosen_s
     net = compile_node_net(seen)
     assert with_segment(net, seen) is net
     assert [d.name for d in with_segment(net, msgspec.structs.replace(seen, pods=(old,))).devices] == ["td-br"]
+
+
+def test_the_bridge_answers_for_pods_of_the_node_that_are_not_on_it() -> None:
+    seen = view()
+    pod = LocalPod(
+        uid=PodUid("u"), namespace="a", name="p", service_account="d", identity=SpiffeId("spiffe://cluster.local/x")
+    )
+    both = ("10.244.0.2", "fd00::2")
+    alone = AttachedPod(pod=pod, container_id=ContainerId("c"), addresses=both, host_ifname="td1", netns="")
+    on_it = msgspec.structs.replace(alone, addresses=("10.244.0.3",), segment=True)
+    behind = msgspec.structs.replace(alone, addresses=("10.88.0.2",), host_ifname="", foreign=ForeignLink(ifname="e"))
+    net = compile_node_net(seen)
+
+    def answered(*pods: AttachedPod) -> list[str]:
+        made = with_segment(net, msgspec.structs.replace(seen, pods=pods))
+        return [n.address for n in made.neighbours if (n.dev, n.mac) == ("td-br", "")]
+
+    assert answered(alone, on_it, behind) == ["10.244.0.2", "fd00::2"]
+    assert answered(alone, behind) == []
+    assert answered(on_it, behind) == []

@@ -22,6 +22,7 @@ from tandem.state.links import NodeNet
 SETTINGS: Final = (
     ("ipv4", "rp_filter", "0"),  # packets come in by the bridge and leave by the pods' links
     ("ipv4", "route_localnet", "1"),  # replies to host ports on 127.0.0.1; the segment's table guards the loopback
+    ("ipv6", "proxy_ndp", "1"),  # answers for pods that are not on it (`compile/links.py` names them)
 )
 
 

@@ -19,6 +19,7 @@ from tandem.state.ownership import DEVICE_ALIAS, DEVICE_PREFIXES, ROUTE_PROTOCOL
 CONF: Final = Path("/proc/sys/net")
 AF_BRIDGE: Final = 7
 NTF_SELF: Final = 0x02
+NTF_PROXY: Final = 0x08
 NUD_NOARP: Final = 0x40
 INFO_KIND, INFO_DATA = 1, 2
 DELNEIGH: Final = 29
@@ -123,11 +124,12 @@ def address(entry: DeviceAddress, index: int, *, add: bool) -> Message:
 
 def neighbour(entry: Neighbour, index: int, *, add: bool) -> Message:
     """Add (replacing one for the same address) or remove a permanent neighbour entry."""
-    if add:
+    if add and entry.mac:
         return rtnl.neighbour(entry.address, entry.mac, index)
-    body = rtnl.NEIGH.pack(rtnl.af(entry.address), index, 0, 0, 0)
+    body = rtnl.NEIGH.pack(rtnl.af(entry.address), index, 0, 0 if entry.mac else NTF_PROXY, 0)
     body += rtnl.attr(rtnl.NDA_DST, rtnl.ip_bytes(entry.address))
-    return Message(type=DELNEIGH, body=body, what=f"neighbour {entry.address} on {entry.dev}")
+    kind, flags = (rtnl.NEWNEIGH, rtnl.CREATE | rtnl.REPLACE) if add else (DELNEIGH, 0)
+    return Message(type=kind, flags=flags, body=body, what=f"neighbour {entry.address} on {entry.dev}")
 
 
 def forward(entry: Forward, index: int, *, add: bool) -> Message:
@@ -149,12 +151,19 @@ def read_addresses(sock: Rtnl, names: Mapping[int, str]) -> list[DeviceAddress]:
 
 
 def read_neighbours(sock: Rtnl, names: Mapping[int, str]) -> list[Neighbour]:
-    """Permanent neighbour entries on the devices."""
-    return [
+    """Permanent neighbour entries on the devices, and those of addresses that the devices answer for."""
+    permanent = [
         Neighbour(dev=names[index], address=ip_of(attrs, rtnl.NDA_DST), mac=attrs[rtnl.NDA_LLADDR].hex(":"))
         for (_, index, state, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH)
         if index in names and state & rtnl.NUD_PERMANENT and rtnl.NDA_LLADDR in attrs
     ]
+    asked = rtnl.NEIGH.pack(0, 0, 0, NTF_PROXY, 0)
+    proxied = [
+        Neighbour(dev=names[index], address=ip_of(attrs, rtnl.NDA_DST), mac="")
+        for (_, index, _, flags, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH, asked=asked)
+        if index in names and flags & NTF_PROXY
+    ]
+    return [*permanent, *proxied]
 
 
 def read_forwards(sock: Rtnl, names: Mapping[int, str]) -> list[Forward]:

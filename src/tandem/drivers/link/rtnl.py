@@ -341,10 +341,15 @@ class Rtnl:
                     found.append((message, code))
         return found
 
-    def dump(self, kind: int, header: struct.Struct, *, of: int = 0) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
-        """Every object of a kind, of both families of IP or of family `of`: its header's fields, and its attributes."""
+    def dump(
+        self, kind: int, header: struct.Struct, *, of: int = 0, asked: bytes = b""
+    ) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
+        """Every object of a kind, of both families of IP or of family `of`: its header's fields, and its attributes.
+
+        `asked`: the header of the request, where it says more than the family.
+        """
         self._sequence += 1
-        body = bytes([of]) + b"\0" * (header.size - 1)
+        body = asked or bytes([of]) + b"\0" * (header.size - 1)
         self._socket.send(_HEADER.pack(16 + len(body), kind, REQUEST | DUMP, self._sequence, 0) + body)
         found: list[tuple[tuple[int, ...], dict[int, bytes]]] = []
         while True:
