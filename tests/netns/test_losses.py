@@ -77,6 +77,16 @@ def test_after_a_reboot_with_the_journal_kept_no_address_is_held_by_the_dead(nod
     until_same(node, before)
 
 
+def test_after_a_reboot_with_every_record_lost_the_agent_serves_and_nothing_is_left(node: SweptNode) -> None:
+    before = node.picture()
+    node.add("one")
+    reboot(node, "one")
+    for path in node.directory.glob("ipam.*"):
+        path.unlink()
+    node.start()
+    until_same(node, before)
+
+
 def test_a_pod_whose_link_was_taken_away_by_hand_is_not_taken_for_dead(node: SweptNode) -> None:
     netns, _, result = node.add("one")
     ip(node.netns, "link", "del", result["interfaces"][0]["name"])
