@@ -63,8 +63,7 @@ class ClientSession:
             removed=response.removed,
             nonce=f"{self._stream}/{response.nonce}",
         )
-        for name, (version, _) in update.resources.items():
-            held[name] = _UNSETTLED + version
+        _unsettle(held, update)
         self._waiting[update.nonce] = update
         return update
 
@@ -88,9 +87,15 @@ class ClientSession:
             held.pop(name, None)
         for later in self._waiting.values():
             if later.type_url == update.type_url:
-                held.update({n: _UNSETTLED + v for n, (v, _) in later.resources.items()})
+                _unsettle(held, later)
         stream, _, number = nonce.partition("/")
         if int(stream) != self._stream:
             return None
         error = format_errors(dict(errors)) if errors else None
         return Request(type_url=update.type_url, nonce=number, error=error)
+
+
+def _unsettle(held: dict[str, str], update: Update) -> None:
+    """Delivered and not answered: from now on at a version that matches nothing, a removal too."""
+    held.update({name: _UNSETTLED + version for name, (version, _) in update.resources.items()})
+    held.update({name: _UNSETTLED for name in update.removed if name in held})

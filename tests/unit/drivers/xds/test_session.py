@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tandem.drivers.xds.client_session import ClientSession, Update
@@ -71,6 +71,18 @@ STEPS = st.one_of(
 )
 
 
+# A removal that was delivered and not answered, and then the same version again on a new stream.
+@example(
+    [
+        ("publish", {"a": 1}),
+        ("deliver", None),
+        ("publish", {}),
+        ("deliver", None),
+        ("answer", None),
+        ("publish", {"a": 1}),
+        ("reconnect", None),
+    ]
+)
 @given(st.lists(STEPS, max_size=40))
 def test_the_client_ends_with_what_is_wanted(steps: list[tuple[str, dict[str, int] | None]]) -> None:
     wire = Wire()
