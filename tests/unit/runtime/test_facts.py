@@ -40,6 +40,13 @@ class Lab:
     def flows(self) -> list[Flow]:
         return [f for r in self.reports for f in r.flows]
 
+    async def run_until_told(self, coroutine: Any, reports: int) -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(coroutine)
+            while len(self.reports) < reports:  # noqa: ASYNC110 - the loop has no end to wait for
+                await asyncio.sleep(0.001)
+            task.cancel()
+
     async def run_for(self, coroutine: Any, seconds: float = 0.05) -> None:
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(coroutine)
@@ -105,7 +112,7 @@ def test_status_travels_only_when_it_changed() -> None:
         last.update(next(statuses, {}))
         return dict(last)
 
-    asyncio.run(lab.run_for(lab.facts._tell_status(status)))
+    asyncio.run(lab.run_until_told(lab.facts._tell_status(status), reports=2))
     assert [r.status for r in lab.reports] == [{"pid": 1}, {"pid": 2, "envoy": {"ready": True}}]
 
 

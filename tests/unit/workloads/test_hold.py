@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,12 +32,22 @@ def family() -> Iterator[tuple[subprocess.Popen[bytes], Process]]:
             child.kill()
 
 
+def wait_for_all(hold: Hold) -> None:
+    """The shell, both it started, and what one of these starts: that one may not have yet."""
+    for _ in range(2000):
+        if len(list(hold.processes())) >= 4:
+            return
+        time.sleep(0.005)
+    raise AssertionError(list(hold.processes()))
+
+
 @pytest.mark.root
 def test_what_a_process_started_is_found_after_its_end_whatever_its_session() -> None:
     with family() as (child, process):
         hold = Hold.of(process)
         assert hold is not None
         assert process in set(hold.processes())
+        wait_for_all(hold)
         child.kill()
         child.wait()
         left = list(hold.processes())
