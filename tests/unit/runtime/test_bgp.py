@@ -12,7 +12,7 @@ from tandem.base.clock import FixedClock
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.drivers.bgp.fake import FakeBgp
-from tandem.drivers.bgp.port import Session
+from tandem.drivers.bgp.port import BgpError, Session
 from tandem.ir.network import Bgp, BgpPeer, Network, Password
 from tandem.ir.node import NodeView
 from tandem.runtime import bgp
@@ -160,7 +160,7 @@ def test_a_speaker_that_does_not_start_is_a_problem(lab: Lab) -> None:
 
 def test_what_it_refuses_is_a_problem_after_a_while_and_tried_again(lab: Lab) -> None:
     def refuse() -> bool:
-        lab.driver.fail_next("configure: line 3: syntax error")
+        lab.driver.fail_next(BgpError("configure: line 3: syntax error"))
         lab.pass_time()
         return "bgp" in lab.loop.failed
 

@@ -13,6 +13,7 @@ from tandem.base.cell import Cell
 from tandem.base.ids import ContainerId
 from tandem.drivers.dns.fake import FakeDns
 from tandem.drivers.dns.plan import Held, desired
+from tandem.drivers.dns.port import DnsError
 from tandem.ir.node import AttachedPod
 from tandem.runtime import dns
 from tandem.runtime.dns import DnsLoop, read_upstreams
@@ -164,11 +165,13 @@ def test_a_failure_is_tried_again_and_told_when_it_lasts(lab: Lab, monkeypatch: 
     told: list[str] = []
 
     def fail() -> bool:
-        lab.driver.fail_next("no memory")
+        lab.driver.fail_next(DnsError("no memory"))
         told.extend(lab.loop.failed.values())
         return bool(told)
 
-    lab.play(lambda: lab.driver.fail_next("no memory"), started(lab), fail, lab.holds, lambda: not lab.loop.failed)
+    lab.play(
+        lambda: lab.driver.fail_next(DnsError("no memory")), started(lab), fail, lab.holds, lambda: not lab.loop.failed
+    )
     assert set(told) == {"no memory"}
 
 

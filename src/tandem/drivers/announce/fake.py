@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tandem.base.problems import DriverError
 from tandem.drivers.announce.plan import Link, Placed, place
 from tandem.drivers.announce.port import Holding
+from tandem.drivers.failing import Failing
 
 
-class FakeAnnouncer:
+class FakeAnnouncer(Failing):
     """Places addresses as the kernel's does. Time does not pass: nothing expires."""
 
     def __init__(self, links: Iterable[Link]) -> None:
         self._links = tuple(links)
         self._held: frozenset[Placed] = frozenset()
-        self._failure: DriverError | None = None
         self._heard: set[str] = set()
         self.told: list[str] = []
         """Every address that was announced, in order, once for each link."""
 
-    def fail_next(self, failure: DriverError) -> None:
-        """The next call changes nothing and raises this."""
-        self._failure = failure
-
     async def hold(self, addresses: frozenset[str]) -> Holding:
         """Hold exactly these."""
-        self._check()
+        self.may_fail()
         placement = place(addresses, self._links)
         taken = frozenset(placed.address for placed in placement.wanted - self._held)
         self._held = placement.wanted
@@ -34,7 +29,7 @@ class FakeAnnouncer:
 
     async def announce(self, addresses: frozenset[str]) -> None:
         """Note what would be sent."""
-        self._check()
+        self.may_fail()
         self.told += [placed.address for placed in sorted(self._held) if placed.address in addresses]
 
     def hear(self, address: str) -> None:
@@ -43,20 +38,15 @@ class FakeAnnouncer:
 
     async def contested(self) -> frozenset[str]:
         """What was heard of what is held."""
-        self._check()
+        self.may_fail()
         found = frozenset(self._heard) & {placed.address for placed in self._held}
         self._heard.clear()
         return found
 
     async def owned(self) -> tuple[str, ...]:
         """What is held."""
-        self._check()
+        self.may_fail()
         return tuple(sorted({placed.address for placed in self._held}))
 
     async def close(self) -> None:
         """Nothing is open."""
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure

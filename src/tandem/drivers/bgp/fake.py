@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from tandem.drivers.bgp.port import BgpError, Session
+from tandem.drivers.failing import Failing
 from tandem.state.bgp import BgpSpeaker
 
 
-class FakeBgp:
-    """Holds a configuration; `tell` says how a session is, `fail_next(text)` makes the next call fail."""
+class FakeBgp(Failing):
+    """Holds a configuration; `tell` says how a session is, `fail_next(error)` makes the next call fail."""
 
     def __init__(self) -> None:
         self.speaker: BgpSpeaker | None = None
         self.configured = 0
         self._told: dict[str, Session] = {}
-        self._failure = ""
-
-    def fail_next(self, text: str) -> None:
-        """The next call raises BgpError."""
-        self._failure = text
 
     def tell(self, session: Session) -> None:
         """The session with this peer is so from now on."""
@@ -25,7 +21,7 @@ class FakeBgp:
 
     async def configure(self, speaker: BgpSpeaker) -> None:
         """Refuses what BIRD refuses."""
-        self._fail()
+        self.may_fail()
         names = [peer.name for peer in speaker.peers]
         if len(set(names)) != len(names):
             raise BgpError("configure: a name is used twice")
@@ -34,12 +30,7 @@ class FakeBgp:
 
     async def sessions(self) -> tuple[Session, ...]:
         """As told; else the peer does not answer."""
-        self._fail()
+        self.may_fail()
         peers = self.speaker.peers if self.speaker else ()
         names = sorted(peer.name for peer in peers)
         return tuple(self._told.get(name, Session(name=name, state="Active")) for name in names)
-
-    def _fail(self) -> None:
-        text, self._failure = self._failure, ""
-        if text:
-            raise BgpError(text)

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tandem.drivers.ca.authority import Authority, read_csr
+from tandem.drivers.failing import Failing
 
 
-class FakeAuthority:
+class FakeAuthority(Failing):
     """Real certificates of a root that is made on the spot."""
 
     def __init__(self, now: float, lifetime: float = 3600.0) -> None:
         self._authority = Authority.create("fake.local", now, lifetime)
-        self._failure: Exception | None = None
         self.signed: list[str] = []
-
-    def fail_next(self, error: Exception) -> None:
-        """The next call of `sign` raises `error`."""
-        self._failure = error
 
     @property
     def roots(self) -> str:
@@ -26,9 +22,7 @@ class FakeAuthority:
 
     def sign(self, csr_pem: str, allowed: Collection[str], now: float) -> str:
         """See `Signer`."""
-        if self._failure is not None:
-            error, self._failure = self._failure, None
-            raise error
+        self.may_fail()
         chain = self._authority.sign(csr_pem, allowed, now)
         self.signed.append(read_csr(csr_pem)[1])
         return chain

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from tandem.drivers.dns.plan import Change, Delta, Held, Records
-from tandem.drivers.dns.port import DnsError
+from tandem.drivers.failing import Failing
 
 
-class FakeDns:
-    """Holds records; `fail_next(text)` makes the next call fail."""
+class FakeDns(Failing):
+    """Holds records; `fail_next(error)` makes the next call fail."""
 
     def __init__(self) -> None:
         self.held = Held()
         self.applied: list[Delta] = []
-        self._failure = ""
-
-    def fail_next(self, text: str) -> None:
-        """The next read or apply raises DnsError."""
-        self._failure = text
 
     async def read(self) -> Held:
         """What was applied."""
-        self._fail()
+        self.may_fail()
         return self.held
 
     async def apply(self, delta: Delta) -> None:
         """As the real one does."""
-        self._fail()
+        self.may_fail()
         self.applied.append(delta)
         self.held = Held(
             front=_changed(self.held.front, delta.front),
             authority=_changed(self.held.authority, delta.authority),
             upstreams=self.held.upstreams if delta.upstreams is None else delta.upstreams,
         )
-
-    def _fail(self) -> None:
-        text, self._failure = self._failure, ""
-        if text:
-            raise DnsError(text)
 
 
 def _changed(records: Records, change: Change) -> Records:

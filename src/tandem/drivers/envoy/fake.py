@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 
 from tandem.drivers.envoy.port import ProxyError
+from tandem.drivers.failing import Failing
 from tandem.drivers.process.daemon import DaemonStatus
 
 
-class FakeProxy:
-    """Runs when started; `die()` ends it, `fail_next(text)` makes the next start fail."""
+class FakeProxy(Failing):
+    """Runs when started; `die()` ends it, `fail_next(error)` makes the next start fail."""
 
     def __init__(self) -> None:
         self._pid = 0
         self._next_pid = 1000
         self._restarts = 0
-        self._failure = ""
         self._died = asyncio.Event()
-
-    def fail_next(self, text: str) -> None:
-        """The next start raises ProxyError."""
-        self._failure = text
 
     def die(self) -> None:
         """As if it had been killed."""
@@ -29,9 +25,7 @@ class FakeProxy:
 
     async def start(self) -> None:
         """Idempotent."""
-        if self._failure:
-            text, self._failure = self._failure, ""
-            raise ProxyError(text)
+        self.may_fail()
         if not self._pid:
             self._next_pid += 1
             self._pid = self._next_pid

@@ -5,21 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from tandem.base.problems import DriverError
+from tandem.drivers.failing import Failing
 from tandem.drivers.nft.plan import Delta, ReplaceTable, apply
 from tandem.state import nft
 
 
-class FakeNft:
+class FakeNft(Failing):
     """Holds the table; `applied` counts transactions."""
 
     def __init__(self) -> None:
         self._table: nft.Ruleset | None = None
-        self._failure: Exception | None = None
         self.applied = 0
-
-    def fail_next(self, error: Exception) -> None:
-        """The next call raises this."""
-        self._failure = error
 
     def read(self) -> nft.Ruleset | None:
         """The table as applied."""
@@ -27,7 +23,7 @@ class FakeNft:
 
     def apply(self, delta: Delta) -> None:
         """One transaction."""
-        self._maybe_fail()
+        self.may_fail()
         if self._table is None and not (delta.operations and isinstance(delta.operations[0], ReplaceTable)):
             raise DriverError("nftables refused the transaction: no table")
         try:
@@ -40,10 +36,5 @@ class FakeNft:
 
     def remove(self) -> None:
         """Deletes the table."""
-        self._maybe_fail()
+        self.may_fail()
         self._table = None
-
-    def _maybe_fail(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure:
-            raise failure

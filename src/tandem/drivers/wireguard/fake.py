@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tandem.drivers.failing import Failing
 from tandem.drivers.wireguard.keys import public_of, to_raw
 from tandem.drivers.wireguard.port import Delta, Held, WireguardError
 from tandem.state.wireguard import WireguardPeer
 
 
-class FakeWireguard:
-    """Holds what was applied; `fail_next(text)` makes the next call fail."""
+class FakeWireguard(Failing):
+    """Holds what was applied; `fail_next(error)` makes the next call fail."""
 
     def __init__(self) -> None:
         self.held = Held()
-        self._failure = ""
-
-    def fail_next(self, text: str) -> None:
-        """The next call raises WireguardError."""
-        self._failure = text
 
     async def read(self) -> Held:
         """What was applied."""
-        self._fail()
+        self.may_fail()
         return self.held
 
     async def apply(self, delta: Delta) -> None:
         """A prefix belongs to the peer to which it was put last."""
-        self._fail()
+        self.may_fail()
         for key in (*delta.remove, *(peer.key for peer in delta.put)):
             try:
                 to_raw(key)
@@ -42,11 +38,6 @@ class FakeWireguard:
             peers=tuple(sorted(peers.values())),
             handshakes={key: self.held.handshakes.get(key, 0) for key in peers},
         )
-
-    def _fail(self) -> None:
-        text, self._failure = self._failure, ""
-        if text:
-            raise WireguardError(text)
 
 
 def _without(peer: WireguardPeer, new: WireguardPeer) -> WireguardPeer:

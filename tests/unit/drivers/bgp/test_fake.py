@@ -16,7 +16,7 @@ SPEAKER = BgpSpeaker(router_id="192.0.2.1", as_number=64512, peers=(PEER,))
 
 def test_the_next_call_fails_and_changes_nothing() -> None:
     fake = FakeBgp()
-    fake.fail_next("no answer")
+    fake.fail_next(BgpError("no answer"))
     with pytest.raises(BgpError, match="no answer"):
         asyncio.run(fake.configure(SPEAKER))
     assert fake.speaker is None

@@ -11,7 +11,7 @@ from unit.drivers.dns.running import run
 
 def test_it_fails_once_when_told_to() -> None:
     driver = FakeDns()
-    driver.fail_next("no memory")
+    driver.fail_next(DnsError("no memory"))
     with pytest.raises(DnsError, match="no memory"):
         run(driver.read())
     assert run(driver.read()) == driver.held

@@ -13,7 +13,7 @@ from tandem.drivers.envoy.port import ProxyError
 def test_a_start_can_be_made_to_fail_once() -> None:
     async def scene() -> None:
         proxy = FakeProxy()
-        proxy.fail_next("no binary")
+        proxy.fail_next(ProxyError("no binary"))
         with pytest.raises(ProxyError, match="no binary"):
             await proxy.start()
         await proxy.start()

@@ -14,7 +14,7 @@ from unit.drivers.wireguard.cases import HELD, KEY, TUNNEL
 
 def test_the_next_call_fails_and_changes_nothing() -> None:
     fake = FakeWireguard()
-    fake.fail_next("no answer")
+    fake.fail_next(WireguardError("no answer"))
     with pytest.raises(WireguardError, match="no answer"):
         asyncio.run(fake.apply(plan(Held(), TUNNEL, KEY)))
     assert asyncio.run(fake.read()) == Held()
