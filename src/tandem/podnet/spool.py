@@ -22,6 +22,11 @@ class Queued:
     request: Request
     path: Path
 
+    @property
+    def waits(self) -> bool:
+        """It is not done yet."""
+        return self.path.exists()
+
     def done(self) -> None:
         """It needs not be done again."""
         self.path.unlink(missing_ok=True)
@@ -35,14 +40,16 @@ class Spool:
 
     def waiting(self) -> tuple[Queued, ...]:
         """Every DEL that waits; what is no request (only a foreign hand can have put it there) is removed and told."""
-        found = []
-        for path in sorted(self._files(), key=lambda p: (p.stat().st_mtime_ns, p.name)):
+        found: list[tuple[int, Queued]] = []
+        for path in self._files():
             try:
-                found.append(Queued(_request(path), path))
+                found.append((path.stat().st_mtime_ns, Queued(_request(path), path)))
+            except FileNotFoundError:
+                continue  # its courier asked once more, and takes it back
             except VerbError as error:
                 _log.warning("queued DEL %s removed: %s", path, error)
                 path.unlink(missing_ok=True)
-        return tuple(found)
+        return tuple(queued for _, queued in sorted(found, key=lambda one: (one[0], one[1].path.name)))
 
     def _files(self) -> list[Path]:
         # A name that begins with a dot is a draft of a courier that was killed, or is still writing.

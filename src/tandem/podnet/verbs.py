@@ -178,9 +178,8 @@ class Verbs:
         failed = []
         for queued in self._queued():
             try:
-                await self._run(queued.request)
-                queued.done()
-            except VerbError as error:
+                await self._del_queued(queued)
+            except (VerbError, DriverError) as error:
                 failed.append(f"queued DEL of container {queued.request.container_id}: {error}")
         return tuple(failed)
 
@@ -319,6 +318,13 @@ class Verbs:
     async def _del(self, request: Request) -> None:
         async with self._turns.of(request.container_id):
             await self._del_alone(request)
+
+    async def _del_queued(self, queued: Queued) -> None:
+        """Unless an ADD of the container has done it meanwhile: what there is now is what that ADD made."""
+        async with self._turns.of(queued.request.container_id):
+            if queued.waits:
+                await self._del_alone(queued.request)
+                queued.done()
 
     async def _del_alone(self, request: Request) -> None:
         attachment = self._journal.get(request.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tandem.base.problems import DriverError
+from tandem.ipam.journal import Attachment
 from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Verbs
 from unit.podnet.playground import CONFIG, NETNS, SETTINGS, Killed, Playground, kill_at, revive
@@ -41,6 +43,40 @@ def test_drafts_are_not_read_and_what_is_no_del_is_removed(tmp_path: Path) -> No
     (tmp_path / ".123").write_text("{")
     assert [q.request.container_id for q in Spool(tmp_path).waiting()] == ["c1"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [".123", "eth0@c1"]
+
+
+def test_a_del_that_its_courier_takes_back_meanwhile_is_none(tmp_path: Path) -> None:
+    put(tmp_path)
+    (tmp_path / "eth0@c2").symlink_to("gone")
+    assert [q.request.container_id for q in Spool(tmp_path).waiting()] == ["c1"]
+
+
+def test_what_an_add_made_after_it_did_a_queued_del_is_not_undone_by_the_replay(tmp_path: Path) -> None:
+    """The replay has read the queue, and is busy with another container."""
+
+    async def play(ground: Playground) -> None:
+        ground.links.add_netns("/ns/2")
+        await ground.add("c0", netns="/ns/2")
+        put(tmp_path, "c0", CNI_NETNS="/ns/2")
+        put(tmp_path, "c1")
+        back(ground, tmp_path)
+        busy, free, detached = asyncio.Event(), asyncio.Event(), ground.node.detached
+
+        async def slowly(attachment: Attachment) -> None:
+            busy.set()
+            await free.wait()
+            await detached(attachment)
+
+        ground.node.detached = slowly  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as tasks:
+            replay = tasks.create_task(ground.verbs.replay())
+            await busy.wait()
+            await ground.add("c1")
+            free.set()
+        assert replay.result() == ()
+        assert [a.container_id for a in ground.journal.all()] == ["c1"]
+
+    run(play)
 
 
 def test_a_queued_del_is_done_when_the_agent_is_back(tmp_path: Path) -> None:
