@@ -244,8 +244,8 @@ class Verbs:
         except VerbError as error:
             if error.code not in {Code.POOL_FULL, Code.ADDRESS_REFUSED}:
                 raise
-            for other in (a for a in self._journal.all() if a.phase is Phase.DELETING):
-                await self._is_gone(other)
+            for other in self._journal.all():
+                await self._finish(other)
         return await patiently(lambda: self._reserve(request, pod, wanted), self._node.more)
 
     def _reserve(self, request: Request, pod: LocalPod, wanted: Wishes) -> tuple[Attachment, PodLink]:
@@ -282,7 +282,7 @@ class Verbs:
         """Ports of pods whose DEL was answered are free, also while the rest of it is being taken away."""
         for other in self._journal.all() if mappings else ():
             if _overlap(mappings, other) is not None:
-                await self._is_gone(other)
+                await self._finish(other)
 
     def _refuse_taken(self, mappings: tuple[PortMapping, ...]) -> None:
         """Two pods on one port of the node: the second is refused, not served by chance."""
@@ -292,15 +292,14 @@ class Verbs:
                 owner = f"{other.namespace}/{other.pod_name}".lstrip("/")
                 raise VerbError(Code.PORT_TAKEN, f"{port} is taken by {owner} (container {other.container_id})")
 
-    async def _is_gone(self, other: Attachment) -> bool:
-        """True once an attachment that its DEL has given up is undone, so that its port is free."""
+    async def _finish(self, other: Attachment) -> None:
+        """Undo an attachment that its DEL has given up, so that its port and its addresses are free."""
         if other.phase is not Phase.DELETING:
-            return False
+            return
         async with self._turns.of(other.container_id):
             current = self._journal.get(other.key)
             if current is not None and current.phase is Phase.DELETING:
                 await self._undo(current)
-        return self._journal.get(other.key) is None
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
         with step("link"):

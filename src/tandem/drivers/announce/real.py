@@ -26,8 +26,9 @@ from tandem.drivers.announce.frames import announcements
 from tandem.drivers.announce.plan import Link, Placed, place
 from tandem.drivers.announce.port import LEASE_SECONDS, Holding
 from tandem.drivers.link import rtnl
+from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.plan import owns
-from tandem.drivers.link.rtnl import Message, Rtnl
+from tandem.drivers.link.rtnl import Message
 from tandem.state.ownership import ANNOUNCED_PROTOCOL, ROUTE_PROTOCOL
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from typing import Final
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.link import read
-from tandem.drivers.link.rtnl import Rtnl
+from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.nft.real import listing
 from tandem.state.nft import owns
 from tandem.state.ownership import POD_ROUTE_TABLE

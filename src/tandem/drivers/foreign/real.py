@@ -17,8 +17,9 @@ from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.foreign.port import ForeignDriver, lacking
 from tandem.drivers.link import read, rtnl
+from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.port import NetnsError
-from tandem.drivers.link.rtnl import Message, RouteSpec, Rtnl
+from tandem.drivers.link.rtnl import Message, RouteSpec
 from tandem.drivers.nft.real import Libnftables
 from tandem.state.foreign import Before, Redirection, Seen
 from tandem.state.ownership import TABLES

@@ -12,7 +12,8 @@ from typing import Final
 
 from tandem.drivers.link import kinds, rtnl
 from tandem.drivers.link.attributes import ip_of, number_of, own_address, text_of
-from tandem.drivers.link.rtnl import Attrs, Message, Rtnl
+from tandem.drivers.link.netlink import Rtnl
+from tandem.drivers.link.rtnl import Attrs, Message
 from tandem.state.devices import Device, DeviceAddress, Forward, Neighbour
 from tandem.state.ownership import DEVICE_ALIAS, DEVICE_PREFIXES, ROUTE_PROTOCOL
 

@@ -10,8 +10,9 @@ from tandem.base.addresses import EVERYTHING, IPV6, family
 from tandem.drivers.link import devices, rtnl
 from tandem.drivers.link.attributes import ip_of, number_of, own_address
 from tandem.drivers.link.devices import Found
+from tandem.drivers.link.netlink import Rtnl, refused
 from tandem.drivers.link.plan_node import NodeDelta, plan_node
-from tandem.drivers.link.rtnl import Message, RouteSpec, Rtnl
+from tandem.drivers.link.rtnl import Message, RouteSpec
 from tandem.state.links import NodeNet, Route
 from tandem.state.ownership import BGP_METRIC, BGP_PROTOCOL, ROUTE_PROTOCOL
 
@@ -110,11 +111,11 @@ def _add_routes(
     for message, code in sock.results([*removals, *(m for m, _ in by_message.values())]):
         if id(message) not in by_message:
             if code not in GONE:
-                raise rtnl.refused(message, code)
+                raise refused(message, code)
             continue
         route = by_message[id(message)][1]
         if code not in UNREACHABLE:
-            raise rtnl.refused(message, code)
+            raise refused(message, code)
         # The one that was there leads to where the prefix is no longer.
         sock.batch(
             [_route(r, index, add=False) for r in before if (r.prefix, r.metric) == (route.prefix, route.metric)],

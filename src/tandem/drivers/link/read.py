@@ -10,8 +10,9 @@ from tandem.base.ids import ContainerId
 from tandem.drivers.link import rtnl
 from tandem.drivers.link.attributes import ip_of, number_of, own_address, text_of
 from tandem.drivers.link.devices import owns_device
+from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.plan import End, container_of, owns
-from tandem.drivers.link.rtnl import Attrs, Rtnl
+from tandem.drivers.link.rtnl import Attrs
 from tandem.drivers.link.shaping import rate_of
 
 DEFAULT_MTU: Final = 1500

@@ -23,10 +23,11 @@ from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link import netns, read, rtnl
 from tandem.drivers.link.messages import host_messages, ingress_limit, local_delivery, pod_messages
+from tandem.drivers.link.netlink import RefusedError, Rtnl
 from tandem.drivers.link.node import GONE, apply_node, read_node
 from tandem.drivers.link.plan import Actual, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
-from tandem.drivers.link.rtnl import End, Rtnl
+from tandem.drivers.link.rtnl import End
 from tandem.drivers.link.settings import LOOPBACK_SETTINGS, PLAIN_IPV6, is_set, set_sysctls, write_settings
 from tandem.state.links import NodeNet, PodLink
 from tandem.state.ownership import LINK_GROUP
@@ -156,7 +157,7 @@ class KernelLinks:
             peer = End(name=link.ifname, mac=link.mac, mtu=link.mtu)
             try:
                 node.batch([rtnl.new_veth(host, peer, netns=target)])
-            except rtnl.RefusedError as error:
+            except RefusedError as error:
                 if error.errno == errno.EEXIST:
                     what = f"{link.ifname} in {path} or {link.host_ifname} on the node exists already"
                     raise LinkExistsError(what) from error

@@ -10,7 +10,8 @@ import struct
 from typing import Final
 
 from tandem.drivers.link import rtnl
-from tandem.drivers.link.rtnl import Message, Rtnl
+from tandem.drivers.link.netlink import Rtnl
+from tandem.drivers.link.rtnl import Message
 
 TCA_KIND, TCA_OPTIONS = 1, 2
 TCA_TBF_PARMS, TCA_TBF_RATE64, TCA_TBF_BURST = 1, 4, 6

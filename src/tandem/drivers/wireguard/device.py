@@ -20,7 +20,8 @@ from typing import Final, TypeVar
 from tandem.base.addresses import family, host_prefix
 from tandem.base.digest import digest
 from tandem.drivers.link import devices, rtnl
-from tandem.drivers.link.rtnl import Attrs, Message, RouteSpec, Rtnl
+from tandem.drivers.link.netlink import RefusedError, Rtnl
+from tandem.drivers.link.rtnl import Attrs, Message, RouteSpec
 from tandem.drivers.wireguard.port import WireguardError
 from tandem.state.devices import DeviceAddress
 from tandem.state.ownership import ROUTE_PROTOCOL, WIREGUARD_ALIAS, WIREGUARD_PREFIX
@@ -105,7 +106,7 @@ def _make(sock: Rtnl, name: str) -> Made:
     try:
         sock.batch([_new(name)])
         kind = KERNEL
-    except rtnl.RefusedError as error:
+    except RefusedError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise
         _make_tun(name)

@@ -7,7 +7,7 @@ import struct
 from typing import cast
 
 from tandem.drivers.link import read, rtnl
-from tandem.drivers.link.rtnl import Rtnl
+from tandem.drivers.link.netlink import Rtnl
 
 Objects = list[tuple[tuple[int, ...], dict[int, bytes]]]
 
