@@ -36,10 +36,12 @@ class BirdControl:
     async def configure(self, speaker: BgpSpeaker) -> None:
         """Checked first: what BIRD would refuse never becomes the file that it is started with."""
         scratch = self._config.with_suffix(".new")
-        write_config(scratch, speaker)
         try:
+            write_config(scratch, speaker)
             await self._ask(f'configure check "{scratch}"')
             scratch.replace(self._config)
+        except OSError as error:  # a full disk
+            raise BgpError(f"{scratch}: {error.strerror}") from error
         finally:
             scratch.unlink(missing_ok=True)
         await self._ask("configure")

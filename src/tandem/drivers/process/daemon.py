@@ -148,7 +148,7 @@ class Daemon:
                 return
             log.info("process was started otherwise, ending it", name=self.files.name, pid=left.pid)
             await process.end(GRACE)
-        self._spawn(recipe, started_with)
+        await self._spawn(recipe, started_with)
 
     async def stop(self, before: float = 0.0) -> None:
         """End it, also one that an earlier agent left, and remove its files; it may end by itself for `before` seconds.
@@ -187,18 +187,24 @@ class Daemon:
             other.cancel()
         return died
 
-    def _spawn(self, recipe: Recipe, started_with: str) -> None:
-        files = self.files
-        files.pid.parent.mkdir(parents=True, exist_ok=True)
-        argv = list(recipe.prepare())
+    async def _spawn(self, recipe: Recipe, started_with: str) -> None:
+        """Raises `error`, also where the disk is full; then nothing runs that no file tells of."""
+        files, what = self.files, self.files.name
         try:
+            files.pid.parent.mkdir(parents=True, exist_ok=True)
+            argv = list(recipe.prepare())
+            what = argv[0]
             process = proc.spawn(argv, files.log)
         except OSError as error:
-            raise self.error(f"{argv[0]}: {error.strerror}") from error
+            raise self.error(f"{what}: {error.strerror}") from error
         content = PidFile(pid=process.pid, start_time=process.start_time, started_with=started_with)
         scratch = files.pid.with_suffix(".new")
-        scratch.write_bytes(msgspec.json.encode(content))
-        scratch.rename(files.pid)
+        try:
+            scratch.write_bytes(msgspec.json.encode(content))
+            scratch.rename(files.pid)
+        except OSError as error:
+            await process.end(GRACE)
+            raise self.error(f"{files.pid}: {error.strerror}") from error
         self._process, self.adopted = process, False
         log.info("process started", name=files.name, pid=process.pid)
         self.started.put(self.started.value + 1)

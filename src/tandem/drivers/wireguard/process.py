@@ -83,9 +83,12 @@ class Wireguard:
         return self.kind == device.KERNEL or bool(self.kind and self.daemon.pid)
 
     def key(self) -> Secret:
-        """The private one; made when it is first asked for."""
-        self.paths.root.mkdir(parents=True, exist_ok=True)
-        return keys.load_or_make(self.paths.wireguard_key)
+        """The private one; made when it is first asked for. Raises WireguardError where it cannot be kept."""
+        try:
+            self.paths.root.mkdir(parents=True, exist_ok=True)
+            return keys.load_or_make(self.paths.wireguard_key)
+        except OSError as error:
+            raise WireguardError(f"{self.paths.wireguard_key}: {error.strerror}") from error
 
     async def open(self) -> bool:
         """Make the device unless it is there, and have it served; true if it is a new one. Raises WireguardError."""

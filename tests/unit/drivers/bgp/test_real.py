@@ -110,3 +110,9 @@ def test_the_version_is_read(tmp_path: Path) -> None:
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     write_config(tmp_path / "bgp.conf", SPEAKER)
     assert (tmp_path / "bgp.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    control = BirdControl(tmp_path / "bird.sock", tmp_path / "nowhere" / "bgp.conf")
+    with pytest.raises(BgpError, match=r"bgp\.new: No such file"):
+        asyncio.run(control.configure(SPEAKER))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -211,6 +212,49 @@ def test_what_does_not_start_says_why_until_it_does(tmp_path: Path) -> None:
             assert kept.trouble == ""
 
         await running(kept, mend)
+
+    play(tmp_path, scene)
+
+
+@dataclass(frozen=True)
+class NoRoom:
+    def digest(self) -> str:
+        return "no room"
+
+    def prepare(self) -> list[str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_and_ends_nobody(tmp_path: Path) -> None:
+    async def scene(kept: Daemon) -> None:
+        async def told() -> None:
+            kept.want(NoRoom())
+            while not kept.trouble:
+                await asyncio.sleep(0.01)
+            kept.want(Sleeper())
+            await kept.started.after(0)
+            assert kept.trouble == ""
+
+        await running(kept, told)
+
+    play(tmp_path, scene)
+
+
+def test_what_cannot_be_recorded_is_ended_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[proc.Process] = []
+    spawn = proc.spawn
+
+    def recorded(argv: list[str], log: Path) -> proc.Process:
+        started.append(spawn(argv, log))
+        return started[-1]
+
+    monkeypatch.setattr(proc, "spawn", recorded)
+    (tmp_path / "x.new").mkdir()
+
+    async def scene(kept: Daemon) -> None:
+        with pytest.raises(OwnError, match=r"x\.pid"):
+            await kept.start(Sleeper())
+        assert [process.alive() for process in started] == [False]
 
     play(tmp_path, scene)
 

@@ -11,6 +11,7 @@ from tandem.base.paths import NodeDir, RunDir
 from tandem.drivers.wireguard import device
 from tandem.drivers.wireguard.device import KERNEL, TUN, Made
 from tandem.drivers.wireguard.kernel import KernelWireguard
+from tandem.drivers.wireguard.port import WireguardError
 from tandem.drivers.wireguard.process import Wireguard
 from tandem.drivers.wireguard.uapi import Uapi
 from tandem.runtime.supervisor import is_ours
@@ -61,3 +62,9 @@ def test_nobody_serves_at_first_and_the_key_is_the_same_each_time(tmp_path: Path
     server = Wireguard(NodeDir(tmp_path / "node"))
     assert not server.serving
     assert server.key().reveal() == server.key().reveal() == (tmp_path / "node" / "wireguard.key").read_bytes()
+
+
+def test_a_key_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WireguardError, match=r"wireguard\.key"):
+        Wireguard(NodeDir(tmp_path / "file" / "node")).key()
