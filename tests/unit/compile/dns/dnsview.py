@@ -30,7 +30,9 @@ def view(
     named = {name.replace("_", "-"): found for name, found in endpoints.items()}
     return NodeView(
         node=Node(name=NodeName("node-1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",)),
-        config=msgspec.structs.replace(CONFIG, dns_addresses=dns_addresses),
+        config=msgspec.structs.replace(
+            CONFIG, dns_addresses=dns_addresses, service_cidrs=("10.96.0.0/16", "fd00:10:96::/112")
+        ),
         services={f"shop/{s.name}": s for s in services},
         endpoints={f"shop/{n}": Endpoints(namespace="shop", service=n, endpoints=e) for n, e in named.items()},
     )
