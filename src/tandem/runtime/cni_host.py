@@ -99,6 +99,8 @@ def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> I
             _remove_directories(made)
         raise
     yield f"{places.conflist} written"
+    if earlier is not None and not _is_named(run_dir, [places.conf_dir], earlier["executable"]):
+        yield from _remove_executable(Path(earlier["executable"]), earlier["sha256"])
     for other in sorted(places.conf_dir.iterdir()) if places.chain is None else ():
         if other.suffix in _READ and other.name < CONFLIST:
             yield f"note: {other} sorts before it, and runtimes that take the first file will use that one"
@@ -125,6 +127,23 @@ def _is_recorded(run_dir: RunDir, places: Places) -> bool:
     return any(r is not None and r["sha256"] and r["executable"] == str(places.executable) for r in records)
 
 
+def _is_named(run_dir: RunDir, conf_dirs: Iterable[Path], executable: str) -> bool:
+    """True if a file of ours that is there needs the executable."""
+    records = map(_read, installed(run_dir, conf_dirs))
+    return any(record is not None and record["executable"] == executable for record in records)
+
+
+def _remove_executable(executable: Path, sha256: str) -> Iterator[str]:
+    """`sha256` empty: it is not ours to remove."""
+    if not sha256 or not executable.exists():
+        return
+    if _digest(executable) != sha256:
+        yield f"left: {executable}: it was changed since it was installed"
+        return
+    executable.unlink()
+    yield f"{executable} removed"
+
+
 def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
     """Take away what install wrote; a line that starts with `left:` tells what was changed since and stays."""
     gone: dict[str, Mapping[str, Any]] = {}
@@ -136,14 +155,9 @@ def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
         conflist.unlink()  # first: a runtime that finds a network without its plugin takes the node for broken
         yield f"{conflist} removed"
         gone[str(conflist)] = record
-    kept = {left["executable"] for path in installed(run_dir, conf_dirs) if (left := _read(path)) is not None}
     for name, sha256 in sorted({(r["executable"], r["sha256"]) for r in gone.values() if r["sha256"]}):
-        executable = Path(name)
-        if executable.exists() and _digest(executable) != sha256:
-            yield f"left: {executable}: it was changed since it was installed"
-        elif executable.exists() and name not in kept:
-            executable.unlink()
-            yield f"{executable} removed"
+        if not _is_named(run_dir, conf_dirs, name):
+            yield from _remove_executable(Path(name), sha256)
     for conflist in _remembered(run_dir):
         _draft(conflist).unlink(missing_ok=True)  # of an install that was killed
     _remove_directories({folder for record in gone.values() for folder in record["directories"]})

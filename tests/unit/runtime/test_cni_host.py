@@ -134,6 +134,27 @@ def test_installing_again_replaces_and_still_knows_which_directories_were_made(t
     assert files(tmp_path) == []
 
 
+def test_installing_elsewhere_takes_the_executable_along(tmp_path: Path) -> None:
+    where, made = places(tmp_path), run_dir(tmp_path)
+    put(made, where)
+    other = replace(where, bin_dir=tmp_path / "other")
+    assert f"{where.executable} removed" in put(made, other)
+    assert other.executable.exists()
+    assert not where.executable.exists()
+    list(uninstall(made))
+    assert files(tmp_path) == []
+
+
+def test_an_executable_that_another_file_of_ours_names_stays(tmp_path: Path) -> None:
+    where, made = places(tmp_path), run_dir(tmp_path)
+    put(made, where)
+    put(made, replace(where, conf_dir=tmp_path / "second"))
+    put(made, replace(where, bin_dir=tmp_path / "other"))
+    assert where.executable.exists()
+    list(uninstall(made))
+    assert files(tmp_path) == []
+
+
 def test_after_the_run_directory_is_lost_the_configuration_itself_tells_what_to_remove(tmp_path: Path) -> None:
     where, made = places(tmp_path), run_dir(tmp_path)
     put(made, where)

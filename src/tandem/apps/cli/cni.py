@@ -46,8 +46,9 @@ def cni(
         Unmanaged, typer.Option("--unmanaged", help="Containers that are no Pods (install).")
     ] = Unmanaged.OPEN,
     chained_to: Annotated[
-        str, typer.Option("--chained-to", help="Behind this network of another plugin (install).", metavar="NETWORK")
-    ] = "",
+        str | None,
+        typer.Option("--chained-to", help="Behind this network of another plugin (install).", metavar="NETWORK"),
+    ] = None,
     policy: Annotated[
         bool, typer.Option("--policy", help="With --chained-to: enforce NetworkPolicy there, too (install).")
     ] = False,
@@ -78,6 +79,8 @@ def cni(
         return _tell(cni_host.uninstall(run_dir, [conf_dir.absolute()]), output)
     if cni_version not in cni_host.VERSIONS:
         raise CommandError(f"--cni-version {cni_version}: one of {', '.join(cni_host.VERSIONS)}", status=2)
+    if chained_to == "":
+        raise CommandError(f"--chained-to: the name of a network in {conf_dir}", status=2)
     if policy and not chained_to:
         raise CommandError("--policy goes with --chained-to: pods of Tandem's own network are always judged", status=2)
     places = cni_host.Places(
