@@ -95,7 +95,21 @@ def _node_address(raw: Raw) -> str:
 
 
 def _ports(raw: Raw) -> str:
-    return ",".join(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in _get(raw, "spec.ports") or ()) or "<none>"
+    found = []
+    for port in _get(raw, "spec.ports") or ():
+        node = f":{port['nodePort']}" if port.get("nodePort") else ""
+        found.append(f"{port['port']}{node}/{port.get('protocol', 'TCP')}")
+    return ",".join(found) or "<none>"
+
+
+def _external(raw: Raw) -> str:
+    """What kubectl shows of a Service: its name elsewhere, or the addresses outside that lead to it."""
+    kind = _get(raw, "spec.type")
+    if kind == "ExternalName":
+        return str(_get(raw, "spec.externalName", "<none>"))
+    given = [i.get("ip") or i.get("hostname", "") for i in _get(raw, "status.loadBalancer.ingress") or ()]
+    found = [*(given if kind == "LoadBalancer" else ()), *(_get(raw, "spec.externalIPs") or ())]
+    return ",".join(found) or ("<pending>" if kind == "LoadBalancer" else "<none>")
 
 
 def _endpoints(raw: Raw) -> str:
@@ -135,7 +149,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "Service": (
         ("Type", 0, _at("spec.type")),
         ("Cluster-IP", 0, _at("spec.clusterIP")),
-        ("External-IP", 0, _at("spec.externalName")),
+        ("External-IP", 0, _external),
         ("Port(s)", 0, _ports),
         (AGE, 0, None),
         ("Selector", 1, _pairs("spec.selector")),

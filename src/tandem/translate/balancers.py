@@ -135,7 +135,8 @@ def _free(blocks: tuple[Block, ...], taken: set[str]) -> Iterator[str]:
 def _why(wish: _Wish, pools: Iterable[LoadBalancerPool]) -> Problem:
     code, text = _reason(wish, [p.metadata.name for p in pools])
     severity = Severity.ERROR if wish.first else Severity.WARNING
-    return Problem(at=wish.service.origin(text.partition(": ")[0]), code=code, text=text, severity=severity)
+    path, _, text = text.partition(": ")
+    return Problem(at=wish.service.origin(path), code=code, text=text, severity=severity)
 
 
 def _reason(wish: _Wish, names: list[str]) -> tuple[str, str]:
@@ -154,7 +155,7 @@ def _reason(wish: _Wish, names: list[str]) -> tuple[str, str]:
 
 
 def _no_pool(service: core.Service) -> Problem:
-    text = "spec.type: there is no LoadBalancerPool, so it gets no address from here"
+    text = "there is no LoadBalancerPool, so it gets no address from here"
     at = service.origin("spec.type")
     known = any(c.type == "Programmed" for c in service.status.conditions)
     severity = Severity.ERROR if known else Severity.WARNING

@@ -82,3 +82,29 @@ def test_nodes_and_slices_are_summed_up() -> None:
     assert table("Node", [node], NOW, version="5")["rows"][0]["cells"][1] == "Ready,SchedulingDisabled"
     piece = record("EndpointSlice", endpoints=[{"addresses": [str(i)]} for i in range(5)], ports=[{"port": 80}])
     assert table("EndpointSlice", [piece], NOW, version="5")["rows"][0]["cells"][2:4] == ["80", "0,1,2 + 2 more..."]
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "external", "ports"),
+    [
+        ({"type": "ClusterIP", "ports": [{"port": 80}]}, [], "<none>", "80/TCP"),
+        ({"type": "ClusterIP", "externalIPs": ["192.0.2.7"]}, [], "192.0.2.7", "<none>"),
+        ({"type": "ExternalName", "externalName": "db.example"}, [], "db.example", "<none>"),
+        ({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}, [], "<none>", "80:30080/TCP"),
+        ({"type": "LoadBalancer", "ports": [{"port": 53, "protocol": "UDP"}]}, [], "<pending>", "53/UDP"),
+        (
+            {"type": "LoadBalancer", "externalIPs": ["192.0.2.7"]},
+            ["198.51.100.65", "2001:db8::1"],
+            "198.51.100.65,2001:db8::1,192.0.2.7",
+            "<none>",
+        ),
+    ],
+)
+def test_a_service_shows_where_it_is_reached_from_outside(
+    spec: dict[str, Any], given: list[str], external: str, ports: str
+) -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": address} for address in given]}}
+    _, _, _, *cells = table("Service", [record("Service", spec=spec, status=status)], NOW, version="5")["rows"][0][
+        "cells"
+    ]
+    assert cells[:2] == [external, ports]

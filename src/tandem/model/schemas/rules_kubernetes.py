@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
+from tandem.base.addresses import special_of
 from tandem.model.schemas.syntax import percent_or_count
 
 Rule = Callable[[dict[str, Any], str], Iterable[str]]
@@ -141,6 +142,8 @@ def _service_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
     for where, text in addresses:
         if text != "None" and not is_address(text):
             yield f"{where}: {text!r} is not an IP address"
+        elif ".externalIPs" in where and (use := special_of(ipaddress.ip_network(text))):
+            yield f"{where}: {text} is of {use}, where nobody outside can be sent"
 
 
 def _source_ranges(ranges: list[str], kind: str, at: str) -> Iterator[str]:
