@@ -6,7 +6,7 @@ Every refusal is a `Status` object. What is decided about objects is in `verbs.p
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ from tandem.apiserver.deletion import Options
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.paths import NO_SUCH_PATH, parse_path
 from tandem.apiserver.reading import Reader, reply
-from tandem.apiserver.records import Record
+from tandem.apiserver.records import Raw, Record
 from tandem.apiserver.scale import replicas_patch, scale_of
 from tandem.apiserver.store import StorageError, Store
 from tandem.apiserver.verbs import MERGE, Verbs, Where
@@ -53,13 +53,17 @@ def build_app(
     *,
     token: Secret,
     services: ServiceNetwork = SERVICES,
+    first: Iterable[Raw] = (),
     advise: Advise | None = None,
     log_reader: LogReader | None = None,
     extra_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """The application over a Store; makes the built-in namespaces. `advise` gives warnings for what is written."""
+    """The application over a Store; makes the built-in namespaces, and in a new store the `first` objects.
+
+    `advise` gives warnings for what is written.
+    """
     api = _Api(store, services, advise, log_reader)
-    api.verbs.ensure_built_in()
+    api.verbs.ensure_built_in(first)
     app = Starlette(
         routes=[*extra_routes, Route("/{path:path}", api.endpoint, methods=list(METHODS))],
         middleware=[Middleware(_Guard, token=token)],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -59,10 +59,17 @@ class Verbs:
         self._clock = clock or SystemClock()
         self._deletions = Deletions(store, self._clock)
 
-    def ensure_built_in(self) -> None:
-        """Make the namespaces that must be there; what is there already stays as it is."""
+    def ensure_built_in(self, first: Iterable[Raw] = ()) -> None:
+        """Make the namespaces that must be there; what is there already stays as it is.
+
+        `first`: objects without a namespace that a new store begins with, before any client could write others.
+        """
         kind = BY_KIND["Namespace"]
+        new = not self.store.select(kind)
         with self.store.transaction():
+            for raw in first if new else ():
+                where = Where(kind=BY_KIND[raw["kind"]], api_version=raw["apiVersion"])
+                self.create(where, raw)
             for name in BUILT_IN_NAMESPACES:
                 if self.store.get(kind, "", name) is None:
                     raw = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

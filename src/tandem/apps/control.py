@@ -23,6 +23,7 @@ from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
 from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork
+from tandem.cluster.nodes import first_pools
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
@@ -70,6 +71,7 @@ class Server:
             Store(self._dir.database),
             token=token,
             services=self._services,
+            first=[made.raw for made in first_pools(self._shares.pods)],
             advise=self._advise,
             extra_routes=routes(lambda: self._control),
             log_reader=self._logs,

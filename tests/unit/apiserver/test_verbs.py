@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tandem.apiserver.deletion import Options
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.store import Store
 from tandem.apiserver.verbs import JSON_PATCH, MERGE, STRATEGIC, Verbs, Where
@@ -204,6 +205,21 @@ def test_what_is_fixed_stays(verbs: Verbs) -> None:
     with refused(422):
         verbs.patch(at("Pod", "web"), {"spec": {"restartPolicy": "Never"}}, MERGE)
     assert verbs.patch(at("Pod", "web"), {"spec": {"nodeName": "n1"}}, MERGE).raw["spec"]["nodeName"] == "n1"
+
+
+def test_a_new_store_begins_with_what_it_is_given_and_an_old_one_keeps_what_it_has() -> None:
+    pool = {
+        "apiVersion": "tandem.io/v1",
+        "kind": "IPPool",
+        "metadata": {"name": "default"},
+        "spec": {"cidr": "10.244.0.0/16"},
+    }
+    made = Verbs(Store(), clock=FixedClock())
+    made.ensure_built_in([pool])
+    assert [r.name for r in made.store.select(BY_KIND["IPPool"])] == ["default"]
+    made.delete(at("IPPool", "default"), Options())
+    made.ensure_built_in([pool])
+    assert made.store.select(BY_KIND["IPPool"]) == []
 
 
 def test_a_pool_is_compared_with_all_others_and_not_with_itself(verbs: Verbs) -> None:

@@ -22,6 +22,7 @@ from tandem.cluster.networks import (
     check_apart,
     check_together,
 )
+from tandem.cluster.nodes import first_pools
 from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
@@ -95,6 +96,7 @@ def up(
     run_dir = RunDir.default()
     objects = _with_pool(_with_network(_load(files or []), fabric, mtu, encryption), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, nodes=nodes)
+    _check_pools(objects, networks)
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
     _check(run_dir, api_port, networks.pods.families, fabric=_fabric(objects))
     say = _Teller(quiet=output == "json")
@@ -187,6 +189,22 @@ def _fabric(objects: list[dict[str, Any]]) -> str:
     """The one that the Network names; empty: the default."""
     specs = (o.get("spec") or {} for o in objects if o["kind"] == "Network")
     return str(next(specs, {}).get("fabric") or "")
+
+
+def _check_pools(objects: list[dict[str, Any]], networks: plant.Networks) -> None:
+    """Pools that the API would refuse beside those of --pod-cidr, or that would keep those out."""
+    from tandem.apiserver.pools import KINDS, clashes
+
+    first = [made.raw for made in first_pools(networks.pods)]
+    names = {pool["metadata"]["name"] for pool in first}
+    for pool in objects:
+        if pool["kind"] not in KINDS or validate(pool):
+            continue
+        kind, name = pool["kind"], pool["metadata"].get("name", "")
+        if kind == "IPPool" and name in names:
+            continue
+        if wrong := clashes(pool, first, services=networks.services.cidrs, nodes=()):
+            raise CommandError(f"{kind} {name}: {'; '.join(wrong)}", status=2)
 
 
 def _check(run_dir: RunDir, api_port: int, families: tuple[int, ...], *, fabric: str) -> None:

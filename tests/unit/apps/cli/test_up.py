@@ -57,6 +57,10 @@ def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixtu
             "198.18.0.0/16 has addresses of 198.18.116.0/24, the underlay",
         ),
         (["--nodes", "2", "--service-cidr", "198.18.116.0/24"], "--service-cidr: 198.18.116.0/24 has addresses of"),
+        (
+            ["--lb-pool", "10.244.9.0/28"],
+            "LoadBalancerPool default: spec.addresses[0]: 10.244.9.0/28 has addresses of 10.244.0.0/16",
+        ),
         (["--service-cidr", "224.0.0.0/16"], "--service-cidr: 224.0.0.0/16 has addresses of 224.0.0.0/4 (multicast)"),
         (["--service-cidr", "10.96.0.1"], "--service-cidr: 10.96.0.1/32 cannot hold Services"),
     ],
