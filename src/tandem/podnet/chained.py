@@ -181,7 +181,8 @@ class Chained:
         seen = await self._seen(other.pin or other.netns, other.ifname)
         if seen is not None and seen.addresses.issuperset(other.foreign.addresses):
             return False
-        await self.undo(other)
+        if self._journal.get(other.key) is not None:  # else its own DEL was quicker
+            await self.undo(other)
         return True
 
     async def _seen(self, netns: str, ifname: str) -> Seen | None:

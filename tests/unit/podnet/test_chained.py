@@ -261,3 +261,25 @@ def test_status_does_not_ask_for_addresses_that_others_give() -> None:
         assert await ground.verbs.run(request("STATUS", config=CONFIG | {"chained": True})) is None
 
     run(play)
+
+
+def test_the_address_of_a_container_whose_del_ends_meanwhile_is_free() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add(config=CHAINED)
+        ground.foreign.spaces["/ns/2"] = Space(interfaces={"eth0": frozenset({"10.88.0.2"})})
+        ground.links.add_netns("/ns/2")
+        ground.foreign.spaces["/pins/c2"] = ground.foreign.spaces["/ns/2"]
+        del ground.foreign.spaces["/pins/c1"].interfaces["eth0"]
+        look = ground.foreign.look
+
+        async def slowly(netns: str, ifname: str) -> Any:
+            if netns == "/pins/c1":
+                await ground.delete(config=CHAINED)
+            return await look(netns, ifname)
+
+        ground.foreign.look = slowly  # type: ignore[method-assign]
+        previous = {**RESULT, "interfaces": [{**i, "sandbox": "/ns/2"} for i in RESULT["interfaces"]]}
+        await ground.add("c2", netns="/ns/2", config=CHAINED | {"prevResult": previous})
+        assert [a.container_id for a in ground.journal.all()] == ["c2"]
+
+    run(play)
