@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netns.cni_forks import GO, LOG
+from netns.cnilab import Node, wait_for
 from netns.podlab import Lab, unmount_all
-from netns.test_cni_on_kernel import Node, wait_for
 from tandem.ipam.copies import Copies
 from tandem.ipam.store import read_attachments
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from netns.cnilab import Node, dial
 from netns.podlab import ip, lab, unmount_all
-from netns.test_cni_on_kernel import Node, dial
 from tandem.base.netns import in_netns
 
 pytestmark = pytest.mark.root
