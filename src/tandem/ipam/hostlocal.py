@@ -44,7 +44,7 @@ class HostLocal:
             if stamp != self._seen[0]:
                 self._seen = (stamp, dict(self._read()))
         except OSError as error:
-            raise DriverError(f"{self.path}: {error.strerror}") from error
+            raise DriverError(f"{error.filename or self.path}: {error.strerror}") from error
         return self._seen[1]
 
     def take(self, address: str, key: Key) -> bool:

@@ -65,13 +65,12 @@ class Reports:
             self._news = asyncio.Event()
 
     def unconnected(self, nodes: Collection[str]) -> tuple[str, ...]:
-        """What these nodes say of their paths to others, one sentence each; empty where all is well."""
-        return tuple(
-            f"node {node}: {text}"
-            for node, status in sorted(self.statuses.items())
-            if node in nodes
-            for text in status.get("network", {}).get("problems", ())
-        )
+        """What these nodes say of their paths to others, each sentence once; empty where all is well."""
+        said: dict[str, list[str]] = {}
+        for node, status in sorted(self.statuses.items()):
+            for text in status.get("network", {}).get("problems", ()) if node in nodes else ():
+                said.setdefault(text, []).append(node)
+        return tuple(f"node{'s' if len(by) > 1 else ''} {', '.join(by)}: {text}" for text, by in said.items())
 
     def forget_holdings(self, node: str) -> None:
         """The node is away: what it said of its addresses may have become untrue."""

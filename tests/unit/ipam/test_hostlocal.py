@@ -19,6 +19,12 @@ def test_files_that_are_no_addresses_are_passed_over(tmp_path: Path) -> None:
     assert HostLocal(tmp_path).held() == {"10.0.0.2": KEY, "fd00::2": (ContainerId("d"), "")}
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "10.0.0.3").mkdir()
+    with pytest.raises(DriverError, match=r"/10\.0\.0\.3: Is a directory"):
+        HostLocal(tmp_path).held()
+
+
 def test_what_comes_and_goes_is_seen(tmp_path: Path) -> None:
     directory = HostLocal(tmp_path)
     assert directory.held() == {}

@@ -70,6 +70,13 @@ def test_what_nodes_say_of_their_paths_is_told_of_those_that_are_still_there() -
     assert reports.unconnected({"n1", "n2", "n3"}) == ("node n1: n1 is cut off", "node n2: n2 is cut off")
 
 
+def test_what_several_nodes_say_alike_is_told_once() -> None:
+    reports = Reports()
+    for name in ("n2", "n1"):
+        reports.add(name, encode(Report(status={"network": {"problems": ["n3 does not answer"]}})))
+    assert reports.unconnected({"n1", "n2"}) == ("nodes n1, n2: n3 does not answer",)
+
+
 def test_what_a_node_holds_is_kept_until_it_is_away() -> None:
     reports = Reports()
     held = Holdings(low={4: 1})

@@ -171,12 +171,15 @@ def _certificates(nodes: list[dict[str, Any]]) -> str:
 def _problems(view: dict[str, Any], width: int) -> Iterator[str]:
     """Why nodes and pods are not as they should be, then what is wrong with what the user wrote."""
     texts = []
+    told: dict[str, list[str]] = {}
     for node in view["nodes"]:
         if not node["agent"]["connected"]:
             texts.append(f"error: node {node['name']}: its agent is not connected")
         if not node["podCIDRs"]:
             texts.append(f"error: node {node['name']}: no pool has a block of pod addresses for it")
-        texts += [f"error: node {node['name']}: {text}" for text in (*node["resources"]["refused"], *node["problems"])]
+        for text in (*node["resources"]["refused"], *node["problems"]):
+            told.setdefault(text, []).append(node["name"])
+    texts += [f"error: node{'s' if len(by) > 1 else ''} {', '.join(by)}: {text}" for text, by in told.items()]
     texts += [
         f"warning: pod {p['namespace']}/{p['name']}: {p['message']}"
         for p in view["pods"]

@@ -137,6 +137,14 @@ def test_problems_name_rule_and_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "error: VirtualService shop/v spec.http[0] (v:9): no subset v1" in capsys.readouterr().out
 
 
+def test_what_several_nodes_say_alike_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [{**NODE, "name": name, "problems": ["no BGP session with 192.0.2.9"]} for name in ("node-1", "node-2")]
+    shown({**VIEW, "nodes": nodes}, monkeypatch)
+    assert "error: nodes node-1, node-2: no BGP session with 192.0.2.9" in capsys.readouterr().out
+
+
 def test_a_node_that_can_give_no_pod_an_address_is_a_problem(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
