@@ -94,7 +94,8 @@ def _node_address(raw: Raw) -> str:
     return next(found, "<none>")
 
 
-def _ports(raw: Raw) -> str:
+def service_ports(raw: Raw) -> str:
+    """`80:30080/TCP`: port, node port where there is one, protocol."""
     found = []
     for port in _get(raw, "spec.ports") or ():
         node = f":{port['nodePort']}" if port.get("nodePort") else ""
@@ -102,7 +103,7 @@ def _ports(raw: Raw) -> str:
     return ",".join(found) or "<none>"
 
 
-def _external(raw: Raw) -> str:
+def service_outside(raw: Raw) -> str:
     """What kubectl shows of a Service: its name elsewhere, or the addresses outside that lead to it."""
     kind = _get(raw, "spec.type")
     if kind == "ExternalName":
@@ -149,8 +150,8 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "Service": (
         ("Type", 0, _at("spec.type")),
         ("Cluster-IP", 0, _at("spec.clusterIP")),
-        ("External-IP", 0, _external),
-        ("Port(s)", 0, _ports),
+        ("External-IP", 0, service_outside),
+        ("Port(s)", 0, service_ports),
         (AGE, 0, None),
         ("Selector", 1, _pairs("spec.selector")),
     ),

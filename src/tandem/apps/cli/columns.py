@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.apiserver.columns import service_outside, service_ports
 from tandem.apps.cli.applying import conditions
 from tandem.base.clock import parse_rfc3339
 from tandem.model.kinds import Kind
@@ -144,10 +145,6 @@ def _restarts(raw: RawObject) -> str:
     return str(sum(int(c.get("restartCount") or 0) for c in _containers(raw)))
 
 
-def _service_ports(raw: RawObject) -> str:
-    return ",".join(f"{p.get('port')}/{p.get('protocol', 'TCP')}" for p in _dict(raw, "spec").get("ports") or ())
-
-
 def _slice_endpoints(raw: RawObject) -> str:
     return ",".join(a for e in raw.get("endpoints") or () for a in e.get("addresses") or ())
 
@@ -202,7 +199,12 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (Column("IP", _status("podIP")), Column("NODE", _spec("nodeName"))),
     ),
     "Service": (
-        (Column("TYPE", _spec("type")), Column("CLUSTER-IP", _spec("clusterIP")), Column("PORT(S)", _service_ports)),
+        (
+            Column("TYPE", _spec("type")),
+            Column("CLUSTER-IP", _spec("clusterIP")),
+            Column("EXTERNAL-IP", service_outside),
+            Column("PORT(S)", service_ports),
+        ),
         (Column("SELECTOR", _spec("selector"), True),),
     ),
     "Deployment": (
