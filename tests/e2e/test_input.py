@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from e2e.lab import Lab, lab, until
+from e2e.lab import TANDEM, Lab, lab, until
 from e2e.objects import deployment, idle, namespace, pod
 
 pytestmark = pytest.mark.root
@@ -83,6 +83,19 @@ def test_up_on_a_taken_port_names_the_option_and_leaves_nothing(world: Lab) -> N
     assert "7000" in done.err
     assert "--api-port" in done.err
     assert len(done.err.splitlines()) == 1
+    assert world.left_since(before) == []
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_up_in_the_foreground_takes_all_down_when_it_is_told_to_end(world: Lab, name: str) -> None:
+    before = world.picture()
+    running = world.start(*TANDEM, "up")
+    assert running.stderr is not None
+    assert any("press Ctrl-C" in line for line in running.stderr)
+    (pid,) = (pid for pid, command in world.processes().items() if command.endswith("tandem.apps.cli.main up"))
+    world.run("kill", f"-{name}", str(pid), status=0)
+    running.communicate(timeout=30)
+    assert running.returncode == 0
     assert world.left_since(before) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -85,7 +86,7 @@ def up(
 ) -> int:
     """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
 
-    Without --detach it stays in the foreground, and Ctrl-C takes everything down again.
+    Without --detach it stays in the foreground, and Ctrl-C (or SIGTERM) takes everything down again.
 
     Example: tandem up -f examples/shop --detach
 
@@ -100,6 +101,8 @@ def up(
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
     _check(run_dir, api_port, networks.pods.families, fabric=_fabric(objects))
     say = _Teller(quiet=output == "json")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     _prepare(run_dir, say)
     try:
         seats = _seats(run_dir, nodes, networks.pods.families)
