@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from tandem.base.ids import PolicySetId
 from tandem.compile.addresses import node_address
@@ -18,7 +19,7 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
 from tandem.runtime.vanished import forget_vanished
 
-_TRACKED = frozenset({"TCP", "UDP", "SCTP"})
+TRACKED: Final = frozenset({"TCP", "UDP", "SCTP"})
 
 
 def policy_changed(before: NodeView, now: NodeView) -> bool:
@@ -65,7 +66,14 @@ def end_denied(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
     forget_vanished(before, now)
     if not policy_changed(before, now):
         return ()
-    verdict = denied_by(now)
+    ended = end_where(denied_by(now))
+    for netns, peers in _proxied(now, ended).items():
+        abort_upstream(netns, peers)
+    return ended
+
+
+def end_where(verdict: Callable[[Connection], str | None]) -> tuple[Ended, ...]:
+    """End the connections for which there is a log prefix; those whose prefix is not empty, which policy denies."""
     ended: list[Ended] = []
 
     def denied(connection: Connection) -> bool:
@@ -75,9 +83,18 @@ def end_denied(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
         return prefix is not None
 
     end_connections(denied)
-    for netns, peers in _proxied(now, ended).items():
-        abort_upstream(netns, peers)
     return tuple(ended)
+
+
+def packet_of(connection: Connection, *, iifname: str) -> Packet:
+    """The packet that would open it now; `iifname`: the link by which it would come, empty from the node itself."""
+    return Packet(
+        saddr=connection.source,
+        daddr=connection.destination,
+        protocol=connection.protocol.lower(),
+        dport=connection.port,
+        iifname=iifname,
+    )
 
 
 def _proxied(view: NodeView, ended: Iterable[Ended]) -> dict[str, frozenset[Peer]]:
@@ -106,17 +123,11 @@ def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
         return links.get(address) or (LOCAL if address in own else OUTSIDE)
 
     def denied(connection: Connection) -> str | None:
-        if connection.protocol not in _TRACKED or not {connection.source, connection.destination} & links.keys():
+        if connection.protocol not in TRACKED or not {connection.source, connection.destination} & links.keys():
             return None
         if _stray(connection.source) or _stray(connection.destination):
             return ""
-        packet = Packet(
-            saddr=connection.source,
-            daddr=connection.destination,
-            protocol=connection.protocol.lower(),
-            dport=connection.port,
-            iifname="" if connection.source in own else route(connection.source),
-        )
+        packet = packet_of(connection, iifname="" if connection.source in own else route(connection.source))
         found = trace(ruleset, packet, route=route)
         return found.log if found.verdict == "drop" else None
 

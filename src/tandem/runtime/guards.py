@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -23,17 +23,15 @@ from tandem.drivers.envoy.sockets import abort_upstream
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.port import NftDriver
 from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.nft.trace import LOCAL, Packet, trace
+from tandem.drivers.nft.trace import LOCAL, trace
 from tandem.ir.node import AttachedPod, NodeView
-from tandem.observe.conntrack import Connection, end_connections
+from tandem.observe.conntrack import Connection
 from tandem.runtime.enforce import RETRY_SECONDS, Outcome, Views, newest_of
-from tandem.runtime.established import Ended
+from tandem.runtime.established import TRACKED, Ended, end_where, packet_of
 from tandem.state.nft import Ruleset
 from tandem.state.ownership import POLICY_TABLE
 
 log = structlog.get_logger()
-
-TRACKED: Final = frozenset({"TCP", "UDP", "SCTP"})
 
 
 class Tells(Protocol):
@@ -108,23 +106,15 @@ class GuardLoop:
 
 def end_denied_inside(pod: AttachedPod, ruleset: Ruleset) -> tuple[Ended, ...]:
     """End what the pod's own table denies now; what was denied. Raises DriverError."""
-    ended: list[Ended] = []
-    verdict = denied_inside(pod, ruleset)
-
-    def denied(connection: Connection) -> bool:
-        prefix = verdict(connection)
-        if prefix:
-            ended.append(Ended(connection=connection, prefix=prefix))
-        return bool(prefix)
-
+    denied = denied_inside(pod, ruleset)
     try:
-        in_netns(pod.netns, lambda: end_connections(denied))
+        ended = in_netns(pod.netns, lambda: end_where(lambda connection: denied(connection) or None))
     except OSError as err:
         raise DriverError(f"network namespace {pod.netns}: {err.strerror}") from err
     if pod.pod.meshed:
         peers = ((e.connection.destination, e.connection.port) for e in ended if e.connection.source in pod.addresses)
         abort_upstream(pod.netns, frozenset(peers))
-    return tuple(ended)
+    return ended
 
 
 def denied_inside(pod: AttachedPod, ruleset: Ruleset) -> Callable[[Connection], str]:
@@ -143,14 +133,7 @@ def denied_inside(pod: AttachedPod, ruleset: Ruleset) -> Callable[[Connection], 
     def denied(connection: Connection) -> str:
         if connection.protocol not in TRACKED:
             return ""
-        packet = Packet(
-            saddr=connection.source,
-            daddr=connection.destination,
-            protocol=connection.protocol.lower(),
-            dport=connection.port,
-            iifname=arrives_by(connection.source),
-        )
-        found = trace(ruleset, packet, route=route)
+        found = trace(ruleset, packet_of(connection, iifname=arrives_by(connection.source)), route=route)
         return found.log if found.verdict == "drop" else ""
 
     return denied
