@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.port import ForeignDriver
@@ -114,14 +113,6 @@ class Chained:
         if request.netns:
             await self._foreign.restore(request.netns, compile_redirection(request.ifname), UNTOUCHED)
         await self._links.unpin(request.container_id)
-
-    async def forget_pins(self, keep: frozenset[ContainerId]) -> None:
-        """Take what is ours out of the namespaces of containers that no journal knows, before their pins go."""
-        for container in (await self._links.list_owned()).pins:
-            if container in keep:
-                continue
-            with suppress(NetnsError):  # a file that a reboot has left: what it led to is gone
-                await self._foreign.restore(await self._links.pin(container, ""), compile_redirection(""), UNTOUCHED)
 
     async def check(self, request: Request, attachment: Attachment) -> tuple[str, ...]:
         """What of `prevResult`, of the interface and of our own things is not as ADD left it."""

@@ -153,6 +153,7 @@ class Verbs:
         """Finish what a killed agent left half done; what could not be finished, one sentence each (DEL will retry).
 
         Links and pins that no attachment has (a lost journal) are removed: their addresses would be given out again.
+        What is ours inside the namespaces of pods behind another plugin stays there until DEL: they are not set free.
         Attachments of which the kernel has neither are from before a reboot, or their removal could not be written.
         Call it once, before the socket is served; the node must be able to take listeners and policy away by then.
         """
@@ -160,7 +161,6 @@ class Verbs:
         half_done = (a for a in self._journal.all() if a.phase is not Phase.READY or a.container_id not in alive)
         failed = await self._undo_all(tuple(half_done))
         known = frozenset(attachment.container_id for attachment in self._journal.all())
-        await self._chained.forget_pins(known)
         if orphans := await self._links.sweep_pods(known):
             what = "links=%s pins=%s had no record and were removed: pods that ran on them have no network, delete them"
             _log.error(what, orphans.links, orphans.pins)

@@ -112,6 +112,20 @@ def test_del_with_the_journal_lost_cleans_the_namespace() -> None:
     run(play)
 
 
+def test_a_lost_journal_sets_no_pod_free_before_its_del() -> None:
+    async def play(ground: Playground) -> None:
+        await ground.add(config=CHAINED)
+        ground.journal.remove(KEY)
+        ground.restart()
+        await ground.verbs.recover()
+        assert ground.links.pins == {}
+        assert ground.foreign.spaces[NETNS].prepared
+        await ground.delete(config=CHAINED)
+        assert is_clean(ground)
+
+    run(play)
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_an_add_that_fails_half_way_leaves_nothing(step: str) -> None:
     async def play(ground: Playground) -> None:
@@ -134,16 +148,6 @@ def test_an_agent_killed_half_way_leaves_nothing_once_it_is_back() -> None:
         ground.journal.update(msgspec.structs.replace(kept, phase=Phase.ADDING))
         ground.restart()
         assert await ground.verbs.recover() == ()
-        assert is_clean(ground)
-
-    run(play)
-
-
-def test_a_namespace_of_a_container_that_no_journal_knows_is_cleaned_at_start() -> None:
-    async def play(ground: Playground) -> None:
-        await ground.links.pin(ContainerId("c1"), NETNS)
-        await ground.foreign.prepare(NETNS, compile_redirection(""))
-        await ground.verbs.recover()
         assert is_clean(ground)
 
     run(play)
