@@ -7,10 +7,11 @@ at its end for each series.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from math import floor, log10
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 360, 56, 48, 40, 130
-COLOURS = ("#0b6e99", "#c0392b", "#7f8c8d", "#27ae60")
+COLOURS = ("#0b6e99", "#c0392b", "#7f8c8d", "#27ae60", "#8e44ad", "#d68910")
 Series = Mapping[str, Sequence[tuple[float, float]]]
 
 
@@ -31,7 +32,7 @@ def chart(title: str, series: Series, *, x: str, y: str) -> str:
         level = at((0, mark))[1]
         parts.append(f'<path d="M{LEFT},{level:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(text(LEFT - 6, level + 4, f"{mark:g}", "end"))
-    for (name, line), colour in zip(series.items(), COLOURS, strict=False):
+    for (name, line), colour in zip(series.items(), cycle(COLOURS)):
         path = "L".join(f"{a:.1f},{b:.1f}" for a, b in map(at, line))
         parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in map(at, line)]
