@@ -65,9 +65,10 @@ def _routes(sock: Rtnl, names: Mapping[int, str]) -> Iterable[Route]:
 
 def apply_node(sock: Rtnl, wanted: NodeNet) -> tuple[str, ...]:
     """Make it so; returns a sentence for each route whose next hop is on no network of this node."""
-    actual = read_node(sock, wanted)
+    found = devices.read_devices(sock, {d.name: d for d in wanted.devices})
+    actual = _read(sock, found)
     delta = plan_node(actual, wanted)
-    _remove(sock, delta)
+    _remove(sock, delta, {name: f.index for name, f in found.items()})
     sock.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX)])
     sock.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=True) for a in delta.add_addresses])
     for device in delta.add_devices:
@@ -84,9 +85,8 @@ def apply_node(sock: Rtnl, wanted: NodeNet) -> tuple[str, ...]:
     return _add_routes(sock, delta.add_routes, index, before=actual.routes)
 
 
-def _remove(sock: Rtnl, delta: NodeDelta) -> None:
+def _remove(sock: Rtnl, delta: NodeDelta, index: Mapping[str, int]) -> None:
     sock.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=False) for a in delta.del_addresses], ignore=GONE)
-    index = {name: f.index for name, f in devices.read_devices(sock, {}).items()}
     sock.batch([_route(r, index, add=False) for r in delta.del_routes], ignore=GONE)
     sock.batch([devices.forward(f, index[f.dev], add=False) for f in delta.del_forwards], ignore=GONE)
     sock.batch([devices.neighbour(n, index[n.dev], add=False) for n in delta.del_neighbours], ignore=GONE)
