@@ -84,16 +84,17 @@ def wait_for(path: Path) -> None:
 
 
 @contextmanager
-def answering(netns: str) -> Iterator[list[str]]:
-    """A TCP server on port 80 of the namespace for one client; yields who connected."""
+def answering(netns: str, body: bytes = b"") -> Iterator[list[str]]:
+    """A TCP server on port 80 of the namespace for one client of either family, which gets `body`; who connected."""
     clients: list[str] = []
-    server = in_netns(netns, lambda: socket.create_server(("", 80)))
+    server = in_netns(netns, lambda: socket.create_server(("", 80), family=socket.AF_INET6, dualstack_ipv6=True))
     server.settimeout(20)
 
     def serve() -> None:
-        connection, (client, _) = server.accept()
-        clients.append(client)
-        connection.close()
+        connection, (client, *_) = server.accept()
+        with connection:
+            clients.append(client.removeprefix("::ffff:"))
+            connection.sendall(body)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -104,5 +105,5 @@ def answering(netns: str) -> Iterator[list[str]]:
         server.close()
 
 
-def dial(netns: str, address: str) -> None:
-    in_netns(netns, lambda: socket.create_connection((address, 80), timeout=20).close())
+def dial(netns: str, address: str, port: int = 80) -> None:
+    in_netns(netns, lambda: socket.create_connection((address, port), timeout=20).close())

@@ -6,10 +6,8 @@ import asyncio
 import socket
 import struct
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import msgspec
 import pytest
 
 from meshbuild import CONFIG
+from netns.cnilab import answering, dial
 from netns.podlab import Lab, ip, lab, unmount_all
 from nodeviews import node
 from tandem.base.ids import ContainerId, PodUid, PolicySetId, SpiffeId
@@ -120,32 +119,6 @@ def built(spaces: Lab, pins: Path) -> Place:
     return Place(home, pod, outside, Libnftables(home), link, view)
 
 
-@contextmanager
-def served(netns: str, body: bytes = b"") -> Iterator[list[str]]:
-    """A TCP server on port 80 for one client, which gets `body`; who it was."""
-    clients: list[str] = []
-    server = in_netns(netns, lambda: socket.create_server(("", 80), family=socket.AF_INET6, dualstack_ipv6=True))
-    server.settimeout(20)
-
-    def serve() -> None:
-        connection, (client, *_) = server.accept()
-        with connection:
-            clients.append(client.removeprefix("::ffff:"))
-            connection.sendall(body)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield clients
-    finally:
-        thread.join()
-        server.close()
-
-
-def dial(netns: str, address: str) -> None:
-    in_netns(netns, lambda: socket.create_connection((address, 8080), timeout=20).close())
-
-
 @pytest.mark.parametrize(
     ("where", "address", "client"),
     [
@@ -160,24 +133,24 @@ def dial(netns: str, address: str) -> None:
 )
 def test_a_host_port_leads_to_the_pod(place: Place, where: str, address: str, client: str) -> None:
     place.apply(WEB)
-    with served(place.pod) as clients:
-        dial(str(getattr(place, where)), address)
+    with answering(place.pod) as clients:
+        dial(str(getattr(place, where)), address, 8080)
     assert clients == [client]
 
 
 def test_a_host_port_of_one_family_is_closed_in_the_other(place: Place) -> None:
     place.apply(msgspec.structs.replace(WEB, host_ip="::"))
     with pytest.raises(ConnectionRefusedError):
-        dial(place.outside, NODE)
-    with served(place.pod) as clients:
-        dial(place.outside, NODE6)
+        dial(place.outside, NODE, 8080)
+    with answering(place.pod) as clients:
+        dial(place.outside, NODE6, 8080)
     assert clients == [OUTSIDE6]
 
 
 def test_loopback_of_ipv6_stays_with_the_node(place: Place) -> None:
     place.apply(WEB)
     with pytest.raises(ConnectionRefusedError):
-        dial(place.node, "::1")
+        dial(place.node, "::1", 8080)
 
 
 def test_a_pod_cannot_reach_the_nodes_loopback_by_its_link(place: Place) -> None:
@@ -203,7 +176,7 @@ def test_a_port_that_is_given_back_is_closed(place: Place) -> None:
     place.apply(WEB)
     place.apply()
     with pytest.raises(ConnectionRefusedError):
-        dial(place.outside, NODE)
+        dial(place.outside, NODE, 8080)
     assert "hostport" not in nft(place.node, "list table inet tandem")
 
 
@@ -277,7 +250,7 @@ def udp_server(port: int) -> socket.socket:
 def test_a_pod_receives_no_faster_than_its_limit(place: Place) -> None:
     place.apply(WEB)
     octets = 1_000_000
-    with served(place.outside, b"x" * octets):
+    with answering(place.outside, b"x" * octets):
         begun = time.monotonic()
         got = in_netns(place.pod, lambda: received(OUTSIDE))
         taken = time.monotonic() - begun
