@@ -1,6 +1,8 @@
-"""Network policy as the node needs it: per pod and side at most one policy set, made of allow rules.
+"""Network policy as the node needs it: per pod and side at most one policy set.
 
-A pod without a set on a side is open on that side. A pod with a set is isolated: what no rule allows is dropped.
+A pod without a set on a side is open on that side. A set is judged in the order of the network-policy API: rules of
+tier Admin, the first that matches decides; then NetworkPolicy, which is final for a pod that some policy isolates; then
+rules of tier Baseline; what is left is accepted.
 """
 
 from __future__ import annotations
@@ -18,6 +20,15 @@ class Side(Enum):
 
     INGRESS = "ingress"
     EGRESS = "egress"
+
+
+class Verdict(Enum):
+    """What a rule that matches says."""
+
+    ACCEPT = "accept"
+    DENY = "deny"
+    PASS = "pass"  # noqa: S105 - no password
+    """Leave the tier: what comes after it judges."""
 
 
 class Protocol(Enum):
@@ -53,11 +64,20 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, tag="group"):
     id: GroupId
 
 
-Peer = Anyone | Cidr | Group
+class Domains(msgspec.Struct, frozen=True, kw_only=True, tag="domains"):
+    """The addresses that the node has learned for these names; sorted, lower case, without the dot at the end.
+
+    `*.` at the beginning stands for one or more labels.
+    """
+
+    patterns: tuple[str, ...]
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Allow: traffic with any of `peers` on any of `ports`; `ports == ()` is every port of every protocol.
+Peer = Anyone | Cidr | Group | Domains
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Traffic with any of `peers` on any of `ports` gets `verdict`; `ports == ()` is every port of every protocol.
 
     Named ports are already numbers here (resolved per destination pod by translation).
     """
@@ -65,15 +85,34 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[Peer, ...]
     ports: tuple[PortMatch, ...] = ()
     origin: Origin
+    verdict: Verdict = Verdict.ACCEPT
+    rejects: bool = False
+    """A denial answers (reset, ICMP) in place of silence."""
+    keeps: bool = False
+    """A denial leaves connections alone that were established before it."""
 
 
-class PolicySet(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that judges one side of the pods that share it. `isolated_by` names the policies that select them."""
+class PolicySet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that judges one side of the pods that share it."""
 
     id: PolicySetId
     side: Side
     rules: tuple[Rule, ...]
+    """Of NetworkPolicies that isolate: allows, in no order."""
     isolated_by: tuple[Origin, ...]
+    """The NetworkPolicies that isolate; empty: NetworkPolicy says nothing, and `baseline` is asked."""
+    admin: tuple[Rule, ...] = ()
+    """Tier Admin, the first match decides."""
+    baseline: tuple[Rule, ...] = ()
+    """Tier Baseline, the first match decides."""
+    closed: bool = False
+    """Everything is denied after `admin`: by what is not known yet, or cannot be read."""
+    rejects: bool = False
+    """What isolation denies is answered: all of `isolated_by` ask for it."""
+    keeps: bool = False
+    """What isolation denies may go on if it was established before: all of `isolated_by` ask for it."""
+    preview: PolicySetId | None = None
+    """The set with the staged policies in force as well: it judges first packets, is recorded, and changes nothing."""
 
 
 class AddressGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +128,6 @@ class PolicyIR(msgspec.Struct, frozen=True, kw_only=True):
     sets: dict[PolicySetId, PolicySet]
     groups: dict[GroupId, AddressGroup]
     ingress: dict[str, PolicySetId]
-    """Pod uid -> its ingress set; absent: not isolated."""
+    """Pod uid -> its ingress set; absent: open."""
     egress: dict[str, PolicySetId]
-    """Pod uid -> its egress set; absent: not isolated."""
+    """Pod uid -> its egress set; absent: open."""

@@ -14,7 +14,7 @@ from tandem.base.memo import each_as_before
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
 from tandem.ir.node import NodeView
-from tandem.ir.policy import AddressGroup, Anyone, Cidr, Group, PolicySet, PortMatch, Rule, Side
+from tandem.ir.policy import AddressGroup, Anyone, Cidr, Domains, Group, PolicySet, PortMatch, Rule, Side
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -60,6 +60,8 @@ def _peer_matches(rule: Rule, side: Side) -> Iterator[Matches]:
                     yield (nft.InSet((_peer_field(family, side),), names.group_set(group, family.version)),)
             case Cidr():
                 yield from _cidr_matches(peer, side)
+            case Domains():
+                continue  # no name is learned yet: it matches nobody
             case _:
                 assert_never(peer)
 
@@ -115,7 +117,7 @@ def used_sets(view: NodeView) -> tuple[PolicySet, ...]:
     """
     wanted = {a.pod.ingress: Side.INGRESS for a in view.pods} | {a.pod.egress: Side.EGRESS for a in view.pods}
     return tuple(
-        view.sets.get(s) or PolicySet(id=s, side=wanted[s], rules=(), isolated_by=())
+        view.sets.get(s) or PolicySet(id=s, side=wanted[s], rules=(), isolated_by=(), closed=True)
         for s in sorted(s for s in wanted if s is not None)
     )
 
