@@ -119,11 +119,11 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
     journal, pods = SqliteJournal(node.journal), AnyPod(stall, Pool.of(*prefixes))
     verbs = Verbs(journal, links, KernelForeign(node_netns), node=pods, settings=settings, aside=aside)
     if background:
-        verbs.leaving = Leaving(journal, links, pods)
+        verbs.undoing.leaving = Leaving(journal, links, pods)
     assert await verbs.recover() == ()
     async with asyncio.TaskGroup() as tasks:
-        if verbs.leaving is not None:
-            tasks.create_task(verbs.leaving.run())
+        if verbs.undoing.leaving is not None:
+            tasks.create_task(verbs.undoing.leaving.run())
         tasks.create_task(serve(verbs, node.cni_socket))
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from tandem.base.ids import ContainerId
 from tandem.podnet.request import VerbError
-from unit.podnet.playground import CONFIG, NETNS, Playground, request
-from unit.podnet.test_verbs import KEY, STEPS, fail, run
+from unit.podnet.playground import CONFIG, KEY, NETNS, STEPS, Playground, fail, request, run
 
 WEB = {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}
 

@@ -84,7 +84,7 @@ def arm(ground: Playground, steps: Steps) -> None:
     ground.restart()
     journal, links, node = steps.over(ground.journal), steps.over(ground.links), steps.over(ground.node)
     ground.verbs = type(ground.verbs)(journal, links, steps.over(ground.foreign), node=node, settings=SETTINGS)
-    ground.verbs.leaving = Leaving(journal, links, node, gather_seconds=0.0)
+    ground.verbs.undoing.leaving = Leaving(journal, links, node, gather_seconds=0.0)
 
 
 def sweep(play: Play, new: Callable[[int], Steps]) -> int:
@@ -94,9 +94,9 @@ def sweep(play: Play, new: Callable[[int], Steps]) -> int:
 
         async def main(ground: Playground = ground, steps: Steps = steps) -> None:
             arm(ground, steps)
-            assert ground.verbs.leaving is not None
+            assert ground.verbs.undoing.leaving is not None
             async with asyncio.TaskGroup() as tasks:
-                background = tasks.create_task(_background(ground.verbs.leaving))
+                background = tasks.create_task(_background(ground.verbs.undoing.leaving))
                 await play(ground, steps)
                 background.cancel()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -30,13 +29,13 @@ from tandem.podnet import unmanaged
 from tandem.podnet.addresses import COOL_DOWN, Addresses, ShortError, patiently, with_asked
 from tandem.podnet.chained import Chained
 from tandem.podnet.keys import refuse_unknown
-from tandem.podnet.leaving import Leaving, take_away
 from tandem.podnet.previous import is_chained
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.podnet.spans import Emit, Spans, step, tracing
 from tandem.podnet.spool import Queued, Spool
 from tandem.podnet.turns import Turns
+from tandem.podnet.undoing import Undoing, link_of
 from tandem.podnet.wishes import Wishes, wishes
 from tandem.state.links import HostSide, LinkOptions, PodLink
 
@@ -98,9 +97,6 @@ class Settings:
 class Verbs:
     """The verbs of one node."""
 
-    leaving: Leaving | None = None
-    """With it, DEL answers once the pod is cut off, and the rest goes in the background; without, when all is gone."""
-
     def __init__(
         self,
         journal: Journal,
@@ -119,6 +115,8 @@ class Verbs:
         self._addresses = Addresses(journal, node.pool, aside.clock, cool_down=settings.cool_down)
         self._chained = Chained(journal, links, foreign, node)
         self._turns = Turns()
+        self.undoing = Undoing(journal, links, node, self._chained, host=self._host)
+        """How attachments end; with `undoing.leaving`, in the background."""
 
     async def run(self, request: Request) -> dict[str, Any] | None:
         """One verb: its result, or None where the specification wants no output; raises VerbError."""
@@ -159,7 +157,7 @@ class Verbs:
         """
         alive = await self._links.alive()
         half_done = (a for a in self._journal.all() if a.phase is not Phase.READY or a.container_id not in alive)
-        failed = await self._undo_all(tuple(half_done))
+        failed = await self.undoing.all(tuple(half_done))
         known = frozenset(attachment.container_id for attachment in self._journal.all())
         if orphans := await self._links.sweep_pods(known):
             what = "links=%s pins=%s had no record and were removed: pods that ran on them have no network, delete them"
@@ -171,7 +169,7 @@ class Verbs:
         async with self._turns.of(container_id):
             if not await still():
                 return ()
-            return tuple(await self._undo_all(self._journal.of(container_id)))
+            return tuple(await self.undoing.all(self._journal.of(container_id)))
 
     async def replay(self) -> tuple[str, ...]:
         """Carry out the DELs that the courier queued; one sentence for each that stays in the queue."""
@@ -206,7 +204,7 @@ class Verbs:
                 attachment = await self._attach(attachment, link)
             except Exception:
                 # Cancellation is no failure: an agent that is told to stop leaves the rest to `recover`.
-                await self._try_undo(self._journal.get(attachment.key) or attachment)
+                await self.undoing.attempt(self._journal.get(attachment.key) or attachment)
                 raise
             return add_result(
                 attachment, link, names=self._settings.names.with_dns(wanted.dns), version=request.version
@@ -221,7 +219,7 @@ class Verbs:
                 what = f"container {attachment.container_id} has {attachment.ifname} already"
                 more = "" if attachment.ifname == request.ifname else "; a pod has one interface of this network"
                 raise VerbError(Code.ALREADY_ATTACHED, f"{what}{more}", ", ".join(attachment.pod_addresses))
-            await self._undo(attachment)
+            await self.undoing.one(attachment)
 
     async def _pod(self, request: Request) -> LocalPod:
         if unmanaged.is_unmanaged(request):
@@ -299,7 +297,7 @@ class Verbs:
         async with self._turns.of(other.container_id):
             current = self._journal.get(other.key)
             if current is not None and current.phase is Phase.DELETING:
-                await self._undo(current)
+                await self.undoing.one(current)
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
         with step("link"):
@@ -328,7 +326,7 @@ class Verbs:
     async def _del_alone(self, request: Request) -> None:
         attachment = self._journal.get(request.key)
         if attachment is not None:
-            await self._leave(attachment)
+            await self.undoing.leave(attachment)
         elif not self._journal.of(request.container_id):
             # Unknown, or the journal was lost: names are digests, so that what may be there can still be found.
             if is_chained(request):
@@ -337,65 +335,6 @@ class Verbs:
             bare = compile_pod_link(*request.key, addresses=(), host=self._host())
             await self._links.remove(bare, request.netns)
             await self._links.unpin(request.container_id)
-
-    async def _leave(self, attachment: Attachment) -> None:
-        """The end of an attachment: the runtime waits for what others could notice; a second DEL waits for all."""
-        if self.leaving is None or attachment.phase is not Phase.READY or attachment.foreign is not None:
-            await self._undo(attachment)
-            return
-        try:
-            attachment = self._given_up(attachment)
-        except DriverError as error:
-            # Unwritten, it must not be left to the background: a kill, and nobody would ever come back to it.
-            _log.warning("DEL of container %s does all at once: %s", attachment.container_id, error)
-            await self._undo(attachment)
-            return
-        await self._links.cut(self._link_of(attachment), attachment.pin or attachment.netns)
-        self.leaving.add(attachment)
-
-    def _given_up(self, attachment: Attachment) -> Attachment:
-        attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)
-        self._journal.update(attachment)
-        return attachment
-
-    async def _undo(self, attachment: Attachment) -> None:
-        """Proxy and policy first, or the kernel keeps the namespace; the address last."""
-        if self.leaving is not None:
-            await self.leaving.release(attachment.key)
-            if self._journal.get(attachment.key) is None:
-                return
-        if attachment.foreign is not None:
-            await self._chained.undo(attachment)
-            return
-        with suppress(DriverError):  # a full disk must not stop what makes room
-            attachment = self._given_up(attachment)
-        await self._node.detached(attachment)
-        link = self._link_of(attachment)
-        await self._links.remove(link, attachment.pin or attachment.netns)
-        await self._links.unpin(attachment.container_id)
-        self._journal.remove(attachment.key)
-
-    async def _undo_all(self, batch: tuple[Attachment, ...]) -> list[str]:
-        """At once, since the kernel takes as long to end one link as to end fifty; one by one where that fails."""
-        own = tuple(attachment for attachment in batch if attachment.foreign is None)
-        try:
-            for attachment in own:
-                _log.info("container %s is taken away: %s", attachment.container_id, attachment.phase.value)
-                with suppress(DriverError):
-                    self._given_up(attachment)
-                await self._links.cut(self._link_of(attachment), attachment.pin or attachment.netns)
-            await take_away(own, self._journal, self._links, self._node)
-        except* DriverError as errors:
-            _log.warning("not all at once: %s", errors.exceptions)
-        left = [current for a in batch if (current := self._journal.get(a.key)) is not None]
-        return [sentence for attachment in left for sentence in await self._try_undo(attachment)]
-
-    async def _try_undo(self, attachment: Attachment) -> list[str]:
-        try:
-            await self._undo(attachment)
-        except DriverError as error:
-            return [f"{attachment.namespace}/{attachment.pod_name} ({attachment.container_id}): {error}"]
-        return []
 
     async def _check(self, request: Request) -> None:
         previous = request.config.get("prevResult")
@@ -409,7 +348,7 @@ class Verbs:
             if attachment.foreign is not None:
                 found = await self._chained.check(request, attachment)
             else:
-                link = self._link_of(attachment)
+                link = link_of(attachment, self._host())
                 found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
             found += await self._node.check(attachment)
         if found:
@@ -424,7 +363,7 @@ class Verbs:
             if stale.key not in valid and stale.network in {"", request.config.get("name")}:
                 async with self._turns.of(stale.container_id):
                     current = self._journal.get(stale.key)
-                    failed += await self._try_undo(current) if current is not None else []
+                    failed += await self.undoing.attempt(current) if current is not None else []
         if failed:
             raise VerbError(Code.TRY_AGAIN, f"{len(failed)} attachments could not be removed", "; ".join(failed))
 
@@ -443,14 +382,6 @@ class Verbs:
     def _host(self) -> HostSide:
         """The node's side of a link; its blocks may have become more."""
         return replace(self._settings.host, sources=self._node.pool().gateways)
-
-    def _link_of(self, attachment: Attachment) -> PodLink:
-        """The link as ADD made it, whatever the node's settings have become since."""
-        options = LinkOptions(
-            mac=attachment.mac, shaping=attachment.shaping, from_loopback=bool(attachment.port_mappings)
-        )
-        host = replace(self._host(), mtu=attachment.mtu, segment=attachment.segment)
-        return compile_pod_link(*attachment.key, addresses=attachment.addresses, host=host, options=options)
 
 
 def _overlap(mappings: tuple[PortMapping, ...], other: Attachment) -> PortMapping | None:

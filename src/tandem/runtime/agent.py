@@ -186,7 +186,7 @@ class Agent:
         settings = Settings(host=host, names=names_of, cool_down=self._limits.cool_down)
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
         verbs = Verbs(self._journal, self._links, KernelForeign(), node=self, settings=settings, aside=aside)
-        verbs.leaving = Leaving(self._journal, self._links, self)
+        verbs.undoing.leaving = Leaving(self._journal, self._links, self)
         for sentence in await verbs.recover():
             log.error("not recovered", problem=sentence)
         witnesses = Witnesses(abandoned=_abandoned, has_pod=lambda uid: self._slice.pod(uid) is not None)
@@ -195,7 +195,7 @@ class Agent:
         upkeep = Upkeep(verbs, self._journal, leaks, leaks.theirs, partial(keep, self._dir))
         serving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(verbs.leaving.run())
+            tasks.create_task(verbs.undoing.leaving.run())
             tasks.create_task(leaks.run())
             tasks.create_task(self._replay(verbs, serving))
             tasks.create_task(serve(upkeep, self._dir.cni_socket, ready=serving))

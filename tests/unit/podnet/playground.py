@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
@@ -17,6 +18,8 @@ from tandem.podnet.results import Names
 from tandem.podnet.verbs import Settings, Verbs
 from tandem.state.links import HostSide
 
+KEY = (ContainerId("c1"), "eth0")
+STEPS = ["pin", "create", "attached", "open"]
 NETNS = "/run/netns/pod"
 ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=uid-1"
 CONFIG = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": "/s"}
@@ -168,3 +171,23 @@ def behind_another_plugin(ground: Playground) -> None:
     """The namespace has an interface of another plugin; our pin is another path to it."""
     ground.foreign.spaces[NETNS].interfaces["eth0"] = frozenset({"10.88.0.2"})
     ground.foreign.spaces["/pins/c1"] = ground.foreign.spaces[NETNS]
+
+
+def run(play: Callable[[Playground], Awaitable[None]], ground: Playground | None = None) -> Playground:
+    """The ground after the play."""
+    ground = Playground() if ground is None else ground
+
+    async def main() -> None:
+        await play(ground)
+
+    asyncio.run(main())
+    return ground
+
+
+def fail(ground: Playground, step: str, error: DriverError | None = None) -> None:
+    """The next call of this step is refused."""
+    error = error or DriverError(f"{step} refused")
+    if step in {"attached", "detached"}:
+        ground.node.failures[step] = error
+    else:
+        ground.links.fail_next(error, step)

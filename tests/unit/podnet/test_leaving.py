@@ -15,7 +15,7 @@ def play(book: Callable[[Playground, Leaving], Awaitable[None]], *, gather_secon
     async def main() -> None:
         ground = Playground()
         leaving = Leaving(ground.journal, ground.links, ground.node, gather_seconds=gather_seconds)
-        ground.verbs.leaving = leaving
+        ground.verbs.undoing.leaving = leaving
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(leaving.run())
             await book(ground, leaving)

@@ -10,8 +10,7 @@ import pytest
 from tandem.base.problems import DriverError
 from tandem.podnet.spans import Spans, step
 from tandem.podnet.verbs import Aside, Verbs
-from unit.podnet.playground import SETTINGS, Playground
-from unit.podnet.test_verbs import run
+from unit.podnet.playground import SETTINGS, Playground, run
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 ASKED = {"TRACEPARENT": f"00-{TRACE}-{PARENT}-01", "TRACESTATE": "v=1", "BAGGAGE": "user=a"}

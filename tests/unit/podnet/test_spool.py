@@ -13,8 +13,7 @@ from tandem.base.problems import DriverError
 from tandem.ipam.journal import Attachment
 from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Verbs
-from unit.podnet.playground import CONFIG, NETNS, SETTINGS, Killed, Playground, kill_at, revive
-from unit.podnet.test_verbs import fail, run
+from unit.podnet.playground import CONFIG, NETNS, SETTINGS, Killed, Playground, fail, kill_at, revive, run
 
 
 def put(folder: Path, container: str = "c1", verb: str = "DEL", **env: str) -> Path:
