@@ -89,11 +89,15 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, Endpoints] = {}
     tables: dict[str, RouteTable] = {}
     policies: dict[str, TrafficPolicy] = {}
+    learned: dict[str, tuple[str, ...]] = {}
+    """Pattern of a `Domains` peer -> sorted addresses that names matching it have now, as this node's DNS says."""
+    lapsed: dict[str, tuple[str, ...]] = {}
+    """The same of addresses that such names had before: connections to them may go on, none may begin."""
     underlay_mtu: int = 1500
     """Of the interface by which this node reaches the others."""
 
 
-WITH_PODS: Final = frozenset({"pods", "sets", "groups", "tables", "policies"})
+WITH_PODS: Final = frozenset({"pods", "sets", "groups", "tables", "policies", "learned", "lapsed"})
 """What may change when a pod comes or goes, or is about what pods do."""
 _REST: Final = tuple(name for name in NodeView.__struct_fields__ if name not in WITH_PODS)
 
