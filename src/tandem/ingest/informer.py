@@ -22,7 +22,7 @@ from tandem.model.world import Key, World
 log = structlog.get_logger(__name__)
 
 _COALESCE: Final = 0.005
-"""Events that come within this many seconds of the first make one World."""
+"""Seconds from one World to the next: the first event after a quiet time is one at once, those of a burst share one."""
 _BACKOFF: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 _ABSENT_KIND: Final = 30.0
 """How often to look again for a kind that the server does not serve (its CRD is not installed)."""
@@ -48,8 +48,9 @@ class Informer:
         self.world: Cell[World] = Cell(World())
         self._client = client
         self._kinds = tuple(kinds)
-        self._objects: dict[str, dict[Key, Object]] = {}
-        self._dirty: set[str] = set()
+        self._listed: set[str] = set()
+        self._changes: dict[str, dict[Key, Object | None]] = {}
+        """By kind and name what the next World will have that the newest has not; None: no such object."""
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -84,10 +85,9 @@ class Informer:
 
     async def _list(self, kind: Kind) -> str:
         items, version = await self._client.list(kind)
-        known = self._objects.get(kind.kind, {})
         objects: dict[Key, Object] = {}
         for raw in items:
-            old = known.get(_key(raw))
+            old = self._known(kind, _key(raw))
             if old is not None and old.metadata.resource_version == raw["metadata"].get("resourceVersion"):
                 objects[old.key] = old
             elif (obj := _parsed(raw)) is not None:
@@ -108,33 +108,39 @@ class Informer:
 
     def _apply(self, kind: Kind, change: str, raw: RawObject) -> None:
         obj = None if change == "DELETED" else _parsed(raw)
-        objects = self._objects[kind.kind]
-        if obj is None:
-            if objects.pop(_key(raw), None) is None:
-                return
-        else:
-            objects[obj.key] = obj
-        self._mark(kind)
+        key = _key(raw)
+        if obj is not None or self._known(kind, key) is not None:
+            self._changes.setdefault(kind.kind, {})[key] = obj
+            self._changed.set()
+
+    def _known(self, kind: Kind, key: Key) -> Object | None:
+        pending = self._changes.get(kind.kind, {})
+        if key in pending:
+            return pending[key]
+        known: Object | None = self.world.value.table(kind.kind).get(key)
+        return known
 
     def _store(self, kind: Kind, objects: dict[Key, Object]) -> None:
-        self._objects[kind.kind] = objects
-        self._mark(kind)
-
-    def _mark(self, kind: Kind) -> None:
-        self._dirty.add(kind.kind)
+        """These and no others; the very same object is no change."""
+        known = self.world.value.table(kind.kind)
+        gone = dict.fromkeys(known.keys() - objects.keys())
+        self._changes[kind.kind] = {**gone, **{k: o for k, o in objects.items() if known.get(k) is not o}}
+        self._listed.add(kind.kind)
         self._changed.set()
 
     async def _publish(self) -> None:
+        due, now = 0.0, asyncio.get_running_loop().time
         while True:
             await self._changed.wait()
-            await asyncio.sleep(_COALESCE)
+            await asyncio.sleep(max(due - now(), 0.0))
+            due = now() + _COALESCE
             self._changed.clear()
-            if len(self._objects) < len(self._kinds):
+            if len(self._listed) < len(self._kinds):
                 continue
             world = self.world.value
-            for kind in sorted(self._dirty):
-                world = world.with_kind(kind, dict(self._objects[kind]), synced=True)
-            self._dirty.clear()
+            for kind in sorted(self._changes):
+                world = world.with_changes(kind, self._changes[kind], synced=True)
+            self._changes.clear()
             self.world.put(world)
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
+from tandem.base.table import Table
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import Object
 
 T = TypeVar("T", bound=Object)
 Key = tuple[str, str]
+Changes = Mapping[Key, tuple[Object | None, Object | None]]
+"""Of one kind: key -> (object before, object now); None where there is none."""
 _NONE: Mapping[Key, Object] = {}
+_EMPTY: Table[Key, Any] = Table()
+_SERVICE = "kubernetes.io/service-name"
 
 
 class World:
-    """Objects by kind and (namespace, name). Never changed after construction; `with_kind` makes a new one.
+    """Objects by kind and (namespace, name). Never changed after construction; `with_changes` makes a new one.
 
     `synced` is False until every kind was listed once: nothing may be swept or sent before.
     """
@@ -37,14 +42,32 @@ class World:
         """A World in which `kind` holds exactly `objects`."""
         return World({**self._kinds, kind: objects}, synced=synced)
 
+    def with_changes(self, kind: str, changed: Mapping[Key, Object | None], *, synced: bool) -> World:
+        """A World in which these objects of a kind are others, or (None) not there, at the cost of those."""
+        before = self.table(kind)
+        put = {key: obj for key, obj in changed.items() if obj is not None}
+        now = before.changed(put, changed.keys() - put.keys())
+        made = World({**self._kinds, kind: now}, synced=synced)
+        differing = now.changes(before)
+        for name, update in _UPDATES.items():
+            if name in self.__dict__:  # looked up before: what it was then is brought up to date
+                made.__dict__[name] = update(made, self.__dict__[name], kind, differing)
+        if kind != core.Pod.__name__ and "pods_by_address" in self.__dict__:
+            made.__dict__["pods_by_address"] = self.pods_by_address
+        return made
+
+    def table(self, kind: str) -> Table[Key, Any]:
+        """Every object of a kind by its name; two such tables tell quickly how they differ."""
+        objects = self._kinds.get(kind, _EMPTY)
+        return objects if isinstance(objects, Table) else Table(objects)
+
     def all(self, cls: type[T]) -> Mapping[Key, T]:
         """Every object of a kind by (namespace, name), for example `world.all(core.Pod)`."""
         return cast("Mapping[Key, T]", self._kinds.get(cls.__name__, _NONE))
 
     def sorted(self, cls: type[T]) -> tuple[T, ...]:
         """The same, sorted by (namespace, name)."""
-        objects = self.all(cls)
-        return tuple(objects[k] for k in sorted(objects))
+        return tuple(obj for _, obj in sorted(self.all(cls).items(), key=_by_key))
 
     def get(self, cls: type[T], namespace: str, name: str) -> T | None:
         """One object, or None."""
@@ -53,8 +76,16 @@ class World:
     def objects(self) -> Iterable[Object]:
         """All objects, in the order of the kinds' registry, then by name."""
         for kind in BY_KIND:
-            objects = self._kinds.get(kind, _NONE)
-            yield from (objects[k] for k in sorted(objects))
+            yield from (obj for _, obj in sorted(self._kinds.get(kind, _NONE).items(), key=_by_key))
+
+    @cached_property
+    def population(self) -> Table[str, int]:
+        """How many objects there are in each namespace."""
+        found: dict[str, int] = {}
+        for objects in self._kinds.values():
+            for namespace, _ in objects:
+                found[namespace] = found.get(namespace, 0) + 1
+        return Table(found)
 
     @cached_property
     def namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
@@ -62,28 +93,100 @@ class World:
 
         Namespaces that only occur in other objects (files without a Namespace manifest) are there as well.
         """
-        names = {k[0] for objects in self._kinds.values() for k in objects if k[0]}
-        labels: dict[str, Mapping[str, str]] = {n: {"kubernetes.io/metadata.name": n} for n in names}
-        for (_, name), ns in self.all(core.Namespace).items():
-            labels[name] = {**ns.metadata.labels, "kubernetes.io/metadata.name": name}
-        return labels
+        names = {*self.population, *(name for _, name in self.all(core.Namespace))} - {""}
+        return Table((name, _labels_of(self, name)) for name in names)
 
     @cached_property
     def slices_by_service(self) -> Mapping[Key, tuple[core.EndpointSlice, ...]]:
         """EndpointSlices by (namespace, service name), sorted by name."""
         found: dict[Key, list[core.EndpointSlice]] = {}
         for piece in self.sorted(core.EndpointSlice):
-            service = piece.metadata.labels.get("kubernetes.io/service-name")
-            if service:
-                found.setdefault((piece.metadata.namespace, service), []).append(piece)
-        return {k: tuple(v) for k, v in found.items()}
+            if service := _service_of(piece):
+                found.setdefault(service, []).append(piece)
+        return Table((service, tuple(pieces)) for service, pieces in found.items())
 
     @cached_property
     def pods_by_uid(self) -> Mapping[str, core.Pod]:
         """Pods by metadata.uid."""
-        return {p.metadata.uid: p for p in self.all(core.Pod).values()}
+        return Table((p.metadata.uid, p) for p in self.all(core.Pod).values())
 
     @cached_property
     def pods_by_address(self) -> Mapping[str, core.Pod]:
         """Running pods by each of their addresses."""
         return {a: p for p in self.all(core.Pod).values() if not p.finished for a in p.addresses}
+
+
+def _by_key(entry: tuple[Key, Object]) -> Key:
+    return entry[0]
+
+
+def _labels_of(world: World, namespace: str) -> Mapping[str, str]:
+    found = world.get(core.Namespace, "", namespace)
+    return {**(found.metadata.labels if found is not None else {}), "kubernetes.io/metadata.name": namespace}
+
+
+def _service_of(piece: core.EndpointSlice) -> Key | None:
+    service = piece.metadata.labels.get(_SERVICE)
+    return (piece.metadata.namespace, service) if service else None
+
+
+def _count(_: World, before: Table[str, int], __: str, changes: Changes) -> Table[str, int]:
+    counts: dict[str, int] = {}
+    for (namespace, _name), (old, new) in changes.items():
+        if (step := (new is not None) - (old is not None)) != 0:
+            counts[namespace] = counts.get(namespace, before.get(namespace, 0) or 0) + step
+    return before.changed({n: c for n, c in counts.items() if c}, [n for n, c in counts.items() if not c])
+
+
+def _label(
+    world: World, before: Table[str, Mapping[str, str]], kind: str, changes: Changes
+) -> Table[str, Mapping[str, str]]:
+    if kind == core.Namespace.__name__:
+        touched = {name for _, name in changes}
+    else:
+        touched = {namespace for namespace, _ in changes if (namespace in world.population) != (namespace in before)}
+    there = {n for n in touched - {""} if n in world.population or world.get(core.Namespace, "", n) is not None}
+    return before.changed({name: _labels_of(world, name) for name in there}, touched - there)
+
+
+def _slice(
+    _: World, before: Table[Key, tuple[core.EndpointSlice, ...]], kind: str, changes: Changes
+) -> Table[Key, tuple[core.EndpointSlice, ...]]:
+    if kind != core.EndpointSlice.__name__:
+        return before
+    found: dict[Key, dict[str, core.EndpointSlice]] = {}
+
+    def of(service: Key) -> dict[str, core.EndpointSlice]:
+        return found.setdefault(service, {p.metadata.name: p for p in before.get(service) or ()})
+
+    for (_namespace, name), pair in changes.items():
+        old, new = cast("tuple[core.EndpointSlice | None, core.EndpointSlice | None]", pair)
+        if old is not None and (service := _service_of(old)):
+            of(service).pop(name, None)
+        if new is not None and (service := _service_of(new)):
+            of(service)[name] = new
+    put = {service: tuple(pieces[n] for n in sorted(pieces)) for service, pieces in found.items() if pieces}
+    return before.changed(put, found.keys() - put.keys())
+
+
+def _identify(_: World, before: Table[str, core.Pod], kind: str, changes: Changes) -> Table[str, core.Pod]:
+    if kind != core.Pod.__name__:
+        return before
+    pairs = cast("Iterable[tuple[core.Pod | None, core.Pod | None]]", changes.values())
+    put: dict[str, core.Pod] = {}
+    gone: set[str] = set()
+    for old, new in pairs:
+        if old is not None:
+            gone.add(old.metadata.uid)
+        if new is not None:
+            put[new.metadata.uid] = new
+    return before.changed(put, gone - put.keys())
+
+
+_UPDATES: Final[Mapping[str, Callable[[World, Any, str, Changes], object]]] = {
+    "population": _count,
+    "namespace_labels": _label,
+    "slices_by_service": _slice,
+    "pods_by_uid": _identify,
+}
+"""What is looked up in a World -> how it is brought up to date: World now, value before, kind, changes -> value now."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from builders import endpoint_slice, namespace, pod, policy, service, world
 from tandem.model import core
+from tandem.model.meta import Object
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
 
@@ -70,3 +74,55 @@ def test_the_address_of_a_finished_pod_is_nobodys() -> None:
     """It may be another pod's by now."""
     assert world(pod("a", ip="10.244.0.2", phase="Succeeded")).pods_by_address == {}
     assert world(pod("a", ip="10.244.0.2", host_network=True)).pods_by_address == {}
+
+
+LOOKED_UP = ("population", "namespace_labels", "slices_by_service", "pods_by_uid", "pods_by_address")
+NAMES = st.sampled_from(("a", "b", "c"))
+SPACES = st.sampled_from(("shop", "bank"))
+
+
+def slice_of(name: str, space: str, of: str) -> core.EndpointSlice:
+    return endpoint_slice(service(of, namespace=space), [], name=name)
+
+
+OBJECTS = st.one_of(
+    st.builds(
+        lambda n, s, app, ip: pod(n, namespace=s, app=app, ip=f"10.244.0.{ip}"), NAMES, SPACES, NAMES, st.integers(2, 4)
+    ),
+    st.builds(lambda s, team: namespace(s, team=team), SPACES, NAMES),
+    st.builds(slice_of, NAMES, SPACES, NAMES),
+)
+STEPS = st.lists(st.lists(st.tuples(OBJECTS, st.booleans()), min_size=1, max_size=4), max_size=6)
+
+
+@given(STEPS, st.sets(st.sampled_from(LOOKED_UP)))
+def test_changes_make_the_world_that_the_objects_make(steps: list[list[tuple[Object, bool]]], early: set[str]) -> None:
+    """Whatever was looked up before is what it would be in a World that was made of the objects at once."""
+    objects: dict[tuple[str, str, str], Object] = {}
+    found = World()
+    for step in steps:
+        for name in early:
+            getattr(found, name)
+        for kind in sorted({obj.kind for obj, _ in step}):
+            changed = {obj.key: obj if there else None for obj, there in step if obj.kind == kind}
+            found = found.with_changes(kind, changed, synced=True)
+            objects.update({(kind, *key): obj for key, obj in changed.items() if obj is not None})
+            for key, obj in changed.items():
+                if obj is None:
+                    objects.pop((kind, *key), None)
+    whole = World.of(objects.values())
+    assert list(found.objects()) == list(whole.objects())
+    for name in LOOKED_UP:
+        if name == "pods_by_address":
+            assert found.pods_by_address.keys() == whole.pods_by_address.keys()
+        else:
+            assert getattr(found, name) == getattr(whole, name), name
+
+
+def test_a_change_of_one_kind_leaves_the_others_the_very_same() -> None:
+    before = world(pod("a"), policy("p"), namespace("default"))
+    labels = before.namespace_labels
+    after = before.with_changes("Pod", {("default", "a"): pod("a", app="web")}, synced=True)
+    assert after.all(NetworkPolicy) is before.all(NetworkPolicy)
+    assert after.namespace_labels is labels
+    assert before.all(core.Pod)["default", "a"].metadata.labels == {}
