@@ -56,6 +56,11 @@ def group_set(group: GroupId, family: int) -> str:
     return f"ag{family}-{group}"
 
 
+def domain_set(patterns: tuple[str, ...], family: int) -> str:
+    """The nft set of the addresses of one family (4 or 6) that were learned for these names (`ir.Domains`)."""
+    return f"dn{family}-{digest(' '.join(patterns), 12)}"
+
+
 def inbound_listener(pod: PodUid) -> str:
     """Envoy listener for what reaches a pod."""
     return f"in/{pod}"

@@ -60,8 +60,9 @@ def _peer_matches(rule: Rule, side: Side) -> Iterator[Matches]:
                     yield (nft.InSet((_peer_field(family, side),), names.group_set(group, family.version)),)
             case Cidr():
                 yield from _cidr_matches(peer, side)
-            case Domains():
-                continue  # no name is learned yet: it matches nobody
+            case Domains(patterns=patterns):
+                for family in FAMILIES:
+                    yield (nft.InSet((_peer_field(family, side),), names.domain_set(patterns, family.version)),)
             case _:
                 assert_never(peer)
 

@@ -21,6 +21,7 @@ import msgspec
 from tandem.base.ids import PolicySetId
 from tandem.compile import names
 from tandem.compile.nft.chains import group_sets, policy_chain, used_sets
+from tandem.compile.nft.domains import domain_sets
 from tandem.compile.nft.families import FAMILIES, of_family
 from tandem.compile.nft.services import service_state
 from tandem.ir.fabric import Service
@@ -46,7 +47,7 @@ def compile_guard(view: NodeView, pod: AttachedPod) -> nft.Ruleset:
     return nft.ruleset(
         table=POLICY_TABLE,
         chains=(*_guards(pod, pod.foreign), *(policy_chain(s) for s in used), *services.chains),
-        sets=(*group_sets(alone, used), *services.sets),
+        sets=(*group_sets(alone, used), *domain_sets(alone, used), *services.sets),
         maps=services.maps,
     )
 

@@ -1,0 +1,67 @@
+"""Sets of learned addresses."""
+
+from __future__ import annotations
+
+from builders import pod
+from meshbuild import CONFIG
+from nodeviews import attached, node
+from tandem.base.ids import PolicySetId
+from tandem.base.problems import Origin
+from tandem.compile import names
+from tandem.compile.nft.chains import policy_chain, used_sets
+from tandem.compile.nft.domains import domain_sets
+from tandem.compile.nft.node import compile_nft
+from tandem.ir.domains import Learned
+from tandem.ir.node import NodeView
+from tandem.ir.policy import Domains, PolicySet, Rule, Side
+from tandem.state import nft
+from tandem.state.nft import Field
+
+ORIGIN = Origin(kind="ClusterNetworkPolicy", namespace="", name="names")
+SHOP = Domains(patterns=("*.shop.test", "shop.test"))
+OTHER = Domains(patterns=("other.test",))
+EGRESS = PolicySet(
+    id=PolicySetId("out"),
+    side=Side.EGRESS,
+    rules=(),
+    isolated_by=(ORIGIN,),
+    admin=(Rule(peers=(SHOP, OTHER), origin=ORIGIN), Rule(peers=(SHOP,), origin=ORIGIN)),
+)
+
+
+def view(learned: Learned) -> NodeView:
+    pods = (attached(pod("web", ip="10.244.0.2"), egress="out"),)
+    return NodeView(node=node(), config=CONFIG, pods=pods, sets={EGRESS.id: EGRESS}, learned=dict(learned))
+
+
+def test_each_peer_has_a_set_per_family_with_what_any_of_its_names_has() -> None:
+    now = view({"*.shop.test": ("192.0.2.1", "2001:db8::1"), "shop.test": ("192.0.2.2",), "gone.test": ("192.0.2.3",)})
+    assert {s.name: s.elements for s in domain_sets(now, used_sets(now))} == {
+        names.domain_set(SHOP.patterns, 4): {("192.0.2.1",), ("192.0.2.2",)},
+        names.domain_set(SHOP.patterns, 6): {("2001:db8::1",)},
+        names.domain_set(OTHER.patterns, 4): set(),
+        names.domain_set(OTHER.patterns, 6): set(),
+    }
+
+
+def test_the_sets_are_part_of_the_table_and_nothing_else_changes_with_what_is_learned() -> None:
+    before, after = compile_nft(view({})), compile_nft(view({"other.test": ("192.0.2.1",)}))
+    assert after.chains == before.chains
+    assert [s.name for s in after.sets] == [s.name for s in before.sets]
+    assert [s.name for s, t in zip(after.sets, before.sets, strict=True) if s != t] == [
+        names.domain_set(OTHER.patterns, 4)
+    ]
+
+
+def test_a_rule_for_names_matches_its_sets() -> None:
+    allows = PolicySet(
+        id=PolicySetId("x"),
+        side=Side.EGRESS,
+        rules=(Rule(peers=(OTHER,), origin=ORIGIN),),
+        isolated_by=(ORIGIN,),
+    )
+    matches = [rule.match for rule in policy_chain(allows).rules if rule.match]
+    assert matches == [
+        (nft.InSet((Field.DADDR4,), names.domain_set(OTHER.patterns, 4)),),
+        (nft.InSet((Field.DADDR6,), names.domain_set(OTHER.patterns, 6)),),
+    ]
