@@ -13,10 +13,12 @@ from tandem.drivers.nft.fake import FakeNft
 from tandem.drivers.nft.plan import (
     AddChain,
     AddContainer,
+    AddCounters,
     AddElements,
     AddRules,
     DeleteChain,
     DeleteContainer,
+    DeleteCounters,
     DeleteElements,
     Delta,
     Operation,
@@ -37,7 +39,29 @@ BASE = nft.Chain(
     base=nft.Hook(type="filter", hook="forward", priority=0),
     rules=(nft.Rule(then=(nft.Dispatch((Field.DADDR4,), "pods"),), comment='say "hi" to <nobody> ü'),),
 )
-TABLE = nft.ruleset(chains=(JUDGE, BASE), sets=(PEERS,), maps=(PODS,))
+COUNT = nft.Chain(
+    name="count",
+    rules=(
+        nft.Rule(then=(nft.Counter("one"),)),
+        nft.Rule(then=(nft.CountBy((Field.SADDR4, Field.L4PROTO, Field.DPORT), "by"), nft.Accept())),
+    ),
+)
+BY = nft.Map(
+    name="by",
+    type=("ipv4_addr", "inet_proto", "inet_service"),
+    data=("counter",),
+    interval=True,
+    elements=frozenset(
+        {
+            ((nft.Prefix("0.0.0.0", 0), "tcp", nft.Range(1, 9)), ("two",)),
+            ((nft.Prefix("10.0.0.0", 8), "udp", 53), ("two",)),
+            (("10.0.0.1", nft.Range(0, 255), nft.Range(0, 65535)), ("one",)),
+        }
+    ),
+)
+TABLE = nft.ruleset(
+    chains=(JUDGE, BASE, COUNT), sets=(PEERS,), maps=(PODS, BY), counters=frozenset({"one", "two", "idle"})
+)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -75,7 +99,7 @@ def test_every_kind_of_change_is_applied(driver: Callable[[], NftDriver]) -> Non
     pods = nft.Map(name="pods", type=("ipv4_addr",), elements=frozenset({(("10.0.0.2",), nft.Goto("other"))}))
     for desired in (
         nft.ruleset(chains=(JUDGE, BASE), sets=(more,), maps=(PODS,)),
-        nft.ruleset(chains=(other, BASE), maps=(pods,)),
+        nft.ruleset(chains=(other, BASE), maps=(pods,), counters=frozenset({"idle", "new"})),
         nft.ruleset(),
         TABLE,
         nft.ruleset(chains=(JUDGE,), sets=(PEERS,), maps=(nft.Map(name="pods", type=("ipv6_addr",)),)),
@@ -97,6 +121,15 @@ REFUSED: dict[str, Operation] = {
     "an element of no set": AddElements(nft.Set(name="no", type=("ipv4_addr",)), frozenset({("10.0.0.9",)})),
     "an element that is not there": DeleteElements(PEERS, frozenset({("10.0.0.9",)})),
     "a verdict to no chain": AddElements(PODS, frozenset({(("10.0.0.9",), nft.Goto("absent"))})),
+    "a counter that exists": AddCounters(frozenset({"one"})),
+    "a counter that is not there": DeleteCounters(frozenset({"absent"})),
+    "a counter that a rule uses": DeleteCounters(frozenset({"idle", "one"})),
+    "a counter that a map uses": DeleteCounters(frozenset({"two"})),
+    "a rule that counts nowhere": AddRules("judge", (nft.Rule(then=(nft.Counter("absent"),)),)),
+    "a rule that counts by no map": AddRules("judge", (nft.Rule(then=(nft.CountBy((Field.SADDR4,), "absent"),)),)),
+    "an element that counts nowhere": AddElements(
+        BY, frozenset({((nft.Prefix("10.1.0.0", 16), "sctp", 9), ("absent",))})
+    ),
     "a second verdict for a key": AddElements(PODS, frozenset({(("10.0.0.2",), nft.Drop())})),
 }
 
@@ -120,3 +153,13 @@ def test_remove_may_be_repeated(driver: Callable[[], NftDriver]) -> None:
     loaded.remove()
     loaded.remove()
     assert loaded.read() is None
+
+
+def test_every_counter_of_the_table_is_told(driver: Callable[[], NftDriver]) -> None:
+    loaded = _loaded(driver)
+    assert loaded.counted() == {"one": 0, "two": 0, "idle": 0}
+    loaded.apply(plan(loaded.read(), nft.ruleset(counters=frozenset({"idle", "new"}))))
+    assert loaded.counted() == {"idle": 0, "new": 0}
+    loaded.remove()
+    with pytest.raises(DriverError):
+        loaded.counted()

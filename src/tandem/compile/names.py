@@ -5,10 +5,12 @@ A name has a readable part, then a digest where it must be bounded; the same inp
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, GroupId, PodUid, PolicySetId
+from tandem.base.problems import Origin
 
 OUTBOUND_PORT: Final = 15001
 INBOUND_PORT: Final = 15006
@@ -59,6 +61,21 @@ def group_set(group: GroupId, family: int) -> str:
 def domain_set(patterns: tuple[str, ...], family: int) -> str:
     """The nft set of the addresses of one family (4 or 6) that were learned for these names (`ir.Domains`)."""
     return f"dn{family}-{digest(' '.join(patterns), 12)}"
+
+
+def allowed(origin: Origin) -> str:
+    """The counter of new connections that a rule allowed."""
+    return f"ok-{digest(_rules((origin,)), 12)}"
+
+
+def denied(origins: Iterable[Origin], *, staged: bool = False) -> str:
+    """The counter of what these rules, or policies that isolate, denied (`staged`: would have denied)."""
+    return f"{'st' if staged else 'no'}-{digest(_rules(origins), 12)}"
+
+
+def _rules(origins: Iterable[Origin]) -> str:
+    """Without the place in a file: a line more above it makes no other rule."""
+    return "\n".join(f"{o.kind} {o.namespace} {o.name} {o.path}" for o in origins)
 
 
 def inbound_listener(pod: PodUid) -> str:

@@ -131,9 +131,13 @@ class Goto(Struct, frozen=True):
 
 
 class Reject(Struct, frozen=True):
-    """TCP reset (`tcp_reset`, for rules that match TCP) or ICMP port unreachable."""
+    """TCP reset (`tcp_reset`, for rules that match TCP) or an ICMP message of either family.
+
+    `prohibited`: "administratively prohibited"; else "port unreachable".
+    """
 
     tcp_reset: bool = False
+    prohibited: bool = False
 
 
 class Dispatch(Struct, frozen=True):
@@ -159,7 +163,16 @@ class Limit(Struct, frozen=True):
 
 
 class Counter(Struct, frozen=True):
-    """Count packets and bytes."""
+    """Count packets and bytes: in the table's counter of this name, or (empty) in one of this rule alone."""
+
+    name: str = ""
+
+
+class CountBy(Struct, frozen=True):
+    """Count in the counter that the named map has for the fields; no entry: go on with the next rule."""
+
+    fields: tuple[Field, ...]
+    map: str
 
 
 class SetMark(Struct, frozen=True):
@@ -269,6 +282,7 @@ Statement = (
     | Log
     | Limit
     | Counter
+    | CountBy
     | SetMark
     | CopyMark
     | RandomMark
@@ -322,7 +336,7 @@ class Set(Struct, frozen=True, kw_only=True):
 
 
 class Map(Struct, frozen=True, kw_only=True):
-    """A named map: verdicts (`data == ("verdict",)`) or data tuples of the types in `data`."""
+    """A named map: verdicts (`data == ("verdict",)`), names of counters (`("counter",)`), or tuples of those types."""
 
     name: str
     type: tuple[str, ...]
@@ -334,7 +348,10 @@ class Map(Struct, frozen=True, kw_only=True):
 
 
 class Ruleset(Struct, frozen=True, kw_only=True):
-    """One table. Chains, sets and maps sorted by name; names are unique among chains, and among sets and maps."""
+    """One table. Chains, sets and maps sorted by name; names are unique among chains, and among sets and maps.
+
+    `counters` are those that rules and maps refer to by name; what they count is no part of the value.
+    """
 
     table: str = ownership.TABLE
     family: str = "inet"
@@ -342,6 +359,7 @@ class Ruleset(Struct, frozen=True, kw_only=True):
     chains: tuple[Chain, ...] = ()
     sets: tuple[Set, ...] = ()
     maps: tuple[Map, ...] = ()
+    counters: frozenset[str] = frozenset()
 
     def chain(self, name: str) -> Chain:
         """The chain of that name; raises KeyError."""
@@ -356,6 +374,7 @@ def ruleset(
     chains: tuple[Chain, ...] = (),
     sets: tuple[Set, ...] = (),
     maps: tuple[Map, ...] = (),
+    counters: frozenset[str] = frozenset(),
     table: str = ownership.TABLE,
 ) -> Ruleset:
     """A Ruleset with its parts in order."""
@@ -364,6 +383,7 @@ def ruleset(
         chains=tuple(sorted(chains, key=lambda c: c.name)),
         sets=tuple(sorted(sets, key=lambda s: s.name)),
         maps=tuple(sorted(maps, key=lambda m: m.name)),
+        counters=counters,
     )
 
 

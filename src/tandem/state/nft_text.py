@@ -19,6 +19,7 @@ _STRING_FIELDS = frozenset({nft.Field.IIFNAME, nft.Field.OIFNAME})
 def table(ruleset: nft.Ruleset) -> str:
     """The table as `nft list` would show it, elements and parts sorted: equal rulesets are equal text."""
     lines = [f"table {ruleset.family} {ruleset.table} {{"]
+    lines += [f"  counter {name} {{ }}" for name in sorted(ruleset.counters)]
     for keys in ruleset.sets:
         lines += _container(keys)
     for pairs in ruleset.maps:
@@ -54,7 +55,8 @@ def declaration(part: nft.Set | nft.Map) -> tuple[str, ...]:
 def elements(part: nft.Set | nft.Map) -> list[str]:
     """Every element of a set or map as text, sorted."""
     if isinstance(part, nft.Map):
-        return sorted(map_element(part.type, item) for item in part.elements)
+        element = counter_element if part.data == ("counter",) else map_element
+        return sorted(element(part.type, item) for item in part.elements)
     return sorted(key(part.type, k) for k in part.elements)
 
 
@@ -63,6 +65,12 @@ def map_element(types: tuple[str, ...], item: tuple[nft.Key, nft.Verdict | nft.K
     left, right = item
     data = " . ".join(atom(a) for a in right) if isinstance(right, tuple) else statement(right)
     return f"{key(types, left)} : {data}"
+
+
+def counter_element(types: tuple[str, ...], item: tuple[nft.Key, nft.Verdict | nft.Key]) -> str:
+    """`key : "name of a counter"`."""
+    left, right = item
+    return f'{key(types, left)} : "{right[0]}"' if isinstance(right, tuple) else map_element(types, item)
 
 
 def key(types: tuple[str, ...], parts: nft.Key) -> str:
@@ -127,17 +135,20 @@ def condition(match: nft.Match) -> str:
             assert_never(match)
 
 
-def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911 one branch per statement of the union
+def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911, PLR0912 one branch per statement of the union
     """One statement or verdict."""
     match value:
-        case nft.Accept() | nft.Drop() | nft.Return() | nft.Counter() | nft.Masquerade():
+        case nft.Accept() | nft.Drop() | nft.Return() | nft.Masquerade():
             return type(value).__name__.lower()
+        case nft.Counter(name):
+            return f'counter name "{name}"' if name else "counter"
         case nft.Jump(chain):
             return f"jump {chain}"
         case nft.Goto(chain):
             return f"goto {chain}"
-        case nft.Reject(tcp_reset):
-            return "reject with tcp reset" if tcp_reset else "reject with icmpx type port-unreachable"
+        case nft.Reject(tcp_reset, prohibited):
+            reason = "admin-prohibited" if prohibited else "port-unreachable"
+            return "reject with tcp reset" if tcp_reset else f"reject with icmpx type {reason}"
         case nft.Log(prefix, group, snaplen):
             return f'log prefix "{prefix}" group {group} snaplen {snaplen}'
         case nft.Limit(per_second, burst):
@@ -157,9 +168,10 @@ def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911 one branch pe
             return _lookup_or_mark(value)
 
 
-def _lookup_or_mark(  # noqa: PLR0911 likewise
+def _lookup_or_mark(  # noqa: C901, PLR0911 likewise
     value: nft.KeepSource
     | nft.Dispatch
+    | nft.CountBy
     | nft.DnatMap
     | nft.SetMark
     | nft.CopyMark
@@ -173,6 +185,8 @@ def _lookup_or_mark(  # noqa: PLR0911 likewise
             return f"snat {family} to {family} saddr"
         case nft.Dispatch(names, name):
             return f"{fields(names)} vmap @{name}"
+        case nft.CountBy(names, name):
+            return f"counter name {fields(names)} map @{name}"
         case nft.DnatMap(family, names, name):
             return f"dnat {family} addr . port to {fields(names)} map @{name}"
         case nft.SetMark(target, number):

@@ -14,6 +14,10 @@ STATEMENTS: dict[str, nft.Statement] = {
     "goto a": nft.Goto("a"),
     "reject with tcp reset": nft.Reject(tcp_reset=True),
     "reject with icmpx type port-unreachable": nft.Reject(),
+    "reject with icmpx type admin-prohibited": nft.Reject(prohibited=True),
+    "counter": nft.Counter(),
+    'counter name "ok-a"': nft.Counter("ok-a"),
+    "counter name ip saddr . meta l4proto map @m": nft.CountBy((Field.SADDR4, Field.L4PROTO), "m"),
     "redirect to :15001": nft.Redirect(15001),
     "tproxy ip to :15006": nft.TProxy("ip", 15006),
     "tproxy ip6 to [::1]:15006": nft.TProxy("ip6", 15006, "::1"),
@@ -83,3 +87,17 @@ def test_a_table_is_one_block() -> None:
 def test_a_map_that_rules_fill_says_so() -> None:
     made = nft.Map(name="m", type=("ipv4_addr",), data=("mark",), dynamic=9)
     assert nft_text.declaration(made) == ("type ipv4_addr : mark", "flags dynamic,timeout", "size 9")
+
+
+def test_a_map_to_counters_and_the_counters_are_shown() -> None:
+    element = (("10.0.0.1", "tcp", nft.Range(1, 9)), ("ok-a",))
+    made = nft.Map(
+        name="m",
+        type=("ipv4_addr", "inet_proto", "inet_service"),
+        data=("counter",),
+        interval=True,
+        elements=frozenset({element}),
+    )
+    assert nft_text.declaration(made)[0] == "type ipv4_addr . inet_proto . inet_service : counter"
+    assert nft_text.elements(made) == ['10.0.0.1 . tcp . 1-9 : "ok-a"']
+    assert "  counter ok-a { }\n" in nft_text.table(nft.ruleset(maps=(made,), counters=frozenset({"ok-a"})))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tandem.base.problems import DriverError
@@ -16,6 +18,8 @@ class FakeNft(Failing):
     def __init__(self) -> None:
         self._table: nft.Ruleset | None = None
         self.applied = 0
+        self.packets: dict[str, int] = {}
+        """What counters of the table have counted; nought where nothing is said."""
 
     def read(self) -> nft.Ruleset | None:
         """The table as applied."""
@@ -32,7 +36,15 @@ class FakeNft(Failing):
             raise DriverError(f"nftables refused the transaction: {err}") from err
         family = delta.after.family if delta.after is not None else applied.family
         self._table = msgspec.structs.replace(applied, family=family)
+        self.packets = {name: number for name, number in self.packets.items() if name in applied.counters}
         self.applied += 1
+
+    def counted(self) -> Mapping[str, int]:
+        """Packets by counter of the table."""
+        self.may_fail()
+        if self._table is None:
+            raise DriverError("nftables: no table")
+        return {name: self.packets.get(name, 0) for name in self._table.counters}
 
     def remove(self) -> None:
         """Deletes the table."""

@@ -7,8 +7,8 @@ declaration of something that exists changed, the table is replaced as a whole, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar, assert_never
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 
@@ -17,7 +17,7 @@ from tandem.state.nft import Struct
 
 MapItem = tuple[nft.Key, nft.Verdict | nft.Key]
 Container = nft.Set | nft.Map
-_LOOKUPS = nft.Dispatch | nft.DnatMap | nft.LookupMark | nft.Remember | nft.Forget
+_LOOKUPS = nft.Dispatch | nft.CountBy | nft.DnatMap | nft.LookupMark | nft.Remember | nft.Forget
 
 
 class ReplaceTable(Struct, frozen=True):
@@ -62,6 +62,18 @@ class DeleteContainer(Struct, frozen=True):
     declared: Container
 
 
+class AddCounters(Struct, frozen=True):
+    """Declare counters, at nought."""
+
+    names: frozenset[str]
+
+
+class DeleteCounters(Struct, frozen=True):
+    """Remove counters that nothing refers to."""
+
+    names: frozenset[str]
+
+
 class AddElements(Struct, frozen=True):
     """Add elements to a set (keys) or map (key, data)."""
 
@@ -84,6 +96,8 @@ Operation = (
     | AddRules
     | AddContainer
     | DeleteContainer
+    | AddCounters
+    | DeleteCounters
     | AddElements
     | DeleteElements
 )
@@ -124,7 +138,9 @@ def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]
     old, new = _containers(actual), _containers(desired)
     gone_chains = [c for name, c in old_chains.items() if name not in new_chains]
     changed = [c for name, c in new_chains.items() if name not in old_chains or old_chains[name].rules != c.rules]
-    declare: list[Operation] = [AddContainer(_declared(c)) for name, c in new.items() if name not in old]
+    more, fewer = desired.counters - actual.counters, actual.counters - desired.counters
+    declare: list[Operation] = [AddCounters(more)] if more else []
+    declare += [AddContainer(_declared(c)) for name, c in new.items() if name not in old]
     declare += [AddChain(c.name, c.base) for name, c in new_chains.items() if name not in old_chains]
     empty: list[Operation] = []
     fill: list[Operation] = []
@@ -137,6 +153,7 @@ def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]
     fill += [AddRules(c.name, c.rules) for c in changed if c.rules]
     delete: list[Operation] = [DeleteChain(c.name) for c in gone_chains]
     delete += [DeleteContainer(_declared(c)) for name, c in old.items() if name not in new]
+    delete += [DeleteCounters(fewer)] if fewer else []
     return (*declare, *empty, *fill, *delete)
 
 
@@ -160,18 +177,58 @@ def apply(delta: Delta, actual: nft.Ruleset | None) -> nft.Ruleset:
     """The ruleset after `delta`; raises ValueError where the kernel would refuse an operation."""
     chains = _chains(actual or nft.Ruleset())
     containers = _containers(actual or nft.Ruleset())
+    counters = set((actual or nft.Ruleset()).counters)
     for operation in delta.operations:
         if isinstance(operation, ReplaceTable):
-            chains, containers = {}, {}
+            chains, containers, counters = {}, {}, set()
+        elif isinstance(operation, AddCounters | DeleteCounters):
+            _apply_counters(operation, counters, chains, containers)
         elif isinstance(operation, AddChain | FlushChain | DeleteChain | AddRules):
             _apply_chain(operation, chains, containers)
+            _require_counters(operation, counters)
         else:
             _apply_container(operation, chains, containers)
+            _require_counters(operation, counters)
     return nft.ruleset(
         chains=tuple(chains.values()),
         sets=tuple(c for c in containers.values() if isinstance(c, nft.Set)),
         maps=tuple(c for c in containers.values() if isinstance(c, nft.Map)),
+        counters=frozenset(counters),
     )
+
+
+def _apply_counters(
+    operation: AddCounters | DeleteCounters,
+    counters: set[str],
+    chains: Mapping[str, nft.Chain],
+    containers: Mapping[str, Container],
+) -> None:
+    if isinstance(operation, AddCounters):
+        for name in operation.names:
+            _require(name not in counters, f"counter {name}: exists already")
+        counters |= operation.names
+        return
+    used = {name for chain in chains.values() for rule in chain.rules for name in counter_targets(rule)}
+    used.update(name for container in containers.values() for name in _counted_by(container, container.elements))
+    for name in operation.names:
+        _require(name in counters, f"counter {name}: does not exist")
+        _require(name not in used, f"counter {name}: in use")
+    counters -= operation.names
+
+
+def _require_counters(operation: Operation, counters: set[str]) -> None:
+    named: Iterable[str] = ()
+    if isinstance(operation, AddRules):
+        named = (name for rule in operation.rules for name in counter_targets(rule))
+    elif isinstance(operation, AddElements):
+        named = _counted_by(operation.declared, operation.elements)
+    for name in named:
+        _require(name in counters, f"counter {name}: does not exist")
+
+
+def _counted_by(container: Container, elements: Iterable[Any]) -> Iterator[str]:
+    if isinstance(container, nft.Map) and container.data == ("counter",):
+        yield from (data[0] for _, data in elements)
 
 
 def _apply_chain(
@@ -250,6 +307,11 @@ def _existing(values: Mapping[str, V], name: str, what: str) -> V:
 def chain_targets(rule: nft.Rule) -> tuple[str, ...]:
     """The chains that a rule jumps to."""
     return tuple(s.chain for s in rule.then if isinstance(s, nft.Jump | nft.Goto))
+
+
+def counter_targets(rule: nft.Rule) -> tuple[str, ...]:
+    """The counters that a rule names."""
+    return tuple(s.name for s in rule.then if isinstance(s, nft.Counter) and s.name)
 
 
 def container_targets(rule: nft.Rule) -> tuple[str, ...]:

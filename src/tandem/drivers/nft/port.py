@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from tandem.drivers.nft.plan import Delta
@@ -19,6 +20,13 @@ class NftDriver(Protocol):
 
     def apply(self, delta: Delta) -> None:
         """One atomic transaction; raises DriverError and changes nothing if the kernel refuses."""
+
+    def counted(self) -> Mapping[str, int]:
+        """Packets by counter, of every named counter of the table; `compile.nft.origins.counters` says what each is.
+
+        A counter goes with what it counts and keeps its number otherwise, also where the table is replaced (but for
+        packets of that very moment). Costs 2 ms for 100 counters, 0.2 s for 10,000. Raises DriverError without a table.
+        """
 
     def remove(self) -> None:
         """Deletes our table and nothing else; fine if there is none."""

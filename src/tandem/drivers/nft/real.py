@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -16,9 +17,9 @@ import msgspec
 from tandem.base.memory import give_back
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
-from tandem.drivers.nft.commands import commands, removal
+from tandem.drivers.nft.commands import Counted, commands, removal
 from tandem.drivers.nft.plan import Delta, apply
-from tandem.drivers.nft.remembered import put_back, replaced
+from tandem.drivers.nft.remembered import counted, put_back, replaced, replaces
 from tandem.state import nft, ownership
 
 LARGE: Final = 1 << 19
@@ -42,7 +43,7 @@ class Libnftables:
 
     def apply(self, delta: Delta) -> None:
         """One transaction. A table that an earlier agent left is replaced, and keeps what its rules have remembered."""
-        text = commands(delta, self._table, self._family)
+        text = commands(delta, self._table, self._family, self._counted() if replaces(delta) else None)
         kept = "".join(map(self._remembered, replaced(delta)))
         try:
             self._run(text + kept)
@@ -59,6 +60,17 @@ class Libnftables:
             return put_back(declared, listing(f"list map {table} {declared.name}", self._netns), table)
         except DriverError:
             return ""
+
+    def _counted(self) -> Counted:
+        try:
+            return counted(listing(f"list counters table {self._family} {self._table}", self._netns))
+        except DriverError:
+            return {}
+
+    def counted(self) -> Mapping[str, int]:
+        """Packets by counter."""
+        found = counted(listing(f"list counters table {self._family} {self._table}", self._netns))
+        return {name: packets for name, (packets, _) in found.items()}
 
     def remove(self) -> None:
         """Deletes our table."""

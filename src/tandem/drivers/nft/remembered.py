@@ -1,6 +1,7 @@
-"""What rules have put into dynamic maps (affinity of clients): a table that is replaced does not forget it. Pure.
+"""What rules have put into dynamic maps (affinity of clients) and counted: a table that is replaced does not forget it.
 
-In: libnftables' listing of a map as JSON. Out: commands that put the same elements back, with the time they have left.
+Pure. In: libnftables' listing of a map or of counters as JSON. Out: commands that put the same elements back, with the
+time they have left; numbers that counters begin with.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from tandem.state import nft
 
 def replaced(delta: Delta) -> tuple[nft.Map, ...]:
     """The dynamic maps of a table that is replaced by one transaction; none where it is changed."""
-    if not delta.operations or not isinstance(delta.operations[0], ReplaceTable):
+    if not replaces(delta):
         return ()
     made = (o.declared for o in delta.operations if isinstance(o, AddContainer))
     return tuple(m for m in made if isinstance(m, nft.Map) and m.dynamic)
+
+
+def replaces(delta: Delta) -> bool:
+    """True if the table is made anew."""
+    return bool(delta.operations) and isinstance(delta.operations[0], ReplaceTable)
 
 
 def put_back(declared: nft.Map, listed: Iterable[Mapping[str, Any]], table: str) -> str:
@@ -28,6 +34,12 @@ def put_back(declared: nft.Map, listed: Iterable[Mapping[str, Any]], table: str)
         if tuple(types) == declared.type:
             elements += [text for text in map(_element, found.get("elem", ())) if text]
     return f"add element {table} {declared.name} {{ {', '.join(sorted(elements))} }}\n" if elements else ""
+
+
+def counted(listed: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """Packets and bytes of each counter in a listing."""
+    found = (entry["counter"] for entry in listed if "counter" in entry)
+    return {counter["name"]: (counter["packets"], counter["bytes"]) for counter in found}
 
 
 def _element(item: Any) -> str:

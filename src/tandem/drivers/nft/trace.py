@@ -52,6 +52,10 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[str, ...]
     """`chain: rule` of every rule that held, in order."""
     log: str = ""
+    logged: tuple[str, ...] = ()
+    """The prefixes of all messages, in order: also of what was noted and let go."""
+    counted: tuple[str, ...] = ()
+    """The named counters that counted it, in order."""
 
 
 Memory = MutableMapping[tuple[str, nft.Key], int]
@@ -94,8 +98,8 @@ def trace(
         if walk.packet.oifname:
             walk.hook("postrouting")
     except _End as end:
-        return Trace(verdict=end.verdict, packet=walk.packet, path=tuple(walk.path), log=walk.log)
-    return Trace(verdict="accept", packet=walk.packet, path=tuple(walk.path), log=walk.log)
+        return walk.end(end.verdict)
+    return walk.end("accept")
 
 
 class _Walk:
@@ -117,7 +121,19 @@ class _Walk:
         self._memory = memory
         self.packet = packet
         self.path: list[str] = []
-        self.log = ""
+        self.logged: list[str] = []
+        self.counted: list[str] = []
+
+    def end(self, verdict: str) -> Trace:
+        """What has become of the packet."""
+        return Trace(
+            verdict=verdict,
+            packet=self.packet,
+            path=tuple(self.path),
+            log=self.logged[-1] if self.logged and verdict != "accept" else "",
+            logged=tuple(self.logged),
+            counted=tuple(self.counted),
+        )
 
     def hook(self, name: str) -> None:
         """Every base chain of the hook by priority; accept ends one chain, drop everything."""
@@ -146,7 +162,7 @@ class _Walk:
                     if not self._run(statement):
                         break
 
-    def _run(self, statement: nft.Statement) -> bool:
+    def _run(self, statement: nft.Statement) -> bool:  # noqa: C901 one branch per kind
         """True to go on with the rule's next statement; False where a lookup found nothing."""
         match statement:
             case nft.Accept():
@@ -168,6 +184,8 @@ class _Walk:
                 return self._dnat(statement)
             case nft.LookupMark(target, fields, name):
                 return self._lookup_mark(target, fields, name)
+            case nft.CountBy(fields, name):
+                return self._count_by(fields, name)
             case _:
                 self._set(statement)
         return True
@@ -181,6 +199,13 @@ class _Walk:
     def _dispatch(self, fields: tuple[Field, ...], name: str) -> bool:
         verdict = self._lookup(fields, name)
         return False if verdict is None or isinstance(verdict, tuple) else self._run(verdict)
+
+    def _count_by(self, fields: tuple[Field, ...], name: str) -> bool:
+        counter = self._lookup(fields, name)
+        if not isinstance(counter, tuple):
+            return False
+        self.counted.append(str(counter[0]))
+        return True
 
     def _lookup_mark(self, target: Field, fields: tuple[Field, ...], name: str) -> bool:
         key = self._key(fields)
@@ -219,7 +244,9 @@ class _Walk:
             case nft.RandomMark(target, modulus, offset):
                 self._mark(target, self._choose(modulus) % modulus + offset)
             case nft.Log(prefix):
-                self.log = prefix
+                self.logged.append(prefix)
+            case nft.Counter(name) if name:
+                self.counted.append(name)
             case nft.Remember() | nft.Forget():
                 self._remember(statement)
             case nft.Redirect(port) | nft.TProxy(_, port):
@@ -302,6 +329,9 @@ _PORTS = {
 }
 
 
+_PROTOCOLS: dict[str | int, int] = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58, "sctp": 132}
+
+
 def _covers(wanted: nft.Key, actual: tuple[str | int, ...]) -> bool:
     return len(wanted) == len(actual) and all(_atom_covers(w, a) for w, a in zip(wanted, actual, strict=True))
 
@@ -311,7 +341,7 @@ def _atom_covers(wanted: nft.Atom, actual: str | int) -> bool:
         case nft.Prefix(address, length):
             return ipaddress.ip_address(actual) in ipaddress.ip_network(f"{address}/{length}")
         case nft.Range(first, last):
-            return first <= int(actual) <= last
+            return first <= int(_PROTOCOLS.get(actual, actual)) <= last
         case str() if wanted.endswith("*"):
             return str(actual).startswith(wanted[:-1])
         case _:

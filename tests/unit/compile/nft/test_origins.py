@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from builders import pod, policy, world
 from nodeviews import view_of
+from tandem.compile.names import allowed
 from tandem.compile.nft.node import compile_nft
-from tandem.compile.nft.origins import origins
+from tandem.compile.nft.origins import Counts, counters, origins
+from tandem.ir.policy import Side
 from tandem.state import nft
 
 
@@ -20,3 +22,13 @@ def test_every_log_prefix_and_policy_chain_has_its_policies() -> None:
         ("p", "spec.ingress"),
         ("p", "spec.egress"),
     }
+
+
+def test_every_rule_that_allows_has_a_counter() -> None:
+    rules = [{"from": [{"podSelector": {}}]}, {"ports": [{"port": 80}]}]
+    found = counters(view_of(world(pod("a"), policy("p", ingress=rules))))
+    assert {(c.what, c.side, c.origins[0].path) for c in found.values()} == {
+        (Counts.ALLOWED, Side.INGRESS, "spec.ingress[0]"),
+        (Counts.ALLOWED, Side.INGRESS, "spec.ingress[1]"),
+    }
+    assert found.keys() == {allowed(c.origins[0]) for c in found.values()}

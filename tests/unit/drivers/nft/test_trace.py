@@ -75,3 +75,20 @@ def test_matches_on_another_family_or_protocol_do_not_hold() -> None:
         nft.Rule(match=(nft.NoSyn(),), then=(nft.Drop(),)),
     )
     assert trace(nft.ruleset(chains=(_base("c", *rules),)), PACKET, route=_route).verdict == "accept"
+
+
+def test_counters_count_what_meets_them_and_a_map_without_an_entry_goes_on() -> None:
+    fields = (Field.SADDR4, Field.L4PROTO, Field.DPORT)
+    elements = frozenset({((nft.Prefix("10.0.0.0", 8), nft.Range(0, 255), nft.Range(80, 90)), ("web",))})
+    by = nft.Map(name="by", type=("ipv4_addr",) * 3, data=("counter",), interval=True, elements=elements)
+    chain = _base(
+        "c",
+        nft.Rule(then=(nft.Counter(), nft.Counter("all"), nft.Log("seen"))),
+        nft.Rule(then=(nft.CountBy(fields, "by"), nft.Accept())),
+        nft.Rule(then=(nft.Log("gone"), nft.Drop())),
+    )
+    ruleset = nft.ruleset(chains=(chain,), maps=(by,), counters=frozenset({"all", "web"}))
+    found = trace(ruleset, PACKET, route=_route)
+    assert (found.verdict, found.counted, found.logged, found.log) == ("accept", ("all", "web"), ("seen",), "")
+    found = trace(ruleset, Packet(saddr="10.0.0.1", daddr="10.0.0.2", dport=91, iifname="tda"), route=_route)
+    assert (found.verdict, found.counted, found.log) == ("drop", ("all",), "gone")
