@@ -1,6 +1,6 @@
 """`make bench`: figures into bench/results/, medians with spread; nothing here passes or fails.
 
-In: the installed machine, root; `bench/run.py NAME` runs one (startup, cni, dns). Out: `bench/results/NAME.json, .md`.
+In: the machine installed, root; `run.py NAME` runs one (startup, cni, growth, dns). Out: `bench/results/NAME.*`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cni
+import growth
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
@@ -104,7 +105,7 @@ def dns() -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "dns.py")], check=True)
 
 
-BENCHES = {"startup": startup, "cni": cni.main, "dns": dns}
+BENCHES = {"startup": startup, "cni": cni.main, "growth": growth.main, "dns": dns}
 
 
 def main() -> None:

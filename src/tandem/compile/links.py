@@ -15,7 +15,7 @@ from tandem.compile.addresses import mac_address, node_address
 from tandem.compile.fabric import fabric_of
 from tandem.compile.fabric.bridge import BRIDGE
 from tandem.compile.fabric.mtu import pod_mtu, room
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, bridged_pods
 from tandem.state.devices import Neighbour
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
 from tandem.state.ownership import INBOUND_MARK, LINK_ALIAS, POD_ROUTE_TABLE, TPROXY_MARK
@@ -58,7 +58,7 @@ def with_segment(net: NodeNet, view: NodeView) -> NodeNet:
     The bridge stays as long as a pod is on it. It answers for the pods that are not: those that are take the whole
     prefix of the node for their L2, and would ask in vain.
     """
-    if not any(pod.segment for pod in view.pods):
+    if not bridged_pods(view.pods):
         return net
     if not fabric_of(view.config.network).segment:
         bridge = BRIDGE.between(view, pod_mtu(view)).devices

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from tandem.base.addresses import FAMILIES, UNSPECIFIED, family
 from tandem.base.ids import ContainerId, GroupId, PolicySetId
+from tandem.base.members import chosen_as_before
 from tandem.base.memo import same_as_before
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable, TrafficPolicy
@@ -73,6 +75,15 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     foreign: ForeignLink | None = None
 
 
+Choice = Callable[[tuple[AttachedPod, ...]], tuple[AttachedPod, ...]]
+"""The same tuple for as long as none of the pods that it names comes, goes or changes."""
+meshed_pods: Final[Choice] = chosen_as_before(lambda attached: attached.pod.meshed)
+foreign_pods: Final[Choice] = chosen_as_before(lambda attached: attached.foreign is not None)
+bridged_pods: Final[Choice] = chosen_as_before(lambda attached: attached.segment)
+aliased_pods: Final[Choice] = chosen_as_before(lambda attached: attached.aliases)
+pods_with_ports: Final[Choice] = chosen_as_before(lambda attached: attached.port_mappings)
+
+
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The input of every compiler that runs on a node. Keys are the resource names of `ir/wire.py`.
 
@@ -83,6 +94,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     config: MeshConfig
     nodes: dict[str, Node] = {}
     pods: tuple[AttachedPod, ...] = ()
+    """Sorted by namespace, name and container."""
     sets: dict[PolicySetId, PolicySet] = {}
     groups: dict[GroupId, AddressGroup] = {}
     services: dict[str, Service] = {}

@@ -52,7 +52,7 @@ from tandem.ipam.shared import SharedJournal
 from tandem.ipam.store import SqliteJournal
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, meshed_pods
 from tandem.podnet import unmanaged
 from tandem.podnet.leaks import Leaks, Witnesses
 from tandem.podnet.leaving import Leaving
@@ -301,9 +301,9 @@ class Agent:
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
-                view = unmanaged.with_closed(view, (a.closed_by for a in self._attached))
+                view = unmanaged.with_closed(view, self._attached.closing)
                 self._views.put(Numbered(number=number, view=view))
-                self._secrets.need(frozenset(p.pod.identity for p in view.pods if p.pod.meshed))
+                self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 
     async def _meet_ipv6(self) -> None:
         """The node forwards IPv6 once it has a block of it, which may come late."""

@@ -21,7 +21,7 @@ from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.fabric import fabric_of
 from tandem.compile.links import compile_node_net, with_segment
-from tandem.compile.nft.capture import compile_capture
+from tandem.compile.nft.capture import compile_captures
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.link.port import LinkDriver
@@ -237,6 +237,8 @@ class EnvoyLoop:
         return {key: found for key, found in known.items() if versions.get(key) == found[0]}
 
     async def _release(self, view: NodeView) -> dict[str, str]:
+        if not self._captured:
+            return {}
         present = {p.container_id: p.pod.meshed for p in view.pods}
         problems: dict[str, str] = {}
         for container_id, driver in list(self._captured.items()):
@@ -249,13 +251,11 @@ class EnvoyLoop:
 
     async def _capture_all(self, view: NodeView) -> dict[str, str]:
         problems: dict[str, str] = {}
-        for pod in view.pods:
-            if not pod.pod.meshed:
-                continue
+        for pod, wanted in compile_captures(view):
             driver = self._captured.get(pod.container_id)
             if driver is None:
                 driver = self._captured[pod.container_id] = self._capture(pod.netns)
-            delta = plan(driver.read(), compile_capture(view, pod))
+            delta = plan(driver.read(), wanted)
             if delta:
                 problems |= await _attempt(f"capture/{pod.container_id}", partial(driver.apply, delta))
         return problems

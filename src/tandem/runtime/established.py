@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tandem.base.ids import PolicySetId
+from tandem.base.members import changes
 from tandem.compile.addresses import node_address
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.envoy.sockets import Peer, abort_upstream
@@ -28,15 +29,9 @@ def policy_changed(before: NodeView, now: NodeView) -> bool:
         return True
     if before.groups is not now.groups and before.groups != now.groups:
         return True
-    other = _without(now.pods, before.pods)
+    _, other = changes(before.pods, now.pods)
     old = {p.container_id: p for p in before.pods} if other else {}
     return any(_sides(old.get(pod.container_id, pod)) != _sides(pod) for pod in other)
-
-
-def _without(pods: tuple[AttachedPod, ...], others: tuple[AttachedPod, ...]) -> list[AttachedPod]:
-    """Those that are not the very same objects there: what has changed since."""
-    known = set(map(id, others))
-    return [pod for pod in pods if id(pod) not in known]
 
 
 def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:
@@ -45,7 +40,7 @@ def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:
 
 def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:
     """Addresses whose pod left this node: the next pod with such an address must not inherit its connections."""
-    gone = [address for pod in _without(before.pods, now.pods) for address in pod.addresses]
+    gone = [address for pod in changes(before.pods, now.pods)[0] for address in pod.addresses]
     return frozenset(gone) - frozenset(_addresses(now)) if gone else frozenset()
 
 

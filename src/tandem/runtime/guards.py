@@ -24,7 +24,7 @@ from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.port import NftDriver
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.nft.trace import LOCAL, trace
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod, NodeView, foreign_pods
 from tandem.observe.conntrack import Connection
 from tandem.runtime.enforce import RETRY_SECONDS, Outcome, Views, newest_of
 from tandem.runtime.established import TRACKED, Ended, end_where, packet_of
@@ -76,7 +76,7 @@ class GuardLoop:
                 self.outcome.put(Outcome(number=newest.number, failed=problems))
 
     async def _apply(self, view: NodeView, tasks: asyncio.TaskGroup) -> dict[str, str]:
-        wanted = {p.container_id: p for p in view.pods if p.foreign is not None and p.foreign.guarded}
+        wanted = {p.container_id: p for p in foreign_pods(view.pods) if p.foreign and p.foreign.guarded}
         for container_id in self._guarded.keys() - wanted.keys():
             # The table stays until DEL takes it out: a pod that control has forgotten is not open for that.
             self._guarded.pop(container_id).watch.cancel()

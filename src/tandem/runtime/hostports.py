@@ -7,7 +7,8 @@ would lead to the pod that is gone. TCP and SCTP end by themselves.
 from __future__ import annotations
 
 from tandem.base.addresses import UNSPECIFIED, family
-from tandem.ir.node import NodeView
+from tandem.base.members import changes
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.conntrack import Connection, end_connections
 
 Front = tuple[str, int]
@@ -16,7 +17,8 @@ Front = tuple[str, int]
 
 def changed_udp(before: NodeView | None, now: NodeView) -> frozenset[Front]:
     """The UDP host ports that lead elsewhere now, came or went."""
-    old, new = _udp(before) if before is not None else {}, _udp(now)
+    gone, come = changes(before.pods if before is not None else (), now.pods)
+    old, new = _udp(gone), _udp(come)
     return frozenset(front for front in old.keys() | new.keys() if old.get(front) != new.get(front))
 
 
@@ -34,10 +36,10 @@ def flush_udp(before: NodeView | None, now: NodeView) -> int:
     return end_connections(stale)
 
 
-def _udp(view: NodeView) -> dict[Front, tuple[tuple[str, ...], int]]:
+def _udp(pods: tuple[AttachedPod, ...]) -> dict[Front, tuple[tuple[str, ...], int]]:
     return {
         (m.host_ip, m.host_port): (pod.addresses, m.container_port)
-        for pod in view.pods
+        for pod in pods
         for m in pod.port_mappings
         if m.protocol == "udp" and pod.addresses
     }

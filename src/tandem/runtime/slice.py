@@ -105,8 +105,11 @@ class Slice:
         """What control says of the whole mesh."""
         return self._of(MeshConfig).get("mesh")
 
-    def view(self, attached: Iterable[AttachedPod]) -> NodeView | None:
-        """Everything that this node enforces now; None until node and mesh configuration are known."""
+    def view(self, pods: tuple[AttachedPod, ...]) -> NodeView | None:
+        """Everything that this node enforces now; None until node and mesh configuration are known.
+
+        `pods`: sorted, as `Attached` has them.
+        """
         node, config = self.node, self.config
         if node is None or config is None:
             return None
@@ -114,7 +117,7 @@ class Slice:
             node=node,
             config=config,
             nodes=self._of(Node),
-            pods=tuple(sorted(attached, key=lambda a: (a.pod.namespace, a.pod.name, a.container_id))),
+            pods=pods,
             sets=self._of(PolicySet),
             groups=self._of(AddressGroup),
             services=self._of(Service),

@@ -128,7 +128,7 @@ def test_an_attachment_is_ready_when_the_kernel_has_its_view(lab: Lab) -> None:
         lab.tell_all()
         asyncio.get_running_loop().call_later(0.01, lab.kernel, 4)
         await lab.agent.attached(ATTACHED)
-        assert list(lab.agent._attached) == [ATTACHED]
+        assert len(lab.agent._attached) == 1
 
     playing(scene)
 

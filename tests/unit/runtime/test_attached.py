@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attaching import attachment
 from meshbuild import identity
@@ -53,4 +55,43 @@ def test_what_is_dropped_is_served_no_more() -> None:
     served = attached(SERVED)
     assert served.drop(SERVED.container_id)
     assert not served.drop(SERVED.container_id)
-    assert (len(served), list(served.pods(KNOWN))) == (0, [])
+    assert (len(served), served.pods(KNOWN)) == (0, ())
+
+
+NAMES = [f"p{n:02}" for n in range(6)]
+Steps = st.lists(st.tuples(st.sampled_from(["take", "drop", "tell", "look"]), st.sampled_from(NAMES)), max_size=40)
+
+
+@given(Steps)
+def test_pods_are_in_order_and_up_to_date_whatever_is_taken_dropped_and_told(steps: list[tuple[str, str]]) -> None:
+    everything = {
+        name: msgspec.structs.replace(SERVED, container_id=ContainerId(f"c-{name}"), pod_uid=PodUid(f"u-{name}"))
+        for name in NAMES
+    }
+    told = {f"u-{n}": msgspec.structs.replace(POD, uid=PodUid(f"u-{n}"), name=n[::-1]) for n in NAMES[:3]}
+    served, there = attached(), dict[str, Attachment]()
+    for number, (step, name) in enumerate([*steps, ("look", "")]):
+        match step:
+            case "take":
+                served.take([everything[name]])
+                there[name] = everything[name]
+            case "drop":
+                assert served.drop(everything[name].container_id) is (there.pop(name, None) is not None)
+            case "tell":
+                told = told | {f"u-{name}": msgspec.structs.replace(POD, name=f"{9 - number % 3}-{name}")}
+            case _:
+                found = served.pods(told)
+                assert found == attached(*there.values()).pods(told)
+                assert list(found) == sorted(found, key=lambda a: (a.pod.namespace, a.pod.name, a.container_id))
+                assert served.pods(told) is found
+
+
+def test_networks_that_close_their_containers_are_known_for_as_long_as_one_is_served() -> None:
+    closed = msgspec.structs.replace(SERVED, namespace="", closed_by="net")
+    served = attached(closed)
+    assert list(served.closing) == ["net"]
+    served.take([SERVED])
+    assert list(served.closing) == []
+    served.take([closed])
+    served.drop(closed.container_id)
+    assert list(served.closing) == []

@@ -10,14 +10,15 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family, host_prefix
+from tandem.base.members import joined_as_before
 from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.names import NET
 from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Service, ServicePort
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView, aliased_pods, without_pods
 from tandem.state.dns import CNAME, DnsSettings, Record
 
 VERSION: Final = '"1.1.0"'
@@ -79,13 +80,23 @@ def _pointer(address: str, name: str) -> Record:
 
 def aliases_of(view: NodeView) -> tuple[tuple[str, str], ...]:
     """(`NAME.NETWORK`, address) of what runtimes named on this node, sorted."""
-    return tuple(sorted((alias, address) for pod in view.pods for alias in pod.aliases for address in pod.addresses))
+    return tuple(
+        sorted(
+            (alias, address) for pod in aliased_pods(view.pods) for alias in pod.aliases for address in pod.addresses
+        )
+    )
 
 
 def compile_settings(view: NodeView) -> DnsSettings:
     """The addresses it serves at, and for whom: the node itself and its pods."""
-    own = _served(view.config.pod_networks, view.node.prefixes)
-    foreign = {_foreign(address, own) for pod in view.pods for address in pod.addresses} - {""}
+    fixed = without_pods(view)
+    own = _own(fixed)
+    (foreign,) = _outside(own)(view.pods)
+    return _settings(fixed, own, foreign)
+
+
+@same_as_before
+def _settings(view: NodeView, own: tuple[str, ...], foreign: frozenset[str]) -> DnsSettings:
     return DnsSettings(
         addresses=view.config.dns_addresses,
         domain=_domain(view.config),
@@ -95,6 +106,21 @@ def compile_settings(view: NodeView) -> DnsSettings:
     )
 
 
+@same_as_before
+def _own(view: NodeView) -> tuple[str, ...]:
+    return _served(view.config.pod_networks, view.node.prefixes)
+
+
+@same_as_before
+def _outside(own: tuple[str, ...]) -> Callable[[tuple[AttachedPod, ...]], tuple[frozenset[str], ...]]:
+    """The prefixes around pods whose addresses lie in none of the node's own."""
+
+    def around(attached: AttachedPod) -> tuple[frozenset[str], ...]:
+        return (frozenset(_foreign(address, own) for address in attached.addresses) - {""},)
+
+    return joined_as_before(around, 1)
+
+
 def _served(pools: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     """Whole pools: a server that is told of other clients starts anew, and blocks come and go."""
     networks = [ipaddress.ip_network(cidr) for cidr in pools]
@@ -102,7 +128,6 @@ def _served(pools: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
     return (*pools, *outside)
 
 
-@lru_cache(maxsize=8192)
 def _foreign(address: str, own: tuple[str, ...]) -> str:
     """The prefix around an address that lies in none of the node's own; empty for one that does."""
     if any(ipaddress.ip_address(address) in ipaddress.ip_network(cidr) for cidr in own):

@@ -23,7 +23,7 @@ from tandem.compile.envoy.scope import PortScope, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.mesh import TrafficPolicy
-from tandem.ir.node import AttachedPod, NodeView, without_pods
+from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot
 
 Ports = tuple[tuple[PortScope, Front], ...]
@@ -32,7 +32,7 @@ _outbound: Final = pairs_as_before(compile_outbound)
 
 def compile_envoy(view: NodeView) -> Snapshot:
     """Listeners and an application cluster per meshed pod; clusters, endpoints and routes shared by all of them."""
-    meshed = sorted((attached for attached in view.pods if attached.pod.meshed), key=lambda a: a.pod.uid)
+    meshed = sorted(meshed_pods(view.pods), key=lambda a: a.pod.uid)
     if not meshed:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), view.policies)

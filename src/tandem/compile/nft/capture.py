@@ -7,14 +7,16 @@ that are turned back to Envoy by a routing rule on the same mark (installed at A
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from tandem.base.addresses import family
+from tandem.base.memo import each_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.addresses import node_address
 from tandem.compile.nft.families import FAMILIES, Family, of_family
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.state import nft
 from tandem.state.ownership import ENVOY_MARK, INBOUND_MARK, TPROXY_MARK
 
@@ -26,6 +28,17 @@ _TCP: Final = nft.Is(nft.Field.L4PROTO, "tcp")
 _FROM_LO: Final = nft.Is(nft.Field.IIFNAME, _LOOPBACK)
 _OPENING: Final = nft.Is(nft.Field.CT_DIRECTION, "original")
 _LOCALHOST: Final = {4: "127.0.0.1", 6: "::1"}
+
+
+def compile_captures(view: NodeView) -> Iterator[tuple[AttachedPod, nft.Ruleset]]:
+    """Each meshed pod and its table, which is the same object until pod, node or configuration change."""
+    pods = meshed_pods(view.pods)
+    return zip(pods, _one_by_one(without_pods(view))(pods), strict=True)
+
+
+@same_as_before
+def _one_by_one(view: NodeView) -> Callable[[Iterable[AttachedPod]], tuple[nft.Ruleset, ...]]:
+    return each_as_before(partial(compile_capture, view))
 
 
 def compile_capture(view: NodeView, pod: AttachedPod) -> nft.Ruleset:

@@ -7,13 +7,15 @@ are named sets (`names.group_set`), so that a new pod is an element and not a ru
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final, assert_never
 
-from tandem.base.ids import GroupId
+from tandem.base.ids import GroupId, PolicySetId
+from tandem.base.members import joined_as_before
 from tandem.base.memo import each_as_before
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, Anyone, Cidr, Domains, Group, PolicySet, PortMatch, Rule, Side
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -116,11 +118,18 @@ def used_sets(view: NodeView) -> tuple[PolicySet, ...]:
 
     A set that has not arrived yet is there with no rules: closed, not open.
     """
-    wanted = {a.pod.ingress: Side.INGRESS for a in view.pods} | {a.pod.egress: Side.EGRESS for a in view.pods}
+    ingress, egress = _set_ids(view.pods)
+    wanted = dict.fromkeys(ingress, Side.INGRESS) | dict.fromkeys(egress, Side.EGRESS)
     return tuple(
         view.sets.get(s) or PolicySet(id=s, side=wanted[s], rules=(), isolated_by=(), closed=True)
-        for s in sorted(s for s in wanted if s is not None)
+        for s in sorted(wanted)
     )
+
+
+@partial(joined_as_before, width=2)
+def _set_ids(attached: AttachedPod) -> tuple[frozenset[PolicySetId], ...]:
+    """Of each side."""
+    return tuple(frozenset([s] if s is not None else ()) for s in (attached.pod.ingress, attached.pod.egress))
 
 
 def group_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 from tandem.base.ids import PolicySetId
-from tandem.base.memo import each_as_before, same_as_before
+from tandem.base.members import joined_as_before
 from tandem.compile import names
 from tandem.compile.fabric.interface import others
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
@@ -193,7 +194,7 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
 def pod_sets(view: NodeView) -> list[nft.Set]:
     """Which pod is where."""
     found: list[nft.Set] = []
-    for f, (links, itself, pods, _, _) in zip(FAMILIES, _by_family(view.pods), strict=True):
+    for f, (links, itself, pods, _, _) in zip(FAMILIES, _by_family(view), strict=True):
         found += [
             nft.Set(name=f"links{f.version}", type=("ifname", f.type), elements=links),
             nft.Set(name=f"self{f.version}", type=(f.type, f.type), elements=itself),
@@ -205,7 +206,7 @@ def pod_sets(view: NodeView) -> list[nft.Set]:
 def policy_maps(view: NodeView) -> list[nft.Map]:
     """Address -> chain of the pod's policy set. An open pod has no entry: what no entry judges is accepted."""
     found: list[nft.Map] = []
-    for f, (_, _, _, ingress, egress) in zip(FAMILIES, _by_family(view.pods), strict=True):
+    for f, (_, _, _, ingress, egress) in zip(FAMILIES, _by_family(view), strict=True):
         found += [
             nft.Map(name=f"ingress{f.version}", type=(f.type,), elements=ingress),
             nft.Map(name=f"egress{f.version}", type=(f.type,), elements=egress),
@@ -215,17 +216,16 @@ def policy_maps(view: NodeView) -> list[nft.Map]:
 
 Elements = frozenset[Any]
 """Of one set or map. What they are says the function that makes them."""
+_KINDS: Final = 5
 
 
-@same_as_before
-def _by_family(pods: tuple[AttachedPod, ...]) -> tuple[tuple[frozenset[Any], ...], ...]:
+def _by_family(view: NodeView) -> tuple[tuple[Elements, ...], ...]:
     """Per family the elements of links, self, pods, ingress and egress: what each pod gives, put together."""
-    columns = [Elements().union(*column) for column in zip(*_elements(pods), strict=True)]
-    columns = columns or [frozenset()] * (5 * len(FAMILIES))
-    return tuple(tuple(columns[5 * i : 5 * i + 5]) for i in range(len(FAMILIES)))
+    columns = _elements(view.pods)
+    return tuple(columns[_KINDS * i : _KINDS * (i + 1)] for i in range(len(FAMILIES)))
 
 
-@each_as_before
+@partial(joined_as_before, width=_KINDS * len(FAMILIES))
 def _elements(attached: AttachedPod) -> tuple[Elements, ...]:
     """What one pod gives to each of the five containers of each family."""
     found: list[Elements] = []

@@ -15,7 +15,7 @@ import msgspec
 
 from tandem.compile.addresses import node_address
 from tandem.compile.nft.families import FAMILIES, Family, of_family
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, foreign_pods
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -24,13 +24,14 @@ BEFORE_OTHERS: Final = 98
 
 def own_pods(view: NodeView) -> NodeView:
     """The view without pods whose link another plugin made."""
-    own = tuple(pod for pod in view.pods if pod.foreign is None)
-    return view if len(own) == len(view.pods) else msgspec.structs.replace(view, pods=own)
+    if not foreign_pods(view.pods):
+        return view
+    return msgspec.structs.replace(view, pods=tuple(pod for pod in view.pods if pod.foreign is None))
 
 
 def foreign_state(view: NodeView) -> nft.Ruleset:
     """The chain and its sets."""
-    foreign = [address for pod in view.pods if pod.foreign is not None for address in pod.addresses]
+    foreign = [address for pod in foreign_pods(view.pods) for address in pod.addresses]
     if not foreign:
         return nft.ruleset()
     rules = tuple(rule for family in FAMILIES for rule in _rules(view, family))

@@ -12,7 +12,7 @@ from typing import Final
 
 from tandem.compile.addresses import node_address
 from tandem.compile.nft.families import FAMILIES, V4, V6, Family, of_family
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod, NodeView, pods_with_ports
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -29,7 +29,7 @@ Entries = frozenset[tuple[nft.Key, nft.Verdict | nft.Key]]
 
 def hostport_state(view: NodeView) -> nft.Ruleset:
     """The chains and maps of host ports."""
-    if not any(pod.port_mappings for pod in view.pods):
+    if not pods_with_ports(view.pods):
         return nft.ruleset()
     rules = tuple(rule for family in FAMILIES for rule in _translate(family))
     chains = (
@@ -80,7 +80,7 @@ def _source(view: NodeView) -> tuple[nft.Rule, ...]:
 
 def _maps(view: NodeView, family: Family) -> tuple[nft.Map, nft.Map]:
     v, data = family.version, (family.type, "inet_service")
-    entries = [entry for pod in view.pods for entry in _entries(pod, family)]
+    entries = [entry for pod in pods_with_ports(view.pods) for entry in _entries(pod, family)]
     of_address: Entries = frozenset((key, value) for key, value in entries if len(key) > len(_FRONT))
     of_any: Entries = frozenset((key, value) for key, value in entries if len(key) == len(_FRONT))
     return (

@@ -17,7 +17,7 @@ from typing import Final
 
 from tandem.compile.fabric.bridge import segment_mac
 from tandem.compile.nft.families import V4, V6, Family, of_family
-from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.node import AttachedPod, NodeView, bridged_pods
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -32,7 +32,7 @@ _LOOPBACK: Final = nft.Prefix("127.0.0.0", 8)
 
 def compile_segment(view: NodeView) -> nft.Ruleset | None:
     """None: no pod of this node is on the bridge."""
-    pods = [pod for pod in view.pods if pod.segment]
+    pods = list(bridged_pods(view.pods))
     if not pods:
         return None
     chains = (

@@ -116,6 +116,8 @@ class Delta(Struct, frozen=True, kw_only=True):
 
 def plan(actual: nft.Ruleset | None, desired: nft.Ruleset) -> Delta:
     """What makes `desired` of `actual`; None: of whatever there is."""
+    if actual is desired:
+        return Delta(after=desired)
     if actual is None or _redeclares(actual, desired):
         return Delta(operations=(ReplaceTable(), *_changes(nft.Ruleset(), desired)), after=desired)
     return Delta(operations=_changes(actual, desired), after=desired)

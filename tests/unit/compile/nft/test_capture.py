@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from meshbuild import NODE, attached, view
-from tandem.compile.nft.capture import compile_capture
+from tandem.compile.nft.capture import compile_capture, compile_captures
 from tandem.state import nft, nft_text
 
 POD = attached("a", "10.244.0.2")
@@ -18,6 +18,19 @@ def rules(chain: str) -> list[str]:
 
 def test_a_pod_outside_the_mesh_has_no_rules() -> None:
     assert compile_capture(view(POD), attached("x", "10.244.0.9", meshed=False)) == nft.ruleset()
+
+
+def test_tables_are_kept_pod_by_pod_until_pod_or_node_change() -> None:
+    one, two = attached("one-of-its-own", "10.244.0.21"), attached("two-of-its-own", "10.244.0.22")
+    seen = view(one, attached("x", "10.244.0.9", meshed=False))
+    ((pod, table),) = compile_captures(seen)
+    assert (pod, table) == (one, compile_capture(seen, one))
+    (_, again), (_, more) = compile_captures(msgspec.structs.replace(seen, pods=(one, two)))
+    assert again is table
+    assert more != table
+    moved = msgspec.structs.replace(NODE, pod_cidrs=("10.244.9.0/24",))
+    ((_, other),) = compile_captures(msgspec.structs.replace(seen, node=moved))
+    assert other != table
 
 
 def test_envoys_own_connections_come_before_the_redirect() -> None:
