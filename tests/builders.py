@@ -12,6 +12,8 @@ import yaml
 
 from tandem.base.digest import digest
 from tandem.model import core
+from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
+from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import Object
 from tandem.model.parse import parse
@@ -82,13 +84,30 @@ def node(name: str, *, zone: str = "", ready: str = "True", cpus: str = "", **la
     return cast("core.Node", parse({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": status}))
 
 
-def policy(name: str = "p", *, ns: str = "default", source: str = "", **spec: Any) -> NetworkPolicy:
+def policy(
+    name: str = "p", *, ns: str = "default", source: str = "", notes: dict[str, str] | None = None, **spec: Any
+) -> NetworkPolicy:
     """A NetworkPolicy; keywords are the fields of its spec (`podSelector={...}, ingress=[...]`)."""
     meta: Raw = {"name": name, "namespace": ns, "uid": f"uid-np-{ns}-{name}"}
-    if source:
-        meta["annotations"] = {"tandem.io/source": source}
+    if source or notes:
+        meta["annotations"] = {**({"tandem.io/source": source} if source else {}), **(notes or {})}
     raw = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
     return cast("NetworkPolicy", parse(raw))
+
+
+def cluster_policy(
+    name: str = "c", *, kind: str = "ClusterNetworkPolicy", notes: dict[str, str] | None = None, **spec: Any
+) -> ClusterNetworkPolicy | AdminNetworkPolicy | BaselineAdminNetworkPolicy:
+    """A policy of the tiers; unless told it is of tier Admin, priority 10, and its subject is every pod."""
+    meta: Raw = {"name": name, "uid": f"uid-cnp-{name}", "annotations": notes or {}}
+    common: Raw = {"subject": {"namespaces": {}}}
+    if kind == "ClusterNetworkPolicy":
+        version, common = "v1beta1", {"tier": "Admin", "priority": 10, **common}
+    else:
+        version = "v1alpha1"
+        common |= {"priority": 10} if kind == "AdminNetworkPolicy" else {}
+    raw = {"apiVersion": f"policy.networking.k8s.io/{version}", "kind": kind, "metadata": meta}
+    return cast("ClusterNetworkPolicy", parse({**raw, "spec": {**common, **spec}}))
 
 
 def service(

@@ -184,6 +184,18 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "ClusterNetworkPolicy": (
+        ("Tier", 0, _at("spec.tier")),
+        ("Priority", 0, _count("spec.priority")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "AdminNetworkPolicy": (
+        ("Priority", 0, _count("spec.priority")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "BaselineAdminNetworkPolicy": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "VirtualService": (
         ("Gateways", 0, _joined("spec.gateways", "")),
         ("Hosts", 0, _joined("spec.hosts", "")),

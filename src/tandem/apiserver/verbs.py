@@ -281,7 +281,7 @@ def _patched(base: Raw, patch: Any, media_type: str, kind: Kind) -> Any:
 
 def _is_custom(kind: Kind) -> bool:
     """True for kinds that are custom resources in a real cluster."""
-    return kind.group.endswith((".istio.io", "gateway.networking.k8s.io"))
+    return kind.group.endswith((".istio.io", "gateway.networking.k8s.io", "policy.networking.k8s.io"))
 
 
 def _spec(raw: Raw) -> Raw:

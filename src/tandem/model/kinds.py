@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.model import coordination, core, gateway, ipam, istio, network, policy, pools
+from tandem.model import adminpolicy, clusterpolicy, coordination, core, gateway, ipam, istio, network, policy, pools
 from tandem.model.meta import Object
 
 
@@ -122,6 +122,39 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=policy.NetworkPolicy,
     ),
     Kind(
+        group="policy.networking.k8s.io",
+        versions=("v1beta1", "v1alpha2"),
+        kind="ClusterNetworkPolicy",
+        plural="clusternetworkpolicies",
+        singular="clusternetworkpolicy",
+        short=("cnp",),
+        namespaced=False,
+        status=True,
+        cls=clusterpolicy.ClusterNetworkPolicy,
+    ),
+    Kind(
+        group="policy.networking.k8s.io",
+        versions=("v1alpha1",),
+        kind="AdminNetworkPolicy",
+        plural="adminnetworkpolicies",
+        singular="adminnetworkpolicy",
+        short=("anp",),
+        namespaced=False,
+        status=True,
+        cls=adminpolicy.AdminNetworkPolicy,
+    ),
+    Kind(
+        group="policy.networking.k8s.io",
+        versions=("v1alpha1",),
+        kind="BaselineAdminNetworkPolicy",
+        plural="baselineadminnetworkpolicies",
+        singular="baselineadminnetworkpolicy",
+        short=("banp",),
+        namespaced=False,
+        status=True,
+        cls=adminpolicy.BaselineAdminNetworkPolicy,
+    ),
+    Kind(
         group="networking.istio.io",
         versions=("v1", "v1beta1", "v1alpha3"),
         kind="VirtualService",
@@ -210,8 +243,10 @@ KINDS: Final[tuple[Kind, ...]] = (
 )
 
 BY_KIND: Final[dict[str, Kind]] = {k.kind: k for k in KINDS}
+POLICIES: Final = ("NetworkPolicy", "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
+"""Kinds of network policy."""
 PROGRAMMED: Final = (
-    "NetworkPolicy",
+    *POLICIES,
     "VirtualService",
     "DestinationRule",
     "PeerAuthentication",

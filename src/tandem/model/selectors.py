@@ -7,6 +7,7 @@ A Service's `spec.selector` is a plain map for which `{}` is nobody: `matches_ma
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from tandem.model.meta import Model
 
@@ -24,6 +25,17 @@ class LabelSelector(Model, frozen=True, kw_only=True):
 
     match_labels: dict[str, str] = {}
     match_expressions: tuple[Requirement, ...] = ()
+
+
+OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def unknown_operator(selector: LabelSelector) -> str:
+    """The path in the selector of the first operator that is none: `matchExpressions[0].operator`; else nothing."""
+    for i, requirement in enumerate(selector.match_expressions):
+        if requirement.operator not in OPERATORS:
+            return f"matchExpressions[{i}].operator"
+    return ""
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:

@@ -30,7 +30,7 @@ from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ir import wire
 from tandem.model import core
-from tandem.model.kinds import BY_KIND, KINDS
+from tandem.model.kinds import BY_KIND, KINDS, POLICIES
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.world import World
@@ -53,7 +53,7 @@ UNTRANSLATED: Final = frozenset({"Lease"})
 """Before status that the API refused is written again."""
 
 ADVISED: Final = frozenset(
-    {"NetworkPolicy", "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute", "Network"}
+    {*POLICIES, "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute", "Network"}
 )
 
 

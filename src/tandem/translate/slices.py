@@ -27,12 +27,13 @@ def slice_for(node: str, translation: Translation) -> Slice:
         return found
     found[wire.URLS[LocalPod]].update(pods)
     named = {s for pod in pods.values() for s in (pod.ingress, pod.egress) if s is not None}
+    named |= {p for s in named if (p := translation.policy.sets[s].preview) is not None}
     sets: dict[str, PolicySet] = {s: translation.policy.sets[s] for s in sorted(named)}
     found[wire.URLS[PolicySet]].update(sets)
     groups = {
         peer.id
         for policy_set in sets.values()
-        for rule in policy_set.rules
+        for rule in (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
         for peer in rule.peers
         if isinstance(peer, Group)
     }

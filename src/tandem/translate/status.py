@@ -15,6 +15,8 @@ import msgspec
 from tandem.base.clock import rfc3339
 from tandem.base.problems import Problem, Severity
 from tandem.model import core
+from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
+from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
 from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
 from tandem.model.meta import Condition
@@ -35,6 +37,16 @@ Programmed = Mapping[ObjectKey, tuple[bool, str]]
 """(kind, namespace, name) -> in force everywhere, and why not. An object that is absent concerns no node."""
 Verdict = tuple[str, bool, str, str]
 """Condition type, status, reason, message."""
+_Plain = (
+    NetworkPolicy
+    | ClusterNetworkPolicy
+    | AdminNetworkPolicy
+    | BaselineAdminNetworkPolicy
+    | VirtualService
+    | DestinationRule
+    | PeerAuthentication
+    | Network
+)
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +81,11 @@ def patches(
 def _plain(
     world: World, problems: Mapping[ObjectKey, list[Problem]], programmed: Programmed, now: float
 ) -> Iterator[Patch]:
-    objects: list[NetworkPolicy | VirtualService | DestinationRule | PeerAuthentication | Network] = [
+    objects: list[_Plain] = [
         *world.sorted(NetworkPolicy),
+        *world.sorted(ClusterNetworkPolicy),
+        *world.sorted(AdminNetworkPolicy),
+        *world.sorted(BaselineAdminNetworkPolicy),
         *world.sorted(VirtualService),
         *world.sorted(DestinationRule),
         *world.sorted(PeerAuthentication),

@@ -12,7 +12,7 @@ from unit.docs import pages
 PAGE: Final = pages.ROOT / "docs" / "reference" / "conditions.md"
 SOURCES: Final = pages.ROOT / "src" / "tandem" / "translate"
 _CODE: Final = re.compile(r"([A-Z][a-z]+)([A-Z][a-zA-Z]+)?")
-GIVERS: Final = frozenset({"_wrong", "report"})
+GIVERS: Final = frozenset({"_wrong", "report", "error", "warning", "warn"})
 """Methods that take a path or origin, a code and a text."""
 
 
@@ -35,6 +35,8 @@ def literals(node: ast.AST) -> Iterator[str]:
             # The two sides of a policy: Source and Destination.
             stem = "".join(str(p.value) for p in parts if isinstance(p, ast.Constant))
             yield from (stem + side for side in ("Source", "Destination"))
+        case ast.Call(func=ast.Name(id="Unclear"), args=[_, ast.Constant(value=str(text)), _]):
+            yield text
         case ast.Return(value=ast.Tuple(elts=[ast.Constant(value=str(text)), _])):
             yield text
 

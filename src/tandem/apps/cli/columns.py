@@ -192,6 +192,13 @@ def _why_not(raw: RawObject) -> str:
 
 _PROGRAMMED: Final = Column("PROGRAMMED", programmed)
 _WHY: Final = Column("MESSAGE", _why_not, True)
+
+
+def _priority(raw: RawObject) -> str:
+    """0 is a priority, and the first."""
+    return str(_dict(raw, "spec").get("priority", ""))
+
+
 _Parts = tuple[Iterable[Column], Iterable[Column]]
 _OF_KIND: Final[Mapping[str, _Parts]] = {
     "Pod": (
@@ -238,6 +245,9 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (Column("POD-SELECTOR", _selected), Column("TYPES", _spec("policyTypes")), _PROGRAMMED),
         (_WHY,),
     ),
+    "ClusterNetworkPolicy": ((Column("TIER", _spec("tier")), Column("PRIORITY", _priority), _PROGRAMMED), (_WHY,)),
+    "AdminNetworkPolicy": ((Column("PRIORITY", _priority), _PROGRAMMED), (_WHY,)),
+    "BaselineAdminNetworkPolicy": ((_PROGRAMMED,), (_WHY,)),
     "VirtualService": ((Column("HOSTS", _spec("hosts")), Column("GATEWAYS", _spec("gateways")), _PROGRAMMED), (_WHY,)),
     "DestinationRule": ((Column("HOST", _spec("host")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),

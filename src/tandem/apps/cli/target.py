@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tandem.apps.cli.session import CommandError
-from tandem.model.kinds import BY_KIND, KINDS, Kind, find
+from tandem.model.kinds import BY_KIND, KINDS, POLICIES, Kind, find
 from tandem.model.meta import RawObject
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
-ALL: Final = ("Pod", "Service", "Deployment", "NetworkPolicy", "VirtualService", "DestinationRule", "HTTPRoute")
+ALL: Final = ("Pod", "Service", "Deployment", *POLICIES, "VirtualService", "DestinationRule", "HTTPRoute")
 """What `get all` means: what runs, and what decides about its traffic."""
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-FILES: Final = ("kubernetes.json", "istio.json", "gateway.json", "tandem.json", "ipam.json")
+FILES: Final = ("kubernetes.json", "istio.json", "gateway.json", "tandem.json", "ipam.json", "policy.json")
 
 
 class Type(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,5 @@
-"""NetworkPolicy -> PolicyIR. `translate_policy` is the whole of it."""
+"""Network policies of every kind -> PolicyIR. `translate_policy` is the whole of it."""
 
-from tandem.translate.policy.networkpolicy import translate_policy
+from tandem.translate.policy.sets import translate_policy
 
 __all__ = ["translate_policy"]

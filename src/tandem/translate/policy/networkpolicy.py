@@ -1,99 +1,170 @@
-"""World -> PolicyIR and Problems: NetworkPolicy v1, both directions, both address families. Pure.
+"""networking.k8s.io/v1 NetworkPolicy -> Draft. Pure, and of the one policy alone.
 
-Per pod and side the union of all policies that select it becomes one policy set; pods with an equal set share it.
-Equal Worlds give byte-equal results.
+An empty `from`/`to` is everyone, empty `ports` is every packet. What cannot be evaluated allows nobody, and is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
-import msgspec
+from tandem.base.problems import Origin
+from tandem.ir.policy import Anyone, Cidr, PortMatch, Protocol
+from tandem.model.cidr import parse_cidr, within
+from tandem.model.policy import EgressRule, IngressRule, IpBlock, NetworkPolicy, PolicyPeer, PolicyPort
+from tandem.model.selectors import LabelSelector
+from tandem.translate.policy.draft import Clause, ClausePeer, Draft, Judgement, NamedPort, PodSelector, Tier
+from tandem.translate.policy.report import Report
 
-from tandem.base.digest import digest
-from tandem.base.ids import PolicySetId
-from tandem.base.problems import Origin, Problem
-from tandem.ir.policy import PolicyIR, PolicySet, Rule, Side
-from tandem.model import core
-from tandem.model.policy import NetworkPolicy
-from tandem.model.world import World
-from tandem.translate.policy import warn
-from tandem.translate.policy.rules import NamedPorts, Translator
-from tandem.translate.policy.select import Population, named_ports
-
-_FIELDS = {Side.INGRESS: ("Ingress", "spec.ingress"), Side.EGRESS: ("Egress", "spec.egress")}
+PROTOCOLS = frozenset(p.value for p in Protocol)
+_TYPES = ("Ingress", "Egress")
 
 
-def translate_policy(
-    world: World, *, dns_addresses: tuple[str, ...] = ("10.96.0.10",)
-) -> tuple[PolicyIR, tuple[Problem, ...]]:
-    """Every policy set, the address groups they refer to, and which pod each judges."""
-    population = Population(world, dns_addresses)
-    translator = Translator(population)
-    selected = {
-        p.key: population.selected(p.metadata.namespace, p.spec.pod_selector) for p in world.sorted(NetworkPolicy)
-    }
-    by_pod = _policies_by_pod(world, selected)
-    sets: dict[PolicySetId, PolicySet] = {}
-    sides: dict[Side, dict[str, PolicySetId]] = {Side.INGRESS: {}, Side.EGRESS: {}}
-    # Pods of the same policies and named ports have the same set: it is made once.
-    known: dict[tuple[Side, NamedPorts, tuple[tuple[str, str], ...]], PolicySet | None] = {}
-    for uid, (pod, policies) in by_pod.items():
-        ports, keys = named_ports(pod), tuple(p.key for p in policies)
-        for side, judged in sides.items():
-            if (side, ports, keys) not in known:
-                known[side, ports, keys] = _policy_set(policies, ports, side=side, translator=translator)
-            found = known[side, ports, keys]
-            if found is not None:
-                sets[found.id] = found
-                judged[uid] = found.id
-    ir = PolicyIR(
-        sets={k: sets[k] for k in sorted(sets)},
-        groups=translator.groups,
-        ingress=dict(sorted(sides[Side.INGRESS].items())),
-        egress=dict(sorted(sides[Side.EGRESS].items())),
-    )
-    for policy in world.sorted(NetworkPolicy):
-        warn.about_policy(policy, world, subjects=selected[policy.key], translator=translator)
-    warn.about_dns(ir, dns_addresses, translator)
-    return ir, translator.problems
-
-
-def _policies_by_pod(
-    world: World, selected: Mapping[tuple[str, str], tuple[core.Pod, ...]]
-) -> dict[str, tuple[core.Pod, list[NetworkPolicy]]]:
-    found: dict[str, tuple[core.Pod, list[NetworkPolicy]]] = {}
-    for policy in world.sorted(NetworkPolicy):
-        for pod in selected[policy.key]:
-            found.setdefault(pod.metadata.uid, (pod, []))[1].append(policy)
-    return found
-
-
-def _policy_set(
-    policies: list[NetworkPolicy], ports: NamedPorts, *, side: Side, translator: Translator
-) -> PolicySet | None:
-    kind, field = _FIELDS[side]
-    isolating = [p for p in policies if kind in p.types]
-    if not isolating:
-        return None
-    rules = tuple(r for p in isolating for r in _rules(p, ports, side=side, translator=translator))
-    isolated_by = tuple(p.origin(field) for p in isolating)
-    return PolicySet(id=_set_id(side, rules, isolated_by), side=side, rules=rules, isolated_by=isolated_by)
-
-
-def _rules(policy: NetworkPolicy, ports: NamedPorts, *, side: Side, translator: Translator) -> list[Rule]:
+def draft_networkpolicy(policy: NetworkPolicy) -> Draft:
+    """The Draft of a NetworkPolicy: allows, in tier NETWORK."""
+    report = Report(policy)
+    notes = report.notes()
     namespace = policy.metadata.namespace
-    found: list[Rule] = []
-    if side is Side.INGRESS:
-        for i, ingress in enumerate(policy.spec.ingress):
-            origin = policy.origin(f"spec.ingress[{i}]")
-            found += translator.ingress(ingress, origin, namespace=namespace, subject_ports=ports)
+    types = _types(policy, report)
+    pods = policy.spec.pod_selector
+    if not report.selector(pods, "spec.podSelector"):
+        pods = LabelSelector()
+    return Draft(
+        origin=policy.origin(),
+        tier=Tier.NETWORK,
+        order=policy.key,
+        subject=PodSelector(namespace=namespace, pods=pods),
+        ingress=_side(policy, policy.spec.ingress, "ingress", "from", report) if "Ingress" in types else None,
+        egress=_side(policy, policy.spec.egress, "egress", "to", report) if "Egress" in types else None,
+        staged=notes.staged,
+        rejects=notes.rejects,
+        keeps=notes.keeps,
+        problems=report.problems,
+    )
+
+
+def _types(policy: NetworkPolicy, report: Report) -> frozenset[str]:
+    wrong = False
+    for i, name in enumerate(policy.spec.policy_types):
+        if name not in _TYPES:
+            wrong = True
+            text = f"{name!r} is neither Ingress nor Egress: the policy isolates for both"
+            report.error(f"spec.policyTypes[{i}]", "InvalidValue", text)
+    return frozenset(_TYPES) if wrong else policy.types
+
+
+def _side(
+    policy: NetworkPolicy, rules: tuple[IngressRule | EgressRule, ...], field: str, word: str, report: Report
+) -> Judgement:
+    clauses = []
+    for i, rule in enumerate(rules):
+        at = f"spec.{field}[{i}]"
+        clause = _clause(rule, policy.origin(at), namespace=policy.metadata.namespace, report=report, at=(at, word))
+        if clause is not None:
+            clauses.append(clause)
+    return Judgement(origin=policy.origin(f"spec.{field}"), clauses=tuple(clauses))
+
+
+def _clause(
+    rule: IngressRule | EgressRule, origin: Origin, *, namespace: str, report: Report, at: tuple[str, str]
+) -> Clause | None:
+    """None: the rule allows nobody."""
+    path, word = at
+    peers: tuple[ClausePeer, ...] = (Anyone(),)
+    if rule.peers:
+        peers = tuple(
+            p for i, peer in enumerate(rule.peers) for p in _peer(peer, namespace, report, f"{path}.{word}[{i}]")
+        )
+    numbers: list[PortMatch] = []
+    names: list[NamedPort] = []
+    for i, port in enumerate(rule.ports):
+        found = _port(port, report, f"{path}.ports[{i}]")
+        if isinstance(found, PortMatch):
+            numbers.append(found)
+        elif found is not None:
+            names.append(found)
+    if not peers or (rule.ports and not numbers and not names):
+        return None
+    ports = tuple(sorted(set(numbers)))
+    return Clause(origin=origin, peers=peers, ports=ports, names=tuple(dict.fromkeys(names)), every_port=not rule.ports)
+
+
+def _peer(peer: PolicyPeer, namespace: str, report: Report, at: str) -> Iterator[ClausePeer]:
+    selectors = [("podSelector", peer.pod_selector), ("namespaceSelector", peer.namespace_selector)]
+    given = [(f"{at}.{name}", selector) for name, selector in selectors if selector is not None]
+    if peer.ip_block is not None:
+        if given:
+            text = "may not be given together with a selector: the peer matches nobody"
+            report.error(f"{at}.ipBlock", "InvalidPeer", text)
+        else:
+            yield from _block(peer.ip_block, report, f"{at}.ipBlock")
+    elif not given:
+        word = at.rpartition(".")[2].partition("[")[0]
+        text = (
+            f"{at} names no podSelector, namespaceSelector or ipBlock: the Kubernetes API knows no "
+            f"such peer, and it matches nobody; to match everyone, leave `{word}` out"
+        )
+        report.error(at, "EmptyPeer", text)
+    elif all(report.selector(selector, path) for path, selector in given):
+        yield pod_peer(peer, namespace)
+
+
+def pod_peer(peer: PolicyPeer, namespace: str) -> PodSelector:
+    """What a peer with selectors means in a policy of `namespace`."""
+    return PodSelector(
+        namespace="" if peer.namespace_selector is not None else namespace,
+        namespaces=peer.namespace_selector,
+        pods=peer.pod_selector or LabelSelector(),
+    )
+
+
+def _block(block: IpBlock, report: Report, at: str) -> Iterator[Cidr]:
+    prefix = parse_cidr(block.cidr)
+    parsed = [(i, text, parse_cidr(text)) for i, text in enumerate(block.excepts)]
+    broken = [(f"{at}.except[{i}]", text) for i, text, network in parsed if network is None]
+    if prefix is None:
+        broken.insert(0, (f"{at}.cidr", block.cidr))
+    for path, text in broken:
+        why = f"{text!r} is no prefix such as 10.0.0.0/8: the peer matches nobody until it is one"
+        report.error(path, "InvalidCidr", why)
+    if prefix is None or broken:
+        return
+    excepts = set()
+    for i, text, network in parsed:
+        if network is not None and (within(network, prefix) or within(prefix, network)):
+            excepts.add(network)
+        else:
+            report.warning(
+                f"{at}.except[{i}]", "ExceptOutside", f"{text!r} lies outside of {block.cidr}: it takes nothing"
+            )
+    ordered = sorted(excepts, key=lambda n: (n.network_address.packed, n.prefixlen))
+    yield Cidr(prefix=str(prefix), excepts=tuple(str(n) for n in ordered))
+
+
+def _port(port: PolicyPort, report: Report, at: str) -> PortMatch | NamedPort | None:
+    """None, and told: the entry matches nothing."""
+    if port.protocol not in PROTOCOLS:
+        text = f"{port.protocol!r} is none of TCP, UDP and SCTP: the entry matches nothing"
+        report.error(f"{at}.protocol", "InvalidValue", text)
+    elif isinstance(port.port, str):
+        if port.end_port is None:
+            return NamedPort(name=port.port, protocol=port.protocol)
+        text = f"endPort needs a number as port, not the name {port.port!r}: the entry matches nothing"
+        report.error(f"{at}.endPort", "InvalidPortRange", text)
+    elif port.port is None:
+        if port.end_port is None:
+            return PortMatch(protocol=port.protocol)
+        report.error(f"{at}.endPort", "InvalidPortRange", "endPort needs a port: the entry matches nothing")
     else:
-        for i, egress in enumerate(policy.spec.egress):
-            found += translator.egress(egress, policy.origin(f"spec.egress[{i}]"), namespace=namespace)
-    return found
+        return _number(port.protocol, port.port, port.port if port.end_port is None else port.end_port, report, at)
+    return None
 
 
-def _set_id(side: Side, rules: tuple[Rule, ...], isolated_by: tuple[Origin, ...]) -> PolicySetId:
-    """Content decides, Origins included: equal rules of different policies must not answer for one another."""
-    return PolicySetId(digest(msgspec.json.encode((side, rules, isolated_by), order="deterministic"), 12))
+def _number(protocol: str, first: int, last: int, report: Report, at: str) -> PortMatch | None:
+    if 1 <= first <= last <= 65535:
+        return PortMatch(protocol=protocol, first=first, last=last)
+    if first <= last:
+        report.error(f"{at}.port", "InvalidPortRange", "ports are from 1 to 65535: the entry matches nothing")
+    else:
+        text = f"endPort {last} is below port {first}: the entry matches nothing"
+        report.error(f"{at}.endPort", "InvalidPortRange", text)
+    return None

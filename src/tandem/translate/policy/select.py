@@ -1,4 +1,4 @@
-"""Which pods a NetworkPolicy means: its subjects, and the address groups of its peers. Pure.
+"""Which pods policies mean: their subjects, and the address groups of their peers. Pure.
 
 Host-network pods are the node: never selected, never matched. Finished pods no longer own their address.
 The node's resolver counts as a pod of kube-system labelled `k8s-app: kube-dns`: the usual "allow DNS" policies work.
@@ -7,7 +7,7 @@ The node's resolver counts as a pod of kube-system labelled `k8s-app: kube-dns`:
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -17,9 +17,9 @@ from tandem.base.digest import digest
 from tandem.base.ids import GroupId
 from tandem.ir.policy import AddressGroup
 from tandem.model import core
-from tandem.model.policy import PolicyPeer
-from tandem.model.selectors import LabelSelector, matches
+from tandem.model.selectors import matches
 from tandem.model.world import World
+from tandem.translate.policy.draft import NodeSelector, PodSelector
 
 DNS_NAMESPACE: Final = "kube-system"
 DNS_LABELS: Final = {"k8s-app": "kube-dns"}
@@ -33,16 +33,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str]
     addresses: tuple[str, ...]
     ports: tuple[tuple[str, str, int], ...] = ()
-
-
-class PeerSelector(msgspec.Struct, frozen=True, kw_only=True):
-    """What an address group is resolved from; equal selectors are one group. `namespaces` None: only `namespace`."""
-
-    namespace: str = ""
-    namespaces: LabelSelector | None = None
-    pods: LabelSelector = LabelSelector()
-    port: tuple[str, str, int] | None = None
-    """Only pods on which (name, protocol) is this number: named ports differ from pod to pod."""
 
 
 class Population:
@@ -71,10 +61,21 @@ class Population:
                 found.setdefault(namespace, {}).setdefault(labels, []).append(pod)
         return {k: tuple(tuple(pods) for pods in v.values()) for k, v in found.items()}
 
-    def selected(self, namespace: str, selector: LabelSelector) -> tuple[core.Pod, ...]:
-        """The pods that a policy of `namespace` with this podSelector isolates."""
-        alike = self._alike.get(namespace, ())
-        return tuple(p for pods in alike if matches(selector, pods[0].metadata.labels) for p in pods)
+    def selected(self, selector: PodSelector) -> tuple[core.Pod, ...]:
+        """The pods that a policy with this subject judges."""
+        return tuple(
+            pod
+            for namespace in self._namespaces(selector)
+            for pods in self._alike.get(namespace, ())
+            if matches(selector.pods, pods[0].metadata.labels)
+            for pod in pods
+        )
+
+    def _namespaces(self, selector: PodSelector) -> tuple[str, ...]:
+        """The namespaces of pods that a selector means."""
+        if selector.namespaces is None:
+            return (selector.namespace,)
+        return tuple(n for n in self.subjects if matches(selector.namespaces, self._labels_of(n)))
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -92,11 +93,19 @@ class Population:
         dns = Target(namespace=DNS_NAMESPACE, labels=DNS_LABELS, addresses=self._dns_addresses, ports=_DNS_PORTS)
         return (*found, dns)
 
-    def select(self, selector: PeerSelector) -> tuple[Target, ...]:
-        """The targets that a selector matches now."""
+    def select(self, selector: PodSelector) -> tuple[Target, ...]:
+        """The targets that a selector of pods matches now."""
         return tuple(t for t in self.targets if self._matches(selector, t))
 
-    def _matches(self, selector: PeerSelector, target: Target) -> bool:
+    def addresses(self, selector: PodSelector | NodeSelector) -> tuple[str, ...]:
+        """The addresses that a selector means now."""
+        if isinstance(selector, PodSelector):
+            return tuple(a for t in self.select(selector) for a in t.addresses)
+        nodes = (n for n in self._world.sorted(core.Node) if matches(selector.nodes, n.metadata.labels))
+        # Of "the IPs present in the node.Status.Addresses field" (API docs): names are there as well.
+        return tuple(a.address for n in nodes for a in n.status.addresses if is_address(a.address))
+
+    def _matches(self, selector: PodSelector, target: Target) -> bool:
         if selector.namespaces is None:
             if target.namespace != selector.namespace:
                 return False
@@ -121,22 +130,22 @@ def named_ports(pod: core.Pod) -> tuple[tuple[str, str, int], ...]:
     )
 
 
-def peer_selector(peer: PolicyPeer, namespace: str) -> PeerSelector:
-    """What a peer with selectors means in a policy of `namespace`."""
-    return PeerSelector(
-        namespace="" if peer.namespace_selector is not None else namespace,
-        namespaces=peer.namespace_selector,
-        pods=peer.pod_selector or LabelSelector(),
-    )
-
-
-def group_id(selector: PeerSelector) -> GroupId:
+def group_id(selector: PodSelector | NodeSelector) -> GroupId:
     """The same selector is the same group, whatever it matches."""
     return GroupId(digest(msgspec.json.encode(selector, order="deterministic"), 12))
 
 
-def address_group(selector: PeerSelector, targets: tuple[Target, ...]) -> AddressGroup:
-    """The group of these targets' addresses, in canonical form and order."""
-    parsed = {ipaddress.ip_address(a) for t in targets for a in t.addresses}
+def address_group(selector: PodSelector | NodeSelector, addresses: Iterable[str]) -> AddressGroup:
+    """The group of these addresses, in canonical form and order."""
+    parsed = {ipaddress.ip_address(a) for a in addresses}
     ordered = sorted(parsed, key=lambda a: (a.version, int(a)))
     return AddressGroup(id=group_id(selector), addresses=tuple(str(a) for a in ordered))
+
+
+def is_address(text: str) -> bool:
+    """False for a host name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

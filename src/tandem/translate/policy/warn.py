@@ -1,77 +1,82 @@
-"""What is legal in a NetworkPolicy but hardly meant: reported as warnings on a Translator. Pure."""
+"""What is legal in a policy but hardly meant: reported as warnings on a Resolver. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
 
+import msgspec
+
 from tandem.base.problems import Origin
-from tandem.ir.policy import Anyone, Cidr, Group, PolicyIR, Rule
+from tandem.ir.policy import Anyone, Cidr, Group, PolicyIR, Rule, Side, Verdict
 from tandem.model import core
-from tandem.model.policy import EgressRule, IngressRule, NetworkPolicy
 from tandem.model.world import World
-from tandem.translate.policy.rules import Translator, no_such_port
+from tandem.translate.policy.draft import Clause, Draft, Tier
+from tandem.translate.policy.resolve import Resolver, no_such_port
 from tandem.translate.policy.select import named_ports
 
+_NOUNS = {
+    Side.INGRESS: ("ingress", "from", "source"),
+    Side.EGRESS: ("egress", "to", "destination"),
+}
 
-def about_policy(
-    policy: NetworkPolicy, world: World, *, subjects: tuple[core.Pod, ...], translator: Translator
-) -> None:
+
+def about_policy(draft: Draft, world: World, *, subjects: tuple[core.Pod, ...], resolver: Resolver) -> None:
     """Warnings that concern one policy."""
-    _everyone(policy, translator)
+    if draft.tier is Tier.NETWORK:
+        _everyone(draft, resolver)
     if subjects:
-        _ingress_names(policy, subjects, translator)
+        _ingress_names(draft, subjects, resolver)
         return
-    namespace = policy.metadata.namespace
-    if _unknown_namespace(world, namespace):
+    namespace = draft.origin.namespace
+    if not namespace:
+        at = msgspec.structs.replace(draft.origin, path="spec.subject")
+        text = "spec.subject matches no pod now: the policy does nothing until one does"
+        resolver.warn(at, "SelectsNoPod", text)
+    elif _unknown_namespace(world, namespace):
         text = f"namespace {namespace!r} does not exist and has no pods: the policy does nothing"
-        translator.report(policy.origin(), "NamespaceNotFound", text)
+        resolver.warn(draft.origin, "NamespaceNotFound", text)
     else:
+        at = msgspec.structs.replace(draft.origin, path="spec.podSelector")
         text = f"spec.podSelector matches no pod in namespace {namespace!r} now: the policy does nothing until one does"
-        translator.report(policy.origin("spec.podSelector"), "SelectsNoPod", text)
+        resolver.warn(at, "SelectsNoPod", text)
 
 
 def _unknown_namespace(world: World, namespace: str) -> bool:
     return namespace != "default" and world.get(core.Namespace, "", namespace) is None
 
 
-def _everyone(policy: NetworkPolicy, translator: Translator) -> None:
+def _everyone(draft: Draft, resolver: Resolver) -> None:
     """`from: []` reads like "from nobody" and means "from everybody" (API docs: empty matches all sources)."""
-    sides: tuple[tuple[str, str, str, str, tuple[IngressRule | EgressRule, ...]], ...] = (
-        ("Ingress", "ingress", "from", "source", policy.spec.ingress),
-        ("Egress", "egress", "to", "destination", policy.spec.egress),
-    )
-    for kind, field, word, noun, rules in sides:
-        if kind not in policy.types:
-            continue
-        for i, rule in enumerate(rules):
-            if rule.peers or rule.ports:
-                continue
-            path = f"spec.{field}[{i}]"
-            text = (
-                f"{path} has an empty or missing `{word}` and so matches every {noun}: by the Kubernetes API the "
-                f"policy allows all {field}. To block instead, write `{field}: []` or drop this rule; to allow "
-                "everything, leave it as it is"
-            )
-            translator.report(policy.origin(path), f"MatchesEvery{noun.capitalize()}", text)
+    for side, (field, word, noun) in _NOUNS.items():
+        judgement = draft.side(side)
+        for clause in () if judgement is None else judgement.clauses:
+            if clause.every_port and clause.peers == (Anyone(),):
+                text = (
+                    f"{clause.origin.path} has an empty or missing `{word}` and so matches every {noun}: by the "
+                    f"Kubernetes API the policy allows all {field}. To block instead, write `{field}: []` or drop this "
+                    "rule; to allow everything, leave it as it is"
+                )
+                resolver.warn(clause.origin, f"MatchesEvery{noun.capitalize()}", text)
 
 
-def _ingress_names(policy: NetworkPolicy, subjects: tuple[core.Pod, ...], translator: Translator) -> None:
-    if "Ingress" not in policy.types:
+def _ingress_names(draft: Draft, subjects: tuple[core.Pod, ...], resolver: Resolver) -> None:
+    clauses: tuple[Clause, ...] = () if draft.ingress is None else draft.ingress.clauses
+    if not any(c.names for c in clauses):
         return
-    offered = {(name, protocol) for pod in subjects for name, protocol, _ in named_ports(pod)}
-    for i, rule in enumerate(policy.spec.ingress):
-        origin = policy.origin(f"spec.ingress[{i}]")
-        for port in rule.ports:
-            if isinstance(port.port, str) and (port.port, port.protocol) not in offered:
-                translator.report(origin, "NamedPortNotFound", no_such_port(origin, port, "selected"))
+    offered = {p for pod in subjects for name, protocol, _ in named_ports(pod) for p in ((name, protocol), (name, ""))}
+    for clause in clauses:
+        for port in clause.names:
+            if (port.name, port.protocol) not in offered:
+                resolver.warn(clause.origin, "NamedPortNotFound", no_such_port(clause.origin, port, "selected"))
 
 
-def about_dns(ir: PolicyIR, dns_addresses: tuple[str, ...], translator: Translator) -> None:
+def about_dns(ir: PolicyIR, dns_addresses: tuple[str, ...], resolver: Resolver) -> None:
     """Pods that may send something, but ask no name: hardly meant, and it looks like a broken network."""
     reported: set[Origin] = set()
     for set_id in sorted(set(ir.egress.values())):
         judged = ir.sets[set_id]
-        if not judged.rules or any(_allows_dns(r, ir, a) for r in judged.rules for a in dns_addresses):
+        accepted = [r for r in judged.admin if r.verdict is Verdict.ACCEPT]
+        if not judged.rules or any(_allows_dns(r, ir, a) for r in (*accepted, *judged.rules) for a in dns_addresses):
             continue
         for origin in judged.isolated_by:
             if origin not in reported:
@@ -81,7 +86,7 @@ def about_dns(ir: PolicyIR, dns_addresses: tuple[str, ...], translator: Translat
                     f"({', '.join(dns_addresses)}, UDP 53): names will not resolve. Allow it with an egress rule to "
                     "namespaceSelector kubernetes.io/metadata.name=kube-system, podSelector k8s-app=kube-dns"
                 )
-                translator.report(origin, "DnsNotAllowed", text)
+                resolver.warn(origin, "DnsNotAllowed", text)
 
 
 def _allows_dns(rule: Rule, ir: PolicyIR, address: str) -> bool:

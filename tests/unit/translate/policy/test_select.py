@@ -5,12 +5,14 @@ from __future__ import annotations
 from builders import Raw, namespace, pod, world
 from tandem.model.policy import PolicyPeer
 from tandem.model.selectors import LabelSelector
-from tandem.translate.policy.select import Population, address_group, group_id, named_ports, peer_selector
+from tandem.translate.policy.draft import PodSelector
+from tandem.translate.policy.networkpolicy import pod_peer
+from tandem.translate.policy.select import Population, address_group, group_id, named_ports
 
 
 def _addresses(population: Population, peer: PolicyPeer, ns: str = "default") -> tuple[str, ...]:
-    selector = peer_selector(peer, ns)
-    return address_group(selector, population.select(selector)).addresses
+    selector = pod_peer(peer, ns)
+    return address_group(selector, population.addresses(selector)).addresses
 
 
 def test_a_pod_selector_alone_means_the_policys_namespace() -> None:
@@ -33,10 +35,10 @@ def test_the_labels_of_a_namespace_decide() -> None:
 
 
 def test_equal_selectors_are_one_group() -> None:
-    one = peer_selector(PolicyPeer(pod_selector=LabelSelector(match_labels={"a": "1", "b": "2"})), "n")
-    two = peer_selector(PolicyPeer(pod_selector=LabelSelector(match_labels={"b": "2", "a": "1"})), "n")
+    one = pod_peer(PolicyPeer(pod_selector=LabelSelector(match_labels={"a": "1", "b": "2"})), "n")
+    two = pod_peer(PolicyPeer(pod_selector=LabelSelector(match_labels={"b": "2", "a": "1"})), "n")
     assert group_id(one) == group_id(two)
-    assert group_id(one) != group_id(peer_selector(PolicyPeer(pod_selector=LabelSelector()), "n"))
+    assert group_id(one) != group_id(pod_peer(PolicyPeer(pod_selector=LabelSelector()), "n"))
 
 
 def test_named_ports_carry_their_protocol() -> None:
@@ -47,5 +49,5 @@ def test_named_ports_carry_their_protocol() -> None:
 def test_a_policy_selects_pods_of_its_namespace_by_label() -> None:
     pods = (pod("a", app="web"), pod("b", app="web"), pod("c", app="db"), pod("d", namespace="x", app="web"))
     population = Population(world(*pods), ())
-    found = population.selected("default", LabelSelector(match_labels={"app": "web"}))
+    found = population.selected(PodSelector(namespace="default", pods=LabelSelector(match_labels={"app": "web"})))
     assert [p.metadata.name for p in found] == ["a", "b"]

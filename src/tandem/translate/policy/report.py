@@ -1,0 +1,64 @@
+"""Problems that one policy is told, collected while its draft is made."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tandem.base.problems import Origin, Problem, Severity
+from tandem.model.meta import Object
+from tandem.model.policynotes import VALUES, PolicyNotes, notes_of
+from tandem.model.selectors import LabelSelector, unknown_operator
+
+
+class Report:
+    """The problems of one policy. A rule that cannot be evaluated is told with the path of the part in question."""
+
+    def __init__(self, policy: Object) -> None:
+        self._policy = policy
+        self._found: list[Problem] = []
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """In the order in which they were told."""
+        return tuple(self._found)
+
+    def error(self, path: str, code: str, text: str) -> None:
+        """What is not in force as it is written."""
+        self._add(path, code, text, Severity.ERROR)
+
+    def warning(self, path: str, code: str, text: str) -> None:
+        """What is in force and hardly meant."""
+        self._add(path, code, text, Severity.WARNING)
+
+    def selector(self, selector: LabelSelector, path: str) -> bool:
+        """False, and told, if a selector has an operator that nobody here knows."""
+        wrong = unknown_operator(selector)
+        if wrong:
+            self.error(f"{path}.{wrong}", "UnknownOperator", "is no operator of label selectors")
+        return not wrong
+
+    def notes(self) -> PolicyNotes:
+        """The policy's annotations, with a Problem for each that means nothing."""
+        notes = notes_of(self._policy)
+        for name, value in notes.wrong:
+            text = f"{value!r} means nothing: the only value is {VALUES[name]!r}, and the annotation is not heeded"
+            self.error(f"metadata.annotations[{name}]", "InvalidAnnotation", text)
+        return notes
+
+    def _add(self, path: str, code: str, text: str, severity: Severity) -> None:
+        at = self._policy.origin(_rule_of(path))
+        # The line is that of the rule, the path that of the part.
+        at = msgspec.structs.replace(at, path=path)
+        self._found.append(Problem(at=at, code=code, text=text, severity=severity))
+
+
+def _rule_of(path: str) -> str:
+    """`spec.ingress[0]` of `spec.ingress[0].from[1].ipBlock`."""
+    head = ".".join(path.split(".")[:2])
+    return head if "]" in head else path
+
+
+def origin_of_rule(policy: Object, path: str, name: str) -> Origin:
+    """The Origin of a rule, with the rule's own name where it has one: `spec.ingress[0] "allow-dns"`."""
+    at = policy.origin(path)
+    return msgspec.structs.replace(at, path=f'{path} "{name}"') if name else at
