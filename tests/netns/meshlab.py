@@ -248,8 +248,10 @@ def bootstrap(socket_path: Path, admin: Path) -> dict[str, Any]:
 class Lab:
     """Use as a context manager; `pod()` makes pods, `apply()` gives Envoy and the pods what a view compiles to."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, link: str = "v") -> None:
         self.prefix = f"tdm{os.getpid()}{prefix}"
+        self.link = link
+        """What the names of pods' links begin with."""
         self.ca = Ca()
         self.ads = Ads(self.ca)
         self._stack = contextlib.ExitStack()
@@ -304,7 +306,7 @@ class Lab:
     def pod(self, name: str, address: str) -> Path:
         """A namespace with a routed /32 link to the node, and the routing rules that ADD installs in every pod."""
         path = self.namespace(name)
-        link = f"v{name}"
+        link = f"{self.link}{name}"
         self._ip("node", f"link add {link} type veth peer name eth0 netns {self.prefix}-{name}")
         self._ip("node", f"link set {link} up")
         self._ip("node", "addr add 169.254.1.1/32 dev " + link)

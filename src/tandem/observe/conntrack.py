@@ -1,7 +1,8 @@
 """Connections that the kernel tracks in the calling network namespace: list them, and delete those that must end.
 
 After a change of policy the agent deletes what is denied now; the node's rules let no connection begin in the middle,
-so that both ends find silence. Raw netlink (linux/netfilter/nfnetlink_conntrack.h); one dump per batch.
+so that both ends find silence. Raw netlink (linux/netfilter/nfnetlink_conntrack.h); one dump per batch. Each connection
+costs some microseconds: a node has tens of thousands.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,9 +26,16 @@ _GET: Final = (1 << 8) | 1
 _DELETE: Final = (1 << 8) | 2
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
 _ERROR, _DONE = 2, 3
-_ORIGINAL, _REPLY = 1, 2
+_ORIGINAL, _REPLY, _PROTOINFO = 1, 2, 4
+_OVER: Final = frozenset({7, 8})
+"""TIME_WAIT and CLOSE (enum tcp_conntrack)."""
 _NESTED: Final = 0x8000
 _PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP", 132: "SCTP"}
+_AT_ONCE: Final = 64
+"""Deletions in one message: their answers must fit into a socket's buffer."""
+
+End = tuple[str, int]
+"""Address and port."""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     family: int
     dialled_port: int = 0
     """The port that the source dialled."""
+    source_port: int = 0
+    seen_as: End = ("", 0)
+    """Whom the destination sees: the source, or the node where that is translated."""
+    over: bool = False
+    """TCP that both ends have closed: the kernel only remembers it."""
 
 
 def connections(data: bytes) -> Iterator[Connection]:
@@ -53,41 +67,69 @@ def connections(data: bytes) -> Iterator[Connection]:
         found = dict(attributes(body[4:]))
         if _ORIGINAL not in found or _REPLY not in found:
             continue
-        source, dialled, protocol, _, dialled_port = _tuple(found[_ORIGINAL])
-        destination, _, _, port, _ = _tuple(found[_REPLY])
+        original, reply = found[_ORIGINAL], found[_REPLY]
+        source, dialled, protocol, source_port, dialled_port = _tuple(original)
+        destination, seen, _, port, seen_port = _tuple(reply)
         yield Connection(
             source=source,
             destination=destination,
             protocol=protocol,
             port=port,
             dialled=dialled,
-            original=found[_ORIGINAL],
+            original=original,
             family=body[0],
             dialled_port=dialled_port,
+            source_port=source_port,
+            seen_as=(seen, seen_port),
+            over=_PROTOINFO in found and _over(found[_PROTOINFO]),
         )
+
+
+def _over(protoinfo: bytes) -> bool:
+    tcp = dict(attributes(dict(attributes(protoinfo)).get(1, b"")))
+    return tcp.get(1, b"\0")[0] in _OVER
 
 
 def _tuple(data: bytes) -> tuple[str, str, str, int, int]:
     parts = dict(attributes(data))
-    ip = dict(attributes(parts.get(1, b"")))
+    source, destination = _ends(parts.get(1, b""))
     proto = dict(attributes(parts.get(2, b"")))
-    source, destination = (ip.get(1) or ip.get(3, b"\0" * 4)), (ip.get(2) or ip.get(4, b"\0" * 4))
     number = proto.get(1, b"\0")[0]
     return (
-        str(ipaddress.ip_address(source)),
-        str(ipaddress.ip_address(destination)),
+        source,
+        destination,
         _PROTOCOLS.get(number, str(number)),
         int.from_bytes(proto.get(2, b""), "big"),
         int.from_bytes(proto.get(3, b""), "big"),
     )
 
 
+@lru_cache(maxsize=1 << 15)
+def _ends(data: bytes) -> tuple[str, str]:
+    """Source and destination: the same pair comes again and again."""
+    ip = dict(attributes(data))
+    source, destination = (ip.get(1) or ip.get(3, b"\0" * 4)), (ip.get(2) or ip.get(4, b"\0" * 4))
+    return str(ipaddress.ip_address(source)), str(ipaddress.ip_address(destination))
+
+
+def tracked() -> list[Connection]:
+    """Every tracked connection; raises DriverError."""
+    with _socket() as sock:
+        return _dump(sock)
+
+
+def end(doomed: Iterable[Connection]) -> None:
+    """Deletes these; fine if one has ended by itself. Raises DriverError."""
+    left = list(doomed)
+    with _socket() as sock:
+        for start in range(0, len(left), _AT_ONCE):
+            _delete(sock, left[start : start + _AT_ONCE])
+
+
 def end_connections(denied: Callable[[Connection], bool]) -> int:
     """Deletes every tracked connection for which `denied` holds; the number of those."""
-    with _socket() as sock:
-        doomed = [c for c in _dump(sock) if denied(c)]
-        for connection in doomed:
-            _delete(sock, connection)
+    doomed = [c for c in tracked() if denied(c)]
+    end(doomed)
     return len(doomed)
 
 
@@ -103,8 +145,8 @@ def _socket() -> socket.socket:
     return sock
 
 
-def _message(kind: int, flags: int, body: bytes) -> bytes:
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+def _message(kind: int, flags: int, body: bytes, sequence: int = 1) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
 
 
 def _dump(sock: socket.socket) -> list[Connection]:
@@ -123,10 +165,24 @@ def _dump(sock: socket.socket) -> list[Connection]:
         found.extend(connections(data))
 
 
-def _delete(sock: socket.socket, connection: Connection) -> None:
-    body = struct.pack(">BBH", connection.family, 0, 0) + attribute(_ORIGINAL | _NESTED, connection.original)
-    sock.send(_message(_DELETE, _REQUEST | _ACK, body))
-    for kind, answer in netlink(sock.recv(4096)):
-        code = -struct.unpack_from("=i", answer)[0] if kind == _ERROR else 0
-        if code not in {0, errno.ENOENT}:  # it may have ended by itself meanwhile
-            raise DriverError(f"conntrack: delete {connection.source} to {connection.destination}: {os.strerror(code)}")
+def _delete(sock: socket.socket, doomed: Sequence[Connection]) -> None:
+    messages = (
+        _message(
+            _DELETE,
+            _REQUEST | _ACK,
+            struct.pack(">BBH", one.family, 0, 0) + attribute(_ORIGINAL | _NESTED, one.original),
+            number,
+        )
+        for number, one in enumerate(doomed)
+    )
+    sock.send(b"".join(messages))
+    answered = 0
+    while answered < len(doomed):
+        for kind, answer in netlink(sock.recv(1 << 16)):
+            if kind != _ERROR:
+                continue
+            code, _, _, _, sequence = struct.unpack_from("=iIHHI", answer)
+            answered += 1
+            if -code not in {0, errno.ENOENT}:  # it may have ended by itself meanwhile
+                one = doomed[sequence]
+                raise DriverError(f"conntrack: delete {one.source} to {one.destination}: {os.strerror(-code)}")

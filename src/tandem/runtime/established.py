@@ -1,37 +1,82 @@
-"""Which established connections a change of policy denies: their conntrack entries are deleted, so that they end.
+"""Which established connections a change of policy denies: they end, in the kernel and in Envoy.
 
-In: the view before and now. Out: connections ended. The verdict is that of the compiled rules, followed by the tracer.
+In: the view before and now. Out: connections ended. Only what is in force counts: a staged policy ends nothing, and
+what an annotation keeps goes on. The conntrack entry is deleted, so that the next packet is judged as a first one, or
+dropped where a connection cannot begin in the middle; a meshed pod's Envoy loses its end of it as well. Each node ends
+what its own pods have: egress rules at the source's node, ingress rules at the destination's.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from tandem.base.ids import PolicySetId
 from tandem.base.members import changes
+from tandem.base.problems import Origin
 from tandem.compile.addresses import node_address
-from tandem.compile.nft.node import compile_nft
-from tandem.drivers.envoy.sockets import Peer, abort_upstream
-from tandem.drivers.nft.trace import LOCAL, OUTSIDE, Packet, trace
+from tandem.compile.judge import Denial, Judge, refusing_groups
+from tandem.drivers.envoy.sockets import Pair, abort
+from tandem.ir.domains import for_established
 from tandem.ir.node import AttachedPod, NodeView
-from tandem.observe.conntrack import Connection, end_connections, forget_addresses
+from tandem.ir.policy import PolicySet, Side
+from tandem.observe.conntrack import Connection, end, forget_addresses, tracked
 from tandem.runtime.vanished import forget_vanished
 
-TRACKED: Final = frozenset({"TCP", "UDP", "SCTP"})
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A connection that was ended, and the rules of the side that denies it now."""
+
+    connection: Connection
+    side: Side
+    rules: tuple[Origin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """The connection has an end that no pod has any more: no policy is to blame."""
+
+
+Verdict = Denial | Stray | None
+"""Of a connection, if it were opened now; None: it goes on."""
+STRAY: Final = Stray()
 
 
 def policy_changed(before: NodeView, now: NodeView) -> bool:
-    """True if some verdict on a connection that exists may differ: a pod that comes or goes has none to lose."""
-    if before.sets is not now.sets and before.sets != now.sets:
+    """True if some connection that exists may be denied now and was not before.
+
+    A pod that comes or goes has none to lose, and who joins a group of rules that accept loses nothing.
+    """
+    if before.sets is not now.sets and _in_force(before) != _in_force(now):
         return True
-    if before.groups is not now.groups and before.groups != now.groups:
+    if before.groups is not now.groups and _may_refuse(before, now):
         return True
     _, other = changes(before.pods, now.pods)
     old = {p.container_id: p for p in before.pods} if other else {}
     return any(_sides(old.get(pod.container_id, pod)) != _sides(pod) for pod in other)
+
+
+def _in_force(view: NodeView) -> dict[PolicySetId, PolicySet]:
+    """Without what is only looked at."""
+    return {name: msgspec.structs.replace(found, preview=None) for name, found in view.sets.items()}
+
+
+def _may_refuse(before: NodeView, now: NodeView) -> bool:
+    changed = {name for name, group in before.groups.items() if now.groups.get(name) is not group}
+    changed |= now.groups.keys() - before.groups.keys()
+    refusing = frozenset().union(*(refusing_groups(s) for s in now.sets.values())) if changed else frozenset()
+    for name in changed:
+        old, new = before.groups.get(name), now.groups.get(name)
+        if old is None or (new is not None and name in refusing and old != new):
+            return True
+        if new is None or not frozenset(old.addresses) <= frozenset(new.addresses):
+            return True
+    return False
 
 
 def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:
@@ -44,94 +89,120 @@ def gone_addresses(before: NodeView, now: NodeView) -> frozenset[str]:
     return frozenset(gone) - frozenset(_addresses(now)) if gone else frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A connection that was ended; `prefix` is the log prefix of the rule that denies it now."""
-
-    connection: Connection
-    prefix: str
-
-
-def end_denied(before: NodeView, now: NodeView) -> tuple[Ended, ...]:
+def end_denied(before: NodeView | None, now: NodeView) -> tuple[Ended, ...]:
     """End what is denied now, what belonged to pods that are gone and what leads to endpoints that are gone.
 
-    Returns what was denied.
+    Returns what was denied. `before` is None for an agent that has just started: anything may have changed meanwhile.
     """
-    forget_addresses(gone_addresses(before, now))
-    forget_vanished(before, now)
-    if not policy_changed(before, now):
-        return ()
-    ended = end_where(denied_by(now))
-    for netns, peers in _proxied(now, ended).items():
-        abort_upstream(netns, peers)
-    return ended
+    if before is not None:
+        forget_addresses(gone_addresses(before, now))
+        forget_vanished(before, now)
+        if not policy_changed(before, now):
+            return ()
+    found = verdicts(tracked(), denied_by(now))
+    denied = ended_of(found)
+    # While the kernel still knows the connection, so that the proxy at the other end hears of it, also on another node.
+    meshed = {address: pod.netns for pod in now.pods if pod.pod.meshed for address in pod.addresses}
+    for netns, pairs in proxied(denied, meshed).items():
+        abort(netns, pairs)
+    end(connection for connection, _ in found)
+    return denied
 
 
-def end_where(verdict: Callable[[Connection], str | None]) -> tuple[Ended, ...]:
-    """End the connections for which there is a log prefix; those whose prefix is not empty, which policy denies."""
-    ended: list[Ended] = []
-
-    def denied(connection: Connection) -> bool:
-        prefix = verdict(connection)
-        if prefix:
-            ended.append(Ended(connection=connection, prefix=prefix))
-        return prefix is not None
-
-    end_connections(denied)
-    return tuple(ended)
+def verdicts(
+    connections: Iterable[Connection], verdict: Callable[[Connection], Verdict]
+) -> list[tuple[Connection, Denial | Stray]]:
+    """The connections that must end, and why."""
+    found: list[tuple[Connection, Denial | Stray]] = []
+    for connection in connections:
+        said = None if connection.over else verdict(connection)
+        if said is not None:
+            found.append((connection, said))
+    return found
 
 
-def packet_of(connection: Connection, *, iifname: str) -> Packet:
-    """The packet that would open it now; `iifname`: the link by which it would come, empty from the node itself."""
-    return Packet(
-        saddr=connection.source,
-        daddr=connection.destination,
-        protocol=connection.protocol.lower(),
-        dport=connection.port,
-        iifname=iifname,
+def ended_of(found: Iterable[tuple[Connection, Denial | Stray]]) -> tuple[Ended, ...]:
+    """Those that policy denies."""
+    return tuple(
+        Ended(connection=connection, side=said.side, rules=said.rules)
+        for connection, said in found
+        if isinstance(said, Denial)
     )
 
 
-def _proxied(view: NodeView, ended: Iterable[Ended]) -> dict[str, frozenset[Peer]]:
-    """By namespace of a meshed source: where its Envoy must not keep pooled connections to."""
-    owners = {address: pod.netns for pod in view.pods if pod.pod.meshed for address in pod.addresses}
-    found: dict[str, set[Peer]] = {}
-    for one in ended:
-        if one.connection.source in owners:
-            peer = (one.connection.destination, one.connection.port)
-            found.setdefault(owners[one.connection.source], set()).add(peer)
-    return {netns: frozenset(peers) for netns, peers in found.items()}
+def proxied(ended: Iterable[Ended], meshed: Mapping[str, str]) -> dict[str, frozenset[Pair]]:
+    """By namespace of a meshed pod: the connections of its Envoy among these, either way.
 
-
-def denied_by(view: NodeView) -> Callable[[Connection], str | None]:
-    """Whether a connection would be dropped if it were opened now: the log prefix that goes with the drop, or None.
-
-    The prefix is empty where no policy is to blame: an address that no pod has any more.
+    `meshed` is where the pod with an address is.
     """
-    ruleset = compile_nft(view)
-    links = {address: pod.host_ifname for pod in view.pods if pod.foreign is None for address in pod.addresses}
+    found: dict[str, set[Pair]] = {}
+    for connection in (one.connection for one in ended if one.connection.protocol == "TCP"):
+        if netns := meshed.get(connection.source):
+            own = connection.source, connection.source_port
+            found.setdefault(netns, set()).add((own, (connection.dialled, connection.dialled_port)))
+        if netns := meshed.get(connection.destination):
+            own = connection.destination, connection.port
+            found.setdefault(netns, set()).add((own, connection.seen_as))
+    return {netns: frozenset(pairs) for netns, pairs in found.items()}
+
+
+def denied_by(view: NodeView) -> Callable[[Connection], Verdict]:
+    """Whether a connection would be denied if it were opened now, by what does not keep it."""
+    pods = {address: pod for pod in view.pods if pod.foreign is None for address in pod.addresses}
     own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {*view.node.addresses, *view.config.dns_addresses}
     prefixes = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
     lent = {address for node in view.nodes.values() for address in node.borrowed}
+    judges = Judges(view)
+    known: dict[tuple[str, str, str, int], Verdict] = {}
 
-    def route(address: str) -> str:
-        return links.get(address) or (LOCAL if address in own else OUTSIDE)
-
-    def denied(connection: Connection) -> str | None:
-        if connection.protocol not in TRACKED or not {connection.source, connection.destination} & links.keys():
+    def denied(connection: Connection) -> Verdict:
+        if connection.source not in pods and connection.destination not in pods:
             return None
-        if _stray(connection.source) or _stray(connection.destination):
-            return ""
-        packet = packet_of(connection, iifname="" if connection.source in own else route(connection.source))
-        found = trace(ruleset, packet, route=route)
-        return found.log if found.verdict == "drop" else None
+        key = connection.source, connection.destination, connection.protocol, connection.port
+        if key not in known:
+            known[key] = judged(*key)
+        return known[key]
 
-    def _stray(address: str) -> bool:
+    def judged(source: str, destination: str, protocol: str, port: int) -> Verdict:
+        if stray(source) or stray(destination):
+            return STRAY
+        if source == destination or source in own:
+            return None
+        sender, receiver = pods.get(source), pods.get(destination)
+        said = judges.denial(sender.pod.egress, destination, protocol, port) if sender is not None else None
+        if said is None and receiver is not None:
+            said = judges.denial(receiver.pod.ingress, source, protocol, port)
+        return said
+
+    def stray(address: str) -> bool:
         """In this node's prefix, but no pod of it (any more)."""
-        inside = any(ipaddress.ip_address(address) in p for p in prefixes)
-        return inside and address not in links and address not in own and address not in lent
+        if address in pods or address in own or address in lent:
+            return False
+        parsed = ipaddress.ip_address(address)
+        return any(parsed in p for p in prefixes)
 
     return denied
+
+
+class Judges:
+    """Those of one view, each made when it is first asked."""
+
+    def __init__(self, view: NodeView) -> None:
+        self._view = for_established(view)
+        self._made: dict[PolicySetId, Judge | None] = {}
+
+    def denial(self, policy_set: PolicySetId | None, peer: str, protocol: str, port: int) -> Denial | None:
+        """What ends a connection with this peer; None also where it is kept, and where not all is known yet."""
+        if policy_set is None:
+            return None
+        if policy_set not in self._made:
+            found = self._view.sets.get(policy_set)
+            self._made[policy_set] = Judge(found, self._view.groups, self._view.learned) if found is not None else None
+        judge = self._made[policy_set]
+        if judge is None or not judge.complete:
+            return None
+        said = judge.denial(peer, protocol, port)
+        return said if said is not None and not said.keeps else None
 
 
 def _addresses(view: NodeView) -> list[str]:

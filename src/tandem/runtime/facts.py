@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 FLUSH_SECONDS: Final = 0.2
 STATUS_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.2
 LARGEST_BATCH: Final = 500
 
 
@@ -45,7 +46,7 @@ class Facts:
         self._report = report
         self._clock = clock
         self._flows: deque[Flow] = deque(maxlen=10_000)
-        self._changes: asyncio.Queue[tuple[NodeView, NodeView]] = asyncio.Queue()
+        self._changes: asyncio.Queue[tuple[NodeView | None, NodeView]] = asyncio.Queue()
         self._known: tuple[NodeView, Whois] | None = None
         self._told: Mapping[str, Any] = {}
 
@@ -86,13 +87,17 @@ class Facts:
             self._flows.extend(flows_of(log_name, message, names))
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
-        """The kernel has a new policy in force."""
-        if before is None:
-            return
-        if policy_changed(before, now) or gone_addresses(before, now) or services_changed(before, now):
+        """The kernel has a new policy in force; None before: what was in force until now is not known."""
+        if (
+            before is None
+            or policy_changed(before, now)
+            or gone_addresses(before, now)
+            or services_changed(before, now)
+        ):
             self._changes.put_nowait((before, now))
 
     async def _end_denied(self) -> None:
+        """A look at every connection at most each PAUSE_SECONDS, however fast policy changes."""
         while True:
             before, now = await self._changes.get()
             while not self._changes.empty():
@@ -101,16 +106,16 @@ class Facts:
                 ended = await asyncio.to_thread(end_denied, before, now)
             except DriverError as err:
                 log.error("connections not ended", error=str(err))
-                continue
+                ended = ()
             if ended:
                 log.info("connections ended", count=len(ended))
                 self._flows.extend(self._ended_flow(e) for e in ended)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def _ended_flow(self, ended: Ended) -> Flow:
         """A connection that policy ended is as much a denial as one that it does not let begin."""
         connection = ended.connection
         ends = (self._party(connection.source), self._party(connection.destination))
-        rules = self._origins(ended.prefix)
         return Flow(
             time=self._clock.now(),
             node=self._node,
@@ -120,9 +125,9 @@ class Facts:
             source=ends[0],
             destination=msgspec.structs.replace(ends[1], port=connection.port),
             reporter="kernel",
-            direction=ended.prefix.rpartition("/")[2],
-            reason=f"an established connection was ended, no rule allows it now: {'; '.join(map(str, rules))}",
-            rules=rules,
+            direction=ended.side.value,
+            reason=f"an established connection was ended, it is denied now: {'; '.join(map(str, ended.rules))}",
+            rules=ended.rules,
         )
 
     async def _flush(self) -> None:

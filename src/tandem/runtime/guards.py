@@ -19,16 +19,14 @@ from tandem.base.ids import ContainerId
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.compile.nft.guard import compile_guard
-from tandem.drivers.envoy.sockets import abort_upstream
+from tandem.drivers.envoy.sockets import abort
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.port import NftDriver
 from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.nft.trace import LOCAL, trace
 from tandem.ir.node import AttachedPod, NodeView, foreign_pods
-from tandem.observe.conntrack import Connection
+from tandem.observe.conntrack import Connection, end, tracked
 from tandem.runtime.enforce import RETRY_SECONDS, Outcome, Views, newest_of
-from tandem.runtime.established import TRACKED, Ended, end_where, packet_of
-from tandem.state.nft import Ruleset
+from tandem.runtime.established import Ended, Judges, Verdict, ended_of, proxied, verdicts
 from tandem.state.ownership import POLICY_TABLE
 
 log = structlog.get_logger()
@@ -53,7 +51,6 @@ def name_of(container_id: ContainerId) -> str:
 class _Guarded:
     driver: NftDriver
     watch: asyncio.Task[None]
-    ruleset: Ruleset | None = None
 
 
 class GuardLoop:
@@ -99,41 +96,41 @@ class GuardLoop:
         if not delta:
             return
         await asyncio.to_thread(guarded.driver.apply, delta)
-        before, guarded.ruleset = guarded.ruleset, ruleset
-        if before is not None:
-            self._facts.on_ended(await asyncio.to_thread(end_denied_inside, pod, ruleset))
+        # Also by an agent that has just started: what policy was before is not known then.
+        self._facts.on_ended(await asyncio.to_thread(end_denied_inside, view, pod))
 
 
-def end_denied_inside(pod: AttachedPod, ruleset: Ruleset) -> tuple[Ended, ...]:
+def end_denied_inside(view: NodeView, pod: AttachedPod) -> tuple[Ended, ...]:
     """End what the pod's own table denies now; what was denied. Raises DriverError."""
-    denied = denied_inside(pod, ruleset)
+
+    def work() -> tuple[Ended, ...]:
+        found = verdicts(tracked(), denied_inside(view, pod))
+        end(connection for connection, _ in found)
+        return ended_of(found)
+
     try:
-        ended = in_netns(pod.netns, lambda: end_where(lambda connection: denied(connection) or None))
+        ended = in_netns(pod.netns, work)
     except OSError as err:
         raise DriverError(f"network namespace {pod.netns}: {err.strerror}") from err
     if pod.pod.meshed:
-        peers = ((e.connection.destination, e.connection.port) for e in ended if e.connection.source in pod.addresses)
-        abort_upstream(pod.netns, frozenset(peers))
+        for netns, pairs in proxied(ended, dict.fromkeys(pod.addresses, pod.netns)).items():
+            abort(netns, pairs)
     return ended
 
 
-def denied_inside(pod: AttachedPod, ruleset: Ruleset) -> Callable[[Connection], str]:
-    """The log prefix of the rule that would drop a connection if it were opened now; empty if none would."""
-    link = pod.foreign.ifname if pod.foreign is not None else ""
+def denied_inside(view: NodeView, pod: AttachedPod) -> Callable[[Connection], Verdict]:
+    """Whether a connection of the pod would be denied if it were opened now; the node itself is exempt."""
+    judges = Judges(view)
+    node = frozenset(pod.foreign.node_addresses if pod.foreign is not None else ())
 
-    def route(address: str) -> str:
-        return LOCAL if address in pod.addresses or ipaddress.ip_address(address).is_loopback else link
-
-    def arrives_by(source: str) -> str:
-        """Empty: the pod itself sends."""
-        if ipaddress.ip_address(source).is_loopback:
-            return "lo"
-        return "" if source in pod.addresses else link
-
-    def denied(connection: Connection) -> str:
-        if connection.protocol not in TRACKED:
-            return ""
-        found = trace(ruleset, packet_of(connection, iifname=arrives_by(connection.source)), route=route)
-        return found.log if found.verdict == "drop" else ""
+    def denied(connection: Connection) -> Verdict:
+        source, destination = connection.source, connection.destination
+        if source == destination or any(ipaddress.ip_address(a).is_loopback for a in (source, destination)):
+            return None
+        if source in pod.addresses:
+            return judges.denial(pod.pod.egress, destination, connection.protocol, connection.port)
+        if destination in pod.addresses and source not in node:
+            return judges.denial(pod.pod.ingress, source, connection.protocol, connection.port)
+        return None
 
     return denied

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +21,10 @@ def _tuple(source: str, destination: str, sport: int, dport: int) -> bytes:
     return attribute(0x8001, ip) + attribute(0x8002, attribute(1, b"\x06") + ports)
 
 
-def _message(original: bytes, reply: bytes) -> bytes:
+def _message(original: bytes, reply: bytes, state: int | None = None) -> bytes:
     body = b"\x02\0\0\0" + attribute(0x8001, original) + attribute(0x8002, reply)
+    if state is not None:
+        body += attribute(0x8004, attribute(0x8001, attribute(1, bytes([state]))))
     return struct.pack("=IHHII", 16 + len(body), 0x100, 2, 0, 0) + body
 
 
@@ -36,6 +39,19 @@ def test_ipv6_is_read() -> None:
     one, two = _tuple("fd00::1", "fd00::2", 1, 2), _tuple("fd00::2", "fd00::1", 2, 1)
     (found,) = connections(_message(one, two))
     assert (found.source, found.destination, found.port) == ("fd00::1", "fd00::2", 2)
+
+
+def test_both_ends_are_read_as_they_are_and_as_the_destination_sees_them() -> None:
+    original = _tuple("10.244.0.3", "10.96.0.20", 40000, 80)
+    (found,) = connections(_message(original, _tuple("10.244.0.2", "10.244.0.1", 8080, 1234)))
+    assert (found.source_port, found.dialled_port, found.seen_as) == (40000, 80, ("10.244.0.1", 1234))
+
+
+@pytest.mark.parametrize(("state", "over"), [(None, False), (3, False), (4, False), (7, True), (8, True)])
+def test_a_connection_of_tcp_may_be_over(state: int | None, over: bool) -> None:  # noqa: FBT001
+    pair = _tuple("10.244.0.3", "10.244.0.2", 1, 2), _tuple("10.244.0.2", "10.244.0.3", 2, 1)
+    (found,) = connections(_message(*pair, state))
+    assert found.over is over
 
 
 def test_no_address_needs_no_kernel() -> None:

@@ -7,13 +7,23 @@ import pytest
 
 from builders import pod, policy, world
 from nodeviews import view_of
-from tandem.base.ids import NodeName
-from tandem.compile.nft.origins import origins
+from tandem.base.ids import NodeName, PolicySetId
+from tandem.compile.judge import Denial
 from tandem.ir.fabric import Node
 from tandem.ir.node import NodeView
+from tandem.ir.policy import AddressGroup, Group, PolicySet, Rule, Side, Verdict
 from tandem.model.meta import Object
 from tandem.observe.conntrack import Connection
-from tandem.runtime.established import denied_by, gone_addresses, policy_changed
+from tandem.runtime.established import (
+    STRAY,
+    Ended,
+    denied_by,
+    ended_of,
+    gone_addresses,
+    policy_changed,
+    proxied,
+    verdicts,
+)
 
 WEB, DB = pod("web", ip="10.244.0.5", app="web"), pod("db", ip="10.244.0.6", app="db")
 DENY = policy("deny", podSelector={"matchLabels": {"app": "db"}}, policyTypes=["Ingress"])
@@ -44,9 +54,9 @@ def connection(source: str, destination: str, port: int = 5432, protocol: str = 
 def test_a_connection_that_a_new_policy_denies_ends() -> None:
     assert denied_by(view(WEB, DB))(connection("10.244.0.5", "10.244.0.6")) is None
     now = view(WEB, DB, DENY)
-    prefix = denied_by(now)(connection("10.244.0.5", "10.244.0.6"))
-    assert prefix is not None
-    assert [o.name for o in origins(now)[prefix]] == ["deny"]
+    said = denied_by(now)(connection("10.244.0.5", "10.244.0.6"))
+    assert isinstance(said, Denial)
+    assert [o.name for o in said.rules] == ["deny"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,10 @@ def test_a_connection_that_a_new_policy_denies_ends() -> None:
         (connection("203.0.113.9", "10.244.0.6"), True),
         (connection("10.244.0.6", "203.0.113.9"), False),
         (connection("10.244.0.1", "10.244.0.6"), False),
-        (connection("10.244.0.5", "10.244.0.6", protocol="ICMP"), False),
+        (connection("10.244.0.5", "10.244.0.6", protocol="ICMP", port=0), True),
+        (connection("10.244.0.6", "10.244.0.5", protocol="ICMP", port=0), False),
+        (connection("10.244.0.5", "10.244.0.6", protocol="SCTP"), True),
+        (connection("10.244.0.6", "10.244.0.6", port=80), False),
         (connection("192.0.2.7", "192.0.2.8"), False),
         (connection("10.244.0.77", "10.244.0.6"), True),
         (connection("10.244.0.6", "10.244.0.77"), True),
@@ -71,7 +84,10 @@ def test_a_connection_that_a_new_policy_denies_ends() -> None:
         "from outside",
         "answers go out",
         "the node itself",
-        "icmp is not tracked here",
+        "ports are none of icmp's",
+        "icmp in the other direction",
+        "sctp",
+        "a pod and itself",
         "strangers",
         "from a pod that is gone",
         "to a pod that is gone",
@@ -107,6 +123,82 @@ def test_a_pod_that_comes_or_goes_is_no_change_of_policy() -> None:
     one = msgspec.structs.replace(both, pods=both.pods[:1])
     assert not policy_changed(one, both)
     assert not policy_changed(both, one)
+
+
+def one_set(view: NodeView) -> PolicySet:
+    (found,) = view.sets.values()
+    return found
+
+
+def with_set(view: NodeView, **changes: object) -> NodeView:
+    changed = msgspec.structs.replace(one_set(view), **changes)
+    return msgspec.structs.replace(view, sets={changed.id: changed})
+
+
+def test_what_is_only_looked_at_is_no_change_of_policy_and_ends_nothing() -> None:
+    before = view(WEB, DB, ALLOW_WEB)
+    staged = with_set(before, preview=PolicySetId("preview"))
+    deny = PolicySet(id=PolicySetId("preview"), side=Side.INGRESS, rules=(), isolated_by=(), closed=True)
+    assert not policy_changed(before, staged)
+    known = msgspec.structs.replace(staged, sets={**staged.sets, deny.id: deny})
+    assert denied_by(known)(connection("10.244.0.5", "10.244.0.6")) is None
+
+
+def test_what_is_kept_goes_on_and_is_still_kept_after_the_next_change() -> None:
+    kept = with_set(view(WEB, DB, DENY), keeps=True)
+    assert denied_by(kept)(connection("10.244.0.5", "10.244.0.6")) is None
+    assert denied_by(with_set(kept, keeps=False))(connection("10.244.0.5", "10.244.0.6")) is not None
+
+
+def test_what_has_not_arrived_yet_ends_nothing() -> None:
+    now = view(WEB, DB, ALLOW_WEB)
+    found = connection("10.244.0.5", "10.244.0.6", port=80)
+    assert denied_by(now)(found) is not None
+    assert denied_by(msgspec.structs.replace(now, sets={}))(found) is None
+    assert denied_by(msgspec.structs.replace(now, groups={}))(found) is None
+
+
+def test_who_joins_a_group_loses_only_what_a_rule_of_it_denies() -> None:
+    before = view(WEB, DB, ALLOW_WEB)
+    (group,) = before.groups.values()
+    grown = {group.id: AddressGroup(id=group.id, addresses=(*group.addresses, "10.244.9.9"))}
+    shrunk = {group.id: AddressGroup(id=group.id, addresses=())}
+    assert not policy_changed(before, msgspec.structs.replace(before, groups=grown))
+    assert policy_changed(before, msgspec.structs.replace(before, groups=shrunk))
+    rule = Rule(peers=(Group(id=group.id),), origin=one_set(before).isolated_by[0], verdict=Verdict.DENY)
+    refusing = with_set(before, admin=(rule,))
+    assert policy_changed(refusing, msgspec.structs.replace(refusing, groups=grown))
+    arrived = msgspec.structs.replace(before, groups={})
+    assert policy_changed(arrived, before)
+
+
+def test_of_a_stray_connection_nobody_is_told() -> None:
+    found = verdicts([connection("10.244.0.77", "10.244.0.6")], denied_by(view(WEB, DB)))
+    assert [said for _, said in found] == [STRAY]
+    assert ended_of(found) == ()
+
+
+def ended(source: str, destination: str, protocol: str = "TCP") -> Ended:
+    found = msgspec.structs.replace(
+        connection(source, destination, protocol=protocol),
+        source_port=4000,
+        dialled="10.96.0.9",
+        dialled_port=80,
+        seen_as=(source, 4000),
+    )
+    return Ended(connection=found, side=Side.INGRESS, rules=())
+
+
+def test_a_meshed_pods_envoy_loses_either_end_of_what_is_ended() -> None:
+    where = {"10.244.0.5": "/pins/web", "10.244.0.6": "/pins/db"}
+    upstream = (("10.244.0.5", 4000), ("10.96.0.9", 80))
+    downstream = (("10.244.0.6", 5432), ("10.244.0.5", 4000))
+    assert proxied([ended("10.244.0.5", "10.244.0.6")], where) == {
+        "/pins/web": frozenset({upstream}),
+        "/pins/db": frozenset({downstream}),
+    }
+    assert proxied([ended("10.244.0.5", "10.244.0.6", "UDP")], where) == {}
+    assert proxied([ended("203.0.113.9", "10.244.0.7")], where) == {}
 
 
 def test_addresses_of_pods_that_left_are_gone() -> None:

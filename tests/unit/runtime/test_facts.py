@@ -58,6 +58,7 @@ class Lab:
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "FLUSH_SECONDS", 0.005)
     monkeypatch.setattr(facts, "STATUS_SECONDS", 0.005)
+    monkeypatch.setattr(facts, "PAUSE_SECONDS", 0.005)
 
 
 def message(count: int = 1) -> Any:
@@ -146,7 +147,7 @@ def test_a_connection_that_policy_ends_is_told_as_a_denial_by_its_rules(monkeypa
         original=b"",
         family=2,
     )
-    ended = (Ended(connection=connection, prefix="ps-p1/ingress"),)
+    ended = (Ended(connection=connection, side=Side.INGRESS, rules=(deny,)),)
     monkeypatch.setattr(facts, "end_denied", lambda _, __: ended)
     lab = Lab(now)
     lab.facts.on_policy_change(view(A, b), now)
@@ -157,11 +158,17 @@ def test_a_connection_that_policy_ends_is_told_as_a_denial_by_its_rules(monkeypa
     assert (told.source.pod, told.destination.pod, told.destination.port) == ("a", "b", 80)
 
 
-def test_the_first_view_and_one_that_changes_no_verdict_end_nothing() -> None:
+def test_a_view_that_changes_no_verdict_ends_nothing() -> None:
     lab = Lab()
-    lab.facts.on_policy_change(None, view(A))
     lab.facts.on_policy_change(view(A), view(A))
     assert lab.facts._changes.empty()
+
+
+def test_an_agent_that_has_just_started_looks_at_every_connection() -> None:
+    """Policy may have changed while no agent was there."""
+    lab = Lab()
+    lab.facts.on_policy_change(None, view(A))
+    assert lab.facts._changes.get_nowait() == (None, view(A))
 
 
 def test_a_kernel_that_refuses_to_end_connections_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +209,7 @@ def test_a_new_control_is_told_the_status_again() -> None:
 
 def test_a_connection_ended_inside_a_pod_is_told_as_one_that_was_ended_on_the_node() -> None:
     lab = Lab(view(A))
-    lab.facts.on_ended([Ended(connection=connection("10.244.0.2", "10.88.0.3"), prefix="ps-x/ingress")])
+    lab.facts.on_ended([Ended(connection=connection("10.244.0.2", "10.88.0.3"), side=Side.INGRESS, rules=())])
     asyncio.run(lab.run_for(lab.facts._flush()))
     (flow,) = lab.flows()
     assert (flow.verdict, flow.source.pod, flow.direction) == (Verdict.DENIED, "a", "ingress")

@@ -10,10 +10,12 @@ import pytest
 
 from tandem.base.cell import Cell
 from tandem.base.ids import ContainerId
-from tandem.base.problems import DriverError
+from tandem.base.problems import DriverError, Origin
+from tandem.compile.judge import Denial
 from tandem.compile.nft.guard import compile_guard
 from tandem.drivers.nft.fake import FakeNft
 from tandem.ir.node import NodeView
+from tandem.ir.policy import Side
 from tandem.runtime import guards
 from tandem.runtime.enforce import Numbered, Views
 from tandem.runtime.established import Ended
@@ -25,7 +27,8 @@ WEB = ContainerId("uid-default-web")
 
 
 def ended(name: str) -> Ended:
-    return Ended(connection=connection("10.88.0.4", "10.88.0.2"), prefix=name)
+    rule = Origin(kind="NetworkPolicy", namespace="default", name=name)
+    return Ended(connection=connection("10.88.0.4", "10.88.0.2"), side=Side.INGRESS, rules=(rule,))
 
 
 class Watching:
@@ -50,7 +53,7 @@ class Scene:
     """A loop over fakes, one per namespace."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(guards, "end_denied_inside", lambda pod, _: (ended(pod.pod.name),))
+        monkeypatch.setattr(guards, "end_denied_inside", lambda _, pod: (ended(pod.pod.name),))
         self.tables: dict[str, FakeNft] = {}
         self.facts = Watching()
         self.loop = GuardLoop(self.facts, self._driver)
@@ -100,7 +103,8 @@ def test_every_guarded_pod_has_its_table_and_is_watched(scene: Scene) -> None:
 
 def test_a_change_of_policy_ends_what_it_denies_in_the_pods_that_it_concerns(scene: Scene) -> None:
     scene.play(view(), view(ONLY_CLIENT))
-    assert scene.facts.ended == [ended("web")]
+    first = [ended(name) for name in ("client", "other", "web")]  # by an agent that has just started: of all
+    assert scene.facts.ended == [*first, ended("web")]
 
 
 def test_a_pod_that_is_gone_is_not_watched_any_more_and_keeps_its_table_until_del(scene: Scene) -> None:
@@ -123,10 +127,13 @@ def test_one_pod_that_is_refused_does_not_hold_up_the_others_and_is_tried_again(
 def test_what_the_table_would_drop_now_is_denied() -> None:
     seen = view(ONLY_CLIENT)
     web = of(seen, "web")
-    denied = denied_inside(web, compile_guard(seen, web))
-    assert denied(connection("10.88.0.4", "10.88.0.2")) == f"ps-{web.pod.ingress}/ingress"
-    assert denied(connection("10.88.0.3", "10.88.0.2")) == ""
-    assert denied(connection("10.88.0.2", "10.88.0.4")) == ""  # egress is open
+    denied = denied_inside(seen, web)
+    said = denied(connection("10.88.0.4", "10.88.0.2"))
+    assert isinstance(said, Denial)
+    assert (said.side, [rule.name for rule in said.rules]) == (Side.INGRESS, ["only-client"])
+    assert denied(connection("10.88.0.3", "10.88.0.2")) is None
+    assert denied(connection("10.88.0.2", "10.88.0.4")) is None  # egress is open
     for loopback in ("127.0.0.1", "::1"):
-        assert denied(connection(loopback, loopback)) == ""
-    assert denied(connection("10.88.0.4", "10.88.0.2", protocol="ICMP")) == ""
+        assert denied(connection(loopback, loopback)) is None
+    assert isinstance(denied(connection("10.88.0.4", "10.88.0.2", protocol="ICMP")), Denial)
+    assert denied(connection("10.88.0.77", "10.88.0.99")) is None  # of neither end

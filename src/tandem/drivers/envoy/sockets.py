@@ -1,29 +1,101 @@
-"""Envoy's pooled connections to where policy no longer lets it go: closed, so that the next request meets the policy.
+"""Envoy's connections that policy no longer allows, inside pods' namespaces: closed, so that no pool keeps them.
 
-In: a pod's namespace and destinations. Out: closed sockets. A connection of the application itself is left alone: it
-finds silence, as Kubernetes has it. Where the kernel cannot close sockets (CONFIG_INET_DIAG_DESTROY) nothing happens,
-and Envoy gives up by itself after TCP_USER_TIMEOUT.
+In: a pod's namespace and the two ends of each connection, as the pod has them. Out: closed sockets, of which the other
+end is told by a reset. Of a pod outside the mesh nothing is closed: it finds silence. Where the kernel cannot close
+sockets (CONFIG_INET_DIAG_DESTROY) nothing happens, and Envoy gives up by itself after TCP_USER_TIMEOUT. Raw netlink
+(linux/sock_diag.h, linux/inet_diag.h).
+
+Sockets are closed by the kernel's cookie of one that was found. By its ends alone the kernel would look for a
+connection first and, where that has ended meanwhile, close the socket that *listens* there.
 """
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Collection
+import errno
+import ipaddress
+import os
+import socket
+import struct
+from collections.abc import Collection, Iterator
+from typing import Final
 
+from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
-from tandem.state.ownership import ENVOY_MARK
 
-Peer = tuple[str, int]
+End = tuple[str, int]
 """Address and port."""
+Pair = tuple[End, End]
+"""The pod's own end of a connection, and the other."""
+
+_SOCK_DIAG: Final = 4
+"""NETLINK_SOCK_DIAG."""
+_FIND, _DESTROY = 20, 21
+"""SOCK_DIAG_BY_FAMILY and SOCK_DESTROY."""
+_REQUEST_ACK, _REQUEST_DUMP = 0x5, 0x301
+_ERROR, _DONE = 2, 3
+_LISTEN, _TIME_WAIT = 10, 6
+_CONNECTED: Final = 0xFFF & ~(1 << _LISTEN | 1 << _TIME_WAIT)
+"""Every state but those two (linux/tcp_states.h): one bit for each."""
+_GONE: Final = frozenset({0, errno.ENOENT, errno.ESTALE, errno.EOPNOTSUPP})
+"""Done; ended by itself; another socket by now; a kernel that cannot."""
+_LENGTH: Final = struct.Struct("=IH")
+_ID: Final = slice(4, 52)
+"""struct inet_diag_sockid in an inet_diag_msg: ends, interface and cookie."""
 
 
-def abort_upstream(netns: str, peers: Collection[Peer]) -> None:
-    """Close the sockets with Envoy's mark that are connected to `peers`; raises DriverError."""
-    if not peers:
+def abort(netns: str, pairs: Collection[Pair]) -> None:
+    """Close the TCP connections between these ends that the namespace has; raises DriverError."""
+    if not pairs:
         return
-    where = " or ".join(f"dst {address}:{port}" for address, port in sorted(peers))
-    expression = f"fwmark = {ENVOY_MARK} and ( {where} )"
-    argv = ["nsenter", f"--net={netns}", "ss", "--kill", "--tcp", "--no-header", *expression.split()]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise DriverError(f"sockets of {netns}: {done.stderr.strip()}")
+    wanted = {_ends(own, other) for own, other in pairs}
+    try:
+        in_netns(netns, lambda: _abort(wanted))
+    except OSError as err:
+        raise DriverError(f"sockets of {netns}: {err.strerror}") from err
+
+
+def _ends(own: End, other: End) -> bytes:
+    """As a sockid begins: both ports, both addresses."""
+    addresses = (ipaddress.ip_address(address).packed for address in (own[0], other[0]))
+    return struct.pack(">HH16s16s", own[1], other[1], *addresses)
+
+
+def _abort(wanted: Collection[bytes]) -> None:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as sock:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            sock.send(_request(_FIND, _REQUEST_DUMP, family, bytes(48)))
+            doomed = [found for found in _found(sock) if found[:36] in wanted]
+            for one in doomed:
+                sock.send(_request(_DESTROY, _REQUEST_ACK, family, one))
+                for kind, body in _messages(sock.recv(4096)):
+                    _check(kind, body)
+
+
+def _found(sock: socket.socket) -> Iterator[bytes]:
+    """The sockids of a dump."""
+    while True:
+        for kind, body in _messages(sock.recv(1 << 16)):
+            if kind == _DONE:
+                return
+            _check(kind, body)
+            yield body[_ID]
+
+
+def _check(kind: int, body: bytes) -> None:
+    code = -int(struct.unpack_from("=i", body)[0]) if kind == _ERROR else 0
+    if code not in _GONE:
+        raise OSError(code, os.strerror(code))
+
+
+def _request(kind: int, flags: int, family: int, sockid: bytes) -> bytes:
+    """A struct inet_diag_req_v2 about TCP."""
+    body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _CONNECTED) + sockid
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + 16 <= len(data):
+        length, kind = _LENGTH.unpack_from(data, at)
+        yield kind, data[at + 16 : at + length]
+        at += (length + 3) & ~3

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
-from tandem.drivers.envoy.sockets import abort_upstream
+from tandem.drivers.envoy.sockets import abort
 from tandem.drivers.link import netns as namespaces
-from tandem.state.ownership import ENVOY_MARK
 
 pytestmark = pytest.mark.root
 NAME = "tdsock-test"
@@ -30,7 +30,7 @@ def space() -> Iterator[str]:
 
 
 def connections(space: str, host: str) -> tuple[socket.socket, list[socket.socket]]:
-    """A server at the loopback address in there, and two clients of it: one with Envoy's mark, one without."""
+    """A server at the loopback address in there, and two clients of it."""
     made: list[tuple[socket.socket, list[socket.socket]]] = []
 
     def work() -> None:
@@ -39,7 +39,6 @@ def connections(space: str, host: str) -> tuple[socket.socket, list[socket.socke
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         server = socket.create_server((host, 8080), family=family)
         clients = [socket.socket(family) for _ in range(2)]
-        clients[0].setsockopt(socket.SOL_SOCKET, socket.SO_MARK, ENVOY_MARK)
         for client in clients:
             client.settimeout(5)
             client.connect((host, 8080))
@@ -51,22 +50,41 @@ def connections(space: str, host: str) -> tuple[socket.socket, list[socket.socke
     return made[0]
 
 
-@pytest.mark.parametrize(("host", "elsewhere"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
-def test_only_connections_with_envoys_mark_are_closed(space: str, host: str, elsewhere: str) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_only_the_connections_named_are_closed(space: str, host: str) -> None:
     server, (envoy, application) = connections(space, host)
     peers = [server.accept()[0] for _ in range(2)]
+    own, other = envoy.getsockname()[:2], (host, 8080)
     try:
-        abort_upstream(space, [(host, 9999), (elsewhere, 8080)])
+        abort(space, [(own, (host, 9999)), ((host, 1), other)])
         envoy.send(b"still here")
-        abort_upstream(space, [(host, 9999), (host, 8080)])
+        abort(space, [((host, 1), other), (own, other), (own, other)])
         with pytest.raises(OSError):  # noqa: PT011 - aborted or reset, as the kernel sees fit
             envoy.send(b"gone")
         assert application.send(b"left alone") == 10
+        abort(space, [(other, application.getsockname()[:2])])  # as the server has it
+        with pytest.raises(OSError):  # noqa: PT011
+            peers[1].send(b"gone")
     finally:
         for one in (server, envoy, application, *peers):
             one.close()
 
 
 def test_a_namespace_that_is_gone_is_a_driver_error(tmp_path: Path) -> None:
+    abort(str(tmp_path / "nowhere"), ())
     with pytest.raises(DriverError, match="nowhere"):
-        abort_upstream(str(tmp_path / "nowhere"), [("127.0.0.1", 1)])
+        abort(str(tmp_path / "nowhere"), [(("127.0.0.1", 1), ("127.0.0.1", 2))])
+
+
+def test_a_connection_that_has_ended_by_itself_takes_no_listening_socket_with_it(space: str) -> None:
+    server, clients = connections(space, "127.0.0.1")
+    gone = clients[0].getsockname()
+    for client in clients:
+        client.close()
+    try:
+        abort(
+            space, [(("127.0.0.1", 8080), gone), (gone, ("127.0.0.1", 8080)), (("127.0.0.1", 8080), ("127.0.0.1", 1))]
+        )
+        in_netns(space, lambda: socket.create_connection(("127.0.0.1", 8080), 5).close())
+    finally:
+        server.close()
