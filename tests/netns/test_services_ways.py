@@ -12,7 +12,9 @@ import pytest
 from builders import endpoint_slice, policy, service
 from builders import node as node_object
 from netns.pods import ip
-from netns.servicelab import CLIENT, FAR, NODE, OUTSIDE, A, B, ServiceLab, serving
+from netns.servicelab import CLIENT, FAR, NEIGHBOUR, NODE, OUTSIDE, A, B, ServiceLab, serving
+from tandem.compile.nft.node import compile_nft
+from tandem.drivers.nft.plan import plan
 from tandem.model import core
 from tandem.runtime.sctp import has_sctp
 
@@ -148,6 +150,21 @@ def test_outside_is_answered_by_every_way_and_keeps_its_address(lab: ServiceLab,
     lab.show(made, slice_of(made, (A, READY)))
     assert lab.ask(lab.outside, host, tcp) == [f"10.244.0.2 {OUTSIDE}"]
     assert ask_udp(lab, lab.outside, host, udp) == "10.244.0.2"
+
+
+def test_the_pod_of_a_node_that_has_borrowed_its_address_is_answered_by_way_of_this_node(lab: ServiceLab) -> None:
+    """It asks at a node port, and the endpoint is on a third node: which would answer it past this node."""
+    borrowed, made = "10.244.0.9", web()
+    ip("addr", "add", f"{borrowed}/32", "dev", "lo", netns=lab.outside)
+    ip("route", "add", borrowed, "via", NEIGHBOUR, netns=lab.node)
+    lab.show(made, slice_of(made, (FAR, READY)))
+    assert lab.view is not None
+    borrower = msgspec.structs.replace(lab.view.nodes["node-2"], borrowed=(borrowed,))
+    view = msgspec.structs.replace(lab.view, nodes={"node-2": borrower})
+    lab.nft.apply(plan(lab.nft.read(), compile_nft(view)))
+    ask = "import socket; print(socket.create_connection((%r, 30080), 1.0, (%r, 0)).recv(99).decode())"
+    with lab.python(lab.outside, ask % (NODE, borrowed)) as process:
+        assert process.communicate()[0] == f"10.245.0.2 {NODE}\n"
 
 
 def test_an_endpoint_that_terminates_serves_only_while_no_other_is_ready(lab: ServiceLab) -> None:

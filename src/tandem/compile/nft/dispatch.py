@@ -25,7 +25,7 @@ from tandem.base.ids import PolicySetId
 from tandem.base.members import joined_as_before
 from tandem.compile import names
 from tandem.compile.fabric.interface import others
-from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
+from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes, without
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -179,10 +179,12 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
     """What belongs to this node and to the cluster."""
     found: list[nft.Set] = []
     nodes = (*view.nodes.values(), view.node)
+    # Of its own blocks, but behind other nodes: what such a pod sends is not this node's to answer for.
+    lent = [address for node in others(view) for address in node.borrowed]
     for f in FAMILIES:
         cluster = prefixes([*(c for n in nodes for c in n.pod_cidrs), *view.config.service_cidrs], f)
         found += [
-            _interval(f"local{f.version}", f, prefixes(view.node.prefixes, f)),
+            _interval(f"local{f.version}", f, without(prefixes(view.node.prefixes, f), lent)),
             _interval(f"cluster{f.version}", f, cluster),
         ]
         if view.config.network.encryption is not None:

@@ -48,6 +48,18 @@ def prefixes(texts: Iterable[str], family: Family) -> tuple[nft.Prefix, ...]:
     return tuple(_prefix(n) for n in ipaddress.collapse_addresses(_networks6(texts)))
 
 
+def without(found: Iterable[nft.Prefix], addresses: Iterable[str]) -> tuple[nft.Prefix, ...]:
+    """The prefixes without these addresses, sorted and without overlap."""
+    networks = [ipaddress.ip_network(f"{p.address}/{p.length}") for p in found]
+    for text in addresses:
+        one = ipaddress.ip_network(text)
+        inside = next((n for n in networks if n.version == one.version and n.supernet_of(one)), None)  # type: ignore[arg-type]
+        if inside is not None:
+            networks.remove(inside)
+            networks += inside.address_exclude(one)  # type: ignore[arg-type]
+    return tuple(_prefix(n) for n in sorted(networks, key=lambda n: (n.version, n)))
+
+
 def _networks4(texts: Iterable[str]) -> list[ipaddress.IPv4Network]:
     parsed = (ipaddress.ip_network(t, strict=False) for t in texts)
     return [n for n in parsed if isinstance(n, ipaddress.IPv4Network)]

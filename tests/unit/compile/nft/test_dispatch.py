@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import msgspec
 
 from builders import pod, policy, world
 from nodeviews import GATEWAY, ifname_of, node, routes, view_of
-from tandem.compile.nft.dispatch import base_chains, pod_sets, policy_maps
+from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.trace import Packet, trace
 from tandem.ir.fabric import Node
 from tandem.ir.network import Encryption
+from tandem.state import nft
 
 WEB = pod("web", ip="10.244.0.2", app="web")
 CLIENT = pod("client", ip="10.244.0.3")
@@ -48,6 +51,19 @@ def test_with_encryption_what_another_nodes_pods_send_comes_by_the_tunnel_alone(
         )
         verdicts += [trace(table, packet, route=routes(WORLD)).verdict for packet in packets]
     assert verdicts == ["accept"] * 4 + ["drop", "drop", "accept", "accept"]
+
+
+def test_an_address_that_another_node_has_borrowed_is_not_local() -> None:
+    view = view_of(WORLD)
+    borrower = msgspec.structs.replace(node("node-2", "10.245.0.0/24"), borrowed=("10.244.0.9", "10.246.0.7"))
+    nodes: dict[str, Node] = {view.node.name: view.node, "node-2": borrower}
+    sets = {s.name: s for s in fixed_sets(msgspec.structs.replace(view, nodes=nodes))}
+    found = ipaddress.collapse_addresses(
+        ipaddress.IPv4Network((p.address, p.length)) for (p,) in sets["local4"].elements if isinstance(p, nft.Prefix)
+    )
+    whole = ipaddress.IPv4Network(view.node.pod_cidrs[0])
+    assert list(found) == sorted(whole.address_exclude(ipaddress.IPv4Network("10.244.0.9")))
+    assert sets["local6"] == {s.name: s for s in fixed_sets(view)}["local6"]
 
 
 def test_replies_are_allowed() -> None:
