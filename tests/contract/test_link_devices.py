@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -204,6 +205,47 @@ def test_a_prefix_of_ipv6_moves_to_a_tunnel_whose_hop_it_covers_and_back(tmp_pat
         found = asyncio.run(main())
         assert ["via fd77::2 dev under" in line for line in found] == [True, False, True]
         assert "via fd00:2::1 dev tandem-vx" in found[1]
+
+
+@pytest.mark.root
+def test_what_refuses_a_prefix_is_there_before_the_way_to_it_goes_and_until_it_is_back(tmp_path: Path) -> None:
+    """As encryption is switched on and off: never is there a moment for the default route."""
+    ways = {"10.244.2.0/24": "192.0.2.2", "fd00:2::/64": "fd77::2"}
+    clear = replace(NET, routes=tuple(sorted((*NET.routes, *(Route(prefix=p, via=v) for p, v in ways.items())))))
+    last = (Route(prefix=prefix, metric=LAST_METRIC) for prefix in ways)
+    refused = replace(NET, routes=tuple(sorted((*NET.routes, *last))))
+    with lab() as spaces:
+        node = spaces.add("node")
+        ip(node, "link", "add", "under", "type", "veth", "peer", "name", "over")
+        ip(node, "link", "set", "over", "up")
+        ip(node, "addr", "add", "192.0.2.1/24", "dev", "under")
+        ip(node, "addr", "add", "fd77::1/64", "dev", "under", "nodad")
+        ip(node, "link", "set", "under", "up")
+        argv = ["ip", "-n", Path(node).name, "-o", "monitor", "route"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as monitor:
+            assert monitor.stdout is not None
+            try:
+                # It says so when it listens, and what happens is told in its order.
+                while not select.select([monitor.stdout], [], [], 0.05)[0]:
+                    ip(node, "route", "replace", "unreachable", "198.51.100.0/24")
+
+                async def main() -> None:
+                    driver = KernelLinks(tmp_path, node_netns=node)
+                    for wanted in (clear, refused, clear):
+                        assert await driver.apply_node(wanted) == ()
+                    await driver.close()
+
+                asyncio.run(main())
+                ip(node, "route", "replace", "unreachable", "203.0.113.0/24")
+                told: list[str] = []
+                while "203.0.113.0/24" not in (line := monitor.stdout.readline()):
+                    told.append(line)
+            finally:
+                monitor.terminate()
+    for prefix in ways:
+        mine = [line for line in told if prefix in line]
+        steps = [f"{'-' if 'Deleted' in s else '+'}{'refused' if 'unreachable' in s else 'way'}" for s in mine]
+        assert steps == ["+way", "+refused", "-way", "+way", "-refused"]
 
 
 def test_a_route_that_is_used_last_lies_below_another_to_the_same_prefix(case: Case) -> None:

@@ -116,6 +116,11 @@ class Route:
     learnt: bool = False
     """Made by the node's BGP speaker. Never wanted, only left alone or removed."""
 
+    @property
+    def refuses(self) -> bool:
+        """What is sent there goes nowhere, and its sender is told."""
+        return not (self.via or self.dev or self.learnt)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeNet:

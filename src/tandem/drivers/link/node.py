@@ -64,10 +64,15 @@ def _routes(sock: Rtnl, names: Mapping[int, str]) -> Iterable[Route]:
 
 
 def apply_node(sock: Rtnl, wanted: NodeNet) -> tuple[str, ...]:
-    """Make it so; returns a sentence for each route whose next hop is on no network of this node."""
+    """Make it so; returns a sentence for each route whose next hop is on no network of this node.
+
+    What refuses a prefix comes first and goes last: a packet whose way is exchanged meets it, and not a route that
+    leads elsewhere, in clear where the way is an encrypted tunnel.
+    """
     found = devices.read_devices(sock, {d.name: d for d in wanted.devices})
     actual = _read(sock, found)
     delta = plan_node(actual, wanted)
+    sock.batch([_route(r, {}, add=True) for r in delta.add_routes if r.refuses])
     _remove(sock, delta, {name: f.index for name, f in found.items()})
     sock.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX)])
     sock.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=True) for a in delta.add_addresses])
@@ -82,12 +87,14 @@ def apply_node(sock: Rtnl, wanted: NodeNet) -> tuple[str, ...]:
     sock.batch([devices.address(a, index[a.dev], add=True) for a in delta.add_on_devices])
     sock.batch([devices.neighbour(n, index[n.dev], add=True) for n in delta.add_neighbours])
     sock.batch([devices.forward(f, index[f.dev], add=True) for f in delta.add_forwards])
-    return _add_routes(sock, delta.add_routes, index, before=actual.routes)
+    told = _add_routes(sock, [r for r in delta.add_routes if not r.refuses], index, before=actual.routes)
+    sock.batch([_route(r, {}, add=False) for r in delta.del_routes if r.refuses], ignore=GONE)
+    return told
 
 
 def _remove(sock: Rtnl, delta: NodeDelta, index: Mapping[str, int]) -> None:
     sock.batch([rtnl.address(a, rtnl.LOOPBACK_INDEX, add=False) for a in delta.del_addresses], ignore=GONE)
-    sock.batch([_route(r, index, add=False) for r in delta.del_routes], ignore=GONE)
+    sock.batch([_route(r, index, add=False) for r in delta.del_routes if not r.refuses], ignore=GONE)
     sock.batch([devices.forward(f, index[f.dev], add=False) for f in delta.del_forwards], ignore=GONE)
     sock.batch([devices.neighbour(n, index[n.dev], add=False) for n in delta.del_neighbours], ignore=GONE)
     sock.batch([devices.address(a, index[a.dev], add=False) for a in delta.del_on_devices], ignore=GONE)
@@ -142,7 +149,7 @@ def _route(route: Route, index: Mapping[str, int], *, add: bool) -> Message:
         dev=index[route.dev] if route.dev else 0,
         via=route.via,
         source=route.source,
-        type=rtnl.RTN_UNICAST if route.via or route.dev or route.learnt else rtnl.RTN_UNREACHABLE,
+        type=rtnl.RTN_UNREACHABLE if route.refuses else rtnl.RTN_UNICAST,
         onlink=route.onlink,
         mtu=route.mtu,
         metric=route.metric,
