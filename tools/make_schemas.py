@@ -119,8 +119,6 @@ REFINED: Final = {
     "ServiceSpec.internalTrafficPolicy": "enum:Cluster|Local",
     "ServiceSpec.trafficDistribution": "enum:PreferClose|PreferSameZone|PreferSameNode",
     "NetworkPolicyPort.protocol": PROTOCOL,
-    "NetworkPolicyPort.port": "portref",
-    "NetworkPolicyPort.endPort": "port",
     "NetworkPolicySpec.policyTypes": "[enum:Ingress|Egress]",
     "EndpointSlice.addressType": "enum:IPv4|IPv6|FQDN",
     "EndpointPort.protocol": PROTOCOL,

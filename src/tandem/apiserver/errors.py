@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tandem.model.kinds import Kind
+from tandem.model.schemas.complaint import reason_of
 
 REASONS: Final = {
     400: "BadRequest",
@@ -76,8 +77,7 @@ def invalid(kind: Kind, name: str, errors: Iterable[str]) -> Refusal:
     causes = []
     for line in lines:
         path, _, text = line.partition(": ")
-        reason = "FieldValueRequired" if text.endswith("is required") else "FieldValueInvalid"
-        causes.append({"reason": reason, "message": text, "field": path})
+        causes.append({"reason": reason_of(text), "message": text, "field": path})
     subject = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
     text = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
     details = {"name": name, "group": kind.group, "kind": kind.kind, "causes": causes}

@@ -158,6 +158,14 @@ def _network_policy(raw: Raw) -> None:
             _set(port, protocol="TCP")
 
 
+def _admin_policy(raw: Raw) -> None:
+    for rule in _each(raw.get("spec") or {}, "ingress", "egress"):
+        for port in _each(rule, "ports"):
+            for form in ("portNumber", "portRange"):
+                if port.get(form) is not None:
+                    _set(port[form], protocol="TCP")
+
+
 def _http_route(raw: Raw) -> None:
     spec = raw["spec"]
     for parent in _each(spec, "parentRefs"):
@@ -212,6 +220,8 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "Service": _service,
     "EndpointSlice": _slice,
     "NetworkPolicy": _network_policy,
+    "AdminNetworkPolicy": _admin_policy,
+    "BaselineAdminNetworkPolicy": _admin_policy,
     "HTTPRoute": _http_route,
     "Network": _network,
     "LoadBalancerPool": _pool,

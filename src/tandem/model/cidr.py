@@ -31,6 +31,23 @@ def parse_cidr(text: str) -> Network | None:
     return found
 
 
+def odd_form(text: str) -> str:
+    """What is odd about a prefix that means something, and how it is written; nothing if it is as it should be."""
+    network = parse_cidr(text)
+    if network is None or text == str(network):
+        return ""
+    try:
+        address = ip_network(text.partition("/")[0]).network_address
+    except ValueError:
+        address = None  # leading zeros
+    if address is None or getattr(address, "ipv4_mapped", None) is not None:
+        return f"{text!r} is no standard form, and newer API servers refuse it: write {str(network)!r}"
+    if address != network.network_address:
+        single = f"{address}/{network.max_prefixlen}"
+        return f"{text!r} is ambiguous: it is read as {str(network)!r}, not {single!r}"
+    return f"{text!r} is not in canonical form: write {str(network)!r}"
+
+
 def within(inner: Network, outer: Network) -> bool:
     """True if every address of `inner` is in `outer`; never across families."""
     if isinstance(inner, IPv4Network) and isinstance(outer, IPv4Network):

@@ -101,3 +101,73 @@ def test_what_clients_ask_first_is_there(api: Api, path: str) -> None:
 def test_what_is_not_there_is_a_status(api: Api, path: str) -> None:
     response = api("GET", path)
     assert (response.status_code, response.json()["kind"]) == (404, "Status")
+
+
+CNPS = "/apis/policy.networking.k8s.io/{}/clusternetworkpolicies"
+CNP: dict[str, Any] = {
+    "metadata": {"name": "c"},
+    "spec": {
+        "tier": "Admin",
+        "priority": 1,
+        "subject": {"namespaces": {}},
+        "egress": [{"action": "Deny", "to": [{"networks": ["10.0.0.0/8"]}]}],
+    },
+}
+NETPOLS = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
+
+
+def test_a_cluster_policy_is_served_in_both_versions(api: Api) -> None:
+    old, new = CNPS.format("v1alpha2"), CNPS.format("v1beta1")
+    assert api("POST", old, CNP).json()["apiVersion"] == "policy.networking.k8s.io/v1alpha2"
+    found = api("GET", f"{new}/c").json()
+    assert (found["apiVersion"], found["spec"]) == ("policy.networking.k8s.io/v1beta1", CNP["spec"])
+    assert api("GET", old).json()["items"][0]["apiVersion"] == "policy.networking.k8s.io/v1alpha2"
+    status = api("PUT", f"{old}/c/status", {**CNP, "status": {"conditions": []}})
+    assert (status.status_code, status.json()["status"]) == (200, {"conditions": []})
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH"])
+@pytest.mark.parametrize(
+    ("path", "sound", "wrong", "cause"),
+    [
+        (
+            CNPS.format("v1beta1"),
+            CNP,
+            {**CNP["spec"], "priority": 1001},
+            ("FieldValueInvalid", "spec.priority", "Invalid value: 1001: must be from 0 to 1000"),
+        ),
+        (
+            NETPOLS,
+            {"metadata": {"name": "c"}, "spec": {"podSelector": {}}},
+            {"ingress": [{"ports": [{"protocol": "ICMP"}]}]},
+            (
+                "FieldValueNotSupported",
+                "spec.ingress[0].ports[0].protocol",
+                'Unsupported value: "ICMP": supported values: "TCP", "UDP", "SCTP"',
+            ),
+        ),
+        (
+            NETPOLS,
+            {"metadata": {"name": "c"}, "spec": {"podSelector": {}}},
+            {"ingress": [{"from": [{}]}]},
+            (
+                "FieldValueRequired",
+                "spec.ingress[0].from[0]",
+                "Required value: must specify a peer: podSelector, namespaceSelector or ipBlock",
+            ),
+        ),
+    ],
+)
+def test_what_a_policy_may_not_say_is_refused_however_it_is_written(
+    api: Api, verb: str, path: str, sound: dict[str, Any], wrong: dict[str, Any], cause: tuple[str, str, str]
+) -> None:
+    body, where, form = {**sound, "spec": wrong}, path, "application/json"
+    if verb != "POST":
+        assert api("POST", path, sound).status_code == 201
+        where = f"{path}/c"
+    if verb == "PATCH":
+        form = "application/merge-patch+json"
+    response = api(verb, where, body, content_type=form)
+    assert (response.status_code, response.json()["reason"]) == (422, "Invalid")
+    (found,) = response.json()["details"]["causes"]
+    assert (found["reason"], found["field"], found["message"]) == cause

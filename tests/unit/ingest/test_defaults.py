@@ -169,3 +169,15 @@ def test_an_unknown_kind_comes_back_equal() -> None:
 def test_a_network_without_a_fabric_is_routed() -> None:
     assert default(make("Network", "tandem.io/v1"))["spec"] == {"fabric": "routed"}
     assert default(make("Network", "tandem.io/v1", spec={"mtu": 1400}))["spec"] == {"fabric": "routed", "mtu": 1400}
+
+
+def test_ports_of_the_older_policies_are_tcp() -> None:
+    ports = [{"portNumber": {"port": 80}}, {"portRange": {"start": 1, "end": 2, "protocol": "UDP"}}, {"namedPort": "x"}]
+    spec = {"ingress": [{"action": "Deny", "from": [{"namespaces": {}}], "ports": ports}]}
+    for kind in ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy"):
+        made = default(make(kind, "policy.networking.k8s.io/v1alpha1", spec=spec))
+        assert made["spec"]["ingress"][0]["ports"] == [
+            {"portNumber": {"port": 80, "protocol": "TCP"}},
+            {"portRange": {"start": 1, "end": 2, "protocol": "UDP"}},
+            {"namedPort": "x"},
+        ]

@@ -134,3 +134,36 @@ def test_a_world_from_files_has_defaults_and_identities(tmp_path: Path) -> None:
     assert len(world.pods_by_uid) == 2
     assert world.synced
     assert {p.spec.service_account_name for p in world.all(core.Pod).values()} == {"default"}
+
+
+def test_what_a_policy_may_not_say_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        """\
+apiVersion: policy.networking.k8s.io/v1beta1
+kind: ClusterNetworkPolicy
+metadata: {name: c}
+spec:
+  tier: Admin
+  priority: 5
+  subject: {namespaces: {}}
+  egress:
+  - action: Deny
+    to:
+    - networks:
+      - 10.0.0.0/8
+      - 10.1.0.0/8
+  - action: Permit
+    to: [{nodes: {}}]
+"""
+    )
+    assert errors_of(path) == [
+        'f.yaml:14: spec.egress[1].action: Unsupported value: "Permit": supported values: "Accept", "Deny", "Pass"'
+    ]
+    path.write_text(path.read_text().replace("Permit", "Deny"))
+    assert errors_of(path) == [
+        (
+            'f.yaml:13: spec.egress[0].to[0].networks[1]: Invalid value: "10.1.0.0/8": has bits beyond its length: '
+            "10.0.0.0/8 may be meant"
+        )
+    ]

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tandem.model.cidr import parse_cidr, within
+from tandem.model.cidr import odd_form, parse_cidr, within
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,22 @@ def test_within_is_of_one_family() -> None:
     assert not within(four, ip_network("10.0.0.0/8"))
     assert not within(four, six)
     assert not within(six, four)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("10.1.2.3/8", "ambiguous: it is read as '10.0.0.0/8', not '10.1.2.3/32'"),
+        ("fd00::1/8", "ambiguous: it is read as 'fd00::/8', not 'fd00::1/128'"),
+        ("010.0.0.0/8", "no standard form, and newer API servers refuse it: write '10.0.0.0/8'"),
+        ("::ffff:10.0.0.0/104", "no standard form, and newer API servers refuse it: write '10.0.0.0/8'"),
+        ("FD00:0::/8", "not in canonical form: write 'fd00::/8'"),
+    ],
+)
+def test_what_is_odd_about_a_prefix(text: str, word: str) -> None:
+    assert word in odd_form(text)
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "fd00::/8", "x"])
+def test_what_is_not_odd(text: str) -> None:
+    assert odd_form(text) == ""

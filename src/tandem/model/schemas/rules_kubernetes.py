@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from tandem.base.addresses import special_of
-from tandem.model.schemas.syntax import percent_or_count
+from tandem.model.schemas.complaint import forbidden, invalid, required
+from tandem.model.schemas.syntax import label_value, percent_or_count
 
 Rule = Callable[[dict[str, Any], str], Iterable[str]]
 HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
@@ -30,9 +31,12 @@ def repeated(items: Iterable[tuple[str, object]]) -> Iterator[str]:
 def _requirement(raw: dict[str, Any], at: str) -> Iterator[str]:
     values, operator = raw.get("values") or [], raw["operator"]
     if operator in {"In", "NotIn"} and not values:
-        yield f"{at}.values: is required for the operator {operator}"
+        yield required(f"{at}.values", "must be specified when `operator` is 'In' or 'NotIn'")
     if operator in {"Exists", "DoesNotExist"} and values:
-        yield f"{at}.values: must be empty for the operator {operator}"
+        yield forbidden(f"{at}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+    for i, value in enumerate(values):
+        if wrong := label_value(value):
+            yield invalid(f"{at}.values[{i}]", value, wrong)
 
 
 def _pod_spec(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -2,68 +2,66 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tandem.model.schemas.rules_kubernetes import Rule, repeated
+from tandem.model.cidr import parse_cidr, within
+from tandem.model.schemas.complaint import forbidden, invalid, required, unsupported
+from tandem.model.schemas.rules_kubernetes import Rule
+from tandem.model.schemas.syntax import port_name_fault
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+TYPES: Final = 2
+PORT: Final = "must be between 1 and 65535, inclusive"
+PREFIX: Final = "must be a prefix such as 10.9.8.0/24 or 2001:db8::/64"
 
 
 def _peer(raw: dict[str, Any], at: str) -> Iterator[str]:
-    selectors = [k for k in ("podSelector", "namespaceSelector") if k in raw]
     if not raw:
-        yield f"{at}: needs one of podSelector, namespaceSelector, ipBlock"
-    if "ipBlock" in raw and selectors:
-        yield f"{at}.ipBlock: may not be given together with {' or '.join(selectors)}"
+        yield required(at, "must specify a peer: podSelector, namespaceSelector or ipBlock")
+    if "ipBlock" in raw and len(raw) > 1:
+        yield forbidden(at, "may not specify both ipBlock and another peer")
 
 
 def _block(raw: dict[str, Any], at: str) -> Iterator[str]:
-    cidr = _network(raw["cidr"])
+    if not raw["cidr"]:
+        yield required(f"{at}.cidr")
+        return
+    cidr = parse_cidr(raw["cidr"])
     if cidr is None:
-        yield f"{at}.cidr: {raw['cidr']!r} is not a network such as 10.0.0.0/8"
+        yield invalid(f"{at}.cidr", raw["cidr"], PREFIX)
     for i, text in enumerate(raw.get("except") or []):
-        inner = _network(text)
+        inner = parse_cidr(text)
         if inner is None:
-            yield f"{at}.except[{i}]: {text!r} is not a network such as 10.1.0.0/16"
-        elif cidr is not None and not _strictly_within(inner, cidr):
-            yield f"{at}.except[{i}]: {text!r} must be a strict subset of cidr {raw['cidr']!r}"
-
-
-def _network(text: str) -> Network | None:
-    # Host bits are accepted, as the API server does; the prefix length is not optional.
-    if "/" not in text or "." in text.rpartition("/")[2]:
-        return None
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-
-
-def _strictly_within(inner: Network, outer: Network) -> bool:
-    if isinstance(inner, ipaddress.IPv4Network) and isinstance(outer, ipaddress.IPv4Network):
-        return inner != outer and inner.subnet_of(outer)
-    if isinstance(inner, ipaddress.IPv6Network) and isinstance(outer, ipaddress.IPv6Network):
-        return inner != outer and inner.subnet_of(outer)
-    return False
+            yield invalid(f"{at}.except[{i}]", text, PREFIX)
+        elif cidr is not None and (inner == cidr or not within(inner, cidr)):
+            yield invalid(f"{at}.except[{i}]", text, "must be a strict subset of `cidr`")
 
 
 def _port(raw: dict[str, Any], at: str) -> Iterator[str]:
-    if "endPort" not in raw:
+    port, end = raw.get("port"), raw.get("endPort")
+    if raw.get("protocol", "TCP") not in PROTOCOLS:
+        yield unsupported(f"{at}.protocol", raw["protocol"], PROTOCOLS)
+    if isinstance(port, int) and not 1 <= port <= 65535:
+        yield invalid(f"{at}.port", port, PORT)
+    if isinstance(port, str) and (wrong := port_name_fault(port)):
+        yield invalid(f"{at}.port", port, wrong)
+    if end is None:
         return
-    port = raw.get("port")
     if port is None:
-        yield f"{at}.endPort: may not be given without port"
+        yield invalid(f"{at}.endPort", end, "may not be specified when `port` is not specified")
     elif isinstance(port, str):
-        yield f"{at}.endPort: may not be given with a named port"
-    elif raw["endPort"] < port:
-        yield f"{at}.endPort: must not be less than port"
+        yield invalid(f"{at}.endPort", end, "may not be specified when `port` is non-numeric")
+    elif end < port:
+        yield invalid(f"{at}.endPort", end, "must be greater than or equal to `port`")
+    elif not 1 <= end <= 65535:
+        yield invalid(f"{at}.endPort", end, PORT)
 
 
 def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
     types = raw.get("policyTypes") or []
-    yield from repeated((f"{at}.policyTypes[{i}]", t) for i, t in enumerate(types))
+    if len(types) > TYPES:
+        yield invalid(f"{at}.policyTypes", types, "may not specify more than two policyTypes")
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from tandem.model.schemas.complaint import shown
+
 LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -48,18 +50,16 @@ def qualified(key: str) -> str | None:
     """What is wrong with a label or annotation key."""
     prefix, slash, name = key.rpartition("/")
     if slash and not _full(SUBDOMAIN, prefix, 253):
-        return f"{key!r}: the part before the slash must be a DNS subdomain"
+        return "the part before the slash must be a DNS subdomain"
     if not _full(_QUALIFIED, name, 63):
-        return f"{key!r}: must be 1 to 63 letters, digits, '-', '_' or '.', and start and end with a letter or digit"
+        return "must be 1 to 63 letters, digits, '-', '_' or '.', and start and end with a letter or digit"
     return None
 
 
 def label_value(value: str) -> str | None:
     """What is wrong with a label's value."""
     if value and not _full(_QUALIFIED, value, 63):
-        return (
-            f"{value!r}: must be at most 63 letters, digits, '-', '_' or '.', and start and end with a letter or digit"
-        )
+        return "must be at most 63 letters, digits, '-', '_' or '.', and start and end with a letter or digit"
     return None
 
 
@@ -126,11 +126,15 @@ def _port_ref(value: object) -> str | None:
 def _port_name(value: object) -> str | None:
     if not isinstance(value, str):
         return _text(value)
-    if not value:
+    wrong = port_name_fault(value) if value else None
+    return f"{value!r} is not a port name ({wrong})" if wrong else None
+
+
+def port_name_fault(value: str) -> str | None:
+    """What is wrong with the name of a port (IANA_SVC_NAME, RFC 6335)."""
+    if _full(_PORT_NAME, value, 15) and any(c.isalpha() for c in value):
         return None
-    if not _full(_PORT_NAME, value, 15) or not any(c.isalpha() for c in value):
-        return f"{value!r} is not a port name (at most 15 of a-z, 0-9 and single '-', with at least one letter)"
-    return None
+    return "must be at most 15 of a-z, 0-9 and single '-' between them, with at least one letter"
 
 
 def _quantity(value: object) -> str | None:
@@ -182,7 +186,10 @@ def _env_name(value: object) -> str | None:
 
 
 def _key(value: object) -> str | None:
-    return qualified(value) if isinstance(value, str) else _text(value)
+    if not isinstance(value, str):
+        return _text(value)
+    wrong = qualified(value)
+    return f"Invalid value: {shown(value)}: {wrong}" if wrong else None
 
 
 def _obj(value: object) -> str | None:

@@ -14,15 +14,18 @@ from tandem.model.schemas import (
     rules_istio,
     rules_kubernetes,
     rules_network,
+    rules_policy,
     rules_tandem,
     tables,
 )
+from tandem.model.schemas.complaint import invalid, required, unsupported
 from tandem.model.schemas.syntax import SCALARS, label_value, name_of, qualified
 
 UNKNOWN: Final = ": unknown field"
 RULES = {
     **rules_kubernetes.RULES,
     **rules_network.RULES,
+    **rules_policy.RULES,
     **rules_istio.RULES,
     **rules_gateway.RULES,
     **rules_tandem.RULES,
@@ -49,7 +52,7 @@ def walk(value: object, table: str, at: str = "") -> Iterator[str]:
     for name, field in known.items():
         if field.required and value.get(name) is None:
             sound = False
-            yield f"{at}.{name}: is required" if at else f"{name}: is required"
+            yield required(f"{at}.{name}" if at else name)
     # A rule reads its object's fields by their types, so it only judges what has the right form.
     rule = RULES.get(table)
     if rule is not None and sound:
@@ -79,10 +82,10 @@ def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
         if not isinstance(value, str):
             yield f"{at}: must be a string, not {name_of(value)}"
         elif value not in form.choices and value:
-            yield f"{at}: {value!r} is not one of {', '.join(form.choices)}"
+            yield unsupported(at, value, form.choices)
     elif base == "intenum":
         if isinstance(value, bool) or str(value) not in form.choices:
-            yield f"{at}: {value!r} is not one of {', '.join(form.choices)}"
+            yield unsupported(at, value, form.choices)
     elif base in {"labels", "annotations"}:
         yield from _texts(value, at, values=base == "labels")
     elif base in SCALARS:
@@ -100,11 +103,11 @@ def _texts(value: object, at: str, *, values: bool) -> Iterator[str]:
     for key, item in value.items():
         wrong = qualified(str(key))
         if wrong:
-            yield f"{at}: {wrong}"
+            yield invalid(at, str(key), wrong)
         elif item is not None and not isinstance(item, str):
             yield f"{at}[{key}]: must be a string, not {name_of(item)} (quote it)"
         elif values and item and (wrong := label_value(item)):
-            yield f"{at}[{key}]: {wrong}"
+            yield invalid(f"{at}[{key}]", item, wrong)
 
 
 def _suggest(name: str, known: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tandem.base.problems import Origin
 from tandem.ir.policy import Anyone, Cidr, PortMatch, Protocol
-from tandem.model.cidr import parse_cidr, within
+from tandem.model.cidr import odd_form, parse_cidr, within
 from tandem.model.policy import EgressRule, IngressRule, IpBlock, NetworkPolicy, PolicyPeer, PolicyPort
 from tandem.model.selectors import LabelSelector
 from tandem.translate.policy.draft import Clause, ClausePeer, Draft, Judgement, NamedPort, PodSelector, Tier
@@ -128,6 +128,9 @@ def _block(block: IpBlock, report: Report, at: str) -> Iterator[Cidr]:
         report.error(path, "InvalidCidr", why)
     if prefix is None or broken:
         return
+    for path, text in ((f"{at}.cidr", block.cidr), *((f"{at}.except[{i}]", text) for i, text, _ in parsed)):
+        if odd := odd_form(text):
+            report.warning(path, "OddPrefix", odd)
     excepts = set()
     for i, text, network in parsed:
         if network is not None and (within(network, prefix) or within(prefix, network)):

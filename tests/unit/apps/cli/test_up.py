@@ -137,8 +137,11 @@ def test_a_port_in_use_is_told_with_its_cure(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--fabric", "ospf"], "spec.fabric: 'ospf' is not one of routed"),
-        (["--encryption", "ipsec"], "--encryption: spec.encryption.type: 'ipsec' is not one of wireguard"),
+        (["--fabric", "ospf"], 'spec.fabric: Unsupported value: "ospf": supported values: "routed"'),
+        (
+            ["--encryption", "ipsec"],
+            '--encryption: spec.encryption.type: Unsupported value: "ipsec": supported values: "wireguard"',
+        ),
         (
             ["--fabric", "vxlan", "--encryption", "wireguard"],
             "--fabric, --encryption: spec.encryption: works with fabric: routed only",

@@ -12,7 +12,7 @@ from tandem.model.schema import validate
 @pytest.mark.parametrize(
     ("kind", "spec", "wrong"),
     [
-        ("IPPool", {}, "spec.cidr: is required"),
+        ("IPPool", {}, "spec.cidr: Required value"),
         ("IPPool", {"cidr": "10.0.0.1/24"}, "spec.cidr: '10.0.0.1/24' is not a prefix: 10.0.0.1/24 has host bits set"),
         (
             "IPPool",
@@ -24,7 +24,7 @@ from tandem.model.schema import validate
         ("IPPool", {"cidr": "fd00::/64", "blockSize": 126}, "spec.blockSize: /126 cannot be a block of fd00::/64"),
         ("IPPool", {"cidr": "10.0.0.0/24", "ipipMode": "Always"}, "spec.ipipMode: unknown field"),
         ("IPReservation", {"reservedCIDRs": ["10.0.0.0/24", "x"]}, "spec.reservedCIDRs[1]: 'x' is not a prefix"),
-        ("IPAMBlock", {"cidr": "10.0.0.0/29"}, "spec.node: is required"),
+        ("IPAMBlock", {"cidr": "10.0.0.0/29"}, "spec.node: Required value"),
         (
             "IPAMBlock",
             {"cidr": "10.0.0.0/29", "node": "a", "loans": [{"address": "10.0.0.9", "node": "b"}]},

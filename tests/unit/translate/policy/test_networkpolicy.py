@@ -60,8 +60,12 @@ def test_ports_are_numbers_ranges_and_names() -> None:
 
 def test_old_prefixes_mean_what_they_always_meant() -> None:
     block = {"cidr": "::ffff:10.0.0.0/104", "except": ["10.001.0.0/16", "10.2.3.4/24"]}
-    (clause,) = _clauses({"from": [{"ipBlock": block}]})
-    assert clause.peers == (Cidr(prefix="10.0.0.0/8", excepts=("10.1.0.0/16", "10.2.3.0/24")),)
+    draft = _draft(ingress=[{"from": [{"ipBlock": block}]}])
+    assert draft.ingress is not None
+    assert draft.ingress.clauses[0].peers == (Cidr(prefix="10.0.0.0/8", excepts=("10.1.0.0/16", "10.2.3.0/24")),)
+    path = "spec.ingress[0].from[0].ipBlock"
+    odd = (f"{path}.cidr", f"{path}.except[0]", f"{path}.except[1]")
+    assert _told(draft) == [(p, "OddPrefix", Severity.WARNING) for p in odd]
 
 
 def test_an_except_outside_takes_nothing_and_is_told() -> None:
