@@ -23,12 +23,13 @@ from netns.podlab import lab
 from tandem.base.netns import in_netns
 from tandem.base.paths import NodeDir
 from tandem.compile.dns import compile_records, compile_settings
+from tandem.drivers.dns.answers import ask as ask_for
 from tandem.drivers.dns.fake import FakeDns
 from tandem.drivers.dns.plan import Held, desired, plan
 from tandem.drivers.dns.port import DnsDriver, DnsError
 from tandem.drivers.dns.process import Unbound
 from tandem.ir.fabric import Endpoint
-from tandem.state.dns import Answers, Record
+from tandem.state.dns import Answers, NameAnswer, Record
 from unit.compile.dns.dnsview import SHOP, endpoint, query, records, service, view
 
 pytestmark = pytest.mark.root
@@ -318,3 +319,39 @@ def test_after_stopping_there_is_neither_process_nor_file(tmp_path: Path) -> Non
             await server.records.read()
 
     serving(work, tmp_path)
+
+
+# What an agent asks of it.
+
+
+def test_a_name_is_asked_for_with_its_aliases_in_both_families(tmp_path: Path) -> None:
+    async def work(_: Unbound) -> None:
+        inner = await ask_for("inner.shop.svc.cluster.local", ADDRESS, 4)
+        assert inner == NameAnswer(name="inner.shop.svc.cluster.local", version=4, addresses=("10.96.1.1",), ttl=5)
+        six = await ask_for("six.shop.svc.cluster.local", ADDRESS, 6)
+        assert six.addresses == ("fd00:10:244::12", "fd00:10:244::3")
+        for nothing in ("nope.shop.svc.cluster.local", "six.shop.svc.cluster.local"):
+            assert (await ask_for(nothing, ADDRESS, 4)).addresses == ()
+
+    serving(work, tmp_path, ANSWERS)
+
+
+def test_an_answer_that_is_too_large_for_a_datagram_is_asked_for_whole(tmp_path: Path) -> None:
+    many = tuple(endpoint(f"10.244.1.{n}", http=80) for n in range(1, 201))
+    big = Answers(records=compile_records(view(service("big"), big=many)))
+
+    async def work(_: Unbound) -> None:
+        assert len((await ask_for("big.shop.svc.cluster.local", ADDRESS, 4)).addresses) == 200
+
+    serving(work, tmp_path, big)
+
+
+def test_a_server_without_an_answer_and_no_server_at_all_are_errors(tmp_path: Path) -> None:
+    async def work(server: Unbound) -> None:
+        with pytest.raises(DnsError, match=r"SERVFAIL of example\.org"):
+            await ask_for("example.org", ADDRESS, 4)
+        await server.stop()
+        with pytest.raises(DnsError, match=r"does not answer for example\.org"):
+            await ask_for("example.org", ADDRESS, 4)
+
+    serving(work, tmp_path, ANSWERS)

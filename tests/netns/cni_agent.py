@@ -122,7 +122,8 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
         verbs.undoing.leaving = Leaving(journal, links, pods)
     assert await verbs.recover() == ()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(verbs.undoing.run())
+        if verbs.undoing.leaving is not None:
+            tasks.create_task(verbs.undoing.leaving.run())
         tasks.create_task(serve(verbs, node.cni_socket))
 
 

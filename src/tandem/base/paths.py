@@ -69,6 +69,11 @@ class NodeDir:
         return self.root / "dns.log"
 
     @property
+    def names(self) -> Path:
+        """What the agent knows of the names that policies are about, mode 0600: a new agent goes on with it."""
+        return self.root / "names.json"
+
+    @property
     def bgp_config(self) -> Path:
         """The BGP speaker's configuration file."""
         return self.root / "bgp.conf"

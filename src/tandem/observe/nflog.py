@@ -60,13 +60,16 @@ def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow 
     )
 
 
-def open_log(group: int = NFLOG_GROUP) -> socket.socket:
-    """A non-blocking socket bound to the group; raises DriverError if the kernel refuses."""
+def open_log(group: int = NFLOG_GROUP, *, snaplen: int = 128, at_once: bool = False) -> socket.socket:
+    """A non-blocking socket bound to the group; raises DriverError if the kernel refuses.
+
+    `at_once`: each packet is delivered by itself, not with those of the next hundredths of a second.
+    """
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 4 << 20)
         sock.bind((0, 0))
-        for message in nflog_wire.configure(group):
+        for message in nflog_wire.configure(group, snaplen=snaplen, at_once=at_once):
             _configure(sock, message)
     except OSError as err:
         sock.close()

@@ -85,12 +85,13 @@ def attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
-def configure(group: int, *, snaplen: int = 128) -> tuple[bytes, ...]:
-    """The messages that bind a socket to a group: bind, copy the packet's beginning, deliver soon."""
+def configure(group: int, *, snaplen: int = 128, at_once: bool = False) -> tuple[bytes, ...]:
+    """The messages that bind a socket to a group: bind, copy the packet's beginning, deliver soon (or each at once)."""
     bind = attribute(1, b"\x01")  # NFULA_CFG_CMD: NFULNL_CFG_CMD_BIND
     copy = attribute(2, struct.pack(">IBB", snaplen, 2, 0))  # NFULA_CFG_MODE: NFULNL_COPY_PACKET
     soon = attribute(4, struct.pack(">I", 5))  # NFULA_CFG_TIMEOUT, in hundredths of a second
-    return tuple(_config(group, part) for part in (bind, copy, soon))
+    each = attribute(5, struct.pack(">I", 1))  # NFULA_CFG_QTHRESH
+    return tuple(_config(group, part) for part in (bind, copy, each if at_once else soon))
 
 
 def _config(group: int, attrs: bytes) -> bytes:
@@ -100,15 +101,23 @@ def _config(group: int, attrs: bytes) -> bytes:
 
 def five_tuple(payload: bytes) -> Tuple5 | None:
     """The addresses and ports of an IPv4 or IPv6 packet; None for what is neither or too short."""
+    found = transport(payload)
+    if found is None:
+        return None
+    addresses = (payload[12:16], payload[16:20]) if payload[0] >> 4 == 4 else (payload[8:24], payload[24:40])
+    return _tuple5(*addresses, *found)
+
+
+def transport(payload: bytes) -> tuple[int, bytes] | None:
+    """The protocol number that an IPv4 or IPv6 packet carries, and the packet from that header on; None: no packet."""
     version = payload[0] >> 4 if payload else 0
     if version == 4 and len(payload) >= 20:
-        rest = payload[(payload[0] & 15) * 4 :]
-        return _tuple5(payload[12:16], payload[16:20], payload[9], rest)
+        return payload[9], payload[(payload[0] & 15) * 4 :]
     if version == 6 and len(payload) >= 40:
         protocol, rest = payload[6], payload[40:]
         while protocol in _EXTENSIONS and len(rest) >= 8:
             protocol, rest = rest[0], rest[8 + rest[1] * 8 :]
-        return _tuple5(payload[8:24], payload[24:40], protocol, rest)
+        return protocol, rest
     return None
 
 

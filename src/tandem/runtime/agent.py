@@ -68,6 +68,7 @@ from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.cni_cache import sandbox_of
 from tandem.runtime.dns import DnsLoop
+from tandem.runtime.domains import DomainsLoop
 from tandem.runtime.encryption import EncryptionLoop
 from tandem.runtime.enforce import EnvoyLoop, KernelLoop, Numbered, Views
 from tandem.runtime.facts import Facts
@@ -110,6 +111,7 @@ class Agent:
         self._envoy = EnvoyProcess(EnvoySettings(node_id=ENVOY, paths=directory))
         self._unbound = Unbound(directory)
         self._dns = DnsLoop(self._unbound, self._unbound.records)
+        self._domains = DomainsLoop(directory.names, self._clock, self._changed.set)
         self._bird = Bird(directory)
         self._bgp = BgpLoop(self._bird, self._bird.control, self._ask_passwords)
         self._wireguard = Wireguard(directory)
@@ -169,6 +171,7 @@ class Agent:
             tasks.create_task(self._introduce())
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
+            tasks.create_task(self._domains.run())
             tasks.create_task(self._bird.daemon.run())
             tasks.create_task(self._bgp.run(self._views))
             tasks.create_task(self._wireguard.daemon.run())
@@ -195,7 +198,7 @@ class Agent:
         upkeep = Upkeep(verbs, self._journal, leaks, leaks.theirs, partial(keep, self._dir))
         serving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(verbs.undoing.run())
+            tasks.create_task(verbs.undoing.leaving.run())
             tasks.create_task(leaks.run())
             tasks.create_task(self._replay(verbs, serving))
             tasks.create_task(serve(upkeep, self._dir.cni_socket, ready=serving))
@@ -302,7 +305,7 @@ class Agent:
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
                 view = unmanaged.with_closed(view, self._attached.closing)
-                self._views.put(Numbered(number=number, view=view))
+                self._views.put(Numbered(number=number, view=self._domains.into(view)))
                 self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 
     async def _meet_ipv6(self) -> None:
@@ -357,6 +360,7 @@ class Agent:
             "envoy": asdict(await self._envoy.status()) | {"acknowledged": self._acknowledged()},
             "dns": asdict(await self._unbound.status()),
             **({"bgp": await self._bgp_status()} if self._bgp.speaker is not None else {}),
+            "names": self._domains.status(),
             "encryption": self._encryption.status(),
             "certificates": [
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
@@ -369,6 +373,7 @@ class Agent:
                 *self._outward.outcome.value.failed.values(),
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),
+                *self._domains.failed.values(),
                 *self._network.narrow(),
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),

@@ -151,7 +151,7 @@ class KernelLoop:
             await asyncio.to_thread(self._nft.apply, delta)
         await self._apply_segment(view)
         before, self._view = self._view, view
-        if delta:
+        if delta or (before is not None and before.learned.keys() != view.learned.keys()):
             self._on_applied(before, view)
 
     async def _apply_segment(self, view: NodeView) -> None:

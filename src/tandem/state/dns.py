@@ -34,6 +34,23 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NameAnswer:
+    """What a server said of a name: its addresses of one family, at the end of whatever aliases lead to them.
+
+    None at all is an answer as well: there is no such name, or it has no address of this family.
+    """
+
+    name: str
+    """As it was asked for; lower case, without the dot at the end."""
+    version: int
+    """4 or 6."""
+    addresses: tuple[str, ...] = ()
+    """In canonical form, sorted."""
+    ttl: int = 0
+    """Seconds: the least of all records on the way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSettings:
     """What a server is started with; another value needs another process."""
 

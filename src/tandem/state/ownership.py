@@ -51,6 +51,9 @@ SANDBOX_VARIABLE: Final = "TANDEM_SANDBOX"
 NFLOG_GROUP: Final = 116
 """Where dropped packets are reported."""
 
+NAMES_GROUP: Final = 117
+"""Where the node's answers to pods are copied whose policy is about names."""
+
 ENVOY_MARK: Final = 0x539
 """SO_MARK on Envoy's own sockets inside pods: not captured again. Pods lack NET_ADMIN and cannot set it."""
 

@@ -8,7 +8,16 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.observe.nflog_wire import Tuple5, attribute, attributes, configure, error, five_tuple, messages
+from tandem.observe.nflog_wire import (
+    Tuple5,
+    attribute,
+    attributes,
+    configure,
+    error,
+    five_tuple,
+    messages,
+    transport,
+)
 
 
 def ipv4(source: str, destination: str, protocol: int, rest: bytes = b"", options: bytes = b"") -> bytes:
@@ -72,3 +81,15 @@ def test_any_bytes_are_survived(data: bytes) -> None:
     list(messages(data))
     list(messages(netlink(0x400, data)))
     error(netlink(2, data + b"\0" * 4))
+
+
+def test_what_a_packet_carries_begins_behind_its_headers() -> None:
+    assert transport(ipv4("10.0.0.1", "10.0.0.2", 17, b"rest", options=b"\1\1\1\1")) == (17, b"rest")
+    assert transport(ipv6("fd00::1", "fd00::2", 60, bytes([17, *[0] * 7]) + b"rest")) == (17, b"rest")
+    assert transport(b"\x45") is None
+
+
+def test_packets_are_delivered_together_or_each_at_once() -> None:
+    together, each = configure(7)[-1], configure(7, snaplen=4096, at_once=True)[-1]
+    assert dict(attributes(together[20:])) == {4: struct.pack(">I", 5)}
+    assert dict(attributes(each[20:])) == {5: struct.pack(">I", 1)}

@@ -8,10 +8,12 @@ import pytest
 from builders import pod, policy, world
 from nodeviews import view_of
 from tandem.base.ids import NodeName, PolicySetId
+from tandem.base.problems import Origin
 from tandem.compile.judge import Denial
+from tandem.ir.domains import Learned
 from tandem.ir.fabric import Node
 from tandem.ir.node import NodeView
-from tandem.ir.policy import AddressGroup, Group, PolicySet, Rule, Side, Verdict
+from tandem.ir.policy import AddressGroup, Domains, Group, PolicySet, Rule, Side, Verdict
 from tandem.model.meta import Object
 from tandem.observe.conntrack import Connection
 from tandem.runtime.established import (
@@ -123,6 +125,41 @@ def test_a_pod_that_comes_or_goes_is_no_change_of_policy() -> None:
     one = msgspec.structs.replace(both, pods=both.pods[:1])
     assert not policy_changed(one, both)
     assert not policy_changed(both, one)
+
+
+def about_names(**more: Learned) -> NodeView:
+    """A pod that may reach two names."""
+    peer = Domains(patterns=("*.shop.test", "example.test"))
+    rule = Rule(peers=(peer,), origin=Origin(kind="ClusterNetworkPolicy", namespace="", name="names"))
+    egress = PolicySet(id=PolicySetId("names"), side=Side.EGRESS, rules=(rule,), isolated_by=(rule.origin,))
+    seen = msgspec.structs.replace(view(WEB, DB), **more)
+    judged = [msgspec.structs.replace(pod, pod=msgspec.structs.replace(pod.pod, egress=egress.id)) for pod in seen.pods]
+    return msgspec.structs.replace(seen, pods=tuple(judged), sets={egress.id: egress})
+
+
+def test_a_connection_to_an_address_that_a_name_had_may_go_on() -> None:
+    seen = about_names(
+        learned={"*.shop.test": ("192.0.2.1",), "example.test": ()}, lapsed={"example.test": ("192.0.2.2",)}
+    )
+    denied = denied_by(seen)
+    assert denied(connection("10.244.0.5", "192.0.2.1")) is None
+    assert denied(connection("10.244.0.5", "192.0.2.2")) is None
+    assert denied(connection("10.244.0.5", "192.0.2.3")) is not None
+
+
+def test_nothing_ends_for_a_name_before_its_server_said_something() -> None:
+    unknown = about_names(learned={"*.shop.test": ()})
+    known = about_names(learned={"*.shop.test": (), "example.test": ("192.0.2.1",)})
+    assert denied_by(unknown)(connection("10.244.0.5", "192.0.2.3")) is None
+    assert denied_by(known)(connection("10.244.0.5", "192.0.2.3")) is not None
+    assert policy_changed(unknown, known)
+
+
+def test_addresses_that_come_and_go_are_no_change_of_policy() -> None:
+    one = about_names(learned={"*.shop.test": ("192.0.2.1",), "example.test": ()})
+    other = about_names(learned={"*.shop.test": (), "example.test": ("192.0.2.1",)})
+    assert not policy_changed(one, other)
+    assert not policy_changed(one, msgspec.structs.replace(one, sets=one.sets, learned={}))
 
 
 def one_set(view: NodeView) -> PolicySet:

@@ -1,19 +1,37 @@
-"""Domains peers -> named sets with the addresses that their names have now. Pure.
+"""Domains peers -> named sets with the addresses that their names have now, and the rule that copies answers. Pure.
 
 As with groups of pods, an address that is learned is an element and not a rule. Elements have no time of their own in
 the kernel: what is open stays open while the agent is away (docs/design/0029).
+
+| chain | hook, priority | does |
+|---|---|---|
+| learn-names | output 10 | copies the node's DNS answers to pods whose policy is about names |
+
+Only what the node itself sends passes there: no pod, here or elsewhere, can make such an answer. There is neither chain
+nor set where no policy is about names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Final
+
 from tandem.base.addresses import family as version
-from tandem.base.memo import each_as_before
+from tandem.base.ids import PolicySetId
+from tandem.base.memo import each_as_before, same_as_before
 from tandem.compile import names
-from tandem.compile.nft.families import FAMILIES
-from tandem.ir.domains import addresses_of
+from tandem.compile.nft.families import FAMILIES, Family, of_family
+from tandem.ir.domains import addresses_of, asked_for
 from tandem.ir.node import NodeView
 from tandem.ir.policy import Domains, PolicySet
 from tandem.state import nft
+from tandem.state.nft import Field
+from tandem.state.ownership import NAMES_GROUP
+
+ANSWER_BYTES: Final = 0xFF00
+"""Of an answer that are copied: one by TCP is a single packet here, before it is cut into segments."""
+LEARN: Final = "learn-names"
+_DNS: Final = 53
 
 
 def domain_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
@@ -34,3 +52,51 @@ def domain_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
 def _peers(policy_set: PolicySet) -> tuple[Domains, ...]:
     rules = (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
     return tuple(peer for rule in rules for peer in rule.peers if isinstance(peer, Domains))
+
+
+def patterns_of_pods(view: NodeView) -> Mapping[PolicySetId, frozenset[str]]:
+    """The egress sets of this node's pods that are about names, each with its patterns and those of its preview."""
+    about = _about_names(view.sets)
+    used = {pod.pod.egress for pod in view.pods} if about else frozenset()
+    return {policy_set: patterns for policy_set, patterns in about.items() if policy_set in used}
+
+
+@same_as_before
+def _about_names(sets: Mapping[PolicySetId, PolicySet]) -> Mapping[PolicySetId, frozenset[str]]:
+    own = dict(zip(sets, _asked_for(sets.values()), strict=True))
+    staged = {s.id: own.get(s.preview, frozenset()) for s in sets.values() if s.preview is not None}
+    return {s: patterns for s in sorted(sets) if (patterns := own[s] | staged.get(s, frozenset()))}
+
+
+_asked_for: Final = each_as_before(asked_for)
+
+
+def learning(view: NodeView) -> nft.Ruleset:
+    """The chain that copies answers, and who gets such answers; nothing if no policy is about names."""
+    judged = patterns_of_pods(view)
+    if not judged:
+        return nft.Ruleset()
+    asking = [address for pod in view.pods if pod.pod.egress in judged for address in pod.addresses]
+    rules = tuple(_copy(f, own) for f in FAMILIES if (own := of_family(view.config.dns_addresses, f)))
+    return nft.Ruleset(
+        chains=(nft.Chain(name=LEARN, rules=rules, base=nft.Hook(type="filter", hook="output", priority=10)),),
+        sets=tuple(_asking(f, asking) for f in FAMILIES),
+    )
+
+
+def _copy(family: Family, servers: Iterable[str]) -> nft.Rule:
+    return nft.Rule(
+        match=(
+            nft.OneOf(Field.L4PROTO, ("udp", "tcp")),
+            nft.Is(Field.SPORT, _DNS),
+            nft.OneOf(family.saddr, tuple(servers)),
+            nft.InSet((family.daddr,), f"asking{family.version}"),
+        ),
+        then=(nft.Log("names", group=NAMES_GROUP, snaplen=ANSWER_BYTES),),
+        comment="what pods are told of names that their policy is about",
+    )
+
+
+def _asking(family: Family, addresses: Iterable[str]) -> nft.Set:
+    keys = frozenset((address,) for address in of_family(addresses, family))
+    return nft.Set(name=f"asking{family.version}", type=(family.type,), elements=keys)

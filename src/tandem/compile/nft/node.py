@@ -9,7 +9,7 @@ from __future__ import annotations
 from tandem.base.memo import same_as_before
 from tandem.compile.nft.chains import group_sets, policy_chains, used_sets
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
-from tandem.compile.nft.domains import domain_sets
+from tandem.compile.nft.domains import domain_sets, learning
 from tandem.compile.nft.foreign import foreign_state, own_pods
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.services import service_state
@@ -22,10 +22,11 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     own, behind = own_pods(view), foreign_state(view)
     used = used_sets(own)
     fixed = _fixed(without_pods(view))
-    ports = hostport_state(own)
+    ports, answers = hostport_state(own), learning(view)
+    pods = (*pod_sets(own), *group_sets(view, used), *domain_sets(view, used), *answers.sets)
     return nft.ruleset(
-        chains=(*policy_chains(used), *fixed.chains, *ports.chains, *behind.chains),
-        sets=(*pod_sets(own), *group_sets(view, used), *domain_sets(view, used), *fixed.sets, *behind.sets),
+        chains=(*policy_chains(used), *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
+        sets=(*pods, *fixed.sets, *behind.sets),
         maps=(*policy_maps(own), *fixed.maps, *ports.maps),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from builders import pod
 from meshbuild import CONFIG
 from nodeviews import attached, node
@@ -9,13 +11,14 @@ from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.chains import policy_chain, used_sets
-from tandem.compile.nft.domains import domain_sets
+from tandem.compile.nft.domains import ANSWER_BYTES, LEARN, domain_sets, learning, patterns_of_pods
 from tandem.compile.nft.node import compile_nft
 from tandem.ir.domains import Learned
 from tandem.ir.node import NodeView
 from tandem.ir.policy import Domains, PolicySet, Rule, Side
 from tandem.state import nft
 from tandem.state.nft import Field
+from tandem.state.ownership import NAMES_GROUP
 
 ORIGIN = Origin(kind="ClusterNetworkPolicy", namespace="", name="names")
 SHOP = Domains(patterns=("*.shop.test", "shop.test"))
@@ -65,3 +68,42 @@ def test_a_rule_for_names_matches_its_sets() -> None:
         (nft.InSet((Field.DADDR4,), names.domain_set(OTHER.patterns, 4)),),
         (nft.InSet((Field.DADDR6,), names.domain_set(OTHER.patterns, 6)),),
     ]
+
+
+def test_answers_are_copied_that_the_node_gives_to_pods_whose_policy_is_about_names() -> None:
+    two = view({})
+    other = attached(pod("other", ip="10.244.0.3"))
+    both = msgspec.structs.replace(two, pods=(*two.pods, other))
+    made = learning(both)
+    [chain] = made.chains
+    assert chain.name == LEARN
+    assert chain.base == nft.Hook(type="filter", hook="output", priority=10)
+    assert [(rule.match, rule.then) for rule in chain.rules] == [
+        (
+            (
+                nft.OneOf(Field.L4PROTO, ("udp", "tcp")),
+                nft.Is(Field.SPORT, 53),
+                nft.OneOf(Field.SADDR4, ("10.96.0.10",)),
+                nft.InSet((Field.DADDR4,), "asking4"),
+            ),
+            (nft.Log("names", group=NAMES_GROUP, snaplen=ANSWER_BYTES),),
+        )
+    ]
+    assert {s.name: s.elements for s in made.sets} == {"asking4": {("10.244.0.2",)}, "asking6": set()}
+
+
+def test_where_no_policy_is_about_names_nothing_is_copied() -> None:
+    plain = msgspec.structs.replace(EGRESS, admin=())
+    without = msgspec.structs.replace(view({}), sets={EGRESS.id: plain})
+    assert learning(without) == nft.Ruleset()
+    unused = msgspec.structs.replace(view({}), pods=(attached(pod("web", ip="10.244.0.2")),))
+    assert learning(unused) == nft.Ruleset()
+
+
+def test_a_staged_policy_asks_for_its_names_as_well() -> None:
+    staged = PolicySetId("staged")
+    plain = msgspec.structs.replace(EGRESS, admin=(), preview=staged)
+    preview = msgspec.structs.replace(EGRESS, id=staged)
+    now = msgspec.structs.replace(view({}), sets={EGRESS.id: plain, staged: preview})
+    assert patterns_of_pods(now) == {EGRESS.id: {"*.shop.test", "shop.test", "other.test"}}
+    assert learning(now) != nft.Ruleset()
