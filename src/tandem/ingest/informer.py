@@ -1,22 +1,26 @@
 """API watch -> World: the newest value of everything that we know, for as long as it runs.
 
-In: a client and kinds. Out: `informer.world`, a Cell. What does not parse is left out and logged with its name.
+In: a client and kinds. Out: `informer.world`, a Cell. A policy that is not understood is closed where it is not
+(`model/closing.py`); any other object that does not parse is left out, and told of by its name.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Container, Iterable
 from contextlib import aclosing
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 
 from tandem.base.cell import Cell
 from tandem.ingest.errors import ApiError, Gone, NotFound
+from tandem.model.closing import CLOSING, read_policy
 from tandem.model.kinds import Kind
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import ParseError, parse
+from tandem.model.unreadable import UNREADABLE, unreadable
 from tandem.model.world import Key, World
 
 log = structlog.get_logger(__name__)
@@ -49,6 +53,7 @@ class Informer:
         self._client = client
         self._kinds = tuple(kinds)
         self._listed: set[str] = set()
+        self._served: dict[str, Kind] = {}
         self._changes: dict[str, dict[Key, Object | None]] = {}
         """By kind and name what the next World will have that the newest has not; None: no such object."""
         self._changed = asyncio.Event()
@@ -59,6 +64,10 @@ class Informer:
             for kind in self._kinds:
                 tasks.create_task(self._follow(kind))
             tasks.create_task(self._publish())
+
+    def served(self, kind: Kind) -> Kind:
+        """The kind in the one version in which the server has it: an older server may not have the newest."""
+        return self._served.get(kind.kind, kind)
 
     async def _follow(self, kind: Kind) -> None:
         version, failures = "", 0
@@ -73,8 +82,12 @@ class Informer:
             except Gone:
                 version = ""
             except NotFound as err:
+                if version:  # of the watch: the version may be gone, and the kind served in another
+                    version = ""
+                    await asyncio.sleep(_BACKOFF[0])
+                    continue
                 self._store(kind, {})
-                version = ""
+                self._forget(kind, ())
                 log.warning("kind not served", kind=kind.kind, reason=err.message)
                 await asyncio.sleep(_ABSENT_KIND)
             except ApiError as err:
@@ -84,20 +97,34 @@ class Informer:
                 await asyncio.sleep(wait)
 
     async def _list(self, kind: Kind) -> str:
-        items, version = await self._client.list(kind)
+        items, version = await self._list_served(kind)
         objects: dict[Key, Object] = {}
         for raw in items:
-            old = self._known(kind, _key(raw))
+            old = self._known(kind.kind, _key(raw))
             if old is not None and old.metadata.resource_version == raw["metadata"].get("resourceVersion"):
                 objects[old.key] = old
-            elif (obj := _parsed(raw)) is not None:
+            elif (obj := self._read(raw)) is not None:
                 objects[obj.key] = obj
         self._store(kind, objects)
+        self._forget(kind, {_key(raw) for raw in items} - objects.keys())
         return version
+
+    async def _list_served(self, kind: Kind) -> tuple[list[RawObject], str]:
+        """In the first of the kind's versions that the server has; raises NotFound if it has none."""
+        *newer, oldest = (msgspec.structs.replace(kind, versions=(v,)) for v in kind.versions)
+        for served in newer:
+            try:
+                found = await self._client.list(served)
+            except NotFound:
+                continue
+            self._served[kind.kind] = served
+            return found
+        self._served[kind.kind] = oldest
+        return await self._client.list(oldest)
 
     async def _events(self, kind: Kind, version: str) -> AsyncGenerator[str, None]:
         """Apply events; yields the version up to which they were applied."""
-        events = self._client.watch(kind, version)
+        events = self._client.watch(self.served(kind), version)
         try:
             async for change, raw in events:
                 if change != "BOOKMARK":
@@ -107,17 +134,44 @@ class Informer:
             await _close(events)
 
     def _apply(self, kind: Kind, change: str, raw: RawObject) -> None:
-        obj = None if change == "DELETED" else _parsed(raw)
-        key = _key(raw)
+        obj = None
+        if change == "DELETED":
+            self._set(UNREADABLE, unreadable(raw, "").key, None)
+        else:
+            obj = self._read(raw)
+        self._set(kind.kind, _key(raw), obj)
+
+    def _read(self, raw: RawObject) -> Object | None:
+        """None, and told of: it cannot be read."""
+        found, left_out = None, None
+        try:
+            found = read_policy(raw) if raw.get("kind") in CLOSING else parse(raw)
+        except ParseError as err:
+            left_out = unreadable(raw, str(err))
+        why = left_out.metadata.unreadable if left_out else found.metadata.unreadable if found else ()
+        if why:
+            namespace, name = _key(raw)
+            log.warning("object not understood", kind=raw.get("kind"), namespace=namespace, name=name, reason=why)
+        self._set(UNREADABLE, unreadable(raw, "").key, left_out)
+        return found
+
+    def _set(self, kind: str, key: Key, obj: Object | None) -> None:
         if obj is not None or self._known(kind, key) is not None:
-            self._changes.setdefault(kind.kind, {})[key] = obj
+            self._changes.setdefault(kind, {})[key] = obj
             self._changed.set()
 
-    def _known(self, kind: Kind, key: Key) -> Object | None:
-        pending = self._changes.get(kind.kind, {})
+    def _forget(self, kind: Kind, kept: Container[Key]) -> None:
+        """Of the unreadable objects of a kind, those that the API has no longer."""
+        known = {**self.world.value.table(UNREADABLE), **self._changes.get(UNREADABLE, {})}
+        for key, obj in known.items():
+            if obj is not None and obj.kind == kind.kind and (key[0], obj.metadata.name) not in kept:
+                self._set(UNREADABLE, key, None)
+
+    def _known(self, kind: str, key: Key) -> Object | None:
+        pending = self._changes.get(kind, {})
         if key in pending:
             return pending[key]
-        known: Object | None = self.world.value.table(kind.kind).get(key)
+        known: Object | None = self.world.value.table(kind).get(key)
         return known
 
     def _store(self, kind: Kind, objects: dict[Key, Object]) -> None:
@@ -147,15 +201,6 @@ class Informer:
 def _key(raw: RawObject) -> Key:
     meta = raw["metadata"]
     return str(meta.get("namespace") or ""), str(meta["name"])
-
-
-def _parsed(raw: RawObject) -> Object | None:
-    try:
-        return parse(raw)
-    except ParseError as err:
-        namespace, name = _key(raw)
-        log.warning("object left out", kind=raw.get("kind"), namespace=namespace, name=name, reason=str(err))
-        return None
 
 
 async def _close(events: AsyncIterator[tuple[str, RawObject]]) -> None:

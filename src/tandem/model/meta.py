@@ -45,6 +45,8 @@ class Meta(Model, frozen=True, kw_only=True):
     deletion_grace_period_seconds: int | None = None
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = msgspec.field(default=(), name="$unreadable")
+    """What of the object nobody here understood, `path: text`; written by whoever read it, never by the API."""
 
 
 class Condition(Model, frozen=True, kw_only=True):

@@ -250,7 +250,9 @@ class Control:
     ) -> bool:
         """False if it is worth another try."""
         try:
-            await self.client.patch(BY_KIND[kind], namespace, name, dict(body), subresource=subresource)
+            await self.client.patch(
+                self.informer.served(BY_KIND[kind]), namespace, name, dict(body), subresource=subresource
+            )
         except NotFound:
             return True  # deleted meanwhile
         except ApiError as err:

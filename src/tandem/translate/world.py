@@ -19,6 +19,7 @@ from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
 from tandem.translate.protocols import ports_named
 from tandem.translate.services import translate_services
+from tandem.translate.unreadable import unreadable_problems
 
 
 class Translation(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,5 +66,12 @@ def translate_world(world: World, options: Options) -> Translation:
         mesh=mesh,
         services=services.services,
         endpoints=services.endpoints,
-        problems=(*policy_problems, *pods.problems, *services.problems, *balancers.problems, *mesh_problems),
+        problems=(
+            *policy_problems,
+            *unreadable_problems(world),
+            *pods.problems,
+            *services.problems,
+            *balancers.problems,
+            *mesh_problems,
+        ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,11 @@ from tandem.ingest.errors import NotFound, Unreachable
 from tandem.ingest.fake import FakeKube
 from tandem.ingest.informer import Informer
 from tandem.model import core
-from tandem.model.kinds import BY_KIND
+from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.meta import RawObject
+from tandem.model.policy import NetworkPolicy
+from tandem.model.unreadable import Unreadable
 from tandem.model.world import World
 
 CONFIG, SERVICE = BY_KIND["ConfigMap"], BY_KIND["Service"]
@@ -145,3 +149,114 @@ def test_a_kind_that_the_server_does_not_know_counts_as_empty() -> None:
         assert names(world) == set()
 
     informed(kube, story)
+
+
+POLICY = BY_KIND["NetworkPolicy"]
+
+
+def netpol(*peers: dict[str, Any]) -> dict[str, Any]:
+    spec = {"podSelector": {}, "ingress": [{"from": list(peers)}]}
+    meta = {"name": "p", "namespace": "default"}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
+
+
+def held(world: World) -> list[tuple[str, tuple[str, ...]]]:
+    """The peers of the one policy (`-` where it is closed), and what was not understood."""
+    return [
+        ("".join("-" if peer.pod_selector is None else "p" for peer in p.spec.ingress[0].peers), p.metadata.unreadable)
+        for p in world.sorted(NetworkPolicy)
+    ]
+
+
+def test_a_policy_that_is_not_understood_is_closed_and_opens_when_it_is() -> None:
+    kube = FakeKube([netpol({"podSelector": {}}, {"newSelector": {}})])
+
+    async def story() -> None:
+        informer = Informer(kube, [POLICY])
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(informer.run())
+            world = await until(informer, lambda w: w.synced)
+            ((peers, (why,)),) = held(world)
+            assert peers == "p-"
+            assert why.startswith("spec.ingress[0].from[1].newSelector: unknown field")
+            await kube.replace(POLICY, netpol({"podSelector": {}}))
+            await until(informer, lambda w: held(w) == [("p", ())])
+            await kube.replace(POLICY, netpol({"newSelector": {}}))
+            await until(informer, lambda w: [peers for peers, _ in held(w)] == ["-"])
+            running.cancel()
+
+    asyncio.run(story())
+
+
+def test_what_cannot_be_read_is_told_of_until_it_can_or_is_gone() -> None:
+    kube = FakeKube([{**config("a"), "data": {"k": "v"}}, {**config("b"), "data": {"k": 7}}])
+
+    def told(world: World) -> list[str]:
+        return [o.metadata.name for o in world.sorted(Unreadable)]
+
+    async def story(informer: Informer) -> None:
+        world = await until(informer, lambda w: w.synced)
+        assert (names(world), told(world)) == ({"a"}, ["b"])
+        assert world.sorted(Unreadable)[0].metadata.unreadable[0].startswith("data[...]: Expected `str`")
+        await kube.replace(CONFIG, {**config("a"), "data": {"k": 7}})
+        world = await until(informer, lambda w: told(w) == ["a", "b"])
+        assert names(world) == set()
+        await kube.replace(CONFIG, config("b"))
+        await kube.delete(CONFIG, "default", "a")
+        world = await until(informer, lambda w: told(w) == [])
+        assert names(world) == {"b"}
+
+    informed(kube, story)
+
+
+def test_what_could_not_be_read_is_forgotten_if_it_is_gone_when_all_are_listed_again() -> None:
+    kube = FakeKube([{**config("b"), "data": {"k": 7}}])
+
+    async def story(informer: Informer) -> None:
+        await until(informer, lambda w: w.synced and len(w.all(Unreadable)) == 1)
+        kube.break_watches(Unreachable("gone"))
+        await kube.delete(CONFIG, "default", "b")
+        kube.compact()
+        await until(informer, lambda w: not w.all(Unreadable))
+
+    informed(kube, story)
+
+
+class Older:
+    """A server that has one version of a kind only, and changes to another."""
+
+    def __init__(self, kube: FakeKube, version: str) -> None:
+        self.kube, self.version = kube, version
+
+    async def list(self, kind: Kind, namespace: str = "") -> tuple[list[RawObject], str]:
+        if kind.versions[0] != self.version:
+            raise NotFound(404, "NotFound", "the server could not find the requested resource")
+        return await self.kube.list(kind, namespace)
+
+    async def watch(self, kind: Kind, resource_version: str) -> AsyncIterator[tuple[str, RawObject]]:
+        if kind.versions[0] != self.version:
+            raise NotFound(404, "NotFound", "the server could not find the requested resource")
+        async for event in self.kube.watch(kind, resource_version):
+            yield event
+
+
+def test_a_kind_is_found_in_whatever_version_the_server_has_it() -> None:
+    kind = BY_KIND["ClusterNetworkPolicy"]
+    raw = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": kind.kind, "metadata": {"name": "c"}, "spec": {}}
+    server = Older(FakeKube([raw]), "v1alpha2")
+
+    async def story() -> None:
+        informer = Informer(server, [kind])
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(informer.run())
+            world = await until(informer, lambda w: w.synced)
+            assert len(world.all(ClusterNetworkPolicy)) == 1
+            assert informer.served(kind).versions == ("v1alpha2",)
+            server.version = "v1beta1"
+            server.kube.break_watches(Unreachable("upgraded"))
+            await server.kube.create(kind, {**raw, "metadata": {"name": "d"}})
+            await until(informer, lambda w: len(w.all(ClusterNetworkPolicy)) == 2)
+            assert informer.served(kind).versions == ("v1beta1",)
+            running.cancel()
+
+    asyncio.run(story())

@@ -27,6 +27,7 @@ _NOBODY_KNOWN: Final = "Accept rules match nothing, and others deny everything t
 def draft_clusterpolicy(policy: ClusterPolicy) -> Draft:
     """The Draft of a policy of tier ADMIN or BASELINE."""
     report = Report(policy)
+    report.unread()
     notes = report.notes()
     spec = policy.spec if isinstance(policy, ClusterNetworkPolicy) else as_cluster(policy)
     if spec.tier not in {"Admin", "Baseline"}:

@@ -22,19 +22,21 @@ _TYPES = ("Ingress", "Egress")
 def draft_networkpolicy(policy: NetworkPolicy) -> Draft:
     """The Draft of a NetworkPolicy: allows, in tier NETWORK."""
     report = Report(policy)
+    report.unread()
     notes = report.notes()
     namespace = policy.metadata.namespace
     types = _types(policy, report)
     pods = policy.spec.pod_selector
-    if not report.selector(pods, "spec.podSelector"):
-        pods = LabelSelector()
+    understood = report.selector(pods, "spec.podSelector")
+    ingress, egress = (policy.spec.ingress, policy.spec.egress) if understood else ((), ())
     return Draft(
         origin=policy.origin(),
         tier=Tier.NETWORK,
         order=policy.key,
-        subject=PodSelector(namespace=namespace, pods=pods),
-        ingress=_side(policy, policy.spec.ingress, "ingress", "from", report) if "Ingress" in types else None,
-        egress=_side(policy, policy.spec.egress, "egress", "to", report) if "Egress" in types else None,
+        # Whom nobody may mean is isolated, and allowed nothing.
+        subject=PodSelector(namespace=namespace, pods=pods if understood else LabelSelector()),
+        ingress=_side(policy, ingress, "ingress", "from", report) if "Ingress" in types else None,
+        egress=_side(policy, egress, "egress", "to", report) if "Egress" in types else None,
         staged=notes.staged,
         rejects=notes.rejects,
         keeps=notes.keeps,

@@ -37,6 +37,12 @@ class Report:
             self.error(f"{path}.{wrong}", "UnknownOperator", "is no operator of label selectors")
         return not wrong
 
+    def unread(self) -> None:
+        """What of the policy was not understood when it was read."""
+        for line in self._policy.metadata.unreadable:
+            path, _, text = line.partition(": ")
+            self.error(path, "NotUnderstood", f"{text}: what it stands in fails closed")
+
     def notes(self) -> PolicyNotes:
         """The policy's annotations, with a Problem for each that means nothing."""
         notes = notes_of(self._policy)

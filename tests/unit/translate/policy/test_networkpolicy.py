@@ -120,8 +120,10 @@ def test_an_unknown_type_isolates_for_both() -> None:
     assert _told(draft) == [("spec.policyTypes[1]", "InvalidValue", Severity.ERROR)]
 
 
-def test_a_pod_selector_that_nobody_understands_isolates_the_namespace() -> None:
-    draft = _draft(podSelector={"matchExpressions": [{"key": "a", "operator": "Gt"}]})
+def test_a_pod_selector_that_nobody_understands_isolates_the_namespace_and_allows_nobody() -> None:
+    draft = _draft(podSelector={"matchExpressions": [{"key": "a", "operator": "Gt"}]}, ingress=[{}])
+    assert draft.ingress is not None
+    assert draft.ingress.clauses == ()
     assert draft.subject == PodSelector(namespace="default")
     assert _told(draft) == [("spec.podSelector.matchExpressions[0].operator", "UnknownOperator", Severity.ERROR)]
 
