@@ -14,6 +14,7 @@ from tandem.base.digest import digest
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.closing import CLOSING, read_policy
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import Object
 from tandem.model.parse import parse
@@ -180,4 +181,4 @@ def from_yaml(text: str) -> list[Object]:
     for raw in found:
         if BY_KIND[raw["kind"]].namespaced:
             raw["metadata"].setdefault("namespace", "default")
-    return [parse(raw) for raw in found]
+    return [read_policy(raw) if raw["kind"] in CLOSING else parse(raw) for raw in found]
