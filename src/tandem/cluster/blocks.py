@@ -39,7 +39,8 @@ def share_out(world: World, known: Known, pods: PodNetwork = PODS) -> tuple[Writ
         writes += _restored(world, node, known, space)
     if writes:
         return tuple(writes)  # before anybody else gets a part of them
-    for node in world.sorted(core.Node):
+    # A block that somebody has deleted may be one that a node still holds and has not told of yet.
+    for node in world.sorted(core.Node) if not known.awaited else ():
         writes += _grown(world, node, known, space, starving)
     if writes:
         return tuple(writes)  # what follows judges by the blocks that there are
@@ -54,6 +55,12 @@ def absent(world: World, heard: AbstractSet[str] = frozenset()) -> frozenset[str
     names = {n.metadata.name for n in world.all(core.Node).values()}
     blocks = world.all(IPAMBlock).values()
     return frozenset({b.spec.node for b in blocks} | {a.node for b in blocks for a in b.spec.loans}) - names - heard
+
+
+def holders(world: World) -> frozenset[str]:
+    """Nodes that have addresses to give, as far as the API tells."""
+    own = {n.metadata.name for n in world.all(core.Node).values() if own_prefixes(n)}
+    return frozenset(own | {b.spec.node for b in world.all(IPAMBlock).values()})
 
 
 def block_name(prefix: str) -> str:

@@ -25,6 +25,8 @@ class Known:
     """By node; of connected nodes only."""
     gone: AbstractSet[str] = frozenset()
     """Names of nodes that hold blocks and were twice found not to exist, the grace period apart."""
+    awaited: AbstractSet[str] = frozenset()
+    """Names of nodes that had addresses when control began, and have not told since which they hold."""
     seed: str = ""
     """Chance, for ids."""
 

@@ -16,7 +16,7 @@ import structlog
 
 from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import Clock, SystemClock
-from tandem.cluster.blocks import absent, share_out
+from tandem.cluster.blocks import absent, holders, share_out
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
 from tandem.cluster.networks import PODS, PodNetwork
@@ -42,6 +42,8 @@ _PARALLEL: Final = 8
 _BACKOFF: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _TICK: Final = 0.5
 GRACE: Final = 900.0
+AWAIT_SECONDS: Final = 15.0
+"""For so long after its beginning control waits for what nodes hold, before it gives blocks away."""
 
 
 class Writer(Protocol):
@@ -162,6 +164,8 @@ class ClusterLoop:
         self._holdings = holdings or Cell({})
         self._shares = shares
         self._absent: dict[str, float] = {}
+        self._awaited: tuple[frozenset[str], float] | None = None if holdings is not None else (frozenset(), 0.0)
+        """Who had addresses when the first World was whole, and until when they are waited for."""
         self._clock = clock or SystemClock()
         self._memory = Memory()
         self._slots = asyncio.Semaphore(_PARALLEL)
@@ -171,7 +175,7 @@ class ClusterLoop:
         seen, held, failures = -1, -1, 0
         while True:
             wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1] if failures else None
-            if waits_for_time(self._worlds.value) or self._absent:
+            if waits_for_time(self._worlds.value) or self._absent or (self._awaited and self._awaited[0]):
                 wait = min(wait or _TICK, _TICK)
             await any_newer((self._worlds, seen), (self._holdings, held), seconds=wait)
             seen, held = self._worlds.version, self._holdings.version
@@ -196,7 +200,17 @@ class ClusterLoop:
         away = absent(world, self._holdings.value.keys())
         self._absent = {name: self._absent.get(name, now) for name in sorted(away)}
         gone = frozenset(name for name, since in self._absent.items() if 0 < now - since >= self._shares.grace)
-        return Known(holdings=self._holdings.value, gone=gone, seed=secrets.token_hex(8))
+        awaited = self._unheard(world, now)
+        return Known(holdings=self._holdings.value, gone=gone, awaited=awaited, seed=secrets.token_hex(8))
+
+    def _unheard(self, world: World, now: float) -> frozenset[str]:
+        """Nodes that have been silent since control began; those that stay so are not waited for for ever."""
+        if self._awaited is None:
+            self._awaited = holders(world), now + AWAIT_SECONDS
+        names, until = self._awaited
+        names -= self._holdings.value.keys()
+        self._awaited = (names if now < until else frozenset()), until
+        return self._awaited[0]
 
     async def _apply(self, writes: Iterable[Write], world: World) -> bool:
         async with asyncio.TaskGroup() as tasks:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from addressing import Cluster, block, pool, raw_node, raw_pod, reservation
-from tandem.cluster.blocks import absent, block_name, share_out
+from tandem.cluster.blocks import absent, block_name, holders, share_out
 from tandem.cluster.networks import PodNetwork
 from tandem.cluster.space import Known
 from tandem.cluster.writes import Create
 from tandem.ipam.pool import PoolFullError, Wanted
+from tandem.ir.holdings import BlockUse, Holdings
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -260,6 +261,18 @@ def test_a_node_whose_agent_is_heard_keeps_its_blocks_although_somebody_deleted_
         cluster.settle()
         cluster.clock.advance(1000.0)
     assert cluster.blocks("a") == ["10.0.0.0/29"]
+
+
+def test_nothing_is_given_away_before_nodes_have_told_what_they_hold_of_blocks_that_somebody_deleted() -> None:
+    """Control is new, and one of two blocks of `a` is gone: it would be the next that is free."""
+    world = World.of([pool("10.0.0.0/27", blockSize=29), *nodes("a", "b"), block("10.0.0.8/29", "a")])
+    assert holders(world) == {"a"}
+    waiting = Known(awaited=frozenset({"a"}))
+    assert share_out(world, waiting) == ()
+    told = Holdings(blocks=(BlockUse(prefix="10.0.0.0/29", size=5, used=1, cooling=0, free=4),))
+    first, *_ = share_out(world, Known(holdings={"a": told}))
+    assert isinstance(first, Create)
+    assert (first.raw["spec"]["node"], first.raw["spec"]["cidr"]) == ("a", "10.0.0.0/29")
 
 
 def test_a_node_that_comes_back_has_its_block_and_a_full_grace_period_again() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from tandem.base.cell import Cell
@@ -9,11 +9,12 @@ from tandem.base.clock import FixedClock
 from tandem.ingest.errors import ApiError
 from tandem.ingest.fake import FakeKube
 from tandem.ingest.informer import Informer
+from tandem.ir.holdings import Holdings
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.runtime.cluster import KINDS, ClusterLoop, Memory
+from tandem.runtime.cluster import AWAIT_SECONDS, KINDS, ClusterLoop, Memory
 
 NODE: RawObject = {
     "apiVersion": "v1",
@@ -134,3 +135,27 @@ def test_the_loop_follows_a_deployment_from_creation_over_scaling_to_deletion() 
                 task.cancel()
 
     asyncio.run(run())
+
+
+def test_a_new_control_waits_for_what_nodes_hold_but_not_for_ever() -> None:
+    async def run(*, speaks: bool) -> list[str]:
+        pool: RawObject = {"apiVersion": "tandem.io/v1", "kind": "IPPool", "metadata": {"name": "p"}}
+        pool["spec"] = {"cidr": "10.0.0.0/26", "blockSize": 29}
+        old = {**NODE, "spec": {"podCIDR": "10.0.0.0/29", "podCIDRs": ["10.0.0.0/29"]}}
+        new = {**NODE, "metadata": {"name": "node-2"}}
+        kube, clock = FakeKube([pool, old, new]), FixedClock()
+        holdings: Cell[Mapping[str, Holdings]] = Cell({})
+        worlds = await frozen_world(kube)
+        loop = ClusterLoop(kube, worlds, holdings=holdings, clock=clock)
+        assert await loop.settle()
+        assert await names(kube, "IPAMBlock") == ["10-0-0-0-29"]
+        worlds.put((await frozen_world(kube)).value)
+        if speaks:
+            holdings.put({"node-1": Holdings()})
+        else:
+            clock.advance(AWAIT_SECONDS)
+        assert await loop.settle()
+        return sorted(await names(kube, "IPAMBlock"))
+
+    for speaks in (True, False):
+        assert asyncio.run(run(speaks=speaks)) == ["10-0-0-0-29", "10-0-0-8-29"]
