@@ -13,8 +13,8 @@ import yaml
 from tandem.base.digest import digest
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
-from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.closing import CLOSING, read_policy
+from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import Object
 from tandem.model.parse import parse
