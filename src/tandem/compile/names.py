@@ -48,9 +48,9 @@ def bgp_session(kind: str, who: str) -> str:
     return f"{kind}_{digest(who, 10)}"
 
 
-def set_chain(policy_set: PolicySetId) -> str:
-    """The chain that judges a policy set."""
-    return f"ps-{policy_set}"
+def set_chain(policy_set: PolicySetId, *, staged: bool = False) -> str:
+    """The chain of a policy set that judges (`staged`: that only tells)."""
+    return f"{'pv' if staged else 'ps'}-{policy_set}"
 
 
 def group_set(group: GroupId, family: int) -> str:
@@ -69,8 +69,13 @@ def allowed(origin: Origin) -> str:
 
 
 def denied(origins: Iterable[Origin], *, staged: bool = False) -> str:
-    """The counter of what these rules, or policies that isolate, denied (`staged`: would have denied)."""
+    """The counter of what a rule, or policies that isolate, denied (`staged`: would have); a rule's chain too."""
     return f"{'st' if staged else 'no'}-{digest(_rules(origins), 12)}"
+
+
+def is_staged(prefix: str) -> bool:
+    """True for the log prefix of a packet that went on, and that a staged policy would have denied."""
+    return prefix.startswith(("pv-", "st-"))
 
 
 def _rules(origins: Iterable[Origin]) -> str:

@@ -1,116 +1,167 @@
-"""PolicySet -> the chain that judges it. Pure.
+"""PolicySet -> the chains and tables that judge it. Pure.
 
-A chain holds the allow rules of its set and ends by reporting and dropping the packet. Peers that change with pods
-are named sets (`names.group_set`), so that a new pod is an element and not a rule.
+| chain | does |
+|---|---|
+| ps-SET | tier Admin, NetworkPolicy or tier Baseline; what isolation denies is logged, counted, dropped here |
+| ps-SET-t | what comes after tier Admin, where a rule of it can pass |
+| ps-SET-…-g-… | the groups of one port, where a tier has many (verdicts.py) |
+| pv-SET | the same with staged policies in force: for what ps-… allows, and nothing is denied |
+| no-RULE, st-RULE | what a rule of a tier denies, would deny |
+
+A tier is cut into blocks of one verdict: within a block no order matters, so that it is a few look-ups however many
+rules it has (`verdicts.py`). An allowed packet is counted by its rule; only first packets of connections come here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
-from typing import Final, assert_never
+from itertools import groupby
+from typing import Final
 
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.members import joined_as_before
-from tandem.base.memo import each_as_before
+from tandem.base.memo import each_as_before, pairs_as_before
+from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes
+from tandem.compile.nft.families import FAMILIES, of_family
+from tandem.compile.nft.verdicts import Answers, Writer, write
 from tandem.ir.node import AttachedPod, NodeView
-from tandem.ir.policy import AddressGroup, Anyone, Cidr, Domains, Group, PolicySet, PortMatch, Rule, Side
+from tandem.ir.policy import AddressGroup, Group, PolicySet, Rule, Side, Verdict
 from tandem.state import nft
 from tandem.state.nft import Field
 
 LOG_LIMIT: Final = nft.Limit(per_second=50, burst=100)
-"""Drops reported to NFLOG per policy set; counters count them all."""
-_EVERY_PORT: Final = nft.Range(0, 65535)
-Matches = tuple[nft.Match, ...]
+"""Drops reported to NFLOG per policy set or rule; counters count them all."""
+_REJECT: Final = (
+    nft.Rule(match=(nft.Is(Field.L4PROTO, "tcp"),), then=(nft.Reject(tcp_reset=True),)),
+    nft.Rule(then=(nft.Reject(prohibited=True),)),
+)
 
 
-def log_prefix(policy_set: PolicySet) -> str:
-    """What NFLOG says of a packet that this set dropped."""
-    return f"{names.set_chain(policy_set.id)}/{policy_set.side.value}"
+def log_prefix(policy_set: PolicySet, *, staged: bool = False) -> str:
+    """What NFLOG says of a packet that isolation by this set dropped (`staged`: would have dropped)."""
+    return f"{names.set_chain(policy_set.id, staged=staged)}/{policy_set.side.value}"
 
 
-def policy_chain(policy_set: PolicySet) -> nft.Chain:
-    """The chain of a policy set: what no rule accepts is logged (rate-limited), counted and dropped."""
-    rules: list[nft.Rule] = []
-    # What the source's side allows is judged by the destination's in the same base chain.
-    allow = nft.Return() if policy_set.side is Side.EGRESS else nft.Accept()
-    for rule in policy_set.rules:
-        comment = str(rule.origin)
-        for peer in _peer_matches(rule, policy_set.side):
-            rules += [
-                nft.Rule(match=(*peer, *ports), then=(allow,), comment=comment) for ports in port_matches(rule.ports)
-            ]
-    rules += [
-        nft.Rule(then=(LOG_LIMIT, nft.Log(log_prefix(policy_set)))),
-        nft.Rule(then=(nft.Counter(), nft.Drop())),
-    ]
-    return nft.Chain(name=names.set_chain(policy_set.id), rules=tuple(rules))
+def rule_prefix(rule: Rule, side: Side, *, staged: bool = False) -> str:
+    """What NFLOG says of a packet that this rule of a tier dropped (`staged`: would have dropped)."""
+    return f"{names.denied((rule.origin,), staged=staged)}/{side.value}"
 
 
-policy_chains: Final = each_as_before(policy_chain)
+def judge(policy_set: PolicySet, preview: PolicySet | None = None, *, answers: bool = True) -> nft.Ruleset:
+    """Chains, tables and counters of a set, and of the one with staged policies; what both need is in both.
+
+    `answers`: denials are answered where a policy asks for it, which not every hook can.
+    """
+    enforced = _Judge(policy_set, preview, answers=answers).written()
+    return enforced if preview is None else joined((enforced, _Judge(preview, None, staged=True).written()))
 
 
-def _peer_matches(rule: Rule, side: Side) -> Iterator[Matches]:
-    for peer in rule.peers:
-        match peer:
-            case Anyone():
-                yield ()
-            case Group(id=group):
-                for family in FAMILIES:
-                    yield (nft.InSet((_peer_field(family, side),), names.group_set(group, family.version)),)
-            case Cidr():
-                yield from _cidr_matches(peer, side)
-            case Domains(patterns=patterns):
-                for family in FAMILIES:
-                    yield (nft.InSet((_peer_field(family, side),), names.domain_set(patterns, family.version)),)
-            case _:
-                assert_never(peer)
+def _pair(policy_set: PolicySet, preview: PolicySet | None) -> nft.Ruleset:
+    return judge(policy_set, preview)
 
 
-def _cidr_matches(peer: Cidr, side: Side) -> Iterator[Matches]:
-    for family in FAMILIES:
-        wanted = prefixes([peer.prefix], family)
-        without = prefixes(peer.excepts, family)
-        if not wanted or set(wanted) & set(without) or any(p.length == 0 for p in without):
-            continue
-        field = _peer_field(family, side)
-        where: nft.Match = nft.Is(field, wanted[0])
-        if wanted[0].length == 0:  # "every address of the family" has no prefix to compare
-            where = nft.Is(Field.NFPROTO, family.nfproto)
-        yield (where, nft.OneOf(field, without, negate=True)) if without else (where,)
+_judged: Final = pairs_as_before(_pair)
 
 
-def _peer_field(family: Family, side: Side) -> Field:
-    return family.saddr if side is Side.INGRESS else family.daddr
+def judged(view: NodeView, used: tuple[PolicySet, ...]) -> nft.Ruleset:
+    """All of `used`: those that have not changed are not made anew."""
+    return joined(_judged((policy_set, preview_of(view, policy_set)) for policy_set in used))
 
 
-def port_matches(ports: tuple[PortMatch, ...]) -> list[Matches]:
-    """One match tuple per protocol; no ports at all is every packet, ICMP included."""
-    if not ports:
-        return [()]
-    found: list[Matches] = []
-    for protocol in sorted({p.protocol for p in ports}):
-        ranges = merged((p.first, p.last) for p in ports if p.protocol == protocol)
-        proto = nft.Is(Field.L4PROTO, protocol.lower())
-        if ranges == (_EVERY_PORT,):
-            found.append((proto,))
+def joined(parts: Iterable[nft.Ruleset]) -> nft.Ruleset:
+    """The parts as one: what is in several has the same name there, and is the same."""
+    parts = tuple(parts)
+    return nft.Ruleset(
+        chains=tuple({c.name: c for p in parts for c in p.chains}.values()),
+        sets=tuple({s.name: s for p in parts for s in p.sets}.values()),
+        maps=tuple({m.name: m for p in parts for m in p.maps}.values()),
+        counters=frozenset().union(*(p.counters for p in parts)),
+    )
+
+
+class _Judge:
+    """Writes the chains of one set."""
+
+    def __init__(
+        self, policy_set: PolicySet, preview: PolicySet | None, *, staged: bool = False, answers: bool = True
+    ) -> None:
+        self._set = policy_set
+        self._side = policy_set.side
+        self._staged = staged
+        self._answers = answers
+        self._writer = Writer(names.set_chain(policy_set.id, staged=staged))
+        # What the source's side allows returns to the base chain and is judged by the destination's there.
+        self._allow: nft.Statement = nft.Return() if staged or self._side is Side.EGRESS else nft.Accept()
+        if preview is not None:
+            self._allow = nft.Goto(names.set_chain(preview.id, staged=True))
+        self._preview = preview
+
+    def written(self) -> nft.Ruleset:
+        """All tiers, in order."""
+        policy_set, writer = self._set, self._writer
+        after = f"{writer.name}-t"
+        self._tier(policy_set.admin, "a", leave=nft.Goto(after))
+        if any(rule.verdict is Verdict.PASS for rule in policy_set.admin):
+            writer.turn(after)
+        if policy_set.closed:
+            self._end()
+        elif policy_set.isolated_by:
+            self._tier(policy_set.rules, "n", leave=self._allow)
+            writer.add(*self._itself())
+            self._end()
         else:
-            values = tuple(r.first if r.first == r.last else r for r in ranges)
-            found.append((proto, nft.OneOf(Field.DPORT, values)))
-    return found
+            self._tier(policy_set.baseline, "b", leave=self._allow)
+            if self._preview is not None:
+                writer.add(nft.Rule(then=(self._allow,)))
+        return writer.written()
 
+    def _tier(self, rules: tuple[Rule, ...], tag: str, *, leave: nft.Statement) -> None:
+        """Blocks of one verdict, in order; `leave` is what a rule that passes does."""
+        for number, (verdict, block) in enumerate(groupby(rules, key=lambda rule: rule.verdict)):
+            found = tuple(block)
+            answers = Answers(
+                then=(leave,) if verdict is Verdict.PASS else (self._allow,),
+                counted=verdict is Verdict.ACCEPT and not self._staged,
+                staged=self._staged,
+            )
+            write(self._writer, found, answers, side=self._side, name=f"{self._writer.name}-{tag}{number}")
+            if verdict is Verdict.DENY:
+                for rule in found:
+                    self._denial(rule)
 
-def merged(ranges: Iterable[tuple[int, int]]) -> tuple[nft.Range, ...]:
-    """The same numbers in as few sorted ranges as possible: interval sets refuse overlaps."""
-    result: list[nft.Range] = []
-    for first, last in sorted(ranges):
-        if result and first <= result[-1].last + 1:
-            result[-1] = nft.Range(result[-1].first, max(last, result[-1].last))
-        else:
-            result.append(nft.Range(first, last))
-    return tuple(result)
+    def _denial(self, rule: Rule) -> None:
+        origins = (rule.origin,)
+        name = names.denied(origins, staged=self._staged)
+        prefix = rule_prefix(rule, self._side, staged=self._staged)
+        self._writer.aside(name, self._denies(prefix, origins, rejects=rule.rejects, comment=str(rule.origin)))
+
+    def _end(self) -> None:
+        prefix = log_prefix(self._set, staged=self._staged)
+        self._writer.add(*self._denies(prefix, self._set.isolated_by, rejects=self._set.rejects))
+
+    def _denies(
+        self, prefix: str, origins: tuple[Origin, ...], *, rejects: bool, comment: str = ""
+    ) -> tuple[nft.Rule, ...]:
+        log = nft.Rule(then=(LOG_LIMIT, nft.Log(prefix)), comment=comment)
+        counter = nft.Counter(names.denied(origins, staged=self._staged) if origins else "")
+        if self._staged:
+            return (log, nft.Rule(then=(counter, nft.Return())))
+        if rejects and self._answers:
+            return (log, nft.Rule(then=(counter,)), *_REJECT)
+        return (log, nft.Rule(then=(counter, nft.Drop())))
+
+    def _itself(self) -> tuple[nft.Rule, ...]:
+        """A NetworkPolicy cannot keep a pod from itself. Only through a Service does such a packet come here."""
+        return tuple(
+            nft.Rule(
+                match=(nft.InSet((f.saddr, f.daddr), f"self{f.version}"),),
+                then=(self._allow,),
+                comment="a pod may reach itself",
+            )
+            for f in FAMILIES
+        )
 
 
 def used_sets(view: NodeView) -> tuple[PolicySet, ...]:
@@ -132,6 +183,26 @@ def _set_ids(attached: AttachedPod) -> tuple[frozenset[PolicySetId], ...]:
     return tuple(frozenset([s] if s is not None else ()) for s in (attached.pod.ingress, attached.pod.egress))
 
 
+def preview_of(view: NodeView, policy_set: PolicySet) -> PolicySet | None:
+    """The set that judges beside this one; None also while it has not arrived."""
+    return view.sets.get(policy_set.preview) if policy_set.preview is not None else None
+
+
+def with_previews(view: NodeView, used: tuple[PolicySet, ...]) -> tuple[PolicySet, ...]:
+    """`used` and the sets that judge beside them: all whose groups and names are needed."""
+    found: dict[PolicySetId, PolicySet] = {s.id: s for s in used}
+    for policy_set in used:
+        preview = preview_of(view, policy_set)
+        if preview is not None:
+            found.setdefault(preview.id, preview)
+    return tuple(found.values())
+
+
+def every_rule(policy_set: PolicySet) -> tuple[Rule, ...]:
+    """Of all tiers."""
+    return (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
+
+
 def group_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
     """One set per family for each group that a used policy set refers to; a group not known here yet is empty."""
     ids = sorted(frozenset[GroupId]().union(*_groups(used)))
@@ -141,7 +212,7 @@ def group_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
 
 @each_as_before
 def _groups(policy_set: PolicySet) -> frozenset[GroupId]:
-    return frozenset(peer.id for rule in policy_set.rules for peer in rule.peers if isinstance(peer, Group))
+    return frozenset(p.id for rule in every_rule(policy_set) for p in rule.peers if isinstance(p, Group))
 
 
 @each_as_before

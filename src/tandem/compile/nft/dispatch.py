@@ -55,7 +55,6 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
         *_SEGMENT_SIZE,
         _no_mid_stream(Field.IIFNAME),
         _no_mid_stream(Field.OIFNAME),
-        *_self_rules(),
         *(_wrong_link(f) for f in FAMILIES),
         *egress,
         *_dispatch("ingress", "daddr"),
@@ -102,17 +101,6 @@ def _no_mid_stream(link: Field) -> nft.Rule:
         match=(nft.Is(link, POD_LINKS), nft.Is(Field.CT_STATE, "new"), nft.NoSyn()),
         then=_DROP,
         comment="no connection begins in the middle",
-    )
-
-
-def _self_rules() -> tuple[nft.Rule, ...]:
-    return tuple(
-        nft.Rule(
-            match=(nft.InSet((f.saddr, f.daddr), f"self{f.version}"),),
-            then=(nft.Accept(),),
-            comment="a pod may reach itself",
-        )
-        for f in FAMILIES
     )
 
 

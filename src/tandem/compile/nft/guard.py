@@ -20,12 +20,13 @@ import msgspec
 
 from tandem.base.ids import PolicySetId
 from tandem.compile import names
-from tandem.compile.nft.chains import group_sets, policy_chain, used_sets
+from tandem.compile.nft.chains import group_sets, joined, judge, preview_of, used_sets, with_previews
 from tandem.compile.nft.domains import domain_sets
 from tandem.compile.nft.families import FAMILIES, of_family
 from tandem.compile.nft.services import service_state
 from tandem.ir.fabric import Service
 from tandem.ir.node import AttachedPod, ForeignLink, NodeView
+from tandem.ir.policy import Side
 from tandem.state import nft
 from tandem.state.nft import Field
 from tandem.state.ownership import POLICY_TABLE
@@ -43,12 +44,27 @@ def compile_guard(view: NodeView, pod: AttachedPod) -> nft.Ruleset:
         return nft.ruleset(table=POLICY_TABLE)
     alone = msgspec.structs.replace(view, pods=(pod,), services=_without_node_ports(view.services))
     used = used_sets(alone)
+    asked = with_previews(alone, used)
+    # What leaves is judged after every translation, where the kernel cannot answer any more: such a denial is silent.
+    policy = joined(judge(s, preview_of(alone, s), answers=s.side is Side.INGRESS) for s in used)
     services = _from_within(service_state(alone))
     return nft.ruleset(
         table=POLICY_TABLE,
-        chains=(*_guards(pod, pod.foreign), *(policy_chain(s) for s in used), *services.chains),
-        sets=(*group_sets(alone, used), *domain_sets(alone, used), *services.sets),
-        maps=services.maps,
+        chains=(*_guards(pod, pod.foreign), *policy.chains, *services.chains),
+        sets=(*group_sets(alone, asked), *domain_sets(alone, asked), *_itself(pod), *policy.sets, *services.sets),
+        maps=(*policy.maps, *services.maps),
+        counters=policy.counters,
+    )
+
+
+def _itself(pod: AttachedPod) -> tuple[nft.Set, ...]:
+    return tuple(
+        nft.Set(
+            name=f"self{f.version}",
+            type=(f.type, f.type),
+            elements=frozenset((a, a) for a in of_family(pod.addresses, f)),
+        )
+        for f in FAMILIES
     )
 
 

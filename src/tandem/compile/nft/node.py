@@ -7,7 +7,7 @@ or Services, and is the very same object after that (docs/design/0020).
 from __future__ import annotations
 
 from tandem.base.memo import same_as_before
-from tandem.compile.nft.chains import group_sets, policy_chains, used_sets
+from tandem.compile.nft.chains import group_sets, judged, used_sets, with_previews
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.domains import domain_sets, learning
 from tandem.compile.nft.foreign import foreign_state, own_pods
@@ -21,13 +21,16 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     """Anti-spoofing, policy of both sides, Services and source translation for the pods of one node."""
     own, behind = own_pods(view), foreign_state(view)
     used = used_sets(own)
+    asked = with_previews(view, used)
+    policy = judged(view, used)
     fixed = _fixed(without_pods(view))
     ports, answers = hostport_state(own), learning(view)
-    pods = (*pod_sets(own), *group_sets(view, used), *domain_sets(view, used), *answers.sets)
+    pods = (*pod_sets(own), *group_sets(view, asked), *domain_sets(view, asked), *answers.sets)
     return nft.ruleset(
-        chains=(*policy_chains(used), *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
-        sets=(*pods, *fixed.sets, *behind.sets),
-        maps=(*policy_maps(own), *fixed.maps, *ports.maps),
+        chains=(*policy.chains, *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
+        sets=(*pods, *policy.sets, *fixed.sets, *behind.sets),
+        maps=(*policy_maps(own), *policy.maps, *fixed.maps, *ports.maps),
+        counters=policy.counters,
     )
 
 

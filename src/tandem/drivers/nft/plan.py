@@ -139,7 +139,7 @@ def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]
     old_chains, new_chains = _chains(actual), _chains(desired)
     old, new = _containers(actual), _containers(desired)
     gone_chains = [c for name, c in old_chains.items() if name not in new_chains]
-    changed = [c for name, c in new_chains.items() if name not in old_chains or old_chains[name].rules != c.rules]
+    changed = [c for name, c in new_chains.items() if _differs(old_chains.get(name), c)]
     more, fewer = desired.counters - actual.counters, actual.counters - desired.counters
     declare: list[Operation] = [AddCounters(more)] if more else []
     declare += [AddContainer(_declared(c)) for name, c in new.items() if name not in old]
@@ -157,6 +157,10 @@ def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]
     delete += [DeleteContainer(_declared(c)) for name, c in old.items() if name not in new]
     delete += [DeleteCounters(fewer)] if fewer else []
     return (*declare, *empty, *fill, *delete)
+
+
+def _differs(old: nft.Chain | None, new: nft.Chain) -> bool:
+    return old is not new and (old is None or old.rules != new.rules)
 
 
 def _element_changes(old: Container | None, new: Container | None) -> tuple[list[Operation], list[Operation]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import assert_never
 
 import msgspec
@@ -336,10 +337,20 @@ def _covers(wanted: nft.Key, actual: tuple[str | int, ...]) -> bool:
     return len(wanted) == len(actual) and all(_atom_covers(w, a) for w, a in zip(wanted, actual, strict=True))
 
 
+@lru_cache(maxsize=4096)
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(text)
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str, length: int) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(f"{address}/{length}")
+
+
 def _atom_covers(wanted: nft.Atom, actual: str | int) -> bool:
     match wanted:
         case nft.Prefix(address, length):
-            return ipaddress.ip_address(actual) in ipaddress.ip_network(f"{address}/{length}")
+            return _address(str(actual)) in _network(address, length)
         case nft.Range(first, last):
             return first <= int(_PROTOCOLS.get(actual, actual)) <= last
         case str() if wanted.endswith("*"):

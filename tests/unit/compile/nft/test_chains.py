@@ -1,80 +1,162 @@
-"""Policy sets as chains."""
+"""Policy sets as chains: tiers, endings, what is staged."""
 
 from __future__ import annotations
+
+import msgspec
 
 from builders import pod, policy, world
 from nodeviews import view_of
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
-from tandem.compile.nft.chains import group_sets, log_prefix, merged, policy_chain, port_matches, used_sets
-from tandem.ir.policy import Anyone, Cidr, Group, Peer, PolicySet, PortMatch, Rule, Side
+from tandem.compile import names
+from tandem.compile.nft.chains import (
+    group_sets,
+    joined,
+    judge,
+    judged,
+    log_prefix,
+    preview_of,
+    rule_prefix,
+    used_sets,
+    with_previews,
+)
+from tandem.ir.policy import Anyone, Group, PolicySet, PortMatch, Rule, Side, Verdict
 from tandem.state import nft
-from tandem.state.nft import Field
 
-ORIGIN = Origin(kind="NetworkPolicy", namespace="shop", name="p", path="spec.ingress[0]", source="p.yaml:7")
-
-
-def _chain(*peers: Peer, side: Side = Side.INGRESS) -> list[tuple[nft.Match, ...]]:
-    rules = (Rule(peers=peers, origin=ORIGIN),)
-    chain = policy_chain(PolicySet(id=PolicySetId("x"), side=side, rules=rules, isolated_by=(ORIGIN,)))
-    allowed = (nft.Return() if side is Side.EGRESS else nft.Accept(),)
-    return [r.match for r in chain.rules if r.then == allowed]
+ORIGIN = Origin(kind="NetworkPolicy", namespace="shop", name="p", path="spec.ingress", source="p.yaml:7")
+X = PolicySetId("x")
+WEB = (PortMatch(protocol="TCP", first=80, last=80),)
 
 
-def test_every_rule_carries_its_origin() -> None:
-    rules = (Rule(peers=(Anyone(),), origin=ORIGIN),)
-    chain = policy_chain(PolicySet(id=PolicySetId("x"), side=Side.INGRESS, rules=rules, isolated_by=()))
+def _rule(verdict: Verdict = Verdict.ACCEPT, path: str = "spec.ingress[0]", *, rejects: bool = False) -> Rule:
+    origin = msgspec.structs.replace(ORIGIN, path=path)
+    return Rule(peers=(Anyone(),), ports=WEB, origin=origin, verdict=verdict, rejects=rejects)
+
+
+def _then(ruleset: nft.Ruleset, chain: str) -> list[tuple[nft.Statement, ...]]:
+    return [rule.then for rule in ruleset.chain(chain).rules]
+
+
+EMPTY = PolicySet(id=X, side=Side.INGRESS, rules=(), isolated_by=(ORIGIN,))
+DROPPED = nft.Counter(names.denied((ORIGIN,)))
+
+
+def test_what_isolation_denies_is_logged_counted_and_dropped_in_silence() -> None:
+    assert log_prefix(EMPTY) == "ps-x/ingress"
+    limit, drop = _then(judge(EMPTY), "ps-x")[-2:]
+    assert limit[-1] == nft.Log("ps-x/ingress")
+    assert drop == (DROPPED, nft.Drop())
+
+
+def test_a_denial_is_answered_only_where_that_is_asked_for_and_can_be() -> None:
+    asked = msgspec.structs.replace(EMPTY, rejects=True)
+    assert _then(judge(asked), "ps-x")[-3:] == [
+        (DROPPED,),
+        (nft.Reject(tcp_reset=True),),
+        (nft.Reject(prohibited=True),),
+    ]
+    assert _then(judge(asked, answers=False), "ps-x")[-1] == (DROPPED, nft.Drop())
+
+
+def test_an_allow_is_counted_and_carries_its_origin() -> None:
+    rule = _rule()
+    chain = judge(msgspec.structs.replace(EMPTY, rules=(rule,))).chain("ps-x")
     assert chain.rules[0].comment == "NetworkPolicy shop/p spec.ingress[0] (p.yaml:7)"
+    assert chain.rules[0].then == (nft.Counter(names.allowed(rule.origin)), nft.Accept())
+    out = PolicySet(id=X, side=Side.EGRESS, rules=(rule,), isolated_by=(ORIGIN,))
+    assert _then(judge(out), "ps-x")[0][-1] == nft.Return()
 
 
-def test_a_chain_ends_by_reporting_and_dropping() -> None:
-    empty = PolicySet(id=PolicySetId("x"), side=Side.EGRESS, rules=(), isolated_by=())
-    assert log_prefix(empty) == "ps-x/egress"
-    limit, drop = policy_chain(empty).rules
-    assert limit.then[-1] == nft.Log("ps-x/egress")
-    assert drop.then == (nft.Counter(), nft.Drop())
+def test_a_line_more_in_the_file_changes_no_counter() -> None:
+    moved = msgspec.structs.replace(ORIGIN, source="p.yaml:8")
+    assert names.allowed(moved) == names.allowed(ORIGIN)
+    assert names.denied((moved,)) == names.denied((ORIGIN,))
+    assert names.denied((ORIGIN,), staged=True) != names.denied((ORIGIN,))
 
 
-def test_the_side_decides_which_address_the_peer_has() -> None:
-    group = Group(id=GroupId("g"))
-    assert _chain(group)[0] == (nft.InSet((Field.SADDR4,), "ag4-g"),)
-    assert _chain(group, side=Side.EGRESS)[1] == (nft.InSet((Field.DADDR6,), "ag6-g"),)
+def test_network_policy_cannot_keep_a_pod_from_itself_and_the_other_tiers_can() -> None:
+    def exempt(policy_set: PolicySet) -> bool:
+        return any(nft.InSet(m.fields, "self4") == m for m in _sets_in(judge(policy_set).chain("ps-x")))
+
+    assert exempt(EMPTY)
+    assert not exempt(msgspec.structs.replace(EMPTY, closed=True))
+    assert not exempt(PolicySet(id=X, side=Side.INGRESS, rules=(), isolated_by=(), baseline=(_rule(Verdict.DENY),)))
 
 
-def test_excepted_prefixes_are_merged() -> None:
-    block = Cidr(prefix="10.0.0.0/8", excepts=("10.1.0.0/17", "10.1.128.0/17", "10.1.2.0/24"))
-    assert _chain(block) == [
-        (
-            nft.Is(Field.SADDR4, nft.Prefix("10.0.0.0", 8)),
-            nft.OneOf(Field.SADDR4, (nft.Prefix("10.1.0.0", 16),), negate=True),
-        )
+def _sets_in(chain: nft.Chain) -> list[nft.InSet]:
+    return [m for rule in chain.rules for m in rule.match if isinstance(m, nft.InSet)]
+
+
+def test_a_rule_that_denies_has_a_chain_that_names_it() -> None:
+    rule = _rule(Verdict.DENY, rejects=True)
+    found = judge(msgspec.structs.replace(EMPTY, admin=(rule,)))
+    name = names.denied((rule.origin,))
+    assert _then(found, "ps-x")[0] == (nft.Goto(name),)
+    assert _then(found, name)[0][-1] == nft.Log(rule_prefix(rule, Side.INGRESS))
+    assert _then(found, name)[1:] == [
+        (nft.Counter(name),),
+        (nft.Reject(tcp_reset=True),),
+        (nft.Reject(prohibited=True),),
     ]
 
 
-def test_the_whole_internet_is_its_family() -> None:
-    assert _chain(Cidr(prefix="0.0.0.0/0")) == [(nft.Is(Field.NFPROTO, "ipv4"),)]
-    assert _chain(Cidr(prefix="0.0.0.0/0", excepts=("0.0.0.0/0",))) == []
+def test_a_pass_leaves_its_tier_and_the_last_tier_lets_go() -> None:
+    admin, base = (_rule(Verdict.PASS), _rule(Verdict.DENY)), (_rule(Verdict.PASS, "b"), _rule(Verdict.DENY, "c"))
+    found = judge(PolicySet(id=X, side=Side.INGRESS, rules=(), isolated_by=(), admin=admin, baseline=base))
+    assert _then(found, "ps-x")[0] == (nft.Goto("ps-x-t"),)
+    assert _then(found, "ps-x")[-1] == (nft.Goto("ps-x-t"),)
+    assert _then(found, "ps-x-t")[0] == (nft.Accept(),)
 
 
-def test_ports_are_merged_per_protocol() -> None:
-    ports = (
-        PortMatch(protocol="TCP", first=80, last=80),
-        PortMatch(protocol="TCP", first=81, last=90),
-        PortMatch(protocol="UDP"),
+def test_what_is_closed_asks_only_the_first_tier() -> None:
+    closed = PolicySet(
+        id=X, side=Side.INGRESS, rules=(_rule(),), isolated_by=(), closed=True, admin=(_rule(),), baseline=(_rule(),)
     )
-    assert port_matches(ports) == [
-        (nft.Is(Field.L4PROTO, "tcp"), nft.OneOf(Field.DPORT, (nft.Range(80, 90),))),
-        (nft.Is(Field.L4PROTO, "udp"),),
-    ]
-    assert port_matches(()) == [()]
+    first, log, drop = _then(judge(closed), "ps-x")
+    assert first[-1] == nft.Accept()
+    assert isinstance(log[0], nft.Limit)
+    assert drop == (nft.Counter(), nft.Drop())
 
 
-def test_ranges_that_touch_become_one() -> None:
-    assert merged([(5, 9), (1, 4), (7, 20), (30, 30)]) == (nft.Range(1, 20), nft.Range(30, 30))
+def test_a_preview_judges_what_is_allowed_and_lets_it_go() -> None:
+    preview = msgspec.structs.replace(EMPTY, id=PolicySetId("y"), admin=(_rule(Verdict.DENY),), rules=(_rule(),))
+    open_so_far = PolicySet(id=X, side=Side.INGRESS, rules=(), isolated_by=(), preview=preview.id)
+    found = judge(open_so_far, preview)
+    assert _then(found, "ps-x") == [(nft.Goto("pv-y"),)]
+    told = names.denied((_rule().origin,), staged=True)
+    assert _then(found, "pv-y")[0] == (nft.Goto(told),)
+    assert _then(found, "pv-y")[1] == (nft.Return(),)
+    assert _then(found, told)[0][-1] == nft.Log(f"{told}/ingress")
+    assert _then(found, told)[1] == (nft.Counter(told), nft.Return())
+    assert _then(found, "pv-y")[-1] == (nft.Counter(names.denied((ORIGIN,), staged=True)), nft.Return())
+    assert not [name for name in found.counters if name.startswith("ok-")]
 
 
-def test_a_group_that_has_not_arrived_is_empty() -> None:
-    view = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
-    used = used_sets(view)
-    assert sorted(len(s.elements) for s in group_sets(view, used)) == [0, 1]
-    assert [len(s.elements) for s in group_sets(type(view)(node=view.node, config=view.config), used)] == [0, 0]
+def test_previews_are_compiled_and_their_groups_declared() -> None:
+    seen = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
+    (enforced,) = used_sets(seen)
+    group = Rule(peers=(Group(id=GroupId("later")),), origin=ORIGIN)
+    preview = msgspec.structs.replace(enforced, id=PolicySetId("y"), rules=(group,))
+    beside = msgspec.structs.replace(enforced, preview=preview.id)
+    there = msgspec.structs.replace(seen, sets={beside.id: beside, preview.id: preview})
+    assert preview_of(there, beside) == preview
+    assert preview_of(seen, beside) is None
+    assert with_previews(there, used_sets(there)) == (beside, preview)
+    assert {c.name for c in judged(there, used_sets(there)).chains} == {f"ps-{beside.id}", "pv-y"}
+    assert "ag4-later" in {s.name for s in group_sets(there, with_previews(there, used_sets(there)))}
+
+
+def test_what_sets_share_is_there_once() -> None:
+    rule = _rule(Verdict.DENY)
+    sets = [msgspec.structs.replace(EMPTY, id=PolicySetId(i), admin=(rule,)) for i in "xy"]
+    found = joined(judge(s) for s in sets)
+    assert [c.name for c in found.chains].count(names.denied((rule.origin,))) == 1
+
+
+def test_a_set_or_group_that_has_not_arrived_is_closed_or_empty() -> None:
+    seen = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
+    used = used_sets(seen)
+    assert sorted(len(s.elements) for s in group_sets(seen, used)) == [0, 1]
+    nothing = msgspec.structs.replace(seen, sets={}, groups={})
+    assert [s.closed for s in used_sets(nothing)] == [True]
+    assert [len(s.elements) for s in group_sets(nothing, used)] == [0, 0]
