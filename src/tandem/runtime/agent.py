@@ -40,6 +40,7 @@ from tandem.drivers.health import HealthServer
 from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
+from tandem.drivers.nft.watch import KernelWatch
 from tandem.drivers.probe.real import RawProber
 from tandem.drivers.wireguard.process import Wireguard
 from tandem.drivers.xds.client import XdsClient
@@ -69,8 +70,9 @@ from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.cni_cache import sandbox_of
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.domains import DomainsLoop
+from tandem.runtime.drift import Drift
 from tandem.runtime.encryption import EncryptionLoop
-from tandem.runtime.enforce import EnvoyLoop, KernelLoop, Numbered, Views
+from tandem.runtime.enforce import EnvoyLoop, KernelLoop
 from tandem.runtime.facts import Facts
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.guards import name_of as guard_of
@@ -82,7 +84,9 @@ from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
 from tandem.runtime.progress import READY_TIMEOUT, Progress, in_force
 from tandem.runtime.slice import Slice
+from tandem.runtime.views import Numbered, Views
 from tandem.state.links import HostSide
+from tandem.state.ownership import NODE_TABLES, SHUT_TABLE
 from tandem.state.xds import ORDER, SECRET
 
 log = structlog.get_logger()
@@ -119,7 +123,10 @@ class Agent:
         self._links = KernelLinks(directory.netns)
         self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
         self._journal = SharedJournal(SqliteJournal(directory.journal), self._clock, shared_directories(directory))
-        self._kernel = KernelLoop(Libnftables(), self._links, self._on_kernel, Libnftables(family="bridge"))
+        self._drift = Drift(KernelWatch(NODE_TABLES), Libnftables(table=SHUT_TABLE), self._clock)
+        self._kernel = KernelLoop(
+            Libnftables(), self._links, self._on_kernel, segment=Libnftables(family="bridge"), drift=self._drift
+        )
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
         self._outward = OutwardLoop(
             KernelAnnouncer(), HealthServer(), self._kernel.outcome, control=self._control.connected
@@ -159,6 +166,7 @@ class Agent:
             tasks.create_task(self._control.run())
             tasks.create_task(self._envoy.run())
             tasks.create_task(self._make_views())
+            tasks.create_task(self._drift.run())
             tasks.create_task(self._kernel.run(self._views))
             tasks.create_task(self._proxy.run(self._views))
             tasks.create_task(self._outward.run(self._views))
@@ -367,9 +375,11 @@ class Agent:
             ],
             "attachments": len(self._attached),
             "unannounced": self._outward.unannounced(),
+            "drift": self._drift.status(),
             "problems": [
                 *self._secrets.failures.values(),
                 *self._progress.failures(),
+                *self._drift.problems(),
                 *self._outward.outcome.value.failed.values(),
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),

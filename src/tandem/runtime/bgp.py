@@ -19,7 +19,7 @@ from tandem.compile.bgp import compile_speaker, locks
 from tandem.drivers.bgp.port import BgpDriver, Session
 from tandem.ir.network import Password
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Numbered, Views, newest_of
+from tandem.runtime.views import Numbered, Views, newest_of
 from tandem.state.bgp import BgpPeer, BgpSpeaker
 
 log = structlog.get_logger()

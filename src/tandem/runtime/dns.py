@@ -20,7 +20,7 @@ from tandem.compile.dns import aliases_of, compile_records, compile_settings
 from tandem.drivers.dns.plan import Held, Records, desired, plan
 from tandem.drivers.dns.port import DnsDriver
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Numbered, Views, newest_of
+from tandem.runtime.views import Numbered, Views, newest_of
 from tandem.state.dns import Answers, DnsSettings
 
 log = structlog.get_logger()

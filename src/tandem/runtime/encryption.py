@@ -20,7 +20,7 @@ from tandem.drivers.wireguard.keys import public_of
 from tandem.drivers.wireguard.plan import plan
 from tandem.drivers.wireguard.port import Held, WireguardDriver
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Numbered, Views, newest_of
+from tandem.runtime.views import Numbered, Views, newest_of
 from tandem.state.wireguard import Tunnel
 
 log = structlog.get_logger()

@@ -1,6 +1,7 @@
 """The two loops that put a NodeView in force: one for the kernel, one for Envoy, so that neither holds up the other.
 
-In: the newest NodeView with its number. Out: the number that is in force, and what was refused with which words.
+In: the newest NodeView with its number, and that others have changed what was in force. Out: the number that is in
+force, and what was refused with which words.
 """
 
 from __future__ import annotations
@@ -8,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from tandem.base.cell import Cell, any_newer
+from tandem.base.cell import Cell
 from tandem.base.ids import ContainerId
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
@@ -31,6 +31,8 @@ from tandem.drivers.xds.board import Board, Key, NotAcceptedError
 from tandem.drivers.xds.encode import EncodeError, Encoder
 from tandem.drivers.xds.messages import Encoded
 from tandem.ir.node import NodeView, without_pods
+from tandem.runtime.drift import Drift
+from tandem.runtime.views import SILENT, Outcome, Views, newest_of
 from tandem.state.links import NodeNet
 from tandem.state.xds import Snapshot
 
@@ -42,43 +44,8 @@ LOOK_SECONDS: Final = 15.0
 """Between two looks at what the node has beside pods' links, where nothing changed."""
 REACH_SECONDS: Final = 5.0
 """Before a route is tried again whose next hop was on no network: an address of the node may have come meanwhile."""
-SILENT: Final = "envoy"
-"""Among what failed: Envoy has not answered in time, so that nothing is known of what it has in force."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbered:
-    """A view and the number of the slice and attachments that it was made of."""
-
-    number: int
-    view: NodeView
-
-
-Views = Cell[Numbered | None]
 _node_net: Final = same_as_before(compile_node_net)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The newest view that a loop has worked through; `failed` by what could not be put in force."""
-
-    number: int = 0
-    failed: Mapping[str, str] = field(default_factory=dict)
-    origins: Mapping[Origin, str] = field(default_factory=dict)
-    """Manifests that Envoy refuses, with its words."""
-
-
-async def newest_of(
-    views: Views, seen: int, *beside: tuple[Cell[Any], int], retry: float | None
-) -> tuple[int, Numbered]:
-    """Version and value of the newest view: when it is new, when one of `beside` is, or (to try again) after so long.
-
-    Before there is a first view, that is waited for.
-    """
-    await any_newer((views, seen), *beside, seconds=retry)
-    while (newest := views.value) is None:
-        await views.after(views.version)
-    return views.version, newest
 
 
 class KernelLoop:
@@ -90,7 +57,9 @@ class KernelLoop:
         links: LinkDriver,
         on_applied: Callable[[NodeView | None, NodeView], None],
         segment: NftDriver,
+        drift: Drift,
     ) -> None:
+        self._drift = drift
         self._nft = nft
         self._links = links
         self._segment = segment
@@ -109,10 +78,12 @@ class KernelLoop:
 
     async def run(self, views: Views) -> None:
         """Apply each newest view; a refusal by the kernel is tried again until it holds."""
-        seen, retry = -1, None
+        seen, healed, retry = -1, 0, None
+        await self._drift.begin(self._nft)
         while True:
             before = seen
-            seen, newest = await newest_of(views, seen, retry=retry)
+            seen, newest = await newest_of(views, seen, (self._drift.found, healed), retry=retry)
+            healed = self._drift.found.version
             try:
                 far = await self._apply(newest.view, again=seen == before)
             except DriverError as err:
@@ -146,10 +117,18 @@ class KernelLoop:
             self._net = net
 
     async def _apply_policy(self, view: NodeView) -> None:
+        drifted = self._drift.found.value
+        if drifted != self._drift.healed:
+            self._view = None  # what began while it was open is looked at, as after a start
+            self._nft.forget()
+            self._segment.forget()
+            self._shared = None
+            await self._apply_segment(view)
         delta = plan(self._nft.read(), compile_nft(view))
         if delta:
-            await asyncio.to_thread(self._nft.apply, delta)
+            await self._drift.own(partial(self._nft.apply, delta))
         await self._apply_segment(view)
+        await self._drift.repaired(drifted)
         before, self._view = self._view, view
         if delta or (before is not None and before.learned.keys() != view.learned.keys()):
             self._on_applied(before, view)
@@ -160,10 +139,10 @@ class KernelLoop:
         if wanted is not None:
             delta = plan(self._segment.read(), wanted)
             if delta:
-                await asyncio.to_thread(self._segment.apply, delta)
+                await self._drift.own(partial(self._segment.apply, delta))
         elif self._shared is not False:
             with suppress(*(DriverError,) if self._shared is None else ()):
-                await asyncio.to_thread(self._segment.remove)
+                await self._drift.own(self._segment.remove)
         self._shared = wanted is not None
 
 

@@ -25,8 +25,9 @@ from tandem.drivers.nft.port import NftDriver
 from tandem.drivers.nft.real import Libnftables
 from tandem.ir.node import AttachedPod, NodeView, foreign_pods
 from tandem.observe.conntrack import Connection, end, tracked
-from tandem.runtime.enforce import RETRY_SECONDS, Outcome, Views, newest_of
+from tandem.runtime.enforce import RETRY_SECONDS
 from tandem.runtime.established import Ended, Judges, Verdict, ended_of, proxied, verdicts
+from tandem.runtime.views import Outcome, Views, newest_of
 from tandem.state.ownership import POLICY_TABLE
 
 log = structlog.get_logger()

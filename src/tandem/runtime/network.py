@@ -21,8 +21,8 @@ from tandem.compile.fabric.mtu import overhead, pod_mtu, room
 from tandem.drivers.link.port import LinkDriver
 from tandem.drivers.probe.port import Prober
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Views
 from tandem.runtime.paths import carried
+from tandem.runtime.views import Views
 from tandem.state.links import HostSide
 
 log = structlog.get_logger()

@@ -26,6 +26,7 @@ from tandem.runtime import sysctls
 from tandem.runtime.host_local import remove_files
 from tandem.runtime.supervisor import MODULES
 from tandem.state.foreign import UNTOUCHED
+from tandem.state.ownership import SHUT_TABLE
 from tandem.workloads.sweep import sweep as sweep_workloads
 
 
@@ -43,6 +44,7 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
     """Remove what the agent put into this network namespace; lines as in `end_pods`."""
     try:
         Libnftables().remove()
+        Libnftables(table=SHUT_TABLE).remove()
         yield "nftables table removed"
     except DriverError as err:
         yield f"left: nftables table: {err}"

@@ -18,7 +18,7 @@ from tandem.base.problems import DriverError, Origin
 from tandem.compile.outward import announced_for, compile_outward
 from tandem.drivers.announce.port import LEASE_SECONDS, Announcer, Holding
 from tandem.drivers.health import HealthServer
-from tandem.runtime.enforce import Numbered, Outcome, Views
+from tandem.runtime.views import Numbered, Outcome, Views
 from tandem.state.outward import Outward
 
 log = structlog.get_logger()

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from tandem.base.cell import Cell, any_newer
 from tandem.base.problems import DriverError
 from tandem.ir import wire
-from tandem.runtime.enforce import SILENT, Outcome
 from tandem.runtime.slice import Pending, Slice
+from tandem.runtime.views import SILENT, Outcome
 
 READY_TIMEOUT: Final = 15.0
 

@@ -10,7 +10,13 @@ TABLE: Final = "tandem"
 POLICY_TABLE: Final = "tandem-policy"
 """Name of our nftables table in the namespace of a pod behind another plugin: its policy (docs/design/0019)."""
 
+SHUT_TABLE: Final = "tandem-shut"
+"""Name of our nftables table that lets nothing begin while the node's own is not whole (docs/design/0026)."""
+
 TABLES: Final = (TABLE, POLICY_TABLE)
+
+NODE_TABLES: Final = (("inet", TABLE), ("bridge", TABLE))
+"""Family and name of those in the node's namespace that no one else may change."""
 
 LINK_ALIAS: Final = "tandem:"
 """Prefix of the alias (IFLA_IFALIAS) of every link that we create."""

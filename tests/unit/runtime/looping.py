@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tandem.base.cell import Cell
 from tandem.ir.node import NodeView
-from tandem.runtime.enforce import Numbered, Views
+from tandem.runtime.views import Numbered, Views
 
 
 class Looping:

@@ -21,7 +21,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.runtime import progress
 from tandem.runtime.agent import Agent, new_agent
-from tandem.runtime.enforce import SILENT, Outcome
+from tandem.runtime.views import SILENT, Outcome
 
 NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
 POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)

@@ -11,11 +11,13 @@ import pytest
 
 from meshbuild import NODE, PEER_AUTH, RULE, attached, endpoint, endpoints, service, strict, view
 from tandem.base.cell import Cell
+from tandem.base.clock import FixedClock
 from tandem.base.ids import NodeName
 from tandem.base.problems import DriverError
 from tandem.compile.envoy import compile_envoy
 from tandem.drivers.link.fake import FakeLinks
 from tandem.drivers.nft.fake import FakeNft
+from tandem.drivers.nft.watch import FakeWatch
 from tandem.drivers.xds.board import Board, Stream
 from tandem.drivers.xds.messages import Accepted, Action, Encoded, Refused, Request, Response
 from tandem.drivers.xds.session import Session
@@ -23,7 +25,9 @@ from tandem.ir.fabric import AppProtocol, Node
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.ir.node import NodeView
 from tandem.runtime import enforce
-from tandem.runtime.enforce import SILENT, EnvoyLoop, KernelLoop, Numbered, Outcome, Views
+from tandem.runtime.drift import Drift
+from tandem.runtime.enforce import EnvoyLoop, KernelLoop
+from tandem.runtime.views import SILENT, Numbered, Outcome, Views
 from tandem.state.links import NodeNet
 from tandem.state.xds import LISTENER, ORDER, ROUTE, Resource, Snapshot
 
@@ -75,7 +79,9 @@ class Kernel:
     def __init__(self) -> None:
         self.nft, self.links, self.segment = FakeNft(), FakeLinks(), FakeNft()
         self.applied: list[tuple[NodeView | None, NodeView]] = []
-        self.loop = KernelLoop(self.nft, self.links, self._applied, self.segment)
+        self.shut, self.watch = FakeNft(), FakeWatch()
+        self.drift = Drift(self.watch, self.shut, FixedClock())
+        self.loop = KernelLoop(self.nft, self.links, self._applied, segment=self.segment, drift=self.drift)
         self.views: Views = Cell(None)
 
     def _applied(self, before: NodeView | None, now: NodeView) -> None:
@@ -86,9 +92,10 @@ def with_kernel(scene: Callable[[Kernel], Awaitable[None]]) -> None:
     async def play() -> None:
         kernel = Kernel()
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(kernel.loop.run(kernel.views))
+            running = tasks.create_task(kernel.loop.run(kernel.views)), tasks.create_task(kernel.drift.run())
             await scene(kernel)
-            running.cancel()
+            for task in running:
+                task.cancel()
 
     asyncio.run(play())
 

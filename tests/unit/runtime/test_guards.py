@@ -17,9 +17,9 @@ from tandem.drivers.nft.fake import FakeNft
 from tandem.ir.node import NodeView
 from tandem.ir.policy import Side
 from tandem.runtime import guards
-from tandem.runtime.enforce import Numbered, Views
 from tandem.runtime.established import Ended
 from tandem.runtime.guards import GuardLoop, denied_inside, name_of
+from tandem.runtime.views import Numbered, Views
 from unit.compile.nft.test_guard import ONLY_CLIENT, ONLY_WEB, of, view
 from unit.runtime.test_established import connection
 

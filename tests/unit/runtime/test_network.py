@@ -14,8 +14,8 @@ from tandem.drivers.probe.fake import FakeProber
 from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.runtime import network
-from tandem.runtime.enforce import Numbered, Views
 from tandem.runtime.network import NetworkWatch
+from tandem.runtime.views import Numbered, Views
 from tandem.state.links import HostSide
 from unit.compile.fabric.fabricviews import node, view
 

@@ -17,8 +17,8 @@ from tandem.drivers.health import HealthServer
 from tandem.ir.fabric import Service
 from tandem.ir.node import NodeView
 from tandem.runtime import outward
-from tandem.runtime.enforce import Numbered, Outcome, Views
 from tandem.runtime.outward import OutwardLoop
+from tandem.runtime.views import Numbered, Outcome, Views
 
 ETH0 = Link(index=2, name="eth0", mac=b"\2" * 6, subnets=("192.0.2.7/24",))
 HERE, AWAY = "192.0.2.65", "198.51.100.1"

@@ -14,9 +14,9 @@ from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.runtime import progress
-from tandem.runtime.enforce import SILENT, Outcome
 from tandem.runtime.progress import Progress, in_force
 from tandem.runtime.slice import Slice
+from tandem.runtime.views import SILENT, Outcome
 
 TABLE = RouteTable(
     namespace="shop",

@@ -17,13 +17,14 @@ class FakeNft(Failing):
 
     def __init__(self) -> None:
         self._table: nft.Ruleset | None = None
+        self._known = True
         self.applied = 0
         self.packets: dict[str, int] = {}
         """What counters of the table have counted; nought where nothing is said."""
 
     def read(self) -> nft.Ruleset | None:
         """The table as applied."""
-        return self._table
+        return self._table if self._known else None
 
     def apply(self, delta: Delta) -> None:
         """One transaction."""
@@ -36,6 +37,7 @@ class FakeNft(Failing):
             raise DriverError(f"nftables refused the transaction: {err}") from err
         family = delta.after.family if delta.after is not None else applied.family
         self._table = msgspec.structs.replace(applied, family=family)
+        self._known = True
         self.packets = {name: number for name, number in self.packets.items() if name in applied.counters}
         self.applied += 1
 
@@ -45,6 +47,14 @@ class FakeNft(Failing):
         if self._table is None:
             raise DriverError("nftables: no table")
         return {name: self.packets.get(name, 0) for name in self._table.counters}
+
+    def forget(self) -> None:
+        """The table stays, and is not known."""
+        self._known = False
+
+    def present(self) -> bool:
+        """Whether there is a table."""
+        return self._table is not None
 
     def remove(self) -> None:
         """Deletes the table."""

@@ -28,5 +28,11 @@ class NftDriver(Protocol):
         packets of that very moment). Costs 2 ms for 100 counters, 0.2 s for 10,000. Raises DriverError without a table.
         """
 
+    def forget(self) -> None:
+        """What was applied last may not be there any more: the next plan replaces the table as a whole."""
+
+    def present(self) -> bool:
+        """Whether the kernel has the table, whoever made it. Raises DriverError."""
+
     def remove(self) -> None:
         """Deletes our table and nothing else; fine if there is none."""

@@ -43,7 +43,7 @@ class Libnftables:
 
     def apply(self, delta: Delta) -> None:
         """One transaction. A table that an earlier agent left is replaced, and keeps what its rules have remembered."""
-        text = commands(delta, self._table, self._family, self._counted() if replaces(delta) else None)
+        text = self._commands(delta)
         kept = "".join(map(self._remembered, replaced(delta)))
         try:
             self._run(text + kept)
@@ -53,6 +53,14 @@ class Libnftables:
             self._run(text)
         applied = delta.after if delta.after is not None else apply(delta, self._applied)
         self._applied = msgspec.structs.replace(applied, table=self._table) if applied.table != self._table else applied
+
+    def _commands(self, delta: Delta) -> str:
+        if not replaces(delta):
+            return commands(delta, self._table, self._family)
+        text = commands(delta, self._table, self._family, self._counted())
+        # What is not there is not deleted: a transaction waits until the kernel has let go of what the one before has
+        # deleted, some 15 ms, and after a flush by somebody else those are open.
+        return text if self.present() else text.removeprefix(removal(self._table, self._family) + "\n")
 
     def _remembered(self, declared: nft.Map) -> str:
         table = f"{self._family} {self._table}"
@@ -71,6 +79,15 @@ class Libnftables:
         """Packets by counter."""
         found = counted(listing(f"list counters table {self._family} {self._table}", self._netns))
         return {name: packets for name, (packets, _) in found.items()}
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._applied = None
+
+    def present(self) -> bool:
+        """Whether the kernel has the table."""
+        tables = [found["table"] for found in listing("list tables", self._netns) if "table" in found]
+        return any((t["family"], t["name"]) == (self._family, self._table) for t in tables)
 
     def remove(self) -> None:
         """Deletes our table."""

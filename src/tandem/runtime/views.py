@@ -1,0 +1,51 @@
+"""The newest view of a node, for which each loop of the agent waits, and how far a loop has come with it.
+
+In: views with their numbers. Out: the newest one, and outcomes. Nothing queues: what was superseded is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tandem.base.cell import Cell, any_newer
+from tandem.base.problems import Origin
+from tandem.ir.node import NodeView
+
+SILENT: Final = "envoy"
+"""Among what failed: Envoy has not answered in time, so that nothing is known of what it has in force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """A view and the number of the slice and attachments that it was made of."""
+
+    number: int
+    view: NodeView
+
+
+Views = Cell[Numbered | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The newest view that a loop has worked through; `failed` by what could not be put in force."""
+
+    number: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[Origin, str] = field(default_factory=dict)
+    """Manifests that Envoy refuses, with its words."""
+
+
+async def newest_of(
+    views: Views, seen: int, *beside: tuple[Cell[Any], int], retry: float | None
+) -> tuple[int, Numbered]:
+    """Version and value of the newest view: when it is new, when one of `beside` is, or (to try again) after so long.
+
+    Before there is a first view, that is waited for.
+    """
+    await any_newer((views, seen), *beside, seconds=retry)
+    while (newest := views.value) is None:
+        await views.after(views.version)
+    return views.version, newest
