@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from tandem.apps.cli.applying import conditions, label
 from tandem.apps.cli.columns import age_of
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
+from tandem.apps.cli.selecting import pods_of, policies_of
 from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
 from tandem.apps.cli.target import kind_named
 from tandem.base.clock import SystemClock
+from tandem.ingest.errors import NotFound
 from tandem.ingest.merge import LAST_APPLIED
 from tandem.model.core import Deployment
-from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.kinds import BY_KIND, POLICIES, Kind
 from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, RawObject
 from tandem.model.parse import parse
-from tandem.model.policy import NetworkPolicy
 from tandem.model.selectors import matches
 
 if TYPE_CHECKING:
@@ -61,11 +63,13 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
     meta = raw["metadata"]
     namespace, name = str(meta.get("namespace") or ""), str(meta["name"])
     if kind.kind == "Pod":
-        policies, _ = await client.list(BY_KIND["NetworkPolicy"], namespace)
-        return {"Network policies": [p["metadata"]["name"] for p in policies if _selects(p, meta.get("labels") or {})]}
-    if kind.kind == "NetworkPolicy":
+        namespaces, _ = await client.list(BY_KIND["Namespace"])
+        policies = [p for k in POLICIES for p in await _policies(client, BY_KIND[k], namespace)]
+        return {"Network policies": policies_of(raw, policies, namespaces)}
+    if kind.kind in POLICIES:
+        namespaces, _ = await client.list(BY_KIND["Namespace"])
         pods, _ = await client.list(BY_KIND["Pod"], namespace)
-        return {"Pods": [p["metadata"]["name"] for p in pods if _selects(raw, p["metadata"].get("labels") or {})]}
+        return {"Pods": pods_of(raw, pods, namespaces)}
     if kind.kind == "Service":
         slices, _ = await client.list(
             BY_KIND["EndpointSlice"], namespace, label_selector=f"kubernetes.io/service-name={name}"
@@ -76,6 +80,17 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
         owned = [p for p in pods if _selects_template(raw, p["metadata"].get("labels") or {})]
         return {"Pods": [p["metadata"]["name"] for p in owned]}
     return {}
+
+
+async def _policies(client: KubeClient, kind: Kind, namespace: str) -> list[RawObject]:
+    """Those of a namespace, or of the cluster; none where the server does not have the kind."""
+    for version in kind.versions:
+        try:
+            found, _ = await client.list(msgspec.structs.replace(kind, versions=(version,)), namespace)
+        except NotFound:
+            continue
+        return found
+    return []
 
 
 def text_of(kind: Kind, raw: RawObject, belonging: Mapping[str, list[str]], now: float) -> list[str]:
@@ -129,11 +144,6 @@ def _endpoints(piece: RawObject) -> list[str]:
         pod = (endpoint.get("targetRef") or {}).get("name", "")
         lines += [f"{address} {ports} {ready} {pod}".rstrip() for address in endpoint.get("addresses") or ()]
     return lines
-
-
-def _selects(policy: RawObject, labels: Mapping[str, str]) -> bool:
-    parsed = parse(policy)
-    return isinstance(parsed, NetworkPolicy) and matches(parsed.spec.pod_selector, labels)
 
 
 def _selects_template(deployment: RawObject, labels: Mapping[str, str]) -> bool:

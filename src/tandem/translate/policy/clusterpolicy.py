@@ -7,6 +7,7 @@ ClusterNetworkPolicy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from tandem.base.problems import Origin
@@ -15,6 +16,7 @@ from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPol
 from tandem.model.clusterpolicy import ClusterNetworkPolicy, Subject
 from tandem.translate.policy.adminpolicy import as_cluster
 from tandem.translate.policy.clusterclause import ClusterRule, Unclear, clause_of, pods_of
+from tandem.translate.policy.doubts import denies_dns, unreachable
 from tandem.translate.policy.draft import EVERY_POD, Clause, Draft, Judgement, PodSelector, Tier
 from tandem.translate.policy.report import Report, origin_of_rule
 
@@ -36,6 +38,8 @@ def draft_clusterpolicy(policy: ClusterPolicy) -> Draft:
     subject = _subject(spec.subject, report)
     rules: tuple[tuple[str, tuple[ClusterRule, ...]], ...] = (("ingress", spec.ingress), ("egress", spec.egress))
     sides = {field: _side(policy, list_, field, report, known=subject is not None) for field, list_ in rules}
+    if not report.broken:
+        _doubts(sides, admin=spec.tier == "Admin", report=report)
     return Draft(
         origin=policy.origin(),
         tier=Tier.BASELINE if spec.tier == "Baseline" else Tier.ADMIN,
@@ -87,6 +91,22 @@ def _clause(policy: ClusterPolicy, rule: ClusterRule, at: str, report: Report, *
     if known:
         return clause
     return None if clause.verdict is Verdict.ACCEPT else _everything(origin)
+
+
+def _doubts(sides: Mapping[str, Judgement | None], *, admin: bool, report: Report) -> None:
+    """Of a policy that is in force as written."""
+    for judgement in sides.values():
+        for late, early in unreachable(judgement.clauses if judgement is not None else ()):
+            text = f"no packet reaches this rule: {early.origin.path} matches all that it matches"
+            report.warning(late.origin.path.partition(" ")[0], "Unreachable", text)
+    egress = sides["egress"]
+    clause = denies_dns(egress.clauses) if admin and egress is not None else None
+    if clause is not None:
+        text = (
+            "denies DNS with all else (UDP 53 of the pods in kube-system labelled k8s-app: kube-dns): no name will "
+            "resolve. Put a rule before it that accepts or passes that, unless it is meant"
+        )
+        report.warning(clause.origin.path.partition(" ")[0], "DnsDenied", text)
 
 
 def _everything(origin: Origin) -> Clause:

@@ -6,7 +6,7 @@ import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.model.meta import Object
-from tandem.model.policynotes import VALUES, PolicyNotes, notes_of
+from tandem.model.policynotes import STAGED, VALUES, PolicyNotes, notes_of
 from tandem.model.selectors import LabelSelector, unknown_operator
 
 
@@ -21,6 +21,11 @@ class Report:
     def problems(self) -> tuple[Problem, ...]:
         """In the order in which they were told."""
         return tuple(self._found)
+
+    @property
+    def broken(self) -> bool:
+        """True if something is not in force as it is written."""
+        return any(p.severity is Severity.ERROR for p in self._found)
 
     def error(self, path: str, code: str, text: str) -> None:
         """What is not in force as it is written."""
@@ -46,6 +51,9 @@ class Report:
     def notes(self) -> PolicyNotes:
         """The policy's annotations, with a Problem for each that means nothing."""
         notes = notes_of(self._policy)
+        if notes.staged:
+            text = "staged: what it would deny is recorded, and nothing is denied by it"
+            self.warning(f"metadata.annotations[{STAGED}]", "Staged", text)
         for name, value in notes.wrong:
             text = f"{value!r} means nothing: the only value is {VALUES[name]!r}, and the annotation is not heeded"
             self.error(f"metadata.annotations[{name}]", "InvalidAnnotation", text)

@@ -15,7 +15,7 @@ from tandem.translate.policy.draft import EVERY_POD, Clause, Draft, PodSelector,
 
 Raw = dict[str, Any]
 ALL: list[Raw] = [{"namespaces": {}}]
-RULES = [{"action": a, "from": ALL} for a in ("Accept", "Deny", "Pass")]
+RULES = [{"action": a, "from": [{"namespaces": {"matchLabels": {"may": a}}}]} for a in ("Accept", "Deny", "Pass")]
 
 
 def _draft(name: str = "c", **spec: Any) -> Draft:
