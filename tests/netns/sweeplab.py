@@ -98,7 +98,8 @@ class SweptNode(Node):
         found = [f"{where} {line}" for where in (self.netns, *pods) for line in _kernel(where)]
         found += [f"pin {p.name}" for p in (self.directory / "netns").glob("*")]
         found += [f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines() if self._is_ours(line)]
-        found += [f"copy {name}" for name in Copies(self.directory / "ipam.copies").read()]
+        copies = Copies(self.directory / "ipam.copies").read()
+        found += [f"copy {name}" for name in copies if not name.startswith("@")]  # not when addresses were given up
         found += [f"queued {p.name}" for p in (self.directory / "dels").glob("*")]
         return found + [f"attachment {a.container_id}" for a in read_attachments(self.directory / "ipam.db")]
 

@@ -1,4 +1,4 @@
-"""A second place for records of the journal, for the day on which the journal's own file is lost: a log of changes.
+"""A second place for what the journal holds, for the day on which the journal's own file is lost: a log of changes.
 
 In: names and bytes. Out: the same again, oldest first. It is never read while the journal is whole, so a line that
 cannot be written does no harm. A line is `+name<TAB>data` or `-name`; the last may be cut short by a kill.

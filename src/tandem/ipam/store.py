@@ -39,6 +39,8 @@ _ADVICE: Final = (
     "; pods keep their network, but whose address is whose cannot be told any more: move the file and its -wal away, "
     "and the node begins anew, without the pods that it has now"
 )
+_RELEASED: Final = "@"
+"""Begins the name of a copy that tells when an address was given up: no interface has an empty name."""
 _Statement = tuple[str, tuple[Any, ...]]
 _log: Final = logging.getLogger(__name__)
 _ENCODE: Final = msgspec.json.encode
@@ -66,7 +68,8 @@ class SqliteJournal:
             self._set_aside(error)
         if lost:
             self._take_over()
-        self._copies.begin({_name(a.key): _ENCODE(a) for a in self.all() if a.phase is Phase.READY})
+        cooling = {_RELEASED + a: self._released_at(time) for a, time in self.released().items()}
+        self._copies.begin({_name(a.key): _ENCODE(a) for a in self.all() if a.phase is Phase.READY} | cooling)
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self._path, isolation_level=None)
@@ -91,12 +94,24 @@ class SqliteJournal:
         self._open()
 
     def _take_over(self) -> None:
-        """What was READY when the file was lost; `Verbs.recover` tells whether it still lives."""
+        """What was READY when the file was lost, and what cooled down; `Verbs.recover` tells whether it still lives."""
         for name, data in reversed(self._copies.read().items()):
             try:
+                if name.startswith(_RELEASED):
+                    self._take_over_released(name.removeprefix(_RELEASED), data)
+                    continue
                 self.add(_DECODER.decode(data))
-            except (DuplicateError, msgspec.DecodeError) as error:
+            except (DuplicateError, ValueError) as error:
                 _log.error("copy %s of a record: %s", name, error)
+        self._mirror.restore(last={}, released=self._load_released())
+
+    def _take_over_released(self, address: str, data: bytes) -> None:
+        """Raises ValueError for what was not written by `_released_at`."""
+        boot, _, time = data.decode().partition(" ")
+        self._write([("insert or replace into released values (?, ?, ?)", (address, boot, float(time)))])
+
+    def _released_at(self, time: float) -> bytes:
+        return f"{self._boot} {time!r}".encode()
 
     def close(self) -> None:
         """Close the files."""
@@ -166,6 +181,8 @@ class SqliteJournal:
         self._unwritten.append(("delete from attachments where container_id = ? and ifname = ?", key))
         row = (self._boot, self._clock.monotonic())
         self._unwritten += [("insert or replace into released values (?, ?, ?)", (a, *row)) for a in gone]
+        for address in gone:
+            self._copies.keep(_RELEASED + address, self._released_at(row[1]))
         try:
             self._write([])
         except DriverError as error:

@@ -216,6 +216,26 @@ def test_what_was_given_up_long_ago_is_forgotten(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.parametrize("how_often", [1, 2])
+def test_an_address_cools_down_although_the_journal_is_lost(tmp_path: Path, how_often: int) -> None:
+    given_up(tmp_path / "j.db", at=1000.0)
+    for _ in range(how_often):
+        (tmp_path / "j.db").unlink()
+        again = SqliteJournal(tmp_path / "j.db", FixedClock(1010.0))
+        assert again.released() == {"10.0.0.2": 1000.0}
+        again.close()
+
+
+def test_a_journal_lost_with_a_reboot_lets_every_address_cool_down_anew(tmp_path: Path) -> None:
+    given_up(tmp_path / "j.db", at=1000.0)
+    (tmp_path / "j.db").unlink()
+    copies = tmp_path / "j.copies"
+    copies.write_bytes(b"+@10.0.0.9\tno time\n+@10.0.0.2\tanother 1000.0\n")
+    again = SqliteJournal(tmp_path / "j.db", FixedClock(5.0))
+    assert again.released() == {"10.0.0.2": 5.0}
+    again.close()
+
+
 def test_attachments_can_be_read_beside_the_one_who_writes(tmp_path: Path) -> None:
     path = tmp_path / "ipam.db"
     assert read_attachments(path) == ()
