@@ -1,12 +1,12 @@
-"""May this packet pass? A slow and obvious evaluator of NetworkPolicy, written from the Kubernetes documentation.
+"""May this packet pass? A slow and obvious evaluator of network policy, written from the Kubernetes documentation.
 
-Comes in: a World and a Packet. Goes out: a Decision with every policy and rule that was considered. It is the oracle of
-the property tests and the engine of `tandem explain`; it shares no code with translation or compilation.
+Comes in: a World and a Packet. Goes out: a Decision with every policy and rule that was considered, in the order of the
+network-policy API: tier Admin, NetworkPolicy, tier Baseline, accept. It is the oracle of the property tests and the
+engine of `tandem explain` and `tandem verify`; it shares no code with translation or compilation.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -14,14 +14,15 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.policy import EgressRule, IngressRule, IpBlock, NetworkPolicy, PolicyPeer, PolicyPort
-from tandem.model.selectors import LabelSelector, matches
+from tandem.model.meta import Object
+from tandem.model.policy import EgressRule, IngressRule, NetworkPolicy, PolicyPeer, PolicyPort
+from tandem.model.selectors import matches, unknown_operator
 from tandem.model.world import World
+from tandem.reference.ends import DNS, End, Key, end_of, is_inside, is_prefix, is_selected, lives_on
+from tandem.reference.tiers import TierPolicy, Traffic, policies_of, rulings, selects
 
-_DNS_NAMESPACE: Final = "kube-system"
-_DNS_LABELS: Final = {"k8s-app": "kube-dns"}
-_DNS_PORTS: Final = {("dns", "UDP"): 53, ("dns-tcp", "TCP"): 53}
-Key = tuple[str, str]
+_STAGED: Final = ("tandem.io/staged", "true")
+_REJECT: Final = ("tandem.io/deny", "reject")
 
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +43,8 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that was considered, in order. JSON-ready; `kind`, `namespace`, `name`, `path`, `source` as in Origin.
 
-    `side` is egress (of the source) or ingress (of the destination); `effect` is `isolates`, `allows`, `no match`,
-    `default allow`, `default deny` or `exempt`.
+    `side` is egress (of the source) or ingress (of the destination); `effect` is `accepts`, `denies`, `passes` (of a
+    tier's rule), `isolates`, `allows` (of NetworkPolicy), `no match`, `default allow`, `default deny` or `exempt`.
     """
 
     side: str
@@ -54,6 +55,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str = ""
     source: str = ""
     reason: str = ""
+    tier: str = ""
+    """Admin, NetworkPolicy or Baseline; empty: the end of the list."""
+    staged: bool = False
+    """The policy is only watched: nothing that it says is enforced."""
 
     @property
     def origin(self) -> Origin:
@@ -67,105 +72,184 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     steps: tuple[Step, ...]
     denied_by: str = ""
+    by: tuple[Origin, ...] = ()
+    """What denied it: a rule of a tier, or the policies that isolate."""
+    rejects: bool = False
+    """The denial is answered, because all that deny it ask for that."""
+    staged: Decision | None = None
+    """What it would be with the staged policies in force; None: the same."""
 
 
-class _End(msgspec.Struct, frozen=True, kw_only=True):
-    """One end of the packet as policies see it; `namespace` empty: not a pod."""
+class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one side says."""
 
-    address: str
-    namespace: str = ""
-    labels: Mapping[str, str] = {}
-    ports: Mapping[tuple[str, str], tuple[int, ...]] = {}
-    pod: core.Pod | None = None
-    is_node: bool = False
+    allowed: bool
+    steps: tuple[Step, ...]
+    by: tuple[Origin, ...] = ()
+    rejects: bool = False
 
 
-def decide(world: World, packet: Packet, *, dns_addresses: tuple[str, ...] = ("10.96.0.10",)) -> Decision:
-    """Both ends must allow it: egress policies of the source pod and ingress policies of the destination pod."""
-    source = _end(world, packet.source_pod, packet.source, dns_addresses)
-    destination = _end(world, packet.destination_pod, packet.destination, dns_addresses)
-    if source.pod is not None and destination.pod is not None and source.pod.key == destination.pod.key:
+def decide(
+    world: World,
+    packet: Packet,
+    *,
+    dns_addresses: tuple[str, ...] = DNS,
+    names: Mapping[str, tuple[str, ...]] | None = None,
+) -> Decision:
+    """Both ends must allow it: egress policies of the source pod and ingress policies of the destination pod.
+
+    `names` has the addresses that domain names are known to have.
+    """
+    return Evaluator(world, dns_addresses=dns_addresses, names=names).decide(packet)
+
+
+class Evaluator:
+    """The same for many packets of one World: who is a subject of which policy is found once."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        dns_addresses: tuple[str, ...] = DNS,
+        names: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        self._world = world
+        self._dns = dns_addresses
+        self._names = names or {}
+        self._tiers = {tier: policies_of(world, tier) for tier in ("Admin", "Baseline")}
+        self._policies: dict[str, list[NetworkPolicy]] = {}
+        for policy in world.sorted(NetworkPolicy):
+            self._policies.setdefault(policy.metadata.namespace, []).append(policy)
+        everyone: list[Object] = [*world.all(NetworkPolicy).values(), *self._tiers["Admin"], *self._tiers["Baseline"]]
+        self._any_staged = any(_is(p, _STAGED) for p in everyone)
+        self._in_tier: dict[tuple[str, Key], tuple[TierPolicy, ...]] = {}
+        self._isolated: dict[tuple[str, Key], tuple[NetworkPolicy, ...]] = {}
+
+    def decide(self, packet: Packet) -> Decision:
+        """The verdict in force, with the one that staged policies would change it to."""
+        decision = self._decide(packet, staged=False)
+        if not self._any_staged:
+            return decision
+        would = self._decide(packet, staged=True)
+        differs = (would.allowed, would.by) != (decision.allowed, decision.by)
+        return msgspec.structs.replace(decision, staged=would) if differs else decision
+
+    def judging(self, packet: Packet) -> tuple[NetworkPolicy | TierPolicy, ...]:
+        """Every policy that selects the packet's source for egress or its destination for ingress, staged or not."""
+        source = end_of(self._world, packet.source_pod, packet.source, self._dns)
+        destination = end_of(self._world, packet.destination_pod, packet.destination, self._dns)
+        found: list[NetworkPolicy | TierPolicy] = []
+        for side, end in (("egress", source), ("ingress", destination)):
+            if end.pod is not None and not end.pod.finished:
+                found += self._of_tier("Admin", end)
+                found += self._isolating(side, end)
+                found += self._of_tier("Baseline", end)
+        return tuple(found)
+
+    def _decide(self, packet: Packet, *, staged: bool) -> Decision:
+        world = self._world
+        source = end_of(world, packet.source_pod, packet.source, self._dns)
+        destination = end_of(world, packet.destination_pod, packet.destination, self._dns)
+        if source.pod is not None and destination.pod is not None and source.pod.key == destination.pod.key:
+            note = Step(side="egress", effect="exempt", reason="a pod may always reach itself")
+            return Decision(allowed=True, steps=(note,))
+        egress = self._judge(_traffic(packet, "egress", source, destination, self._names), staged=staged)
+        if destination.pod is not None and source.is_node and lives_on(world, destination.pod, source):
+            note = Step(side="ingress", effect="exempt", reason="a node may always reach its own pods (kubelet probes)")
+            return Decision(allowed=True, steps=(*egress.steps, note))
+        ingress = self._judge(_traffic(packet, "ingress", destination, source, self._names), staged=staged)
+        denied_by = "" if egress.allowed and ingress.allowed else "ingress" if egress.allowed else "egress"
+        said = ingress if denied_by == "ingress" else egress
         return Decision(
-            allowed=True, steps=(Step(side="egress", effect="exempt", reason="a pod may always reach itself"),)
+            allowed=not denied_by,
+            steps=(*egress.steps, *ingress.steps),
+            denied_by=denied_by,
+            by=said.by,
+            rejects=said.rejects,
         )
-    egress_allowed, egress = _judge(world, packet, "egress", subject=source, peer=destination)
-    if destination.pod is not None and source.is_node and _node_of(world, source, destination.pod):
-        note = Step(side="ingress", effect="exempt", reason="a node may always reach its own pods (kubelet probes)")
-        return Decision(allowed=True, steps=(*egress, note))
-    ingress_allowed, ingress = _judge(world, packet, "ingress", subject=destination, peer=source)
-    denied_by = "" if egress_allowed and ingress_allowed else "ingress" if egress_allowed else "egress"
-    return Decision(allowed=not denied_by, steps=(*egress, *ingress), denied_by=denied_by)
+
+    def _judge(self, traffic: Traffic, *, staged: bool) -> _Verdict:
+        """One side, in the order of the tiers; a host-network pod and what is no pod are judged by nobody."""
+        subject = traffic.subject
+        if subject.pod is None or subject.pod.finished:
+            note = Step(side=traffic.side, effect="default allow", reason=f"{subject.address or 'it'} is no pod here")
+            return _Verdict(allowed=True, steps=(note,))
+        steps: list[Step] = []
+        verdict = self._tier("Admin", traffic, steps, staged=staged)
+        if verdict is None:
+            verdict = self._network_policies(traffic, steps, staged=staged)
+        if verdict is None:
+            verdict = self._tier("Baseline", traffic, steps, staged=staged)
+        if verdict is None:
+            why = f"no policy isolates the pod for {traffic.side}"
+            verdict = _Verdict(allowed=True, steps=(Step(side=traffic.side, effect="default allow", reason=why),))
+        return msgspec.structs.replace(verdict, steps=(*steps, *verdict.steps))
+
+    def _tier(self, tier: str, traffic: Traffic, steps: list[Step], *, staged: bool) -> _Verdict | None:
+        """The first rule that matches decides; None: it passes, or nothing matches."""
+        for policy in self._of_tier(tier, traffic.subject):
+            watched = _is(policy, _STAGED) and not staged
+            for path, effect, reason in rulings(self._world, policy, traffic):
+                at = policy.origin(path.partition(" ")[0])
+                origin = msgspec.structs.replace(at, path=path)
+                steps.append(_step(origin, traffic.side, effect, reason, tier=tier, staged=watched))
+                if watched or effect == "no match":
+                    continue
+                if effect == "passes":
+                    return None
+                denied = effect == "denies"
+                by = (origin,) if denied else ()
+                return _Verdict(allowed=not denied, steps=(), by=by, rejects=denied and _is(policy, _REJECT))
+        return None
+
+    def _of_tier(self, tier: str, subject: End) -> tuple[TierPolicy, ...]:
+        assert subject.pod is not None  # noqa: S101 - the caller looked
+        at = (tier, subject.pod.key)
+        if at not in self._in_tier:
+            self._in_tier[at] = tuple(p for p in self._tiers[tier] if selects(self._world, p, subject))
+        return self._in_tier[at]
+
+    def _network_policies(self, traffic: Traffic, steps: list[Step], *, staged: bool) -> _Verdict | None:
+        """A pod that no policy selects is open; a selected one gets what some rule allows, and nothing else."""
+        side, isolating, allowed = traffic.side, list[NetworkPolicy](), False
+        for policy in self._isolating(side, traffic.subject):
+            watched = _is(policy, _STAGED) and not staged
+            origin = policy.origin(f"spec.{side}")
+            steps.append(_step(origin, side, "isolates", "", tier="NetworkPolicy", staged=watched))
+            if not watched:
+                isolating.append(policy)
+            for path, holds, reason in _rules(self._world, policy, traffic):
+                allowed = allowed or (holds and not watched)
+                effect = "allows" if holds else "no match"
+                steps.append(_step(policy.origin(path), side, effect, reason, tier="NetworkPolicy", staged=watched))
+        if not isolating:
+            return None
+        if allowed:
+            return _Verdict(allowed=True, steps=())
+        note = Step(side=side, effect="default deny", reason="isolated, and no rule allows it", tier="NetworkPolicy")
+        by = tuple(p.origin(f"spec.{side}") for p in isolating)
+        return _Verdict(allowed=False, steps=(note,), by=by, rejects=all(_is(p, _REJECT) for p in isolating))
+
+    def _isolating(self, side: str, subject: End) -> tuple[NetworkPolicy, ...]:
+        assert subject.pod is not None  # noqa: S101 - the caller looked
+        at = (side, subject.pod.key)
+        if at not in self._isolated:
+            here = self._policies.get(subject.namespace, ())
+            self._isolated[at] = tuple(p for p in here if _selects(p, subject.pod, side))
+        return self._isolated[at]
 
 
-def _end(world: World, key: Key | None, address: str, dns_addresses: tuple[str, ...]) -> _End:
-    pod = world.get(core.Pod, *key) if key else _owner(world, address)
-    if pod is None:
-        if address in dns_addresses:
-            ports = {name: (number,) for name, number in _DNS_PORTS.items()}
-            return _End(address=address, namespace=_DNS_NAMESPACE, labels=_DNS_LABELS, ports=ports)
-        return _End(address=address, is_node=_is_node(world, address))
-    if pod.spec.host_network:
-        return _End(address=address or pod.status.host_ip or pod.status.pod_ip, is_node=True)
-    named: dict[tuple[str, str], tuple[int, ...]] = {}
-    for container in (*pod.spec.containers, *pod.spec.init_containers):
-        for port in container.ports:
-            if port.name:
-                at = (port.name, port.protocol)
-                named[at] = (*named.get(at, ()), port.container_port)
-    return _End(
-        address=address or next(iter(pod.addresses), ""),
-        namespace=pod.metadata.namespace,
-        labels=pod.metadata.labels,
-        ports=named,
-        pod=pod,
-    )
+def _traffic(packet: Packet, side: str, subject: End, peer: End, names: Mapping[str, tuple[str, ...]]) -> Traffic:
+    return Traffic(side=side, subject=subject, peer=peer, protocol=packet.protocol, port=packet.port, names=names)
 
 
-def _owner(world: World, address: str) -> core.Pod | None:
-    for pod in world.sorted(core.Pod):
-        if not pod.finished and address in pod.addresses:
-            return pod
-    return None
+def _is(policy: Object, annotation: tuple[str, str]) -> bool:
+    """Any other value of the annotation means nothing."""
+    name, value = annotation
+    return policy.metadata.annotations.get(name) == value
 
 
-def _is_node(world: World, address: str) -> bool:
-    return any(address in _node_addresses(n) for n in world.sorted(core.Node))
-
-
-def _node_of(world: World, end: _End, pod: core.Pod) -> bool:
-    node = world.get(core.Node, "", pod.spec.node_name)
-    return node is not None and end.address in _node_addresses(node)
-
-
-def _node_addresses(node: core.Node) -> list[str]:
-    """Its own, and the first of each of its pod prefixes: where it speaks to its pods from."""
-    prefixes = node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ())
-    return [*(a.address for a in node.status.addresses), *(str(ipaddress.ip_network(p)[1]) for p in prefixes)]
-
-
-def _judge(world: World, packet: Packet, side: str, *, subject: _End, peer: _End) -> tuple[bool, tuple[Step, ...]]:
-    """A pod that no policy selects is open; a selected one gets what some rule allows, and nothing else."""
-    if subject.pod is None or subject.pod.finished:
-        return True, (Step(side=side, effect="default allow", reason=f"{subject.address or 'it'} is no pod here"),)
-    steps: list[Step] = []
-    isolated = allowed = False
-    for policy in world.sorted(NetworkPolicy):
-        if not _selects(policy, subject.pod, side):
-            continue
-        isolated = True
-        steps.append(_step(policy.origin(f"spec.{side}"), side, "isolates"))
-        for path, holds, reason in _rules(world, policy, side, packet=packet, ends=(subject, peer)):
-            allowed = allowed or holds
-            steps.append(_step(policy.origin(path), side, "allows" if holds else "no match", reason))
-    if not isolated:
-        steps.append(Step(side=side, effect="default allow", reason=f"no policy isolates the pod for {side}"))
-        return True, tuple(steps)
-    if not allowed:
-        steps.append(Step(side=side, effect="default deny", reason="isolated, and no rule allows it"))
-    return allowed, tuple(steps)
-
-
-def _step(origin: Origin, side: str, effect: str, reason: str = "") -> Step:
+def _step(origin: Origin, side: str, effect: str, reason: str, *, tier: str, staged: bool) -> Step:
     return Step(
         side=side,
         effect=effect,
@@ -175,6 +259,8 @@ def _step(origin: Origin, side: str, effect: str, reason: str = "") -> Step:
         path=origin.path,
         source=origin.source,
         reason=reason,
+        tier=tier,
+        staged=staged,
     )
 
 
@@ -182,28 +268,23 @@ def _selects(policy: NetworkPolicy, pod: core.Pod, side: str) -> bool:
     types = set(policy.spec.policy_types)
     if not types:  # "Ingress always, Egress if the policy has any egress rules"
         types = {"Ingress"} | ({"Egress"} if policy.spec.egress else set())
+    if types - {"Ingress", "Egress"}:  # not what the API allows: it isolates in every way
+        types = {"Ingress", "Egress"}
+    chosen = policy.spec.pod_selector
     return (
         side.capitalize() in types
         and policy.metadata.namespace == pod.metadata.namespace
-        and matches(policy.spec.pod_selector, pod.metadata.labels)
+        and (bool(unknown_operator(chosen)) or matches(chosen, pod.metadata.labels))
     )
 
 
-def _rules(
-    world: World, policy: NetworkPolicy, side: str, *, packet: Packet, ends: tuple[_End, _End]
-) -> Iterator[tuple[str, bool, str]]:
-    subject, peer = ends
-    destination = subject if side == "ingress" else peer
+def _rules(world: World, policy: NetworkPolicy, traffic: Traffic) -> Iterator[tuple[str, bool, str]]:
+    side, peer = traffic.side, traffic.peer
     rules: tuple[IngressRule | EgressRule, ...] = policy.spec.ingress if side == "ingress" else policy.spec.egress
     for i, rule in enumerate(rules):
         path = f"spec.{side}[{i}]"
-        by_address = not rule.peers
-        by_label = not rule.peers
-        for wanted in rule.peers:
-            if wanted.ip_block is not None:
-                by_address = by_address or _in_block(wanted.ip_block, peer.address)
-            elif _is_selected(world, wanted, policy.metadata.namespace, peer):
-                by_label = True
+        by_address = not rule.peers or any(_in_block(p, peer.address) for p in rule.peers)
+        by_label = not rule.peers or any(_is_chosen(world, p, policy, peer) for p in rule.peers)
         if not by_address and not by_label:
             yield path, False, f"{peer.address} is none of its peers"
         elif not rule.ports:
@@ -211,43 +292,35 @@ def _rules(
         else:
             # A port's name is a pod's: through an ipBlock, only numbers match (egress).
             named = side == "ingress" or by_label
-            holds = any(_port_matches(p, packet, destination, named=named) for p in rule.ports)
-            yield path, holds, "" if holds else f"{packet.protocol} {packet.port} is none of its ports"
+            holds = any(_port_matches(p, traffic, named=named) for p in rule.ports)
+            yield path, holds, "" if holds else f"{traffic.protocol} {traffic.port} is none of its ports"
 
 
-def _is_selected(world: World, peer: PolicyPeer, namespace: str, end: _End) -> bool:
-    if not end.namespace or (end.pod is not None and end.pod.finished):
+def _in_block(peer: PolicyPeer, address: str) -> bool:
+    """An ipBlock stands alone in its peer (API, NetworkPolicyPeer); what cannot be read matches nobody."""
+    block = peer.ip_block
+    if block is None or (peer.pod_selector, peer.namespace_selector) != (None, None):
         return False
-    if peer.pod_selector is None and peer.namespace_selector is None:
+    if not all(is_prefix(e) for e in block.excepts):
         return False
-    if peer.namespace_selector is None:
-        if end.namespace != namespace:
-            return False
-    else:
-        labels = world.namespace_labels.get(end.namespace, {"kubernetes.io/metadata.name": end.namespace})
-        if not matches(peer.namespace_selector, labels):
-            return False
-    return matches(peer.pod_selector or LabelSelector(), end.labels)
+    return is_inside(address, block.cidr) and not any(is_inside(address, e) for e in block.excepts)
 
 
-def _in_block(block: IpBlock, address: str) -> bool:
-    if not address:
+def _is_chosen(world: World, peer: PolicyPeer, policy: NetworkPolicy, end: End) -> bool:
+    given = [s for s in (peer.pod_selector, peer.namespace_selector) if s is not None]
+    if peer.ip_block is not None or not given or any(unknown_operator(s) for s in given):
         return False
-    try:
-        where = ipaddress.ip_address(address)
-        inside = where in ipaddress.ip_network(block.cidr, strict=False)
-        return inside and not any(where in ipaddress.ip_network(e, strict=False) for e in block.excepts)
-    except ValueError:  # not a prefix: matches nobody
-        return False
+    own = policy.metadata.namespace
+    return is_selected(world, end, namespaces=peer.namespace_selector, pods=peer.pod_selector, own=own)
 
 
-def _port_matches(port: PolicyPort, packet: Packet, destination: _End, *, named: bool) -> bool:
-    if port.protocol != packet.protocol:
+def _port_matches(port: PolicyPort, traffic: Traffic, *, named: bool) -> bool:
+    if port.protocol != traffic.protocol:
         return False
     if port.port is None:
-        return True
+        return port.end_port is None
     if isinstance(port.port, str):
-        numbers = destination.ports.get((port.port, port.protocol), ())
-        return named and port.end_port is None and packet.port in numbers
+        numbers = traffic.destination.ports.get((port.port, port.protocol), ())
+        return named and port.end_port is None and traffic.port in numbers
     last = port.port if port.end_port is None else port.end_port
-    return port.port <= packet.port <= last
+    return 1 <= port.port <= traffic.port <= last <= 65535

@@ -72,6 +72,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     transport: str
     """mtls, plain, or refused."""
+    answered: bool = False
+    """The denial is answered (reset, ICMP), because the policies that deny ask for that."""
     decided_by: tuple[Origin, ...]
     steps: tuple[Line, ...]
 
@@ -154,20 +156,10 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         port=end.port,
     )
     decision = policy.decide(world, packet, dns_addresses=question.dns_addresses)
-    steps = [
-        Line(
-            layer=f"{s.side} policy",
-            effect=s.effect,
-            text=s.reason,
-            rule=s.origin if s.kind else None,
-        )
-        for s in decision.steps
-    ]
-    denied = tuple(
-        dict.fromkeys(
-            s.origin for s in decision.steps if s.side == decision.denied_by and s.effect == "isolates" and s.kind
-        )
-    )
+    steps = [_line(s) for s in decision.steps]
+    if decision.staged is not None:
+        steps.append(_would(decision.staged))
+    denied = decision.by
     tls = _transport(world, source, end, share)
     if tls is not None:
         steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
@@ -181,7 +173,28 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         transport=tls.outcome.value if tls is not None else Outcome.PLAIN.value,
         decided_by=by,
         steps=tuple(steps),
+        answered=decision.rejects,
     )
+
+
+def _line(step: policy.Step) -> Line:
+    """A step of policy; of a tier's rule with the tier, and of a staged one with that."""
+    tier = f", {step.tier} tier" if step.tier in {"Admin", "Baseline"} else ""
+    staged = ", staged" if step.staged else ""
+    return Line(
+        layer=f"{step.side} policy{tier}{staged}",
+        effect=step.effect,
+        text=step.reason,
+        rule=step.origin if step.kind else None,
+    )
+
+
+def _would(decision: policy.Decision) -> Line:
+    """What staged policies would make of it."""
+    verdict = "would be allowed" if decision.allowed else "would be denied"
+    by = f" by {'; '.join(map(str, decision.by))}" if decision.by else ""
+    rule = decision.by[0] if decision.by else None
+    return Line(layer="staged", effect=verdict, text=f"with the staged policies in force{by}", rule=rule)
 
 
 def _transport(world: World, source: Party, end: Party, share: Share | None) -> MtlsDecision | None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import namespace, pod, policy, service
+from builders import cluster_policy, namespace, pod, policy, service, world
 from meshworlds import dr, peerauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
@@ -256,3 +256,26 @@ def test_dns_is_where_the_cluster_has_it() -> None:
     to = {"to": "[fd00:10:96::a]:53", "protocol": "UDP"}
     assert ask(*SIX, closed, dns_addresses=("fd00:10:96::a",), **to).allowed
     assert not ask(*SIX, closed, **to).allowed
+
+
+def test_a_rule_of_a_tier_is_told_with_its_tier_and_decides() -> None:
+    rule = {"action": "Deny", "from": [{"namespaces": {}}], "name": "no"}
+    answer = explain(
+        world(pod("a"), pod("b"), cluster_policy("all", notes={"tandem.io/deny": "reject"}, ingress=[rule])),
+        Question(source="a", destination="b:80"),
+    )
+    assert answer.summary == 'default/a to default/b:80: denied by ClusterNetworkPolicy all spec.ingress[0] "no"'
+    [way] = answer.ways
+    assert way.answered
+    assert [(s.layer, s.effect) for s in way.steps if s.rule is not None] == [("ingress policy, Admin tier", "denies")]
+
+
+def test_a_staged_policy_is_told_beside_the_verdict() -> None:
+    closed = cluster_policy(
+        "all", notes={"tandem.io/staged": "true"}, ingress=[{"action": "Deny", "from": [{"namespaces": {}}]}]
+    )
+    answer = explain(world(pod("a"), pod("b"), closed), Question(source="a", destination="b:80"))
+    assert answer.allowed
+    told = [(s.layer, s.effect) for s in answer.ways[0].steps]
+    assert ("ingress policy, Admin tier, staged", "denies") in told
+    assert ("staged", "would be denied") in told
