@@ -115,14 +115,14 @@ def _of_deployment(world: World, namespace: str, name: str) -> core.Pod:
     deployment = world.get(core.Deployment, namespace, name)
     if deployment is None:
         raise ExplainError(f"no Deployment {namespace}/{name}")
-    pods = [p for p in world.sorted(core.Pod) if _owned(deployment, p) and not p.finished and not p.terminating]
+    pods = [p for p in world.sorted(core.Pod) if owned_by(deployment, p) and not p.finished and not p.terminating]
     pod = _first(p for p in pods if p.ready) or _first(iter(pods))
     if pod is None:
         raise ExplainError(f"Deployment {namespace}/{name} has no pods")
     return pod
 
 
-def _owned(deployment: core.Deployment, pod: core.Pod) -> bool:
+def owned_by(deployment: core.Deployment, pod: core.Pod) -> bool:
     """By its controller; on a real cluster a ReplicaSet of the Deployment's name and the template's hash."""
     owner = controller_of(pod)
     if owner is None or pod.metadata.namespace != deployment.metadata.namespace:
