@@ -28,11 +28,14 @@ from tandem.runtime.cni_status import CniStatus, Place, Served
 from tandem.views.addresses import Addresses, BlockShare, Found, Lent, NodeUse, PoolUse, Reserved
 from tandem.views.explain import Explanation, Line, Way
 from tandem.views.health import ObjectState
+from tandem.views.intent_check import Breach, IntentReport, IntentResult
+from tandem.views.matrix import Cell, End, Matrix
 
 TARGET: Final = Path(__file__).parents[1] / "docs" / "reference" / "json.md"
 STRUCTS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
     ("flows", (Flow, Party, Http)),
     ("explain", (Explanation, Way, Line)),
+    ("verify", (IntentReport, IntentResult, Breach, Matrix, Cell, End)),
     ("cni status", (CniStatus, Place, Served)),
     ("ipam", (Addresses, PoolUse, NodeUse, BlockShare, Lent, Reserved, Found, Finding)),
     ("Everywhere", (Origin,)),
@@ -41,6 +44,8 @@ PROSE: Final[dict[str, str]] = {
     "flows": '`tandem flows -o json` prints one object `{"flows": [Flow, …]}`, oldest first; with `--follow` '
     "one Flow a line.",
     "explain": "`tandem explain … -o json` prints one Explanation. Exit status 0 if `allowed`, else 1.",
+    "verify": "`tandem verify -f FILE -o json` prints one IntentReport, exit status 0 if `holds`. "
+    "`tandem verify matrix -o json` prints one Matrix, exit status 0 if `equal`.",
     "cni status": "`tandem cni status -o json` prints one CniStatus. Exit status 1 if `code` is not 0, or a place is "
     "not `unchanged`. `cni install` and `cni uninstall` print what `down` prints.",
     "ipam": "`tandem ipam show -o json` prints one Addresses; with an address, one Found. `tandem ipam check -o json` "
@@ -68,10 +73,38 @@ MEANINGS: Final[dict[str, str]] = {
     "Explanation.decided_by": "The rules that deny; empty if allowed.",
     "Way.decided_by": "The rules that deny this way.",
     "Way.steps": "Every rule on the way, in the order of judging.",
-    "Line.layer": "`L7 route`, `egress policy`, `ingress policy` or `mTLS`.",
-    "Line.effect": "What the step did: `allows`, `isolates`, `default allow`, `default deny`, `route`, …",
+    "Line.layer": "`L7 route`, `egress policy` or `ingress policy` (with its tier), `staged`, or `mTLS`.",
+    "Line.effect": "What the step did: `accepts`, `denies`, `passes`, `isolates`, `allows`, `default allow`, …",
     "Line.text": "For people; not stable.",
     "Line.rule": "The rule that the step is about.",
+    "IntentReport.holds": "Every sentence does.",
+    "IntentReport.broken": "How many do not.",
+    "IntentReport.results": "In the order of the files.",
+    "IntentResult.intent": "The sentence.",
+    "IntentResult.breaches": "Why it does not hold; at most 100.",
+    "Breach.text": "For people; not stable.",
+    "Breach.source": "One end of those that are meant.",
+    "Breach.destination": "The other.",
+    "Breach.rules": "The rules that make it so; none: nothing does, as `text` says.",
+    "Matrix.equal": "All is as it should be.",
+    "Matrix.asked": "How many cells.",
+    "Matrix.differences": "How many are not equal.",
+    "Matrix.unknown": "How many cannot be known.",
+    "Matrix.ends": "Rows and columns.",
+    "Matrix.cells": "Each source to each destination, at each address and port.",
+    "Matrix.seconds": "How long it took.",
+    "Cell.expected": "By the API's objects.",
+    "Cell.observed": "By packets.",
+    "Cell.equal": "Whether they agree.",
+    "Cell.detail": "What was seen of an answer that is not the server's.",
+    "Cell.tries": "How often it was asked.",
+    "Cell.by": "The rules that deny it.",
+    "Cell.source": "The row.",
+    "Cell.destination": "The column.",
+    "Cell.protocol": "TCP, UDP or SCTP.",
+    "IntentResult.holds": "Whether it is so.",
+    "End.addresses": "One of each family.",
+    "End.pod": "Namespace and name, of pods.",
     "Origin.kind": "Kind of the object.",
     "Origin.path": "Field path inside the object, such as `spec.ingress[0]`.",
     "Origin.source": "`file:line`, where the object was applied from a file by `tandem`.",

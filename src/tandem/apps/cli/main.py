@@ -59,6 +59,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "explain": Command(
         target=f"{_CLI}.explain:explain", summary="Say whether one workload may talk to another, and why."
     ),
+    "verify": Command(
+        target=f"{_CLI}.verify:verify", summary="Check policies with packets, and against what was meant."
+    ),
     "flows": Command(target=f"{_CLI}.flows:flows", summary="Show who talked to whom, and which rule decided."),
     "control": Command(target=f"{_CLI}.process:control", summary="The control process of `tandem up`.", hidden=True),
     "agent": Command(target=f"{_CLI}.process:agent", summary="The agent process of `tandem up`.", hidden=True),

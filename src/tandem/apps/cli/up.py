@@ -29,6 +29,7 @@ from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.kube import KubeClient
 from tandem.model.schema import validate
 from tandem.runtime import plant, preflight, teardown, underlay
+from tandem.runtime.apart import at_rest
 from tandem.runtime.cni_install import install_cni
 from tandem.runtime.holdings import LIMITS, Limits
 from tandem.runtime.supervisor import spawn, write_tasks
@@ -82,6 +83,7 @@ def up(
         str,
         typer.Option("--encryption", help="Between nodes, of what mTLS does not cover: wireguard. Off unless told."),
     ] = "",
+    asleep: Annotated[bool, typer.Option("--asleep", hidden=True, help="Pods only sleep (verify matrix).")] = False,
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
 ) -> int:
     """Start API server, control plane, agents and Envoy; apply manifests; wait until all is in force.
@@ -95,7 +97,8 @@ def up(
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
-    objects = _with_pool(_with_network(_load(files or []), fabric, mtu, encryption), lb_pool)
+    loaded = at_rest(_load(files or [])) if asleep else _load(files or [])
+    objects = _with_pool(_with_network(loaded, fabric, mtu, encryption), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, nodes=nodes)
     _check_pools(objects, networks)
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
