@@ -66,5 +66,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     vxlan: Vxlan = Vxlan()
     bgp: Bgp | None = None
     encryption: Encryption | None = None
+    fast_path: bool = True
+    """Established TCP connections between pods of one node go from link to link, past the chains."""
     origin: Origin | None = None
     """None: no object says so, these are the defaults."""

@@ -72,6 +72,8 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     segment: bool = False
     """Its link is a port of the node's bridge."""
+    limited: bool = False
+    """What it may receive is limited, by a queue at the host end of its link."""
     foreign: ForeignLink | None = None
 
 

@@ -54,6 +54,7 @@ class NetworkSpec(Model, frozen=True, kw_only=True):
     vxlan: VxlanSpec = VxlanSpec()
     bgp: BgpSpec | None = None
     encryption: EncryptionSpec | None = None
+    fast_path: bool = True
 
 
 class Network(Object, frozen=True, kw_only=True):

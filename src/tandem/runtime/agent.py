@@ -30,6 +30,7 @@ from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.bgp.process import Bird
 from tandem.drivers.bgp.wire import PASSWORDS
 from tandem.drivers.bgp.wire import decode as decode_passwords
+from tandem.drivers.bpf.real import KernelFastPath
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound
@@ -74,6 +75,7 @@ from tandem.runtime.drift import Drift
 from tandem.runtime.encryption import EncryptionLoop
 from tandem.runtime.enforce import EnvoyLoop, KernelLoop
 from tandem.runtime.facts import Facts
+from tandem.runtime.fastpath import FastPathLoop
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.guards import name_of as guard_of
 from tandem.runtime.holdings import LIMITS, Holder, Limits
@@ -147,6 +149,7 @@ class Agent:
         )
         self._facts = Facts(node, self._view, self._control.report, self._clock)
         self._guards = GuardLoop(self._facts)
+        self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
         self._progress = Progress(
             self._slice,
             self._control,
@@ -158,7 +161,7 @@ class Agent:
 
     async def run(self) -> None:
         """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
-        sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.WANTED))
+        await self._set_sysctls(sysctls.WANTED)
         await self._xds.start()
         alive = await self._links.alive()
         self._attached.take(a for a in self._journal.all() if a.phase is Phase.READY and a.container_id in alive)
@@ -186,6 +189,7 @@ class Agent:
             tasks.create_task(self._encryption.run(self._views))
             tasks.create_task(self._serve_cni())
             tasks.create_task(self._network.run())
+            tasks.create_task(self._fast.run(self._views))
 
     async def _serve_cni(self) -> None:
         """Serve the CNI plugin as soon as control gave this node its pod prefix; before that the plugin says 11."""
@@ -316,11 +320,14 @@ class Agent:
                 self._views.put(Numbered(number=number, view=self._domains.into(view)))
                 self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 
+    async def _set_sysctls(self, wanted: Mapping[str, str]) -> None:
+        sysctls.remember(self._dir, await self._links.set_sysctls(wanted))
+
     async def _meet_ipv6(self) -> None:
         """The node forwards IPv6 once it has a block of it, which may come late."""
         if not self._forwards_ipv6 and any(block.family == IPV6 for block in self.pool().blocks):
             self._forwards_ipv6 = True
-            sysctls.remember(self._dir, await self._links.set_sysctls(sysctls.wanted_for_ipv6()))
+            await self._set_sysctls(sysctls.wanted_for_ipv6())
 
     async def _meet_underlay(self) -> None:
         """The underlay's MTU belongs to the interface with the node's address, which only control may know."""
@@ -370,6 +377,7 @@ class Agent:
             **({"bgp": await self._bgp_status()} if self._bgp.speaker is not None else {}),
             "names": self._domains.status(),
             "encryption": self._encryption.status(),
+            "fastPath": await self._fast.status(),
             "certificates": [
                 {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
             ],

@@ -101,5 +101,6 @@ def _attached_pod(attachment: Attachment, pod: LocalPod | None) -> AttachedPod |
         aliases=tuple(f"{name}.{attachment.network.lower()}" for name in attachment.aliases),
         mac=attachment.mac,
         segment=bool(attachment.segment),
+        limited=bool(attachment.shaping.ingress_rate),
         foreign=attachment.foreign.link if attachment.foreign is not None else None,
     )

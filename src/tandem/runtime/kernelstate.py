@@ -19,6 +19,7 @@ Picture = Mapping[str, tuple[str, ...]]
 
 SYSCTLS: Final = (
     "net/ipv4/ip_forward",
+    "net/netfilter/nf_conntrack_tcp_be_liberal",
     *(f"net/ipv{v}/conf/{scope}/*" for v in (4, 6) for scope in ("all", "default", "lo")),
 )
 PLACES: Final = ("/opt/cni", "/etc/cni")

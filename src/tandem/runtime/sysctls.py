@@ -10,6 +10,8 @@ from tandem.base.paths import NodeDir
 
 WANTED: Final = {"net.ipv4.ip_forward": "1"}
 """What a node needs."""
+WANTED_FOR_FAST_PATH: Final = {"net.netfilter.nf_conntrack_tcp_be_liberal": "1"}
+"""Connection tracking does not see each packet of a connection on the fast path: it must not judge sequence numbers."""
 _FORWARD_IPV6: Final = "net.ipv6.conf.all.forwarding"
 _ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
 _BY_ADVERTISEMENT: Final = 0x00050000

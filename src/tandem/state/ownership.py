@@ -30,6 +30,9 @@ DEVICE_PREFIXES: Final = ("tandem-", "td-")
 LINK_GROUP: Final = 0x74646C76
 """The group into which our links are put to be removed together; no link stays in it."""
 
+FILTER: Final = "tandem-fast"
+"""Name of our filter at the host ends of pods' links (TCA_BPF_NAME), which runs the program of the fast path."""
+
 ROUTE_PROTOCOL: Final = 116
 """rtm_protocol of our routes and rules, and ifa_proto of our addresses."""
 

@@ -25,6 +25,7 @@ def translate_network(world: World) -> Network:
         vxlan=Vxlan(vni=spec.vxlan.vni, port=spec.vxlan.port),
         bgp=_bgp(spec.bgp, world) if spec.bgp is not None else None,
         encryption=Encryption(port=spec.encryption.port) if spec.encryption is not None else None,
+        fast_path=spec.fast_path,
         origin=found.origin(),
     )
 

@@ -114,19 +114,19 @@ class Rtnl:
 
     def is_running(self, name: str) -> bool:
         """True once a link can transmit. Asking for one link, not a dump, makes kernels from 6.8 on settle it first."""
-        self._sequence += 1
-        body = LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0")
-        body += b"\0" * (-len(body) % 4)
-        self._socket.send(_HEADER.pack(16 + len(body), GETLINK, REQUEST, self._sequence, 0) + body)
-        while True:
-            for kind, sequence, data in self._receive():
-                if sequence == self._sequence:
-                    return kind == NEWLINK and bool(LINK.unpack_from(data)[3] & IFF_RUNNING)
+        found = self.named(name)
+        return found is not None and bool(found[0][3] & IFF_RUNNING)
 
     def link(self, index: int) -> tuple[tuple[int, ...], dict[int, bytes]] | None:
         """One link, as `dump` gives it; None if it is gone. Where there are hundreds a dump costs milliseconds."""
+        return self._link(LINK.pack(0, 0, index, 0, 0))
+
+    def named(self, name: str) -> tuple[tuple[int, ...], dict[int, bytes]] | None:
+        """The same by its name."""
+        return self._link(LINK.pack(0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name.encode() + b"\0"))
+
+    def _link(self, body: bytes) -> tuple[tuple[int, ...], dict[int, bytes]] | None:
         self._sequence += 1
-        body = LINK.pack(0, 0, index, 0, 0)
         self._socket.send(_HEADER.pack(16 + len(body), GETLINK, REQUEST, self._sequence, 0) + body)
         while True:
             for kind, sequence, data in self._receive():

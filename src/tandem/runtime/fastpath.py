@@ -1,0 +1,84 @@
+"""The loop that keeps the fast path of established connections equal to the newest NodeView.
+
+In: the newest NodeView. Out: an eBPF program at pods' links, or none, and why. Nothing waits for it: what does not go
+the fast path goes through the chains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+
+from tandem.base.problems import DriverError
+from tandem.compile.fastpath import compile_fast_path
+from tandem.drivers.bpf.plan import plan
+from tandem.drivers.bpf.port import FastPathDriver
+from tandem.runtime.views import Views, newest_of
+from tandem.state.fastpath import FastPath
+
+log = structlog.get_logger()
+
+PAUSE: Final = 0.1
+"""After news: an ADD that is under way has the processor for itself, and several are dealt with together."""
+LOOK_SECONDS: Final = 5.0
+"""Until a link that was not there is looked for again."""
+AGAIN_SECONDS: Final = 60.0
+"""Until a kernel that refused is asked again."""
+OFF: Final = "switched off by Network default"
+
+
+class FastPathLoop:
+    """One per agent. `prepare` makes connection tracking fit for it; it is called before the first link has it."""
+
+    def __init__(self, driver: FastPathDriver, prepare: Callable[[], Awaitable[None]]) -> None:
+        self._driver = driver
+        self._prepare = prepare
+        self._prepared = False
+        self._count = 0
+        self._why = "not yet"
+
+    async def run(self, views: Views) -> None:
+        """Follow each newest view, until cancelled."""
+        seen, retry = -1, None
+        while True:
+            await newest_of(views, seen, retry=retry)
+            await asyncio.sleep(PAUSE)
+            seen, newest = await newest_of(views, -1, retry=None)
+            wanted = compile_fast_path(newest.view)
+            try:
+                complete = await self._follow(wanted)
+            except DriverError as err:
+                await self._refused(str(err))
+                continue
+            self._count, retry = len(wanted), None if complete else LOOK_SECONDS
+            self._why = "" if newest.view.config.network.fast_path else OFF
+
+    async def _follow(self, wanted: FastPath) -> bool:
+        """False if a link was not there."""
+        delta = plan(await self._driver.read(), wanted)
+        if not delta:
+            return True
+        if wanted and not self._prepared:
+            await self._prepare()
+            self._prepared = True
+        await self._driver.apply(delta)
+        return not plan(await self._driver.read(), wanted)
+
+    async def _refused(self, why: str) -> None:
+        """Nothing is fast then: a program that an earlier agent left would go on with what it knows."""
+        if why != self._why:
+            log.warning("no fast path", why=why)
+        self._why, self._count = why, 0
+        with suppress(DriverError):
+            await self._driver.apply(plan(await self._driver.read(), ()))
+        await asyncio.sleep(AGAIN_SECONDS)
+
+    async def status(self) -> dict[str, Any]:
+        """For `tandem status`."""
+        with suppress(DriverError):
+            return {"addresses": self._count, "packets": await self._driver.packets(), "why": self._why}
+        return {"addresses": self._count, "packets": 0, "why": self._why}
