@@ -141,6 +141,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "{by, publicKey, ready, peers}, or null",
             "`by`: wireguard (the kernel's) or tun; `peers`: list of {node, handshake}, the last one.",
         ),
+        "fastPath": (
+            "{addresses, packets, why}, or null",
+            "Pods' addresses that have it, packets that went it; `why` it is off, empty where it is not.",
+        ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -94,6 +95,48 @@ def test_egress_to_dns_and_one_service_allows_exactly_that(world: Lab, temporary
     assert code(world, "plain", "caller", "http://web/") == "200"
     assert code(world, "plain", "caller", "http://other/") == "000"
     assert code(world, "plain", "caller", f"http://{address(world, 'plain', 'other')}:8080/") == "000"
+
+
+KEEP_ASKING = """
+import http.client, sys
+server = http.client.HTTPConnection(sys.argv[1], 8080, timeout=2)
+server.connect()
+server.auto_open = 0
+for line in sys.stdin:
+    try:
+        server.request("GET", "/")
+        answer = server.getresponse()
+        answer.read()
+        print(answer.status, flush=True)
+    except TimeoutError:
+        print("silence", flush=True)
+"""
+"""One connection, on which a request is made for each line of input."""
+
+
+def test_a_connection_between_pods_goes_the_fast_path_until_a_policy_ends_it(world: Lab, temporary: list[str]) -> None:
+    def fast() -> Any:
+        return world.status()["nodes"][0]["fastPath"]
+
+    until(fast, lambda found: not found["why"] and found["addresses"] >= 7)
+    command = ("/usr/bin/python3", "-c", KEEP_ASKING, address(world, "plain", "web"))
+    with world.begin("plain", "caller", *command, stdin=True) as asking:
+        before = fast()["packets"]
+        assert [ask(asking) for _ in range(100)] == ["200"] * 100
+        until(fast, lambda found: found["packets"] >= before + 200)
+        temporary.append("networkpolicy plain shut")
+        world.apply(policy("plain", "shut", "web", ingress=[]))
+        assert ask(asking) == "silence"
+        asking.kill()
+
+
+def ask(asking: subprocess.Popen[str]) -> str:
+    """One more request on the connection; what became of it."""
+    assert asking.stdin
+    assert asking.stdout
+    asking.stdin.write("again\n")
+    asking.stdin.flush()
+    return asking.stdout.readline().strip()
 
 
 def test_an_ip_block_allows_its_addresses_but_not_its_exceptions(world: Lab, temporary: list[str]) -> None:

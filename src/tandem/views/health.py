@@ -111,6 +111,7 @@ def _node(
         "network": {**NETWORK, **report.get("network", {})},
         "bgp": bgp,
         "encryption": encryption,
+        "fastPath": report.get("fastPath"),
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),

@@ -14,6 +14,7 @@ from tandem.ir.fabric import LocalPod
 from tandem.ir.node import ForeignLink
 from tandem.runtime.attached import Attached
 from tandem.state.foreign import UNTOUCHED
+from tandem.state.links import Shaping
 
 POD = LocalPod(uid=PodUid("u-a"), namespace="shop", name="a", service_account="a", identity=identity("a"), meshed=False)
 KNOWN = {"u-a": POD}
@@ -49,6 +50,12 @@ def test_a_pod_that_has_not_changed_is_the_same_object_and_one_that_has_is_anoth
     assert second is first
     (third,) = served.pods({"u-a": msgspec.structs.replace(POD, meshed=True)})
     assert third.pod.meshed
+
+
+def test_a_pod_is_limited_by_what_it_may_receive_alone() -> None:
+    for shaping, limited in ((Shaping(ingress_rate=8), True), (Shaping(egress_rate=8), False)):
+        (found,) = attached(msgspec.structs.replace(SERVED, shaping=shaping)).pods(KNOWN)
+        assert found.limited == limited
 
 
 def test_what_is_dropped_is_served_no_more() -> None:

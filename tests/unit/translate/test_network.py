@@ -25,6 +25,12 @@ def test_what_the_object_says_is_kept_with_its_origin() -> None:
     )
 
 
+def test_the_fast_path_is_on_unless_the_object_says_no() -> None:
+    for spec, on in (({}, True), ({"fastPath": None}, True), ({"fastPath": True}, True), ({"fastPath": False}, False)):
+        raw = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}, "spec": spec}
+        assert translate_network(World.of([parse(raw)])).fast_path == on
+
+
 def test_a_peer_is_for_the_nodes_whose_labels_it_selects() -> None:
     def node(name: str, **labels: str) -> dict[str, object]:
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}

@@ -59,7 +59,7 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
     lines += ["", *_networks(view["nodes"], width), *_acknowledged(view["nodes"], width)]
-    lines += [*_bgp(view["nodes"], width), *_encryption(view["nodes"], width)]
+    lines += [*_bgp(view["nodes"], width), *_encryption(view["nodes"], width), *_fast_path(view["nodes"], width)]
     lines += _objects(view["objects"], width)
     lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
@@ -134,6 +134,14 @@ def _encryption(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
             by = "the kernel" if tunnel["by"] == "wireguard" else "wireguard-go"
             text = f"encryption of {node['name']}: by {by}; {spoken} of {len(tunnel['peers'])} nodes have answered"
             yield from sentence(text, width=width)
+
+
+def _fast_path(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """Of how many pods' addresses established connections go from link to link, or why of none."""
+    for node in nodes:
+        if fast := node.get("fastPath"):
+            text = f"off: {fast['why']}" if fast["why"] else f"{fast['addresses']} addresses, {fast['packets']} packets"
+            yield from sentence(f"fast path of {node['name']}: {text}", width=width)
 
 
 def _pod(pod: dict[str, Any]) -> tuple[str, ...]:

@@ -50,13 +50,17 @@ class Btf:
 
     def number(self, name: str, kind: int) -> int:
         """Of the type with this name and kind; BtfError if it is not described in here itself."""
-        at = self.strings.find(b"\0" + name.encode() + b"\0")
-        if at >= 0:
-            offset = self.first_string + at + 1
-            for number, start in enumerate(self.starts, self.first):
-                if self.words[start] == offset and self.words[start + 1] >> 24 & 31 == kind:
-                    return number
+        offsets = self._offsets(b"\0" + name.encode() + b"\0")
+        for number, start in enumerate(self.starts, self.first):
+            if self.words[start] in offsets and self.words[start + 1] >> 24 & 31 == kind:
+                return number
         raise BtfError(f"no {name}")
+
+    def _offsets(self, name: bytes) -> frozenset[int]:
+        """Where a string is: a module uses the kernel's where there is one. Its own need not begin with a zero."""
+        at = (b"\0" + self.strings).find(name)
+        mine = frozenset() if at < 0 else frozenset({self.first_string + at})
+        return mine if self.base is None else mine | self.base._offsets(name)  # noqa: SLF001 - of the same class
 
     def offset(self, path: str) -> int:
         """Where a member is, in bytes: `nf_conn.proto.tcp.state`; members of nameless ones are their parent's."""

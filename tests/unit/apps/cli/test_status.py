@@ -116,6 +116,13 @@ def test_encryption_says_who_does_it_and_who_has_answered() -> None:
         assert f"encryption of node-1: by {who}; 1 of 2 nodes have answered" in lines
 
 
+def test_the_fast_path_says_what_went_it_or_why_there_is_none() -> None:
+    for why, text in (("", "12 addresses, 345 packets"), ("no such function", "off: no such function")):
+        node = {**NODE, "fastPath": {"addresses": 12, "packets": 345, "why": why}}
+        assert f"fast path of node-1: {text}" in status.paint({**VIEW, "nodes": [node]}, width=200)
+    assert not any("fast path" in line for line in status.paint(VIEW, width=200))
+
+
 def test_a_restarted_envoy_says_how_often() -> None:
     node = {**NODE, "envoy": {**NODE["envoy"], "restarts": 3}}
     assert status.paint({**VIEW, "nodes": [node]}, width=0)[1].endswith("1.40.0  41234 (restarts: 3)")

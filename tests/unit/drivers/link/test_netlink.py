@@ -17,6 +17,15 @@ def test_a_dump_finds_the_loopback_interface() -> None:
     assert b"lo\0" in names
 
 
+def test_a_link_is_found_by_its_name_as_by_its_index() -> None:
+    sock = Rtnl()
+    found = sock.named("lo")
+    assert found is not None
+    assert sock.link(found[0][2]) == found
+    assert sock.named("td-none-such") is None
+    sock.close()
+
+
 def test_a_refused_message_is_named_and_can_be_ignored() -> None:
     sock = Rtnl()
     batch = [rtnl.del_link("td-none-such"), rtnl.del_link("td-none-too")]

@@ -1,0 +1,110 @@
+"""The fast path driver's promises, kept by the fake and by the kernel alike."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tandem.drivers.bpf.fake import FakeFastPath, FakeLinks
+from tandem.drivers.bpf.plan import plan
+from tandem.drivers.bpf.port import Delta, FastPathDriver, Held
+from tandem.drivers.bpf.real import KernelFastPath
+from tandem.state.fastpath import FastEnd, FastPath
+
+pytestmark = pytest.mark.root
+
+ONE = FastEnd(address="10.244.0.2", host_ifname="tdone", mac="02:00:00:00:00:01")
+ONE6 = FastEnd(address="fd00::2", host_ifname="tdone", mac="02:00:00:00:00:01")
+TWO = FastEnd(address="10.244.0.3", host_ifname="tdtwo", mac="02:00:00:00:00:02")
+ABSENT = FastEnd(address="10.244.0.9", host_ifname="tdabsent", mac="02:00:00:00:00:09")
+
+
+@dataclass
+class Scene:
+    """A node with the links `tdone` and `tdtwo`; `make`: drivers of it, the second of which is a restarted agent's."""
+
+    make: Callable[[], FastPathDriver]
+    remove: Callable[[str], None]
+
+    def change(self, driver: FastPathDriver, wanted: FastPath) -> Held:
+        async def work() -> Held:
+            await driver.apply(plan(await driver.read(), wanted))
+            return await driver.read()
+
+        return asyncio.run(work())
+
+
+@pytest.fixture(params=["fake", "real"])
+def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
+    if request.param == "fake":
+        links = FakeLinks(there={"tdone", "tdtwo"})
+        yield Scene(lambda: FakeFastPath(links), links.there.discard)
+        return
+    name, made = f"fastcontract-{uuid.uuid4().hex[:8]}", list[KernelFastPath]()
+
+    def ip(*words: str) -> None:
+        subprocess.run(["ip", *words], check=True)
+
+    def make() -> KernelFastPath:
+        made.append(KernelFastPath(f"/run/netns/{name}"))
+        return made[-1]
+
+    ip("netns", "add", name)
+    try:
+        for link in ("tdone", "tdtwo"):
+            ip("-n", name, "link", "add", link, "type", "veth", "peer", "name", f"{link}p")
+        yield Scene(make, lambda link: ip("-n", name, "link", "del", link))
+    finally:
+        for driver in made:
+            driver.close()
+        ip("netns", "del", name)
+
+
+def test_nothing_is_held_at_first(scene: Scene) -> None:
+    driver = scene.make()
+    assert asyncio.run(driver.read()) == Held()
+    assert asyncio.run(driver.packets()) == 0
+
+
+def test_what_is_applied_is_read_and_needs_no_more_change(scene: Scene) -> None:
+    driver = scene.make()
+    for wanted in ((ONE, ONE6), (ONE, TWO, ONE6), (TWO,), (), (ONE, ONE6)):
+        held = scene.change(driver, wanted)
+        assert held == Held(ends=frozenset(wanted), links=frozenset(end.host_ifname for end in wanted))
+        assert not plan(held, wanted)
+
+
+def test_links_that_are_not_there_are_passed_over(scene: Scene) -> None:
+    held = scene.change(scene.make(), (ONE, ABSENT))
+    assert held == Held(ends=frozenset({ONE}), links=frozenset({"tdone"}))
+    assert plan(held, (ONE, ABSENT)) == Delta(put=(ABSENT,), attach=("tdabsent",))
+
+
+def test_a_link_that_went_is_let_go(scene: Scene) -> None:
+    driver = scene.make()
+    scene.change(driver, (ONE, TWO))
+    scene.remove("tdone")
+    assert scene.change(driver, (TWO,)) == Held(ends=frozenset({TWO}), links=frozenset({"tdtwo"}))
+
+
+def test_a_second_driver_finds_what_the_first_left_and_takes_it_over_or_off(scene: Scene) -> None:
+    scene.change(scene.make(), (ONE, TWO))
+    second = scene.make()
+    assert asyncio.run(second.read()) == Held(earlier=frozenset({"tdone", "tdtwo"}))
+    assert scene.change(second, (ONE,)) == Held(ends=frozenset({ONE}), links=frozenset({"tdone"}))
+    third = scene.make()
+    assert asyncio.run(third.read()) == Held(earlier=frozenset({"tdone"}))
+    assert scene.change(third, ()) == Held()
+    assert asyncio.run(scene.make().read()) == Held()
+
+
+def test_an_address_moves_from_one_link_to_another(scene: Scene) -> None:
+    driver = scene.make()
+    scene.change(driver, (ONE, TWO))
+    moved = FastEnd(address=ONE.address, host_ifname="tdtwo", mac=TWO.mac)
+    assert scene.change(driver, (moved, TWO)).ends == {moved, TWO}

@@ -1,0 +1,254 @@
+"""The fast path with real packets: what goes it, what does not, and what connection tracking knows afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from builders import endpoint_slice, policy, service
+from netns.fastlab import CLIENT, OTHER, PODS, PORT, WEB, FastLab, connection, dial, listen, talk
+from nodeviews import ifname_of
+from tandem.base.netns import in_netns
+from tandem.drivers.bpf.port import Held
+from tandem.drivers.bpf.real import KernelFastPath
+from tandem.model.core import Pod
+from tandem.runtime.established import denied_by, end_where
+
+pytestmark = pytest.mark.root
+
+FAMILIES = ("10.244.0.2", "fd00:10:244::2")
+DENY = policy("deny-all", podSelector={"matchLabels": {"app": "web"}}, ingress=[], policyTypes=["Ingress"])
+ALLOW = policy("allow-all", podSelector={"matchLabels": {"app": "web"}}, ingress=[{}], policyTypes=["Ingress"])
+TRANSPARENT = 19
+"""IP_TRANSPARENT of linux/in.h."""
+TAKE_OVER = (
+    "nft 'add table inet t; add chain inet t p { type filter hook prerouting priority -150; };"
+    " add rule inet t p meta nfproto ipv4 tcp dport 80 counter tproxy ip to :15006 meta mark set 7';"
+    " ip rule add fwmark 7 lookup 7; ip route add local default dev lo table 7"
+)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[FastLab]:
+    made = FastLab()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_what_is_established_goes_from_link_to_link(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        fast, slow = lab.packets(), lab.through_the_node(WEB)
+        talk(client, server, times=100)
+        assert lab.packets() - fast >= 200
+        assert lab.through_the_node(WEB) == slow
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_segments_larger_than_packets_arrive_whole(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        talk(client, server, times=2, size=2_000_000)
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_a_packet_has_one_hop_less_and_the_addresses_of_the_next_link(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        tap = in_netns(f"/run/netns/{lab.netns_of(WEB)}", _tap)
+        with tap:
+            fast = lab.packets()
+            talk(client, server)
+            frame = next(f for f in iter(lambda: tap.recv(2000), b"") if _to_port(f))
+            assert lab.packets() > fast
+        mac = lab.run(lab.node, f"cat /sys/class/net/{ifname_of(WEB)}/address").strip()
+        assert frame[:12] == bytes.fromhex((lab.mac("web") + mac).replace(":", ""))
+        if ":" in address:
+            assert frame[14 + 7] == 63
+        else:
+            assert frame[14 + 8] == 63
+            words = sum(struct.unpack("!10H", frame[14:34]))
+            assert (words & 0xFFFF) + (words >> 16) == 0xFFFF
+
+
+def _tap() -> socket.socket:
+    made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    made.bind(("eth0", 0))
+    made.settimeout(10)
+    return made
+
+
+def _to_port(frame: bytes) -> bool:
+    tcp = {b"\x08\x00": 34, b"\x86\xdd": 54}.get(frame[12:14])
+    return tcp is not None and frame[tcp + 2 : tcp + 4] == PORT.to_bytes(2, "big")
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_a_policy_that_denies_ends_a_fast_connection(lab: FastLab, address: str) -> None:
+    lab.apply(ALLOW)
+    with connection(lab, address) as (client, server):
+        talk(client, server, times=100)
+        lab.apply(DENY)
+        assert in_netns(lab.path, lambda: len(end_where(denied_by(lab.view)))) >= 1
+        fast, dropped = lab.packets(), _dropped(lab, "no connection begins in the middle")
+        client.sendall(b"still there?")
+        server.sendall(b"yes")
+        while _dropped(lab, "no connection begins in the middle") < dropped + 2:
+            pass  # both packets, which the kernel sends again and again
+        assert lab.packets() == fast
+        assert not lab.tracked(client.getsockname()[1])
+    lab.apply()
+
+
+def _dropped(lab: FastLab, comment: str) -> int:
+    listed = lab.run(lab.node, "nft list table inet tandem")
+    found = re.findall(rf'counter packets (\d+) bytes \d+ drop comment "{comment}"', listed)
+    assert found, listed
+    return sum(map(int, found))
+
+
+def test_a_pod_cannot_use_the_connection_of_another(lab: FastLab) -> None:
+    with connection(lab) as (client, server):
+        fast, slow, dropped = lab.packets(), lab.through_the_node(WEB), _dropped(lab, "not the pod's own address")
+        _send(lab, OTHER, client.getsockname()[1])
+        assert (lab.packets(), lab.through_the_node(WEB)) == (fast, slow)
+        assert _dropped(lab, "not the pod's own address") > dropped
+        _send(lab, CLIENT, client.getsockname()[1])
+        assert lab.packets() > fast  # the same packet, from whose it is
+        talk(client, server)
+
+
+def _send(lab: FastLab, sender: Pod, port: int) -> None:
+    """A packet of the client's connection, put on the link of a pod."""
+    gateway = lab.run(lab.node, f"cat /sys/class/net/{ifname_of(sender)}/address").strip()
+    ethernet = bytes.fromhex((gateway + lab.mac(sender.metadata.name)).replace(":", "")) + b"\x08\x00"
+    addresses = socket.inet_aton("10.244.0.3") + socket.inet_aton("10.244.0.2")
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 40, 1, 0, 64, 6, 0) + addresses
+    words = sum(struct.unpack("!10H", header))
+    checksum = struct.pack("!H", 0xFFFF & ~((words & 0xFFFF) + (words >> 16)))
+    tcp = struct.pack("!HHIIBBHHH", port, PORT, 1, 1, 0x50, 0x10, 100, 0, 0)
+    with in_netns(f"/run/netns/{lab.netns_of(sender)}", _tap) as wire:
+        wire.send(ethernet + header[:10] + checksum + header[12:] + tcp)
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_an_end_after_much_that_was_not_seen_is_tracked_and_the_port_is_free_again(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        talk(client, server, times=100, size=10_000)
+        port = client.getsockname()[1]
+        server.close()
+        assert client.recv(1) == b""
+        client.close()
+    (line,) = lab.tracked(port)
+    assert " TIME_WAIT " in line or " LAST_ACK " in line
+    with listen(lab, WEB, address) as listening, dial(lab, CLIENT, address, source=port) as again:
+        accepted, _ = listening.accept()
+        with accepted:
+            talk(again, accepted, times=10)
+            (line,) = lab.tracked(port)
+            assert " ESTABLISHED " in line
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_a_reset_arrives_and_its_entry_expires_soon(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        talk(client, server, times=100, size=10_000)
+        port = client.getsockname()[1]
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+        client.close()
+        with pytest.raises(ConnectionResetError):
+            server.recv(1)
+        assert not lab.tracked(port) or lab.remaining(port) <= 10
+
+
+@pytest.mark.parametrize("address", FAMILIES)
+def test_an_entry_does_not_expire_while_packets_pass(lab: FastLab, address: str) -> None:
+    with connection(lab, address) as (client, server):
+        port = client.getsockname()[1]
+        family = "ipv6" if ":" in address else "ipv4"
+        lab.run(lab.node, f"conntrack -U -f {family} -p tcp --sport {port} -t 100")
+        assert lab.remaining(port) <= 100
+        fast = lab.packets()
+        talk(client, server)
+        assert lab.packets() > fast
+        assert lab.remaining(port) > 400_000
+
+
+def test_links_go_on_without_the_agent_and_the_next_one_takes_over(lab: FastLab) -> None:
+    with connection(lab) as (client, server):
+        lab.fast.close()
+        slow = lab.through_the_node(WEB)
+        talk(client, server, times=100)
+        assert lab.through_the_node(WEB) == slow
+        lab.fast = KernelFastPath(lab.path)
+        links = frozenset(map(ifname_of, PODS))
+        assert asyncio.run(lab.fast.read()) == Held(earlier=links)
+        lab.follow(lab.fast)
+        assert asyncio.run(lab.fast.read()).links == links
+        assert lab.packets() == 0
+        talk(client, server, times=100)
+        assert lab.packets() >= 200
+        assert lab.through_the_node(WEB) == slow
+        assert lab.filters(WEB).count("tandem-fast") == 1
+
+
+def test_what_is_translated_takes_the_chains(lab: FastLab) -> None:
+    web = service("web", ip="10.96.0.20", ports=[{"name": "http", "port": 80, "targetPort": PORT}])
+    lab.apply(web, endpoint_slice(web, [WEB]))
+    with listen(lab, WEB, "10.244.0.2") as listening, dial(lab, CLIENT, "10.96.0.20", port=80) as client:
+        server, _ = listening.accept()
+        with server:
+            fast, slow = lab.packets(), lab.through_the_node(WEB)
+            talk(client, server, times=100)
+            assert lab.packets() == fast
+            assert lab.through_the_node(WEB) >= slow + 100
+    lab.apply()
+
+
+def test_capture_inside_the_pod_sees_what_came_the_fast_path(lab: FastLab) -> None:
+    lab.shell(WEB, TAKE_OVER)
+    with listen(lab, WEB, "0.0.0.0", 15006) as listening:
+        listening.setsockopt(socket.SOL_IP, TRANSPARENT, 1)
+        with dial(lab, CLIENT, "10.244.0.2", port=80) as client:
+            server, _ = listening.accept()
+            with server:
+                assert server.getsockname() == ("10.244.0.2", 80)
+                fast, slow, captured = lab.packets(), lab.through_the_node(WEB), _captured(lab)
+                talk(client, server, times=100)
+                assert lab.packets() >= fast + 200
+                assert lab.through_the_node(WEB) == slow
+                assert _captured(lab) >= captured + 100
+    lab.shell(WEB, "nft delete table inet t; ip rule del fwmark 7 lookup 7; ip route flush table 7")
+
+
+def _captured(lab: FastLab) -> int:
+    found = re.search(r"counter packets (\d+)", lab.shell(WEB, "nft list table inet t"))
+    assert found
+    return int(found[1])
+
+
+def test_what_is_taken_off_leaves_filters_of_others_and_nothing_else(lab: FastLab) -> None:
+    link = ifname_of(OTHER)
+    lab.run(lab.node, f"tc filter add dev {link} ingress prio 1 u32 match u32 0 0 classid 1:1")
+    view = lab.view
+    try:
+        lab.view = msgspec.structs.replace(view, pods=())
+        lab.follow(lab.fast)
+        assert "tandem-fast" not in lab.filters(OTHER)
+        assert "u32" in lab.filters(OTHER)
+        assert "clsact" not in lab.run(lab.node, f"tc qdisc show dev {ifname_of(WEB)}")
+        assert asyncio.run(lab.fast.read()) == Held()
+        with connection(lab) as (client, server):
+            fast = lab.packets()
+            talk(client, server, times=10)
+            assert lab.packets() == fast
+    finally:
+        lab.view = view
+        lab.follow(lab.fast)

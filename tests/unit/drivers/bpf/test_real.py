@@ -1,0 +1,65 @@
+"""Details of the real driver; its promises are in tests/contract/test_fast_path.py."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tandem.base.problems import DriverError
+from tandem.drivers.bpf import kernel, real
+from tandem.drivers.bpf.port import Delta, Held
+from tandem.drivers.bpf.real import KernelFastPath
+from tandem.state.fastpath import FastEnd
+
+pytestmark = pytest.mark.root
+
+END = FastEnd(address="10.0.0.2", host_ifname="td1", mac="02:00:00:00:00:01")
+ALL = Delta(put=(END,), attach=("td1",))
+
+
+@pytest.fixture
+def netns() -> Iterator[str]:
+    name = f"fastreal-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    subprocess.run(["ip", "-n", name, "link", "add", "td1", "type", "veth", "peer", "name", "p1"], check=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def tc(netns: str, *words: str) -> str:
+    return subprocess.run(["tc", "-n", netns, *words], check=True, capture_output=True, text=True).stdout
+
+
+def test_the_filter_and_the_qdisc_are_seen_by_tc_and_go_together(netns: str) -> None:
+    before = tc(netns, "qdisc", "show", "dev", "td1")
+    driver = KernelFastPath(f"/run/netns/{netns}")
+    asyncio.run(driver.apply(ALL))
+    assert "tandem-fast direct-action" in tc(netns, "filter", "show", "dev", "td1", "ingress")
+    asyncio.run(driver.apply(Delta(drop=(END,), detach=("td1",))))
+    assert tc(netns, "qdisc", "show", "dev", "td1") == before
+    driver.close()
+
+
+def test_a_kernel_that_refuses_changes_nothing_at_the_link(netns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "TYPES", Path("/nowhere"))
+    driver = KernelFastPath(f"/run/netns/{netns}")
+    with pytest.raises(DriverError, match="does not describe its types"):
+        asyncio.run(driver.apply(ALL))
+    assert asyncio.run(driver.read()) == Held()
+    assert "clsact" not in tc(netns, "qdisc", "show", "dev", "td1")
+    driver.close()
+
+
+def test_processors_are_counted_by_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, number in (("0\n", 1), ("0-3\n", 4), ("0-3,8\n", 9), ("0-1,4-7\n", 8)):
+        path = tmp_path / str(number)
+        path.write_text(text)
+        monkeypatch.setattr(real, "POSSIBLE", path)
+        assert real._processors() == number
