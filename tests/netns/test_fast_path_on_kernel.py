@@ -18,7 +18,7 @@ from tandem.base.netns import in_netns
 from tandem.drivers.bpf.port import Held
 from tandem.drivers.bpf.real import KernelFastPath
 from tandem.model.core import Pod
-from tandem.runtime.established import denied_by, end_where
+from tandem.runtime.established import end_denied
 
 pytestmark = pytest.mark.root
 
@@ -96,7 +96,7 @@ def test_a_policy_that_denies_ends_a_fast_connection(lab: FastLab, address: str)
     with connection(lab, address) as (client, server):
         talk(client, server, times=100)
         lab.apply(DENY)
-        assert in_netns(lab.path, lambda: len(end_where(denied_by(lab.view)))) >= 1
+        assert len(in_netns(lab.path, lambda: end_denied(None, lab.view))) == 1
         fast, dropped = lab.packets(), _dropped(lab, "no connection begins in the middle")
         client.sendall(b"still there?")
         server.sendall(b"yes")
