@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import struct
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tandem.base.problems import DriverError
-from tandem.drivers.bpf import kernel, real
+from tandem.drivers.bpf import calls, kernel, real
 from tandem.drivers.bpf.port import Delta, Held
 from tandem.drivers.bpf.real import KernelFastPath
 from tandem.state.fastpath import FastEnd
@@ -45,6 +47,35 @@ def test_the_filter_and_the_qdisc_are_seen_by_tc_and_go_together(netns: str) -> 
     asyncio.run(driver.apply(Delta(drop=(END,), detach=("td1",))))
     assert tc(netns, "qdisc", "show", "dev", "td1") == before
     driver.close()
+
+
+def test_nothing_of_it_is_in_the_kernel_once_link_and_agent_are_gone(netns: str) -> None:
+    driver = KernelFastPath(f"/run/netns/{netns}")
+    asyncio.run(driver.apply(ALL))
+    assert driver._loaded
+    maps = driver._loaded.maps
+    programs = [_number(driver._loaded.program, "prog_id")]
+    found = [_number(handle, "map_id") for handle in (maps.count, *maps.ends.values())]
+    driver.close()
+    assert all(_there(13, number) for number in programs)  # the link holds the program,
+    assert all(_there(14, number) for number in found)  # and that its maps
+    subprocess.run(["ip", "-n", netns, "link", "del", "td1"], check=True)
+    while any(_there(13, number) for number in programs) or any(_there(14, number) for number in found):
+        pass  # the kernel takes them down after a grace period
+
+
+def _number(handle: int, field: str) -> int:
+    lines = Path(f"/proc/self/fdinfo/{handle}").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
+def _there(command: int, number: int) -> bool:
+    """Whether a program (BPF_PROG_GET_FD_BY_ID) or map (BPF_MAP_GET_FD_BY_ID) is there."""
+    try:
+        os.close(calls._bpf(command, calls._buffer(struct.pack("=III", number, 0, 0))))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def test_a_kernel_that_refuses_changes_nothing_at_the_link(netns: str, monkeypatch: pytest.MonkeyPatch) -> None:
