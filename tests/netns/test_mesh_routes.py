@@ -6,17 +6,12 @@ import collections
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from meshbuild import RULE, attached, endpoint, endpoints, service, view
-from netns.meshapps import Client, get, http_app
-from netns.meshlab import Lab
-from tandem.base.problems import Origin
-from tandem.ir.fabric import AppProtocol
+from netns.meshapps import Client, get
+from netns.shoplab import SUBSETS, WEB, Shop, route, running_shop, to
 from tandem.ir.mesh import (
-    Backend,
     Exact,
     Forward,
     HeaderEdit,
@@ -27,31 +22,11 @@ from tandem.ir.mesh import (
     QueryMatch,
     Regex,
     Respond,
-    Route,
     RouteMatch,
     RouteTable,
-    Subset,
-    TrafficPolicy,
 )
-from tandem.ir.node import AttachedPod, NodeView
 
 pytestmark = pytest.mark.root
-
-ADDRESSES = {"a": "10.244.0.2", "v1": "10.244.0.3", "v2": "10.244.0.4", "c": "10.244.0.5"}
-WEB = "10.96.1.1"
-
-
-def to(*shares: tuple[str, int]) -> Forward:
-    return Forward(
-        backends=tuple(Backend(namespace="shop", service="web", subset=s, weight=w) for s, w in shares),
-        missing_status=500,
-    )
-
-
-def route(name: str, action: Forward | Respond, *matches: RouteMatch, **fields: Any) -> Route:
-    origin = Origin(kind="VirtualService", namespace="shop", name="web", path=f"spec.http[{name}]")
-    return Route(name=name, matches=matches, action=action, origin=origin, **fields)
-
 
 ROUTES = (
     route("v1", to(("v1", 1)), RouteMatch(path=Prefix("/v1"))),
@@ -85,43 +60,9 @@ ROUTES = (
 )
 
 
-class Shop:
-    """Clients a and c (a guest), servers v1 and v2 behind web:80."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self.ns = {name: lab.pod(name, address) for name, address in ADDRESSES.items()}
-
-    def pod(self, name: str, **labels: str) -> AttachedPod:
-        pairs = tuple(sorted(labels.items()))
-        return attached(name, ADDRESSES[name], netns=str(self.ns[name]), labels=pairs)
-
-    def view(self, *servers: str, **parts: Any) -> NodeView:
-        v1, v2 = self.pod("v1", version="v1"), self.pod("v2", version="v2")
-        members = [endpoint(pod, http=8080) for pod in (v1, v2) if pod.pod.name in servers]
-        extra = [part for part in parts.values() if part is not None]
-        web = service("web", WEB, ("http", 80, AppProtocol.HTTP))
-        return view(self.pod("a"), self.pod("c", role="guest"), v1, v2, web, endpoints("web", *members), *extra)
-
-    def get(self, path: str, who: str = "a", **headers: str) -> tuple[int, str]:
-        status, seen = get(self.ns[who], WEB, 80, path, **headers)
-        return status, seen.get("app", "")
-
-
-SUBSETS = TrafficPolicy(
-    namespace="shop",
-    service="web",
-    subsets=tuple(Subset(name=v, labels=(("version", v),)) for v in ("v1", "v2")),
-    origin=RULE,
-)
-
-
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
-    with Lab("r") as lab, contextlib.ExitStack() as apps:
-        made = Shop(lab)
-        for name in ("v1", "v2"):
-            apps.enter_context(http_app(made.ns[name], 8080, name))
+    with running_shop("r") as made:
         yield made
 
 

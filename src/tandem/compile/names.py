@@ -103,6 +103,11 @@ def service_cluster(namespace: str, service: str, port: int, subset: str = "") -
     return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")
 
 
+def mirror_cluster(pod: PodUid, cluster: str) -> str:
+    """Cluster by which copies of a pod's requests go: Envoy sends them without the connection's identity."""
+    return f"mirror/{pod}/{cluster}"
+
+
 def dialled_cluster(namespace: str, service: str, port: int) -> str:
     """Cluster that keeps the pod address that was dialled, with mTLS: meshed endpoints of a headless service."""
     return f"pod/{namespace}/{service}/{port}"

@@ -70,7 +70,15 @@ class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
     source_labels: tuple[tuple[str, str], ...] = ()
 
 
-class Backend(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Header changes: set overwrites, add appends, remove deletes."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Backend(msgspec.Struct, frozen=True, kw_only=True, order=True, omit_defaults=True):
     """Where a share of the requests goes: a port of a Service, or a subset of it. `port` 0: the port dialled."""
 
     namespace: str
@@ -78,15 +86,24 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True, order=True):
     port: int = 0
     subset: str = ""
     weight: int = 1
+    request_headers: HeaderEdit = HeaderEdit()
+    """Of this share alone, after those of the route."""
+    response_headers: HeaderEdit = HeaderEdit()
 
 
-class Retry(msgspec.Struct, frozen=True, kw_only=True):
+class Retry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Envoy's retry policy terms; `attempts` counts retries, not the first try."""
 
     attempts: int
     per_try_timeout_ms: int = 0
     retry_on: tuple[str, ...] = ()
     retriable_codes: tuple[int, ...] = ()
+    backoff_ms: int = 0
+    """Before the first retry, more before each further one; 0: Envoy's 25."""
+    previous_hosts: bool = False
+    """A retry may go to a host that failed before."""
+    other_localities: bool = False
+    """A retry prefers a locality that was not tried."""
 
 
 DEFAULT_RETRY: Final = Retry(
@@ -104,15 +121,20 @@ DEFAULT_RETRY: Final = Retry(
 """Istio's policy where nothing is said of retries."""
 
 
-class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """Header changes: set overwrites, add appends, remove deletes."""
+class Rewrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request looks like to the backend. At most one of `path`, `prefix` and `regex` is given."""
 
-    set: tuple[tuple[str, str], ...] = ()
-    add: tuple[tuple[str, str], ...] = ()
-    remove: tuple[str, ...] = ()
+    path: str | None = None
+    """The whole path; the query stays."""
+    prefix: str | None = None
+    """In place of the prefix that matched; element-wise where the match is."""
+    regex: tuple[str, str] | None = None
+    """RE2 pattern and substitution, on the path alone."""
+    host: str = ""
+    """`:authority`."""
 
 
-class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
+class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward", omit_defaults=True):
     """Send to one of the backends, by weight.
 
     A backend that names no Service or subset that exists keeps its share, which is answered with `missing_status`
@@ -121,6 +143,21 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward"):
 
     backends: tuple[Backend, ...]
     missing_status: int = 503
+    rewrite: Rewrite = Rewrite()
+
+
+class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect", omit_defaults=True):
+    """Answer with `status` and a Location: what is empty or None stays as the client asked for it."""
+
+    status: int = 302
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    """0: that of the request where `scheme` is empty too, else the scheme's own; -1: the port that was dialled."""
+    path: str | None = None
+    """The whole path; the query stays."""
+    prefix: str | None = None
+    """In place of the prefix that matched."""
 
 
 class Respond(msgspec.Struct, frozen=True, kw_only=True, tag="respond"):
@@ -130,10 +167,83 @@ class Respond(msgspec.Struct, frozen=True, kw_only=True, tag="respond"):
     body: str = ""
 
 
-RouteAction = Forward | Respond
+RouteAction = Forward | Redirect | Respond
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Mirror(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A copy of so many of a million requests, whose answers nobody waits for."""
+
+    backend: Backend
+    per_million: int = 1_000_000
+    shadow: bool = False
+    """`-shadow` is added to the copy's authority, as Istio documents it."""
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Trouble made on purpose: a delay before the request is sent, an answer in its place."""
+
+    delay_ms: int = 0
+    delay_per_million: int = 1_000_000
+    abort_status: int = 0
+    """An HTTP status; 0: none."""
+    abort_grpc: int | None = None
+    """A gRPC status in place of an HTTP one."""
+    abort_per_million: int = 1_000_000
+
+
+class Cors(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Answers to preflight requests, and what is added to others (Fetch standard)."""
+
+    origins: tuple[StringMatch, ...]
+    """`Exact("*")` is every origin."""
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    max_age_s: int | None = None
+    credentials: bool = False
+    forward_unmatched: bool = True
+    """Preflights from other origins go to the backend."""
+
+
+class ByHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
+    """The value of a request header chooses."""
+
+    name: str
+
+
+class ByQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
+    """The value of a query parameter chooses."""
+
+    name: str
+
+
+class ByCookie(msgspec.Struct, frozen=True, kw_only=True, tag="cookie", omit_defaults=True):
+    """The value of a cookie chooses; with `ttl_s` it is given out where it is missing (0: for the session)."""
+
+    name: str
+    path: str = ""
+    ttl_s: int | None = None
+
+
+class ByAddress(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
+    """The client's address chooses."""
+
+
+HashKey = ByHeader | ByQuery | ByCookie | ByAddress
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Requests of one session go to the endpoint of its first one, for as long as that is there (GEP-1619)."""
+
+    header: str = ""
+    """The name of the header that carries the session; empty: a cookie does."""
+    cookie: str = ""
+    path: str = "/"
+    absolute_s: int = 0
+    """0: a cookie of the browser's session."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first route with a match that holds decides; `matches == ()` is every request."""
 
     name: str
@@ -144,6 +254,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     retry: Retry | None = None
     request_headers: HeaderEdit = HeaderEdit()
     response_headers: HeaderEdit = HeaderEdit()
+    mirrors: tuple[Mirror, ...] = ()
+    fault: Fault | None = None
+    cors: Cors | None = None
+    session: Session | None = None
     origin: Origin
 
 

@@ -50,18 +50,6 @@ class HttpRouteMatch(Model, frozen=True, kw_only=True):
     method: str = ""
 
 
-class BackendRef(Model, frozen=True, kw_only=True):
-    """backendRefs[]."""
-
-    name: str
-    group: str = ""
-    kind: str = "Service"
-    namespace: str = ""
-    port: int | None = None
-    weight: int = 1
-    filters: tuple[dict[str, Any], ...] = ()
-
-
 class NamedValue(Model, frozen=True, kw_only=True):
     """HTTPHeader."""
 
@@ -77,17 +65,86 @@ class HeaderFilter(Model, frozen=True, kw_only=True):
     remove: tuple[str, ...] = ()
 
 
+class PathModifier(Model, frozen=True, kw_only=True):
+    """HTTPPathModifier; `type` says which of the two is meant."""
+
+    type: str
+    replace_full_path: str = ""
+    replace_prefix_match: str = ""
+
+
+class RequestRedirect(Model, frozen=True, kw_only=True):
+    """HTTPRequestRedirectFilter."""
+
+    scheme: str = ""
+    hostname: str = ""
+    path: PathModifier | None = None
+    port: int = 0
+    status_code: int = 302
+
+
+class UrlRewrite(Model, frozen=True, kw_only=True):
+    """HTTPURLRewriteFilter."""
+
+    hostname: str = ""
+    path: PathModifier | None = None
+
+
+class BackendObject(Model, frozen=True, kw_only=True):
+    """BackendObjectReference."""
+
+    name: str
+    group: str = ""
+    kind: str = "Service"
+    namespace: str = ""
+    port: int | None = None
+
+
+class Fraction(Model, frozen=True, kw_only=True):
+    """A part of all requests."""
+
+    numerator: int
+    denominator: int = 100
+
+
+class RequestMirror(Model, frozen=True, kw_only=True):
+    """HTTPRequestMirrorFilter; neither `percent` nor `fraction`: every request."""
+
+    backend_ref: BackendObject
+    percent: int | None = None
+    fraction: Fraction | None = None
+
+
+class CorsFilter(Model, frozen=True, kw_only=True):
+    """HTTPCORSFilter."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int = 5
+
+
 class HttpFilter(Model, frozen=True, kw_only=True):
-    """filters[]; what we do not enforce yet is kept raw so that it can be refused by name."""
+    """filters[]; what we do not enforce is kept raw so that it can be refused by name."""
 
     type: str
     request_header_modifier: HeaderFilter | None = None
     response_header_modifier: HeaderFilter | None = None
-    request_mirror: dict[str, Any] | None = None
-    request_redirect: dict[str, Any] | None = None
-    url_rewrite: dict[str, Any] | None = None
+    request_mirror: RequestMirror | None = None
+    request_redirect: RequestRedirect | None = None
+    url_rewrite: UrlRewrite | None = None
     extension_ref: dict[str, Any] | None = None
-    cors: dict[str, Any] | None = None
+    cors: CorsFilter | None = None
+    external_auth: dict[str, Any] | None = None
+
+
+class BackendRef(BackendObject, frozen=True, kw_only=True):
+    """backendRefs[]."""
+
+    weight: int = 1
+    filters: tuple[HttpFilter, ...] = ()
 
 
 class Timeouts(Model, frozen=True, kw_only=True):
@@ -105,6 +162,29 @@ class RouteRetry(Model, frozen=True, kw_only=True):
     backoff: str = ""
 
 
+class SessionCookie(Model, frozen=True, kw_only=True):
+    """sessionPersistence.cookie."""
+
+    name: str = ""
+    path: str = ""
+    lifetime_type: str = "Session"
+
+
+class SessionHeader(Model, frozen=True, kw_only=True):
+    """sessionPersistence.header."""
+
+    name: str
+
+
+class SessionPersistence(Model, frozen=True, kw_only=True):
+    """SessionPersistence (GEP-1619)."""
+
+    type: str = "Cookie"
+    cookie: SessionCookie = SessionCookie()
+    header: SessionHeader | None = None
+    absolute_timeout: str = ""
+
+
 class HttpRouteRule(Model, frozen=True, kw_only=True):
     """rules[]."""
 
@@ -114,7 +194,7 @@ class HttpRouteRule(Model, frozen=True, kw_only=True):
     backend_refs: tuple[BackendRef, ...] = ()
     timeouts: Timeouts = Timeouts()
     retry: RouteRetry | None = None
-    session_persistence: dict[str, Any] | None = None
+    session_persistence: SessionPersistence | None = None
 
 
 class HttpRouteSpec(Model, frozen=True, kw_only=True):

@@ -88,6 +88,89 @@ class DirectResponse(Model, frozen=True, kw_only=True):
     body: dict[str, Any] = {}
 
 
+class HttpRedirect(Model, frozen=True, kw_only=True):
+    """HTTPRedirect."""
+
+    uri: str = ""
+    authority: str = ""
+    port: int = 0
+    derive_port: str = "FROM_PROTOCOL_DEFAULT"
+    scheme: str = ""
+    redirect_code: int = 301
+    prefix_rewrite: str | None = None
+
+
+class RegexRewrite(Model, frozen=True, kw_only=True):
+    """RegexRewrite: RE2 pattern and substitution."""
+
+    match: str = ""
+    rewrite: str = ""
+
+
+class HttpRewrite(Model, frozen=True, kw_only=True):
+    """HTTPRewrite."""
+
+    uri: str = ""
+    authority: str = ""
+    uri_regex_rewrite: RegexRewrite | None = None
+
+
+class Percent(Model, frozen=True, kw_only=True):
+    """Percent, 0 to 100."""
+
+    value: float = 0.0
+
+    @property
+    def per_million(self) -> int:
+        """The same as a share of a million."""
+        return round(self.value * 10_000)
+
+
+class FaultDelay(Model, frozen=True, kw_only=True):
+    """HTTPFaultInjection.Delay; without a percentage no request is delayed."""
+
+    fixed_delay: str = ""
+    exponential_delay: str = ""
+    percent: int = 0
+    percentage: Percent | None = None
+
+
+class FaultAbort(Model, frozen=True, kw_only=True):
+    """HTTPFaultInjection.Abort; without a percentage no request is aborted."""
+
+    http_status: int = 0
+    grpc_status: str = ""
+    http2_error: str = ""
+    percentage: Percent | None = None
+
+
+class FaultInjection(Model, frozen=True, kw_only=True):
+    """HTTPFaultInjection."""
+
+    delay: FaultDelay | None = None
+    abort: FaultAbort | None = None
+
+
+class MirrorPolicy(Model, frozen=True, kw_only=True):
+    """HTTPMirrorPolicy; without a percentage every request is mirrored."""
+
+    destination: Destination
+    percentage: Percent | None = None
+
+
+class CorsPolicy(Model, frozen=True, kw_only=True):
+    """CorsPolicy; `allow_origin` is the older list of exact values."""
+
+    allow_origins: tuple[StringMatch, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: str = ""
+    allow_credentials: bool = False
+    unmatched_preflights: str = "UNSPECIFIED"
+
+
 class HttpRoute(Model, frozen=True, kw_only=True):
     """HTTPRoute of a VirtualService. What we do not enforce yet is kept raw so that it can be refused by name."""
 
@@ -98,15 +181,15 @@ class HttpRoute(Model, frozen=True, kw_only=True):
     retries: Retries | None = None
     headers: Headers = Headers()
     direct_response: DirectResponse | None = None
-    redirect: dict[str, Any] | None = None
-    rewrite: dict[str, Any] | None = None
+    redirect: HttpRedirect | None = None
+    rewrite: HttpRewrite | None = None
     delegate: dict[str, Any] | None = None
-    fault: dict[str, Any] | None = None
-    mirror: dict[str, Any] | None = None
-    mirrors: tuple[dict[str, Any], ...] = ()
+    fault: FaultInjection | None = None
+    mirror: Destination | None = None
+    mirrors: tuple[MirrorPolicy, ...] = ()
     mirror_percent: int | None = None
-    mirror_percentage: dict[str, Any] | None = None
-    cors_policy: dict[str, Any] | None = None
+    mirror_percentage: Percent | None = None
+    cors_policy: CorsPolicy | None = None
 
 
 class VirtualServiceSpec(Model, frozen=True, kw_only=True):

@@ -137,6 +137,9 @@ def _value(kind: str, wanted: str, value: str | None) -> bool:
 def _act(world: World, route: HTTPRoute, index: int, steps: list[Step]) -> RouteDecision:
     rule = route.spec.rules[index]
     origin = route.origin(f"spec.rules[{index}]")
+    redirect = next((f.request_redirect for f in rule.filters if f.request_redirect is not None), None)
+    if redirect is not None:
+        return RouteDecision(rule=origin, index=index, status=redirect.status_code, steps=tuple(steps))
     shares = []
     for j, ref in enumerate(rule.backend_refs):
         wrong = _wrong(world, route, ref)

@@ -17,12 +17,19 @@ from tandem.model.meta import Model
 from tandem.model.world import World
 
 _ROUTE = {
-    *("name", "match", "route", "timeout", "retries", "headers", "directResponse"),
+    *("name", "match", "route", "timeout", "retries", "headers", "directResponse", "redirect", "rewrite", "fault"),
+    *("mirror", "mirrors", "mirrorPercent", "mirrorPercentage", "corsPolicy"),
 }
+_GRPC = (
+    *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
+    *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
+    *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+)
 _POLICY = {"loadBalancer", "tls"}
 _SIMPLE = {"", "UNSPECIFIED", "ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM"}
 _PATHS = {"Exact", "PathPrefix", "RegularExpression"}
 _VALUES = {"Exact", "RegularExpression"}
+_FILTERS = {"RequestRedirect", "URLRewrite", "RequestMirror", "CORS"}
 _MODIFIERS = {"RequestHeaderModifier": "requestHeaderModifier", "ResponseHeaderModifier": "responseHeaderModifier"}
 
 
@@ -65,19 +72,17 @@ def _virtualservice(spec: dict[str, Any]) -> list[str]:
         at = f"spec.http[{i}]"
         found += [f"{at}.{f}" for f in sorted(set(route) - _ROUTE)]
         destinations = route.get("route", ())
-        if bool(destinations) == ("directResponse" in route):
-            found.append(f"{at} must either route or respond")
+        if [bool(destinations), "directResponse" in route, "redirect" in route].count(True) != 1:
+            found.append(f"{at} must either route, redirect or respond")
         weights = [d.get("weight", 0) for d in destinations]
         if any(w < 0 for w in weights) or (len(weights) > 1 and sum(weights) == 0):
             found.append(f"{at}: weights")
-        if len(destinations) > 1 and any("headers" in d for d in destinations):
-            found.append(f"{at}: headers of one of several destinations")
         if seconds_ms(route.get("timeout", "")) < 0:
             found.append(f"{at}.timeout")
         response = route.get("directResponse", {"status": 200})
         if not 200 <= response["status"] <= 599 or set(response.get("body", {})) - {"string"}:
             found.append(f"{at}.directResponse")
-        found += _retries(route.get("retries", {}), at) + _edits(route, at)
+        found += _retries(route.get("retries", {}), at) + _edits(route, at) + _extras(route, at)
         for match in route.get("match", ()):
             found += _match(match, at)
     return found
@@ -85,8 +90,28 @@ def _virtualservice(spec: dict[str, Any]) -> list[str]:
 
 def _retries(retries: dict[str, Any], at: str) -> list[str]:
     bad = retries.get("attempts", 2) < 0 or seconds_ms(retries.get("perTryTimeout", "")) < 0
-    bad = bad or bool(retries.get("backoff") or retries.get("retryRemoteLocalities"))
-    return [f"{at}.retries"] if bad or "retryIgnorePreviousHosts" in retries else []
+    bad = bad or seconds_ms(retries.get("backoff", "")) < 0
+    return [f"{at}.retries"] if bad else []
+
+
+def _extras(route: dict[str, Any], at: str) -> list[str]:
+    """Redirect, rewrite, faults, mirrors and CORS."""
+    redirect, rewrite = route.get("redirect", {}), route.get("rewrite", {})
+    delay, abort = (route.get("fault", {}).get(f) for f in ("delay", "abort"))
+    cors = route.get("corsPolicy", {})
+    regex = rewrite.get("uriRegexRewrite", {})
+    patterns = [regex.get("match", ""), *(o.get("regex", "") for o in cors.get("allowOrigins", ()))]
+    bad = redirect.get("redirectCode", 301) not in {301, 302, 303, 307, 308}
+    bad = bad or ("uri" in redirect and "prefixRewrite" in redirect) or bool(rewrite.get("uri") and regex)
+    bad = bad or not all(map(_re2, patterns)) or seconds_ms(cors.get("maxAge", "")) < 0
+    bad = bad or ("mirror" in route and bool(route.get("mirrors")))
+    if delay is not None:
+        bad = bad or "exponentialDelay" in delay or seconds_ms(delay.get("fixedDelay", "")) <= 0
+    if abort is not None:
+        grpc = abort.get("grpcStatus", "")
+        bad = bad or "http2Error" in abort or (bool(grpc) and grpc not in _GRPC)
+        bad = bad or (not grpc and not 200 <= abort.get("httpStatus", 0) <= 599)
+    return [f"{at}: redirect, rewrite, fault, mirrors or CORS"] if bad else []
 
 
 def _edits(route: dict[str, Any], at: str) -> list[str]:
@@ -150,15 +175,14 @@ def _httproute(spec: dict[str, Any]) -> list[str]:
     found = []
     for i, rule in enumerate(spec.get("rules", ())):
         at = f"spec.rules[{i}]"
-        found += [f"{at}.sessionPersistence"] if "sessionPersistence" in rule else []
-        found += [f"{at}.retry.backoff"] if rule.get("retry", {}).get("backoff") else []
-        found += [f"{at}: filter of a backend" for b in rule.get("backendRefs", ()) if b.get("filters")]
+        backends = [f for b in rule.get("backendRefs", ()) for f in b.get("filters", ())]
+        found += [f"{at}: filter {f['type']} of a backend" for f in backends if f["type"] not in _MODIFIERS]
         found += [f"{at}.timeouts" for t in rule.get("timeouts", {}).values() if seconds_ms(t) < 0]
-        for item in rule.get("filters", ()):
-            modifier = item.get(_MODIFIERS.get(item["type"], ""))
-            if modifier is None:
-                found.append(f"{at}: filter {item['type']}")
+        for item in [*rule.get("filters", ()), *backends]:
+            if item["type"] not in _MODIFIERS:
+                found += [f"{at}: filter {item['type']}"] if item["type"] not in _FILTERS else []
                 continue
+            modifier = item.get(_MODIFIERS[item["type"]], {})
             names = [h["name"] for f in ("set", "add") for h in modifier.get(f, ())] + list(modifier.get("remove", ()))
             found += [f"{at}: header {n}" for n in names if n.lower() == "host" or not _token(n)]
         for match in rule.get("matches", ()):

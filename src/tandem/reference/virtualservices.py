@@ -52,6 +52,8 @@ def _act(
     if route.direct_response is not None:
         status, body = route.direct_response.status, str(route.direct_response.body.get("string", ""))
         return RouteDecision(rule=origin, index=index, status=status, body=body, steps=tuple(steps))
+    if route.redirect is not None:
+        return RouteDecision(rule=origin, index=index, status=route.redirect.redirect_code, steps=tuple(steps))
     shares = []
     for j, destination in enumerate(route.route):
         share, said = _share(world, request, source, (destination, cluster_domain))

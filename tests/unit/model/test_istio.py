@@ -12,8 +12,16 @@ def test_a_string_match_with_nothing_in_it_is_kept_as_presence() -> None:
 
 
 def test_what_is_not_enforced_is_kept_to_be_refused_by_name() -> None:
-    route = vs(http=[{"fault": {"delay": {"fixedDelay": "1s"}}, "route": [to("web")]}]).spec.http[0]
-    assert route.fault == {"delay": {"fixedDelay": "1s"}}
+    route = vs(http=[{"delegate": {"name": "a"}, "route": [to("web")]}]).spec.http[0]
+    assert route.delegate == {"name": "a"}
+
+
+def test_a_percentage_is_a_share_of_a_million() -> None:
+    fault = vs(http=[{"fault": {"delay": {"percentage": {"value": 0.1}}}}]).spec.http[0].fault
+    assert fault is not None
+    assert fault.delay is not None
+    assert fault.delay.percentage is not None
+    assert fault.delay.percentage.per_million == 1000
 
 
 def test_a_mode_that_is_not_given_is_unset() -> None:

@@ -74,5 +74,5 @@ def test_no_backend_and_missing_backends_answer_500() -> None:
 
 
 def test_a_refused_route_decides_nothing() -> None:
-    bad = {**rule("v1"), "filters": [{"type": "URLRewrite", "urlRewrite": {}}]}
+    bad = {**rule("v1"), "filters": [{"type": "ExtensionRef"}]}
     assert ask(httproute(parentRefs=[parent("web")], rules=[bad])) is None

@@ -19,9 +19,9 @@ def test_supported_objects_are_not_refused() -> None:
 
 
 def test_the_reason_is_the_field() -> None:
-    assert refused(WORLD, vs(hosts=["web"], http=[{"route": [to("web")], "fault": {}}])) == "spec.http[0].fault"
+    assert refused(WORLD, vs(hosts=["web"], http=[{"route": [to("web")], "delegate": {}}])) == "spec.http[0].delegate"
     assert refused(WORLD, dr(host="web", trafficPolicy={"connectionPool": {}})) == "connectionPool"
-    assert "RequestMirror" in refused(WORLD, httproute(rules=[{"filters": [{"type": "RequestMirror"}]}]))
+    assert "ExtensionRef" in refused(WORLD, httproute(rules=[{"filters": [{"type": "ExtensionRef"}]}]))
 
 
 @pytest.mark.parametrize(("text", "expected"), [("", 0), ("1.5s", 1500), ("1m1ms", 60_001), ("x", -1), ("1", -1)])

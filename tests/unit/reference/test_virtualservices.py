@@ -76,7 +76,7 @@ def test_an_undefined_subset_keeps_its_share_and_says_503() -> None:
 
 
 def test_a_refused_object_decides_nothing_and_is_named() -> None:
-    assert ask(vs(hosts=["web"], http=[{"route": [to("web")], "fault": {}}])) is None
+    assert ask(vs(hosts=["web"], http=[{"route": [to("web")], "delegate": {}}])) is None
 
 
 def test_hosts_are_short_or_full() -> None:

@@ -11,7 +11,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from tandem.base.ids import SpiffeId
+import msgspec
+
+from tandem.base.ids import PodUid, SpiffeId
 from tandem.compile import names
 from tandem.compile.envoy import tls
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, any_of, extension, milliseconds
@@ -98,6 +100,14 @@ def _protocol(port: ServicePort) -> Json:
             return {}
 
 
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """The pod that a cluster is for, where the downstream connection does not tell it."""
+
+    uid: PodUid
+    netns: str
+    identity: SpiffeId
+
+
 @lru_cache(maxsize=4096)
 def service_clusters(
     service: Service,
@@ -119,21 +129,61 @@ def service_clusters(
             continue
         secure = tls.upstream(identities, _alpn(port), trust_domain)
         for subset in (None, *chosen.subsets):
-            name = names.service_cluster(service.namespace, service.name, port.port, subset.name if subset else "")
-            body = _base(name, "service") | {
-                "type": "EDS",
-                "eds_cluster_config": {"eds_config": ADS},
-                "lb_policy": _lb(service, chosen, subset),
-                "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-                "connect_timeout": milliseconds(chosen.connect_timeout_ms),
-                "upstream_bind_config": FROM_POD,
-                **_sockets((subset.tls if subset else None) or chosen.tls, secure),
-                **_protocol(port),
-            }
-            made.append(Resource(name=name, body=body, origins=origins))
+            body = _service_cluster(service, port, subset, secure=secure, policy=chosen)
+            made.append(Resource(name=body["name"], body=body, origins=origins))
         if not service.cluster_ips:
             made.append(_dialled(service, port, secure=secure, policy=chosen))
     return tuple(made)
+
+
+@lru_cache(maxsize=1024)
+def mirror_clusters(
+    service: Service,
+    *,
+    policy: TrafficPolicy | None,
+    identities: tuple[SpiffeId, ...],
+    trust_domain: str,
+    client: Client,
+) -> tuple[Resource, ...]:
+    """The same for copies of one pod's requests, with its namespace and certificate; endpoints are the same."""
+    chosen = policy or TrafficPolicy(namespace=service.namespace, service=service.name)
+    origins = frozenset({chosen.origin} if chosen.origin else ())
+    made: list[Resource] = []
+    for port in service.ports:
+        if port.protocol != "TCP":
+            continue
+        secure = tls.upstream(identities, _alpn(port), trust_domain, client=client.identity)
+        for subset in (None, *chosen.subsets):
+            body = _service_cluster(service, port, subset, secure=secure, policy=chosen)
+            name = names.mirror_cluster(client.uid, body["name"])
+            eds = {"service_name": body["name"], "eds_config": ADS}
+            inside = {"upstream_bind_config": _inside(client.netns), "eds_cluster_config": eds}
+            made.append(Resource(name=name, body={**body, **inside, "name": name}, origins=origins))
+    return tuple(made)
+
+
+def _inside(netns: str) -> Json:
+    first, other = (
+        {"address": address, "port_value": 0, "network_namespace_filepath": netns}
+        for address in ("0.0.0.0", "::")  # noqa: S104 - a source address, nothing listens
+    )
+    return {"source_address": first, "extra_source_addresses": [{"address": other}], "socket_options": _MARKED}
+
+
+def _service_cluster(
+    service: Service, port: ServicePort, subset: Subset | None, *, secure: Json, policy: TrafficPolicy
+) -> dict[str, Any]:
+    name = names.service_cluster(service.namespace, service.name, port.port, subset.name if subset else "")
+    return _base(name, "service") | {
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": ADS},
+        "lb_policy": _lb(service, policy, subset),
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "connect_timeout": milliseconds(policy.connect_timeout_ms),
+        "upstream_bind_config": FROM_POD,
+        **_sockets((subset.tls if subset else None) or policy.tls, secure),
+        **_protocol(port),
+    }
 
 
 def _lb(service: Service, policy: TrafficPolicy, subset: Subset | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.compile.envoy import accesslog
-from tandem.compile.envoy.filters import http_filters
+from tandem.compile.envoy.filters import http_filters, inbound_filters
 from tandem.compile.envoy.proto import ADS, Json, any_of, extension
 
 OUT: Final = "out"
@@ -24,7 +24,7 @@ def _manager(prefix: str, log_name: str, routing: Json) -> dict[str, Any]:
     return {
         "stat_prefix": prefix,
         **routing,
-        "http_filters": http_filters(),
+        "http_filters": http_filters() if prefix == OUT else inbound_filters(),
         "access_log": accesslog.http(log_name),
         "server_header_transformation": "PASS_THROUGH",
         "normalize_path": True,

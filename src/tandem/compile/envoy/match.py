@@ -41,7 +41,8 @@ def _path(path: StringMatch | None) -> Json:
             assert_never(path)
 
 
-def _string(match: Exact | Prefix | PathPrefix | Regex) -> Json:
+def string_match(match: StringMatch) -> Json:
+    """A StringMatcher; present is any value."""
     match match:
         case Exact(value):
             return {"exact": value}
@@ -50,6 +51,8 @@ def _string(match: Exact | Prefix | PathPrefix | Regex) -> Json:
             return {"prefix": value} if value else {"safe_regex": {"regex": ".*"}}
         case Regex(value):
             return {"safe_regex": {"regex": value}}
+        case Present():
+            return {"safe_regex": {"regex": ".*"}}
         case _:
             assert_never(match)
 
@@ -59,7 +62,7 @@ def _header(header: HeaderMatch) -> Json:
     if isinstance(header.match, Present):
         body["present_match"] = True
     else:
-        body["string_match"] = _string(header.match)
+        body["string_match"] = string_match(header.match)
     if header.invert:
         body["invert_match"] = True
         if not isinstance(header.match, Present):
@@ -71,4 +74,4 @@ def _header(header: HeaderMatch) -> Json:
 def _query(query: QueryMatch) -> Json:
     if isinstance(query.match, Present):
         return {"name": query.name, "present_match": True}
-    return {"name": query.name, "string_match": _string(query.match)}
+    return {"name": query.name, "string_match": string_match(query.match)}

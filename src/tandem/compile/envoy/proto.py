@@ -44,6 +44,11 @@ def milliseconds(value: int) -> str:
     return f"{value // 1000}s" if value % 1000 == 0 else f"{value / 1000:.3f}s"
 
 
+def fraction(per_million: int) -> Json:
+    """A FractionalPercent."""
+    return {"numerator": per_million, "denominator": "MILLION"}
+
+
 def socket_address(address: str, port: int, netns: str = "") -> Json:
     """A core.Address; with `netns` the socket is made inside that network namespace."""
     inner: dict[str, Any] = {"address": address, "port_value": port}

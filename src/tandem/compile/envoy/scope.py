@@ -11,9 +11,10 @@ from functools import lru_cache
 import msgspec
 
 from tandem.base.digest import digest
+from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.ir.fabric import LocalPod, Service, ServicePort
-from tandem.ir.mesh import RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
 
 
@@ -39,6 +40,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     table: RouteTable | None = None
     limits: tuple[SourceLimit, ...] = ()
     variant: str = ""
+    client: PodUid | None = None
+    """The one pod that it is for: copies of requests leave by clusters of its own."""
 
     @property
     def route_config(self) -> str:
@@ -78,16 +81,27 @@ def source_limits(table: RouteTable) -> tuple[SourceLimit, ...]:
     return tuple(sorted(found - {UNLIMITED}))
 
 
+@lru_cache(maxsize=1024)
+def mirrored(table: RouteTable) -> tuple[Backend, ...]:
+    """Where copies of requests go, in order."""
+    return tuple(dict.fromkeys(mirror.backend for route in table.routes for mirror in route.mirrors))
+
+
 @lru_cache(maxsize=4096)
 def port_scopes(
-    service: Service, table: RouteTable | None, *, namespace: str, labels: frozenset[tuple[str, str]]
+    service: Service,
+    table: RouteTable | None,
+    *,
+    namespace: str,
+    labels: frozenset[tuple[str, str]],
+    client: PodUid | None = None,
 ) -> tuple[PortScope, ...]:
-    """The TCP ports of a service as clients of `namespace` with `labels` see them."""
+    """The TCP ports of a service as clients of `namespace` with `labels`, or one `client`, see them."""
     limits = source_limits(table) if table else ()
     held = tuple(limit for limit in limits if limit.holds(namespace, labels))
-    variant = digest(repr(held), 6) if limits else ""
+    variant = digest(repr((held, client)), 6) if limits or client else ""
     return tuple(
-        PortScope(service=service, port=port, table=table, limits=held, variant=variant)
+        PortScope(service=service, port=port, table=table, limits=held, variant=variant, client=client)
         for port in service.ports
         if port.protocol == "TCP"
     )
@@ -100,5 +114,6 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
     for key in sorted(view.services):
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
         relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
-        found.extend(port_scopes(view.services[key], table, namespace=pod.namespace, labels=relevant))
+        client = pod.uid if table and mirrored(table) else None
+        found.extend(port_scopes(view.services[key], table, namespace=pod.namespace, labels=relevant, client=client))
     return tuple(found)

@@ -14,12 +14,12 @@ import msgspec
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.base.memo import pairs_as_before, same_as_before
-from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
+from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints
 from tandem.compile.envoy.inbound import compile_inbound
 from tandem.compile.envoy.outbound import Front, compile_outbound, dialled
 from tandem.compile.envoy.route import compile_route_config
-from tandem.compile.envoy.scope import PortScope, scopes_of, source_limits
+from tandem.compile.envoy.scope import PortScope, mirrored, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.mesh import TrafficPolicy
@@ -37,7 +37,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), view.policies)
     listeners, routes = _listeners(view, meshed)
-    own = tuple(app_cluster(attached) for attached in meshed)
+    own = (*map(app_cluster, meshed), *_mirrors(view, meshed))
     return Snapshot(
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
@@ -105,10 +105,11 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     """Pods of one namespace (and with the same labels, where a route asks for labels) dial the same ports."""
     known = _dialled(view.services, view.tables, view.endpoints)
     asked = any(source_limits(table) for table in view.tables.values())
+    copied = any(mirrored(table) for table in view.tables.values())
     pairs: list[tuple[AttachedPod, Ports]] = []
     used: dict[int, Ports] = {}
     for attached in meshed:
-        key = attached.pod.namespace, frozenset(attached.pod.labels if asked else ())
+        key = attached.pod.namespace, frozenset(attached.pod.labels if asked else ()), attached.pod.uid * copied
         if key not in known:
             known[key] = dialled(scopes_of(view, attached.pod), view.endpoints)
         pairs.append((attached, known[key]))
@@ -118,8 +119,28 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     return [*listeners, *_outbound(pairs)], routes
 
 
+def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[Resource]:
+    """Clusters for copies of requests, for each pod whose tables ask for some."""
+    found: list[Resource] = []
+    for attached in meshed:
+        home = attached.pod.namespace
+        tables = (view.tables.get(f"{key}@{home}") or view.tables.get(key) for key in view.services)
+        targets = {f"{b.namespace}/{b.service}" for table in tables if table for b in mirrored(table)}
+        client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
+        for key in sorted(targets & view.services.keys()):
+            members = view.endpoints.get(key)
+            found += mirror_clusters(
+                view.services[key],
+                policy=view.policies.get(key),
+                identities=identities(members) if members else (),
+                trust_domain=view.config.trust_domain,
+                client=client,
+            )
+    return found
+
+
 @same_as_before
-def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]]], Ports]:
+def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str], Ports]:
     """What has been worked out of these Services, tables and endpoints: a new dictionary when one of them is new."""
     return {}
 

@@ -72,20 +72,21 @@ def downstream(identity: SpiffeId, trust_domain: str) -> Json:
     return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", fields)
 
 
-def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str) -> Json:
-    """The client side towards a service whose endpoints have `identities`.
+def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str, *, client: SpiffeId | None = None) -> Json:
+    """The client side towards a service whose endpoints have `identities`; `client` None: the connection says who.
 
     An empty list of names would accept every certificate of our roots, so it becomes a name that nobody has.
     """
+    mapper = ("filter_state_override.v3.Config", {"default_value": "no-identity"})
+    if client is not None:
+        mapper = ("static_name.v3.StaticName", {"name": client})
     names = identities or (f"spiffe://{trust_domain}/nobody",)
     fields = {
         "max_session_keys": 0,
         "common_tls_context": {
             "tls_params": _VERSION,
             "alpn_protocols": [alpn],
-            "custom_tls_certificate_selector": _selector(
-                "filter_state_override.v3.Config", {"default_value": "no-identity"}
-            ),
+            "custom_tls_certificate_selector": _selector(*mapper),
             "combined_validation_context": _validation([{"exact": name} for name in names]),
         },
     }

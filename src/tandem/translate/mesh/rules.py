@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from tandem.base.problems import Problem
 from tandem.ir.mesh import (
     Backend,
     Exact,
     Forward,
-    HeaderEdit,
     HeaderMatch,
     PathPrefix,
     QueryMatch,
     Regex,
     Respond,
     Retry,
+    Rewrite,
     Route,
     RouteAction,
     RouteMatch,
+    Session,
     StringMatch,
 )
 from tandem.model import gateway
-from tandem.model.gateway import BackendRef, HeaderFilter, HTTPRoute, HttpRouteMatch, HttpRouteRule
+from tandem.model.gateway import BackendRef, HTTPRoute, HttpRouteMatch, HttpRouteRule
 from tandem.model.world import Key
+from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context
-from tandem.translate.mesh.values import header_mistake, milliseconds, regex_mistake
+from tandem.translate.mesh.filters import FilterReader, Filters
+from tandem.translate.mesh.values import milliseconds, regex_mistake
 
 MISSING: Final = 500
+SESSION: Final = "Tandem-Session"
+"""The cookie or header of a session where the route names none."""
 _CONNECTION: Final = ("connect-failure", "refused-stream", "reset")
 
 
@@ -37,18 +44,16 @@ class RuleReader:
 
     def __init__(self, owner: HTTPRoute, context: Context, parents: frozenset[Key]) -> None:
         self._owner = owner
-        self._context = context
-        self._parents = parents
         self.problems: list[Problem] = []
+        self._backends = BackendReader(owner, context, parents, self.problems)
+        self._filters = FilterReader(self._backends, self._wrong)
 
     def read(self, rule: HttpRouteRule, index: int) -> Iterator[Route]:
         """The routes of `spec.rules[index]`, one for each match."""
         at = f"spec.rules[{index}]"
-        action = self._action(rule, at)
-        request, response = self._filters(rule, at)
+        filters = self._filters.of_rule(rule.filters, at)
+        action = self._action(rule, filters, at)
         timeout_ms, retry = self._patience(rule, at)
-        if rule.session_persistence is not None:
-            self._wrong(f"{at}.sessionPersistence", "UnsupportedValue", "session persistence is not supported yet")
         meta = self._owner.metadata
         for j, match in enumerate(rule.matches or (HttpRouteMatch(),)):
             yield Route(
@@ -57,8 +62,11 @@ class RuleReader:
                 action=action,
                 timeout_ms=timeout_ms,
                 retry=retry if isinstance(action, Forward) else None,
-                request_headers=request,
-                response_headers=response,
+                request_headers=filters.request,
+                response_headers=filters.response,
+                mirrors=filters.mirrors if isinstance(action, Forward) else (),
+                cors=filters.cors,
+                session=self._session(rule, f"{at}.sessionPersistence") if isinstance(action, Forward) else None,
                 origin=self._owner.origin(at),
             )
 
@@ -109,73 +117,28 @@ class RuleReader:
             self._wrong(at, "InvalidValue", mistake)
         return Regex(pattern)
 
-    def _action(self, rule: HttpRouteRule, at: str) -> RouteAction:
-        shares = [(ref, *self._backend(ref, f"{at}.backendRefs[{j}]")) for j, ref in enumerate(rule.backend_refs)]
-        used = [(backend, exists) for ref, backend, exists in shares if ref.weight > 0]
+    def _action(self, rule: HttpRouteRule, filters: Filters, at: str) -> RouteAction:
+        if filters.redirect is not None:
+            return filters.redirect
+        shares = [self._share(ref, f"{at}.backendRefs[{j}]") for j, ref in enumerate(rule.backend_refs)]
+        used = [(backend, exists) for backend, exists in shares if backend.weight > 0]
         if not used:
             return Respond(status=MISSING, body="the rule has no backend with a weight above 0")
         if not any(exists for _, exists in used):
             return Respond(status=MISSING, body="no backend of this rule exists")
-        return Forward(backends=tuple(backend for backend, _ in used), missing_status=MISSING)
+        return Forward(
+            backends=tuple(backend for backend, _ in used), missing_status=MISSING, rewrite=filters.rewrite or Rewrite()
+        )
 
-    def _backend(self, ref: BackendRef, at: str) -> tuple[Backend, bool]:
-        """The backend, and whether it exists and may be used."""
-        home = self._owner.metadata.namespace
-        key = ref.namespace or home, ref.name
-        backend = Backend(namespace=key[0], service=key[1], port=ref.port or 0, weight=ref.weight)
-        for k, item in enumerate(ref.filters):
-            text = f"filter {item.get('type', '')} of a single backend is not supported; put it on the rule"
-            self._wrong(f"{at}.filters[{k}]", "UnsupportedValue", text)
-        code, text = self._backend_mistake(ref, key)
-        if code:
-            self._wrong(at, code, f"{text}: its share is answered with {MISSING}")
-            # A name that no Service can have: what may not be reached must not be reached by accident.
-            return Backend(namespace=key[0], service=f"{key[1]}!{code}", port=backend.port, weight=ref.weight), False
-        return backend, True
-
-    def _backend_mistake(self, ref: BackendRef, key: Key) -> tuple[str, str]:
-        if ref.group or ref.kind != "Service":
-            kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
-            return "InvalidKind", f"backends of kind {kind} are not supported"
-        # Whoever may dial the parent may be sent back to it; any other namespace would have to grant it.
-        if key[0] != self._owner.metadata.namespace and key not in self._parents:
-            return (
-                "RefNotPermitted",
-                f"Service {key[0]}/{key[1]} is in another namespace and no ReferenceGrant allows it",
-            )
-        service = self._context.service(key)
-        if service is None:
-            return "BackendNotFound", f"no Service {key[0]}/{key[1]}"
-        if ref.port is None:
-            return "BackendNotFound", f"the reference to Service {key[0]}/{key[1]} names no port"
-        if ref.port not in {p.port for p in service.spec.ports}:
-            return "BackendNotFound", f"Service {key[0]}/{key[1]} has no port {ref.port}"
-        return "", ""
-
-    def _filters(self, rule: HttpRouteRule, at: str) -> tuple[HeaderEdit, HeaderEdit]:
-        request = response = HeaderEdit()
-        for i, item in enumerate(rule.filters):
-            where = f"{at}.filters[{i}]"
-            if item.type == "RequestHeaderModifier" and item.request_header_modifier is not None:
-                request = self._edit(item.request_header_modifier, f"{where}.requestHeaderModifier")
-            elif item.type == "ResponseHeaderModifier" and item.response_header_modifier is not None:
-                response = self._edit(item.response_header_modifier, f"{where}.responseHeaderModifier")
-            else:
-                self._wrong(f"{where}.type", "UnsupportedValue", f"filter {item.type} is not supported yet")
-        return request, response
-
-    def _edit(self, modifier: HeaderFilter, at: str) -> HeaderEdit:
-        names = [(f"{at}.set[{i}]", h.name) for i, h in enumerate(modifier.set)]
-        names += [(f"{at}.add[{i}]", h.name) for i, h in enumerate(modifier.add)]
-        names += [(f"{at}.remove[{i}]", name) for i, name in enumerate(modifier.remove)]
-        for where, name in names:
-            mistake = header_mistake(name)
-            if mistake:
-                self._wrong(where, "UnsupportedValue", mistake)
-        return HeaderEdit(
-            set=tuple(sorted({h.name.lower(): h.value for h in reversed(modifier.set)}.items())),
-            add=tuple(sorted((h.name.lower(), h.value) for h in modifier.add)),
-            remove=tuple(sorted({n.lower() for n in modifier.remove})),
+    def _share(self, ref: BackendRef, at: str) -> tuple[Backend, bool]:
+        """A backend with its weight and its own filters, and whether it exists and may be used."""
+        backend, exists = self._backends.read(ref, at, f"its share is answered with {MISSING}")
+        filters = self._filters.of_backend(ref.filters, at)
+        return (
+            msgspec.structs.replace(
+                backend, weight=ref.weight, request_headers=filters.request, response_headers=filters.response
+            ),
+            exists,
         )
 
     def _patience(self, rule: HttpRouteRule, at: str) -> tuple[int, Retry | None]:
@@ -184,19 +147,27 @@ class RuleReader:
         if rule.retry is None:
             retry = DEFAULT_RETRY
         else:
-            if rule.retry.backoff:
-                self._wrong(f"{at}.retry.backoff", "UnsupportedValue", "backoff is not supported yet")
             codes = rule.retry.codes
             attempts = 1 if rule.retry.attempts is None else rule.retry.attempts
             on = (*_CONNECTION, "retriable-status-codes") if codes else _CONNECTION
-            retry = Retry(attempts=attempts, retry_on=on, retriable_codes=codes)
+            backoff = self._duration(rule.retry.backoff, f"{at}.retry.backoff")
+            retry = Retry(attempts=attempts, retry_on=on, retriable_codes=codes, backoff_ms=backoff)
         if retry.attempts <= 0:  # one try: the shorter of the two times ends it
             return min((t for t in (request, per_try) if t), default=0), None
-        return request, Retry(
-            attempts=retry.attempts,
-            per_try_timeout_ms=per_try,
-            retry_on=retry.retry_on,
-            retriable_codes=retry.retriable_codes,
+        return request, msgspec.structs.replace(retry, per_try_timeout_ms=per_try)
+
+    def _session(self, rule: HttpRouteRule, at: str) -> Session | None:
+        asked = rule.session_persistence
+        if asked is None:
+            return None
+        absolute = self._duration(asked.absolute_timeout, f"{at}.absoluteTimeout")
+        if asked.type == "Header":
+            return Session(header=asked.header.name if asked.header is not None else SESSION.lower())
+        permanent = asked.cookie.lifetime_type == "Permanent"
+        return Session(
+            cookie=asked.cookie.name or SESSION,
+            path=asked.cookie.path or "/",
+            absolute_s=-(-absolute // 1000) if permanent else 0,
         )
 
     def _duration(self, text: str, at: str) -> int:

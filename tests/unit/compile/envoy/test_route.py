@@ -6,7 +6,8 @@ from typing import Any
 
 from meshbuild import service
 from tandem.base.problems import Origin
-from tandem.compile.envoy.route import compile_route_config, retry_policy
+from tandem.compile.envoy.action import retry_policy
+from tandem.compile.envoy.route import compile_route_config
 from tandem.compile.envoy.scope import PortScope
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Backend, Forward, HeaderEdit, Respond, Retry, Route, RouteMatch, RouteTable

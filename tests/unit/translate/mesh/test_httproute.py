@@ -67,7 +67,7 @@ def test_equal_matches_of_one_route_keep_the_order_of_its_rules() -> None:
 
 
 def test_a_route_with_an_unsupported_filter_routes_nothing() -> None:
-    bad = {**rule(), "filters": [{"type": "URLRewrite", "urlRewrite": {}}]}
+    bad = {**rule(), "filters": [{"type": "ExtensionRef", "extensionRef": {"group": "x", "kind": "y", "name": "z"}}]}
     found = run(httproute(parentRefs=[parent("web")], rules=[rule(path("/a")), bad]))
     assert found.layers == ()
     assert [p.at.path for p in found.problems] == ["spec.rules[1].filters[0].type"]

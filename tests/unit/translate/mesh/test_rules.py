@@ -120,17 +120,13 @@ def test_retry_codes_are_added_to_failed_connections() -> None:
 
 def test_what_is_not_supported_is_named() -> None:
     found = codes(
-        backendRefs=[{**BACKEND[0], "filters": [{"type": "RequestMirror"}]}],
-        sessionPersistence={"type": "Cookie"},
-        retry={"backoff": "1s"},
+        backendRefs=[{**BACKEND[0], "filters": [{"type": "URLRewrite", "urlRewrite": {}}]}],
         matches=[{"path": {"type": "Exact", "value": "x"}}, {"path": {"type": "RegularExpression", "value": "("}}],
     )
     assert sorted(found) == [
-        ("spec.rules[0].backendRefs[0].filters[0]", "UnsupportedValue"),
+        ("spec.rules[0].backendRefs[0].filters[0].type", "UnsupportedValue"),
         ("spec.rules[0].matches[0].path.value", "InvalidValue"),
         ("spec.rules[0].matches[1].path.value", "InvalidValue"),
-        ("spec.rules[0].retry.backoff", "UnsupportedValue"),
-        ("spec.rules[0].sessionPersistence", "UnsupportedValue"),
     ]
 
 

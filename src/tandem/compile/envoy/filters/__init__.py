@@ -1,15 +1,32 @@
-"""HTTP filters, one file each. The tuple is the registry and the order in which Envoy runs them."""
+"""HTTP filters, one file each. The tuple is the registry and the order in which Envoy runs them.
+
+What is for some routes alone is disabled in the chain and switched on by the route: it costs others nothing, and the
+first route that asks for it changes no listener.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
+from tandem.compile.envoy.filters import cors, fault, session
 from tandem.compile.envoy.filters.router import router
 from tandem.compile.envoy.proto import Json
+from tandem.ir.mesh import Route
 
-FILTERS: Final = (router,)
+ON_DEMAND: Final = (cors, fault, session)
 
 
 def http_filters() -> list[Json]:
-    """The HTTP filter chain of every connection manager."""
-    return [build() for build in FILTERS]
+    """The HTTP filter chain of a connection manager that routes a pod's requests."""
+    return [*({**module.disabled(), "disabled": True} for module in ON_DEMAND), router()]
+
+
+def inbound_filters() -> list[Json]:
+    """That of one that hands everything to the application."""
+    return [router()]
+
+
+def per_route(route: Route) -> dict[str, Json]:
+    """By filter's name what a route asks of it."""
+    found = ((module.NAME, module.of(route)) for module in ON_DEMAND)
+    return {name: config for name, config in found if config is not None}

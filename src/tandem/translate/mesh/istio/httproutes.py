@@ -7,24 +7,14 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Backend, Forward, HeaderEdit, Respond, Retry, Route, RouteAction
-from tandem.model.istio import Destination, HeaderOperations, Headers, HttpRoute, Retries, VirtualService
+from tandem.ir.mesh import Backend, Forward, HeaderEdit, Mirror, Respond, Retry, Route, RouteAction
+from tandem.model.istio import Destination, HeaderOperations, HttpRoute, Retries, VirtualService
 from tandem.model.world import Key
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context, resolve_host
+from tandem.translate.mesh.istio.extras import ExtrasReader
 from tandem.translate.mesh.istio.matches import MatchReader
 from tandem.translate.mesh.values import header_mistake, milliseconds
 
-_REFUSED: Final = (
-    ("redirect", "redirect"),
-    ("rewrite", "rewrite"),
-    ("delegate", "delegate"),
-    ("fault", "fault"),
-    ("mirror", "mirror"),
-    ("mirrors", "mirrors"),
-    ("mirrorPercent", "mirror_percent"),
-    ("mirrorPercentage", "mirror_percentage"),
-    ("corsPolicy", "cors_policy"),
-)
 MISSING: Final = 503
 
 
@@ -36,6 +26,7 @@ class RouteReader:
         self._context = context
         self._matches = MatchReader(owner)
         self._problems: list[Problem] = []
+        self._extras = ExtrasReader(self._wrong)
 
     @property
     def problems(self) -> list[Problem]:
@@ -45,11 +36,10 @@ class RouteReader:
     def read(self, route: HttpRoute, index: int) -> Route:
         """`spec.http[index]`."""
         at = f"spec.http[{index}]"
-        for name, field in _REFUSED:
-            if getattr(route, field) not in (None, ()):
-                text = "not supported yet; the whole VirtualService is not applied"
-                self._wrong(f"{at}.{name}", "UnsupportedField", text)
-        request, response = self._headers(route, at)
+        if route.delegate is not None:
+            self._unsupported(f"{at}.delegate")
+        request = self._edit(route.headers.request, f"{at}.headers.request")
+        response = self._edit(route.headers.response, f"{at}.headers.response")
         meta = self._owner.metadata
         action = self._action(route, at)
         retry = self._retry(route.retries, f"{at}.retries")
@@ -61,17 +51,25 @@ class RouteReader:
             retry=retry if isinstance(action, Forward) else None,
             request_headers=request,
             response_headers=response,
+            mirrors=self._mirrors(route, at) if isinstance(action, Forward) else (),
+            fault=self._extras.fault(route.fault, f"{at}.fault"),
+            cors=self._extras.cors(route.cors_policy, f"{at}.corsPolicy"),
             origin=self._owner.origin(at),
         )
 
     def _action(self, route: HttpRoute, at: str) -> RouteAction:
+        if sum((bool(route.route), route.direct_response is not None, route.redirect is not None)) > 1:
+            self._wrong(at, "InvalidValue", "give one of route, redirect and directResponse, not several")
         if route.direct_response is not None:
-            if route.route:
-                self._wrong(f"{at}.directResponse", "InvalidValue", "a route either forwards or responds, not both")
             return self._response(route, f"{at}.directResponse")
+        if route.redirect is not None:
+            return self._extras.redirect(route.redirect, f"{at}.redirect")
         if not route.route:
-            self._wrong(f"{at}.route", "InvalidValue", "give a route or a directResponse")
+            self._wrong(f"{at}.route", "InvalidValue", "give a route, a redirect or a directResponse")
             return Respond(status=MISSING)
+        return self._forward(route, at)
+
+    def _forward(self, route: HttpRoute, at: str) -> Forward | Respond:
         backends = []
         missing = 0
         alone = len(route.route) == 1
@@ -80,6 +78,12 @@ class RouteReader:
                 self._wrong(f"{at}.route[{j}].weight", "InvalidValue", "a weight is 0 or more")
             weight = 1 if alone else share.weight
             backend, exists = self._backend(share.destination, f"{at}.route[{j}].destination")
+            if share.headers is not None:
+                backend = msgspec.structs.replace(
+                    backend,
+                    request_headers=self._edit(share.headers.request, f"{at}.route[{j}].headers.request"),
+                    response_headers=self._edit(share.headers.response, f"{at}.route[{j}].headers.response"),
+                )
             if weight > 0:
                 backends.append(msgspec.structs.replace(backend, weight=weight))
                 missing += not exists
@@ -87,7 +91,29 @@ class RouteReader:
             self._wrong(f"{at}.route", "InvalidValue", "the weights add up to 0: no destination gets a request")
         if missing == len(backends):
             return Respond(status=MISSING, body="no destination of this route exists")
-        return Forward(backends=tuple(backends), missing_status=MISSING)
+        rewrite = self._extras.rewrite(route.rewrite, f"{at}.rewrite")
+        return Forward(backends=tuple(backends), missing_status=MISSING, rewrite=rewrite)
+
+    def _mirrors(self, route: HttpRoute, at: str) -> tuple[Mirror, ...]:
+        """Those whose destination exists; the others are told, and the request goes on without them."""
+        asked: list[tuple[Destination, int, str]] = []
+        if route.mirror is not None:
+            if route.mirrors:
+                self._wrong(f"{at}.mirrors", "InvalidValue", "give mirror or mirrors, not both")
+            if route.mirror_percentage is not None:
+                share = route.mirror_percentage.per_million
+            else:
+                share = 10_000 * (100 if route.mirror_percent is None else route.mirror_percent)
+            asked.append((route.mirror, share, f"{at}.mirror"))
+        for j, mirror in enumerate(route.mirrors):
+            share = 1_000_000 if mirror.percentage is None else mirror.percentage.per_million
+            asked.append((mirror.destination, share, f"{at}.mirrors[{j}].destination"))
+        found = ((self._backend(target, where), share) for target, share, where in asked)
+        return tuple(
+            Mirror(backend=backend, per_million=share, shadow=True)
+            for (backend, exists), share in found
+            if exists and share
+        )
 
     def _response(self, route: HttpRoute, at: str) -> Respond:
         response = route.direct_response
@@ -95,10 +121,8 @@ class RouteReader:
             return Respond(status=MISSING)
         if not 200 <= response.status <= 599:
             self._wrong(f"{at}.status", "InvalidValue", f"{response.status} is not a final status (200 to 599)")
-        unknown = sorted(set(response.body) - {"string"})
-        for name in unknown:
-            text = "not supported yet, only string is; the whole VirtualService is not applied"
-            self._wrong(f"{at}.body.{name}", "UnsupportedField", text)
+        for name in sorted(set(response.body) - {"string"}):
+            self._unsupported(f"{at}.body.{name}")
         return Respond(status=response.status, body=str(response.body.get("string", "")))
 
     def _backend(self, destination: Destination, at: str) -> tuple[Backend, bool]:
@@ -139,14 +163,6 @@ class RouteReader:
     def _retry(self, retries: Retries | None, at: str) -> Retry | None:
         if retries is None:
             return DEFAULT_RETRY
-        for name, value in (
-            ("backoff", retries.backoff),
-            ("retryRemoteLocalities", retries.retry_remote_localities),
-            ("retryIgnorePreviousHosts", retries.retry_ignore_previous_hosts is not None),
-        ):
-            if value:
-                text = "not supported yet; the whole VirtualService is not applied"
-                self._wrong(f"{at}.{name}", "UnsupportedField", text)
         if retries.attempts < 0:
             self._wrong(f"{at}.attempts", "InvalidValue", "attempts is 0 or more")
         per_try = self._duration(retries.per_try_timeout, f"{at}.perTryTimeout")
@@ -158,22 +174,15 @@ class RouteReader:
             words = [w.strip() for w in retries.retry_on.split(",") if w.strip()]
             codes = tuple(int(w) for w in words if w.isdigit())
             on = tuple(dict.fromkeys([w for w in words if not w.isdigit()] + ["retriable-status-codes"] * bool(codes)))
-        return Retry(attempts=retries.attempts, per_try_timeout_ms=per_try, retry_on=on, retriable_codes=codes)
-
-    def _headers(self, route: HttpRoute, at: str) -> tuple[HeaderEdit, HeaderEdit]:
-        every: list[tuple[Headers, str]] = [(route.headers, f"{at}.headers")]
-        for j, share in enumerate(route.route):
-            if share.headers is None:
-                continue
-            where = f"{at}.route[{j}].headers"
-            if len(route.route) > 1:
-                text = "supported for an only destination alone; the whole VirtualService is not applied"
-                self._wrong(where, "UnsupportedField", text)
-            else:
-                every.append((share.headers, where))
-        request = [self._edit(h.request, f"{where}.request") for h, where in every]
-        response = [self._edit(h.response, f"{where}.response") for h, where in every]
-        return _joined(request), _joined(response)
+        return Retry(
+            attempts=retries.attempts,
+            per_try_timeout_ms=per_try,
+            retry_on=on,
+            retriable_codes=codes,
+            backoff_ms=self._duration(retries.backoff, f"{at}.backoff"),
+            previous_hosts=retries.retry_ignore_previous_hosts is False,
+            other_localities=bool(retries.retry_remote_localities),
+        )
 
     def _edit(self, operations: HeaderOperations, at: str) -> HeaderEdit:
         for verb, names in (("set", operations.set), ("add", operations.add), ("remove", operations.remove)):
@@ -195,15 +204,8 @@ class RouteReader:
             self._wrong(at, "InvalidValue", f"{text!r} is not a duration such as 500ms or 1.5s")
         return value or 0
 
+    def _unsupported(self, path: str) -> None:
+        self._wrong(path, "UnsupportedField", "not supported yet; the whole VirtualService is not applied")
+
     def _wrong(self, path: str, code: str, text: str) -> None:
         self._problems.append(Problem(at=self._owner.origin(path), code=code, text=text))
-
-
-def _joined(edits: list[HeaderEdit]) -> HeaderEdit:
-    # The destination's edits come after the route's, so that its "set" wins.
-    sets = dict(pair for e in edits for pair in e.set)
-    return HeaderEdit(
-        set=tuple(sorted(sets.items())),
-        add=tuple(pair for e in edits for pair in e.add),
-        remove=tuple(dict.fromkeys(name for e in edits for name in e.remove)),
-    )

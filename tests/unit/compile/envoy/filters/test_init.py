@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from tandem.compile.envoy.filters import FILTERS, http_filters
+from tandem.base.problems import Origin
+from tandem.compile.envoy.filters import ON_DEMAND, http_filters, inbound_filters, per_route
 from tandem.compile.envoy.filters.router import router
+from tandem.ir.mesh import Fault, Respond, Route
+
+AT = Origin(kind="VirtualService", name="web")
 
 
-def test_the_router_is_last() -> None:
-    assert FILTERS[-1] is router
+def test_the_router_is_last_and_everything_else_sleeps() -> None:
+    *others, last = http_filters()
+    assert last == router()
+    assert [f["name"] for f in others] == [module.NAME for module in ON_DEMAND]
+    assert all(f["disabled"] for f in others)
 
 
-def test_every_filter_of_the_tuple_is_built_in_its_order() -> None:
-    assert http_filters() == [build() for build in FILTERS]
+def test_what_comes_in_needs_the_router_alone() -> None:
+    assert inbound_filters() == [router()]
+
+
+def test_a_route_wakes_what_it_asks_for() -> None:
+    plain = Route(name="r", matches=(), action=Respond(status=200), origin=AT)
+    slow = Route(name="r", matches=(), action=Respond(status=200), origin=AT, fault=Fault(delay_ms=1))
+    assert per_route(plain) == {}
+    assert list(per_route(slow)) == ["envoy.filters.http.fault"]

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.compile.envoy.filters import FILTERS
 from tandem.compile.envoy.filters.router import router
-
-
-def test_the_router_is_the_last_filter() -> None:
-    assert FILTERS[-1] is router
 
 
 def test_no_headers_of_envoys_are_added() -> None:

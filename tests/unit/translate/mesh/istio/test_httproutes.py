@@ -94,19 +94,37 @@ def test_a_direct_response_has_status_and_body() -> None:
     assert one(directResponse={"status": 418, "body": {"string": "tea"}}).action == Respond(status=418, body="tea")
 
 
-def test_the_only_destination_s_headers_win_over_the_route_s() -> None:
-    destination = {**to("web"), "headers": {"request": {"set": {"X": "destination"}}}}
-    found = one(route=[destination], headers={"request": {"set": {"x": "route", "y": "route"}}})
-    assert found.request_headers.set == (("x", "destination"), ("y", "route"))
+def test_a_destination_has_header_changes_of_its_own() -> None:
+    destination = {**to("web", "", 1), "headers": {"request": {"set": {"X": "destination"}}}}
+    found = one(route=[destination, to("two", "", 1)], headers={"request": {"set": {"x": "route"}}})
+    assert isinstance(found.action, Forward)
+    assert found.request_headers.set == (("x", "route"),)
+    assert [b.request_headers.set for b in found.action.backends] == [(("x", "destination"),), ()]
 
 
 def test_what_is_not_supported_is_named_at_its_field() -> None:
-    every = {"redirect": {"uri": "/"}, "mirror": {"host": "a"}, "mirrors": [{}], "delegate": {"name": "a"}}
-    for field, value in every.items():
-        assert (field, "UnsupportedField") in read(route=[to("web")], **{field: value})[1]
-    assert read(route=[to("web")], retries={"backoff": "1s"})[1] == [("retries.backoff", "UnsupportedField")]
-    two = [{**to("web", "", 1), "headers": {"request": {"remove": ["x"]}}}, to("two", "", 1)]
-    assert read(route=two)[1] == [("route[0].headers", "UnsupportedField")]
+    assert ("delegate", "UnsupportedField") in read(route=[to("web")], delegate={"name": "a"})[1]
+
+
+def test_retries_say_how_long_to_wait_and_where_to_go() -> None:
+    asked = {"backoff": "1s", "retryIgnorePreviousHosts": False, "retryRemoteLocalities": True}
+    retry = one(route=[to("web")], retries=asked).retry
+    assert retry is not None
+    assert (retry.backoff_ms, retry.previous_hosts, retry.other_localities) == (1000, True, True)
+
+
+def test_mirrors_whose_destination_is_there_get_a_share_of_copies() -> None:
+    found = one(route=[to("web")], mirror={"host": "two"}, mirrorPercentage={"value": 12.5})
+    assert [(m.backend.service, m.per_million, m.shadow) for m in found.mirrors] == [("two", 125_000, True)]
+    several = [{"destination": {"host": "two"}}, {"destination": {"host": "web"}, "percentage": {"value": 0}}]
+    assert [m.per_million for m in one(route=[to("web")], mirrors=several).mirrors] == [1_000_000]
+    gone = read(route=[to("web")], mirror={"host": "gone"})
+    assert gone[1] == [("mirror.host", "HostNotFound")]
+    assert gone[0].mirrors == ()
+
+
+def test_a_route_does_one_thing() -> None:
+    assert ("spec.http[0]", "InvalidValue") in read(route=[to("web")], redirect={"uri": "/"})[1]
 
 
 def test_values_that_make_no_sense_are_named_at_their_field() -> None:

@@ -62,9 +62,9 @@ def test_the_older_one_s_routes_come_first_and_the_newer_is_warned() -> None:
 
 
 def test_one_unsupported_field_refuses_the_whole() -> None:
-    bad = vs(hosts=["web"], http=[{"match": [{"port": 80}], **ROUTE[0]}, {**ROUTE[0], "fault": {"abort": {}}}])
+    bad = vs(hosts=["web"], http=[{"match": [{"port": 80}], **ROUTE[0]}, {**ROUTE[0], "delegate": {"name": "x"}}])
     assert where(bad) == []
-    assert codes(bad) == [("spec.http[1].fault", "UnsupportedField")]
+    assert codes(bad) == [("spec.http[1].delegate", "UnsupportedField")]
 
 
 def test_gateways_other_than_mesh_and_wildcards_are_refused() -> None:

@@ -1,0 +1,181 @@
+"""What a route does with its requests -> Envoy's route, redirect and direct response actions. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from tandem.compile import names
+from tandem.compile.envoy.headers import authority_of, edits, joined
+from tandem.compile.envoy.proto import Json, extension, fraction, milliseconds
+from tandem.compile.envoy.scope import PortScope
+from tandem.ir.mesh import (
+    DEFAULT_RETRY,
+    Backend,
+    Forward,
+    HeaderEdit,
+    Mirror,
+    PathPrefix,
+    Redirect,
+    Retry,
+    Rewrite,
+    Route,
+    RouteMatch,
+)
+
+_MISSING: Final = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE"}
+"""What Envoy can answer for a backend that does not exist."""
+_REDIRECTS: Final = {
+    301: "MOVED_PERMANENTLY",
+    302: "FOUND",
+    303: "SEE_OTHER",
+    307: "TEMPORARY_REDIRECT",
+    308: "PERMANENT_REDIRECT",
+}
+_PORTS: Final = {"http": 80, "https": 443}
+
+BY_CLIENT: Final[Json] = {"hash_policy": [{"connection_properties": {"source_ip": True}}]}
+"""The client's address chooses, in clusters of Services with session affinity; others do not look at it."""
+
+
+def respond(status: int, text: str) -> Json:
+    """A direct response."""
+    return {"status": status, **({"body": {"inline_string": text}} if text else {})}
+
+
+def redirect(action: Redirect, match: RouteMatch, dialled: int) -> Json:
+    """A redirect; without a port of its own it leads to the port of a scheme that it names (Gateway API)."""
+    body: dict[str, Any] = {"response_code": _REDIRECTS[action.status]}
+    if action.scheme:
+        body["scheme_redirect"] = action.scheme
+    if action.host:
+        body["host_redirect"] = action.host
+    port = dialled if action.port < 0 else action.port or _PORTS.get(action.scheme, 0)
+    if port:
+        body["port_redirect"] = port
+    if action.path is not None:
+        body["path_redirect"] = action.path
+    elif action.prefix is not None:
+        body |= _prefix(action.prefix, match)
+    return body
+
+
+def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) -> Json:
+    """A route to one cluster or several; without a share above 0 the answer of a backend that is missing."""
+    backends = [backend for backend in action.backends if backend.weight > 0]
+    if not backends:
+        return {"direct_response": respond(action.missing_status, "")}
+    body: dict[str, Any] = {}
+    if len(backends) == 1 and not _own_edits(backends[0]):
+        body["cluster"] = cluster_of(backends[0], scope)
+    else:
+        body["weighted_clusters"] = {"clusters": [_share(route, backend, scope) for backend in backends]}
+    body["cluster_not_found_response_code"] = _MISSING.get(action.missing_status, _MISSING[503])
+    body["timeout"] = milliseconds(route.timeout_ms)
+    body |= _rewrite(action.rewrite, match)
+    authority = action.rewrite.host or authority_of(route.request_headers)
+    if authority:
+        body["host_rewrite_literal"] = authority
+    if route.mirrors:
+        body["request_mirror_policies"] = [_mirror(mirror, scope) for mirror in route.mirrors]
+    return {"route": {**body, **BY_CLIENT, **retry_policy(route.retry)}}
+
+
+def route_edits(route: Route) -> Json:
+    """The header changes of a route, unless its shares carry them: Envoy makes those of a share before the route's."""
+    if isinstance(route.action, Forward) and any(map(_own_edits, route.action.backends)):
+        return {}
+    return {**edits("request", route.request_headers), **edits("response", route.response_headers)}
+
+
+def cluster_of(backend: Backend, scope: PortScope) -> str:
+    """The cluster of a backend; one that names no port is asked at the port that was dialled."""
+    port = backend.port or scope.port.port
+    return names.service_cluster(backend.namespace, backend.service, port, backend.subset)
+
+
+def retry_policy(retry: Retry | None) -> Json:
+    """None and no attempts: no retry. A retry goes to another host where there is one."""
+    if retry is None or retry.attempts <= 0:
+        return {}
+    policy: dict[str, Any] = {
+        "retry_on": ",".join(retry.retry_on or DEFAULT_RETRY.retry_on),
+        "num_retries": retry.attempts,
+    }
+    if not retry.previous_hosts:
+        policy["retry_host_predicate"] = [
+            extension("previous-hosts", "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
+        ]
+        policy["host_selection_retry_max_attempts"] = 5
+    if retry.other_localities:
+        policy["retry_priority"] = extension(
+            "previous-priorities",
+            "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            {"update_frequency": 2},
+        )
+    if retry.per_try_timeout_ms:
+        policy["per_try_timeout"] = milliseconds(retry.per_try_timeout_ms)
+    if retry.backoff_ms:
+        policy["retry_back_off"] = {"base_interval": milliseconds(retry.backoff_ms)}
+    if retry.retriable_codes:
+        policy["retriable_status_codes"] = list(retry.retriable_codes)
+        if "retriable-status-codes" not in retry.retry_on:
+            policy["retry_on"] += ",retriable-status-codes"
+    return {"retry_policy": policy}
+
+
+def _own_edits(backend: Backend) -> bool:
+    return (backend.request_headers, backend.response_headers) != (HeaderEdit(), HeaderEdit())
+
+
+def _share(route: Route, backend: Backend, scope: PortScope) -> Json:
+    own = any(map(_own_edits, route.action.backends)) if isinstance(route.action, Forward) else False
+    request = joined(route.request_headers, backend.request_headers) if own else HeaderEdit()
+    response = joined(route.response_headers, backend.response_headers) if own else HeaderEdit()
+    authority = authority_of(backend.request_headers)
+    return {
+        "name": cluster_of(backend, scope),
+        "weight": backend.weight,
+        **edits("request", request),
+        **edits("response", response),
+        **({"host_rewrite_literal": authority} if authority else {}),
+    }
+
+
+def _mirror(mirror: Mirror, scope: PortScope) -> Json:
+    cluster = cluster_of(mirror.backend, scope)
+    return {
+        "cluster": names.mirror_cluster(scope.client, cluster) if scope.client is not None else cluster,
+        "runtime_fraction": {"default_value": fraction(mirror.per_million)},
+        **({} if mirror.shadow else {"disable_shadow_host_suffix_append": True}),
+    }
+
+
+def _rewrite(rewrite: Rewrite, match: RouteMatch) -> Json:
+    if rewrite.path is not None:
+        return _regex("^/.*$", _literal(rewrite.path))
+    if rewrite.regex is not None:
+        return _regex(*rewrite.regex)
+    return _prefix(rewrite.prefix, match) if rewrite.prefix is not None else {}
+
+
+def _prefix(replacement: str, match: RouteMatch) -> Json:
+    """In place of the prefix that matched. Element-wise prefixes never leave two slashes or none between elements."""
+    if match.path is not None and not isinstance(match.path, PathPrefix):
+        return {"prefix_rewrite": replacement} if replacement else _regex(f"^{re.escape(_value(match))}/*", "/")
+    stem, put = _value(match).rstrip("/"), replacement.rstrip("/")
+    if not put:
+        return _regex(f"^{re.escape(stem)}/*", "/")
+    return {"prefix_rewrite": put} if stem else _regex("^/", _literal(f"{put}/"))
+
+
+def _value(match: RouteMatch) -> str:
+    return getattr(match.path, "value", "")
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\")
+
+
+def _regex(pattern: str, substitution: str) -> Json:
+    return {"regex_rewrite": {"pattern": {"regex": pattern}, "substitution": substitution}}

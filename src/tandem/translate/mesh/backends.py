@@ -1,0 +1,48 @@
+"""A reference of a route to a backend -> Backend, with a Problem where it does not exist or may not be used. Pure."""
+
+from __future__ import annotations
+
+from tandem.base.problems import Problem
+from tandem.ir.mesh import Backend
+from tandem.model.gateway import BackendObject, HTTPRoute
+from tandem.model.world import Key
+from tandem.translate.mesh.context import Context
+
+
+class BackendReader:
+    """Reads the references of one route; what is wrong is added to `problems`. `parents` are its parent Services."""
+
+    def __init__(self, owner: HTTPRoute, context: Context, parents: frozenset[Key], problems: list[Problem]) -> None:
+        self._owner = owner
+        self._context = context
+        self._parents = parents
+        self._problems = problems
+
+    def read(self, ref: BackendObject, at: str, otherwise: str) -> tuple[Backend, bool]:
+        """The backend, and whether it exists and may be used; `otherwise` is what happens if not."""
+        key = ref.namespace or self._owner.metadata.namespace, ref.name
+        code, text = self._mistake(ref, key)
+        if code:
+            self._problems.append(Problem(at=self._owner.origin(at), code=code, text=f"{text}: {otherwise}"))
+            # A name that no Service can have: what may not be reached must not be reached by accident.
+            return Backend(namespace=key[0], service=f"{key[1]}!{code}", port=ref.port or 0), False
+        return Backend(namespace=key[0], service=key[1], port=ref.port or 0), True
+
+    def _mistake(self, ref: BackendObject, key: Key) -> tuple[str, str]:
+        if ref.group or ref.kind != "Service":
+            kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
+            return "InvalidKind", f"backends of kind {kind} are not supported"
+        # Whoever may dial the parent may be sent back to it; any other namespace would have to grant it.
+        if key[0] != self._owner.metadata.namespace and key not in self._parents:
+            return (
+                "RefNotPermitted",
+                f"Service {key[0]}/{key[1]} is in another namespace and no ReferenceGrant allows it",
+            )
+        service = self._context.service(key)
+        if service is None:
+            return "BackendNotFound", f"no Service {key[0]}/{key[1]}"
+        if ref.port is None:
+            return "BackendNotFound", f"the reference to Service {key[0]}/{key[1]} names no port"
+        if ref.port not in {p.port for p in service.spec.ports}:
+            return "BackendNotFound", f"Service {key[0]}/{key[1]} has no port {ref.port}"
+        return "", ""

@@ -1,0 +1,133 @@
+"""filters[] of an HTTPRoute's rule or backend -> what they ask of a Route. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tandem.ir.mesh import Cors, Exact, HeaderEdit, Mirror, Redirect, Regex, Rewrite, StringMatch
+from tandem.model.gateway import CorsFilter, HeaderFilter, HttpFilter, RequestMirror, RequestRedirect, UrlRewrite
+from tandem.translate.mesh.backends import BackendReader
+from tandem.translate.mesh.values import header_mistake
+
+Wrong = Callable[[str, str, str], None]
+"""Takes a field's path, a code and a text."""
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """All filters of one rule or backend."""
+
+    request: HeaderEdit = HeaderEdit()
+    response: HeaderEdit = HeaderEdit()
+    redirect: Redirect | None = None
+    rewrite: Rewrite | None = None
+    mirrors: tuple[Mirror, ...] = ()
+    cors: Cors | None = None
+
+
+class FilterReader:
+    """Reads filters of one route and says what is wrong with them."""
+
+    def __init__(self, backends: BackendReader, wrong: Wrong) -> None:
+        self._backends = backends
+        self._wrong = wrong
+
+    def of_rule(self, filters: Sequence[HttpFilter], at: str) -> Filters:
+        """Those of a rule; `at` is its path."""
+        found = Filters()
+        for i, item in enumerate(filters):
+            found = self._with(found, item, f"{at}.filters[{i}]")
+        return found
+
+    def of_backend(self, filters: Sequence[HttpFilter], at: str) -> Filters:
+        """Those of one backend: header changes."""
+        found = Filters()
+        for i, item in enumerate(filters):
+            if item.type in {"RequestHeaderModifier", "ResponseHeaderModifier"}:
+                found = self._with(found, item, f"{at}.filters[{i}]")
+            else:
+                text = f"filter {item.type} of a single backend is not supported; put it on the rule"
+                self._wrong(f"{at}.filters[{i}].type", "UnsupportedValue", text)
+        return found
+
+    def _with(self, found: Filters, item: HttpFilter, at: str) -> Filters:
+        changes: dict[str, object] = {}
+        if item.request_header_modifier is not None:
+            changes["request"] = self._edit(item.request_header_modifier, f"{at}.requestHeaderModifier")
+        elif item.response_header_modifier is not None:
+            changes["response"] = self._edit(item.response_header_modifier, f"{at}.responseHeaderModifier")
+        elif item.request_redirect is not None:
+            changes["redirect"] = _redirect(item.request_redirect)
+        elif item.url_rewrite is not None:
+            changes["rewrite"] = _rewrite(item.url_rewrite)
+        elif item.request_mirror is not None:
+            changes["mirrors"] = (*found.mirrors, *self._mirror(item.request_mirror, f"{at}.requestMirror"))
+        elif item.cors is not None:
+            changes["cors"] = _cors(item.cors)
+        else:
+            self._wrong(f"{at}.type", "UnsupportedValue", f"filter {item.type} is not supported")
+        return msgspec.structs.replace(found, **changes)
+
+    def _edit(self, modifier: HeaderFilter, at: str) -> HeaderEdit:
+        names = [(f"{at}.set[{i}]", h.name) for i, h in enumerate(modifier.set)]
+        names += [(f"{at}.add[{i}]", h.name) for i, h in enumerate(modifier.add)]
+        names += [(f"{at}.remove[{i}]", name) for i, name in enumerate(modifier.remove)]
+        for where, name in names:
+            mistake = header_mistake(name)
+            if mistake:
+                self._wrong(where, "UnsupportedValue", mistake)
+        return HeaderEdit(
+            set=tuple(sorted({h.name.lower(): h.value for h in reversed(modifier.set)}.items())),
+            add=tuple(sorted((h.name.lower(), h.value) for h in modifier.add)),
+            remove=tuple(sorted({n.lower() for n in modifier.remove})),
+        )
+
+    def _mirror(self, mirror: RequestMirror, at: str) -> tuple[Mirror, ...]:
+        backend, exists = self._backends.read(mirror.backend_ref, f"{at}.backendRef", "nothing is mirrored")
+        if mirror.fraction is not None:
+            share = mirror.fraction.numerator * 1_000_000 // mirror.fraction.denominator
+        else:
+            share = 10_000 * (100 if mirror.percent is None else mirror.percent)
+        return (Mirror(backend=backend, per_million=share),) if exists and share else ()
+
+
+def _redirect(asked: RequestRedirect) -> Redirect:
+    path = asked.path
+    return Redirect(
+        status=asked.status_code,
+        scheme=asked.scheme,
+        host=asked.hostname,
+        port=asked.port,
+        path=path.replace_full_path if path is not None and path.type == "ReplaceFullPath" else None,
+        prefix=path.replace_prefix_match if path is not None and path.type == "ReplacePrefixMatch" else None,
+    )
+
+
+def _rewrite(asked: UrlRewrite) -> Rewrite:
+    path = asked.path
+    return Rewrite(
+        host=asked.hostname,
+        path=path.replace_full_path if path is not None and path.type == "ReplaceFullPath" else None,
+        prefix=path.replace_prefix_match if path is not None and path.type == "ReplacePrefixMatch" else None,
+    )
+
+
+def _cors(asked: CorsFilter) -> Cors:
+    return Cors(
+        origins=tuple(_origin(origin) for origin in asked.allow_origins),
+        methods=asked.allow_methods,
+        headers=asked.allow_headers,
+        expose=asked.expose_headers,
+        max_age_s=asked.max_age,
+        credentials=asked.allow_credentials,
+        forward_unmatched=False,
+    )
+
+
+def _origin(text: str) -> StringMatch:
+    """`*` alone is every origin; within a host it stands for one or more characters of it."""
+    if text == "*" or "*" not in text:
+        return Exact(text)
+    return Regex(".+".join(re.escape(part) for part in text.split("*")))

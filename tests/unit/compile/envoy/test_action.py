@@ -1,0 +1,44 @@
+"""Actions of routes; what Envoy makes of them is in tests/netns/test_mesh_route_actions.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandem.compile.envoy.action import redirect, retry_policy
+from tandem.ir.mesh import PathPrefix, Prefix, Redirect, Retry, RouteMatch
+
+
+@pytest.mark.parametrize(
+    ("matched", "put", "expected"),
+    [
+        (PathPrefix("/a"), "/b", {"prefix_rewrite": "/b"}),
+        (PathPrefix("/a"), "/b/", {"prefix_rewrite": "/b"}),
+        (PathPrefix("/a"), "/", {"regex_rewrite": {"pattern": {"regex": "^/a/*"}, "substitution": "/"}}),
+        (None, "/b", {"regex_rewrite": {"pattern": {"regex": "^/"}, "substitution": "/b/"}}),
+        (Prefix("/a"), "/b/", {"prefix_rewrite": "/b/"}),
+    ],
+)
+def test_a_prefix_gives_way_to_another(matched: Any, put: str, expected: Any) -> None:
+    body = dict(redirect(Redirect(prefix=put), RouteMatch(path=matched), 80))
+    assert body.pop("response_code") == "FOUND"
+    if matched is None:
+        expected = {"regex_rewrite": expected["regex_rewrite"]}
+    assert body == expected
+
+
+def test_the_port_follows_the_scheme_or_the_request() -> None:
+    assert redirect(Redirect(scheme="https"), RouteMatch(), 8080)["port_redirect"] == 443
+    assert redirect(Redirect(scheme="https", port=-1), RouteMatch(), 8080)["port_redirect"] == 8080
+    assert "port_redirect" not in redirect(Redirect(host="a"), RouteMatch(), 8080)
+
+
+def test_retries_wait_and_go_elsewhere() -> None:
+    plain = retry_policy(Retry(attempts=2))["retry_policy"]
+    assert "retry_host_predicate" in plain
+    asked = Retry(attempts=2, backoff_ms=100, previous_hosts=True, other_localities=True)
+    policy = retry_policy(asked)["retry_policy"]
+    assert policy["retry_back_off"] == {"base_interval": "0.100s"}
+    assert "retry_host_predicate" not in policy
+    assert policy["retry_priority"]["name"] == "previous-priorities"
