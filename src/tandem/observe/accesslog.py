@@ -49,7 +49,7 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
 
 def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
     """Parties, time, TLS and the verdict `refused` gives; the rest is the entry's."""
-    client, client_port = _address(common.downstream_remote_address)
+    client, client_port = _address(common.downstream_direct_remote_address)
     dialled, dialled_port = _address(common.downstream_local_address)
     own = names.pod(uid)
     upstream_address, upstream_port = _address(common.upstream_remote_address)

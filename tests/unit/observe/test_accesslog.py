@@ -40,7 +40,7 @@ def http(log_name: str, *, response: dict[str, Any] | None = None, **common: Any
         "common_properties": {
             "start_time": "2026-11-23T00:00:00.500Z",
             "duration": "0.012s",
-            "downstream_remote_address": at("10.244.0.5", 40000),
+            "downstream_direct_remote_address": at("10.244.0.5", 40000),
             "downstream_local_address": at("10.96.0.7", 80),
             **common,
         },
@@ -52,7 +52,7 @@ def http(log_name: str, *, response: dict[str, Any] | None = None, **common: Any
 
 def tcp(log_name: str, **common: Any) -> Flow:
     entry = {
-        "downstream_remote_address": at("10.244.0.5", 40000),
+        "downstream_direct_remote_address": at("10.244.0.5", 40000),
         "downstream_local_address": at("10.244.0.6", 8080),
         **common,
     }
@@ -146,7 +146,7 @@ def test_a_client_that_leaves_is_no_error() -> None:
 
 
 def test_an_unknown_pod_is_told_by_address() -> None:
-    flow = tcp("destination|gone", downstream_remote_address=at("192.0.2.9", 1))
+    flow = tcp("destination|gone", downstream_direct_remote_address=at("192.0.2.9", 1))
     assert (flow.source.address, flow.source.pod, flow.destination.address) == ("192.0.2.9", "", "10.244.0.6")
 
 
@@ -158,3 +158,8 @@ def test_a_foreign_log_is_ignored() -> None:
 @pytest.mark.parametrize(("tag", "encrypted"), [("spiffe://cluster.local/ns/shop/sa/db", True), ("-", False)])
 def test_the_source_tells_mtls_by_the_identity_that_the_upstream_proved(tag: str, encrypted: bool) -> None:  # noqa: FBT001
     assert http("source|u-web", custom_tags={"upstream_identity": tag}).tls is encrypted
+
+
+def test_what_a_client_says_of_its_address_is_not_believed() -> None:
+    said = {"downstream_remote_address": at("192.0.2.1", 1), "downstream_direct_remote_address": at("10.244.0.5", 2)}
+    assert tcp("destination|gone", **said).source.address == "10.244.0.5"

@@ -145,7 +145,10 @@ def mirror_clusters(
     trust_domain: str,
     client: Client,
 ) -> tuple[Resource, ...]:
-    """The same for copies of one pod's requests, with its namespace and certificate; endpoints are the same."""
+    """The same for copies of one pod's requests, with its namespace and certificate.
+
+    Its endpoints have the cluster's own name: of a name that another cluster has asked for Envoy tells nobody again.
+    """
     chosen = policy or TrafficPolicy(namespace=service.namespace, service=service.name)
     origins = frozenset({chosen.origin} if chosen.origin else ())
     made: list[Resource] = []
@@ -156,9 +159,8 @@ def mirror_clusters(
         for subset in (None, *chosen.subsets):
             body = _service_cluster(service, port, subset, secure=secure, policy=chosen)
             name = names.mirror_cluster(client.uid, body["name"])
-            eds = {"service_name": body["name"], "eds_config": ADS}
-            inside = {"upstream_bind_config": _inside(client.netns), "eds_cluster_config": eds}
-            made.append(Resource(name=name, body={**body, **inside, "name": name}, origins=origins))
+            inside = {"upstream_bind_config": _inside(client.netns), "name": name}
+            made.append(Resource(name=name, body={**body, **inside}, origins=origins))
     return tuple(made)
 
 

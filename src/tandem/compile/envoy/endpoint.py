@@ -47,6 +47,11 @@ def compile_endpoints(
     return Resource(name=name, body=body)
 
 
+def renamed(assignment: Resource, name: str) -> Resource:
+    """The same endpoints for another cluster."""
+    return Resource(name=name, body={**assignment.body, "cluster_name": name})
+
+
 def _pods(
     endpoints: Endpoints, port: ServicePort, labels: set[tuple[str, str]]
 ) -> dict[tuple[str, SpiffeId | None, int], list[dict[int, Endpoint]]]:

@@ -14,8 +14,9 @@ import msgspec
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.base.memo import pairs_as_before, same_as_before
+from tandem.compile import names
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
-from tandem.compile.envoy.endpoint import compile_endpoints
+from tandem.compile.envoy.endpoint import compile_endpoints, renamed
 from tandem.compile.envoy.inbound import compile_inbound
 from tandem.compile.envoy.outbound import Front, compile_outbound, dialled
 from tandem.compile.envoy.route import compile_route_config
@@ -37,11 +38,13 @@ def compile_envoy(view: NodeView) -> Snapshot:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), view.policies)
     listeners, routes = _listeners(view, meshed)
-    own = (*map(app_cluster, meshed), *_mirrors(view, meshed))
+    copies = _mirrors(view, meshed)
+    known = {resource.name: resource for resource in endpoints}
+    own = (*map(app_cluster, meshed), *(cluster for cluster, _ in copies))
     return Snapshot(
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
-            ENDPOINT: _by_name(endpoints),
+            ENDPOINT: _by_name((*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies))),
             LISTENER: _by_name(listeners),
             ROUTE: _by_name(routes),
         }
@@ -119,9 +122,9 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     return [*listeners, *_outbound(pairs)], routes
 
 
-def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[Resource]:
-    """Clusters for copies of requests, for each pod whose tables ask for some."""
-    found: list[Resource] = []
+def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, str]]:
+    """Clusters for copies of requests, each with the one that has its endpoints, for pods whose tables ask for some."""
+    found: list[tuple[Resource, str]] = []
     for attached in meshed:
         home = attached.pod.namespace
         tables = (view.tables.get(f"{key}@{home}") or view.tables.get(key) for key in view.services)
@@ -129,13 +132,14 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[Resource]:
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
         for key in sorted(targets & view.services.keys()):
             members = view.endpoints.get(key)
-            found += mirror_clusters(
+            clusters = mirror_clusters(
                 view.services[key],
                 policy=view.policies.get(key),
                 identities=identities(members) if members else (),
                 trust_domain=view.config.trust_domain,
                 client=client,
             )
+            found += [(cluster, names.mirrored_cluster(client.uid, cluster.name)) for cluster in clusters]
     return found
 
 
