@@ -145,6 +145,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "{addresses, packets, why}, or null",
             "Pods' addresses that have it, packets that went it; `why` it is off, empty where it is not.",
         ),
+        "names": (
+            "{patterns, known, addresses}, or null",
+            "Domain names in policies: `patterns` of pods of the node, how many names have addresses, and which (200).",
+        ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -39,6 +40,9 @@ from tandem.drivers.nft.real import Libnftables
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import Cidr, Domains, Peer, PolicySet, PortMatch, Rule, Side
 from tandem.model.core import Pod
+from tandem.observe.flow import Flow, Party
+from tandem.observe.nflog import Attribution, open_log, watch_drops
+from tandem.runtime.again import Again
 from tandem.runtime.domains import DomainsLoop
 from tandem.state.dns import Answers
 
@@ -203,6 +207,12 @@ class NamesLab(Lab):
         for server in self._servers:
             threading.Thread(target=_serve, args=(server,), daemon=True).start()
 
+    def located(self, view: NodeView) -> NodeView:
+        """The view with the pods' namespaces of this lab."""
+        replace = msgspec.structs.replace
+        where = {p.metadata.uid: str(NETNS / self.netns_of(p)) for p in (CLIENT, OTHER)}
+        return replace(view, pods=tuple(replace(p, netns=where[p.pod.uid]) for p in view.pods))
+
     def stop(self) -> None:
         self.upstream.close()
         for server in self._servers:
@@ -302,18 +312,25 @@ class Agent:
         self._seen = asyncio.Event()
         self.names = DomainsLoop(lab.directory.names, lab.clock, self._new.set)
         self.nft = Libnftables()
+        self.again = Again(time.monotonic)
+        self.denied: list[Flow] = []
         self._new.set()
         self.now = lab.view
 
     async def run(self) -> None:
+        names = Attribution(node="node-1", party=lambda address: Party(address=address), origins=lambda _: ())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.names.run())
+            tasks.create_task(self.again.run())
+            drops = watch_drops(open_log(), names, self.denied.append, clock=self.lab.clock, packets=self.again.dropped)
+            tasks.create_task(drops)
             while True:
                 await self._new.wait()
                 self._new.clear()
-                self.now = self.names.into(self.lab.view)
+                self.now = self.names.into(self.lab.located(self.lab.view))
                 if delta := plan(self.nft.read(), compile_nft(self.now)):
                     await asyncio.to_thread(self.nft.apply, delta)
+                    self.again.in_force(self.now)
                 self._seen.set()
                 self._seen = asyncio.Event()
 

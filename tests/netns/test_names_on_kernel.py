@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,6 +163,30 @@ def test_while_dns_is_silent_nothing_that_is_open_closes(lab: NamesLab) -> None:
         await agent.knows(example_test=[THIRD])
 
     lab.play(work)
+
+
+@pytest.mark.parametrize("address", [SECOND, SIX])
+def test_a_connection_that_comes_before_its_name_is_learned_does_not_wait_for_its_own_retry(
+    lab: NamesLab, address: str
+) -> None:
+    async def work(agent: Agent) -> None:
+        await agent.knows(example_test=[FIRST])
+        trying = asyncio.create_task(asyncio.to_thread(lambda: lab.connect(CLIENT, address, timeout=20)))  # noqa: TID251
+        await agent.until(lambda: bool(agent.denied))
+        kind = "AAAA" if address == SIX else "A"
+        assert await asyncio.to_thread(lab.resolve, CLIENT, "www.shop.test", kind) == [address]
+        made = await trying
+        assert made is not None
+        with made:
+            assert retransmissions(made) == 0
+            assert echoes(made)
+
+    lab.play(work)
+
+
+def retransmissions(sock: socket.socket) -> int:
+    """By the pod's own kernel: `tcpi_total_retrans` (linux/tcp.h)."""
+    return int.from_bytes(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[100:104], sys.byteorder)
 
 
 def test_a_new_agent_goes_on_without_a_moment_of_closed_policy(lab: NamesLab) -> None:

@@ -7,7 +7,6 @@ rules of tier Baseline; what is left is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -126,9 +125,9 @@ class AddressGroup(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyIR(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of network policy for a set of pods: what `translate_policy` returns."""
 
-    sets: Mapping[PolicySetId, PolicySet]
-    groups: Mapping[GroupId, AddressGroup]
-    ingress: Mapping[str, PolicySetId]
+    sets: dict[PolicySetId, PolicySet]
+    groups: dict[GroupId, AddressGroup]
+    ingress: dict[str, PolicySetId]
     """Pod uid -> its ingress set; absent: open."""
-    egress: Mapping[str, PolicySetId]
+    egress: dict[str, PolicySetId]
     """Pod uid -> its egress set; absent: open."""

@@ -88,8 +88,15 @@ def _configure(sock: socket.socket, message: bytes) -> None:
         raise OSError(code, os.strerror(code))
 
 
-async def watch_drops(sock: socket.socket, names: Attribution, emit: Callable[[Flow], object], *, clock: Clock) -> None:
-    """Gives every logged drop to `emit`, until cancelled; closes the socket."""
+async def watch_drops(
+    sock: socket.socket,
+    names: Attribution,
+    emit: Callable[[Flow], object],
+    *,
+    clock: Clock,
+    packets: Callable[[bytes], object] = bool,
+) -> None:
+    """Gives every logged drop to `emit` and its packet's beginning to `packets`, until cancelled; closes the socket."""
     loop = asyncio.get_running_loop()
     try:
         while True:
@@ -100,6 +107,7 @@ async def watch_drops(sock: socket.socket, names: Attribution, emit: Callable[[F
                     raise
                 continue
             for logged in nflog_wire.messages(data):
+                packets(logged.payload)
                 found = flow(logged, names, time=clock.now())
                 if found is not None:
                     emit(found)

@@ -89,7 +89,7 @@ def configure(group: int, *, snaplen: int = 128, at_once: bool = False) -> tuple
     """The messages that bind a socket to a group: bind, copy the packet's beginning, deliver soon (or each at once)."""
     bind = attribute(1, b"\x01")  # NFULA_CFG_CMD: NFULNL_CFG_CMD_BIND
     copy = attribute(2, struct.pack(">IBB", snaplen, 2, 0))  # NFULA_CFG_MODE: NFULNL_COPY_PACKET
-    soon = attribute(4, struct.pack(">I", 5))  # NFULA_CFG_TIMEOUT, in hundredths of a second
+    soon = attribute(4, struct.pack(">I", 1))  # NFULA_CFG_TIMEOUT, in hundredths of a second
     each = attribute(5, struct.pack(">I", 1))  # NFULA_CFG_QTHRESH
     return tuple(_config(group, part) for part in (bind, copy, each if at_once else soon))
 

@@ -66,6 +66,7 @@ from tandem.podnet.theirs import Theirs
 from tandem.podnet.upkeep import Upkeep
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sctp, sysctls
+from tandem.runtime.again import Again
 from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.cni_cache import sandbox_of
@@ -148,6 +149,8 @@ class Agent:
             connected=lambda: self._control.connected.value,
         )
         self._facts = Facts(node, self._view, self._control.report, self._clock)
+        self._again = Again(self._clock.monotonic)
+        self._facts.on_drop = self._again.dropped
         self._guards = GuardLoop(self._facts)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
         self._progress = Progress(
@@ -183,6 +186,7 @@ class Agent:
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
             tasks.create_task(self._domains.run())
+            tasks.create_task(self._again.run())
             tasks.create_task(self._bird.daemon.run())
             tasks.create_task(self._bgp.run(self._views))
             tasks.create_task(self._wireguard.daemon.run())
@@ -368,6 +372,7 @@ class Agent:
     def _on_kernel(self, before: NodeView | None, now: NodeView) -> None:
         flush_udp(before, now)
         self._facts.on_policy_change(before, now)
+        self._again.in_force(now)
 
     async def _status(self) -> Mapping[str, Any]:
         return {

@@ -38,6 +38,8 @@ PAUSE: Final = 0.1
 """The least time between two looks at what is due, and between two writings of the file."""
 FORGET_SECONDS: Final = 600.0
 """An address that ended is remembered so long, and then for as long as somebody is connected to it."""
+TOLD: Final = 200
+"""Names, and addresses of one, that the node's status tells of."""
 RETRY_SECONDS: Final = 5.0
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -86,11 +88,13 @@ class DomainsLoop:
         return self._names.asking
 
     def status(self) -> dict[str, Any]:
-        """How much is known, and the addresses of each pattern that a policy is about."""
-        learned = self._names.learned
+        """The patterns that policies are about, and the addresses of names, those that pods asked for last."""
+        known = {text: sorted(name.until) for text, name in self._names.known.items() if name.until}
+        told = sorted(known, key=lambda text: -self._names.known[text].asked)[:TOLD]
         return {
-            "names": len(self._names.known),
-            "learned": {pattern: learned.get(pattern, ()) for pattern in sorted(self._patterns)},
+            "patterns": sorted(self._patterns),
+            "known": len(known),
+            "addresses": {text: known[text][:TOLD] for text in sorted(told)},
         }
 
     def take(self, message: bytes) -> None:

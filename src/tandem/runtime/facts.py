@@ -49,6 +49,8 @@ class Facts:
         self._changes: asyncio.Queue[tuple[NodeView | None, NodeView]] = asyncio.Queue()
         self._known: tuple[NodeView, Whois] | None = None
         self._told: Mapping[str, Any] = {}
+        self.on_drop: Callable[[bytes], object] = bool
+        """Is given the beginning of each packet that the kernel dropped."""
 
     async def run(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         """Watch and report until cancelled."""
@@ -69,7 +71,7 @@ class Facts:
 
     async def _watch(self, sock: socket.socket) -> None:
         names = Attribution(node=self._node, party=self._party, origins=self._origins)
-        await watch_drops(sock, names, self._flows.append, clock=self._clock)
+        await watch_drops(sock, names, self._flows.append, clock=self._clock, packets=self.on_drop)
 
     def on_ended(self, ended: Iterable[Ended]) -> None:
         """Connections that policy ended inside a pod's namespace."""

@@ -112,6 +112,7 @@ def _node(
         "bgp": bgp,
         "encryption": encryption,
         "fastPath": report.get("fastPath"),
+        "names": report.get("names"),
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),

@@ -21,7 +21,7 @@ from tandem.observe.nflog_wire import (
 
 
 def ipv4(source: str, destination: str, protocol: int, rest: bytes = b"", options: bytes = b"") -> bytes:
-    head = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(rest), 0, 0, 64, protocol, 0)
+    head = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(options + rest), 0, 0, 64, protocol, 0)
     ends = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
     return head + ends + options + rest
 
@@ -91,5 +91,5 @@ def test_what_a_packet_carries_begins_behind_its_headers() -> None:
 
 def test_packets_are_delivered_together_or_each_at_once() -> None:
     together, each = configure(7)[-1], configure(7, snaplen=4096, at_once=True)[-1]
-    assert dict(attributes(together[20:])) == {4: struct.pack(">I", 5)}
+    assert dict(attributes(together[20:])) == {4: struct.pack(">I", 1)}
     assert dict(attributes(each[20:])) == {5: struct.pack(">I", 1)}

@@ -129,8 +129,9 @@ def test_what_pods_are_told_is_learned_and_other_bytes_are_not(lab: Lab) -> None
     assert lab.changes == 1
     assert opened(lab.into()) == {"*.shop.test": ("192.0.2.2",)}
     assert lab.loop.status() == {
-        "names": 2,
-        "learned": {"*.shop.test": ("192.0.2.2",), "example.test": ()},
+        "patterns": ["*.shop.test", "example.test"],
+        "known": 1,
+        "addresses": {"www.shop.test": ["192.0.2.2"]},
     }
 
 

@@ -59,7 +59,7 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
     lines += ["", *_networks(view["nodes"], width), *_acknowledged(view["nodes"], width)]
-    lines += [*_bgp(view["nodes"], width), *_encryption(view["nodes"], width), *_fast_path(view["nodes"], width)]
+    lines += [part for more in (_bgp, _encryption, _fast_path, _names) for part in more(view["nodes"], width)]
     lines += _objects(view["objects"], width)
     lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
@@ -142,6 +142,16 @@ def _fast_path(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
         if fast := node.get("fastPath"):
             text = f"off: {fast['why']}" if fast["why"] else f"{fast['addresses']} addresses, {fast['packets']} packets"
             yield from sentence(f"fast path of {node['name']}: {text}", width=width)
+
+
+def _names(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """Of each node with policies about names: how many names are known there."""
+    for node in nodes:
+        names = node.get("names") or {}
+        if patterns := names.get("patterns"):
+            wanted = f"{len(patterns)} pattern{'s' if len(patterns) > 1 else ''}"
+            text = f"names of {node['name']}: policies are about {wanted}; {names['known']} names have addresses"
+            yield from sentence(text, width=width)
 
 
 def _pod(pod: dict[str, Any]) -> tuple[str, ...]:

@@ -214,3 +214,11 @@ def test_addresses_of_both_families_stand_side_by_side(
     both = ["10.244.0.12", "fd00:10:244::c"]
     shown({**VIEW, "pods": [{**POD, "addresses": both}]}, monkeypatch)
     assert "10.244.0.12,fd00:10:244::c" in capsys.readouterr().out
+
+
+def test_names_of_policies_are_counted_where_there_are_any() -> None:
+    names = {"patterns": ["*.shop.test", "example.test"], "known": 3, "addresses": {}}
+    lines = status.paint({**VIEW, "nodes": [{**NODE, "names": names}]}, width=120)
+    assert "names of node-1: policies are about 2 patterns; 3 names have addresses" in lines
+    for nothing in ({"names": {**names, "patterns": []}}, {"names": None}, {}):
+        assert not any("names of" in line for line in status.paint({**VIEW, "nodes": [{**NODE, **nothing}]}, width=120))
