@@ -5,6 +5,7 @@ Every compiled rule carries its Origin through nftables comments and Envoy metad
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -51,6 +52,18 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     text: str
     severity: Severity = Severity.ERROR
+
+
+ObjectKey = tuple[str, str, str]
+"""(kind, namespace, name) of what an Origin names."""
+
+
+def by_object(problems: Iterable[Problem]) -> dict[ObjectKey, tuple[Problem, ...]]:
+    """The same by the object that each is about, in their order."""
+    found: dict[ObjectKey, list[Problem]] = {}
+    for problem in problems:
+        found.setdefault((problem.at.kind, problem.at.namespace, problem.at.name), []).append(problem)
+    return {key: tuple(own) for key, own in found.items()}
 
 
 class DriverError(Exception):

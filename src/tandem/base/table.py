@@ -99,6 +99,11 @@ class Table(Mapping[K, V]):
         """Keys and values."""
         return _Items(self)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Table):
+            return super().__eq__(other)
+        return len(self) == len(other) and all(a is b or a == b for a, b in zip(self.parts, other.parts, strict=True))
+
     def __repr__(self) -> str:
         return f"Table({dict(self)!r})"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -97,8 +97,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     nodes: dict[str, Node] = {}
     pods: tuple[AttachedPod, ...] = ()
     """Sorted by namespace, name and container."""
-    sets: dict[PolicySetId, PolicySet] = {}
-    groups: dict[GroupId, AddressGroup] = {}
+    sets: Mapping[PolicySetId, PolicySet] = {}
+    groups: Mapping[GroupId, AddressGroup] = {}
     services: dict[str, Service] = {}
     endpoints: dict[str, Endpoints] = {}
     tables: dict[str, RouteTable] = {}

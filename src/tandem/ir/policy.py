@@ -7,6 +7,7 @@ rules of tier Baseline; what is left is accepted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -125,9 +126,9 @@ class AddressGroup(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyIR(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of network policy for a set of pods: what `translate_policy` returns."""
 
-    sets: dict[PolicySetId, PolicySet]
-    groups: dict[GroupId, AddressGroup]
-    ingress: dict[str, PolicySetId]
+    sets: Mapping[PolicySetId, PolicySet]
+    groups: Mapping[GroupId, AddressGroup]
+    ingress: Mapping[str, PolicySetId]
     """Pod uid -> its ingress set; absent: open."""
-    egress: dict[str, PolicySetId]
+    egress: Mapping[str, PolicySetId]
     """Pod uid -> its egress set; absent: open."""

@@ -17,13 +17,13 @@ import structlog
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock
 from tandem.base.ids import NodeName
-from tandem.base.problems import Origin, Problem, Severity
+from tandem.base.problems import ObjectKey, Origin, Problem, Severity
+from tandem.base.table import changes
 from tandem.drivers.bgp.wire import PASSWORDS
 from tandem.drivers.bgp.wire import encode as encode_passwords
 from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.wire import SIGN
 from tandem.drivers.xds.client import REPORTS
-from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.server import XdsServer
 from tandem.identity.issuance import Binding, allowed
 from tandem.ingest.informer import Informer
@@ -33,14 +33,15 @@ from tandem.model import core
 from tandem.model.kinds import BY_KIND, KINDS, POLICIES
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
-from tandem.model.world import World
+from tandem.model.world import Key, World
 from tandem.observe.flow import Party
 from tandem.runtime.authority import sign_for
-from tandem.runtime.ledger import Ledger, ObjectKey, ResourceKey, Sent
+from tandem.runtime.ledger import Ledger
+from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
+from tandem.translate.live import Live
 from tandem.translate.network import passwords_for
-from tandem.translate.slices import slice_for
-from tandem.translate.status import PATHS_BROKEN, patches
+from tandem.translate.status import PATHS_BROKEN, WRITTEN, Patch, patches_of
 from tandem.translate.world import Options, Translation, translate_world
 
 log = structlog.get_logger()
@@ -48,9 +49,10 @@ log = structlog.get_logger()
 DRAINED: Final = "tandem.io/drained"
 """Annotation on a terminating pod: every kernel and proxy has acknowledged that its endpoints are gone."""
 RETRY_SECONDS: Final = 0.5
+"""Before status that the API refused is written again."""
 UNTRANSLATED: Final = frozenset({"Lease"})
 """Kinds that mean nothing for traffic, and change all the time (`runtime/lifecycle.py` watches them)."""
-"""Before status that the API refused is written again."""
+NETWORK: Final = ("Network", "", "default")
 
 ADVISED: Final = frozenset(
     {*POLICIES, "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute", "Network"}
@@ -74,7 +76,13 @@ class Control:
         self.translation: Cell[Translation | None] = Cell(None)
         self._translated = World()
         self._settled = asyncio.Event()
-        self._encoded: dict[tuple[str, str], tuple[wire.Value, Encoded, Sent]] = {}
+        self._publisher = Publisher()
+        self._stale: set[ObjectKey] = set()
+        """Objects whose status may have to be another one."""
+        self._leaving: dict[Key, core.Pod] = {}
+        """Pods that terminate and are not known to be drained."""
+        self._paths: list[Problem] = []
+        self._refused: dict[ObjectKey, tuple[bool, str]] = {}
         server.add_unary(SIGN, self._sign)
         server.add_unary(PASSWORDS, self._passwords)
         server.add_push(REPORTS, self._report)
@@ -136,16 +144,18 @@ class Control:
         return msgspec.structs.replace(party, namespace=pod.metadata.namespace, pod=pod.metadata.name)
 
     async def _translate(self) -> None:
-        seen = -1
+        seen, live = -1, Live(self.options)
         while True:
             seen, world = await self.informer.world.after(seen)
             if not world.synced:
                 continue
             started = time.perf_counter()
-            translation = translate_world(world, self.options)
+            translation = live.translate(world)
             self._publish(world, translation)
+            self._note(world, translation)
             self._translated = world
             self.translation.put(translation)
+            self.ledger.revision += 1
             self._settled.set()
             log.debug("translated", ms=round((time.perf_counter() - started) * 1000, 1), nodes=len(self.ledger.nodes))
 
@@ -154,31 +164,24 @@ class Control:
         for gone in set(self.ledger.nodes) - nodes:
             self.ledger.forget([gone])
             self.server.forget(gone)
-        used: set[ResourceKey] = set()
-        for node in sorted(nodes):
-            resources: dict[str, dict[str, Encoded]] = {}
-            sent: dict[ResourceKey, Sent] = {}
-            for type_url, values in slice_for(node, translation).items():
-                named = resources.setdefault(type_url, {})
-                for name, value in values.items():
-                    named[name], sent[type_url, name] = self._encode(type_url, name, value)
-            self.ledger.sent(node, sent)
-            used |= sent.keys()
+            self._publisher.forget(gone)
+        for node, resources in self._publisher.update(translation, sorted(nodes)).items():
+            self.ledger.sent(node, resources)
             self.server.publish(node, resources)
-        self._encoded = {k: v for k, v in self._encoded.items() if k in used}
 
-    def _encode(self, type_url: str, name: str, value: wire.Value) -> tuple[Encoded, Sent]:
-        """Encoded once for all nodes, and again only when the value changed."""
-        before = self._encoded.get((type_url, name))
-        if before is not None and (before[0] is value or before[0] == value):
-            return before[1], before[2]
-        data = wire.encode(value)
-        encoded = Encoded(name=name, version=wire.version(data), value=data)
-        sent = Sent(
-            version=encoded.version, objects=frozenset((o.kind, o.namespace, o.name) for o in wire.origins(value))
-        )
-        self._encoded[type_url, name] = (value, encoded, sent)
-        return encoded, sent
+    def _note(self, world: World, translation: Translation) -> None:
+        """Which objects may need another status, and which pods are on their way out."""
+        before = self.translation.value
+        told = before.told if before is not None else {}
+        self._stale.update(changes(told, translation.told))
+        for kind, cls in WRITTEN.items():
+            self._stale.update((kind, *key) for key in changes(self._translated.all(cls), world.all(cls)))
+        given = before.balancers.given if before is not None else {}
+        self._stale.update(("Service", *key) for key in changes(given, translation.balancers.given))
+        for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
+            self._leaving.pop(key, None)
+            if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:
+                self._leaving[key] = pod
 
     async def _write_status(self) -> None:
         written = -1
@@ -189,11 +192,12 @@ class Control:
             if translation is None or self.ledger.revision == written:
                 continue
             written = self.ledger.revision
-            verdicts = {k: (p.ok, p.message) for k, p in self.ledger.programmed().items()} | self._unannounced()
             wrote = True
-            found = (*translation.problems, *self._unconnected()), verdicts, self.clock.now()
-            for patch in patches(self._translated, *found, given=translation.balancers.given):
-                wrote &= await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
+            for patch in self._patches(translation):
+                done = await self._patch(patch.kind, patch.namespace, patch.name, patch.body, subresource="status")
+                if not done:
+                    wrote = False
+                    self._stale.add((patch.kind, patch.namespace, patch.name))
             for pod in self._drained(translation):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
                 wrote &= await self._patch("Pod", pod.metadata.namespace, pod.metadata.name, body, subresource="")
@@ -205,9 +209,26 @@ class Control:
                 written = -1
                 self._settled.set()
 
+    def _patches(self, translation: Translation) -> tuple[Patch, ...]:
+        """Of the objects of which something changed since the last time: what to write."""
+        keys, self._stale = self._stale | self.ledger.taken(), set()
+        unannounced, paths = self._unannounced(), self._unconnected()
+        if paths != self._paths:
+            keys.add(NETWORK)
+        keys.update(changes(self._refused, unannounced))
+        self._paths, self._refused = paths, unannounced
+        told = (
+            translation.told
+            if not paths
+            else {**translation.told, NETWORK: (*translation.told.get(NETWORK, ()), *paths)}
+        )
+        verdicts = {key: (v.ok, v.message) for key in keys if (v := self.ledger.verdict(key)) is not None} | unannounced
+        given = translation.balancers.given
+        return patches_of(self._translated, sorted(keys), told, verdicts, self.clock.now(), given=given)
+
     def _unconnected(self) -> list[Problem]:
         """What nodes say of their paths to others, as Problems of the one Network."""
-        at = Origin(kind="Network", name="default")
+        at = Origin(kind=NETWORK[0], name=NETWORK[2])
         sentences = self.reports.unconnected(self.ledger.nodes)
         return [Problem(at=at, code=PATHS_BROKEN, text=text, severity=Severity.WARNING) for text in sentences]
 
@@ -231,11 +252,7 @@ class Control:
 
     def _drained(self, translation: Translation) -> list[core.Pod]:
         """Terminating pods that no node sends traffic to any more."""
-        leaving = [
-            p
-            for p in self._translated.sorted(core.Pod)
-            if p.terminating and p.addresses and DRAINED not in p.metadata.annotations
-        ]
+        leaving = [self._leaving[key] for key in sorted(self._leaving)]
         if not leaving:
             return []
         used = {e.address for service in translation.endpoints.values() for e in service.endpoints}
@@ -269,14 +286,14 @@ class Control:
         if obj.kind not in ADVISED or not self.world.synced:
             return []
         kept = {**self.world.all(type(obj)), obj.key: obj}
-        problems = translate_world(self.world.with_kind(obj.kind, kept, synced=True), self.options).problems
-        return [f"{p.at.path or obj.kind}: {p.text}" for p in problems if _key(p) == (obj.kind, *obj.key)]
+        told = translate_world(self.world.with_kind(obj.kind, kept, synced=True), self.options).told
+        return [f"{p.at.path or obj.kind}: {p.text}" for p in told.get((obj.kind, *obj.key), ())]
 
     def errors_of(self, key: ObjectKey) -> list[str]:
         """Why translation refuses an object, or parts of it; empty if it does not."""
         translation = self.translation.value
-        problems = translation.problems if translation is not None else ()
-        return [p.text for p in problems if p.severity is Severity.ERROR and _key(p) == key]
+        problems = translation.told.get(key, ()) if translation is not None else ()
+        return [p.text for p in problems if p.severity is Severity.ERROR]
 
     def _on_ack(self, node: str, type_url: str, versions: Mapping[str, str]) -> None:
         self.ledger.accept(node, type_url, versions)
@@ -293,7 +310,3 @@ class Control:
             self.reports.forget_holdings(node)
         self._settled.set()
         log.info("agent connected" if up else "agent gone", node=node)
-
-
-def _key(problem: Problem) -> ObjectKey:
-    return problem.at.kind, problem.at.namespace, problem.at.name

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tandem.base.ids import NodeName, PodUid, SpiffeId
+from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Problem, Severity
 from tandem.ir.fabric import LocalPod, PortMtls
 from tandem.ir.policy import PolicyIR
@@ -41,42 +41,77 @@ def has_link(pod: core.Pod) -> bool:
     return bool(pod.spec.node_name) and not pod.spec.host_network and not pod.finished
 
 
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What pods of a World are translated with, beside their policy sets."""
+
+    options: Options
+    labels: Mapping[str, Mapping[str, str]]
+    """Of namespaces."""
+    modes: PeerAuthIndex
+    services: Mapping[str, tuple[core.Service, ...]]
+    """By namespace, in the order of names."""
+    routed: Mapping[str, frozenset[int]]
+    """The ports that HTTP routes name, by `namespace/service`."""
+
+
+class One(msgspec.Struct, frozen=True, kw_only=True):
+    """A translated pod."""
+
+    pod: LocalPod
+    node: NodeName
+    problems: tuple[Problem, ...]
+
+
 def translate_pods(
     world: World, options: Options, policy: PolicyIR, *, routed: Mapping[str, frozenset[int]] | None = None
 ) -> Pods:
     """Every pod that a node wires; `policy` says which sets judge them, `routed` which ports HTTP routes name."""
-    index = PeerAuthIndex(world, options.root_namespace)
-    services = _services_by_namespace(world)
-    pods: dict[str, LocalPod] = {}
-    nodes: dict[str, NodeName] = {}
-    problems = [*namespace_problems(world), *index.problems]
-    for pod in world.sorted(core.Pod):
-        if not has_link(pod):
-            continue
-        uid = pod.metadata.uid
-        member = membership(pod, world.namespace_labels.get(pod.metadata.namespace, {}))
-        modes = index.modes(pod)
-        problems.extend(member.problems)
-        problems.extend(_outside(pod, member, modes))
-        pods[uid] = LocalPod(
-            uid=PodUid(uid),
-            namespace=pod.metadata.namespace,
-            name=pod.metadata.name,
-            service_account=pod.spec.service_account_name,
-            identity=spiffe_id(options.trust_domain, pod.metadata.namespace, pod.spec.service_account_name),
-            labels=tuple(sorted(pod.metadata.labels.items())),
-            meshed=member.meshed,
-            addresses=addresses_of(pod),
-            ingress=policy.ingress.get(uid),
-            egress=policy.egress.get(uid),
-            mtls=modes,
-            plain_http_ports=_http_ports(pod, services.get(pod.metadata.namespace, ()), routed or {}),
-        )
-        nodes[uid] = NodeName(pod.spec.node_name)
-    return Pods(pods=pods, nodes=nodes, problems=tuple(problems))
+    context = Context(
+        options=options,
+        labels=world.namespace_labels,
+        modes=PeerAuthIndex(world, options.root_namespace),
+        services=services_by_namespace(world),
+        routed=routed or {},
+    )
+    found = [translate_pod(p, context, policy.ingress, policy.egress) for p in world.sorted(core.Pod) if has_link(p)]
+    return Pods(
+        pods={one.pod.uid: one.pod for one in found},
+        nodes={one.pod.uid: one.node for one in found},
+        problems=(
+            *namespace_problems(world),
+            *context.modes.problems,
+            *(problem for one in found for problem in one.problems),
+        ),
+    )
 
 
-def _services_by_namespace(world: World) -> Mapping[str, tuple[core.Service, ...]]:
+def translate_pod(
+    pod: core.Pod, context: Context, ingress: Mapping[str, PolicySetId], egress: Mapping[str, PolicySetId]
+) -> One:
+    """One pod that a node wires; `ingress` and `egress`: the policy sets by pod uid."""
+    namespace, options, uid = pod.metadata.namespace, context.options, pod.metadata.uid
+    member = membership(pod, context.labels.get(namespace, {}))
+    modes = context.modes.modes(pod)
+    local = LocalPod(
+        uid=PodUid(uid),
+        namespace=namespace,
+        name=pod.metadata.name,
+        service_account=pod.spec.service_account_name,
+        identity=spiffe_id(options.trust_domain, namespace, pod.spec.service_account_name),
+        labels=tuple(sorted(pod.metadata.labels.items())),
+        meshed=member.meshed,
+        addresses=addresses_of(pod),
+        ingress=ingress.get(uid),
+        egress=egress.get(uid),
+        mtls=modes,
+        plain_http_ports=_http_ports(pod, context.services.get(namespace, ()), context.routed),
+    )
+    problems = (*member.problems, *_outside(pod, member, modes))
+    return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
+
+
+def services_by_namespace(world: World) -> Mapping[str, tuple[core.Service, ...]]:
+    """The Services of each namespace, in the order of names."""
     found: dict[str, list[core.Service]] = {}
     for service in world.sorted(core.Service):
         found.setdefault(service.metadata.namespace, []).append(service)

@@ -33,28 +33,57 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
+class One(msgspec.Struct, frozen=True, kw_only=True):
+    """A translated Service."""
+
+    service: fabric.Service
+    endpoints: fabric.Endpoints
+    problems: tuple[Problem, ...]
+
+
 def translate_services(
-    world: World, pods: dict[str, fabric.LocalPod], *, routed: Mapping[str, frozenset[int]] | None = None
+    world: World, pods: Mapping[str, fabric.LocalPod], *, routed: Mapping[str, frozenset[int]] | None = None
 ) -> Services:
     """All Services and their endpoints; `pods` are the translated pods by uid, `routed` the ports that routes name."""
-    services: dict[str, fabric.Service] = {}
-    endpoints: dict[str, fabric.Endpoints] = {}
-    problems: list[Problem] = []
+    found: dict[str, One] = {}
     for service in world.sorted(core.Service):
-        key = f"{service.metadata.namespace}/{service.metadata.name}"
-        http = routed_http(service.spec.ports, (routed or {})[key]) if key in (routed or {}) else frozenset()
-        services[key] = _service(service, http)
         slices = world.slices_by_service.get(service.key, ())
-        last = _endpoints(slices, pods, ready=False) if _is_local(services[key]) else ()
-        endpoints[key] = fabric.Endpoints(
+        found["/".join(service.key)] = translate_service(service, slices, pods, routed=routed or {})
+    return Services(
+        services={key: one.service for key, one in found.items()},
+        endpoints={key: one.endpoints for key, one in found.items()},
+        problems=tuple(problem for one in found.values() for problem in one.problems),
+    )
+
+
+def translate_service(
+    service: core.Service,
+    slices: Slices,
+    pods: Mapping[str, fabric.LocalPod],
+    *,
+    routed: Mapping[str, frozenset[int]],
+) -> One:
+    """One Service; of `pods` those are read that its slices refer to (`referred`)."""
+    key = "/".join(service.key)
+    http = routed_http(service.spec.ports, routed[key]) if key in routed else frozenset()
+    made = _service(service, http)
+    last = _endpoints(slices, pods, ready=False) if _is_local(made) else ()
+    return One(
+        service=made,
+        endpoints=fabric.Endpoints(
             namespace=service.metadata.namespace,
             service=service.metadata.name,
             endpoints=tuple(sorted(_endpoints(slices, pods), key=_order)),
             last=tuple(sorted(last, key=_order)),
-        )
-        problems.extend(_slice_problems(slices))
-        problems.extend(_problems(service))
-    return Services(services=services, endpoints=endpoints, problems=tuple(problems))
+        ),
+        problems=(*_slice_problems(slices), *_problems(service)),
+    )
+
+
+def referred(slices: Slices) -> frozenset[str]:
+    """The uids of the pods that slices refer to."""
+    refs = (endpoint.target_ref for piece in slices for endpoint in piece.endpoints)
+    return frozenset(ref.uid for ref in refs if ref is not None and ref.kind == "Pod")
 
 
 def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
@@ -133,7 +162,7 @@ class _Candidate(msgspec.Struct, frozen=True):
     address: str
 
 
-def _endpoints(slices: Slices, pods: dict[str, fabric.LocalPod], *, ready: bool = True) -> Iterable[fabric.Endpoint]:
+def _endpoints(slices: Slices, pods: Mapping[str, fabric.LocalPod], *, ready: bool = True) -> Iterable[fabric.Endpoint]:
     """The endpoints in use; not `ready`: only those that serve last."""
     chosen: dict[str, list[_Candidate]] = {}
     for candidates in _by_port(slices).values():

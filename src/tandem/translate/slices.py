@@ -2,43 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tandem.base.ids import GroupId, PolicySetId
 from tandem.ir import wire
-from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
+from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable, TrafficPolicy
 from tandem.ir.policy import AddressGroup, Group, PolicySet
 from tandem.translate.world import Translation
 
 Slice = dict[str, dict[str, wire.Value]]
+SHARED: Final = (wire.URLS[MeshConfig], wire.URLS[Node], wire.URLS[Service], wire.URLS[Endpoints])
+"""Types that every node is sent all of: a node without pods answers on its node ports and for addresses of the pool."""
+MESH: Final = (wire.URLS[RouteTable], wire.URLS[TrafficPolicy])
+"""Types that a node with meshed pods is sent all of, and others nothing."""
 
 
 def slice_for(node: str, translation: Translation) -> Slice:
-    """Everything `node` needs and nothing else; every type is there, also with nothing in it.
-
-    Services are for every node: one without pods answers on its node ports and for addresses of the pool. A node
-    without meshed pods gets no routing.
-    """
-    found: Slice = {url: {} for url in wire.TYPES}
-    found[wire.URLS[MeshConfig]]["mesh"] = translation.config
-    found[wire.URLS[Node]].update(translation.nodes)
-    found[wire.URLS[Service]].update(translation.services)
-    found[wire.PREFIX + "Endpoints"].update(translation.endpoints)
+    """Everything `node` needs and nothing else; every type is there, also with nothing in it."""
+    values = values_of(translation)
+    found: Slice = {url: dict(values[url]) if url in SHARED else {} for url in wire.TYPES}
     pods = {uid: pod for uid, pod in translation.pods.items() if translation.pod_nodes[uid] == node}
-    if not pods:
-        return found
     found[wire.URLS[LocalPod]].update(pods)
     named = {s for pod in pods.values() for s in (pod.ingress, pod.egress) if s is not None}
-    named |= {p for s in named if (p := translation.policy.sets[s].preview) is not None}
-    sets: dict[str, PolicySet] = {s: translation.policy.sets[s] for s in sorted(named)}
-    found[wire.URLS[PolicySet]].update(sets)
-    groups = {
-        peer.id
-        for policy_set in sets.values()
-        for rule in (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
-        for peer in rule.peers
-        if isinstance(peer, Group)
-    }
+    named = named.union(*(referred(translation.policy.sets[s])[0] for s in named))
+    found[wire.URLS[PolicySet]].update({s: translation.policy.sets[s] for s in sorted(named)})
+    groups = {g for s in named for g in referred(translation.policy.sets[s])[1]}
     found[wire.URLS[AddressGroup]].update({g: translation.policy.groups[g] for g in sorted(groups)})
     if any(pod.meshed for pod in pods.values()):
-        found[wire.URLS[RouteTable]].update(translation.mesh.tables)
-        found[wire.URLS[TrafficPolicy]].update(translation.mesh.policies)
+        found.update({url: dict(values[url]) for url in MESH})
     return found
+
+
+def values_of(translation: Translation) -> Mapping[str, Mapping[str, wire.Value]]:
+    """All that there is to send, by type URL and name."""
+    by_type: dict[type, Mapping[Any, wire.Value]] = {
+        MeshConfig: {"mesh": translation.config},
+        Node: translation.nodes,
+        AddressGroup: translation.policy.groups,
+        PolicySet: translation.policy.sets,
+        Service: translation.services,
+        TrafficPolicy: translation.mesh.policies,
+        RouteTable: translation.mesh.tables,
+        Endpoints: translation.endpoints,
+        LocalPod: translation.pods,
+    }
+    return {wire.URLS[cls]: values for cls, values in by_type.items()}
+
+
+def referred(policy_set: PolicySet) -> tuple[frozenset[PolicySetId], frozenset[GroupId]]:
+    """The sets and groups that a set refers to."""
+    rules = (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
+    groups = frozenset(peer.id for rule in rules for peer in rule.peers if isinstance(peer, Group))
+    return frozenset([policy_set.preview] if policy_set.preview is not None else []), groups

@@ -6,20 +6,20 @@ force. HTTPRoute has its conditions per parent (`status.parents[]`), as the Gate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
 from tandem.base.clock import rfc3339
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import ObjectKey, Problem, Severity, by_object
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
 from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
-from tandem.model.meta import Condition
+from tandem.model.meta import Condition, Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
@@ -32,7 +32,6 @@ PATHS_BROKEN: Final = "PathsBroken"
 _SHOWN: Final = 5
 """How many Problems a message spells out."""
 
-ObjectKey = tuple[str, str, str]
 Programmed = Mapping[ObjectKey, tuple[bool, str]]
 """(kind, namespace, name) -> in force everywhere, and why not. An object that is absent concerns no node."""
 Verdict = tuple[str, bool, str, str]
@@ -47,6 +46,23 @@ _Plain = (
     | PeerAuthentication
     | Network
 )
+
+WRITTEN: Final[Mapping[str, type[Object]]] = {
+    cls.__name__: cls
+    for cls in (
+        NetworkPolicy,
+        ClusterNetworkPolicy,
+        AdminNetworkPolicy,
+        BaselineAdminNetworkPolicy,
+        VirtualService,
+        DestinationRule,
+        PeerAuthentication,
+        Network,
+        HTTPRoute,
+        core.Service,
+    )
+}
+"""The kinds whose status is written here, in the order in which it is."""
 
 
 class Patch(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,92 +86,101 @@ def patches(
 
     `given`: the addresses of the Services of type LoadBalancer that are ours.
     """
-    by_object: dict[ObjectKey, list[Problem]] = {}
-    for problem in problems:
-        by_object.setdefault((problem.at.kind, problem.at.namespace, problem.at.name), []).append(problem)
-    found = [*_plain(world, by_object, programmed, now), *_routes(world, by_object, programmed, now)]
-    found += _services(world, by_object, programmed, given=given, now=now)
-    return tuple(found)
+    keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in world.sorted(cls)]
+    return patches_of(world, keys, by_object(problems), programmed, now, given=given)
+
+
+def patches_of(
+    world: World,
+    keys: Iterable[ObjectKey],
+    told: Mapping[ObjectKey, Sequence[Problem]],
+    programmed: Programmed,
+    now: float,
+    *,
+    given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
+) -> tuple[Patch, ...]:
+    """The same for these objects alone; those that are not there, or whose status is not ours, need nothing."""
+    found: list[Patch | None] = []
+    for kind, *key in keys:
+        obj: Object | None = world.get(WRITTEN[kind], *key) if kind in WRITTEN else None
+        match obj:
+            case None:
+                continue
+            case core.Service():
+                found.append(_service(obj, told, programmed, given=given, now=now))
+            case HTTPRoute():
+                found.append(_route(obj, told, programmed, now))
+            case _:
+                found.append(_plain(cast("_Plain", obj), told, programmed, now))
+    return tuple(patch for patch in found if patch is not None)
 
 
 def _plain(
-    world: World, problems: Mapping[ObjectKey, list[Problem]], programmed: Programmed, now: float
-) -> Iterator[Patch]:
-    objects: list[_Plain] = [
-        *world.sorted(NetworkPolicy),
-        *world.sorted(ClusterNetworkPolicy),
-        *world.sorted(AdminNetworkPolicy),
-        *world.sorted(BaselineAdminNetworkPolicy),
-        *world.sorted(VirtualService),
-        *world.sorted(DestinationRule),
-        *world.sorted(PeerAuthentication),
-        *world.sorted(Network),
-    ]
-    for obj in objects:
-        key = obj.kind, *obj.key
-        own = [p for p in problems.get(key, []) if p.code != PATHS_BROKEN]
-        accepted = _accepted(own)
-        verdicts: tuple[Verdict, ...] = (accepted, _programmed(accepted, programmed.get(key)))
-        if isinstance(obj, Network):
-            verdicts = (*verdicts, _connected(problems.get(key, [])))
-        wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
-        if wanted != obj.status.conditions:
-            body = {"status": {"conditions": _conditions_json(wanted)}}
-            yield Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
+    obj: _Plain, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float
+) -> Patch | None:
+    key = obj.kind, *obj.key
+    own = [p for p in problems.get(key, []) if p.code != PATHS_BROKEN]
+    accepted = _accepted(own)
+    verdicts: tuple[Verdict, ...] = (accepted, _programmed(accepted, programmed.get(key)))
+    if isinstance(obj, Network):
+        verdicts = (*verdicts, _connected(problems.get(key, [])))
+    wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
+    if wanted == obj.status.conditions:
+        return None
+    body = {"status": {"conditions": _conditions_json(wanted)}}
+    return Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
 
 
-def _services(
-    world: World,
-    problems: Mapping[ObjectKey, list[Problem]],
+def _service(
+    service: core.Service,
+    problems: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     *,
     given: Mapping[tuple[str, str], tuple[str, ...]],
     now: float,
-) -> Iterator[Patch]:
+) -> Patch | None:
     """Addresses of load balancers; a Service that was one, and is it no longer, gives back what was written here."""
-    for service in world.sorted(core.Service):
-        before = service.status
-        held = tuple(i.ip for i in before.load_balancer.ingress)
-        addresses: tuple[str, ...] = ()
-        others = tuple(c for c in before.conditions if c.type not in {"Accepted", "Programmed"})
-        wanted = others
-        if service.key in given:
-            key = service.kind, *service.key
-            addresses, accepted = given[service.key], _accepted(problems.get(key, []))
-            verdicts = (accepted, _programmed(accepted, programmed.get(key)))
-            wanted = _conditions(before.conditions, verdicts, service.metadata.generation, now)
-        elif service.spec.type == "LoadBalancer" or not (held or wanted != before.conditions):
+    before = service.status
+    held = tuple(i.ip for i in before.load_balancer.ingress)
+    addresses: tuple[str, ...] = ()
+    others = tuple(c for c in before.conditions if c.type not in {"Accepted", "Programmed"})
+    wanted = others
+    if service.key in given:
+        key = service.kind, *service.key
+        addresses, accepted = given[service.key], _accepted(problems.get(key, []))
+        verdicts = (accepted, _programmed(accepted, programmed.get(key)))
+        wanted = _conditions(before.conditions, verdicts, service.metadata.generation, now)
+    elif service.spec.type == "LoadBalancer" or not (held or wanted != before.conditions):
+        return None
+    body: dict[str, Any] = {}
+    if addresses != held:
+        body["loadBalancer"] = {"ingress": [{"ip": address, "ipMode": "VIP"} for address in addresses]}
+    if wanted != before.conditions:
+        body["conditions"] = _conditions_json(wanted)
+    namespace, name = service.key
+    return Patch(kind=service.kind, namespace=namespace, name=name, body={"status": body}) if body else None
+
+
+def _route(
+    route: HTTPRoute, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float
+) -> Patch | None:
+    key = route.kind, *route.key
+    own = problems.get(key, [])
+    before = {msgspec.json.encode(p.parent_ref): p for p in route.status.parents if p.controller_name == CONTROLLER}
+    foreign = tuple(p for p in route.status.parents if p.controller_name != CONTROLLER)
+    parents = []
+    for i, parent in enumerate(route.spec.parent_refs):
+        if not is_mesh_parent(parent):
             continue
-        body: dict[str, Any] = {}
-        if addresses != held:
-            body["loadBalancer"] = {"ingress": [{"ip": address, "ipMode": "VIP"} for address in addresses]}
-        if wanted != before.conditions:
-            body["conditions"] = _conditions_json(wanted)
-        if body:
-            namespace, name = service.key
-            yield Patch(kind=service.kind, namespace=namespace, name=name, body={"status": body})
-
-
-def _routes(
-    world: World, problems: Mapping[ObjectKey, list[Problem]], programmed: Programmed, now: float
-) -> Iterator[Patch]:
-    for route in world.sorted(HTTPRoute):
-        key = route.kind, *route.key
-        own = problems.get(key, [])
-        before = {msgspec.json.encode(p.parent_ref): p for p in route.status.parents if p.controller_name == CONTROLLER}
-        foreign = tuple(p for p in route.status.parents if p.controller_name != CONTROLLER)
-        parents = []
-        for i, parent in enumerate(route.spec.parent_refs):
-            if not is_mesh_parent(parent):
-                continue
-            known = before.get(msgspec.json.encode(parent))
-            verdicts = _parent_verdicts(own, i, programmed.get(key))
-            conditions = _conditions(known.conditions if known else (), verdicts, route.metadata.generation, now)
-            parents.append(RouteParentStatus(parent_ref=parent, controller_name=CONTROLLER, conditions=conditions))
-        wanted = (*foreign, *parents)
-        if wanted != route.status.parents:
-            body = {"status": {"parents": [_parent_json(p) for p in wanted]}}
-            yield Patch(kind=route.kind, namespace=route.metadata.namespace, name=route.metadata.name, body=body)
+        known = before.get(msgspec.json.encode(parent))
+        verdicts = _parent_verdicts(own, i, programmed.get(key))
+        conditions = _conditions(known.conditions if known else (), verdicts, route.metadata.generation, now)
+        parents.append(RouteParentStatus(parent_ref=parent, controller_name=CONTROLLER, conditions=conditions))
+    wanted = (*foreign, *parents)
+    if wanted == route.status.parents:
+        return None
+    body = {"status": {"parents": [_parent_json(p) for p in wanted]}}
+    return Patch(kind=route.kind, namespace=route.metadata.namespace, name=route.metadata.name, body=body)
 
 
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:
@@ -175,7 +200,7 @@ def _json(value: object) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def _parent_verdicts(problems: list[Problem], index: int, state: tuple[bool, str] | None) -> tuple[Verdict, ...]:
+def _parent_verdicts(problems: Sequence[Problem], index: int, state: tuple[bool, str] | None) -> tuple[Verdict, ...]:
     here = f"spec.parentRefs[{index}]"
     errors = [p for p in problems if p.severity is Severity.ERROR]
     refs = [p for p in errors if p.at.path.startswith("spec.rules") and p.code in _REFS]
@@ -190,12 +215,12 @@ def _parent_verdicts(problems: list[Problem], index: int, state: tuple[bool, str
     return accepted, resolved, _programmed(accepted, state)
 
 
-def _connected(problems: list[Problem]) -> Verdict:
+def _connected(problems: Sequence[Problem]) -> Verdict:
     broken = [p for p in problems if p.code == PATHS_BROKEN]
     return "Connected", not broken, PATHS_BROKEN if broken else "Connected", _message(broken)
 
 
-def _accepted(problems: list[Problem]) -> Verdict:
+def _accepted(problems: Sequence[Problem]) -> Verdict:
     errors = [p for p in problems if p.severity is Severity.ERROR]
     if errors:
         return "Accepted", False, errors[0].code, _message(errors)
@@ -212,7 +237,7 @@ def _programmed(accepted: Verdict, state: tuple[bool, str] | None) -> Verdict:
     return "Programmed", True, "Programmed", ""
 
 
-def _message(problems: list[Problem]) -> str:
+def _message(problems: Sequence[Problem]) -> str:
     shown = [f"{p.at.path}: {p.text}" if p.at.path else p.text for p in problems[:_SHOWN]]
     if len(problems) > _SHOWN:
         shown.append(f"and {len(problems) - _SHOWN} more")

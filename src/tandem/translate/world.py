@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tandem.base.ids import NodeName
-from tandem.base.problems import Problem
+from tandem.base.problems import ObjectKey, Problem, by_object
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import MeshIR
 from tandem.ir.policy import PolicyIR
@@ -26,17 +28,37 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that control knows to say of one World; keys are the resource names of `ir/wire.py`."""
 
     config: MeshConfig
-    nodes: dict[str, Node]
-    pods: dict[str, LocalPod]
-    pod_nodes: dict[str, NodeName]
+    nodes: Mapping[str, Node]
+    pods: Mapping[str, LocalPod]
+    pod_nodes: Mapping[str, NodeName]
     """Pod uid -> the node that wires it."""
     policy: PolicyIR
     mesh: MeshIR
-    services: dict[str, Service]
-    endpoints: dict[str, Endpoints]
+    services: Mapping[str, Service]
+    endpoints: Mapping[str, Endpoints]
     balancers: Assignment = Assignment()
     """Addresses for Services of type LoadBalancer, to be written into their status."""
-    problems: tuple[Problem, ...]
+    told: Mapping[ObjectKey, tuple[Problem, ...]]
+    """What is wrong, by the object that is told."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong, in the order of objects."""
+        return tuple(problem for key in sorted(self.told) for problem in self.told[key])
+
+
+def mesh_config(world: World, options: Options) -> MeshConfig:
+    """What every node is told of the whole."""
+    return MeshConfig(
+        trust_domain=options.trust_domain,
+        roots_pem=options.roots_pem,
+        cluster_domain=options.cluster_domain,
+        dns_addresses=options.dns_addresses,
+        service_cidrs=options.service_cidrs,
+        network=translate_network(world),
+        pod_networks=translate_pools(world),
+        reserved=translate_reservations(world),
+    )
 
 
 def translate_world(world: World, options: Options) -> Translation:
@@ -49,16 +71,7 @@ def translate_world(world: World, options: Options) -> Translation:
     balancers = assign_addresses(world)
     return Translation(
         balancers=balancers,
-        config=MeshConfig(
-            trust_domain=options.trust_domain,
-            roots_pem=options.roots_pem,
-            cluster_domain=options.cluster_domain,
-            dns_addresses=options.dns_addresses,
-            service_cidrs=options.service_cidrs,
-            network=translate_network(world),
-            pod_networks=translate_pools(world),
-            reserved=translate_reservations(world),
-        ),
+        config=mesh_config(world, options),
         nodes=translate_nodes(world),
         pods=pods.pods,
         pod_nodes=pods.nodes,
@@ -66,12 +79,14 @@ def translate_world(world: World, options: Options) -> Translation:
         mesh=mesh,
         services=services.services,
         endpoints=services.endpoints,
-        problems=(
-            *policy_problems,
-            *unreadable_problems(world),
-            *pods.problems,
-            *services.problems,
-            *balancers.problems,
-            *mesh_problems,
+        told=by_object(
+            (
+                *policy_problems,
+                *unreadable_problems(world),
+                *pods.problems,
+                *services.problems,
+                *balancers.problems,
+                *mesh_problems,
+            ),
         ),
     )

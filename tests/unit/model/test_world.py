@@ -82,7 +82,7 @@ SPACES = st.sampled_from(("shop", "bank"))
 
 
 def slice_of(name: str, space: str, of: str) -> core.EndpointSlice:
-    return endpoint_slice(service(of, namespace=space), [], name=name)
+    return endpoint_slice(service(of, ns=space), [], name=name)
 
 
 OBJECTS = st.one_of(

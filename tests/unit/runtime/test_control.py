@@ -15,6 +15,7 @@ from tandem.drivers.ca.keys import new_request
 from tandem.ingest.errors import ApiError
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable
+from tandem.ir.policy import PolicySet
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.observe.flow import Flow, Layer, Party, Verdict
@@ -383,3 +384,38 @@ def test_a_report_that_cannot_be_read_is_dropped() -> None:
         assert lab.control.reports.since(0) == (0, ())
 
     with_control(CLUSTER, scene)
+
+
+def test_a_policy_that_is_not_understood_isolates_says_so_and_opens_again() -> None:
+    async def scene(lab: ControlLab) -> None:
+        node = lab.agent("n1")
+        lab.agent("n2")
+        await lab.condition("NetworkPolicy", "q", {"type": "Accepted", "status": "False", "reason": "NotUnderstood"})
+        found = await lab.object("NetworkPolicy", "q")
+        (accepted,) = [c for c in found["status"]["conditions"] if c["type"] == "Accepted"]
+        assert "spec.ingress[0].from[0].serviceSelector: unknown field" in accepted["message"]
+        (pod,) = node.of(LocalPod).values()
+        assert node.of(PolicySet)[pod.ingress].rules == ()
+        await lab.kube.replace(BY_KIND["NetworkPolicy"], policy("q", ingress=[{}]))
+        await lab.condition("NetworkPolicy", "q", {"type": "Accepted", "status": "True"})
+        node.turn()
+        (pod,) = node.of(LocalPod).values()
+        assert len(node.of(PolicySet)[pod.ingress].rules) == 1
+
+    closed = policy("q", ingress=[{"from": [{"serviceSelector": {}}]}])
+    with_control((SHOP, node("n1"), node("n2"), pod("web", "10.244.0.2"), closed), scene)
+
+
+def test_an_object_that_cannot_be_read_is_among_the_problems() -> None:
+    async def scene(lab: ControlLab) -> None:
+        seen = -1
+        while True:
+            seen, translation = await lab.control.translation.after(seen)
+            if translation is not None:
+                break
+        assert [(p.at.kind, p.at.name, p.at.path, p.code) for p in translation.problems] == [
+            ("Service", "web", "spec.ports", "NotUnderstood")
+        ]
+
+    broken = {**SERVICE, "spec": {"ports": 80}}
+    with_control((SHOP, node("n1"), broken), scene)

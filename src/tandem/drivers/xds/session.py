@@ -13,10 +13,11 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from tandem.base.table import Table
 from tandem.drivers.xds.errors import culprits
 from tandem.drivers.xds.messages import Accepted, Action, Encoded, Refused, Request, Response
 
@@ -87,14 +88,22 @@ class Session:
 
     def on_wanted(self, wanted: Mapping[str, Mapping[str, Encoded]]) -> list[Action]:
         """The complete sets of the given types replace what was wanted before; what differs is sent."""
+        news = {url: self._news(url, resources) for url, resources in wanted.items()}
         self._wanted.update(wanted)
         actions: list[Action] = []
         for url in self._sorted(self._types):
-            if changed := self._changed(url):
+            if changed := self._changed(url, news.get(url, ())):
                 actions += self._push(url, changed, ())
         for url in reversed(self._sorted(self._types)):
-            actions += self._push(url, (), self._vanished(url))
+            actions += self._push(url, (), self._vanished(url, news.get(url, ())))
         return actions
+
+    def _news(self, url: str, resources: Mapping[str, Encoded]) -> Collection[str] | None:
+        """Of a type, the names that differ from what was wanted before, all of which is sent; None: any may."""
+        before = self._wanted.get(url)
+        if isinstance(before, Table) and isinstance(resources, Table):
+            return resources.changes(before).keys()
+        return None
 
     def on_request(self, request: Request) -> list[Action]:
         """A message of the client: subscriptions, an ACK or a NACK, or several of these at once."""
@@ -148,17 +157,26 @@ class Session:
         known = [u for u in self._order if u in urls]
         return known + sorted(set(urls) - set(known))
 
-    def _changed(self, url: str) -> tuple[Encoded, ...]:
+    def _changed(self, url: str, news: Collection[str] | None = None) -> tuple[Encoded, ...]:
+        """Of `news` alone, where it is given."""
         state, wanted, renew = self._types[url], self._wanted.get(url, {}), self._renew.get(url, ())
-        names = wanted if state.wildcard else sorted(state.names & wanted.keys())
+        if news is not None and not renew:
+            names: Iterable[str] = sorted(n for n in news if n in wanted and state.interested(n))
+        else:
+            names = wanted if state.wildcard else sorted(state.names & wanted.keys())
         return tuple(wanted[n] for n in names if n in renew or state.sent.get(n) != wanted[n].version)
 
-    def _vanished(self, url: str) -> tuple[str, ...]:
+    def _vanished(self, url: str, news: Collection[str] | None = None) -> tuple[str, ...]:
         if not self._ready(url):
             return ()
         state, wanted = self._types[url], self._wanted.get(url, {})
-        gone = {n for n, v in state.sent.items() if v != _ABSENT and n not in wanted}
-        unknown = {n for n in state.names if n not in wanted and state.sent.get(n) != _ABSENT}
+        gone = {
+            n
+            for n in (state.sent if news is None else news)
+            if state.sent.get(n, _ABSENT) != _ABSENT and n not in wanted
+        }
+        named = state.names if news is None else state.names.intersection(news)
+        unknown = {n for n in named if n not in wanted and state.sent.get(n) != _ABSENT}
         return tuple(sorted(gone | unknown))
 
     def _push(self, url: str, resources: tuple[Encoded, ...], removed: tuple[str, ...]) -> list[Action]:

@@ -99,6 +99,8 @@ def _peer(peer: PolicyPeer, namespace: str, report: Report, at: str) -> Iterator
             report.error(f"{at}.ipBlock", "InvalidPeer", text)
         else:
             yield from _block(peer.ip_block, report, f"{at}.ipBlock")
+    elif not given and report.unread_in(at):
+        return  # told of already
     elif not given:
         word = at.rpartition(".")[2].partition("[")[0]
         text = (
@@ -147,6 +149,8 @@ def _block(block: IpBlock, report: Report, at: str) -> Iterator[Cidr]:
 
 def _port(port: PolicyPort, report: Report, at: str) -> PortMatch | NamedPort | None:
     """None, and told: the entry matches nothing."""
+    if port.protocol not in PROTOCOLS and report.unread_in(at):
+        return None  # told of already
     if port.protocol not in PROTOCOLS:
         text = f"{port.protocol!r} is none of TCP, UDP and SCTP: the entry matches nothing"
         report.error(f"{at}.protocol", "InvalidValue", text)

@@ -48,6 +48,12 @@ class Report:
             path, _, text = line.partition(": ")
             self.error(path, "NotUnderstood", f"{text}: what it stands in fails closed")
 
+    def unread_in(self, path: str) -> bool:
+        """True if something in the part at `path` was not understood, or in the rule that it is in."""
+        rule = _rule_of(path)
+        faults = [line.partition(": ")[0] for line in self._policy.metadata.unreadable]
+        return any(f == path or f.startswith(f"{path}.") or _rule_of(f) == rule for f in faults)
+
     def notes(self) -> PolicyNotes:
         """The policy's annotations, with a Problem for each that means nothing."""
         notes = notes_of(self._policy)

@@ -6,7 +6,8 @@ the name has on the peers. Rules of one clause stand side by side, so that the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import msgspec
 
@@ -14,16 +15,26 @@ from tandem.base.ids import GroupId
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.policy import AddressGroup, Anyone, Group, Peer, PortMatch, Rule, Side, Verdict
 from tandem.translate.policy.draft import EVERY_POD, Clause, Draft, NamedPort, NodeSelector, PodSelector
-from tandem.translate.policy.select import Population, address_group, group_id
+from tandem.translate.policy.select import Target, address_group, group_id
 
 NamedPorts = tuple[tuple[str, str, int], ...]
 """(name, protocol, number) of a pod's container ports."""
 
 
+class Findable(Protocol):
+    """The part of a Population that a Resolver looks into."""
+
+    def select(self, selector: PodSelector) -> Iterable[Target]:
+        """The targets that a selector of pods matches now: those with the same ports may be one."""
+
+    def addresses(self, selector: PodSelector | NodeSelector) -> tuple[str, ...]:
+        """The addresses that a selector means now."""
+
+
 class Resolver:
     """Makes rules of clauses; collects, once for all policies, the groups they refer to and what is told of them."""
 
-    def __init__(self, population: Population) -> None:
+    def __init__(self, population: Findable) -> None:
         self.population = population
         self._groups: dict[GroupId, AddressGroup] = {}
         self._problems: dict[tuple[Origin, str, str], Problem] = {}
@@ -84,7 +95,7 @@ class Resolver:
             for match in sorted({m for t in targets for m in _numbers(name, t.ports)}):
                 matched = True
                 narrowed = msgspec.structs.replace(selector, port=(name.name, match.protocol, match.first))
-                yield self._rule(clause, (self._group(narrowed),), (match,))
+                yield self._rule(clause, (self.group(narrowed),), (match,))
         if not matched:
             self.warn(clause.origin, "NamedPortNotFound", no_such_port(clause.origin, name, "destination"))
 
@@ -92,9 +103,10 @@ class Resolver:
         return Rule(peers=peers, ports=ports, origin=clause.origin, verdict=clause.verdict)
 
     def _peers(self, clause: Clause) -> tuple[Peer, ...]:
-        return tuple(self._group(p) if isinstance(p, PodSelector | NodeSelector) else p for p in clause.peers)
+        return tuple(self.group(p) if isinstance(p, PodSelector | NodeSelector) else p for p in clause.peers)
 
-    def _group(self, selector: PodSelector | NodeSelector) -> Group:
+    def group(self, selector: PodSelector | NodeSelector) -> Group:
+        """The group of a selector, filled."""
         name = group_id(selector)
         if name not in self._groups:
             self._groups[name] = address_group(selector, self.population.addresses(selector))

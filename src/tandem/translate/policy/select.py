@@ -23,7 +23,7 @@ from tandem.translate.policy.draft import NodeSelector, PodSelector
 
 DNS_NAMESPACE: Final = "kube-system"
 DNS_LABELS: Final = {"k8s-app": "kube-dns"}
-_DNS_PORTS: Final = (("dns", "UDP", 53), ("dns-tcp", "TCP", 53))
+DNS_PORTS: Final = (("dns", "UDP", 53), ("dns-tcp", "TCP", 53))
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Population:
         """Pods that policies can isolate, by namespace, sorted by name."""
         found: dict[str, list[core.Pod]] = {}
         for pod in self._world.sorted(core.Pod):
-            if not pod.spec.host_network and not pod.finished:
+            if is_subject(pod):
                 found.setdefault(pod.metadata.namespace, []).append(pod)
         return {k: tuple(v) for k, v in found.items()}
 
@@ -90,7 +90,7 @@ class Population:
             for pods in self.subjects.values()
             for pod in pods
         ]
-        dns = Target(namespace=DNS_NAMESPACE, labels=DNS_LABELS, addresses=self._dns_addresses, ports=_DNS_PORTS)
+        dns = Target(namespace=DNS_NAMESPACE, labels=DNS_LABELS, addresses=self._dns_addresses, ports=DNS_PORTS)
         return (*found, dns)
 
     def select(self, selector: PodSelector) -> tuple[Target, ...]:
@@ -118,6 +118,11 @@ class Population:
     def _labels_of(self, namespace: str) -> Mapping[str, str]:
         found = self._world.namespace_labels.get(namespace)
         return {"kubernetes.io/metadata.name": namespace} if found is None else found
+
+
+def is_subject(pod: core.Pod) -> bool:
+    """True for pods that policies can isolate, and that selectors match as peers."""
+    return not pod.spec.host_network and not pod.finished
 
 
 def named_ports(pod: core.Pod) -> tuple[tuple[str, str, int], ...]:

@@ -64,7 +64,8 @@ def translate_policy(
     for draft in drafts:
         for problem in draft.problems:
             resolver.report(problem)
-        warn.about_policy(draft, world, subjects=selected[draft.key], resolver=resolver)
+        subjects = {named_ports(pod) for pod in selected[draft.key]}
+        warn.about_policy(draft, world, subjects=subjects, resolver=resolver)
     warn.about_dns(ir, dns_addresses, resolver)
     return ir, resolver.problems
 

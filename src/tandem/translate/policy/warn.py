@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Collection
 
 import msgspec
 
-from tandem.base.problems import Origin
-from tandem.ir.policy import Anyone, Cidr, Group, PolicyIR, Rule, Side, Verdict
+from tandem.base.ids import GroupId
+from tandem.base.problems import Problem, Severity
+from tandem.ir.policy import Anyone, Cidr, Group, PolicyIR, PolicySet, Rule, Side
 from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.policy.draft import Clause, Draft, Tier
-from tandem.translate.policy.resolve import Resolver, no_such_port
-from tandem.translate.policy.select import named_ports
+from tandem.translate.policy.resolve import NamedPorts, Resolver, no_such_port
+
+Has = Callable[[GroupId, str], bool]
 
 _NOUNS = {
     Side.INGRESS: ("ingress", "from", "source"),
@@ -20,8 +23,8 @@ _NOUNS = {
 }
 
 
-def about_policy(draft: Draft, world: World, *, subjects: tuple[core.Pod, ...], resolver: Resolver) -> None:
-    """Warnings that concern one policy."""
+def about_policy(draft: Draft, world: World, *, subjects: Collection[NamedPorts], resolver: Resolver) -> None:
+    """Warnings that concern one policy; `subjects`: the named ports of its pods, the same ones once or more often."""
     if draft.tier is Tier.NETWORK:
         _everyone(draft, resolver)
     if subjects:
@@ -59,11 +62,11 @@ def _everyone(draft: Draft, resolver: Resolver) -> None:
                 resolver.warn(clause.origin, f"MatchesEvery{noun.capitalize()}", text)
 
 
-def _ingress_names(draft: Draft, subjects: tuple[core.Pod, ...], resolver: Resolver) -> None:
+def _ingress_names(draft: Draft, subjects: Collection[NamedPorts], resolver: Resolver) -> None:
     clauses: tuple[Clause, ...] = () if draft.ingress is None else draft.ingress.clauses
     if not any(c.names for c in clauses):
         return
-    offered = {p for pod in subjects for name, protocol, _ in named_ports(pod) for p in ((name, protocol), (name, ""))}
+    offered = {p for ports in subjects for name, protocol, _ in ports for p in ((name, protocol), (name, ""))}
     for clause in clauses:
         for port in clause.names:
             if (port.name, port.protocol) not in offered:
@@ -72,31 +75,38 @@ def _ingress_names(draft: Draft, subjects: tuple[core.Pod, ...], resolver: Resol
 
 def about_dns(ir: PolicyIR, dns_addresses: tuple[str, ...], resolver: Resolver) -> None:
     """Pods that may send something, but ask no name: hardly meant, and it looks like a broken network."""
-    reported: set[Origin] = set()
+
+    def has(group: GroupId, address: str) -> bool:
+        return address in ir.groups[group].addresses
+
     for set_id in sorted(set(ir.egress.values())):
-        judged = ir.sets[set_id]
-        accepted = [r for r in judged.admin if r.verdict is Verdict.ACCEPT]
-        if not judged.rules or any(_allows_dns(r, ir, a) for r in (*accepted, *judged.rules) for a in dns_addresses):
-            continue
-        for origin in judged.isolated_by:
-            if origin not in reported:
-                reported.add(origin)
-                text = (
-                    "pods that this policy isolates for egress may not ask the cluster's DNS "
-                    f"({', '.join(dns_addresses)}, UDP 53): names will not resolve. Allow it with an egress rule to "
-                    "namespaceSelector kubernetes.io/metadata.name=kube-system, podSelector k8s-app=kube-dns"
-                )
-                resolver.warn(origin, "DnsNotAllowed", text)
+        for problem in dns_refused(ir.sets[set_id], dns_addresses, has):
+            resolver.report(problem)
 
 
-def _allows_dns(rule: Rule, ir: PolicyIR, address: str) -> bool:
+def dns_refused(judged: PolicySet, dns_addresses: tuple[str, ...], has: Has) -> tuple[Problem, ...]:
+    """The same of one set of egress; `has`: whether a group has an address."""
+    if not judged.rules or any(_allows_dns(r, has, a) for r in judged.rules for a in dns_addresses):
+        return ()
+    text = (
+        "pods that this policy isolates for egress may not ask the cluster's DNS "
+        f"({', '.join(dns_addresses)}, UDP 53): names will not resolve. Allow it with an egress rule to "
+        "namespaceSelector kubernetes.io/metadata.name=kube-system, podSelector k8s-app=kube-dns"
+    )
+    return tuple(
+        Problem(at=origin, code="DnsNotAllowed", text=text, severity=Severity.WARNING)
+        for origin in dict.fromkeys(judged.isolated_by)
+    )
+
+
+def _allows_dns(rule: Rule, has: Has, address: str) -> bool:
     if rule.ports and not any(p.protocol == "UDP" and p.first <= 53 <= p.last for p in rule.ports):
         return False
     for peer in rule.peers:
         match peer:
             case Anyone():
                 return True
-            case Group(id=group) if address in ir.groups[group].addresses:
+            case Group(id=group) if has(group, address):
                 return True
             case Cidr(prefix=prefix, excepts=excepts) if _inside(address, prefix):
                 if not any(_inside(address, e) for e in excepts):

@@ -1,0 +1,153 @@
+"""What each node is sent, kept up from Translation to Translation at the cost of what changed.
+
+In: Translations. Out: per node the types of which something is another one now, complete and encoded; all of it equals
+`slice_for` (translate/slices.py). A value is encoded once for all nodes, and again only when it changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from tandem.base.table import Table, changes
+from tandem.ir import wire
+from tandem.ir.fabric import LocalPod
+from tandem.ir.policy import AddressGroup, PolicySet
+from tandem.runtime.ledger import Resources, Sent
+from tandem.translate.slices import MESH, SHARED, referred, values_of
+from tandem.translate.world import Translation
+
+PODS: Final = wire.URLS[LocalPod]
+SETS: Final = wire.URLS[PolicySet]
+GROUPS: Final = wire.URLS[AddressGroup]
+OWN: Final = (GROUPS, SETS, PODS)
+"""Types of which a node is sent what its own pods need."""
+Key = tuple[str, str]
+"""(type URL, resource name)."""
+
+
+class _Node:
+    """What one node is sent beside what all are."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Key] = Counter()
+        self.meshed = 0
+        self.own: dict[str, Table[str, Sent]] = {url: Table() for url in OWN}
+        self.touched: set[Key] = set()
+        self.sent: dict[str, Table[str, Sent]] = {}
+
+
+class Publisher:
+    """One per control."""
+
+    def __init__(self) -> None:
+        self._values: Mapping[str, Mapping[str, wire.Value]] = {url: Table() for url in wire.TYPES}
+        self._where: Mapping[str, str] = Table()
+        self._shared: dict[str, Table[str, Sent]] = {url: Table() for url in (*SHARED, *MESH)}
+        self._nodes: dict[str, _Node] = {}
+        self._holders: dict[Key, set[str]] = {}
+        self._needs: dict[str, tuple[Key, ...]] = {}
+        """Policy set -> what it refers to."""
+        self._encoded: dict[Key, tuple[wire.Value, Sent]] = {}
+
+    def update(self, translation: Translation, nodes: Iterable[str]) -> dict[str, Resources]:
+        """By node, of `nodes`, the types that changed for it; for a node that is new, every type."""
+        before, self._values = self._values, values_of(translation)
+        for url in (*SHARED, *MESH):
+            self._share(url, changes(before[url], self._values[url]))
+        self._place(before[PODS], translation)
+        for url in (GROUPS, SETS):
+            for name, (old, new) in changes(before[url], self._values[url]).items():
+                for node in self._holders.get((url, name), ()) if old is not None and new is not None else ():
+                    self._nodes[node].touched.add((url, name))
+        return {name: news for name in nodes if (news := self._news(name))}
+
+    def forget(self, name: str) -> None:
+        """The node is gone: should it come back, it is a new one."""
+        if name in self._nodes:
+            self._nodes[name].sent = {}
+
+    def _share(self, url: str, changed: Mapping[str, tuple[wire.Value | None, wire.Value | None]]) -> None:
+        put: dict[str, Sent] = {}
+        for name, (_, value) in changed.items():
+            if value is not None:
+                put[name] = self._encode((url, name), value)
+            else:
+                self._encoded.pop((url, name), None)
+        self._shared[url] = self._shared[url].changed(put, changed.keys() - put.keys())
+
+    def _place(self, before: Mapping[str, wire.Value], translation: Translation) -> None:
+        """Pods that are others, or elsewhere: what their nodes need for them."""
+        where, self._where = self._where, translation.pod_nodes
+        pods: Mapping[str, wire.Value] = translation.pods
+        for uid in changes(before, pods).keys() | changes(where, self._where).keys():
+            old, new = before.get(uid), pods.get(uid)
+            if isinstance(new, LocalPod):
+                self._need(self._where[uid], new, 1)
+            if isinstance(old, LocalPod):
+                self._need(where[uid], old, -1)
+
+    def _need(self, name: str, pod: LocalPod, step: int) -> None:
+        node = self._nodes.setdefault(name, _Node())
+        node.meshed += step * pod.meshed
+        self._count(name, node, (PODS, pod.uid), step)
+        node.touched.add((PODS, pod.uid))
+        for policy_set in (pod.ingress, pod.egress):
+            if policy_set is not None:
+                self._count(name, node, (SETS, policy_set), step)
+
+    def _count(self, name: str, node: _Node, key: Key, step: int) -> None:
+        """One user more or less of a resource on a node; the first and the last count for what it refers to."""
+        node.counts[key] += step
+        left = node.counts[key]
+        if left == (1 if step > 0 else 0):
+            node.touched.add(key)
+            holders = self._holders.setdefault(key, set())
+            (holders.add if left else holders.discard)(name)
+            if key[0] == SETS:
+                for other in self._referred(key[1]):
+                    self._count(name, node, other, step)
+            if not left:
+                del node.counts[key]
+            if not holders:
+                del self._holders[key]
+                self._encoded.pop(key, None)
+                self._needs.pop(key[1], None)
+
+    def _referred(self, name: str) -> tuple[Key, ...]:
+        found = self._needs.get(name)
+        if found is None:
+            policy_set = self._values[SETS][name]
+            assert isinstance(policy_set, PolicySet)  # noqa: S101 - of this type are all of that name
+            sets, groups = referred(policy_set)
+            found = self._needs[name] = (*((SETS, s) for s in sets), *((GROUPS, g) for g in groups))
+        return found
+
+    def _news(self, name: str) -> Resources:
+        node = self._nodes.setdefault(name, _Node())
+        for url in OWN:
+            touched = [n for kind, n in node.touched if kind == url]
+            put = {n: self._encode((url, n), self._values[url][n]) for n in touched if (url, n) in node.counts}
+            node.own[url] = node.own[url].changed(put, set(touched) - put.keys())
+        node.touched = set()
+        wanted = {url: node.own[url] if url in node.own else self._shared_by(url, node) for url in wire.TYPES}
+        news = {url: table for url, table in wanted.items() if node.sent.get(url) is not table}
+        node.sent = wanted
+        return news
+
+    def _shared_by(self, url: str, node: _Node) -> Table[str, Sent]:
+        return self._shared[url] if url in SHARED or node.meshed else _NOTHING
+
+    def _encode(self, key: Key, value: wire.Value) -> Sent:
+        before = self._encoded.get(key)
+        if before is not None and (before[0] is value or before[0] == value):
+            return before[1]
+        data = wire.encode(value)
+        objects = frozenset((o.kind, o.namespace, o.name) for o in wire.origins(value))
+        sent = Sent(key[1], wire.version(data), data, objects)
+        self._encoded[key] = value, sent
+        return sent
+
+
+_NOTHING: Final[Table[str, Sent]] = Table()

@@ -1,0 +1,103 @@
+"""`translate_pods`, pod by pod: those that changed, whose policy sets changed, or in whose namespace something did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tandem.base.ids import NodeName, PolicySetId
+from tandem.base.problems import Problem
+from tandem.base.table import Table, changes
+from tandem.ir.fabric import LocalPod
+from tandem.model import core
+from tandem.model.istio import PeerAuthentication
+from tandem.model.world import World
+from tandem.translate.kept import Kept
+from tandem.translate.live.problems import Gathered
+from tandem.translate.membership import namespace_problems
+from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.options import Options
+from tandem.translate.pods import Context, has_link, translate_pod
+
+Judged = Mapping[str, PolicySetId]
+"""Pod uid -> policy set."""
+
+
+class LivePods:
+    """`pods` and `nodes` are those of the newest World."""
+
+    def __init__(self, options: Options, gathered: Gathered) -> None:
+        self.pods: Table[str, LocalPod] = Table()
+        self.nodes: Table[str, NodeName] = Table()
+        self._options, self._gathered = options, gathered
+        self._before = World()
+        self._judged: tuple[Judged, Judged] = (Table(), Table())
+        self._routed: Mapping[str, frozenset[int]] = {}
+        self._linked: dict[str, dict[str, core.Pod]] = {}
+        self._services: dict[str, tuple[core.Service, ...]] = {}
+        self._named: dict[str, dict[str, core.Service]] = {}
+        self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
+        self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
+
+    def update(self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]]) -> None:
+        """Go on to this World; `judged`: the sets of ingress and egress."""
+        before, self._before = self._before, now
+        touched, gone = self._changed_pods(before, now)
+        for old, new in zip(self._judged, judged, strict=True):
+            for uid in changes(old, new):
+                pod = now.pods_by_uid.get(uid)
+                if pod is not None and has_link(pod):
+                    touched[uid] = pod
+        for namespace in self._changed_namespaces(before, now, routed):
+            touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
+        self._judged, self._routed = judged, routed
+        context = Context(
+            options=self._options,
+            labels=now.namespace_labels,
+            modes=self._modes(now, self._options.root_namespace),
+            services=self._services,
+            routed=routed,
+        )
+        self._gathered.tell((2, "namespaces"), self._namespaces(now))
+        self._gathered.tell((3, "modes"), context.modes.problems)
+        put: dict[str, LocalPod] = {}
+        nodes: dict[str, NodeName] = {}
+        for uid, pod in touched.items():
+            one = translate_pod(pod, context, *judged)
+            known = self.pods.get(uid)
+            put[uid] = known if known is not None and known == one.pod else one.pod
+            nodes[uid] = one.node if self.nodes.get(uid) != one.node else self.nodes[uid]
+            self._gathered.tell((4, *pod.key, uid), one.problems)
+        for uid, pod in gone.items():
+            self._gathered.tell((4, *pod.key, uid), ())
+        self.pods = self.pods.changed(put, gone)
+        self.nodes = self.nodes.changed(nodes, gone)
+
+    def _changed_pods(self, before: World, now: World) -> tuple[dict[str, core.Pod], dict[str, core.Pod]]:
+        """By uid: those that are others now, and those that are no more."""
+        touched: dict[str, core.Pod] = {}
+        gone: dict[str, core.Pod] = {}
+        for (namespace, name), (old, new) in changes(before.all(core.Pod), now.all(core.Pod)).items():
+            if old is not None and has_link(old):
+                gone[old.metadata.uid] = old
+                del self._linked[namespace][name]
+            if new is not None and has_link(new):
+                touched[new.metadata.uid] = new
+                self._linked.setdefault(namespace, {})[name] = new
+        return touched, {uid: pod for uid, pod in gone.items() if uid not in touched}
+
+    def _changed_namespaces(self, before: World, now: World, routed: Mapping[str, frozenset[int]]) -> Iterable[str]:
+        """Where something changed that pods of the namespace are translated with."""
+        found = set(changes(before.namespace_labels, now.namespace_labels))
+        for (namespace, name), (_, service) in changes(before.all(core.Service), now.all(core.Service)).items():
+            named = self._named.setdefault(namespace, {})
+            named.pop(name, None)
+            if service is not None:
+                named[name] = service
+            self._services[namespace] = tuple(named[n] for n in sorted(named))
+            found.add(namespace)
+        if self._routed is not routed:
+            found |= {key.partition("/")[0] for key in self._routed.keys() | routed.keys()}
+        rules = changes(before.all(PeerAuthentication), now.all(PeerAuthentication))
+        if any(namespace == self._options.root_namespace for namespace, _ in rules):
+            return tuple(self._linked)
+        return found | {namespace for namespace, _ in rules}

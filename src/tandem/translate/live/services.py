@@ -1,0 +1,67 @@
+"""`translate_services`, Service by Service: those that changed, or whose slices, pods or routed ports did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tandem.base.table import Table, changes
+from tandem.ir import fabric
+from tandem.model import core
+from tandem.model.world import Key, World
+from tandem.translate.live.problems import Gathered
+from tandem.translate.services import referred, translate_service
+
+
+class LiveServices:
+    """`services` and `endpoints` are those of the newest World."""
+
+    def __init__(self, gathered: Gathered) -> None:
+        self.services: Table[str, fabric.Service] = Table()
+        self.endpoints: Table[str, fabric.Endpoints] = Table()
+        self._gathered = gathered
+        self._before = World()
+        self._pods: Mapping[str, fabric.LocalPod] = Table()
+        self._routed: Mapping[str, frozenset[int]] = {}
+        self._refer: dict[Key, frozenset[str]] = {}
+        self._referred: dict[str, set[Key]] = {}
+
+    def update(self, now: World, pods: Mapping[str, fabric.LocalPod], routed: Mapping[str, frozenset[int]]) -> None:
+        """Go on to this World, with its translated pods."""
+        before, self._before = self._before, now
+        touched = set(changes(before.all(core.Service), now.all(core.Service)))
+        slices = changes(before.slices_by_service, now.slices_by_service)
+        touched.update(slices)
+        for uid in changes(self._pods, pods):
+            touched |= self._referred.get(uid, set())
+        if routed is not self._routed:
+            touched |= {(s, n) for s, _, n in (key.partition("/") for key in self._routed.keys() | routed.keys())}
+        self._pods, self._routed = pods, routed
+        for key in slices:
+            self._refers(key, referred(now.slices_by_service.get(key, ())))
+        services: dict[str, fabric.Service] = {}
+        endpoints: dict[str, fabric.Endpoints] = {}
+        gone: list[str] = []
+        for key in touched:
+            service, name = now.get(core.Service, *key), "/".join(key)
+            if service is None:
+                gone.append(name)
+                self._gathered.tell((5, *key), ())
+                continue
+            one = translate_service(service, now.slices_by_service.get(key, ()), pods, routed=routed)
+            self._gathered.tell((5, *key), one.problems)
+            known, ends = self.services.get(name), self.endpoints.get(name)
+            services[name] = known if known is not None and known == one.service else one.service
+            endpoints[name] = ends if ends is not None and ends == one.endpoints else one.endpoints
+        self.services = self.services.changed(services, gone)
+        self.endpoints = self.endpoints.changed(endpoints, gone)
+
+    def _refers(self, key: Key, uids: frozenset[str]) -> None:
+        before = self._refer.pop(key, frozenset())
+        if uids:
+            self._refer[key] = uids
+        for uid in before - uids:
+            self._referred[uid].discard(key)
+            if not self._referred[uid]:
+                del self._referred[uid]
+        for uid in uids - before:
+            self._referred.setdefault(uid, set()).add(key)

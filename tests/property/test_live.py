@@ -1,0 +1,156 @@
+"""Translation that goes on from World to World against translation of the whole, over any sequence of changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
+from meshworlds import dr, peerauth, vs
+from property.worlds import LABELS, NAMESPACES, SPECS
+from tandem.ir import wire
+from tandem.model import core
+from tandem.model.meta import Object
+from tandem.model.world import World
+from tandem.runtime.publisher import Publisher
+from tandem.translate.live import Live
+from tandem.translate.options import Options
+from tandem.translate.slices import slice_for
+from tandem.translate.world import translate_world
+
+SPACES = st.sampled_from(NAMESPACES)
+NODES = ("node-1", "node-2", "node-3")
+MESH = st.sampled_from(({}, {"tandem.io/mesh": "enabled"}))
+Raw = dict[str, Any]
+
+
+@st.composite
+def pods(draw: st.DrawFn) -> core.Pod:
+    number = draw(st.integers(0, 5))
+    space = draw(SPACES)
+    return pod(
+        f"pod-{number}",
+        namespace=space,
+        uid=f"uid-{space}-{number}-{draw(st.integers(0, 1))}",
+        node=draw(st.sampled_from(NODES)),
+        # Addresses of finished pods are given to others, and for a moment two may claim the same.
+        ip=draw(st.sampled_from(((f"10.244.0.{number + 2}", f"fd00::{number + 2}"), ("10.244.0.2",), ()))),
+        ports=draw(st.sampled_from(({}, {"http": 80}, {"http": 8080}))),
+        labels={**draw(LABELS), **draw(MESH)},
+        phase=draw(st.sampled_from(("Running", "Running", "Succeeded"))),
+        host_network=draw(st.integers(0, 9)) == 0,
+    )
+
+
+NUMBERS = st.integers(0, 1)
+SERVICES = st.builds(lambda n, s, labels: service(f"s{n}", ns=s, selector=labels), NUMBERS, SPACES, LABELS)
+AUTHENTICATION: tuple[Raw, ...] = (
+    {"mtls": {"mode": "STRICT"}},
+    {"selector": {"matchLabels": {"app": "web"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}},
+)
+OTHERS = st.one_of(
+    st.builds(lambda s, labels, mesh: namespace(s, **labels, **mesh), SPACES, LABELS, MESH),
+    st.builds(
+        lambda n, ready, rack: node(n, ready=ready, rack=rack),
+        st.sampled_from(NODES),
+        st.sampled_from(("True", "False")),
+        st.sampled_from("ab"),
+    ),
+    SERVICES,
+    st.builds(
+        lambda of, found, n: endpoint_slice(of, [p for p in found if p.addresses], name=f"{of.metadata.name}-{n}"),
+        SERVICES,
+        st.lists(pods(), max_size=2),
+        NUMBERS,
+    ),
+    st.builds(
+        lambda n, s, spec: peerauth(f"pa{n}", ns=s, **spec),
+        NUMBERS,
+        SPACES | st.just("istio-system"),
+        st.sampled_from(AUTHENTICATION),
+    ),
+    st.builds(
+        lambda n, s: vs(f"s{n}", ns=s, hosts=[f"s{n}"], http=[{"route": [{"destination": {"host": f"s{n}"}}]}]),
+        NUMBERS,
+        SPACES,
+    ),
+    st.builds(
+        lambda n, s, labels: dr(f"s{n}", ns=s, host=f"s{n}", subsets=[{"name": "v1", "labels": labels}]),
+        NUMBERS,
+        SPACES,
+        LABELS,
+    ),
+)
+
+
+@st.composite
+def clusterwide(draw: st.DrawFn) -> Object:
+    labels = {"matchLabels": draw(LABELS)}
+    chosen = st.sampled_from(
+        (
+            {"namespaces": {}},
+            {"namespaces": labels},
+            {"pods": {"namespaceSelector": {}, "podSelector": labels}},
+        )
+    )
+    peer = draw(chosen | st.sampled_from(({"nodes": {"matchLabels": {"rack": "a"}}}, {"networks": ["10.0.0.0/8"]})))
+    ports = draw(st.sampled_from(([], [{"namedPort": "http"}], [{"portNumber": {"protocol": "TCP", "port": 80}}])))
+    rule = {"action": draw(st.sampled_from(("Allow", "Deny", "Pass"))), "to": [peer]}
+    return cluster_policy(
+        f"c{draw(st.integers(0, 1))}",
+        kind="AdminNetworkPolicy",
+        notes=draw(st.sampled_from(({}, {"tandem.io/staged": "true"}, {"tandem.io/deny": "reject"}))),
+        priority=draw(st.integers(1, 2)),
+        subject=draw(chosen),
+        ingress=[{"action": draw(st.sampled_from(("Allow", "Deny"))), "from": [draw(chosen)]}],
+        egress=[{**rule, **({"ports": ports} if ports else {})}],
+    )
+
+
+POLICIES = st.one_of(
+    st.builds(lambda n, s, spec: policy(f"policy-{n}", ns=s, **spec), st.integers(0, 3), SPACES, SPECS), clusterwide()
+)
+OBJECTS = st.one_of(pods(), pods(), POLICIES, POLICIES, OTHERS)
+FIRST = st.lists(st.tuples(OBJECTS, st.just(True)), min_size=16, max_size=24)  # a world in which much depends on much
+NEXT = st.lists(st.tuples(OBJECTS, st.sampled_from((True, True, False))), min_size=1, max_size=2)
+STEPS = st.builds(lambda first, more: [first, *more], FIRST, st.lists(NEXT, min_size=4, max_size=8))
+
+
+def after(world: World, step: list[tuple[Object, bool]]) -> World:
+    for obj, there in step:
+        if isinstance(obj, core.Pod) and there:  # an API server gives a uid once
+            twins = {
+                k: None for k, p in world.all(core.Pod).items() if p.metadata.uid == obj.metadata.uid and k != obj.key
+            }
+            world = world.with_changes("Pod", twins, synced=True)
+        world = world.with_changes(obj.kind, {obj.key: obj if there else None}, synced=True)
+    return world
+
+
+@given(STEPS)
+@settings(max_examples=150, deadline=None)
+def test_every_step_is_the_translation_of_the_whole(steps: list[list[tuple[Object, bool]]]) -> None:
+    options, world = Options(), World(synced=True)
+    live, publisher = Live(options), Publisher()
+    sent: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        world = after(world, step)
+        found, whole = live.translate(world), translate_world(World.of(world.objects()), options)
+        for name in whole.__struct_fields__:
+            if name != "policy":
+                assert getattr(found, name) == getattr(whole, name), name
+        for name in whole.policy.__struct_fields__:
+            assert getattr(found.policy, name) == getattr(whole.policy, name), name
+        nodes = {name for _, name in world.all(core.Node)}
+        for gone in sent.keys() - nodes:
+            publisher.forget(gone)
+            del sent[gone]
+        for name, news in publisher.update(found, nodes).items():
+            sent.setdefault(name, {}).update(news)
+        for name in nodes:
+            wanted = {
+                url: {n: wire.encode(v) for n, v in named.items()} for url, named in slice_for(name, whole).items()
+            }
+            assert {url: {n: e.value for n, e in named.items()} for url, named in sent[name].items()} == wanted

@@ -1,0 +1,56 @@
+"""Pods translated one by one; that it is always the translation of all is shown in tests/property/test_live.py."""
+
+from __future__ import annotations
+
+from builders import namespace, pod, service, world
+from meshworlds import peerauth
+from tandem.base.table import Table, changes
+from tandem.model.meta import Object
+from tandem.model.world import World
+from tandem.translate.live.pods import LivePods
+from tandem.translate.live.problems import Gathered
+from tandem.translate.options import Options
+
+OPEN = (Table[str, str](), Table[str, str]())
+BASE = world(namespace("default"), namespace("shop"), pod("a"), pod("b"), pod("c", namespace="shop"))
+
+
+def touched(*objects: Object, routed: dict[str, frozenset[int]] | None = None) -> set[str]:
+    """The pods that are other objects after these changes to BASE."""
+    live = LivePods(Options(), Gathered())
+    none: dict[str, frozenset[int]] = {}
+    live.update(BASE, OPEN, none)  # type: ignore[arg-type]
+    before, after = live.pods, BASE
+    for obj in objects:
+        after = after.with_changes(obj.kind, {obj.key: obj}, synced=True)
+    live.update(after, OPEN, none if routed is None else routed)  # type: ignore[arg-type]
+    return set(changes(before, live.pods))
+
+
+def test_a_pod_that_changed_is_translated_and_no_other() -> None:
+    assert touched(pod("a", app="web")) == {"uid-default-a"}
+
+
+def test_a_namespace_in_the_mesh_takes_its_pods_along() -> None:
+    assert touched(namespace("shop", **{"istio-injection": "enabled"})) == {"uid-shop-c"}
+
+
+def test_a_rule_of_the_root_namespace_is_everyones() -> None:
+    everywhere = peerauth("p", ns=Options().root_namespace, mtls={"mode": "STRICT"})
+    assert touched(everywhere) == {"uid-default-a", "uid-default-b", "uid-shop-c"}
+    assert touched(peerauth("p", ns="shop", mtls={"mode": "STRICT"})) == {"uid-shop-c"}
+
+
+def test_a_service_changes_the_pods_that_it_selects() -> None:
+    web = service("web", ns="shop", selector={"app": "web"}, ports=[{"port": 80, "name": "http"}])
+    assert touched(pod("c", namespace="shop", app="web"), web) == {"uid-shop-c"}
+    assert touched(service("none", selector={"app": "web"})) == set()
+
+
+def test_a_pod_that_finished_is_gone_and_so_is_its_node() -> None:
+    live = LivePods(Options(), Gathered())
+    live.update(BASE, OPEN, {})  # type: ignore[arg-type]
+    finished: Object = pod("a", phase="Succeeded")
+    after: World = BASE.with_changes("Pod", {finished.key: finished}, synced=True)
+    live.update(after, OPEN, {})  # type: ignore[arg-type]
+    assert set(live.pods) == set(live.nodes) == {"uid-default-b", "uid-shop-c"}

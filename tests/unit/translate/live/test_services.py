@@ -1,0 +1,58 @@
+"""Services translated one by one; that it is always the translation of all is shown in tests/property/test_live.py."""
+
+from __future__ import annotations
+
+import msgspec
+
+from builders import endpoint_slice, namespace, pod, service, world
+from tandem.base.table import Table, changes
+from tandem.ir.fabric import LocalPod
+from tandem.translate.live.problems import Gathered
+from tandem.translate.live.services import LiveServices
+from tandem.translate.options import Options
+from tandem.translate.pods import translate_pods
+from tandem.translate.policy import translate_policy
+
+WEB, DB = service("web"), service("db")
+ONE = pod("a", app="web")
+BASE = world(namespace("default"), WEB, DB, ONE, endpoint_slice(WEB, [ONE]), endpoint_slice(DB, []))
+ROUTED: dict[str, frozenset[int]] = {}
+
+
+def local() -> Table[str, LocalPod]:
+    return Table(translate_pods(BASE, Options(), translate_policy(BASE)[0]).pods)
+
+
+def live() -> LiveServices:
+    found = LiveServices(Gathered())
+    found.update(BASE, local(), ROUTED)
+    return found
+
+
+def test_a_slice_that_changes_changes_the_endpoints_of_its_service_alone() -> None:
+    found = live()
+    before, services = found.endpoints, found.services
+    piece = endpoint_slice(WEB, [])
+    found.update(BASE.with_changes("EndpointSlice", {piece.key: piece}, synced=True), local(), ROUTED)
+    assert set(changes(before, found.endpoints)) == {"default/web"}
+    assert found.services is services
+
+
+def test_a_pod_that_changes_changes_the_endpoints_that_refer_to_it() -> None:
+    found, pods = live(), local()
+    before = found.endpoints
+    (uid,) = pods
+    found.update(BASE, pods.changed({uid: msgspec.structs.replace(pods[uid], labels=(("app", "v2"),))}), ROUTED)
+    assert set(changes(before, found.endpoints)) == {"default/web"}
+
+
+def test_a_service_that_is_gone_is_gone() -> None:
+    found = live()
+    found.update(BASE.with_changes("Service", {DB.key: None}, synced=True), local(), ROUTED)
+    assert set(found.services) == set(found.endpoints) == {"default/web"}
+
+
+def test_routes_of_a_service_make_it_http() -> None:
+    found = live()
+    found.update(BASE, local(), {"default/web": frozenset({80})})
+    assert found.services["default/web"].ports[0].app.value == "http"

@@ -1,0 +1,29 @@
+"""The whole from World to World; equality with `translate_world` is shown in tests/property/test_live.py."""
+
+from __future__ import annotations
+
+from builders import namespace, node, pod, policy, service, world
+from tandem.model.world import World
+from tandem.translate.live import Live
+from tandem.translate.options import Options
+from tandem.translate.world import translate_world
+
+BASE = world(namespace("default"), node("node-1"), service("web"), policy("p"), pod("a", app="web"))
+
+
+def test_what_does_not_depend_on_what_changed_is_the_very_same() -> None:
+    live = Live(Options())
+    before = live.translate(BASE)
+    changed = pod("a", app="db")
+    after = live.translate(BASE.with_changes("Pod", {changed.key: changed}, synced=True))
+    assert after.pods is not before.pods
+    for name in ("config", "nodes", "mesh", "services", "endpoints", "balancers"):
+        assert getattr(after, name) is getattr(before, name), name
+    assert after.policy.sets is before.policy.sets
+
+
+def test_the_way_to_a_world_means_nothing() -> None:
+    live = Live(Options())
+    live.translate(BASE)
+    live.translate(World(synced=True))
+    assert live.translate(BASE) == translate_world(BASE, Options())
