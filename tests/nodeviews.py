@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from meshbuild import CONFIG
 from tandem.base.ids import ContainerId, NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.compile import names
+from tandem.ir.domains import asked_for, patterns_of
 from tandem.ir.fabric import LocalPod, Node
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.policy import PolicySet
 from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.policy import translate_policy
@@ -22,7 +24,12 @@ GATEWAY = "10.244.0.1"
 
 def node(name: str = "node-1", *cidrs: str) -> Node:
     """A node with these pod prefixes (10.244.0.0/16 unless told)."""
-    return Node(name=NodeName(name), addresses=("192.168.0.1",), pod_cidrs=cidrs or ("10.244.0.0/16",))
+    return Node(name=NodeName(name), addresses=(address_of(name),), pod_cidrs=cidrs or ("10.244.0.0/16",))
+
+
+def address_of(node: str) -> str:
+    """The address of a node: that of `node-2` ends in 2, that of others in 1."""
+    return "192.168.0.2" if node == "node-2" else "192.168.0.1"
 
 
 def ifname_of(pod: core.Pod) -> str:
@@ -50,8 +57,8 @@ def attached(pod: core.Pod, *, ingress: str | None = None, egress: str | None = 
     )
 
 
-def view_of(world: World, *, node_name: str = "node-1") -> NodeView:
-    """What the node enforces for its pods in this World; Services with their slices."""
+def view_of(world: World, *, node_name: str = "node-1", names: Mapping[str, tuple[str, ...]] | None = None) -> NodeView:
+    """What the node enforces for its pods in this World; Services with their slices; `names` are known to its DNS."""
     policy, _ = translate_policy(world)
     pods = [
         attached(p, ingress=policy.ingress.get(p.metadata.uid), egress=policy.egress.get(p.metadata.uid))
@@ -68,7 +75,18 @@ def view_of(world: World, *, node_name: str = "node-1") -> NodeView:
         groups=policy.groups,
         services=found.services,
         endpoints=found.endpoints,
+        learned=learned_of(policy.sets.values(), names or {}),
     )
+
+
+def learned_of(sets: Iterable[PolicySet], names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """What a node has learned of these names, by the patterns that the sets ask for."""
+    found: dict[str, set[str]] = {}
+    for name, addresses in names.items():
+        for pattern in patterns_of(name):
+            found.setdefault(pattern, set()).update(addresses)
+    wanted = sorted({p for s in sets for p in asked_for(s)})
+    return {p: tuple(sorted(found.get(p, ()))) for p in wanted}
 
 
 def routes(world: World, *, node_name: str = "node-1") -> Callable[[str], str]:
@@ -79,4 +97,4 @@ def routes(world: World, *, node_name: str = "node-1") -> Callable[[str], str]:
         if p.spec.node_name == node_name and not p.finished
         for a in p.addresses
     }
-    return lambda address: "" if address in {DNS, GATEWAY, "192.168.0.1"} else links.get(address, "eth0")
+    return lambda address: "" if address in {DNS, GATEWAY, address_of(node_name)} else links.get(address, "eth0")

@@ -1,17 +1,37 @@
-"""Any World of pods, namespaces and NetworkPolicies, small enough to be unlucky in: strategies for hypothesis."""
+"""Any World of pods, namespaces, nodes and policies of every kind, small enough to be unlucky in: for hypothesis.
+
+`NAMES` is what names of domains are known to be. TANDEM_WORLDS says how many Worlds a test draws, where that is its
+measure.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, Final
 
+import msgspec
 from hypothesis import strategies as st
 
-from builders import namespace, pod, policy
+from builders import cluster_policy, namespace, node, pod, policy
+from tandem.model import core
 from tandem.model.meta import Object
 from tandem.model.world import World
 
 Raw = dict[str, Any]
 NAMESPACES = ("default", "shop", "kube-system")
+NODES: Final = {"node-1": "192.168.0.1", "node-2": "192.168.0.2"}
+NAMES: Final = {
+    "api.example.com": ("203.0.113.7",),
+    "a.b.example.com": ("203.0.113.200", "2001:db8::1"),
+    "web.example.org": ("10.244.0.2",),
+}
+
+
+def budget(usual: int) -> int:
+    """How many Worlds to draw."""
+    return int(os.environ.get("TANDEM_WORLDS", usual))
+
+
 LABELS = st.fixed_dictionaries({}, optional={"app": st.sampled_from(("web", "db")), "tier": st.sampled_from("ab")})
 EXPRESSIONS = st.one_of(
     st.builds(
@@ -80,8 +100,106 @@ SPECS = st.fixed_dictionaries(
 )
 
 
-def _policy(name: str, namespace: str, spec: dict[str, Any]) -> Object:
-    return policy(name, ns=namespace, **spec)
+NOTES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tandem.io/staged": st.sampled_from(("true", "false")),
+        "tandem.io/deny": st.sampled_from(("reject", "reject", "drop")),
+    },
+)
+SOMETIMES_NOTES: st.SearchStrategy[dict[str, str]] = st.one_of(st.just({}), NOTES)
+POD_PEERS = st.one_of(
+    st.builds(lambda s: {"namespaces": s}, NAMESPACE_SELECTORS),
+    st.builds(
+        lambda n, s: {"pods": {"namespaceSelector": n, "podSelector": s}},
+        st.one_of(NAMESPACE_SELECTORS, st.just({})),
+        SELECTORS,
+    ),
+)
+NETWORKS = st.lists(
+    st.sampled_from(
+        ("0.0.0.0/0", "::/0", "10.244.0.0/16", "10.244.0.0/23", "203.0.113.0/25", "2001:db8::/32", "192.168.0.0/30")
+    ),
+    min_size=1,
+    max_size=2,
+    unique=True,
+)
+WIDE_PEERS = st.one_of(
+    st.builds(lambda n: {"networks": n}, NETWORKS),
+    st.builds(lambda s: {"nodes": s}, st.sampled_from(({}, {"matchLabels": {"rack": "r1"}}))),
+    st.builds(
+        lambda n: {"domainNames": n},
+        st.lists(
+            st.sampled_from(("api.example.com", "*.example.com", "*.b.example.com", "web.example.org.")),
+            min_size=1,
+            max_size=2,
+            unique=True,
+        ),
+    ),
+)
+UNREADABLE_PEERS = st.sampled_from(({}, {"namespaces": {}, "networks": ["10.0.0.0/8"]}, {"networks": ["nowhere"]}))
+TIER_PORTS = st.one_of(
+    st.builds(
+        lambda p, n: {p.lower(): {"destinationPort": {"number": n}}}, PROTOCOLS, st.sampled_from((53, 80, 80, 8080))
+    ),
+    st.builds(
+        lambda p, n: {p.lower(): {"destinationPort": {"range": {"start": n, "end": n + 40}}}},
+        PROTOCOLS,
+        st.sampled_from((50, 79, 8050)),
+    ),
+    st.builds(lambda n: {"destinationNamedPort": n}, st.sampled_from(("http", "http", "dns", "nobody"))),
+)
+OLDER_PORTS = st.one_of(
+    st.builds(lambda p, n: {"portNumber": {"protocol": p, "port": n}}, PROTOCOLS, st.sampled_from((53, 80, 8080))),
+    st.builds(
+        lambda p, n: {"portRange": {"protocol": p, "start": n, "end": n + 40}}, PROTOCOLS, st.sampled_from((50, 8050))
+    ),
+    st.builds(lambda n: {"namedPort": n}, st.sampled_from(("http", "dns"))),
+)
+SUBJECTS: st.SearchStrategy[Raw] = st.one_of(st.just({"namespaces": {}}), POD_PEERS)
+
+
+@st.composite
+def tier_rules(draw: st.DrawFn, word: str, *, older: bool, baseline: bool) -> list[Raw]:
+    """Rules of one side; now and then one that cannot be read."""
+    actions = ["Allow" if older else "Accept", "Deny", "Deny", *([] if older and baseline else ["Pass"])]
+    peers = POD_PEERS if word == "from" else st.one_of(POD_PEERS, WIDE_PEERS)
+    found = []
+    for i in range(draw(st.sampled_from((2, 1, 3, 0)))):
+        action = draw(st.sampled_from(actions))
+        chosen = draw(st.lists(peers, min_size=1, max_size=2))
+        if draw(st.integers(0, 15)) == 0:
+            chosen.append(draw(UNREADABLE_PEERS))
+        ports = draw(st.lists(OLDER_PORTS if older else TIER_PORTS, max_size=2))
+        rule: Raw = {"action": action, word: chosen, **({"ports" if older else "protocols": ports} if ports else {})}
+        found.append({**rule, "name": f"rule {i}"} if draw(st.booleans()) else rule)
+    return found
+
+
+@st.composite
+def tier_policies(draw: st.DrawFn, name: str) -> Object:
+    kind = draw(st.sampled_from(("ClusterNetworkPolicy",) * 3 + ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")))
+    older = kind != "ClusterNetworkPolicy"
+    tier = draw(st.sampled_from(("Admin", "Baseline"))) if not older else ""
+    baseline = kind == "BaselineAdminNetworkPolicy"
+    spec: Raw = {
+        "subject": draw(SUBJECTS) if draw(st.integers(0, 11)) else {},
+        "ingress": draw(tier_rules("from", older=older, baseline=baseline)),
+        "egress": draw(tier_rules("to", older=older, baseline=baseline)),
+    }
+    if tier:
+        spec["tier"] = tier
+    if not baseline:
+        spec["priority"] = draw(st.integers(0, 5))
+    return cluster_policy("default" if baseline else name, kind=kind, notes=draw(SOMETIMES_NOTES), **spec)
+
+
+def machine(name: str, **labels: str) -> core.Node:
+    """A node with its address and pod prefix."""
+    made = node(name, **labels)
+    return msgspec.structs.replace(
+        made, status=core.NodeStatus(addresses=(core.NodeAddress(type="InternalIP", address=NODES[name]),))
+    )
 
 
 @st.composite
@@ -101,6 +219,10 @@ def worlds(draw: st.DrawFn) -> World:
                 host_network=draw(st.integers(0, 9)) == 0,
             )
         )
-    for i, spec in enumerate(draw(st.lists(SPECS, max_size=4))):
-        objects.append(_policy(f"policy-{i}", draw(st.sampled_from(NAMESPACES)), spec))
+    objects += [machine(name, **({"rack": "r1"} if draw(st.booleans()) else {})) for name in NODES]
+    for i, spec in enumerate(draw(st.lists(SPECS, max_size=3))):
+        notes, space = draw(SOMETIMES_NOTES), draw(st.sampled_from(NAMESPACES))
+        objects.append(policy(f"policy-{i}", ns=space, notes=notes, **dict[str, Any](spec)))
+    if draw(st.integers(0, 3)):
+        objects += [draw(tier_policies(f"tier-{i}")) for i in range(draw(st.sampled_from((3, 2, 1, 4))))]
     return World.of(objects)

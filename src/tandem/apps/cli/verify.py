@@ -78,9 +78,9 @@ def verify(
 
     Exit status 0: all is as it should be; 1: something is not; 2: wrong use.
 
-    Example: tandem verify -f examples/verify/intents.yaml -m examples/verify/shop.yaml
+    Example: tandem verify -f examples/verify/intents.yaml -m examples/verify/shop
 
-    Example: tandem verify matrix -f examples/verify/shop.yaml
+    Example: tandem verify matrix -f examples/verify/shop
     """
     check_format(output, ("text", "json"))
     if what is What.MATRIX:

@@ -33,8 +33,8 @@ def test_wrong_use_is_status_2(arguments: list[str], message: str, capsys: pytes
 def test_the_example_holds_with_the_rule_of_the_administrator_and_not_without(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = ["verify", "-f", str(EXAMPLES / "intents.yaml"), "-m", str(EXAMPLES / "shop.yaml")]
-    assert run([*asked, "-m", str(EXAMPLES / "admin.yaml")]) == 0
+    asked = ["verify", "-f", str(EXAMPLES / "intents.yaml"), "-m", str(EXAMPLES / "shop" / "10-shop.yaml")]
+    assert run([*asked, "-m", str(EXAMPLES / "shop" / "20-admin.yaml")]) == 0
     assert capsys.readouterr().out.endswith("every intent holds\n")
     assert run(asked) == 1
     assert "✗ legacy/outsider may not reach anyone in shop" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from tandem.apps.cli.main import run
 from tandem.apps.cli.session import CommandError
 from tandem.apps.cli.verify_matrix import ports_named
 
-SHOP = Path(__file__).parents[4] / "examples" / "verify" / "shop.yaml"
+SHOP = Path(__file__).parents[4] / "examples" / "verify" / "shop"
 
 
 def test_ports_as_they_are_written() -> None:
@@ -26,8 +26,9 @@ def test_a_world_of_manifests_is_asked_and_gone(capfd: pytest.CaptureFixture[str
     assert (matrix["equal"], matrix["differences"], matrix["left_out"]) == (True, 0, [])
     seen = {(c["source"], c["destination"], c["protocol"]): c for c in matrix["cells"]}
     assert seen["shop/web", "shop/db", "TCP"]["observed"] == "denied"
-    assert seen["shop/web", "shop/db", "TCP"]["by"][0]["source"].startswith(str(SHOP))
+    assert seen["shop/web", "shop/db", "TCP"]["by"][0]["source"].startswith(str(SHOP / "10-shop.yaml:"))
     assert seen["outside", "shop/web", "UDP"]["observed"] == "allowed"
+    assert seen["legacy/outsider", "shop/web", "UDP"]["by"][0]["kind"] == "ClusterNetworkPolicy"
     orders = [s for s, d, p in seen if s.startswith("shop/orders-") and (d, p) == ("shop/db", "TCP")]
     assert [seen[s, "shop/db", "TCP"]["observed"] for s in orders] == ["allowed"] * 2
     assert {s for s, _, _ in seen if s.startswith("node/")} == {"node/node-1"}
