@@ -17,8 +17,8 @@ import msgspec
 from tandem.model.kinds import POLICIES
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import ParseError, parse
-from tandem.model.schema import validate
-from tandem.model.schemas.walk import UNKNOWN
+from tandem.model.schemas.tables import fields
+from tandem.model.schemas.walk import unknown_fields
 
 Raw = dict[str, Any]
 CLOSING: Final = (*POLICIES, "PeerAuthentication")
@@ -31,16 +31,18 @@ _NO_PROTOCOL: Final = "(not understood)"
 def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
     kind = str(raw.get("kind"))
-    body: Raw = {k: copy.deepcopy(v) if k == "spec" else v for k, v in raw.items()}
     faults: list[str] = []
     if kind in POLICIES:
-        faults = [line for line in validate(raw) if line.startswith("spec") and UNKNOWN in line]
+        faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
+    body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
         _close(kind, body, _path(line))
     while True:
         try:
             found = parse(body)
         except ParseError as err:
+            if not faults:
+                body = copy.deepcopy(body)
             faults.append(str(err))
             if not _close(kind, body, _path(faults[-1])):
                 raise

@@ -7,10 +7,16 @@ translation fails closed on it.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
 
 from tandem.model.meta import Model, Object, Status
 from tandem.model.selectors import LabelSelector
+
+DOMAIN_NAME: Final = re.compile(r"(\*\.)?(\w([-\w]*[a-zA-Z0-9])?\.)+\w([-\w]*[a-zA-Z0-9])?\.?", re.ASCII)
+"""A name of `domainNames`; `*.` at its beginning stands for one or more labels."""
 
 
 class NamespacedPods(Model, frozen=True, kw_only=True):

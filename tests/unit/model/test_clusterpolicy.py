@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from tandem.model.clusterpolicy import ClusterNetworkPolicy, ClusterPeer, Subject
+import pytest
+
+from tandem.model.clusterpolicy import DOMAIN_NAME, ClusterNetworkPolicy, ClusterPeer, Subject
 from tandem.model.parse import parse
 
 RAW = {
@@ -57,3 +59,26 @@ def test_a_peer_of_a_newer_api_is_one_without_any_field() -> None:
 def test_a_missing_subject_is_one_without_any_field() -> None:
     raw = {**RAW, "spec": {"tier": "Admin", "priority": 1}}
     assert cast("ClusterNetworkPolicy", parse(raw)).spec.subject == Subject()
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"),
+    [
+        ("example.com", True),
+        ("*.example.com", True),
+        ("A-1.b_c.example.com.", True),
+        ("_a.b", True),
+        ("com", False),
+        ("*", False),
+        ("*.com", False),
+        ("a.*.b", False),
+        ("*a.b", False),
+        ("a..b", False),
+        ("-a.b", False),
+        ("a.b-", False),
+        ("é.b", False),
+        ("", False),
+    ],
+)
+def test_names_of_domains(name: str, *, sound: bool) -> None:
+    assert (DOMAIN_NAME.fullmatch(name) is not None) == sound

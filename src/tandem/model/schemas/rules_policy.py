@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from typing import Any, Final
 
 from tandem.model.cidr import parse_cidr
+from tandem.model.clusterpolicy import DOMAIN_NAME
 from tandem.model.schemas.complaint import duplicate, forbidden, invalid, required, too_long, too_many
 from tandem.model.schemas.rules_kubernetes import Rule
 from tandem.model.schemas.rules_network import PORT, PREFIX
@@ -22,23 +23,26 @@ PRIORITIES: Final = (0, 1000)
 LONGEST_NAME: Final = 100
 WITHOUT_NAMES: Final = ("networks", "nodes", "domainNames")
 """Peers whose ports have no names."""
-_DOMAIN: Final = re.compile(
-    r"(\*\.)?([a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-Z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?"
-)
-_STORED: Final = "policy.networking.k8s.io/v1beta1"
+_NEWER: Final = "policy.networking.k8s.io/v1beta1"
+_UNDERSCORE: Final = re.compile(r"(^|\.)_")
+_DOMAIN: Final = "must be a name such as example.com or *.example.com"
 
 
 def _policy(raw: Raw, _: str) -> Iterator[str]:
-    """From v1beta1 on, prefixes have no bits beyond their length."""
-    if raw.get("apiVersion") != _STORED:
+    """From v1beta1 on, prefixes have no bits beyond their length, and labels do not begin with an underscore."""
+    if raw.get("apiVersion") != _NEWER:
         return
     for i, rule in enumerate(raw["spec"].get("egress") or ()):
         for j, peer in enumerate(rule.get("to") or ()):
+            at = f"spec.egress[{i}].to[{j}]"
             for k, text in enumerate(peer.get("networks") or ()):
                 network = parse_cidr(text)
                 if network is not None and network.network_address != _address(text):
-                    path = f"spec.egress[{i}].to[{j}].networks[{k}]"
-                    yield invalid(path, text, f"has bits beyond its length: {network} may be meant")
+                    why = f"has bits beyond its length: {network} may be meant"
+                    yield invalid(f"{at}.networks[{k}]", text, why)
+            for k, text in enumerate(peer.get("domainNames") or ()):
+                if _UNDERSCORE.search(text):
+                    yield invalid(f"{at}.domainNames[{k}]", text, _DOMAIN)
 
 
 def _address(text: str) -> object:
@@ -98,11 +102,14 @@ def _peer(raw: Raw, at: str, *, fields: str) -> Iterator[str]:
         if parse_cidr(text) is None or not _plain(text):
             yield invalid(f"{at}.networks[{i}]", text, PREFIX)
     for i, text in enumerate(raw.get("domainNames") or ()):
-        if _DOMAIN.fullmatch(text) is None:
-            yield invalid(f"{at}.domainNames[{i}]", text, "must be a name such as example.com or *.example.com")
+        if DOMAIN_NAME.fullmatch(text) is None:
+            yield invalid(f"{at}.domainNames[{i}]", text, _DOMAIN)
 
 
 def _plain(text: str) -> bool:
+    length = text.partition("/")[2]
+    if length != length.lstrip("0") and length != "0":
+        return False
     try:
         address = ip_network(text, strict=False).network_address
     except ValueError:

@@ -9,6 +9,7 @@ from tandem.base.problems import Origin
 from tandem.ir.policy import Cidr, Domains, PortMatch, Verdict
 from tandem.model.cidr import parse_cidr
 from tandem.model.clusterpolicy import (
+    DOMAIN_NAME,
     ClusterEgressRule,
     ClusterIngressRule,
     ClusterPeer,
@@ -99,6 +100,9 @@ def _peer(peer: ClusterPeer, at: str, *, word: str, verdict: Verdict) -> Iterato
         text = "names can be accepted only: what a name stands for is never known as a whole"
         raise Unclear(f"{at}.domainNames", "UnsupportedValue", text)
     else:
+        for i, name in enumerate(peer.domain_names):
+            if DOMAIN_NAME.fullmatch(name) is None:
+                raise Unclear(f"{at}.domainNames[{i}]", "InvalidValue", f"{name!r} is no name such as example.com")
         yield Domains(patterns=tuple(sorted({n.lower().removesuffix(".") for n in peer.domain_names})))
 
 

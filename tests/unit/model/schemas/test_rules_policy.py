@@ -112,6 +112,12 @@ def tcp(**port: Any) -> list[Raw]:
             'spec.egress[0].to[0].domainNames[0]: Invalid value: "com"',
         ),
         ({"egress": egress(to=[{"domainNames": ["a.*.b"]}])}, "spec.egress[0].to[0].domainNames[0]: Invalid value"),
+        (
+            {"egress": egress(to=[{"domainNames": ["_a.b"]}])},
+            'spec.egress[0].to[0].domainNames[0]: Invalid value: "_a.b"',
+        ),
+        ({"egress": egress(to=[{"domainNames": ["a.-b"]}])}, "spec.egress[0].to[0].domainNames[0]: Invalid value"),
+        ({"egress": egress(to=[{"networks": ["10.0.0.0/08"]}])}, "spec.egress[0].to[0].networks[0]: Invalid value"),
         ({"egress": egress(to=[{"domainNames": []}])}, "spec.egress[0].to[0].domainNames: Invalid value: 0"),
         (
             {"egress": egress(to=[*ALL, {"nodes": {}}], protocols=[{"destinationNamedPort": "x"}])},
@@ -140,8 +146,9 @@ def test_what_is_taken_of_a_cluster_policy(spec: Raw) -> None:
     assert cluster(**spec) == []
 
 
-def test_the_older_version_takes_bits_beyond_the_length_of_a_prefix() -> None:
+def test_the_older_version_takes_bits_beyond_the_length_of_a_prefix_and_labels_with_an_underscore() -> None:
     assert cluster("v1alpha2", egress=egress(to=[{"networks": ["10.1.0.0/8"]}])) == []
+    assert cluster("v1alpha2", egress=egress(to=[{"domainNames": ["_a.b"]}])) == []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.model.schemas.walk import walk
+from tandem.model.schemas.walk import unknown_fields, walk
 
 
 def test_wrong_types_name_both_types() -> None:
@@ -47,3 +47,17 @@ def test_an_unknown_field_inside_does_not_hide_other_mistakes() -> None:
         "s.containers[0].comand",
         "s.containers[1].name",
     ]
+
+
+def test_unknown_fields_are_those_that_walk_finds() -> None:
+    rule = {"from": [{"podSelector": {"matchLabels": {"a": 7}, "x": 1}}, {"y": 1}, 7], "ports": "all", "z": {}}
+    spec = {"ingress": [rule], "podSelector": None, "w": None}
+    found = list(unknown_fields(spec, "NetworkPolicySpec", "spec"))
+    assert found == [line for line in walk(spec, "NetworkPolicySpec", "spec") if "unknown field" in line]
+    assert [line.partition(": ")[0] for line in found] == [
+        "spec.ingress[0].from[0].podSelector.x",
+        "spec.ingress[0].from[1].y",
+        "spec.ingress[0].z",
+        "spec.w",
+    ]
+    assert list(unknown_fields([], "NetworkPolicySpec", "spec")) == []

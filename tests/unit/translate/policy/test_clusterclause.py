@@ -97,6 +97,7 @@ def test_ingress_may_name_ports_of_its_subject() -> None:
         ),
         ({"action": "Deny", "to": [{"domainNames": ["a.b"]}]}, "to[0].domainNames", "UnsupportedValue"),
         ({"action": "Pass", "to": [{"domainNames": ["a.b"]}]}, "to[0].domainNames", "UnsupportedValue"),
+        ({"to": [{"domainNames": ["a.b", "*"]}]}, "to[0].domainNames[1]", "InvalidValue"),
         ({"protocols": [{}]}, "protocols[0]", "UnknownProtocol"),
         ({"protocols": [{"tcp": {}}]}, "protocols[0]", "UnknownProtocol"),
         ({"protocols": [{"tcp": {"destinationPort": {}}}]}, "protocols[0]", "UnknownProtocol"),
