@@ -300,6 +300,26 @@ def test_policy_outlives_the_agent_and_a_del_without_it_is_done_when_it_is_back(
     cnitool(world, "del", opened, "two")
 
 
+@pytest.mark.usefixtures("spaces")
+def test_policy_judges_after_its_del_until_the_other_plugins_link_is_gone(world: Lab) -> None:
+    """A runtime asks the plugins of a list backwards: ours has answered, and the link is there still."""
+    closed, opened = inlined(world, "bridge", unmanaged="closed"), inlined(world, "bridge", unmanaged="open")
+    before = inside_of(world, "one")
+    result = cnitool(world, "add", closed, "one").json()
+    cnitool(world, "add", opened, "two")
+    (mine,) = (a for a in attachments(world, "").values() if a["addresses"][0] == result["ips"][0]["address"][:-3])
+    config = json.loads(world.run("cat", f"/tmp/net.d/{closed}.conflist", status=0).out)
+    behind = {**config["plugins"][1], "cniVersion": "1.0.0", "name": closed, "prevResult": result}
+    asked = ("CNI_COMMAND=DEL", f"CNI_CONTAINERID={mine['container']}", "CNI_NETNS=/run/netns/one", "CNI_IFNAME=eth0")
+    world.run("env", f"CNI_PATH={BIN}", *asked, f"{BIN}/tandem-cni", stdin=json.dumps(behind), status=0)
+    assert not pings(world, "two", result["ips"][0]["address"][:-3])
+    assert "tandem-policy" in inside_of(world, "one")
+    world.run("ip", "-n", "one", "link", "delete", "eth0", status=0)
+    until(lambda: inside_of(world, "one"), lambda now: now == before, world.logs)
+    cnitool(world, "del", closed, "one")
+    cnitool(world, "del", opened, "two")
+
+
 LOSE_ALL: Final = "umount -l {run}/nodes/node-1/netns/*; rm -rf {run}"
 
 

@@ -122,8 +122,7 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
         verbs.undoing.leaving = Leaving(journal, links, pods)
     assert await verbs.recover() == ()
     async with asyncio.TaskGroup() as tasks:
-        if verbs.undoing.leaving is not None:
-            tasks.create_task(verbs.undoing.leaving.run())
+        tasks.create_task(verbs.undoing.run())
         tasks.create_task(serve(verbs, node.cni_socket))
 
 

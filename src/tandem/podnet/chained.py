@@ -96,6 +96,15 @@ class Chained:
         result: dict[str, Any] = dict(request.config["prevResult"])
         return result
 
+    async def give_up(self, attachment: Attachment) -> None:
+        """No policy of the API applies any more, nor does Envoy serve: what is in the namespace stays as it is."""
+        self._journal.update(msgspec.structs.replace(attachment, phase=Phase.DELETING))
+        await self._node.detached(attachment)
+
+    async def has_link(self, attachment: Attachment) -> bool:
+        """Whether the other plugin's link is there still."""
+        return await self._seen(attachment.pin or attachment.netns, attachment.ifname) is not None
+
     async def undo(self, attachment: Attachment) -> None:
         """Everything that is ours out of the namespace; the journal last. The other plugin's link stays."""
         attachment = msgspec.structs.replace(attachment, phase=Phase.DELETING)

@@ -7,6 +7,7 @@ world refuses. The caller sees to it that steps of one container never overlap.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,7 @@ from tandem.drivers.link.port import LinkDriver
 from tandem.ipam.journal import Attachment, Journal, Phase
 from tandem.podnet.chained import Chained
 from tandem.podnet.leaving import Detaches, Leaving, take_away
+from tandem.podnet.parting import Parting
 from tandem.state.links import HostSide, LinkOptions, PodLink
 
 _log: Final = logging.getLogger(__name__)
@@ -33,20 +35,36 @@ class Undoing:
     """With it, DEL answers once the pod is cut off, and the rest goes in the background; without, when all is gone."""
 
     def __init__(
-        self, journal: Journal, links: LinkDriver, node: Detaches, chained: Chained, *, host: Callable[[], HostSide]
+        self,
+        journal: Journal,
+        links: LinkDriver,
+        node: Detaches,
+        behind: tuple[Chained, Parting],
+        *,
+        host: Callable[[], HostSide],
     ) -> None:
         self._journal = journal
         self._links = links
         self._node = node
-        self._chained = chained
+        self._chained, self._parting = behind
         self._host = host
+
+    async def run(self) -> None:
+        """What goes on in the background, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.leaving is not None:
+                tasks.create_task(self.leaving.run())
+            tasks.create_task(self._parting.run())
 
     async def leave(self, attachment: Attachment) -> None:
         """The end of an attachment: the runtime waits for what others could notice; a second DEL waits for all."""
-        if self.leaving is None or attachment.phase is not Phase.READY or attachment.foreign is not None:
+        if self.leaving is None or attachment.phase is not Phase.READY:
             await self.one(attachment)
             return
         try:
+            if attachment.foreign is not None:
+                await self._parting.leave(attachment)
+                return
             attachment = self._given_up(attachment)
         except DriverError as error:
             # Unwritten, it must not be left to the background: a kill, and nobody would ever come back to it.

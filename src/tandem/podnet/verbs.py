@@ -29,6 +29,7 @@ from tandem.podnet import unmanaged
 from tandem.podnet.addresses import COOL_DOWN, Addresses, ShortError, patiently, with_asked
 from tandem.podnet.chained import Chained
 from tandem.podnet.keys import refuse_unknown
+from tandem.podnet.parting import Parting
 from tandem.podnet.previous import is_chained
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
 from tandem.podnet.results import Names, add_result, against_previous
@@ -115,7 +116,8 @@ class Verbs:
         self._addresses = Addresses(journal, node.pool, aside.clock, cool_down=settings.cool_down)
         self._chained = Chained(journal, links, foreign, node)
         self._turns = Turns()
-        self.undoing = Undoing(journal, links, node, self._chained, host=self._host)
+        behind = self._chained, Parting(journal, self._chained, self._turns)
+        self.undoing = Undoing(journal, links, node, behind, host=self._host)
         """How attachments end; with `undoing.leaving`, in the background."""
 
     async def run(self, request: Request) -> dict[str, Any] | None:

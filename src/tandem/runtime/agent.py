@@ -214,7 +214,7 @@ class Agent:
         upkeep = Upkeep(verbs, self._journal, leaks, leaks.theirs, partial(keep, self._dir))
         serving = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(verbs.undoing.leaving.run())
+            tasks.create_task(verbs.undoing.run())
             tasks.create_task(leaks.run())
             tasks.create_task(self._replay(verbs, serving))
             tasks.create_task(serve(upkeep, self._dir.cni_socket, ready=serving))
