@@ -1,7 +1,7 @@
 """World and silences -> writes: a node that nobody hears of is Unknown, its pods are not ready, and later they go.
 
 Follows Kubernetes' node lifecycle controller: Ready becomes Unknown, then Ready of the node's pods False, which takes
-them out of the endpoints of Services; after a long time they are deleted, so that their Deployments make others.
+them out of the endpoints of Services; after as long as they tolerate it they are deleted, so that others are made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.base.clock import rfc3339
+from tandem.cluster.tolerations import tolerated_seconds
 from tandem.cluster.writes import Delete, Patch, Write, delete
 from tandem.model import core
 from tandem.model.meta import Condition
@@ -19,8 +20,6 @@ from tandem.model.world import World
 
 GRACE_SECONDS: Final = 10.0
 """After so long a silence a node is taken for lost: five beats of its heart (`workloads/heartbeat.py`)."""
-EVICTION_SECONDS: Final = 300.0
-"""As long as Kubernetes' default toleration of `node.kubernetes.io/unreachable`."""
 REASON: Final = "NodeStatusUnknown"
 
 
@@ -52,7 +51,7 @@ def follow_nodes(world: World, silent: Mapping[str, float], *, now: float) -> tu
 
 
 def _lost_pod(pod: core.Pod, seconds: float, now: float) -> list[Patch | Delete]:
-    if seconds >= EVICTION_SECONDS and not pod.terminating:
+    if seconds - GRACE_SECONDS >= tolerated_seconds(pod) and not pod.terminating:
         return [delete(pod)]
     if not pod.ready:
         return []

@@ -220,6 +220,16 @@ class HostAlias(Model, frozen=True, kw_only=True):
     hostnames: tuple[str, ...] = ()
 
 
+class Toleration(Model, frozen=True, kw_only=True):
+    """Empty `key` with `Exists`: every taint; empty `effect`: every effect."""
+
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
 class PodSpec(Model, frozen=True, kw_only=True):
     """The part of core/v1 PodSpec that we act on."""
 
@@ -237,6 +247,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     dns_config: DnsConfig = DnsConfig()
     host_aliases: tuple[HostAlias, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
 
 
 class PodIp(Model, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from builders import pod, world
-from tandem.cluster.lifecycle import EVICTION_SECONDS, GRACE_SECONDS, follow_nodes, is_unknown
+from tandem.cluster.lifecycle import GRACE_SECONDS, follow_nodes, is_unknown
+from tandem.cluster.tolerations import DEFAULT_SECONDS
 from tandem.cluster.writes import Delete, Patch
 from tandem.model import core
 from tandem.model.meta import Condition
@@ -37,6 +38,10 @@ def running(name: str, on: str, **more: Any) -> core.Pod:
     found = pod(name, node=on, **more)
     conditions = tuple(Condition(type=kind, status="True") for kind in ("Initialized", "Ready"))
     return msgspec.structs.replace(found, status=msgspec.structs.replace(found.status, conditions=conditions))
+
+
+def unready(made: core.Pod) -> core.Pod:
+    return msgspec.structs.replace(made, status=msgspec.structs.replace(made.status, conditions=()))
 
 
 def ready_of(write: Any) -> tuple[str, str, str]:
@@ -88,5 +93,11 @@ def test_a_node_that_says_itself_that_it_is_not_ready_is_not_contradicted() -> N
 
 
 def test_after_a_long_silence_the_pods_are_deleted_once() -> None:
-    writes = follow_nodes(world(unknown("a"), running("p", "a")), {"a": EVICTION_SECONDS}, now=NOW)
+    lost, kept = running("p", "a"), running("q", "a")
+    forever = core.Toleration(key="node.kubernetes.io/unreachable", operator="Exists")
+    kept = msgspec.structs.replace(kept, spec=msgspec.structs.replace(kept.spec, tolerations=(forever,)))
+    there = world(unknown("a"), *(unready(p) for p in (lost, kept)))
+    silence = GRACE_SECONDS + DEFAULT_SECONDS
+    assert follow_nodes(there, {"a": silence - 0.1}, now=NOW) == ()
+    writes = follow_nodes(there, {"a": silence}, now=NOW)
     assert writes == (Delete(kind="Pod", namespace="default", name="p"),)

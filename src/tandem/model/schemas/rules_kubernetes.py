@@ -82,6 +82,16 @@ def _env(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.valueFrom: may not be given together with value"
 
 
+def _toleration(raw: dict[str, Any], at: str) -> Iterator[str]:
+    operator = raw.get("operator") or "Equal"
+    if not raw.get("key") and operator != "Exists":
+        yield f"{at}.operator: must be Exists when there is no key: all keys and values are meant"
+    if raw.get("tolerationSeconds") is not None and raw.get("effect") != "NoExecute":
+        yield f"{at}.effect: must be NoExecute when tolerationSeconds is given"
+    if operator == "Exists" and raw.get("value"):
+        yield f"{at}.value: must be empty when the operator is Exists"
+
+
 def _volume(raw: dict[str, Any], at: str) -> Iterator[str]:
     sources = [k for k in raw if k != "name"]
     if len(sources) > 1:
@@ -197,6 +207,7 @@ RULES: Final[dict[str, Rule]] = {
     "Probe": _probe,
     "EnvVar": _env,
     "Volume": _volume,
+    "Toleration": _toleration,
     "DeploymentSpec": _deployment_spec,
     "DeploymentStrategy": _strategy,
     "RollingUpdateDeployment": _rolling_update,
