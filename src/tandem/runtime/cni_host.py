@@ -78,23 +78,25 @@ def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> I
     earlier = _read(places.conflist)
     if places.conflist.exists() and (earlier is None or not _is_below(earlier, run_dir)):
         raise InstallError(f"{places.conflist} is not of this tandem ({run_dir.root}): remove it, or use --conf-dir")
-    made: list[str] = [*(earlier or {}).get("directories", ())]
     shared, draft = True, _draft(places.conflist)
+    made: list[str] = [*(earlier or _read(draft) or {}).get("directories", ())]
     try:
         for folder in (places.bin_dir, places.conflist.parent):
             made += _make(folder)
-        shared = _put_executable(run_dir, places)
+        shared, sha256 = _intent(run_dir, places)
+        # Whose the executable is stands written before it does: an install that is killed leaves nothing unknown.
+        _remember(run_dir, places.conflist)
+        draft.write_text(_text(_Record(node.cni_socket, places, sha256, tuple(made))), encoding="utf-8")
+        if not shared:
+            build(places.executable, str(Path(sys.executable).resolve()))
         yield f"{places.executable} {'is there' if shared else 'written'}"
         _wait_for(places, node, wait)
         yield "STATUS: the agent serves"
-        _remember(run_dir, places.conflist)
-        sha256 = "" if shared and not _is_recorded(run_dir, places) else _digest(places.executable)
-        draft.write_text(_text(_Record(node.cni_socket, places, sha256, tuple(made))), encoding="utf-8")
         draft.rename(places.conflist)
     except (InstallError, OSError):
         draft.unlink(missing_ok=True)
         if earlier is None and not shared:
-            places.executable.unlink()
+            places.executable.unlink(missing_ok=True)
         if earlier is None:
             _remove_directories(made)
         raise
@@ -106,24 +108,25 @@ def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> I
             yield f"note: {other} sorts before it, and runtimes that take the first file will use that one"
 
 
-def _put_executable(run_dir: RunDir, places: Places) -> bool:
-    """True if it was there with the same content; one of unknown origin is refused."""
+def _intent(run_dir: RunDir, places: Places) -> tuple[bool, str]:
+    """Whether the executable is there as we would write it, and its digest where it is ours to remove, else empty.
+
+    One of unknown origin is refused.
+    """
     there = _digest(places.executable) if places.executable.exists() else ""
-    if there and not _is_recorded(run_dir, places):
-        with tempfile.TemporaryDirectory() as scratch:
-            fresh = Path(scratch) / PLUGIN
-            build(fresh, str(Path(sys.executable).resolve()))
-            if _digest(fresh) != there:
-                what = f"{places.executable} is there already and no {places.conflist.name} tells whose it is"
-                raise InstallError(f"{what}: remove it first")
-        return True
-    build(places.executable, str(Path(sys.executable).resolve()))
-    return bool(there) and _digest(places.executable) == there
+    with tempfile.TemporaryDirectory() as scratch:
+        build(Path(scratch) / PLUGIN, str(Path(sys.executable).resolve()))
+        fresh = _digest(Path(scratch) / PLUGIN)
+    recorded = _is_recorded(run_dir, places)
+    if there and there != fresh and not recorded:
+        what = f"{places.executable} is there already and no {places.conflist.name} tells whose it is"
+        raise InstallError(f"{what}: remove it first")
+    return there == fresh, "" if there and not recorded else fresh
 
 
 def _is_recorded(run_dir: RunDir, places: Places) -> bool:
     """True if an installation of this tandem wrote the executable."""
-    records = map(_read, installed(run_dir, [places.conf_dir]))
+    records = map(_read, (*installed(run_dir, [places.conf_dir]), *_begun(run_dir, [places.conf_dir])))
     return any(r is not None and r["sha256"] and r["executable"] == str(places.executable) for r in records)
 
 
@@ -155,11 +158,15 @@ def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
         conflist.unlink()  # first: a runtime that finds a network without its plugin takes the node for broken
         yield f"{conflist} removed"
         gone[str(conflist)] = record
+    for draft in _begun(run_dir, conf_dirs):
+        gone[str(draft)] = _read(draft) or {}
+        draft.unlink()
+        yield f"{draft} removed: an installation that was not finished"
     for name, sha256 in sorted({(r["executable"], r["sha256"]) for r in gone.values() if r["sha256"]}):
         if not _is_named(run_dir, conf_dirs, name):
             yield from _remove_executable(Path(name), sha256)
     for conflist in _remembered(run_dir):
-        _draft(conflist).unlink(missing_ok=True)  # of an install that was killed
+        _draft(conflist).unlink(missing_ok=True)  # of an install that was killed as it wrote it
     _remove_directories({folder for record in gone.values() for folder in record["directories"]})
     _memory(run_dir).unlink(missing_ok=True)
 
@@ -170,6 +177,18 @@ def installed(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> list[Path]:
     usual = (path for folder in folders for path in (folder / CONFLIST, *folder.glob(f"*/{BEHIND}")))
     known = {*_remembered(run_dir), *usual}
     return sorted(path for path in known if (record := _read(path)) is not None and _is_below(record, run_dir))
+
+
+def _begun(run_dir: RunDir, conf_dirs: Iterable[Path]) -> list[Path]:
+    """Drafts of installations that were not finished."""
+    folders = {CONF_DIR, *conf_dirs}
+    usual = (p for folder in folders for p in (folder / CONFLIST, *(d / BEHIND for d in _folders(folder))))
+    drafts = map(_draft, {*_remembered(run_dir), *usual})
+    return sorted(path for path in drafts if (record := _read(path)) is not None and _is_below(record, run_dir))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
 def is_unchanged(conflist: Path) -> bool:
@@ -296,6 +315,7 @@ def _digest(executable: Path) -> str:
 
 
 def _draft(conflist: Path) -> Path:
+    """What becomes the file once the agent serves."""
     return conflist.with_suffix(".new")
 
 

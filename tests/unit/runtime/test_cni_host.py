@@ -97,6 +97,27 @@ def test_uninstall_takes_the_draft_of_an_install_that_was_killed(tmp_path: Path)
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["kept", "lost"])
+def test_what_an_install_that_was_killed_has_written_is_known_as_ours(tmp_path: Path, *, lost: bool) -> None:
+    """Killed when the executable was there and the list was not; whether or not the run directory is there still."""
+    where, made = places(tmp_path), run_dir(tmp_path)
+    next(install(made, node(made), where, wait=0))
+    assert (where.executable.exists(), where.conflist.exists()) == (True, False)
+    if lost:
+        (made.root / "cni-installed.json").unlink()
+    assert [line for line in uninstall(made, [where.conf_dir]) if line.startswith("left:")] == []
+    assert files(tmp_path) == []
+
+
+def test_an_install_after_one_that_was_killed_takes_over(tmp_path: Path) -> None:
+    where, made = places(tmp_path), run_dir(tmp_path)
+    next(install(made, node(made), where, wait=0))
+    put(made, where)
+    assert is_unchanged(where.conflist)
+    list(uninstall(made))
+    assert files(tmp_path) == []
+
+
 def test_an_agent_without_addresses_is_told_with_its_code(tmp_path: Path) -> None:
     made = run_dir(tmp_path)
     with agent(node(made), code=50, msg="no address is free", details="10.244.0.0/29"):
