@@ -13,6 +13,8 @@ from contextlib import suppress
 
 import structlog
 
+from tandem.base.problems import DriverError
+
 
 class Log:
     """Lines to a descriptor, as structlog wants its last logger to be."""
@@ -51,7 +53,23 @@ def until_told(run: Callable[[], Awaitable[None]]) -> None:
             await told.wait()
             work.cancel()
 
-    asyncio.run(supervised())
+    failures: list[BaseException] = []
+    try:
+        asyncio.run(supervised())
+    except* DriverError as errors:
+        failures += leaves(errors)
+    if failures:  # the world's refusal, in its own words; a fault of ours has its traceback
+        for failure in failures:
+            structlog.get_logger().error("ended", error=str(failure))
+        raise SystemExit(1)
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors in a group of groups."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
 
 
 async def _finish(run: Callable[[], Awaitable[None]], told: asyncio.Event) -> None:

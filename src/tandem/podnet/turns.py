@@ -18,6 +18,10 @@ class Turns:
     def __len__(self) -> int:
         return len(self._busy)
 
+    def is_busy(self, container_id: ContainerId) -> bool:
+        """Whether somebody is busy with this container, or waits for that."""
+        return container_id in self._busy
+
     @asynccontextmanager
     async def of(self, container_id: ContainerId) -> AsyncIterator[None]:
         """Within, nobody else is busy with this container."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -360,12 +361,17 @@ class Verbs:
         valid = valid_attachments(request.config)
         if valid is None:
             return
-        failed: list[str] = []
-        for stale in self._journal.all():
-            if stale.key not in valid and stale.network in {"", request.config.get("name")}:
-                async with self._turns.of(stale.container_id):
-                    current = self._journal.get(stale.key)
-                    failed += await self.undoing.attempt(current) if current is not None else []
+        network = {"", request.config.get("name")}
+        stale = [a for a in self._journal.all() if a.key not in valid and a.network in network]
+        busy = [a for a in stale if self._turns.is_busy(a.container_id)]
+        async with AsyncExitStack() as turns:
+            for container in {a.container_id for a in stale} - {a.container_id for a in busy}:
+                await turns.enter_async_context(self._turns.of(container))  # at once: nobody has them
+            failed = await self.undoing.all(tuple(a for a in stale if a not in busy))
+        for one in busy:  # one by one: whoever is busy with it may wait for another of these
+            async with self._turns.of(one.container_id):
+                current = self._journal.get(one.key)
+                failed += await self.undoing.attempt(current) if current is not None else []
         if failed:
             raise VerbError(Code.TRY_AGAIN, f"{len(failed)} attachments could not be removed", "; ".join(failed))
 

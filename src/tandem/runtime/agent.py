@@ -109,6 +109,8 @@ class Agent:
         self._slice = Slice(node)
         self._clock = SystemClock()
         self._forwards_ipv6 = False
+        self._unset: tuple[str, ...] = ()
+        """Why the node's settings are not as they should be."""
         self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
@@ -275,7 +277,7 @@ class Agent:
     async def degraded(self) -> tuple[str, ...]:
         """What kernel and Envoy refuse, what cuts pods off from other nodes, and an Envoy that is not there."""
         between = (*self._network.narrow(), *self._encryption.cut_off, *self._bgp.silent)
-        found = (*self._progress.failures(), *between)
+        found = (*self._unset, *self._progress.failures(), *between)
         if trouble := self._journal.trouble():
             found = (trouble, *found)
         return found if (await self._envoy.status()).ready else (*found, "Envoy is not running or not ready")
@@ -325,13 +327,19 @@ class Agent:
                 self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 
     async def _set_sysctls(self, wanted: Mapping[str, str]) -> None:
-        sysctls.remember(self._dir, await self._links.set_sysctls(wanted))
+        await sysctls.change(self._links, self._dir, wanted)
 
     async def _meet_ipv6(self) -> None:
         """The node forwards IPv6 once it has a block of it, which may come late."""
-        if not self._forwards_ipv6 and any(block.family == IPV6 for block in self.pool().blocks):
-            self._forwards_ipv6 = True
+        if self._forwards_ipv6 or not any(block.family == IPV6 for block in self.pool().blocks):
+            return
+        try:
             await self._set_sysctls(sysctls.wanted_for_ipv6())
+            self._forwards_ipv6, self._unset = True, ()
+        except DriverError as err:
+            log.error("IPv6 is not forwarded", error=str(err))
+            self._unset = (str(err),)
+            asyncio.get_running_loop().call_later(REPLAY_SECONDS, self._changed.set)
 
     async def _meet_underlay(self) -> None:
         """The underlay's MTU belongs to the interface with the node's address, which only control may know."""
@@ -391,6 +399,7 @@ class Agent:
             "drift": self._drift.status(),
             "problems": [
                 *self._secrets.failures.values(),
+                *self._unset,
                 *self._progress.failures(),
                 *self._drift.problems(),
                 *self._outward.outcome.value.failed.values(),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tandem.base.paths import NodeDir
+from tandem.base.problems import DriverError
 
 WANTED: Final = {"net.ipv4.ip_forward": "1"}
 """What a node needs."""
@@ -30,6 +32,24 @@ def wanted_for_ipv6() -> dict[str, str]:
     # As in sysctl(8), a dot in the name of an interface is written as a slash.
     keep = {f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra": "2" for name in sorted(learned)}
     return {**keep, _FORWARD_IPV6: "1"}
+
+
+class Sets(Protocol):
+    """`LinkDriver`, as far as it is needed here."""
+
+    async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """The values as they were."""
+
+
+async def change(links: Sets, node: NodeDir, wanted: Mapping[str, str]) -> None:
+    """Set and remember; raises DriverError where either cannot be done, and then nothing is changed."""
+    before = await links.set_sysctls(wanted)
+    try:
+        remember(node, before)
+    except OSError as error:
+        await links.set_sysctls(before)
+        what = f"{node.root / _FILE}: {error.strerror}: not changed, since it could not be set back later"
+        raise DriverError(f"{what}: {', '.join(wanted)}") from error
 
 
 def remember(node: NodeDir, before: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def test_a_process_whose_work_fails_ends_with_its_traceback() -> None:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert "RuntimeError: disk" in err
+
+
+def test_what_the_world_refuses_ends_a_process_with_one_line() -> None:
+    body = "from tandem.base.problems import DriverError; raise ExceptionGroup('', [DriverError('no room')])"
+    with start(body) as process:
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (1, "")
+    assert json.loads(out.splitlines()[-1])["error"] == "no room"
 
 
 def test_a_process_whose_work_is_done_ends() -> None:

@@ -53,3 +53,13 @@ def test_a_step_that_fails_lets_the_next_one_in() -> None:
             assert len(turns) == 1
 
     asyncio.run(scene())
+
+
+def test_a_container_is_busy_for_as_long_as_somebody_has_or_awaits_its_turn() -> None:
+    async def main() -> list[bool]:
+        turns, one, seen = Turns(), ContainerId("a"), []
+        async with turns.of(one):
+            seen.append(turns.is_busy(one))
+        return [*seen, turns.is_busy(one)]
+
+    assert asyncio.run(main()) == [True, False]

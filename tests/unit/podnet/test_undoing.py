@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -160,11 +161,39 @@ def test_gc_with_a_list_that_cannot_be_read_removes_nothing(valid: Any) -> None:
     run(play)
 
 
+def test_gc_takes_all_away_at_once_but_what_somebody_is_busy_with() -> None:
+    async def play(ground: Playground) -> None:
+        for n in range(1, 5):
+            ground.links.add_netns(f"/ns/{n}")
+            await ground.add(f"c{n}", netns=f"/ns/{n}")
+        gate, detached = asyncio.Event(), ground.node.detached
+
+        async def slowly(attachment: Any) -> None:
+            if attachment.container_id == "c4":
+                await gate.wait()
+            await detached(attachment)
+
+        ground.node.detached = slowly  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ground.delete("c4", netns="/ns/4"))
+            await asyncio.sleep(0)
+            tasks.create_task(ground.verbs.run(request("GC", config=CONFIG | {"cni.dev/valid-attachments": []})))
+            while len(ground.journal.all()) > 1:  # noqa: ASYNC110 - the journal tells nobody
+                await asyncio.sleep(0)
+            gate.set()
+
+    ground = run(play)
+    assert ground.journal.all() == ()
+    assert ground.links.calls.count("remove_all") == 1
+    assert ground.links.calls.count("remove") == 1
+
+
 def test_gc_goes_on_after_a_failure_and_reports_it() -> None:
     async def play(ground: Playground) -> None:
         ground.links.add_netns("/ns/2")
         await ground.add("c1")
         await ground.add("c2", netns="/ns/2")
+        fail(ground, "remove_all", DriverError("busy"))
         fail(ground, "remove", DriverError("busy"))
         assert await ground.code("GC", config=CONFIG | {"cni.dev/valid-attachments": []}) == 11
         assert [a.container_id for a in ground.journal.all()] == ["c1"]

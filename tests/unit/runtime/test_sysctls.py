@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from fulldisk import no_room
 from tandem.base.paths import NodeDir
+from tandem.base.problems import DriverError
+from tandem.drivers.link.fake import FakeLinks
 from tandem.runtime import sysctls
-from tandem.runtime.sysctls import remember, remembered, wanted_for_ipv6
+from tandem.runtime.sysctls import change, remember, remembered, wanted_for_ipv6
 
 
 def test_the_first_values_ever_seen_are_kept(tmp_path: Path) -> None:
@@ -58,3 +62,14 @@ def test_without_ipv6_in_the_kernel_forwarding_alone_is_asked_for(
 ) -> None:
     monkeypatch.setattr(sysctls, "_ROUTES", tmp_path / "none")
     assert wanted_for_ipv6() == {"net.ipv6.conf.all.forwarding": "1"}
+
+
+def test_where_the_former_values_cannot_be_kept_nothing_is_changed_and_the_file_is_named(tmp_path: Path) -> None:
+    links = FakeLinks()
+    before = dict(links.sysctls)
+    with no_room(tmp_path), pytest.raises(DriverError, match=r"sysctls\.json: File too large: .*net\.ipv4\.ip_forward"):
+        asyncio.run(change(links, NodeDir(tmp_path), {"net.ipv4.ip_forward": "1"}))
+    assert links.sysctls == before
+    asyncio.run(change(links, NodeDir(tmp_path), {"net.ipv4.ip_forward": "1"}))
+    assert links.sysctls["net.ipv4.ip_forward"] == "1"
+    assert remembered(NodeDir(tmp_path)) == {"net.ipv4.ip_forward": before["net.ipv4.ip_forward"]}
