@@ -18,8 +18,9 @@ from tandem.ir.fabric import (
     Service,
     ServicePort,
 )
-from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.mesh import RouteTable
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.traffic import TrafficPolicy
 
 CONFIG = MeshConfig(
     trust_domain="cluster.local",

@@ -9,6 +9,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ class _Report(http.server.BaseHTTPRequestHandler):
             "headers": dict(self.headers),
         }
         body = json.dumps(seen).encode()
-        self.send_response(200)
+        if self.path == "/slow":
+            time.sleep(0.3)
+        self.send_response(500 if self.path == f"/fail-{seen['app']}" else 200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

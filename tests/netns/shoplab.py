@@ -11,8 +11,9 @@ from netns.meshapps import get, http_app
 from netns.meshlab import Lab
 from tandem.base.problems import Origin
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import Backend, Forward, Route, RouteAction, RouteMatch, Subset, TrafficPolicy
+from tandem.ir.mesh import Backend, Forward, Route, RouteAction, RouteMatch
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.traffic import Subset, TrafficPolicy
 
 ADDRESSES = {"a": "10.244.0.2", "v1": "10.244.0.3", "v2": "10.244.0.4", "c": "10.244.0.5"}
 WEB = "10.96.1.1"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.ir.traffic import TrafficPolicy
 
 
 class Exact(msgspec.Struct, frozen=True, tag="exact"):
@@ -205,33 +205,6 @@ class Cors(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Preflights from other origins go to the backend."""
 
 
-class ByHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
-    """The value of a request header chooses."""
-
-    name: str
-
-
-class ByQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
-    """The value of a query parameter chooses."""
-
-    name: str
-
-
-class ByCookie(msgspec.Struct, frozen=True, kw_only=True, tag="cookie", omit_defaults=True):
-    """The value of a cookie chooses; with `ttl_s` it is given out where it is missing (0: for the session)."""
-
-    name: str
-    path: str = ""
-    ttl_s: int | None = None
-
-
-class ByAddress(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
-    """The client's address chooses."""
-
-
-HashKey = ByHeader | ByQuery | ByCookie | ByAddress
-
-
 class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Requests of one session go to the endpoint of its first one, for as long as that is there (GEP-1619)."""
 
@@ -271,44 +244,6 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     consumer: str = ""
     routes: tuple[Route, ...]
-
-
-class ClientTls(Enum):
-    """How clients reach a host: AUTO is mTLS with meshed endpoints and plain text with others."""
-
-    AUTO = "AUTO"
-    DISABLE = "DISABLE"
-    ISTIO_MUTUAL = "ISTIO_MUTUAL"
-
-
-class LoadBalancer(Enum):
-    """Envoy's algorithms that users name."""
-
-    LEAST_REQUEST = "LEAST_REQUEST"
-    ROUND_ROBIN = "ROUND_ROBIN"
-    RANDOM = "RANDOM"
-
-
-class Subset(msgspec.Struct, frozen=True, kw_only=True):
-    """A named part of a Service's endpoints: those that carry all `labels`."""
-
-    name: str
-    labels: tuple[tuple[str, str], ...]
-    lb: LoadBalancer | None = None
-    tls: ClientTls | None = None
-    origin: Origin | None = None
-
-
-class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What a DestinationRule says of one Service."""
-
-    namespace: str
-    service: str
-    subsets: tuple[Subset, ...] = ()
-    lb: LoadBalancer = LoadBalancer.LEAST_REQUEST
-    tls: ClientTls = ClientTls.AUTO
-    connect_timeout_ms: int = 10_000
-    origin: Origin | None = None
 
 
 class MeshIR(msgspec.Struct, frozen=True, kw_only=True):

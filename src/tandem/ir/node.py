@@ -12,8 +12,9 @@ from tandem.base.ids import ContainerId, GroupId, PolicySetId
 from tandem.base.members import chosen_as_before
 from tandem.base.memo import same_as_before
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
-from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.mesh import RouteTable
 from tandem.ir.policy import AddressGroup, PolicySet
+from tandem.ir.traffic import TrafficPolicy
 
 
 class PortMapping(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,8 +14,9 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.base.problems import Origin
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
-from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.mesh import RouteTable
 from tandem.ir.policy import AddressGroup, PolicySet
+from tandem.ir.traffic import TrafficPolicy
 
 Value = MeshConfig | Node | LocalPod | PolicySet | AddressGroup | Service | Endpoints | RouteTable | TrafficPolicy
 

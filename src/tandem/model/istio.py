@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tandem.model.meta import Model, Object, Status
 
 
@@ -216,14 +218,135 @@ class ClientTlsSettings(Model, frozen=True, kw_only=True):
     mode: str = ""
 
 
+class HttpCookie(Model, frozen=True, kw_only=True):
+    """ConsistentHashLB.HTTPCookie."""
+
+    name: str
+    path: str = ""
+    ttl: str | None = None
+    attributes: tuple[dict[str, Any], ...] = ()
+
+
+class RingHash(Model, frozen=True, kw_only=True):
+    """ConsistentHashLB.RingHash."""
+
+    minimum_ring_size: int = 1024
+
+
+class Maglev(Model, frozen=True, kw_only=True):
+    """ConsistentHashLB.MagLev."""
+
+    table_size: int = 65537
+
+
+class ConsistentHash(Model, frozen=True, kw_only=True):
+    """ConsistentHashLB: one key, and how the table is made."""
+
+    http_header_name: str = ""
+    http_cookie: HttpCookie | None = None
+    use_source_ip: bool = False
+    http_query_parameter_name: str = ""
+    ring_hash: RingHash | None = None
+    maglev: Maglev | None = None
+    minimum_ring_size: int = 0
+
+
+class WarmupSettings(Model, frozen=True, kw_only=True):
+    """WarmupConfiguration."""
+
+    duration: str
+    minimum_percent: float = 10.0
+    aggression: float = 1.0
+
+
 class LbSettings(Model, frozen=True, kw_only=True):
     """trafficPolicy.loadBalancer."""
 
     simple: str = ""
-    consistent_hash: dict[str, Any] | None = None
+    consistent_hash: ConsistentHash | None = None
     locality_lb_setting: dict[str, Any] | None = None
-    warmup: dict[str, Any] | None = None
+    zone_aware_lb_setting: dict[str, Any] | None = None
+    warmup: WarmupSettings | None = None
     warmup_duration_secs: str = ""
+
+
+class TcpKeepalive(Model, frozen=True, kw_only=True):
+    """TCPSettings.TcpKeepalive."""
+
+    probes: int = 0
+    time: str = ""
+    interval: str = ""
+
+
+class TcpSettings(Model, frozen=True, kw_only=True):
+    """ConnectionPoolSettings.TCPSettings."""
+
+    max_connections: int | None = None
+    connect_timeout: str = ""
+    tcp_keepalive: TcpKeepalive | None = None
+    max_connection_duration: str = ""
+    idle_timeout: str = ""
+
+
+class Http2Keepalive(Model, frozen=True, kw_only=True):
+    """HTTPSettings.Http2KeepAlive."""
+
+    interval: str = ""
+    timeout: str = ""
+
+
+class HttpSettings(Model, frozen=True, kw_only=True):
+    """ConnectionPoolSettings.HTTPSettings."""
+
+    http1_max_pending_requests: int | None = msgspec.field(name="http1MaxPendingRequests", default=None)
+    http2_max_requests: int | None = msgspec.field(name="http2MaxRequests", default=None)
+    max_requests_per_connection: int = 0
+    max_retries: int | None = None
+    idle_timeout: str = ""
+    h2_upgrade_policy: str = msgspec.field(name="h2UpgradePolicy", default="DEFAULT")
+    use_client_protocol: bool = False
+    max_concurrent_streams: int = 0
+    http2_keep_alive: Http2Keepalive | None = msgspec.field(name="http2KeepAlive", default=None)
+
+
+class ConnectionPool(Model, frozen=True, kw_only=True):
+    """ConnectionPoolSettings."""
+
+    tcp: TcpSettings = TcpSettings()
+    http: HttpSettings = HttpSettings()
+
+
+class OutlierDetection(Model, frozen=True, kw_only=True):
+    """OutlierDetection."""
+
+    consecutive_errors: int = 0
+    split_external_local_origin_errors: bool = False
+    consecutive_local_origin_failures: int | None = None
+    consecutive_gateway_errors: int | None = None
+    consecutive_5xx_errors: int | None = msgspec.field(name="consecutive5xxErrors", default=None)
+    outlier_detection_http_error_codes: tuple[int, ...] = ()
+    interval: str = ""
+    base_ejection_time: str = ""
+    max_ejection_percent: int = 10
+    min_health_percent: int = 0
+
+
+class RetryBudget(Model, frozen=True, kw_only=True):
+    """TrafficPolicy.RetryBudget."""
+
+    percent: float = 20.0
+    min_retry_concurrency: int = 3
+    budget_interval: str = ""
+
+
+class PortPolicySpec(Model, frozen=True, kw_only=True):
+    """portLevelSettings[]: nothing of it is inherited."""
+
+    port: PortSelector = PortSelector()
+    load_balancer: LbSettings | None = None
+    connection_pool: ConnectionPool | None = None
+    outlier_detection: OutlierDetection | None = None
+    tls: ClientTlsSettings | None = None
 
 
 class TrafficPolicySpec(Model, frozen=True, kw_only=True):
@@ -231,12 +354,12 @@ class TrafficPolicySpec(Model, frozen=True, kw_only=True):
 
     load_balancer: LbSettings | None = None
     tls: ClientTlsSettings | None = None
-    connection_pool: dict[str, Any] | None = None
-    outlier_detection: dict[str, Any] | None = None
-    port_level_settings: tuple[dict[str, Any], ...] = ()
+    connection_pool: ConnectionPool | None = None
+    outlier_detection: OutlierDetection | None = None
+    port_level_settings: tuple[PortPolicySpec, ...] = ()
     tunnel: dict[str, Any] | None = None
     proxy_protocol: dict[str, Any] | None = None
-    retry_budget: dict[str, Any] | None = None
+    retry_budget: RetryBudget | None = None
 
 
 class SubsetSpec(Model, frozen=True, kw_only=True):

@@ -89,11 +89,17 @@ def mode_at(
 
 
 def decide_mtls(
-    world: World, source: core.Pod | None, destination: core.Pod, port: int, *, rule: DestinationRule | None = None
+    world: World,
+    source: core.Pod | None,
+    destination: core.Pod,
+    port: int,
+    *,
+    rule: DestinationRule | None = None,
+    dialled: int = 0,
 ) -> MtlsDecision:
     """How a connection from `source` (None: from outside) to `port` of `destination` travels.
 
-    `rule` is the DestinationRule of the Service that was dialled, if there is one.
+    `rule` is the DestinationRule of the Service that was dialled, if there is one, and `dialled` the Service's port.
     """
     steps: list[Step] = []
     there, why_there = in_mesh(destination, world)
@@ -104,7 +110,7 @@ def decide_mtls(
     else:
         here, why_here = in_mesh(source, world)
         steps.append(Step(text=f"the source is {_inside(here)} the mesh: {why_here}"))
-    wanted = _client(rule) if here else ""
+    wanted = _client(rule, dialled) if here else ""
     if not there:
         if wanted == "ISTIO_MUTUAL" and rule is not None:
             steps.append(Step(text="the client insists on mTLS, the destination has none", origin=rule.origin()))
@@ -141,9 +147,14 @@ def decide_direct(world: World, destination: core.Pod, port: int) -> MtlsDecisio
     return MtlsDecision(outcome=Outcome.PLAIN, mode=mode, rule=origin, steps=tuple(steps))
 
 
-def _client(rule: DestinationRule | None) -> str:
+def _client(rule: DestinationRule | None, dialled: int) -> str:
+    """The TLS mode that a rule names; a port with settings of its own has no others."""
     policy = rule.spec.traffic_policy if rule is not None else None
-    return policy.tls.mode if policy is not None and policy.tls is not None else ""
+    if policy is None:
+        return ""
+    own = [s for s in policy.port_level_settings if s.port.number == dialled]
+    tls = own[0].tls if own else policy.tls
+    return tls.mode if tls is not None else ""
 
 
 def _inside(answer: bool) -> str:  # noqa: FBT001 - a word for an answer

@@ -25,7 +25,8 @@ _GRPC = (
     *("PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED"),
     *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
 )
-_POLICY = {"loadBalancer", "tls"}
+_POLICY = {"loadBalancer", "tls", "connectionPool", "outlierDetection", "portLevelSettings", "retryBudget"}
+_KEYS = {"httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"}
 _SIMPLE = {"", "UNSPECIFIED", "ROUND_ROBIN", "LEAST_REQUEST", "LEAST_CONN", "RANDOM"}
 _PATHS = {"Exact", "PathPrefix", "RegularExpression"}
 _VALUES = {"Exact", "RegularExpression"}
@@ -164,11 +165,41 @@ def _destinationrule(world: World, rule: DestinationRule, spec: dict[str, Any]) 
     found += ["a subset is defined twice"] if len({s["name"] for s in subsets}) < len(subsets) else []
     for policy in [spec.get("trafficPolicy", {}), *(s.get("trafficPolicy", {}) for s in subsets)]:
         found += sorted(set(policy) - _POLICY)
-        lb = policy.get("loadBalancer", {})
-        found += sorted(set(lb) - {"simple"})
-        found += [] if lb.get("simple", "") in _SIMPLE else ["loadBalancer.simple"]
-        found += [] if policy.get("tls", {}).get("mode", "") in {"", "DISABLE", "ISTIO_MUTUAL"} else ["tls.mode"]
+        ports = policy.get("portLevelSettings", [])
+        numbers = [p.get("port", {}).get("number", 0) for p in ports]
+        found += ["portLevelSettings"] if not all(numbers) or len(set(numbers)) < len(numbers) else []
+        found += ["retryBudget"] if policy.get("retryBudget", {}).get("budgetInterval") else []
+        for part in [policy, *ports]:
+            found += _traffic(part)
     return found
+
+
+def _traffic(part: dict[str, Any]) -> list[str]:
+    """loadBalancer, tls, connectionPool and outlierDetection of a policy or one of its ports."""
+    lb = part.get("loadBalancer", {})
+    found = [] if lb.get("simple", "") in _SIMPLE else ["loadBalancer.simple"]
+    found += [
+        f
+        for f in ("localityLbSetting", "zoneAwareLbSetting")
+        if lb.get(f, {"enabled": False}).get("enabled") is not False
+    ]
+    keys = lb.get("consistentHash")
+    if keys is not None:
+        cookie = keys.get("httpCookie", {})
+        bad = len(_KEYS & {k for k in keys if keys[k]}) != 1 or bool(lb.get("simple")) or "attributes" in cookie
+        found += ["consistentHash"] if bad or {"ringHash", "maglev"} <= keys.keys() else []
+    found += [] if part.get("tls", {}).get("mode", "") in {"", "DISABLE", "ISTIO_MUTUAL"} else ["tls.mode"]
+    outlier = part.get("outlierDetection", {})
+    found += ["outlierDetectionHttpErrorCodes"] if outlier.get("outlierDetectionHttpErrorCodes") else []
+    times = [outlier.get("interval", ""), outlier.get("baseEjectionTime", ""), lb.get("warmupDurationSecs", "")]
+    times += [lb.get("warmup", {}).get("duration", ""), (keys or {}).get("httpCookie", {}).get("ttl", "")]
+    tcp, http = (part.get("connectionPool", {}).get(f, {}) for f in ("tcp", "http"))
+    times += [
+        v for f in ("connectTimeout", "maxConnectionDuration", "idleTimeout") for v in (tcp.get(f, ""), http.get(f, ""))
+    ]
+    times += [tcp.get("tcpKeepalive", {}).get(f, "") for f in ("time", "interval")]
+    times += [http.get("http2KeepAlive", {}).get(f, "") for f in ("interval", "timeout")]
+    return [*found, *(["a duration"] if any(seconds_ms(t) < 0 for t in times) else [])]
 
 
 def _httproute(spec: dict[str, Any]) -> list[str]:

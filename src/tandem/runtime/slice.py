@@ -15,9 +15,10 @@ from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
-from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.mesh import RouteTable
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, PolicySet
+from tandem.ir.traffic import TrafficPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Any, Final
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
-from tandem.ir.mesh import RouteTable, TrafficPolicy
+from tandem.ir.mesh import RouteTable
 from tandem.ir.policy import AddressGroup, Group, PolicySet
+from tandem.ir.traffic import TrafficPolicy
 from tandem.translate.world import Translation
 
 Slice = dict[str, dict[str, wire.Value]]

@@ -204,7 +204,7 @@ def _transport(world: World, source: Party, end: Party, share: Share | None) -> 
     if share is None and source.pod is not None and in_mesh(source.pod, world)[0]:
         return decide_direct(world, end.pod, end.port)
     rule = _destination_rule(world, share) if share is not None else None
-    return decide_mtls(world, source.pod, end.pod, end.port, rule=rule)
+    return decide_mtls(world, source.pod, end.pod, end.port, rule=rule, dialled=share.port if share is not None else 0)
 
 
 def _headless(world: World, end: Party) -> Share | None:

@@ -13,14 +13,16 @@ from tandem.base.ids import GroupId, NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, MtlsMode, Node, PortMtls
-from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteTable, Subset, TrafficPolicy
+from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteTable
 from tandem.ir.policy import AddressGroup, Anyone, Cidr, Group, PolicySet, PortMatch, Rule, Side
+from tandem.ir.traffic import Subset, TrafficPolicy
 
 A = Origin(kind="VirtualService", namespace="shop", name="a", path="spec.http[0]", source="a.yaml:7")
 B = Origin(kind="NetworkPolicy", namespace="shop", name="b")
 LEAVES: dict[type, st.SearchStrategy[Any]] = {
     msgspec.inspect.StrType: st.text(max_size=6),
     msgspec.inspect.IntType: st.integers(0, 70_000),
+    msgspec.inspect.FloatType: st.floats(0, 100),
     msgspec.inspect.BoolType: st.booleans(),
     msgspec.inspect.NoneType: st.none(),
 }

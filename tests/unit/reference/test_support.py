@@ -20,7 +20,7 @@ def test_supported_objects_are_not_refused() -> None:
 
 def test_the_reason_is_the_field() -> None:
     assert refused(WORLD, vs(hosts=["web"], http=[{"route": [to("web")], "delegate": {}}])) == "spec.http[0].delegate"
-    assert refused(WORLD, dr(host="web", trafficPolicy={"connectionPool": {}})) == "connectionPool"
+    assert refused(WORLD, dr(host="web", trafficPolicy={"tunnel": {"targetHost": "a", "targetPort": 1}})) == "tunnel"
     assert "ExtensionRef" in refused(WORLD, httproute(rules=[{"filters": [{"type": "ExtensionRef"}]}]))
 
 

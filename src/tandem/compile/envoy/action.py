@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tandem.compile import names
 from tandem.compile.envoy.headers import authority_of, edits, joined
+from tandem.compile.envoy.pool import hash_policies
 from tandem.compile.envoy.proto import Json, extension, fraction, milliseconds
 from tandem.compile.envoy.scope import PortScope
 from tandem.ir.mesh import (
@@ -78,7 +80,15 @@ def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) 
         body["host_rewrite_literal"] = authority
     if route.mirrors:
         body["request_mirror_policies"] = [_mirror(mirror, scope) for mirror in route.mirrors]
-    return {"route": {**body, **BY_CLIENT, **retry_policy(route.retry)}}
+    used = [cluster_of(backend, scope) for backend in backends]
+    return {"route": {**body, **by_hash(scope, used), **retry_policy(route.retry)}}
+
+
+def by_hash(scope: PortScope, clusters: Iterable[str]) -> Json:
+    """What of a request chooses an endpoint of these clusters; others do not look at it."""
+    known = dict(scope.hashes)
+    keys = dict.fromkeys(key for cluster in clusters for key in known.get(cluster, ()))
+    return {"hash_policy": hash_policies(tuple(keys))} if keys else BY_CLIENT
 
 
 def route_edits(route: Route) -> Json:

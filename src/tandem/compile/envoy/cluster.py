@@ -16,10 +16,11 @@ import msgspec
 from tandem.base.ids import PodUid, SpiffeId
 from tandem.compile import names
 from tandem.compile.envoy import tls
-from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, any_of, extension, milliseconds
+from tandem.compile.envoy.pool import keeping, limiting, speaking, spreading, watching
+from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
-from tandem.ir.mesh import ClientTls, Subset, TrafficPolicy
 from tandem.ir.node import AttachedPod
+from tandem.ir.traffic import ClientTls, LoadBalancer, Pool, Subset, Traffic, TrafficPolicy
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import Resource
 
@@ -47,16 +48,6 @@ FROM_POD: Final[Json] = {
         "filter-state", "extensions.local_address_selectors.filter_state_override.v3.Config"
     ),
 }
-
-_HTTP2: Final[Json] = {"explicit_http_config": {"http2_protocol_options": {}}}
-_AS_DOWNSTREAM: Final[Json] = {
-    "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}},
-}
-
-
-def _http_options(options: Json) -> Json:
-    key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    return {key: any_of("extensions.upstreams.http.v3.HttpProtocolOptions", options)}
 
 
 def _base(name: str, group: str) -> dict[str, Any]:
@@ -88,16 +79,6 @@ def _sockets(mode: ClientTls, secure: Json) -> Json:
 
 def _alpn(port: ServicePort) -> str:
     return tls.ALPN_HTTP if port.app.is_http else tls.ALPN_TCP
-
-
-def _protocol(port: ServicePort) -> Json:
-    match port.app:
-        case AppProtocol.HTTP:
-            return {"typed_extension_protocol_options": _http_options(_AS_DOWNSTREAM)}
-        case AppProtocol.HTTP2 | AppProtocol.GRPC:
-            return {"typed_extension_protocol_options": _http_options(_HTTP2)}
-        case _:
-            return {}
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,36 +157,42 @@ def _service_cluster(
     service: Service, port: ServicePort, subset: Subset | None, *, secure: Json, policy: TrafficPolicy
 ) -> dict[str, Any]:
     name = names.service_cluster(service.namespace, service.name, port.port, subset.name if subset else "")
-    return _base(name, "service") | {
+    traffic = policy.of(port.port, subset)
+    if service.affinity_seconds:
+        # A hash of the client: only clients of an endpoint that goes, and a share of all, move.
+        traffic = msgspec.structs.replace(traffic, lb=LoadBalancer.RING_HASH, table_size=0)
+    return {
+        **_base(name, "service"),
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
-        "lb_policy": _lb(service, policy, subset),
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "connect_timeout": milliseconds(policy.connect_timeout_ms),
-        "upstream_bind_config": FROM_POD,
-        **_sockets((subset.tls if subset else None) or policy.tls, secure),
-        **_protocol(port),
+        **spreading(traffic),
+        **watching(traffic.outlier),
+        **_connecting(traffic),
+        **_sockets(traffic.tls, secure),
+        **speaking(port.app, traffic.pool),
     }
 
 
-def _lb(service: Service, policy: TrafficPolicy, subset: Subset | None) -> str:
-    """With affinity by a hash of the client: only clients of an endpoint that goes, and a share of all, move."""
-    if service.affinity_seconds:
-        return "RING_HASH"
-    return ((subset.lb if subset else None) or policy.lb).value
+def _connecting(traffic: Traffic) -> Json:
+    return {
+        "connect_timeout": milliseconds(traffic.connect_timeout_ms),
+        "upstream_bind_config": FROM_POD,
+        **limiting(traffic.limits),
+        **keeping(traffic.pool),
+    }
 
 
 def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: TrafficPolicy) -> Resource:
     """Keeps the pod address that was dialled. Only addresses of meshed endpoints are sent here (see `outbound`)."""
     name = names.dialled_cluster(service.namespace, service.name, port.port)
-    sockets = {} if policy.tls is ClientTls.DISABLE else {"transport_socket": secure}
-    body = _base(name, "service") | {
+    traffic = policy.of(port.port)
+    body = {
+        **_base(name, "service"),
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": milliseconds(policy.connect_timeout_ms),
-        "upstream_bind_config": FROM_POD,
-        **sockets,
-        **_protocol(port),
+        **_connecting(traffic),
+        **({} if traffic.tls is ClientTls.DISABLE else {"transport_socket": secure}),
+        **speaking(port.app, traffic.pool),
     }
     return Resource(name=name, body=body, origins=frozenset({policy.origin} if policy.origin else ()))
 
@@ -227,7 +214,7 @@ def app_cluster(attached: AttachedPod) -> Resource:
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": milliseconds(APP_CONNECT_MS),
         "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
-        "typed_extension_protocol_options": _http_options(_AS_DOWNSTREAM),
+        **speaking(AppProtocol.HTTP, Pool()),
     }
     return Resource(name=name, body=body)
 

@@ -14,7 +14,7 @@ from tandem.compile import names
 from tandem.compile.envoy import tls
 from tandem.compile.envoy.proto import Json, socket_address
 from tandem.ir.fabric import Endpoint, Endpoints, ServicePort
-from tandem.ir.mesh import Subset
+from tandem.ir.traffic import Subset
 from tandem.state.xds import Resource
 
 

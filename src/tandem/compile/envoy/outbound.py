@@ -17,6 +17,7 @@ from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.fabric import Endpoints
 from tandem.ir.node import AttachedPod
+from tandem.ir.traffic import ByAddress
 from tandem.state.xds import Resource
 
 _HOSTS: Final = {4: "127.0.0.1", 6: "::1"}
@@ -80,7 +81,7 @@ def _chains(attached: AttachedPod, ports: tuple[tuple[PortScope, Front], ...], i
         if scope.port.app.is_http:
             last = hcm.outbound_http(uid, scope.route_config)
         else:
-            sticky = scope.service.affinity_seconds > 0
+            sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
             last = hcm.tcp(hcm.OUT, scope.own_cluster, names.source_log(uid), sticky=sticky)
         yield {
             "name": f"{scope.own_cluster}:{number}",

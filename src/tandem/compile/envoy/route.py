@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from tandem.compile.envoy.action import BY_CLIENT, forward, redirect, respond, retry_policy, route_edits
+from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
 from tandem.compile.envoy.filters import per_route
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json
@@ -44,11 +44,11 @@ def compile_route_config(scope: PortScope) -> Resource:
 
 
 def _default(scope: PortScope) -> Json:
-    by_client = BY_CLIENT if scope.service.affinity_seconds else {}
+    chosen = by_hash(scope, (scope.cluster,)) if scope.hashes or scope.service.affinity_seconds else {}
     return {
         "name": "default",
         "match": {"prefix": "/"},
-        "route": {"cluster": scope.own_cluster, "timeout": "0s", **by_client, **retry_policy(DEFAULT_RETRY)},
+        "route": {"cluster": scope.own_cluster, "timeout": "0s", **chosen, **retry_policy(DEFAULT_RETRY)},
     }
 
 

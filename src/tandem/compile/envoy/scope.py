@@ -14,8 +14,9 @@ from tandem.base.digest import digest
 from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.ir.fabric import LocalPod, Service, ServicePort
-from tandem.ir.mesh import Backend, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, Forward, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
+from tandem.ir.traffic import HashKey, TrafficPolicy
 
 
 class SourceLimit(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -32,6 +33,9 @@ class SourceLimit(msgspec.Struct, frozen=True, kw_only=True, order=True):
 UNLIMITED = SourceLimit()
 
 
+Hashes = tuple[tuple[str, tuple[HashKey, ...]], ...]
+
+
 class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     """A service port as some clients see it: its table (if any) and which source limits in it hold for them."""
 
@@ -42,6 +46,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
     client: PodUid | None = None
     """The one pod that it is for: copies of requests leave by clusters of its own."""
+    hashes: Hashes = ()
+    """What of a request chooses the endpoint, by cluster."""
 
     @property
     def route_config(self) -> str:
@@ -95,13 +101,14 @@ def port_scopes(
     namespace: str,
     labels: frozenset[tuple[str, str]],
     client: PodUid | None = None,
+    hashes: Hashes = (),
 ) -> tuple[PortScope, ...]:
     """The TCP ports of a service as clients of `namespace` with `labels`, or one `client`, see them."""
     limits = source_limits(table) if table else ()
     held = tuple(limit for limit in limits if limit.holds(namespace, labels))
     variant = digest(repr((held, client)), 6) if limits or client else ""
     return tuple(
-        PortScope(service=service, port=port, table=table, limits=held, variant=variant, client=client)
+        PortScope(service=service, port=port, table=table, limits=held, variant=variant, client=client, hashes=hashes)
         for port in service.ports
         if port.protocol == "TCP"
     )
@@ -115,5 +122,39 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
         relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
         client = pod.uid if table and mirrored(table) else None
-        found.extend(port_scopes(view.services[key], table, namespace=pod.namespace, labels=relevant, client=client))
+        found.extend(
+            port_scopes(
+                view.services[key],
+                table,
+                namespace=pod.namespace,
+                labels=relevant,
+                client=client,
+                hashes=_hashes(view, key, table),
+            )
+        )
+    return tuple(found)
+
+
+def _hashes(view: NodeView, key: str, table: RouteTable | None) -> Hashes:
+    """Of the Service and of every backend that its table names."""
+    asked = {key}
+    for route in table.routes if table is not None else ():
+        if isinstance(route.action, Forward):
+            asked |= {f"{backend.namespace}/{backend.service}" for backend in route.action.backends}
+    found: list[tuple[str, tuple[HashKey, ...]]] = []
+    for name in sorted(asked & view.policies.keys() & view.services.keys()):
+        found += service_hashes(view.services[name], view.policies[name])
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def service_hashes(service: Service, policy: TrafficPolicy) -> Hashes:
+    """By cluster of the Service what of a request chooses the endpoint, where something does."""
+    found: list[tuple[str, tuple[HashKey, ...]]] = []
+    for port in () if service.affinity_seconds else service.ports:
+        for subset in (None, *policy.subsets):
+            keys = policy.of(port.port, subset).hash
+            if keys:
+                name = subset.name if subset else ""
+                found.append((names.service_cluster(service.namespace, service.name, port.port, name), keys))
     return tuple(found)

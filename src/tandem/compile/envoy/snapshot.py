@@ -23,8 +23,8 @@ from tandem.compile.envoy.route import compile_route_config
 from tandem.compile.envoy.scope import PortScope, mirrored, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
-from tandem.ir.mesh import TrafficPolicy
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
+from tandem.ir.traffic import TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot
 
 Ports = tuple[tuple[PortScope, Front], ...]
@@ -106,7 +106,7 @@ def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoi
 
 def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource], list[Resource]]:
     """Pods of one namespace (and with the same labels, where a route asks for labels) dial the same ports."""
-    known = _dialled(view.services, view.tables, view.endpoints)
+    known = _dialled(view.services, view.tables, view.endpoints, view.policies)
     asked = any(source_limits(table) for table in view.tables.values())
     copied = any(mirrored(table) for table in view.tables.values())
     pairs: list[tuple[AttachedPod, Ports]] = []
@@ -145,7 +145,7 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
 
 @same_as_before
 def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str], Ports]:
-    """What has been worked out of these Services, tables and endpoints: a new dictionary when one of them is new."""
+    """What has been worked out of these parts of a view: a new dictionary when one of them is new."""
     return {}
 
 

@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import Retry, Route, RouteMatch, TrafficPolicy
+from tandem.ir.mesh import Retry, Route, RouteMatch
+from tandem.ir.traffic import TrafficPolicy
 from tandem.model.core import Service
 from tandem.model.world import Key, World
 from tandem.translate.options import Options

@@ -10,7 +10,7 @@ import pytest
 from meshbuild import RULE, attached, identity, service
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import ClientTls, LoadBalancer, Subset, TrafficPolicy
+from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
 from tandem.state.ownership import ENVOY_MARK
 
 WEB = service(
@@ -65,12 +65,12 @@ def test_grpc_is_http2_and_http_follows_the_client() -> None:
     ],
 )
 def test_client_tls_modes(mode: ClientTls, fields: set[str]) -> None:
-    body = _made(msgspec.structs.replace(POLICY, tls=mode))["svc/shop/web/80"].body
+    body = _made(msgspec.structs.replace(POLICY, traffic=Traffic(tls=mode)))["svc/shop/web/80"].body
     assert body.keys() & {"transport_socket_matches", "transport_socket"} == fields
 
 
 def test_a_subset_overrides_balancer_and_tls() -> None:
-    subset = Subset(name="v1", labels=(), lb=LoadBalancer.RANDOM, tls=ClientTls.DISABLE)
+    subset = Subset(name="v1", labels=(), traffic=Traffic(lb=LoadBalancer.RANDOM, tls=ClientTls.DISABLE))
     made = _made(msgspec.structs.replace(POLICY, subsets=(subset,)))
     assert made["svc/shop/web/80"].body["lb_policy"] == "LEAST_REQUEST"
     assert made["svc/shop/web/80/v1"].body["lb_policy"] == "RANDOM"

@@ -9,7 +9,7 @@ import msgspec
 from meshbuild import attached, endpoint, endpoints
 from tandem.compile.envoy.endpoint import compile_endpoints
 from tandem.ir.fabric import AppProtocol, Endpoint, ServicePort
-from tandem.ir.mesh import Subset
+from tandem.ir.traffic import Subset
 
 PORT = ServicePort(name="http", port=80, protocol="TCP", app=AppProtocol.HTTP)
 V1 = attached("v1", "10.244.0.3", labels=(("app", "web"), ("version", "v1")))

@@ -12,8 +12,8 @@ from tandem.compile.envoy import compile_envoy
 from tandem.compile.envoy.snapshot import reachable
 from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
-from tandem.ir.mesh import Subset, TrafficPolicy
 from tandem.ir.node import NodeView
+from tandem.ir.traffic import Subset, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
 
 A = attached("a", "10.244.0.2")

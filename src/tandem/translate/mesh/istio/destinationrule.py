@@ -7,46 +7,18 @@ the oldest rule's traffic policy is used, subsets of all are joined, the first d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import ClientTls, LoadBalancer, Subset, TrafficPolicy
+from tandem.ir.traffic import PortTraffic, Subset, TrafficPolicy
 from tandem.model.core import Pod, Service
 from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import resolve_host
+from tandem.translate.mesh.istio.traffic import TrafficReader
 from tandem.translate.options import Options
-
-_BALANCERS: Final[dict[str, LoadBalancer | None]] = {
-    "": None,
-    "UNSPECIFIED": None,
-    "ROUND_ROBIN": LoadBalancer.ROUND_ROBIN,
-    "LEAST_REQUEST": LoadBalancer.LEAST_REQUEST,
-    "LEAST_CONN": LoadBalancer.LEAST_REQUEST,  # Istio's old name of the same
-    "RANDOM": LoadBalancer.RANDOM,
-}
-_TLS: Final[dict[str, ClientTls | None]] = {
-    "": None,
-    "DISABLE": ClientTls.DISABLE,
-    "ISTIO_MUTUAL": ClientTls.ISTIO_MUTUAL,
-}
-_REFUSED: Final = (
-    ("connectionPool", "connection_pool"),
-    ("outlierDetection", "outlier_detection"),
-    ("portLevelSettings", "port_level_settings"),
-    ("tunnel", "tunnel"),
-    ("proxyProtocol", "proxy_protocol"),
-    ("retryBudget", "retry_budget"),
-)
-_REFUSED_LB: Final = (
-    ("consistentHash", "consistent_hash"),
-    ("localityLbSetting", "locality_lb_setting"),
-    ("warmup", "warmup"),
-    ("warmupDurationSecs", "warmup_duration_secs"),
-)
 
 
 class DestinationRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,32 +67,34 @@ def _age(rule: DestinationRule) -> tuple[str, str, str]:
 
 
 def _merge(service: Key, rules: list[DestinationRule]) -> TrafficPolicy:
+    first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
+    reader = TrafficReader(lambda *_: None)
+    general = first.spec.traffic_policy or TrafficPolicySpec()
+    ports = reader.ports(general, "")
     subsets: dict[str, Subset] = {}
     for rule in rules:
         for i, subset in enumerate(rule.spec.subsets):
-            subsets.setdefault(subset.name, _subset(subset, rule.origin(f"spec.subsets[{i}]")))
-    first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
-    lb, tls = _policy(first.spec.traffic_policy)
+            origin = rule.origin(f"spec.subsets[{i}]")
+            subsets.setdefault(subset.name, _subset(subset, origin, (general, ports), reader))
     return TrafficPolicy(
         namespace=service[0],
         service=service[1],
+        traffic=reader.traffic(((general, ""),)),
+        ports=ports,
         subsets=tuple(subsets[name] for name in sorted(subsets)),
-        lb=lb or LoadBalancer.LEAST_REQUEST,
-        tls=tls or ClientTls.AUTO,
         origin=first.origin(),
     )
 
 
-def _subset(subset: SubsetSpec, origin: Origin) -> Subset:
-    lb, tls = _policy(subset.traffic_policy)
-    return Subset(name=subset.name, labels=tuple(sorted(subset.labels.items())), lb=lb, tls=tls, origin=origin)
-
-
-def _policy(spec: TrafficPolicySpec | None) -> tuple[LoadBalancer | None, ClientTls | None]:
-    if spec is None:
-        return None, None
-    lb = _BALANCERS.get(spec.load_balancer.simple) if spec.load_balancer else None
-    return lb, _TLS.get(spec.tls.mode) if spec.tls else None
+def _subset(
+    subset: SubsetSpec, origin: Origin, under: tuple[TrafficPolicySpec, tuple[PortTraffic, ...]], reader: TrafficReader
+) -> Subset:
+    """`under`: the policy of the host and of its ports."""
+    labels, own = tuple(sorted(subset.labels.items())), subset.traffic_policy
+    if own is None:
+        return Subset(name=subset.name, labels=labels, origin=origin)
+    traffic = reader.traffic(((under[0], ""), (own, "")))
+    return Subset(name=subset.name, labels=labels, traffic=traffic, ports=reader.over(under[1], own, ""), origin=origin)
 
 
 def _mistakes(rule: DestinationRule, service: Key | None, world: World, options: Options) -> Iterator[Problem]:
@@ -153,24 +127,16 @@ def _mistakes(rule: DestinationRule, service: Key | None, world: World, options:
             yield from _policy_mistakes(rule, subset.traffic_policy, f"spec.subsets[{i}].trafficPolicy")
 
 
-def _policy_mistakes(rule: DestinationRule, spec: TrafficPolicySpec, at: str) -> Iterator[Problem]:
-    for name, field in _REFUSED:
-        if getattr(spec, field):
-            yield _unsupported(rule, f"{at}.{name}")
-    lb = spec.load_balancer
-    if lb is not None:
-        for name, field in _REFUSED_LB:
-            if getattr(lb, field):
-                yield _unsupported(rule, f"{at}.loadBalancer.{name}")
-        if lb.simple not in _BALANCERS:
-            yield _unsupported(rule, f"{at}.loadBalancer.simple", lb.simple)
-    if spec.tls is not None and spec.tls.mode not in _TLS:
-        yield _unsupported(rule, f"{at}.tls.mode", spec.tls.mode)
+def _policy_mistakes(rule: DestinationRule, spec: TrafficPolicySpec, at: str) -> list[Problem]:
+    found: list[Problem] = []
+    reader = TrafficReader(lambda path, code, text: found.append(Problem(at=rule.origin(path), code=code, text=text)))
+    reader.traffic(((spec, at),))
+    reader.ports(spec, at)
+    return found
 
 
-def _unsupported(rule: DestinationRule, path: str, value: str = "") -> Problem:
-    what = f"{value} is not supported yet" if value else "not supported yet"
-    text = f"{what}; the whole DestinationRule is not applied"
+def _unsupported(rule: DestinationRule, path: str) -> Problem:
+    text = "not supported yet; the whole DestinationRule is not applied"
     return Problem(at=rule.origin(path), code="UnsupportedField", text=text)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from builders import endpoint_slice, pod, service
 from meshworlds import dr
-from tandem.ir.mesh import ClientTls, LoadBalancer
+from tandem.ir.traffic import ClientTls, LoadBalancer, Traffic
 from tandem.model.istio import DestinationRule
 from tandem.model.world import World
 from tandem.translate.mesh.istio.destinationrule import DestinationRules, translate_destination_rules
@@ -36,9 +36,10 @@ def test_a_rule_gives_its_service_balancer_tls_and_subsets() -> None:
         )
     )
     policy = found.policies["default", "web"]
-    assert (policy.lb, policy.tls) == (LoadBalancer.RANDOM, ClientTls.ISTIO_MUTUAL)
+    assert (policy.traffic.lb, policy.traffic.tls) == (LoadBalancer.RANDOM, ClientTls.ISTIO_MUTUAL)
     (subset,) = policy.subsets
-    assert (subset.labels, subset.lb, subset.tls) == ((("version", "v1"),), LoadBalancer.ROUND_ROBIN, None)
+    assert subset.labels == (("version", "v1"),)
+    assert subset.traffic == Traffic(lb=LoadBalancer.ROUND_ROBIN, tls=ClientTls.ISTIO_MUTUAL)
     assert found.problems == ()
 
 
@@ -48,7 +49,7 @@ def test_the_oldest_traffic_policy_is_used_and_subsets_are_joined() -> None:
         dr("old", created="2026-01-01T00:00:00Z", host="web", subsets=[V1]),
     )
     policy = found.policies["default", "web"]
-    assert (policy.tls, [s.name for s in policy.subsets]) == (ClientTls.DISABLE, ["v1"])
+    assert (policy.traffic.tls, [s.name for s in policy.subsets]) == (ClientTls.DISABLE, ["v1"])
     assert [(p.at.name, p.code) for p in found.problems] == [("new", "Merged")]
 
 
@@ -59,15 +60,15 @@ def test_the_root_namespace_is_the_fall_back() -> None:
 
 
 def test_fields_that_are_not_enforced_refuse_the_rule() -> None:
-    assert codes(trafficPolicy={"outlierDetection": {"x": 1}}) == [
-        ("spec.trafficPolicy.outlierDetection", "UnsupportedField")
+    assert codes(trafficPolicy={"outlierDetection": {"outlierDetectionHttpErrorCodes": [404]}}) == [
+        ("spec.trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes", "UnsupportedField")
     ]
     assert codes(trafficPolicy={"tls": {"mode": "MUTUAL"}}) == [("spec.trafficPolicy.tls.mode", "UnsupportedField")]
     assert codes(trafficPolicy={"loadBalancer": {"simple": "PASSTHROUGH"}}) == [
         ("spec.trafficPolicy.loadBalancer.simple", "UnsupportedField")
     ]
     assert codes(subsets=[{**V1, "trafficPolicy": {"portLevelSettings": [{}]}}]) == [
-        ("spec.subsets[0].trafficPolicy.portLevelSettings", "UnsupportedField")
+        ("spec.subsets[0].trafficPolicy.portLevelSettings[0].port", "InvalidValue")
     ]
     assert codes(workloadSelector={"matchLabels": {}}) == [("spec.workloadSelector", "UnsupportedField")]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from builders import service
 from meshworlds import to, vs
-from tandem.ir.mesh import Forward, Respond, Retry, Route, Subset, TrafficPolicy
+from tandem.ir.mesh import Forward, Respond, Retry, Route
+from tandem.ir.traffic import Subset, TrafficPolicy
 from tandem.model.world import World
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context
 from tandem.translate.mesh.istio.httproutes import RouteReader

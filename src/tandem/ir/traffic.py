@@ -1,0 +1,174 @@
+"""How requests and connections to a Service are spread and limited: what a DestinationRule or a policy of ours says."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from tandem.base.problems import Origin
+
+
+class ClientTls(Enum):
+    """How clients reach a host: AUTO is mTLS with meshed endpoints and plain text with others."""
+
+    AUTO = "AUTO"
+    DISABLE = "DISABLE"
+    ISTIO_MUTUAL = "ISTIO_MUTUAL"
+
+
+class LoadBalancer(Enum):
+    """Envoy's algorithms that users name. The last two choose by `Traffic.hash`."""
+
+    LEAST_REQUEST = "LEAST_REQUEST"
+    ROUND_ROBIN = "ROUND_ROBIN"
+    RANDOM = "RANDOM"
+    RING_HASH = "RING_HASH"
+    MAGLEV = "MAGLEV"
+
+
+class ByHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
+    """The value of a request header chooses."""
+
+    name: str
+
+
+class ByQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
+    """The value of a query parameter chooses."""
+
+    name: str
+
+
+class ByCookie(msgspec.Struct, frozen=True, kw_only=True, tag="cookie", omit_defaults=True):
+    """The value of a cookie chooses; with `ttl_s` it is given out where it is missing (0: for the session)."""
+
+    name: str
+    path: str = ""
+    ttl_s: int | None = None
+
+
+class ByAddress(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
+    """The client's address chooses."""
+
+
+HashKey = ByHeader | ByQuery | ByCookie | ByAddress
+
+
+class Warmup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A new endpoint gets its full share after `duration_ms`, before that more and more, from `least_percent` on."""
+
+    duration_ms: int
+    least_percent: float = 10.0
+    aggression: float = 1.0
+    """1: in a straight line."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Circuit breakers of one node's proxy, for all of its pods together; None: no limit."""
+
+    connections: int | None = None
+    pending: int | None = None
+    """Requests that wait for a connection."""
+    requests: int | None = None
+    retries: int | None = None
+    """Retries under way at one time."""
+    budget_percent: float | None = None
+    """The same as a part of the requests under way; takes the place of `retries`."""
+    budget_least: int = 3
+    """Retries that are always allowed, where there is a budget."""
+
+
+class Keepalive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """TCP keep-alive; 0: the kernel's own. Times in whole seconds."""
+
+    probes: int = 0
+    time_s: int = 0
+    interval_s: int = 0
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Connections to endpoints; 0: no limit."""
+
+    keepalive: Keepalive | None = None
+    connection_ms: int = 0
+    """How long a connection is used."""
+    idle_ms: int | None = None
+    """How long an idle one is kept; None: Envoy's hour, 0: for ever."""
+    requests_per_connection: int = 0
+    http2: bool | None = None
+    """True: HTTP/2 whatever the client speaks; None: as the port says."""
+    streams: int = 0
+    """Concurrent ones of a connection, of HTTP/2."""
+    ping_ms: int = 0
+    """Between HTTP/2 pings; 0: none."""
+    ping_timeout_ms: int = 0
+
+
+class Outlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which endpoints get no requests for a time. A count of 0: that kind of error ejects nobody."""
+
+    errors: int = 5
+    """Consecutive answers 5xx, or failed connections."""
+    gateway_errors: int = 0
+    """Consecutive 502, 503 and 504."""
+    local_errors: int | None = None
+    """Consecutive failures to connect, counted apart; None: they are among `errors`."""
+    interval_ms: int = 10_000
+    ejection_ms: int = 30_000
+    """Of the first ejection; later ones last longer."""
+    most_percent: int = 10
+    least_healthy_percent: int = 0
+    """Below it all endpoints are used, ejected or not."""
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything about connections to one port of a Service or subset."""
+
+    lb: LoadBalancer = LoadBalancer.LEAST_REQUEST
+    hash: tuple[HashKey, ...] = ()
+    table_size: int = 0
+    """Least size of the ring, or the size of Maglev's table; 0: Envoy's."""
+    warmup: Warmup | None = None
+    tls: ClientTls = ClientTls.AUTO
+    connect_timeout_ms: int = 10_000
+    limits: Limits = Limits()
+    pool: Pool = Pool()
+    outlier: Outlier | None = None
+
+
+class PortTraffic(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for one port of the Service, in place of what holds for the others."""
+
+    port: int
+    traffic: Traffic
+
+
+class Subset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named part of a Service's endpoints: those that carry all `labels`."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    traffic: Traffic | None = None
+    """None: that of the Service."""
+    ports: tuple[PortTraffic, ...] = ()
+    origin: Origin | None = None
+
+
+class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a DestinationRule says of one Service."""
+
+    namespace: str
+    service: str
+    traffic: Traffic = Traffic()
+    ports: tuple[PortTraffic, ...] = ()
+    subsets: tuple[Subset, ...] = ()
+    origin: Origin | None = None
+
+    def of(self, port: int, subset: Subset | None = None) -> Traffic:
+        """What holds for a port of the Service or of a subset."""
+        for asked in (subset, self) if subset is not None else (self,):
+            own = next((p.traffic for p in asked.ports if p.port == port), None)
+            found = own or asked.traffic
+            if found is not None:
+                return found
+        return self.traffic

@@ -1,0 +1,82 @@
+"""What a traffic policy is in a cluster; what Envoy makes of it is in tests/netns/test_mesh_traffic_policies.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tandem.compile.envoy.pool import hash_policies, keeping, limiting, speaking, spreading, watching
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.traffic import (
+    ByAddress,
+    ByCookie,
+    ByHeader,
+    ByQuery,
+    Keepalive,
+    Limits,
+    LoadBalancer,
+    Outlier,
+    Pool,
+    Traffic,
+    Warmup,
+)
+
+
+def options(app: AppProtocol, pool: Pool) -> Any:
+    (found,) = dict(speaking(app, pool)["typed_extension_protocol_options"]).values()
+    return found
+
+
+def test_tables_have_their_sizes() -> None:
+    ring = spreading(Traffic(lb=LoadBalancer.RING_HASH, table_size=64))
+    assert ring == {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": 64}}
+    assert spreading(Traffic(lb=LoadBalancer.MAGLEV, table_size=5))["maglev_lb_config"] == {"table_size": 5}
+
+
+def test_a_slow_start_goes_with_the_algorithms_that_have_one() -> None:
+    slow = Warmup(duration_ms=2000, least_percent=5)
+    found = spreading(Traffic(warmup=slow))["least_request_lb_config"]["slow_start_config"]
+    assert (found["slow_start_window"], found["min_weight_percent"]) == ("2s", {"value": 5})
+    assert spreading(Traffic(lb=LoadBalancer.RANDOM, warmup=slow)) == {"lb_policy": "RANDOM"}
+
+
+def test_a_limit_that_is_not_given_is_none() -> None:
+    (threshold,) = limiting(Limits(pending=7))["circuit_breakers"]["thresholds"]
+    assert (threshold["max_pending_requests"], threshold["max_requests"]) == (7, 4294967295)
+    (budget,) = limiting(Limits(budget_percent=25.0))["circuit_breakers"]["thresholds"]
+    assert budget["retry_budget"] == {"budget_percent": {"value": 25.0}, "min_retry_concurrency": 3}
+
+
+def test_errors_of_a_count_of_zero_eject_nobody() -> None:
+    found = watching(Outlier(errors=0, gateway_errors=2))["outlier_detection"]
+    assert found["enforcing_consecutive_5xx"] == 0
+    assert found["enforcing_consecutive_gateway_failure"] == 100
+    assert "split_external_local_origin_errors" not in found
+    apart = watching(Outlier(local_errors=0))["outlier_detection"]
+    assert apart["enforcing_consecutive_local_origin_failure"] == 0
+    assert "outlier_detection" not in watching(None)
+
+
+def test_keep_alive_leaves_to_the_kernel_what_is_not_said() -> None:
+    assert keeping(Pool()) == {}
+    kept = keeping(Pool(keepalive=Keepalive(time_s=5)))["upstream_connection_options"]
+    assert kept == {"tcp_keepalive": {"keepalive_time": 5}}
+
+
+def test_the_port_or_the_pool_says_which_http() -> None:
+    assert "use_downstream_protocol_config" in options(AppProtocol.HTTP, Pool())
+    assert "http2_protocol_options" in options(AppProtocol.GRPC, Pool())["explicit_http_config"]
+    assert "http2_protocol_options" in options(AppProtocol.HTTP, Pool(http2=True))["explicit_http_config"]
+    assert "http_protocol_options" in options(AppProtocol.HTTP, Pool(http2=False))["explicit_http_config"]
+    ping = options(AppProtocol.GRPC, Pool(ping_ms=1000))["explicit_http_config"]["http2_protocol_options"]
+    assert ping["connection_keepalive"] == {"interval": "1s", "timeout": "1s"}
+    assert speaking(AppProtocol.TCP, Pool(http2=True)) == {}
+
+
+def test_every_key_of_a_hash() -> None:
+    keys = (ByHeader(name="x"), ByQuery(name="q"), ByAddress(), ByCookie(name="c", path="/", ttl_s=0))
+    assert hash_policies(keys) == [
+        {"header": {"header_name": "x"}},
+        {"query_parameter": {"name": "q"}},
+        {"connection_properties": {"source_ip": True}},
+        {"cookie": {"name": "c", "path": "/", "ttl": "0s"}},
+    ]
