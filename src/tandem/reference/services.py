@@ -54,6 +54,21 @@ def answer(world: World, node: str, dialled: Dialled) -> Answer:
     return Answer(outcome="none")
 
 
+def is_own(service: core.Service, address: str) -> bool:
+    """Whether an address is one of the Service's cluster IPs, which no range limits; a name stands for those."""
+    return address in {"", "None", *_cluster_ips(service)}
+
+
+def fronts(service: core.Service) -> tuple[str, ...]:
+    """The addresses beside those by which it is dialled: of its load balancer, and external ones."""
+    return (*_balancer(service), *service.spec.external_ips)
+
+
+def ranges_for(service: core.Service, address: str) -> tuple[str, ...]:
+    """The prefixes from which alone an address may be dialled; none: everyone may."""
+    return service.spec.load_balancer_source_ranges if address in _balancer(service) else ()
+
+
 def _cluster_ips(service: core.Service) -> tuple[str, ...]:
     found = service.spec.cluster_ips or (service.spec.cluster_ip,)
     return tuple(a for a in found if a and a != "None")

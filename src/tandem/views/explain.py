@@ -6,7 +6,9 @@ is made by the reference evaluators from the objects themselves, before any pack
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -19,6 +21,7 @@ from tandem.model.world import World
 from tandem.reference import policy, routes
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
+from tandem.reference.services import is_own, ranges_for
 from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import ExplainError, Party, destination_of, source_of
 
@@ -119,7 +122,7 @@ def _route(world: World, question: Question, source: Party, target: Party) -> Ro
     assert target.service is not None  # noqa: S101 - the caller looked
     namespace, name = target.service.key
     own = Share(namespace=namespace, service=name, port=target.port)
-    if source.pod is None or not in_mesh(source.pod, world)[0]:
+    if source.pod is None or not in_mesh(source.pod, world)[0] or not is_own(target.service, target.address):
         return RouteDecision(backends=(own,), steps=())
     return routes.decide(
         world,
@@ -140,10 +143,38 @@ def _ways(world: World, question: Question, source: Party, target: Party, shares
     if target.service is None:
         return (_way(world, question, source, target, share=_headless(world, target)),)
     found: dict[tuple[str, int], Way] = {}
+    through = is_own(target.service, target.address)
     for share in shares:
         for end in _endpoints(world, share, _version(world, share, target)):
-            found.setdefault((end.address, end.port), _way(world, question, source, end, share=share))
+            way = _way(world, question, source, end, share=share if through else None)
+            found.setdefault((end.address, end.port), _limited(source, target, way))
     return tuple(found.values())
+
+
+def _limited(source: Party, target: Party, way: Way) -> Way:
+    """A load balancer's address is for some sources alone, pods and nodes no exception."""
+    assert target.service is not None  # noqa: S101 - the caller looked
+    ranges = ranges_for(target.service, target.address)
+    if not ranges:
+        return way
+    origin = target.service.origin("spec.loadBalancerSourceRanges")
+    here = next((prefix for prefix in ranges if _lies_in(source.address, prefix)), "")
+    text = f"{source.address} is in {here}" if here else f"{source.address} is in none of {', '.join(ranges)}"
+    line = Line(layer="Service", effect="allows" if here else "denies", text=text, rule=origin)
+    steps = (line, *way.steps)
+    return msgspec.structs.replace(
+        way,
+        allowed=way.allowed and bool(here),
+        decided_by=way.decided_by if here else (origin, *way.decided_by),
+        steps=steps,
+    )
+
+
+def _lies_in(address: str, prefix: str) -> bool:
+    """What is no prefix holds nothing."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(address) in ipaddress.ip_network(prefix.strip(), strict=False)
+    return False
 
 
 def _way(world: World, question: Question, source: Party, end: Party, *, share: Share | None) -> Way:

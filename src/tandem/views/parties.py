@@ -14,6 +14,7 @@ from tandem.cluster.writes import controller_of
 from tandem.model import core
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.reference.services import fronts
 
 
 class ExplainError(ValueError):
@@ -104,7 +105,7 @@ def _address(world: World, address: str) -> Party:
         if address in pod.addresses and not pod.finished:
             return Party.of_pod(pod, version=family(address))
     for service in world.sorted(core.Service):
-        if address in (service.spec.cluster_ip, *service.spec.cluster_ips):
+        if address in (service.spec.cluster_ip, *service.spec.cluster_ips, *fronts(service)):
             return Party(
                 label=f"{service.metadata.namespace}/svc/{service.metadata.name}", address=address, service=service
             )

@@ -279,3 +279,40 @@ def test_a_staged_policy_is_told_beside_the_verdict() -> None:
     told = [(s.layer, s.effect) for s in answer.ways[0].steps]
     assert ("ingress policy, Admin tier, staged", "denies") in told
     assert ("staged", "would be denied") in told
+
+
+BALANCER = "192.0.2.10"
+
+
+def balanced(*ranges: str) -> core.Service:
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    spec: dict[str, Any] = {"type": "LoadBalancer", "loadBalancerSourceRanges": list(ranges)}
+    made = service("web", ns="shop", ip="10.96.0.20", ports=ports, **spec)
+    ingress = core.LoadBalancerStatus(ingress=(core.IngressAddress(ip=BALANCER),))
+    return msgspec.structs.replace(made, status=core.ServiceStatus(load_balancer=ingress))
+
+
+@pytest.mark.parametrize(
+    ("source", "allowed"),
+    [("198.51.100.7", True), ("203.0.113.9", False), ("shop/client", False)],
+)
+def test_source_ranges_of_a_load_balancer_are_judged_at_its_address(source: str, *, allowed: bool) -> None:
+    found = ask(balanced("198.51.100.0/24"), source=source, to=f"{BALANCER}:80")
+    assert found.allowed is allowed
+    assert found.destination == "shop/svc/web:80"
+    (first, *_) = found.ways[0].steps
+    assert (first.layer, first.effect) == ("Service", "allows" if allowed else "denies")
+    by = [str(o) for o in found.decided_by]
+    assert by == ([] if allowed else ["Service shop/web spec.loadBalancerSourceRanges"])
+
+
+def test_source_ranges_say_nothing_of_the_services_own_address_and_without_them_all_may_dial() -> None:
+    limited = balanced("198.51.100.0/24")
+    assert ask(limited).allowed
+    assert ask(limited, to="10.96.0.20:80").allowed
+    assert ask(balanced(), source="203.0.113.9", to=f"{BALANCER}:80").allowed
+
+
+def test_the_proxy_of_a_client_knows_nothing_of_a_load_balancers_address() -> None:
+    found = ask(balanced(), SUBSETS, SPLIT, to=f"{BALANCER}:80")
+    assert (found.route, {w.transport for w in found.ways}) == ((), {"plain"})
