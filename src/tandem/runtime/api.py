@@ -117,10 +117,19 @@ def _addresses(control: Control, request: Request) -> Response:
 
 def _explain(control: Control, request: Request) -> Response:
     try:
-        asked = question(request.query_params, control.options.dns_addresses)
+        asked = question(request.query_params, control.options.dns_addresses, _names(control))
         return _json(msgspec.to_builtins(explain(control.world, asked)))
     except ExplainError as err:
         return _json({"kind": "Status", "status": "Failure", "message": str(err), "reason": "BadRequest"}, 400)
+
+
+def _names(control: Control) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The addresses that each node knows domain names to have."""
+    return {
+        node: {name: tuple(found) for name, found in known["addresses"].items()}
+        for node, report in control.reports.statuses.items()
+        if (known := report.get("names"))
+    }
 
 
 def _json(value: object, code: int = 200) -> Response:

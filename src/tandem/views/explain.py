@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,9 @@ from tandem.reference.services import is_own, ranges_for
 from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import ExplainError, Party, destination_of, source_of
 
+SOMEWHERE: Final = "0.0.0.0"  # noqa: S104 - bound to nothing: an address of outside that no policy names
+"""Stands for the address of a name that nobody has asked for yet."""
+
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """FROM and TO as the user writes them; `path` and the like make it a question about a request."""
@@ -38,9 +42,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     dns_addresses: tuple[str, ...] = ("10.96.0.10",)
     """Where DNS is in this cluster."""
+    names: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
+    """Node -> the addresses that domain names are known to have there."""
 
 
-def question(asked: Mapping[str, str], dns_addresses: tuple[str, ...] = ("10.96.0.10",)) -> Question:
+def question(
+    asked: Mapping[str, str],
+    dns_addresses: tuple[str, ...] = ("10.96.0.10",),
+    names: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None,
+) -> Question:
     """A Question from its form as a query (`headers` is a JSON list of pairs); raises ExplainError."""
     try:
         headers = msgspec.json.decode(asked.get("headers") or "[]", type=tuple[tuple[str, str], ...])
@@ -54,6 +64,7 @@ def question(asked: Mapping[str, str], dns_addresses: tuple[str, ...] = ("10.96.
         path=asked.get("path", ""),
         headers=tuple((name.lower(), value) for name, value in headers),
         dns_addresses=dns_addresses,
+        names=names or {},
     )
 
 
@@ -140,6 +151,9 @@ def _route(world: World, question: Question, source: Party, target: Party) -> Ro
 
 
 def _ways(world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]) -> tuple[Way, ...]:
+    if target.domain:
+        ends = _addresses(question, source, target)
+        return tuple(_way(world, question, source, end, share=None) for end in ends)
     if target.service is None:
         return (_way(world, question, source, target, share=_headless(world, target)),)
     found: dict[tuple[str, int], Way] = {}
@@ -177,6 +191,19 @@ def _lies_in(address: str, prefix: str) -> bool:
     return False
 
 
+def _addresses(question: Question, source: Party, target: Party) -> list[Party]:
+    """What a domain name is for a pod: each address that is known on its node."""
+    found = _names(question, source).get(target.domain, ())
+    if not found:
+        label = f"{target.domain}:{target.port} (no address is known yet; any outside)"
+        return [Party(label=label, address=SOMEWHERE, port=target.port, domain=target.domain)]
+    return [Party(label=target.label, address=address, port=target.port) for address in found]
+
+
+def _names(question: Question, source: Party) -> Mapping[str, tuple[str, ...]]:
+    return question.names.get(source.pod.spec.node_name, {}) if source.pod is not None else {}
+
+
 def _way(world: World, question: Question, source: Party, end: Party, *, share: Share | None) -> Way:
     packet = policy.Packet(
         source=source.facing(end).address,
@@ -186,7 +213,9 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         protocol=question.protocol,
         port=end.port,
     )
-    decision = policy.decide(world, packet, dns_addresses=question.dns_addresses)
+    # A name of which no address is known is judged by itself: the policy would know its address by then.
+    names = {**_names(question, source), **({end.domain: (end.address,)} if end.domain else {})}
+    decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=names)
     steps = [_line(s) for s in decision.steps]
     if decision.staged is not None:
         steps.append(_would(decision.staged))

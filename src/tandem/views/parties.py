@@ -1,13 +1,17 @@
 """FROM and TO of `tandem explain`: `[NS/]POD`, `[NS/]deploy/NAME`, `[NS/]svc/NAME` or an address, TO with `:PORT`.
 
+TO may also be a domain name: something with a dot that is no pod.
+
 In: the World and what the user wrote. Out: a Party; ExplainError says what is wrong with the words.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from tandem.base.addresses import family
 from tandem.cluster.writes import controller_of
@@ -15,6 +19,8 @@ from tandem.model import core
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference.services import fronts
+
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 
 
 class ExplainError(ValueError):
@@ -30,6 +36,8 @@ class Party:
     port: int = 0
     pod: core.Pod | None = None
     service: core.Service | None = None
+    domain: str = ""
+    """A domain name: lower case, without the dot at the end."""
 
     @classmethod
     def of_pod(cls, pod: core.Pod, *, port: int = 0, version: int = 0) -> Party:
@@ -61,7 +69,7 @@ def destination_of(world: World, text: str, namespace: str) -> Party:
     if not text:
         raise ExplainError("TO is empty: [NS/]POD[:PORT], [NS/]deploy/NAME, [NS/]svc/NAME or an address")
     name, port = _split_port(text)
-    party = _resolve(world, name, namespace)
+    party = _domain(world, name, namespace) or _resolve(world, name, namespace)
     ports = _ports(party)
     if port == 0:
         if len(ports) != 1:
@@ -71,7 +79,24 @@ def destination_of(world: World, text: str, namespace: str) -> Party:
         port = ports[0]
     if party.service is not None and port not in ports:
         raise ExplainError(f"{text}: the Service has no port {port}; it has {', '.join(map(str, ports)) or 'none'}")
-    return Party(label=f"{party.label}:{port}", address=party.address, port=port, pod=party.pod, service=party.service)
+    return Party(
+        label=f"{party.label}:{port}",
+        address=party.address,
+        port=port,
+        pod=party.pod,
+        service=party.service,
+        domain=party.domain,
+    )
+
+
+def _domain(world: World, text: str, namespace: str) -> Party | None:
+    """A name of DNS, if it can be nothing else."""
+    name = text.lower().removesuffix(".")
+    labels = name.split(".")
+    is_name = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+    if not is_name or world.get(core.Pod, namespace, text) is not None:
+        return None
+    return Party(label=name, domain=name)
 
 
 def _resolve(world: World, text: str, namespace: str) -> Party:

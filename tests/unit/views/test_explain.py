@@ -316,3 +316,44 @@ def test_source_ranges_say_nothing_of_the_services_own_address_and_without_them_
 def test_the_proxy_of_a_client_knows_nothing_of_a_load_balancers_address() -> None:
     found = ask(balanced(), SUBSETS, SPLIT, to=f"{BALANCER}:80")
     assert (found.route, {w.transport for w in found.ways}) == ((), {"plain"})
+
+
+def names_policy() -> Object:
+    return cluster_policy(
+        "names",
+        tier="Admin",
+        priority=1,
+        subject={"namespaces": {}},
+        egress=[
+            {"action": "Accept", "to": [{"domainNames": ["*.shop.test"]}]},
+            {"action": "Deny", "to": [{"networks": ["0.0.0.0/0"]}]},
+        ],
+    )
+
+
+def test_a_domain_name_is_judged_at_each_address_that_the_pods_node_knows() -> None:
+    names = {"node-1": {"www.shop.test": ("192.0.2.1", "192.0.2.2")}, "node-2": {"www.shop.test": ("192.0.2.9",)}}
+    found = ask(names_policy(), to="www.shop.test:443", names=names)
+    assert found.allowed
+    assert [(way.destination, way.address) for way in found.ways] == [
+        ("www.shop.test:443", "192.0.2.1"),
+        ("www.shop.test:443", "192.0.2.2"),
+    ]
+    # As an address, too: the node knows whose it is.
+    assert ask(names_policy(), to="192.0.2.1:443", names=names).allowed
+    assert not ask(names_policy(), to="192.0.2.9:443", names=names).allowed
+
+
+def test_a_domain_name_that_nobody_has_asked_for_is_judged_by_itself() -> None:
+    found = ask(names_policy(), to="new.shop.test:443")
+    assert found.allowed
+    [way] = found.ways
+    assert way.destination == "new.shop.test:443 (no address is known yet; any outside)"
+    denied = ask(names_policy(), to="shop.test:443")
+    assert not denied.allowed
+    assert [origin.name for origin in denied.decided_by] == ["names"]
+
+
+def test_a_question_from_a_query_has_what_nodes_know_of_names() -> None:
+    names = {"node-1": {"a.test": ("192.0.2.1",)}}
+    assert question({"from": "a", "to": "b"}, names=names).names == names

@@ -142,3 +142,25 @@ def test_on_a_real_cluster_a_replicaset_stands_between() -> None:
 def test_a_deployment_without_pods_is_told() -> None:
     with pytest.raises(ExplainError, match="Deployment shop/web has no pods"):
         source_of(world(deployment()), "shop/deploy/web", "x")
+
+
+@pytest.mark.parametrize("text", ["API.Example.com.", "api.example.com"])
+def test_what_has_a_dot_and_is_no_pod_is_a_domain_name(text: str) -> None:
+    found = destination_of(world(), f"{text}:443", "default")
+    assert (found.label, found.domain, found.port, found.address) == ("api.example.com:443", "api.example.com", 443, "")
+
+
+def test_a_pod_may_have_a_dot_in_its_name() -> None:
+    dotted = pod("v1.api", ip="10.244.0.9")
+    assert destination_of(world(dotted), "v1.api:80", "default").pod == dotted
+
+
+@pytest.mark.parametrize("text", ["10.244.0:80", "a..b:80", "-a.b:80", "shop/a.b:80", "*.example.com:80"])
+def test_other_words_with_a_dot_are_none(text: str) -> None:
+    with pytest.raises(ExplainError):
+        destination_of(world(), text, "default")
+
+
+def test_the_port_of_a_domain_name_has_to_be_said() -> None:
+    with pytest.raises(ExplainError, match=r"which port\? Write example\.com:PORT"):
+        destination_of(world(), "example.com", "default")

@@ -21,7 +21,7 @@ _ENDS: Final = "[NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address"
 def explain(
     *,
     source: Annotated[str, typer.Argument(metavar="FROM", help=_ENDS)],
-    destination: Annotated[str, typer.Argument(metavar="TO[:PORT]", help=_ENDS)],
+    destination: Annotated[str, typer.Argument(metavar="TO[:PORT]", help=f"{_ENDS}; or a domain name")],
     namespace: NamespaceOption = "default",
     method: Annotated[str, typer.Option("--method", help="HTTP method.", metavar="M")] = "",
     path: Annotated[str, typer.Option("--path", help="Request path.", metavar="P")] = "",
