@@ -182,13 +182,6 @@ class SetMark(Struct, frozen=True):
     value: int
 
 
-class CopyMark(Struct, frozen=True):
-    """`meta mark set ct mark` (restore) or `ct mark set meta mark` (save)."""
-
-    target: Field
-    source: Field
-
-
 class RandomMark(Struct, frozen=True):
     """`target set numgen random mod modulus`, counted from `offset`."""
 
@@ -284,7 +277,6 @@ Statement = (
     | Counter
     | CountBy
     | SetMark
-    | CopyMark
     | RandomMark
     | LookupMark
     | Remember

@@ -168,13 +168,12 @@ def statement(value: nft.Statement) -> str:  # noqa: C901, PLR0911, PLR0912 one 
             return _lookup_or_mark(value)
 
 
-def _lookup_or_mark(  # noqa: C901, PLR0911 likewise
+def _lookup_or_mark(  # noqa: PLR0911 likewise
     value: nft.KeepSource
     | nft.Dispatch
     | nft.CountBy
     | nft.DnatMap
     | nft.SetMark
-    | nft.CopyMark
     | nft.RandomMark
     | nft.LookupMark
     | nft.Remember
@@ -191,8 +190,6 @@ def _lookup_or_mark(  # noqa: C901, PLR0911 likewise
             return f"dnat {family} addr . port to {fields(names)} map @{name}"
         case nft.SetMark(target, number):
             return f"{target.value} set {number:#x}"
-        case nft.CopyMark(target, source):
-            return f"{target.value} set {source.value}"
         case nft.RandomMark(target, modulus, offset):
             return f"{target.value} set numgen random mod {modulus}" + (f" offset {offset}" if offset else "")
         case nft.LookupMark(target, names, name):

@@ -69,6 +69,9 @@ ENVOY_MARK: Final = 0x539
 INBOUND_MARK: Final = 0x53A
 """SO_MARK on Envoy's connections to the application inside a pod, made with the client's address (original_src)."""
 
+INBOUND_CONNECTION: Final = 0x53_053A
+"""Connection mark of those. Services number endpoints in the same field, in a pod behind another plugin: below 1 << 17
+and from 1 << 31 (`compile/nft/services.py`)."""
 TPROXY_MARK: Final = 0x53B
 """Set on packets that a pod's namespace hands to Envoy's transparent inbound socket."""
 

@@ -23,7 +23,7 @@ STATEMENTS: dict[str, nft.Statement] = {
     "tproxy ip6 to [::1]:15006": nft.TProxy("ip6", 15006, "::1"),
     "tproxy ip to 127.0.0.1:15006": nft.TProxy("ip", 15006, "127.0.0.1"),
     "meta mark set 0x53b": nft.SetMark(Field.MARK, 0x53B),
-    "ct mark set meta mark": nft.CopyMark(Field.CT_MARK, Field.MARK),
+    "ct mark set 0x53053a": nft.SetMark(Field.CT_MARK, 0x53053A),
     "ct mark set numgen random mod 3": nft.RandomMark(Field.CT_MARK, 3),
     "ct mark set numgen random mod 3 offset 9": nft.RandomMark(Field.CT_MARK, 3, 9),
     "ct mark set ip saddr . ct mark map @m": nft.LookupMark(Field.CT_MARK, (Field.SADDR4, Field.CT_MARK), "m"),

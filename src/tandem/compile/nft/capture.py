@@ -18,7 +18,7 @@ from tandem.compile.addresses import node_address
 from tandem.compile.nft.families import FAMILIES, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.state import nft
-from tandem.state.ownership import ENVOY_MARK, INBOUND_MARK, TPROXY_MARK
+from tandem.state.ownership import ENVOY_MARK, INBOUND_CONNECTION, INBOUND_MARK, TPROXY_MARK
 
 MANGLE: Final = -150
 DSTNAT: Final = -100
@@ -86,7 +86,7 @@ def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]
         ),
         nft.Rule(match=(_FROM_LO,), then=(nft.Accept(),)),
         nft.Rule(
-            match=(nft.Is(nft.Field.CT_MARK, INBOUND_MARK),),
+            match=(nft.Is(nft.Field.CT_MARK, INBOUND_CONNECTION),),
             then=(nft.Drop(),),
             comment="Envoy speaks to the application over lo only",
         ),
@@ -118,17 +118,17 @@ def _answers() -> nft.Chain:
     rules = (
         nft.Rule(
             match=(from_envoy, nft.Is(nft.Field.CT_STATE, "new")),
-            then=(nft.CopyMark(nft.Field.CT_MARK, nft.Field.MARK), nft.Accept()),
+            then=(nft.SetMark(nft.Field.CT_MARK, INBOUND_CONNECTION), nft.Accept()),
         ),
         # The port that the kernel chose for Envoy is that of a live connection of the same client. Sent on, the
         # packet would end that connection; dropped, Envoy tries again with another port.
         nft.Rule(
-            match=(from_envoy, nft.Is(nft.Field.CT_MARK, INBOUND_MARK, negate=True)),
+            match=(from_envoy, nft.Is(nft.Field.CT_MARK, INBOUND_CONNECTION, negate=True)),
             then=(nft.Drop(),),
             comment="port in use by the client",
         ),
         nft.Rule(
-            match=(nft.Is(nft.Field.CT_MARK, INBOUND_MARK),),
+            match=(nft.Is(nft.Field.CT_MARK, INBOUND_CONNECTION),),
             then=(nft.SetMark(nft.Field.MARK, INBOUND_MARK), nft.Accept()),
         ),
     )

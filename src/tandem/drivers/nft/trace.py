@@ -240,8 +240,6 @@ class _Walk:
         match statement:
             case nft.SetMark(target, value):
                 self._mark(target, value)
-            case nft.CopyMark(target, source):
-                self._mark(target, self.packet.ct_mark if source is Field.CT_MARK else self.packet.mark)
             case nft.RandomMark(target, modulus, offset):
                 self._mark(target, self._choose(modulus) % modulus + offset)
             case nft.Log(prefix):

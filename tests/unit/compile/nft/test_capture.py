@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import msgspec
 
 from meshbuild import NODE, attached, view
 from tandem.compile.nft.capture import compile_capture, compile_captures
+from tandem.compile.nft.services import OUTSIDE, STABLE
 from tandem.state import nft, nft_text
+from tandem.state.ownership import INBOUND_CONNECTION
 
 POD = attached("a", "10.244.0.2")
 TEXT = nft_text.table(compile_capture(view(POD), POD))
@@ -106,4 +110,15 @@ def test_a_node_without_pod_prefix_exempts_nobody() -> None:
 
 def test_packets_to_the_application_from_outside_of_loopback_are_dropped() -> None:
     """A client that guesses the port of Envoy's connection must not reach the application round Envoy."""
-    assert "ct mark 1338 drop" in TEXT
+    assert "ct mark 5440826 drop" in TEXT
+
+
+def test_the_mark_of_envoys_connections_is_no_number_of_an_endpoint() -> None:
+    """Behind another plugin Services are translated in the pod itself, and number endpoints in the same field."""
+    assert 2 * OUTSIDE <= INBOUND_CONNECTION < STABLE
+    marks = [s.value for c in compile_capture(view(POD), POD).chains for r in c.rules for s in r.then if is_ct(s)]
+    assert marks == [INBOUND_CONNECTION]
+
+
+def is_ct(statement: nft.Statement) -> TypeGuard[nft.SetMark]:
+    return isinstance(statement, nft.SetMark) and statement.target is nft.Field.CT_MARK
