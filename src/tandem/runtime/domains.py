@@ -99,10 +99,9 @@ class DomainsLoop:
 
     def take(self, message: bytes) -> None:
         """An answer of the node's DNS server to a pod."""
-        answer = read(message)
+        answer = read(message, self._names.wants)
         if answer is not None and self._names.take(self._acceptable(answer), self._clock.now()):
             self._on_change()
-        self._dirty.set()
 
     def _on_change(self) -> None:
         self._changed()

@@ -144,6 +144,10 @@ class Names:
             self._now.add(matched, name.until)
             self._before.add(matched, name.gone)
 
+    def wants(self, text: str) -> bool:
+        """Whether some policy is about this name."""
+        return any(pattern in self._patterns for pattern in patterns_of(text))
+
     def take(self, answer: NameAnswer, now: float) -> bool:
         """What a pod was told; True if that changes what is learned."""
         text = answer.name

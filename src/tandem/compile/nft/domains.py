@@ -21,7 +21,7 @@ from tandem.base.ids import PolicySetId
 from tandem.base.memo import each_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family
-from tandem.ir.domains import addresses_of, asked_for
+from tandem.ir.domains import Learned, addresses_of, asked_for
 from tandem.ir.node import NodeView
 from tandem.ir.policy import Domains, PolicySet
 from tandem.state import nft
@@ -36,16 +36,29 @@ _DNS: Final = 53
 
 def domain_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
     """One set per family for each Domains peer that a used policy set refers to; a name not known yet has nothing."""
-    peers = {peer.patterns: peer for found in _peers(used) for peer in found}
-    return [
+    known = _known(view.learned)
+    patterns = sorted({peer.patterns for found in _peers(used) for peer in found})
+    for missing in [p for p in patterns if p not in known]:
+        known[missing] = _sets(Domains(patterns=missing), view.learned)
+    return [made for found in patterns for made in known[found]]
+
+
+@same_as_before
+def _known(_: Learned) -> dict[tuple[str, ...], tuple[nft.Set, ...]]:
+    """The sets that were made while nothing new was learned: a pod that comes or goes costs none of them."""
+    return {}
+
+
+def _sets(peer: Domains, learned: Learned) -> tuple[nft.Set, ...]:
+    addresses = addresses_of(peer, learned)
+    return tuple(
         nft.Set(
             name=names.domain_set(peer.patterns, family.version),
             type=(family.type,),
-            elements=frozenset((a,) for a in addresses_of(peer, view.learned) if version(a) == family.version),
+            elements=frozenset((a,) for a in addresses if version(a) == family.version),
         )
-        for _, peer in sorted(peers.items())
         for family in FAMILIES
-    ]
+    )
 
 
 @each_as_before

@@ -6,6 +6,7 @@ Aliases are followed within one message only, as resolvers send them (NPEP-133, 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from typing import Final
 
 import dns.asyncquery
@@ -26,10 +27,14 @@ _KINDS: Final = {dns.rdatatype.A: 4, dns.rdatatype.AAAA: 6}
 _SAID: Final = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})
 
 
-def read(data: bytes) -> NameAnswer | None:
-    """What a message says of a name's addresses; None if it is no such answer: a failure, another type, no DNS."""
+def read(data: bytes, wanted: Callable[[str], bool]) -> NameAnswer | None:
+    """What a message says of a name's addresses; None if it is no such answer: a failure, another type, no DNS.
+
+    What was asked is looked at first, and the rest only if the name is `wanted`: that is most of the work.
+    """
     try:
-        return answer_of(dns.message.from_wire(data))
+        [question] = dns.message.from_wire(data, question_only=True).question
+        return answer_of(dns.message.from_wire(data)) if wanted(text_of(question.name)) else None
     except (dns.exception.DNSException, ValueError):
         return None
 

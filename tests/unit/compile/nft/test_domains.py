@@ -12,9 +12,10 @@ from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.chains import judge, used_sets
 from tandem.compile.nft.domains import ANSWER_BYTES, LEARN, domain_sets, learning, patterns_of_pods
+from tandem.compile.nft.guard import compile_guard
 from tandem.compile.nft.node import compile_nft
 from tandem.ir.domains import Learned
-from tandem.ir.node import NodeView
+from tandem.ir.node import ForeignLink, NodeView
 from tandem.ir.policy import Domains, PolicySet, Rule, Side
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -107,3 +108,21 @@ def test_a_staged_policy_asks_for_its_names_as_well() -> None:
     now = msgspec.structs.replace(view({}), sets={EGRESS.id: plain, staged: preview})
     assert patterns_of_pods(now) == {EGRESS.id: {"*.shop.test", "shop.test", "other.test"}}
     assert learning(now) != nft.Ruleset()
+
+
+def test_behind_another_plugin_the_pods_own_table_has_its_names_and_the_node_copies_its_answers() -> None:
+    now = view({"other.test": ("192.0.2.1",)})
+    foreign = msgspec.structs.replace(now.pods[0], foreign=ForeignLink(ifname="eth0", guarded=True))
+    behind = msgspec.structs.replace(now, pods=(foreign,))
+    inside = {s.name: s.elements for s in compile_guard(behind, foreign).sets}
+    assert inside[names.domain_set(OTHER.patterns, 4)] == {("192.0.2.1",)}
+    node = {s.name: s.elements for s in compile_nft(behind).sets}
+    assert node["asking4"] == {("10.244.0.2",)}
+    assert names.domain_set(OTHER.patterns, 4) not in node
+
+
+def test_while_nothing_is_learned_the_sets_are_the_very_same() -> None:
+    now = view({"other.test": ("192.0.2.1",)})
+    more = msgspec.structs.replace(now, pods=(*now.pods, attached(pod("new", ip="10.244.0.9"), egress="out")))
+    before, after = domain_sets(now, used_sets(now)), domain_sets(more, used_sets(more))
+    assert [id(s) for s in before] == [id(s) for s in after]

@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.drivers.dns.answers import read
+from tandem.drivers.dns import answers
 from tandem.state.dns import NameAnswer
+
+
+def read(data: bytes) -> NameAnswer | None:
+    return answers.read(data, lambda _: True)
 
 
 def message(
@@ -90,3 +94,14 @@ def test_no_bytes_break_it(noise: bytes, at: int) -> None:
     whole = message("a.test", "a.test. 30 A 192.0.2.1")
     for data in (noise, whole[:at] + noise + whole[at + len(noise) :]):
         read(data)
+
+
+def test_of_a_name_that_is_not_wanted_nothing_is_read() -> None:
+    asked: list[str] = []
+
+    def wanted(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    assert answers.read(message("A.Test", "a.test. 30 A 192.0.2.1"), wanted) is None
+    assert asked == ["a.test"]
