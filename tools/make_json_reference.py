@@ -56,7 +56,8 @@ PROSE: Final[dict[str, str]] = {
 MEANINGS: Final[dict[str, str]] = {
     "Flow.time": "Seconds since 1970.",
     "Flow.node": "The node that reported it.",
-    "Flow.verdict": "`error`: allowed, but it failed (no endpoint, timeout, an answer of the proxy).",
+    "Flow.verdict": "`error`: allowed, but it failed (no endpoint, timeout, an answer of the proxy). `staged`: it went "
+    "on, and a staged policy would have denied it.",
     "Flow.layer": "Which layer decided: L4 the kernel or mTLS, L7 the proxy.",
     "Flow.source": "Who.",
     "Flow.destination": "Whom.",
@@ -116,6 +117,10 @@ MEANINGS: Final[dict[str, str]] = {
 """What the source says in the docstring of the whole, or does not need to say."""
 
 STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "policy[]": {
+        "verdict": ("`allowed`, `denied` or `staged`", "`staged`: went on, and a staged policy would have denied it."),
+        "count": ("integer", "First packets of connections that rules of all nodes have so judged."),
+    },
     "nodes[]": {
         "name": ("string", ""),
         "address": ("string", "Under which other nodes reach it."),
@@ -150,6 +155,14 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "Domain names in policies: `patterns` of pods of the node, how many names have addresses, and which (200).",
         ),
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
+        "drift": (
+            "{found, repaired, newest}",
+            "Changes by others to the node's rules; `newest`: list of {time, by, pid, what}, of the last ten.",
+        ),
+        "figures": (
+            "{adds, addWaitSeconds, addBoundHits, connectionsEnded}",
+            "Of the agent since it started; more by its metrics (docs/tasks/metrics.md). Empty before it has told.",
+        ),
         "certificates": ("list of {identity, notAfter}", "What the node holds."),
         "problems": ("list of string", "What the node could not put in force, and why."),
         "pods": ("integer", "Pods bound to it that have not finished."),
@@ -196,6 +209,9 @@ Objects of the API (`tandem get -o json`) have the forms of Kubernetes, Istio an
 created, configured, unchanged or refused), `warnings` (a list of texts, also on standard error) and `dryRun`.
 `tandem delete -o json` prints `deleted` (a list of `kind`, `namespace`, `name`) and `gone` (whether it was waited for).
 `tandem describe -o json` prints `object`, as in the API, and `related`: heading to a list of texts.
+
+`GET /apis/views.tandem.io/v1/counts?kind=&namespace=&name=` answers `counts`: a list of `rule` (Origin), `verdict`,
+`direction` and `count`, of all nodes together.
 """
 UP_DOWN: Final = """\
 ## up and down

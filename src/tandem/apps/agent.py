@@ -21,9 +21,16 @@ def main() -> None:
     parser.add_argument("--node", required=True)
     parser.add_argument("--ip-cool-down", type=float, default=LIMITS.cool_down)
     parser.add_argument("--leak-grace", type=float, default=LIMITS.leak_grace)
+    parser.add_argument("--peers-wait", type=float, default=LIMITS.peers_wait)
+    parser.add_argument("--metrics", default=LIMITS.metrics, metavar="HOST:PORT")
     arguments = parser.parse_args()
     directory = RunDir(arguments.run_dir)
-    limits = Limits(cool_down=arguments.ip_cool_down, leak_grace=arguments.leak_grace)
+    limits = Limits(
+        cool_down=arguments.ip_cool_down,
+        leak_grace=arguments.leak_grace,
+        peers_wait=arguments.peers_wait,
+        metrics=arguments.metrics,
+    )
     place = (directory.node(arguments.node), directory.control_socket)
     until_told(lambda: new_agent(arguments.node, *place, limits).run())
 

@@ -74,6 +74,11 @@ class NodeDir:
         return self.root / "names.json"
 
     @property
+    def metrics_socket(self) -> Path:
+        """The agent's figures in Prometheus' text format, mode 0600."""
+        return self.root / "metrics.sock"
+
+    @property
     def bgp_config(self) -> Path:
         """The BGP speaker's configuration file."""
         return self.root / "bgp.conf"

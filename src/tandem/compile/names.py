@@ -78,6 +78,11 @@ def is_staged(prefix: str) -> bool:
     return prefix.startswith(("pv-", "st-"))
 
 
+def tells_isolation(prefix: str) -> bool:
+    """True for the log prefix of a packet that no rule is about: the pod is isolated, or (staged) would be."""
+    return prefix.startswith(("ps-", "pv-"))
+
+
 def _rules(origins: Iterable[Origin]) -> str:
     """Without the place in a file: a line more above it makes no other rule."""
     return "\n".join(f"{o.kind} {o.namespace} {o.name} {o.path}" for o in origins)

@@ -182,3 +182,5 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The prefixes of all pools of pod addresses; empty where others share addresses out."""
     reserved: tuple[str, ...] = ()
     """Prefixes of pod addresses that are given only to pods that ask for one of them."""
+    announces: bool = False
+    """There are policies: an ADD tells control of its addresses, and waits a little for rules about its pod."""

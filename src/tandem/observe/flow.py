@@ -10,11 +10,15 @@ from tandem.base.problems import Origin
 
 
 class Verdict(Enum):
-    """What became of it. ERROR: allowed by policy, but it failed (no endpoint, timeout, 5xx from the proxy)."""
+    """What became of it. ERROR: allowed by policy, but it failed (no endpoint, timeout, 5xx from the proxy).
+
+    STAGED: it went on, and a staged policy would have denied it.
+    """
 
     ALLOWED = "allowed"
     DENIED = "denied"
     ERROR = "error"
+    STAGED = "staged"
 
 
 class Layer(Enum):
@@ -65,11 +69,11 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reporter: str
     """kernel, source or destination: who saw it."""
     direction: str = ""
-    """ingress or egress: which side's rules decided (denied flows)."""
+    """ingress or egress: which side's rules decided (denied and staged flows)."""
     reason: str = ""
     """One sentence for people."""
     rules: tuple[Origin, ...] = ()
-    """The rules that decided: for a denied packet the policies that isolate the pod and allow it nowhere."""
+    """The rules that decided: of a denied packet the rule, or the policies that isolate the pod and do not allow it."""
     tls: bool = False
     upstream: str = ""
     """address:port that the proxy chose."""

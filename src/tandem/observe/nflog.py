@@ -27,11 +27,16 @@ _BUFFER: Final = 1 << 20
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
-    """How addresses and log prefixes become names. `party`: address -> Party; `origins`: prefix -> policies."""
+    """How addresses and log prefixes become names. `party`: address -> Party; `origins`: prefix -> policies.
+
+    `staged` and `isolation` say of a prefix whether the packet went on after all, and whether no rule is about it.
+    """
 
     node: str
     party: Callable[[str], Party]
     origins: Callable[[str], tuple[Origin, ...]]
+    staged: Callable[[str], bool] = lambda _: False
+    isolation: Callable[[str], bool] = lambda _: True
 
 
 def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow | None:
@@ -41,12 +46,11 @@ def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow 
         return None
     rules = names.origins(logged.prefix)
     direction = logged.prefix.rpartition("/")[2]
-    who = "the destination's ingress" if direction == "ingress" else "the source's egress"
-    by = "; ".join(str(o) for o in rules) or "a policy that is no longer known"
+    staged = names.staged(logged.prefix)
     return Flow(
         time=time,
         node=names.node,
-        verdict=Verdict.DENIED,
+        verdict=Verdict.STAGED if staged else Verdict.DENIED,
         layer=Layer.L4,
         protocol=packet.protocol,
         source=msgspec.structs.replace(names.party(packet.source), address=packet.source, port=packet.sport),
@@ -55,9 +59,18 @@ def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow 
         ),
         reporter="kernel",
         direction=direction,
-        reason=f"{who} is isolated and no rule allows this: {by}",
+        reason=_reason(direction, rules, staged=staged, isolation=names.isolation(logged.prefix)),
         rules=rules,
     )
+
+
+def _reason(direction: str, rules: tuple[Origin, ...], *, staged: bool, isolation: bool) -> str:
+    who = "the destination's ingress" if direction == "ingress" else "the source's egress"
+    by = "; ".join(str(o) for o in rules) or "a policy that is no longer known"
+    if isolation:
+        what = "would be isolated and no rule would allow this" if staged else "is isolated and no rule allows this"
+        return f"{who} {what}: {by}"
+    return f"a rule for {who} {'would deny' if staged else 'denies'} this: {by}"
 
 
 def open_log(group: int = NFLOG_GROUP, *, snaplen: int = 128, at_once: bool = False) -> socket.socket:
@@ -96,7 +109,10 @@ async def watch_drops(
     clock: Clock,
     packets: Callable[[bytes], object] = bool,
 ) -> None:
-    """Gives every logged drop to `emit` and its packet's beginning to `packets`, until cancelled; closes the socket."""
+    """Gives what is logged to `emit`, and of a drop the packet's beginning to `packets`, until cancelled.
+
+    Closes the socket.
+    """
     loop = asyncio.get_running_loop()
     try:
         while True:
@@ -107,7 +123,8 @@ async def watch_drops(
                     raise
                 continue
             for logged in nflog_wire.messages(data):
-                packets(logged.payload)
+                if not names.staged(logged.prefix):
+                    packets(logged.payload)
                 found = flow(logged, names, time=clock.now())
                 if found is not None:
                     emit(found)

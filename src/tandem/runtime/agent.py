@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from tandem.base.addresses import IPV6, family
+from tandem.base.addresses import IPV6
 from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
@@ -25,7 +25,7 @@ from tandem.base.ids import ContainerId, NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
-from tandem.compile import names
+from tandem.compile.nft.origins import Count, counters
 from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.bgp.process import Bird
 from tandem.drivers.bgp.wire import PASSWORDS
@@ -34,8 +34,8 @@ from tandem.drivers.bpf.real import KernelFastPath
 from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound
-from tandem.drivers.envoy.listening import listening
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
+from tandem.drivers.exposition import Exposition
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
 from tandem.drivers.link.occupancy import abandoned
@@ -60,12 +60,12 @@ from tandem.podnet.leaks import Leaks, Witnesses
 from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
-from tandem.podnet.spans import step
 from tandem.podnet.spool import Spool
 from tandem.podnet.theirs import Theirs
 from tandem.podnet.upkeep import Upkeep
 from tandem.podnet.verbs import Aside, Settings, Verbs
 from tandem.runtime import sctp, sysctls
+from tandem.runtime.admission import Admission, Loops
 from tandem.runtime.again import Again
 from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
@@ -78,14 +78,14 @@ from tandem.runtime.enforce import EnvoyLoop, KernelLoop
 from tandem.runtime.facts import Facts
 from tandem.runtime.fastpath import FastPathLoop
 from tandem.runtime.guards import GuardLoop
-from tandem.runtime.guards import name_of as guard_of
 from tandem.runtime.holdings import LIMITS, Holder, Limits
 from tandem.runtime.host_local import keep, shared_directories
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
+from tandem.runtime.metrics import KernelFigures, Metrics
 from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
-from tandem.runtime.progress import READY_TIMEOUT, Progress, in_force
+from tandem.runtime.progress import Progress
 from tandem.runtime.slice import Slice
 from tandem.runtime.views import Numbered, Views
 from tandem.state.links import HostSide
@@ -129,8 +129,9 @@ class Agent:
         self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
         self._journal = SharedJournal(SqliteJournal(directory.journal), self._clock, shared_directories(directory))
         self._drift = Drift(KernelWatch(NODE_TABLES), Libnftables(table=SHUT_TABLE), self._clock)
+        table = Libnftables()
         self._kernel = KernelLoop(
-            Libnftables(), self._links, self._on_kernel, segment=Libnftables(family="bridge"), drift=self._drift
+            table, self._links, self._on_kernel, segment=Libnftables(family="bridge"), drift=self._drift
         )
         self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
         self._outward = OutwardLoop(
@@ -150,7 +151,11 @@ class Agent:
             report=self._control.report,
             connected=lambda: self._control.connected.value,
         )
-        self._facts = Facts(node, self._view, self._control.report, self._clock)
+        self._metrics = Metrics()
+        figures = KernelFigures(table, self._counters, self._drift.status, lambda: self._facts.ended)
+        self._metrics.registry.register(figures)
+        self._exposition = Exposition(self._metrics.render, directory.metrics_socket, limits.metrics)
+        self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop = self._again.dropped
         self._guards = GuardLoop(self._facts)
@@ -163,6 +168,8 @@ class Agent:
             guards=self._guards.outcome,
         )
         self._xds.add_access_log(self._facts.on_access_log)
+        loops = Loops(kernel=self._kernel.outcome, guards=self._guards.outcome, proxy=self._proxy.outcome)
+        self._admission = Admission(loops, self._control.call, self._metrics, peers_wait=limits.peers_wait)
 
     async def run(self) -> None:
         """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
@@ -180,6 +187,8 @@ class Agent:
             tasks.create_task(self._outward.run(self._views))
             tasks.create_task(self._guards.run(self._views))
             tasks.create_task(self._progress.run())
+            tasks.create_task(self._measure())
+            tasks.create_task(self._exposition.run())
             tasks.create_task(self._spare_collector())
             tasks.create_task(self._secrets.run())
             tasks.create_task(self._facts.run(self._status))
@@ -261,14 +270,9 @@ class Agent:
         if pod is not None and pod.meshed:
             # Envoy accepts a listener without its certificate, and then fails its first handshakes.
             await self._secrets.ensure(frozenset({pod.identity}))
-        with step("policy"):
-            await in_force(self._kernel.outcome, number, ("kernel",))
-            await in_force(self._guards.outcome, number, (guard_of(attachment.container_id),))
-        if pod is not None and pod.meshed:
-            wanted = (names.inbound_listener(pod.uid), names.outbound_listener(pod.uid))
-            with step("proxy"):
-                await in_force(self._proxy.outcome, number, (*wanted, f"capture/{attachment.container_id}"))
-                await self._listens(attachment)
+        config = self._slice.config
+        announces = config is not None and config.announces
+        await self._admission.wait(attachment, pod, number, announces=announces)
 
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
         """What of policy, redirection and proxy is missing."""
@@ -291,6 +295,7 @@ class Agent:
 
     def _on_update(self, update: Update) -> None:
         self._slice.take(update)
+        self._metrics.due(self._slice.number, self._clock.monotonic())
         self._holder.news()
         self._changed.set()
 
@@ -306,7 +311,18 @@ class Agent:
     def _bump(self) -> int:
         self._slice.number += 1
         self._changed.set()
+        self._metrics.due(self._slice.number, self._clock.monotonic())
         return self._slice.number
+
+    async def _measure(self) -> None:
+        seen = -1
+        while True:
+            seen, outcome = await self._kernel.outcome.after(seen)
+            self._metrics.in_force(outcome.number, self._clock.monotonic())
+
+    def _counters(self) -> Mapping[str, Count]:
+        view = self._view()
+        return counters(view) if view is not None else {}
 
     async def _make_views(self) -> None:
         """Nothing is made before control has told everything once: an empty beginning would undo what is in force."""
@@ -368,15 +384,6 @@ class Agent:
                 self._facts.again()
                 self._holder.again()
 
-    async def _listens(self, attachment: Attachment) -> None:
-        """Envoy accepts a listener before it listens (it may still wait for a certificate): ask the kernel."""
-        ports = {(family(a), port) for a in attachment.addresses for port in (names.INBOUND_PORT, names.OUTBOUND_PORT)}
-        deadline = asyncio.get_running_loop().time() + READY_TIMEOUT
-        while not ports <= await asyncio.to_thread(listening, attachment.pin):
-            if asyncio.get_running_loop().time() >= deadline:
-                raise DriverError(f"Envoy does not listen in {attachment.pin}: has it a certificate?")
-            await asyncio.sleep(0.01)
-
     def _on_kernel(self, before: NodeView | None, now: NodeView) -> None:
         flush_udp(before, now)
         self._facts.on_policy_change(before, now)
@@ -397,6 +404,7 @@ class Agent:
             "attachments": len(self._attached),
             "unannounced": self._outward.unannounced(),
             "drift": self._drift.status(),
+            "figures": self._metrics.totals() | {"connectionsEnded": self._facts.ended},
             "problems": [
                 *self._secrets.failures.values(),
                 *self._unset,

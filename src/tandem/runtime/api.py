@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.requests import Request
@@ -15,9 +15,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tandem.model.kinds import PROGRAMMED
+from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow
 from tandem.runtime.control import Control
 from tandem.views.addresses import addresses, lookup
+from tandem.views.counts import Wanted, counts, totals
 from tandem.views.explain import ExplainError, explain, question
 from tandem.views.flows import Query, as_json, wanted
 from tandem.views.health import Delivery, Membership, ObjectState, status
@@ -32,22 +34,20 @@ def routes(control: Callable[[], Control | None]) -> list[Route]:
         running = control()
         if running is None or not running.world.synced:
             return _json({"message": "control is starting; try again in a moment"}, 503)
-        match request.path_params["view"]:
-            case "status":
-                return _json(_status(running))
-            case "flows":
-                return _flows(running, request)
-            case "explain":
-                return _explain(running, request)
-            case "addresses":
-                return _addresses(running, request)
-            case other:
-                return _json({"message": f"no view named {other!r}: status, flows, explain, addresses"}, 404)
+        name = request.path_params["view"]
+        if name not in _VIEWS:
+            return _json({"message": f"no view named {name!r}: {', '.join(_VIEWS)}"}, 404)
+        return _VIEWS[name](running, request)
 
     return [Route(f"{ROOT}/{{view}}", answer)]
 
 
-def _status(control: Control) -> dict[str, Any]:
+def _reported(control: Control) -> list[RuleCount]:
+    """Of the nodes that there are."""
+    return [one for node in control.ledger.nodes for one in control.reports.counts.get(node, ())]
+
+
+def _status(control: Control, _: Request) -> Response:
     translation = control.translation.value
     pods = translation.pods if translation is not None else {}
     problems = translation.problems if translation is not None else ()
@@ -57,14 +57,21 @@ def _status(control: Control) -> dict[str, Any]:
         deliveries[node] = Delivery(
             connected=control.ledger.connected(node), sent=sent, accepted=accepted, refused=refused
         )
-    return status(
+    found = status(
         control.world,
         deliveries=deliveries,
         reports=control.reports.statuses,
         memberships={uid: Membership(identity=p.identity, meshed=p.meshed) for uid, p in pods.items()},
         objects=_objects(control),
         problems=problems,
+        judged=totals(_reported(control)),
     )
+    return _json(found)
+
+
+def _counts(control: Control, request: Request) -> Response:
+    asked = {name: request.query_params.get(name, "") for name in Wanted.__struct_fields__}
+    return _json({"counts": counts(_reported(control), Wanted(**asked))})
 
 
 def _objects(control: Control) -> list[ObjectState]:
@@ -85,7 +92,12 @@ def _objects(control: Control) -> list[ObjectState]:
 
 def _flows(control: Control, request: Request) -> Response:
     asked = request.query_params
-    query = Query(denied=asked.get("denied") == "true", namespace=asked.get("namespace", ""), pod=asked.get("pod", ""))
+    query = Query(
+        denied=asked.get("denied") == "true",
+        staged=asked.get("staged") == "true",
+        namespace=asked.get("namespace", ""),
+        pod=asked.get("pod", ""),
+    )
     position, kept = control.reports.since(0)
     found = [f for f in kept if wanted(f, query)]
     last = asked.get("last", "")
@@ -134,3 +146,12 @@ def _names(control: Control) -> dict[str, dict[str, tuple[str, ...]]]:
 
 def _json(value: object, code: int = 200) -> Response:
     return Response(msgspec.json.encode(value), code, media_type="application/json")
+
+
+_VIEWS: Final[dict[str, Callable[[Control, Request], Response]]] = {
+    "status": _status,
+    "flows": _flows,
+    "explain": _explain,
+    "addresses": _addresses,
+    "counts": _counts,
+}

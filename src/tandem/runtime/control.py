@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import Clock
 from tandem.base.ids import NodeName
 from tandem.base.problems import ObjectKey, Origin, Problem, Severity
@@ -29,12 +29,15 @@ from tandem.identity.issuance import Binding, allowed
 from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ir import wire
+from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
+from tandem.ir.policy import AddressGroup
 from tandem.model import core
 from tandem.model.kinds import BY_KIND, KINDS, POLICIES
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.world import Key, World
 from tandem.observe.flow import Party
+from tandem.runtime.announced import Announced
 from tandem.runtime.authority import sign_for
 from tandem.runtime.ledger import Ledger
 from tandem.runtime.publisher import Publisher
@@ -48,6 +51,8 @@ log = structlog.get_logger()
 
 DRAINED: Final = "tandem.io/drained"
 """Annotation on a terminating pod: every kernel and proxy has acknowledged that its endpoints are gone."""
+ACK_SECONDS: Final = 0.002
+"""Between two looks at whether nodes have what an ADD waits for."""
 RETRY_SECONDS: Final = 0.5
 """Before status that the API refused is written again."""
 UNTRANSLATED: Final = frozenset({"Lease"})
@@ -83,6 +88,10 @@ class Control:
         """Pods that terminate and are not known to be drained."""
         self._paths: list[Problem] = []
         self._refused: dict[ObjectKey, tuple[bool, str]] = {}
+        self._announced = Announced(clock)
+        self._told: Cell[int] = Cell(-1)
+        """Which version of what is announced the newest publication has."""
+        server.add_unary(ANNOUNCE, self._announce)
         server.add_unary(SIGN, self._sign)
         server.add_unary(PASSWORDS, self._passwords)
         server.add_push(REPORTS, self._report)
@@ -116,6 +125,20 @@ class Control:
         may = allowed(bindings, NodeName(node))
         return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
 
+    async def _announce(self, node: str, request: bytes) -> bytes:
+        """Answered once every connected node that has a rule about the pod has its addresses in force."""
+        announcement = decode_announcement(request)
+        self._announced.take(self.world, node, announcement)
+        wanted, told = self._announced.known.version, -1
+        seen = -1
+        while told < wanted:
+            seen, told = await self._told.after(seen)
+        keys = [(wire.URLS[AddressGroup], str(name)) for name in self._announced.groups_of(announcement.uid)]
+        up = [n for n in self.ledger.nodes if self.ledger.connected(n)] if keys else []
+        while not all(self.ledger.settled(n, keys) for n in up if self.ledger.connected(n)):  # noqa: ASYNC110
+            await asyncio.sleep(ACK_SECONDS)  # each acknowledgement would wake every ADD that waits
+        return encode(Known(groups=len(keys)))
+
     async def _passwords(self, node: str, _: bytes) -> bytes:
         """A node may know the passwords of the sessions that it is to have, and no others."""
         return encode_passwords(passwords_for(self.world, node))
@@ -144,11 +167,13 @@ class Control:
         return msgspec.structs.replace(party, namespace=pod.metadata.namespace, pod=pod.metadata.name)
 
     async def _translate(self) -> None:
-        seen, live = -1, Live(self.options)
+        seen, told, live = -1, -1, Live(self.options)
         while True:
-            seen, world = await self.informer.world.after(seen)
-            if not world.synced:
+            await any_newer((self.informer.world, seen), (self._announced.known, told))
+            seen, told = self.informer.world.version, self._announced.known.version
+            if not self.world.synced:
                 continue
+            world = self._announced.over(self.world)
             started = time.perf_counter()
             translation = live.translate(world)
             self._publish(world, translation)
@@ -156,6 +181,7 @@ class Control:
             self._translated = world
             self.translation.put(translation)
             self.ledger.revision += 1
+            self._told.put(told)
             self._settled.set()
             log.debug("translated", ms=round((time.perf_counter() - started) * 1000, 1), nodes=len(self.ledger.nodes))
 
@@ -172,6 +198,7 @@ class Control:
     def _note(self, world: World, translation: Translation) -> None:
         """Which objects may need another status, and which pods are on their way out."""
         before = self.translation.value
+        self._announced.note(changes(before.policy.groups if before is not None else {}, translation.policy.groups))
         told = before.told if before is not None else {}
         self._stale.update(changes(told, translation.told))
         for kind, cls in WRITTEN.items():

@@ -18,8 +18,10 @@ import structlog
 from tandem.base.clock import Clock
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError, Origin
+from tandem.compile.names import is_staged, tells_isolation
 from tandem.ir.node import NodeView
 from tandem.observe.accesslog import Names, flows_of
+from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
@@ -32,6 +34,7 @@ log = structlog.get_logger()
 FLUSH_SECONDS: Final = 0.2
 STATUS_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.2
+COUNT_SECONDS: Final = 5.0
 LARGEST_BATCH: Final = 500
 
 
@@ -39,8 +42,14 @@ class Facts:
     """One per agent. `report` hands bytes to control and never blocks."""
 
     def __init__(
-        self, node: str, view: Callable[[], NodeView | None], report: Callable[[bytes], None], clock: Clock
+        self,
+        node: str,
+        view: Callable[[], NodeView | None],
+        report: Callable[[bytes], None],
+        clock: Clock,
+        counted: Callable[[], tuple[RuleCount, ...]] = tuple,
     ) -> None:
+        self._counted = counted
         self._node = node
         self._view = view
         self._report = report
@@ -51,6 +60,9 @@ class Facts:
         self._told: Mapping[str, Any] = {}
         self.on_drop: Callable[[bytes], object] = bool
         """Is given the beginning of each packet that the kernel dropped."""
+        self._told_counts: tuple[RuleCount, ...] | None = None
+        self.ended = 0
+        """Connections that changes of policy have ended."""
 
     async def run(self, status: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
         """Watch and report until cancelled."""
@@ -59,6 +71,7 @@ class Facts:
             tasks.create_task(self._flush())
             tasks.create_task(self._tell_status(status))
             tasks.create_task(self._end_denied())
+            tasks.create_task(self._tell_counts())
 
     async def watch(self, netns: str) -> None:
         """Tell what is dropped inside a namespace, until cancelled or the kernel refuses to tell."""
@@ -70,16 +83,20 @@ class Facts:
         await self._watch(sock)
 
     async def _watch(self, sock: socket.socket) -> None:
-        names = Attribution(node=self._node, party=self._party, origins=self._origins)
+        names = Attribution(
+            node=self._node, party=self._party, origins=self._origins, staged=is_staged, isolation=tells_isolation
+        )
         await watch_drops(sock, names, self._flows.append, clock=self._clock, packets=self.on_drop)
 
     def on_ended(self, ended: Iterable[Ended]) -> None:
-        """Connections that policy ended inside a pod's namespace."""
-        self._flows.extend(self._ended_flow(e) for e in ended)
+        """Connections that policy ended, on the node or inside a pod's namespace."""
+        for one in ended:
+            self.ended += 1
+            self._flows.append(self._ended_flow(one))
 
     def again(self) -> None:
         """Control is new, or was away: it has forgotten the node's status."""
-        self._told = {}
+        self._told, self._told_counts = {}, None
 
     def on_access_log(self, log_name: str, message: Any) -> None:
         """A StreamAccessLogsMessage of Envoy."""
@@ -111,7 +128,7 @@ class Facts:
                 ended = ()
             if ended:
                 log.info("connections ended", count=len(ended))
-                self._flows.extend(self._ended_flow(e) for e in ended)
+                self.on_ended(ended)
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _ended_flow(self, ended: Ended) -> Flow:
@@ -147,6 +164,15 @@ class Facts:
                 self._told = current
             ready = all(current.get(server, {}).get("ready") for server in ("envoy", "dns"))
             await asyncio.sleep(STATUS_SECONDS if ready else FLUSH_SECONDS)
+
+    async def _tell_counts(self) -> None:
+        """Seldom: a node may have ten thousand rules."""
+        while True:
+            counts = await asyncio.to_thread(self._counted)
+            if counts != self._told_counts:
+                self._report(encode(Report(counts=counts)))
+                self._told_counts = counts
+            await asyncio.sleep(COUNT_SECONDS)
 
     def _whois(self) -> Whois | None:
         view = self._view()

@@ -24,6 +24,7 @@ from tandem.runtime.reports import Report, encode
 from tandem.runtime.slice import Slice
 
 LEAK_GRACE: Final = 900.0
+PEERS_WAIT: Final = 1.0
 TELL_SECONDS: Final = 1.0
 SPARE: Final = 4
 """How many addresses of each family are named that could be lent."""
@@ -35,12 +36,16 @@ SHARE_LOW: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long things wait on a node, in seconds."""
+    """How long things wait on a node, in seconds, and where its figures are served."""
 
     cool_down: float = COOL_DOWN
     """Before an address that was given up is given again; a block unused for twice as long may go back."""
     leak_grace: float = LEAK_GRACE
     """Before the addresses of a container that is gone are taken back."""
+    peers_wait: float = PEERS_WAIT
+    """For which ADD waits, at most, until other nodes' rules know the pod."""
+    metrics: str = ""
+    """HOST:PORT on which the agent's figures are served as well; empty: on its socket alone."""
 
 
 LIMITS: Final = Limits()

@@ -1,7 +1,7 @@
 """What the nodes report: flows in a bounded ring that readers can follow, and each node's own status.
 
-In: report payloads (JSON bytes, `{"flows": […], "status": {…}, "holdings": {…}}`). Out: flows from a position on,
-newest statuses and holdings.
+In: report payloads (JSON bytes, `{"flows": […], "status": {…}, "holdings": {…}, …}`). Out: flows from a position on,
+newest statuses, counts and holdings.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from tandem.base.cell import Cell
 from tandem.ir.holdings import Holdings
+from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Party
 
 CAPACITY: Final = 20_000
@@ -26,6 +27,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     flows: tuple[Flow, ...] = ()
     status: dict[str, Any] | None = None
     holdings: Holdings | None = None
+    counts: tuple[RuleCount, ...] | None = None
+    """Of every rule of the node that has decided anything."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Report)
@@ -45,6 +48,7 @@ class Reports:
         self._count = 0
         self._news = asyncio.Event()
         self.statuses: dict[str, dict[str, Any]] = {}
+        self.counts: dict[str, tuple[RuleCount, ...]] = {}
         self.holdings: Cell[Mapping[str, Holdings]] = Cell({})
         """What connected nodes have of addresses."""
 
@@ -53,6 +57,8 @@ class Reports:
         report = _DECODER.decode(payload)
         if report.status is not None:
             self.statuses[node] = report.status
+        if report.counts is not None:
+            self.counts[node] = report.counts
         if report.holdings is not None:
             self.holdings.put({**self.holdings.value, node: report.holdings})
         if report.flows:

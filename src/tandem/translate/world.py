@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from tandem.base.problems import ObjectKey, Problem, by_object
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import MeshIR
 from tandem.ir.policy import PolicyIR
+from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
+from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.mesh import translate_mesh
@@ -22,6 +26,8 @@ from tandem.translate.policy import translate_policy
 from tandem.translate.protocols import ports_named
 from tandem.translate.services import translate_services
 from tandem.translate.unreadable import unreadable_problems
+
+_POLICIES: Final = (NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy)
 
 
 class Translation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +67,16 @@ def mesh_config(world: World, options: Options) -> MeshConfig:
     )
 
 
+def has_policies(world: World) -> bool:
+    """Whether there is a policy of any kind."""
+    return any(world.all(cls) for cls in _POLICIES)
+
+
+def announcing(config: MeshConfig, announces: bool) -> MeshConfig:  # noqa: FBT001 - it is the field's value
+    """The configuration of a mesh with policies, or of one without."""
+    return msgspec.structs.replace(config, announces=announces)
+
+
 def translate_world(world: World, options: Options) -> Translation:
     """Translate a whole World; equal Worlds give equal Translations."""
     policy, policy_problems = translate_policy(world, dns_addresses=options.dns_addresses)
@@ -71,7 +87,7 @@ def translate_world(world: World, options: Options) -> Translation:
     balancers = assign_addresses(world)
     return Translation(
         balancers=balancers,
-        config=mesh_config(world, options),
+        config=announcing(mesh_config(world, options), has_policies(world)),
         nodes=translate_nodes(world),
         pods=pods.pods,
         pod_nodes=pods.nodes,

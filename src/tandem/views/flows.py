@@ -19,13 +19,16 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     """What `tandem flows` was asked for; empty fields do not limit."""
 
     denied: bool = False
+    staged: bool = False
+    """With `denied` also: either."""
     namespace: str = ""
     pod: str = ""
 
 
 def wanted(flow: Flow, query: Query) -> bool:
     """True if `flow` is one that the query asks for; namespace and pod (or container) match on either end."""
-    if query.denied and flow.verdict is not Verdict.DENIED:
+    asked = {v for v, wanted in ((Verdict.DENIED, query.denied), (Verdict.STAGED, query.staged)) if wanted}
+    if asked and flow.verdict not in asked:
         return False
     ends = (flow.source, flow.destination)
     if query.namespace and not any(e.namespace == query.namespace for e in ends):

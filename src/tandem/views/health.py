@@ -15,6 +15,7 @@ from tandem.base.problems import Problem
 from tandem.model import core
 from tandem.model.world import World
 
+NONE_JUDGED: Final[Mapping[str, int]] = {"allowed": 0, "denied": 0, "staged": 0}
 NETWORK: Final[Mapping[str, Any]] = {
     "fabric": "",
     "mtu": 0,
@@ -60,9 +61,14 @@ def status(
     memberships: Mapping[str, Membership],
     objects: Sequence[ObjectState],
     problems: Sequence[Problem],
+    judged: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The whole of `tandem status -o json`. `reports` and `deliveries` are by node, `memberships` by pod uid."""
+    """The whole of `tandem status -o json`. `reports` and `deliveries` are by node, `memberships` by pod uid.
+
+    `judged`: how many first packets policy has allowed, denied, and would deny by what is staged.
+    """
     return {
+        "policy": [{"verdict": verdict, "count": count} for verdict, count in (judged or NONE_JUDGED).items()],
         "nodes": [_node(n, deliveries, reports, world) for n in world.sorted(core.Node)],
         "pods": [_pod(p, memberships) for p in world.sorted(core.Pod)],
         "deployments": [_deployment(d) for d in world.sorted(core.Deployment)],
@@ -116,6 +122,8 @@ def _node(
         "resources": {"sent": delivery.sent, "accepted": delivery.accepted, "refused": list(delivery.refused)},
         "certificates": report.get("certificates", []),
         "problems": report.get("problems", []),
+        "drift": report.get("drift", {"found": 0, "repaired": 0, "newest": []}),
+        "figures": report.get("figures", {}),
         "pods": sum(p.spec.node_name == name and not p.finished for p in world.all(core.Pod).values()),
     }
 

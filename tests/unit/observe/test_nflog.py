@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import struct
 
+import msgspec
+import pytest
+
 from tandem.base.problems import Origin
+from tandem.compile.names import is_staged, tells_isolation
 from tandem.observe.flow import Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, flow
 from tandem.observe.nflog_wire import Logged
@@ -26,6 +30,23 @@ def test_a_drop_is_a_denied_flow_with_its_policies() -> None:
     assert found.destination == Party(address="10.0.0.2", port=80, namespace="shop", pod="web")
     assert (found.direction, found.rules, found.time) == ("ingress", (ORIGIN,), 7.0)
     assert "NetworkPolicy shop/deny-all spec.ingress (deny.yaml:1)" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("prefix", "verdict", "reason"),
+    [
+        ("ps-a/egress", Verdict.DENIED, "the source's egress is isolated and no rule allows this"),
+        ("pv-a/ingress", Verdict.STAGED, "the destination's ingress would be isolated and no rule would allow this"),
+        ("no-a/ingress", Verdict.DENIED, "a rule for the destination's ingress denies this"),
+        ("st-a/egress", Verdict.STAGED, "a rule for the source's egress would deny this"),
+    ],
+)
+def test_what_denies_and_what_would_is_told_apart(prefix: str, verdict: Verdict, reason: str) -> None:
+    names = msgspec.structs.replace(NAMES, origins=lambda _: (ORIGIN,), staged=is_staged, isolation=tells_isolation)
+    found = flow(Logged(prefix=prefix, payload=PAYLOAD), names, time=7.0)
+    assert found is not None
+    assert (found.verdict, found.rules) == (verdict, (ORIGIN,))
+    assert found.reason == f"{reason}: {ORIGIN}"
 
 
 def test_a_policy_that_is_gone_is_said_to_be_unknown() -> None:

@@ -77,7 +77,7 @@ def test_an_unknown_view_is_told_what_there_is() -> None:
     async def scene(lab: ControlLab) -> None:
         code, answer = await get(lab, "nonsense")
         assert code == 404
-        assert answer["message"] == "no view named 'nonsense': status, flows, explain, addresses"
+        assert answer["message"] == "no view named 'nonsense': status, flows, explain, addresses, counts"
 
     with_control((NODE,), scene)
 

@@ -13,9 +13,11 @@ from tandem.base.clock import rfc3339
 from tandem.drivers.ca import wire as ca
 from tandem.drivers.ca.keys import new_request
 from tandem.ingest.errors import ApiError
+from tandem.ir import announcement as calls
+from tandem.ir.announcement import Announcement, decode_known
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable
-from tandem.ir.policy import PolicySet
+from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.observe.flow import Flow, Layer, Party, Verdict
@@ -375,6 +377,48 @@ def test_ends_of_a_flow_get_the_names_that_their_addresses_have_in_the_cluster()
         assert second.source == Party(address="8.8.8.8")
 
     with_control(CLUSTER, scene)
+
+
+def late(uid: str) -> RawObject:
+    """A pod whose status has no address yet."""
+    made = pod("late", "10.244.0.77")
+    return {**made, "metadata": {**made["metadata"], "uid": uid}, "status": {"phase": "Pending"}}
+
+
+def test_an_announced_address_is_answered_when_every_node_has_it_in_force() -> None:
+    async def scene(lab: ControlLab) -> None:
+        lab.agent("n1")
+        far = lab.agent("n2", eager=False)
+        assert far.of(MeshConfig)["mesh"].announces
+        far.answer()
+        request = calls.encode(Announcement(uid="u-late", addresses=("10.244.0.77",)))
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(lab.control._announce("n1", request))
+
+            async def sent() -> bool:
+                return any("10.244.0.77" in group.addresses for group in far.of(AddressGroup).values())
+
+            await lab.until(sent)
+            await asyncio.sleep(0.02)
+            assert not asked.done()
+            far.answer()
+            assert decode_known(await asked).groups == 1
+        again = await lab.control._announce("n1", request)
+        assert decode_known(again).groups == 1
+        with pytest.raises(PermissionError, match="u-late"):
+            await lab.control._announce("n2", request)
+
+    with_control((*CLUSTER, late("u-late"), policy("p", ingress=[{"from": [{"podSelector": {}}]}])), scene)
+
+
+def test_what_no_rule_is_about_is_answered_at_once() -> None:
+    async def scene(lab: ControlLab) -> None:
+        agent = lab.agent("n1", eager=False)
+        assert not agent.of(MeshConfig)["mesh"].announces
+        request = calls.encode(Announcement(uid="u-late", addresses=("10.244.0.77",)))
+        assert decode_known(await lab.control._announce("n1", request)).groups == 0
+
+    with_control((*CLUSTER, late("u-late")), scene)
 
 
 def test_a_report_that_cannot_be_read_is_dropped() -> None:

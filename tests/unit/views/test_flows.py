@@ -46,6 +46,15 @@ def test_either_end_may_match(query: Query, holds: bool) -> None:  # noqa: FBT00
     assert wanted(flow(), query) == holds
 
 
+def test_staged_is_a_verdict_of_its_own() -> None:
+    staged = flow(verdict=Verdict.STAGED)
+    assert wanted(staged, Query(staged=True))
+    assert wanted(staged, Query())
+    assert not wanted(staged, Query(denied=True))
+    assert wanted(staged, Query(denied=True, staged=True))
+    assert not wanted(flow(), Query(staged=True))
+
+
 def test_denied_means_the_verdict_and_no_error() -> None:
     assert wanted(flow(verdict=Verdict.DENIED), Query(denied=True))
     assert not wanted(flow(verdict=Verdict.ERROR), Query(denied=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
@@ -15,17 +15,19 @@ from tandem.apps.cli.selecting import pods_of, policies_of
 from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
 from tandem.apps.cli.target import kind_named
 from tandem.base.clock import SystemClock
-from tandem.ingest.errors import NotFound
+from tandem.ingest.errors import ApiError, NotFound
 from tandem.ingest.merge import LAST_APPLIED
 from tandem.model.core import Deployment
 from tandem.model.kinds import BY_KIND, POLICIES, Kind
 from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, RawObject
 from tandem.model.parse import parse
 from tandem.model.selectors import matches
+from tandem.views.counts import lines
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
+COUNTS: Final = "/apis/views.tandem.io/v1/counts"
 _QUIET_NOTES = frozenset({LAST_APPLIED, SOURCE_ANNOTATION, LINES_ANNOTATION})
 
 
@@ -69,7 +71,8 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
     if kind.kind in POLICIES:
         namespaces, _ = await client.list(BY_KIND["Namespace"])
         pods, _ = await client.list(BY_KIND["Pod"], namespace)
-        return {"Pods": pods_of(raw, pods, namespaces)}
+        judged = await _judged(client, kind.kind, namespace, name)
+        return {**judged, "Pods": pods_of(raw, pods, namespaces)}
     if kind.kind == "Service":
         slices, _ = await client.list(
             BY_KIND["EndpointSlice"], namespace, label_selector=f"kubernetes.io/service-name={name}"
@@ -80,6 +83,15 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
         owned = [p for p in pods if _selects_template(raw, p["metadata"].get("labels") or {})]
         return {"Pods": [p["metadata"]["name"] for p in owned]}
     return {}
+
+
+async def _judged(client: KubeClient, kind: str, namespace: str, name: str) -> dict[str, list[str]]:
+    """How often each rule of a policy has decided; nothing where no control is, or it cannot say yet."""
+    try:
+        answer = await client.request("GET", COUNTS, query={"kind": kind, "namespace": namespace, "name": name})
+    except ApiError:
+        return {}
+    return {"Decisions": lines(answer["counts"])}
 
 
 async def _policies(client: KubeClient, kind: Kind, namespace: str) -> list[RawObject]:

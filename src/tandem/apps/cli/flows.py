@@ -20,6 +20,7 @@ def flows(
     *,
     follow: Annotated[bool, typer.Option("--follow", help="Go on printing as they happen.")] = False,
     denied: Annotated[bool, typer.Option("--denied", help="Only what was denied.")] = False,
+    staged: Annotated[bool, typer.Option("--staged", help="Only what a staged policy would have denied.")] = False,
     namespace: Annotated[
         str, typer.Option("-n", "--namespace", help="Only with an end in this namespace.", metavar="NS")
     ] = "",
@@ -36,7 +37,8 @@ def flows(
     """
     if output not in {"table", "json"}:
         raise CommandError(f"-o {output}: table or json", status=2)
-    query = {"denied": str(denied).lower(), "namespace": namespace, "pod": pod, "last": str(last)}
+    chosen = {"denied": str(denied).lower(), "staged": str(staged).lower()}
+    query = {**chosen, "namespace": namespace, "pod": pod, "last": str(last)}
 
     async def once(client: KubeClient) -> int:
         answer = await client.request("GET", VIEW, query=query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PATH: Final = "/apis/views.tandem.io/v1/status"
 NODES: Final = ("NODE", "READY", "ADDRESS", "POD-CIDR", "PODS", "ACCEPTED", "ENVOY", "PID")
 PODS: Final = ("POD", "READY", "PHASE", "ADDRESS", "NODE", "MESH-IDENTITY")
+_SHOWN: Final = 3
 _SCHEME: Final = "spiffe://"
 
 
@@ -59,7 +60,9 @@ def paint(view: dict[str, Any], *, width: int) -> list[str]:
     if view["pods"]:
         lines += ["", *table(PODS, [_pod(p) for p in view["pods"]], width=width)]
     lines += ["", *_networks(view["nodes"], width), *_acknowledged(view["nodes"], width)]
-    lines += [part for more in (_bgp, _encryption, _fast_path, _names) for part in more(view["nodes"], width)]
+    sections = (_bgp, _encryption, _fast_path, _names, _drift)
+    lines += [part for more in sections for part in more(view["nodes"], width)]
+    lines += _judged(view.get("policy", ()), width)
     lines += _objects(view["objects"], width)
     lines += [_certificates(view["nodes"]), *_problems(view, width)]
     return lines
@@ -152,6 +155,27 @@ def _names(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
             wanted = f"{len(patterns)} pattern{'s' if len(patterns) > 1 else ''}"
             text = f"names of {node['name']}: policies are about {wanted}; {names['known']} names have addresses"
             yield from sentence(text, width=width)
+
+
+def _drift(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
+    """Of each node whose tables others have changed: how often, and the newest change."""
+    for node in nodes:
+        drift = node.get("drift") or {}
+        if newest := drift.get("newest", ())[-1:]:
+            what = ", ".join(newest[0]["what"][:_SHOWN])
+            by = f"{newest[0]['by']} (process {newest[0]['pid']})" if newest[0]["by"] else "somebody"
+            text = f"rules of {node['name']} were changed by others: {drift['found']}, repaired: {drift['repaired']}"
+            yield from sentence(f"{text}; the last by {by} at {newest[0]['time']}: {what}", width=width)
+
+
+def _judged(counts: Iterable[dict[str, Any]], width: int) -> Iterator[str]:
+    """First packets that policy has judged since its rules are there; nothing where it judged none."""
+    policy = {one["verdict"]: one["count"] for one in counts}
+    if any(policy.values()):
+        staged = f", {policy['staged']} would be by staged policies" if policy["staged"] else ""
+        yield from sentence(
+            f"policy: {policy['allowed']} connections allowed, {policy['denied']} packets denied{staged}", width=width
+        )
 
 
 def _pod(pod: dict[str, Any]) -> tuple[str, ...]:

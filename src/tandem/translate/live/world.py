@@ -15,7 +15,7 @@ from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.protocols import ports_named
 from tandem.translate.unreadable import unreadable_problems
-from tandem.translate.world import Translation, mesh_config
+from tandem.translate.world import Translation, announcing, has_policies, mesh_config
 
 
 class Live:
@@ -32,6 +32,7 @@ class Live:
         self._balancers = Kept(assign_addresses)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
+        self._announcing = same_as_before(announcing)
         self._unreadable = Kept(unreadable_problems)
 
     def translate(self, world: World) -> Translation:
@@ -47,7 +48,7 @@ class Live:
         self._gathered.tell((7, "mesh"), mesh_problems)
         return Translation(
             balancers=balancers,
-            config=self._config(world, self._options),
+            config=self._announcing(self._config(world, self._options), has_policies(world)),
             nodes=self._nodes(world),
             pods=self._pods.pods,
             pod_nodes=self._pods.nodes,

@@ -73,7 +73,11 @@ def test_followed_flows_are_one_a_line(client: Client, capsys: pytest.CaptureFix
 
 def test_filters_travel_as_they_were_given(client: Client) -> None:
     run(["flows", "--denied", "-n", "shop", "--pod", "client", "--last", "5"])
-    assert client.asked == [{"denied": "true", "namespace": "shop", "pod": "client", "last": "5"}]
+    run(["flows", "--staged"])
+    assert client.asked == [
+        {"denied": "true", "staged": "false", "namespace": "shop", "pod": "client", "last": "5"},
+        {"denied": "false", "staged": "true", "namespace": "", "pod": "", "last": "200"},
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["-o", "yaml"], ["--last", "-1"], ["--last", "many"], ["shop"]])

@@ -108,6 +108,20 @@ def test_bgp_sessions_are_counted_and_a_node_without_bgp_says_nothing() -> None:
     assert not any("BGP" in line for line in status.paint({**VIEW, "nodes": [{**NODE, "bgp": None}]}, width=200))
 
 
+def test_what_others_changed_is_told_with_who_did_it() -> None:
+    newest = {"time": "2026-11-28T18:00:00Z", "by": "nft", "pid": 7, "what": ["chain a removed"]}
+    node = {**NODE, "drift": {"found": 2, "repaired": 2, "newest": [newest]}}
+    lines = status.paint({**VIEW, "nodes": [node]}, width=200)
+    text = "rules of node-1 were changed by others: 2, repaired: 2; the last by nft (process 7) at 2026-11-28T18:00:00Z"
+    assert f"{text}: chain a removed" in lines
+
+
+def test_what_policy_has_judged_is_one_line() -> None:
+    judged = [{"verdict": v, "count": n} for v, n in (("allowed", 3), ("denied", 2), ("staged", 1))]
+    lines = status.paint({**VIEW, "policy": judged}, width=200)
+    assert "policy: 3 connections allowed, 2 packets denied, 1 would be by staged policies" in lines
+
+
 def test_encryption_says_who_does_it_and_who_has_answered() -> None:
     peers = [{"node": "node-2", "handshake": "2026-11-28T16:14:50Z"}, {"node": "node-3", "handshake": ""}]
     for by, who in (("tun", "wireguard-go"), ("wireguard", "the kernel")):
