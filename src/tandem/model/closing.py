@@ -135,9 +135,9 @@ def _close_tier(body: Raw, path: str) -> None:
         spec[path.partition(".")[2]] = [{}]
     elif path.startswith("spec.subject"):
         spec["subject"] = {}
-    elif path in {"spec.tier", "spec.priority"}:
-        spec.pop(path.partition(".")[2], None)
-    else:
+    else:  # with another place among the policies, an Accept would open: it is the first, and accepts nothing
+        if path in {"spec.tier", "spec.priority"}:
+            spec |= {"tier": "Admin", "priority": 0}
         kept = {k: spec[k] for k in ("tier", "priority", "subject") if k in spec}
         rules = {side: spec[side] for side in ("ingress", "egress") if isinstance(spec.get(side), list)}
         body["spec"] = {**kept, **{side: [_unclear(rule) for rule in every] for side, every in rules.items()}}

@@ -92,6 +92,11 @@ def _is_readable(subject: Subject) -> bool:
     return (subject.namespaces is None) != (subject.pods is None) and _are_sound(_selectors(subject))
 
 
+def _is_placed(policy: TierPolicy) -> bool:
+    """Its tier is one that is known: elsewhere an Accept might open what it should not."""
+    return not isinstance(policy, ClusterNetworkPolicy) or policy.spec.tier in {"Admin", "Baseline"}
+
+
 def _selectors(chosen: Subject | ClusterPeer) -> list[LabelSelector]:
     pods = chosen.pods
     return [
@@ -113,7 +118,9 @@ def rulings(world: World, policy: TierPolicy, traffic: Traffic) -> Iterator[tupl
     rules: tuple[_Rule, ...] = policy.spec.ingress if traffic.side == "ingress" else policy.spec.egress
     for i, rule in enumerate(rules):
         path = f"spec.{traffic.side}[{i}]" + (f' "{rule.name}"' if rule.name else "")
-        effect, reason = _ruling(world, rule, traffic, readable=_is_readable(policy.spec.subject))
+        effect, reason = _ruling(
+            world, rule, traffic, readable=_is_readable(policy.spec.subject) and _is_placed(policy)
+        )
         yield path, effect, reason
         if effect != "no match":
             return
@@ -122,7 +129,11 @@ def rulings(world: World, policy: TierPolicy, traffic: Traffic) -> Iterator[tupl
 def _ruling(world: World, rule: _Rule, traffic: Traffic, *, readable: bool) -> tuple[str, str]:
     older = isinstance(rule, AdminIngressRule | AdminEgressRule)
     effect = (_OLDER_EFFECTS if older else _EFFECTS).get(rule.action, "")
-    wrong = _unreadable(rule, traffic.side, effect) if readable else "whom the policy means is not known"
+    wrong = (
+        _unreadable(rule, traffic.side, effect)
+        if readable
+        else "whom the policy means, or where it stands, is not known"
+    )
     if wrong:
         if effect == "accepts":
             return "no match", f"{wrong}: it accepts nothing"

@@ -145,7 +145,12 @@ DENY: Raw = {"action": "Deny", "from": [ALL]}
         (
             {"tier": 1, "ingress": [DENY]},
             "spec.tier: Expected `str`, got `int`",
-            {"tier": None, "ingress": [DENY]},
+            {"tier": "Admin", "priority": None, "ingress": [{"action": "Deny"}]},
+        ),
+        (
+            {"priority": "5", "ingress": [DENY]},
+            "spec.priority: Expected `int`, got `str`",
+            {"tier": "Admin", "priority": None, "ingress": [{"action": "Deny"}]},
         ),
         (
             {"ingress": [DENY, {"action": "Accept", "from": [ALL]}], "schedule": {}},

@@ -32,12 +32,17 @@ def draft_clusterpolicy(policy: ClusterPolicy) -> Draft:
     report.unread()
     notes = report.notes()
     spec = policy.spec if isinstance(policy, ClusterNetworkPolicy) else as_cluster(policy)
-    if spec.tier not in {"Admin", "Baseline"}:
-        text = f"{spec.tier!r} is neither Admin nor Baseline: the policy is judged in tier Admin"
+    placed = spec.tier in {"Admin", "Baseline"}
+    if not placed:
+        text = (
+            f"{spec.tier!r} is neither Admin nor Baseline: the policy is judged in tier Admin, its Accept rules match "
+            "nothing, and its others deny everything"
+        )
         report.error("spec.tier", "InvalidValue", text)
     subject = _subject(spec.subject, report)
+    known = placed and subject is not None
     rules: tuple[tuple[str, tuple[ClusterRule, ...]], ...] = (("ingress", spec.ingress), ("egress", spec.egress))
-    sides = {field: _side(policy, list_, field, report, known=subject is not None) for field, list_ in rules}
+    sides = {field: _side(policy, list_, field, report, known=known) for field, list_ in rules}
     if not report.broken:
         _doubts(sides, admin=spec.tier == "Admin", report=report)
     return Draft(

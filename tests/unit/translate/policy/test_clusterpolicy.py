@@ -99,9 +99,10 @@ def test_with_a_subject_that_nobody_understands_every_pod_is_denied_and_none_acc
     assert [p.at.path for p in draft.problems] == [path]
 
 
-def test_a_tier_that_nobody_understands_is_admin() -> None:
+def test_a_tier_that_nobody_understands_is_admin_and_accepts_nothing() -> None:
     draft = _draft(tier="Developer", ingress=RULES)
     assert draft.tier is Tier.ADMIN
+    assert [(c.verdict, c.peers) for c in _clauses(draft)] == [(Verdict.DENY, (Anyone(),))] * 2
     assert [p.at.path for p in draft.problems] == ["spec.tier"]
 
 
