@@ -1,6 +1,6 @@
 """NodeView -> what the node's BGP speaker says and whom it believes. Pure.
 
-A node tells every peer its own pod prefixes, and the addresses of Services that it answers for. It believes another
+A node tells every peer its own pod prefixes, and the addresses of Services that are sent to it. It believes another
 node what control says is that node's, and a router what control says is any other node's: never less specific
 prefixes, never a default route, never its own prefixes.
 """
@@ -15,7 +15,7 @@ from tandem.base.addresses import FAMILIES, IPV4, family, host_prefix
 from tandem.base.digest import digest
 from tandem.base.secret import Secret
 from tandem.compile import names
-from tandem.compile.outward import compile_outward
+from tandem.compile.outward import routed_to
 from tandem.ir.fabric import Node
 from tandem.ir.network import Bgp, BgpPeer, Password
 from tandem.ir.node import NodeView
@@ -35,7 +35,7 @@ def compile_speaker(view: NodeView, passwords: Mapping[str, Secret] = MappingPro
         router_id=_router_id(view.node),
         as_number=bgp.as_number,
         port=bgp.port,
-        announces=tuple(sorted({*view.node.prefixes, *map(host_prefix, compile_outward(view).addresses)})),
+        announces=tuple(sorted({*view.node.prefixes, *map(host_prefix, routed_to(view))})),
         # Not beside the tunnel: a route that leads round it would send in clear.
         installs=view.config.network.encryption is None,
         peers=tuple(sorted(peers)),

@@ -42,7 +42,34 @@ def _announced_for(view: NodeView) -> dict[str, Origin]:
     }
 
 
+def routed_to(view: NodeView) -> frozenset[str]:
+    """The addresses that routers may send to this node.
+
+    Those that it answers for, and with policy Local all that it has an endpoint for: then several nodes are next hops
+    of one address (ECMP), each for its own endpoints.
+    """
+    return _routed_to(without_pods(view))
+
+
+@same_as_before
+def _routed_to(view: NodeView) -> frozenset[str]:
+    mine = {address for address, _ in _announced(view)}
+    for service, candidates in _balanced(view):
+        behind = _with_endpoints(view.endpoints.get(f"{service.namespace}/{service.name}"))
+        if service.external_local and view.node.name in candidates & behind:
+            mine.update(service.balancer_ips)
+    return frozenset(mine)
+
+
 def _announced(view: NodeView) -> Iterator[tuple[str, Service]]:
+    for service, candidates in _balanced(view):
+        for address in service.balancer_ips if candidates else ():
+            if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
+                yield address, service
+
+
+def _balanced(view: NodeView) -> Iterator[tuple[Service, set[str]]]:
+    """Services with addresses of a load balancer, and the nodes that may answer for those."""
     nodes = {node.name: node for node in (*view.nodes.values(), view.node) if node.announces}
     ready = {str(name) for name, node in nodes.items() if node.ready} or set(map(str, nodes))
     for key in sorted(view.services):
@@ -52,9 +79,7 @@ def _announced(view: NodeView) -> Iterator[tuple[str, Service]]:
         candidates = ready
         if service.external_local:
             candidates = (_with_endpoints(view.endpoints.get(key)) & ready) or ready
-        for address in service.balancer_ips if candidates else ():
-            if min(candidates, key=lambda node: digest(f"{address}/{node}")) == view.node.name:
-                yield address, service
+        yield service, candidates
 
 
 def _with_endpoints(endpoints: Endpoints | None) -> set[str]:

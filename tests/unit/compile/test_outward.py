@@ -10,7 +10,7 @@ import msgspec
 from meshbuild import CONFIG
 from tandem.base.ids import NodeName
 from tandem.base.problems import Origin
-from tandem.compile.outward import announced_for, compile_outward
+from tandem.compile.outward import announced_for, compile_outward, routed_to
 from tandem.ir.fabric import Endpoint, Endpoints, Node, Service
 from tandem.ir.node import NodeView
 from tandem.state.outward import HealthCheck
@@ -92,6 +92,17 @@ def test_with_policy_local_one_that_still_serves_answers_until_another_is_ready(
     ending = at(1, ready=False)
     assert set(map(tuple, holders(nodes(), LOCAL, last=(ending,)).values())) == {("node-1",)}
     assert set(map(tuple, holders(nodes(), LOCAL, at(3), last=(ending,)).values())) == {("node-3",)}
+
+
+def test_with_policy_local_routers_may_send_to_every_node_with_an_endpoint_and_else_to_one() -> None:
+    made = nodes(lost=[3])
+    for service, ends in ((LOCAL, (at(1), at(2), at(3))), (WEB, (at(1), at(2))), (LOCAL, ())):
+        seen = views(made, service, *ends)
+        ways = {vip: [str(v.node.name) for v in seen if vip in routed_to(v)] for vip in VIPS}
+        if service is LOCAL and ends:
+            assert set(map(tuple, ways.values())) == {("node-1", "node-2")}
+        else:
+            assert ways == holders(made, service, *ends)
 
 
 def test_an_address_is_traced_to_its_service() -> None:
