@@ -26,8 +26,9 @@ def test_the_verifier_takes_it_and_it_stays_small() -> None:
     try:
         code = compile_program(facts, maps)
         assert len(code) // 8 <= MOST
-        for each in (facts, replace(facts, hertz=1000)):
-            handles.append(calls.load_program(compile_program(each, maps), b"t", LICENCE, modules))
+        handles.append(calls.load_program(code, b"t", LICENCE, modules))
+        slower = compile_program(replace(facts, hertz=1000), maps)
+        handles.append(calls.load_program(slower, b"t", LICENCE, modules))
         with pytest.raises(OSError, match=r"GPL|gpl"):
             calls.load_program(code, b"t", b"Apache-2.0", modules)
     finally:
