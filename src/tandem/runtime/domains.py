@@ -162,15 +162,22 @@ class DomainsLoop:
         return NameAnswer(name=answer.name, version=answer.version, addresses=found, ttl=answer.ttl)
 
     async def _keep(self) -> None:
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            data = msgspec.json.encode(self._names.known)
-            try:
-                await asyncio.to_thread(_write, self._journal, data)
-            except OSError as err:
-                log.error("names not kept", path=str(self._journal), error=str(err))
-            await asyncio.sleep(PAUSE)
+        try:
+            while True:
+                await self._dirty.wait()
+                self._dirty.clear()
+                await asyncio.to_thread(self._write, msgspec.json.encode(self._names.known))
+                await asyncio.sleep(PAUSE)
+        finally:
+            if self._dirty.is_set():
+                self._write(msgspec.json.encode(self._names.known))
+
+    def _write(self, data: bytes) -> None:
+        """A file that cannot be written closes nothing; the next agent then learns anew."""
+        try:
+            _replace(self._journal, data)
+        except OSError as err:
+            log.error("names not kept", path=str(self._journal), error=str(err))
 
     async def _forget(self) -> None:
         while True:
@@ -226,7 +233,7 @@ def _load(path: Path) -> dict[str, Name]:
         return {}
 
 
-def _write(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes) -> None:
     beside = path.with_name(f"{path.name}.new")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)

@@ -165,6 +165,17 @@ def test_what_is_known_is_kept_for_the_next_agent(lab: Lab) -> None:
     assert opened(lab.new().into(VIEW)) == {"*.shop.test": ("192.0.2.2",)}
 
 
+def test_an_agent_that_ends_keeps_what_it_has_just_learned(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(domains, "PAUSE", 3600.0)
+    lab.into()
+    lab.play(
+        lambda: lab.loop.take(answer("www.shop.test", "192.0.2.2")),
+        lambda: "192.0.2.2" in lab.text(),
+        lambda: lab.loop.take(answer("www.shop.test", "192.0.2.3")),
+    )
+    assert opened(lab.new().into(VIEW)) == {"*.shop.test": ("192.0.2.2", "192.0.2.3")}
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b'{"a.test": 7}', b"\xff"])
 def test_a_file_that_cannot_be_read_opens_nothing(lab: Lab, data: bytes) -> None:
     lab.journal.write_bytes(data)
