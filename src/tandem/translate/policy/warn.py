@@ -9,7 +9,7 @@ import msgspec
 
 from tandem.base.ids import GroupId
 from tandem.base.problems import Problem, Severity
-from tandem.ir.policy import Anyone, Cidr, Group, PolicyIR, PolicySet, Rule, Side
+from tandem.ir.policy import Anyone, Cidr, Group, PolicyIR, PolicySet, Rule, Side, Verdict
 from tandem.model import core
 from tandem.model.world import World
 from tandem.translate.policy.draft import Clause, Draft, Tier
@@ -86,7 +86,8 @@ def about_dns(ir: PolicyIR, dns_addresses: tuple[str, ...], resolver: Resolver) 
 
 def dns_refused(judged: PolicySet, dns_addresses: tuple[str, ...], has: Has) -> tuple[Problem, ...]:
     """The same of one set of egress; `has`: whether a group has an address."""
-    if not judged.rules or any(_allows_dns(r, has, a) for r in judged.rules for a in dns_addresses):
+    accepting = (*(r for r in judged.admin if r.verdict is Verdict.ACCEPT), *judged.rules)
+    if not judged.rules or any(_allows_dns(r, has, a) for r in accepting for a in dns_addresses):
         return ()
     text = (
         "pods that this policy isolates for egress may not ask the cluster's DNS "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builders import namespace, pod, policy, world
+from builders import cluster_policy, namespace, pod, policy, world
 from tandem.base.problems import Severity
 from tandem.model.meta import Object
 from tandem.translate.policy import translate_policy
@@ -35,6 +35,15 @@ def test_a_policy_in_no_namespace_is_named() -> None:
 def test_egress_without_dns_is_named_unless_nothing_is_allowed() -> None:
     assert _codes(pod("a"), policy(policyTypes=["Egress"], egress=[{"to": [{"podSelector": {}}]}])) == ["DnsNotAllowed"]
     assert _codes(pod("a"), policy(policyTypes=["Egress"])) == []
+
+
+def test_dns_that_a_policy_of_the_cluster_accepts_is_not_missed() -> None:
+    dns = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    closed = policy(policyTypes=["Egress"], egress=[{"to": [{"podSelector": {}}]}])
+    accepts = cluster_policy(egress=[{"action": "Accept", "to": [{"pods": dns}]}])
+    passes = cluster_policy(egress=[{"action": "Pass", "to": [{"pods": dns}]}])
+    assert _codes(pod("a"), closed, accepts) == []
+    assert _codes(pod("a"), closed, passes) == ["DnsNotAllowed"]
 
 
 def test_dns_through_an_ipblock_counts() -> None:
