@@ -177,6 +177,8 @@ class Verbs:
         if isinstance(meta, dict):
             self._place(where, meta)
         wrong = validate(raw)
+        if where.subresource == "status":  # the rest is not written, and may be from before a rule that it breaks
+            wrong = [line for line in wrong if not line.startswith("spec")]
         if wrong:
             name = str(meta.get("name") or where.name) if isinstance(meta, dict) else where.name
             raise errors.invalid(kind, name, wrong)

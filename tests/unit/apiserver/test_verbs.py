@@ -235,3 +235,19 @@ def test_a_pool_is_compared_with_all_others_and_not_with_itself(verbs: Verbs) ->
     with refused(422):
         verbs.create(at("IPPool"), pool("three", "10.96.8.0/24"))
     assert [r.name for r in verbs.store.select(BY_KIND["IPPool"])] == ["one"]
+
+
+def test_status_is_written_of_an_object_from_before_a_rule_that_it_breaks(verbs: Verbs) -> None:
+    raw = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p"}}
+    made = verbs.create(at("NetworkPolicy"), {**raw, "spec": {"podSelector": {}}})
+    old = {**made.raw, "spec": {"podSelector": {}, "policyTypes": ["Forward"]}}
+    with verbs.store.transaction():
+        verbs.store.put(BY_KIND["NetworkPolicy"], old)
+    where = at("NetworkPolicy", "p", sub="status")
+    said = {"reason": "InvalidValue", "message": "", "lastTransitionTime": "2026-11-28T19:00:00Z"}
+    wanted = {"status": {"conditions": [{"type": "Accepted", "status": "False", **said}]}}
+    assert verbs.patch(where, wanted, MERGE).raw["status"] == wanted["status"]
+    with refused(422):
+        verbs.patch(where, {"status": {"conditons": []}}, MERGE)
+    with refused(422):
+        verbs.patch(at("NetworkPolicy", "p"), {"metadata": {"labels": {"a": "b"}}}, MERGE)
