@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 
+from tandem.base.cell import any_newer
 from tandem.base.problems import DriverError
 from tandem.compile.fastpath import compile_fast_path
 from tandem.drivers.bpf.plan import plan
@@ -22,8 +23,10 @@ from tandem.state.fastpath import FastPath
 
 log = structlog.get_logger()
 
-PAUSE: Final = 0.1
-"""After news: an ADD that is under way has the processor for itself, and several are dealt with together."""
+PAUSE: Final = 0.2
+"""Without news, before anything is done: ADDs and DELs that are under way have the kernel's lock for themselves."""
+LONGEST: Final = 2.0
+"""That news can put it off."""
 LOOK_SECONDS: Final = 5.0
 """Until a link that was not there is looked for again."""
 AGAIN_SECONDS: Final = 60.0
@@ -46,7 +49,7 @@ class FastPathLoop:
         seen, retry = -1, None
         while True:
             await newest_of(views, seen, retry=retry)
-            await asyncio.sleep(PAUSE)
+            await _quiet(views)
             seen, newest = await newest_of(views, -1, retry=None)
             wanted = compile_fast_path(newest.view)
             try:
@@ -82,3 +85,13 @@ class FastPathLoop:
         with suppress(DriverError):
             return {"addresses": self._count, "packets": await self._driver.packets(), "why": self._why}
         return {"addresses": self._count, "packets": 0, "why": self._why}
+
+
+async def _quiet(views: Views) -> None:
+    """Return when there was no news for a moment, or was for long enough."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + LONGEST
+    version = -1
+    while version != views.version and clock() < deadline:
+        version = views.version
+        await any_newer((views, version), seconds=PAUSE)

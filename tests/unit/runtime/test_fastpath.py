@@ -66,7 +66,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    for name in ("PAUSE", "LOOK_SECONDS", "AGAIN_SECONDS"):
+    for name in ("PAUSE", "LONGEST", "LOOK_SECONDS", "AGAIN_SECONDS"):
         monkeypatch.setattr(fastpath, name, 0.001)
     links = FakeLinks(there={LINK_A, LINK_B})
     with asyncio.Runner() as runner:
@@ -138,3 +138,15 @@ def test_without_what_it_needs_of_connection_tracking_nothing_is_fast(scene: Sce
 def test_a_driver_that_cannot_count_is_no_trouble(scene: Scene) -> None:
     scene.fake.fail_next(DriverError("busy"))
     assert scene.status()["packets"] == 0
+
+
+def test_news_that_never_ends_puts_it_off_for_a_while_only(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "PAUSE", 3600.0)
+    monkeypatch.setattr(fastpath, "LONGEST", 0.01)
+    turn = iter(range(1_000_000))
+
+    def news() -> bool:
+        scene.looping.put(msgspec.structs.replace(ONE, underlay_mtu=1500 + next(turn)))
+        return scene.has(ONE)()
+
+    scene.play(news)

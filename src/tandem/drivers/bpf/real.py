@@ -23,17 +23,20 @@ from tandem.drivers.bpf.port import Delta, Held
 from tandem.drivers.bpf.program import END, LICENCE, Maps, compile_program
 from tandem.drivers.link import rtnl
 from tandem.drivers.link.attributes import number_of, text_of
-from tandem.drivers.link.netlink import RefusedError, Rtnl
+from tandem.drivers.link.netlink import RefusedError, Rtnl, refused
 from tandem.state.fastpath import FastEnd
 
 T = TypeVar("T")
 
 MOST: Final = 1 << 14
 """Addresses of one family."""
+AT_ONCE: Final = 32
+"""Links in one message to the kernel."""
 NAME: Final = b"tandem_fast"
 POSSIBLE: Final = Path("/sys/devices/system/cpu/possible")
 THERE_ALREADY: Final = frozenset({errno.EEXIST})
-GONE: Final = frozenset({errno.ENODEV, errno.ENOENT, errno.EINVAL})
+NO_LINK: Final = frozenset({errno.ENODEV})
+GONE: Final = NO_LINK | {errno.ENOENT, errno.EINVAL}
 """The link, its qdisc, or the filter."""
 _HERE: Final = "/proc/thread-self/ns/net"
 _COUNT: Final = struct.Struct("=Q")
@@ -101,7 +104,7 @@ class KernelFastPath:
     def _apply(self, delta: Delta) -> None:
         sock = self._netlink()
         for name in delta.detach:
-            _detach(sock, name)
+            _detach(sock, name, mine=name in self._links)
             self._links.discard(name)
             self._earlier.discard(name)
         if not (self._loaded or delta.put or delta.attach):
@@ -117,13 +120,16 @@ class KernelFastPath:
                 key = rtnl.ip_bytes(end.address)
                 calls.put(loaded.maps.ends[family(end.address)], key, _element(end, *found))
                 self._ends.add(end)
-        for name in delta.attach:
-            found = sock.named(name)
-            if found is not None:
-                index = found[0][2]
-                sock.batch([filters.add_qdisc(index)], ignore=THERE_ALREADY)
-                sock.batch([filters.put_filter(index, loaded.program)])
-                self._links.add(name)
+        self._attach(sock, delta.attach, loaded.program)
+
+    def _attach(self, sock: Rtnl, names: tuple[str, ...], program: int) -> None:
+        for start in range(0, len(names), AT_ONCE):
+            indices = {name: found[0][2] for name in names[start : start + AT_ONCE] if (found := sock.named(name))}
+            sock.batch(map(filters.add_qdisc, indices.values()), ignore=THERE_ALREADY | NO_LINK)
+            puts = {name: filters.put_filter(index, program) for name, index in indices.items()}
+            # A link may go at any moment.
+            went = {message.body for message, code in sock.results(puts.values()) if _is_gone(message, code)}
+            self._links.update(name for name, message in puts.items() if message.body not in went)
 
     def _load(self) -> _Loaded:
         facts, modules = kernel.read_kernel() if self._netns == _HERE else in_netns(self._netns, kernel.read_kernel)
@@ -151,15 +157,26 @@ class KernelFastPath:
         return sum(value for (value,) in _COUNT.iter_unpack(values))
 
 
+def _is_gone(message: rtnl.Message, code: int) -> bool:
+    """Why a message was refused: the link went. Raises RefusedError for every other reason."""
+    if code not in NO_LINK:
+        raise refused(message, code)
+    return True
+
+
 def _element(end: FastEnd, header: tuple[int, ...], attributes: rtnl.Attrs) -> bytes:
     mtu, host_mac = number_of(attributes, rtnl.IFLA_MTU), attributes[rtnl.IFLA_ADDRESS]
     return END.pack(header[2], mtu, rtnl.mac_bytes(end.mac), host_mac)
 
 
-def _detach(sock: Rtnl, name: str) -> None:
-    """Take our filter off, and with the last filter what holds filters; fine if anything of it is gone."""
+def _detach(sock: Rtnl, name: str, *, mine: bool) -> None:
+    """Take our filter off, and with the last filter what holds filters; fine if anything of it is gone.
+
+    A link that is down is about to go, and takes this driver's filter (`mine`), which has no end any more, with it: to
+    do that before would only be in the way of its removal.
+    """
     found = sock.named(name)
-    if found is None:
+    if found is None or (mine and not found[0][3] & rtnl.IFF_UP):
         return
     index = found[0][2]
     sock.batch([filters.drop_filter(index)], ignore=GONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import struct
 import subprocess
@@ -13,15 +14,17 @@ from pathlib import Path
 import pytest
 
 from tandem.base.problems import DriverError
-from tandem.drivers.bpf import calls, kernel, real
+from tandem.drivers.bpf import calls, filters, kernel, real
 from tandem.drivers.bpf.port import Delta, Held
 from tandem.drivers.bpf.real import KernelFastPath
+from tandem.drivers.link.netlink import RefusedError
 from tandem.state.fastpath import FastEnd
 
 pytestmark = pytest.mark.root
 
 END = FastEnd(address="10.0.0.2", host_ifname="td1", mac="02:00:00:00:00:01")
 ALL = Delta(put=(END,), attach=("td1",))
+END_SIZE = 20
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def netns() -> Iterator[str]:
     name = f"fastreal-{uuid.uuid4().hex[:8]}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     subprocess.run(["ip", "-n", name, "link", "add", "td1", "type", "veth", "peer", "name", "p1"], check=True)
+    subprocess.run(["ip", "-n", name, "link", "set", "td1", "up"], check=True)
     try:
         yield name
     finally:
@@ -47,6 +51,24 @@ def test_the_filter_and_the_qdisc_are_seen_by_tc_and_go_together(netns: str) -> 
     asyncio.run(driver.apply(Delta(drop=(END,), detach=("td1",))))
     assert tc(netns, "qdisc", "show", "dev", "td1") == before
     driver.close()
+
+
+def test_a_link_that_is_being_removed_keeps_the_filter_without_its_ends(netns: str) -> None:
+    driver = KernelFastPath(f"/run/netns/{netns}")
+    asyncio.run(driver.apply(ALL))
+    assert driver._loaded
+    key = bytes([10, 0, 0, 2])
+    assert calls.get(driver._loaded.maps.ends[4], key, END_SIZE)
+    subprocess.run(["ip", "-n", netns, "link", "set", "td1", "down"], check=True)
+    asyncio.run(driver.apply(Delta(drop=(END,), detach=("td1",))))
+    with pytest.raises(FileNotFoundError):
+        calls.get(driver._loaded.maps.ends[4], key, END_SIZE)
+    assert "tandem-fast" in tc(netns, "filter", "show", "dev", "td1", "ingress")
+    driver.close()
+    after = KernelFastPath(f"/run/netns/{netns}")
+    asyncio.run(after.apply(Delta(detach=("td1",))))  # not its own: off, whatever the link is
+    assert "clsact" not in tc(netns, "qdisc", "show", "dev", "td1")
+    after.close()
 
 
 def test_nothing_of_it_is_in_the_kernel_once_link_and_agent_are_gone(netns: str) -> None:
@@ -85,6 +107,23 @@ def test_a_kernel_that_refuses_changes_nothing_at_the_link(netns: str, monkeypat
         asyncio.run(driver.apply(ALL))
     assert asyncio.run(driver.read()) == Held()
     assert "clsact" not in tc(netns, "qdisc", "show", "dev", "td1")
+    driver.close()
+
+
+def test_a_link_that_goes_meanwhile_is_passed_over_and_any_other_refusal_is_told(
+    netns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = KernelFastPath(f"/run/netns/{netns}")
+    asyncio.run(driver.apply(Delta(put=(END,))))
+    sock = driver._netlink()
+    found = sock.named("td1")
+    assert found is not None
+    gone = ((*found[0][:2], 9999, *found[0][3:]), found[1])
+    monkeypatch.setattr(sock, "named", lambda name: gone if name == "tdgone" else found)
+    asyncio.run(driver.apply(Delta(attach=("td1", "tdgone"))))
+    assert asyncio.run(driver.read()).links == {"td1"}
+    with pytest.raises(RefusedError, match="fast path at link 7"):
+        real._is_gone(filters.put_filter(7, 1), errno.EPERM)
     driver.close()
 
 
