@@ -52,11 +52,6 @@ def bare() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def before(bare: Lab) -> Picture:
-    return bare.picture()
-
-
-@pytest.fixture(scope="module")
 def world(bare: Lab, before: Picture) -> Lab:
     """`near` runs on node-1, `far` on node-2 behind a Service with an address of the pool; a router is beside them."""
     assert before

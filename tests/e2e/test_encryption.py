@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from e2e.lab import Lab, lab, until
+from e2e.lab import Lab, until
 from e2e.objects import container, idle, namespace, pod, service, web
 from tandem.runtime.kernelstate import Picture
 
@@ -35,17 +35,6 @@ for _ in range(int(sys.argv[2])):
     except TimeoutError:
         print("lost", flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def bare() -> Iterator[Lab]:
-    with lab() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def before(bare: Lab) -> Picture:
-    return bare.picture()
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.compile.bgp import compile_speaker, locks
 from tandem.drivers.bgp.port import BgpDriver, Session
+from tandem.drivers.process.daemon import Serves
 from tandem.ir.network import Password
 from tandem.ir.node import NodeView
 from tandem.runtime.views import Numbered, Views, newest_of
@@ -37,16 +37,8 @@ Ask = Callable[[], Awaitable[Mapping[str, Secret]]]
 """Passwords of this node's sessions, by the address of the peer; raises DriverError."""
 
 
-class Server(Protocol):
+class Server(Serves, Protocol):
     """What the loop needs of the process."""
-
-    @property
-    def started(self) -> Cell[int]:
-        """Counts the processes that were started or adopted."""
-
-    @property
-    def trouble(self) -> str:
-        """Why it does not start; empty once it did."""
 
     def want(self, speaker: BgpSpeaker | None) -> None:
         """Run, started with this if it must be started; or not at all."""

@@ -14,11 +14,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from tandem.base.cell import Cell
 from tandem.base.problems import DriverError
 from tandem.compile.dns import aliases_of, compile_records, compile_settings
 from tandem.drivers.dns.plan import Held, Records, desired, plan
 from tandem.drivers.dns.port import DnsDriver
+from tandem.drivers.process.daemon import Serves
 from tandem.ir.node import NodeView
 from tandem.runtime.views import Numbered, Views, newest_of
 from tandem.state.dns import Answers, DnsSettings
@@ -32,14 +32,10 @@ PATIENCE: Final = 5.0
 """A server that has just been started is given so long before it is a problem that it does not answer."""
 
 
-class Server(Protocol):
+class Server(Serves, Protocol):
     """What the loop needs of the process."""
 
     answers: Answers
-
-    @property
-    def started(self) -> Cell[int]:
-        """Counts the processes that were started or adopted."""
 
     def want(self, settings: DnsSettings) -> None:
         """Run with these settings."""

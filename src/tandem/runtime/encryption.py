@@ -16,6 +16,7 @@ from tandem.base.clock import Clock, SystemClock, rfc3339
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.compile.wireguard import compile_tunnel, unheard
+from tandem.drivers.process.daemon import Serves
 from tandem.drivers.wireguard.keys import public_of
 from tandem.drivers.wireguard.plan import plan
 from tandem.drivers.wireguard.port import Held, WireguardDriver
@@ -31,19 +32,11 @@ PATIENCE: Final = 8.0
 """A tunnel that is not in force, or a node that has told no key, is a problem after so long."""
 
 
-class Server(Protocol):
+class Server(Serves, Protocol):
     """What the loop needs of the device and of who serves it."""
 
     kind: str
     driver: WireguardDriver
-
-    @property
-    def started(self) -> Cell[int]:
-        """Counts the processes that serve it."""
-
-    @property
-    def trouble(self) -> str:
-        """Why none starts."""
 
     @property
     def serving(self) -> bool:

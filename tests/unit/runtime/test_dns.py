@@ -29,6 +29,7 @@ class FakeServer:
     def __init__(self) -> None:
         self.answers = Answers()
         self.started: Cell[int] = Cell(0)
+        self.trouble = ""
         self.wanted: DnsSettings | None = None
 
     def want(self, settings: DnsSettings) -> None:

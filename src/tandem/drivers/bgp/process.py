@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.digest import digest
 from tandem.base.paths import NodeDir
 from tandem.drivers.bgp.port import BgpError
 from tandem.drivers.bgp.real import BirdControl, write_config
-from tandem.drivers.process.daemon import Daemon, DaemonFiles, DaemonStatus, find_program
+from tandem.drivers.process.daemon import Daemon, DaemonFiles, DaemonStatus, Kept, find_program
 from tandem.state.bgp import BgpSpeaker
 
 CAPABILITIES: Final = "-all,+net_admin,+net_bind_service,+net_raw"
@@ -56,7 +55,7 @@ class _Recipe:
         ]
 
 
-class Bird:
+class Bird(Kept):
     """One speaker; `speaker` is what it is started with, kept newest by `want`."""
 
     def __init__(self, paths: NodeDir, clock: Clock | None = None) -> None:
@@ -64,20 +63,10 @@ class Bird:
         files = DaemonFiles(
             name="bird", pid=paths.bgp_pid, log=paths.bgp_log, others=(paths.bgp_socket, paths.bgp_config)
         )
-        self.daemon = Daemon(files, BgpError, clock or SystemClock())
+        super().__init__(Daemon(files, BgpError, clock or SystemClock()))
         self.control = BirdControl(paths.bgp_socket, paths.bgp_config)
         self.speaker: BgpSpeaker | None = None
         self._version = ""
-
-    @property
-    def started(self) -> Cell[int]:
-        """Counts the processes that were started or adopted: an adopted one may speak as an earlier agent wished."""
-        return self.daemon.started
-
-    @property
-    def trouble(self) -> str:
-        """Why it does not start; empty once it did."""
-        return self.daemon.trouble
 
     def want(self, speaker: BgpSpeaker | None) -> None:
         """Run, started with this if it must be started; or (None) not at all. One that runs is told by `control`."""
@@ -92,7 +81,7 @@ class Bird:
     async def status(self) -> DaemonStatus:
         """Pid, version, readiness."""
         try:
-            version = await self.control.version() if self.daemon.pid else ""
+            version = await self.control.version() if self.pid else ""
         except BgpError:
             version = ""
         self._version = version or self._version

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.digest import digest
 from tandem.base.paths import NodeDir
 from tandem.drivers.dns.config import config_text
 from tandem.drivers.dns.port import DnsError
 from tandem.drivers.dns.real import UnboundRecords
-from tandem.drivers.process.daemon import Daemon, DaemonFiles, DaemonStatus, find_program
+from tandem.drivers.process.daemon import Daemon, DaemonFiles, DaemonStatus, Kept, find_program
 from tandem.state.dns import Answers, DnsSettings
 
 
@@ -38,7 +37,7 @@ class _Recipe:
         return [program, "-d", "-p", "-c", str(paths.dns_config)]
 
 
-class Unbound:
+class Unbound(Kept):
     """One server; `answers` is what it is started with, kept newest by whoever changes its records."""
 
     def __init__(self, paths: NodeDir, clock: Clock | None = None) -> None:
@@ -46,34 +45,20 @@ class Unbound:
         files = DaemonFiles(
             name="unbound", pid=paths.dns_pid, log=paths.dns_log, others=(paths.dns_socket, paths.dns_config)
         )
-        self._daemon = Daemon(files, DnsError, clock or SystemClock())
+        super().__init__(Daemon(files, DnsError, clock or SystemClock()))
         self._version = ""
         self.answers = Answers()
         self.records = UnboundRecords(paths.dns_socket)
 
-    @property
-    def pid(self) -> int:
-        """0 if it is not running."""
-        return self._daemon.pid
-
-    @property
-    def started(self) -> Cell[int]:
-        """Counts the processes that were started or adopted: each must be read before it is changed."""
-        return self._daemon.started
-
     def want(self, settings: DnsSettings) -> None:
         """Run with these settings; a server that was started otherwise is replaced."""
         self.records.domain = settings.domain
-        self._daemon.want(_Recipe(settings, self))
-
-    async def run(self) -> None:
-        """Keep it running as wanted, with back-off. Ends only when cancelled, and leaves it alive."""
-        await self._daemon.run()
+        self.daemon.want(_Recipe(settings, self))
 
     async def start(self, settings: DnsSettings) -> None:
         """Adopt what an earlier agent left, if it was started so, else start one. Idempotent."""
         self.records.domain = settings.domain
-        await self._daemon.start(_Recipe(settings, self))
+        await self.daemon.start(_Recipe(settings, self))
 
     async def status(self) -> DaemonStatus:
         """Pid, version, readiness."""
@@ -82,8 +67,4 @@ class Unbound:
         except DnsError:
             version = ""
         self._version = version or self._version
-        return self._daemon.status(self._version, ready=bool(version))
-
-    async def stop(self) -> None:
-        """End it, also one that an earlier agent left, and remove its files (after cancelling `run`)."""
-        await self._daemon.stop()
+        return self.daemon.status(self._version, ready=bool(version))

@@ -216,6 +216,48 @@ class Daemon:
             return None
 
 
+class Kept:
+    """What a server is beside its own protocol: a process that a Daemon keeps."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+
+    @property
+    def pid(self) -> int:
+        """0 if it is not running."""
+        return self.daemon.pid
+
+    @property
+    def started(self) -> Cell[int]:
+        """Counts the processes that were started or adopted: an adopted one may be as an earlier agent wished."""
+        return self.daemon.started
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not start; empty once it did."""
+        return self.daemon.trouble
+
+    async def run(self) -> None:
+        """Keep it running as wanted, with back-off. Ends only when cancelled, and leaves it alive."""
+        await self.daemon.run()
+
+    async def stop(self) -> None:
+        """End it, also one that an earlier agent left, and remove its files (after cancelling `run`)."""
+        await self.daemon.stop()
+
+
+class Serves(Protocol):
+    """A Kept, as far as the loop that follows views needs it."""
+
+    @property
+    def started(self) -> Cell[int]:
+        """Counts the processes that were started or adopted."""
+
+    @property
+    def trouble(self) -> str:
+        """Why none starts; empty once one did."""
+
+
 def find_program(name: str, package: str, error: type[DriverError] = DriverError) -> str:
     """The path of a program of a Debian package; raises `error`, which names the package."""
     found = shutil.which(name) or shutil.which(name, path=_SBIN)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.digest import digest
 from tandem.base.paths import NodeDir
 from tandem.base.secret import Secret
-from tandem.drivers.process.daemon import Daemon, DaemonFiles, find_program
+from tandem.drivers.process.daemon import Daemon, DaemonFiles, Kept, find_program
 from tandem.drivers.wireguard import device, keys
 from tandem.drivers.wireguard.kernel import KernelWireguard
 from tandem.drivers.wireguard.port import WireguardDriver, WireguardError
@@ -51,8 +50,8 @@ class _Recipe:
         ]
 
 
-class Wireguard:
-    """One node's. `driver` is that of the device that was made last."""
+class Wireguard(Kept):
+    """One node's. `driver` is that of the device that was made last; no process where the kernel does it."""
 
     def __init__(self, paths: NodeDir, clock: Clock | None = None) -> None:
         self.paths = paths
@@ -63,24 +62,14 @@ class Wireguard:
             log=paths.wireguard_log,
             others=(socket_of(self.device), paths.wireguard_program),
         )
-        self.daemon = Daemon(files, WireguardError, clock or SystemClock())
+        super().__init__(Daemon(files, WireguardError, clock or SystemClock()))
         self.kind = ""
         self.driver: WireguardDriver = Uapi(socket_of(self.device))
 
     @property
-    def started(self) -> Cell[int]:
-        """Counts processes that were started or adopted; stays 0 where the kernel does it."""
-        return self.daemon.started
-
-    @property
-    def trouble(self) -> str:
-        """Why the process does not start; empty once it did."""
-        return self.daemon.trouble
-
-    @property
     def serving(self) -> bool:
         """There is somebody to be told."""
-        return self.kind == device.KERNEL or bool(self.kind and self.daemon.pid)
+        return self.kind == device.KERNEL or bool(self.kind and self.pid)
 
     def key(self) -> Secret:
         """The private one; made when it is first asked for. Raises WireguardError where it cannot be kept."""
