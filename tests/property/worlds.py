@@ -226,3 +226,35 @@ def worlds(draw: st.DrawFn) -> World:
     if draw(st.integers(0, 3)):
         objects += [draw(tier_policies(f"tier-{i}")) for i in range(draw(st.sampled_from((3, 2, 1, 4))))]
     return World.of(objects)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[World]:
+    """Worlds that follow one another: objects come, go and change, and most stay."""
+    first, second = draw(worlds()), draw(worlds())
+    pool: dict[tuple[str, tuple[str, str]], list[Object]] = {}
+    for obj in (*first.objects(), *second.objects()):
+        pool.setdefault((obj.kind, obj.key), []).append(obj)
+    states = [first]
+    for _ in range(draw(st.integers(1, 3))):
+        now = {(obj.kind, obj.key): obj for obj in states[-1].objects()}
+        for at in draw(st.lists(st.sampled_from(sorted(pool)), min_size=1, max_size=4, unique=True)):
+            now.pop(at, None)
+            if draw(st.integers(0, 2)):
+                if at[0] == "Pod":  # an address is one pod's: that of its namesake elsewhere
+                    now = {k: v for k, v in now.items() if (k[0], k[1][1]) != ("Pod", at[1][1])}
+                now[at] = draw(st.sampled_from(pool[at]))
+        states.append(World.of(now.values()))
+    return states
+
+
+def replays(history: list[Any], empty: Any) -> dict[str, list[Any]]:
+    """Other ways through the same states; each ends in one of them."""
+    return {
+        "as it was": history,
+        "reversed": history[::-1],
+        "torn down between": [state for one in history for state in (one, empty)] + history[-1:],
+        "each twice": [state for one in history for state in (one, one)],
+        "there and back": [*history, *history[-2::-1]],
+        "from the end again": [*history, *history],
+    }
