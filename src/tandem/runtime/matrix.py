@@ -1,7 +1,7 @@
 """Real packets for `tandem verify matrix`: workers in the places, every question asked, and what came of it.
 
-In: seats (an end and how a program gets there) and the questions. Out: cells. A question that should be allowed and was
-not is asked again within a bound, so that a lost packet does not lie; one that passed has passed, and stays so.
+In: seats (an end and how a program gets there) and the questions. Out: cells. Silence where an answer is due is asked
+again within a bound, so that a lost packet does not lie; one that passed has passed, and stays so.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from tandem.workloads.record import load
 
 _FAILING: tuple[str, ...] = ("HTTP/1.1 502", "HTTP/1.1 503", "HTTP/1.1 504", "HTTP/1.1 403")
 """What the proxy itself says where it gets no further."""
+
+
+_LIMITED = "silence; refusals are rare, the kernel limits them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ async def observe(
     ports = sorted({(q.protocol, q.port) for q in asked})
     async with crew(Place(name=seat.end.name, argv=seat.argv) for seat in seats) as workers:
         await workers.serve({seat.end.name: ports for seat in seats})
-        cells = await _ask(workers, asked, patience)
+        cells = await ask(workers, asked, patience)
         by_hand = workers.raw
     return matrix_of(
         [seat.end for seat in seats],
@@ -109,7 +112,8 @@ async def observe(
     )
 
 
-async def _ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> list[Cell]:
+async def ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> list[Cell]:
+    """The questions, by workers that serve their ports already."""
     cells: dict[int, Cell] = {}
     open_ones = list(range(len(asked)))
     for number in range(1, patience.tries + 1):
@@ -117,9 +121,13 @@ async def _ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> 
         for i, answer in zip(open_ones, found, strict=True):
             observed, detail = _observed(workers, asked[i], answer)
             cells[i] = cell_of(asked[i], observed, detail=detail, tries=number)
-        open_ones = [i for i in open_ones if asked[i].expected is Word.ALLOWED and not cells[i].equal]
+        open_ones = [i for i in open_ones if asked[i].expected is not Word.DENIED and cells[i].observed is Word.DENIED]
         if not open_ones:
             break
+    for i in open_ones:
+        if asked[i].expected is Word.REFUSED and asked[i].protocol != "TCP":
+            # A refusal without a connection is ICMP, which a kernel sends only so often (icmp(7), icmp_ratelimit).
+            cells[i] = cell_of(asked[i], Word.UNKNOWN, detail=_LIMITED, tries=patience.tries)
     return [cells[i] for i in sorted(cells)]
 
 

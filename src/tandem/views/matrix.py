@@ -37,7 +37,7 @@ class Word(Enum):
     REFUSED = "refused"
     """An answer that says no."""
     UNKNOWN = "unknown"
-    """Silence of a port that another program serves: it may have heard, and said nothing."""
+    """Silence that may have other reasons: of a port that another program serves, or of a refusal that is limited."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):

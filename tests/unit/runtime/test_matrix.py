@@ -184,3 +184,12 @@ def test_the_bound_of_tries_is_kept(tries: int) -> None:
             )
         )
     assert [c.tries for c in found.cells] == [tries]
+
+
+def test_a_refusal_that_is_due_and_missing_is_unknown_but_by_tcp() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        number = held.getsockname()[1]
+        due = question(number, expected=Word.REFUSED, protocol="UDP")
+        [cell] = seen(due, seats=(Seat(end=A, argv=HERE),))
+    assert (cell.observed, cell.equal, cell.tries) == (Word.UNKNOWN, True, 2)
