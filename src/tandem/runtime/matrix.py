@@ -121,11 +121,12 @@ async def ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> l
         for i, answer in zip(open_ones, found, strict=True):
             observed, detail = _observed(workers, asked[i], answer)
             cells[i] = cell_of(asked[i], observed, detail=detail, tries=number)
-        open_ones = [i for i in open_ones if asked[i].expected is not Word.DENIED and cells[i].observed is Word.DENIED]
+        open_ones = [i for i in open_ones if asked[i].expected is not Word.DENIED and not cells[i].equal]
         if not open_ones:
             break
     for i in open_ones:
-        if asked[i].expected is Word.REFUSED and asked[i].protocol != "TCP":
+        silent = asked[i].expected is Word.REFUSED and cells[i].observed is Word.DENIED
+        if silent and asked[i].protocol != "TCP":
             # A refusal without a connection is ICMP, which a kernel sends only so often (icmp(7), icmp_ratelimit).
             cells[i] = cell_of(asked[i], Word.UNKNOWN, detail=_LIMITED, tries=patience.tries)
     return [cells[i] for i in sorted(cells)]
@@ -161,6 +162,8 @@ def _observed(workers: Crew, question: Question, answer: Answer) -> tuple[Word, 
         case "open" | "closed" if foreign:
             failed = question.proxied and (not answer.detail or answer.detail.startswith(_FAILING))
             return (Word.REFUSED if failed else Word.ALLOWED), answer.detail
+        case "open" | "closed" if not question.proxied and question.expected is not Word.ALLOWED:
+            return Word.ALLOWED, "a connection was made"
         case outcome:
             return Word.REFUSED, answer.detail or outcome
 

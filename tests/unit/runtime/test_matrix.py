@@ -193,3 +193,11 @@ def test_a_refusal_that_is_due_and_missing_is_unknown_but_by_tcp() -> None:
         due = question(number, expected=Word.REFUSED, protocol="UDP")
         [cell] = seen(due, seats=(Seat(end=A, argv=HERE),))
     assert (cell.observed, cell.equal, cell.tries) == (Word.UNKNOWN, True, 2)
+
+
+def test_a_connection_that_should_not_be_made_has_passed_whatever_came_of_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        number = int(mute.getsockname()[1])
+        asked = msgspec.structs.replace(question(number, expected=Word.DENIED), destination="shop/elsewhere")
+        [cell] = seen(asked, seats=(Seat(end=A, argv=HERE),))
+    assert (cell.observed, cell.detail, cell.tries) == (Word.ALLOWED, "a connection was made", 1)
