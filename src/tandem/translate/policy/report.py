@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
@@ -60,6 +62,10 @@ class Report:
         if notes.staged:
             text = "staged: what it would deny is recorded, and nothing is denied by it"
             self.warning(f"metadata.annotations[{STAGED}]", "Staged", text)
+        for name in notes.unknown:
+            close = difflib.get_close_matches(name, VALUES, n=1)
+            text = "no policy has this annotation" + (f" (did you mean {close[0]}?)" if close else "")
+            self.warning(f"metadata.annotations[{name}]", "UnknownAnnotation", text)
         for name, value in notes.wrong:
             text = f"{value!r} means nothing: the only value is {VALUES[name]!r}, and the annotation is not heeded"
             self.error(f"metadata.annotations[{name}]", "InvalidAnnotation", text)

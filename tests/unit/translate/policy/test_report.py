@@ -39,6 +39,14 @@ def test_an_annotation_that_means_nothing_is_told_with_its_path() -> None:
     assert (problem.at.path, problem.code) == ("metadata.annotations[tandem.io/staged]", "InvalidAnnotation")
 
 
+def test_an_annotation_that_no_policy_has_is_told_with_the_one_that_may_be_meant() -> None:
+    report = Report(policy(notes={"tandem.io/stage": "true"}))
+    assert not report.notes().staged
+    (problem,) = report.problems
+    assert (problem.at.path, problem.severity) == ("metadata.annotations[tandem.io/stage]", Severity.WARNING)
+    assert problem.text.endswith("(did you mean tandem.io/staged?)")
+
+
 def test_the_name_of_a_rule_stands_behind_its_path() -> None:
     obj = policy(notes=LINES)
     assert origin_of_rule(obj, "spec.ingress[0]", "").path == "spec.ingress[0]"
