@@ -48,16 +48,19 @@ while True:
 """
 CONNECT = """
 import json, socket, sys
-found = {}
-for host in sys.argv[1:]:
+from concurrent.futures import ThreadPoolExecutor
+
+def connect(host):
     try:
-        socket.create_connection((host, 80), timeout=3).close()
-        found[host] = "open"
+        socket.create_connection((host, 80), timeout=2).close()
     except socket.gaierror:
-        found[host] = "no name"
+        return host, "no name"
     except OSError as error:
-        found[host] = "silence" if isinstance(error, TimeoutError) else type(error).__name__
-print(json.dumps(found))
+        return host, "silence" if isinstance(error, TimeoutError) else type(error).__name__
+    return host, "open"
+
+with ThreadPoolExecutor() as threads:
+    print(json.dumps(dict(threads.map(connect, sys.argv[1:]))))
 """
 KEEP = """
 import os, socket, sys, threading, time

@@ -48,7 +48,7 @@ from tandem.state.dns import Answers
 
 DNS = ("10.96.0.10", "fd00:10:96::a")
 UPSTREAM = "198.51.100.53"
-OUTSIDE = ("192.0.2.0/24", "2001:db8:f::/64")
+OUTSIDE = ("192.0.2.0/23", "2001:db8:f::/64")
 """Every address of these is the machine's outside, which listens on port 80 of all of them."""
 ORIGIN = Origin(kind="ClusterNetworkPolicy", namespace="", name="names")
 ASKS_DNS = Rule(
