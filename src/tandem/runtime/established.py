@@ -58,8 +58,8 @@ def policy_changed(before: NodeView, now: NodeView) -> bool:
         return True
     if not now.learned.keys() <= before.learned.keys():
         return True  # before, nobody could say what these names lack
-    _, other = changes(before.pods, now.pods)
-    old = {p.container_id: p for p in before.pods} if other else {}
+    gone, other = changes(before.pods, now.pods)
+    old = {p.container_id: p for p in gone}
     return any(_sides(old.get(pod.container_id, pod)) != _sides(pod) for pod in other)
 
 
