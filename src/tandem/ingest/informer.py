@@ -28,8 +28,8 @@ log = structlog.get_logger(__name__)
 _COALESCE: Final = 0.005
 """Seconds from one World to the next: the first event after a quiet time is one at once, those of a burst share one."""
 _BACKOFF: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
-_ABSENT_KIND: Final = 30.0
-"""How often to look again for a kind that the server does not serve (its CRD is not installed)."""
+_ABSENT_KIND: Final = 5.0
+"""How often to look again for a kind that the server does not serve: a policy is in force seconds after its CRD."""
 
 
 class Source(Protocol):
@@ -70,11 +70,12 @@ class Informer:
         return self._served.get(kind.kind, kind)
 
     async def _follow(self, kind: Kind) -> None:
-        version, failures = "", 0
+        version, failures, absent = "", 0, False
         while True:
             try:
                 if not version:
                     version = await self._list(kind)
+                    absent = False
                 async with aclosing(self._events(kind, version)) as events:
                     async for version in events:  # noqa: B007 - read by the next round
                         failures = 0
@@ -88,7 +89,9 @@ class Informer:
                     continue
                 self._store(kind, {})
                 self._forget(kind, ())
-                log.warning("kind not served", kind=kind.kind, reason=err.message)
+                if not absent:
+                    log.warning("kind not served", kind=kind.kind, reason=err.message)
+                absent = True
                 await asyncio.sleep(_ABSENT_KIND)
             except ApiError as err:
                 wait = _BACKOFF[min(failures, len(_BACKOFF) - 1)]
@@ -179,8 +182,9 @@ class Informer:
         known = self.world.value.table(kind.kind)
         gone = dict.fromkeys(known.keys() - objects.keys())
         self._changes[kind.kind] = {**gone, **{k: o for k, o in objects.items() if known.get(k) is not o}}
-        self._listed.add(kind.kind)
-        self._changed.set()
+        if self._changes[kind.kind] or kind.kind not in self._listed:
+            self._listed.add(kind.kind)
+            self._changed.set()
 
     async def _publish(self) -> None:
         due, now = 0.0, asyncio.get_running_loop().time

@@ -227,8 +227,15 @@ class Older:
 
     def __init__(self, kube: FakeKube, version: str) -> None:
         self.kube, self.version = kube, version
+        self._lists = asyncio.Semaphore(0)
+
+    async def asked_again(self, times: int) -> None:
+        """Until a list was asked for so often."""
+        for _ in range(times):
+            await self._lists.acquire()
 
     async def list(self, kind: Kind, namespace: str = "") -> tuple[list[RawObject], str]:
+        self._lists.release()
         if kind.versions[0] != self.version:
             raise NotFound(404, "NotFound", "the server could not find the requested resource")
         return await self.kube.list(kind, namespace)
@@ -257,6 +264,26 @@ def test_a_kind_is_found_in_whatever_version_the_server_has_it() -> None:
             await server.kube.create(kind, {**raw, "metadata": {"name": "d"}})
             await until(informer, lambda w: len(w.all(ClusterNetworkPolicy)) == 2)
             assert informer.served(kind).versions == ("v1beta1",)
+            running.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_kind_that_is_not_served_is_looked_for_again_without_new_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = BY_KIND["ClusterNetworkPolicy"]
+    monkeypatch.setattr("tandem.ingest.informer._ABSENT_KIND", 0.01)
+    raw = {"apiVersion": "policy.networking.k8s.io/v1beta1", "kind": kind.kind, "metadata": {"name": "c"}, "spec": {}}
+    server = Older(FakeKube([raw]), "none")
+
+    async def story() -> None:
+        informer = Informer(server, [kind])
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(informer.run())
+            empty = await until(informer, lambda w: w.synced)
+            await server.asked_again(5)
+            assert informer.world.value is empty
+            server.version = "v1beta1"
+            await until(informer, lambda w: len(w.all(ClusterNetworkPolicy)) == 1)
             running.cancel()
 
     asyncio.run(story())
