@@ -50,7 +50,7 @@ class Table(Mapping[K, V]):
                 parts[at][key] = value
         if not copied:
             return self
-        made: Table[K, V] = Table()
+        made: Table[K, V] = Table.__new__(Table)
         made.parts, made._length = parts, length
         return made
 

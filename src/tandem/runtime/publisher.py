@@ -46,6 +46,8 @@ class Publisher:
         self._where: Mapping[str, str] = Table()
         self._shared: dict[str, Table[str, Sent]] = {url: Table() for url in (*SHARED, *MESH)}
         self._nodes: dict[str, _Node] = {}
+        self._told: set[str] = set()
+        self._touched: set[str] = set()
         self._holders: dict[Key, set[str]] = {}
         self._needs: dict[str, tuple[Key, ...]] = {}
         """Policy set -> what it refers to."""
@@ -53,29 +55,47 @@ class Publisher:
 
     def update(self, translation: Translation, nodes: Iterable[str]) -> dict[str, Resources]:
         """By node, of `nodes`, the types that changed for it; for a node that is new, every type."""
+        known = self._told
         before, self._values = self._values, values_of(translation)
-        for url in (*SHARED, *MESH):
-            self._share(url, changes(before[url], self._values[url]))
+        shared = [self._share(url, changes(before[url], self._values[url])) for url in (*SHARED, *MESH)]
         self._place(before[PODS], translation)
         for url in (GROUPS, SETS):
             for name, (old, new) in changes(before[url], self._values[url]).items():
                 for node in self._holders.get((url, name), ()) if old is not None and new is not None else ():
-                    self._nodes[node].touched.add((url, name))
-        return {name: news for name in nodes if (news := self._news(name))}
+                    self._touch(node, (url, name))
+        concerned = nodes if any(shared) else [name for name in nodes if name in self._touched or name not in known]
+        news = {name: self._news(name) for name in concerned}
+        self._touched -= news.keys()
+        known |= news.keys()
+        return {name: found for name, found in news.items() if found}
 
     def forget(self, name: str) -> None:
         """The node is gone: should it come back, it is a new one."""
+        self._told.discard(name)
         if name in self._nodes:
             self._nodes[name].sent = {}
 
-    def _share(self, url: str, changed: Mapping[str, tuple[wire.Value | None, wire.Value | None]]) -> None:
+    def _node(self, name: str) -> _Node:
+        found = self._nodes.get(name)
+        if found is None:
+            found = self._nodes[name] = _Node()
+        return found
+
+    def _touch(self, name: str, key: Key) -> None:
+        self._nodes[name].touched.add(key)
+        self._touched.add(name)
+
+    def _share(self, url: str, changed: Mapping[str, tuple[wire.Value | None, wire.Value | None]]) -> bool:
+        """True if what nodes share is another one now."""
+        before = self._shared[url]
         put: dict[str, Sent] = {}
         for name, (_, value) in changed.items():
             if value is not None:
                 put[name] = self._encode((url, name), value)
             else:
                 self._encoded.pop((url, name), None)
-        self._shared[url] = self._shared[url].changed(put, changed.keys() - put.keys())
+        self._shared[url] = before.changed(put, changed.keys() - put.keys())
+        return self._shared[url] is not before
 
     def _place(self, before: Mapping[str, wire.Value], translation: Translation) -> None:
         """Pods that are others, or elsewhere: what their nodes need for them."""
@@ -89,10 +109,10 @@ class Publisher:
                 self._need(where[uid], old, -1)
 
     def _need(self, name: str, pod: LocalPod, step: int) -> None:
-        node = self._nodes.setdefault(name, _Node())
+        node = self._node(name)
         node.meshed += step * pod.meshed
         self._count(name, node, (PODS, pod.uid), step)
-        node.touched.add((PODS, pod.uid))
+        self._touch(name, (PODS, pod.uid))
         for policy_set in (pod.ingress, pod.egress):
             if policy_set is not None:
                 self._count(name, node, (SETS, policy_set), step)
@@ -102,7 +122,7 @@ class Publisher:
         node.counts[key] += step
         left = node.counts[key]
         if left == (1 if step > 0 else 0):
-            node.touched.add(key)
+            self._touch(name, key)
             holders = self._holders.setdefault(key, set())
             (holders.add if left else holders.discard)(name)
             if key[0] == SETS:
@@ -125,13 +145,15 @@ class Publisher:
         return found
 
     def _news(self, name: str) -> Resources:
-        node = self._nodes.setdefault(name, _Node())
-        for url in OWN:
-            touched = [n for kind, n in node.touched if kind == url]
-            put = {n: self._encode((url, n), self._values[url][n]) for n in touched if (url, n) in node.counts}
-            node.own[url] = node.own[url].changed(put, set(touched) - put.keys())
+        node = self._node(name)
+        touched: dict[str, list[str]] = {}
+        for url, resource in node.touched:
+            touched.setdefault(url, []).append(resource)
         node.touched = set()
-        wanted = {url: node.own[url] if url in node.own else self._shared_by(url, node) for url in wire.TYPES}
+        for url, names in touched.items():
+            put = {n: self._encode((url, n), self._values[url][n]) for n in names if (url, n) in node.counts}
+            node.own[url] = node.own[url].changed(put, names if len(put) < len(names) else ())
+        wanted = node.own | {url: self._shared_by(url, node) for url in (*SHARED, *MESH)}
         news = {url: table for url, table in wanted.items() if node.sent.get(url) is not table}
         node.sent = wanted
         return news
