@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,9 @@ async def api(run_dir: Path, pods: int, policies: int, size: int) -> None:
 class Timed(KubeClient):
     """Says when each event of a watch arrived."""
 
-    async def watch(self, kind: Kind, resource_version: str, **more: Any) -> AsyncGenerator[tuple[str, RawObject], None]:
+    async def watch(
+        self, kind: Kind, resource_version: str, **more: Any
+    ) -> AsyncGenerator[tuple[str, RawObject], None]:
         async for change, raw in super().watch(kind, resource_version, **more):
             if kind.kind in {"Pod", "NetworkPolicy"} and change != "BOOKMARK":
                 meta = raw["metadata"]
@@ -99,7 +101,7 @@ async def others(run_dir: Path, pods: int, size: int) -> None:
 
 def main() -> None:
     role, run_dir, *numbers = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
-    roles = {"api": api, "control": control, "nodes": others}
+    roles: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {"api": api, "control": control, "nodes": others}
     until_told(lambda: roles[role](run_dir, *numbers))
 
 

@@ -1,7 +1,7 @@
 """The measured node of `bench/policy.py` in namespaces of its own: change by change, from the API to the kernel.
 
-In: `python bench/policyworld.py PODS POLICIES SIZE CHANGES`. Out: one line of JSON. The kernel is asked nothing: it tells
-of each element that comes or goes (NFNLGRP_NFTABLES), and the moment is that of the message with the pod's address.
+In: `python bench/policyworld.py PODS POLICIES SIZE CHANGES`. Out: one line of JSON. The kernel is asked nothing: it
+tells of each element that comes or goes (NFNLGRP_NFTABLES), and the moment is that of the message with the address.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,10 @@ class Kernel:
                 continue
             now, at = time.monotonic(), 0
             while at + 16 <= len(data):
-                length, kind = int.from_bytes(data[at : at + 4], "little"), int.from_bytes(data[at + 4 : at + 6], "little")
+                length, kind = (
+                    int.from_bytes(data[at : at + 4], "little"),
+                    int.from_bytes(data[at + 4 : at + 6], "little"),
+                )
                 if kind >> 8 == NFTABLES and kind & 255 in ELEMENTS:
                     self._tell(data[at : at + length], now)
                 at += (length + 3) & ~3
@@ -78,7 +82,12 @@ class Kernel:
         with self._lock:
             for key in [key for key in self._waiting if key in message]:
                 loop, future = self._waiting.pop(key)
-                loop.call_soon_threadsafe(lambda f=future: f.done() or f.set_result(now))  # type: ignore[misc]
+                loop.call_soon_threadsafe(_settle, future, now)
+
+
+def _settle(future: asyncio.Future[float], now: float) -> None:
+    if not future.done():
+        future.set_result(now)
 
 
 class Events:
@@ -165,7 +174,9 @@ class World:
             "CNI_NETNS": netns(number),
             "CNI_IFNAME": "eth0",
             "CNI_PATH": str(self.directory.cni_bin),
-            "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name};K8S_POD_UID={uid}".format(**meta),
+            "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE={namespace};K8S_POD_NAME={name};K8S_POD_UID={uid}".format(
+                **meta
+            ),
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         }
         config = {"cniVersion": "1.0.0", "name": "t", "type": "tandem-cni", "socket": str(self.directory.cni_socket)}
@@ -180,13 +191,16 @@ class World:
             raise SystemExit(f"ADD failed: {done.stdout.decode()}{done.stderr.decode()}")
         return str(json.loads(done.stdout)["ips"][0]["address"]).partition("/")[0]
 
+    def attach(self, numbers: list[int]) -> dict[int, str]:
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(numbers, pool.map(self.add, numbers), strict=True))
+
     async def fill(self, client: KubeClient) -> None:
         """Attach every pod of the node, and say so to the API."""
         for number in self.local:
             make_netns(number)
         for half in (self.local[: len(self.local) // 2], self.local[len(self.local) // 2 :]):
-            with ThreadPoolExecutor(8) as pool:
-                self.ips.update(zip(half, await asyncio.to_thread(lambda h=half: list(pool.map(self.add, h))), strict=True))  # type: ignore[misc]
+            self.ips.update(await asyncio.to_thread(self.attach, half))
             for number in half:
                 await self.patch_pod(client, number, {"status": running(self.ips[number])}, status=True)
             await asyncio.to_thread(self.rest)
@@ -208,16 +222,22 @@ class World:
         except TimeoutError:
             raise SystemExit(f"{key}: the kernel never told of {ip}") from None
         deadline = time.monotonic() + 5
-        while (event := self.events.seen.get((*key, version))) is None and time.monotonic() < deadline:
+        while (event := self.events.seen.get((*key, version))) is None and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
         return (ended - began) * 1000, (ended - (event or began)) * 1000
 
     async def measure(self, count: int) -> dict[str, list[tuple[float, float]]]:
         found: dict[str, list[tuple[float, float]]] = {}
-        chance = random.Random(4)
+        chance = random.Random(4)  # noqa: S311 - of pauses
         async with KubeClient.from_kubeconfig(RunDir(RUN).kubeconfig) as client:
             await self.fill(client)
-            makers = (self.joins_group, self.becomes_subject, self.edits_policy, self.starts_elsewhere, self.starts_here)
+            makers = (
+                self.joins_group,
+                self.becomes_subject,
+                self.edits_policy,
+                self.starts_elsewhere,
+                self.starts_here,
+            )
             for number in range(count + 3):
                 for maker in makers:
                     name, figure = await maker(client, number)
@@ -232,12 +252,14 @@ class World:
             other += APPS_PER_NODE
         body = {"metadata": {"labels": {"role": None if number % 2 else "monitor"}}}
         act = lambda: self.patch_pod(client, other, body)  # noqa: E731
-        return "label: a pod elsewhere joins or leaves a group", await self.change(address(other), ("Pod", f"p{other}"), act)
+        return "label: a pod elsewhere joins or leaves a group", await self.change(
+            address(other), ("Pod", f"p{other}"), act
+        )
 
     async def becomes_subject(self, client: KubeClient, number: int) -> tuple[str, tuple[float, float]]:
         own = self.local[APPS_PER_NODE * 2 + 5]
         body = {"metadata": {"labels": {"app": f"a{(number + 1) % 10}"}}}
-        act = lambda: self.patch_pod(client, own, body)  # noqa: E731
+        act = partial(self.patch_pod, client, own, body)
         return "label: a pod here gets other policies", await self.change(self.ips[own], ("Pod", f"p{own}"), act)
 
     async def edits_policy(self, client: KubeClient, number: int) -> tuple[str, tuple[float, float]]:
@@ -256,8 +278,9 @@ class World:
         new = self.pods + 100 + number
         await client.create(POD, pod(new, self.pods, node="n1"))
         await asyncio.sleep(0.05)
-        act = lambda: self.patch_pod(client, new, {"status": running(address(new))}, status=True)  # noqa: E731
-        return "pod start elsewhere: its address is admitted", await self.change(address(new), ("Pod", f"p{new}"), act)
+        act = partial(self.patch_pod, client, new, {"status": running(address(new))}, status=True)
+        figure = await self.change(address(new), ("Pod", f"p{new}"), act)
+        return "pod start elsewhere: its address is admitted", figure
 
     async def starts_here(self, client: KubeClient, number: int) -> tuple[str, tuple[float, float]]:
         """From the creation of the object to the policy of the attached pod, CNI ADD in between."""
@@ -271,8 +294,10 @@ class World:
         return "pod start here: object, CNI ADD, policy in force", ((ended - began) * 1000, (ended - event) * 1000)
 
     def naive(self, rounds: int = 5) -> list[float]:
-        """ms of `nft -f` with all of the table anew, in another table without hooks: what a full reload costs at least."""
-        text = subprocess.run(["nft", "list", "table", *TABLE.split()], capture_output=True, text=True, check=True).stdout
+        """ms of `nft -f` with all of the table anew, as another table without hooks: the least that a reload costs."""
+        text = subprocess.run(
+            ["nft", "list", "table", *TABLE.split()], capture_output=True, text=True, check=True
+        ).stdout
         lines = [line for line in text.splitlines() if not line.strip().startswith("type filter hook")]
         lines = [line for line in lines if not line.strip().startswith(("type nat hook", "type route hook"))]
         plain = "\n".join(lines).replace(f"table {TABLE}", "table inet standin", 1)

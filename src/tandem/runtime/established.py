@@ -17,7 +17,9 @@ import msgspec
 
 from tandem.base.ids import PolicySetId
 from tandem.base.members import changes
+from tandem.base.memo import each_as_before
 from tandem.base.problems import Origin
+from tandem.base.table import changes as differences
 from tandem.compile.addresses import node_address
 from tandem.compile.judge import Denial, Judge, refusing_groups
 from tandem.drivers.envoy.sockets import Pair, abort
@@ -52,7 +54,7 @@ def policy_changed(before: NodeView, now: NodeView) -> bool:
 
     A pod that comes or goes has none to lose, and who joins a group of rules that accept loses nothing.
     """
-    if before.sets is not now.sets and _in_force(before) != _in_force(now):
+    if before.sets is not now.sets and _other_sets(before, now):
         return True
     if before.groups is not now.groups and _may_refuse(before, now):
         return True
@@ -63,22 +65,31 @@ def policy_changed(before: NodeView, now: NodeView) -> bool:
     return any(_sides(old.get(pod.container_id, pod)) != _sides(pod) for pod in other)
 
 
-def _in_force(view: NodeView) -> dict[PolicySetId, PolicySet]:
+def _other_sets(before: NodeView, now: NodeView) -> bool:
+    """Some set is another one in what it enforces; most are the very same objects."""
+    return any(
+        old is None or new is None or _enforced(old) != _enforced(new)
+        for old, new in differences(before.sets, now.sets).values()
+    )
+
+
+def _enforced(policy_set: PolicySet) -> PolicySet:
     """Without what is only looked at."""
-    return {name: msgspec.structs.replace(found, preview=None) for name, found in view.sets.items()}
+    return msgspec.structs.replace(policy_set, preview=None)
 
 
 def _may_refuse(before: NodeView, now: NodeView) -> bool:
-    changed = {name for name, group in before.groups.items() if now.groups.get(name) is not group}
-    changed |= now.groups.keys() - before.groups.keys()
-    refusing = frozenset().union(*(refusing_groups(s) for s in now.sets.values())) if changed else frozenset()
-    for name in changed:
-        old, new = before.groups.get(name), now.groups.get(name)
+    changed = differences(before.groups, now.groups)
+    refusing = frozenset().union(*_refusing(now.sets.values())) if changed else frozenset()
+    for name, (old, new) in changed.items():
         if old is None or (new is not None and name in refusing and old != new):
             return True
         if new is None or not frozenset(old.addresses) <= frozenset(new.addresses):
             return True
     return False
+
+
+_refusing: Final = each_as_before(refusing_groups)
 
 
 def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:

@@ -14,17 +14,20 @@ rules it has (`verdicts.py`). An allowed packet is counted by its rule; only fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import groupby
 from typing import Final
 
+import msgspec
+
+from tandem.base.addresses import family as version
 from tandem.base.ids import GroupId, PolicySetId
-from tandem.base.members import joined_as_before
-from tandem.base.memo import each_as_before, pairs_as_before
+from tandem.base.members import changes, joined_as_before
+from tandem.base.memo import each_as_before, each_revised, pairs_as_before, same_as_before
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.families import FAMILIES, of_family
+from tandem.compile.nft.families import FAMILIES, Family
 from tandem.compile.nft.verdicts import Answers, Writer, write
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, Group, PolicySet, Rule, Side, Verdict
@@ -65,9 +68,30 @@ def _pair(policy_set: PolicySet, preview: PolicySet | None) -> nft.Ruleset:
 _judged: Final = pairs_as_before(_pair)
 
 
-def judged(view: NodeView, used: tuple[PolicySet, ...]) -> nft.Ruleset:
-    """All of `used`: those that have not changed are not made anew."""
-    return joined(_judged((policy_set, preview_of(view, policy_set)) for policy_set in used))
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node has of policy beside the members of groups."""
+
+    asked: tuple[PolicySet, ...]
+    """The sets of its pods, and those that judge beside them: all whose groups and names are needed."""
+    groups: tuple[GroupId, ...]
+    """Sorted."""
+    rules: nft.Ruleset
+
+
+def judged(view: NodeView) -> Judged:
+    """Of the pods of a view: the very same for as long as no set of theirs is another one."""
+    return _judged_sets(view.sets, *_set_ids(view.pods))
+
+
+@same_as_before
+def _judged_sets(
+    sets: Mapping[PolicySetId, PolicySet], ingress: frozenset[PolicySetId], egress: frozenset[PolicySetId]
+) -> Judged:
+    used = _used(sets, ingress, egress)
+    asked = _with_previews(sets, used)
+    rules = joined(_judged((policy_set, _preview(sets, policy_set)) for policy_set in used))
+    ordered = nft.ruleset(chains=rules.chains, sets=rules.sets, maps=rules.maps, counters=rules.counters)
+    return Judged(asked=asked, groups=_group_ids(asked), rules=ordered)
 
 
 def joined(parts: Iterable[nft.Ruleset]) -> nft.Ruleset:
@@ -169,11 +193,15 @@ def used_sets(view: NodeView) -> tuple[PolicySet, ...]:
 
     A set that has not arrived yet is there with no rules: closed, not open.
     """
-    ingress, egress = _set_ids(view.pods)
+    return _used(view.sets, *_set_ids(view.pods))
+
+
+def _used(
+    sets: Mapping[PolicySetId, PolicySet], ingress: frozenset[PolicySetId], egress: frozenset[PolicySetId]
+) -> tuple[PolicySet, ...]:
     wanted = dict.fromkeys(ingress, Side.INGRESS) | dict.fromkeys(egress, Side.EGRESS)
     return tuple(
-        view.sets.get(s) or PolicySet(id=s, side=wanted[s], rules=(), isolated_by=(), closed=True)
-        for s in sorted(wanted)
+        sets.get(s) or PolicySet(id=s, side=wanted[s], rules=(), isolated_by=(), closed=True) for s in sorted(wanted)
     )
 
 
@@ -185,14 +213,22 @@ def _set_ids(attached: AttachedPod) -> tuple[frozenset[PolicySetId], ...]:
 
 def preview_of(view: NodeView, policy_set: PolicySet) -> PolicySet | None:
     """The set that judges beside this one; None also while it has not arrived."""
-    return view.sets.get(policy_set.preview) if policy_set.preview is not None else None
+    return _preview(view.sets, policy_set)
+
+
+def _preview(sets: Mapping[PolicySetId, PolicySet], policy_set: PolicySet) -> PolicySet | None:
+    return sets.get(policy_set.preview) if policy_set.preview is not None else None
 
 
 def with_previews(view: NodeView, used: tuple[PolicySet, ...]) -> tuple[PolicySet, ...]:
     """`used` and the sets that judge beside them: all whose groups and names are needed."""
+    return _with_previews(view.sets, used)
+
+
+def _with_previews(sets: Mapping[PolicySetId, PolicySet], used: tuple[PolicySet, ...]) -> tuple[PolicySet, ...]:
     found: dict[PolicySetId, PolicySet] = {s.id: s for s in used}
     for policy_set in used:
-        preview = preview_of(view, policy_set)
+        preview = _preview(sets, policy_set)
         if preview is not None:
             found.setdefault(preview.id, preview)
     return tuple(found.values())
@@ -205,9 +241,17 @@ def every_rule(policy_set: PolicySet) -> tuple[Rule, ...]:
 
 def group_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
     """One set per family for each group that a used policy set refers to; a group not known here yet is empty."""
-    ids = sorted(frozenset[GroupId]().union(*_groups(used)))
+    return sets_of_groups(view, _group_ids(used))
+
+
+def sets_of_groups(view: NodeView, ids: tuple[GroupId, ...]) -> list[nft.Set]:
+    """The same of these groups."""
     groups = (view.groups.get(group) or AddressGroup(id=group, addresses=()) for group in ids)
     return [made for both in _group_sets(groups) for made in both]
+
+
+def _group_ids(used: tuple[PolicySet, ...]) -> tuple[GroupId, ...]:
+    return tuple(sorted(frozenset[GroupId]().union(*_groups(used))))
 
 
 @each_as_before
@@ -215,13 +259,26 @@ def _groups(policy_set: PolicySet) -> frozenset[GroupId]:
     return frozenset(p.id for rule in every_rule(policy_set) for p in rule.peers if isinstance(p, Group))
 
 
-@each_as_before
-def _group_sets(group: AddressGroup) -> tuple[nft.Set, ...]:
+def _revised(before: AddressGroup, now: AddressGroup, made: tuple[nft.Set, ...]) -> tuple[nft.Set, ...]:
+    """One address more of ten thousand is one address more."""
+    gone, come = changes(before.addresses, now.addresses)
+    less, more = (frozenset((a,) for a in addresses) for addresses in (gone, come))
+    if not less and not more:
+        return made
     return tuple(
-        nft.Set(
-            name=names.group_set(group.id, family.version),
-            type=(family.type,),
-            elements=frozenset((a,) for a in of_family(group.addresses, family)),
-        )
+        msgspec.structs.replace(found, elements=(found.elements - less) | _of_family(more, family))
+        for family, found in zip(FAMILIES, made, strict=True)
+    )
+
+
+def _of_family(keys: frozenset[nft.Key], family: Family) -> frozenset[nft.Key]:
+    return frozenset(key for key in keys if version(str(key[0])) == family.version)
+
+
+@each_revised(key=lambda group: group.id, revise=_revised)
+def _group_sets(group: AddressGroup) -> tuple[nft.Set, ...]:
+    keys = frozenset((a,) for a in group.addresses)  # translation writes them in canonical form
+    return tuple(
+        nft.Set(name=names.group_set(group.id, family.version), type=(family.type,), elements=_of_family(keys, family))
         for family in FAMILIES
     )

@@ -7,7 +7,7 @@ or Services, and is the very same object after that (docs/design/0020).
 from __future__ import annotations
 
 from tandem.base.memo import same_as_before
-from tandem.compile.nft.chains import group_sets, judged, used_sets, with_previews
+from tandem.compile.nft.chains import judged, sets_of_groups
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.domains import domain_sets, learning
 from tandem.compile.nft.foreign import foreign_state, own_pods
@@ -20,17 +20,16 @@ from tandem.state import nft
 def compile_nft(view: NodeView) -> nft.Ruleset:
     """Anti-spoofing, policy of both sides, Services and source translation for the pods of one node."""
     own, behind = own_pods(view), foreign_state(view)
-    used = used_sets(own)
-    asked = with_previews(view, used)
-    policy = judged(view, used)
+    policy = judged(own)
+    rules = policy.rules
     fixed = _fixed(without_pods(view))
     ports, answers = hostport_state(own), learning(view)
-    pods = (*pod_sets(own), *group_sets(view, asked), *domain_sets(view, asked), *answers.sets)
+    pods = (*pod_sets(own), *sets_of_groups(view, policy.groups), *domain_sets(view, policy.asked), *answers.sets)
     return nft.ruleset(
-        chains=(*policy.chains, *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
-        sets=(*pods, *policy.sets, *fixed.sets, *behind.sets),
-        maps=(*policy_maps(own), *policy.maps, *fixed.maps, *ports.maps),
-        counters=policy.counters,
+        chains=(*rules.chains, *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
+        sets=(*pods, *rules.sets, *fixed.sets, *behind.sets),
+        maps=(*policy_maps(own), *rules.maps, *fixed.maps, *ports.maps),
+        counters=rules.counters,
     )
 
 

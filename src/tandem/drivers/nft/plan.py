@@ -12,11 +12,15 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
+from tandem.base.memo import last_two
 from tandem.state import nft
 from tandem.state.nft import Struct
 
 MapItem = tuple[nft.Key, nft.Verdict | nft.Key]
 Container = nft.Set | nft.Map
+V = TypeVar("V")
+_Pairs = list[tuple[V | None, V | None]]
+_Parts = tuple[dict[str, nft.Chain], dict[str, Container]]
 _LOOKUPS = nft.Dispatch | nft.CountBy | nft.DnatMap | nft.LookupMark | nft.Remember | nft.Forget
 
 
@@ -118,49 +122,64 @@ def plan(actual: nft.Ruleset | None, desired: nft.Ruleset) -> Delta:
     """What makes `desired` of `actual`; None: of whatever there is."""
     if actual is desired:
         return Delta(after=desired)
-    if actual is None or _redeclares(actual, desired):
-        return Delta(operations=(ReplaceTable(), *_changes(nft.Ruleset(), desired)), after=desired)
-    return Delta(operations=_changes(actual, desired), after=desired)
+    if actual is None or _redeclares(*(changed := _changed(actual, desired))):
+        changed = _changed(nft.Ruleset(), desired)
+        operations = (ReplaceTable(), *_operations(*changed, _counters(nft.Ruleset(), desired)))
+    else:
+        operations = _operations(*changed, _counters(actual, desired))
+    return Delta(operations=operations, after=desired)
 
 
-def _redeclares(actual: nft.Ruleset, desired: nft.Ruleset) -> bool:
-    chains, containers = _chains(actual), _containers(actual)
-    return any(c.name in chains and chains[c.name].base != c.base for c in desired.chains) or any(
-        name in containers and containers[name] is not c and _declared(containers[name]) != _declared(c)
-        for name, c in _containers(desired).items()
+def _redeclares(chains: _Pairs[nft.Chain], containers: _Pairs[Container]) -> bool:
+    return any(old is not None and new is not None and old.base != new.base for old, new in chains) or any(
+        old is not None and new is not None and _declared(old) != _declared(new) for old, new in containers
     )
 
 
-def _changes(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[Operation, ...]:
+def _changed(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[_Pairs[nft.Chain], _Pairs[Container]]:
+    """Chains, and sets and maps, that are not the very same objects, by name: (before, now)."""
+    old, new = _parts(actual), _parts(desired)
+    return _pairs(old[0], new[0]), _pairs(old[1], new[1])
+
+
+def _counters(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[frozenset[str], frozenset[str]]:
+    """Those that come, and those that go."""
+    return desired.counters - actual.counters, actual.counters - desired.counters
+
+
+def _pairs(old: dict[str, V], new: dict[str, V]) -> _Pairs[V]:
+    names = [name for name, part in new.items() if old.get(name) is not part] + [
+        name for name in old if name not in new
+    ]
+    return [(old.get(name), new.get(name)) for name in sorted(names)]
+
+
+def _operations(
+    chains: _Pairs[nft.Chain], containers: _Pairs[Container], counters: tuple[frozenset[str], frozenset[str]]
+) -> tuple[Operation, ...]:
     """Order: declare; empty what goes or changes; then fill; then delete what nothing refers to any more.
 
     Most parts are the same objects as before, and are not looked into.
     """
-    old_chains, new_chains = _chains(actual), _chains(desired)
-    old, new = _containers(actual), _containers(desired)
-    gone_chains = [c for name, c in old_chains.items() if name not in new_chains]
-    changed = [c for name, c in new_chains.items() if _differs(old_chains.get(name), c)]
-    more, fewer = desired.counters - actual.counters, actual.counters - desired.counters
+    more, fewer = counters
+    gone = [old for old, new in chains if old is not None and new is None]
+    changed = [(old, new) for old, new in chains if new is not None and (old is None or old.rules != new.rules)]
     declare: list[Operation] = [AddCounters(more)] if more else []
-    declare += [AddContainer(_declared(c)) for name, c in new.items() if name not in old]
-    declare += [AddChain(c.name, c.base) for name, c in new_chains.items() if name not in old_chains]
+    declare += [AddContainer(_declared(new)) for old, new in containers if old is None and new is not None]
+    declare += [AddChain(new.name, new.base) for old, new in chains if old is None and new is not None]
     empty: list[Operation] = []
     fill: list[Operation] = []
-    for name in sorted(name for name in old.keys() | new.keys() if old.get(name) is not new.get(name)):
-        remove, add = _element_changes(old.get(name), new.get(name))
+    for old, new in containers:
+        remove, add = _element_changes(old, new)
         empty += remove
         fill += add
-    refill = [c for c in changed if c.name in old_chains]
-    empty += [FlushChain(c.name) for c in (*gone_chains, *refill) if old_chains[c.name].rules]
-    fill += [AddRules(c.name, c.rules) for c in changed if c.rules]
-    delete: list[Operation] = [DeleteChain(c.name) for c in gone_chains]
-    delete += [DeleteContainer(_declared(c)) for name, c in old.items() if name not in new]
+    refill = [old for old, _ in changed if old is not None]
+    empty += [FlushChain(c.name) for c in (*gone, *refill) if c.rules]
+    fill += [AddRules(new.name, new.rules) for _, new in changed if new.rules]
+    delete: list[Operation] = [DeleteChain(c.name) for c in gone]
+    delete += [DeleteContainer(_declared(old)) for old, new in containers if old is not None and new is None]
     delete += [DeleteCounters(fewer)] if fewer else []
     return (*declare, *empty, *fill, *delete)
-
-
-def _differs(old: nft.Chain | None, new: nft.Chain) -> bool:
-    return old is not new and (old is None or old.rules != new.rules)
 
 
 def _element_changes(old: Container | None, new: Container | None) -> tuple[list[Operation], list[Operation]]:
@@ -302,9 +321,6 @@ def _require(holds: bool, text: str) -> None:  # noqa: FBT001 it is the conditio
         raise ValueError(text)
 
 
-V = TypeVar("V")
-
-
 def _existing(values: Mapping[str, V], name: str, what: str) -> V:
     _require(name in values, f"{what} {name}: does not exist")
     return values[name]
@@ -337,6 +353,12 @@ def _chain_references(
             for _, data in container.elements:
                 if isinstance(data, nft.Jump | nft.Goto):
                     yield container.name, data.chain
+
+
+@last_two
+def _parts(ruleset: nft.Ruleset) -> _Parts:
+    """By name; not to be changed."""
+    return _chains(ruleset), _containers(ruleset)
 
 
 def _chains(ruleset: nft.Ruleset) -> dict[str, nft.Chain]:

@@ -20,7 +20,7 @@ from tandem.compile.nft.chains import (
     used_sets,
     with_previews,
 )
-from tandem.ir.policy import Anyone, Group, PolicySet, PortMatch, Rule, Side, Verdict
+from tandem.ir.policy import AddressGroup, Anyone, Group, PolicySet, PortMatch, Rule, Side, Verdict
 from tandem.state import nft
 
 ORIGIN = Origin(kind="NetworkPolicy", namespace="shop", name="p", path="spec.ingress", source="p.yaml:7")
@@ -142,7 +142,10 @@ def test_previews_are_compiled_and_their_groups_declared() -> None:
     assert preview_of(there, beside) == preview
     assert preview_of(seen, beside) is None
     assert with_previews(there, used_sets(there)) == (beside, preview)
-    assert {c.name for c in judged(there, used_sets(there)).chains} == {f"ps-{beside.id}", "pv-y"}
+    assert {c.name for c in judged(there).rules.chains} == {f"ps-{beside.id}", "pv-y"}
+    assert judged(there).asked == (beside, preview)
+    assert judged(there).groups == tuple(sorted([*seen.groups, GroupId("later")]))
+    assert judged(there) is judged(msgspec.structs.replace(there, groups={}))
     assert "ag4-later" in {s.name for s in group_sets(there, with_previews(there, used_sets(there)))}
 
 
@@ -160,3 +163,17 @@ def test_a_set_or_group_that_has_not_arrived_is_closed_or_empty() -> None:
     nothing = msgspec.structs.replace(seen, sets={}, groups={})
     assert [s.closed for s in used_sets(nothing)] == [True]
     assert [len(s.elements) for s in group_sets(nothing, used)] == [0, 0]
+
+
+def test_an_address_more_in_a_group_is_an_element_more_of_the_set_of_its_family() -> None:
+    seen = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
+    (name,) = seen.groups
+
+    def elements(*addresses: str) -> dict[str, frozenset[nft.Key]]:
+        group = AddressGroup(id=name, addresses=addresses)
+        there = msgspec.structs.replace(seen, groups={name: group})
+        return {s.name: s.elements for s in group_sets(there, used_sets(there))}
+
+    for addresses in (("10.0.0.1",), ("10.0.0.1", "fd00::1"), ("10.0.0.2", "fd00::1"), (), ("fd00::2", "fd00::3")):
+        four, six = (frozenset((a,) for a in addresses if (":" in a) == six) for six in (False, True))
+        assert elements(*addresses) == {f"ag4-{name}": four, f"ag6-{name}": six}
