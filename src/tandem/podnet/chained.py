@@ -175,10 +175,11 @@ class Chained:
             raise VerbError(Code.ADDRESS_REFUSED, what, f"container {other.container_id}")
 
     async def _is_stale(self, other: Attachment) -> bool:
-        """True once an attachment is undone whose namespace or address is gone without a DEL (a reboot, a crash)."""
+        """True once an attachment is undone that had its DEL, or whose namespace or address is gone without one."""
         if other.foreign is None:
             return False
-        seen = await self._seen(other.pin or other.netns, other.ifname)
+        given_up = other.phase is Phase.DELETING  # the other plugin gives addresses away before it ends the link
+        seen = None if given_up else await self._seen(other.pin or other.netns, other.ifname)
         if seen is not None and seen.addresses.issuperset(other.foreign.addresses):
             return False
         if self._journal.get(other.key) is not None:  # else its own DEL was quicker

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tandem.base.problems import DriverError
+from tandem.drivers.foreign.fake import Space
 from tandem.ipam.journal import Phase
 from tandem.podnet import parting
 from tandem.podnet.leaving import Leaving
 from unit.podnet.playground import KEY, NETNS, Playground, behind_another_plugin
 from unit.podnet.test_chained import CHAINED, is_clean
+from unit.podnet.test_previous import RESULT
 
 Play = Callable[[Playground], Awaitable[None]]
 
@@ -91,6 +93,21 @@ def test_another_add_of_the_container_ends_it_first_and_is_left_alone(monkeypatc
         (kept,) = ground.journal.all()
         assert kept.phase is Phase.READY
         assert ground.foreign.spaces[NETNS].prepared
+
+    run(play, monkeypatch)
+
+
+def test_an_address_is_free_for_another_container_although_the_link_is_there_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play(ground: Playground) -> None:
+        await ground.delete(config=CHAINED)
+        ground.foreign.spaces["/ns/2"] = Space(interfaces={"eth0": frozenset({"10.88.0.2"})})
+        ground.links.add_netns("/ns/2")
+        ground.foreign.spaces["/pins/c2"] = ground.foreign.spaces["/ns/2"]
+        previous = {**RESULT, "interfaces": [{**i, "sandbox": "/ns/2"} for i in RESULT["interfaces"]]}
+        await ground.add("c2", netns="/ns/2", config=CHAINED | {"prevResult": previous})
+        assert [a.container_id for a in ground.journal.all()] == ["c2"]
 
     run(play, monkeypatch)
 
