@@ -90,8 +90,10 @@ def rules(word: str) -> st.SearchStrategy[list[Raw]]:
     return st.lists(rule, max_size=2)
 
 
+BROKEN = st.just({"matchExpressions": [{"key": "app", "operator": "Like", "values": ["web"]}]})
+"""Of an operator that nobody knows."""
 SPECS = st.fixed_dictionaries(
-    {"podSelector": SELECTORS},
+    {"podSelector": st.one_of(*[SELECTORS] * 15, BROKEN)},
     optional={
         "ingress": rules("from"),
         "egress": rules("to"),

@@ -280,6 +280,8 @@ def _selects(policy: NetworkPolicy, pod: core.Pod, side: str) -> bool:
 
 def _rules(world: World, policy: NetworkPolicy, traffic: Traffic) -> Iterator[tuple[str, bool, str]]:
     side, peer = traffic.side, traffic.peer
+    if unknown_operator(policy.spec.pod_selector):  # whom it may not have meant it opens nothing for
+        return
     rules: tuple[IngressRule | EgressRule, ...] = policy.spec.ingress if side == "ingress" else policy.spec.egress
     for i, rule in enumerate(rules):
         path = f"spec.{side}[{i}]"

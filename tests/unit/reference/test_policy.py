@@ -11,7 +11,7 @@ from builders import namespace, pod, policy, world
 from tandem.model.core import Node
 from tandem.model.meta import Object
 from tandem.model.parse import parse
-from tandem.reference.policy import Decision, Packet, decide
+from tandem.reference.policy import Decision, Evaluator, Packet, decide
 
 WEB = pod("web", ip="10.244.0.2", app="web", ports={"http": 8080})
 CLIENT = pod("client", ip="10.244.0.3", app="client")
@@ -119,3 +119,46 @@ def test_the_resolver_is_a_pod_of_kube_system() -> None:
 
 def test_a_decision_is_json() -> None:
     assert b'"denied_by":"ingress"' in msgspec.json.encode(ask(policy(ingress=[])))
+
+
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "a selector with an operator that nobody knows": {
+        "podSelector": {"matchExpressions": [{"key": "app", "operator": "Like"}]},
+        "ingress": [{}],
+    },
+    "a block beside a selector": {"ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}, "podSelector": {}}]}]},
+    "an exception that is no prefix": {"ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["x"]}}]}]},
+    "a peer of no kind": {"ingress": [{"from": [{}]}]},
+    "a peer with an operator that nobody knows": {
+        "ingress": [{"from": [{"podSelector": {"matchExpressions": [{"key": "app", "operator": "Like"}]}}]}]
+    },
+    "a range that ends before it begins": {"ingress": [{"ports": [{"port": 80, "endPort": 79}]}]},
+    "a range without a beginning": {"ingress": [{"ports": [{"endPort": 90}]}]},
+    "a type that nobody knows": {"policyTypes": ["Sideways"]},
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_cannot_be_read_isolates_and_allows_nobody(name: str) -> None:
+    assert not ask(policy(**UNREADABLE[name])).allowed
+
+
+def test_a_refusal_needs_every_policy_that_isolates_to_ask_for_it() -> None:
+    asking = policy("asking", policyTypes=["Ingress"], notes={"tandem.io/deny": "reject"})
+    assert ask(asking).rejects
+    assert not ask(asking, policy("silent", policyTypes=["Ingress"])).rejects
+
+
+def test_a_staged_policy_isolates_nobody_and_is_told() -> None:
+    decision = ask(policy("later", policyTypes=["Ingress"], notes={"tandem.io/staged": "true"}))
+    assert decision.allowed
+    assert decision.staged is not None
+    assert [str(o) for o in decision.staged.by] == ["NetworkPolicy default/later spec.ingress"]
+
+
+def test_every_policy_on_the_way_is_known() -> None:
+    out = policy("out", podSelector={"matchLabels": {"app": "client"}}, policyTypes=["Egress"])
+    inner, other = policy("in", policyTypes=["Ingress"]), policy("other", ns="users", policyTypes=["Ingress"])
+    packet = Packet(source_pod=("default", "client"), destination_pod=("default", "web"), port=80)
+    found = Evaluator(world(WEB, CLIENT, out, inner, other)).judging(packet)
+    assert [p.metadata.name for p in found] == ["out", "in"]

@@ -65,8 +65,12 @@ def _world(manifests: Sequence[Path]) -> World:
 
 
 async def world_of(client: KubeClient) -> World:
-    """The objects that verdicts depend on, as the API has them now; kinds that it does not serve have none."""
+    """The objects that verdicts depend on, as the API has them now; kinds that it does not serve have none.
+
+    What is not understood of a policy is closed, as it is where it is put in force.
+    """
     from tandem.ingest.errors import NotFound
+    from tandem.model.closing import CLOSING, read_policy
     from tandem.model.kinds import BY_KIND
     from tandem.model.parse import parse
     from tandem.model.world import World
@@ -77,7 +81,7 @@ async def world_of(client: KubeClient) -> World:
             items, _ = await client.list(kind)
         except NotFound:
             continue
-        found += [parse(item) for item in items]
+        found += [(read_policy if kind.kind in CLOSING else parse)(item) for item in items]
     return World.of(found)
 
 
