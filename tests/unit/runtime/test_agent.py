@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from attaching import attachment
@@ -19,7 +20,7 @@ from tandem.drivers.xds.client_session import Update
 from tandem.ipam.journal import Phase
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
-from tandem.runtime import progress
+from tandem.runtime import agent, progress
 from tandem.runtime.agent import Agent, new_agent
 from tandem.runtime.views import SILENT, Outcome
 
@@ -95,6 +96,32 @@ def test_nothing_is_enforced_before_control_has_told_everything_once(lab: Lab) -
         view = lab.agent._view()
         assert view is not None
         assert view.pods == ()
+
+    playing(scene, lab.agent._make_views)
+
+
+def test_settings_that_cannot_be_remembered_degrade_the_node_until_they_can_and_views_go_on(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A block of IPv6 comes while the disk is full."""
+    refused = [DriverError("sysctls.json: No space left on device")]
+
+    async def change(_: Mapping[str, str]) -> None:
+        if refused:
+            raise refused.pop()
+
+    monkeypatch.setattr(lab.agent, "_set_sysctls", change)
+    monkeypatch.setattr(agent, "REPLAY_SECONDS", 0.01)
+
+    async def scene() -> None:
+        lab.tell_all()
+        lab.tell(Node, "n", n1=msgspec.structs.replace(NODE, pod_cidrs=(*NODE.pod_cidrs, "fd00:1::/64")))
+        lab.agent._control.synced.put(True)
+        await lab.agent._views.after(0)
+        assert any("sysctls.json" in text for text in await lab.agent.degraded())
+        while not lab.agent._forwards_ipv6:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.001)
+        assert not any("sysctls.json" in text for text in await lab.agent.degraded())
 
     playing(scene, lab.agent._make_views)
 
