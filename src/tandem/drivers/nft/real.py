@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -18,12 +19,16 @@ from tandem.base.memory import give_back
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import Counted, commands, removal
+from tandem.drivers.nft.elements import answers, batch, expected
 from tandem.drivers.nft.plan import Delta, apply
 from tandem.drivers.nft.remembered import counted, put_back, replaced, replaces
 from tandem.state import nft, ownership
 
 LARGE: Final = 1 << 19
 """Bytes of a transaction from which on its memory, some forty times as much, is worth giving back."""
+ANSWER_SECONDS: Final = 10.0
+_NETFILTER: Final = 12
+"""NETLINK_NETFILTER."""
 JSON_OUTPUT: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of libnftables."""
 
@@ -43,6 +48,11 @@ class Libnftables:
 
     def apply(self, delta: Delta) -> None:
         """One transaction. A table that an earlier agent left is replaced, and keeps what its rules have remembered."""
+        elements = batch(delta, self._table, self._family)
+        if elements is not None:
+            self._in_place(partial(_send, elements))
+            self._applied = self._after(delta)
+            return
         text = self._commands(delta)
         kept = "".join(map(self._remembered, replaced(delta)))
         try:
@@ -51,8 +61,11 @@ class Libnftables:
             if not kept:
                 raise
             self._run(text)
+        self._applied = self._after(delta)
+
+    def _after(self, delta: Delta) -> nft.Ruleset:
         applied = delta.after if delta.after is not None else apply(delta, self._applied)
-        self._applied = msgspec.structs.replace(applied, table=self._table) if applied.table != self._table else applied
+        return msgspec.structs.replace(applied, table=self._table) if applied.table != self._table else applied
 
     def _commands(self, delta: Delta) -> str:
         if not replaces(delta):
@@ -95,11 +108,14 @@ class Libnftables:
         self._applied = None
 
     def _run(self, text: str) -> None:
+        self._in_place(partial(_transact, text))
+
+    def _in_place(self, work: Callable[[], object]) -> None:
         if not self._netns:
-            _transact(text)
+            work()
             return
         try:
-            in_netns(self._netns, partial(_transact, text))
+            in_netns(self._netns, work)
         except OSError as err:
             raise DriverError(f"nftables: network namespace {self._netns}: {err.strerror}") from err
 
@@ -113,6 +129,23 @@ def listing(command: str, netns: str = "") -> list[dict[str, Any]]:
         raise DriverError(f"nftables: network namespace {netns}: {err.strerror}") from err
     found: list[dict[str, Any]] = json.loads(text or "{}").get("nftables", [])
     return found
+
+
+def _send(elements: bytes) -> None:
+    """One batch by our own hand; raises DriverError with the kernel's word if it refuses, and then nothing is done."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as sock:
+        sock.settimeout(ANSWER_SECONDS)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(2 * len(elements), 1 << 17))
+        try:
+            sock.bind((0, 0))
+            sock.send(elements)
+            said: list[str] = []
+            while len(said) < expected(elements):
+                said += answers(sock.recv(1 << 16))
+        except OSError as err:
+            raise DriverError(f"nftables: no word of the kernel on a transaction: {err}") from err
+    if refusals := [text for text in said if text]:
+        raise DriverError(f"nftables refused the transaction: {refusals[0]}")
 
 
 def _library() -> ctypes.CDLL:

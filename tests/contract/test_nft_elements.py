@@ -1,0 +1,118 @@
+"""Elements written by our own hand are what libnftables would have made of them, by the kernel's own word."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from tandem.base.problems import DriverError
+from tandem.drivers.nft.commands import commands
+from tandem.drivers.nft.elements import batch
+from tandem.drivers.nft.plan import AddElements, DeleteElements, Delta, plan
+from tandem.drivers.nft.real import Libnftables, listing
+from tandem.state import nft
+
+pytestmark = pytest.mark.root
+
+JUDGE = nft.Chain(name="judge")
+SETS: dict[nft.Set, tuple[nft.Key, ...]] = {
+    nft.Set(name="four", type=("ipv4_addr",)): (("10.0.0.1",), ("10.0.255.2",), ("203.0.113.7",)),
+    nft.Set(name="six", type=("ipv6_addr",)): (("fd00::1",), ("2001:db8::a:b",)),
+    nft.Set(name="links", type=("ifname", "ipv4_addr")): (("td0a1b2c3d4e5f6", "10.0.0.1"), ("lo", "10.0.0.2")),
+    nft.Set(name="pairs", type=("ipv6_addr", "ipv6_addr")): (("fd00::1", "fd00::1"), ("fd00::2", "fd00::3")),
+    nft.Set(name="fronts", type=("ipv4_addr", "inet_proto", "inet_service")): (
+        ("10.96.0.1", "tcp", 443),
+        ("10.96.0.1", "udp", 53),
+        ("10.96.0.2", "sctp", 65535),
+    ),
+}
+MAPS: dict[nft.Map, tuple[Any, ...]] = {
+    nft.Map(name="pods4", type=("ipv4_addr",)): (
+        (("10.0.0.1",), nft.Jump("judge")),
+        (("10.0.0.2",), nft.Goto("judge")),
+        (("10.0.0.3",), nft.Drop()),
+        (("10.0.0.4",), nft.Accept()),
+        (("10.0.0.5",), nft.Return()),
+    ),
+    nft.Map(name="both", type=("ifname", "inet_service")): ((("eth0", 80), nft.Jump("judge")),),
+}
+EMPTY = nft.ruleset(chains=(JUDGE,), sets=tuple(SETS), maps=tuple(MAPS))
+
+
+@pytest.fixture
+def netns() -> Iterator[str]:
+    name = f"td-nft-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    yield f"/run/netns/{name}"
+    subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def filled(first: int) -> nft.Ruleset:
+    """With the elements of each from that one on."""
+    return nft.ruleset(
+        chains=(JUDGE,),
+        sets=tuple(msgspec.structs.replace(s, elements=frozenset(e[first:])) for s, e in SETS.items()),
+        maps=tuple(msgspec.structs.replace(m, elements=frozenset(e[first:])) for m, e in MAPS.items()),
+    )
+
+
+def told(netns: str, family: str, table: str) -> list[Any]:
+    """The table in the kernel's words, without its numbers."""
+    found = listing(f"list table {family} {table}", netns)
+    for entry in found:
+        for body in entry.values():
+            body.pop("handle", None)
+            body.pop("table", None)
+            if isinstance(body.get("elem"), list):
+                body["elem"].sort(key=repr)
+    return [entry for entry in found if not {"metainfo", "table"} & entry.keys()]
+
+
+@pytest.mark.parametrize("family", ["inet", "bridge"])
+def test_the_kernel_has_what_libnftables_would_have_made(netns: str, family: str) -> None:
+    ours, theirs = Libnftables(netns, family=family), Libnftables(netns, table="other", family=family)
+    for driver in (ours, theirs):
+        driver.apply(plan(None, EMPTY))
+    before = EMPTY
+    for wanted in (filled(0), filled(1), EMPTY, filled(1), filled(0)):
+        delta = plan(before, wanted)
+        assert batch(delta, "tandem", family) is not None
+        ours.apply(delta)
+        theirs._run(commands(delta, "other", family))
+        assert told(netns, family, "tandem") == told(netns, family, "other")
+        before = wanted
+    assert ours.read() == filled(0)
+
+
+def test_a_thousand_at_once_are_all_there(netns: str) -> None:
+    driver = Libnftables(netns)
+    driver.apply(plan(None, EMPTY))
+    many = frozenset((f"10.{n // 250}.0.{n % 250}",) for n in range(1500))
+    driver.apply(Delta(operations=(AddElements(nft.Set(name="four", type=("ipv4_addr",)), many),)))
+    (found,) = [e["set"] for e in listing("list set inet tandem four", netns) if "set" in e]
+    assert len(found["elem"]) == len(many)
+
+
+def test_what_the_kernel_refuses_is_refused_whole(netns: str) -> None:
+    driver = Libnftables(netns)
+    driver.apply(plan(None, EMPTY))
+    four = nft.Set(name="four", type=("ipv4_addr",))
+    wrong = DeleteElements(four, frozenset({("10.0.0.9",)}))
+    with pytest.raises(DriverError, match="No such file"):
+        driver.apply(Delta(operations=(AddElements(four, frozenset({("10.0.0.1",)})), wrong)))
+    assert driver.read() == EMPTY
+    (found,) = [e["set"] for e in listing("list set inet tandem four", netns) if "set" in e]
+    assert "elem" not in found
+
+
+def test_a_table_that_is_gone_is_told_as_such(netns: str) -> None:
+    driver = Libnftables(netns)
+    driver.apply(plan(None, EMPTY))
+    subprocess.run(["ip", "netns", "exec", netns.rpartition("/")[2], "nft", "flush", "ruleset"], check=True)
+    with pytest.raises(DriverError):
+        driver.apply(plan(EMPTY, filled(0)))
