@@ -128,5 +128,6 @@ async def watch_drops(
                 found = flow(logged, names, time=clock.now())
                 if found is not None:
                     emit(found)
+            await asyncio.sleep(0)  # a flood of drops leaves others their turn
     finally:
         sock.close()

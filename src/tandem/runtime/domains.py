@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -41,6 +42,10 @@ FORGET_SECONDS: Final = 600.0
 TOLD: Final = 200
 """Names, and addresses of one, that the node's status tells of."""
 RETRY_SECONDS: Final = 5.0
+GATHER: Final = 0.05
+BURST: Final = 20
+"""So many views for what is learned are made at once, after that one in GATHER seconds. What comes between waits: a pod
+that asks for ever new names does not busy the agent."""
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -58,6 +63,8 @@ class DomainsLoop:
         self._wake = asyncio.Event()
         self._dirty = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slot = -math.inf
+        self._telling: asyncio.TimerHandle | None = None
         self.failed: dict[str, str] = {}
 
     def into(self, view: NodeView) -> NodeView:
@@ -104,9 +111,17 @@ class DomainsLoop:
             self._on_change()
 
     def _on_change(self) -> None:
-        self._changed()
         self._dirty.set()
         self._wake.set()
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            now = loop.time()
+            self._slot = max(self._slot, now - BURST * GATHER) + GATHER
+            self._telling = loop.call_at(max(now, self._slot), self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._changed()
 
     async def _listen(self) -> None:
         """A kernel that does not copy answers is a problem that is told: then names are known by our questions only."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import struct
 
 import pytest
 
-from tandem.observe.answers import messages_of
-from unit.observe.test_nflog_wire import ipv4, ipv6
+from tandem.observe.answers import messages_of, watch_answers
+from tandem.observe.nflog_wire import attribute
+from unit.observe.test_nflog_wire import ipv4, ipv6, netlink
 
 MESSAGE = b"any message"
 UDP = struct.pack(">HHHH", 53, 40000, 8 + len(MESSAGE), 0)
@@ -33,3 +36,30 @@ def test_what_is_not_whole_is_not_there(rest: bytes) -> None:
 @pytest.mark.parametrize("packet", [b"", b"\x45", ipv4("10.0.0.1", "10.0.0.2", 17, UDP), ipv4("::", "::", 1, b"")])
 def test_other_packets_have_none(packet: bytes) -> None:
     assert list(messages_of(packet)) == []
+
+
+def test_a_socket_that_always_has_something_leaves_others_their_turn() -> None:
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    here.setblocking(False)
+    packet = ipv4("10.96.0.10", "10.244.0.2", 17, UDP + MESSAGE)
+    logged = netlink(0x400, b"\2\0\0\0" + attribute(9, packet))
+    seen: list[bytes] = []
+    turns: list[int] = []
+
+    async def others() -> None:
+        while len(seen) < 5:
+            turns.append(len(seen))
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(watch_answers(here, seen.append))
+            await others()
+            watching.cancel()
+
+    with there:
+        for _ in range(5):
+            there.send(logged)
+        asyncio.run(main())
+    assert seen == [MESSAGE] * 5
+    assert turns == [0, 1, 2, 3, 4]

@@ -60,6 +60,17 @@ class Lab:
     def into(self) -> NodeView:
         return self.loop.into(VIEW)
 
+    def take(self, *messages: bytes) -> None:
+        """Answers that come together."""
+
+        async def main() -> None:
+            for message in messages:
+                self.loop.take(message)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        asyncio.run(main())
+
     def play(self, *steps: Callable[[], object]) -> None:
         """Each step is taken when what the one before looked for holds; false: not yet."""
 
@@ -122,10 +133,9 @@ def test_another_server_is_asked_where_the_first_says_nothing(lab: Lab) -> None:
 
 def test_what_pods_are_told_is_learned_and_other_bytes_are_not(lab: Lab) -> None:
     lab.into()
-    lab.loop.take(b"no message")
-    lab.loop.take(answer("other.test", "192.0.2.9"))
+    lab.take(b"no message", answer("other.test", "192.0.2.9"))
     assert lab.changes == 0
-    lab.loop.take(answer("www.shop.test", "192.0.2.2"))
+    lab.take(answer("www.shop.test", "192.0.2.2"))
     assert lab.changes == 1
     assert opened(lab.into()) == {"*.shop.test": ("192.0.2.2",)}
     assert lab.loop.status() == {
@@ -146,14 +156,14 @@ def test_names_of_outside_have_no_address_of_the_cluster(lab: Lab, name: str, ad
     view = view_of((CLIENT, policy("*.shop.test", "*.svc.cluster.local")))
     lab.loop.into(view)
     told = ("10.244.0.9", "10.96.0.7", "127.0.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1", "192.0.2.2")
-    lab.loop.take(answer(name, *told))
+    lab.take(answer(name, *told))
     assert list(opened(lab.loop.into(view)).values()) == [addresses]
 
 
 def test_where_nobody_tells_the_pools_the_nodes_blocks_are_the_clusters(lab: Lab) -> None:
     config = msgspec.structs.replace(VIEW.config, pod_networks=())
     lab.loop.into(msgspec.structs.replace(VIEW, config=config))
-    lab.loop.take(answer("www.shop.test", "10.244.0.9", "10.9.0.1"))
+    lab.take(answer("www.shop.test", "10.244.0.9", "10.9.0.1"))
     assert opened(lab.loop.into(VIEW)) == {"*.shop.test": ("10.9.0.1",)}
 
 
@@ -215,3 +225,31 @@ def test_a_kernel_that_copies_nothing_is_told_and_asked_again(lab: Lab, monkeypa
 
     monkeypatch.setattr(domains, "open_answers", refuse)
     lab.play(lambda: "no such module" in str(lab.loop.failed), lambda: not lab.loop.failed)
+
+
+def test_answers_that_come_together_make_one_view(lab: Lab) -> None:
+    lab.into()
+    lab.play(
+        *(lambda n=n: lab.loop.take(answer(f"w{n}.shop.test", f"192.0.2.{n}")) for n in range(1, 60)),
+        lambda: len(opened(lab.into())["*.shop.test"]) == 59,
+        lambda: lab.changes > 0,
+    )
+    assert lab.changes == 1
+
+
+def test_ever_new_names_make_so_many_views_at_once_and_then_one_in_a_while(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(domains, "GATHER", 3600.0)
+    monkeypatch.setattr(domains, "BURST", 5)
+    lab.into()
+
+    async def main() -> None:
+        for n in range(1, 30):
+            lab.loop.take(answer(f"w{n}.shop.test", f"192.0.2.{n}"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert lab.changes == 5
+    assert len(opened(lab.into())["*.shop.test"]) == 29

@@ -30,6 +30,8 @@ from tandem.state.ownership import NAMES_GROUP
 
 ANSWER_BYTES: Final = 0xFF00
 """Of an answer that are copied: one by TCP is a single packet here, before it is cut into segments."""
+ANSWERS: Final = nft.Limit(per_second=1000, burst=200)
+"""What is copied at most, for each family: a pod that floods the server shall not busy the agent as well."""
 LEARN: Final = "learn-names"
 _DNS: Final = 53
 
@@ -105,7 +107,7 @@ def _copy(family: Family, servers: Iterable[str]) -> nft.Rule:
             nft.OneOf(family.saddr, tuple(servers)),
             nft.InSet((family.daddr,), f"asking{family.version}"),
         ),
-        then=(nft.Log("names", group=NAMES_GROUP, snaplen=ANSWER_BYTES),),
+        then=(ANSWERS, nft.Log("names", group=NAMES_GROUP, snaplen=ANSWER_BYTES)),
         comment="what pods are told of names that their policy is about",
     )
 

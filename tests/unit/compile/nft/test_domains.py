@@ -11,7 +11,7 @@ from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.chains import judge, used_sets
-from tandem.compile.nft.domains import ANSWER_BYTES, LEARN, domain_sets, learning, patterns_of_pods
+from tandem.compile.nft.domains import ANSWER_BYTES, ANSWERS, LEARN, domain_sets, learning, patterns_of_pods
 from tandem.compile.nft.guard import compile_guard
 from tandem.compile.nft.node import compile_nft
 from tandem.ir.domains import Learned
@@ -87,7 +87,7 @@ def test_answers_are_copied_that_the_node_gives_to_pods_whose_policy_is_about_na
                 nft.OneOf(Field.SADDR4, ("10.96.0.10",)),
                 nft.InSet((Field.DADDR4,), "asking4"),
             ),
-            (nft.Log("names", group=NAMES_GROUP, snaplen=ANSWER_BYTES),),
+            (ANSWERS, nft.Log("names", group=NAMES_GROUP, snaplen=ANSWER_BYTES)),
         )
     ]
     assert {s.name: s.elements for s in made.sets} == {"asking4": {("10.244.0.2",)}, "asking6": set()}
