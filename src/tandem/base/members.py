@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tandem.base.memo import same_as_before
 
 T = TypeVar("T")
 Elements = frozenset[Any]
+MUCH: Final = 8
 
 
 @same_as_before
@@ -72,7 +73,8 @@ def joined_as_before(
 ) -> Callable[[tuple[T, ...]], tuple[Elements, ...]]:
     """Column by column the union of what each member gives; a column in which nothing changes is the same object.
 
-    `width`: how many columns the function gives.
+    `width`: how many columns the function gives. What is much shorter than the tuple before is looked at by itself and
+    not kept: a view of one pod comes between two of all.
     """
     nothing: tuple[dict[Any, int], ...] = tuple({} for _ in range(width))
     kept: tuple[tuple[T, ...], tuple[dict[Any, int], ...], tuple[Elements, ...]] = (
@@ -85,6 +87,9 @@ def joined_as_before(
     def wrapper(members: tuple[T, ...]) -> tuple[Elements, ...]:
         nonlocal kept
         before, counts, columns = kept
+        if len(members) * MUCH < len(before):
+            given = [function(member) for member in members]
+            return tuple(Elements().union(*(columns[i] for columns in given)) for i in range(width))
         if members is not before:
             gone, come = changes(before, members)
             moves = [Counter[Any]() for _ in range(width)]

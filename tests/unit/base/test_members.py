@@ -82,6 +82,23 @@ def test_work_is_done_for_what_comes_and_goes_alone() -> None:
     assert asked == [PODS[9], PODS[0]]
 
 
+def test_a_few_between_two_of_many_cost_the_few() -> None:
+    asked: list[Pod] = []
+
+    def asks(pod: Pod) -> tuple[frozenset[Any], ...]:
+        asked.append(pod)
+        return gives(pod)
+
+    joined = joined_as_before(asks, 2)
+    many = tuple(Pod(number) for number in range(40))
+    whole = joined(many)
+    asked.clear()
+    assert joined(many[3:5]) == (frozenset({1}), frozenset({("own", 4)}))
+    assert joined(()) == (frozenset(), frozenset())
+    assert joined(many) is whole
+    assert asked == list(many[3:5])
+
+
 def test_a_result_is_the_same_object_until_it_changes() -> None:
     chosen, joined = chosen_as_before(is_even), joined_as_before(gives, 2)
     few, first, own = chosen(PODS[:5]), *joined(PODS[:5])
