@@ -52,7 +52,7 @@ PODS: Final = tuple(
     for j, name in enumerate("abc", 1)
 )
 AROUND: Final[tuple[Object, ...]] = (*PODS, *(namespace(space, ns=space) for space in SPACES))
-PATIENCE: Final = Patience(seconds=0.4, tries=8)
+PATIENCE: Final = Patience(seconds=0.4, tries=30)
 WORDS: Final = {"yes": Word.ALLOWED, "no": Word.DENIED, "refused": Word.REFUSED}
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from apiserving import RunningServer
+from cliobjects import pod
 from tandem.apps.cli.main import run
 from tandem.apps.cli.session import CommandError
 from tandem.apps.cli.verify_matrix import ports_named
+from tandem.ingest.kube import KubeClient
+from tandem.model.kinds import BY_KIND
 
 SHOP = Path(__file__).parents[4] / "examples" / "verify" / "shop"
 
@@ -21,7 +28,9 @@ def test_ports_as_they_are_written() -> None:
 
 
 def test_a_world_of_manifests_is_asked_and_gone(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["verify", "matrix", "-f", str(SHOP), "-p", "5432", "-p", "8080/UDP", "-o", "json"]) == 0
+    assert (
+        run(["verify", "matrix", "-f", str(SHOP), "-p", "5432", "-p", "8080/UDP", "-o", "json", "--tries", "20"]) == 0
+    )
     matrix = json.loads(capfd.readouterr().out)
     assert (matrix["equal"], matrix["differences"], matrix["left_out"]) == (True, 0, [])
     seen = {(c["source"], c["destination"], c["protocol"]): c for c in matrix["cells"]}
@@ -49,3 +58,21 @@ def test_without_anything_running_it_says_so(
     monkeypatch.setenv("TANDEM_RUN_DIR", str(tmp_path))
     assert run(["verify", "matrix"]) == 1
     assert "tandem is not running" in capsys.readouterr().err
+
+
+def test_a_cluster_without_exec_is_told_in_the_words_of_kubectl(
+    tandem: Callable[..., Any], server: RunningServer, manifest: Callable[..., str]
+) -> None:
+    """The real kubectl takes the command line; the embedded API has no `pods/exec` for it."""
+    assert tandem("apply", "-f", manifest(pod("web"))).status == 0
+
+    async def run_pod() -> None:
+        async with KubeClient.from_kubeconfig(server.directory / "kubeconfig") as client:
+            status = {"phase": "Running", "podIP": "10.244.0.2", "podIPs": [{"ip": "10.244.0.2"}]}
+            await client.patch(BY_KIND["Pod"], "default", "web", {"status": status}, subresource="status")
+
+    asyncio.run(run_pod())
+    outcome = tandem("verify", "matrix", "--kubectl", "--kubeconfig", str(server.directory / "kubeconfig"))
+    assert outcome.status == 1
+    assert "default/web: the probe does not answer: " in outcome.err
+    assert "unknown" not in outcome.err
