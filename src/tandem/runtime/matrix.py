@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tandem.base.paths import RunDir
 from tandem.drivers.reach.crew import HERE, SOURCE, Answer, Crew, Place, Target, crew
@@ -19,10 +19,11 @@ from tandem.runtime.supervisor import read_tasks
 from tandem.views.matrix import Cell, End, Matrix, Question, Word, cell_of, matrix_of
 from tandem.workloads.record import load
 
-_FAILING: tuple[str, ...] = ("HTTP/1.1 502", "HTTP/1.1 503", "HTTP/1.1 504", "HTTP/1.1 403")
-"""What the proxy itself says where it gets no further."""
+_FAILING: tuple[str, ...] = ("HTTP/1.1 503", "HTTP/1.1 504", "HTTP/1.1 403")
+"""What the proxy itself says where it gets no further; 502 means that the server was reached and speaks otherwise."""
 
 
+_NARROW = 4
 _LIMITED = "silence; refusals are rare, the kernel limits them"
 
 
@@ -117,7 +118,7 @@ async def ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> l
     cells: dict[int, Cell] = {}
     open_ones = list(range(len(asked)))
     for number in range(1, patience.tries + 1):
-        found = await _round(workers, [asked[i] for i in open_ones], patience)
+        found = await _round(workers, [asked[i] for i in open_ones], _more(patience, number))
         for i, answer in zip(open_ones, found, strict=True):
             observed, detail = _observed(workers, asked[i], answer)
             cells[i] = cell_of(asked[i], observed, detail=detail, tries=number)
@@ -130,6 +131,13 @@ async def ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> l
             # A refusal without a connection is ICMP, which a kernel sends only so often (icmp(7), icmp_ratelimit).
             cells[i] = cell_of(asked[i], Word.UNKNOWN, detail=_LIMITED, tries=patience.tries)
     return [cells[i] for i in sorted(cells)]
+
+
+def _more(patience: Patience, number: int) -> Patience:
+    """Each time longer and with fewer at once: what a busy machine or proxy could not answer it can later."""
+    doublings = min(number - 1, 3)
+    width = max(_NARROW, patience.width >> 2 * doublings)
+    return replace(patience, seconds=patience.seconds * 2**doublings, width=width)
 
 
 async def _round(workers: Crew, asked: Sequence[Question], patience: Patience) -> list[Answer]:

@@ -247,16 +247,18 @@ def _packets(source: Crowd, destination: Crowd) -> Iterator[Packet]:
         if first is None or len(source.pods) < 2:
             return
         first, last = source.pods[1], destination.pods[0]
-    for to in last.addresses if last is not None else (destination.address,):
-        own = first.addresses if first is not None else (source.address,)
-        facing = next((a for a in own if family(a) == family(to)), "")
-        if facing:
-            yield Packet(
-                source=facing,
-                destination=to,
-                source_pod=first.key if first is not None else None,
-                destination_pod=last.key if last is not None else None,
-            )
+    own = first.addresses if first is not None else (source.address,)
+    theirs = last.addresses if last is not None else (destination.address,)
+    pairs = [(a, to) for to in theirs for a in own if family(a) == family(to)][: len(theirs)]
+    if not own or not theirs:  # a pod that has no address yet is judged by its labels
+        pairs = [("".join(own[:1]), "".join(theirs[:1]))]
+    for facing, to in pairs:
+        yield Packet(
+            source=facing,
+            destination=to,
+            source_pod=first.key if first is not None else None,
+            destination_pod=last.key if last is not None else None,
+        )
 
 
 def _containers(crowd: Crowd) -> tuple[core.Container, ...]:

@@ -25,6 +25,7 @@ PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 USUAL: Final = 80
 """Asked of everybody, whatever pods and policies name."""
 _SELF: Final = "-"
+_SHOWN: Final = 40
 _FAMILIES: Final = {4: "IPv4", 6: "IPv6"}
 
 
@@ -237,9 +238,10 @@ def tables(matrix: Matrix) -> Iterator[str]:
         yield ", ".join(titles)
         yield from lines
         yield ""
-    for cell in matrix.cells:
-        if not cell.equal:
-            yield _difference(cell)
+    different = [cell for cell in matrix.cells if not cell.equal]
+    yield from map(_difference, different[:_SHOWN])
+    if len(different) > _SHOWN:
+        yield f"and {len(different) - _SHOWN} more (-o json has them)"
 
 
 def mark(cell: Cell) -> str:

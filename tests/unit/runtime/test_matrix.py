@@ -23,6 +23,7 @@ from tandem.model.meta import Object
 from tandem.runtime.matrix import (
     Patience,
     Seat,
+    _more,
     inside,
     observe,
     seats_here,
@@ -184,6 +185,17 @@ def test_the_bound_of_tries_is_kept(tries: int) -> None:
             )
         )
     assert [c.tries for c in found.cells] == [tries]
+
+
+def test_each_time_there_is_more_time_and_less_at_once() -> None:
+    first = Patience(seconds=1.0, width=200)
+    assert [(p.seconds, p.width) for p in (_more(first, n) for n in (1, 2, 3, 4, 9))] == [
+        (1.0, 200),
+        (2.0, 50),
+        (4.0, 12),
+        (8.0, 4),
+        (8.0, 4),
+    ]
 
 
 def test_a_refusal_that_is_due_and_missing_is_unknown_but_by_tcp() -> None:

@@ -143,6 +143,14 @@ def test_one_pod_stands_for_those_that_are_like_it() -> None:
     assert ask("pod/web-0 may reach pod/web-0:80").cases == 0
 
 
+def test_a_pod_without_an_address_is_judged_by_its_labels() -> None:
+    waiting = pod("waiting", namespace="shop", ip=(), app="orders", ports={"pg": 5432})
+    assert ask("pod/waiting may reach db:5432", waiting).cases == 1
+    assert ask("pod/waiting may reach db:5432", waiting).holds
+    assert not ask("pod/waiting may reach db:5433", waiting).holds
+    assert ask("legacy/outsider may reach pod/waiting", waiting).holds
+
+
 def test_every_name_that_names_nothing_is_told() -> None:
     with pytest.raises(IntentError) as raised:
         check(world(*PODS), parse_intents("intents: [a may reach b, c may reach d]", "i.yaml"))

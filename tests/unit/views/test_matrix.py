@@ -166,3 +166,10 @@ def test_a_matrix_goes_through_json_and_back() -> None:
     )
     assert (matrix.equal, matrix.unknown, matrix.seconds) == (True, 1, 1.23)
     assert msgspec.json.decode(msgspec.json.encode(matrix), type=Matrix) == matrix
+
+
+def test_many_differences_are_counted() -> None:
+    ports = tuple(("TCP", n) for n in range(1, 60))
+    cells = [cell_of(q, Word.DENIED) for q in asked(ports=ports) if q.source == "outside" and "web" in q.destination]
+    lines = list(tables(matrix_of((*ends_of(world(WEB, CLIENT)), OUTSIDE), cells, left_out={})))
+    assert lines[-1] == "and 19 more (-o json has them)"
