@@ -148,6 +148,14 @@ def test_names_of_a_policy_are_reached_and_nothing_else_is(world: Lab) -> None:
     assert connects(world, "other.test", pod_="free") == {"other.test": "open"}
     known = {"example.test": [EXACT], "www.shop.test": [WILD]}
     until(lambda: learned(world), lambda now: now == known)
+    described = world.tandem("describe", "cnp", "names", status=0).out
+    assert f"Names:\n  example.test on node-1: {EXACT}\n  www.shop.test on node-1: {WILD}\n" in described
+    assert world.tandem("explain", "app/client", "www.shop.test:80", status=0).out.startswith(
+        "app/client to www.shop.test:80: allowed"
+    )
+    assert f"{OTHER}:80: denied by ClusterNetworkPolicy names" in (
+        world.tandem("explain", "app/client", f"{OTHER}:80", status=1).out
+    )
 
 
 def test_a_wildcard_stands_for_any_number_of_labels_but_not_for_none(world: Lab) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from tandem.apps.cli.applying import conditions, label
 from tandem.apps.cli.columns import age_of
+from tandem.apps.cli.naming import names_of, patterns_in
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
 from tandem.apps.cli.selecting import pods_of, policies_of
 from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
 COUNTS: Final = "/apis/views.tandem.io/v1/counts"
+STATUS: Final = "/apis/views.tandem.io/v1/status"
 _QUIET_NOTES = frozenset({LAST_APPLIED, SOURCE_ANNOTATION, LINES_ANNOTATION})
 
 
@@ -72,7 +74,7 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
         namespaces, _ = await client.list(BY_KIND["Namespace"])
         pods, _ = await client.list(BY_KIND["Pod"], namespace)
         judged = await _judged(client, kind.kind, namespace, name)
-        return {**judged, "Pods": pods_of(raw, pods, namespaces)}
+        return {**judged, **await _names(client, raw), "Pods": pods_of(raw, pods, namespaces)}
     if kind.kind == "Service":
         slices, _ = await client.list(
             BY_KIND["EndpointSlice"], namespace, label_selector=f"kubernetes.io/service-name={name}"
@@ -92,6 +94,17 @@ async def _judged(client: KubeClient, kind: str, namespace: str, name: str) -> d
     except ApiError:
         return {}
     return {"Decisions": lines(answer["counts"])}
+
+
+async def _names(client: KubeClient, raw: RawObject) -> dict[str, list[str]]:
+    """What is known of the domain names of a policy; nothing where it has none, or no control is."""
+    if not patterns_in(raw):
+        return {}
+    try:
+        view = await client.request("GET", STATUS)
+    except ApiError:
+        return {}
+    return {"Names": names_of(raw, view["nodes"])}
 
 
 async def _policies(client: KubeClient, kind: Kind, namespace: str) -> list[RawObject]:
