@@ -17,7 +17,7 @@ from tandem.base.cell import any_newer
 from tandem.base.problems import DriverError
 from tandem.compile.fastpath import compile_fast_path
 from tandem.drivers.bpf.plan import plan
-from tandem.drivers.bpf.port import FastPathDriver
+from tandem.drivers.bpf.port import Delta, FastPathDriver
 from tandem.runtime.views import Views, newest_of
 from tandem.state.fastpath import FastPath
 
@@ -49,19 +49,30 @@ class FastPathLoop:
         seen, retry = -1, None
         while True:
             await newest_of(views, seen, retry=retry)
-            await _quiet(views)
-            seen, newest = await newest_of(views, -1, retry=None)
-            wanted = compile_fast_path(newest.view)
             try:
-                complete = await self._follow(wanted)
+                await self._settle(views)
+                seen, newest = await newest_of(views, -1, retry=None)
+                retry = None if await self._follow(compile_fast_path(newest.view)) else LOOK_SECONDS
             except DriverError as err:
                 await self._refused(str(err))
-                continue
-            self._count, retry = len(wanted), None if complete else LOOK_SECONDS
-            self._why = "" if newest.view.config.network.fast_path else OFF
+            else:
+                self._why = "" if newest.view.config.network.fast_path else OFF
+
+    async def _settle(self, views: Views) -> None:
+        """Return when there was no news for a moment, or was for long enough; what is gone is forgotten at once."""
+        clock = asyncio.get_running_loop().time
+        deadline, version = clock() + LONGEST, -1
+        while version != views.version and clock() < deadline:
+            version, newest = await newest_of(views, -1, retry=None)
+            # The next pod with such an address may be there soon.
+            gone = plan(await self._driver.read(), compile_fast_path(newest.view)).drop
+            if gone:
+                await self._driver.apply(Delta(drop=gone))
+            await any_newer((views, version), seconds=PAUSE)
 
     async def _follow(self, wanted: FastPath) -> bool:
         """False if a link was not there."""
+        self._count = len(wanted)
         delta = plan(await self._driver.read(), wanted)
         if not delta:
             return True
@@ -85,13 +96,3 @@ class FastPathLoop:
         with suppress(DriverError):
             return {"addresses": self._count, "packets": await self._driver.packets(), "why": self._why}
         return {"addresses": self._count, "packets": 0, "why": self._why}
-
-
-async def _quiet(views: Views) -> None:
-    """Return when there was no news for a moment, or was for long enough."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + LONGEST
-    version = -1
-    while version != views.version and clock() < deadline:
-        version = views.version
-        await any_newer((views, version), seconds=PAUSE)

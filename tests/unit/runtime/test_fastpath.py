@@ -150,3 +150,11 @@ def test_news_that_never_ends_puts_it_off_for_a_while_only(scene: Scene, monkeyp
         return scene.has(ONE)()
 
     scene.play(news)
+
+
+def test_what_is_gone_is_forgotten_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.play(lambda: scene.looping.put(TWO), scene.has(TWO))
+    monkeypatch.setattr(fastpath, "PAUSE", 3600.0)
+    monkeypatch.setattr(fastpath, "LONGEST", 3600.0)
+    scene.play(lambda: scene.looping.put(ONE), scene.has(ONE))
+    assert scene.held.links == {LINK_A, LINK_B}
