@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import msgspec
+
 from tandem.model.gateway import HTTPRoute
-from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
+from tandem.model.istio import AuthorizationPolicy, DestinationRule, PeerAuthentication, VirtualService
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 
@@ -33,6 +35,14 @@ def dr(name: str = "dr", *, ns: str = "default", created: str = "", **spec: Any)
 def peerauth(name: str = "pa", *, ns: str = "default", created: str = "", **spec: Any) -> PeerAuthentication:
     """A PeerAuthentication; keywords are the fields of its spec."""
     return cast("PeerAuthentication", _object("security.istio.io/v1", "PeerAuthentication", (name, ns, created), spec))
+
+
+def authz(
+    name: str = "ap", *, ns: str = "default", notes: dict[str, str] | None = None, **spec: Any
+) -> AuthorizationPolicy:
+    """An AuthorizationPolicy; keywords are the fields of its spec."""
+    found = cast("AuthorizationPolicy", _object("security.istio.io/v1", "AuthorizationPolicy", (name, ns, ""), spec))
+    return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes or {}))
 
 
 def httproute(name: str = "hr", *, ns: str = "default", created: str = "", **spec: Any) -> HTTPRoute:

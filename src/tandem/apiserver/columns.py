@@ -208,6 +208,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "AuthorizationPolicy": (
+        ("Action", 0, _at("spec.action", "ALLOW")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "HTTPRoute": (
         ("Hostnames", 0, _joined("spec.hostnames", "")),
         ("Accepted", 0, _condition("Accepted")),

@@ -98,6 +98,11 @@ def outbound_listener(pod: PodUid) -> str:
     return f"out/{pod}"
 
 
+def inbound_routes(pod: PodUid) -> str:
+    """RDS name of what becomes of requests to a pod."""
+    return f"admit/{pod}"
+
+
 def app_cluster(pod: PodUid) -> str:
     """Cluster that delivers to the application inside the pod."""
     return f"app/{pod}"
@@ -127,6 +132,11 @@ def route_config(namespace: str, service: str, port: int, consumer: str = "", va
     """RDS name of the routes to a service port (as pods of `consumer` see it, and those for which `variant` holds)."""
     name = f"rt/{namespace}/{service}/{port}" + (f"@{consumer}" if consumer else "")
     return name + (f"~{variant}" if variant else "")
+
+
+def authz_rule(origin: Origin) -> str:
+    """Name of a rule in Envoy's RBAC filters; Envoy tells it of what the rule denied."""
+    return f"{origin.kind}/{origin.namespace}/{origin.name}/{origin.path}"
 
 
 def source_log(pod: PodUid) -> str:

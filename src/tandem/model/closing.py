@@ -21,7 +21,7 @@ from tandem.model.schemas.tables import fields
 from tandem.model.schemas.walk import unknown_fields
 
 Raw = dict[str, Any]
-CLOSING: Final = (*POLICIES, "PeerAuthentication")
+CLOSING: Final = (*POLICIES, "PeerAuthentication", "AuthorizationPolicy")
 """Kinds that close something: one that cannot be read is never as if it were not there."""
 _RULE: Final = re.compile(r"spec\.(ingress|egress)\[(\d+)\](?:\.(?P<list>from|to|ports|protocols)\[(\d+)\])?")
 _TEXTS: Final = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"})
@@ -32,7 +32,7 @@ def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
     kind = str(raw.get("kind"))
     faults: list[str] = []
-    if kind in POLICIES:
+    if kind in {*POLICIES, "AuthorizationPolicy"}:
         faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
     body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
@@ -68,6 +68,8 @@ def _close(kind: str, body: Raw, path: str) -> bool:
         body["metadata"] = _plain(body["metadata"])
     elif kind == "PeerAuthentication":
         _close_mtls(body)
+    elif kind == "AuthorizationPolicy":
+        _close_authorization(body, path)
     else:
         with suppress(KeyError, IndexError, TypeError):  # closed before, with what holds it
             (_close_network if kind == "NetworkPolicy" else _close_tier)(body, path)
@@ -83,6 +85,13 @@ def _plain(meta: Raw) -> Raw:
         if isinstance(meta.get(name), dict):
             kept[name] = {k: v for k, v in meta[name].items() if isinstance(v, str)}
     return kept
+
+
+def _close_authorization(body: Raw, path: str) -> None:
+    """Everything is denied to whom it is about; to the whole namespace where that cannot be read."""
+    spec = body.get("spec")
+    selector = spec.get("selector") if isinstance(spec, dict) and not path.startswith("spec.selector") else None
+    body["spec"] = {**({"selector": selector} if selector else {}), "action": "DENY", "rules": [{}]}
 
 
 def _close_mtls(body: Raw) -> None:

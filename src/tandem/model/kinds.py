@@ -185,6 +185,16 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=istio.PeerAuthentication,
     ),
     Kind(
+        group="security.istio.io",
+        versions=("v1", "v1beta1"),
+        kind="AuthorizationPolicy",
+        plural="authorizationpolicies",
+        singular="authorizationpolicy",
+        short=("ap",),
+        status=True,
+        cls=istio.AuthorizationPolicy,
+    ),
+    Kind(
         group="gateway.networking.k8s.io",
         versions=("v1", "v1beta1"),
         kind="HTTPRoute",
@@ -250,6 +260,7 @@ PROGRAMMED: Final = (
     "VirtualService",
     "DestinationRule",
     "PeerAuthentication",
+    "AuthorizationPolicy",
     "HTTPRoute",
     "Network",
 )

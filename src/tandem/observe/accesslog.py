@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
 from tandem.state.xds import UPSTREAM_IDENTITY
 
 _RBAC: Final = "rbac_access_denied"
+Rules = Callable[[str], tuple[Origin, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Names:
     """Route name -> the manifest it came from."""
     refused: Callable[[str, int], Origin | None]
     """(pod uid, port) -> what demands mTLS there."""
+    authorized: Callable[[str, str], tuple[Origin, ...]]
+    """(pod uid, name of a rule) -> the rule that denied; of an empty name: the policies of which none allows."""
 
 
 def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
@@ -41,10 +45,11 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
     kind, _, uid = log_name.partition("|")
     if kind not in {"source", "destination", "refused"}:
         return
+    rules = partial(names.authorized, uid)
     for entry in message.http_logs.log_entry:
-        yield _http(_base(kind, uid, entry.common_properties, names), entry)
+        yield _http(_base(kind, uid, entry.common_properties, names), entry, rules)
     for entry in message.tcp_logs.log_entry:
-        yield _tcp(_base(kind, uid, entry.common_properties, names), entry)
+        yield _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
 
 
 def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
@@ -89,7 +94,7 @@ def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
     )
 
 
-def _http(flow: Flow, entry: Any) -> Flow:
+def _http(flow: Flow, entry: Any, rules: Rules) -> Flow:
     common, request, response = entry.common_properties, entry.request, entry.response
     code, details = response.response_code.value, response.response_code_details
     methods = request.DESCRIPTOR.fields_by_name["request_method"].enum_type.values_by_number
@@ -108,7 +113,7 @@ def _http(flow: Flow, entry: Any) -> Flow:
     if flow.verdict is Verdict.DENIED:
         return flow
     if details.startswith(_RBAC):
-        return _denied(flow, details)
+        return _denied(flow, details, rules)
     failed = flags.reason(common.response_flags)
     # An answer of the application itself, whatever its code, is a delivered request.
     if details != "via_upstream" and (code >= 500 or (code == 0 and failed)):
@@ -118,12 +123,12 @@ def _http(flow: Flow, entry: Any) -> Flow:
     return flow
 
 
-def _tcp(flow: Flow, entry: Any) -> Flow:
+def _tcp(flow: Flow, entry: Any, rules: Rules) -> Flow:
     common = entry.common_properties
     if flow.verdict is Verdict.DENIED:
         return flow
     if common.connection_termination_details.startswith(_RBAC):
-        return _denied(flow, common.connection_termination_details)
+        return _denied(flow, common.connection_termination_details, rules)
     failed = flags.reason(common.response_flags)
     if not failed:
         return flow
@@ -131,9 +136,13 @@ def _tcp(flow: Flow, entry: Any) -> Flow:
     return msgspec.structs.replace(flow, verdict=Verdict.ERROR, reason=f"{failed}: {detail}" if detail else failed)
 
 
-def _denied(flow: Flow, details: str) -> Flow:
+def _denied(flow: Flow, details: str, rules: Rules) -> Flow:
+    """Envoy names the rule that denied, or `none` where no rule allowed."""
+    name = details.partition("[")[2].rpartition("]")[0]
+    found = rules("" if name == "none" else name)
+    reason = "a rule of an AuthorizationPolicy denies it" if name != "none" else "no rule allows it"
     direction = "egress" if flow.reporter == "source" else "ingress"
-    return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=details.replace("_", " "))
+    return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=reason, rules=found)
 
 
 def _address(message: Any) -> tuple[str, int]:

@@ -60,7 +60,15 @@ UNTRANSLATED: Final = frozenset({"Lease"})
 NETWORK: Final = ("Network", "", "default")
 
 ADVISED: Final = frozenset(
-    {*POLICIES, "VirtualService", "DestinationRule", "PeerAuthentication", "HTTPRoute", "Network"}
+    {
+        *POLICIES,
+        "VirtualService",
+        "DestinationRule",
+        "PeerAuthentication",
+        "AuthorizationPolicy",
+        "HTTPRoute",
+        "Network",
+    }
 )
 
 

@@ -102,7 +102,14 @@ class Facts:
         """A StreamAccessLogsMessage of Envoy."""
         whois = self._whois()
         if whois is not None:
-            names = Names(node=self._node, pod=whois.pod, party=whois.party, route=whois.route, refused=whois.refused)
+            names = Names(
+                node=self._node,
+                pod=whois.pod,
+                party=whois.party,
+                route=whois.route,
+                refused=whois.refused,
+                authorized=whois.authorized,
+            )
             self._flows.extend(flows_of(log_name, message, names))
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:

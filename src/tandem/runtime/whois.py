@@ -7,7 +7,9 @@ from functools import cached_property
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.compile.names import authz_rule
 from tandem.compile.nft.origins import origins
+from tandem.ir.authz import Action
 from tandem.ir.fabric import MtlsMode
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.flow import Party
@@ -40,6 +42,13 @@ class Whois:
                 mode = modes.get(port, modes.get(0))
                 return mode.origin if mode is not None and mode.mode is MtlsMode.STRICT else None
         return None
+
+    def authorized(self, uid: str, rule: str) -> tuple[Origin, ...]:
+        """The rule of that name which judges a pod; of an empty name: the policies of which one would have to allow."""
+        policies = next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
+        if not rule:
+            return tuple(p.origin for p in policies if p.action is Action.ALLOW and not p.staged)
+        return tuple(r.origin for p in policies for r in p.rules if authz_rule(r.origin) == rule)
 
     def policies(self, prefix: str) -> tuple[Origin, ...]:
         """The policies behind the log prefix of a drop."""

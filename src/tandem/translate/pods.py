@@ -18,6 +18,7 @@ from tandem.model.ipam import addresses_of
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
@@ -48,6 +49,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, Mapping[str, str]]
     """Of namespaces."""
     modes: PeerAuthIndex
+    authorization: AuthorizationIndex
     services: Mapping[str, tuple[core.Service, ...]]
     """By namespace, in the order of names."""
     routed: Mapping[str, frozenset[int]]
@@ -70,6 +72,7 @@ def translate_pods(
         options=options,
         labels=world.namespace_labels,
         modes=PeerAuthIndex(world, options.root_namespace),
+        authorization=AuthorizationIndex(world, options.root_namespace),
         services=services_by_namespace(world),
         routed=routed or {},
     )
@@ -80,6 +83,7 @@ def translate_pods(
         problems=(
             *namespace_problems(world),
             *context.modes.problems,
+            *context.authorization.problems,
             *(problem for one in found for problem in one.problems),
         ),
     )
@@ -104,6 +108,7 @@ def translate_pod(
         ingress=ingress.get(uid),
         egress=egress.get(uid),
         mtls=modes,
+        authorization=context.authorization.policies(pod),
         plain_http_ports=_http_ports(pod, context.services.get(namespace, ()), context.routed),
     )
     problems = (*member.problems, *_outside(pod, member, modes))

@@ -18,7 +18,7 @@ from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
-from tandem.model.istio import DestinationRule, PeerAuthentication, VirtualService
+from tandem.model.istio import AuthorizationPolicy, DestinationRule, PeerAuthentication, VirtualService
 from tandem.model.meta import Condition, Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
@@ -44,6 +44,7 @@ _Plain = (
     | VirtualService
     | DestinationRule
     | PeerAuthentication
+    | AuthorizationPolicy
     | Network
 )
 
@@ -57,6 +58,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         VirtualService,
         DestinationRule,
         PeerAuthentication,
+        AuthorizationPolicy,
         Network,
         HTTPRoute,
         core.Service,

@@ -1,21 +1,26 @@
 """Objects that nobody here can read -> Problems. Pure.
 
 They are not in the World, so nothing is made of them: a pod has no link, a Service no address, a route is not taken.
-Policies are never among them (`model/closing.py`); a PeerAuthentication is closed in its place.
+Policies are never among them (`model/closing.py`); what Istio calls a policy is closed in its place.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from tandem.base.problems import Origin, Problem
-from tandem.model.istio import PeerAuthentication
+from tandem.model.istio import AuthorizationPolicy, PeerAuthentication
 from tandem.model.meta import Object
 from tandem.model.unreadable import Unreadable
 from tandem.model.world import World
 
+_CLOSED: Final = {"PeerAuthentication": "it counts as STRICT", "AuthorizationPolicy": "it denies everything"}
+
 
 def unreadable_problems(world: World) -> tuple[Problem, ...]:
     """What is told of each, with the path of what was not understood."""
-    closed = [p for p in world.sorted(PeerAuthentication) if p.metadata.unreadable]
+    policies = (*world.sorted(PeerAuthentication), *world.sorted(AuthorizationPolicy))
+    closed = [p for p in policies if p.metadata.unreadable]
     return tuple(problem for obj in (*world.sorted(Unreadable), *closed) for problem in problems_of(obj))
 
 
@@ -25,6 +30,6 @@ def problems_of(obj: Object) -> tuple[Problem, ...]:
     for line in obj.metadata.unreadable:
         path, _, text = line.partition(": ")
         at = Origin(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, path=path)
-        effect = "the object is left out" if isinstance(obj, Unreadable) else "it counts as STRICT"
+        effect = "the object is left out" if isinstance(obj, Unreadable) else _CLOSED[obj.kind]
         found.append(Problem(at=at, code="NotUnderstood", text=f"{text}: {effect}"))
     return tuple(found)

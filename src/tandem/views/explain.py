@@ -20,6 +20,7 @@ from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import policy, routes
+from tandem.reference.authorization import Asked, decide_authorization, speaks_http
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
 from tandem.reference.services import is_own, ranges_for
@@ -40,6 +41,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
     path: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    trust_domain: str = "cluster.local"
     dns_addresses: tuple[str, ...] = ("10.96.0.10",)
     """Where DNS is in this cluster."""
     names: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
@@ -225,6 +227,10 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
     refused = tls is not None and tls.outcome is Outcome.REFUSED
     by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
+    if tls is not None and not refused and end.pod is not None and in_mesh(end.pod, world)[0]:
+        authorized = decide_authorization(world, end.pod, _asked(world, question, source, end, share=share, tls=tls))
+        steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
+        refused, by = not authorized.allowed, by or (() if authorized.allowed else authorized.by)
     return Way(
         destination=end.label,
         address=end.address,
@@ -235,6 +241,32 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         steps=tuple(steps),
         answered=decision.rejects,
     )
+
+
+def _asked(
+    world: World, question: Question, source: Party, end: Party, *, share: Share | None, tls: MtlsDecision
+) -> Asked:
+    """What reaches the pod: a request, where the port of the Service that was dialled says that it is one."""
+    principal = ""
+    if tls.outcome is Outcome.MTLS and source.pod is not None:
+        home, account = source.pod.metadata.namespace, source.pod.spec.service_account_name
+        principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
+    return Asked(
+        principal=principal,
+        source=source.facing(end).address,
+        destination=end.address,
+        port=end.port,
+        parsed=share is not None and _is_http(world, share),
+        method=question.method or "GET",
+        path=question.path or "/",
+        host=dict(question.headers).get("host", share.service if share is not None else end.address),
+        headers=dict(question.headers),
+    )
+
+
+def _is_http(world: World, share: Share) -> bool:
+    service = world.get(core.Service, share.namespace, share.service)
+    return service is not None and any(speaks_http(p) for p in service.spec.ports if p.port == share.port)
 
 
 def _line(step: policy.Step) -> Line:

@@ -10,7 +10,7 @@ import pytest
 
 from tandem.model.closing import read_policy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
-from tandem.model.istio import PeerAuthentication
+from tandem.model.istio import AuthorizationPolicy, PeerAuthentication
 from tandem.model.meta import Object
 from tandem.model.parse import ParseError
 from tandem.model.policy import NetworkPolicy
@@ -216,3 +216,17 @@ def test_encryption_that_is_not_understood_is_strict(spec: Any, labels: dict[str
     assert found.spec.mtls.mode == "STRICT"
     assert _spec(found).get("selector", {}).get("matchLabels") == labels
     assert len(found.metadata.unreadable) == 1
+
+
+def test_an_authorization_policy_that_is_not_understood_denies_to_whom_it_is_about() -> None:
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "rules": [{"from": [{"source": {"moons": ["full"]}}]}]}
+    raw = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": META, "spec": spec}
+    found = read_policy(raw)
+    assert isinstance(found, AuthorizationPolicy)
+    assert (found.spec.action, len(found.spec.rules)) == ("DENY", 1)
+    assert found.spec.selector is not None
+    assert found.spec.selector.match_labels == {"app": "web"}
+    assert "moons" in found.metadata.unreadable[0]
+    blind = read_policy({**raw, "spec": {"selector": {"matchLabels": 7}}})
+    assert isinstance(blind, AuthorizationPolicy)
+    assert (blind.spec.action, blind.spec.selector) == ("DENY", None)

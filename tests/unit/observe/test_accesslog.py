@@ -27,6 +27,7 @@ NAMES = Names(
     pod=lambda uid: {"u-web": WEB, "u-db": DB}.get(uid, Party()),
     party=lambda address: PARTIES.get(address, Party(address=address)),
     route={"r1": ROUTE}.get,
+    authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
     refused=lambda uid, port: STRICT if (uid, port) == ("u-db", 8080) else None,
 )
 

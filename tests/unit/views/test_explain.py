@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from builders import cluster_policy, namespace, pod, policy, service, world
-from meshworlds import dr, peerauth, to, vs
+from meshworlds import authz, dr, peerauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
 from tandem.model.world import World
@@ -75,6 +75,16 @@ def test_strict_refuses_plain_text_and_takes_the_mesh() -> None:
     assert {w.transport for w in refused.ways} == {"refused"}
     assert [(o.kind, o.name) for o in refused.decided_by] == [("PeerAuthentication", "strict")]
     assert ask(STRICT).allowed
+
+
+def test_authorization_judges_who_proved_what_and_what_is_asked() -> None:
+    rule = {"from": [{"source": {"namespaces": ["shop"]}}], "to": [{"operation": {"paths": ["/v1*"]}}]}
+    only = authz("only", ns="shop", selector={"matchLabels": {"app": "web"}}, rules=[rule])
+    assert ask(only, path="/v1/x").allowed
+    other = ask(only, path="/v2")
+    assert [str(o) for o in other.decided_by] == ["AuthorizationPolicy shop/only"]
+    assert ("authorization", "allows nothing of the kind") in [(s.layer, s.effect) for s in other.ways[0].steps]
+    assert not ask(only, source="shop/outsider", path="/v1").allowed
 
 
 def test_without_strict_the_outsider_talks_in_plain_text() -> None:

@@ -44,6 +44,7 @@ ORDER: Final = (
     "VirtualService",
     "HTTPRoute",
     "PeerAuthentication",
+    "AuthorizationPolicy",
     "Deployment",
     "Pod",
 )

@@ -182,6 +182,10 @@ def _selected(raw: RawObject) -> str:
     return selector_text(_dict(raw, "spec").get("podSelector"))
 
 
+def _action(raw: RawObject) -> str:
+    return str(_dict(raw, "spec").get("action") or "ALLOW")
+
+
 def _mtls_mode(raw: RawObject) -> str:
     return str(_dict(raw, "spec", "mtls").get("mode") or "UNSET")
 
@@ -251,6 +255,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "VirtualService": ((Column("HOSTS", _spec("hosts")), Column("GATEWAYS", _spec("gateways")), _PROGRAMMED), (_WHY,)),
     "DestinationRule": ((Column("HOST", _spec("host")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
+    "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),

@@ -25,6 +25,7 @@ KINDS: Final = (
     "AdminNetworkPolicy",
     "BaselineAdminNetworkPolicy",
     "PeerAuthentication",
+    "AuthorizationPolicy",
     "DestinationRule",
 )
 """What verdicts and names depend on."""

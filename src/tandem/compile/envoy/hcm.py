@@ -19,12 +19,12 @@ CONNECT_ATTEMPTS: Final = 3
 """For bytes what the retry policy is for requests: nothing was sent yet when a connection could not be made."""
 
 
-def _manager(prefix: str, log_name: str, routing: Json) -> dict[str, Any]:
+def _manager(prefix: str, log_name: str, routing: Json, filters: list[Json]) -> dict[str, Any]:
     """Transparent: the application's `server` header, request id and authority stay as they are."""
     return {
         "stat_prefix": prefix,
         **routing,
-        "http_filters": http_filters() if prefix == OUT else inbound_filters(),
+        "http_filters": filters,
         "access_log": accesslog.http(log_name),
         "server_header_transformation": "PASS_THROUGH",
         "normalize_path": True,
@@ -41,26 +41,17 @@ def _filter(fields: Json) -> Json:
 def outbound_http(pod: PodUid, route_config: str) -> Json:
     """Requests of a pod, routed by RDS."""
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
-    return _filter(_manager(OUT, names.source_log(pod), routing))
+    return _filter(_manager(OUT, names.source_log(pod), routing, http_filters()))
 
 
 def inbound_http(pod: PodUid, *, mtls: bool) -> Json:
-    """Requests to a pod, all of them to its application.
+    """Requests to a pod, which its own route configuration hands to the application, or refuses.
 
     With mTLS the peer's SPIFFE id is told to the application in `x-forwarded-client-cert`; what a client claims in
-    that header never passes. A request that the application has not begun to read is tried again.
+    that header never passes.
     """
-    route = {
-        "name": "inbound",
-        "match": {"prefix": "/"},
-        "route": {
-            "cluster": names.app_cluster(pod),
-            "timeout": "0s",
-            "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
-        },
-    }
-    routing = {"route_config": {"name": "in", "virtual_hosts": [{"name": "in", "domains": ["*"], "routes": [route]}]}}
-    fields = _manager(IN, names.destination_log(pod), routing)
+    routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod)}}
+    fields = _manager(IN, names.destination_log(pod), routing, inbound_filters())
     if mtls:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}

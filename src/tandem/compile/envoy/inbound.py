@@ -13,6 +13,7 @@ from typing import Any, Final, assert_never
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
+from tandem.compile.envoy.rbac import network_rbac, per_route_rbac
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.state.ownership import INBOUND_MARK
@@ -49,7 +50,28 @@ def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
         ],
     }
     origins = frozenset(setting.origin for setting in modes.values() if setting.origin is not None)
+    origins |= {policy.origin for policy in pod.authorization}
     return Resource(name=name, body=body, origins=origins)
+
+
+@lru_cache(maxsize=1024)
+def compile_inbound_routes(pod: LocalPod) -> Resource:
+    """What becomes of requests to a pod. One that the application has not begun to read is tried again."""
+    config = per_route_rbac(pod.authorization)
+    route = {
+        "name": "inbound",
+        "match": {"prefix": "/"},
+        "route": {
+            "cluster": names.app_cluster(pod.uid),
+            "timeout": "0s",
+            "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
+        },
+        **({"typed_per_filter_config": config} if config else {}),
+    }
+    name = names.inbound_routes(pod.uid)
+    hosts = [{"name": "in", "domains": ["*"], "routes": [route]}]
+    body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
+    return Resource(name=name, body=body, origins=frozenset(policy.origin for policy in pod.authorization))
 
 
 def _modes(pod: LocalPod) -> dict[int, PortMtls]:
@@ -74,7 +96,7 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust_domain: str) -> Iter
     match mode:
         case MtlsMode.STRICT:
             yield from _mtls(pod, port, trust_domain)
-            refuse = hcm.tcp(hcm.IN, names.REFUSED, names.refused_log(pod.uid))
+            refuse = [hcm.tcp(hcm.IN, names.REFUSED, names.refused_log(pod.uid))]
             yield _chain(port, "refused-tls", {"transport_protocol": "tls"}, refuse)
             yield _chain(port, "refused-raw", {"transport_protocol": "raw_buffer"}, refuse)
         case MtlsMode.PERMISSIVE:
@@ -90,19 +112,24 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust_domain: str) -> Iter
 
 def _mtls(pod: LocalPod, port: int, trust_domain: str) -> Iterator[Json]:
     socket = tls.downstream(pod.identity, trust_domain)
-    for alpn, last in ((tls.ALPN_HTTP, hcm.inbound_http(pod.uid, mtls=True)), (tls.ALPN_TCP, _bytes(pod))):
+    for alpn, filters in ((tls.ALPN_HTTP, _requests(pod, mtls=True)), (tls.ALPN_TCP, _bytes(pod))):
         match = {"transport_protocol": "tls", "application_protocols": [alpn]}
-        yield {**_chain(port, alpn, match, last), "transport_socket": socket}
+        yield {**_chain(port, alpn, match, filters), "transport_socket": socket}
 
 
-def _plain(pod: LocalPod, port: int) -> Json:
-    return hcm.inbound_http(pod.uid, mtls=False) if port in pod.plain_http_ports else _bytes(pod)
+def _plain(pod: LocalPod, port: int) -> list[Json]:
+    return _requests(pod, mtls=False) if port in pod.plain_http_ports else _bytes(pod)
 
 
-def _bytes(pod: LocalPod) -> Json:
-    return hcm.tcp(hcm.IN, names.app_cluster(pod.uid), names.destination_log(pod.uid))
+def _requests(pod: LocalPod, *, mtls: bool) -> list[Json]:
+    return [hcm.inbound_http(pod.uid, mtls=mtls)]
 
 
-def _chain(port: int, name: str, match: Json, last: Json) -> Json:
+def _bytes(pod: LocalPod) -> list[Json]:
+    last = hcm.tcp(hcm.IN, names.app_cluster(pod.uid), names.destination_log(pod.uid))
+    return [*network_rbac(pod.authorization, hcm.IN), last]
+
+
+def _chain(port: int, name: str, match: Json, filters: list[Json]) -> Json:
     where = {"destination_port": port} if port else {}
-    return {"name": f"{port}/{name}", "filter_chain_match": {**where, **match}, "filters": [last]}
+    return {"name": f"{port}/{name}", "filter_chain_match": {**where, **match}, "filters": filters}

@@ -17,7 +17,7 @@ from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
-from tandem.compile.envoy.inbound import compile_inbound
+from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.outbound import Front, compile_outbound, dialled
 from tandem.compile.envoy.route import compile_route_config
 from tandem.compile.envoy.scope import PortScope, mirrored, scopes_of, source_limits
@@ -119,6 +119,7 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
         used[id(known[key])] = known[key]
     listeners = [compile_inbound(attached, view.config.trust_domain) for attached in meshed]
     routes = [r for ports in used.values() for r in _routes(ports)]
+    routes += [compile_inbound_routes(attached.pod) for attached in meshed]
     return [*listeners, *_outbound(pairs)], routes
 
 

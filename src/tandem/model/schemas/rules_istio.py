@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,6 +11,12 @@ from tandem.model.schemas.rules_kubernetes import Rule, repeated
 from tandem.model.schemas.syntax import LABEL
 
 ACTIONS: Final = ("route", "redirect", "directResponse", "delegate")
+ADDRESSED: Final = frozenset({"ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks"})
+WHEN_KEY: Final = re.compile(
+    r"(source\.(ip|namespace|principal|serviceAccount)|remote\.ip|destination\.(ip|port)|connection\.sni"
+    r"|request\.auth\.(principal|audiences|presenter)|request\.auth\.claims(\[[^\[\]]+\])+|request\.headers\[[^\[\]]+\]"
+    r"|experimental\.envoy\.filters\..+)"
+)
 HASH_KEYS: Final = ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName")
 
 
@@ -161,6 +169,60 @@ def _peer_authentication(raw: dict[str, Any], at: str) -> Iterator[str]:
             yield f"{at}.portLevelMtls[{key}]: {key!r} is not a port number between 1 and 65535"
 
 
+def _authorization(raw: dict[str, Any], at: str) -> Iterator[str]:
+    action, provider = raw.get("action") or "ALLOW", (raw.get("provider") or {}).get("name")
+    if action == "CUSTOM" and not provider:
+        yield f"{at}.provider.name: is required for the action CUSTOM"
+    if action != "CUSTOM" and "provider" in raw:
+        yield f"{at}.provider: belongs to the action CUSTOM"
+    if action != "ALLOW" and not raw.get("rules"):
+        yield f"{at}.rules: are required for the action {action}"
+    given = [k for k in ("selector", "targetRef", "targetRefs") if raw.get(k)]
+    if len(given) > 1:
+        yield f"{at}.{given[1]}: may not be given together with {given[0]}"
+
+
+def _from(raw: dict[str, Any], at: str) -> Iterator[str]:
+    source = raw.get("source")
+    if not source:
+        yield f"{at}.source: is required, with at least one field"
+        return
+    if source.get("serviceAccounts") and (source.get("principals") or source.get("namespaces")):
+        yield f"{at}.source.serviceAccounts: may not be given together with principals or namespaces"
+
+
+def _to(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not raw.get("operation"):
+        yield f"{at}.operation: is required, with at least one field"
+
+
+def _when(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if WHEN_KEY.fullmatch(raw["key"]) is None:
+        yield f"{at}.key: {raw['key']!r} is no attribute that a condition can name"
+    if not raw.get("values") and not raw.get("notValues"):
+        yield f"{at}: needs values or notValues"
+
+
+def _not_empty(raw: dict[str, Any], at: str) -> Iterator[str]:
+    for field, values in raw.items():
+        for i, value in enumerate(values or []):
+            where = f"{at}.{field}[{i}]"
+            if not value:
+                yield f"{where}: must not be empty"
+            elif field in {"ports", "notPorts"} and not (value.isdigit() and 0 < int(value) < 65536):
+                yield f"{where}: {value!r} is not a port number between 1 and 65535"
+            elif field in ADDRESSED and not _is_block(value):
+                yield f"{where}: {value!r} is neither an address nor a prefix"
+
+
+def _is_block(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 RULES: Final[dict[str, Rule]] = {
     "VsSpec": _virtual_service,
     "VsHttp": _http,
@@ -180,4 +242,10 @@ RULES: Final[dict[str, Rule]] = {
     "DrTls": _tls,
     "DrPortPolicy": _port_policy,
     "PaSpec": _peer_authentication,
+    "AzSpec": _authorization,
+    "AzFrom": _from,
+    "AzTo": _to,
+    "AzWhen": _when,
+    "AzSource": _not_empty,
+    "AzOperation": _not_empty,
 }

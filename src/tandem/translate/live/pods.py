@@ -9,11 +9,12 @@ from tandem.base.problems import Problem
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
 from tandem.model import core
-from tandem.model.istio import PeerAuthentication
+from tandem.model.istio import AuthorizationPolicy, PeerAuthentication
 from tandem.model.world import World
 from tandem.translate.kept import Kept
 from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
@@ -36,6 +37,7 @@ class LivePods:
         self._services: dict[str, tuple[core.Service, ...]] = {}
         self._named: dict[str, dict[str, core.Service]] = {}
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
+        self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
         self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
 
     def update(self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]]) -> None:
@@ -54,11 +56,13 @@ class LivePods:
             options=self._options,
             labels=now.namespace_labels,
             modes=self._modes(now, self._options.root_namespace),
+            authorization=self._authorization(now, self._options.root_namespace),
             services=self._services,
             routed=routed,
         )
         self._gathered.tell((2, "namespaces"), self._namespaces(now))
         self._gathered.tell((3, "modes"), context.modes.problems)
+        self._gathered.tell((3, "authorization"), context.authorization.problems)
         put: dict[str, LocalPod] = {}
         nodes: dict[str, NodeName] = {}
         for uid, pod in touched.items():
@@ -97,7 +101,6 @@ class LivePods:
             found.add(namespace)
         if self._routed is not routed:
             found |= {key.partition("/")[0] for key in self._routed.keys() | routed.keys()}
-        rules = changes(before.all(PeerAuthentication), now.all(PeerAuthentication))
-        if any(namespace == self._options.root_namespace for namespace, _ in rules):
-            return tuple(self._linked)
-        return found | {namespace for namespace, _ in rules}
+        rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
+        rules |= {n for n, _ in changes(before.all(AuthorizationPolicy), now.all(AuthorizationPolicy))}
+        return tuple(self._linked) if self._options.root_namespace in rules else found | rules

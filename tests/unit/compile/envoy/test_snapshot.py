@@ -84,7 +84,7 @@ def test_a_new_identity_behind_a_service_touches_its_clusters() -> None:
 def test_a_pod_that_goes_takes_nothing_of_the_others() -> None:
     old = shop()
     new = msgspec.structs.replace(old, pods=(A, OUT))
-    assert changed(old, new) == {LISTENER: {"in/uid-b", "out/uid-b"}, CLUSTER: {"app/uid-b"}}
+    assert changed(old, new) == {LISTENER: {"in/uid-b", "out/uid-b"}, CLUSTER: {"app/uid-b"}, ROUTE: {"admit/uid-b"}}
 
 
 def test_a_view_of_the_same_parts_gives_the_same_objects() -> None:

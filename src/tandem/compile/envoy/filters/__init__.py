@@ -11,6 +11,7 @@ from typing import Final
 from tandem.compile.envoy.filters import cors, fault, session
 from tandem.compile.envoy.filters.router import router
 from tandem.compile.envoy.proto import Json
+from tandem.compile.envoy.rbac import FILTERS as RBAC_FILTERS
 from tandem.ir.mesh import Route
 
 ON_DEMAND: Final = (cors, fault, session)
@@ -22,8 +23,8 @@ def http_filters() -> list[Json]:
 
 
 def inbound_filters() -> list[Json]:
-    """That of one that hands everything to the application."""
-    return [router()]
+    """That of one that hands to the application what the pod's policies let through: its routes carry them."""
+    return [*({**f, "disabled": True} for f in RBAC_FILTERS), router()]
 
 
 def per_route(route: Route) -> dict[str, Json]:

@@ -17,8 +17,10 @@ def test_the_router_is_last_and_everything_else_sleeps() -> None:
     assert all(f["disabled"] for f in others)
 
 
-def test_what_comes_in_needs_the_router_alone() -> None:
-    assert inbound_filters() == [router()]
+def test_what_comes_in_meets_policies_that_sleep_and_the_router() -> None:
+    *others, last = inbound_filters()
+    assert last == router()
+    assert [(f["name"], f["disabled"]) for f in others] == [("rbac-deny", True), ("rbac-allow", True)]
 
 
 def test_a_route_wakes_what_it_asks_for() -> None:

@@ -1,0 +1,260 @@
+"""Authorization policies of a pod -> Envoy's RBAC filters: DENY first, then ALLOW. Pure.
+
+Connections of which only bytes are seen have no requests: there a rule that asks something of a request allows nothing,
+and a rule that denies is judged without that part (Istio, and closed either way).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from tandem.compile import names
+from tandem.compile.envoy.proto import Json, any_of, extension
+from tandem.ir.authz import (
+    REQUEST,
+    Action,
+    Attribute,
+    AuthzPolicy,
+    AuthzRule,
+    Requirement,
+    Requirements,
+    Suffix,
+    Template,
+    Text,
+)
+from tandem.ir.mesh import Exact, Prefix, Present
+
+HTTP: Final = "extensions.filters.http.rbac.v3.RBAC"
+NETWORK: Final = "extensions.filters.network.rbac.v3.RBAC"
+_SOURCES: Final = frozenset(
+    {
+        Attribute.PRINCIPAL,
+        Attribute.NAMESPACE,
+        Attribute.SERVICE_ACCOUNT,
+        Attribute.TRUST_DOMAIN,
+        Attribute.PEER_ADDRESS,
+        Attribute.CLIENT_ADDRESS,
+    }
+)
+_ANY: Final[Json] = {"any": True}
+_SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])+"
+
+
+FILTERS: Final = tuple(extension(f"rbac-{action.value.lower()}", HTTP) for action in (Action.DENY, Action.ALLOW))
+"""The filters of a connection manager, which do nothing of their own: routes say what they ask."""
+
+
+def per_route_rbac(policies: Iterable[AuthzPolicy]) -> dict[str, Json]:
+    """By filter's name what a route asks of it: a change counts from the next request on, on whatever connection."""
+    return {
+        f"rbac-{action.value.lower()}": any_of(f"{HTTP}PerRoute", {"rbac": body})
+        for action, body in _bodies(policies, parsed=True)
+    }
+
+
+def network_rbac(policies: Iterable[AuthzPolicy], prefix: str) -> list[Json]:
+    """The filters of a chain that carries bytes; `prefix` is the name of its statistics."""
+    return [
+        extension(f"rbac-{action.value.lower()}", NETWORK, {"stat_prefix": prefix, **body})
+        for action, body in _bodies(policies, parsed=False)
+    ]
+
+
+def _bodies(policies: Iterable[AuthzPolicy], *, parsed: bool) -> list[tuple[Action, Json]]:
+    """One for each action that there are policies of: enforced ones as `rules`, staged ones as `shadow_rules`."""
+    found: list[tuple[Action, Json]] = []
+    every = tuple(policies)
+    for action in (Action.DENY, Action.ALLOW):
+        body: dict[str, Any] = {}
+        for field, staged in (("rules", False), ("shadow_rules", True)):
+            judged = [p for p in every if p.action is action and p.staged is staged]
+            if judged:
+                rules = {
+                    names.authz_rule(r.origin): _policy(r, action) for p in judged for r in _rules(p, parsed=parsed)
+                }
+                body[field] = {"action": action.value, "policies": rules}
+        if body:
+            found.append((action, body))
+    return found
+
+
+def _rules(policy: AuthzPolicy, *, parsed: bool) -> list[AuthzRule]:
+    if parsed:
+        return list(policy.rules)
+    if policy.action is Action.ALLOW:
+        return [rule for rule in policy.rules if not _asks_requests(rule)]
+    return [_of_bytes(rule) for rule in policy.rules]
+
+
+def _asks_requests(rule: AuthzRule) -> bool:
+    return any(r.attribute in REQUEST for part in (*rule.operations, rule.when) for r in part)
+
+
+def _of_bytes(rule: AuthzRule) -> AuthzRule:
+    def left(part: Requirements) -> Requirements:
+        return tuple(r for r in part if r.attribute not in REQUEST)
+
+    operations = tuple(left(part) for part in rule.operations)
+    return msgspec.structs.replace(rule, operations=operations, when=left(rule.when))
+
+
+def _policy(rule: AuthzRule, action: Action) -> Json:
+    """Envoy asks for one of `principals` and one of `permissions`; conditions go to the side that they are about."""
+    when = [r for r in rule.when if r.attribute in _SOURCES]
+    others = [r for r in rule.when if r.attribute not in _SOURCES]
+    return {
+        "principals": [
+            _all([_principal(r, action) for r in (*part, *when)], "and_ids", "ids") for part in rule.sources or ((),)
+        ],
+        "permissions": [
+            _all([_permission(r, action) for r in (*part, *others)], "and_rules", "rules")
+            for part in rule.operations or ((),)
+        ],
+    }
+
+
+def _all(parts: list[Json], word: str, inner: str) -> Json:
+    if not parts:
+        return _ANY
+    return parts[0] if len(parts) == 1 else {word: {inner: parts}}
+
+
+def _principal(requirement: Requirement, action: Action) -> Json:
+    return _judged(requirement, action, ("and_ids", "or_ids", "ids", "not_id"))
+
+
+def _permission(requirement: Requirement, action: Action) -> Json:
+    return _judged(requirement, action, ("and_rules", "or_rules", "rules", "not_rule"))
+
+
+def _judged(requirement: Requirement, action: Action, words: tuple[str, str, str, str]) -> Json:
+    """What closes (values of a denial, exceptions of an allowance) matches a path in every spelling."""
+    both, one, inner, negate = words
+    parts: list[Json] = []
+    if requirement.values:
+        values = [_matcher(requirement, value, wide=action is Action.DENY) for value in requirement.values]
+        parts.append(values[0] if len(values) == 1 else {one: {inner: values}})
+    if requirement.refuses:
+        refuses = [_matcher(requirement, value, wide=action is Action.ALLOW) for value in requirement.refuses]
+        parts.append({negate: refuses[0] if len(refuses) == 1 else {one: {inner: refuses}}})
+    return _all(parts, both, inner)
+
+
+def _matcher(requirement: Requirement, value: Text, *, wide: bool) -> Json:
+    if wide and requirement.attribute is Attribute.PATH and not isinstance(value, Present | Template):
+        return {"url_path": {"path": {"safe_regex": {"regex": _any_spelling(value)}}}}
+    return MATCHERS[requirement.attribute](requirement, value)
+
+
+def _any_spelling(value: Exact | Prefix | Suffix) -> str:
+    """Envoy has taken dots and escaped letters away; servers may also read several slashes, or escaped ones, as one."""
+    text = "".join(_SLASH if c == "/" else re.escape(c) for c in value.value)
+    match value:
+        case Exact():
+            return text
+        case Prefix():
+            return f"{text}.*"
+        case _:
+            return f".*{text}"
+
+
+def _identity(attribute: Attribute, value: Text) -> Json:
+    """A matcher of the SPIFFE id."""
+    if attribute is Attribute.PRINCIPAL:
+        match value:
+            case Exact(text):
+                return {"exact": f"spiffe://{text}"}
+            case Prefix(text):
+                return {"prefix": f"spiffe://{text}"}
+            case Suffix(text):
+                return {"suffix": text}
+            case _:
+                return {"prefix": "spiffe://"}
+    before, inside, after = {
+        Attribute.NAMESPACE: ("spiffe://[^/]+/ns/", "[^/]*", "/sa/[^/]+"),
+        Attribute.SERVICE_ACCOUNT: ("spiffe://[^/]+/ns/", ".*", ""),
+        Attribute.TRUST_DOMAIN: ("spiffe://", "[^/]*", "/.*"),
+    }[attribute]
+    return {"safe_regex": {"regex": f"{before}{_pattern(attribute, value, inside)}{after}"}}
+
+
+def _pattern(attribute: Attribute, value: Text, inside: str) -> str:
+    def text_of(text: str) -> str:
+        escaped = re.escape(text)
+        return escaped.replace("/", "/sa/", 1) if attribute is Attribute.SERVICE_ACCOUNT else escaped
+
+    match value:
+        case Exact(text):
+            return text_of(text)
+        case Prefix(text):
+            return f"{text_of(text)}{inside}"
+        case Suffix(text):
+            return f"{inside}{text_of(text)}"
+        case _:
+            return inside.replace("*", "+")
+
+
+def _header(name: str, value: Text, *, ignore_case: bool = False) -> Json:
+    if isinstance(value, Present):
+        return {"header": {"name": name, "present_match": True}}
+    return {
+        "header": {"name": name, "string_match": {**_string(value), **({"ignore_case": True} if ignore_case else {})}}
+    }
+
+
+def _path(value: Text) -> Json:
+    if isinstance(value, Template):
+        kind = "extensions.path.match.uri_template.v3.UriTemplateMatchConfig"
+        config = any_of(kind, {"path_template": value.value})
+        return {"uri_template": {"name": "envoy.path.match.uri_template.uri_template_matcher", "typed_config": config}}
+    return {"url_path": {"path": _string(value)}}
+
+
+def _string(value: Text) -> Json:
+    match value:
+        case Exact(text):
+            return {"exact": text}
+        case Prefix(text):
+            return {"prefix": text}
+        case Suffix(text):
+            return {"suffix": text}
+        case Present() | Template():
+            return {"safe_regex": {"regex": ".+"}}
+        case _:
+            assert_never(value)
+
+
+def _range(value: Text) -> Json:
+    network = ipaddress.ip_network(_literal(value), strict=False)
+    return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
+
+
+def _literal(value: Text) -> str:
+    return value.value if isinstance(value, Exact) else ""
+
+
+def _proved(requirement: Requirement, value: Text) -> Json:
+    return {"authenticated": {"principal_name": _identity(requirement.attribute, value)}}
+
+
+MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
+    **dict.fromkeys(
+        (Attribute.PRINCIPAL, Attribute.NAMESPACE, Attribute.SERVICE_ACCOUNT, Attribute.TRUST_DOMAIN), _proved
+    ),
+    # No hop before a pod is trusted to tell a client's address: what a header claims counts for nothing.
+    **dict.fromkeys(
+        (Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS), lambda _, value: {"direct_remote_ip": _range(value)}
+    ),
+    Attribute.LOCAL_ADDRESS: lambda _, value: {"destination_ip": _range(value)},
+    Attribute.PORT: lambda _, value: {"destination_port": int(_literal(value))},
+    Attribute.SNI: lambda _, value: {"requested_server_name": _string(value)},
+    Attribute.HOST: lambda _, value: _header(":authority", value, ignore_case=True),
+    Attribute.METHOD: lambda _, value: _header(":method", value),
+    Attribute.HEADER: lambda requirement, value: _header(requirement.name, value),
+    Attribute.PATH: lambda _, value: _path(value),
+}

@@ -1,0 +1,97 @@
+"""Who may do what at a pod in the mesh, as the pod's proxy judges it: policies in order DENY, then ALLOW (Istio).
+
+A pod without ALLOW policies allows what no DENY policy refuses; with some, one of them must allow it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.ir.mesh import Exact, Prefix, Present
+
+
+class Suffix(msgspec.Struct, frozen=True, tag="suffix"):
+    """Ends with."""
+
+    value: str
+
+
+class Template(msgspec.Struct, frozen=True, tag="template"):
+    """A path template of Envoy's: `*` is one element, `**` any number of them at one place."""
+
+    value: str
+
+
+Text = Exact | Prefix | Suffix | Present | Template
+
+
+class Action(Enum):
+    """What a policy makes of requests that one of its rules matches."""
+
+    ALLOW = "ALLOW"
+    DENY = "DENY"
+
+
+class Attribute(Enum):
+    """What of a connection or request is looked at."""
+
+    PRINCIPAL = "principal"
+    """The SPIFFE id without `spiffe://`; of a peer that proved it."""
+    NAMESPACE = "namespace"
+    """Of the identity that was proved."""
+    SERVICE_ACCOUNT = "serviceAccount"
+    """`NAMESPACE/NAME` of the identity that was proved."""
+    TRUST_DOMAIN = "trustDomain"
+    PEER_ADDRESS = "peerAddress"
+    """Of the connection; values are prefixes."""
+    CLIENT_ADDRESS = "clientAddress"
+    """What trusted hops say of the client's address, else the connection's."""
+    LOCAL_ADDRESS = "localAddress"
+    PORT = "port"
+    """Of the pod."""
+    SNI = "sni"
+    HOST = "host"
+    """`:authority`, in any case."""
+    METHOD = "method"
+    PATH = "path"
+    """Without the query."""
+    HEADER = "header"
+
+
+REQUEST: frozenset[Attribute] = frozenset({Attribute.HOST, Attribute.METHOD, Attribute.PATH, Attribute.HEADER})
+"""What only a parsed request has."""
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of `values` (any, where there are none), and none of `refuses`."""
+
+    attribute: Attribute
+    name: str = ""
+    """Of a header, in lower case."""
+    values: tuple[Text, ...] = ()
+    refuses: tuple[Text, ...] = ()
+
+
+Requirements = tuple[Requirement, ...]
+"""All of them must hold."""
+
+
+class AuthzRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of `sources`, one of `operations` (none given: any), and everything of `when`."""
+
+    sources: tuple[Requirements, ...] = ()
+    operations: tuple[Requirements, ...] = ()
+    when: Requirements = ()
+    origin: Origin
+
+
+class AuthzPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An AuthorizationPolicy that selects a pod. `staged`: what it would do is told, and nothing is done."""
+
+    action: Action
+    rules: tuple[AuthzRule, ...]
+    origin: Origin
+    staged: bool = False

@@ -1,0 +1,151 @@
+"""A tiny evaluator of the IR agrees with the reference evaluator of the objects, on random policies and requests."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import hypothesis.strategies as st
+from hypothesis import given, settings
+
+from builders import pod
+from meshworlds import authz
+from tandem.ir.authz import REQUEST, Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template, Text
+from tandem.ir.mesh import Exact, Prefix
+from tandem.model.istio import AuthorizationPolicy
+from tandem.model.world import World
+from tandem.reference.authorization import Asked, decide_authorization
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+
+WEB = pod("web", labels={"app": "web"})
+NAMES = ("*", "a", "a*", "*a", "shop", "cluster.local/ns/shop/sa/a")
+PATHS = ("*", "/a", "/a/*", "*/b", "/a/{*}", "/{**}")
+
+
+def lists(*values: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), min_size=1, max_size=2)
+
+
+def fields(**values: tuple[str, ...]) -> st.SearchStrategy[dict[str, list[str]]]:
+    every = {name: lists(*v) for name, v in values.items()}
+    every |= {f"not{n[0].upper()}{n[1:]}": s for n, s in every.items()}
+    return st.fixed_dictionaries({}, optional=every).filter(bool)
+
+
+SOURCES = fields(
+    principals=NAMES,
+    namespaces=NAMES,
+    serviceAccounts=("a", "shop/a", "*"),
+    trustDomains=("cluster.local", "x"),
+    ipBlocks=("10.0.0.2", "10.0.0.0/30"),
+)
+OPERATIONS = fields(hosts=("Web", "*.test", "*"), ports=("80", "81"), methods=("GET", "P*"), paths=PATHS)
+WHEN = st.one_of(
+    st.builds(lambda v: {"key": "request.headers[x-a]", "values": v}, lists("1", "2*", "*")),
+    st.builds(lambda v: {"key": "source.namespace", "notValues": v}, lists("shop", "b")),
+)
+RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "from": st.lists(st.builds(lambda s: {"source": s}, SOURCES), max_size=2),
+        "to": st.lists(st.builds(lambda o: {"operation": o}, OPERATIONS), max_size=2),
+        "when": st.lists(WHEN, max_size=2),
+    },
+)
+POLICIES = st.builds(
+    lambda name, action, rules, ns: authz(name, ns=ns, action=action, rules=rules),
+    st.sampled_from("abcd"),
+    st.sampled_from(("ALLOW", "DENY")),
+    st.lists(RULES, min_size=1, max_size=2),
+    st.sampled_from(("default", "istio-system", "other")),
+)
+ASKED = st.builds(
+    Asked,
+    principal=st.sampled_from(("", "cluster.local/ns/shop/sa/a", "x/ns/a/sa/aa")),
+    source=st.sampled_from(("10.0.0.2", "10.0.0.9")),
+    destination=st.just("10.0.0.3"),
+    port=st.sampled_from((80, 81)),
+    parsed=st.booleans(),
+    method=st.sampled_from(("GET", "POST")),
+    path=st.sampled_from(("/a", "/a/b", "//a", "/a%2Fb", "/x/b?q=1")),
+    host=st.sampled_from(("web", "a.test")),
+    headers=st.sampled_from(({}, {"x-a": "1"}, {"x-a": "22"})),
+)
+
+
+def _value(requirement: Requirement, asked: Asked) -> str | None:
+    domain, _, rest = asked.principal.partition("/ns/")
+    values = {
+        Attribute.PRINCIPAL: asked.principal or None,
+        Attribute.NAMESPACE: rest.split("/sa/")[0] or None,
+        Attribute.SERVICE_ACCOUNT: rest.replace("/sa/", "/") or None,
+        Attribute.TRUST_DOMAIN: domain or None,
+        Attribute.HOST: asked.host.lower(),
+        Attribute.METHOD: asked.method,
+        Attribute.HEADER: asked.headers.get(requirement.name),
+        Attribute.PORT: str(asked.port),
+        Attribute.PATH: asked.path.partition("?")[0],
+        Attribute.PEER_ADDRESS: asked.source,
+    }
+    return values[requirement.attribute]
+
+
+def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -> bool:
+    seen = _value(requirement, asked)
+    if seen is None:
+        return False
+    if requirement.attribute is Attribute.PEER_ADDRESS:
+        assert isinstance(value, Exact)
+        return ipaddress.ip_address(seen) in ipaddress.ip_network(value.value, strict=False)
+    if isinstance(value, Template):
+        pattern = re.escape(value.value).replace(r"\*\*", ".*").replace(r"\*", "[^/]+")
+        return re.fullmatch(pattern, seen) is not None
+    if requirement.attribute is Attribute.PATH and wide:
+        seen = re.sub("/+", "/", unquote(seen))
+    wanted = getattr(value, "value", "")
+    wanted = wanted.lower() if requirement.attribute is Attribute.HOST else wanted
+    if isinstance(value, Exact):
+        return seen == wanted
+    if isinstance(value, Prefix):
+        return seen.startswith(wanted)
+    return seen.endswith(wanted) if isinstance(value, Suffix) else seen != ""
+
+
+def _all(part: tuple[Requirement, ...], asked: Asked, action: Action) -> bool:
+    return all(
+        (not asked.parsed and r.attribute in REQUEST)
+        or (
+            (not r.values or any(_holds(r, v, asked, wide=action is Action.DENY) for v in r.values))
+            and not any(_holds(r, v, asked, wide=action is Action.ALLOW) for v in r.refuses)
+        )
+        for r in part
+    )
+
+
+def _matches(rule: AuthzRule, asked: Asked, action: Action) -> bool:
+    every = (*rule.operations, rule.when)
+    if action is Action.ALLOW and not asked.parsed and any(r.attribute in REQUEST for part in every for r in part):
+        return False
+    return (
+        (not rule.sources or any(_all(part, asked, action) for part in rule.sources))
+        and (not rule.operations or any(_all(part, asked, action) for part in rule.operations))
+        and _all(rule.when, asked, action)
+    )
+
+
+def _decide(policies: tuple[AuthzPolicy, ...], asked: Asked) -> bool:
+    if any(_matches(r, asked, p.action) for p in policies if p.action is Action.DENY for r in p.rules):
+        return False
+    allows = [p for p in policies if p.action is Action.ALLOW]
+    return not allows or any(_matches(r, asked, p.action) for p in allows for r in p.rules)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(POLICIES, max_size=3), st.lists(ASKED, min_size=1, max_size=4))
+def test_translation_agrees_with_the_reference(policies: list[AuthorizationPolicy], asked: list[Asked]) -> None:
+    world = World.of(policies)
+    judging: Any = AuthorizationIndex(world, "istio-system").policies(WEB)
+    for one in asked:
+        assert _decide(judging, one) == decide_authorization(world, WEB, one).allowed, one

@@ -1,0 +1,112 @@
+"""Istio's authorization, judged on the objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import pod
+from meshworlds import authz
+from tandem.model import core
+from tandem.model.istio import AuthorizationPolicy
+from tandem.model.world import World
+from tandem.reference.authorization import Asked, AuthzDecision, decide_authorization, speaks_http
+
+A = "cluster.local/ns/shop/sa/a"
+WEB = pod("web", labels={"app": "web"})
+
+
+def judge(*policies: AuthorizationPolicy, **asked: Any) -> AuthzDecision:
+    given = {"principal": A, "source": "10.0.0.2", "destination": "10.0.0.3", "port": 80, **asked}
+    return decide_authorization(World.of(policies), WEB, Asked(**given))
+
+
+def allowed(*policies: AuthorizationPolicy, **asked: Any) -> bool:
+    return judge(*policies, **asked).allowed
+
+
+def rule(**spec: Any) -> AuthorizationPolicy:
+    return authz(rules=[spec])
+
+
+def test_nothing_said_is_allowed_and_no_rules_allow_nothing() -> None:
+    assert allowed()
+    assert not allowed(authz())
+    assert allowed(authz(selector={"matchLabels": {"app": "db"}}))
+    assert not allowed(authz(ns="istio-system"))
+
+
+def test_denial_comes_first_and_is_named() -> None:
+    found = judge(
+        authz("all", rules=[{}]),
+        authz("no", action="DENY", rules=[{"to": [{"operation": {"paths": ["/x"]}}]}]),
+        path="/x",
+    )
+    assert [str(o) for o in found.by] == ["AuthorizationPolicy default/no spec.rules[0]"]
+
+
+def test_what_none_allows_names_them_all() -> None:
+    found = judge(authz("one"), authz("two"))
+    assert [o.name for o in found.by] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"principals": [A]}, True),
+        ({"principals": ["*/sa/a"]}, True),
+        ({"namespaces": ["sh*"]}, True),
+        ({"serviceAccounts": ["shop/a"]}, True),
+        ({"serviceAccounts": ["a"]}, False),
+        ({"trustDomains": ["cluster.local"]}, True),
+        ({"ipBlocks": ["10.0.0.0/30"], "notIpBlocks": ["10.0.0.2"]}, False),
+        ({"notPrincipals": ["*"]}, False),
+    ],
+)
+def test_sources(source: Any, expected: bool) -> None:  # noqa: FBT001
+    assert allowed(rule(**{"from": [{"source": source}]})) is expected
+
+
+def test_who_proved_nothing_is_nobody() -> None:
+    assert not allowed(rule(**{"from": [{"source": {"principals": ["*"]}}]}), principal="")
+    assert allowed(rule(**{"from": [{"source": {"notPrincipals": [A]}}]}), principal="")
+
+
+def test_bytes_close_what_is_about_requests() -> None:
+    about = {"to": [{"operation": {"methods": ["GET"], "ports": ["80"]}}]}
+    assert not allowed(rule(**about), parsed=False)
+    assert not allowed(authz(action="DENY", rules=[about]), parsed=False, method="POST")
+    assert allowed(authz(action="DENY", rules=[about]), parsed=False, port=81)
+
+
+def test_no_spelling_gets_around_a_denial() -> None:
+    closed = authz(action="DENY", rules=[{"to": [{"operation": {"paths": ["/admin*"]}}]}])
+    assert not any(allowed(closed, path=p) for p in ("/admin", "//admin/x", "/%2fadmin"))
+    assert allowed(closed, path="/other")
+
+
+def test_conditions_and_hosts() -> None:
+    assert allowed(rule(when=[{"key": "request.headers[x-a]", "values": ["1"]}]), headers={"x-a": "1"})
+    assert not allowed(rule(when=[{"key": "request.headers[x-a]", "values": ["1"]}]))
+    assert not allowed(rule(when=[{"key": "source.namespace", "notValues": ["shop"]}]))
+    assert allowed(rule(to=[{"operation": {"hosts": ["*.TEST"]}}]), host="a.test")
+    assert allowed(rule(to=[{"operation": {"paths": ["/a/{*}"]}}]), path="/a/b?q")
+
+
+def test_what_cannot_be_judged_is_closed() -> None:
+    jwt = {"when": [{"key": "request.auth.claims[a]", "values": ["b"]}]}
+    assert not allowed(rule(**jwt))
+    assert not allowed(authz(action="DENY", rules=[jwt]))
+    assert not allowed(authz(action="CUSTOM", provider={"name": "x"}, rules=[{}]))
+    assert allowed(authz(action="AUDIT", rules=[{}]))
+
+
+def test_a_dry_run_decides_nothing() -> None:
+    assert allowed(authz(notes={"istio.io/dry-run": "true"}))
+
+
+def test_which_ports_speak_http() -> None:
+    ports = [core.ServicePort(port=1, name=n) for n in ("http", "grpc-web", "mysql", "https")]
+    assert [speaks_http(p) for p in ports] == [True, True, False, False]
+    assert speaks_http(core.ServicePort(port=1, name="x", app_protocol="kubernetes.io/h2c"))

@@ -1,0 +1,130 @@
+"""Which AuthorizationPolicies judge a pod, and what their rules ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import pod
+from meshworlds import authz
+from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
+from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.model.istio import AuthorizationPolicy
+from tandem.model.world import World
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+
+ROOT = "istio-system"
+
+
+def index(*policies: AuthorizationPolicy) -> AuthorizationIndex:
+    return AuthorizationIndex(World.of(policies), ROOT)
+
+
+def names(*policies: AuthorizationPolicy, ns: str = "default", **labels: str) -> list[str]:
+    return [p.origin.name for p in index(*policies).policies(pod("p", namespace=ns, labels=labels))]
+
+
+def one(**spec: Any) -> AuthzPolicy:
+    found = index(authz(**spec))
+    assert found.problems == ()
+    (policy,) = found.policies(pod("p"))
+    return policy
+
+
+def rule(**spec: Any) -> AuthzRule:
+    (found,) = one(rules=[spec]).rules
+    return found
+
+
+def wrongs(**spec: Any) -> tuple[list[tuple[str, str]], AuthzPolicy]:
+    found = index(authz(**spec))
+    (policy,) = found.policies(pod("p"))
+    return [(p.at.path, p.code) for p in found.problems], policy
+
+
+def test_a_policy_is_for_the_pods_of_its_namespace_that_it_selects() -> None:
+    web = authz("web", selector={"matchLabels": {"app": "web"}}, rules=[{}])
+    every = authz("every", rules=[{}])
+    root = authz("root", ns=ROOT, rules=[{}])
+    assert names(web, every, root, app="web") == ["every", "root", "web"]
+    assert names(web, every, root, app="db") == ["every", "root"]
+    assert names(web, every, root, ns="other", app="web") == ["root"]
+
+
+def test_denial_stands_first() -> None:
+    assert names(authz("a", rules=[{}]), authz("b", action="DENY", rules=[{}])) == ["b", "a"]
+
+
+def test_no_rules_allow_nothing_and_an_empty_rule_everything() -> None:
+    assert one().rules == ()
+    assert rule() == AuthzRule(origin=authz().origin("spec.rules[0]"))
+
+
+def test_values_are_exact_prefixes_suffixes_or_anything() -> None:
+    source = {"principals": ["a", "a*", "*a", "*"], "notNamespaces": ["x"]}
+    (found,) = rule(**{"from": [{"source": source}]}).sources
+    assert found == (
+        Requirement(attribute=Attribute.PRINCIPAL, values=(Exact("a"), Prefix("a"), Suffix("a"), Present())),
+        Requirement(attribute=Attribute.NAMESPACE, refuses=(Exact("x"),)),
+    )
+
+
+def test_a_service_account_without_a_namespace_is_of_the_policy_s() -> None:
+    (found,) = rule(**{"from": [{"source": {"serviceAccounts": ["a", "b/c"]}}]}).sources
+    assert found[0].values == (Exact("default/a"), Exact("b/c"))
+
+
+def test_paths_may_be_templates() -> None:
+    (found,) = rule(to=[{"operation": {"paths": ["/a/{*}/b/{**}"], "ports": ["80"]}}]).operations
+    assert [r.values for r in found] == [(Exact("80"),), (Template("/a/*/b/**"),)]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("request.headers[X-One]", Requirement(attribute=Attribute.HEADER, name="x-one", values=(Exact("1"),))),
+        ("source.ip", Requirement(attribute=Attribute.PEER_ADDRESS, values=(Exact("1"),))),
+        ("destination.port", Requirement(attribute=Attribute.PORT, values=(Exact("1"),))),
+        ("connection.sni", Requirement(attribute=Attribute.SNI, values=(Exact("1"),))),
+    ],
+)
+def test_conditions(key: str, expected: Requirement) -> None:
+    assert rule(when=[{"key": key, "values": ["1"]}]).when == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("part", "path"),
+    [
+        ({"from": [{"source": {"requestPrincipals": ["*"]}}]}, "spec.rules[0].from[0].source.requestPrincipals"),
+        ({"when": [{"key": "request.auth.claims[a]", "values": ["b"]}]}, "spec.rules[0].when[0].key"),
+        ({"to": [{"operation": {"paths": ["/a{*}"]}}]}, "spec.rules[0].to[0].operation.paths[0]"),
+        ({"to": [{"operation": {"paths": ["/{**}/{**}"]}}]}, "spec.rules[0].to[0].operation.paths[0]"),
+    ],
+)
+def test_a_rule_that_cannot_be_judged_is_closed(part: Any, path: str) -> None:
+    found, allows = wrongs(rules=[part, {}])
+    assert found == [(path, "UnsupportedField")]
+    assert [r.origin.path for r in allows.rules] == ["spec.rules[1]"]
+    _, denies = wrongs(action="DENY", rules=[part])
+    assert denies.rules == (AuthzRule(origin=authz().origin("spec.rules[0]")),)
+
+
+def test_what_is_not_supported_denies_everything() -> None:
+    found, policy = wrongs(action="CUSTOM", provider={"name": "x"}, rules=[{}])
+    assert found == [("spec.action", "UnsupportedField")]
+    assert (policy.action, len(policy.rules)) == (Action.DENY, 1)
+    found, policy = wrongs(targetRefs=[{"kind": "Service", "name": "web"}])
+    assert found == [("spec.targetRefs", "UnsupportedField")]
+    assert len(policy.rules) == 1
+
+
+def test_an_audit_denies_nothing_and_says_that_it_records_nothing() -> None:
+    found, policy = wrongs(action="AUDIT", rules=[{}])
+    assert found == [("spec.action", "UnsupportedField")]
+    assert policy.rules == ()
+
+
+def test_a_dry_run_is_staged() -> None:
+    found = index(authz(notes={"istio.io/dry-run": "true"}, rules=[{}]), authz("b", notes={"tandem.io/staged": "true"}))
+    assert all(policy.staged for policy in found.policies(pod("p")))
