@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,19 +11,10 @@ from contextlib import ExitStack
 import pytest
 
 from builders import pod, policy, world
+from netns.agentlab import KNOCK, Agent
 from netns.pods import Lab
 from netns.talkers import SERVE, TALK, say
 from nodeviews import view_of
-from tandem.base.cell import Cell
-from tandem.base.clock import SystemClock
-from tandem.base.netns import in_netns
-from tandem.drivers.link.fake import FakeLinks
-from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.nft.watch import KernelWatch
-from tandem.runtime.drift import Drift
-from tandem.runtime.enforce import KernelLoop
-from tandem.runtime.views import Numbered, Views
-from tandem.state.ownership import NODE_TABLES, SHUT_TABLE
 
 pytestmark = pytest.mark.root
 
@@ -37,60 +26,6 @@ ONLY_CLIENT = policy(
     ingress=[{"from": [{"podSelector": {"matchLabels": {"app": "client"}}}]}],
 )
 VIEW = view_of(world(WEB, CLIENT, OTHER, ONLY_CLIENT))
-KNOCK = """
-import socket, sys, threading, time
-stop = False
-def wait():
-    global stop
-    sys.stdin.readline(); stop = True
-threading.Thread(target=wait, daemon=True).start()
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.002); s.connect(("10.244.0.2", 80))
-asked = answered = 0
-opened = 0.0
-while not stop:
-    asked += 1; begun = time.monotonic()
-    s.close(); s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.002); s.connect(("10.244.0.2", 80))
-    s.send(b"x")
-    try: s.recv(9); answered += 1; opened += time.monotonic() - begun
-    except TimeoutError: pass
-print(asked, answered, int(opened * 1e6), flush=True)
-"""
-"""A new connection of UDP again and again, as fast as answers can come."""
-
-
-class Agent:
-    """The loop that applies views, in the node's namespace, in a thread of its own."""
-
-    def __init__(self, node: Lab) -> None:
-        self.drift: Drift | None = None
-        self._node = node
-        self._views: Views = Cell(None)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._thread = threading.Thread(target=lambda: in_netns(node.path, lambda: asyncio.run(self._run())))
-        self._thread.start()
-
-    async def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.drift = Drift(KernelWatch(NODE_TABLES), Libnftables(table=SHUT_TABLE), SystemClock())
-        bridge = Libnftables(family="bridge")
-        loop = KernelLoop(Libnftables(), FakeLinks(), lambda _, __: None, segment=bridge, drift=self.drift)
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = [tasks.create_task(self.drift.run()), tasks.create_task(loop.run(self._views))]
-            self._views.put(Numbered(number=1, view=VIEW))
-
-    def repaired(self, number: int) -> None:
-        """Wait until so many changes are repaired."""
-        deadline = time.monotonic() + 20
-        while self.drift is None or self.drift.healed < number:
-            assert time.monotonic() < deadline, self.drift and self.drift.problems()
-            time.sleep(0.001)
-
-    def stop(self) -> None:
-        assert self._loop is not None
-        for task in self._tasks:
-            self._loop.call_soon_threadsafe(task.cancel)
-        self._thread.join()
 
 
 @pytest.fixture
@@ -104,7 +39,7 @@ def node() -> Iterator[tuple[Lab, Agent]]:
         server = stack.enter_context(lab.python(lab.netns_of(WEB), SERVE))
         assert server.stdout
         assert server.stdout.readline() == "ready\n"
-        agent = Agent(lab)
+        agent = Agent(lab, VIEW)
         stack.callback(agent.stop)
         agent.repaired(0)
         yield lab, agent
@@ -159,14 +94,17 @@ def test_others_tables_are_none_of_ours(node: tuple[Lab, Agent]) -> None:
 def test_a_flow_goes_on_and_a_denied_one_has_a_moment_at_most(node: tuple[Lab, Agent]) -> None:
     """The moment is the kernel's: between a flush and the next transaction nothing of ours is there."""
     lab, agent = node
-    with lab.python(lab.netns_of(CLIENT), TALK) as client, lab.python(lab.netns_of(OTHER), KNOCK) as knocking:
+    with (
+        lab.python(lab.netns_of(CLIENT), TALK) as client,
+        lab.python(lab.netns_of(OTHER), KNOCK.replace("WAIT", "0.002")) as knocking,
+    ):
         assert say(client, "flow", "tcp", "10.244.0.2") == "pong"
         for number in range(1, 6):
             nft(lab, "flush ruleset")
             assert say(client, "flow", "tcp", "10.244.0.2") == "pong"
             agent.repaired(number)
         out, _ = knocking.communicate("\n")
-        asked, answered, opened = map(int, out.split())
+        asked, answered, opened, _ = map(int, out.split()[1:])
         sys.stderr.write(
             f"{answered} of {asked} denied packets came through five flushes, in {opened / 5000} ms each\n"
         )

@@ -25,7 +25,8 @@ from tandem.compile.nft.capture import compile_captures
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.link.port import LinkDriver
-from tandem.drivers.nft.plan import plan
+from tandem.drivers.nft.chunks import split
+from tandem.drivers.nft.plan import Delta, plan
 from tandem.drivers.nft.port import NftDriver
 from tandem.drivers.xds.board import Board, Key, NotAcceptedError
 from tandem.drivers.xds.encode import EncodeError, Encoder
@@ -125,13 +126,19 @@ class KernelLoop:
             self._shared = None
             await self._apply_segment(view)
         delta = plan(self._nft.read(), compile_nft(view))
-        if delta:
-            await self._drift.own(partial(self._nft.apply, delta))
+        for part in await self._parts(delta):
+            await self._drift.own(partial(self._nft.apply, part))
         await self._apply_segment(view)
         await self._drift.repaired(drifted)
         before, self._view = self._view, view
         if delta or (before is not None and before.learned.keys() != view.learned.keys()):
             self._on_applied(before, view)
+
+    async def _parts(self, delta: Delta) -> tuple[Delta, ...]:
+        """One transaction; several for a table that is not there: nothing is in force then that could be lost."""
+        if self._nft.read() is None and not await asyncio.to_thread(self._nft.present):
+            return split(delta)
+        return (delta,) if delta else ()
 
     async def _apply_segment(self, view: NodeView) -> None:
         """The table of the bridge; a node without one has none, and its kernel may not know such tables."""
