@@ -143,6 +143,18 @@ def test_a_refused_transaction_changes_nothing(driver: Callable[[], NftDriver], 
     loaded.apply(Delta(operations=(AddChain("first", None),)))
 
 
+def test_what_is_forgotten_is_there_and_is_replaced_by_the_next_plan(driver: Callable[[], NftDriver]) -> None:
+    assert not driver().present()
+    loaded = _loaded(driver)
+    loaded.forget()
+    assert loaded.present()
+    assert loaded.read() is None
+    loaded.apply(plan(loaded.read(), TABLE))
+    assert loaded.read() == TABLE
+    loaded.remove()
+    assert not loaded.present()
+
+
 def test_a_change_without_a_table_is_refused(driver: Callable[[], NftDriver]) -> None:
     with pytest.raises(DriverError):
         driver().apply(Delta(operations=(AddChain("first", None),)))

@@ -153,10 +153,10 @@ def test_control_learns_how_the_pods_addresses_are_shared_out() -> None:
 
 
 def test_agents_and_control_learn_how_long_addresses_wait() -> None:
-    limits = Limits(cool_down=1.5, leak_grace=60)
+    limits = Limits(cool_down=1.5, leak_grace=60, peers_wait=2)
     control, agent, _ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, limits=limits)
     assert control.arguments[-2:] == ("--leak-grace", "60")
-    assert agent.arguments[-4:] == ("--ip-cool-down", "1.5", "--leak-grace", "60")
+    assert agent.arguments[-6:] == ("--ip-cool-down", "1.5", "--peers-wait", "2", "--leak-grace", "60")
 
 
 def test_both_families_reach_every_process() -> None:

@@ -72,6 +72,13 @@ def up(
     leak_grace: Annotated[
         float, typer.Option("--leak-grace", min=0, help="Before leaked addresses are taken back.", metavar="SECONDS")
     ] = LIMITS.leak_grace,
+    peers_wait: Annotated[
+        float,
+        typer.Option("--peers-wait", min=0, help="Before a pod starts that rules do not know yet.", metavar="SECONDS"),
+    ] = LIMITS.peers_wait,
+    metrics: Annotated[
+        str, typer.Option("--metrics", help="Where agents serve metrics beside their sockets.", metavar="HOST:PORT")
+    ] = LIMITS.metrics,
     lb_pool: Annotated[
         str, typer.Option("--lb-pool", help="Addresses for Services of type LoadBalancer: prefixes, ranges.")
     ] = "",
@@ -101,7 +108,7 @@ def up(
     objects = _with_pool(_with_network(loaded, fabric, mtu, encryption), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, nodes=nodes)
     _check_pools(objects, networks)
-    limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace)
+    limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace, peers_wait=peers_wait, metrics=metrics)
     _check(run_dir, api_port, networks.pods.families, fabric=_fabric(objects))
     say = _Teller(quiet=output == "json")
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C
