@@ -325,10 +325,10 @@ class Control:
         return [f"{p.at.path or obj.kind}: {p.text}" for p in told.get((obj.kind, *obj.key), ())]
 
     def errors_of(self, key: ObjectKey) -> list[str]:
-        """Why translation refuses an object, or parts of it; empty if it does not."""
+        """Why translation refuses an object, or parts of it, `path: text`; empty if it does not."""
         translation = self.translation.value
         problems = translation.told.get(key, ()) if translation is not None else ()
-        return [p.text for p in problems if p.severity is Severity.ERROR]
+        return [f"{p.at.path}: {p.text}".removeprefix(": ") for p in problems if p.severity is Severity.ERROR]
 
     def _on_ack(self, node: str, type_url: str, versions: Mapping[str, str]) -> None:
         self.ledger.accept(node, type_url, versions)
