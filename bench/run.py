@@ -16,6 +16,7 @@ from typing import Any
 
 import cni
 import growth
+import packets
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
@@ -105,7 +106,7 @@ def dns() -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "dns.py")], check=True)
 
 
-BENCHES = {"startup": startup, "cni": cni.main, "growth": growth.main, "dns": dns}
+BENCHES = {"startup": startup, "cni": cni.main, "growth": growth.main, "packets": packets.main, "dns": dns}
 
 
 def main() -> None:

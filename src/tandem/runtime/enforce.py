@@ -25,9 +25,9 @@ from tandem.compile.nft.capture import compile_captures
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.link.port import LinkDriver
-from tandem.drivers.nft.chunks import split
 from tandem.drivers.nft.plan import Delta, plan
 from tandem.drivers.nft.port import NftDriver
+from tandem.drivers.nft.split import split
 from tandem.drivers.xds.board import Board, Key, NotAcceptedError
 from tandem.drivers.xds.encode import EncodeError, Encoder
 from tandem.drivers.xds.messages import Encoded
@@ -135,10 +135,9 @@ class KernelLoop:
             self._on_applied(before, view)
 
     async def _parts(self, delta: Delta) -> tuple[Delta, ...]:
-        """One transaction; several for a table that is not there: nothing is in force then that could be lost."""
-        if self._nft.read() is None and not await asyncio.to_thread(self._nft.present):
-            return split(delta)
-        return (delta,) if delta else ()
+        """One transaction; several where it is large and nobody meets a verdict that is neither old nor new."""
+        fresh = self._nft.read() is None and not await asyncio.to_thread(self._nft.present)
+        return split(delta, fresh=fresh)
 
     async def _apply_segment(self, view: NodeView) -> None:
         """The table of the bridge; a node without one has none, and its kernel may not know such tables."""

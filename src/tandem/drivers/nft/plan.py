@@ -45,6 +45,8 @@ class DeleteChain(Struct, frozen=True):
     """Remove an empty chain that nothing refers to."""
 
     name: str
+    base: bool = False
+    """Packets met it by its hook."""
 
 
 class AddRules(Struct, frozen=True):
@@ -176,7 +178,7 @@ def _operations(
     refill = [old for old, _ in changed if old is not None]
     empty += [FlushChain(c.name) for c in (*gone, *refill) if c.rules]
     fill += [AddRules(new.name, new.rules) for _, new in changed if new.rules]
-    delete: list[Operation] = [DeleteChain(c.name) for c in gone]
+    delete: list[Operation] = [DeleteChain(c.name, c.base is not None) for c in gone]
     delete += [DeleteContainer(_declared(old)) for old, new in containers if old is not None and new is None]
     delete += [DeleteCounters(fewer)] if fewer else []
     return (*declare, *empty, *fill, *delete)
