@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from builders import endpoint_slice, namespace, pod, policy, service, world
+from builders import cluster_policy, endpoint_slice, namespace, pod, policy, service, world
 from netns.pods import GATEWAY6, Lab, ip
 from netns.talkers import SERVE, TALK, say
 from nodeviews import GATEWAY, view_of
@@ -116,11 +116,16 @@ def place() -> Iterator[Node]:
         lab.stop()
 
 
+def clear(place: Node) -> None:
+    """Forget every connection."""
+    in_netns(place.path, lambda: end(tracked()))
+
+
 @pytest.fixture
 def node(place: Node) -> Iterator[Node]:
     """Nothing is left of the connections of the test before."""
     place.apply()
-    in_netns(place.path, lambda: end(tracked()))
+    clear(place)
     with ExitStack() as place.stack:
         yield place
 
@@ -256,6 +261,41 @@ def test_a_staged_policy_ends_nothing(node: Node) -> None:
     staged = msgspec.structs.replace(found, preview=closed.id)
     assert node.enforce(msgspec.structs.replace(now, sets={name: staged, closed.id: closed})) == ()
     assert heard(client, TO_WEB) == all_of("pong")
+
+
+NOTE: Final = "tandem.io/established"
+EVERYONE: Final[list[dict[str, Any]]] = [{"namespaces": {}}]
+
+
+def tier(name: str, word: str, *, kept: bool = False, **spec: Any) -> Object:
+    """A policy of the cluster about web that has this to say of everyone; of tier Admin unless told."""
+    subject = {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "web"}}}}
+    rules = [{"action": word, "from": EVERYONE}]
+    notes = {NOTE: "keep"} if kept else {}
+    return cluster_policy(name, notes=notes, **{"subject": subject, "ingress": rules, **spec})
+
+
+@pytest.mark.parametrize(
+    ("objects", "by"),
+    [
+        ((tier("lock", "Deny"),), "lock"),
+        ((tier("lock", "Deny"), CLIENTS), "lock"),
+        ((tier("last", "Deny", tier="Baseline"),), "last"),
+        ((tier("pass", "Pass"), tier("last", "Deny", tier="Baseline")), "last"),
+        ((tier("pass", "Pass"), NOBODY), "nobody"),
+        ((tier("open", "Accept"), NOBODY), ""),
+        ((tier("last", "Deny", tier="Baseline"), CLIENTS), ""),
+        ((tier("lock", "Deny", kept=True),), ""),
+    ],
+    ids=["admin", "admin first", "baseline", "passed to it", "passed to isolation", "accepted", "final", "kept"],
+)
+def test_tiers_end_what_they_deny_and_say_which_rule(node: Node, objects: tuple[Object, ...], by: str) -> None:
+    client = node.talker(node.netns_of(CLIENT))
+    open_all(client, TO_WEB)
+    ended = node.apply(*objects)
+    assert {r.name for e in ended for r in e.rules} == ({by} if by else set())
+    assert len(ended) == (len(WAYS) if by else 0)
+    assert heard(client, TO_WEB) == all_of("timeout" if by else "pong")
 
 
 def test_an_association_of_sctp_ends(node: Node) -> None:
