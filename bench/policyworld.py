@@ -143,6 +143,9 @@ class World:
     def __init__(self, pods: int, policies: int, size: int) -> None:
         self.pods, self.policies, self.size = pods, policies, size
         RUN.mkdir()
+        # The other nodes' addresses are on a network of this one, so that their prefixes have a route.
+        for command in ("link add uplink type dummy", "addr add 192.0.2.1/16 dev uplink", "link set uplink up"):
+            subprocess.run(["ip", *command.split()], check=True)
         self.kernel = Kernel()
         place, roles = RunDir(RUN), str(HERE / "policyroles.py")
         numbers = [str(n) for n in (pods, policies, size)]

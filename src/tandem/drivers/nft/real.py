@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import json
-import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
@@ -20,15 +20,13 @@ from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import Counted, commands, removal
 from tandem.drivers.nft.elements import answers, batch, expected
+from tandem.drivers.nft.netlink import Netlink
 from tandem.drivers.nft.plan import Delta, apply
 from tandem.drivers.nft.remembered import counted, put_back, replaced, replaces
 from tandem.state import nft, ownership
 
 LARGE: Final = 1 << 19
 """Bytes of a transaction from which on its memory, some forty times as much, is worth giving back."""
-ANSWER_SECONDS: Final = 10.0
-_NETFILTER: Final = 12
-"""NETLINK_NETFILTER."""
 JSON_OUTPUT: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of libnftables."""
 
@@ -41,6 +39,7 @@ class Libnftables:
         self._table = table
         self._family = family
         self._applied: nft.Ruleset | None = None
+        self._netlink = Netlink()
 
     def read(self) -> nft.Ruleset | None:
         """What was applied last by this object."""
@@ -50,7 +49,7 @@ class Libnftables:
         """One transaction. A table that an earlier agent left is replaced, and keeps what its rules have remembered."""
         elements = batch(delta, self._table, self._family)
         if elements is not None:
-            self._in_place(partial(_send, elements))
+            self._send(elements)
             self._applied = self._after(delta)
             return
         text = self._commands(delta)
@@ -107,13 +106,23 @@ class Libnftables:
         self._run(removal(self._table, self._family))
         self._applied = None
 
-    def _run(self, text: str) -> None:
-        self._in_place(partial(_transact, text))
-
-    def _in_place(self, work: Callable[[], object]) -> None:
+    def _send(self, elements: bytes) -> None:
         if not self._netns:
-            work()
+            _send(elements, self._netlink)
             return
+        netlink = Netlink()  # of a pod's namespace, which must be able to end: not kept
+        try:
+            self._inside(partial(_send, elements, netlink))
+        finally:
+            netlink.close()
+
+    def _run(self, text: str) -> None:
+        if not self._netns:
+            _transact(text, free=_free_later)
+            return
+        self._inside(partial(_transact, text))
+
+    def _inside(self, work: Callable[[], object]) -> None:
         try:
             in_netns(self._netns, work)
         except OSError as err:
@@ -131,20 +140,17 @@ def listing(command: str, netns: str = "") -> list[dict[str, Any]]:
     return found
 
 
-def _send(elements: bytes) -> None:
+def _send(elements: bytes, netlink: Netlink) -> None:
     """One batch by our own hand; raises DriverError with the kernel's word if it refuses, and then nothing is done."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as sock:
-        sock.settimeout(ANSWER_SECONDS)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(2 * len(elements), 1 << 17))
-        try:
-            sock.bind((0, 0))
-            sock.send(elements)
-            said: list[str] = []
-            while len(said) < expected(elements):
-                said += answers(sock.recv(1 << 16))
-        except OSError as err:
-            raise DriverError(f"nftables: no word of the kernel on a transaction: {err}") from err
-    if refusals := [text for text in said if text]:
+
+    def said(chunks: list[bytes]) -> list[str]:
+        return [text for chunk in chunks for text in answers(chunk)]
+
+    try:
+        found = said(netlink.ask(elements, lambda chunks: len(said(chunks)) >= expected(elements)))
+    except OSError as err:
+        raise DriverError(f"nftables: no word of the kernel on a transaction: {err}") from err
+    if refusals := [text for text in found if text]:
         raise DriverError(f"nftables refused the transaction: {refusals[0]}")
 
 
@@ -165,7 +171,21 @@ def _library() -> ctypes.CDLL:
     return lib
 
 
-def _transact(text: str, *, json_output: bool = False) -> str:
+def _free(lib: ctypes.CDLL, context: int, size: int) -> None:
+    """End a context; its socket waits until the kernel has let go of what was deleted (`netlink.py`)."""
+    lib.nft_ctx_free(context)
+    if size > LARGE:
+        give_back()
+
+
+def _free_later(lib: ctypes.CDLL, context: int, size: int) -> None:
+    _FREEING.submit(_free, lib, context, size)
+
+
+_FREEING: Final = ThreadPoolExecutor(1, thread_name_prefix="nft-free")
+
+
+def _transact(text: str, *, json_output: bool = False, free: Callable[[ctypes.CDLL, int, int], None] = _free) -> str:
     lib = _library()
     context = lib.nft_ctx_new(0)
     if not context:
@@ -181,6 +201,4 @@ def _transact(text: str, *, json_output: bool = False) -> str:
         output: bytes = lib.nft_ctx_get_output_buffer(context) or b""
         return output.decode(errors="replace")
     finally:
-        lib.nft_ctx_free(context)
-        if len(text) > LARGE:
-            give_back()
+        free(lib, context, len(text))

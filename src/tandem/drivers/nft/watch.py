@@ -18,6 +18,7 @@ import msgspec
 
 from tandem.base.problems import DriverError
 from tandem.drivers.nft import watch_wire
+from tandem.drivers.nft.netlink import Netlink
 from tandem.drivers.nft.watch_wire import Generation, Table
 
 _NETLINK_NETFILTER: Final = 12
@@ -83,6 +84,7 @@ class KernelWatch:
         self._chunks: list[bytes] = []
         self._known = 0
         self._events: socket.socket | None = None
+        self._netlink = Netlink()
 
     def open(self) -> None:
         """Begin to listen: what is changed from now on is told. Raises DriverError."""
@@ -93,11 +95,23 @@ class KernelWatch:
         except OSError as err:
             raise DriverError(f"changes of nftables cannot be watched: {err.strerror}") from err
         sock.setblocking(False)
-        self._known = current()
+        self._known = self._current()
         self._events = sock
+
+    def _current(self) -> int:
+        """The number of the namespace's current generation; raises DriverError."""
+        try:
+            (answer,) = self._netlink.ask(watch_wire.ask(), bool)
+        except OSError as err:
+            raise DriverError(f"nftables: {err.strerror}") from err
+        found = watch_wire.generation(answer)
+        if found is None:
+            raise DriverError("nftables: the kernel does not tell the generation of its rules; is the process root?")
+        return found.number
 
     def close(self) -> None:
         """Listen no more."""
+        self._netlink.close()
         if self._events is not None:
             self._events.close()
             self._events = None
@@ -112,11 +126,11 @@ class KernelWatch:
                 self._idle.set()
 
     def _spanned(self, work: Callable[[], None]) -> None:
-        before = current()
+        before = self._current()
         try:
             work()
         finally:
-            self._spans.append(Span(before=before, after=current()))
+            self._spans.append(Span(before=before, after=self._current()))
 
     async def foreign(self) -> Change:
         """The next change of somebody else."""
@@ -168,7 +182,7 @@ class KernelWatch:
         """The kernel may have said more than was read: nothing is wrong if all of it was ours."""
         await self._idle.wait()
         self._chunks = []
-        first, self._known = self._known + 1, current()
+        first, self._known = self._known + 1, self._current()
         ours = all(any(n in s and s.alone for s in self._spans) for n in range(first, self._known + 1))
         return None if ours else Change(things=(UNKNOWN,))
 
@@ -196,19 +210,6 @@ class FakeWatch:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def current() -> int:
-    """The number of the namespace's current generation; raises DriverError."""
-    try:
-        with _socket() as sock:
-            sock.send(watch_wire.ask())
-            found = watch_wire.generation(sock.recv(4096))
-    except OSError as err:
-        raise DriverError(f"nftables: {err.strerror}") from err
-    if found is None:
-        raise DriverError("nftables: the kernel does not tell the generation of its rules; is the process root?")
-    return found.number
 
 
 def _socket() -> socket.socket:
