@@ -61,15 +61,15 @@ class KernelFastPath:
 
     async def read(self) -> Held:
         """What this driver did, and what an earlier one left."""
-        return await self._run(self._held)
+        return await self._run(self._held, quick=self._sock is not None)
 
     async def apply(self, delta: Delta) -> None:
         """Ends before filters: a program that takes over knows at once what the one before it knew."""
-        await self._run(lambda: self._apply(delta))
+        await self._run(lambda: self._apply(delta), quick=not (delta.put or delta.attach or delta.detach))
 
     async def packets(self) -> int:
         """Of all processors."""
-        return await self._run(self._packets)
+        return await self._run(self._packets, quick=True)
 
     def close(self) -> None:
         """Let go of everything; what links hold stays."""
@@ -80,14 +80,16 @@ class KernelFastPath:
                 os.close(handle)
         self._sock = self._loaded = None
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], *, quick: bool) -> T:
+        """In a thread of its own, but what is quick: that comes with each pod, and a change of threads costs more."""
+
         def guarded() -> T:
             try:
                 return work()
             except OSError as error:
                 raise DriverError(error.strerror or str(error)) from error
 
-        return await asyncio.to_thread(guarded)
+        return guarded() if quick else await asyncio.to_thread(guarded)
 
     def _netlink(self) -> Rtnl:
         """The first call looks for filters of an earlier driver."""
