@@ -77,14 +77,42 @@ def _guards(pod: AttachedPod, link: ForeignLink) -> tuple[nft.Chain, nft.Chain]:
     return (
         nft.Chain(
             name="guard-in",
-            rules=(*_common(Field.IIFNAME, link.ifname), *node, *_judged(pod.pod.ingress)),
+            rules=(
+                *_around(Field.IIFNAME, pod.pod.ingress),
+                *_common(Field.IIFNAME, link.ifname),
+                *node,
+                *_judged(pod.pod.ingress),
+            ),
             base=nft.Hook(type="filter", hook="input", priority=0),
         ),
         nft.Chain(
             name="guard-out",
-            rules=(*_common(Field.OIFNAME, link.ifname, *_own_source(pod)), *_judged(pod.pod.egress)),
+            rules=(
+                *_around(Field.OIFNAME, pod.pod.egress),
+                *_common(Field.OIFNAME, link.ifname, *_own_source(pod)),
+                *_judged(pod.pod.egress),
+            ),
             base=nft.Hook(type="filter", hook="postrouting", priority=0),
         ),
+    )
+
+
+def _around(interface: Field, policy_set: PolicySetId | None) -> tuple[nft.Rule, ...]:
+    """A pod that reaches itself by a Service is judged as if it left its namespace, though it does not here."""
+    if policy_set is None:
+        return ()
+    return tuple(
+        nft.Rule(
+            match=(
+                nft.Is(interface, "lo"),
+                nft.Is(Field.CT_STATE, "new"),
+                nft.Is(Field.CT_STATUS, "dnat"),
+                nft.InSet((f.saddr, f.daddr), f"self{f.version}"),
+            ),
+            then=(nft.Goto(names.set_chain(policy_set)),),
+            comment="itself, by a Service",
+        )
+        for f in FAMILIES
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tandem.base.ids import PolicySetId
 from tandem.compile.fabric.bridge import segment_mac
 from tandem.compile.nft.families import V4, V6, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView, bridged_pods
@@ -44,11 +45,19 @@ def compile_segment(view: NodeView) -> nft.Ruleset | None:
         nft.Set(name="ports", type=("ifname", "ether_addr"), elements=ports),
         _addresses(pods, V4),
         _addresses(pods, V6),
-        _links("mute", [pod for pod in pods if pod.pod.egress is not None]),
-        _links("deaf", [pod for pod in pods if pod.pod.ingress is not None]),
+        _links("mute", [pod for pod in pods if _speaks(view, pod.pod.egress)]),
+        _links("deaf", [pod for pod in pods if _speaks(view, pod.pod.ingress)]),
     )
     ordered = nft.ruleset(chains=chains, sets=sets)
     return nft.Ruleset(family="bridge", chains=ordered.chains, sets=ordered.sets)
+
+
+def _speaks(view: NodeView, policy_set: PolicySetId | None) -> bool:
+    """Whether something is in force for that side: a set may be there for what is staged alone."""
+    if policy_set is None:
+        return False
+    found = view.sets.get(policy_set)
+    return found is None or found.closed or bool(found.isolated_by or found.admin or found.baseline)
 
 
 def _hook(hook: str, priority: int) -> nft.Hook:

@@ -7,10 +7,12 @@ import pytest
 
 from builders import endpoint_slice, pod, policy, service, world
 from nodeviews import view_of
+from tandem.base.problems import Origin
 from tandem.compile.nft.guard import compile_guard
 from tandem.drivers.nft.plan import apply, plan
 from tandem.drivers.nft.trace import LOCAL, Packet, Trace, trace
 from tandem.ir.node import AttachedPod, ForeignLink, NodeView
+from tandem.ir.policy import Anyone, Rule, Verdict
 from tandem.model.meta import Object
 from tandem.state import nft
 from tandem.state.ownership import POLICY_TABLE
@@ -124,3 +126,27 @@ def test_the_table_is_whole_in_itself() -> None:
         wanted = compile_guard(seen, of(seen, name))
         made = apply(plan(None, wanted), None)  # raises where a rule refers to what is not there
         assert (made.chains, made.sets, made.maps) == (wanted.chains, wanted.sets, wanted.maps)
+
+
+def test_a_pod_that_reaches_itself_by_a_service_is_judged_by_the_tiers_of_the_cluster_alone() -> None:
+    front = service("web", ip=FRONT, ports=[{"port": 80, "targetPort": 8080}])
+    seen = view(ONLY_CLIENT, front, endpoint_slice(front, [WEB]))
+    itself = arrives("10.88.0.2", iifname="lo", dnat=True)
+    assert judged(seen, "web", itself).verdict == "accept"
+    ingress = of(seen, "web").pod.ingress
+    assert ingress is not None
+    origin = Origin(kind="ClusterNetworkPolicy", name="c", path="spec.ingress[0]")
+    denies = Rule(peers=(Anyone(),), origin=origin, verdict=Verdict.DENY)
+    stricter = msgspec.structs.replace(seen.sets[ingress], admin=(denies,))
+    strict = msgspec.structs.replace(seen, sets={**seen.sets, ingress: stricter})
+    assert judged(strict, "web", itself).verdict == "drop"
+    assert judged(strict, "web", arrives("10.88.0.2", iifname="lo")).verdict == "accept"
+
+
+def test_egress_is_judged_after_routing_where_nobody_can_be_answered() -> None:
+    seen = view(ONLY_WEB)
+    egress = of(seen, "client").pod.egress
+    assert egress is not None
+    answers = msgspec.structs.replace(seen.sets[egress], rejects=True)
+    asked = msgspec.structs.replace(seen, sets={**seen.sets, egress: answers})
+    assert judged(asked, "client", leaves(OUTSIDE, 443)).verdict == "drop"

@@ -6,6 +6,7 @@ import msgspec
 
 from builders import pod, policy, world
 from nodeviews import view_of
+from tandem.base.ids import PolicySetId
 from tandem.compile.nft.dispatch import pod_sets
 from tandem.compile.nft.segment import compile_segment
 from tandem.ir.node import NodeView
@@ -54,6 +55,16 @@ def test_a_pod_that_policy_isolates_is_deaf_or_mute_to_what_is_for_everyone() ->
     (isolated,) = (a.host_ifname for a in view.pods if a.pod.name == "b")
     assert elements(of(view), "deaf") == {(isolated,)}
     assert elements(of(view), "mute") == frozenset()
+
+
+def test_what_is_only_staged_makes_nobody_deaf() -> None:
+    view = shared(view_of(world(A, B, CLOSED)))
+    open_so_far = {
+        key: msgspec.structs.replace(s, rules=(), isolated_by=(), preview=PolicySetId("later"))
+        for key, s in view.sets.items()
+    }
+    assert elements(of(msgspec.structs.replace(view, sets=open_so_far)), "deaf") == frozenset()
+    assert len(elements(of(msgspec.structs.replace(view, sets={})), "deaf")) == 1
 
 
 def test_a_change_of_policy_changes_elements_and_no_rule() -> None:
