@@ -144,7 +144,8 @@ class World:
         self.pods, self.policies, self.size = pods, policies, size
         RUN.mkdir()
         # The other nodes' addresses are on a network of this one, so that their prefixes have a route.
-        for command in ("link add uplink type dummy", "addr add 192.0.2.1/16 dev uplink", "link set uplink up"):
+        up = "link set uplink up", "link set far up"
+        for command in ("link add uplink type veth peer name far", "addr add 192.0.2.1/16 dev uplink", *up):
             subprocess.run(["ip", *command.split()], check=True)
         self.kernel = Kernel()
         place, roles = RunDir(RUN), str(HERE / "policyroles.py")

@@ -31,6 +31,21 @@ def same_as_before(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+def equal_to_before(function: Callable[[T], R]) -> Callable[[T], R]:
+    """Keeps the newest result, for an argument that is equal: a tuple whose members are the same is soon compared."""
+    kept: tuple[T, R] | None = None
+
+    @wraps(function)
+    def wrapper(argument: T) -> R:
+        nonlocal kept
+        found = kept
+        if found is None or found[0] != argument:
+            found = kept = argument, function(argument)
+        return found[1]
+
+    return wrapper
+
+
 def last_two(function: Callable[[T], R]) -> Callable[[T], R]:
     """Keeps the results of the two newest arguments: what is compared with its successor is asked for twice."""
     kept: tuple[tuple[T, R], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.base.memo import each_as_before, each_revised, last_two, pairs_as_before, same_as_before
+from tandem.base.memo import each_as_before, each_revised, equal_to_before, last_two, pairs_as_before, same_as_before
 
 
 def test_the_same_objects_are_computed_once_and_equal_ones_again() -> None:
@@ -92,3 +92,15 @@ def test_results_of_the_two_newest_arguments_are_kept() -> None:
     a, b, c = [1], [2], [3]
     assert [first(x) for x in (a, b, a, b, c, b, a)] == [1, 2, 1, 2, 3, 2, 1]
     assert calls == [1, 2, 3, 1]
+
+
+def test_an_equal_argument_is_enough_where_that_is_said() -> None:
+    calls: list[tuple[str, ...]] = []
+
+    @equal_to_before
+    def joined(parts: tuple[str, ...]) -> str:
+        calls.append(parts)
+        return "".join(parts)
+
+    assert [joined(tuple(text)) for text in ("ab", "ab", "ac", "ab")] == ["ab", "ab", "ac", "ab"]
+    assert len(calls) == 3

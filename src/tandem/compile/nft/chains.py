@@ -24,7 +24,7 @@ import msgspec
 from tandem.base.addresses import family as version
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.members import changes, joined_as_before
-from tandem.base.memo import each_as_before, each_revised, pairs_as_before, same_as_before
+from tandem.base.memo import each_as_before, each_revised, equal_to_before, pairs_as_before, same_as_before
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family
@@ -87,9 +87,15 @@ def judged(view: NodeView) -> Judged:
 def _judged_sets(
     sets: Mapping[PolicySetId, PolicySet], ingress: frozenset[PolicySetId], egress: frozenset[PolicySetId]
 ) -> Judged:
-    used = _used(sets, ingress, egress)
-    asked = _with_previews(sets, used)
-    rules = joined(_judged((policy_set, _preview(sets, policy_set)) for policy_set in used))
+    return _judged_pairs(tuple((found, _preview(sets, found)) for found in _used(sets, ingress, egress)))
+
+
+@equal_to_before
+def _judged_pairs(pairs: tuple[tuple[PolicySet, PolicySet | None], ...]) -> Judged:
+    """Of sets and their previews: those that come and go while no pod has them change nothing."""
+    found = {used.id: used for used, _ in pairs}
+    asked = tuple((found | {p.id: p for _, p in pairs if p is not None and p.id not in found}).values())
+    rules = joined(_judged(pairs))
     ordered = nft.ruleset(chains=rules.chains, sets=rules.sets, maps=rules.maps, counters=rules.counters)
     return Judged(asked=asked, groups=_group_ids(asked), rules=ordered)
 
@@ -222,13 +228,9 @@ def _preview(sets: Mapping[PolicySetId, PolicySet], policy_set: PolicySet) -> Po
 
 def with_previews(view: NodeView, used: tuple[PolicySet, ...]) -> tuple[PolicySet, ...]:
     """`used` and the sets that judge beside them: all whose groups and names are needed."""
-    return _with_previews(view.sets, used)
-
-
-def _with_previews(sets: Mapping[PolicySetId, PolicySet], used: tuple[PolicySet, ...]) -> tuple[PolicySet, ...]:
     found: dict[PolicySetId, PolicySet] = {s.id: s for s in used}
     for policy_set in used:
-        preview = _preview(sets, policy_set)
+        preview = preview_of(view, policy_set)
         if preview is not None:
             found.setdefault(preview.id, preview)
     return tuple(found.values())
