@@ -1,8 +1,8 @@
 """`bench/run.py policy`: from a change in the API to the kernel of a node, and what that costs beside ever more pods.
 
-In: root. Out: `bench/results/policy-changes.json`, `.md` and `policy-scale.svg`. Nothing here passes or fails. API server,
-control, the measured node's agent and the other nodes' ends are processes of their own; the node's pods are attached by
-its CNI plugin, and the kernel tells when it has a change. Takes about ten minutes.
+In: root. Out: `bench/results/policy-changes.json`, `.md` and `policy-scale.svg`. Nothing here passes or fails. API
+server, control, the measured node's agent and the other nodes' ends are processes of their own; the node's pods are
+attached by its CNI plugin, and the kernel tells when it has a change. Takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -119,8 +119,7 @@ def memory(found: dict[str, dict[str, float]]) -> list[str]:
     policy = (whole - fewer_policies) / (POLICIES - POLICIES // 10) * 1024
     agent = found["measured"]
     empty, full = agent["agent with no pod"], agent[f"agent with {NODE} pods"]
-    return [
-        f"Resident memory of control: {whole:.0f} MB; {pod:.1f} KiB for each pod, {policy:.1f} KiB for each policy.",
-        f"Of the agent: {empty:.0f} MB without pods of its own, {full:.0f} MB with {NODE} and as many policy sets,"
-        f" {(full - empty) / NODE * 1024:.1f} KiB for each.",
-    ]
+    each = (full - empty) / NODE * 1024
+    control = f"{whole:.0f} MB; {pod:.1f} KiB for each pod, {policy:.1f} KiB for each policy"
+    of_agent = f"{empty:.0f} MB without pods of its own, {full:.0f} MB with {NODE} and as many policy sets"
+    return [f"Resident memory of control: {control}.", f"Of the agent: {of_agent}, {each:.1f} KiB for each."]

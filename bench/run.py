@@ -1,6 +1,6 @@
 """`make bench`: figures into bench/results/, medians with spread; nothing here passes or fails.
 
-In: the machine installed, root; `run.py NAME` runs one (startup, cni, growth, dns). Out: `bench/results/NAME.*`.
+In: the machine installed, root; `run.py NAME` runs one (startup, cni, growth, policy, dns). Out: `bench/results/NAME.*`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,14 @@ def dns() -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "dns.py")], check=True)
 
 
-BENCHES = {"startup": startup, "cni": cni.main, "growth": growth.main, "packets": packets.main, "dns": dns}
+BENCHES = {
+    "startup": startup,
+    "cni": cni.main,
+    "growth": growth.main,
+    "packets": packets.main,
+    "policy": policy.main,
+    "dns": dns,
+}
 
 
 def main() -> None:
