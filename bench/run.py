@@ -1,6 +1,6 @@
 """`make bench`: figures into bench/results/, medians with spread; nothing here passes or fails.
 
-In: the machine installed, root; `run.py NAME` runs one (startup, cni, growth, policy, dns). Out: `bench/results/NAME.*`.
+In: the machine installed, root; `run.py NAME` runs one of BENCHES. Out: `bench/results/NAME.*`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import cni
 import growth
 import packets
+import policy
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "bench" / "results"
