@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tandem.apps.cli.session import CommandError, with_client
 from tandem.apps.cli.verify_intents import world_of
 from tandem.base.paths import RunDir
+from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK
+from tandem.runtime.preflight import IF_INET6
 
 if TYPE_CHECKING:
     from tandem.model.world import World
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from tandem.runtime.matrix import Seat
     from tandem.views.matrix import Matrix
 
+_BOTH_FAMILIES: Final = (
+    f"--pod-cidr={POD_NETWORK},fd00:10:244::/56",
+    f"--service-cidr={SERVICE_NETWORK},fd00:10:96::/112",
+)
 _TANDEM: Final = (sys.executable, "-m", "tandem.apps.cli.main")
 
 
@@ -137,7 +143,8 @@ def in_a_world_apart(files: Sequence[Path], asked: Asked, *, nodes: int, output:
 
 def _bring_up(world: Apart, files: Sequence[Path], nodes: int) -> None:
     manifests = [word for file in files for word in ("-f", str(file))]
-    command = [*_TANDEM, "up", *manifests, "--asleep", "--nodes", str(nodes), "--detach", "-o", "json"]
+    families = _BOTH_FAMILIES if IF_INET6.exists() else ()
+    command = [*_TANDEM, "up", *manifests, "--asleep", "--nodes", str(nodes), *families, "--detach", "-o", "json"]
     done = subprocess.run(world.enter(*command), env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         try:

@@ -41,6 +41,7 @@ def test_a_world_of_manifests_is_asked_and_gone(capfd: pytest.CaptureFixture[str
     orders = [s for s, d, p in seen if s.startswith("shop/orders-") and (d, p) == ("shop/db", "TCP")]
     assert [seen[s, "shop/db", "TCP"]["observed"] for s in orders] == ["allowed"] * 2
     assert {s for s, _, _ in seen if s.startswith("node/")} == {"node/node-1"}
+    assert {":" in c["address"] for c in matrix["cells"] if c["destination"] == "outside"} == {True, False}
 
 
 def test_a_world_that_does_not_get_ready_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
