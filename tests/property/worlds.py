@@ -158,21 +158,26 @@ OLDER_PORTS = st.one_of(
     ),
     st.builds(lambda n: {"namedPort": n}, st.sampled_from(("http", "dns"))),
 )
-SUBJECTS: st.SearchStrategy[Raw] = st.one_of(st.just({"namespaces": {}}), POD_PEERS)
+EVERY_POD: st.SearchStrategy[Raw] = st.just({"namespaces": {}})
+SUBJECTS: st.SearchStrategy[Raw] = st.one_of(EVERY_POD, EVERY_POD, POD_PEERS)
 
 
 @st.composite
 def tier_rules(draw: st.DrawFn, word: str, *, older: bool, baseline: bool) -> list[Raw]:
     """Rules of one side; now and then one that cannot be read."""
     actions = ["Allow" if older else "Accept", "Deny", "Deny", *([] if older and baseline else ["Pass"])]
-    peers = POD_PEERS if word == "from" else st.one_of(POD_PEERS, WIDE_PEERS)
+    # Wide ones are frequent: rules decide something only where several have the packet.
+    peers = (
+        st.one_of(EVERY_POD, POD_PEERS) if word == "from" else st.one_of(EVERY_POD, POD_PEERS, WIDE_PEERS, WIDE_PEERS)
+    )
     found = []
     for i in range(draw(st.sampled_from((2, 1, 3, 0)))):
         action = draw(st.sampled_from(actions))
         chosen = draw(st.lists(peers, min_size=1, max_size=2))
         if draw(st.integers(0, 15)) == 0:
             chosen.append(draw(UNREADABLE_PEERS))
-        ports = draw(st.lists(OLDER_PORTS if older else TIER_PORTS, max_size=2))
+        limited = draw(st.booleans())
+        ports = draw(st.lists(OLDER_PORTS if older else TIER_PORTS, min_size=1, max_size=2)) if limited else []
         rule: Raw = {"action": action, word: chosen, **({"ports" if older else "protocols": ports} if ports else {})}
         found.append({**rule, "name": f"rule {i}"} if draw(st.booleans()) else rule)
     return found
