@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +14,7 @@ from tandem.drivers.bpf.fake import FakeFastPath, FakeLinks
 from tandem.drivers.bpf.plan import plan
 from tandem.drivers.bpf.port import Delta, FastPathDriver, Held
 from tandem.drivers.bpf.real import KernelFastPath
-from tandem.state.fastpath import FastEnd, FastPath
+from tandem.state.fastpath import FastEnd
 
 pytestmark = pytest.mark.root
 
@@ -31,7 +31,7 @@ class Scene:
     make: Callable[[], FastPathDriver]
     remove: Callable[[str], None]
 
-    def change(self, driver: FastPathDriver, wanted: FastPath) -> Held:
+    def change(self, driver: FastPathDriver, wanted: Collection[FastEnd]) -> Held:
         async def work() -> Held:
             await driver.apply(plan(await driver.read(), wanted))
             return await driver.read()

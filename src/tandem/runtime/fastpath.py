@@ -65,9 +65,9 @@ class FastPathLoop:
         while version != views.version and clock() < deadline:
             version, newest = await newest_of(views, -1, retry=None)
             # The next pod with such an address may be there soon.
-            gone = plan(await self._driver.read(), compile_fast_path(newest.view)).drop
+            gone = (await self._driver.read()).ends - compile_fast_path(newest.view)
             if gone:
-                await self._driver.apply(Delta(drop=gone))
+                await self._driver.apply(Delta(drop=tuple(sorted(gone))))
             await any_newer((views, version), seconds=PAUSE)
 
     async def _follow(self, wanted: FastPath) -> bool:

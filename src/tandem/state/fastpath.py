@@ -15,5 +15,5 @@ class FastEnd:
     """Of the pod's end."""
 
 
-FastPath = tuple[FastEnd, ...]
-"""Sorted; empty: nothing goes the fast path, and nothing of it is in the kernel."""
+FastPath = frozenset[FastEnd]
+"""Empty: nothing goes the fast path, and nothing of it is in the kernel."""

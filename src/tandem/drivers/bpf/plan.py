@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tandem.drivers.bpf.port import Delta, Held
-from tandem.state.fastpath import FastPath
+from tandem.state.fastpath import FastEnd
 
 
-def plan(held: Held, wanted: FastPath) -> Delta:
+def plan(held: Held, wanted: Collection[FastEnd]) -> Delta:
     """False where nothing is to be changed."""
     ends, links = frozenset(wanted), frozenset(end.host_ifname for end in wanted)
     return Delta(

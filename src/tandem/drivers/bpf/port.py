@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from tandem.state.fastpath import FastEnd, FastPath
+from tandem.state.fastpath import FastEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,8 @@ class Held:
 class Delta:
     """What to change; false if nothing."""
 
-    put: FastPath = ()
-    drop: FastPath = ()
+    put: tuple[FastEnd, ...] = ()
+    drop: tuple[FastEnd, ...] = ()
     attach: tuple[str, ...] = ()
     """Links that shall have the filter, in place of an earlier driver's."""
     detach: tuple[str, ...] = ()
