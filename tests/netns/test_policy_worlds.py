@@ -16,6 +16,7 @@ from property.worlds import worlds
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
+from tandem.drivers.nft.split import split
 from tandem.model.world import World
 
 pytestmark = pytest.mark.root
@@ -35,7 +36,10 @@ def driver() -> Iterator[Libnftables]:
 @given(st.data())
 def test_the_kernel_takes_every_table_and_every_change(driver: Libnftables, data: st.DataObject) -> None:
     found: World = data.draw(worlds())
-    driver.apply(plan(driver.read(), compile_nft(view_of(found))))
+    wanted = compile_nft(view_of(found))
+    for part in split(plan(driver.read(), wanted), data.draw(st.sampled_from((3, 50, 1000)))):
+        driver.apply(part)
+    assert driver.read() == wanted
 
 
 def test_a_set_of_a_thousand_peers_is_taken_in_one_transaction(driver: Libnftables) -> None:

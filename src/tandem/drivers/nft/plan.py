@@ -307,15 +307,12 @@ def _apply_container(
             if isinstance(old, nft.Map) and isinstance(item[1], nft.Jump | nft.Goto):
                 _existing(chains, item[1].chain, "chain")
         containers[name] = _with(old, old.elements | operation.elements)
-        keys = [_key_of(old, e) for e in containers[name].elements]
-        _require(len(keys) == len(set(keys)), f"map {name}: a key has two values")
+        if isinstance(old, nft.Map):
+            keys = {item[0] for item in containers[name].elements}
+            _require(len(keys) == len(containers[name].elements), f"map {name}: a key has two values")
     else:
         _require(operation.elements <= old.elements, f"set or map {name}: no such element")
         containers[name] = _with(old, old.elements - operation.elements)
-
-
-def _key_of(container: Container, element: object) -> object:
-    return element[0] if isinstance(container, nft.Map) and isinstance(element, tuple) else element
 
 
 def _require(holds: bool, text: str) -> None:  # noqa: FBT001 it is the condition
