@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
-from meshworlds import dr, peerauth, vs
+from meshworlds import authz, dr, peerauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
@@ -70,6 +70,15 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES | st.just("istio-system"),
         st.sampled_from(AUTHENTICATION),
+    ),
+    st.builds(
+        lambda n, s, action, labels: authz(
+            f"ap{n}", ns=s, action=action, rules=[{}], **({"selector": {"matchLabels": labels}} if labels else {})
+        ),
+        NUMBERS,
+        SPACES | st.just("istio-system"),
+        st.sampled_from(("ALLOW", "DENY", "NONSENSE")),
+        LABELS,
     ),
     st.builds(
         lambda n, s: vs(f"s{n}", ns=s, hosts=[f"s{n}"], http=[{"route": [{"destination": {"host": f"s{n}"}}]}]),
