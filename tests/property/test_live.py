@@ -77,7 +77,7 @@ OTHERS = st.one_of(
         ),
         NUMBERS,
         SPACES | st.just("istio-system"),
-        st.sampled_from(("ALLOW", "DENY", "NONSENSE")),
+        st.sampled_from(("ALLOW", "DENY")),
         LABELS,
     ),
     st.builds(

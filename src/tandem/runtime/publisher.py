@@ -55,7 +55,6 @@ class Publisher:
 
     def update(self, translation: Translation, nodes: Iterable[str]) -> dict[str, Resources]:
         """By node, of `nodes`, the types that changed for it; for a node that is new, every type."""
-        known = self._told
         before, self._values = self._values, values_of(translation)
         shared = [self._share(url, changes(before[url], self._values[url])) for url in (*SHARED, *MESH)]
         self._place(before[PODS], translation)
@@ -63,10 +62,10 @@ class Publisher:
             for name, (old, new) in changes(before[url], self._values[url]).items():
                 for node in self._holders.get((url, name), ()) if old is not None and new is not None else ():
                     self._touch(node, (url, name))
-        concerned = nodes if any(shared) else [name for name in nodes if name in self._touched or name not in known]
-        news = {name: self._news(name) for name in concerned}
-        self._touched -= news.keys()
-        known |= news.keys()
+        known = self._told - self._touched
+        news = {name: self._news(name) for name in nodes if any(shared) or name not in known}
+        self._touched.difference_update(news)
+        self._told.update(news)
         return {name: found for name, found in news.items() if found}
 
     def forget(self, name: str) -> None:

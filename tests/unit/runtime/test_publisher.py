@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from builders import namespace, node, pod, policy, service
 from tandem.base.table import Table
@@ -10,6 +11,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.model.world import World
+from tandem.runtime.ledger import Resources
 from tandem.runtime.publisher import GROUPS, PODS, SETS, Publisher
 from tandem.translate.live import Live
 from tandem.translate.options import Options
@@ -79,3 +81,18 @@ def test_a_node_that_was_forgotten_is_new_when_it_comes_back() -> None:
     publisher.update(translation, NODES)
     publisher.forget("node-1")
     assert set(publisher.update(translation, NODES)["node-1"]) == set(wire.TYPES)
+
+
+def test_nodes_that_nothing_concerns_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    live, publisher = Live(Options()), Publisher()
+    publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES)
+    looked: list[str] = []
+    news = publisher._news
+
+    def noted(name: str) -> Resources:
+        looked.append(name)
+        return news(name)
+
+    monkeypatch.setattr(publisher, "_news", noted)
+    publisher.update(live.translate(with_pods(WORLD, db=pod("db", app="db", tier="x", node="node-1"))), NODES)
+    assert looked == ["node-1"]
