@@ -122,15 +122,23 @@ async def ask(workers: Crew, asked: Sequence[Question], patience: Patience) -> l
         for i, answer in zip(open_ones, found, strict=True):
             observed, detail = _observed(workers, asked[i], answer)
             cells[i] = cell_of(asked[i], observed, detail=detail, tries=number)
-        open_ones = [i for i in open_ones if asked[i].expected is not Word.DENIED and not cells[i].equal]
+        open_ones = [i for i in open_ones if _may_still_come(workers, asked[i], cells[i])]
         if not open_ones:
             break
-    for i in open_ones:
-        silent = asked[i].expected is Word.REFUSED and cells[i].observed is Word.DENIED
-        if silent and asked[i].protocol != "TCP":
-            # A refusal without a connection is ICMP, which a kernel sends only so often (icmp(7), icmp_ratelimit).
-            cells[i] = cell_of(asked[i], Word.UNKNOWN, detail=_LIMITED, tries=patience.tries)
-    return [cells[i] for i in sorted(cells)]
+    return [_settled(question, cells[i]) for i, question in enumerate(asked)]
+
+
+def _may_still_come(workers: Crew, question: Question, cell: Cell) -> bool:
+    """Whether an answer is due and missing; a refusal of SCTP made by hand is never seen."""
+    unseen = question.protocol == "SCTP" and question.expected is Word.REFUSED and workers.raw
+    return question.expected is not Word.DENIED and not cell.equal and not unseen
+
+
+def _settled(question: Question, cell: Cell) -> Cell:
+    """A refusal without a connection is ICMP, which a kernel sends only so often (icmp(7), icmp_ratelimit)."""
+    if question.protocol == "TCP" or (question.expected, cell.observed) != (Word.REFUSED, Word.DENIED):
+        return cell
+    return cell_of(question, Word.UNKNOWN, detail=_LIMITED, tries=cell.tries)
 
 
 def _more(patience: Patience, number: int) -> Patience:
