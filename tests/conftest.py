@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +25,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("ERROR: tests were skipped; see above", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_runtest_setup() -> None:
+    """Told to end, a run still removes its namespaces. Said before each test: a loop may have taken it away."""
+    signal.signal(signal.SIGTERM, _end(os.getpid()))
+
+
+def _end(run: int) -> Callable[[int, object], None]:
+    def end(number: int, _: object) -> None:
+        if os.getpid() == run:
+            raise KeyboardInterrupt
+        signal.signal(number, signal.SIG_DFL)  # a process that a test has forked
+        os.kill(os.getpid(), number)
+
+    return end
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from netns.podlab import ip, space
 from tandem.drivers.bpf.fake import FakeFastPath, FakeLinks
 from tandem.drivers.bpf.plan import plan
 from tandem.drivers.bpf.port import Delta, FastPathDriver, Held
@@ -45,24 +44,23 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
         links = FakeLinks(there={"tdone", "tdtwo"})
         yield Scene(lambda: FakeFastPath(links), links.there.discard)
         return
-    name, made = f"fastcontract-{uuid.uuid4().hex[:8]}", list[KernelFastPath]()
-
-    def ip(*words: str) -> None:
-        subprocess.run(["ip", *words], check=True)
+    made: list[KernelFastPath] = []
 
     def make() -> KernelFastPath:
         made.append(KernelFastPath(f"/run/netns/{name}"))
         return made[-1]
 
-    ip("netns", "add", name)
-    try:
+    def delete(link: str) -> None:
+        ip(name, "link", "del", link)
+
+    with space() as name:
         for link in ("tdone", "tdtwo"):
-            ip("-n", name, "link", "add", link, "type", "veth", "peer", "name", f"{link}p")
-        yield Scene(make, lambda link: ip("-n", name, "link", "del", link))
-    finally:
-        for driver in made:
-            driver.close()
-        ip("netns", "del", name)
+            ip(name, "link", "add", link, "type", "veth", "peer", "name", f"{link}p")
+        try:
+            yield Scene(make, delete)
+        finally:
+            for driver in made:
+                driver.close()
 
 
 def test_nothing_is_held_at_first(scene: Scene) -> None:

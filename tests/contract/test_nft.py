@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from netns.podlab import space
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.fake import FakeNft
 from tandem.drivers.nft.plan import (
@@ -70,12 +69,8 @@ def driver(request: pytest.FixtureRequest) -> Iterator[Callable[[], NftDriver]]:
     if request.param == "fake":
         yield FakeNft
         return
-    name = f"nftcontract-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
+    with space() as name:
         yield lambda: Libnftables(f"/run/netns/{name}")
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def _loaded(make: Callable[[], NftDriver]) -> NftDriver:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
+from netns.podlab import space
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.commands import commands
 from tandem.drivers.nft.elements import batch
@@ -46,10 +46,8 @@ EMPTY = nft.ruleset(chains=(JUDGE,), sets=tuple(SETS), maps=tuple(MAPS))
 
 @pytest.fixture
 def netns() -> Iterator[str]:
-    name = f"td-nft-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    yield f"/run/netns/{name}"
-    subprocess.run(["ip", "netns", "del", name], check=True)
+    with space() as name:
+        yield f"/run/netns/{name}"
 
 
 def filled(first: int) -> nft.Ruleset:

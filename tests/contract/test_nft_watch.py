@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import uuid
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from netns.podlab import space
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.nft import watch
@@ -21,12 +21,8 @@ OURS = (("inet", "tandem"), ("bridge", "tandem"))
 
 @pytest.fixture
 def netns() -> Iterator[str]:
-    name = f"nftwatch-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
+    with space() as name:
         yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def nft(netns: str, text: str) -> None:

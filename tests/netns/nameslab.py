@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -97,9 +97,7 @@ class Upstream:
 
     def close(self) -> None:
         for sock in self._socks:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+            _close(sock)
 
     def _udp(self) -> None:
         sock = self._socks[0]
@@ -166,6 +164,13 @@ def _listening() -> list[socket.socket]:
     ]
 
 
+def _close(sock: socket.socket) -> None:
+    """The shutdown ends the thread that waits for it."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+
+
 class NamesLab(Lab):
     """Namespaces, and what runs in the node's while `play` does."""
 
@@ -176,6 +181,7 @@ class NamesLab(Lab):
         self.outside = f"{self.node}-outside"
         self.view = view_of((CLIENT, policy("example.test", "*.shop.test")), (OTHER, None))
         self.applied = 0
+        self._serving = ExitStack()
 
     def start(self) -> None:
         super().start()
@@ -203,8 +209,9 @@ class NamesLab(Lab):
         for each in (CLIENT, OTHER):
             self.attach(each)
         self.upstream = Upstream(str(NETNS / self.outside))
-        self._servers = in_netns(str(NETNS / self.outside), _listening)
-        for server in self._servers:
+        self._serving.callback(self.upstream.close)
+        for server in in_netns(str(NETNS / self.outside), _listening):
+            self._serving.callback(_close, server)
             threading.Thread(target=_serve, args=(server,), daemon=True).start()
 
     def located(self, view: NodeView) -> NodeView:
@@ -214,12 +221,10 @@ class NamesLab(Lab):
         return replace(view, pods=tuple(replace(p, netns=where[p.pod.uid]) for p in view.pods))
 
     def stop(self) -> None:
-        self.upstream.close()
-        for server in self._servers:
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-            server.close()
-        super().stop()
+        try:
+            self._serving.close()
+        finally:
+            super().stop()
 
     def play(self, work: Callable[[Agent], Awaitable[None]]) -> None:
         """Run `work` beside Unbound and an agent's loop over names, all of them in the node's namespace."""

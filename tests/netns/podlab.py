@@ -55,6 +55,13 @@ def lab() -> Iterator[Lab]:
         made.close()
 
 
+@contextmanager
+def space() -> Iterator[str]:
+    """The name of one namespace, removed afterwards."""
+    with lab() as made:
+        yield Path(made.add("space")).name
+
+
 def ip(netns: str, *words: str) -> str:
     """Output of `ip WORDS` in the namespace."""
     name = Path(netns).name

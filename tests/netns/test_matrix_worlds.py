@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any, Final, TypeVar
 
 import pytest
@@ -94,16 +95,20 @@ class Place9(Lab):
                 await self._over.wait()
 
         self._holding = asyncio.run_coroutine_threadsafe(hold(), self._loop)
-        assert ready.wait(60), self._holding.exception()
+        assert ready.wait(60), self._holding.exception(0)
 
     def end(self) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        if self._holding is not None:
-            self._holding.result(60)
+        with ExitStack() as stack:
+            stack.callback(self.stop)
+            stack.callback(self._end_loop)
+            self._loop.call_soon_threadsafe(self._over.set)
+            if self._holding is not None:
+                self._holding.result(60)
+
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        self.stop()
 
     def cells(self, policies: Sequence[Object], pods: Sequence[Object] = PODS) -> list[Cell]:
         """Every packet in this World, and what came of it."""

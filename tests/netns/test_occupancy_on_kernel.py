@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from netns.podlab import lab
 from tandem.drivers.link.occupancy import abandoned
 
 pytestmark = pytest.mark.root
@@ -17,14 +18,14 @@ pytestmark = pytest.mark.root
 @pytest.fixture
 def space(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A namespace with a runtime's path, and our pin of it."""
-    name = f"td-occ-{tmp_path.name[-8:].replace('_', '-')}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    path, pin = Path("/run/netns", name), tmp_path / "pin"
-    pin.touch()
-    subprocess.run(["mount", "--bind", path, pin], check=True)
-    yield str(path), str(pin)
-    subprocess.run(["umount", "-l", pin], check=False)
-    subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)
+    with lab() as spaces:
+        path, pin = spaces.add("pod"), tmp_path / "pin"
+        pin.touch()
+        subprocess.run(["mount", "--bind", path, pin], check=True)
+        try:
+            yield path, str(pin)
+        finally:
+            subprocess.run(["umount", "-l", pin], check=False)
 
 
 def test_a_namespace_with_the_runtimes_path_is_somebodys(space: tuple[str, str]) -> None:

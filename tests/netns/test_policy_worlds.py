@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import pod, policy, world
+from netns.podlab import space
 from nodeviews import view_of
 from property.worlds import worlds
 from tandem.compile.nft.node import compile_nft
@@ -24,12 +23,8 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Libnftables]:
-    name = f"nftworlds-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
+    with space() as name:
         yield Libnftables(f"/run/netns/{name}")
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

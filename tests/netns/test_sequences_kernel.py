@@ -10,7 +10,6 @@ import json
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from netns.podlab import lab
 from nodeviews import view_of
 from property.worlds import NAMES, histories, replays
 from tandem.base.cell import Cell
@@ -45,14 +45,8 @@ UNORDERED = frozenset({"elem", "set", "flags", "right"})
 @pytest.fixture(scope="module")
 def places() -> Iterator[tuple[str, str]]:
     """Two empty namespaces: in the one history happens, in the other only its end."""
-    names = [f"nftseq-{uuid.uuid4().hex[:8]}-{i}" for i in range(2)]
-    for name in names:
-        subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        yield (f"/run/netns/{names[0]}", f"/run/netns/{names[1]}")
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=True)
+    with lab() as spaces:
+        yield spaces.add("history"), spaces.add("end")
 
 
 def listed(netns: str) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from netns.podlab import space
 from tandem.base.netns import in_netns
 
 
@@ -16,12 +16,9 @@ def here() -> str:
 
 @pytest.mark.root
 def test_the_work_runs_in_there_and_the_caller_stays() -> None:
-    name, before = "tdbase-test", here()
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
+    before = here()
+    with space() as name:
         assert in_netns(f"/run/netns/{name}", here) != before
-    finally:
-        subprocess.run(["ip", "netns", "delete", name], check=True)
     assert here() == before
 
 

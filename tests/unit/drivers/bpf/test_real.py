@@ -7,12 +7,12 @@ import errno
 import os
 import struct
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from netns.podlab import ip, space
 from tandem.base.problems import DriverError
 from tandem.drivers.bpf import calls, filters, kernel, real
 from tandem.drivers.bpf.port import Delta, Held
@@ -29,14 +29,10 @@ END_SIZE = 20
 
 @pytest.fixture
 def netns() -> Iterator[str]:
-    name = f"fastreal-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    subprocess.run(["ip", "-n", name, "link", "add", "td1", "type", "veth", "peer", "name", "p1"], check=True)
-    subprocess.run(["ip", "-n", name, "link", "set", "td1", "up"], check=True)
-    try:
+    with space() as name:
+        ip(name, "link", "add", "td1", "type", "veth", "peer", "name", "p1")
+        ip(name, "link", "set", "td1", "up")
         yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
 
 
 def tc(netns: str, *words: str) -> str:
@@ -59,7 +55,7 @@ def test_a_link_that_is_being_removed_keeps_the_filter_without_its_ends(netns: s
     assert driver._loaded
     key = bytes([10, 0, 0, 2])
     assert calls.get(driver._loaded.maps.ends[4], key, END_SIZE)
-    subprocess.run(["ip", "-n", netns, "link", "set", "td1", "down"], check=True)
+    ip(netns, "link", "set", "td1", "down")
     asyncio.run(driver.apply(Delta(drop=(END,), detach=("td1",))))
     with pytest.raises(FileNotFoundError):
         calls.get(driver._loaded.maps.ends[4], key, END_SIZE)
@@ -81,7 +77,7 @@ def test_nothing_of_it_is_in_the_kernel_once_link_and_agent_are_gone(netns: str)
     driver.close()
     assert all(_there(13, number) for number in programs)  # the link holds the program,
     assert all(_there(14, number) for number in found)  # and that its maps
-    subprocess.run(["ip", "-n", netns, "link", "del", "td1"], check=True)
+    ip(netns, "link", "del", "td1")
     while any(_there(13, number) for number in programs) or any(_there(14, number) for number in found):
         pass  # the kernel takes them down after a grace period
 

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from netns.podlab import ip, lab
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 from tandem.drivers.envoy.sockets import abort
 from tandem.drivers.link import netns as namespaces
 
 pytestmark = pytest.mark.root
-NAME = "tdsock-test"
 
 
 @pytest.fixture
 def space() -> Iterator[str]:
-    subprocess.run(["ip", "netns", "add", NAME], check=True)
-    subprocess.run(["ip", "-n", NAME, "link", "set", "lo", "up"], check=True)
-    try:
-        yield f"/run/netns/{NAME}"
-    finally:
-        subprocess.run(["ip", "netns", "delete", NAME], check=True)
+    with lab() as spaces:
+        path = spaces.add("pod")
+        ip(path, "link", "set", "lo", "up")
+        yield path
 
 
 def connections(space: str, host: str) -> tuple[socket.socket, list[socket.socket]]:
