@@ -22,7 +22,7 @@ FIRST = "/usr/bin/python3 -c 'import socket; socket.create_connection((\"{}\", 8
 ENDED = {"Succeeded", "Failed"}
 HOLD = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], 8080)); s.settimeout(0.3)
+s = socket.create_connection((sys.argv[1], 8080)); s.settimeout(3)
 while True:
     sys.stdin.readline()
     try:
@@ -40,7 +40,7 @@ def on(number: int) -> Raw:
 def world() -> Iterator[Lab]:
     """Pod `far` on node-2 takes what is labelled `role: client`; `client` and `other` are on node-1."""
     with lab() as made:
-        made.tandem("up", "--nodes", "2", "--detach", status=0)
+        made.tandem("up", "--nodes", "2", "--peers-wait", "20", "--detach", status=0)
         made.apply(
             *namespace("plain"),
             pod("plain", "far", web("far"), nodeSelector=on(2)),

@@ -41,7 +41,7 @@ class Echo:
     def __init__(self, host, ident):
         self.six, self.host, self.ident, self.seq = ":" in host, host, ident, 0
         family, proto = (socket.AF_INET6, 58) if self.six else (socket.AF_INET, 1)
-        self.s = socket.socket(family, socket.SOCK_RAW, proto); self.s.settimeout(0.5)
+        self.s = socket.socket(family, socket.SOCK_RAW, proto); self.s.settimeout(0.9)
     def say(self):
         self.seq += 1
         kind, answer = (128, 129) if self.six else (8, 0)
@@ -56,7 +56,7 @@ class Talk:
     def __init__(self, kind, host, port):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.s = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-        self.s.settimeout(0.5); self.s.connect((host, port))
+        self.s.settimeout(0.9); self.s.connect((host, port))
     def say(self):
         self.s.sendall(b"ping")
         if self.s.recv(99) != b"ping": raise ConnectionResetError

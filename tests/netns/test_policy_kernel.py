@@ -64,7 +64,7 @@ ASK = """
 import socket, json, sys
 kind, host, port, source = json.loads(sys.stdin.readline())
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-s.settimeout(0.6)
+s.settimeout(0.9)
 try:
     if source: s.bind((source, 0))
     s.connect((host, port))

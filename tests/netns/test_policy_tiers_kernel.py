@@ -51,7 +51,7 @@ def ask(kind, host, port):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if kind == "icmp":
         s = socket.socket(family, socket.SOCK_RAW, 58 if ":" in host else 1)
-        s.settimeout(0.7); s.connect((host, 0))
+        s.settimeout(0.9); s.connect((host, 0))
         head = struct.pack("!BBHHH", 128 if ":" in host else 8, 0, 0, os.getpid() & 0xffff, port)
         total = sum(struct.unpack("!4H", head)); total = (total >> 16) + (total & 0xffff)
         s.send(head[:2] + struct.pack("!H", ~total & 0xffff) + head[4:])
@@ -59,7 +59,7 @@ def ask(kind, host, port):
             data = s.recv(99)[0 if ":" in host else 20:]
             if data[0] in (0, 129) and data[4:8] == head[4:8]: return "yes"
     s = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-    s.settimeout(0.7)
+    s.settimeout(0.9)
     s.connect((host, port))
     if kind == "udp": s.send(b"ping")
     return s.recv(9).decode() or "closed"
