@@ -26,6 +26,7 @@ from tandem.base.clock import Clock, SystemClock, rfc3339
 from tandem.cluster.networks import SERVICES, ServiceNetwork
 from tandem.ingest.defaults import default
 from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.parse import without_null
 from tandem.model.schema import validate
 
 BUILT_IN_NAMESPACES: Final = ("default", "kube-system", "kube-node-lease", "istio-system", "tandem-system")
@@ -169,7 +170,7 @@ class Verbs:
         kind = where.kind
         if not isinstance(body, dict):
             raise errors.Refusal(400, "the body is not an object")
-        raw: Raw = _without_null({"apiVersion": where.api_version, "kind": kind.kind, **body})
+        raw: Raw = without_null({"apiVersion": where.api_version, "kind": kind.kind, **body})
         for field, wanted in (("kind", kind.kind), ("apiVersion", where.api_version)):
             if raw[field] != wanted:
                 raise errors.Refusal(400, f"{field}: {raw[field]!r} does not match {wanted!r} of the request's path")
@@ -294,12 +295,3 @@ def _spec(raw: Raw) -> Raw:
 def _suffix() -> str:
     alphabet = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words
     return "".join(secrets.choice(alphabet) for _ in range(5))
-
-
-def _without_null(value: Any) -> Any:
-    """Null and absent are one thing in the Kubernetes API."""
-    if isinstance(value, dict):
-        return {k: _without_null(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_without_null(v) for v in value]
-    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 IPV4, IPV6 = 4, 6
@@ -33,6 +33,15 @@ SPECIAL: Final[dict[IPv4Network | IPv6Network, str]] = {
 def family(text: str) -> int:
     """4 or 6, of an address or prefix that was checked before."""
     return IPV6 if ":" in text else IPV4
+
+
+def is_address(text: str) -> bool:
+    """False for a host name, a prefix, nothing."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def host_prefix(address: str) -> str:

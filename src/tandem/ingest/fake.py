@@ -74,12 +74,10 @@ class FakeKube:
         self._history.clear()
         self._wake()
 
-    async def list(
-        self, kind: Kind, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
-    ) -> tuple[list[RawObject], str]:
+    async def list(self, kind: Kind, namespace: str = "", *, label_selector: str = "") -> tuple[list[RawObject], str]:
         """As KubeClient.list."""
         self._may_fail()
-        chosen = _chooser(kind, namespace, label_selector, field_selector)
+        chosen = _chooser(kind, namespace, label_selector)
         found = [copy.deepcopy(self._objects[k]) for k in sorted(self._objects) if chosen(self._objects[k])]
         return found, str(self._version)
 
@@ -132,12 +130,11 @@ class FakeKube:
         *,
         namespace: str = "",
         label_selector: str = "",
-        field_selector: str = "",
     ) -> AsyncGenerator[tuple[str, RawObject], None]:
         """As KubeClient.watch; an object that leaves the selection is DELETED for this watcher, as with a real one."""
         self._may_fail()
         seen, broken = int(resource_version or self._version), len(self._breaks)
-        chosen = _chooser(kind, namespace, label_selector, field_selector)
+        chosen = _chooser(kind, namespace, label_selector)
         while True:
             if len(self._breaks) > broken:
                 raise self._breaks[-1]
@@ -253,26 +250,16 @@ def _requirement(text: str, labels: Mapping[str, str]) -> bool:
     return text in labels
 
 
-def _chooser(kind: Kind, namespace: str, label_selector: str, field_selector: str) -> Callable[[RawObject], bool]:
-    fields = [part.replace("==", "=").partition("=") for part in field_selector.split(",") if part]
-
+def _chooser(kind: Kind, namespace: str, label_selector: str) -> Callable[[RawObject], bool]:
     def chosen(raw: RawObject) -> bool:
         meta = raw["metadata"]
         return (
             raw["kind"] == kind.kind
             and (not namespace or not kind.namespaced or meta.get("namespace") == namespace)
             and matches_labels(label_selector, meta.get("labels") or {})
-            and all((_field(raw, path.removesuffix("!")) == value) != path.endswith("!") for path, _, value in fields)
         )
 
     return chosen
-
-
-def _field(raw: RawObject, path: str) -> str:
-    value: Any = raw
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return "" if value is None else str(value)
 
 
 def _keep_what_the_server_owns(kind: Kind, old: RawObject, new: RawObject) -> RawObject:

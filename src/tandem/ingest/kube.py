@@ -79,12 +79,10 @@ class KubeClient:
         """Close every connection."""
         await self._http.aclose()
 
-    async def list(
-        self, kind: Kind, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
-    ) -> tuple[list[RawObject], str]:
+    async def list(self, kind: Kind, namespace: str = "", *, label_selector: str = "") -> tuple[list[RawObject], str]:
         """All objects (page by page) and the resourceVersion to watch from."""
         path = collection_path(kind, namespace)
-        selectors = _given(labelSelector=label_selector, fieldSelector=field_selector)
+        selectors = _given(labelSelector=label_selector)
         items: list[RawObject] = []
         query = {**selectors, "limit": str(_PAGE)}
         while True:
@@ -137,7 +135,6 @@ class KubeClient:
         *,
         namespace: str = "",
         label_selector: str = "",
-        field_selector: str = "",
     ) -> AsyncGenerator[tuple[str, RawObject], None]:
         """Events (ADDED, MODIFIED, DELETED, BOOKMARK) after `resource_version`, until the server ends the stream.
 
@@ -147,7 +144,7 @@ class KubeClient:
             "watch": "true",
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(_WATCH_SECONDS),
-            **_given(resourceVersion=resource_version, labelSelector=label_selector, fieldSelector=field_selector),
+            **_given(resourceVersion=resource_version, labelSelector=label_selector),
         }
         # A silent server is taken for dead some time after it should have ended the stream.
         async with self._stream(collection_path(kind, namespace), query, silence=_WATCH_SECONDS + 40.0) as lines:

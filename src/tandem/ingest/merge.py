@@ -13,6 +13,7 @@ import msgspec
 
 from tandem.ingest.defaults import default
 from tandem.model.meta import RawObject
+from tandem.model.parse import without_null
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 _FOREIGN: Final = ("apiVersion", "kind", "status")
@@ -32,7 +33,7 @@ _CORE_KINDS: Final = frozenset({"Pod", "Deployment", "Service", "ServiceAccount"
 
 def with_last_applied(manifest: RawObject) -> RawObject:
     """The manifest with itself in the annotation that the next `apply` compares with."""
-    bare: RawObject = _without_null(copy.deepcopy(manifest))
+    bare: RawObject = without_null(copy.deepcopy(manifest))
     notes = bare["metadata"].setdefault("annotations", {})
     notes.pop(LAST_APPLIED, None)
     text = msgspec.json.encode(bare, order="sorted").decode() + "\n"
@@ -54,11 +55,11 @@ def last_applied(live: RawObject) -> RawObject | None:
 
 def apply_patch(manifest: RawObject, live: RawObject) -> dict[str, Any]:
     """The JSON merge patch that brings `live` to `manifest`; empty if there is nothing to do."""
-    wanted = _without_null(copy.deepcopy(manifest))
+    wanted = without_null(copy.deepcopy(manifest))
     for name in ("labels", "annotations"):  # others write here too: never removed as a whole
         if name in live["metadata"]:
             wanted["metadata"].setdefault(name, {})
-    last = _without_null(last_applied(live) or {})
+    last = without_null(last_applied(live) or {})
     merged = three_way(last, wanted, live, defaulted=default(wanted), keyed=manifest["kind"] in _CORE_KINDS)
     for name in _FOREIGN:
         merged.pop(name, None)
@@ -155,11 +156,3 @@ def _without_notes(raw: RawObject) -> RawObject:
     meta = raw.get("metadata") or {}
     notes = {k: v for k, v in (meta.get("annotations") or {}).items() if k != LAST_APPLIED}
     return {**raw, "metadata": {**meta, "annotations": notes}}
-
-
-def _without_null(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_null(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_without_null(v) for v in value]
-    return value

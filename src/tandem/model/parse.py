@@ -7,6 +7,7 @@ fields that we act on.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -24,17 +25,17 @@ def parse(raw: RawObject) -> Object:
     if kind is None:
         raise ParseError(f"kind: unknown kind {raw.get('kind')!r}")
     try:
-        return msgspec.convert(_without_null(raw), type=kind.cls, strict=True)
+        return msgspec.convert(without_null(raw), type=kind.cls, strict=True)
     except msgspec.ValidationError as err:
         text, _, path = str(err).partition(" - at ")
         where = re.sub(r"^`?\$\.?|`$", "", path) or kind.kind
         raise ParseError(f"{where}: {text}") from err
 
 
-def _without_null(value: object) -> object:
+def without_null(value: Any) -> Any:
     """Drop null: null and absent are one thing in the Kubernetes API ("null" unsets a field)."""
     if isinstance(value, dict):
-        return {k: _without_null(v) for k, v in value.items() if v is not None}
+        return {k: without_null(v) for k, v in value.items() if v is not None}
     if isinstance(value, list):
-        return [_without_null(v) for v in value]
+        return [without_null(v) for v in value]
     return value

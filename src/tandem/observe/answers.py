@@ -6,20 +6,17 @@ Only what the node itself sends reaches the rule that copies, and only what goes
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from tandem.observe import nflog_wire
-from tandem.observe.nflog import open_log
+from tandem.observe.nflog import open_log, read_log
 from tandem.state.ownership import NAMES_GROUP
 
 LARGEST: Final = 0xFF00
 """Bytes of a packet that are asked for; the rule that copies says how many there are."""
-_BUFFER: Final = 1 << 17
 _TCP, _UDP = 6, 17
 
 
@@ -45,18 +42,9 @@ def messages_of(packet: bytes) -> Iterator[bytes]:
 
 async def watch_answers(sock: socket.socket, emit: Callable[[bytes], object]) -> None:
     """Gives every copied message to `emit`, until cancelled; closes the socket."""
-    loop = asyncio.get_running_loop()
-    try:
-        while True:
-            try:
-                data = await loop.sock_recv(sock, _BUFFER)
-            except OSError as err:
-                if err.errno != errno.ENOBUFS:
-                    raise
-                continue
-            for logged in nflog_wire.messages(data):
-                for message in messages_of(logged.payload):
-                    emit(message)
-            await asyncio.sleep(0)  # a socket that always has something is read without a turn for others
-    finally:
-        sock.close()
+
+    def take(logged: nflog_wire.Logged) -> None:
+        for message in messages_of(logged.payload):
+            emit(message)
+
+    await read_log(sock, take)

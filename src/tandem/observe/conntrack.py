@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 
+from tandem.base.netlink import attribute, attributes, message, messages
 from tandem.base.problems import DriverError
-from tandem.observe.nflog_wire import attribute, attributes, netlink
 
 _NETLINK_NETFILTER: Final = 12
 _GET: Final = (1 << 8) | 1
@@ -61,7 +61,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 def connections(data: bytes) -> Iterator[Connection]:
     """The connections in what one receive of a dump returned. Pure."""
-    for kind, body in netlink(data):
+    for kind, body in messages(data):
         if kind != _GET & 0xFF00:  # IPCTNL_MSG_CT_NEW answers a dump
             continue
         found = dict(attributes(body[4:]))
@@ -145,16 +145,12 @@ def _socket() -> socket.socket:
     return sock
 
 
-def _message(kind: int, flags: int, body: bytes, sequence: int = 1) -> bytes:
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
-
-
 def _dump(sock: socket.socket) -> list[Connection]:
-    sock.send(_message(_GET, _REQUEST | _DUMP, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
+    sock.send(message(_GET, _REQUEST | _DUMP, struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)))
     found: list[Connection] = []
     while True:
         data = sock.recv(1 << 18)
-        for kind, body in netlink(data):
+        for kind, body in messages(data):
             if kind == _DONE:
                 return found
             if kind == _ERROR:
@@ -166,19 +162,19 @@ def _dump(sock: socket.socket) -> list[Connection]:
 
 
 def _delete(sock: socket.socket, doomed: Sequence[Connection]) -> None:
-    messages = (
-        _message(
+    requests = (
+        message(
             _DELETE,
             _REQUEST | _ACK,
             struct.pack(">BBH", one.family, 0, 0) + attribute(_ORIGINAL | _NESTED, one.original),
-            number,
+            sequence=number,
         )
         for number, one in enumerate(doomed)
     )
-    sock.send(b"".join(messages))
+    sock.send(b"".join(requests))
     answered = 0
     while answered < len(doomed):
-        for kind, answer in netlink(sock.recv(1 << 16)):
+        for kind, answer in messages(sock.recv(1 << 16)):
             if kind != _ERROR:
                 continue
             code, _, _, _, sequence = struct.unpack_from("=iIHHI", answer)

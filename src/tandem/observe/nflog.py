@@ -113,6 +113,22 @@ async def watch_drops(
 
     Closes the socket.
     """
+
+    def take(logged: nflog_wire.Logged) -> None:
+        if not names.staged(logged.prefix):
+            packets(logged.payload)
+        found = flow(logged, names, time=clock.now())
+        if found is not None:
+            emit(found)
+
+    await read_log(sock, take)
+
+
+async def read_log(sock: socket.socket, take: Callable[[nflog_wire.Logged], None]) -> None:
+    """Gives each packet that is logged to `take`, until cancelled; what the kernel had no room for is lost.
+
+    Closes the socket.
+    """
     loop = asyncio.get_running_loop()
     try:
         while True:
@@ -123,11 +139,7 @@ async def watch_drops(
                     raise
                 continue
             for logged in nflog_wire.messages(data):
-                if not names.staged(logged.prefix):
-                    packets(logged.payload)
-                found = flow(logged, names, time=clock.now())
-                if found is not None:
-                    emit(found)
-            await asyncio.sleep(0)  # a flood of drops leaves others their turn
+                take(logged)
+            await asyncio.sleep(0)  # a socket that always has something is read without a turn for others
     finally:
         sock.close()

@@ -12,6 +12,9 @@ from typing import Final
 
 import msgspec
 
+from tandem.base import netlink
+from tandem.base.netlink import attribute, attributes
+
 ULOG: Final = 4
 """NFNL_SUBSYS_ULOG"""
 _PACKET: Final = ULOG << 8
@@ -43,7 +46,7 @@ class Tuple5(msgspec.Struct, frozen=True, kw_only=True):
 
 def messages(data: bytes) -> Iterator[Logged]:
     """The logged packets in what one receive returned; other messages are skipped."""
-    for kind, body in netlink(data):
+    for kind, body in netlink.messages(data):
         if kind == _PACKET:
             found = dict(attributes(body[4:]))
             prefix = found.get(_PREFIX, b"").rstrip(b"\0").decode(errors="replace")
@@ -52,37 +55,10 @@ def messages(data: bytes) -> Iterator[Logged]:
 
 def error(data: bytes) -> int:
     """The errno in the acknowledgement of a configuration message; 0 for success."""
-    for kind, body in netlink(data):
+    for kind, body in netlink.messages(data):
         if kind == _NLMSG_ERROR:
             return int(-struct.unpack_from("=i", body)[0])
     return 0
-
-
-def netlink(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, body) of the netlink messages in a buffer."""
-    at = 0
-    while at + 16 <= len(data):
-        length, kind = struct.unpack_from("=IH", data, at)
-        if length < 16:
-            return
-        yield kind, data[at + 16 : at + length]
-        at += (length + 3) & ~3
-
-
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, value) of netlink attributes."""
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            return
-        yield kind & 0x3FFF, data[at + 4 : at + length]
-        at += (length + 3) & ~3
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    """One netlink attribute with its padding."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + b"\0" * (-len(value) % 4)
 
 
 def configure(group: int, *, snaplen: int = 128, at_once: bool = False) -> tuple[bytes, ...]:
@@ -96,7 +72,7 @@ def configure(group: int, *, snaplen: int = 128, at_once: bool = False) -> tuple
 
 def _config(group: int, attrs: bytes) -> bytes:
     body = struct.pack(">BBH", 0, 0, group) + attrs
-    return struct.pack("=IHHII", 16 + len(body), _CONFIG, 0x5, 1, 0) + body  # NLM_F_REQUEST | NLM_F_ACK
+    return netlink.message(_CONFIG, 0x5, body)  # NLM_F_REQUEST | NLM_F_ACK
 
 
 def five_tuple(payload: bytes) -> Tuple5 | None:

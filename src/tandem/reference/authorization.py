@@ -18,8 +18,8 @@ from tandem.model import core
 from tandem.model.istio import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
 from tandem.reference.request import Step
+from tandem.reference.support import ROOT
 
-ROOT = "istio-system"
 _ABOUT_REQUESTS = ("hosts", "not_hosts", "methods", "not_methods", "paths", "not_paths")
 
 

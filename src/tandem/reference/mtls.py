@@ -14,6 +14,7 @@ from tandem.model import core
 from tandem.model.istio import DestinationRule, PeerAuthentication
 from tandem.model.world import World
 from tandem.reference.request import Step
+from tandem.reference.support import ROOT
 
 
 class Outcome(Enum):
@@ -59,9 +60,7 @@ def in_mesh(pod: core.Pod, world: World) -> tuple[bool, str]:
     return False, "no label asks for the mesh"
 
 
-def mode_at(
-    world: World, pod: core.Pod, port: int, *, root_namespace: str = "istio-system"
-) -> tuple[str, Origin | None]:
+def mode_at(world: World, pod: core.Pod, port: int) -> tuple[str, Origin | None]:
     """The PeerAuthentication mode of a pod's port, and the field that sets it (None: the default, PERMISSIVE)."""
     workload: list[PeerAuthentication] = []
     namespace: list[PeerAuthentication] = []
@@ -75,7 +74,7 @@ def mode_at(
             continue
         if policy.metadata.namespace == pod.metadata.namespace:
             namespace.append(policy)
-        if policy.metadata.namespace == root_namespace:
+        if policy.metadata.namespace == ROOT:
             mesh.append(policy)
     oldest = [min(group, key=_age) for group in (workload, namespace, mesh) if group]
     if workload:

@@ -6,7 +6,7 @@ A list of its own, so that the oracle does not repeat a mistake of translation.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,9 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Model
 from tandem.model.world import World
+
+ROOT: Final = "istio-system"
+"""The namespace whose objects of Istio are about all namespaces."""
 
 _ROUTE = {
     *("name", "match", "route", "timeout", "retries", "headers", "directResponse", "redirect", "rewrite", "fault"),
@@ -158,7 +161,7 @@ def _destinationrule(world: World, rule: DestinationRule, spec: dict[str, Any]) 
     parts = text.split(".")
     name, namespace = (text, home) if len(parts) == 1 else (parts[0], parts[1])
     found = [] if world.get(core.Service, namespace, name) else [f"no Service for host {text}"]
-    found += [] if home in {namespace, "istio-system"} else ["the rule is in a client's namespace"]
+    found += [] if home in {namespace, ROOT} else ["the rule is in a client's namespace"]
     found += [] if "*" in spec.get("exportTo", ["*"]) else ["exportTo"]
     found += ["workloadSelector"] if "workloadSelector" in spec else []
     subsets = spec.get("subsets", ())

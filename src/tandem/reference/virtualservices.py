@@ -9,9 +9,7 @@ from tandem.model import core
 from tandem.model.istio import DestinationRule, HttpMatch, HttpRoute, RouteDestination, StringMatch, VirtualService
 from tandem.model.world import World
 from tandem.reference.request import Request, RouteDecision, Share, Step
-from tandem.reference.support import refused, seconds_ms
-
-ROOT = "istio-system"
+from tandem.reference.support import ROOT, refused, seconds_ms
 
 
 def decide_virtualservices(world: World, request: Request, cluster_domain: str) -> RouteDecision | None:

@@ -32,7 +32,7 @@ from tandem.ir import wire
 from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
 from tandem.ir.policy import AddressGroup
 from tandem.model import core
-from tandem.model.kinds import BY_KIND, KINDS, POLICIES
+from tandem.model.kinds import BY_KIND, KINDS, PROGRAMMED
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.world import Key, World
@@ -58,18 +58,6 @@ RETRY_SECONDS: Final = 0.5
 UNTRANSLATED: Final = frozenset({"Lease"})
 """Kinds that mean nothing for traffic, and change all the time (`runtime/lifecycle.py` watches them)."""
 NETWORK: Final = ("Network", "", "default")
-
-ADVISED: Final = frozenset(
-    {
-        *POLICIES,
-        "VirtualService",
-        "DestinationRule",
-        "PeerAuthentication",
-        "AuthorizationPolicy",
-        "HTTPRoute",
-        "Network",
-    }
-)
 
 
 class Control:
@@ -318,7 +306,7 @@ class Control:
             obj = parse(raw)
         except ParseError:
             return []  # the API server says what is wrong with it
-        if obj.kind not in ADVISED or not self.world.synced:
+        if obj.kind not in PROGRAMMED or not self.world.synced:
             return []
         kept = {**self.world.all(type(obj)), obj.key: obj}
         told = translate_world(self.world.with_kind(obj.kind, kept, synced=True), self.options).told

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tandem.base.addresses import family, host_prefix, special_of
+from tandem.base.addresses import family, host_prefix, is_address, special_of
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,12 @@ from tandem.base.addresses import family, host_prefix, special_of
 )
 def test_the_family_is_that_of_the_text(text: str, version: int) -> None:
     assert family(text) == version
+
+
+def test_a_host_name_and_a_prefix_are_no_address() -> None:
+    assert [is_address(t) for t in ("10.0.0.1", "::1", "10.0.0", "", "10.0.0.0/8", "node-1")] == [True] * 2 + [
+        False
+    ] * 4
 
 
 def test_the_prefix_of_one_address_is_as_long_as_the_address() -> None:

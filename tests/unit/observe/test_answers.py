@@ -8,8 +8,8 @@ import struct
 
 import pytest
 
+from tandem.base.netlink import attribute
 from tandem.observe.answers import messages_of, watch_answers
-from tandem.observe.nflog_wire import attribute
 from unit.observe.test_nflog_wire import ipv4, ipv6, netlink
 
 MESSAGE = b"any message"

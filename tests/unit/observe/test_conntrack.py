@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tandem.base.netlink import attribute
 from tandem.observe.conntrack import connections, forget_addresses
-from tandem.observe.nflog_wire import attribute
 
 
 def _tuple(source: str, destination: str, sport: int, dport: int) -> bytes:

@@ -8,10 +8,9 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tandem.base.netlink import attribute, attributes
 from tandem.observe.nflog_wire import (
     Tuple5,
-    attribute,
-    attributes,
     configure,
     error,
     five_tuple,

@@ -19,7 +19,7 @@ from tandem.base.paths import RunDir
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
     from tandem.runtime.address_check import Finding
-    from tandem.views.addresses import Addresses, Found, Lent, NodeUse
+    from tandem.views.addresses import Addresses, Found, Lent
 
 VIEW: Final = "/apis/views.tandem.io/v1/addresses"
 POOLS: Final = ("POOL", "CIDR", "BLOCK", "BLOCKS", "USED", "COOLING", "FREE", "STATE")
@@ -162,10 +162,6 @@ def paint(found: Addresses, *, width: int, blocks: bool = False) -> Iterator[str
         yield ""
         for one in found.reservations:
             yield from sentence(f"reserved by {one.name}: {', '.join(one.cidrs)}", width=width)
-
-
-def _use(node: NodeUse) -> tuple[str, ...]:
-    return _numbers(node.used, node.cooling, node.free) if node.reported else ("?", "?", "?")
 
 
 def _numbers(*numbers: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import struct
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from tandem.base.netlink import message, messages
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
 
@@ -38,7 +39,6 @@ _CONNECTED: Final = 0xFFF & ~(1 << _LISTEN | 1 << _TIME_WAIT)
 """Every state but those two (linux/tcp_states.h): one bit for each."""
 _GONE: Final = frozenset({0, errno.ENOENT, errno.ESTALE, errno.EOPNOTSUPP})
 """Done; ended by itself; another socket by now; a kernel that cannot."""
-_LENGTH: Final = struct.Struct("=IH")
 _ID: Final = slice(4, 52)
 """struct inet_diag_sockid in an inet_diag_msg: ends, interface and cookie."""
 
@@ -67,14 +67,14 @@ def _abort(wanted: Collection[bytes]) -> None:
             doomed = [found for found in _found(sock) if found[:36] in wanted]
             for one in doomed:
                 sock.send(_request(_DESTROY, _REQUEST_ACK, family, one))
-                for kind, body in _messages(sock.recv(4096)):
+                for kind, body in messages(sock.recv(4096)):
                     _check(kind, body)
 
 
 def _found(sock: socket.socket) -> Iterator[bytes]:
     """The sockids of a dump."""
     while True:
-        for kind, body in _messages(sock.recv(1 << 16)):
+        for kind, body in messages(sock.recv(1 << 16)):
             if kind == _DONE:
                 return
             _check(kind, body)
@@ -90,12 +90,4 @@ def _check(kind: int, body: bytes) -> None:
 def _request(kind: int, flags: int, family: int, sockid: bytes) -> bytes:
     """A struct inet_diag_req_v2 about TCP."""
     body = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _CONNECTED) + sockid
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 16 <= len(data):
-        length, kind = _LENGTH.unpack_from(data, at)
-        yield kind, data[at + 16 : at + length]
-        at += (length + 3) & ~3
+    return message(kind, flags, body)

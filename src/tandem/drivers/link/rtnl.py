@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tandem.base.addresses import FAMILIES, HOST_BITS, IPV4, family
+from tandem.base.netlink import attribute, attributes
 from tandem.state.ownership import ROUTE_PROTOCOL
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
@@ -54,7 +55,6 @@ ADDR: Final = struct.Struct("=BBBBi")
 ROUTE: Final = struct.Struct("=BBBBBBBBI")
 NEIGH: Final = struct.Struct("=BxxxiHBB")
 QDISC: Final = struct.Struct("=BxxxiIII")
-_ATTR: Final = struct.Struct("=HH")
 
 _IF_INET6: Final = Path("/proc/thread-self/net/if_inet6")
 _AF: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -74,21 +74,12 @@ class Message:
     what: str = ""
 
 
-def attr(kind: int, data: bytes) -> bytes:
-    """One attribute, padded to four bytes."""
-    return _ATTR.pack(4 + len(data), kind) + data + b"\0" * (-len(data) % 4)
+attr: Final = attribute
 
 
 def attrs(data: bytes) -> dict[int, bytes]:
     """Attributes by type (flag bits cleared)."""
-    found, at = {}, 0
-    while at + 4 <= len(data):
-        length, kind = _ATTR.unpack_from(data, at)
-        if length < 4:
-            break
-        found[kind & 0x3FFF] = data[at + 4 : at + length]
-        at += (length + 3) & ~3
-    return found
+    return dict(attributes(data))
 
 
 def mac_bytes(mac: str) -> bytes:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from tandem.base.netlink import attribute, message
 from tandem.drivers.nft.plan import AddElements, Container, DeleteElements, Delta
 from tandem.state import nft
 
@@ -43,15 +44,15 @@ def batch(delta: Delta, table: str, family: str) -> bytes | None:
     operations = delta.operations
     if not operations or not all(map(_is_plain, operations)):
         return None
-    found = [_message(_BEGIN, struct.pack("!BBH", 0, 0, _SUBSYSTEM), _REQUEST)]
+    found = [message(_BEGIN, _REQUEST, struct.pack("!BBH", 0, 0, _SUBSYSTEM))]
     for operation in operations:
         assert isinstance(operation, AddElements | DeleteElements)  # noqa: S101 - they are plain
         kind, flags = (_ADD, _CREATE) if isinstance(operation, AddElements) else (_DELETE, 0)
         for some in _parts(operation.declared, operation.elements):
             body = _text(1, table) + _text(2, operation.declared.name) + _nested(3, some)
             head = struct.pack("!BBH", _FAMILIES[family], 0, 0)
-            found.append(_message(_SUBSYSTEM << 8 | kind, head + body, _REQUEST | _ACK | flags))
-    found.append(_message(_END, struct.pack("!BBH", 0, 0, _SUBSYSTEM), _REQUEST))
+            found.append(message(_SUBSYSTEM << 8 | kind, _REQUEST | _ACK | flags, head + body))
+    found.append(message(_END, _REQUEST, struct.pack("!BBH", 0, 0, _SUBSYSTEM)))
     return b"".join(found)
 
 
@@ -90,7 +91,7 @@ def _element(declared: Container, element: Any) -> bytes:
     if isinstance(declared, nft.Set):
         return _key(declared, element)
     key, verdict = element
-    code = _attribute(1, struct.pack("!i", _VERDICTS[type(verdict)]))
+    code = attribute(1, struct.pack("!i", _VERDICTS[type(verdict)]))
     chain = _text(2, verdict.chain) if isinstance(verdict, nft.Jump | nft.Goto) else b""
     return _key(declared, key) + _nested(2, _nested(2, code + chain))
 
@@ -99,23 +100,15 @@ def _key(declared: Container, key: nft.Key) -> bytes:
     """Of several parts each is as long as whole registers of 4 bytes."""
     parts = [_TYPES[kind](atom) for kind, atom in zip(declared.type, key, strict=True)]
     value = parts[0] if len(parts) == 1 else b"".join(_padded(part) for part in parts)
-    return _nested(1, _attribute(1, value))
+    return _nested(1, attribute(1, value))
 
 
 def _text(number: int, text: str) -> bytes:
-    return _attribute(number, text.encode() + b"\0")
+    return attribute(number, text.encode() + b"\0")
 
 
 def _nested(number: int, value: bytes) -> bytes:
-    return _attribute(number | _NESTED, value)
-
-
-def _attribute(number: int, value: bytes) -> bytes:
-    return _padded(struct.pack("=HH", 4 + len(value), number) + value)
-
-
-def _message(kind: int, body: bytes, flags: int) -> bytes:
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 0) + body
+    return attribute(number | _NESTED, value)
 
 
 def _padded(value: bytes) -> bytes:

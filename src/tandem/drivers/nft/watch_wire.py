@@ -7,10 +7,12 @@ ruleset's new generation and the process (linux/netfilter/nf_tables.h, NFT_MSG_N
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
+
+from tandem.base.netlink import attributes, messages
 
 NFTABLES: Final = 10
 """NFNL_SUBSYS_NFTABLES."""
@@ -54,10 +56,10 @@ def ask() -> bytes:
 
 def generation(data: bytes) -> Generation | None:
     """What a message of a new generation says; None for any other."""
-    for kind, body in _messages(data):
+    for kind, body in messages(data):
         if kind != NFTABLES << 8 | _NEWGEN:
             return None
-        found = dict(_attributes(body[4:]))
+        found = dict(attributes(body[4:]))
         return Generation(
             number=int.from_bytes(found.get(1, b""), "big"),
             pid=int.from_bytes(found.get(2, b""), "big"),
@@ -70,36 +72,16 @@ def changes(chunks: Iterable[bytes], tables: Collection[Table]) -> tuple[str, ..
     """What was done to these tables, in words: each once, in the order in which the kernel tells it."""
     found: dict[str, None] = {}
     for data in chunks:
-        for kind, body in _messages(data):
-            if kind >> 8 == NFTABLES and kind & 0xFF in _KINDS:
+        for kind, body in messages(data):
+            if kind >> 8 == NFTABLES and kind & 0xFF in _KINDS and body:
                 what, verb = _KINDS[kind & 0xFF]
-                attributes = dict(_attributes(body[4:]))
-                table = _FAMILIES.get(body[0], ""), _text(attributes.get(1, b""))
+                parts = dict(attributes(body[4:]))
+                table = _FAMILIES.get(body[0], ""), _text(parts.get(1, b""))
                 if table in tables:
-                    name = _text(attributes.get(_NAME_AT[what], b"")) if what in _NAME_AT else " ".join(table)
+                    name = _text(parts.get(_NAME_AT[what], b"")) if what in _NAME_AT else " ".join(table)
                     found[f"{what} {name} {verb}"] = None
     return tuple(found)
 
 
 def _text(value: bytes) -> str:
     return value.rstrip(b"\0").decode(errors="replace")
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 20 <= len(data):
-        length, kind = struct.unpack_from("=IH", data, at)
-        if length < 20:
-            return
-        yield kind, data[at + 16 : at + length]
-        at += (length + 3) & ~3
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            return
-        yield kind & 0x3FFF, data[at + 4 : at + length]
-        at += (length + 3) & ~3

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tandem.model.schemas.rules_kubernetes import Rule, is_address, repeated
+from tandem.base.addresses import is_address
+from tandem.model.schemas.rules_kubernetes import Rule, repeated
 
 FILTER_FIELDS: Final = {
     "RequestHeaderModifier": "requestHeaderModifier",

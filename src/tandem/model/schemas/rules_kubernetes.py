@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from tandem.base.addresses import special_of
+from tandem.base.addresses import is_address, special_of
 from tandem.model.schemas.complaint import forbidden, invalid, required
 from tandem.model.schemas.syntax import label_value, percent_or_count
 
@@ -177,15 +177,6 @@ def _service_ports(ports: list[dict[str, Any]], at: str) -> Iterator[str]:
     yield from repeated((f"{at}[{i}].name", p.get("name")) for i, p in enumerate(ports))
     pairs = ((f"{at}[{i}]", f"{p.get('protocol') or 'TCP'} {p['port']}") for i, p in enumerate(ports))
     yield from repeated(pairs)
-
-
-def is_address(text: str) -> bool:
-    """True for an IPv4 or IPv6 address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _slice(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from tandem.base.addresses import is_address
 from tandem.base.digest import digest
 from tandem.base.ids import GroupId
 from tandem.ir.policy import AddressGroup
@@ -145,12 +146,3 @@ def address_group(selector: PodSelector | NodeSelector, addresses: Iterable[str]
     parsed = {ipaddress.ip_address(a) for a in addresses}
     ordered = sorted(parsed, key=lambda a: (a.version, int(a)))
     return AddressGroup(id=group_id(selector), addresses=tuple(str(a) for a in ordered))
-
-
-def is_address(text: str) -> bool:
-    """False for a host name."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

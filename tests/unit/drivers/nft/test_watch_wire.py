@@ -7,8 +7,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tandem.base.netlink import attribute
 from tandem.drivers.nft.watch_wire import Generation, ask, changes, generation
-from tandem.observe.nflog_wire import attribute
 
 OURS = (("inet", "tandem"), ("bridge", "tandem"))
 
