@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from nodeviews import GATEWAY, ifname_of
 from tandem.base.addresses import family, host_prefix
@@ -91,6 +92,20 @@ class Lab:
         finally:
             process.kill()
             process.communicate()
+
+    @contextlib.contextmanager
+    def running(self, *pods: core.Pod, server: str) -> Iterator[Self]:
+        """With these pods, and the program `server` ready in the first; everything is removed when the block ends."""
+        try:
+            self.start()
+            for each in pods:
+                self.attach(each)
+            with self.python(self.netns_of(pods[0]), server) as process:
+                assert process.stdout
+                assert process.stdout.readline() == "ready\n"
+                yield self
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         for name in reversed(self._made):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -30,19 +29,13 @@ VIEW = view_of(world(WEB, CLIENT, OTHER, ONLY_CLIENT))
 
 @pytest.fixture
 def node() -> Iterator[tuple[Lab, Agent]]:
-    lab = Lab()
-    with ExitStack() as stack:
-        stack.callback(lab.stop)
-        lab.start()
-        for each in (WEB, CLIENT, OTHER):
-            lab.attach(each)
-        server = stack.enter_context(lab.python(lab.netns_of(WEB), SERVE))
-        assert server.stdout
-        assert server.stdout.readline() == "ready\n"
+    with Lab().running(WEB, CLIENT, OTHER, server=SERVE) as lab:
         agent = Agent(lab, VIEW)
-        stack.callback(agent.stop)
-        agent.repaired(0)
-        yield lab, agent
+        try:
+            agent.repaired(0)
+            yield lab, agent
+        finally:
+            agent.stop()
 
 
 def rules(node: Lab) -> str:

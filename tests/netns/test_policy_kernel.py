@@ -94,17 +94,8 @@ class Node(Lab):
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    lab = Node()
-    try:
-        lab.start()
-        for each in (WEB, CLIENT, OTHER):
-            lab.attach(each)
-        with lab.python(lab.netns_of(WEB), SERVE) as server:
-            assert server.stdout
-            assert server.stdout.readline() == "ready\n"
-            yield lab
-    finally:
-        lab.stop()
+    with Node().running(WEB, CLIENT, OTHER, server=SERVE) as lab:
+        yield lab
 
 
 def test_without_policy_everyone_reaches_everyone(node: Node) -> None:

@@ -25,15 +25,7 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture
 def node() -> Iterator[Lab]:
-    lab = Lab()
-    with ExitStack() as stack:
-        stack.callback(lab.stop)
-        lab.start()
-        for each in (WEB, CLIENT, OTHER):
-            lab.attach(each)
-        server = stack.enter_context(lab.python(lab.netns_of(WEB), SERVE))
-        assert server.stdout
-        assert server.stdout.readline() == "ready\n"
+    with Lab().running(WEB, CLIENT, OTHER, server=SERVE) as lab:
         yield lab
 
 

@@ -41,9 +41,11 @@ def describe(
     output: Annotated[str, typer.Option("-o", "--output", help="text or json.", metavar="FORMAT")] = "text",
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Show one object with its conditions and what belongs to it: a pod's policies, a service's endpoints.
+    """Show one object with its conditions and what belongs to it: a pod's policies, a policy's decisions and names.
 
     Example: tandem describe pod web-0 -n shop
+
+    Example: tandem describe networkpolicy db -n shop -o json
     """
     check_format(output, ("text", "json"))
     word, _, after = kind.partition("/")
