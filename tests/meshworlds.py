@@ -7,9 +7,10 @@ from typing import Any, cast
 import msgspec
 
 from tandem.model.gateway import HTTPRoute
-from tandem.model.istio import AuthorizationPolicy, DestinationRule, PeerAuthentication, VirtualService
+from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Object
 from tandem.model.parse import parse
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication
 
 Raw = dict[str, Any]
 

@@ -149,6 +149,6 @@ def test_bytes_over_the_mesh_end_for_the_application_too(mesh: Mesh) -> None:
 def test_a_client_outside_the_mesh_is_told_by_the_pods_envoy(mesh: Mesh) -> None:
     with contextlib.closing(dial(mesh.ns["x"], B, 9000)) as sock:
         assert sock.recv(100) == f"hello {X}\n".encode()
-        assert mesh.deny() == 1
+        assert mesh.deny() >= 1  # what Envoy began anew in the test before may end as well
         with pytest.raises(ConnectionResetError):
             sock.recv(100)

@@ -14,7 +14,7 @@ from builders import pod
 from meshworlds import authz
 from tandem.ir.authz import REQUEST, Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template, Text
 from tandem.ir.mesh import Exact, Prefix
-from tandem.model.istio import AuthorizationPolicy
+from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.reference.authorization import Asked, decide_authorization
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex

@@ -6,7 +6,19 @@ from typing import Final
 
 import msgspec
 
-from tandem.model import adminpolicy, clusterpolicy, coordination, core, gateway, ipam, istio, network, policy, pools
+from tandem.model import (
+    adminpolicy,
+    clusterpolicy,
+    coordination,
+    core,
+    gateway,
+    ipam,
+    istio,
+    network,
+    policy,
+    pools,
+    security,
+)
 from tandem.model.meta import Object
 
 
@@ -182,7 +194,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         singular="peerauthentication",
         short=("pa",),
         status=True,
-        cls=istio.PeerAuthentication,
+        cls=security.PeerAuthentication,
     ),
     Kind(
         group="security.istio.io",
@@ -192,7 +204,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         singular="authorizationpolicy",
         short=("ap",),
         status=True,
-        cls=istio.AuthorizationPolicy,
+        cls=security.AuthorizationPolicy,
     ),
     Kind(
         group="gateway.networking.k8s.io",

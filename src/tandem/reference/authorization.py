@@ -15,7 +15,7 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.istio import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
+from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
 from tandem.reference.request import Step
 from tandem.reference.support import ROOT

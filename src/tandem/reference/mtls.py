@@ -11,7 +11,8 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.istio import DestinationRule, PeerAuthentication
+from tandem.model.istio import DestinationRule
+from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
 from tandem.reference.request import Step
 from tandem.reference.support import ROOT

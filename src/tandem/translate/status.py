@@ -18,10 +18,11 @@ from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
-from tandem.model.istio import AuthorizationPolicy, DestinationRule, PeerAuthentication, VirtualService
+from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Condition, Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication
 from tandem.model.world import World
 from tandem.translate.mesh.attach import is_mesh_parent
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.problems import Origin, Problem
-from tandem.model.istio import AuthorizationPolicy, PeerAuthentication
 from tandem.model.meta import Object
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication
 from tandem.model.unreadable import Unreadable
 from tandem.model.world import World
 

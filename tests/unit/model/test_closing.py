@@ -10,10 +10,10 @@ import pytest
 
 from tandem.model.closing import read_policy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
-from tandem.model.istio import AuthorizationPolicy, PeerAuthentication
 from tandem.model.meta import Object
 from tandem.model.parse import ParseError
 from tandem.model.policy import NetworkPolicy
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication
 
 Raw = dict[str, Any]
 BOTH = ["Ingress", "Egress"]

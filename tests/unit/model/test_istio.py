@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshworlds import dr, peerauth, to, vs
+from meshworlds import dr, to, vs
 
 
 def test_a_string_match_with_nothing_in_it_is_kept_as_presence() -> None:
@@ -22,11 +22,6 @@ def test_a_percentage_is_a_share_of_a_million() -> None:
     assert fault.delay is not None
     assert fault.delay.percentage is not None
     assert fault.delay.percentage.per_million == 1000
-
-
-def test_a_mode_that_is_not_given_is_unset() -> None:
-    assert peerauth().spec.mtls.mode == "UNSET"
-    assert peerauth(portLevelMtls={"8080": {"mode": "DISABLE"}}).spec.port_level_mtls["8080"].mode == "DISABLE"
 
 
 def test_subsets_have_policies_of_their_own() -> None:

@@ -9,7 +9,7 @@ import pytest
 from builders import pod
 from meshworlds import authz
 from tandem.model import core
-from tandem.model.istio import AuthorizationPolicy
+from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.reference.authorization import Asked, AuthzDecision, decide_authorization, speaks_http
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from builders import namespace, pod
 from meshworlds import dr, peerauth
-from tandem.model.istio import PeerAuthentication
+from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_mtls, in_mesh, mode_at
 from tandem.translate.membership import membership

@@ -9,7 +9,7 @@ from tandem.base.problems import Problem
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
 from tandem.model import core
-from tandem.model.istio import AuthorizationPolicy, PeerAuthentication
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication
 from tandem.model.world import World
 from tandem.translate.kept import Kept
 from tandem.translate.live.problems import Gathered

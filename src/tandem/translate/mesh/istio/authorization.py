@@ -15,9 +15,8 @@ import msgspec
 from tandem.base.problems import Problem
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Requirements, Suffix, Template, Text
 from tandem.ir.mesh import Exact, Prefix, Present
-from tandem.model import istio
 from tandem.model.core import Pod
-from tandem.model.istio import AuthorizationPolicy, AuthorizationRule
+from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 
@@ -124,7 +123,7 @@ class _Reader:
             return AuthzRule(sources=sources, operations=operations, when=when, origin=origin)
         return None if action is Action.ALLOW else AuthzRule(origin=origin)
 
-    def _source(self, source: istio.Source, at: str) -> Requirements:
+    def _source(self, source: Source, at: str) -> Requirements:
         for name, values in (
             ("requestPrincipals", source.request_principals),
             ("notRequestPrincipals", source.not_request_principals),
@@ -135,7 +134,7 @@ class _Reader:
 
     def _fields(
         self,
-        given: istio.Source | istio.Operation,
+        given: Source | Operation,
         fields: tuple[tuple[str, str, Attribute], ...],
         at: str,
     ) -> Requirements:
@@ -146,7 +145,7 @@ class _Reader:
                 found.append(self._requirement(attribute, values, refuses, f"{at}.{name}"))
         return tuple(found)
 
-    def _when(self, condition: istio.RuleWhen, at: str) -> Iterator[Requirement]:
+    def _when(self, condition: RuleWhen, at: str) -> Iterator[Requirement]:
         key = condition.key
         if key.startswith("request.headers["):
             name = key.removeprefix("request.headers[").removesuffix("]").lower()

@@ -11,7 +11,7 @@ from typing import Final
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.fabric import MtlsMode, PortMtls
 from tandem.model.core import Pod
-from tandem.model.istio import PeerAuthentication
+from tandem.model.security import PeerAuthentication
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 

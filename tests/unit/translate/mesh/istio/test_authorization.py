@@ -10,7 +10,7 @@ from builders import pod
 from meshworlds import authz
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
 from tandem.ir.mesh import Exact, Prefix, Present
-from tandem.model.istio import AuthorizationPolicy
+from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 

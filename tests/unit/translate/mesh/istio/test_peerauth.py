@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders import pod
 from meshworlds import peerauth
 from tandem.ir.fabric import MtlsMode, PortMtls
-from tandem.model.istio import PeerAuthentication
+from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex, mode_of
 

@@ -1,0 +1,114 @@
+"""security.istio.io, the fields that we act on (v1beta1 and v1 are one form)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tandem.model.meta import Model, Object, Status
+
+
+class MutualTls(Model, frozen=True, kw_only=True):
+    """PeerAuthentication.MutualTLS."""
+
+    mode: str = "UNSET"
+
+
+class WorkloadSelector(Model, frozen=True, kw_only=True):
+    """selector.matchLabels; absent selects the whole namespace."""
+
+    match_labels: dict[str, str] = {}
+
+
+class PeerAuthenticationSpec(Model, frozen=True, kw_only=True):
+    """spec; `port_level_mtls` keys are port numbers of the workload as text, and need a selector."""
+
+    selector: WorkloadSelector | None = None
+    mtls: MutualTls = MutualTls()
+    port_level_mtls: dict[str, MutualTls] = {}
+
+
+class PeerAuthentication(Object, frozen=True, kw_only=True):
+    """security.istio.io PeerAuthentication."""
+
+    spec: PeerAuthenticationSpec = PeerAuthenticationSpec()
+    status: Status = Status()
+
+
+class Source(Model, frozen=True, kw_only=True):
+    """Source of a rule: every field given must hold, one of its values, and none of the values of a `not` field."""
+
+    principals: tuple[str, ...] = ()
+    not_principals: tuple[str, ...] = ()
+    request_principals: tuple[str, ...] = ()
+    not_request_principals: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    not_namespaces: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+    not_service_accounts: tuple[str, ...] = ()
+    trust_domains: tuple[str, ...] = ()
+    not_trust_domains: tuple[str, ...] = ()
+    ip_blocks: tuple[str, ...] = ()
+    not_ip_blocks: tuple[str, ...] = ()
+    remote_ip_blocks: tuple[str, ...] = ()
+    not_remote_ip_blocks: tuple[str, ...] = ()
+
+
+class Operation(Model, frozen=True, kw_only=True):
+    """Operation of a rule, likewise."""
+
+    hosts: tuple[str, ...] = ()
+    not_hosts: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    not_ports: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    not_methods: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    not_paths: tuple[str, ...] = ()
+
+
+class RuleFrom(Model, frozen=True, kw_only=True):
+    """Rule.From."""
+
+    source: Source = Source()
+
+
+class RuleTo(Model, frozen=True, kw_only=True):
+    """Rule.To."""
+
+    operation: Operation = Operation()
+
+
+class RuleWhen(Model, frozen=True, kw_only=True):
+    """Condition."""
+
+    key: str
+    values: tuple[str, ...] = ()
+    not_values: tuple[str, ...] = ()
+
+
+class AuthorizationRule(Model, frozen=True, kw_only=True):
+    """Rule: one of `sources`, one of `operations` and every condition; an empty list asks nothing."""
+
+    sources: tuple[RuleFrom, ...] = msgspec.field(name="from", default=())
+    operations: tuple[RuleTo, ...] = msgspec.field(name="to", default=())
+    when: tuple[RuleWhen, ...] = ()
+
+
+class AuthorizationPolicySpec(Model, frozen=True, kw_only=True):
+    """spec; no rules with the action ALLOW: nothing is allowed."""
+
+    selector: WorkloadSelector | None = None
+    target_ref: dict[str, Any] | None = None
+    target_refs: tuple[dict[str, Any], ...] = ()
+    rules: tuple[AuthorizationRule, ...] = ()
+    action: str = "ALLOW"
+    provider: dict[str, Any] | None = None
+
+
+class AuthorizationPolicy(Object, frozen=True, kw_only=True):
+    """security.istio.io AuthorizationPolicy."""
+
+    spec: AuthorizationPolicySpec = AuthorizationPolicySpec()
+    status: Status = Status()
