@@ -31,7 +31,7 @@ def test_everything_else_is_left_to_libnftables() -> None:
     marks = nft.Set(name="m", type=("mark",))
     many = frozenset((f"10.0.{n // 250}.{n % 250}",) for n in range(5000))
     assert made() is None
-    assert made(AddElements(PEERS, ONE), AddChain("c", None)) is None
+    assert made(AddElements(PEERS, ONE), AddChain("c", nft.Hook(type="filter", hook="input", priority=0))) is None
     assert made(AddElements(interval, frozenset({(nft.Prefix("10.0.0.0", 8),)}))) is None
     assert made(AddElements(data, frozenset({(("10.0.0.1",), ("10.0.0.2", 80))}))) is None
     assert made(AddElements(marks, frozenset({(1,)}))) is None
