@@ -22,6 +22,7 @@ from tandem.compile.envoy import compile_envoy
 from tandem.compile.fabric import fabric_of
 from tandem.compile.links import compile_node_net, with_segment
 from tandem.compile.nft.capture import compile_captures
+from tandem.compile.nft.chains import compiles_alike
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.link.port import LinkDriver
@@ -125,6 +126,9 @@ class KernelLoop:
             self._segment.forget()
             self._shared = None
             await self._apply_segment(view)
+        elif self._view is not None and self._nft.read() is not None and compiles_alike(self._view, view):
+            self._view = view
+            return
         delta = plan(self._nft.read(), compile_nft(view))
         for part in await self._parts(delta):
             await self._drift.own(partial(self._nft.apply, part))

@@ -26,6 +26,7 @@ from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.members import changes, joined_as_before
 from tandem.base.memo import each_as_before, each_revised, equal_to_before, pairs_as_before, same_as_before
 from tandem.base.problems import Origin
+from tandem.base.table import changes as differences
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family
 from tandem.compile.nft.verdicts import Answers, Writer, write
@@ -215,6 +216,20 @@ def _used(
 def _set_ids(attached: AttachedPod) -> tuple[frozenset[PolicySetId], ...]:
     """Of each side."""
     return tuple(frozenset([s] if s is not None else ()) for s in (attached.pod.ingress, attached.pod.egress))
+
+
+def compiles_alike(before: NodeView, now: NodeView) -> bool:
+    """True if nothing differs but sets that no pod of the node has: what control sends before it says who has them."""
+    if any(getattr(before, part) is not getattr(now, part) for part in _OTHERS):
+        return False
+    changed = differences(before.sets, now.sets).keys()
+    ingress, egress = _set_ids(now.pods)
+    if not changed.isdisjoint(ingress) or not changed.isdisjoint(egress):
+        return False
+    return not any(s.preview in changed for s in now.sets.values() if s.preview is not None)
+
+
+_OTHERS: Final = tuple(name for name in NodeView.__struct_fields__ if name != "sets")
 
 
 def preview_of(view: NodeView, policy_set: PolicySet) -> PolicySet | None:

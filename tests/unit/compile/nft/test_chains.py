@@ -10,6 +10,7 @@ from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.chains import (
+    compiles_alike,
     group_sets,
     joined,
     judge,
@@ -177,3 +178,18 @@ def test_an_address_more_in_a_group_is_an_element_more_of_the_set_of_its_family(
     for addresses in (("10.0.0.1",), ("10.0.0.1", "fd00::1"), ("10.0.0.2", "fd00::1"), (), ("fd00::2", "fd00::3")):
         four, six = (frozenset((a,) for a in addresses if (":" in a) == six) for six in (False, True))
         assert elements(*addresses) == {f"ag4-{name}": four, f"ag6-{name}": six}
+
+
+def test_a_set_that_no_pod_has_changes_nothing_that_is_compiled() -> None:
+    before = view_of(world(pod("p", ip="10.244.0.2", node="node-1")))
+    alone = PolicySet(id=PolicySetId("new"), side=Side.INGRESS, rules=(), isolated_by=())
+    news = msgspec.structs.replace(before, sets={**before.sets, alone.id: alone})
+    assert compiles_alike(before, news)
+    (attached,) = before.pods
+    holder = msgspec.structs.replace(attached, pod=msgspec.structs.replace(attached.pod, ingress=alone.id))
+    held = msgspec.structs.replace(news, pods=(holder,))
+    assert not compiles_alike(news, held)
+    assert not compiles_alike(held, msgspec.structs.replace(held, sets=before.sets))
+    shown = msgspec.structs.replace(alone, id=PolicySetId("own"), preview=alone.id)
+    beside = msgspec.structs.replace(held, sets={shown.id: shown})
+    assert not compiles_alike(beside, msgspec.structs.replace(beside, sets={shown.id: shown, alone.id: alone}))
