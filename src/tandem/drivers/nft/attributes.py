@@ -20,7 +20,7 @@ _FAMILIES: Final = {"inet": 1, "bridge": 7}
 def asked(family: str, kind: int, body: bytes, flags: int = 0) -> bytes:
     """A message about the tables of a family, which the kernel answers."""
     head = struct.pack("!BBH", _FAMILIES[family], 0, 0)
-    return message(SUBSYSTEM << 8 | kind, REQUEST | ACK | flags, head + body, sequence=0)
+    return message(SUBSYSTEM << 8 | kind, REQUEST | ACK | flags, head + body)
 
 
 def text(number: int, value: str) -> bytes:

@@ -13,9 +13,9 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from tandem.base.netlink import message
-from tandem.drivers.nft.attributes import ACK, REQUEST, SUBSYSTEM, nested
-from tandem.drivers.nft.chains import chain_messages
+from tandem.base.netlink import attribute, message
+from tandem.drivers.nft.attributes import ACK, CREATE, REQUEST, SUBSYSTEM, asked, nested, padded, text
+from tandem.drivers.nft.chains import chain_messages, verdict_of
 from tandem.drivers.nft.plan import AddElements, Container, DeleteElements, Delta
 from tandem.state import nft
 
@@ -38,13 +38,13 @@ _TYPES: Final[Mapping[str, Callable[[Any], bytes]]] = {
 
 def batch(delta: Delta, table: str, family: str) -> bytes | None:
     """The messages of one transaction; None: it takes what is left to libnftables."""
-    found = [message(_BEGIN, REQUEST, struct.pack("!BBH", 0, 0, SUBSYSTEM), sequence=0)]
+    found = [message(_BEGIN, REQUEST, struct.pack("!BBH", 0, 0, SUBSYSTEM))]
     for operation in delta.operations:
         made = _made(operation, table, family)
         if made is None:
             return None
         found += made
-    found.append(message(_END, REQUEST, struct.pack("!BBH", 0, 0, SUBSYSTEM), sequence=0))
+    found.append(message(_END, REQUEST, struct.pack("!BBH", 0, 0, SUBSYSTEM)))
     return b"".join(found) if delta.operations else None
 
 
@@ -53,6 +53,11 @@ def _made(operation: object, table: str, family: str) -> list[bytes] | None:
         return chain_messages(operation, table, family)
     if not _is_plain(operation):
         return None
+    kind, flags = (_ADD, CREATE) if isinstance(operation, AddElements) else (_DELETE, 0)
+    return [
+        asked(family, kind, text(1, table) + text(2, operation.declared.name) + nested(3, some), flags)
+        for some in _parts(operation.declared, operation.elements)
+    ]
 
 
 def expected(data: bytes) -> int:
@@ -88,11 +93,14 @@ def _element(declared: Container, element: Any) -> bytes:
     if isinstance(declared, nft.Set):
         return _key(declared, element)
     key, verdict = element
+    return _key(declared, key) + nested(2, verdict_of(verdict))
 
 
 def _key(declared: Container, key: nft.Key) -> bytes:
     """Of several parts each is as long as whole registers of 4 bytes."""
     parts = [_TYPES[kind](atom) for kind, atom in zip(declared.type, key, strict=True)]
+    value = parts[0] if len(parts) == 1 else b"".join(padded(part) for part in parts)
+    return nested(1, attribute(1, value))
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
