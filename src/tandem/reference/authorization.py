@@ -81,7 +81,7 @@ def decide_authorization(world: World, destination: core.Pod, asked: Asked) -> A
 def _denials(policy: AuthorizationPolicy, asked: Asked) -> Iterator[Origin]:
     if policy.spec.action == "AUDIT" and not _by_reference(policy):
         return
-    if policy.spec.action in {"CUSTOM", "AUDIT"} or _by_reference(policy):
+    if policy.spec.action != "DENY" or _by_reference(policy):
         yield policy.origin()
         return
     for i, rule in enumerate(policy.spec.rules):

@@ -88,7 +88,7 @@ class _Reader:
     def read(self) -> AuthzPolicy:
         spec, notes = self._policy.spec, self._policy.metadata.annotations
         staged = "true" in (notes.get(DRY_RUN), notes.get(STAGED))
-        if spec.action in {"AUDIT", "CUSTOM"} or spec.target_ref or spec.target_refs:
+        if spec.action not in {"ALLOW", "DENY"} or spec.target_ref or spec.target_refs:
             return self._closed(staged=staged)
         action = Action(spec.action)
         rules = (self._rule(rule, i, action) for i, rule in enumerate(spec.rules))
@@ -105,7 +105,7 @@ class _Reader:
         field = "spec.targetRefs" if spec.target_refs else "spec.targetRef" if spec.target_ref else "spec.action"
         audits = spec.action == "AUDIT" and field == "spec.action"
         effect = "nothing is recorded" if audits else "everything is denied to the pods that it selects"
-        what = "the action AUDIT" if audits else "CUSTOM" if field == "spec.action" else "attaching by reference"
+        what = f"the action {spec.action}" if field == "spec.action" else "attaching by reference"
         self._wrong(field, "UnsupportedField", f"{what} is not supported yet: {effect}")
         everything = () if audits else (AuthzRule(origin=origin),)
         return AuthzPolicy(action=Action.DENY, rules=everything, origin=origin, staged=staged)

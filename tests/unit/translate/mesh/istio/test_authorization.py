@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from builders import pod
@@ -117,6 +118,15 @@ def test_what_is_not_supported_denies_everything() -> None:
     found, policy = wrongs(targetRefs=[{"kind": "Service", "name": "web"}])
     assert found == [("spec.targetRefs", "UnsupportedField")]
     assert len(policy.rules) == 1
+
+
+def test_an_action_that_nobody_here_knows_denies_everything() -> None:
+    known = authz(rules=[{}])
+    spec = msgspec.structs.replace(known.spec, action="PONDER")
+    found = index(msgspec.structs.replace(known, spec=spec))
+    assert [(p.at.path, p.code) for p in found.problems] == [("spec.action", "UnsupportedField")]
+    (policy,) = found.policies(pod("p"))
+    assert (policy.action, len(policy.rules)) == (Action.DENY, 1)
 
 
 def test_an_audit_denies_nothing_and_says_that_it_records_nothing() -> None:
