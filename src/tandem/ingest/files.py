@@ -1,4 +1,4 @@
-"""Manifest files -> raw objects that know where they were written, or a World without any API server.
+"""Manifest files -> raw objects that know where they were written.
 
 In: paths (a file, a directory, `-` for stdin). Out: objects with `tandem.io/source` annotations, checked against the
 schema. Every error reads `file:line: field path: message`; all of them are reported at once.
@@ -11,14 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tandem.base.digest import digest
-from tandem.ingest.defaults import default
 from tandem.ingest.documents import Document, Fault, documents
 from tandem.model.kinds import BY_KIND
-from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, Object, RawObject
-from tandem.model.parse import ParseError, parse
+from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, RawObject
 from tandem.model.schema import validate
-from tandem.model.world import World
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 _STDIN: Final = "-"
@@ -41,23 +37,6 @@ def read_objects(paths: Iterable[str | Path], *, namespace: str | None = None) -
     if errors:
         raise ManifestError(errors)
     return objects
-
-
-def world_from_files(paths: Iterable[str | Path], *, namespace: str | None = None) -> tuple[World, list[str]]:
-    """A World of the sound objects, defaulted as the API server does it, and the errors of the others.
-
-    Objects that have no `metadata.uid` get one made from their name, so that pods can be told apart.
-    """
-    objects, errors = _read(paths, namespace)
-    parsed: dict[tuple[str, str, str], Object] = {}
-    for raw in objects:
-        try:
-            obj = parse(_identified(default(raw)))
-        except ParseError as err:
-            errors.append(f"{raw['metadata']['annotations'][SOURCE_ANNOTATION]}: {err}")
-            continue
-        parsed[(obj.kind, *obj.key)] = obj
-    return World.of(parsed.values()), errors
 
 
 def _read(paths: Iterable[str | Path], namespace: str | None) -> tuple[list[RawObject], list[str]]:
@@ -156,11 +135,3 @@ def _rule_lines(document: Document) -> str:
         return ""
     paths = [f"spec.{f}[{i}]" for f, items in spec.items() if isinstance(items, list) for i in range(len(items))]
     return ",".join(f"{p}={document.lines[p]}" for p in paths if p in document.lines)
-
-
-def _identified(raw: RawObject) -> RawObject:
-    meta = raw["metadata"]
-    if meta.get("uid"):
-        return raw
-    d = digest(f"{raw['kind']}/{meta.get('namespace', '')}/{meta.get('name', '')}", 32)
-    return {**raw, "metadata": {**meta, "uid": f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}"}}

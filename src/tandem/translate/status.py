@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from tandem.base.clock import rfc3339
-from tandem.base.problems import ObjectKey, Problem, Severity, by_object
+from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
@@ -77,22 +77,6 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
-def patches(
-    world: World,
-    problems: Sequence[Problem],
-    programmed: Programmed,
-    now: float,
-    *,
-    given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
-) -> tuple[Patch, ...]:
-    """What to write, so that every object's conditions say what `problems` and `programmed` say.
-
-    `given`: the addresses of the Services of type LoadBalancer that are ours.
-    """
-    keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in world.sorted(cls)]
-    return patches_of(world, keys, by_object(problems), programmed, now, given=given)
-
-
 def patches_of(
     world: World,
     keys: Iterable[ObjectKey],
@@ -102,7 +86,11 @@ def patches_of(
     *,
     given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[Patch, ...]:
-    """The same for these objects alone; those that are not there, or whose status is not ours, need nothing."""
+    """What to write, so that the conditions of these objects say what `told` and `programmed` say.
+
+    Those that are not there, or whose status is not ours, need nothing. `given`: the addresses of the Services of type
+    LoadBalancer that are ours.
+    """
     found: list[Patch | None] = []
     for kind, *key in keys:
         obj: Object | None = world.get(WRITTEN[kind], *key) if kind in WRITTEN else None

@@ -19,7 +19,7 @@ from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options
-from tandem.translate.status import patches
+from unit.translate.test_status import patches
 
 HERE = Path(__file__).parent
 CASES = sorted(p.parent for p in HERE.glob("*/in.yaml"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.ingest.files import ManifestError, read_objects, world_from_files
-from tandem.model import core, policy
+from tandem.ingest.files import ManifestError, read_objects
 from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION
+from tandem.model.parse import parse
 
 POLICY = """\
 # a comment
@@ -51,10 +51,8 @@ def test_objects_know_file_and_lines(tmp_path: Path) -> None:
 
 def test_the_rule_in_the_model_points_at_its_own_line(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(POLICY)
-    world, errors = world_from_files([tmp_path])
-    assert errors == []
-    found = world.get(policy.NetworkPolicy, "default", "p")
-    assert found is not None
+    (raw,) = read_objects([tmp_path])
+    found = parse(raw)
     assert found.origin("spec.ingress[1]").source == f"{tmp_path}/p.yaml:12"
 
 
@@ -124,16 +122,6 @@ def test_the_same_object_twice_is_an_error(tmp_path: Path) -> None:
 def test_a_missing_path_and_an_empty_directory_are_errors(tmp_path: Path) -> None:
     assert errors_of(tmp_path / "gone.yaml") == ["f.yaml: No such file or directory"]
     assert errors_of(tmp_path) == ["f.yaml: no *.yaml, *.yml, *.json in this directory"]
-
-
-def test_a_world_from_files_has_defaults_and_identities(tmp_path: Path) -> None:
-    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\nspec:\n  containers: [{name: c, image: host}]\n"
-    (tmp_path / "a.yaml").write_text(pod % "a" + "---\n" + pod % "b")
-    world, errors = world_from_files([tmp_path])
-    assert errors == []
-    assert len(world.pods_by_uid) == 2
-    assert world.synced
-    assert {p.spec.service_account_name for p in world.all(core.Pod).values()} == {"default"}
 
 
 def test_what_a_policy_may_not_say_is_named_with_its_line(tmp_path: Path) -> None:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from builders import policy, service
 from meshworlds import httproute, parent, vs
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Problem, Severity, by_object
 from tandem.model import core
 from tandem.model.meta import Condition, Object, Status
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.status import CONTROLLER, PATHS_BROKEN, Programmed, patches
+from tandem.translate.status import CONTROLLER, PATHS_BROKEN, WRITTEN, Patch, Programmed, patches_of
 
 KEY = ("VirtualService", "default", "vs")
+
+
+def patches(
+    world: World,
+    problems: Sequence[Problem],
+    programmed: Programmed,
+    now: float,
+    *,
+    given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
+) -> tuple[Patch, ...]:
+    """What is written of all objects."""
+    keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in world.sorted(cls)]
+    return patches_of(world, keys, by_object(problems), programmed, now, given=given)
 
 
 def route(**more: Any) -> Object:
