@@ -111,7 +111,7 @@ def open_again(mesh: Mesh) -> None:
     mesh.nft.apply(plan(mesh.nft.read(), compile_nft(mesh.view())))
 
 
-def soon(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+def soon(holds: Callable[[], bool], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

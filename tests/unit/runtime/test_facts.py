@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -40,17 +40,21 @@ class Lab:
     def flows(self) -> list[Flow]:
         return [f for r in self.reports for f in r.flows]
 
-    async def run_until_told(self, coroutine: Any, reports: int) -> None:
+    async def run_until(self, coroutine: Any, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
             task = tasks.create_task(coroutine)
-            while len(self.reports) < reports:  # noqa: ASYNC110 - the loop has no end to wait for
+            while not holds():  # noqa: ASYNC110 - the loop has no end to wait for
                 await asyncio.sleep(0.001)
             task.cancel()
 
-    async def run_for(self, coroutine: Any, seconds: float = 0.05) -> None:
+    async def run_until_told(self, coroutine: Any, reports: int) -> None:
+        await self.run_until(coroutine, lambda: len(self.reports) >= reports)
+
+    async def run_for_a_while(self, coroutine: Any) -> None:
+        """For what does not happen."""
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(coroutine)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(0.05)
             task.cancel()
 
 
@@ -75,7 +79,7 @@ def message(count: int = 1) -> Any:
 def test_an_access_log_becomes_flows_with_names() -> None:
     lab = Lab(view(A))
     lab.facts.on_access_log("source|uid-a", message())
-    asyncio.run(lab.run_for(lab.facts._flush()))
+    asyncio.run(lab.run_until_told(lab.facts._flush(), reports=1))
     (flow,) = lab.flows()
     assert (flow.source.pod, flow.source.namespace, flow.node) == ("a", "shop", "n1")
     assert flow.verdict is Verdict.ALLOWED
@@ -85,7 +89,7 @@ def test_a_log_before_the_first_view_is_dropped() -> None:
     """Nobody could be named in it."""
     lab = Lab()
     lab.facts.on_access_log("source|uid-a", message())
-    asyncio.run(lab.run_for(lab.facts._flush()))
+    asyncio.run(lab.run_for_a_while(lab.facts._flush()))
     assert lab.reports == []
 
 
@@ -99,7 +103,7 @@ def test_names_are_those_of_the_newest_view() -> None:
 def test_a_flood_travels_in_bounded_batches_and_loses_the_oldest() -> None:
     lab = Lab(view(A))
     lab.facts.on_access_log("source|uid-a", message(10_500))
-    asyncio.run(lab.run_for(lab.facts._flush(), 0.2))
+    asyncio.run(lab.run_until(lab.facts._flush(), lambda: len(lab.flows()) >= 10_000))
     assert max(len(r.flows) for r in lab.reports) == facts.LARGEST_BATCH
     assert len(lab.flows()) == 10_000
 
@@ -128,7 +132,7 @@ def test_changes_are_compared_from_the_first_to_the_last(monkeypatch: pytest.Mon
     lab, b = Lab(), attached("b", "10.244.0.3")
     lab.facts.on_policy_change(view(A, b), view(A))
     lab.facts.on_policy_change(view(A), view())
-    asyncio.run(lab.run_for(lab.facts._end_denied()))
+    asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: seen))
     assert seen == [(view(A, b), view())]
 
 
@@ -151,8 +155,8 @@ def test_a_connection_that_policy_ends_is_told_as_a_denial_by_its_rules(monkeypa
     monkeypatch.setattr(facts, "end_denied", lambda _, __: ended)
     lab = Lab(now)
     lab.facts.on_policy_change(view(A, b), now)
-    asyncio.run(lab.run_for(lab.facts._end_denied()))
-    asyncio.run(lab.run_for(lab.facts._flush()))
+    asyncio.run(lab.run_until(lab.facts._end_denied(), lambda: lab.facts._flows))
+    asyncio.run(lab.run_until_told(lab.facts._flush(), reports=1))
     (told,) = lab.flows()
     assert (told.verdict, told.rules, told.direction) == (Verdict.DENIED, (deny,), "ingress")
     assert (told.source.pod, told.destination.pod, told.destination.port) == ("a", "b", 80)
@@ -203,14 +207,14 @@ def test_a_new_control_is_told_the_status_again() -> None:
             lab.facts.again()
         return {"pid": 1}
 
-    asyncio.run(lab.run_for(lab.facts._tell_status(status)))
+    asyncio.run(lab.run_until_told(lab.facts._tell_status(status), reports=2))
     assert [r.status for r in lab.reports] == [{"pid": 1}, {"pid": 1}]
 
 
 def test_a_connection_ended_inside_a_pod_is_told_as_one_that_was_ended_on_the_node() -> None:
     lab = Lab(view(A))
     lab.facts.on_ended([Ended(connection=connection("10.244.0.2", "10.88.0.3"), side=Side.INGRESS, rules=())])
-    asyncio.run(lab.run_for(lab.facts._flush()))
+    asyncio.run(lab.run_until_told(lab.facts._flush(), reports=1))
     (flow,) = lab.flows()
     assert (flow.verdict, flow.source.pod, flow.direction) == (Verdict.DENIED, "a", "ingress")
 
