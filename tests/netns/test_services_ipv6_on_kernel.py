@@ -139,7 +139,7 @@ import socket, sys, time
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER: always
 s.connect((sys.stdin.readline().strip(), 9))
-for _ in range(50):
+for _ in range(200):
     try: s.send(b"x" * 1400)
     except OSError: break
     time.sleep(0.05)

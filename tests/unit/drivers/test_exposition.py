@@ -73,7 +73,7 @@ def test_a_port_is_served_where_one_is_asked_for(tmp_path: Path) -> None:
     taken: list[int] = []
 
     async def scene(_: Path) -> None:
-        for _attempt in range(100):
+        for _attempt in range(1000):
             try:
                 reader, writer = await asyncio.open_connection("::1", 45917)
             except OSError:

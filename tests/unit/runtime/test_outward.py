@@ -44,7 +44,7 @@ class Scene:
             self.kernel.put(Outcome(number=newest.number))
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        for _ in range(400):
+        for _ in range(4000):
             if await holds():
                 return
             await asyncio.sleep(0.005)
@@ -146,7 +146,11 @@ def test_an_address_that_another_node_announces_is_defended_while_control_says_t
     async def scene(made: Scene) -> None:
         made.show(numbered(1, HERE))
         await made.held(HERE)
-        await asyncio.sleep(0.03)
+
+        async def told_at_first() -> bool:
+            return made.announcer.told == [HERE] * 3
+
+        await made.until(told_at_first)
         made.announcer.told.clear()
         made.announcer.hear(HERE)
 
@@ -212,9 +216,12 @@ def test_health_follows_what_the_kernel_says() -> None:
             made.show(numbered(1))
             await made.shown(1)
             made.kernel.put(Outcome(number=1, failed={"kernel": "no"}))
-            await asyncio.sleep(0.03)
+
+            async def over() -> bool:
+                return not seen[-1]
+
+            await made.until(over)
             running.cancel()
         assert seen[0] is True
-        assert seen[-1] is False
 
     play(scene)
