@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_only_metrics_are_answered(tmp_path: Path, request_: bytes, status: byte
 
 def test_the_socket_is_for_root_alone(tmp_path: Path) -> None:
     async def scene(path: Path) -> None:
-        await asyncio.sleep(0.01)
+        await answer(path, b"GET /metrics HTTP/1.1\r\n\r\n")
         assert mode(path) == 0o600
 
     serving(tmp_path, scene)
@@ -71,11 +72,13 @@ def test_the_socket_is_for_root_alone(tmp_path: Path) -> None:
 
 def test_a_port_is_served_where_one_is_asked_for(tmp_path: Path) -> None:
     taken: list[int] = []
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+        port = free.getsockname()[1]
 
     async def scene(_: Path) -> None:
         for _attempt in range(1000):
             try:
-                reader, writer = await asyncio.open_connection("::1", 45917)
+                reader, writer = await asyncio.open_connection("::1", port)
             except OSError:
                 await asyncio.sleep(0.01)
                 continue
@@ -85,7 +88,7 @@ def test_a_port_is_served_where_one_is_asked_for(tmp_path: Path) -> None:
             taken.append(1)
             return
 
-    serving(tmp_path, scene, "[::1]:45917")
+    serving(tmp_path, scene, f"[::1]:{port}")
     assert taken
 
 
