@@ -85,6 +85,15 @@ def test_the_rule_that_denies_is_named_with_its_line() -> None:
     ]
 
 
+def test_what_both_families_say_is_told_once() -> None:
+    dual = pod("dual", namespace="shop", ip=("10.244.0.8", "fd00::8"), app="dual", ports={"http": 8080})
+    client = pod("client", namespace="shop", ip=("10.244.0.9", "fd00::9"), app="client")
+    closed = policy("dual", ns="shop", podSelector={"matchLabels": {"app": "dual"}}, policyTypes=["Ingress"])
+    result = ask("app=client may reach dual:8080", dual, client, closed)
+    assert texts(result) == ["shop/client may not reach shop/dual on 8080/TCP, by NetworkPolicy shop/dual spec.ingress"]
+    assert result.cases == 2
+
+
 def test_the_rule_that_allows_is_named_and_ports_are_one_range() -> None:
     [breach] = ask("orders may not reach db").breaches
     assert breach.ports == ("5432/TCP",)
