@@ -194,4 +194,4 @@ def test_a_policy_that_goes_takes_its_names_with_it(world: Lab) -> None:
     until(lambda: connects(world, EXACT, WILD), lambda found: found == {EXACT: "open", WILD: "silence"})
     world.delete("clusternetworkpolicy", "names")
     until(lambda: connects(world, EXACT, WILD, OTHER), lambda found: set(found.values()) == {"open"})
-    assert world.status()["nodes"][0]["names"]["patterns"] == []
+    until(lambda: world.status()["nodes"][0]["names"]["patterns"], lambda found: found == [], world.logs)
