@@ -81,7 +81,8 @@ def _from_files(files: list[Path], asked: dict[str, str]) -> dict[str, Any]:
 
     try:
         answer = explain(rehearse(read_manifests(files, None)), question(asked))
-    except ExplainError as err:
+    except (CommandError, ExplainError) as err:
+        # Not 1, which says that it is denied.
         raise CommandError(str(err), status=2) from err
     built: dict[str, Any] = msgspec.to_builtins(answer)
     return built

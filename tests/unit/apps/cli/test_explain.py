@@ -42,6 +42,17 @@ def test_an_allowed_way_is_status_0(shop: str, capsys: pytest.CaptureFixture[str
     assert "✓ default/client:80" in out
 
 
+def test_manifests_that_cannot_be_judged_are_not_a_denial(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = manifest(
+        pod("client"), pod("web-0"), {**policy(), "spec": {"podSelector": {}, "ingress": [{"from": [{}]}]}}
+    )
+    assert run(["explain", "client", "web-0:80", "-f", broken]) == 2
+    assert f"error: {broken}:" in capsys.readouterr().err
+    assert run(["explain", "client", "web-0:80", "-f", f"{broken}.absent"]) == 2
+
+
 def test_json_is_the_whole_answer(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "client", "svc/web", "-f", shop, "-o", "json"]) == 1
     found = json.loads(capsys.readouterr().out)
