@@ -54,8 +54,10 @@ def remove_from_kernel(node: NodeDir) -> Iterator[str]:
     try:
         removed = asyncio.run(_sweep(node, before))
         yield f"links, addresses and routes removed: {removed}"
-        if removed and not before:
-            yield f"note: {', '.join(sysctls.WANTED)} stays as it is: what it was before was lost with {node.root}"
+        # Settings that are changed later may be remembered although the first ones are lost.
+        unknown = [name for name in sysctls.WANTED if name not in before]
+        if removed and unknown:
+            yield f"note: {', '.join(unknown)} stays as it is: what it was before was lost with {node.root}"
     except DriverError as err:
         yield f"left: links: {err}"
 

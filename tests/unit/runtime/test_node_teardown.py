@@ -37,3 +37,24 @@ def test_one_part_that_cannot_be_removed_does_not_keep_the_others(
 
 def test_a_node_without_a_directory_has_no_pods_to_end(tmp_path: Path) -> None:
     assert not [line for line in node_teardown.end_pods(NodeDir(tmp_path / "none")) if "left: " in line]
+
+
+class Removed(Stuck):
+    """A driver that removes."""
+
+    def remove(self) -> None:
+        pass
+
+
+async def two_things(*_: object) -> int:
+    return 2
+
+
+def test_what_a_setting_was_and_nobody_knows_any_more_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_teardown, "Libnftables", Removed)
+    monkeypatch.setattr(node_teardown, "_sweep", two_things)
+    (tmp_path / "sysctls.json").write_text('{"net.netfilter.nf_conntrack_tcp_be_liberal": "0"}')
+    told = list(node_teardown.remove_from_kernel(NodeDir(tmp_path)))
+    assert [line for line in told if "net.ipv4.ip_forward stays as it is" in line]
+    (tmp_path / "sysctls.json").write_text('{"net.ipv4.ip_forward": "0"}')
+    assert not [line for line in node_teardown.remove_from_kernel(NodeDir(tmp_path)) if "stays as it is" in line]
