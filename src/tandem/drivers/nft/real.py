@@ -131,7 +131,7 @@ class Libnftables:
 
 def listing(command: str, netns: str = "") -> list[dict[str, Any]]:
     """The objects that a `list …` command tells of; raises DriverError if the kernel has no such thing."""
-    run = partial(_transact, command, json_output=True)
+    run = partial(_transact, command, json_output=True, free=_free_all)
     try:
         text = in_netns(netns, run) if netns else run()
     except OSError as err:
@@ -176,6 +176,11 @@ def _free(lib: ctypes.CDLL, context: int, size: int) -> None:
     lib.nft_ctx_free(context)
     if size > LARGE:
         give_back()
+
+
+def _free_all(lib: ctypes.CDLL, context: int, _: int) -> None:
+    """After a listing: of a table libnftables reads every set, however short the question is."""
+    _free(lib, context, LARGE + 1)
 
 
 def _free_later(lib: ctypes.CDLL, context: int, size: int) -> None:
