@@ -118,11 +118,6 @@ def mirror_cluster(pod: PodUid, cluster: str) -> str:
     return f"mirror/{pod}/{cluster}"
 
 
-def mirrored_cluster(pod: PodUid, mirror: str) -> str:
-    """The cluster that a `mirror_cluster` of this pod copies."""
-    return mirror.removeprefix(mirror_cluster(pod, ""))
-
-
 def dialled_cluster(namespace: str, service: str, port: int) -> str:
     """Cluster that keeps the pod address that was dialled, with mTLS: meshed endpoints of a headless service."""
     return f"pod/{namespace}/{service}/{port}"

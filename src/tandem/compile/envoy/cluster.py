@@ -6,7 +6,7 @@ connection names; both are hashable, so that Envoy keeps one connection pool per
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -102,19 +102,36 @@ def service_clusters(
     `identities` are the distinct identities of the service's endpoints. They change when a service account does,
     not when an endpoint comes or goes, so that an endpoint change reaches endpoint resources only.
     """
-    chosen = policy or TrafficPolicy(namespace=service.namespace, service=service.name)
-    origins = frozenset({chosen.origin} if chosen.origin else ())
-    made: list[Resource] = []
-    for port in service.ports:
-        if port.protocol != "TCP":
-            continue
-        secure = tls.upstream(identities, _alpn(port), trust_domain)
-        for subset in (None, *chosen.subsets):
-            body = _service_cluster(service, port, subset, secure=secure, policy=chosen)
-            made.append(Resource(name=body["name"], body=body, origins=origins))
-        if not service.cluster_ips:
+    chosen = _chosen(service, policy)
+    made = [_resource(body, chosen) for body in _bodies(service, chosen, identities, trust_domain)]
+    for port in service.ports if not service.cluster_ips else ():
+        if port.protocol == "TCP":
+            secure = tls.upstream(identities, _alpn(port), trust_domain)
             made.append(_dialled(service, port, secure=secure, policy=chosen))
     return tuple(made)
+
+
+def _chosen(service: Service, policy: TrafficPolicy | None) -> TrafficPolicy:
+    return policy or TrafficPolicy(namespace=service.namespace, service=service.name)
+
+
+def _resource(body: dict[str, Any], policy: TrafficPolicy) -> Resource:
+    return Resource(name=body["name"], body=body, origins=frozenset({policy.origin} if policy.origin else ()))
+
+
+def _bodies(
+    service: Service,
+    policy: TrafficPolicy,
+    identities: tuple[SpiffeId, ...],
+    trust_domain: str,
+    client: SpiffeId | None = None,
+) -> Iterator[dict[str, Any]]:
+    """One cluster for each TCP port and each subset of it; `client` None: the connection says who."""
+    for port in service.ports:
+        if port.protocol == "TCP":
+            secure = tls.upstream(identities, _alpn(port), trust_domain, client=client)
+            for subset in (None, *policy.subsets):
+                yield _service_cluster(service, port, subset, secure=secure, policy=policy)
 
 
 @lru_cache(maxsize=1024)
@@ -125,23 +142,19 @@ def mirror_clusters(
     identities: tuple[SpiffeId, ...],
     trust_domain: str,
     client: Client,
-) -> tuple[Resource, ...]:
-    """The same for copies of one pod's requests, with its namespace and certificate.
+) -> tuple[tuple[Resource, str], ...]:
+    """The same for copies of one pod's requests, with its namespace and certificate, each with the cluster it copies.
 
     Its endpoints have the cluster's own name: of a name that another cluster has asked for Envoy tells nobody again.
     """
-    chosen = policy or TrafficPolicy(namespace=service.namespace, service=service.name)
-    origins = frozenset({chosen.origin} if chosen.origin else ())
-    made: list[Resource] = []
-    for port in service.ports:
-        if port.protocol != "TCP":
-            continue
-        secure = tls.upstream(identities, _alpn(port), trust_domain, client=client.identity)
-        for subset in (None, *chosen.subsets):
-            body = _service_cluster(service, port, subset, secure=secure, policy=chosen)
-            name = names.mirror_cluster(client.uid, body["name"])
-            inside = {"upstream_bind_config": _inside(client.netns), "name": name}
-            made.append(Resource(name=name, body={**body, **inside}, origins=origins))
+    chosen = _chosen(service, policy)
+    made: list[tuple[Resource, str]] = []
+    for body in _bodies(service, chosen, identities, trust_domain, client.identity):
+        inside = {
+            "name": names.mirror_cluster(client.uid, body["name"]),
+            "upstream_bind_config": _inside(client.netns),
+        }
+        made.append((_resource({**body, **inside}, chosen), body["name"]))
     return tuple(made)
 
 
@@ -194,7 +207,7 @@ def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: Traff
         **({} if traffic.tls is ClientTls.DISABLE else {"transport_socket": secure}),
         **speaking(port.app, traffic.pool),
     }
-    return Resource(name=name, body=body, origins=frozenset({policy.origin} if policy.origin else ()))
+    return _resource(body, policy)
 
 
 @lru_cache(maxsize=1024)

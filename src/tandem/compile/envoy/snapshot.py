@@ -14,7 +14,6 @@ import msgspec
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.base.memo import pairs_as_before, same_as_before
-from tandem.compile import names
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
@@ -133,14 +132,13 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
         for key in sorted(targets & view.services.keys()):
             members = view.endpoints.get(key)
-            clusters = mirror_clusters(
+            found += mirror_clusters(
                 view.services[key],
                 policy=view.policies.get(key),
                 identities=identities(members) if members else (),
                 trust_domain=view.config.trust_domain,
                 client=client,
             )
-            found += [(cluster, names.mirrored_cluster(client.uid, cluster.name)) for cluster in clusters]
     return found
 
 
