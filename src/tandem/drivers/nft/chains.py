@@ -33,7 +33,7 @@ _PAYLOADS: Final[Mapping[Field, tuple[int, int, int]]] = {
 }
 """Header, offset and length."""
 _FAMILY_OF: Final = {Field.SADDR4: 2, Field.DADDR4: 2, Field.SADDR6: 10, Field.DADDR6: 10}
-_PROTOCOLS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
+PROTOCOLS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
 _VERDICTS: Final[Mapping[type, int]] = {nft.Drop: 0, nft.Accept: 1, nft.Jump: -3, nft.Goto: -4, nft.Return: -5}
 
 
@@ -139,8 +139,8 @@ def _loads(fields: tuple[Field, ...]) -> list[bytes] | None:
 
 
 def _is(match: nft.Is) -> list[bytes] | None:
-    if match.field is Field.L4PROTO and match.value in _PROTOCOLS:
-        return [_meta(_L4PROTO), _compare(struct.pack("B", _PROTOCOLS[str(match.value)]), negate=match.negate)]
+    if match.field is Field.L4PROTO and match.value in PROTOCOLS:
+        return [_meta(_L4PROTO), _compare(struct.pack("B", PROTOCOLS[str(match.value)]), negate=match.negate)]
     if match.field is Field.DPORT and isinstance(match.value, int):
         return [_load(Field.DPORT, _FIRST), _compare(struct.pack("!H", match.value), negate=match.negate)]
     return None

@@ -13,15 +13,14 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from tandem.base.netlink import attribute, message
-from tandem.drivers.nft.attributes import ACK, CREATE, REQUEST, SUBSYSTEM, asked, nested, padded, text
-from tandem.drivers.nft.chains import chain_messages, verdict_of
+from tandem.base.netlink import attribute, message, messages
+from tandem.drivers.nft.attributes import CREATE, REQUEST, SUBSYSTEM, asked, nested, padded, text
+from tandem.drivers.nft.chains import PROTOCOLS, chain_messages, verdict_of
 from tandem.drivers.nft.plan import AddElements, Container, DeleteElements, Delta
 from tandem.state import nft
 
 _BEGIN, _END, _ERROR = 16, 17, 2
 _ADD, _DELETE = 12, 14
-_PROTOCOLS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
 _FEW: Final = 200
 """Elements of one message: the length of an attribute has 16 bits."""
 _MOST: Final = 2000
@@ -31,7 +30,7 @@ _TYPES: Final[Mapping[str, Callable[[Any], bytes]]] = {
     "ipv4_addr": lambda atom: ipaddress.IPv4Address(atom).packed,
     "ipv6_addr": lambda atom: ipaddress.IPv6Address(atom).packed,
     "ifname": lambda atom: struct.pack("16s", atom.encode()),
-    "inet_proto": lambda atom: struct.pack("B", _PROTOCOLS[atom]),
+    "inet_proto": lambda atom: struct.pack("B", PROTOCOLS[atom]),
     "inet_service": lambda atom: struct.pack("!H", atom),
 }
 
@@ -62,13 +61,13 @@ def _made(operation: object, table: str, family: str) -> list[bytes] | None:
 
 def expected(data: bytes) -> int:
     """How many answers a batch gets."""
-    return sum(bool(flags & ACK) for _, flags, _ in _messages(data))
+    return sum(kind not in {_BEGIN, _END} for kind, _ in messages(data))
 
 
 def answers(data: bytes) -> list[str]:
     """What the kernel says of each message: empty, or why it refuses."""
     found = []
-    for kind, _, body in _messages(data):
+    for kind, body in messages(data):
         if kind == _ERROR:
             (code,) = struct.unpack_from("=i", body)
             found.append(os.strerror(-code) if code else "")
@@ -101,14 +100,3 @@ def _key(declared: Container, key: nft.Key) -> bytes:
     parts = [_TYPES[kind](atom) for kind, atom in zip(declared.type, key, strict=True)]
     value = parts[0] if len(parts) == 1 else b"".join(padded(part) for part in parts)
     return nested(1, attribute(1, value))
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(type, flags, body)."""
-    at = 0
-    while at + 16 <= len(data):
-        length, kind, flags = struct.unpack_from("=IHH", data, at)
-        if length < 16:
-            return
-        yield kind, flags, data[at + 16 : at + length]
-        at += (length + 3) & ~3
