@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from tandem.ir.mesh import Cors, Exact, HeaderEdit, Mirror, Redirect, Regex, Rewrite, StringMatch
 from tandem.model.gateway import CorsFilter, HeaderFilter, HttpFilter, RequestMirror, RequestRedirect, UrlRewrite
 from tandem.translate.mesh.backends import BackendReader
-from tandem.translate.mesh.values import header_mistake
-
-Wrong = Callable[[str, str, str], None]
-"""Takes a field's path, a code and a text."""
+from tandem.translate.mesh.values import Wrong, header_mistake
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ from tandem.model.world import Key
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context
 from tandem.translate.mesh.filters import FilterReader, Filters
-from tandem.translate.mesh.values import milliseconds, regex_mistake
+from tandem.translate.mesh.values import duration, regex_mistake
 
 MISSING: Final = 500
 SESSION: Final = "Tandem-Session"
@@ -171,10 +171,7 @@ class RuleReader:
         )
 
     def _duration(self, text: str, at: str) -> int:
-        value = milliseconds(text)
-        if value is None:
-            self._wrong(at, "InvalidValue", f"{text!r} is not a duration such as 500ms or 10s")
-        return value or 0
+        return duration(text, at, self._wrong, such_as="500ms or 10s")
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         self.problems.append(Problem(at=self._owner.origin(path), code=code, text=text))

@@ -6,7 +6,11 @@ Every function returns the value or a sentence that says what is wrong with the 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
+
+Wrong = Callable[[str, str, str], None]
+"""Takes a field's path, a code and a text."""
 
 _UNITS_MS: Final[dict[str, float]] = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1, "us": 0.001, "ns": 0.000001}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)")
@@ -25,6 +29,14 @@ def milliseconds(text: str) -> int | None:
         total += float(part[1]) * _UNITS_MS[part[2]]
         end = part.end()
     return -int(-total // 1) if end == len(text) else None
+
+
+def duration(text: str, at: str, wrong: Wrong, *, such_as: str) -> int:
+    """The same, 0 for a text that is no duration: then `wrong` is told. `such_as`: an example that the API takes."""
+    value = milliseconds(text)
+    if value is None:
+        wrong(at, "InvalidValue", f"{text!r} is not a duration such as {such_as}")
+    return value or 0
 
 
 def regex_mistake(pattern: str) -> str:

@@ -6,8 +6,7 @@ from typing import Final
 
 from tandem.ir.mesh import Cors, Exact, Fault, Prefix, Redirect, Regex, Rewrite, StringMatch
 from tandem.model import istio
-from tandem.translate.mesh.filters import Wrong
-from tandem.translate.mesh.values import milliseconds, regex_mistake
+from tandem.translate.mesh.values import Wrong, milliseconds, regex_mistake
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _GRPC: Final = (

@@ -13,7 +13,7 @@ from tandem.model.world import Key
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context, resolve_host
 from tandem.translate.mesh.istio.extras import ExtrasReader
 from tandem.translate.mesh.istio.matches import MatchReader
-from tandem.translate.mesh.values import header_mistake, milliseconds
+from tandem.translate.mesh.values import duration, header_mistake
 
 MISSING: Final = 503
 
@@ -199,10 +199,7 @@ class RouteReader:
         )
 
     def _duration(self, text: str, at: str) -> int:
-        value = milliseconds(text)
-        if value is None:
-            self._wrong(at, "InvalidValue", f"{text!r} is not a duration such as 500ms or 1.5s")
-        return value or 0
+        return duration(text, at, self._wrong, such_as="500ms or 1.5s")
 
     def _unsupported(self, path: str) -> None:
         self._wrong(path, "UnsupportedField", "not supported yet; the whole VirtualService is not applied")

@@ -28,8 +28,7 @@ from tandem.ir.traffic import (
     Warmup,
 )
 from tandem.model import istio
-from tandem.translate.mesh.filters import Wrong
-from tandem.translate.mesh.values import milliseconds
+from tandem.translate.mesh.values import Wrong, duration
 
 _BALANCERS: Final = {
     "": LoadBalancer.LEAST_REQUEST,
@@ -203,7 +202,4 @@ class TrafficReader:
         )
 
     def _time(self, text: str, at: str) -> int:
-        value = milliseconds(text)
-        if value is None:
-            self._wrong(at, "InvalidValue", f"{text!r} is not a duration such as 500ms or 1.5s")
-        return value or 0
+        return duration(text, at, self._wrong, such_as="500ms or 1.5s")
