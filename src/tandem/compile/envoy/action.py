@@ -64,14 +64,14 @@ def redirect(action: Redirect, match: RouteMatch, dialled: int) -> Json:
 
 def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) -> Json:
     """A route to one cluster or several; without a share above 0 the answer of a backend that is missing."""
-    backends = [backend for backend in action.backends if backend.weight > 0]
+    backends = _shares(action)
     if not backends:
         return {"direct_response": respond(action.missing_status, "")}
     body: dict[str, Any] = {}
-    if len(backends) == 1 and not _own_edits(backends[0]):
+    if len(backends) == 1 and not _edited_apart(action):
         body["cluster"] = cluster_of(backends[0], scope)
     else:
-        body["weighted_clusters"] = {"clusters": [_share(route, backend, scope) for backend in backends]}
+        body["weighted_clusters"] = {"clusters": [_share(route, action, backend, scope) for backend in backends]}
     body["cluster_not_found_response_code"] = _MISSING.get(action.missing_status, _MISSING[503])
     body["timeout"] = milliseconds(route.timeout_ms)
     body |= _rewrite(action.rewrite, match)
@@ -93,7 +93,7 @@ def by_hash(scope: PortScope, clusters: Iterable[str]) -> Json:
 
 def route_edits(route: Route) -> Json:
     """The header changes of a route, unless its shares carry them: Envoy makes those of a share before the route's."""
-    if isinstance(route.action, Forward) and any(map(_own_edits, route.action.backends)):
+    if isinstance(route.action, Forward) and _edited_apart(route.action):
         return {}
     return {**edits("request", route.request_headers), **edits("response", route.response_headers)}
 
@@ -134,14 +134,22 @@ def retry_policy(retry: Retry | None) -> Json:
     return {"retry_policy": policy}
 
 
-def _own_edits(backend: Backend) -> bool:
-    return (backend.request_headers, backend.response_headers) != (HeaderEdit(), HeaderEdit())
+def _shares(action: Forward) -> list[Backend]:
+    """The backends that get any requests."""
+    return [backend for backend in action.backends if backend.weight > 0]
 
 
-def _share(route: Route, backend: Backend, scope: PortScope) -> Json:
-    own = any(map(_own_edits, route.action.backends)) if isinstance(route.action, Forward) else False
-    request = joined(route.request_headers, backend.request_headers) if own else HeaderEdit()
-    response = joined(route.response_headers, backend.response_headers) if own else HeaderEdit()
+def _edited_apart(action: Forward) -> bool:
+    """Some share has header changes of its own: then each share carries those of the route as well."""
+    plain = (HeaderEdit(), HeaderEdit())
+    return any((backend.request_headers, backend.response_headers) != plain for backend in _shares(action))
+
+
+def _share(route: Route, action: Forward, backend: Backend, scope: PortScope) -> Json:
+    request = response = HeaderEdit()
+    if _edited_apart(action):
+        request = joined(route.request_headers, backend.request_headers)
+        response = joined(route.response_headers, backend.response_headers)
     authority = authority_of(backend.request_headers)
     return {
         "name": cluster_of(backend, scope),

@@ -45,22 +45,23 @@ _ANY: Final[Json] = {"any": True}
 _SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])+"
 
 
-FILTERS: Final = tuple(extension(f"rbac-{action.value.lower()}", HTTP) for action in (Action.DENY, Action.ALLOW))
+def _name(action: Action) -> str:
+    return f"rbac-{action.value.lower()}"
+
+
+FILTERS: Final = tuple(extension(_name(action), HTTP) for action in (Action.DENY, Action.ALLOW))
 """The filters of a connection manager, which do nothing of their own: routes say what they ask."""
 
 
 def per_route_rbac(policies: Iterable[AuthzPolicy]) -> dict[str, Json]:
     """By filter's name what a route asks of it: a change counts from the next request on, on whatever connection."""
-    return {
-        f"rbac-{action.value.lower()}": any_of(f"{HTTP}PerRoute", {"rbac": body})
-        for action, body in _bodies(policies, parsed=True)
-    }
+    return {_name(action): any_of(f"{HTTP}PerRoute", {"rbac": body}) for action, body in _bodies(policies, parsed=True)}
 
 
 def network_rbac(policies: Iterable[AuthzPolicy], prefix: str) -> list[Json]:
     """The filters of a chain that carries bytes; `prefix` is the name of its statistics."""
     return [
-        extension(f"rbac-{action.value.lower()}", NETWORK, {"stat_prefix": prefix, **body})
+        extension(_name(action), NETWORK, {"stat_prefix": prefix, **body})
         for action, body in _bodies(policies, parsed=False)
     ]
 

@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from tandem.compile.envoy.action import redirect, retry_policy
-from tandem.ir.mesh import PathPrefix, Prefix, Redirect, Retry, RouteMatch
+from meshbuild import service
+from tandem.base.problems import Origin
+from tandem.compile.envoy.action import forward, redirect, retry_policy, route_edits
+from tandem.compile.envoy.scope import PortScope
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.mesh import Backend, Forward, HeaderEdit, PathPrefix, Prefix, Redirect, Retry, Route, RouteMatch
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,19 @@ def test_retries_wait_and_go_elsewhere() -> None:
     assert policy["retry_back_off"] == {"base_interval": "0.100s"}
     assert "retry_host_predicate" not in policy
     assert policy["retry_priority"]["name"] == "previous-priorities"
+
+
+def test_a_share_that_gets_nothing_takes_no_header_changes_from_the_others() -> None:
+    web = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP))
+    scope = PortScope(service=web, port=web.ports[0])
+    none = Backend(namespace="shop", service="b", weight=0, request_headers=HeaderEdit(set=(("x", "b"),)))
+    action = Forward(backends=(Backend(namespace="shop", service="a"), none))
+    route = Route(
+        name="r",
+        matches=(),
+        action=action,
+        request_headers=HeaderEdit(set=(("x", "route"),)),
+        origin=Origin(kind="HTTPRoute", name="r"),
+    )
+    assert forward(route, action, RouteMatch(), scope)["route"]["cluster"] == "svc/shop/a/80"
+    assert [h["header"]["value"] for h in route_edits(route)["request_headers_to_add"]] == ["route"]
