@@ -13,6 +13,7 @@ REQUEST: Final = 0x1
 ACK: Final = 0x4
 CREATE: Final = 0x400
 APPEND: Final = 0x800
+_DUMP: Final = 0x300
 _NESTED: Final = 0x8000
 _FAMILIES: Final = {"inet": 1, "bridge": 7}
 
@@ -21,6 +22,12 @@ def asked(family: str, kind: int, body: bytes, flags: int = 0) -> bytes:
     """A message about the tables of a family, which the kernel answers."""
     head = struct.pack("!BBH", _FAMILIES[family], 0, 0)
     return message(SUBSYSTEM << 8 | kind, REQUEST | ACK | flags, head + body)
+
+
+def dumped(family: str, kind: int, body: bytes) -> bytes:
+    """A question that is answered by many messages, the last of which says so."""
+    head = struct.pack("!BBH", _FAMILIES[family], 0, 0)
+    return message(SUBSYSTEM << 8 | kind, REQUEST | _DUMP, head + body)
 
 
 def text(number: int, value: str) -> bytes:

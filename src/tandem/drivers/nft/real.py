@@ -10,22 +10,26 @@ import ctypes
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from tandem.base.memory import give_back
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError
+from tandem.drivers.nft import questions
 from tandem.drivers.nft.commands import Counted, commands, removal
 from tandem.drivers.nft.elements import answers, batch, expected
 from tandem.drivers.nft.netlink import Netlink
 from tandem.drivers.nft.plan import Delta, apply
-from tandem.drivers.nft.remembered import counted, put_back, replaced, replaces
+from tandem.drivers.nft.remembered import put_back, replaced, replaces
 from tandem.state import nft, ownership
 
-LARGE: Final = 1 << 19
+T = TypeVar("T")
+
+LARGE: Final = 1 << 16
 """Bytes of a transaction from which on its memory, some forty times as much, is worth giving back."""
 JSON_OUTPUT: Final = 1 << 4
 """NFT_CTX_OUTPUT_JSON of libnftables."""
@@ -69,7 +73,10 @@ class Libnftables:
     def _commands(self, delta: Delta) -> str:
         if not replaces(delta):
             return commands(delta, self._table, self._family)
-        text = commands(delta, self._table, self._family, self._counted())
+        before: Counted = {}
+        with suppress(DriverError):
+            before = self._counted()
+        text = commands(delta, self._table, self._family, before)
         # What is not there is not deleted: a transaction waits until the kernel has let go of what the one before has
         # deleted, some 15 ms, and after a flush by somebody else those are open.
         return text if self.present() else text.removeprefix(removal(self._table, self._family) + "\n")
@@ -82,14 +89,14 @@ class Libnftables:
             return ""
 
     def _counted(self) -> Counted:
-        try:
-            return counted(listing(f"list counters table {self._family} {self._table}", self._netns))
-        except DriverError:
-            return {}
+        """Nothing for a table that is not there."""
+        return self._ask(questions.counters(self._table, self._family), questions.counted)
 
     def counted(self) -> Mapping[str, int]:
         """Packets by counter."""
-        found = counted(listing(f"list counters table {self._family} {self._table}", self._netns))
+        found = self._counted()
+        if not found and not self.present():
+            raise DriverError(f"nftables: there is no table {self._family} {self._table}")
         return {name: packets for name, (packets, _) in found.items()}
 
     def forget(self) -> None:
@@ -98,8 +105,7 @@ class Libnftables:
 
     def present(self) -> bool:
         """Whether the kernel has the table."""
-        tables = [found["table"] for found in listing("list tables", self._netns) if "table" in found]
-        return any((t["family"], t["name"]) == (self._family, self._table) for t in tables)
+        return self._ask(questions.presence(self._table, self._family), questions.is_present)
 
     def remove(self) -> None:
         """Deletes our table."""
@@ -107,12 +113,21 @@ class Libnftables:
         self._applied = None
 
     def _send(self, elements: bytes) -> None:
+        self._over(partial(_send, elements))
+
+    def _ask(self, question: bytes, read: Callable[[list[bytes]], T]) -> T:
+        try:
+            return self._over(lambda netlink: read(netlink.ask(question, questions.complete)))
+        except OSError as err:
+            raise DriverError(f"nftables: no answer of the kernel: {err}") from err
+
+    def _over(self, work: Callable[[Netlink], T]) -> T:
+        """Done with a socket of the table's namespace."""
         if not self._netns:
-            _send(elements, self._netlink)
-            return
+            return work(self._netlink)
         netlink = Netlink()  # of a pod's namespace, which must be able to end: not kept
         try:
-            self._inside(partial(_send, elements, netlink))
+            return self._inside(lambda: work(netlink))
         finally:
             netlink.close()
 
@@ -122,9 +137,9 @@ class Libnftables:
             return
         self._inside(partial(_transact, text))
 
-    def _inside(self, work: Callable[[], object]) -> None:
+    def _inside(self, work: Callable[[], T]) -> T:
         try:
-            in_netns(self._netns, work)
+            return in_netns(self._netns, work)
         except OSError as err:
             raise DriverError(f"nftables: network namespace {self._netns}: {err.strerror}") from err
 

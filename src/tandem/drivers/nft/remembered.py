@@ -1,7 +1,6 @@
-"""What rules have put into dynamic maps (affinity of clients) and counted: a table that is replaced does not forget it.
+"""What rules have put into dynamic maps (affinity of clients): a table that is replaced does not forget it. Pure.
 
-Pure. In: libnftables' listing of a map or of counters as JSON. Out: commands that put the same elements back, with the
-time they have left; numbers that counters begin with.
+In: libnftables' listing of a map as JSON. Out: commands that put the same elements back, with the time they have left.
 """
 
 from __future__ import annotations
@@ -34,12 +33,6 @@ def put_back(declared: nft.Map, listed: Iterable[Mapping[str, Any]], table: str)
         if tuple(types) == declared.type:
             elements += [text for text in map(_element, found.get("elem", ())) if text]
     return f"add element {table} {declared.name} {{ {', '.join(sorted(elements))} }}\n" if elements else ""
-
-
-def counted(listed: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
-    """Packets and bytes of each counter in a listing."""
-    found = (entry["counter"] for entry in listed if "counter" in entry)
-    return {counter["name"]: (counter["packets"], counter["bytes"]) for counter in found}
 
 
 def _element(item: Any) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from tandem.drivers.nft.plan import plan
-from tandem.drivers.nft.remembered import counted, put_back, replaced
+from tandem.drivers.nft.remembered import put_back, replaced
 from tandem.state import nft
 
 FOUR = nft.Map(name="affinity4", type=("ipv4_addr", "inet_proto", "inet_service"), data=("mark",), dynamic=9)
@@ -40,11 +40,3 @@ def test_only_dynamic_maps_of_a_table_that_is_replaced_are_asked_for() -> None:
     assert replaced(plan(None, whole)) == (FOUR, SIX)
     assert replaced(plan(nft.ruleset(maps=(FOUR,)), whole)) == ()
     assert replaced(plan(whole, whole)) == ()
-
-
-def test_numbers_are_read_by_name() -> None:
-    listing: list[dict[str, Any]] = [
-        {"metainfo": {}},
-        {"counter": {"family": "inet", "name": "ok-a", "table": "t", "handle": 1, "packets": 5, "bytes": 300}},
-    ]
-    assert counted(listing) == {"ok-a": (5, 300)}
