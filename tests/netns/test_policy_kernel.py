@@ -12,6 +12,7 @@ import pytest
 
 from builders import endpoint_slice, pod, policy, service, world
 from netns.pods import Lab
+from nfttrace import Packet, trace
 from nodeviews import GATEWAY, routes, view_of
 from tandem.base.clock import FixedClock
 from tandem.base.netns import in_netns
@@ -19,7 +20,6 @@ from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.origins import origins
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.nft.trace import Packet, trace
 from tandem.model.meta import Object
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
 from tandem.observe.flow import Flow, Party

@@ -11,6 +11,7 @@ import pytest
 
 from builders import endpoint_slice, pod, service, world
 from netns.pods import Lab
+from nfttrace import Packet, trace
 from nodeviews import attached, routes, view_of
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
@@ -18,7 +19,6 @@ from tandem.compile import names
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
-from tandem.drivers.nft.trace import Packet, trace
 from tandem.ir.node import NodeView
 from tandem.ir.policy import AddressGroup, Anyone, Cidr, Group, Peer, PolicySet, PortMatch, Rule, Side, Verdict
 from tandem.model.meta import Object

@@ -9,11 +9,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nfttrace import trace
 from nodeviews import routes, view_of
 from property.test_services import attempts, outcome
 from property.test_services import worlds as services
 from tandem.compile.nft.node import compile_nft
-from tandem.drivers.nft.trace import trace
 from tandem.ir.node import NodeView
 from tandem.model.world import World
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 from hypothesis import HealthCheck, given, settings
 
+from nfttrace import Packet, trace
 from nodeviews import ifname_of, routes, view_of
 from property.test_policy import packets
 from property.worlds import worlds
 from tandem.compile.nft.node import compile_nft
-from tandem.drivers.nft.trace import Packet, trace
 from tandem.ir.domains import asked_for
 from tandem.ir.node import NodeView
 from tandem.model import core

@@ -12,6 +12,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nfttrace import Packet, Trace, trace
 from nodeviews import DNS, ifname_of, routes, view_of
 from property.worlds import NAMES, NODES, budget, worlds
 from tandem.base.problems import Origin
@@ -19,7 +20,6 @@ from tandem.compile import names
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.origins import origins
 from tandem.drivers.nft.plan import apply, plan
-from tandem.drivers.nft.trace import Packet, Trace, trace
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
 from tandem.model.policy import NetworkPolicy

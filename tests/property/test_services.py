@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import endpoint_slice, node, pod, service, world
+from nfttrace import Memory, Packet, Trace, trace
 from nodeviews import DNS, ifname_of, routes, view_of
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import apply, plan
-from tandem.drivers.nft.trace import Memory, Packet, Trace, trace
 from tandem.model import core
 from tandem.model.world import World
 from tandem.reference.services import Answer, Dialled, answer

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from builders import pod
 from meshbuild import CONFIG
+from nfttrace import Packet, Trace, trace
 from nodeviews import attached, ifname_of, node
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
@@ -19,7 +20,6 @@ from tandem.compile.nft.dispatch import pod_sets
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import apply, plan
 from tandem.drivers.nft.split import split
-from tandem.drivers.nft.trace import Packet, Trace, trace
 from tandem.ir.node import NodeView
 from tandem.ir.policy import (
     AddressGroup,

@@ -7,10 +7,10 @@ import ipaddress
 import msgspec
 
 from builders import pod, policy, world
+from nfttrace import Packet, trace
 from nodeviews import GATEWAY, ifname_of, node, routes, view_of
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.node import compile_nft
-from tandem.drivers.nft.trace import Packet, trace
 from tandem.ir.fabric import Node
 from tandem.ir.network import Encryption
 from tandem.state import nft

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from builders import endpoint_slice, pod, policy, service, world
+from nfttrace import LOCAL, Packet, Trace, trace
 from nodeviews import view_of
 from tandem.base.problems import Origin
 from tandem.compile.nft.guard import compile_guard
 from tandem.drivers.nft.plan import apply, plan
-from tandem.drivers.nft.trace import LOCAL, Packet, Trace, trace
 from tandem.ir.node import AttachedPod, ForeignLink, NodeView
 from tandem.ir.policy import Anyone, Rule, Verdict
 from tandem.model.meta import Object

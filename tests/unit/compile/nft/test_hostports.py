@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from meshbuild import CONFIG
+from nfttrace import LOCAL, Packet, trace
 from nodeviews import DNS, node
 from tandem.base.ids import ContainerId, PodUid, SpiffeId
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.node import compile_nft
-from tandem.drivers.nft.trace import LOCAL, Packet, trace
 from tandem.ir.fabric import LocalPod, Service
 from tandem.ir.node import AttachedPod, NodeView, PortMapping
 

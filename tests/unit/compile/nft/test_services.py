@@ -10,11 +10,11 @@ import pytest
 
 from builders import endpoint_slice, pod, service, world
 from meshbuild import CONFIG
+from nfttrace import Memory, Packet, trace
 from nodeviews import DNS, ifname_of, node, routes, view_of
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.services import STABLE, _part, service_state, stable_numbers
 from tandem.drivers.nft.plan import AddElements, DeleteElements, plan
-from tandem.drivers.nft.trace import Memory, Packet, trace
 from tandem.ir import fabric
 from tandem.ir.fabric import AppProtocol, ServicePort
 from tandem.ir.node import NodeView

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from nfttrace import LOCAL, Packet, trace
 from tandem.compile.nft.shut import compile_shut
-from tandem.drivers.nft.trace import LOCAL, Packet, trace
 from tandem.state.ownership import SHUT_TABLE
 
 NEW = Packet(saddr="10.244.0.2", daddr="10.244.0.3", dport=80, iifname="td-a")

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from builders import endpoint_slice, node, pod, service, world
+from nfttrace import Packet, trace
 from nodeviews import ifname_of, routes, view_of
 from tandem.compile.nft.node import compile_nft
-from tandem.drivers.nft.trace import Packet, trace
 from tandem.model.parse import parse
 from tandem.model.world import World
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.drivers.nft.trace import Packet, trace
+from nfttrace import Packet, trace
 from tandem.state import nft
 from tandem.state.nft import Field
 
