@@ -87,6 +87,10 @@ aliased_pods: Final[Choice] = chosen_as_before(lambda attached: attached.aliases
 pods_with_ports: Final[Choice] = chosen_as_before(lambda attached: attached.port_mappings)
 
 
+_NO_NAMES: Final[dict[str, tuple[str, ...]]] = {}
+"""The very same in each view: what is compiled of a part is kept for as long as the part is."""
+
+
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """The input of every compiler that runs on a node. Keys are the resource names of `ir/wire.py`.
 
@@ -104,9 +108,9 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, Endpoints] = {}
     tables: dict[str, RouteTable] = {}
     policies: dict[str, TrafficPolicy] = {}
-    learned: dict[str, tuple[str, ...]] = {}
+    learned: dict[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: _NO_NAMES)
     """Pattern of a `Domains` peer -> sorted addresses that names matching it have now, as this node's DNS says."""
-    lapsed: dict[str, tuple[str, ...]] = {}
+    lapsed: dict[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: _NO_NAMES)
     """The same of addresses that such names had before: connections to them may go on, none may begin."""
     underlay_mtu: int = 1500
     """Of the interface by which this node reaches the others."""

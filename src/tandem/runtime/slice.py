@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -19,8 +19,6 @@ from tandem.ir.mesh import RouteTable
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.ir.traffic import TrafficPolicy
-
-_NO_NAMES: Final[dict[str, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +126,6 @@ class Slice:
             tables=self._of(RouteTable),
             policies=self._of(TrafficPolicy),
             underlay_mtu=self.underlay_mtu,
-            # The very same each time: what is compiled of a part is kept for as long as the part is.
-            learned=_NO_NAMES,
-            lapsed=_NO_NAMES,
         )
 
     def _of(self, cls: type) -> dict[Any, Any]:
