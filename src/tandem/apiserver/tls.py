@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tandem.base.clock import EVER, Clock, SystemClock
+from tandem.base.files import replace_file
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 LIFETIME: Final = datetime.timedelta(days=365)
@@ -97,8 +97,4 @@ def _name(host: str) -> x509.GeneralName:
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(data)
-    draft.replace(path)
+    replace_file(path, data)

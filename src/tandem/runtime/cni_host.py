@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from tandem_cni.build import build
 
+from tandem.base.files import PUBLIC, replace_file
 from tandem.base.paths import NodeDir, RunDir
 from tandem.podnet.previous import CHAINED, POLICY
 from tandem.podnet.unmanaged import KEY, Unmanaged
@@ -332,6 +333,5 @@ def _remembered(run_dir: RunDir) -> list[Path]:
 
 def _remember(run_dir: RunDir, conflist: Path) -> None:
     """Before the file is written: one that is remembered and missing does no harm."""
-    draft = _memory(run_dir).with_suffix(".new")
-    draft.write_text(json.dumps(sorted({str(conflist), *map(str, _remembered(run_dir))})), encoding="utf-8")
-    draft.rename(_memory(run_dir))
+    text = json.dumps(sorted({str(conflist), *map(str, _remembered(run_dir))}))
+    replace_file(_memory(run_dir), text.encode(), mode=PUBLIC)

@@ -12,6 +12,7 @@ from typing import Final
 
 from tandem_cni.build import build
 
+from tandem.base.files import PUBLIC, replace_file
 from tandem.base.paths import NodeDir
 
 NETWORK: Final = "tandem"
@@ -31,7 +32,5 @@ def install_cni(node: NodeDir) -> None:
         "plugins": [{"type": "tandem-cni", "socket": str(node.cni_socket), "capabilities": CAPABILITIES}],
     }
     node.cni_conf.mkdir(parents=True, exist_ok=True)
-    target = node.cni_conf / "10-tandem.conflist"
-    draft = target.with_suffix(".new")
-    draft.write_text(json.dumps(conflist, indent=2) + "\n", encoding="utf-8")
-    draft.rename(target)
+    text = json.dumps(conflist, indent=2) + "\n"
+    replace_file(node.cni_conf / "10-tandem.conflist", text.encode(), mode=PUBLIC)

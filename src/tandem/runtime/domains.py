@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ import structlog
 
 from tandem.base.addresses import family
 from tandem.base.clock import Clock
+from tandem.base.files import replace_file
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError
 from tandem.compile.nft.domains import patterns_of_pods
@@ -190,7 +190,7 @@ class DomainsLoop:
     def _write(self, data: bytes) -> None:
         """A file that cannot be written closes nothing; the next agent then learns anew."""
         try:
-            _replace(self._journal, data)
+            replace_file(self._journal, data)
         except OSError as err:
             log.error("names not kept", path=str(self._journal), error=str(err))
 
@@ -246,10 +246,3 @@ def _load(path: Path) -> dict[str, Name]:
     except (OSError, msgspec.DecodeError) as err:
         log.error("names not read", path=str(path), error=str(err))
         return {}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-    beside.replace(path)

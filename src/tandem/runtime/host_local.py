@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from tandem.base.files import PUBLIC, replace_file
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
@@ -24,9 +25,7 @@ def shared_directories(node: NodeDir) -> tuple[HostLocal, ...]:
 
 def keep(node: NodeDir, directories: tuple[HostLocal, ...]) -> None:
     """For the next start; whole or not at all."""
-    draft = node.host_local.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode([str(d.path) for d in directories]))
-    draft.rename(node.host_local)
+    replace_file(node.host_local, msgspec.json.encode([str(d.path) for d in directories]), mode=PUBLIC)
 
 
 def remove_files(node: NodeDir) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+from tandem.base.files import PUBLIC, replace_file
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 
@@ -57,9 +58,8 @@ def remember(node: NodeDir, before: dict[str, str]) -> None:
     known = remembered(node)
     if known.keys() >= before.keys():
         return
-    draft = node.root / f"{_FILE}.new"
-    draft.write_text(json.dumps({**before, **known}), encoding="utf-8")
-    draft.replace(node.root / _FILE)  # whole at any moment: an agent may be killed here
+    # Whole at any moment: an agent may be killed here.
+    replace_file(node.root / _FILE, json.dumps({**before, **known}).encode(), mode=PUBLIC)
 
 
 def remembered(node: NodeDir) -> dict[str, str]:

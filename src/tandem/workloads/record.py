@@ -5,7 +5,6 @@ Written before anything is made, and after each step. Processes are named by pid
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tandem.base import processes
+from tandem.base.files import replace_file
 from tandem.base.paths import NodeDir
 
 FILE: Final = "sandbox.json"
@@ -68,11 +68,7 @@ def save(node_dir: NodeDir, record: SandboxRecord) -> None:
     """Replace the file in one step; mode 0600, because environments may hold secrets."""
     folder = node_dir.pods / record.uid
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = folder / f"{FILE}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(record))
-    temporary.rename(folder / FILE)
+    replace_file(folder / FILE, msgspec.json.encode(record))
 
 
 def load(node_dir: NodeDir, uid: str) -> SandboxRecord | None:

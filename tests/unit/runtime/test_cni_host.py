@@ -83,7 +83,7 @@ def test_install_waits_for_an_agent_that_is_about_to_serve(tmp_path: Path) -> No
 
 def test_where_nothing_can_be_written_nothing_is_left(tmp_path: Path) -> None:
     made = run_dir(tmp_path)
-    (made.root / "cni-installed.new").mkdir()  # a disk that is full does the same
+    (made.root / "cni-installed.json.new").mkdir()  # a disk that is full does the same
     with pytest.raises(IsADirectoryError):
         put(made, places(tmp_path))
     assert files(tmp_path) == []

@@ -18,6 +18,7 @@ import structlog
 
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock, SystemClock
+from tandem.base.files import PUBLIC, replace_file
 from tandem.base.problems import DriverError
 from tandem.drivers.process import proc
 
@@ -198,10 +199,8 @@ class Daemon:
         except OSError as error:
             raise self.error(f"{what}: {error.strerror}") from error
         content = PidFile(pid=process.pid, start_time=process.start_time, started_with=started_with)
-        scratch = files.pid.with_suffix(".new")
         try:
-            scratch.write_bytes(msgspec.json.encode(content))
-            scratch.rename(files.pid)
+            replace_file(files.pid, msgspec.json.encode(content), mode=PUBLIC)
         except OSError as error:
             await process.end(GRACE)
             raise self.error(f"{files.pid}: {error.strerror}") from error

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from tandem.base.files import replace_file
 from tandem.base.secret import Secret
 
 LENGTH: Final = 32
@@ -23,11 +23,7 @@ def load_or_make(path: Path) -> Secret:
     if len(raw) == LENGTH:
         return Secret(raw)
     made = X25519PrivateKey.generate().private_bytes_raw()
-    scratch = path.with_suffix(".new")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(made)
-    scratch.replace(path)
+    replace_file(path, made)
     return Secret(made)
 
 

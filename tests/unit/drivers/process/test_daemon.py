@@ -249,7 +249,7 @@ def test_what_cannot_be_recorded_is_ended_again(tmp_path: Path, monkeypatch: pyt
         return started[-1]
 
     monkeypatch.setattr(proc, "spawn", recorded)
-    (tmp_path / "x.new").mkdir()
+    (tmp_path / "x.pid.new").mkdir()
 
     async def scene(kept: Daemon) -> None:
         with pytest.raises(OwnError, match=r"x\.pid"):
