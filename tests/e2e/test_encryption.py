@@ -184,6 +184,26 @@ def test_a_node_with_another_key_is_believed_once_it_has_told_it(world: Lab) -> 
     until(lambda: asked(world), lambda said: said == [WORDS])
 
 
+@pytest.mark.parametrize("fabric", ["vxlan", "bridge", "routed"])
+def test_the_tunnel_is_the_way_between_nodes_whatever_the_fabric(world: Lab, fabric: str) -> None:
+    network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
+    world.apply({**network, "spec": {"fabric": fabric, "encryption": {"type": "wireguard"}}})
+    bridged = until(
+        lambda: world.run("ip", "-n", "tandem-node-1", "link").out,
+        lambda links: ("td-br" in links) == (fabric == "bridge"),
+    )
+    assert "tandem-vx" not in bridged
+    until(lambda: world.status()["nodes"][0]["network"]["fabric"], lambda name: name == fabric)
+    with underlay(world) as seen:
+        until(lambda: asked(world), lambda said: said == [WORDS])
+        assert asked(world, tries=3) == [WORDS] * 3
+        assert world.curl("app", "near", "http://third/").out.splitlines()[-1] == "200"
+        text = seen()
+    assert ".51820: UDP" in text
+    assert ".4789: VXLAN" not in text
+    assert WORDS not in text
+
+
 def test_without_encryption_the_tunnel_is_gone_and_switched_on_again_it_is_back(world: Lab) -> None:
     network = {"apiVersion": "tandem.io/v1", "kind": "Network", "metadata": {"name": "default"}}
     world.apply({**network, "spec": {"fabric": "routed"}})

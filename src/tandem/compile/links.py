@@ -13,8 +13,9 @@ from tandem.base.ids import ContainerId
 from tandem.compile import names
 from tandem.compile.addresses import mac_address, node_address
 from tandem.compile.fabric import fabric_of
-from tandem.compile.fabric.bridge import BRIDGE
+from tandem.compile.fabric.interface import refused
 from tandem.compile.fabric.mtu import pod_mtu, room
+from tandem.compile.fabric.segment import segment_device
 from tandem.ir.node import NodeView, bridged_pods
 from tandem.state.devices import Neighbour
 from tandem.state.links import PLAIN, Hop, HostSide, LinkOptions, NodeNet, PodLink, Route
@@ -61,8 +62,7 @@ def with_segment(net: NodeNet, view: NodeView) -> NodeNet:
     if not bridged_pods(view.pods):
         return net
     if not fabric_of(view.config.network).segment:
-        bridge = BRIDGE.between(view, pod_mtu(view)).devices
-        net = replace(net, devices=tuple(sorted((*net.devices, *bridge))))
+        net = replace(net, devices=tuple(sorted((*net.devices, segment_device(view, pod_mtu(view))))))
     alone = [a for pod in view.pods if not pod.segment and pod.foreign is None for a in pod.addresses]
     if not alone:
         return net
@@ -74,10 +74,13 @@ def compile_node_net(view: NodeView) -> NodeNet:
     """The node's own addresses, and where every pod prefix of the cluster lies.
 
     The node's own prefix is unreachable but for the host routes of its pods: a packet to an address that no pod has
-    must not leave by the default route.
+    must not leave by the default route. With encryption the tunnel is the only way between nodes, whatever the fabric:
+    its routes come with it, and until there is one, nothing is sent in clear.
     """
-    mtu = pod_mtu(view)
-    parts = fabric_of(view.config.network).between(view, mtu)
+    mtu, network = pod_mtu(view), view.config.network
+    fabric = fabric_of(network)
+    parts = fabric.between(view, mtu) if network.encryption is None else NodeNet(routes=refused(view))
+    segment = (segment_device(view, mtu),) if fabric.segment else ()
     # What the node itself sends, and the segment sizes that it lets pass, end where the path ends.
     lengths = (replace(route, mtu=route.mtu or min(mtu, room(view))) for route in parts.routes)
     routes = (*(Route(prefix=cidr) for cidr in view.node.pod_cidrs), *lengths)
@@ -85,7 +88,7 @@ def compile_node_net(view: NodeView) -> NodeNet:
     return NodeNet(
         addresses=tuple(sorted({*own, *view.config.dns_addresses})),
         routes=tuple(sorted(routes)),
-        devices=tuple(sorted(parts.devices)),
+        devices=tuple(sorted((*parts.devices, *segment))),
         on_devices=tuple(sorted(parts.on_devices)),
         neighbours=tuple(sorted(parts.neighbours)),
         forwards=tuple(sorted(parts.forwards)),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from meshbuild import CONFIG
 from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
 from tandem.compile.addresses import mac_address
 from tandem.compile.links import compile_node_net, compile_pod_link, with_segment
 from tandem.ir.fabric import LocalPod, Node
-from tandem.ir.network import Network
+from tandem.ir.network import Bgp, Encryption, Network
 from tandem.ir.node import AttachedPod, ForeignLink, NodeView
-from tandem.state.links import HostSide, Route
+from tandem.state.links import LAST_METRIC, HostSide, Route
 
 HOST = HostSide(node="node-1", sources=("10.244.0.1",), mtu=1400)
 
@@ -82,6 +83,27 @@ def test_routes_to_other_nodes_have_the_mtu_of_pods_and_never_more_than_the_unde
             msgspec.structs.replace(view(node("node-2", "192.0.2.2", "10.244.1.0/24")), config=config)
         )
         assert [r.mtu for r in net.routes] == [0, found]
+
+
+@pytest.mark.parametrize(
+    ("network", "devices"),
+    [
+        (Network(), []),
+        (Network(bgp=Bgp(as_number=64512)), []),
+        (Network(fabric="vxlan"), []),
+        (Network(fabric="bridge"), ["td-br"]),
+    ],
+)
+def test_with_encryption_there_is_no_way_between_nodes_but_the_tunnels_own_whatever_the_fabric(
+    network: Network, devices: list[str]
+) -> None:
+    seen = view(node("node-2", "192.0.2.2", "10.244.1.0/24", "10.244.9.0/26"))
+    network = msgspec.structs.replace(network, encryption=Encryption())
+    net = compile_node_net(msgspec.structs.replace(seen, config=msgspec.structs.replace(CONFIG, network=network)))
+    towards = {(r.prefix, r.via, r.dev, r.metric) for r in net.routes if r.prefix != "10.244.0.0/24"}
+    assert towards == {(prefix, "", "", LAST_METRIC) for prefix in ("10.244.1.0/24", "10.244.9.0/26")}
+    assert [device.name for device in net.devices] == devices
+    assert (net.learns, net.neighbours, net.forwards) == (False, (), ())
 
 
 def test_the_bridge_stays_as_long_as_pods_are_on_it_whatever_fabric_was_chosen_since() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tandem.ir.fabric import Node
 from tandem.ir.node import NodeView
-from tandem.state.links import NodeNet
+from tandem.state.links import LAST_METRIC, NodeNet, Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Fabric:
     between: Callable[[NodeView, int], NodeNet]
     """Devices, routes, neighbours and forwarding entries of this node towards the others; the MTU of pods."""
     segment: bool = False
-    """The pods of a node share one L2: `between` makes the bridge `names.SEGMENT`, and pods' links are its ports."""
+    """The pods of a node share one L2: they are ports of the node's bridge (`compile/fabric/segment.py`)."""
 
 
 def others(view: NodeView) -> Iterator[Node]:
@@ -37,3 +37,8 @@ def others(view: NodeView) -> Iterator[Node]:
         node = view.nodes[name]
         if node.name != view.node.name and node.addresses:
             yield node
+
+
+def refused(view: NodeView) -> tuple[Route, ...]:
+    """What is for other nodes' pods goes by a better route that somebody else makes, or is refused: never elsewhere."""
+    return tuple(Route(prefix=c, metric=LAST_METRIC) for node in others(view) for c in node.prefixes)

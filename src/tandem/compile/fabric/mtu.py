@@ -13,11 +13,10 @@ WIREGUARD: Final = (60, 80)
 
 
 def overhead(view: NodeView) -> int:
-    """Bytes that a packet between pods of two nodes is longer on the underlay, from each layer that adds some."""
+    """Bytes that a packet between pods of two nodes is longer on the underlay, by the tunnel that it travels in."""
     network = view.config.network
-    layers = [fabric_of(network).overhead, *([WIREGUARD] if network.encryption is not None else [])]
-    on_ipv6 = bool(view.node.addresses) and family(view.node.addresses[0]) == IPV6
-    return sum(v6 if on_ipv6 else v4 for v4, v6 in layers)
+    v4, v6 = fabric_of(network).overhead if network.encryption is None else WIREGUARD
+    return v6 if view.node.addresses and family(view.node.addresses[0]) == IPV6 else v4
 
 
 def room(view: NodeView) -> int:

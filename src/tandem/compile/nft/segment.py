@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.ids import PolicySetId
-from tandem.compile.fabric.bridge import segment_mac
+from tandem.compile.fabric.segment import segment_mac
 from tandem.compile.nft.families import V4, V6, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView, bridged_pods
 from tandem.state import nft

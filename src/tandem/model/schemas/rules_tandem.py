@@ -31,8 +31,6 @@ def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.vxlan: has a meaning with fabric: vxlan only"
     if raw.get("bgp") and (raw.get("fabric") or "routed") != "routed":
         yield f"{at}.bgp: has a meaning with fabric: routed only"
-    if raw.get("encryption") and (raw.get("fabric") or "routed") != "routed":
-        yield f"{at}.encryption: works with fabric: routed only"
 
 
 def _vxlan(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -143,8 +143,8 @@ def test_a_port_in_use_is_told_with_its_cure(capsys: pytest.CaptureFixture[str])
             '--encryption: spec.encryption.type: Unsupported value: "ipsec": supported values: "wireguard"',
         ),
         (
-            ["--fabric", "vxlan", "--encryption", "wireguard"],
-            "--fabric, --encryption: spec.encryption: works with fabric: routed only",
+            ["--fabric", "ospf", "--encryption", "wireguard"],
+            '--fabric, --encryption: spec.fabric: Unsupported value: "ospf"',
         ),
         (["--mtu", "100"], "spec.mtu: 100 is not between 1280 and 65535"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from tandem.compile.fabric import FABRICS
 from tandem.compile.fabric.mtu import overhead, pod_mtu, room
 from tandem.ir.network import Encryption, Network
 from unit.compile.fabric.fabricviews import node, view
@@ -24,8 +26,9 @@ def test_encapsulation_takes_its_overhead_from_the_underlays_mtu() -> None:
     assert pod_mtu(msgspec.structs.replace(view(network=vxlan), node=own)) == 1430
 
 
-def test_encryption_takes_its_overhead_as_well() -> None:
-    encrypted = Network(encryption=Encryption())
+@pytest.mark.parametrize("fabric", [fabric.name for fabric in FABRICS])
+def test_what_is_encrypted_travels_in_that_tunnel_and_no_other(fabric: str) -> None:
+    encrypted = Network(fabric=fabric, encryption=Encryption())
     assert (overhead(view(network=encrypted)), pod_mtu(view(network=encrypted))) == (60, 1440)
     own = node(1, "2001:db8::1")
     assert overhead(msgspec.structs.replace(view(network=encrypted), node=own)) == 80

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tandem.compile.fabric.routed import ROUTED
-from tandem.ir.network import Bgp, Encryption, Network
+from tandem.ir.network import Bgp, Network
 from tandem.state.links import LAST_METRIC, NodeNet, Route
 from unit.compile.fabric.fabricviews import node, view
 
@@ -45,10 +45,3 @@ def test_with_bgp_the_routes_are_the_speakers_and_nothing_is_sent_elsewhere_befo
     seen = view(node(2), node(3), network=Network(bgp=Bgp(as_number=64512)))
     last = tuple(Route(prefix=f"10.244.{n}.0/24", metric=LAST_METRIC) for n in (2, 3))
     assert ROUTED.between(seen, 1500) == NodeNet(routes=last, learns=True)
-
-
-def test_with_encryption_nothing_is_sent_but_by_the_tunnel_and_what_bgp_learns_is_not_believed() -> None:
-    last = tuple(Route(prefix=f"10.244.{n}.0/24", metric=LAST_METRIC) for n in (2, 3))
-    for bgp in (None, Bgp(as_number=64512)):
-        seen = view(node(2), node(3), network=Network(bgp=bgp, encryption=Encryption()))
-        assert ROUTED.between(seen, 1440) == NodeNet(routes=last, learns=False)

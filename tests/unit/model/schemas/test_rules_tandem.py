@@ -22,6 +22,7 @@ ROUTER = {"address": "192.0.2.1", "asNumber": 65000, "port": 1179, "nodeSelector
     "spec",
     [
         {"encryption": {"type": "wireguard"}},
+        {"fabric": "vxlan", "vxlan": {"vni": 7}, "encryption": {"type": "wireguard"}},
         {"bgp": {"asNumber": 64512, "nodeMesh": False, "peers": [ROUTER]}},
         {},
         {"fabric": "routed", "mtu": 0},
@@ -76,10 +77,6 @@ def test_a_sound_network_is_accepted(spec: dict[str, Any]) -> None:
             'spec.encryption.type: Unsupported value: "ipsec": supported values: "wireguard"',
         ),
         ({"encryption": {"type": "wireguard", "port": 0}}, "spec.encryption.port: 0 is not between 1 and 65535"),
-        (
-            {"fabric": "vxlan", "encryption": {"type": "wireguard"}},
-            "spec.encryption: works with fabric: routed only",
-        ),
         ({"fabric": "vxlan", "bgp": {"asNumber": 1}}, "spec.bgp: has a meaning with fabric: routed only"),
     ],
 )
