@@ -1,0 +1,122 @@
+"""One behaviour of the Gateway API as a value: objects, requests with their answers, shares and conditions.
+
+A case is a YAML file `<group>/<NameOfUpstreamsTest>.yaml`; its steps are worked off in order, and within a step objects
+are applied, then deleted, then everything that the step expects has to become true and stay so. A field that this file
+does not know is an error, so a misspelt expectation cannot pass.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+import yaml
+
+HERE: Final = Path(__file__).parent
+Raw = dict[str, Any]
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Ask(_Strict, frozen=True, kw_only=True):
+    """A request. In `to` and in header values `{pod NS/APP}`, `{service NS/NAME}` and `{gateway NS/NAME}` stand for
+    addresses."""
+
+    to: str
+    """`host:port` that is dialled; a Host header of its own may be among `headers`."""
+    client: str = ""
+    """`NS/APP`: sent from the first pod of that label `app` or that name; empty: from outside of the cluster."""
+    protocol: Literal["http", "grpc"] = "http"
+    method: str = "GET"
+    path: str = "/"
+    """For gRPC `/package.Service/Method`."""
+    headers: dict[str, str] = {}
+    times: int = 1
+
+
+class Seen(_Strict, frozen=True, kw_only=True):
+    """What the application says of the request that reached it; empty: it may be anything."""
+
+    path: str = ""
+    host: str = ""
+    headers: dict[str, str] = {}
+    """Names in lower case; a value that occurs several times is joined by commas."""
+    absent: tuple[str, ...] = ()
+
+
+class Answer(_Strict, frozen=True, kw_only=True):
+    """What has to come back."""
+
+    status: int = -1
+    """HTTP's status, gRPC's code; -1: fine (200, OK)."""
+    backend: str = ""
+    """What the answering pod's name begins with."""
+    headers: dict[str, str] = {}
+    absent: tuple[str, ...] = ()
+    location: str = ""
+    """Of a redirect, with its default port left out."""
+    seen: Seen = Seen()
+
+
+class Exchange(_Strict, frozen=True, kw_only=True):
+    """A request and its answer."""
+
+    ask: Ask
+    answer: Answer = Answer()
+
+
+class Shares(_Strict, frozen=True, kw_only=True):
+    """How many of `ask.times` requests reach which backend: parts of 1, within `within` of each."""
+
+    ask: Ask
+    of: dict[str, float]
+    within: float = 0.05
+
+
+class Step(_Strict, frozen=True, kw_only=True):
+    """A change and what it leads to. Routes that are applied are expected to be accepted, unless `conditions` say."""
+
+    apply: tuple[Raw, ...] = ()
+    delete: tuple[str, ...] = ()
+    """`KIND NS/NAME`."""
+    exchanges: tuple[Exchange, ...] = ()
+    shares: tuple[Shares, ...] = ()
+    conditions: dict[str, dict[str, str]] = {}
+    """`KIND NS/NAME` -> condition type -> `True`, `False REASON` or `absent`: of every parent that is ours, or of an
+    object without parents."""
+
+
+class Case(_Strict, frozen=True, kw_only=True):
+    """One behaviour. `features` as upstream names them: what an implementation declares to be judged by it."""
+
+    name: str
+    features: tuple[str, ...]
+    says: str
+    """The behaviour, in a sentence."""
+    steps: tuple[Step, ...]
+
+
+def cases(group: str) -> tuple[Case, ...]:
+    """All cases of a group (a folder beside this file) in the order of their names."""
+    found = tuple(_read(path) for path in sorted((HERE / group).glob("[A-Z]*.yaml")))
+    return tuple(sorted(found, key=lambda case: case.name))
+
+
+def base(group: str) -> list[Raw]:
+    """The objects that every case of a group finds: `<group>/base.yaml`, with the programs' paths put in."""
+    text = (HERE / group / "base.yaml").read_text()
+    return [
+        raw
+        for raw in yaml.safe_load_all(text.replace("${HERE}", str(HERE)).replace("${PYTHON}", sys.executable))
+        if raw
+    ]
+
+
+def _read(path: Path) -> Case:
+    found = msgspec.convert({"name": path.stem, **yaml.safe_load(path.read_text())}, Case)
+    assert found.name == path.stem
+    return found

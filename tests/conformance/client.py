@@ -1,0 +1,75 @@
+"""Runs where the requests of conformance cases come from: a line of JSON in (an `Ask`), a line out (what came back).
+
+Out: {"status", "headers", "seen"} for each of `times` requests: status is HTTP's or gRPC's code, `headers` are those of
+the answer (for gRPC with the trailers), `seen` is what the application says that it saw ({} if it was not asked). What
+fails below that gives {"error"}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import sys
+from typing import Any
+
+import grpc
+
+Raw = dict[str, Any]
+SECONDS = 10
+
+
+def over_http(ask: Raw) -> list[Raw]:
+    host, _, port = ask["to"].rpartition(":")
+    found = []
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=SECONDS)) as connection:
+        for _ in range(ask["times"]):
+            connection.request(ask["method"], ask["path"], headers=ask["headers"])
+            answer = connection.getresponse()
+            body = answer.read()
+            headers: dict[str, str] = {}
+            for name, value in answer.getheaders():
+                known = headers.get(name.lower())
+                headers[name.lower()] = value if known is None else f"{known},{value}"
+            found.append({"status": answer.status, "headers": headers, "seen": application(body)})
+    return found
+
+
+def over_grpc(ask: Raw) -> list[Raw]:
+    found = []
+    metadata = tuple((name.lower(), value) for name, value in ask["headers"].items())
+    with grpc.insecure_channel(ask["to"]) as channel:
+        method = channel.unary_unary(ask["path"], request_serializer=None, response_deserializer=None)
+        for _ in range(ask["times"]):
+            call: Any
+            try:
+                body, call = method.with_call(b"", metadata=metadata, timeout=SECONDS)
+            except grpc.RpcError as err:
+                body, call = b"", err
+            pairs = (*(call.initial_metadata() or ()), *(call.trailing_metadata() or ()))
+            headers = {name: value for name, value in pairs if isinstance(value, str)}
+            found.append({"status": call.code().value[0], "headers": headers, "seen": application(body)})
+    return found
+
+
+def application(body: bytes) -> Raw:
+    with contextlib.suppress(ValueError):
+        found = json.loads(body)
+        if isinstance(found, dict) and "pod" in found:
+            return found
+    return {}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        ask = json.loads(line)
+        try:
+            found: Any = over_grpc(ask) if ask["protocol"] == "grpc" else over_http(ask)
+        except (OSError, http.client.HTTPException) as err:
+            found = [{"error": f"{type(err).__name__}: {err}"}]
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

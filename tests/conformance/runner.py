@@ -1,0 +1,231 @@
+"""Runs conformance cases in a real world: `tandem up`, real pods, a real Envoy, requests from where the case says.
+
+In: a new `Lab` and the group of its cases. Out: for each case nothing, or an AssertionError that says which expectation
+did not hold, and what came instead. A group is a folder beside this file with a case in each YAML file (see `case.py`)
+and what all of them find in `base.yaml`; a new one needs a line in GROUPS and a test in `test_conformance.py`. After a
+change `tools/make_gateway_api.py` runs everything and writes the table of the results.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import yaml
+
+from conformance.case import HERE, Answer, Ask, Case, Exchange, Raw, Shares, Step, base
+from e2e.lab import Lab, until
+from tandem.translate.status import CONTROLLER
+
+GROUPS: Final = ("mesh",)
+"""Folders with cases; each is run in a world of its own."""
+PATIENCE: Final = 45.0
+"""How long an expectation may take to become true; it then has to hold CALM times in a row."""
+CALM: Final = 3
+_PLACE: Final = re.compile(r"\{(pod|service|gateway) ([^/}]+)/([^}]+)\}")
+_ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+_ACCEPTED: Final = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True"}
+
+
+class Runner:
+    """Works cases off, one after the other; what a case applied is gone before the next one. A context manager."""
+
+    def __init__(self, lab: Lab, group: str) -> None:
+        self._lab = lab
+        self._clients: dict[str, subprocess.Popen[str]] = {}
+        self._pods: dict[str, Raw] = {}
+        lab.tandem("up", "--detach", status=0)
+        lab.apply(*base(group))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._clients.values():
+            process.kill()
+            process.communicate()
+
+    def run(self, case: Case) -> None:
+        """Every step of the case; then everything that it applied is deleted."""
+        applied: dict[str, Raw] = {}
+        try:
+            for step in case.steps:
+                self._step(step, applied)
+        finally:
+            if applied:
+                self._lab.tandem("delete", "--ignore-not-found", "-f", "-", stdin=yaml.safe_dump_all(applied.values()))
+
+    def _step(self, step: Step, applied: dict[str, Raw]) -> None:
+        if step.apply:
+            self._lab.tandem("apply", "-f", "-", "--wait", "0", stdin=yaml.safe_dump_all(step.apply), status=0)
+            applied.update({_name(raw): raw for raw in step.apply})
+        for key in step.delete:
+            kind, namespace, name = re.split("[ /]", key)
+            self._lab.delete(kind, name, "-n", namespace)
+        accepted = {_name(raw): _ACCEPTED for raw in step.apply if raw["kind"] in _ROUTES}
+        for key, wanted in {**accepted, **step.conditions}.items():
+            eventually(lambda key=key, wanted=wanted: self._conditions(key, wanted))  # type: ignore[misc]
+        for exchange in step.exchanges:
+            eventually(lambda exchange=exchange: self._exchange(exchange))  # type: ignore[misc]
+        for shares in step.shares:
+            eventually(lambda shares=shares: self._shares(shares), calm=1)  # type: ignore[misc]
+
+    def _conditions(self, key: str, wanted: dict[str, str]) -> str:
+        kind, namespace, name = re.split("[ /]", key)
+        raw = self._lab.get(namespace, kind, name)
+        status = raw.get("status", {})
+        if kind not in _ROUTES:
+            return _differences(key, status.get("conditions", []), wanted, raw["metadata"]["generation"])
+        ours = [p for p in status.get("parents", []) if p["controllerName"] == CONTROLLER]
+        if not ours:
+            return f"{key} has no parent in its status"
+        named = [_reference(p["parentRef"], namespace) for p in ours]
+        spec = [_reference(p, namespace) for p in raw["spec"]["parentRefs"]]
+        if len(set(named)) < len(named) or not set(named) <= set(spec):
+            return f"{key}: the parents of its status are {named}, those of its spec {spec}"
+        generation = raw["metadata"]["generation"]
+        return "; ".join(filter(None, (_differences(key, p["conditions"], wanted, generation) for p in ours)))
+
+    def _exchange(self, exchange: Exchange) -> str:
+        (came,) = self._send(exchange.ask)
+        return _unlike(came, exchange.ask, exchange.answer)
+
+    def _shares(self, shares: Shares) -> str:
+        came = self._send(shares.ask)
+        if any(c.get("error") for c in came) or not all(c["seen"] for c in came):
+            return f"not every request was answered by an application: {Counter(map(str, came)).most_common(2)}"
+        pods = Counter(next((b for b in shares.of if c["seen"]["pod"].startswith(b)), c["seen"]["pod"]) for c in came)
+        parts = {name: count / len(came) for name, count in pods.items()}
+        fair = parts.keys() <= shares.of.keys()
+        fair = fair and all(abs(parts.get(name, 0) - part) <= shares.within for name, part in shares.of.items())
+        return "" if fair else f"wanted {shares.of}, came {parts}"
+
+    def _send(self, ask: Ask) -> list[Raw]:
+        raw = {
+            "to": self._filled(ask.to),
+            "protocol": ask.protocol,
+            "method": ask.method,
+            "path": ask.path,
+            "headers": {name: self._filled(value) for name, value in ask.headers.items()},
+            "times": ask.times,
+        }
+        client = self._client(ask.client)
+        assert client.stdin
+        assert client.stdout
+        client.stdin.write(json.dumps(raw) + "\n")
+        client.stdin.flush()
+        line = client.stdout.readline()
+        assert line, f"the client {ask.client!r} ended: {client.communicate()}"
+        found: list[Raw] = json.loads(line)
+        return found
+
+    def _client(self, where: str) -> subprocess.Popen[str]:
+        if where not in self._clients:
+            command = (sys.executable, str(HERE / "client.py"))
+            if where:
+                namespace = where.partition("/")[0]
+                name = self._pod(where)["metadata"]["name"]
+                self._clients[where] = self._lab.begin(namespace, name, *command, stdin=True)
+            else:
+                self._clients[where] = self._lab.start(*command)
+        return self._clients[where]
+
+    def _filled(self, text: str) -> str:
+        return _PLACE.sub(lambda found: self._address(*found.groups()), text)
+
+    def _address(self, kind: str, namespace: str, name: str) -> str:
+        if kind == "pod":
+            address: str = self._pod(f"{namespace}/{name}")["status"]["podIP"]
+        elif kind == "service":
+            address = self._lab.get(namespace, kind, name)["spec"]["clusterIP"]
+        else:
+            found = until(lambda: self._lab.get(namespace, kind, name).get("status", {}).get("addresses"), bool)
+            address = found[0]["value"]
+        return f"[{address}]" if ":" in address else address
+
+    def _pod(self, where: str) -> Raw:
+        """The first pod of a namespace whose name begins so."""
+        if where not in self._pods:
+            namespace, _, name = where.partition("/")
+            pods = self._lab.get(namespace, "pod")["items"]
+            self._pods[where] = next(p for p in pods if p["metadata"]["name"].startswith(name))
+        return self._pods[where]
+
+
+def eventually(look: Callable[[], str], *, calm: int = CALM) -> None:
+    """Until `look` has nothing to say against it, `calm` times in a row."""
+    deadline = time.monotonic() + PATIENCE
+    held = 0
+    while held < calm:
+        wrong = look()
+        held = 0 if wrong else held + 1
+        assert not wrong or time.monotonic() < deadline, wrong
+        if wrong:
+            time.sleep(0.2)
+
+
+def _name(raw: Raw) -> str:
+    return f"{raw['kind']} {raw['metadata'].get('namespace', 'default')}/{raw['metadata']['name']}"
+
+
+def _reference(raw: Raw, namespace: str) -> tuple[Any, ...]:
+    group, kind = raw.get("group", "gateway.networking.k8s.io"), raw.get("kind", "Gateway")
+    return group, kind, raw.get("namespace", namespace), raw["name"], raw.get("sectionName", ""), raw.get("port", 0)
+
+
+def _differences(key: str, conditions: list[Raw], wanted: dict[str, str], generation: int) -> str:
+    known = {c["type"]: c for c in conditions}
+    for kind, text in wanted.items():
+        status, _, reason = text.partition(" ")
+        if kind not in known and status == "absent":
+            continue
+        if kind not in known:
+            return f"{key} has no condition {kind}"
+        found = known[kind]
+        if found["status"] != status or (reason and found["reason"] != reason):
+            return f"{key}: {kind} is {found['status']} {found['reason']} ({found['message']}), wanted {text}"
+        if found.get("observedGeneration") != generation:
+            return f"{key}: {kind} is about generation {found.get('observedGeneration')}, not {generation}"
+    return ""
+
+
+def _unlike(came: Raw, ask: Ask, answer: Answer) -> str:
+    """What is wrong with an answer; empty if nothing is."""
+    if "error" in came:
+        return f"{ask}: {came['error']}"
+    wanted = answer.status if answer.status >= 0 else 0 if ask.protocol == "grpc" else 200
+    headers, seen = came["headers"], came["seen"]
+    wrong = [
+        f"status {came['status']}, not {wanted}" if came["status"] != wanted else "",
+        *_headers("the answer", headers, answer.headers, answer.absent),
+        *_headers("the request", seen.get("headers", {}), answer.seen.headers, answer.seen.absent),
+    ]
+    if not seen.get("pod", "").startswith(answer.backend):
+        wrong.append(f"answered by {seen.get('pod')!r}, not by {answer.backend}")
+    for field in ("path", "host"):
+        asked = getattr(answer.seen, field)
+        if asked and seen.get(field) != asked:
+            wrong.append(f"the application saw the {field} {seen.get(field)!r}, not {asked!r}")
+    if answer.location and _plain(headers.get("location", "")) != answer.location:
+        wrong.append(f"location {headers.get('location')!r}, not {answer.location!r}")
+    found = "; ".join(filter(None, wrong))
+    return f"{ask}: {found}" if found else ""
+
+
+def _headers(whose: str, found: dict[str, str], wanted: dict[str, str], absent: tuple[str, ...]) -> list[str]:
+    wrong = [f"{whose} has {n}: {found.get(n)!r}, not {v!r}" for n, v in wanted.items() if found.get(n) != v]
+    return wrong + [f"{whose} has {n}: {found[n]!r}" for n in absent if n in found]
+
+
+def _plain(location: str) -> str:
+    """A URL without the port that its scheme has anyway."""
+    url = urlsplit(location)
+    usual = {"http": 80, "https": 443}.get(url.scheme)
+    return url._replace(netloc=url.hostname or "").geturl() if url.port == usual else location
