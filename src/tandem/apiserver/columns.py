@@ -219,6 +219,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "ReferenceGrant": ((AGE, 0, None),),
     "IPPool": (
         ("CIDR", 0, _at("spec.cidr")),
         ("Block-Size", 0, _at("spec.blockSize")),

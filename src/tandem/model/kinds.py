@@ -12,6 +12,7 @@ from tandem.model import (
     coordination,
     core,
     gateway,
+    gateways,
     ipam,
     istio,
     network,
@@ -214,6 +215,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         singular="httproute",
         status=True,
         cls=gateway.HTTPRoute,
+    ),
+    Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1beta1"),
+        kind="ReferenceGrant",
+        plural="referencegrants",
+        singular="referencegrant",
+        short=("refgrant",),
+        cls=gateways.ReferenceGrant,
     ),
     Kind(
         group="tandem.io",

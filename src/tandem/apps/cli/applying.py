@@ -42,6 +42,7 @@ ORDER: Final = (
     "EndpointSlice",
     "DestinationRule",
     "VirtualService",
+    "ReferenceGrant",
     "HTTPRoute",
     "PeerAuthentication",
     "AuthorizationPolicy",

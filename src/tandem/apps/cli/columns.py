@@ -203,6 +203,16 @@ def _priority(raw: RawObject) -> str:
     return str(_dict(raw, "spec").get("priority", ""))
 
 
+def _granted(side: str) -> Callable[[RawObject], str]:
+    """Kinds and namespaces (`from`), or kinds and names (`to`)."""
+
+    def cell(raw: RawObject) -> str:
+        entries = _dict(raw, "spec").get(side) or []
+        return ",".join("/".join(filter(None, (e.get("namespace"), e["kind"], e.get("name")))) for e in entries)
+
+    return cell
+
+
 _Parts = tuple[Iterable[Column], Iterable[Column]]
 _OF_KIND: Final[Mapping[str, _Parts]] = {
     "Pod": (
@@ -257,6 +267,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),
     "IPAMBlock": ((Column("CIDR", _spec("cidr")), Column("NODE", _spec("node")), Column("POOL", _spec("pool"))), ()),

@@ -1,4 +1,4 @@
-"""HTTPRoute beyond the form of single fields: what the CRD's own rules say (v1, experimental channel). Pure."""
+"""HTTPRoutes and ReferenceGrants beyond the form of single fields: the rules of the CRDs (v1, experimental). Pure."""
 
 from __future__ import annotations
 
@@ -163,6 +163,13 @@ def _retry(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.attempts: must be at least 1"
 
 
+def _grant(raw: dict[str, Any], at: str) -> Iterator[str]:
+    for side in ("from", "to"):
+        if not raw[side]:
+            yield f"{at}.{side}: at least one entry is required"
+    yield from _longest(raw, at, {"from": 16, "to": 16})
+
+
 def _session(raw: dict[str, Any], at: str) -> Iterator[str]:
     cookie = raw.get("cookie") or {}
     if cookie.get("lifetimeType") == "Permanent" and "absoluteTimeout" not in raw:
@@ -184,4 +191,5 @@ RULES: Final[dict[str, Rule]] = {
     "GwTimeouts": _timeouts,
     "GwRetry": _retry,
     "GwSessionPersistence": _session,
+    "GwGrantSpec": _grant,
 }

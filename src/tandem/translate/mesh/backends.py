@@ -5,7 +5,9 @@ from __future__ import annotations
 from tandem.base.problems import Problem
 from tandem.ir.mesh import Backend
 from tandem.model.gateway import BackendObject, HTTPRoute
+from tandem.model.gateways import GROUP
 from tandem.model.world import Key
+from tandem.translate.grants import Referrer, Target, permitted
 from tandem.translate.mesh.context import Context
 
 
@@ -32,8 +34,10 @@ class BackendReader:
         if ref.group or ref.kind != "Service":
             kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
             return "InvalidKind", f"backends of kind {kind} are not supported"
-        # Whoever may dial the parent may be sent back to it; any other namespace would have to grant it.
-        if key[0] != self._owner.metadata.namespace and key not in self._parents:
+        # Whoever may dial the parent may be sent back to it; any other namespace has to grant it.
+        who = Referrer(group=GROUP, kind=self._owner.kind, namespace=self._owner.metadata.namespace)
+        target = Target(kind="Service", namespace=key[0], name=key[1])
+        if key not in self._parents and not permitted(self._context.world, who, target):
             return (
                 "RefNotPermitted",
                 f"Service {key[0]}/{key[1]} is in another namespace and no ReferenceGrant allows it",
