@@ -203,6 +203,18 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         (AGE, 0, None),
     ),
     "DestinationRule": (("Host", 0, _at("spec.host")), ("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "ServiceEntry": (
+        ("Hosts", 0, _joined("spec.hosts")),
+        ("Location", 0, _at("spec.location")),
+        ("Resolution", 0, _at("spec.resolution")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "WorkloadEntry": (
+        ("Address", 0, _at("spec.address")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "PeerAuthentication": (
         ("Mode", 0, _at("spec.mtls.mode", "")),
         ("Programmed", 0, _condition("Programmed")),

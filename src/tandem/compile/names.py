@@ -129,6 +129,11 @@ def route_config(namespace: str, service: str, port: int, consumer: str = "", va
     return name + (f"~{variant}" if variant else "")
 
 
+def hosted_routes(port: int, routes: tuple[str, ...]) -> str:
+    """RDS name of the routes of a port that is told by the authority of requests, made of these."""
+    return f"host/{port}~{digest(' '.join(routes), 12)}"
+
+
 def authz_rule(origin: Origin) -> str:
     """Name of a rule in Envoy's RBAC filters; Envoy tells it of what the rule denied."""
     return f"{origin.kind}/{origin.namespace}/{origin.name}/{origin.path}"

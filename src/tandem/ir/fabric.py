@@ -10,6 +10,7 @@ from tandem.base.addresses import host_prefix
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.authz import AuthzPolicy
+from tandem.ir.external import External
 from tandem.ir.network import Network
 
 
@@ -20,6 +21,8 @@ class AppProtocol(Enum):
     HTTP2 = "http2"
     GRPC = "grpc"
     TCP = "tcp"
+    TLS = "tls"
+    """Bytes, told apart by the name that the client asks for (SNI)."""
     UDP = "udp"
     SCTP = "sctp"
 
@@ -102,6 +105,13 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a Service with an address of the pool, so that it is told where nobody announces it."""
     health_port: int = 0
     """Port of every node that tells whether the node has ready endpoints (healthCheckNodePort); 0: none."""
+    external: External | None = None
+    """Of a host of a ServiceEntry: then `name` is the host, and `cluster_ips` are the addresses it was given."""
+
+    @property
+    def keeps_address(self) -> bool:
+        """True where clients dial the endpoints themselves: a headless Service, a host without endpoints of its own."""
+        return not self.cluster_ips if self.external is None else self.external.passes
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -122,6 +132,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Zones whose nodes should use it (a hint), sorted; with none the hints of its whole port are ignored."""
     for_nodes: tuple[str, ...] = ()
     """Nodes that should use it, likewise."""
+    weight: int = 1
+    """Its share in proportion to those of others, where a proxy chooses."""
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +144,8 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[Endpoint, ...]
     last: tuple[Endpoint, ...] = ()
     """Endpoints that still serve while they terminate: for a node that a policy Local leaves without ready ones."""
+    named: tuple[Endpoint, ...] = ()
+    """Endpoints whose `address` is a domain name: each node puts what the name resolves to among `endpoints`."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,6 +86,7 @@ from tandem.runtime.metrics import KernelFigures, Metrics
 from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
 from tandem.runtime.progress import Progress
+from tandem.runtime.resolved import ResolvedLoop
 from tandem.runtime.slice import Slice
 from tandem.runtime.views import Numbered, Views
 from tandem.state.links import HostSide
@@ -121,6 +122,7 @@ class Agent:
         self._unbound = Unbound(directory)
         self._dns = DnsLoop(self._unbound, self._unbound.records)
         self._domains = DomainsLoop(directory.names, self._clock, self._changed.set)
+        self._resolved = ResolvedLoop(self._clock, self._changed.set, self._domains.hear)
         self._bird = Bird(directory)
         self._bgp = BgpLoop(self._bird, self._bird.control, self._ask_passwords)
         self._wireguard = Wireguard(directory)
@@ -197,6 +199,7 @@ class Agent:
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
             tasks.create_task(self._domains.run())
+            tasks.create_task(self._resolved.run())
             tasks.create_task(self._again.run())
             tasks.create_task(self._bird.run())
             tasks.create_task(self._bgp.run(self._views))
@@ -338,7 +341,7 @@ class Agent:
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
-                view = unmanaged.with_closed(view, self._attached.closing)
+                view = self._resolved.into(unmanaged.with_closed(view, self._attached.closing))
                 self._views.put(Numbered(number=number, view=self._domains.into(view)))
                 self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 
@@ -396,6 +399,7 @@ class Agent:
             "dns": asdict(await self._unbound.status()),
             **({"bgp": await self._bgp_status()} if self._bgp.speaker is not None else {}),
             "names": self._domains.status(),
+            "resolved": self._resolved.status(),
             "encryption": self._encryption.status(),
             "fastPath": await self._fast.status(),
             "certificates": [

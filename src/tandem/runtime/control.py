@@ -44,7 +44,7 @@ from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
 from tandem.translate.live import Live
 from tandem.translate.network import passwords_for
-from tandem.translate.status import PATHS_BROKEN, WRITTEN, Patch, patches_of
+from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, Patch, patches_of
 from tandem.translate.world import Options, Translation, translate_world
 
 log = structlog.get_logger()
@@ -201,6 +201,8 @@ class Control:
             self._stale.update((kind, *key) for key in changes(self._translated.all(cls), world.all(cls)))
         given = before.balancers.given if before is not None else {}
         self._stale.update(("Service", *key) for key in changes(given, translation.balancers.given))
+        hosts = before.hosts.by_entry if before is not None else {}
+        self._stale.update(("ServiceEntry", *key) for key in changes(hosts, translation.hosts.by_entry))
         for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
             self._leaving.pop(key, None)
             if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:
@@ -246,7 +248,7 @@ class Control:
             else {**translation.told, NETWORK: (*translation.told.get(NETWORK, ()), *paths)}
         )
         verdicts = {key: (v.ok, v.message) for key in keys if (v := self.ledger.verdict(key)) is not None} | unannounced
-        given = translation.balancers.given
+        given = Given(balancers=translation.balancers.given, hosts=translation.hosts.by_entry)
         return patches_of(self._translated, sorted(keys), told, verdicts, self.clock.now(), given=given)
 
     def _unconnected(self) -> list[Problem]:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from tandem.base.problems import DriverError
-from tandem.compile.dns import aliases_of, compile_records, compile_settings
+from tandem.compile.dns import aliases_of, compile_hosts, compile_records, compile_settings
 from tandem.drivers.dns.plan import Held, Records, desired, plan
 from tandem.drivers.dns.port import DnsDriver
 from tandem.drivers.process.daemon import Serves
@@ -59,14 +59,15 @@ class DnsLoop:
         seen = -1
         before: NodeView | None = None
         records: Records = frozenset()
+        hosts: Records = frozenset()
         while True:
             seen, newest = await self._next(views, seen)
             view = newest.view
             if before is None or _named(before) != _named(view):
-                records = compile_records(view)
+                records, hosts = compile_records(view), compile_hosts(view)
             before = view
             upstreams = read_upstreams(self._resolv_conf, own=view.config.dns_addresses)
-            self._server.answers = Answers(records=records, upstreams=upstreams)
+            self._server.answers = Answers(records=records, hosts=hosts, upstreams=upstreams)
             self._server.want(self._growing(compile_settings(view)))
             await self._apply(self._server.answers)
 

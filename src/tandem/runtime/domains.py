@@ -21,8 +21,10 @@ from tandem.base.clock import Clock
 from tandem.base.files import replace_file
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError
+from tandem.compile.dns import compile_hosts
 from tandem.compile.nft.domains import patterns_of_pods
 from tandem.drivers.dns.answers import ask, read
+from tandem.drivers.dns.config import INSIDE
 from tandem.drivers.dns.port import DnsError
 from tandem.ir.fabric import MeshConfig, Node
 from tandem.ir.node import AttachedPod, NodeView
@@ -110,6 +112,11 @@ class DomainsLoop:
         if answer is not None and self._names.take(self._acceptable(answer), self._clock.now()):
             self._on_change()
 
+    def hear(self, answer: NameAnswer) -> None:
+        """What the agent itself was told of a name that proxies dial for pods."""
+        if self._names.wants(answer.name) and self._names.take(self._acceptable(answer), self._clock.now()):
+            self._on_change()
+
     def _on_change(self) -> None:
         self._dirty.set()
         self._wake.set()
@@ -162,7 +169,7 @@ class DomainsLoop:
 
     async def _answer(self, name: str, version: int) -> list[NameAnswer]:
         """Empty if no server of ours says anything: that is nothing to be told, since it is known in other ways."""
-        for server in self._view.config.dns_addresses if self._view is not None else ():
+        for server in _servers(self._view, name) if self._view is not None else ():
             try:
                 return [await ask(name, server, version)]
             except DnsError:
@@ -206,6 +213,11 @@ class DomainsLoop:
                 continue
             self._names.forget(connected, self._clock.now(), after=FORGET_SECONDS)
             self._on_change()
+
+
+def _servers(view: NodeView, name: str) -> tuple[str, ...]:
+    """Where to ask: of a host of which pods are told an address of ours, where its own ones are told."""
+    return (INSIDE,) if f"{name}." in {record.name for record in compile_hosts(view)} else view.config.dns_addresses
 
 
 def _refused(view: NodeView, name: str) -> Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]:

@@ -30,6 +30,8 @@ class Answers:
     """All names of the cluster, and who is asked for any other name."""
 
     records: frozenset[Record] = frozenset()
+    hosts: frozenset[Record] = frozenset()
+    """Names outside the cluster that pods are told otherwise than others are."""
     upstreams: tuple[str, ...] = ()
 
 

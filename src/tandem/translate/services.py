@@ -173,7 +173,7 @@ def _endpoints(slices: Slices, pods: Mapping[str, fabric.LocalPod], *, ready: bo
         ref = candidates[0].endpoint.target_ref
         pod = pods.get(ref.uid) if ref is not None and ref.kind == "Pod" else None
         for identity in (pod.identity, None) if pod is not None and pod.meshed else (None,):
-            ports = {c.port: c.number for c in candidates if _identity(pod, c.number) == identity}
+            ports = {c.port: c.number for c in candidates if identity_at(pod, c.number) == identity}
             if ports:
                 yield _endpoint(address, candidates[0].endpoint, pod, (identity, tuple(sorted(ports.items()))))
 
@@ -199,7 +199,8 @@ def _serves_last(conditions: core.EndpointConditions) -> bool:
     return serving and conditions.terminating is True
 
 
-def _identity(pod: fabric.LocalPod | None, port: int) -> SpiffeId | None:
+def identity_at(pod: fabric.LocalPod | None, port: int) -> SpiffeId | None:
+    """The identity that a pod proves on a port; None where it takes no mTLS."""
     if pod is None or not pod.meshed or mode_of(pod.mtls, port).mode is MtlsMode.DISABLE:
         return None
     return pod.identity

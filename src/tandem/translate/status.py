@@ -17,6 +17,7 @@ from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.egress import HostAddress, ServiceEntry, WorkloadEntry
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Condition, Object
@@ -44,6 +45,7 @@ _Plain = (
     | BaselineAdminNetworkPolicy
     | VirtualService
     | DestinationRule
+    | WorkloadEntry
     | PeerAuthentication
     | AuthorizationPolicy
     | Network
@@ -58,6 +60,8 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         BaselineAdminNetworkPolicy,
         VirtualService,
         DestinationRule,
+        ServiceEntry,
+        WorkloadEntry,
         PeerAuthentication,
         AuthorizationPolicy,
         Network,
@@ -77,6 +81,15 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any]
 
 
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses that belong into statuses, by namespace and name."""
+
+    balancers: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({})
+    """Of the Services of type LoadBalancer that are ours."""
+    hosts: Mapping[tuple[str, str], tuple[HostAddress, ...]] = MappingProxyType({})
+    """Of ServiceEntries."""
+
+
 def patches_of(
     world: World,
     keys: Iterable[ObjectKey],
@@ -84,12 +97,11 @@ def patches_of(
     programmed: Programmed,
     now: float,
     *,
-    given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
+    given: Given = Given(),  # noqa: B008 - frozen
 ) -> tuple[Patch, ...]:
     """What to write, so that the conditions of these objects say what `told` and `programmed` say.
 
-    Those that are not there, or whose status is not ours, need nothing. `given`: the addresses of the Services of type
-    LoadBalancer that are ours.
+    Those that are not there, or whose status is not ours, need nothing.
     """
     found: list[Patch | None] = []
     for kind, *key in keys:
@@ -98,7 +110,9 @@ def patches_of(
             case None:
                 continue
             case core.Service():
-                found.append(_service(obj, told, programmed, given=given, now=now))
+                found.append(_service(obj, told, programmed, given=given.balancers, now=now))
+            case ServiceEntry():
+                found.append(_entry(obj, told, programmed, given=given.hosts, now=now))
             case HTTPRoute():
                 found.append(_route(obj, told, programmed, now))
             case _:
@@ -120,6 +134,28 @@ def _plain(
         return None
     body = {"status": {"conditions": _conditions_json(wanted)}}
     return Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
+
+
+def _entry(
+    entry: ServiceEntry,
+    problems: Mapping[ObjectKey, Sequence[Problem]],
+    programmed: Programmed,
+    *,
+    given: Mapping[tuple[str, str], tuple[HostAddress, ...]],
+    now: float,
+) -> Patch | None:
+    key = entry.kind, *entry.key
+    accepted = _accepted(problems.get(key, ()))
+    verdicts = (accepted, _programmed(accepted, programmed.get(key)))
+    wanted = _conditions(entry.status.conditions, verdicts, entry.metadata.generation, now)
+    addresses = given.get(entry.key, ())
+    body: dict[str, Any] = {}
+    if wanted != entry.status.conditions:
+        body["conditions"] = _conditions_json(wanted)
+    if addresses != entry.status.addresses:
+        body["addresses"] = [{"value": one.value, "host": one.host} for one in addresses]
+    namespace, name = entry.key
+    return Patch(kind=entry.kind, namespace=namespace, name=name, body={"status": body}) if body else None
 
 
 def _service(

@@ -17,6 +17,8 @@ from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
+from tandem.translate.externals import selects_workloads, translate_externals
+from tandem.translate.hostaddresses import HostAddresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.network import translate_network
 from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
@@ -44,6 +46,8 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: Mapping[str, Endpoints]
     balancers: Assignment = Assignment()
     """Addresses for Services of type LoadBalancer, to be written into their status."""
+    hosts: HostAddresses = HostAddresses(by_host={}, by_entry={})
+    """Addresses of hosts of ServiceEntries that name none, to be written into their status."""
     told: Mapping[ObjectKey, tuple[Problem, ...]]
     """What is wrong, by the object that is told."""
 
@@ -84,6 +88,7 @@ def translate_world(world: World, options: Options) -> Translation:
     routed = ports_named(mesh.tables.values())
     pods = translate_pods(world, options, policy, routed=routed)
     services = translate_services(world, pods.pods, routed=routed)
+    externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)
     balancers = assign_addresses(world)
     return Translation(
         balancers=balancers,
@@ -93,14 +98,16 @@ def translate_world(world: World, options: Options) -> Translation:
         pod_nodes=pods.nodes,
         policy=policy,
         mesh=mesh,
-        services=services.services,
-        endpoints=services.endpoints,
+        services={**services.services, **externals.services},
+        endpoints={**services.endpoints, **externals.endpoints},
+        hosts=externals.addresses,
         told=by_object(
             (
                 *policy_problems,
                 *unreadable_problems(world),
                 *pods.problems,
                 *services.problems,
+                *externals.problems,
                 *balancers.problems,
                 *mesh_problems,
             ),

@@ -17,6 +17,7 @@ from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.translate.externals import translate_externals
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options
 from unit.translate.test_status import patches
@@ -58,11 +59,22 @@ def _brief(value: Any) -> Any:
 
 def render(world: World) -> str:
     mesh, problems = translate_mesh(world, Options())
-    status = {f"{p.kind} {p.namespace}/{p.name}": p.body["status"] for p in patches(world, problems, {}, 0.0)}
+    hosts = translate_externals(world, {}, Options())
+    problems = (*hosts.problems, *problems)
+    status = {
+        f"{p.kind} {p.namespace}/{p.name}": p.body["status"]
+        for p in patches(world, problems, {}, 0.0, hosts=hosts.addresses.by_entry)
+    }
     for body in status.values():
         _untimed(body)
     lines = [f"{p.severity.value} {p.code} at {p.at}: {p.text}" for p in problems]
-    out = {"mesh": _brief(msgspec.to_builtins(mesh)), "problems": lines, "status": status}
+    external = msgspec.to_builtins({"services": hosts.services, "endpoints": hosts.endpoints}) if hosts.services else {}
+    out = {
+        **({"hosts": _brief(external)} if external else {}),
+        "mesh": _brief(msgspec.to_builtins(mesh)),
+        "problems": lines,
+        "status": status,
+    }
     return yaml.safe_dump(out, sort_keys=False, width=140, allow_unicode=True)
 
 

@@ -12,10 +12,11 @@ from builders import policy, service
 from meshworlds import httproute, parent, vs
 from tandem.base.problems import Problem, Severity, by_object
 from tandem.model import core
+from tandem.model.egress import HostAddress
 from tandem.model.meta import Condition, Object, Status
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.status import CONTROLLER, PATHS_BROKEN, WRITTEN, Patch, Programmed, patches_of
+from tandem.translate.status import CONTROLLER, PATHS_BROKEN, WRITTEN, Given, Patch, Programmed, patches_of
 
 KEY = ("VirtualService", "default", "vs")
 
@@ -27,10 +28,11 @@ def patches(
     now: float,
     *,
     given: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({}),
+    hosts: Mapping[tuple[str, str], tuple[HostAddress, ...]] = MappingProxyType({}),
 ) -> tuple[Patch, ...]:
     """What is written of all objects."""
     keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in world.sorted(cls)]
-    return patches_of(world, keys, by_object(problems), programmed, now, given=given)
+    return patches_of(world, keys, by_object(problems), programmed, now, given=Given(balancers=given, hosts=hosts))
 
 
 def route(**more: Any) -> Object:

@@ -40,6 +40,8 @@ ORDER: Final = (
     "Secret",
     "Service",
     "EndpointSlice",
+    "WorkloadEntry",
+    "ServiceEntry",
     "DestinationRule",
     "VirtualService",
     "ReferenceGrant",

@@ -194,6 +194,12 @@ def _why_not(raw: RawObject) -> str:
     return "; ".join(str(c.get("message", "")) for c in conditions(raw) if c.get("status") == "False")
 
 
+def _host_addresses(raw: RawObject) -> str:
+    """Those that were given, of hosts that name none."""
+    given = [one.get("value") for one in _dict(raw, "status").get("addresses") or ()]
+    return ",".join(map(str, given or _dict(raw, "spec").get("addresses") or ()))
+
+
 _PROGRAMMED: Final = Column("PROGRAMMED", programmed)
 _WHY: Final = Column("MESSAGE", _why_not, True)
 
@@ -264,6 +270,11 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "BaselineAdminNetworkPolicy": ((_PROGRAMMED,), (_WHY,)),
     "VirtualService": ((Column("HOSTS", _spec("hosts")), Column("GATEWAYS", _spec("gateways")), _PROGRAMMED), (_WHY,)),
     "DestinationRule": ((Column("HOST", _spec("host")), _PROGRAMMED), (_WHY,)),
+    "ServiceEntry": (
+        (Column("HOSTS", _spec("hosts")), Column("RESOLUTION", _spec("resolution")), _PROGRAMMED),
+        (Column("ADDRESSES", _host_addresses), _WHY),
+    ),
+    "WorkloadEntry": ((Column("ADDRESS", _spec("address")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),

@@ -11,7 +11,16 @@ from tandem.model.meta import RawObject
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
-ALL: Final = ("Pod", "Service", "Deployment", *POLICIES, "VirtualService", "DestinationRule", "HTTPRoute")
+ALL: Final = (
+    "Pod",
+    "Service",
+    "Deployment",
+    *POLICIES,
+    "ServiceEntry",
+    "VirtualService",
+    "DestinationRule",
+    "HTTPRoute",
+)
 """What `get all` means: what runs, and what decides about its traffic."""
 
 

@@ -46,6 +46,23 @@ def compile_records(view: NodeView) -> frozenset[Record]:
     return frozenset(named.values()).union(others, *(part.records for part in parts))
 
 
+def compile_hosts(view: NodeView) -> frozenset[Record]:
+    """The records of hosts outside the cluster domain that ServiceEntries give an address."""
+    return _hosts_of(without_pods(view))
+
+
+@same_as_before
+def _hosts_of(view: NodeView) -> frozenset[Record]:
+    found: set[Record] = set()
+    for service in view.services.values():
+        external = service.external
+        if external is not None and external.answered:
+            own = (a.removesuffix(f"/{HOST_BITS[family(a)]}") for a in external.prefixes)
+            addresses = (*service.cluster_ips, *(a for a in own if "/" not in a))
+            found |= {Record(f"{external.host}.", _KIND[family(a)], a) for a in addresses}
+    return frozenset(found)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What one Service comes to: its records, and the PTR record of each address that has its name if no other has."""
@@ -62,6 +79,8 @@ def _one_by_one(config: MeshConfig) -> Callable[[Iterable[tuple[Service, Endpoin
 
 def _of_service(domain: str, service: Service, behind: Endpoints | None) -> _Part:
     name = f"{service.name}.{service.namespace}.svc.{domain}".lower()
+    if service.external is not None:
+        return _Part(frozenset(), ())
     if service.external_name:
         target = _name(service.external_name)
         return _Part(frozenset([Record(name, CNAME, target)] if target else []), ())

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.base.ids import PodUid, SpiffeId
+from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy import tls
 from tandem.compile.envoy.pool import keeping, limiting, speaking, spreading, watching
@@ -103,8 +104,8 @@ def service_clusters(
     not when an endpoint comes or goes, so that an endpoint change reaches endpoint resources only.
     """
     chosen = _chosen(service, policy)
-    made = [_resource(body, chosen) for body in _bodies(service, chosen, identities, trust_domain)]
-    for port in service.ports if not service.cluster_ips else ():
+    made = [_resource(body, chosen, service.origin) for body in _bodies(service, chosen, identities, trust_domain)]
+    for port in service.ports if service.keeps_address else ():
         if port.protocol == "TCP":
             secure = tls.upstream(identities, _alpn(port), trust_domain)
             made.append(_dialled(service, port, secure=secure, policy=chosen))
@@ -115,8 +116,10 @@ def _chosen(service: Service, policy: TrafficPolicy | None) -> TrafficPolicy:
     return policy or TrafficPolicy(namespace=service.namespace, service=service.name)
 
 
-def _resource(body: dict[str, Any], policy: TrafficPolicy) -> Resource:
-    return Resource(name=body["name"], body=body, origins=frozenset({policy.origin} if policy.origin else ()))
+def _resource(body: dict[str, Any], policy: TrafficPolicy, service: Origin | None = None) -> Resource:
+    return Resource(
+        name=body["name"], body=body, origins=frozenset(o for o in (policy.origin, service) if o is not None)
+    )
 
 
 def _bodies(
@@ -127,7 +130,8 @@ def _bodies(
     client: SpiffeId | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One cluster for each TCP port and each subset of it; `client` None: the connection says who."""
-    for port in service.ports:
+    passes = service.external is not None and service.external.passes
+    for port in service.ports if not passes else ():
         if port.protocol == "TCP":
             secure = tls.upstream(identities, _alpn(port), trust_domain, client=client)
             for subset in (None, *policy.subsets):
@@ -196,18 +200,26 @@ def _connecting(traffic: Traffic) -> Json:
 
 
 def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: TrafficPolicy) -> Resource:
-    """Keeps the pod address that was dialled. Only addresses of meshed endpoints are sent here (see `outbound`)."""
-    name = names.dialled_cluster(service.namespace, service.name, port.port)
+    """Keeps the address that was dialled.
+
+    Of a headless Service only addresses of meshed endpoints are sent here (see `outbound`), of another host all.
+    """
     traffic = policy.of(port.port)
+    if service.external is None:
+        name = names.dialled_cluster(service.namespace, service.name, port.port)
+        plain = traffic.tls is ClientTls.DISABLE
+    else:
+        name = names.service_cluster(service.namespace, service.name, port.port)
+        plain = traffic.tls in {ClientTls.DISABLE, ClientTls.AUTO}
     body = {
         **_base(name, "service"),
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         **_connecting(traffic),
-        **({} if traffic.tls is ClientTls.DISABLE else {"transport_socket": secure}),
+        **({} if plain else {"transport_socket": secure}),
         **speaking(port.app, traffic.pool),
     }
-    return _resource(body, policy)
+    return _resource(body, policy, service.origin)
 
 
 @lru_cache(maxsize=1024)
@@ -237,6 +249,7 @@ def _shared() -> Mapping[str, Resource]:
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "upstream_bind_config": FROM_POD,
+        **speaking(AppProtocol.HTTP, Pool()),
     }
     refused = _base(names.REFUSED, "refused") | {"type": "STATIC"}
     both = (Resource(name=names.PASSTHROUGH, body=passthrough), Resource(name=names.REFUSED, body=refused))

@@ -26,6 +26,8 @@ def _lb_endpoint(hosts: list[Endpoint], port: int) -> Json:
     body: dict[str, object] = {"endpoint": inner}
     if hosts[0].identity is not None:
         body["metadata"] = {"filter_metadata": {"envoy.transport_socket_match": {tls.MATCH_KEY: tls.MATCH_MTLS}}}
+    if hosts[0].weight != 1:
+        body["load_balancing_weight"] = hosts[0].weight
     return body
 
 

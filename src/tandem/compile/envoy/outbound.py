@@ -1,7 +1,10 @@
-"""A pod and the service ports it can dial -> its outbound listener, a socket inside the pod's namespace.
+"""A pod and the ports it can dial -> its outbound listener, a socket inside the pod's namespace.
 
-One filter chain per service port, chosen by the address and port that were dialled. No bytes are awaited before a
-chain is chosen, so protocols in which the server speaks first work. Everything else passes through as it is.
+One filter chain per port of a Service or of another host, chosen by the address and port that were dialled. No bytes
+are awaited before a chain is chosen, so protocols in which the server speaks first work. Hosts of ServiceEntries that
+have no address of their own are told by what the client asks for: by the name in TLS, which is awaited on their ports
+alone and for a moment, or by the authority of requests, for which such a port is parsed wherever it is dialled.
+Everything else passes through as it is.
 """
 
 from __future__ import annotations
@@ -9,54 +12,134 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.cluster import NETNS_KEY
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
+from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
-from tandem.ir.fabric import Endpoints
+from tandem.ir.fabric import AppProtocol, Endpoints
 from tandem.ir.node import AttachedPod
 from tandem.ir.traffic import ByAddress
 from tandem.state.xds import Resource
 
 _HOSTS: Final = {4: "127.0.0.1", 6: "::1"}
-Front = tuple[tuple[str, ...], int]
-"""Addresses and a port that clients dial."""
+_INSPECTOR: Final = "extensions.filters.listener.tls_inspector.v3.TlsInspector"
+PATIENCE: Final = "1s"
+"""So long the name in TLS is awaited; then a connection is judged without."""
+
+
+class Front(msgspec.Struct, frozen=True):
+    """What clients dial: one of these addresses or prefixes (none: any) and a port, asking for one of these names."""
+
+    addresses: tuple[str, ...]
+    port: int
+    server_names: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[tuple[str, int, str], ...]:
+        """Envoy refuses two chains with one of these in common."""
+        return tuple((a, self.port, n) for a in self.addresses or ("",) for n in self.server_names or ("",))
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """All that some pods can dial."""
+
+    chains: tuple[tuple[PortScope, Front], ...]
+    hosted: tuple[Hosted, ...] = ()
+    """What is told by the authority of requests, by port."""
 
 
 def fronts_of(scope: PortScope, endpoints: Endpoints | None) -> tuple[Front, ...]:
-    """What clients dial to reach a service port.
+    """What clients dial to reach a port.
 
     A headless service has no address of its own: its clients dial the pods, and those of them that are in the mesh
     get a chain here, grouped by port number. Pod addresses behind a ClusterIP service are not listed: dialled
     directly they are passed through in plain text.
     """
+    if scope.service.external is not None:
+        return _external(scope)
     if scope.service.cluster_ips:
-        return ((tuple(sorted(scope.service.cluster_ips)), scope.port.port),)
+        return (Front(tuple(sorted(scope.service.cluster_ips)), scope.port.port),)
     by_number: dict[int, set[str]] = {}
     for endpoint in endpoints.endpoints if endpoints else ():
         for port_name, number in endpoint.ports:
             if port_name == scope.port.name and endpoint.identity is not None:
                 by_number.setdefault(number, set()).add(endpoint.address)
-    return tuple((tuple(sorted(addresses)), number) for number, addresses in sorted(by_number.items()))
+    return tuple(Front(tuple(sorted(addresses)), number) for number, addresses in sorted(by_number.items()))
 
 
-def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -> tuple[tuple[PortScope, Front], ...]:
-    """Each service port with its fronts. Envoy refuses two chains for one address and port: the first keeps it."""
-    taken: set[tuple[str, int]] = set()
-    found: list[tuple[PortScope, Front]] = []
+def _external(scope: PortScope) -> tuple[Front, ...]:
+    """Without those of requests, where the authority tells the host (`_hosted`)."""
+    external, port = scope.service.external, scope.port
+    assert external is not None  # noqa: S101 - asked before
+    own = [Front(tuple(sorted(scope.service.cluster_ips)), port.port)] if scope.service.cluster_ips else []
+    if port.app.is_http:
+        return tuple(own)
+    if port.app is AppProtocol.TLS:
+        named = Front(external.prefixes, port.port, (external.host,))
+        return (*own, named, *([Front(external.prefixes, port.port)] if external.prefixes else []))
+    return tuple(own) if own else (Front(external.prefixes, port.port),)
+
+
+class _Claims:
+    """What is taken: Envoy refuses two chains for the same, and the first keeps it."""
+
+    def __init__(self) -> None:
+        self._taken: set[tuple[str, int, str]] = set()
+
+    def take(self, front: Front) -> Front | None:
+        """What is left of a front, which is then taken; None: nothing."""
+        if front.addresses:
+            left = tuple(a for a in front.addresses if self._free(Front((a,), front.port, front.server_names)))
+            front = Front(left, front.port, front.server_names)
+            if not left:
+                return None
+        if not self._free(front):
+            return None
+        self._taken.update(front.keys)
+        return front
+
+    def _free(self, front: Front) -> bool:
+        return self._taken.isdisjoint(front.keys)
+
+
+def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -> Ports:
+    """Each port with its fronts: Services first, then other hosts."""
+    claims = _Claims()
+
+    def chains(*, external: bool) -> Iterator[tuple[PortScope, Front]]:
+        for scope in scopes:
+            if (scope.service.external is not None) is external:
+                members = endpoints.get(f"{scope.service.namespace}/{scope.service.name}")
+                for front in map(claims.take, fronts_of(scope, members)):
+                    if front is not None:
+                        yield scope, front
+
+    inside = tuple(chains(external=False))
+    hosted: list[Hosted] = []
+    for one in _hosted(scopes):
+        left = claims.take(Front(one.addresses, one.port))
+        if left is not None:
+            hosted.append(msgspec.structs.replace(one, addresses=left.addresses))
+    return Ports((*inside, *chains(external=True)), tuple(hosted))
+
+
+def _hosted(scopes: tuple[PortScope, ...]) -> Iterator[Hosted]:
+    """The HTTP ports of hosts without an address of their own, and of those that share some; of one name the first."""
+    groups: dict[tuple[int, tuple[str, ...]], dict[str, PortScope]] = {}
     for scope in scopes:
-        key = f"{scope.service.namespace}/{scope.service.name}"
-        for addresses, number in fronts_of(scope, endpoints.get(key)):
-            free = tuple(address for address in addresses if (address, number) not in taken)
-            if free:
-                taken.update((address, number) for address in free)
-                found.append((scope, (free, number)))
-    return tuple(found)
+        external = scope.service.external
+        if external is not None and scope.port.app.is_http:
+            groups.setdefault((scope.port.port, external.prefixes), {}).setdefault(external.host, scope)
+    for (port, addresses), found in sorted(groups.items(), key=lambda group: group[0]):
+        yield Hosted(port=port, addresses=addresses, scopes=tuple(found.values()))
 
 
-def compile_outbound(attached: AttachedPod, ports: tuple[tuple[PortScope, Front], ...]) -> Resource:
+def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
     """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
     uid = attached.pod.uid
     identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
@@ -68,30 +151,54 @@ def compile_outbound(attached: AttachedPod, ports: tuple[tuple[PortScope, Front]
         **listening_at((_HOSTS[v] for v in versions_of(attached.addresses)), names.OUTBOUND_PORT, attached.netns),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
-        "listener_filters": [extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst")],
+        **_listening(ports),
         "filter_chains": list(_chains(attached, ports, identity)),
         "default_filter_chain": {"name": "passthrough", "filters": [identity, passthrough]},
     }
     return Resource(name=name, body=body)
 
 
-def _chains(attached: AttachedPod, ports: tuple[tuple[PortScope, Front], ...], identity: Json) -> Iterator[Json]:
+def _listening(ports: Ports) -> Json:
+    """The listener filters: names in TLS are read on ports where a chain asks for one."""
+    dialled_at = extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst")
+    asked = sorted({front.port for _, front in ports.chains if front.server_names})
+    if not asked:
+        return {"listener_filters": [dialled_at]}
+    rules = [{"destination_port_range": {"start": port, "end": port + 1}} for port in asked]
+    here = rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
+    inspector = {**extension("tls", _INSPECTOR), "filter_disabled": {"not_match": here}}
+    return {
+        "listener_filters": [dialled_at, inspector],
+        "listener_filters_timeout": PATIENCE,
+        "continue_on_listener_filters_timeout": True,
+    }
+
+
+def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Json]:
     uid = attached.pod.uid
-    for scope, (addresses, number) in ports:
+    for scope, front in ports.chains:
         if scope.port.app.is_http:
             last = hcm.outbound_http(uid, scope.route_config)
         else:
             sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
             last = hcm.tcp(hcm.OUT, scope.own_cluster, names.source_log(uid), sticky=sticky)
-        yield {
-            "name": f"{scope.own_cluster}:{number}",
-            "filter_chain_match": {
-                "destination_port": number,
-                "prefix_ranges": [_host(address) for address in addresses],
-            },
-            "filters": [identity, last],
-        }
+        asked = f":{','.join(front.server_names)}" if front.server_names else ""
+        name = f"{scope.own_cluster}:{front.port}{asked}"
+        yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, last]}
+    for hosted in ports.hosted:
+        requests = hcm.outbound_http(uid, hosted.route_config)
+        match = _match(Front(hosted.addresses, hosted.port))
+        yield {"name": hosted.route_config, "filter_chain_match": match, "filters": [identity, requests]}
 
 
-def _host(address: str) -> Json:
-    return {"address_prefix": address, "prefix_len": 128 if ":" in address else 32}
+def _match(front: Front) -> Json:
+    return {
+        "destination_port": front.port,
+        **({"prefix_ranges": [_prefix(address) for address in front.addresses]} if front.addresses else {}),
+        **({"server_names": list(front.server_names)} if front.server_names else {}),
+    }
+
+
+def _prefix(text: str) -> Json:
+    address, _, length = text.partition("/")
+    return {"address_prefix": address, "prefix_len": int(length or (128 if ":" in address else 32))}

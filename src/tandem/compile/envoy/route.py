@@ -1,4 +1,4 @@
-"""PortScope -> RouteConfiguration (RDS): the routes of a table that apply, or the one to the service itself."""
+"""PortScopes -> RouteConfiguration (RDS): the routes of a table that apply, or the one to the service itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Final, assert_never
 
 import msgspec
 
+from tandem.base.problems import Origin
+from tandem.compile import names
 from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
 from tandem.compile.envoy.filters import per_route
 from tandem.compile.envoy.match import route_match
@@ -18,9 +20,44 @@ from tandem.state.xds import Resource
 METADATA: Final = "tandem.io"
 
 
+class Hosted(msgspec.Struct, frozen=True, kw_only=True):
+    """A port where only the authority of a request tells the host: at some addresses, or wherever it is dialled."""
+
+    port: int
+    addresses: tuple[str, ...] = ()
+    scopes: tuple[PortScope, ...]
+
+    @property
+    def route_config(self) -> str:
+        """RDS name: pods that see the same hosts in the same way share it."""
+        return names.hosted_routes(self.port, (*self.addresses, *(scope.route_config for scope in self.scopes)))
+
+
+@lru_cache(maxsize=1024)
+def compile_hosted(hosted: Hosted) -> Resource:
+    """A virtual host for each name. Other requests are the first host's where addresses are its own; else they go on."""
+    made = [_virtual_host(scope, scope.service.name) for scope in hosted.scopes]
+    onward = [{"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}]
+    rest = made[0][0]["routes"] if hosted.addresses else onward
+    body = {
+        "name": hosted.route_config,
+        "virtual_hosts": [*(host for host, _ in made), {"name": "other", "domains": ["*"], "routes": rest}],
+        "ignore_port_in_host_matching": True,
+        "validate_clusters": False,
+    }
+    return Resource(name=hosted.route_config, body=body, origins=frozenset(o for _, found in made for o in found))
+
+
 @lru_cache(maxsize=4096)
 def compile_route_config(scope: PortScope) -> Resource:
-    """One virtual host for every authority: the address dialled has already decided the service.
+    """One virtual host for every authority: the address dialled has already decided the service."""
+    host, origins = _virtual_host(scope, "*")
+    body = {"name": scope.route_config, "virtual_hosts": [host], "validate_clusters": False}
+    return Resource(name=scope.route_config, body=body, origins=frozenset(origins))
+
+
+def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Origin, ...]]:
+    """The routes to a port, and where they come from.
 
     A table of which nothing applies to this port and these clients leaves the service as it is; where something
     applies and no match holds, the answer is 404.
@@ -34,13 +71,8 @@ def compile_route_config(scope: PortScope) -> Resource:
             routes.extend(_route(route, match, scope) for match in matches)
     if not used:
         routes = [_default(scope)]
-    host = f"{scope.service.namespace}/{scope.service.name}:{scope.port.port}"
-    body = {
-        "name": scope.route_config,
-        "virtual_hosts": [{"name": host, "domains": ["*"], "routes": routes}],
-        "validate_clusters": False,
-    }
-    return Resource(name=scope.route_config, body=body, origins=frozenset(route.origin for route in used))
+    name = f"{scope.service.namespace}/{scope.service.name}:{scope.port.port}"
+    return {"name": name, "domains": [domain], "routes": routes}, tuple(route.origin for route in used)
 
 
 def _default(scope: PortScope) -> Json:

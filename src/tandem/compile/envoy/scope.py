@@ -6,12 +6,14 @@ for which the same limits hold share one route configuration, and its name carri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 from tandem.base.digest import digest
 from tandem.base.ids import PodUid
+from tandem.base.memo import same_as_before
 from tandem.compile import names
 from tandem.ir.fabric import LocalPod, Service, ServicePort
 from tandem.ir.mesh import Backend, Forward, RouteMatch, RouteTable
@@ -63,7 +65,7 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def own_cluster(self) -> str:
         """Where requests go that no table directs: a headless service keeps the address that was dialled."""
-        if self.service.cluster_ips:
+        if self.service.cluster_ips or self.service.external is not None:
             return self.cluster
         return names.dialled_cluster(self.service.namespace, self.service.name, self.port.port)
 
@@ -115,10 +117,10 @@ def port_scopes(
 
 
 def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
-    """Every service port that the pod can dial, in the order of service names and ports."""
+    """Every port that the pod can dial: of Services by name, then of other hosts, its own namespace's first."""
     labels = frozenset(pod.labels)
     found: list[PortScope] = []
-    for key in sorted(view.services):
+    for key in (*_inside(view.services), *_seen(view.services, pod.namespace)):
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
         relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
         client = pod.uid if table and mirrored(table) else None
@@ -133,6 +135,23 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
             )
         )
     return tuple(found)
+
+
+@same_as_before
+def _inside(services: Mapping[str, Service]) -> tuple[str, ...]:
+    return tuple(key for key in sorted(services) if services[key].external is None)
+
+
+@same_as_before
+def _outside(services: Mapping[str, Service]) -> tuple[str, ...]:
+    return tuple(key for key in sorted(services) if services[key].external is not None)
+
+
+def _seen(services: Mapping[str, Service], namespace: str) -> list[str]:
+    """Hosts of ServiceEntries."""
+    named = ((key, services[key]) for key in _outside(services))
+    seen = [(s.namespace != namespace, key) for key, s in named if s.external and s.external.seen_from(namespace)]
+    return [key for _, key in sorted(seen)]
 
 
 def _hashes(view: NodeView, key: str, table: RouteTable | None) -> Hashes:

@@ -17,16 +17,15 @@ from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
-from tandem.compile.envoy.outbound import Front, compile_outbound, dialled
-from tandem.compile.envoy.route import compile_route_config
-from tandem.compile.envoy.scope import PortScope, mirrored, scopes_of, source_limits
+from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
+from tandem.compile.envoy.route import compile_hosted, compile_route_config
+from tandem.compile.envoy.scope import mirrored, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.traffic import TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot
 
-Ports = tuple[tuple[PortScope, Front], ...]
 _outbound: Final = pairs_as_before(compile_outbound)
 
 
@@ -97,7 +96,7 @@ def reachable(view: NodeView, service: Service, members: Endpoints) -> Endpoints
 
 def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoints) -> Iterable[Resource]:
     first = family(service.cluster_ips[0]) if service.cluster_ips else IPV4
-    for port in service.ports:
+    for port in service.ports if service.external is None or not service.external.passes else ():
         if port.protocol == "TCP":
             for subset in (None, *(policy.subsets if policy else ())):
                 yield compile_endpoints(members, port, subset, first=first)
@@ -149,7 +148,8 @@ def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str
 
 
 def _routes(ports: Ports) -> list[Resource]:
-    return [compile_route_config(scope) for scope, _ in ports if scope.port.app.is_http]
+    own = [compile_route_config(scope) for scope, _ in ports.chains if scope.port.app.is_http]
+    return [*own, *(compile_hosted(hosted) for hosted in ports.hosted)]
 
 
 def _by_name(resources: Iterable[Resource]) -> dict[str, Resource]:

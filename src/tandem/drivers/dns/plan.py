@@ -3,7 +3,8 @@
 A server has two trees. `front` answers pods at once. What is not there is asked of `authority`, inside the same
 process, which knows all names (aliases only there, so that they are followed) and says what does not exist. A server
 can add a record but only take away a whole name; since `authority` changes first, a name that is taken away from
-`front` to be put back is answered from there meanwhile.
+`front` to be put back is answered from there meanwhile. Hosts outside the cluster are in `front` alone: asked at the
+address of `authority`, the server says what others say of them.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ class Delta:
 
 def desired(answers: Answers) -> Held:
     """What a server holds that answers so."""
-    return Held(front=_front(answers.records), authority=answers.records, upstreams=answers.upstreams)
+    return Held(front=_front(answers.records, answers.hosts), authority=answers.records, upstreams=answers.upstreams)
 
 
 @same_as_before
-def _front(records: Records) -> Records:
-    return frozenset(r for r in records if r.kind != CNAME)
+def _front(records: Records, hosts: Records) -> Records:
+    return hosts.union(r for r in records if r.kind != CNAME)
 
 
 def plan(held: Held, answers: Answers) -> Delta:

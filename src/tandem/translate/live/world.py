@@ -6,6 +6,7 @@ from tandem.base.memo import same_as_before
 from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
 from tandem.translate.kept import Kept
+from tandem.translate.live.externals import LiveExternals
 from tandem.translate.live.pods import LivePods
 from tandem.translate.live.policy import LivePolicy
 from tandem.translate.live.problems import Gathered
@@ -27,6 +28,7 @@ class Live:
         self._policy = LivePolicy(options, self._gathered)
         self._pods = LivePods(options, self._gathered)
         self._services = LiveServices(self._gathered)
+        self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
         self._routed = same_as_before(lambda mesh: ports_named(mesh.tables.values()))
         self._balancers = Kept(assign_addresses)
@@ -43,6 +45,7 @@ class Live:
         routed = self._routed(mesh)
         self._pods.update(world, (ir.ingress, ir.egress), routed)
         self._services.update(world, self._pods.pods, routed)
+        externals = self._externals.update(world, self._pods.pods)
         balancers = self._balancers(world)
         self._gathered.tell((6, "balancers"), balancers.problems)
         self._gathered.tell((7, "mesh"), mesh_problems)
@@ -54,7 +57,8 @@ class Live:
             pod_nodes=self._pods.nodes,
             policy=ir,
             mesh=mesh,
-            services=self._services.services,
-            endpoints=self._services.endpoints,
+            services=self._externals.services.over(self._services.services),
+            endpoints=self._externals.endpoints.over(self._services.endpoints),
+            hosts=externals.addresses,
             told=self._gathered.settle(),
         )

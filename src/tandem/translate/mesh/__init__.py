@@ -8,6 +8,7 @@ from tandem.model.world import World
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.httproute import translate_httproutes
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
+from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import translate_virtualservices
 from tandem.translate.mesh.tables import build_tables
 from tandem.translate.options import Options
@@ -15,8 +16,9 @@ from tandem.translate.options import Options
 
 def translate_mesh(world: World, options: Options) -> tuple[MeshIR, tuple[Problem, ...]]:
     """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied."""
-    rules = translate_destination_rules(world, options)
-    context = Context(world=world, options=options, policies=rules.policies)
+    entries = read_entries(world, options)
+    rules = translate_destination_rules(world, options, entries)
+    context = Context(world=world, options=options, entries=entries, policies=rules.policies)
     virtual = translate_virtualservices(context)
     routes = translate_httproutes(context)
     tables, conflicts = build_tables(virtual.layers, routes.layers)

@@ -10,8 +10,10 @@ import msgspec
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import Retry, Route, RouteMatch
 from tandem.ir.traffic import TrafficPolicy
-from tandem.model.core import Service
+from tandem.model.core import Service, ServicePort, ServiceSpec
+from tandem.model.meta import Meta
 from tandem.model.world import Key, World
+from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
 
@@ -24,15 +26,34 @@ DEFAULT_RETRY: Final = Retry(
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The World, the installation's options and the traffic policies by (namespace, service)."""
+    """The World, the installation's options, hosts of ServiceEntries, traffic policies by (namespace, service)."""
 
     world: World
     options: Options
+    entries: Entries = NO_ENTRIES
     policies: Mapping[Key, TrafficPolicy]
 
     def service(self, key: Key) -> Service | None:
-        """A Service by (namespace, name)."""
-        return self.world.get(Service, *key)
+        """A Service by (namespace, name), or a host of a ServiceEntry as one, by (namespace, host)."""
+        return service_of(key, self.world, self.entries)
+
+    def resolve(self, host: str, namespace: str) -> Key | None:
+        """What an Istio object in a namespace means by a host; a key of nothing for a Service that is not there."""
+        return resolve_host(host, namespace, self.options.cluster_domain) or self.entries.find(host.lower(), namespace)
+
+    def passes(self, key: Key) -> bool:
+        """True for a host of a ServiceEntry to which connections go at the address that was dialled."""
+        return key in self.entries.hosts and self.entries.hosts[key].spec.resolution == "NONE"
+
+
+def service_of(key: Key, world: World, entries: Entries) -> Service | None:
+    """A Service, or a host of a ServiceEntry in the form of one: its name and ports."""
+    entry = entries.hosts.get(key)
+    if entry is None:
+        return world.get(Service, *key)
+    ports = (ServicePort(port=p.number, name=p.name, app_protocol=app_of(p).value) for p in entry.spec.ports)
+    meta = Meta(namespace=key[0], name=key[1])
+    return Service(api_version="v1", kind="Service", metadata=meta, spec=ServiceSpec(ports=tuple(ports)))
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ from tandem.model.core import Pod, Service
 from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
-from tandem.translate.mesh.context import resolve_host
+from tandem.translate.mesh.context import resolve_host, service_of
+from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries
 from tandem.translate.mesh.istio.traffic import TrafficReader
 from tandem.translate.options import Options
 
@@ -28,25 +29,42 @@ class DestinationRules(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
-def translate_destination_rules(world: World, options: Options) -> DestinationRules:
-    """The traffic policy of every Service that an accepted rule names."""
+def translate_destination_rules(world: World, options: Options, entries: Entries = NO_ENTRIES) -> DestinationRules:
+    """The traffic policy of every Service, and of every host of a ServiceEntry, that an accepted rule names."""
     problems: list[Problem] = []
     rules: dict[Key, list[DestinationRule]] = {}
     for rule in sorted(world.all(DestinationRule).values(), key=_age):
-        service = resolve_host(rule.spec.host, rule.metadata.namespace, options.cluster_domain)
-        found = list(_mistakes(rule, service, world, options))
+        services = _meant(rule, options, entries)
+        found = list(_mistakes(rule, services, (world, entries), options))
         problems.extend(found)
-        if service is not None and not any(p.severity is Severity.ERROR for p in found):
-            rules.setdefault(service, []).append(rule)
+        if not any(p.severity is Severity.ERROR for p in found):
+            for service in services:
+                rules.setdefault(service, []).append(rule)
     policies = {}
     for service, named in sorted(rules.items()):
         # The root namespace's rule is the fall-back of those that stand beside the Service (Istio).
         own = [r for r in named if r.metadata.namespace == service[0]] or named
+        if service in entries.hosts:
+            own = _closest(own)
         policies[service] = _merge(service, own)
         problems.extend(_merge_problems(own))
-        problems.extend(_empty_subsets(service, own, world))
+        if service not in entries.hosts:
+            problems.extend(_empty_subsets(service, own, world))
         problems.extend(_affinity_first(world.get(Service, *service), own))
     return DestinationRules(policies=policies, problems=tuple(problems))
+
+
+def _meant(rule: DestinationRule, options: Options, entries: Entries) -> tuple[Key, ...]:
+    """The Service of its host, or the hosts of ServiceEntries that it is about."""
+    host, home = rule.spec.host, rule.metadata.namespace
+    service = resolve_host(host, home, options.cluster_domain)
+    return (service,) if service is not None else entries.covered(host.lower(), home)
+
+
+def _closest(rules: list[DestinationRule]) -> list[DestinationRule]:
+    """Of patterns and the host itself those that say most."""
+    longest = max(len(rule.spec.host) for rule in rules)
+    return [rule for rule in rules if len(rule.spec.host) == longest]
 
 
 def _affinity_first(service: Service | None, rules: list[DestinationRule]) -> Iterator[Problem]:
@@ -97,13 +115,16 @@ def _subset(
     return Subset(name=subset.name, labels=labels, traffic=traffic, ports=reader.over(under[1], own, ""), origin=origin)
 
 
-def _mistakes(rule: DestinationRule, service: Key | None, world: World, options: Options) -> Iterator[Problem]:
+def _mistakes(
+    rule: DestinationRule, services: tuple[Key, ...], known: tuple[World, Entries], options: Options
+) -> Iterator[Problem]:
     spec, home = rule.spec, rule.metadata.namespace
-    if service is None or world.get(Service, *service) is None:
+    service = services[0] if services else None
+    if service is None or service_of(service, *known) is None:
         meant = f"{service[0]}/{service[1]}" if service else spec.host
         text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{options.cluster_domain}"
         yield Problem(at=rule.origin("spec.host"), code="HostNotFound", text=text)
-    elif home not in {service[0], options.root_namespace}:
+    elif home != options.root_namespace and any(namespace != home for namespace, _ in services):
         text = (
             f"a rule in {home} would apply to clients in {home} alone, which is not supported: move it to {service[0]}"
         )

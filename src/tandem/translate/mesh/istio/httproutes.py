@@ -10,7 +10,7 @@ from tandem.base.problems import Problem
 from tandem.ir.mesh import Backend, Forward, HeaderEdit, Mirror, Respond, Retry, Route, RouteAction
 from tandem.model.istio import Destination, HeaderOperations, HttpRoute, Retries, VirtualService
 from tandem.model.world import Key
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context, resolve_host
+from tandem.translate.mesh.context import DEFAULT_RETRY, Context
 from tandem.translate.mesh.istio.extras import ExtrasReader
 from tandem.translate.mesh.istio.matches import MatchReader
 from tandem.translate.mesh.values import duration, header_mistake
@@ -128,7 +128,7 @@ class RouteReader:
     def _backend(self, destination: Destination, at: str) -> tuple[Backend, bool]:
         """The backend, and whether it exists."""
         domain = self._context.options.cluster_domain
-        key = resolve_host(destination.host, self._owner.metadata.namespace, domain)
+        key = self._context.resolve(destination.host, self._owner.metadata.namespace)
         service = self._context.service(key) if key is not None else None
         asked = destination.port.number if destination.port is not None else 0
         if key is None or service is None:
@@ -142,6 +142,9 @@ class RouteReader:
         port = asked or (ports[0] if len(ports) == 1 else 0)
         backend = Backend(namespace=key[0], service=key[1], port=port, subset=destination.subset)
         exists = self._subset_exists(destination, key, f"{at}.subset")
+        if self._context.passes(key) and self._dials_others(key):
+            text = f"{destination.host} has the resolution NONE: it is reached at the address that was dialled alone"
+            self._wrong(f"{at}.host", "UnsupportedValue", f"{text}, so no other host may lead to it")
         if asked and asked not in ports:
             offered = ", ".join(map(str, ports)) or "none"
             text = f"Service {key[0]}/{key[1]} has no port {asked} (it has {offered})"
@@ -149,12 +152,17 @@ class RouteReader:
             exists = False
         return backend, exists
 
+    def _dials_others(self, key: Key) -> bool:
+        home = self._owner.metadata.namespace
+        return any(self._context.resolve(host, home) != key for host in self._owner.spec.hosts)
+
     def _subset_exists(self, destination: Destination, key: Key, at: str) -> bool:
         policy = self._context.policies.get(key)
         names = [s.name for s in policy.subsets] if policy is not None else []
         if not destination.subset or destination.subset in names:
             return True
-        host = f"{key[1]}.{key[0]}.svc.{self._context.options.cluster_domain}"
+        inside = f"{key[1]}.{key[0]}.svc.{self._context.options.cluster_domain}"
+        host = key[1] if key in self._context.entries.hosts else inside
         known = f"they define {', '.join(names)}" if names else "there is none with subsets"
         text = f"no DestinationRule for host {host} defines subset {destination.subset!r} ({known})"
         self._wrong(at, "SubsetNotFound", f"{text}: its share is answered with {MISSING}")

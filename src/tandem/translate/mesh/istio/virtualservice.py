@@ -15,7 +15,7 @@ from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import Route, RouteMatch
 from tandem.model.istio import VirtualService
 from tandem.model.world import Key
-from tandem.translate.mesh.context import Context, Layer, Layers, not_http, resolve_host, scope_of
+from tandem.translate.mesh.context import Context, Layer, Layers, not_http, scope_of
 from tandem.translate.mesh.istio.httproutes import RouteReader
 
 REFUSING: Final = frozenset({"UnsupportedField", "UnsupportedValue", "InvalidValue"})
@@ -89,9 +89,12 @@ def _translate(source: VirtualService, context: Context) -> tuple[_Accepted | No
     problems.extend(reader.problems)
     hosts: list[tuple[int, Key]] = []
     for i, host in enumerate(source.spec.hosts):
-        key = resolve_host(host, source.metadata.namespace, context.options.cluster_domain)
-        if "*" in host:
-            text = f"wildcard host {host!r} is not supported; list the Services by name"
+        key = context.resolve(host, source.metadata.namespace)
+        covered = context.entries.covered(host.lower(), source.metadata.namespace) if "*" in host else ()
+        if covered:
+            hosts.extend((i, key) for key in covered)
+        elif "*" in host:
+            text = f"wildcard host {host!r} is about no host of a ServiceEntry; list Services by name"
             problems.append(Problem(at=source.origin(f"spec.hosts[{i}]"), code="UnsupportedValue", text=text))
         elif key is None or context.service(key) is None:
             domain = context.options.cluster_domain

@@ -1,0 +1,74 @@
+"""networking.istio.io beyond Services: ServiceEntry and WorkloadEntry (v1alpha3, v1beta1 and v1 are one form)."""
+
+from __future__ import annotations
+
+from tandem.model.meta import Condition, Model, Object, Status
+
+
+class EntryPort(Model, frozen=True, kw_only=True):
+    """ServicePort of a ServiceEntry; `target_port` 0: the number itself."""
+
+    number: int
+    name: str
+    protocol: str = ""
+    target_port: int = 0
+
+
+class Workload(Model, frozen=True, kw_only=True):
+    """WorkloadEntry's spec, also an endpoint of a ServiceEntry. `ports` maps names of service ports to numbers."""
+
+    address: str = ""
+    ports: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    network: str = ""
+    locality: str = ""
+    weight: int = 0
+    service_account: str = ""
+
+
+class EntrySelector(Model, frozen=True, kw_only=True):
+    """workloadSelector: pods and WorkloadEntries of the same namespace."""
+
+    labels: dict[str, str] = {}
+
+
+class ServiceEntrySpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    hosts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    ports: tuple[EntryPort, ...] = ()
+    location: str = "MESH_EXTERNAL"
+    resolution: str = "NONE"
+    endpoints: tuple[Workload, ...] = ()
+    workload_selector: EntrySelector | None = None
+    export_to: tuple[str, ...] = ()
+    subject_alt_names: tuple[str, ...] = ()
+
+
+class HostAddress(Model, frozen=True, kw_only=True):
+    """An address that was given to a host which names none (status.addresses[])."""
+
+    value: str
+    host: str = ""
+
+
+class ServiceEntryStatus(Model, frozen=True, kw_only=True):
+    """status."""
+
+    conditions: tuple[Condition, ...] = ()
+    addresses: tuple[HostAddress, ...] = ()
+
+
+class ServiceEntry(Object, frozen=True, kw_only=True):
+    """networking.istio.io ServiceEntry."""
+
+    spec: ServiceEntrySpec = ServiceEntrySpec()
+    status: ServiceEntryStatus = ServiceEntryStatus()
+
+
+class WorkloadEntry(Object, frozen=True, kw_only=True):
+    """networking.istio.io WorkloadEntry."""
+
+    spec: Workload = Workload()
+    status: Status = Status()

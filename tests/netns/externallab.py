@@ -1,0 +1,110 @@
+"""A pod of the mesh and hosts outside of it, each a namespace; manifests go the whole way to a real Envoy."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from builders import endpoint_slice
+from meshbuild import CONFIG, NODE, attached
+from netns.meshapps import http_app
+from netns.meshlab import Lab
+from tandem.ir.node import AttachedPod, NodeView
+from tandem.model import core
+from tandem.model.parse import parse
+from tandem.model.world import World
+from tandem.translate.options import Options
+from tandem.translate.world import translate_world
+
+CLIENT, OTHER = "10.244.0.2", "10.244.0.3"
+OUTSIDE = {"one": "192.0.2.10", "two": "192.0.2.11"}
+"""Hosts outside the cluster, by name."""
+
+
+def world_of(manifests: str) -> World:
+    """The objects, in the namespace `shop` where none is given."""
+    objects = []
+    for raw in yaml.safe_load_all(manifests):
+        raw["metadata"].setdefault("namespace", "shop")
+        raw["metadata"].setdefault("uid", f"uid-{raw['metadata']['name']}")
+        objects.append(parse(raw))
+    slices = [endpoint_slice(o, []) for o in objects if isinstance(o, core.Service)]
+    return World.of([*objects, *slices])
+
+
+def view_of(manifests: str, *pods: AttachedPod, options: Options = Options()) -> NodeView:  # noqa: B008 - frozen
+    """What a node with these pods is told of the manifests."""
+    told = translate_world(world_of(manifests), options)
+    assert not [p for p in told.problems if p.severity.value == "error"], told.problems
+    return NodeView(
+        node=NODE,
+        config=CONFIG,
+        pods=pods,
+        services=dict(told.services),
+        endpoints=dict(told.endpoints),
+        tables=told.mesh.tables,
+        policies=told.mesh.policies,
+    )
+
+
+class Outside:
+    """The lab with its client and its hosts."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.ns = {name: lab.pod(name, address) for name, address in {"a": CLIENT, "b": OTHER, **OUTSIDE}.items()}
+        self.view: NodeView | None = None
+
+    def apply(self, manifests: str, **fields: Any) -> None:
+        """Put in force what the manifests say, for the client and a pod of another namespace."""
+        pods = (
+            attached("a", CLIENT, netns=str(self.ns["a"])),
+            attached("b", OTHER, netns=str(self.ns["b"]), namespace="other"),
+        )
+        self.view = msgspec.structs.replace(view_of(manifests, *pods), **fields)
+        self.lab.apply(self.view)
+
+    def address(self, host: str) -> str:
+        """What the cluster's DNS says of a host."""
+        assert self.view is not None
+        (address,) = self.view.services[host].cluster_ips
+        return address
+
+    def curl(self, url: str, *more: str, who: str = "a", address: str = "") -> tuple[int, str]:
+        """The status and the body of a request; status 0: no answer. `address`: what the name resolves to."""
+        host = url.partition("://")[2].partition("/")[0].partition(":")[0]
+        port = url.partition("://")[2].partition("/")[0].partition(":")[2] or ("443" if "https" in url else "80")
+        named = ["--resolve", f"{host}:{port}:{address}"] if address else []
+        command = ["ip", "netns", "exec", self.ns[who].name, "curl", "-s", "-m", "5", "-w", "\n%{http_code}"]
+        done = subprocess.run([*command, *named, *more, url], capture_output=True, text=True, check=False)
+        body, _, code = done.stdout.rpartition("\n")
+        return int(code or 0), body
+
+
+@contextlib.contextmanager
+def running(prefix: str) -> Iterator[Outside]:
+    """With an HTTP server at port 80 of each host, which says its name."""
+    with Lab(prefix) as lab, contextlib.ExitStack() as apps:
+        made = Outside(lab)
+        for name in OUTSIDE:
+            apps.enter_context(http_app(made.ns[name], 80, name))
+        yield made
+
+
+def tls_context(directory: Path, chain: str, key: str, *, roots: str = "") -> ssl.SSLContext:
+    """A server's; with `roots` it asks clients for a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for name, text in (("chain", chain), ("key", key)):
+        (directory / f"{name}.pem").write_text(text)
+    context.load_cert_chain(directory / "chain.pem", directory / "key.pem")
+    if roots:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=roots)
+    return context
