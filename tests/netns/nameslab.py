@@ -27,13 +27,14 @@ from builders import pod
 from meshbuild import CONFIG
 from netns.pods import NETNS, Lab, ip
 from nodeviews import attached, node
-from tandem.base.clock import FixedClock
+from tandem.base.clock import FixedClock, SystemClock
 from tandem.base.ids import PolicySetId
 from tandem.base.netns import in_netns
 from tandem.base.paths import NodeDir
 from tandem.base.problems import Origin
-from tandem.compile.dns import compile_settings
+from tandem.compile.dns import compile_hosts, compile_settings
 from tandem.compile.nft.node import compile_nft
+from tandem.drivers.dns.plan import plan as plan_dns
 from tandem.drivers.dns.process import Unbound
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
@@ -44,6 +45,7 @@ from tandem.observe.flow import Flow, Party
 from tandem.observe.nflog import Attribution, open_log, watch_drops
 from tandem.runtime.again import Again
 from tandem.runtime.domains import DomainsLoop
+from tandem.runtime.resolved import ResolvedLoop
 from tandem.state.dns import Answers
 
 DNS = ("10.96.0.10", "fd00:10:96::a")
@@ -316,6 +318,7 @@ class Agent:
         self._new = asyncio.Event()
         self._seen = asyncio.Event()
         self.names = DomainsLoop(lab.directory.names, lab.clock, self._new.set)
+        self.resolved = ResolvedLoop(SystemClock(), self._new.set, self.names.hear)
         self.nft = Libnftables()
         self.again = Again(time.monotonic)
         self.denied: list[Flow] = []
@@ -327,17 +330,25 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.names.run())
             tasks.create_task(self.again.run())
+            tasks.create_task(self.resolved.run())
             drops = watch_drops(open_log(), names, self.denied.append, clock=self.lab.clock, packets=self.again.dropped)
             tasks.create_task(drops)
             while True:
                 await self._new.wait()
                 self._new.clear()
-                self.now = self.names.into(self.lab.located(self.lab.view))
+                await self._answer(self.lab.view)
+                self.now = self.names.into(self.resolved.into(self.lab.located(self.lab.view)))
                 if delta := plan(self.nft.read(), compile_nft(self.now)):
                     await asyncio.to_thread(self.nft.apply, delta)
                     self.again.in_force(self.now)
                 self._seen.set()
                 self._seen = asyncio.Event()
+
+    async def _answer(self, view: NodeView) -> None:
+        hosts = compile_hosts(view)
+        if hosts != self.server.answers.hosts:
+            self.server.answers = Answers(hosts=hosts, upstreams=(UPSTREAM,))
+            await self.server.records.apply(plan_dns(await self.server.records.read(), self.server.answers))
 
     async def change(self, view: NodeView) -> None:
         """Another view of control's."""

@@ -35,7 +35,7 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1024)
 def compile_hosted(hosted: Hosted) -> Resource:
-    """A virtual host for each name. Other requests are the first host's where addresses are its own; else they go on."""
+    """A virtual host for each name. Other requests are the first host's where the addresses are; else they go on."""
     made = [_virtual_host(scope, scope.service.name) for scope in hosted.scopes]
     onward = [{"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}]
     rest = made[0][0]["routes"] if hosted.addresses else onward

@@ -13,7 +13,7 @@ from tandem.drivers.dns.plan import desired
 from tandem.state.dns import TTL, Answers, DnsSettings
 
 AUTHORITY: Final = "authority"
-"""The view that knows all names of the cluster; Unbound asks itself for them at INSIDE."""
+"""The view that knows all names of the cluster, and nothing of other hosts; Unbound asks itself for them at INSIDE."""
 INSIDE: Final = "127.116.0.53"
 """A loopback address that nobody else uses; pods cannot reach it."""
 NOWHERE: Final = "127.116.0.1"
@@ -27,7 +27,8 @@ _OWN_ZONES: Final = (
     "onion.",
     "home.arpa.",
 )
-"""Zones that Unbound would answer by itself; the machine's name servers are to be asked."""
+"""Zones that Unbound would answer by itself, in each view; the machine's name servers are to be asked."""
+_OTHERS_ANSWER: Final = tuple(f'local-zone: "{zone}" nodefault' for zone in _OWN_ZONES)
 
 
 def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
@@ -42,7 +43,7 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
         *(f"access-control: {prefix} allow" for prefix in settings.clients),
         "access-control: 127.0.0.0/8 allow",
         f"access-control-view: 127.0.0.0/8 {AUTHORITY}",
-        *(f'local-zone: "{zone}" nodefault' for zone in _OWN_ZONES),
+        *_OTHERS_ANSWER,
         'local-zone: "in-addr.arpa." transparent',
         'local-zone: "ip6.arpa." transparent',
         *(f'local-zone: "{zone}" transparent' for zone in zones),
@@ -52,6 +53,7 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
     ]
     view = [
         f'name: "{AUTHORITY}"',
+        *_OTHERS_ANSWER,
         *(f'local-zone: "{zone}" static' for zone in zones),
         *(f"local-data: '{soa}'" for soa in origins),
         *(f"local-data: '{record}'" for record in sorted(held.authority)),
