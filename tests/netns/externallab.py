@@ -39,10 +39,10 @@ def world_of(manifests: str) -> World:
     return World.of([*objects, *slices])
 
 
-def view_of(manifests: str, *pods: AttachedPod, options: Options = Options()) -> NodeView:  # noqa: B008 - frozen
-    """What a node with these pods is told of the manifests."""
-    told = translate_world(world_of(manifests), options)
-    assert not [p for p in told.problems if p.severity.value == "error"], told.problems
+def view_of(manifests: str, *pods: AttachedPod, lenient: bool = False) -> NodeView:
+    """What a node with these pods is told of the manifests; `lenient`: also where they have mistakes."""
+    told = translate_world(world_of(manifests), Options())
+    assert lenient or not [p for p in told.problems if p.severity.value == "error"], told.problems
     return NodeView(
         node=NODE,
         config=CONFIG,
@@ -62,13 +62,13 @@ class Outside:
         self.ns = {name: lab.pod(name, address) for name, address in {"a": CLIENT, "b": OTHER, **OUTSIDE}.items()}
         self.view: NodeView | None = None
 
-    def apply(self, manifests: str, **fields: Any) -> None:
+    def apply(self, manifests: str, *, lenient: bool = False, **fields: Any) -> None:
         """Put in force what the manifests say, for the client and a pod of another namespace."""
         pods = (
             attached("a", CLIENT, netns=str(self.ns["a"])),
             attached("b", OTHER, netns=str(self.ns["b"]), namespace="other"),
         )
-        self.view = msgspec.structs.replace(view_of(manifests, *pods), **fields)
+        self.view = msgspec.structs.replace(view_of(manifests, *pods, lenient=lenient), **fields)
         self.lab.apply(self.view)
 
     def address(self, host: str) -> str:

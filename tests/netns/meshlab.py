@@ -70,10 +70,11 @@ class Ca:
     def _pem(certificate: x509.Certificate) -> str:
         return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, identity: str) -> tuple[str, str]:
-        """Certificate and key in PEM."""
+    def issue(self, identity: str | x509.GeneralName) -> tuple[str, str]:
+        """Certificate and key in PEM; of a text: it is a URI."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity)])
+        name = x509.UniformResourceIdentifier(identity) if isinstance(identity, str) else identity
+        names = x509.SubjectAlternativeName([name])
         builder = self._builder(x509.Name([]), key).add_extension(names, True)
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

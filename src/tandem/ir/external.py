@@ -20,8 +20,6 @@ class External(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The cluster's DNS answers for it, with its addresses."""
     exported: tuple[str, ...] = ("*",)
     """Namespaces whose pods see it."""
-    alt_names: tuple[str, ...] = ()
-    """Of which one must be in the certificate of whoever serves it, where TLS is asked for."""
 
     def seen_from(self, namespace: str) -> bool:
         """True if pods of the namespace see it."""

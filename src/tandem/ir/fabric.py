@@ -134,6 +134,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Nodes that should use it, likewise."""
     weight: int = 1
     """Its share in proportion to those of others, where a proxy chooses."""
+    account: SpiffeId | None = None
+    """Whom it must prove to be where mTLS is asked for, though it is not known to take it."""
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,17 @@ from tandem.base.problems import Origin
 
 
 class ClientTls(Enum):
-    """How clients reach a host: AUTO is mTLS with meshed endpoints and plain text with others."""
+    """How clients reach a host: AUTO is mTLS with meshed endpoints and plain text with others.
+
+    SIMPLE and MUTUAL are TLS with roots and certificates that a rule names; REFUSE is not at all.
+    """
 
     AUTO = "AUTO"
     DISABLE = "DISABLE"
     ISTIO_MUTUAL = "ISTIO_MUTUAL"
+    SIMPLE = "SIMPLE"
+    MUTUAL = "MUTUAL"
+    REFUSE = "REFUSE"
 
 
 class LoadBalancer(Enum):
@@ -121,6 +127,21 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Below it all endpoints are used, ejected or not."""
 
 
+class Origination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of TLS towards a host. Files are those of the node; no roots at all: those of its system."""
+
+    server_name: str = ""
+    """What is asked for (SNI), and must be in the certificate where `alt_names` say nothing else."""
+    alt_names: tuple[str, ...] = ()
+    roots_pem: str = ""
+    roots_file: str = ""
+    crl_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+    unverified: bool = False
+    """Any certificate will do."""
+
+
 class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything about connections to one port of a Service or subset."""
 
@@ -130,6 +151,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Least size of the ring, or the size of Maglev's table; 0: Envoy's."""
     warmup: Warmup | None = None
     tls: ClientTls = ClientTls.AUTO
+    origination: Origination = Origination()
     connect_timeout_ms: int = 10_000
     limits: Limits = Limits()
     pool: Pool = Pool()

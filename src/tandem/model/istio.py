@@ -213,9 +213,17 @@ class VirtualService(Object, frozen=True, kw_only=True):
 
 
 class ClientTlsSettings(Model, frozen=True, kw_only=True):
-    """trafficPolicy.tls."""
+    """trafficPolicy.tls; files are those of the node."""
 
     mode: str = ""
+    client_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    ca_crl: str = ""
+    credential_name: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    sni: str = ""
+    insecure_skip_verify: bool = False
 
 
 class HttpCookie(Model, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from tandem.translate.mesh.istio.serviceentry import (
     read_entries,
 )
 from tandem.translate.options import Options
+from tandem.translate.pods import spiffe_id
 from tandem.translate.services import identity_at
 
 
@@ -56,7 +57,7 @@ def translate_externals(world: World, pods: Mapping[str, fabric.LocalPod], optio
     for key in sorted(entries.hosts):
         entry = entries.hosts[key]
         services["/".join(key)] = _service(key, entries, addresses.by_host.get(key, ()))
-        endpoints["/".join(key)] = _endpoints(entry, key, world, pods)
+        endpoints["/".join(key)] = _endpoints(entry, key, (world, pods), options.trust_domain)
     return Externals(
         services=services,
         endpoints=endpoints,
@@ -83,14 +84,15 @@ def _service(key: Key, entries: Entries, given: tuple[str, ...]) -> fabric.Servi
             one_address=spec.resolution == "DNS_ROUND_ROBIN",
             answered=answered(key, entries),
             exported=exported(entry),
-            alt_names=spec.subject_alt_names,
         ),
         origin=entry.origin(),
     )
 
 
-def _endpoints(entry: ServiceEntry, key: Key, world: World, pods: Mapping[str, fabric.LocalPod]) -> fabric.Endpoints:
-    spec = entry.spec
+def _endpoints(
+    entry: ServiceEntry, key: Key, known: tuple[World, Mapping[str, fabric.LocalPod]], domain: str
+) -> fabric.Endpoints:
+    spec, (world, pods) = entry.spec, known
     found: list[fabric.Endpoint] = []
     if spec.workload_selector is not None:
         labels = spec.workload_selector.labels
@@ -99,11 +101,11 @@ def _endpoints(entry: ServiceEntry, key: Key, world: World, pods: Mapping[str, f
             fits = other.metadata.namespace == key[0] and matches_map(labels, _labels(other))
             if fits and not endpoint_mistake(other.spec, spec.resolution):
                 workload = msgspec.structs.replace(other.spec, labels=_labels(other))
-                found.append(_endpoint(entry, workload))
+                found.append(_endpoint(entry, workload, domain))
     elif spec.endpoints:
-        found += (_endpoint(entry, workload) for workload in spec.endpoints)
+        found += (_endpoint(entry, workload, domain) for workload in spec.endpoints)
     elif spec.resolution in NAMED:
-        found.append(_endpoint(entry, Workload(address=key[1])))
+        found.append(_endpoint(entry, Workload(address=key[1]), domain))
     return fabric.Endpoints(
         namespace=key[0],
         service=key[1],
@@ -117,8 +119,9 @@ def _labels(other: WorkloadEntry) -> dict[str, str]:
     return other.spec.labels or other.metadata.labels
 
 
-def _endpoint(entry: ServiceEntry, workload: Workload) -> fabric.Endpoint:
-    address = workload.address
+def _endpoint(entry: ServiceEntry, workload: Workload, domain: str) -> fabric.Endpoint:
+    """`domain`: of trust."""
+    address, account = workload.address, workload.service_account
     return fabric.Endpoint(
         address=str(ipaddress.ip_address(address)) if is_address(address) else address.lower(),
         ports=tuple(
@@ -126,6 +129,7 @@ def _endpoint(entry: ServiceEntry, workload: Workload) -> fabric.Endpoint:
         ),
         labels=tuple(sorted(workload.labels.items())),
         weight=workload.weight or 1,
+        account=spiffe_id(domain, entry.metadata.namespace, account) if account else None,
     )
 
 

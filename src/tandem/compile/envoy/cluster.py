@@ -21,7 +21,7 @@ from tandem.compile.envoy.pool import keeping, limiting, speaking, spreading, wa
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.node import AttachedPod
-from tandem.ir.traffic import ClientTls, LoadBalancer, Pool, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import Resource
 
@@ -62,17 +62,33 @@ def _base(name: str, group: str) -> dict[str, Any]:
     }
 
 
-def _sockets(mode: ClientTls, secure: Json) -> Json:
+class _Secure(msgspec.Struct, frozen=True):
+    """mTLS with whoever has one of these identities."""
+
+    identities: tuple[SpiffeId, ...]
+    alpn: str
+    trust_domain: str
+    client: SpiffeId | None = None
+
+    def socket(self, alt_names: tuple[str, ...] = ()) -> Json:
+        """`alt_names`: others that a rule names in place of the identities."""
+        names = tuple(map(SpiffeId, alt_names)) or self.identities
+        return tls.upstream(names, self.alpn, self.trust_domain, client=self.client)
+
+
+def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
     """AUTO follows each endpoint's metadata; ISTIO_MUTUAL insists, so a peer outside the mesh fails the handshake."""
-    match mode:
-        case ClientTls.DISABLE:
+    match traffic.tls:
+        case ClientTls.DISABLE | ClientTls.REFUSE:
             return {}
+        case ClientTls.SIMPLE | ClientTls.MUTUAL:
+            return {"transport_socket": tls.originating(traffic.origination, app)}
         case ClientTls.ISTIO_MUTUAL:
-            return {"transport_socket": secure}
+            return {"transport_socket": secure.socket(traffic.origination.alt_names)}
         case ClientTls.AUTO:
             return {
                 "transport_socket_matches": [
-                    {"name": "mtls", "match": {tls.MATCH_KEY: tls.MATCH_MTLS}, "transport_socket": secure},
+                    {"name": "mtls", "match": {tls.MATCH_KEY: tls.MATCH_MTLS}, "transport_socket": secure.socket()},
                     {"name": "plain", "match": {}, "transport_socket": tls.RAW},
                 ],
             }
@@ -107,7 +123,7 @@ def service_clusters(
     made = [_resource(body, chosen, service.origin) for body in _bodies(service, chosen, identities, trust_domain)]
     for port in service.ports if service.keeps_address else ():
         if port.protocol == "TCP":
-            secure = tls.upstream(identities, _alpn(port), trust_domain)
+            secure = _Secure(identities, _alpn(port), trust_domain)
             made.append(_dialled(service, port, secure=secure, policy=chosen))
     return tuple(made)
 
@@ -133,7 +149,7 @@ def _bodies(
     passes = service.external is not None and service.external.passes
     for port in service.ports if not passes else ():
         if port.protocol == "TCP":
-            secure = tls.upstream(identities, _alpn(port), trust_domain, client=client)
+            secure = _Secure(identities, _alpn(port), trust_domain, client)
             for subset in (None, *policy.subsets):
                 yield _service_cluster(service, port, subset, secure=secure, policy=policy)
 
@@ -171,13 +187,15 @@ def _inside(netns: str) -> Json:
 
 
 def _service_cluster(
-    service: Service, port: ServicePort, subset: Subset | None, *, secure: Json, policy: TrafficPolicy
+    service: Service, port: ServicePort, subset: Subset | None, *, secure: _Secure, policy: TrafficPolicy
 ) -> dict[str, Any]:
     name = names.service_cluster(service.namespace, service.name, port.port, subset.name if subset else "")
     traffic = policy.of(port.port, subset)
     if service.affinity_seconds:
         # A hash of the client: only clients of an endpoint that goes, and a share of all, move.
         traffic = msgspec.structs.replace(traffic, lb=LoadBalancer.RING_HASH, table_size=0)
+    if traffic.tls is ClientTls.REFUSE:
+        return _base(name, "refused") | {"type": "STATIC"}
     return {
         **_base(name, "service"),
         "type": "EDS",
@@ -185,8 +203,8 @@ def _service_cluster(
         **spreading(traffic),
         **watching(traffic.outlier),
         **_connecting(traffic),
-        **_sockets(traffic.tls, secure),
-        **speaking(port.app, traffic.pool),
+        **_sockets(traffic, port.app, secure),
+        **speaking(port.app, traffic),
     }
 
 
@@ -199,7 +217,7 @@ def _connecting(traffic: Traffic) -> Json:
     }
 
 
-def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: TrafficPolicy) -> Resource:
+def _dialled(service: Service, port: ServicePort, *, secure: _Secure, policy: TrafficPolicy) -> Resource:
     """Keeps the address that was dialled.
 
     Of a headless Service only addresses of meshed endpoints are sent here (see `outbound`), of another host all.
@@ -207,17 +225,19 @@ def _dialled(service: Service, port: ServicePort, *, secure: Json, policy: Traff
     traffic = policy.of(port.port)
     if service.external is None:
         name = names.dialled_cluster(service.namespace, service.name, port.port)
-        plain = traffic.tls is ClientTls.DISABLE
+        automatic: Json = {"transport_socket": secure.socket()}
     else:
         name = names.service_cluster(service.namespace, service.name, port.port)
-        plain = traffic.tls in {ClientTls.DISABLE, ClientTls.AUTO}
+        automatic = {}
+    if traffic.tls is ClientTls.REFUSE:
+        return _resource(_base(name, "refused") | {"type": "STATIC"}, policy, service.origin)
     body = {
         **_base(name, "service"),
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         **_connecting(traffic),
-        **({} if plain else {"transport_socket": secure}),
-        **speaking(port.app, traffic.pool),
+        **(automatic if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure)),
+        **speaking(port.app, traffic),
     }
     return _resource(body, policy, service.origin)
 
@@ -239,7 +259,7 @@ def app_cluster(attached: AttachedPod) -> Resource:
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": milliseconds(APP_CONNECT_MS),
         "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
-        **speaking(AppProtocol.HTTP, Pool()),
+        **speaking(AppProtocol.HTTP, Traffic()),
     }
     return Resource(name=name, body=body)
 
@@ -249,7 +269,7 @@ def _shared() -> Mapping[str, Resource]:
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "upstream_bind_config": FROM_POD,
-        **speaking(AppProtocol.HTTP, Pool()),
+        **speaking(AppProtocol.HTTP, Traffic()),
     }
     refused = _base(names.REFUSED, "refused") | {"type": "STATIC"}
     both = (Resource(name=names.PASSTHROUGH, body=passthrough), Resource(name=names.REFUSED, body=refused))

@@ -12,6 +12,7 @@ from tandem.ir.traffic import (
     ByCookie,
     ByHeader,
     ByQuery,
+    ClientTls,
     HashKey,
     Limits,
     LoadBalancer,
@@ -105,10 +106,14 @@ def keeping(pool: Pool) -> Json:
     return {"upstream_connection_options": {"tcp_keepalive": {k: v for k, v in kept.items() if v}}}
 
 
-def speaking(app: AppProtocol, pool: Pool) -> Json:
-    """HTTP towards the endpoints: as the client speaks, or HTTP/2 where the port or the pool says so."""
+def speaking(app: AppProtocol, traffic: Traffic) -> Json:
+    """HTTP towards the endpoints: as the client speaks, or HTTP/2 where the port or the pool says so.
+
+    A host that is none of ours says in TLS which it speaks; a wildcard is called as requests call it.
+    """
     if not app.is_http:
         return {}
+    pool, originates = traffic.pool, traffic.tls in {ClientTls.SIMPLE, ClientTls.MUTUAL}
     common: dict[str, Any] = {}
     if pool.idle_ms is not None:
         common["idle_timeout"] = milliseconds(pool.idle_ms)
@@ -123,9 +128,16 @@ def speaking(app: AppProtocol, pool: Pool) -> Json:
         options["explicit_http_config"] = {"http2_protocol_options": http2}
     elif pool.http2 is False:
         options["explicit_http_config"] = {"http_protocol_options": {}}
+    elif originates:
+        options["auto_config"] = {"http_protocol_options": {}, "http2_protocol_options": http2}
     else:
         both = {"http_protocol_options": {}, "http2_protocol_options": http2}
         options["use_downstream_protocol_config"] = both
+    if originates and "*" in traffic.origination.server_name:
+        verified = (
+            {} if traffic.origination.alt_names or traffic.origination.unverified else {"auto_san_validation": True}
+        )
+        options["upstream_http_protocol_options"] = {"auto_sni": True, **verified}
     return {"typed_extension_protocol_options": {f"envoy.{_OPTIONS}": any_of(_OPTIONS, options)}}
 
 

@@ -72,7 +72,8 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
 @lru_cache(maxsize=4096)
 def identities(endpoints: Endpoints) -> tuple[SpiffeId, ...]:
     """The distinct identities behind a service, sorted."""
-    return tuple(sorted({e.identity for e in endpoints.endpoints if e.identity is not None}))
+    members = (*endpoints.endpoints, *endpoints.named)
+    return tuple(sorted({who for e in members if (who := e.identity or e.account) is not None}))
 
 
 def reachable(view: NodeView, service: Service, members: Endpoints) -> Endpoints:

@@ -6,10 +6,12 @@ cluster serves all pods of the node and none of them can use another's identity.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from tandem.base.ids import SpiffeId
 from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.traffic import Origination
 
 ALPN_HTTP: Final = "tandem-http"
 """Offered by a client side that has parsed requests: the server side parses them as well."""
@@ -26,6 +28,9 @@ IDENTITY_KEY: Final = "envoy.tls.certificate_mappers.on_demand_secret"
 MATCH_KEY: Final = "tandem"
 MATCH_MTLS: Final = "mtls"
 """Endpoint metadata (`envoy.transport_socket_match`) of an endpoint that accepts mTLS."""
+
+SYSTEM_ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""Debian's, of authorities that the public believes."""
 
 _TLS: Final = "extensions.transport_sockets.tls"
 _VERSION: Final = {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}
@@ -91,6 +96,34 @@ def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str, *, 
         },
     }
     return extension("tls", f"{_TLS}.v3.UpstreamTlsContext", fields)
+
+
+def originating(asked: Origination, app: AppProtocol) -> Json:
+    """TLS towards a host that is none of ours. Without roots of its own the node's system says whom to believe."""
+    context: dict[str, Any] = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_2"}}
+    if app.is_http:
+        context["alpn_protocols"] = ["h2", "http/1.1"] if app is AppProtocol.HTTP else ["h2"]
+    if not asked.unverified:
+        roots = (
+            {"inline_string": asked.roots_pem} if asked.roots_pem else {"filename": asked.roots_file or SYSTEM_ROOTS}
+        )
+        names = asked.alt_names or tuple(n for n in (asked.server_name,) if "*" not in n)
+        context["validation_context"] = {
+            "trusted_ca": roots,
+            **({"crl": {"filename": asked.crl_file}} if asked.crl_file else {}),
+            **({"match_typed_subject_alt_names": [m for n in names for m in _either(n)]} if names else {}),
+        }
+    if asked.certificate_file:
+        pair = {"certificate_chain": asked.certificate_file, "private_key": asked.key_file}
+        context["tls_certificates"] = [{field: {"filename": path} for field, path in pair.items()}]
+    name = {} if "*" in asked.server_name else {"sni": asked.server_name}
+    return extension("tls", f"{_TLS}.v3.UpstreamTlsContext", {**name, "common_tls_context": context})
+
+
+def _either(name: str) -> list[Json]:
+    """A name of DNS or a URI."""
+    kind = "URI" if "://" in name else "DNS"
+    return [{"san_type": kind, "matcher": {"exact": name}}]
 
 
 RAW: Final = extension("raw", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")

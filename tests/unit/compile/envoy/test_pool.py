@@ -22,7 +22,7 @@ from tandem.ir.traffic import (
 
 
 def options(app: AppProtocol, pool: Pool) -> Any:
-    (found,) = dict(speaking(app, pool)["typed_extension_protocol_options"]).values()
+    (found,) = dict(speaking(app, Traffic(pool=pool))["typed_extension_protocol_options"]).values()
     return found
 
 
@@ -69,7 +69,7 @@ def test_the_port_or_the_pool_says_which_http() -> None:
     assert "http_protocol_options" in options(AppProtocol.HTTP, Pool(http2=False))["explicit_http_config"]
     ping = options(AppProtocol.GRPC, Pool(ping_ms=1000))["explicit_http_config"]["http2_protocol_options"]
     assert ping["connection_keepalive"] == {"interval": "1s", "timeout": "1s"}
-    assert speaking(AppProtocol.TCP, Pool(http2=True)) == {}
+    assert speaking(AppProtocol.TCP, Traffic(pool=Pool(http2=True))) == {}
 
 
 def test_every_key_of_a_hash() -> None:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.traffic import PortTraffic, Subset, TrafficPolicy
+from tandem.ir.traffic import ClientTls, PortTraffic, Subset, Traffic, TrafficPolicy
 from tandem.model.core import Pod, Service
 from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import resolve_host, service_of
-from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries
+from tandem.translate.mesh.istio.clienttls import TlsReader
+from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
 from tandem.translate.mesh.istio.traffic import TrafficReader
 from tandem.translate.options import Options
 
@@ -33,6 +34,7 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
     """The traffic policy of every Service, and of every host of a ServiceEntry, that an accepted rule names."""
     problems: list[Problem] = []
     rules: dict[Key, list[DestinationRule]] = {}
+    refused: dict[Key, DestinationRule] = {}
     for rule in sorted(world.all(DestinationRule).values(), key=_age):
         services = _meant(rule, options, entries)
         found = list(_mistakes(rule, services, (world, entries), options))
@@ -40,13 +42,16 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
         if not any(p.severity is Severity.ERROR for p in found):
             for service in services:
                 rules.setdefault(service, []).append(rule)
-    policies = {}
+        elif _asks_for_tls(rule):
+            refused.update((service, rule) for service in services if service not in refused)
+    policies = {key: _refusing(key, rule) for key, rule in refused.items() if key in entries.hosts}
     for service, named in sorted(rules.items()):
         # The root namespace's rule is the fall-back of those that stand beside the Service (Istio).
         own = [r for r in named if r.metadata.namespace == service[0]] or named
         if service in entries.hosts:
             own = _closest(own)
-        policies[service] = _merge(service, own)
+        if service not in policies:
+            policies[service] = _merge(service, own, _tls(service, own[0], (world, entries), options))
         problems.extend(_merge_problems(own))
         if service not in entries.hosts:
             problems.extend(_empty_subsets(service, own, world))
@@ -59,6 +64,35 @@ def _meant(rule: DestinationRule, options: Options, entries: Entries) -> tuple[K
     host, home = rule.spec.host, rule.metadata.namespace
     service = resolve_host(host, home, options.cluster_domain)
     return (service,) if service is not None else entries.covered(host.lower(), home)
+
+
+def _asks_for_tls(rule: DestinationRule) -> bool:
+    policies = [rule.spec.traffic_policy, *(subset.traffic_policy for subset in rule.spec.subsets)]
+    asked = [p.tls for p in policies if p is not None] + [
+        own.tls for p in policies if p is not None for own in p.port_level_settings
+    ]
+    return any(tls is not None and tls.mode not in {"", "DISABLE"} for tls in asked)
+
+
+def _refusing(service: Key, rule: DestinationRule) -> TrafficPolicy:
+    """What was to be sent in TLS to a host outside is not sent in plain text where the rule does not hold."""
+    traffic = Traffic(tls=ClientTls.REFUSE)
+    return TrafficPolicy(namespace=service[0], service=service[1], traffic=traffic, origin=rule.origin())
+
+
+def _tls(service: Key, rule: DestinationRule, known: tuple[World, Entries], options: Options) -> TlsReader:
+    world, entries = known
+    entry, home = entries.hosts.get(service), rule.metadata.namespace
+    if entry is None:
+        name = f"{service[1]}.{service[0]}.svc.{options.cluster_domain}"
+        return TlsReader(world=world, namespace=home, server_name=name)
+    return TlsReader(
+        world=world,
+        namespace=home,
+        server_name=service[1],
+        alt_names=entry.spec.subject_alt_names,
+        bytes_too=not all(app_of(port).is_http for port in entry.spec.ports),
+    )
 
 
 def _closest(rules: list[DestinationRule]) -> list[DestinationRule]:
@@ -84,9 +118,9 @@ def _age(rule: DestinationRule) -> tuple[str, str, str]:
     return rule.metadata.creation_timestamp or "", rule.metadata.namespace, rule.metadata.name
 
 
-def _merge(service: Key, rules: list[DestinationRule]) -> TrafficPolicy:
+def _merge(service: Key, rules: list[DestinationRule], tls: TlsReader) -> TrafficPolicy:
     first = next((r for r in rules if r.spec.traffic_policy is not None), rules[0])
-    reader = TrafficReader(lambda *_: None)
+    reader = TrafficReader(lambda *_: None, tls)
     general = first.spec.traffic_policy or TrafficPolicySpec()
     ports = reader.ports(general, "")
     subsets: dict[str, Subset] = {}
@@ -136,8 +170,9 @@ def _mistakes(
         yield Problem(at=rule.origin("spec.exportTo"), code="UnsupportedValue", text=text)
     if spec.workload_selector is not None:
         yield _unsupported(rule, "spec.workloadSelector")
+    tls = _tls(service or ("", ""), rule, known, options)
     if spec.traffic_policy is not None:
-        yield from _policy_mistakes(rule, spec.traffic_policy, "spec.trafficPolicy")
+        yield from _policy_mistakes(rule, spec.traffic_policy, "spec.trafficPolicy", tls)
     seen: set[str] = set()
     for i, subset in enumerate(spec.subsets):
         if subset.name in seen:
@@ -145,12 +180,14 @@ def _mistakes(
             yield Problem(at=rule.origin(f"spec.subsets[{i}].name"), code="InvalidValue", text=text)
         seen.add(subset.name)
         if subset.traffic_policy is not None:
-            yield from _policy_mistakes(rule, subset.traffic_policy, f"spec.subsets[{i}].trafficPolicy")
+            yield from _policy_mistakes(rule, subset.traffic_policy, f"spec.subsets[{i}].trafficPolicy", tls)
 
 
-def _policy_mistakes(rule: DestinationRule, spec: TrafficPolicySpec, at: str) -> list[Problem]:
+def _policy_mistakes(rule: DestinationRule, spec: TrafficPolicySpec, at: str, tls: TlsReader) -> list[Problem]:
     found: list[Problem] = []
-    reader = TrafficReader(lambda path, code, text: found.append(Problem(at=rule.origin(path), code=code, text=text)))
+    reader = TrafficReader(
+        lambda path, code, text: found.append(Problem(at=rule.origin(path), code=code, text=text)), tls
+    )
     reader.traffic(((spec, at),))
     reader.ports(spec, at)
     return found

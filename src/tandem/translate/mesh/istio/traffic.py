@@ -16,7 +16,6 @@ from tandem.ir.traffic import (
     ByCookie,
     ByHeader,
     ByQuery,
-    ClientTls,
     HashKey,
     Keepalive,
     Limits,
@@ -28,6 +27,7 @@ from tandem.ir.traffic import (
     Warmup,
 )
 from tandem.model import istio
+from tandem.translate.mesh.istio.clienttls import TlsReader
 from tandem.translate.mesh.values import Wrong, duration
 
 _BALANCERS: Final = {
@@ -38,15 +38,15 @@ _BALANCERS: Final = {
     "LEAST_CONN": LoadBalancer.LEAST_REQUEST,  # Istio's old name of the same
     "RANDOM": LoadBalancer.RANDOM,
 }
-_TLS: Final = {"": ClientTls.AUTO, "DISABLE": ClientTls.DISABLE, "ISTIO_MUTUAL": ClientTls.ISTIO_MUTUAL}
 _REFUSED: Final = "not supported yet; the whole DestinationRule is not applied"
 
 
 class TrafficReader:
-    """Reads the policies of one DestinationRule; what is wrong is told to `wrong`."""
+    """Reads the policies of one DestinationRule about one host; what is wrong is told to `wrong`."""
 
-    def __init__(self, wrong: Wrong) -> None:
+    def __init__(self, wrong: Wrong, tls: TlsReader) -> None:
         self._wrong = wrong
+        self._tls = tls
 
     def traffic(self, specs: tuple[tuple[istio.TrafficPolicySpec, str], ...]) -> Traffic:
         """What holds where these policies are laid on each other, the first one lowest; each with its path."""
@@ -83,10 +83,8 @@ class TrafficReader:
         if spec.outlier_detection is not None:
             changes["outlier"] = self._outlier(spec.outlier_detection, f"{at}.outlierDetection")
         if spec.tls is not None:
-            if spec.tls.mode not in _TLS:
-                text = f"{spec.tls.mode} is for hosts outside the mesh, which are {_REFUSED}"
-                self._wrong(f"{at}.tls.mode", "UnsupportedField", text)
-            changes["tls"] = _TLS.get(spec.tls.mode, ClientTls.ISTIO_MUTUAL)
+            mode, origination = self._tls.read(spec.tls, f"{at}.tls", self._wrong)
+            changes |= {"tls": mode, "origination": origination}
         if isinstance(spec, istio.TrafficPolicySpec):
             for name, value in (("tunnel", spec.tunnel), ("proxyProtocol", spec.proxy_protocol)):
                 if value:

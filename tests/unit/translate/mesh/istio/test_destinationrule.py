@@ -63,7 +63,9 @@ def test_fields_that_are_not_enforced_refuse_the_rule() -> None:
     assert codes(trafficPolicy={"outlierDetection": {"outlierDetectionHttpErrorCodes": [404]}}) == [
         ("spec.trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes", "UnsupportedField")
     ]
-    assert codes(trafficPolicy={"tls": {"mode": "MUTUAL"}}) == [("spec.trafficPolicy.tls.mode", "UnsupportedField")]
+    assert codes(trafficPolicy={"tls": {"mode": "MUTUAL"}}) == [
+        ("spec.trafficPolicy.tls.clientCertificate", "InvalidValue")
+    ]
     assert codes(trafficPolicy={"loadBalancer": {"simple": "PASSTHROUGH"}}) == [
         ("spec.trafficPolicy.loadBalancer.simple", "UnsupportedField")
     ]

@@ -18,9 +18,13 @@ from tandem.ir.traffic import (
     Warmup,
 )
 from tandem.model.istio import TrafficPolicySpec
+from tandem.model.world import World
+from tandem.translate.mesh.istio.clienttls import TlsReader
 from tandem.translate.mesh.istio.traffic import TrafficReader
 
 Wrongs = list[tuple[str, str]]
+
+TLS = TlsReader(world=World(), namespace="default", server_name="web.default.svc.cluster.local")
 
 
 def spec(**policy: Any) -> TrafficPolicySpec:
@@ -31,7 +35,7 @@ def spec(**policy: Any) -> TrafficPolicySpec:
 
 def read(**policy: Any) -> tuple[Traffic, Wrongs]:
     wrongs: Wrongs = []
-    reader = TrafficReader(lambda path, code, _: wrongs.append((path, code)))
+    reader = TrafficReader(lambda path, code, _: wrongs.append((path, code)), TLS)
     return reader.traffic(((spec(**policy), "p"),)), wrongs
 
 
@@ -96,7 +100,7 @@ def test_a_port_inherits_nothing_and_a_subset_field_by_field() -> None:
         portLevelSettings=[{"port": {"number": 80}, "loadBalancer": {"simple": "RANDOM"}}],
     )
     subset = spec(loadBalancer={"simple": "ROUND_ROBIN"})
-    reader = TrafficReader(lambda *_: None)
+    reader = TrafficReader(lambda *_: None, TLS)
     ports = reader.ports(host, "p")
     assert ports == (PortTraffic(port=80, traffic=Traffic(lb=LoadBalancer.RANDOM)),)
     laid = reader.traffic(((host, "p"), (subset, "s")))

@@ -1,0 +1,92 @@
+"""TLS that a DestinationRule asks for towards a host."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import msgspec
+import pytest
+
+from tandem.ir.traffic import ClientTls, Origination
+from tandem.model.istio import ClientTlsSettings
+from tandem.model.meta import Object
+from tandem.model.parse import parse
+from tandem.model.world import World
+from tandem.translate.mesh.istio.clienttls import DIRECTORY, TlsReader
+
+HOST, PEM = "api.example.com", "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
+
+
+def secret(**data: str) -> Object:
+    encoded = {key.replace("_", "."): base64.b64encode(value.encode()).decode() for key, value in data.items()}
+    meta = {"name": "roots", "namespace": "shop"}
+    return parse({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": encoded})
+
+
+def read(*objects: Object, reader: dict[str, Any] | None = None, **spec: Any) -> tuple[Any, Any, list[tuple[str, str]]]:
+    wrongs: list[tuple[str, str]] = []
+    made = TlsReader(**{"world": World.of(objects), "namespace": "shop", "server_name": HOST, **(reader or {})})
+    settings = msgspec.convert(spec, ClientTlsSettings)
+    mode, found = made.read(settings, "t", lambda path, code, _: wrongs.append((path, code)))
+    return mode, found, wrongs
+
+
+def test_modes_that_need_nothing_have_nothing() -> None:
+    assert read() == (ClientTls.AUTO, Origination(), [])
+    assert read(mode="DISABLE") == (ClientTls.DISABLE, Origination(), [])
+    names = ["spiffe://cluster.local/ns/shop/sa/vm"]
+    assert read(mode="ISTIO_MUTUAL", subjectAltNames=names)[1] == Origination(alt_names=tuple(names))
+
+
+def test_the_host_is_asked_for_and_verified_unless_the_rule_says_otherwise() -> None:
+    assert read(mode="SIMPLE")[1] == Origination(server_name=HOST)
+    found = read(mode="SIMPLE", sni="www.example.com", subjectAltNames=["a"], reader={"alt_names": ("b",)})[1]
+    assert found == Origination(server_name="www.example.com", alt_names=("a",))
+    assert read(mode="SIMPLE", reader={"alt_names": ("b",)})[1].alt_names == ("b",)
+    assert read(mode="SIMPLE", insecureSkipVerify=True)[1].unverified
+
+
+@pytest.mark.parametrize("key", ["ca_crt", "cacert"])
+def test_roots_come_from_a_secret_of_the_rules_namespace(key: str) -> None:
+    mode, found, wrongs = read(secret(**{key: PEM}), mode="SIMPLE", credentialName="roots")
+    assert (mode, found.roots_pem, wrongs) == (ClientTls.SIMPLE, PEM, [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "code"),
+    [
+        ({"mode": "SIMPLE", "credentialName": "gone"}, "t.credentialName", "SecretNotFound"),
+        ({"mode": "SIMPLE", "credentialName": "roots"}, "t.credentialName", "InvalidValue"),
+        ({"mode": "SIMPLE", "caCertificates": "/etc/shadow"}, "t.caCertificates", "UnsupportedValue"),
+        ({"mode": "SIMPLE", "caCertificates": f"{DIRECTORY}../x"}, "t.caCertificates", "UnsupportedValue"),
+        ({"mode": "SIMPLE", "caCrl": "/crl.pem"}, "t.caCrl", "UnsupportedValue"),
+        ({"mode": "MUTUAL"}, "t.clientCertificate", "InvalidValue"),
+        ({"mode": "MUTUAL", "credentialName": "roots"}, "t.credentialName", "UnsupportedField"),
+        ({"mode": "ISTIO_MUTUAL", "sni": "x"}, "t.sni", "UnsupportedField"),
+    ],
+)
+def test_what_cannot_be_had_lets_nothing_through(spec: dict[str, Any], path: str, code: str) -> None:
+    mode, _, wrongs = read(secret(tls_crt=PEM), **spec)
+    assert (mode, wrongs) == (ClientTls.REFUSE, [(path, code)])
+
+
+def test_files_of_the_nodes_one_directory_are_named() -> None:
+    files: dict[str, Any] = {
+        "caCertificates": f"{DIRECTORY}r",
+        "caCrl": f"{DIRECTORY}l",
+        "clientCertificate": f"{DIRECTORY}c",
+    }
+    mode, found, _ = read(mode="MUTUAL", privateKey=f"{DIRECTORY}k", **files)
+    assert mode is ClientTls.MUTUAL
+    assert (found.roots_file, found.crl_file, found.certificate_file, found.key_file) == tuple(
+        f"{DIRECTORY}{name}" for name in "rlck"
+    )
+    assert read(mode="SIMPLE", caCertificates="system")[1].roots_file == ""
+
+
+def test_bytes_to_a_wildcard_need_a_name() -> None:
+    wild = {"server_name": "*.example.com", "bytes_too": True}
+    assert read(mode="SIMPLE", reader=wild)[2] == [("t.sni", "InvalidValue")]
+    assert read(mode="SIMPLE", sni="a.example.com", reader=wild)[2] == []
+    assert read(mode="SIMPLE", reader={**wild, "bytes_too": False})[2] == []
