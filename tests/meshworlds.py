@@ -7,6 +7,8 @@ from typing import Any, cast
 import msgspec
 
 from tandem.model.gateway import HTTPRoute
+from tandem.model.gateways import ReferenceGrant
+from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Object
 from tandem.model.parse import parse
@@ -49,6 +51,19 @@ def authz(
 def httproute(name: str = "hr", *, ns: str = "default", created: str = "", **spec: Any) -> HTTPRoute:
     """An HTTPRoute; keywords are the fields of its spec."""
     return cast("HTTPRoute", _object("gateway.networking.k8s.io/v1", "HTTPRoute", (name, ns, created), spec))
+
+
+def grpcroute(name: str = "gr", *, ns: str = "default", created: str = "", **spec: Any) -> GRPCRoute:
+    """A GRPCRoute; keywords are the fields of its spec."""
+    return cast("GRPCRoute", _object("gateway.networking.k8s.io/v1", "GRPCRoute", (name, ns, created), spec))
+
+
+def grant(*kinds: str, to: str, source: str, name: str = "") -> ReferenceGrant:
+    """A ReferenceGrant in the namespace `to` for routes of `kinds` in the namespace `source`: to Services, or one."""
+    group = "gateway.networking.k8s.io"
+    allowed: Raw = {"group": "", "kind": "Service", **({"name": name} if name else {})}
+    spec = {"from": [{"group": group, "kind": k, "namespace": source} for k in kinds], "to": [allowed]}
+    return cast("ReferenceGrant", _object(f"{group}/v1", "ReferenceGrant", (f"{source}-{name or 'all'}", to, ""), spec))
 
 
 def to(host: str, subset: str = "", weight: int | None = None, port: int = 0) -> Raw:

@@ -28,7 +28,8 @@ Written by `tools/make_gateway_api.py` from a run of every case; do not edit.
 
 Each case has the name of the test of the Gateway API's conformance suite whose behaviour it shows, with objects and
 requests of our own: `tandem up`, real pods, a real Envoy, conditions read from the API. `pytest tests/conformance` runs
-them again. Features are named as the suite names them.
+them again. Features are named as the suite names them. What begins with `Own` is a behaviour of the API for which the
+suite has no test.
 """
 
 

@@ -13,15 +13,15 @@ from e2e.lab import lab
 pytestmark = pytest.mark.root
 
 MESH = {
-    *("MeshBasic", "MeshConsumerRoute", "MeshFrontend", "MeshFrontendHostname"),
-    *("MeshHTTPRoute303Redirect", "MeshHTTPRoute307Redirect", "MeshHTTPRoute308Redirect"),
+    *("MeshBasic", "MeshConsumerRoute", "MeshFrontend", "MeshFrontendHostname", "MeshGRPCRouteRequestHeaderModifier"),
+    *("MeshGRPCRouteWeight", "MeshHTTPRoute303Redirect", "MeshHTTPRoute307Redirect", "MeshHTTPRoute308Redirect"),
     *("MeshHTTPRouteBackendRequestHeaderModifier", "MeshHTTPRouteMatching", "MeshHTTPRouteNamedRule"),
     *("MeshHTTPRouteQueryParamMatching", "MeshHTTPRouteRedirectHostAndStatus", "MeshHTTPRouteRedirectPath"),
     *("MeshHTTPRouteRedirectPort", "MeshHTTPRouteRequestHeaderModifier", "MeshHTTPRouteRewritePath"),
     *("MeshHTTPRouteSchemeRedirect", "MeshHTTPRouteSimpleSameNamespace", "MeshHTTPRouteWeight", "MeshPorts"),
     "MeshTrafficSplit",
 }
-"""Every test of upstream's about HTTP in a mesh."""
+"""Every test of upstream's about a mesh."""
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from builders import service
-from meshworlds import dr, httproute, vs
+from meshworlds import dr, grant, grpcroute, httproute, vs
 from tandem.ir.mesh import (
     Exact,
     Forward,
@@ -34,7 +34,7 @@ from tandem.translate.options import Options
 NAMESPACES = ("default", "shop")
 NAMES = ("a", "b")
 PORTS = (80, 81)
-PATHS = ("/", "/v1", "/v1/x", "/v1x", "/V1", "/v2", "/v1?k=1", "/v2?k=2&k=1")
+PATHS = ("/x.A/Get", "/x.A/Put", "/x.B/Get", "/", "/v1", "/v1/x", "/v1x", "/V1", "/v2", "/v1?k=1", "/v2?k=2&k=1")
 CREATED = ("", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
 
 
@@ -70,6 +70,10 @@ def _match(match: RouteMatch, request: Request) -> bool:
         and (match.method is None or _holds(match.method, request.method))
         and all(_holds(h.match, headers.get(h.name)) != h.invert for h in match.headers)
         and all(_holds(q.match, query.get(q.name)) for q in match.query)
+        and (
+            not match.grpc
+            or re.fullmatch(r"application/grpc(\+.*)?", request.headers.get("content-type", "")) is not None
+        )
     )
 
 
@@ -237,6 +241,40 @@ http_routes = st.builds(
         }
     ),
 )
+methods = st.fixed_dictionaries(
+    {"type": st.sampled_from(("Exact", "RegularExpression"))},
+    optional={
+        "service": st.sampled_from(("x.A", "x.B", "x..", "", "(")),
+        "method": st.sampled_from(("Get", "Put", "G.*")),
+    },
+)
+grpc_matches = optional(method=methods, headers=st.just([{"name": "X-A", "value": "x"}, {"name": "x-a", "value": "y"}]))
+grpc_rules = st.fixed_dictionaries(
+    {"backendRefs": st.lists(backends, max_size=2)},
+    optional={
+        "matches": st.lists(grpc_matches, max_size=3),
+        "filters": st.sampled_from(([], [{"type": "ExtensionRef", "extensionRef": {}}])),
+    },
+)
+grpc_routes = st.builds(
+    lambda name, ns, created, spec: grpcroute(name, ns=ns, created=created, **spec),
+    st.sampled_from(("p", "q")),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(CREATED),
+    st.fixed_dictionaries(
+        {
+            "parentRefs": st.lists(parents, min_size=1, max_size=2),
+            "rules": st.lists(grpc_rules, max_size=3),
+        }
+    ),
+)
+grants = st.builds(
+    lambda kinds, homes, name: grant(*kinds, to=homes[0], source=homes[1], name=name),
+    st.sets(st.sampled_from(("HTTPRoute", "GRPCRoute")), min_size=1).map(sorted),
+    st.permutations(NAMESPACES),
+    st.sampled_from(("", *NAMES)),
+)
+content_types = st.sampled_from(({}, {"content-type": "application/grpc"}, {"content-type": "application/grpc+proto"}))
 requests = st.builds(
     Request,
     source_namespace=st.sampled_from(NAMESPACES),
@@ -246,7 +284,11 @@ requests = st.builds(
     port=st.sampled_from(PORTS),
     method=st.sampled_from(("GET", "POST")),
     path=st.sampled_from(PATHS),
-    headers=st.dictionaries(st.sampled_from(("x-a", "x-b")), st.sampled_from(("x", "xx", "y")), max_size=2),
+    headers=st.builds(
+        lambda some, kind: {**some, **kind},
+        st.dictionaries(st.sampled_from(("x-a", "x-b")), st.sampled_from(("x", "xx", "y")), max_size=2),
+        content_types,
+    ),
     authority=st.sampled_from(("a", "b")),
 ).filter(lambda r: (r.service, r.port) != ("b", 81))  # b has no such port
 
@@ -261,21 +303,23 @@ def _services() -> list[Object]:
 @settings(max_examples=300, deadline=None)
 @given(
     objects=st.tuples(
-        st.lists(virtual_services, max_size=3), st.lists(rules, max_size=3), st.lists(http_routes, max_size=2)
+        st.lists(virtual_services, max_size=3),
+        st.lists(rules, max_size=3),
+        st.lists(http_routes, max_size=2),
+        st.lists(grpc_routes, max_size=2),
+        st.lists(grants, max_size=1),
     ),
     asked=st.lists(requests, min_size=1, max_size=8),
 )
-def test_tables_agree_with_the_reference(
-    objects: tuple[list[Object], list[Object], list[Object]], asked: list[Request]
-) -> None:
-    world = World.of([*_services(), *objects[0], *objects[1], *objects[2]])
+def test_tables_agree_with_the_reference(objects: tuple[list[Object], ...], asked: list[Request]) -> None:
+    world = World.of([*_services(), *(o for kind in objects for o in kind)])
     ir, _ = translate_mesh(world, Options())
     for request in asked:
         assert from_ir(ir, request) == from_reference(world, request)
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(virtual_services, max_size=3), st.lists(http_routes, max_size=3))
+@given(st.lists(virtual_services, max_size=3), st.lists(http_routes | grpc_routes, max_size=3))
 def test_every_table_answers_every_request_and_names_lead_to_one_origin(
     virtual: list[Object], routes: list[Object]
 ) -> None:

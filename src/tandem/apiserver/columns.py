@@ -232,6 +232,12 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         (AGE, 0, None),
     ),
     "ReferenceGrant": ((AGE, 0, None),),
+    "GRPCRoute": (
+        ("Hostnames", 0, _joined("spec.hostnames", "")),
+        ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "IPPool": (
         ("CIDR", 0, _at("spec.cidr")),
         ("Block-Size", 0, _at("spec.blockSize")),

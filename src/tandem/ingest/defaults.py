@@ -167,18 +167,33 @@ def _admin_policy(raw: Raw) -> None:
 
 
 def _http_route(raw: Raw) -> None:
-    spec = raw["spec"]
-    for parent in _each(spec, "parentRefs"):
-        _reference(parent, group="gateway.networking.k8s.io", kind="Gateway")
     # An empty list of rules or matches is not absent for a CRD, but the API forbids neither and means the same.
-    if not spec.get("rules"):
-        spec["rules"] = [{}]
-    for rule in _each(spec, "rules"):
+    if not raw["spec"].get("rules"):
+        raw["spec"]["rules"] = [{}]
+    for rule in _each(raw["spec"], "rules"):
         if not rule.get("matches"):
             rule["matches"] = [{}]
         for match in _each(rule, "matches"):
             _set(match, path={})
             _set(match["path"], type="PathPrefix", value="/")
+    _route(raw)
+
+
+def _grpc_route(raw: Raw) -> None:
+    for rule in _each(raw["spec"], "rules"):
+        for match in _each(rule, "matches"):
+            if match.get("method") is not None:
+                _set(match["method"], type="Exact")
+    _route(raw)
+
+
+def _route(raw: Raw) -> None:
+    """What routes of requests have in common."""
+    spec = raw["spec"]
+    for parent in _each(spec, "parentRefs"):
+        _reference(parent, group="gateway.networking.k8s.io", kind="Gateway")
+    for rule in _each(spec, "rules"):
+        for match in _each(rule, "matches"):
             for item in _each(match, "headers", "queryParams"):
                 _set(item, type="Exact")
         for backend in _each(rule, "backendRefs"):
@@ -223,6 +238,7 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "AdminNetworkPolicy": _admin_policy,
     "BaselineAdminNetworkPolicy": _admin_policy,
     "HTTPRoute": _http_route,
+    "GRPCRoute": _grpc_route,
     "Network": _network,
     "LoadBalancerPool": _pool,
 }

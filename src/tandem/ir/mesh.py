@@ -64,6 +64,8 @@ class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
     method: StringMatch | None = None
     headers: tuple[HeaderMatch, ...] = ()
     query: tuple[QueryMatch, ...] = ()
+    grpc: bool = False
+    """gRPC requests only."""
     ports: tuple[int, ...] = ()
     """Service ports that the match is limited to; empty: all."""
     source_namespace: str | None = None

@@ -14,6 +14,7 @@ from tandem.model import (
     egress,
     gateway,
     gateways,
+    grpcroute,
     ipam,
     istio,
     network,
@@ -247,6 +248,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=gateways.ReferenceGrant,
     ),
     Kind(
+        group="gateway.networking.k8s.io",
+        versions=("v1",),
+        kind="GRPCRoute",
+        plural="grpcroutes",
+        singular="grpcroute",
+        status=True,
+        cls=grpcroute.GRPCRoute,
+    ),
+    Kind(
         group="tandem.io",
         versions=("v1",),
         kind="Network",
@@ -307,6 +317,7 @@ PROGRAMMED: Final = (
     "PeerAuthentication",
     "AuthorizationPolicy",
     "HTTPRoute",
+    "GRPCRoute",
     "Network",
 )
 """Kinds whose conditions say whether they are in force."""

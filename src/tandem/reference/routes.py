@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tandem.model import core
 from tandem.model.world import World
-from tandem.reference.httproutes import decide_httproutes
+from tandem.reference.gatewayroutes import decide_gateway_routes
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.virtualservices import decide_virtualservices
 
@@ -19,7 +19,7 @@ def decide(world: World, request: Request, *, cluster_domain: str = "cluster.loc
     where = f"Service {request.namespace}/{request.service}"
     if service is None:
         return RouteDecision(status=503, steps=(Step(text=f"{where} does not exist"),))
-    decision = decide_httproutes(world, request)
+    decision = decide_gateway_routes(world, request)
     if decision is None:
         decision = decide_virtualservices(world, request, cluster_domain)
     if decision is not None:

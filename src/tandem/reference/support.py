@@ -12,6 +12,7 @@ import msgspec
 
 from tandem.model import core
 from tandem.model.gateway import HTTPRoute
+from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Model
 from tandem.model.world import World
@@ -37,7 +38,7 @@ _FILTERS = {"RequestRedirect", "URLRewrite", "RequestMirror", "CORS"}
 _MODIFIERS = {"RequestHeaderModifier": "requestHeaderModifier", "ResponseHeaderModifier": "responseHeaderModifier"}
 
 
-def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute) -> str:
+def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute) -> str:
     """Why nothing of the object is applied; empty if it is."""
     raw = _raw(obj)
     spec = raw.get("spec", {})
@@ -48,6 +49,8 @@ def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute) -> 
             reasons = _destinationrule(world, obj, spec)
         case HTTPRoute():
             reasons = _httproute(spec)
+        case GRPCRoute():
+            reasons = _grpcroute(spec)
     return reasons[0] if reasons else ""
 
 
@@ -205,20 +208,41 @@ def _traffic(part: dict[str, Any]) -> list[str]:
     return [*found, *(["a duration"] if any(seconds_ms(t) < 0 for t in times) else [])]
 
 
+def _grpcroute(spec: dict[str, Any]) -> list[str]:
+    found = []
+    for i, rule in enumerate(spec.get("rules", ())):
+        at = f"spec.rules[{i}]"
+        found += _rule_filters(rule, at, {"RequestMirror"})
+        for match in rule.get("matches", ()):
+            method = {"type": "Exact", **match.get("method", {})}
+            patterns = [h["value"] for h in match.get("headers", ()) if h.get("type") == "RegularExpression"]
+            if method["type"] == "RegularExpression":
+                patterns += [method.get("service", ""), method.get("method", "")]
+            bad = any(v.get("type", "Exact") not in _VALUES for v in (method, *match.get("headers", ())))
+            found += [f"{at}: match"] if bad or not all(_re2(p) for p in patterns) else []
+    return found
+
+
+def _rule_filters(rule: dict[str, Any], at: str, known: set[str]) -> list[str]:
+    """Those of a rule and of its backends."""
+    backends = [f for b in rule.get("backendRefs", ()) for f in b.get("filters", ())]
+    found = [f"{at}: filter {f['type']} of a backend" for f in backends if f["type"] not in _MODIFIERS]
+    for item in [*rule.get("filters", ()), *backends]:
+        if item["type"] not in _MODIFIERS:
+            found += [f"{at}: filter {item['type']}"] if item["type"] not in known else []
+            continue
+        modifier = item.get(_MODIFIERS[item["type"]], {})
+        names = [h["name"] for f in ("set", "add") for h in modifier.get(f, ())] + list(modifier.get("remove", ()))
+        found += [f"{at}: header {n}" for n in names if n.lower() == "host" or not _token(n)]
+    return found
+
+
 def _httproute(spec: dict[str, Any]) -> list[str]:
     found = []
     for i, rule in enumerate(spec.get("rules", ())):
         at = f"spec.rules[{i}]"
-        backends = [f for b in rule.get("backendRefs", ()) for f in b.get("filters", ())]
-        found += [f"{at}: filter {f['type']} of a backend" for f in backends if f["type"] not in _MODIFIERS]
         found += [f"{at}.timeouts" for t in rule.get("timeouts", {}).values() if seconds_ms(t) < 0]
-        for item in [*rule.get("filters", ()), *backends]:
-            if item["type"] not in _MODIFIERS:
-                found += [f"{at}: filter {item['type']}"] if item["type"] not in _FILTERS else []
-                continue
-            modifier = item.get(_MODIFIERS[item["type"]], {})
-            names = [h["name"] for f in ("set", "add") for h in modifier.get(f, ())] + list(modifier.get("remove", ()))
-            found += [f"{at}: header {n}" for n in names if n.lower() == "host" or not _token(n)]
+        found += _rule_filters(rule, at, _FILTERS)
         for match in rule.get("matches", ()):
             found += _gateway_match(match, at)
     return found

@@ -5,11 +5,11 @@ A port that says nothing of its protocol is bytes, unless HTTP routes are about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import RouteTable
+from tandem.ir.mesh import Backend, Forward, RouteTable
 from tandem.model.core import ServicePort
 
 APP_PROTOCOLS: Final[dict[str, AppProtocol]] = {
@@ -46,12 +46,23 @@ def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset
 
 
 def ports_named(tables: Iterable[RouteTable]) -> dict[str, frozenset[int]]:
-    """The ports that the routes of each Service name, by `namespace/service`; a key for every Service with routes."""
+    """The ports that routes name, by `namespace/service`; a key for every Service with routes.
+
+    Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef).
+    """
     found: dict[str, set[int]] = {}
     for table in tables:
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
+        for backend in _grpc_backends(table):
+            found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)
     return {key: frozenset(ports) for key, ports in found.items()}
+
+
+def _grpc_backends(table: RouteTable) -> Iterator[Backend]:
+    for route in table.routes:
+        if isinstance(route.action, Forward) and any(match.grpc for match in route.matches):
+            yield from route.action.backends
 
 
 def _undeclared(port: ServicePort) -> bool:

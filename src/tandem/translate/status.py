@@ -1,7 +1,7 @@
 """World, Problems and acknowledgements -> patches of status, only where something changed. Pure.
 
 `Accepted` says whether the object could be translated, `Programmed` whether every node that it concerns has it in
-force. HTTPRoute has its conditions per parent (`status.parents[]`), as the Gateway API defines.
+force. Routes have their conditions per parent (`status.parents[]`), as the Gateway API defines.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPol
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.egress import HostAddress, ServiceEntry, WorkloadEntry
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
+from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Condition, Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication
 from tandem.model.world import World
-from tandem.translate.mesh.attach import is_mesh_parent
+from tandem.translate.mesh.attach import AnyRoute, is_mesh_parent
 
 CONTROLLER: Final = "tandem.io/controller"
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
@@ -66,6 +67,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         AuthorizationPolicy,
         Network,
         HTTPRoute,
+        GRPCRoute,
         core.Service,
     )
 }
@@ -113,7 +115,7 @@ def patches_of(
                 found.append(_service(obj, told, programmed, given=given.balancers, now=now))
             case ServiceEntry():
                 found.append(_entry(obj, told, programmed, given=given.hosts, now=now))
-            case HTTPRoute():
+            case HTTPRoute() | GRPCRoute():
                 found.append(_route(obj, told, programmed, now))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
@@ -189,7 +191,7 @@ def _service(
 
 
 def _route(
-    route: HTTPRoute, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float
+    route: AnyRoute, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float
 ) -> Patch | None:
     key = route.kind, *route.key
     own = problems.get(key, [])
@@ -233,7 +235,11 @@ def _parent_verdicts(problems: Sequence[Problem], index: int, state: tuple[bool,
     refs = [p for p in errors if p.at.path.startswith("spec.rules") and p.code in _REFS]
     parents = [p for p in errors if p.at.path.startswith("spec.parentRefs")]
     others = [p for p in errors if p not in refs and p not in parents]
-    warnings = [p for p in problems if p.severity is Severity.WARNING and not p.at.path.startswith("spec.parentRefs")]
+    warnings = [
+        p
+        for p in problems
+        if p.severity is Severity.WARNING and (p.at.path == here or not p.at.path.startswith("spec.parentRefs"))
+    ]
     accepted = _accepted([*(p for p in parents if p.at.path == here), *others, *warnings])
     if not accepted[1] and accepted[2] == "InvalidValue":
         accepted = (*accepted[:2], "UnsupportedValue", accepted[3])  # the reason that the Gateway API knows

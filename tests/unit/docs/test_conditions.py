@@ -12,7 +12,7 @@ from unit.docs import pages
 PAGE: Final = pages.ROOT / "docs" / "reference" / "conditions.md"
 SOURCES: Final = pages.ROOT / "src" / "tandem" / "translate"
 _CODE: Final = re.compile(r"([A-Z][a-z]+)([A-Z][a-zA-Z]+)?")
-GIVERS: Final = frozenset({"_wrong", "report", "error", "warning", "warn"})
+GIVERS: Final = frozenset({"_wrong", "wrong", "report", "error", "warning", "warn"})
 """Methods that take a path or origin, a code and a text."""
 
 

@@ -43,6 +43,14 @@ ROUTE = make(
         ],
     },
 )
+GRPC = make(
+    "GRPCRoute",
+    "gateway.networking.k8s.io/v1",
+    spec={
+        "parentRefs": [{"name": "svc", "group": "", "kind": "Service"}],
+        "rules": [{"matches": [{"method": {"service": "x.A"}}], "backendRefs": [{"name": "a", "port": 80}]}, {}],
+    },
+)
 POLICY = make("NetworkPolicy", "networking.k8s.io/v1", spec={"egress": [{"ports": [{"port": 53}]}]})
 SERVICE = make("Service", spec={"ports": [{"port": 80}]})
 DEPLOYMENT = make(
@@ -53,7 +61,7 @@ DEPLOYMENT = make(
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "host"}]}},
     },
 )
-EVERY = (POD, ROUTE, POLICY, SERVICE, DEPLOYMENT, make("Namespace"), make("Secret"), make("ConfigMap"))
+EVERY = (POD, ROUTE, GRPC, POLICY, SERVICE, DEPLOYMENT, make("Namespace"), make("Secret"), make("ConfigMap"))
 
 
 def test_the_input_is_never_changed() -> None:
@@ -78,6 +86,13 @@ def test_namespaced_objects_come_to_lie_in_default() -> None:
     assert default(POD)["metadata"]["namespace"] == "default"
     assert "namespace" not in default(make("Namespace"))["metadata"]
     assert default({**POD, "metadata": {"name": "x", "namespace": "shop"}})["metadata"]["namespace"] == "shop"
+
+
+def test_a_grpc_route_gets_types_and_weights_and_no_rules() -> None:
+    first, second = default(GRPC)["spec"]["rules"]
+    assert first["matches"] == [{"method": {"service": "x.A", "type": "Exact"}}]
+    assert first["backendRefs"] == [{"name": "a", "port": 80, "group": "", "kind": "Service", "weight": 1}]
+    assert second == {}
 
 
 def test_a_namespace_carries_its_name_as_a_label() -> None:

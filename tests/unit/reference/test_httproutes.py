@@ -10,7 +10,7 @@ from builders import service
 from meshworlds import httproute, parent
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.httproutes import decide_httproutes
+from tandem.reference.gatewayroutes import decide_gateway_routes
 from tandem.reference.request import Request, RouteDecision
 
 PORTS = [{"name": "http", "port": 80}, {"name": "http-b", "port": 81}]
@@ -19,7 +19,7 @@ ASK = Request(source_namespace="default", namespace="default", service="web", po
 
 def ask(*objects: Object, **changes: Any) -> RouteDecision | None:
     services = [service(n, ports=PORTS) for n in ("web", "v1", "v2")]
-    return decide_httproutes(World.of([*services, *objects]), msgspec.structs.replace(ASK, **changes))
+    return decide_gateway_routes(World.of([*services, *objects]), msgspec.structs.replace(ASK, **changes))
 
 
 def rule(backend: str, *matches: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from tandem.base.problems import Origin
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import Respond, Route, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable
 from tandem.model.core import ServicePort
 from tandem.translate.protocols import app_protocol, ports_named, routed_http
 
@@ -67,3 +67,11 @@ def test_the_ports_that_routes_name_are_gathered_by_service() -> None:
         RouteTable(namespace="a", service="c", routes=()),
     ]
     assert ports_named(tables) == {"a/b": {80, 81}, "a/c": frozenset()}
+
+
+def test_where_grpc_requests_are_sent_is_named_too() -> None:
+    origin = Origin(kind="GRPCRoute", name="gr")
+    to = Forward(backends=(Backend(namespace="a", service="v1", port=70),))
+    for grpc, named in ((True, {"a/b": frozenset(), "a/v1": {70}}), (False, {"a/b": frozenset()})):
+        route = Route(name="r", matches=(RouteMatch(grpc=grpc),), action=to, origin=origin)
+        assert ports_named([RouteTable(namespace="a", service="b", routes=(route,))]) == named

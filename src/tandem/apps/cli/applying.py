@@ -46,6 +46,7 @@ ORDER: Final = (
     "VirtualService",
     "ReferenceGrant",
     "HTTPRoute",
+    "GRPCRoute",
     "PeerAuthentication",
     "AuthorizationPolicy",
     "Deployment",

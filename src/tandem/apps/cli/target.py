@@ -20,6 +20,7 @@ ALL: Final = (
     "VirtualService",
     "DestinationRule",
     "HTTPRoute",
+    "GRPCRoute",
 )
 """What `get all` means: what runs, and what decides about its traffic."""
 

@@ -18,6 +18,8 @@ def route_match(match: RouteMatch) -> Json:
         headers.insert(0, _header(HeaderMatch(name=":method", match=match.method)))
     if headers:
         body["headers"] = headers
+    if match.grpc:
+        body["grpc"] = {}
     if match.query:
         body["query_parameters"] = [_query(query) for query in match.query]
     return body

@@ -1,4 +1,4 @@
-"""HTTPRoutes and ReferenceGrants beyond the form of single fields: the rules of the CRDs (v1, experimental). Pure."""
+"""Routes and ReferenceGrants beyond the form of single fields: the rules of the CRDs (v1, experimental). Pure."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ FILTER_FIELDS: Final = {
 }
 ONCE: Final = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "CORS")
 FORBIDDEN_IN_PATH: Final = ("//", "/./", "/../", "%2f", "%2F", "#")
+_SERVICE: Final = re.compile(r"\.?[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*")
+_METHOD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _UNITS: Final = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -64,6 +66,11 @@ def _rule(raw: dict[str, Any], at: str) -> Iterator[str]:
             yield f"{at}.filters[{i}].{field}.path: ReplacePrefixMatch needs exactly one match, of type PathPrefix"
 
 
+def _grpc_rule(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _longest(raw, at, {"matches": 64, "filters": 16, "backendRefs": 16})
+    yield from _filters(raw, at)
+
+
 def _one_prefix(matches: list[dict[str, Any]] | None) -> bool:
     if not matches:
         return True
@@ -93,6 +100,17 @@ def _match(raw: dict[str, Any], at: str) -> Iterator[str]:
     headers, params = raw.get("headers") or [], raw.get("queryParams") or []
     yield from repeated((f"{at}.headers[{i}].name", h["name"]) for i, h in enumerate(headers))
     yield from repeated((f"{at}.queryParams[{i}].name", p["name"]) for i, p in enumerate(params))
+
+
+def _grpc_method(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not raw.get("service") and not raw.get("method"):
+        yield f"{at}: service or method is required"
+    for field, form in (("service", _SERVICE), ("method", _METHOD)):
+        value = raw.get(field) or ""
+        if len(value) > 1024:
+            yield f"{at}.{field}: at most 1024 characters"
+        if value and (raw.get("type") or "Exact") == "Exact" and form.fullmatch(value) is None:
+            yield f"{at}.{field}: {value!r} is not the name of a gRPC {field}"
 
 
 def _path(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -186,6 +204,12 @@ RULES: Final[dict[str, Rule]] = {
     "GwHttpBackendRef": _backend,
     "GwHeaderFilter": _header_filter,
     "GwMirror": _mirror,
+    "GwGrpcRouteSpec": _spec,
+    "GwGrpcRule": _grpc_rule,
+    "GwGrpcFilter": _filter,
+    "GwGrpcMatch": _match,
+    "GwGrpcMethod": _grpc_method,
+    "GwGrpcBackendRef": _backend,
     "GwFraction": _fraction,
     "GwPathModifier": _modifier,
     "GwTimeouts": _timeouts,

@@ -6,10 +6,12 @@ from tandem.base.problems import Problem
 from tandem.ir.mesh import MeshIR
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.httproute import translate_httproutes
+from tandem.translate.mesh.grpcroute import accept_grpcroutes
+from tandem.translate.mesh.httproute import accept_httproutes
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import translate_virtualservices
+from tandem.translate.mesh.layers import build_layers
 from tandem.translate.mesh.tables import build_tables
 from tandem.translate.options import Options
 
@@ -20,8 +22,10 @@ def translate_mesh(world: World, options: Options) -> tuple[MeshIR, tuple[Proble
     rules = translate_destination_rules(world, options, entries)
     context = Context(world=world, options=options, entries=entries, policies=rules.policies)
     virtual = translate_virtualservices(context)
-    routes = translate_httproutes(context)
+    grpc, grpc_problems = accept_grpcroutes(context)
+    http, http_problems = accept_httproutes(context)
+    routes = build_layers(context, grpc, http)
     tables, conflicts = build_tables(virtual.layers, routes.layers)
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(rules.policies.items())}
-    problems = (*rules.problems, *virtual.problems, *routes.problems, *conflicts)
+    problems = (*rules.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems, *conflicts)
     return MeshIR(tables=tables, policies=policies), problems

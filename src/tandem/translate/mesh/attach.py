@@ -1,4 +1,4 @@
-"""HTTPRoute.spec.parentRefs -> the Services that a route attaches to, with Problems per parent. Pure.
+"""spec.parentRefs of a route -> the Services that a route attaches to, with Problems per parent. Pure.
 
 A route in its parent's namespace is a producer route: it counts for everyone. A route in another namespace is a
 consumer route: it counts for the pods of its own namespace (GEP-1426).
@@ -12,27 +12,30 @@ import msgspec
 
 from tandem.base.problems import Problem, Severity
 from tandem.model.gateway import HTTPRoute, ParentReference
+from tandem.model.grpcroute import GRPCRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, not_http
 
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
+AnyRoute = HTTPRoute | GRPCRoute
+"""Routes of requests."""
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
-    """A route at a Service. `ports` empty: all of its ports. `parents` are indexes into parentRefs."""
+    """A route at a Service. `ports` empty: all of its ports."""
 
-    route: HTTPRoute
+    route: AnyRoute
     service: Key
     consumer: str
     ports: tuple[int, ...]
-    parents: tuple[int, ...]
+    parents: tuple[tuple[int, tuple[int, ...]], ...]
+    """Each index into parentRefs with the ports that it names (empty: all)."""
 
 
-def attach(route: HTTPRoute, context: Context) -> tuple[tuple[Attachment, ...], tuple[Problem, ...]]:
+def attach(route: AnyRoute, context: Context) -> tuple[tuple[Attachment, ...], tuple[Problem, ...]]:
     """One Attachment for each Service that the route names and that accepts it."""
     problems: list[Problem] = []
-    ports: dict[Key, list[tuple[int, ...]]] = {}
-    parents: dict[Key, list[int]] = {}
+    parents: dict[Key, list[tuple[int, tuple[int, ...]]]] = {}
     for i, parent in enumerate(route.spec.parent_refs):
         key = parent.namespace or route.metadata.namespace, parent.name
         at = f"spec.parentRefs[{i}]"
@@ -44,12 +47,11 @@ def attach(route: HTTPRoute, context: Context) -> tuple[tuple[Attachment, ...], 
         if isinstance(found, str):
             problems.append(Problem(at=route.origin(at), code="NoMatchingParent", text=found))
             continue
-        ports.setdefault(key, []).append(found)
-        parents.setdefault(key, []).append(i)
+        parents.setdefault(key, []).append((i, found))
         service = context.service(key)
         if service is not None:
             problems.extend(not_http(service, found, route.origin(at)))
-    return tuple(_attachment(route, key, ports[key], parents[key]) for key in ports), tuple(problems)
+    return tuple(_attachment(route, key, named) for key, named in parents.items()), tuple(problems)
 
 
 def is_mesh_parent(parent: ParentReference) -> bool:
@@ -57,19 +59,19 @@ def is_mesh_parent(parent: ParentReference) -> bool:
     return parent.kind == "Service" and parent.group == ""
 
 
-def _attachment(route: HTTPRoute, key: Key, ports: list[tuple[int, ...]], parents: list[int]) -> Attachment:
-    every = any(not p for p in ports)
+def _attachment(route: AnyRoute, key: Key, parents: list[tuple[int, tuple[int, ...]]]) -> Attachment:
+    every = any(not ports for _, ports in parents)
     home = route.metadata.namespace
     return Attachment(
         route=route,
         service=key,
         consumer="" if home == key[0] else home,
-        ports=() if every else tuple(sorted({n for p in ports for n in p})),
+        ports=() if every else tuple(sorted({n for _, ports in parents for n in ports})),
         parents=tuple(parents),
     )
 
 
-def _mistake(route: HTTPRoute, parent: ParentReference, at: str) -> Problem | None:
+def _mistake(route: AnyRoute, parent: ParentReference, at: str) -> Problem | None:
     if is_mesh_parent(parent):
         return None
     if parent.kind == "Gateway" and parent.group == GATEWAY_GROUP:

@@ -1,4 +1,4 @@
-"""filters[] of an HTTPRoute's rule or backend -> what they ask of a Route. Pure."""
+"""filters[] of a rule or backend of a route -> what they ask of a Route. Pure."""
 
 from __future__ import annotations
 

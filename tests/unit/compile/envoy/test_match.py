@@ -35,6 +35,10 @@ def test_a_method_is_a_pseudo_header() -> None:
     assert header == {"name": ":method", "string_match": {"exact": "GET"}}
 
 
+def test_grpc_requests_are_told_by_envoy_itself() -> None:
+    assert route_match(RouteMatch(grpc=True)) == {"prefix": "/", "grpc": {}}
+
+
 def test_not_having_a_value_holds_without_the_header() -> None:
     (header,) = route_match(RouteMatch(headers=(HeaderMatch(name="x", match=Exact("1"), invert=True),)))["headers"]
     assert header["invert_match"] is True

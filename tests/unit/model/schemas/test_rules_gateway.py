@@ -38,6 +38,14 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("GwTimeouts", {"request": "1s", "backendRequest": "2s"}, "s.backendRequest"),
     ("GwTimeouts", {"request": "soon"}, "s.request"),
     ("GwRetry", {"codes": [200]}, "s.codes[0]"),
+    ("GwGrpcMethod", {"type": "Exact"}, "s"),
+    ("GwGrpcMethod", {"service": "a/b"}, "s.service"),
+    ("GwGrpcMethod", {"method": "1x"}, "s.method"),
+    ("GwGrpcFilter", {"type": "RequestMirror"}, "s.requestMirror"),
+    ("GwGrpcFilter", {"type": "CORS", "cors": {}}, "s.type"),
+    ("GwGrpcRule", {"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {}}] * 2}, "s.filters"),
+    ("GwGrpcRule", {"timeouts": {}}, "s.timeouts"),
+    ("GwGrpcBackendRef", {"name": "a"}, "s.port"),
     ("GwSessionPersistence", {"cookie": {"lifetimeType": "Permanent"}}, "s.absoluteTimeout"),
 ]
 
@@ -49,6 +57,11 @@ def test_what_the_crd_refuses_is_refused(table: str, raw: dict[str, Any], path: 
 
 def test_a_regular_expression_may_be_any_path() -> None:
     assert list(walk({"type": "RegularExpression", "value": "a//b"}, "GwPathMatch", "s")) == []
+
+
+def test_a_service_of_grpc_may_be_any_expression_if_it_says_so() -> None:
+    assert list(walk({"type": "RegularExpression", "service": "a/b"}, "GwGrpcMethod", "s")) == []
+    assert list(walk({"service": ".x.A_1", "method": "_get"}, "GwGrpcMethod", "s")) == []
 
 
 def test_a_backend_of_another_kind_needs_no_port() -> None:

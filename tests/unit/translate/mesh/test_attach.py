@@ -32,7 +32,7 @@ def test_a_route_of_another_namespace_counts_for_that_namespace() -> None:
 
 def test_port_and_section_name_narrow_the_ports() -> None:
     ((found,), _) = run(parent("web", port=80), parent("web", sectionName="http-alt"))
-    assert (found.ports, found.parents) == ((80, 8080), (0, 1))
+    assert (found.ports, found.parents) == ((80, 8080), ((0, (80,)), (1, (8080,))))
 
 
 def test_a_parent_without_port_takes_all_ports_whatever_the_others_say() -> None:

@@ -9,13 +9,17 @@ from meshworlds import httproute, parent
 from tandem.model.gateway import HTTPRoute
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context, Layers
-from tandem.translate.mesh.httproute import translate_httproutes
+from tandem.translate.mesh.httproute import accept_httproutes
+from tandem.translate.mesh.layers import build_layers
 from tandem.translate.options import Options
 
 
 def run(*routes: HTTPRoute) -> Layers:
     world = World.of([service("web", ports=[{"name": "http", "port": 80}]), *routes])
-    return translate_httproutes(Context(world=world, options=Options(), policies={}))
+    context = Context(world=world, options=Options(), policies={})
+    found, problems = accept_httproutes(context)
+    layers = build_layers(context, [], found)
+    return Layers(layers=layers.layers, problems=(*problems, *layers.problems))
 
 
 def rule(*matches: dict[str, Any]) -> dict[str, Any]:

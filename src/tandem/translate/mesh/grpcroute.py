@@ -1,0 +1,79 @@
+"""GRPCRoute objects with Services as parents -> accepted routes, ranked by the Gateway API's precedence. Pure.
+
+They match gRPC requests only (GEP-1016); what no route matches is answered with 404, which Envoy tells gRPC clients as
+UNIMPLEMENTED. A backend that does not exist keeps its share, which is answered with UNAVAILABLE.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tandem.base.problems import Problem
+from tandem.ir.mesh import Exact, Forward, Prefix, Regex, Route, RouteMatch, StringMatch
+from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule, MethodMatch
+from tandem.model.world import Key
+from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.layers import Accepted, Rank, accepted
+from tandem.translate.mesh.parts import Parts
+
+
+def accept_grpcroutes(context: Context) -> tuple[list[Accepted], list[Problem]]:
+    """Every GRPCRoute at each Service that it is attached to."""
+
+    def read(source: GRPCRoute, parents: frozenset[Key]) -> tuple[list[tuple[Rank, Route]], list[Problem]]:
+        parts = Parts(source, context, parents)
+        routes = [entry for i, rule in enumerate(source.spec.rules) for entry in _rule(source, parts, rule, i)]
+        return routes, parts.problems
+
+    return accepted(context.world.sorted(GRPCRoute), context, read)
+
+
+def _rule(source: GRPCRoute, parts: Parts, rule: GrpcRouteRule, index: int) -> Iterator[tuple[Rank, Route]]:
+    at = f"spec.rules[{index}]"
+    filters = parts.filters.of_rule(rule.filters, at)
+    action = parts.action(rule.backend_refs, filters, at)
+    session = parts.session(rule.session_persistence, f"{at}.sessionPersistence")
+    sent = isinstance(action, Forward)
+    for j, match in enumerate(rule.matches or (GrpcRouteMatch(),)):
+        headers = parts.headers(match.headers, f"{at}.matches[{j}].headers")
+        path = _path(match.method, parts, f"{at}.matches[{j}].method")
+        route = Route(
+            name=f"GRPCRoute/{source.metadata.namespace}/{source.metadata.name}/{index}/{j}",
+            matches=(RouteMatch(path=path, headers=headers, grpc=True),),
+            action=action,
+            retry=DEFAULT_RETRY if sent else None,
+            request_headers=filters.request,
+            response_headers=filters.response,
+            mirrors=filters.mirrors if sent else (),
+            session=session if sent else None,
+            origin=source.origin(at),
+        )
+        yield _rank(match.method, len(headers)), route
+
+
+def _path(method: MethodMatch | None, parts: Parts, at: str) -> StringMatch | None:
+    """The path of gRPC is `/service/method`; an empty part of a match is any."""
+    if method is None or not (method.service or method.method):
+        return None
+    if method.type == "RegularExpression":
+        for field, pattern in (("service", method.service), ("method", method.method)):
+            parts.regex(pattern, f"{at}.{field}")
+        named = (f"(?:{pattern})" if pattern else "[^/]+" for pattern in (method.service, method.method))
+        return Regex("/" + "/".join(named))
+    if method.type != "Exact":
+        parts.wrong(f"{at}.type", "UnsupportedValue", f"method type {method.type!r} is not supported")
+    if not method.service:
+        return Regex(f"/[^/]+/{re.escape(method.method)}")
+    return Exact(f"/{method.service}/{method.method}") if method.method else Prefix(f"/{method.service}/")
+
+
+def _rank(method: MethodMatch | None, headers: int) -> Rank:
+    """Characters of the service that matched, then of the method, then headers.
+
+    Of the matches that hold for one request, all that name a service (a method) match the same characters. Where they
+    are as good as each other, exact ones go before regular expressions (left to the implementation).
+    """
+    asked = method or MethodMatch()
+    kind = 1 if asked.type == "RegularExpression" else 0
+    return (*(kind if part else 2 for part in (asked.service, asked.method)), -headers)

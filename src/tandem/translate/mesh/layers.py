@@ -1,0 +1,144 @@
+"""Accepted routes of every kind -> one Layer for each Service and consumer, with Problems where kinds meet. Pure.
+
+Routes of one kind are merged by its precedence. A port of a Service has one kind only: GRPCRoutes go before HTTPRoutes,
+and what has no port left is not accepted (GEP-1294, "Route types").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.ir.mesh import Route, RouteMatch
+from tandem.model.world import Key
+from tandem.translate.mesh.attach import AnyRoute, Attachment, attach
+from tandem.translate.mesh.context import Context, Layer, Layers
+from tandem.translate.protocols import app_protocol, routed_http
+
+REFUSING: Final = frozenset({"UnsupportedValue", "InvalidValue"})
+"""Codes of mistakes after which nothing of the route is applied."""
+Rank = tuple[int, ...]
+"""Smaller goes first."""
+Kind = TypeVar("Kind", bound=AnyRoute)
+Read = Callable[[Kind, frozenset[Key]], tuple[list[tuple[Rank, Route]], list[Problem]]]
+"""A route and its parent Services -> its rules' Routes in their order, each with its rank, and what is wrong."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A route at a Service, with what it does there."""
+
+    attachment: Attachment
+    routes: tuple[tuple[Rank, Route], ...]
+
+
+def accepted(sources: Iterable[Kind], context: Context, read: Read[Kind]) -> tuple[list[Accepted], list[Problem]]:
+    """The routes of one kind that are attached to some Service and have nothing in them that is not enforced."""
+    found: list[Accepted] = []
+    problems: list[Problem] = []
+    for source in sources:
+        attachments, mistakes = attach(source, context)
+        problems.extend(mistakes)
+        if not attachments:
+            continue
+        routes, wrong = read(source, frozenset(a.service for a in attachments))
+        wrong.extend(_object_problems(source))
+        problems.extend(wrong)
+        if not any(p.code in REFUSING and p.severity is Severity.ERROR for p in wrong):
+            found.extend(Accepted(attachment=a, routes=tuple(routes)) for a in attachments)
+    return found, problems
+
+
+def build_layers(context: Context, grpc: Sequence[Accepted], http: Sequence[Accepted]) -> Layers:
+    """The layer of each Service, for everyone and for each namespace that has routes of its own for it."""
+    problems: list[Problem] = []
+    layers: list[Layer] = []
+    places = sorted({(a.attachment.service, a.attachment.consumer) for a in (*grpc, *http)})
+    for service, consumer in places:
+        first, then = (
+            [a for a in kind if (a.attachment.service, a.attachment.consumer) == (service, consumer)]
+            for kind in (grpc, http)
+        )
+        if first:
+            left = [_left(item, first, context) for item in then]
+            then = [item for item, _ in left if item is not None]
+            problems.extend(p for _, found in left for p in found)
+        layers.append(_layer(service, consumer, (first, then)))
+    return Layers(layers=tuple(layers), problems=tuple(problems))
+
+
+def _object_problems(source: AnyRoute) -> Iterator[Problem]:
+    if source.spec.hostnames:
+        text = "hostnames do not count for parents of kind Service: the address dialled decides (GEP-1426)"
+        at = source.origin("spec.hostnames")
+        yield Problem(at=at, code="HostnamesIgnored", text=text, severity=Severity.WARNING)
+
+
+def _left(item: Accepted, first: list[Accepted], context: Context) -> tuple[Accepted | None, list[Problem]]:
+    """What remains of an HTTPRoute beside GRPCRoutes of the same Service."""
+    attachment = item.attachment
+    every = _request_ports(attachment.service, context)
+    taken = frozenset[int]().union(*(a.attachment.ports or every for a in first))
+    winner = min(first, key=lambda a: _age(a.attachment.route)).attachment.route.origin()
+    problems = []
+    for index, ports in attachment.parents:
+        asked = frozenset(ports or every)
+        lost = ", ".join(str(p) for p in sorted(asked & taken))
+        text = (
+            f"port {lost} of Service {'/'.join(attachment.service)} is that of {winner}: a port has one kind of route"
+        )
+        at = attachment.route.origin(f"spec.parentRefs[{index}]")
+        if lost and asked <= taken:
+            problems.append(Problem(at=at, code="Conflicted", text=text))
+        elif lost:
+            problems.append(Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING))
+    rest = tuple(sorted(frozenset(attachment.ports or every) - taken))
+    if not rest:
+        return None, problems
+    return msgspec.structs.replace(item, attachment=msgspec.structs.replace(attachment, ports=rest)), problems
+
+
+def _request_ports(key: Key, context: Context) -> tuple[int, ...]:
+    """The ports of a Service at which requests are seen."""
+    service = context.service(key)
+    ports = service.spec.ports if service is not None else ()
+    routed = routed_http(ports, (p.port for p in ports))
+    return tuple(p.port for p in ports if app_protocol(p).is_http or p.port in routed)
+
+
+def _layer(service: Key, consumer: str, kinds: tuple[list[Accepted], list[Accepted]]) -> Layer:
+    items = [item for kind in kinds for item in kind]
+    oldest = min(items, key=lambda item: _age(item.attachment.route))
+    scopes = {RouteMatch(ports=(p,)): None for item in items for p in item.attachment.ports}
+    if any(not item.attachment.ports for item in items):
+        scopes = {RouteMatch(): None}
+    return Layer(
+        service=service,
+        consumer=consumer,
+        routes=tuple(route for kind in kinds for route in _sorted(kind)),
+        scopes=tuple(scopes),
+        origin=oldest.attachment.route.origin(),
+    )
+
+
+def _sorted(items: list[Accepted]) -> list[Route]:
+    """By rank, then age, then the order in the object."""
+    entries = [
+        ((rank, _age(item.attachment.route), position), _at_ports(route, item.attachment.ports))
+        for item in items
+        for position, (rank, route) in enumerate(item.routes)
+    ]
+    return [route for _, route in sorted(entries, key=lambda e: e[0])]
+
+
+def _at_ports(route: Route, ports: tuple[int, ...]) -> Route:
+    if not ports:
+        return route
+    return msgspec.structs.replace(route, matches=tuple(msgspec.structs.replace(m, ports=ports) for m in route.matches))
+
+
+def _age(route: AnyRoute) -> tuple[str, str]:
+    # Ties are broken by "{namespace}/{name}" in alphabetical order (API docs).
+    return route.metadata.creation_timestamp or "", f"{route.metadata.namespace}/{route.metadata.name}"

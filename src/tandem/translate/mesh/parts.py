@@ -1,0 +1,108 @@
+"""What rules of HTTPRoutes and GRPCRoutes have in common -> parts of Routes, with Problems at the exact field. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Problem
+from tandem.ir.mesh import Backend, Exact, Forward, HeaderMatch, Regex, Respond, Rewrite, RouteAction, Session
+from tandem.model.gateway import BackendRef, HTTPRoute, QueryMatch, SessionPersistence
+from tandem.model.gateway import HeaderMatch as HeaderValue
+from tandem.model.grpcroute import GRPCRoute
+from tandem.model.world import Key
+from tandem.translate.mesh.attach import AnyRoute
+from tandem.translate.mesh.backends import BackendReader
+from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.filters import FilterReader, Filters
+from tandem.translate.mesh.values import duration, regex_mistake
+
+SESSION: Final = "Tandem-Session"
+"""The cookie or header of a session where the route names none."""
+MISSING: Final[dict[type[AnyRoute], tuple[int, str]]] = {HTTPRoute: (500, "500"), GRPCRoute: (503, "UNAVAILABLE")}
+"""The HTTP status of what would have gone to a backend that does not exist, and how its clients call it."""
+
+
+class Parts:
+    """Reads parts of one route's rules and gathers what is wrong with them.
+
+    `parents` are its parent Services.
+    """
+
+    def __init__(self, owner: AnyRoute, context: Context, parents: frozenset[Key]) -> None:
+        self._owner = owner
+        self._missing, self._answer = MISSING[type(owner)]
+        self.problems: list[Problem] = []
+        self._backends = BackendReader(owner, context, parents, self.problems)
+        self.filters = FilterReader(self._backends, self.wrong)
+
+    def headers(self, matches: Sequence[HeaderValue], at: str) -> tuple[HeaderMatch, ...]:
+        """headers[] of a match; names are in lower case."""
+        return tuple(HeaderMatch(name=name, match=value) for name, value in self.named(matches, at))
+
+    def named(self, matches: Sequence[HeaderValue | QueryMatch], at: str) -> list[tuple[str, Exact | Regex]]:
+        """Names and values; only the first entry of a name counts, in headers without regard to case (API docs)."""
+        found: dict[str, Exact | Regex] = {}
+        for i, match in enumerate(matches):
+            name = match.name.lower() if isinstance(match, HeaderValue) else match.name
+            if match.type not in {"Exact", "RegularExpression"}:
+                self.wrong(f"{at}[{i}].type", "UnsupportedValue", f"type {match.type!r} is not supported")
+            exact = match.type == "Exact"
+            found.setdefault(name, Exact(match.value) if exact else self.regex(match.value, f"{at}[{i}].value"))
+        return list(found.items())
+
+    def regex(self, pattern: str, at: str) -> Regex:
+        """A regular expression that Envoy takes, or a Problem."""
+        mistake = regex_mistake(pattern)
+        if mistake:
+            self.wrong(at, "InvalidValue", mistake)
+        return Regex(pattern)
+
+    def action(self, refs: Sequence[BackendRef], filters: Filters, at: str) -> RouteAction:
+        """Where the requests of a rule go: to its backends by weight."""
+        shares = [self._share(ref, f"{at}.backendRefs[{j}]") for j, ref in enumerate(refs)]
+        used = [(backend, exists) for backend, exists in shares if backend.weight > 0]
+        if not used:
+            return Respond(status=self._missing, body="the rule has no backend with a weight above 0")
+        if not any(exists for _, exists in used):
+            return Respond(status=self._missing, body="no backend of this rule exists")
+        return Forward(
+            backends=tuple(backend for backend, _ in used),
+            missing_status=self._missing,
+            rewrite=filters.rewrite or Rewrite(),
+        )
+
+    def _share(self, ref: BackendRef, at: str) -> tuple[Backend, bool]:
+        """A backend with its weight and its own filters, and whether it exists and may be used."""
+        backend, exists = self._backends.read(ref, at, f"its share is answered with {self._answer}")
+        filters = self.filters.of_backend(ref.filters, at)
+        return (
+            msgspec.structs.replace(
+                backend, weight=ref.weight, request_headers=filters.request, response_headers=filters.response
+            ),
+            exists,
+        )
+
+    def session(self, asked: SessionPersistence | None, at: str) -> Session | None:
+        """What a rule says of sessions."""
+        if asked is None:
+            return None
+        absolute = self.duration(asked.absolute_timeout, f"{at}.absoluteTimeout")
+        if asked.type == "Header":
+            return Session(header=asked.header.name if asked.header is not None else SESSION.lower())
+        permanent = asked.cookie.lifetime_type == "Permanent"
+        return Session(
+            cookie=asked.cookie.name or SESSION,
+            path=asked.cookie.path or "/",
+            absolute_s=-(-absolute // 1000) if permanent else 0,
+        )
+
+    def duration(self, text: str, at: str) -> int:
+        """Milliseconds, or 0 and a Problem."""
+        return duration(text, at, self.wrong, such_as="500ms or 10s")
+
+    def wrong(self, path: str, code: str, text: str) -> None:
+        """Note a Problem at a field of the route."""
+        self.problems.append(Problem(at=self._owner.origin(path), code=code, text=text))
