@@ -12,7 +12,7 @@ from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Object
 from tandem.model.parse import parse
-from tandem.model.security import AuthorizationPolicy, PeerAuthentication
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 
 Raw = dict[str, Any]
 
@@ -45,6 +45,15 @@ def authz(
 ) -> AuthorizationPolicy:
     """An AuthorizationPolicy; keywords are the fields of its spec."""
     found = cast("AuthorizationPolicy", _object("security.istio.io/v1", "AuthorizationPolicy", (name, ns, ""), spec))
+    return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes or {}))
+
+
+def reqauth(
+    name: str = "ra", *, ns: str = "default", notes: dict[str, str] | None = None, **spec: Any
+) -> RequestAuthentication:
+    """A RequestAuthentication; keywords are the fields of its spec."""
+    made = _object("security.istio.io/v1", "RequestAuthentication", (name, ns, ""), spec)
+    found = cast("RequestAuthentication", made)
     return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes or {}))
 
 

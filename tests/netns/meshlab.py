@@ -39,9 +39,9 @@ from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.xds.encode import encode_tree
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import ownership
-from tandem.state.xds import CLUSTER, ENDPOINT, ENVOY, LISTENER, ROUTE, SECRET
+from tandem.state.xds import CLUSTER, ENDPOINT, ENVOY, EXTENSION, LISTENER, ROUTE, SECRET
 
-ORDER = (CLUSTER, ENDPOINT, LISTENER, ROUTE)
+ORDER = (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)
 
 
 class Ca:

@@ -12,8 +12,19 @@ from hypothesis import given, settings
 
 from builders import pod
 from meshworlds import authz
-from tandem.ir.authz import REQUEST, Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template, Text
-from tandem.ir.mesh import Exact, Prefix
+from tandem.ir.authz import (
+    REQUEST,
+    TOKEN,
+    Action,
+    Attribute,
+    AuthzPolicy,
+    AuthzRule,
+    Requirement,
+    Suffix,
+    Template,
+    Text,
+)
+from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.reference.authorization import Asked, decide_authorization
@@ -40,11 +51,18 @@ SOURCES = fields(
     serviceAccounts=("a", "shop/a", "*"),
     trustDomains=("cluster.local", "x"),
     ipBlocks=("10.0.0.2", "10.0.0.0/30"),
+    requestPrincipals=("*", "i/s", "i/*", "*/s", "i", "*s"),
 )
 OPERATIONS = fields(hosts=("Web", "*.test", "*"), ports=("80", "81"), methods=("GET", "P*"), paths=PATHS)
 WHEN = st.one_of(
     st.builds(lambda v: {"key": "request.headers[x-a]", "values": v}, lists("1", "2*", "*")),
     st.builds(lambda v: {"key": "source.namespace", "notValues": v}, lists("shop", "b")),
+    st.builds(
+        lambda k, v: {"key": f"request.auth.{k}", "values": v},
+        st.sampled_from(("claims[g]", "claims[o][t]", "audiences", "presenter", "principal")),
+        lists("a", "b*", "*", "i/s"),
+    ),
+    st.builds(lambda v: {"key": "request.auth.claims[g]", "notValues": v}, lists("a", "*")),
 )
 RULES = st.fixed_dictionaries(
     {},
@@ -72,7 +90,26 @@ ASKED = st.builds(
     path=st.sampled_from(("/a", "/a/b", "//a", "/a%2Fb", "/x/b?q=1")),
     host=st.sampled_from(("web", "a.test")),
     headers=st.sampled_from(({}, {"x-a": "1"}, {"x-a": "22"})),
+    claims=st.sampled_from(
+        (
+            None,
+            {"iss": "i", "sub": "s", "g": "a"},
+            {"iss": "i", "sub": "ss", "g": ["b", "bb"], "aud": ["a", "c"]},
+            {"iss": "i", "o": {"t": "a"}, "aud": "b", "azp": "bb"},
+            {"iss": "i/s", "sub": "s", "g": {"a": "b"}, "azp": 5},
+        )
+    ),
 )
+
+
+def _texts(requirement: Requirement, asked: Asked) -> list[str]:
+    """What a token says, as Envoy's metadata has it."""
+    found: Any = asked.claims or {}
+    if requirement.attribute is Attribute.TOKEN_SUBJECT:
+        return [f"{found['iss']}/{found['sub']}"] if found.get("iss") and found.get("sub") else []
+    for name in requirement.claim:
+        found = found.get(name) if isinstance(found, dict) else None
+    return [text for text in (found if isinstance(found, list) else [found]) if isinstance(text, str)]
 
 
 def _value(requirement: Requirement, asked: Asked) -> str | None:
@@ -93,6 +130,8 @@ def _value(requirement: Requirement, asked: Asked) -> str | None:
 
 
 def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -> bool:
+    if requirement.attribute in TOKEN:
+        return any(_is(value, text) for text in _texts(requirement, asked))
     seen = _value(requirement, asked)
     if seen is None:
         return False
@@ -104,8 +143,13 @@ def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -
         return re.fullmatch(pattern, seen) is not None
     if requirement.attribute is Attribute.PATH and wide:
         seen = re.sub("/+", "/", unquote(seen))
+    if requirement.attribute is Attribute.HOST and not isinstance(value, Present):
+        value = type(value)(value.value.lower())
+    return _is(value, seen)
+
+
+def _is(value: Text, seen: str) -> bool:
     wanted = getattr(value, "value", "")
-    wanted = wanted.lower() if requirement.attribute is Attribute.HOST else wanted
     if isinstance(value, Exact):
         return seen == wanted
     if isinstance(value, Prefix):
@@ -125,7 +169,7 @@ def _all(part: tuple[Requirement, ...], asked: Asked, action: Action) -> bool:
 
 
 def _matches(rule: AuthzRule, asked: Asked, action: Action) -> bool:
-    every = (*rule.operations, rule.when)
+    every = (*rule.sources, *rule.operations, rule.when)
     if action is Action.ALLOW and not asked.parsed and any(r.attribute in REQUEST for part in every for r in part):
         return False
     return (

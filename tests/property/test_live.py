@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
-from meshworlds import authz, dr, peerauth, vs
+from meshworlds import authz, dr, peerauth, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
-from tandem.model.meta import Object
+from tandem.model.meta import Meta, Object
 from tandem.model.world import World
 from tandem.runtime.publisher import Publisher
 from tandem.translate.live import Live
+from tandem.translate.mesh.istio.authentication import KEYS_FROM
 from tandem.translate.options import Options
 from tandem.translate.slices import slice_for
 from tandem.translate.world import translate_world
@@ -79,6 +80,25 @@ OTHERS = st.one_of(
         SPACES | st.just("istio-system"),
         st.sampled_from(("ALLOW", "DENY")),
         LABELS,
+    ),
+    st.builds(
+        lambda n, s, spec: reqauth(f"ra{n}", ns=s, notes={KEYS_FROM: "i=configmap/keys/k"}, **spec),
+        NUMBERS,
+        SPACES | st.just("istio-system"),
+        st.sampled_from(
+            (
+                {"jwtRules": [{"issuer": "i"}]},
+                {"jwtRules": [{"issuer": "i"}], "selector": {"matchLabels": {"app": "web"}}},
+                {"jwtRules": [{"issuer": "i"}], "targetRefs": [{"kind": "Service", "name": "s0"}]},
+            )
+        ),
+    ),
+    st.builds(
+        lambda s, keys: core.ConfigMap(
+            api_version="v1", kind="ConfigMap", metadata=Meta(name="keys", namespace=s), data=keys
+        ),
+        SPACES,
+        st.sampled_from(({}, {"k": '{"keys":[{"kty":"EC"}]}'})),
     ),
     st.builds(
         lambda n, s: vs(f"s{n}", ns=s, hosts=[f"s{n}"], http=[{"route": [{"destination": {"host": f"s{n}"}}]}]),

@@ -27,6 +27,7 @@ REASONS: Final = {
 }
 EXERCISED: Final[dict[str, tuple[str, str]]] = {
     "state/ownership.py": ("tests/contract/test_link_driver.py", "constants"),
+    "drivers/jwks/real.py": ("tests/contract/test_jwks.py", "kernel"),
     "workloads/container.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/kernel.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/netns.py": ("tests/netns/test_runtime.py", "kernel"),

@@ -220,6 +220,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "RequestAuthentication": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "AuthorizationPolicy": (
         ("Action", 0, _at("spec.action", "ALLOW")),
         ("Programmed", 0, _condition("Programmed")),

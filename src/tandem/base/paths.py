@@ -74,6 +74,11 @@ class NodeDir:
         return self.root / "names.json"
 
     @property
+    def keys(self) -> Path:
+        """Key sets for tokens that the agent fetched, mode 0600: a new agent goes on with them."""
+        return self.root / "keys.json"
+
+    @property
     def metrics_socket(self) -> Path:
         """The agent's figures in Prometheus' text format, mode 0600."""
         return self.root / "metrics.sock"

@@ -103,6 +103,11 @@ def inbound_routes(pod: PodUid) -> str:
     return f"admit/{pod}"
 
 
+def token_filter(pod: PodUid) -> str:
+    """The filter that looks at tokens of requests to a pod; its configuration is a resource of that name."""
+    return f"tokens/{pod}"
+
+
 def app_cluster(pod: PodUid) -> str:
     """Cluster that delivers to the application inside the pod."""
     return f"app/{pod}"

@@ -6,6 +6,7 @@ A pod without ALLOW policies allows what no DENY policy refuses; with some, one 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -35,6 +36,10 @@ class Action(Enum):
     DENY = "DENY"
 
 
+ORDER: Final = (Action.DENY, Action.ALLOW)
+"""In which they judge."""
+
+
 class Attribute(Enum):
     """What of a connection or request is looked at."""
 
@@ -59,9 +64,15 @@ class Attribute(Enum):
     PATH = "path"
     """Without the query."""
     HEADER = "header"
+    TOKEN_SUBJECT = "tokenSubject"  # noqa: S105 - no secret
+    """`ISSUER/SUBJECT` of the valid token that came with the request."""
+    CLAIM = "claim"
+    """Of that token: a text, or a list of which one text is enough."""
 
 
-REQUEST: frozenset[Attribute] = frozenset({Attribute.HOST, Attribute.METHOD, Attribute.PATH, Attribute.HEADER})
+TOKEN: frozenset[Attribute] = frozenset({Attribute.TOKEN_SUBJECT, Attribute.CLAIM})
+"""What a valid token says; of a request without one, nothing."""
+REQUEST: frozenset[Attribute] = TOKEN | {Attribute.HOST, Attribute.METHOD, Attribute.PATH, Attribute.HEADER}
 """What only a parsed request has."""
 
 
@@ -71,6 +82,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     attribute: Attribute
     name: str = ""
     """Of a header, in lower case."""
+    claim: tuple[str, ...] = ()
+    """Of a claim: its name, after those of the claims that it is within."""
     values: tuple[Text, ...] = ()
     refuses: tuple[Text, ...] = ()
 

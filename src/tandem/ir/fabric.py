@@ -9,6 +9,7 @@ import msgspec
 from tandem.base.addresses import host_prefix
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
+from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.external import External
 from tandem.ir.network import Network
@@ -65,6 +66,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     mtls: tuple[PortMtls, ...] = (PortMtls(port=0, mode=MtlsMode.PERMISSIVE),)
     authorization: tuple[AuthzPolicy, ...] = ()
     """Sorted by action and origin."""
+    authentication: tuple[JwtRule, ...] = ()
+    """Sorted by issuer and origin."""
     plain_http_ports: tuple[int, ...] = ()
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
 

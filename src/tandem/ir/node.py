@@ -89,6 +89,7 @@ pods_with_ports: Final[Choice] = chosen_as_before(lambda attached: attached.port
 
 _NO_NAMES: Final[dict[str, tuple[str, ...]]] = {}
 """The very same in each view: what is compiled of a part is kept for as long as the part is."""
+_NO_KEYS: Final[dict[str, str]] = {}
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,11 +113,13 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Pattern of a `Domains` peer -> sorted addresses that names matching it have now, as this node's DNS says."""
     lapsed: dict[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: _NO_NAMES)
     """The same of addresses that such names had before: connections to them may go on, none may begin."""
+    keys: dict[str, str] = msgspec.field(default_factory=lambda: _NO_KEYS)
+    """Key sets for tokens that this node has fetched, by `FetchedKeys.source`."""
     underlay_mtu: int = 1500
     """Of the interface by which this node reaches the others."""
 
 
-WITH_PODS: Final = frozenset({"pods", "sets", "groups", "tables", "policies", "learned", "lapsed"})
+WITH_PODS: Final = frozenset({"pods", "sets", "groups", "tables", "policies", "learned", "lapsed", "keys"})
 """What may change when a pod comes or goes, or is about what pods do."""
 _REST: Final = tuple(name for name in NodeView.__struct_fields__ if name not in WITH_PODS)
 

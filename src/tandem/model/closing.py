@@ -21,7 +21,7 @@ from tandem.model.schemas.tables import fields
 from tandem.model.schemas.walk import unknown_fields
 
 Raw = dict[str, Any]
-CLOSING: Final = (*POLICIES, "PeerAuthentication", "AuthorizationPolicy")
+CLOSING: Final = (*POLICIES, "PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy")
 """Kinds that close something: one that cannot be read is never as if it were not there."""
 _RULE: Final = re.compile(r"spec\.(ingress|egress)\[(\d+)\](?:\.(?P<list>from|to|ports|protocols)\[(\d+)\])?")
 _TEXTS: Final = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"})
@@ -32,7 +32,7 @@ def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
     kind = str(raw.get("kind"))
     faults: list[str] = []
-    if kind in {*POLICIES, "AuthorizationPolicy"}:
+    if kind in {*POLICIES, "AuthorizationPolicy", "RequestAuthentication"}:
         faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
     body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
@@ -69,7 +69,9 @@ def _close(kind: str, body: Raw, path: str) -> bool:
     elif kind == "PeerAuthentication":
         _close_mtls(body)
     elif kind == "AuthorizationPolicy":
-        _close_authorization(body, path)
+        _close_selected(body, path, {"action": "DENY", "rules": [{}]})
+    elif kind == "RequestAuthentication":
+        _close_selected(body, path, {})
     else:
         with suppress(KeyError, IndexError, TypeError):  # closed before, with what holds it
             (_close_network if kind == "NetworkPolicy" else _close_tier)(body, path)
@@ -87,11 +89,11 @@ def _plain(meta: Raw) -> Raw:
     return kept
 
 
-def _close_authorization(body: Raw, path: str) -> None:
+def _close_selected(body: Raw, path: str, closed: Raw) -> None:
     """Everything is denied to whom it is about; to the whole namespace where that cannot be read."""
     spec = body.get("spec")
     selector = spec.get("selector") if isinstance(spec, dict) and not path.startswith("spec.selector") else None
-    body["spec"] = {**({"selector": selector} if selector else {}), "action": "DENY", "rules": [{}]}
+    body["spec"] = {**({"selector": selector} if selector else {}), **closed}
 
 
 def _close_mtls(body: Raw) -> None:

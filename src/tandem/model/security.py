@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from tandem.model.meta import Model, Object, Status
@@ -19,6 +17,15 @@ class WorkloadSelector(Model, frozen=True, kw_only=True):
     """selector.matchLabels; absent selects the whole namespace."""
 
     match_labels: dict[str, str] = {}
+
+
+class TargetRef(Model, frozen=True, kw_only=True):
+    """PolicyTargetReference: what a policy is attached to in place of a selector; `namespace` empty: its own."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+    namespace: str = ""
 
 
 class PeerAuthenticationSpec(Model, frozen=True, kw_only=True):
@@ -96,19 +103,72 @@ class AuthorizationRule(Model, frozen=True, kw_only=True):
     when: tuple[RuleWhen, ...] = ()
 
 
+class ExtensionProvider(Model, frozen=True, kw_only=True):
+    """Which of the mesh configuration's extensionProviders is asked."""
+
+    name: str = ""
+
+
 class AuthorizationPolicySpec(Model, frozen=True, kw_only=True):
     """spec; no rules with the action ALLOW: nothing is allowed."""
 
     selector: WorkloadSelector | None = None
-    target_ref: dict[str, Any] | None = None
-    target_refs: tuple[dict[str, Any], ...] = ()
+    target_ref: TargetRef | None = None
+    target_refs: tuple[TargetRef, ...] = ()
     rules: tuple[AuthorizationRule, ...] = ()
     action: str = "ALLOW"
-    provider: dict[str, Any] | None = None
+    provider: ExtensionProvider | None = None
 
 
 class AuthorizationPolicy(Object, frozen=True, kw_only=True):
     """security.istio.io AuthorizationPolicy."""
 
     spec: AuthorizationPolicySpec = AuthorizationPolicySpec()
+    status: Status = Status()
+
+
+class JwtHeader(Model, frozen=True, kw_only=True):
+    """Where a token is looked for: the header, and what stands before the token in it."""
+
+    name: str
+    prefix: str = ""
+
+
+class ClaimToHeader(Model, frozen=True, kw_only=True):
+    """A claim of a valid token (`a.b` is nested) that is told to the application in a header."""
+
+    header: str
+    claim: str
+
+
+class JwtRule(Model, frozen=True, kw_only=True):
+    """JWTRule: whose tokens are valid, by which keys, where they are looked for and what becomes of them."""
+
+    issuer: str = ""
+    audiences: tuple[str, ...] = ()
+    jwks_uri: str = ""
+    jwks: str = ""
+    from_headers: tuple[JwtHeader, ...] = ()
+    from_params: tuple[str, ...] = ()
+    from_cookies: tuple[str, ...] = ()
+    output_payload_to_header: str = ""
+    forward_original_token: bool = False
+    output_claim_to_headers: tuple[ClaimToHeader, ...] = ()
+    timeout: str = ""
+    space_delimited_claims: tuple[str, ...] = ()
+
+
+class RequestAuthenticationSpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    selector: WorkloadSelector | None = None
+    target_ref: TargetRef | None = None
+    target_refs: tuple[TargetRef, ...] = ()
+    jwt_rules: tuple[JwtRule, ...] = ()
+
+
+class RequestAuthentication(Object, frozen=True, kw_only=True):
+    """security.istio.io RequestAuthentication."""
+
+    spec: RequestAuthenticationSpec = RequestAuthenticationSpec()
     status: Status = Status()

@@ -20,6 +20,10 @@ from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
 from tandem.state.xds import UPSTREAM_IDENTITY
 
 _RBAC: Final = "rbac_access_denied"
+_TOKEN: Final = "jwt_authn_access_denied"  # noqa: S105 - no secret
+_REFUSED: Final = "the token is refused: "
+UNKNOWN_KEY: Final = f"{_REFUSED}Jwks doesn't have key to match kid or alg from Jwt"
+"""The reason of a flow whose token was signed by a key that the pod does not know."""
 Rules = Callable[[str], tuple[Origin, ...]]
 
 
@@ -38,6 +42,8 @@ class Names:
     """(pod uid, port) -> what demands mTLS there."""
     authorized: Callable[[str, str], tuple[Origin, ...]]
     """(pod uid, name of a rule) -> the rule that denied; of an empty name: the policies of which none allows."""
+    authenticated: Callable[[str], tuple[Origin, ...]]
+    """Pod uid -> the rules by which it takes tokens."""
 
 
 def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
@@ -47,7 +53,8 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
         return
     rules = partial(names.authorized, uid)
     for entry in message.http_logs.log_entry:
-        yield _http(_base(kind, uid, entry.common_properties, names), entry, rules)
+        flow = _http(_base(kind, uid, entry.common_properties, names), entry, rules)
+        yield _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
     for entry in message.tcp_logs.log_entry:
         yield _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
 
@@ -143,6 +150,16 @@ def _denied(flow: Flow, details: str, rules: Rules) -> Flow:
     reason = "a rule of an AuthorizationPolicy denies it" if name != "none" else "no rule allows it"
     direction = "egress" if flow.reporter == "source" else "ingress"
     return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=reason, rules=found)
+
+
+def _without_token(flow: Flow, details: str, rules: Rules, uid: str) -> Flow:
+    """Denied for the token that came with it, for the reason that Envoy gives."""
+    if flow.verdict is Verdict.DENIED or not details.startswith(_TOKEN):
+        return flow
+    why = details.partition("{")[2].rpartition("}")[0].replace("_", " ")
+    return msgspec.structs.replace(
+        flow, verdict=Verdict.DENIED, direction="ingress", reason=f"{_REFUSED}{why}", rules=rules(uid)
+    )
 
 
 def _address(message: Any) -> tuple[str, int]:

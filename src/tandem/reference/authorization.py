@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -17,8 +18,8 @@ from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
+from tandem.reference.authentication import by_other_reference, selects
 from tandem.reference.request import Step
-from tandem.reference.support import ROOT
 
 _ABOUT_REQUESTS = ("hosts", "not_hosts", "methods", "not_methods", "paths", "not_paths")
 
@@ -36,6 +37,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "/"
     host: str = ""
     headers: dict[str, str] = {}
+    claims: dict[str, Any] | None = None
+    """The payload of the valid token that came with the request."""
 
 
 class AuthzDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,15 +62,15 @@ def speaks_http(port: core.ServicePort) -> bool:
 def decide_authorization(world: World, destination: core.Pod, asked: Asked) -> AuthzDecision:
     """DENY policies first; then, where there are ALLOW policies, one of them must match."""
     steps: list[Step] = []
-    selecting = [p for p in world.sorted(AuthorizationPolicy) if _selects(p, destination) and not _staged(p)]
+    selecting = [p for p in world.sorted(AuthorizationPolicy) if selects(p, destination, world) and not _staged(p)]
     for policy in selecting:
-        if policy.spec.action == "ALLOW" and not _by_reference(policy):
+        if policy.spec.action == "ALLOW" and not by_other_reference(policy):
             continue
         for denial in _denials(policy, asked):
             steps.append(Step(text="denies", origin=denial))
             return AuthzDecision(allowed=False, by=(denial,), steps=tuple(steps))
         steps.append(Step(text="does not deny", origin=policy.origin()))
-    allows = [p for p in selecting if p.spec.action == "ALLOW" and not _by_reference(p)]
+    allows = [p for p in selecting if p.spec.action == "ALLOW" and not by_other_reference(p)]
     for policy in allows:
         for i, rule in enumerate(policy.spec.rules):
             if _judgeable(rule) and not (_about_requests(rule) and not asked.parsed) and _matches(policy, rule, asked):
@@ -79,9 +82,9 @@ def decide_authorization(world: World, destination: core.Pod, asked: Asked) -> A
 
 
 def _denials(policy: AuthorizationPolicy, asked: Asked) -> Iterator[Origin]:
-    if policy.spec.action == "AUDIT" and not _by_reference(policy):
+    if policy.spec.action == "AUDIT" and not by_other_reference(policy):
         return
-    if policy.spec.action != "DENY" or _by_reference(policy):
+    if policy.spec.action != "DENY" or by_other_reference(policy):
         yield policy.origin()
         return
     for i, rule in enumerate(policy.spec.rules):
@@ -89,27 +92,14 @@ def _denials(policy: AuthorizationPolicy, asked: Asked) -> Iterator[Origin]:
             yield policy.origin(f"spec.rules[{i}]")
 
 
-def _by_reference(policy: AuthorizationPolicy) -> bool:
-    return bool(policy.spec.target_ref or policy.spec.target_refs)
-
-
 def _staged(policy: AuthorizationPolicy) -> bool:
     notes = policy.metadata.annotations
     return notes.get("istio.io/dry-run") == "true" or notes.get("tandem.io/staged") == "true"
 
 
-def _selects(policy: AuthorizationPolicy, pod: core.Pod) -> bool:
-    if policy.metadata.namespace not in {ROOT, pod.metadata.namespace}:
-        return False
-    wanted = policy.spec.selector.match_labels if policy.spec.selector is not None else {}
-    return all(pod.metadata.labels.get(k) == v for k, v in wanted.items())
-
-
 def _judgeable(rule: AuthorizationRule) -> bool:
-    """False for what asks for JWTs, other filters' data, or a path template that is none."""
-    if any(f.source.request_principals or f.source.not_request_principals for f in rule.sources):
-        return False
-    if any(w.key.startswith(("request.auth", "experimental")) for w in rule.when):
+    """False for what asks for other filters' data, or a path template that is none."""
+    if any(w.key.startswith("experimental") for w in rule.when):
         return False
     paths = [p for to in rule.operations for p in (*to.operation.paths, *to.operation.not_paths) if "{" in p]
     return all(_is_template(p) for p in paths)
@@ -124,7 +114,8 @@ def _is_template(path: str) -> bool:
 
 def _about_requests(rule: AuthorizationRule) -> bool:
     asks = any(getattr(to.operation, field) for to in rule.operations for field in _ABOUT_REQUESTS)
-    return asks or any(w.key.startswith("request.headers") for w in rule.when)
+    tokens = any(f.source.request_principals or f.source.not_request_principals for f in rule.sources)
+    return asks or tokens or any(w.key.startswith("request.") for w in rule.when)
 
 
 def _matches(policy: AuthorizationPolicy, rule: AuthorizationRule, asked: Asked) -> bool:
@@ -143,6 +134,10 @@ def _source(source: Source, asked: Asked, home: str) -> bool:
     def account_is(value: str) -> bool:
         return proved and _text(value if "/" in value else f"{home}/{value}", f"{namespace}/{account}")
 
+    def signed(value: str) -> bool:
+        issuer, subject = (asked.claims or {}).get("iss"), (asked.claims or {}).get("sub")
+        return bool(issuer and subject) and _text(value, f"{issuer}/{subject}")
+
     def inside(value: str) -> bool:
         return _in_block(value, asked.source)
 
@@ -153,6 +148,7 @@ def _source(source: Source, asked: Asked, home: str) -> bool:
         (source.trust_domains, source.not_trust_domains, lambda v: proved and _text(v, domain)),
         (source.ip_blocks, source.not_ip_blocks, inside),
         (source.remote_ip_blocks, source.not_remote_ip_blocks, inside),
+        *([(source.request_principals, source.not_request_principals, signed)] if asked.parsed else []),
     )
     return all((not yes or any(map(holds, yes))) and not any(map(holds, no)) for yes, no, holds in pairs)
 
@@ -173,11 +169,8 @@ def _operation(operation: Operation, asked: Asked, *, denies: bool) -> bool:
 
 def _when(when: RuleWhen, asked: Asked, home: str) -> bool:
     key = when.key
-    if key.startswith("request.headers["):
-        if not asked.parsed:
-            return True
-        value = asked.headers.get(key[len("request.headers[") : -1].lower())
-        return _list(when.values, when.not_values, lambda v: value is not None and _text(v, value))
+    if key.startswith("request."):
+        return not asked.parsed or _of_request(when, asked, home)
     if key in {"source.ip", "remote.ip", "destination.ip"}:
         address = asked.destination if key == "destination.ip" else asked.source
         return _list(when.values, when.not_values, lambda v: _in_block(v, address))
@@ -192,6 +185,28 @@ def _when(when: RuleWhen, asked: Asked, home: str) -> bool:
     }
     yes, no = fields[key]
     return _source(Source(**{yes: when.values, no: when.not_values}), asked, home)
+
+
+def _of_request(when: RuleWhen, asked: Asked, home: str) -> bool:
+    key = when.key
+    if key.startswith("request.headers["):
+        value = asked.headers.get(key[len("request.headers[") : -1].lower())
+        return _list(when.values, when.not_values, lambda v: value is not None and _text(v, value))
+    if key == "request.auth.principal":
+        source = Source(request_principals=when.values, not_request_principals=when.not_values)
+        return _source(source, asked, home)
+    texts = _claim(key, asked.claims or {})
+    return _list(when.values, when.not_values, lambda v: any(_text(v, text) for text in texts))
+
+
+def _claim(key: str, claims: dict[str, Any]) -> list[str]:
+    """The texts of a claim: itself, or those of a list."""
+    short = {"request.auth.audiences": ["aud"], "request.auth.presenter": ["azp"]}
+    found: Any = claims
+    for name in short.get(key) or re.findall(r"\[([^\]]+)\]", key):
+        found = found.get(name) if isinstance(found, dict) else None
+    every = found if isinstance(found, list) else [found]
+    return [text for text in every if isinstance(text, str)]
 
 
 def _list(yes: Iterable[str], no: Iterable[str], holds: object) -> bool:

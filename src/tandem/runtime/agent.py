@@ -38,6 +38,7 @@ from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.exposition import Exposition
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
+from tandem.drivers.jwks.real import HttpFetcher
 from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.real import Libnftables
@@ -82,6 +83,7 @@ from tandem.runtime.holdings import LIMITS, Holder, Limits
 from tandem.runtime.host_local import keep, shared_directories
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
+from tandem.runtime.keys import KeyFigures, KeysLoop
 from tandem.runtime.metrics import KernelFigures, Metrics
 from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
@@ -123,6 +125,7 @@ class Agent:
         self._dns = DnsLoop(self._unbound, self._unbound.records)
         self._domains = DomainsLoop(directory.names, self._clock, self._changed.set)
         self._resolved = ResolvedLoop(self._clock, self._changed.set, self._domains.hear)
+        self._keys = KeysLoop(directory.keys, HttpFetcher(), self._clock, self._changed.set)
         self._bird = Bird(directory)
         self._bgp = BgpLoop(self._bird, self._bird.control, self._ask_passwords)
         self._wireguard = Wireguard(directory)
@@ -160,6 +163,8 @@ class Agent:
         self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop = self._again.dropped
+        self._facts.on_unknown_key = self._keys.missed
+        self._metrics.registry.register(KeyFigures(self._keys))
         self._guards = GuardLoop(self._facts)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
         self._progress = Progress(
@@ -200,6 +205,7 @@ class Agent:
             tasks.create_task(self._dns.run(self._views))
             tasks.create_task(self._domains.run())
             tasks.create_task(self._resolved.run())
+            tasks.create_task(self._keys.run())
             tasks.create_task(self._again.run())
             tasks.create_task(self._bird.run())
             tasks.create_task(self._bgp.run(self._views))
@@ -342,7 +348,7 @@ class Agent:
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
                 view = self._resolved.into(unmanaged.with_closed(view, self._attached.closing))
-                self._views.put(Numbered(number=number, view=self._domains.into(view)))
+                self._views.put(Numbered(number=number, view=self._keys.into(self._domains.into(view))))
                 self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 
     async def _set_sysctls(self, wanted: Mapping[str, str]) -> None:
@@ -400,6 +406,8 @@ class Agent:
             **({"bgp": await self._bgp_status()} if self._bgp.speaker is not None else {}),
             "names": self._domains.status(),
             "resolved": self._resolved.status(),
+            "tokenKeys": self._keys.status(),
+            "unmet": self._keys.unmet(),
             "encryption": self._encryption.status(),
             "fastPath": await self._fast.status(),
             "certificates": [
@@ -418,6 +426,7 @@ class Agent:
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),
                 *self._domains.failed.values(),
+                *self._keys.failed,
                 *self._network.narrow(),
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),

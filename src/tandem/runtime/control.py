@@ -151,7 +151,7 @@ class Control:
 
     def _reported(self, node: str) -> tuple[object, ...]:
         """Of what this node has told, whatever becomes a status or a part of an object."""
-        return self._unannounced(), self.reports.unconnected((node,)), self.reports.keys().get(node)
+        return self._unmet(), self.reports.unconnected((node,)), self.reports.keys().get(node)
 
     def _named(self, party: Party) -> Party:
         """An end of a flow with the names that its address has in the cluster."""
@@ -237,17 +237,17 @@ class Control:
     def _patches(self, translation: Translation) -> tuple[Patch, ...]:
         """Of the objects of which something changed since the last time: what to write."""
         keys, self._stale = self._stale | self.ledger.taken(), set()
-        unannounced, paths = self._unannounced(), self._unconnected()
+        unmet, paths = self._unmet(), self._unconnected()
         if paths != self._paths:
             keys.add(NETWORK)
-        keys.update(changes(self._refused, unannounced))
-        self._paths, self._refused = paths, unannounced
+        keys.update(changes(self._refused, unmet))
+        self._paths, self._refused = paths, unmet
         told = (
             translation.told
             if not paths
             else {**translation.told, NETWORK: (*translation.told.get(NETWORK, ()), *paths)}
         )
-        verdicts = {key: (v.ok, v.message) for key in keys if (v := self.ledger.verdict(key)) is not None} | unannounced
+        verdicts = {key: (v.ok, v.message) for key in keys if (v := self.ledger.verdict(key)) is not None} | unmet
         given = Given(balancers=translation.balancers.given, hosts=translation.hosts.by_entry)
         return patches_of(self._translated, sorted(keys), told, verdicts, self.clock.now(), given=given)
 
@@ -266,13 +266,16 @@ class Control:
             if ("", name) in nodes and nodes["", name].metadata.annotations.get(core.ENCRYPTION_KEY) != key
         }
 
-    def _unannounced(self) -> dict[ObjectKey, tuple[bool, str]]:
-        """Services with an address that a node should answer for and cannot."""
+    def _unmet(self) -> dict[ObjectKey, tuple[bool, str]]:
+        """Services with an address that a node should answer for and cannot; policies whose keys it does not get."""
         return {
-            ("Service", entry["namespace"], entry["name"]): (False, f"node {node}: {entry['message']}")
+            (entry.get("kind", "Service"), entry["namespace"], entry["name"]): (
+                False,
+                f"node {node}: {entry['message']}",
+            )
             for node, status in sorted(self.reports.statuses.items())
             if self.ledger.connected(node)
-            for entry in status.get("unannounced", ())
+            for entry in (*status.get("unannounced", ()), *status.get("unmet", ()))
         }
 
     def _drained(self, translation: Translation) -> list[core.Pod]:

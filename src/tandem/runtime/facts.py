@@ -16,11 +16,12 @@ import msgspec
 import structlog
 
 from tandem.base.clock import Clock
+from tandem.base.ids import PodUid
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.names import is_staged, tells_isolation
 from tandem.ir.node import NodeView
-from tandem.observe.accesslog import Names, flows_of
+from tandem.observe.accesslog import UNKNOWN_KEY, Names, flows_of
 from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, open_log, watch_drops
@@ -60,6 +61,8 @@ class Facts:
         self._told: Mapping[str, Any] = {}
         self.on_drop: Callable[[bytes], object] = bool
         """Is given the beginning of each packet that the kernel dropped."""
+        self.on_unknown_key: Callable[[PodUid], object] = bool
+        """Is given the pod that refused a token whose key it does not have."""
         self._told_counts: tuple[RuleCount, ...] | None = None
         self.ended = 0
         """Connections that changes of policy have ended."""
@@ -109,8 +112,12 @@ class Facts:
                 route=whois.route,
                 refused=whois.refused,
                 authorized=whois.authorized,
+                authenticated=whois.authenticated,
             )
-            self._flows.extend(flows_of(log_name, message, names))
+            found = tuple(flows_of(log_name, message, names))
+            self._flows.extend(found)
+            if any(flow.reason == UNKNOWN_KEY for flow in found):
+                self.on_unknown_key(PodUid(log_name.partition("|")[2]))
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
         """The kernel has a new policy in force; None before: what was in force until now is not known."""

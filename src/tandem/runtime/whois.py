@@ -50,6 +50,11 @@ class Whois:
             return tuple(p.origin for p in policies if p.action is Action.ALLOW and not p.staged)
         return tuple(r.origin for p in policies for r in p.rules if authz_rule(r.origin) == rule)
 
+    def authenticated(self, uid: str) -> tuple[Origin, ...]:
+        """The rules by which a pod takes tokens."""
+        rules = next((p.pod.authentication for p in self._view.pods if p.pod.uid == uid), ())
+        return tuple(rule.origin for rule in rules)
+
     def policies(self, prefix: str) -> tuple[Origin, ...]:
         """The policies behind the log prefix of a drop."""
         return self._policies.get(prefix, ())

@@ -13,10 +13,12 @@ LISTENER: Final = ENVOY + "config.listener.v3.Listener"
 CLUSTER: Final = ENVOY + "config.cluster.v3.Cluster"
 ENDPOINT: Final = ENVOY + "config.endpoint.v3.ClusterLoadAssignment"
 ROUTE: Final = ENVOY + "config.route.v3.RouteConfiguration"
+EXTENSION: Final = ENVOY + "config.core.v3.TypedExtensionConfig"
 SECRET: Final = ENVOY + "extensions.transport_sockets.tls.v3.Secret"
 
-# The order in which Envoy must hear of them (design decision: CDS, EDS, LDS, RDS; secrets are asked for by name).
-ORDER: Final = (CLUSTER, ENDPOINT, SECRET, LISTENER, ROUTE)
+# The order in which Envoy must hear of them (design decision: CDS, EDS, LDS, RDS; secrets are asked for by name). What
+# filters do changes before the routes that count on it.
+ORDER: Final = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 
 UPSTREAM_IDENTITY: Final = "upstream_identity"
 """Custom tag in access log entries: the SPIFFE id that the upstream proved, absent on plain connections."""

@@ -18,7 +18,8 @@ from tandem.model.ipam import addresses_of
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
-from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+from tandem.translate.mesh.istio.authentication import AuthenticationIndex
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex, in_order
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
@@ -50,6 +51,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Of namespaces."""
     modes: PeerAuthIndex
     authorization: AuthorizationIndex
+    authentication: AuthenticationIndex
     services: Mapping[str, tuple[core.Service, ...]]
     """By namespace, in the order of names."""
     routed: Mapping[str, frozenset[int]]
@@ -73,6 +75,7 @@ def translate_pods(
         labels=world.namespace_labels,
         modes=PeerAuthIndex(world, options.root_namespace),
         authorization=AuthorizationIndex(world, options.root_namespace),
+        authentication=AuthenticationIndex(world, options.root_namespace),
         services=services_by_namespace(world),
         routed=routed or {},
     )
@@ -84,6 +87,7 @@ def translate_pods(
             *namespace_problems(world),
             *context.modes.problems,
             *context.authorization.problems,
+            *context.authentication.problems,
             *(problem for one in found for problem in one.problems),
         ),
     )
@@ -108,7 +112,8 @@ def translate_pod(
         ingress=ingress.get(uid),
         egress=egress.get(uid),
         mtls=modes,
-        authorization=context.authorization.policies(pod),
+        authorization=in_order((*context.authorization.policies(pod), *context.authentication.denials(pod))),
+        authentication=context.authentication.rules(pod),
         plain_http_ports=_http_ports(pod, context.services.get(namespace, ()), context.routed),
     )
     problems = (*member.problems, *_outside(pod, member, modes))

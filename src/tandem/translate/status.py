@@ -24,7 +24,7 @@ from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Condition, Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
-from tandem.model.security import AuthorizationPolicy, PeerAuthentication
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.world import World
 from tandem.translate.mesh.attach import AnyRoute, is_mesh_parent
 
@@ -48,6 +48,7 @@ _Plain = (
     | DestinationRule
     | WorkloadEntry
     | PeerAuthentication
+    | RequestAuthentication
     | AuthorizationPolicy
     | Network
 )
@@ -64,6 +65,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         ServiceEntry,
         WorkloadEntry,
         PeerAuthentication,
+        RequestAuthentication,
         AuthorizationPolicy,
         Network,
         HTTPRoute,

@@ -10,17 +10,21 @@ from typing import Final
 
 from tandem.base.problems import Origin, Problem
 from tandem.model.meta import Object
-from tandem.model.security import AuthorizationPolicy, PeerAuthentication
+from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.unreadable import Unreadable
 from tandem.model.world import World
 
-_CLOSED: Final = {"PeerAuthentication": "it counts as STRICT", "AuthorizationPolicy": "it denies everything"}
+_CLOSED: Final = {
+    "PeerAuthentication": "it counts as STRICT",
+    "RequestAuthentication": "it denies everything",
+    "AuthorizationPolicy": "it denies everything",
+}
 
 
 def unreadable_problems(world: World) -> tuple[Problem, ...]:
     """What is told of each, with the path of what was not understood."""
-    policies = (*world.sorted(PeerAuthentication), *world.sorted(AuthorizationPolicy))
-    closed = [p for p in policies if p.metadata.unreadable]
+    kinds = (PeerAuthentication, RequestAuthentication, AuthorizationPolicy)
+    closed = [p for cls in kinds for p in world.sorted(cls) if p.metadata.unreadable]
     return tuple(problem for obj in (*world.sorted(Unreadable), *closed) for problem in problems_of(obj))
 
 

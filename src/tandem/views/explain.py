@@ -20,6 +20,7 @@ from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import policy, routes
+from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_http
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
@@ -228,9 +229,14 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
     refused = tls is not None and tls.outcome is Outcome.REFUSED
     by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
     if tls is not None and not refused and end.pod is not None and in_mesh(end.pod, world)[0]:
-        authorized = decide_authorization(world, end.pod, _asked(world, question, source, end, share=share, tls=tls))
+        asked = _asked(world, question, source, end, share=share, tls=tls)
+        token = authenticate(world, end.pod, asked.path, asked.headers) if asked.parsed else Authentication()
+        steps += [Line(layer="authentication", effect=s.text, rule=s.origin) for s in token.steps]
+        asked = msgspec.structs.replace(asked, claims=token.claims)
+        authorized = decide_authorization(world, end.pod, asked)
         steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
-        refused, by = not authorized.allowed, by or (() if authorized.allowed else authorized.by)
+        refused = bool(token.by) or not authorized.allowed
+        by = by or token.by or (() if authorized.allowed else authorized.by)
     return Way(
         destination=end.label,
         address=end.address,

@@ -14,10 +14,10 @@ from meshbuild import CONFIG, NODE
 from tandem.compile.envoy import compile_envoy
 from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.node import NodeView
-from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/in.yaml"))
-KINDS = {"clusters": CLUSTER, "endpoints": ENDPOINT, "listeners": LISTENER, "routes": ROUTE}
+KINDS = {"clusters": CLUSTER, "endpoints": ENDPOINT, "extensions": EXTENSION, "listeners": LISTENER, "routes": ROUTE}
 
 
 class PlainDumper(yaml.SafeDumper):

@@ -35,6 +35,8 @@ def literals(node: ast.AST) -> Iterator[str]:
             # The two sides of a policy: Source and Destination.
             stem = "".join(str(p.value) for p in parts if isinstance(p, ast.Constant))
             yield from (stem + side for side in ("Source", "Destination"))
+        case ast.Call(func=ast.Name(id="wrong"), args=[_, ast.Constant(value=str(text)), *_]):
+            yield text
         case ast.Call(func=ast.Name(id="Unclear"), args=[_, ast.Constant(value=str(text)), _]):
             yield text
         case ast.Return(value=ast.Tuple(elts=[ast.Constant(value=str(text)), _])):

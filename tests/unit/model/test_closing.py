@@ -230,3 +230,12 @@ def test_an_authorization_policy_that_is_not_understood_denies_to_whom_it_is_abo
     blind = read_policy({**raw, "spec": {"selector": {"matchLabels": 7}}})
     assert isinstance(blind, AuthorizationPolicy)
     assert (blind.spec.action, blind.spec.selector) == ("DENY", None)
+
+
+def test_a_field_of_a_request_authentication_that_nobody_knows_leaves_its_selector() -> None:
+    rule = {"issuer": "i", "jwks": "{}", "onlyOnSundays": True}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "jwtRules": [rule]}
+    raw: Raw = {"apiVersion": "security.istio.io/v1", "kind": "RequestAuthentication", "metadata": META, "spec": spec}
+    found = read_policy(raw)
+    assert _spec(found) == {"selector": {"matchLabels": {"a": "b"}}}
+    assert [line.partition(": ")[0] for line in found.metadata.unreadable] == ["spec.jwtRules[0].onlyOnSundays"]

@@ -15,6 +15,7 @@ from tandem.observe.flow import Flow, Layer, Party, Verdict
 WEB = Party(namespace="shop", pod="web-1", identity="spiffe://cluster.local/ns/shop/sa/web", address="10.244.0.5")
 DB = Party(namespace="shop", pod="db-1", identity="spiffe://cluster.local/ns/shop/sa/db", address="10.244.0.6")
 ROUTE = Origin(kind="VirtualService", namespace="shop", name="db", path="spec.http[0]")
+TOKENS = Origin(kind="RequestAuthentication", namespace="shop", name="ra")
 STRICT = Origin(kind="PeerAuthentication", namespace="shop", name="strict")
 
 PARTIES = {
@@ -28,6 +29,7 @@ NAMES = Names(
     party=lambda address: PARTIES.get(address, Party(address=address)),
     route={"r1": ROUTE}.get,
     authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
+    authenticated=lambda _: (TOKENS,),
     refused=lambda uid, port: STRICT if (uid, port) == ("u-db", 8080) else None,
 )
 
@@ -144,6 +146,13 @@ def test_an_applications_own_500_is_allowed() -> None:
 def test_a_client_that_leaves_is_no_error() -> None:
     flow = tcp("source|u-web", response_flags={"downstream_connection_termination": True})
     assert flow.verdict is Verdict.ALLOWED
+
+
+def test_a_token_that_is_not_valid_is_a_denial_that_says_why() -> None:
+    details = "jwt_authn_access_denied{Jwt_is_expired}"
+    flow = http("destination|u-db", response={"response_code": 401, "response_code_details": details})
+    assert (flow.verdict, flow.direction, flow.rules) == (Verdict.DENIED, "ingress", (TOKENS,))
+    assert flow.reason == "the token is refused: Jwt is expired"
 
 
 def test_an_unknown_pod_is_told_by_address() -> None:

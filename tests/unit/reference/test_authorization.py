@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import pod
+from builders import pod, service
 from meshworlds import authz
 from tandem.model import core
 from tandem.model.security import AuthorizationPolicy
@@ -95,9 +95,9 @@ def test_conditions_and_hosts() -> None:
 
 
 def test_what_cannot_be_judged_is_closed() -> None:
-    jwt = {"when": [{"key": "request.auth.claims[a]", "values": ["b"]}]}
-    assert not allowed(rule(**jwt))
-    assert not allowed(authz(action="DENY", rules=[jwt]))
+    foreign = {"when": [{"key": "experimental.envoy.filters.x", "values": ["b"]}]}
+    assert not allowed(rule(**foreign))
+    assert not allowed(authz(action="DENY", rules=[foreign]))
     assert not allowed(authz(action="CUSTOM", provider={"name": "x"}, rules=[{}]))
     assert allowed(authz(action="AUDIT", rules=[{}]))
 
@@ -110,3 +110,39 @@ def test_which_ports_speak_http() -> None:
     ports = [core.ServicePort(port=1, name=n) for n in ("http", "grpc-web", "mysql", "https")]
     assert [speaks_http(p) for p in ports] == [True, True, False, False]
     assert speaks_http(core.ServicePort(port=1, name="x", app_protocol="kubernetes.io/h2c"))
+
+
+CLAIMS = {"iss": "i", "sub": "s", "groups": ["dev", "ops"], "org": {"team": "red"}, "aud": "web", "azp": "cli"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"from": [{"source": {"requestPrincipals": ["i/s"]}}]}, True),
+        ({"from": [{"source": {"requestPrincipals": ["i/*"]}}]}, True),
+        ({"from": [{"source": {"requestPrincipals": ["j/*"]}}]}, False),
+        ({"from": [{"source": {"notRequestPrincipals": ["*"]}}]}, False),
+        ({"when": [{"key": "request.auth.principal", "values": ["*/s"]}]}, True),
+        ({"when": [{"key": "request.auth.claims[groups]", "values": ["ops"]}]}, True),
+        ({"when": [{"key": "request.auth.claims[org][team]", "values": ["r*"]}]}, True),
+        ({"when": [{"key": "request.auth.claims[org]", "values": ["*"]}]}, False),
+        ({"when": [{"key": "request.auth.audiences", "values": ["web"]}]}, True),
+        ({"when": [{"key": "request.auth.presenter", "notValues": ["cli"]}]}, False),
+    ],
+)
+def test_what_a_token_says(spec: Any, expected: bool) -> None:  # noqa: FBT001
+    assert allowed(rule(**spec), claims=CLAIMS) is expected
+    assert not allowed(rule(**spec), claims=CLAIMS, parsed=False), "bytes have no token"
+
+
+def test_without_a_token_only_a_negation_holds() -> None:
+    assert not allowed(rule(**{"from": [{"source": {"requestPrincipals": ["*"]}}]}))
+    assert allowed(rule(**{"from": [{"source": {"notRequestPrincipals": ["*"]}}]}))
+
+
+def test_a_policy_of_a_service_is_for_the_pods_behind_it() -> None:
+    behind = authz(targetRefs=[{"kind": "Service", "name": "web"}])
+    given = Asked(principal=A, source="10.0.0.2", destination="10.0.0.3", port=80)
+    for selector, expected in (({"app": "web"}, False), ({"app": "db"}, True)):
+        world = World.of([behind, service("web", selector=selector)])
+        assert decide_authorization(world, WEB, given).allowed is expected

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from builders import cluster_policy, namespace, pod, policy, service, world
-from meshworlds import authz, dr, peerauth, to, vs
+from jwts import Issuer
+from meshworlds import authz, dr, peerauth, reqauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
 from tandem.model.world import World
@@ -85,6 +86,19 @@ def test_authorization_judges_who_proved_what_and_what_is_asked() -> None:
     assert [str(o) for o in other.decided_by] == ["AuthorizationPolicy shop/only"]
     assert ("authorization", "allows nothing of the kind") in [(s.layer, s.effect) for s in other.ways[0].steps]
     assert not ask(only, source="shop/outsider", path="/v1").allowed
+
+
+def test_a_token_is_read_for_what_it_says() -> None:
+    accepts = reqauth(ns="shop", jwtRules=[{"issuer": "i"}])
+    only = authz("only", ns="shop", rules=[{"from": [{"source": {"requestPrincipals": ["i/me"]}}]}])
+    for token, by in (
+        (Issuer("i").token(sub="me"), []),
+        (Issuer("i").token(sub="you"), ["AuthorizationPolicy shop/only"]),
+        (Issuer("j").token(), ["RequestAuthentication shop/ra spec.jwtRules[0]"]),
+    ):
+        found = ask(accepts, only, headers=(("authorization", f"Bearer {token}"),))
+        assert [str(o) for o in found.decided_by] == by
+        assert "authentication" in [s.layer for s in found.ways[0].steps]
 
 
 def test_without_strict_the_outsider_talks_in_plain_text() -> None:

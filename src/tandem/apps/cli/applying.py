@@ -48,6 +48,7 @@ ORDER: Final = (
     "HTTPRoute",
     "GRPCRoute",
     "PeerAuthentication",
+    "RequestAuthentication",
     "AuthorizationPolicy",
     "Deployment",
     "Pod",

@@ -186,6 +186,10 @@ def _action(raw: RawObject) -> str:
     return str(_dict(raw, "spec").get("action") or "ALLOW")
 
 
+def _issuers(raw: RawObject) -> str:
+    return ",".join(str(rule.get("issuer", "")) for rule in _dict(raw, "spec").get("jwtRules") or [])
+
+
 def _mtls_mode(raw: RawObject) -> str:
     return str(_dict(raw, "spec", "mtls").get("mode") or "UNSET")
 
@@ -276,6 +280,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     ),
     "WorkloadEntry": ((Column("ADDRESS", _spec("address")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
+    "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),

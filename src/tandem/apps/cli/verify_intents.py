@@ -25,6 +25,7 @@ KINDS: Final = (
     "AdminNetworkPolicy",
     "BaselineAdminNetworkPolicy",
     "PeerAuthentication",
+    "RequestAuthentication",
     "AuthorizationPolicy",
     "DestinationRule",
 )

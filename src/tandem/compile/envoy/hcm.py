@@ -9,6 +9,7 @@ from tandem.compile import names
 from tandem.compile.envoy import accesslog
 from tandem.compile.envoy.filters import http_filters, inbound_filters
 from tandem.compile.envoy.proto import ADS, Json, any_of, extension
+from tandem.ir.fabric import LocalPod
 
 OUT: Final = "out"
 IN: Final = "in"
@@ -44,14 +45,14 @@ def outbound_http(pod: PodUid, route_config: str) -> Json:
     return _filter(_manager(OUT, names.source_log(pod), routing, http_filters()))
 
 
-def inbound_http(pod: PodUid, *, mtls: bool) -> Json:
+def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
     """Requests to a pod, which its own route configuration hands to the application, or refuses.
 
     With mTLS the peer's SPIFFE id is told to the application in `x-forwarded-client-cert`; what a client claims in
     that header never passes.
     """
-    routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod)}}
-    fields = _manager(IN, names.destination_log(pod), routing, inbound_filters())
+    routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod.uid)}}
+    fields = _manager(IN, names.destination_log(pod.uid), routing, inbound_filters(pod))
     if mtls:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}

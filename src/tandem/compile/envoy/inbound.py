@@ -12,8 +12,9 @@ from typing import Any, Final, assert_never
 
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
+from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
-from tandem.compile.envoy.rbac import network_rbac, per_route_rbac
+from tandem.compile.envoy.rbac import network_rbac
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.state.ownership import INBOUND_MARK
@@ -57,7 +58,7 @@ def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
 @lru_cache(maxsize=1024)
 def compile_inbound_routes(pod: LocalPod) -> Resource:
     """What becomes of requests to a pod. One that the application has not begun to read is tried again."""
-    config = per_route_rbac(pod.authorization)
+    config = inbound_per_route(pod)
     route = {
         "name": "inbound",
         "match": {"prefix": "/"},
@@ -122,7 +123,7 @@ def _plain(pod: LocalPod, port: int) -> list[Json]:
 
 
 def _requests(pod: LocalPod, *, mtls: bool) -> list[Json]:
-    return [hcm.inbound_http(pod.uid, mtls=mtls)]
+    return [hcm.inbound_http(pod, mtls=mtls)]
 
 
 def _bytes(pod: LocalPod) -> list[Json]:

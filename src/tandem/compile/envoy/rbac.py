@@ -9,14 +9,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 import msgspec
 
 from tandem.compile import names
+from tandem.compile.envoy.claims import string, token_claim, token_subject
 from tandem.compile.envoy.proto import Json, any_of, extension
 from tandem.ir.authz import (
     REQUEST,
+    TOKEN,
     Action,
     Attribute,
     AuthzPolicy,
@@ -39,6 +41,7 @@ _SOURCES: Final = frozenset(
         Attribute.TRUST_DOMAIN,
         Attribute.PEER_ADDRESS,
         Attribute.CLIENT_ADDRESS,
+        *TOKEN,
     }
 )
 _ANY: Final[Json] = {"any": True}
@@ -93,15 +96,19 @@ def _rules(policy: AuthzPolicy, *, parsed: bool) -> list[AuthzRule]:
 
 
 def _asks_requests(rule: AuthzRule) -> bool:
-    return any(r.attribute in REQUEST for part in (*rule.operations, rule.when) for r in part)
+    return any(r.attribute in REQUEST for part in (*rule.sources, *rule.operations, rule.when) for r in part)
 
 
 def _of_bytes(rule: AuthzRule) -> AuthzRule:
     def left(part: Requirements) -> Requirements:
         return tuple(r for r in part if r.attribute not in REQUEST)
 
-    operations = tuple(left(part) for part in rule.operations)
-    return msgspec.structs.replace(rule, operations=operations, when=left(rule.when))
+    return msgspec.structs.replace(
+        rule,
+        sources=tuple(map(left, rule.sources)),
+        operations=tuple(map(left, rule.operations)),
+        when=left(rule.when),
+    )
 
 
 def _policy(rule: AuthzRule, action: Action) -> Json:
@@ -204,7 +211,7 @@ def _header(name: str, value: Text, *, ignore_case: bool = False) -> Json:
     if isinstance(value, Present):
         return {"header": {"name": name, "present_match": True}}
     return {
-        "header": {"name": name, "string_match": {**_string(value), **({"ignore_case": True} if ignore_case else {})}}
+        "header": {"name": name, "string_match": {**string(value), **({"ignore_case": True} if ignore_case else {})}}
     }
 
 
@@ -213,21 +220,7 @@ def _path(value: Text) -> Json:
         kind = "extensions.path.match.uri_template.v3.UriTemplateMatchConfig"
         config = any_of(kind, {"path_template": value.value})
         return {"uri_template": {"name": "envoy.path.match.uri_template.uri_template_matcher", "typed_config": config}}
-    return {"url_path": {"path": _string(value)}}
-
-
-def _string(value: Text) -> Json:
-    match value:
-        case Exact(text):
-            return {"exact": text}
-        case Prefix(text):
-            return {"prefix": text}
-        case Suffix(text):
-            return {"suffix": text}
-        case Present() | Template():
-            return {"safe_regex": {"regex": ".+"}}
-        case _:
-            assert_never(value)
+    return {"url_path": {"path": string(value)}}
 
 
 def _range(value: Text) -> Json:
@@ -253,9 +246,11 @@ MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
     ),
     Attribute.LOCAL_ADDRESS: lambda _, value: {"destination_ip": _range(value)},
     Attribute.PORT: lambda _, value: {"destination_port": int(_literal(value))},
-    Attribute.SNI: lambda _, value: {"requested_server_name": _string(value)},
+    Attribute.SNI: lambda _, value: {"requested_server_name": string(value)},
     Attribute.HOST: lambda _, value: _header(":authority", value, ignore_case=True),
     Attribute.METHOD: lambda _, value: _header(":method", value),
     Attribute.HEADER: lambda requirement, value: _header(requirement.name, value),
     Attribute.PATH: lambda _, value: _path(value),
+    Attribute.TOKEN_SUBJECT: lambda _, value: token_subject(value),
+    Attribute.CLAIM: lambda requirement, value: token_claim(requirement.claim, value),
 }

@@ -16,6 +16,7 @@ from tandem.base.ids import SpiffeId
 from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
+from tandem.compile.envoy.filters.tokens import compile_tokens
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
@@ -24,7 +25,7 @@ from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.traffic import TrafficPolicy
-from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot
+from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, Resource, Snapshot
 
 _outbound: Final = pairs_as_before(compile_outbound)
 
@@ -33,7 +34,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
     """Listeners and an application cluster per meshed pod; clusters, endpoints and routes shared by all of them."""
     meshed = sorted(meshed_pods(view.pods), key=lambda a: a.pod.uid)
     if not meshed:
-        return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, LISTENER, ROUTE)})
+        return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), view.policies)
     listeners, routes = _listeners(view, meshed)
     copies = _mirrors(view, meshed)
@@ -43,6 +44,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
             ENDPOINT: _by_name((*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies))),
+            EXTENSION: _by_name(compile_tokens(a.pod, view.keys) for a in meshed if a.pod.authentication),
             LISTENER: _by_name(listeners),
             ROUTE: _by_name(routes),
         }

@@ -14,13 +14,13 @@ from typing import Final
 from tandem.base.problems import DriverError
 from tandem.drivers.xds.messages import Accepted, Action, Encoded, Refused, Request, Response
 from tandem.drivers.xds.session import Session
-from tandem.state.xds import ENDPOINT, ROUTE, SECRET
+from tandem.state.xds import ENDPOINT, EXTENSION, ROUTE, SECRET
 
 Key = tuple[str, str]
 """(type URL, resource name)."""
 
 # Envoy asks for these when a cluster or listener refers to them, and does so before it acknowledges that one.
-BY_NAME: Final = frozenset({ENDPOINT, SECRET, ROUTE})
+BY_NAME: Final = frozenset({ENDPOINT, SECRET, EXTENSION, ROUTE})
 
 Wanted = Mapping[str, Mapping[str, Encoded]]
 

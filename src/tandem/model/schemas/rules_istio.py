@@ -6,7 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from tandem.base.jwks import is_key_set
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
 from tandem.model.schemas.syntax import LABEL
 
@@ -177,9 +179,51 @@ def _authorization(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.provider: belongs to the action CUSTOM"
     if action != "ALLOW" and not raw.get("rules"):
         yield f"{at}.rules: are required for the action {action}"
+    yield from _attached_once(raw, at)
+
+
+def _attached_once(raw: dict[str, Any], at: str) -> Iterator[str]:
     given = [k for k in ("selector", "targetRef", "targetRefs") if raw.get(k)]
     if len(given) > 1:
         yield f"{at}.{given[1]}: may not be given together with {given[0]}"
+
+
+def _jwt_rule(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not raw["issuer"]:
+        yield f"{at}.issuer: must not be empty"
+    for field in ("audiences", "fromParams", "fromCookies", "spaceDelimitedClaims"):
+        for i, value in enumerate(raw.get(field) or []):
+            if not value:
+                yield f"{at}.{field}[{i}]: must not be empty"
+    yield from _jwt_keys(raw, at)
+    yield from _jwt_headers(raw, at)
+
+
+def _jwt_keys(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if raw.get("jwks") and raw.get("jwksUri"):
+        yield f"{at}.jwksUri: may not be given together with jwks"
+    url = urlsplit(raw.get("jwksUri") or "http://unset")
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        yield f"{at}.jwksUri: {raw['jwksUri']!r} is not a URL of http or https"
+    if raw.get("jwks") and not is_key_set(raw["jwks"]):
+        yield f"{at}.jwks: is not a JSON Web Key Set (RFC 7517): an object with keys"
+
+
+def _jwt_headers(raw: dict[str, Any], at: str) -> Iterator[str]:
+    headers = {f"{at}.outputPayloadToHeader": raw.get("outputPayloadToHeader") or ""}
+    for i, place in enumerate(raw.get("fromHeaders") or []):
+        headers[f"{at}.fromHeaders[{i}].name"] = place["name"] or "(empty)"
+    claims = raw.get("outputClaimToHeaders") or []
+    for i, claim in enumerate(claims):
+        headers[f"{at}.outputClaimToHeaders[{i}].header"] = claim["header"] or "(empty)"
+        if not claim["claim"]:
+            yield f"{at}.outputClaimToHeaders[{i}].claim: must not be empty"
+    yield from (f"{where}: {name!r} is not a header name" for where, name in headers.items() if not _is_token(name))
+    yield from repeated((f"{at}.outputClaimToHeaders[{i}].header", c["header"].lower()) for i, c in enumerate(claims))
+
+
+def _is_token(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", name) is not None
 
 
 def _from(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -242,6 +286,8 @@ RULES: Final[dict[str, Rule]] = {
     "DrTls": _tls,
     "DrPortPolicy": _port_policy,
     "PaSpec": _peer_authentication,
+    "RaSpec": _attached_once,
+    "RaJwtRule": _jwt_rule,
     "AzSpec": _authorization,
     "AzFrom": _from,
     "AzTo": _to,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tandem.base.ids import NodeName, PolicySetId
 from tandem.base.problems import Problem
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
 from tandem.model import core
-from tandem.model.security import AuthorizationPolicy, PeerAuthentication
+from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
 from tandem.translate.kept import Kept
 from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
+from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.mesh.istio.scoped import Scoped
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
 
@@ -38,6 +41,8 @@ class LivePods:
         self._named: dict[str, dict[str, core.Service]] = {}
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
+        self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
+        self._scoped: tuple[Scoped[Any], ...] = ()
         self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
 
     def update(self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]]) -> None:
@@ -49,20 +54,25 @@ class LivePods:
                 pod = now.pods_by_uid.get(uid)
                 if pod is not None and has_link(pod):
                     touched[uid] = pod
-        for namespace in self._changed_namespaces(before, now, routed):
+        authorization = self._authorization(now, self._options.root_namespace)
+        authentication = self._authentication(now, self._options.root_namespace)
+        scoped = (authorization.scoped, authentication.scoped)
+        for namespace in self._changed_namespaces(before, now, routed, scoped):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
-        self._judged, self._routed = judged, routed
+        self._judged, self._routed, self._scoped = judged, routed, scoped
         context = Context(
             options=self._options,
             labels=now.namespace_labels,
             modes=self._modes(now, self._options.root_namespace),
-            authorization=self._authorization(now, self._options.root_namespace),
+            authorization=authorization,
+            authentication=authentication,
             services=self._services,
             routed=routed,
         )
         self._gathered.tell((2, "namespaces"), self._namespaces(now))
         self._gathered.tell((3, "modes"), context.modes.problems)
-        self._gathered.tell((3, "authorization"), context.authorization.problems)
+        self._gathered.tell((3, "authorization"), authorization.problems)
+        self._gathered.tell((3, "authentication"), authentication.problems)
         put: dict[str, LocalPod] = {}
         nodes: dict[str, NodeName] = {}
         for uid, pod in touched.items():
@@ -89,7 +99,9 @@ class LivePods:
                 self._linked.setdefault(namespace, {})[name] = new
         return touched, {uid: pod for uid, pod in gone.items() if uid not in touched}
 
-    def _changed_namespaces(self, before: World, now: World, routed: Mapping[str, frozenset[int]]) -> Iterable[str]:
+    def _changed_namespaces(
+        self, before: World, now: World, routed: Mapping[str, frozenset[int]], scoped: tuple[Scoped[Any], ...]
+    ) -> Iterable[str]:
         """Where something changed that pods of the namespace are translated with."""
         found = set(changes(before.namespace_labels, now.namespace_labels))
         for (namespace, name), (_, service) in changes(before.all(core.Service), now.all(core.Service)).items():
@@ -102,5 +114,6 @@ class LivePods:
         if self._routed is not routed:
             found |= {key.partition("/")[0] for key in self._routed.keys() | routed.keys()}
         rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
-        rules |= {n for n, _ in changes(before.all(AuthorizationPolicy), now.all(AuthorizationPolicy))}
+        for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
+            rules |= said.differing(was) if said is not was else set()
         return tuple(self._linked) if self._options.root_namespace in rules else found | rules

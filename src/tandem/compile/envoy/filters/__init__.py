@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.compile.envoy.filters import cors, fault, session
+from tandem.compile.envoy.filters import cors, fault, session, spellings
 from tandem.compile.envoy.filters.router import router
+from tandem.compile.envoy.filters.tokens import tokens
 from tandem.compile.envoy.proto import Json
 from tandem.compile.envoy.rbac import FILTERS as RBAC_FILTERS
+from tandem.compile.envoy.rbac import per_route_rbac
+from tandem.ir.fabric import LocalPod
 from tandem.ir.mesh import Route
 
 ON_DEMAND: Final = (cors, fault, session)
@@ -22,9 +25,15 @@ def http_filters() -> list[Json]:
     return [*({**module.disabled(), "disabled": True} for module in ON_DEMAND), router()]
 
 
-def inbound_filters() -> list[Json]:
+def inbound_filters(pod: LocalPod) -> list[Json]:
     """That of one that hands to the application what the pod's policies let through: its routes carry them."""
-    return [*({**f, "disabled": True} for f in RBAC_FILTERS), router()]
+    first, *others = ({**f, "disabled": True} for f in (spellings.disabled(), *RBAC_FILTERS))
+    return [first, *tokens(pod), *others, router()]
+
+
+def inbound_per_route(pod: LocalPod) -> dict[str, Json]:
+    """By filter's name what the one route of a pod asks of it."""
+    return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization)}
 
 
 def per_route(route: Route) -> dict[str, Json]:

@@ -7,22 +7,34 @@ nothing, or denies everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Requirements, Suffix, Template, Text
+from tandem.ir.authz import (
+    ORDER,
+    Action,
+    Attribute,
+    AuthzPolicy,
+    AuthzRule,
+    Requirement,
+    Requirements,
+    Suffix,
+    Template,
+    Text,
+)
 from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Pod
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
-from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
 
 DRY_RUN: Final = "istio.io/dry-run"
 STAGED: Final = "tandem.io/staged"
 _SOURCE: Final = (
+    ("requestPrincipals", "request_principals", Attribute.TOKEN_SUBJECT),
     ("principals", "principals", Attribute.PRINCIPAL),
     ("namespaces", "namespaces", Attribute.NAMESPACE),
     ("serviceAccounts", "service_accounts", Attribute.SERVICE_ACCOUNT),
@@ -41,11 +53,14 @@ _KEYS: Final = {
     "source.namespace": Attribute.NAMESPACE,
     "source.principal": Attribute.PRINCIPAL,
     "source.serviceAccount": Attribute.SERVICE_ACCOUNT,
+    "request.auth.principal": Attribute.TOKEN_SUBJECT,
     "remote.ip": Attribute.CLIENT_ADDRESS,
     "destination.ip": Attribute.LOCAL_ADDRESS,
     "destination.port": Attribute.PORT,
     "connection.sni": Attribute.SNI,
 }
+_CLAIMS: Final = {"request.auth.audiences": "aud", "request.auth.presenter": "azp"}
+"""Registered claims that have a key of their own (RFC 7519, 4.1.3; OpenID Connect Core, 2)."""
 _LITERAL: Final = frozenset({Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS, Attribute.LOCAL_ADDRESS, Attribute.PORT})
 """Numbers and prefixes: a star in them means nothing."""
 
@@ -54,66 +69,73 @@ class AuthorizationIndex:
     """AuthorizationPolicies by namespace; `problems` is what is wrong with them."""
 
     def __init__(self, world: World, root_namespace: str) -> None:
-        self._root = root_namespace
-        self._by_namespace: dict[str, list[tuple[AuthorizationPolicy, AuthzPolicy]]] = {}
+        entries: list[tuple[str, Selectors, AuthzPolicy]] = []
         problems: list[Problem] = []
         for policy in world.sorted(AuthorizationPolicy):
-            reader = _Reader(policy)
-            made = reader.read()
+            reader = _Reader(policy, world)
+            entries.append((policy.metadata.namespace, *reader.read()))
             problems += reader.problems
-            self._by_namespace.setdefault(policy.metadata.namespace, []).append((policy, made))
+        self.scoped = Scoped(root_namespace, entries)
         self.problems = tuple(problems)
 
     def policies(self, pod: Pod) -> tuple[AuthzPolicy, ...]:
-        """What judges a pod: DENY before ALLOW, then by name."""
-        home = pod.metadata.namespace
-        namespaces = dict.fromkeys((self._root, home))
-        found = [made for n in namespaces for policy, made in self._by_namespace.get(n, ()) if _selects(policy, pod)]
-        return tuple(sorted(found, key=lambda p: (p.action is Action.ALLOW, p.origin)))
+        """What judges a pod, in order."""
+        return in_order(self.scoped.of(pod))
 
 
-def _selects(policy: AuthorizationPolicy, pod: Pod) -> bool:
-    selector = policy.spec.selector
-    return selector is None or matches_map(selector.match_labels, pod.metadata.labels)
+def in_order(policies: Iterable[AuthzPolicy]) -> tuple[AuthzPolicy, ...]:
+    """What judges one pod: DENY before ALLOW, then by name."""
+    return tuple(sorted(policies, key=lambda p: (ORDER.index(p.action), p.origin)))
 
 
 class _Reader:
     """Reads one policy."""
 
-    def __init__(self, policy: AuthorizationPolicy) -> None:
+    def __init__(self, policy: AuthorizationPolicy, world: World) -> None:
         self._policy = policy
+        self._world = world
         self._at_fault = False
         self.problems: list[Problem] = []
 
-    def read(self) -> AuthzPolicy:
+    def read(self) -> tuple[Selectors, AuthzPolicy]:
+        """Whom it selects, and what it says."""
         spec, notes = self._policy.spec, self._policy.metadata.annotations
         staged = "true" in (notes.get(DRY_RUN), notes.get(STAGED))
-        if spec.action not in {"ALLOW", "DENY"} or spec.target_ref or spec.target_refs:
-            return self._closed(staged=staged)
+        refs = refs_of(spec.target_ref, spec.target_refs)
+        selectors = selectors_of(self._policy, spec.selector, refs, self._world, self._wrong)
+        if selectors is None:
+            text = "only Services can be attached to: everything is denied in the namespace"
+            self._wrong(refs[0][0], "UnsupportedField", text)
+            return ({},), self._everything(staged=staged)
+        if spec.action not in {"ALLOW", "DENY"}:
+            return selectors, self._closed(staged=staged)
         action = Action(spec.action)
         rules = (self._rule(rule, i, action) for i, rule in enumerate(spec.rules))
-        return AuthzPolicy(
+        return selectors, AuthzPolicy(
             action=action,
             rules=tuple(rule for rule in rules if rule is not None),
             origin=self._policy.origin(),
             staged=staged,
         )
 
+    def _everything(self, *, staged: bool) -> AuthzPolicy:
+        """What stands for a policy that nobody here can judge."""
+        origin = self._policy.origin()
+        return AuthzPolicy(action=Action.DENY, rules=(AuthzRule(origin=origin),), origin=origin, staged=staged)
+
     def _closed(self, *, staged: bool) -> AuthzPolicy:
         """A policy that this system cannot judge: everything is denied, but where it only looks on."""
-        spec, origin = self._policy.spec, self._policy.origin()
-        field = "spec.targetRefs" if spec.target_refs else "spec.targetRef" if spec.target_ref else "spec.action"
-        audits = spec.action == "AUDIT" and field == "spec.action"
+        spec = self._policy.spec
+        audits = spec.action == "AUDIT"
         effect = "nothing is recorded" if audits else "everything is denied to the pods that it selects"
-        what = f"the action {spec.action}" if field == "spec.action" else "attaching by reference"
-        self._wrong(field, "UnsupportedField", f"{what} is not supported yet: {effect}")
-        everything = () if audits else (AuthzRule(origin=origin),)
-        return AuthzPolicy(action=Action.DENY, rules=everything, origin=origin, staged=staged)
+        self._wrong("spec.action", "UnsupportedField", f"the action {spec.action} is not supported yet: {effect}")
+        closed = self._everything(staged=staged)
+        return msgspec.structs.replace(closed, rules=()) if audits else closed
 
     def _rule(self, rule: AuthorizationRule, index: int, action: Action) -> AuthzRule | None:
         at = f"spec.rules[{index}]"
         self._at_fault = False
-        sources = tuple(self._source(f.source, f"{at}.from[{i}].source") for i, f in enumerate(rule.sources))
+        sources = tuple(self._fields(f.source, _SOURCE, f"{at}.from[{i}].source") for i, f in enumerate(rule.sources))
         operations = tuple(
             self._fields(to.operation, _OPERATION, f"{at}.to[{i}].operation") for i, to in enumerate(rule.operations)
         )
@@ -122,15 +144,6 @@ class _Reader:
         if not self._at_fault:
             return AuthzRule(sources=sources, operations=operations, when=when, origin=origin)
         return None if action is Action.ALLOW else AuthzRule(origin=origin)
-
-    def _source(self, source: Source, at: str) -> Requirements:
-        for name, values in (
-            ("requestPrincipals", source.request_principals),
-            ("notRequestPrincipals", source.not_request_principals),
-        ):
-            if values:
-                self._fault(f"{at}.{name}", "JWTs are not read yet")
-        return self._fields(source, _SOURCE, at)
 
     def _fields(
         self,
@@ -151,6 +164,10 @@ class _Reader:
             name = key.removeprefix("request.headers[").removesuffix("]").lower()
             found = self._requirement(Attribute.HEADER, condition.values, condition.not_values, f"{at}.values")
             yield msgspec.structs.replace(found, name=name)
+        elif key.startswith("request.auth.claims[") or key in _CLAIMS:
+            path = key.removeprefix("request.auth.claims[").removesuffix("]").split("][")
+            found = self._requirement(Attribute.CLAIM, condition.values, condition.not_values, f"{at}.values")
+            yield msgspec.structs.replace(found, claim=(_CLAIMS[key],) if key in _CLAIMS else tuple(path))
         elif key in _KEYS:
             yield self._requirement(_KEYS[key], condition.values, condition.not_values, f"{at}.values")
         else:

@@ -56,6 +56,9 @@ class MatchReader:
             if name.lower() in _NOT_HEADERS or name.startswith(":"):
                 text = f"{name!r} is not matched as a header; use the field {name.strip(':')} of the match"
                 self._wrong(f"{at}[{name}]", "InvalidValue", text)
+            if name.startswith("@"):
+                text = "claims are known where a token is judged, at the pod that is called, and not at its clients"
+                self._wrong(f"{at}[{name}]", "UnsupportedValue", f"{text}: use an AuthorizationPolicy there")
             value = self._string(match, f"{at}[{name}]") or Present()
             found.append(HeaderMatch(name=name.lower(), match=value, invert=invert))
         return found

@@ -71,6 +71,11 @@ def test_values_are_exact_prefixes_suffixes_or_anything() -> None:
     )
 
 
+def test_a_source_may_be_the_subject_of_a_token() -> None:
+    (found,) = rule(**{"from": [{"source": {"requestPrincipals": ["i/s"], "notRequestPrincipals": ["*"]}}]}).sources
+    assert found == (Requirement(attribute=Attribute.TOKEN_SUBJECT, values=(Exact("i/s"),), refuses=(Present(),)),)
+
+
 def test_a_service_account_without_a_namespace_is_of_the_policy_s() -> None:
     (found,) = rule(**{"from": [{"source": {"serviceAccounts": ["a", "b/c"]}}]}).sources
     assert found[0].values == (Exact("default/a"), Exact("b/c"))
@@ -87,6 +92,13 @@ def test_paths_may_be_templates() -> None:
         ("request.headers[X-One]", Requirement(attribute=Attribute.HEADER, name="x-one", values=(Exact("1"),))),
         ("source.ip", Requirement(attribute=Attribute.PEER_ADDRESS, values=(Exact("1"),))),
         ("destination.port", Requirement(attribute=Attribute.PORT, values=(Exact("1"),))),
+        ("request.auth.principal", Requirement(attribute=Attribute.TOKEN_SUBJECT, values=(Exact("1"),))),
+        ("request.auth.audiences", Requirement(attribute=Attribute.CLAIM, claim=("aud",), values=(Exact("1"),))),
+        ("request.auth.presenter", Requirement(attribute=Attribute.CLAIM, claim=("azp",), values=(Exact("1"),))),
+        (
+            "request.auth.claims[a.b][c]",
+            Requirement(attribute=Attribute.CLAIM, claim=("a.b", "c"), values=(Exact("1"),)),
+        ),
         ("connection.sni", Requirement(attribute=Attribute.SNI, values=(Exact("1"),))),
     ],
 )
@@ -97,8 +109,7 @@ def test_conditions(key: str, expected: Requirement) -> None:
 @pytest.mark.parametrize(
     ("part", "path"),
     [
-        ({"from": [{"source": {"requestPrincipals": ["*"]}}]}, "spec.rules[0].from[0].source.requestPrincipals"),
-        ({"when": [{"key": "request.auth.claims[a]", "values": ["b"]}]}, "spec.rules[0].when[0].key"),
+        ({"when": [{"key": "experimental.envoy.filters.x", "values": ["b"]}]}, "spec.rules[0].when[0].key"),
         ({"to": [{"operation": {"paths": ["/a{*}"]}}]}, "spec.rules[0].to[0].operation.paths[0]"),
         ({"to": [{"operation": {"paths": ["/{**}/{**}"]}}]}, "spec.rules[0].to[0].operation.paths[0]"),
     ],
@@ -115,8 +126,8 @@ def test_what_is_not_supported_denies_everything() -> None:
     found, policy = wrongs(action="CUSTOM", provider={"name": "x"}, rules=[{}])
     assert found == [("spec.action", "UnsupportedField")]
     assert (policy.action, len(policy.rules)) == (Action.DENY, 1)
-    found, policy = wrongs(targetRefs=[{"kind": "Service", "name": "web"}])
-    assert found == [("spec.targetRefs", "UnsupportedField")]
+    found, policy = wrongs(targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}])
+    assert found == [("spec.targetRefs[0]", "UnsupportedField")]
     assert len(policy.rules) == 1
 
 

@@ -36,6 +36,11 @@ def test_headers_that_must_not_match_are_inverted() -> None:
     )
 
 
+def test_claims_are_not_known_to_clients() -> None:
+    _, problems = read(headers={"@request.auth.claims.groups": {"exact": "a"}})
+    assert problems == [("m.headers[@request.auth.claims.groups]", "UnsupportedValue")]
+
+
 def test_authority_and_scheme_are_pseudo_headers() -> None:
     found = read(authority={"exact": "a"}, scheme={"exact": "http"})[0].headers
     assert [h.name for h in found] == [":authority", ":scheme"]

@@ -1,0 +1,67 @@
+"""What rules ask of the valid token of a request -> matchers of the metadata in which its payload lies. Pure."""
+
+from __future__ import annotations
+
+from typing import Final, assert_never
+
+from tandem.compile.envoy.filters.tokens import METADATA, PAYLOAD
+from tandem.compile.envoy.proto import Json
+from tandem.ir.authz import Suffix, Template, Text
+from tandem.ir.mesh import Exact, Prefix, Present
+
+_ISSUER: Final = ("iss",)
+_SUBJECT: Final = ("sub",)
+
+
+def string(value: Text) -> Json:
+    """A StringMatcher."""
+    match value:
+        case Exact(text):
+            return {"exact": text}
+        case Prefix(text):
+            return {"prefix": text}
+        case Suffix(text):
+            return {"suffix": text}
+        case Present() | Template():
+            return {"safe_regex": {"regex": ".+"}}
+        case _:
+            assert_never(value)
+
+
+def token_claim(path: tuple[str, ...], value: Text) -> Json:
+    """A Principal: the claim is such a text, or a list with one."""
+    text = {"string_match": string(value)}
+    return _metadata(path, {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}})
+
+
+def token_subject(value: Text) -> Json:
+    """A Principal: `ISSUER/SUBJECT` is such a text, wherever in it the one ends and the other begins."""
+    match value:
+        case Exact(text):
+            ways = [_both(Exact(issuer), Exact(subject)) for issuer, subject in _parts(text)]
+        case Prefix(text):
+            ways = [_both(Exact(issuer), Prefix(subject) if subject else Present()) for issuer, subject in _parts(text)]
+            ways.append(_both(Prefix(text), Present()))
+        case Suffix(text):
+            ways = [_both(Suffix(issuer) if issuer else Present(), Exact(subject)) for issuer, subject in _parts(text)]
+            ways.append(_both(Present(), Suffix(text)))
+        case _:
+            ways = [_both(Present(), Present())]
+    if not ways:  # without a slash it is nobody's
+        return {"not_id": {"any": True}}
+    return ways[0] if len(ways) == 1 else {"or_ids": {"ids": ways}}
+
+
+def _parts(text: str) -> list[tuple[str, str]]:
+    """Every way to read a text as issuer, slash and subject."""
+    return [(text[:i], text[i + 1 :]) for i, c in enumerate(text) if c == "/"]
+
+
+def _both(issuer: Text, subject: Text) -> Json:
+    parts = ((_ISSUER, issuer), (_SUBJECT, subject))
+    return {"and_ids": {"ids": [_metadata(path, {"string_match": string(text)}) for path, text in parts]}}
+
+
+def _metadata(path: tuple[str, ...], value: Json) -> Json:
+    keys = [{"key": key} for key in (PAYLOAD, *path)]
+    return {"metadata": {"filter": METADATA, "path": keys, "value": value}}

@@ -1,0 +1,105 @@
+"""JWTs (`jwt_authn`): whose tokens are valid for a pod, and what is told of them. Pure.
+
+The filter's configuration is a resource of its own: other keys count from the next request on, and no connection is
+drained for them. What a valid token says lies in the request's metadata, where authorization looks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from tandem.compile import names
+from tandem.compile.envoy.proto import ADS, Json, any_of
+from tandem.ir.authn import FetchedKeys, GivenKeys, JwtRule
+from tandem.ir.fabric import LocalPod
+from tandem.state.xds import ENVOY, Resource
+
+TYPE: Final = "extensions.filters.http.jwt_authn.v3.JwtAuthentication"
+METADATA: Final = "envoy.filters.http.jwt_authn"
+PAYLOAD: Final = "payload"
+"""Where in the filter's metadata the payload of the valid token is, whoever issued it."""
+NOBODY: Final[Json] = {
+    "kty": "EC",
+    "crv": "P-256",
+    "alg": "ES256",
+    "kid": "nobody",
+    "x": "Y4KzzIgUErd7_K7tAmABwA2eMCXmbCD25-kvB5hRRio",
+    "y": "McTdId0eflQ843ur-rTJdfQkIPiKwDsLOGgTvuyZmag",
+}
+"""A key that nobody can sign with: the first point of the curve from the digest of `nobody` on, so its secret half was
+never made. Envoy takes no set without a usable key, and would go on with the one before."""
+
+
+def tokens(pod: LocalPod) -> list[Json]:
+    """The filter, for a pod that takes tokens."""
+    if not pod.authentication:
+        return []
+    discovery = {"config_source": ADS, "type_urls": [ENVOY + TYPE]}
+    return [{"name": names.token_filter(pod.uid), "config_discovery": discovery}]
+
+
+def compile_tokens(pod: LocalPod, keys: Mapping[str, str]) -> Resource:
+    """The filter's configuration; `keys` are those that were fetched."""
+    sources = {r.keys.source for r in pod.authentication if isinstance(r.keys, FetchedKeys)}
+    return _compiled(pod, tuple(sorted((s, keys[s]) for s in sources & keys.keys())))
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pod: LocalPod, fetched: tuple[tuple[str, str], ...]) -> Resource:
+    known = dict(fetched)
+    providers = {f"{i}": _provider(rule, known) for i, rule in enumerate(pod.authentication)}
+    body = any_of(
+        TYPE,
+        {
+            "providers": providers,
+            "rules": [{"match": {"prefix": "/"}, "requires": _required(list(providers))}],
+            "bypass_cors_preflight": True,
+        },
+    )
+    name = names.token_filter(pod.uid)
+    origins = frozenset(rule.origin for rule in pod.authentication)
+    return Resource(name=name, body={"name": name, "typed_config": body}, origins=origins)
+
+
+def _required(providers: list[str]) -> Json:
+    """No token at all, or a valid one; where issuers share a place, one that is valid for one of them."""
+    each = [{"requires_any": {"requirements": [{"provider_name": p}, {"allow_missing": {}}]}} for p in providers]
+    if len(each) == 1:
+        return each[0]
+    valid: list[Json] = [{"provider_name": p} for p in providers]
+    return {"requires_any": {"requirements": [*valid, {"requires_all": {"requirements": each}}]}}
+
+
+def _provider(rule: JwtRule, fetched: Mapping[str, str]) -> Json:
+    keys = rule.keys.jwks if isinstance(rule.keys, GivenKeys) else fetched.get(rule.keys.source, "")
+    made: dict[str, Any] = {
+        "issuer": rule.issuer,
+        "local_jwks": {"inline_string": _with_nobody(keys)},
+        "payload_in_metadata": PAYLOAD,
+        "normalize_payload_in_metadata": {"space_delimited_claims": list(rule.lists)},
+        "forward": rule.forward,
+    }
+    if rule.audiences:
+        made["audiences"] = list(rule.audiences)
+    if rule.headers:
+        made["from_headers"] = [{"name": name, "value_prefix": prefix} for name, prefix in rule.headers]
+    if rule.params:
+        made["from_params"] = list(rule.params)
+    if rule.cookies:
+        made["from_cookies"] = list(rule.cookies)
+    if rule.payload_header:
+        made["forward_payload_header"] = rule.payload_header
+    if rule.claim_headers:
+        made["claim_to_headers"] = [
+            {"header_name": header, "claim_name": claim} for header, claim in rule.claim_headers
+        ]
+    return made
+
+
+def _with_nobody(keys: str) -> str:
+    given = msgspec.json.decode(keys)["keys"] if keys else []
+    return msgspec.json.encode({"keys": [*given, NOBODY]}).decode()

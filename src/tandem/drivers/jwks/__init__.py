@@ -1,0 +1,1 @@
+"""Key sets for tokens, fetched from where issuers publish them."""

@@ -1,0 +1,116 @@
+"""Istio's RequestAuthentication as its documents say -> what the token of a request is worth at a pod.
+
+In: the World, the pod that is called and the request. Out: a frozen value with every step. Signatures and times are
+not looked at: a token is taken for valid if its issuer and audience are those of a rule.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.model import core
+from tandem.model.security import AuthorizationPolicy, JwtRule, RequestAuthentication
+from tandem.model.world import World
+from tandem.reference.request import Step
+from tandem.reference.support import ROOT
+
+
+class Authentication(msgspec.Struct, frozen=True, kw_only=True):
+    """`claims`: the payload of the valid token, None without one. `by`: the rules that refuse the one that came."""
+
+    claims: dict[str, Any] | None = None
+    by: tuple[Origin, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+def authenticate(world: World, pod: core.Pod, path: str, headers: Mapping[str, str]) -> Authentication:
+    """Whether the request passes, and what its token says; names of headers are in lower case."""
+    policies = [p for p in world.sorted(RequestAuthentication) if selects(p, pod, world)]
+    closed = [p.origin() for p in policies if p.metadata.unreadable or by_other_reference(p)]
+    if closed:
+        return Authentication(by=tuple(closed), steps=tuple(Step(text="is not understood", origin=at) for at in closed))
+    rules = [(r, p.origin(f"spec.jwtRules[{i}]")) for p in policies for i, r in enumerate(p.spec.jwt_rules)]
+    found = [(rule, at, token) for rule, at in rules for token in _tokens(rule, path, headers)]
+    if not found:
+        return Authentication(steps=tuple(Step(text="asks nothing: there is no token", origin=at) for _, at in rules))
+    for rule, at, token in found:
+        claims = _payload(token)
+        if claims is not None and claims.get("iss") == rule.issuer and _meant_for(rule, claims):
+            step = Step(text=f"takes the token of {rule.issuer}, if its signature and times are right", origin=at)
+            return Authentication(claims=_with_lists(rule, claims), steps=(step,))
+    refused = tuple(dict.fromkeys(at for _, at, _ in found))
+    return Authentication(by=refused, steps=tuple(Step(text="refuses the token", origin=at) for at in refused))
+
+
+def selects(policy: AuthorizationPolicy | RequestAuthentication, pod: core.Pod, world: World) -> bool:
+    """By the Services that it is attached to, else by its selector; from the root namespace in every namespace."""
+    home, labels, spec = policy.metadata.namespace, pod.metadata.labels, policy.spec
+    if home not in {ROOT, pod.metadata.namespace}:
+        return False
+    refs = [ref for ref in (spec.target_ref, *spec.target_refs) if ref is not None]
+    if by_other_reference(policy):
+        return True
+    if refs:
+        services = [world.get(core.Service, home, ref.name) for ref in refs if ref.namespace in {"", home}]
+        wanted = [service.spec.selector for service in services if service is not None and service.spec.selector]
+    else:
+        wanted = [spec.selector.match_labels if spec.selector is not None else {}]
+    return any(all(labels.get(k) == v for k, v in selector.items()) for selector in wanted)
+
+
+def by_other_reference(policy: AuthorizationPolicy | RequestAuthentication) -> bool:
+    """Attached to what is no Service."""
+    refs = (policy.spec.target_ref, *policy.spec.target_refs)
+    return any(ref is not None and ref.kind != "Service" for ref in refs)
+
+
+def _tokens(rule: JwtRule, path: str, headers: Mapping[str, str]) -> Iterator[str]:
+    places = [(h.name.lower(), h.prefix) for h in rule.from_headers]
+    params = list(rule.from_params)
+    if not (places or params or rule.from_cookies):
+        places, params = [("authorization", "Bearer ")], ["access_token"]
+    for name, prefix in places:
+        value = headers.get(name, "")
+        if value and value.startswith(prefix):
+            yield value.removeprefix(prefix)
+    query = parse_qs(urlsplit(path).query)
+    yield from (query[name][0] for name in params if name in query)
+    cookies = _cookies(headers.get("cookie", ""))
+    yield from (cookies[name] for name in rule.from_cookies if name in cookies)
+
+
+def _cookies(text: str) -> dict[str, str]:
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(text).items()}
+    except CookieError:
+        return {}
+
+
+def _payload(token: str) -> dict[str, Any] | None:
+    parts = token.split(".")
+    try:
+        found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (IndexError, binascii.Error, ValueError):
+        return None
+    return found if isinstance(found, dict) and len(parts) == 3 else None
+
+
+def _meant_for(rule: JwtRule, claims: dict[str, Any]) -> bool:
+    given = claims.get("aud")
+    audiences = given if isinstance(given, list) else [given]
+    return not rule.audiences or any(audience in rule.audiences for audience in audiences)
+
+
+def _with_lists(rule: JwtRule, claims: dict[str, Any]) -> dict[str, Any]:
+    """Claims whose text is a list with spaces between, as lists: those that Istio knows, and those of the rule."""
+    names = {"scope", "permission", *rule.space_delimited_claims}
+    return {k: v.split(" ") if k in names and isinstance(v, str) else v for k, v in claims.items()}

@@ -1,0 +1,244 @@
+"""Key sets for tokens, as this node fetched them: again and again, kept on disk, the last good ones in force.
+
+In: the newest view (which issuers pods take tokens of), what pods refused. Out: views with keys. Of an issuer whose
+keys were never there no token is valid, and the condition of what names it says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from tandem.base.clock import Clock, rfc3339
+from tandem.base.files import replace_file
+from tandem.base.ids import PodUid
+from tandem.base.jwks import KeySetError, public_key_set
+from tandem.base.problems import DriverError, Origin
+from tandem.drivers.jwks.port import Answer, Fetcher, Place
+from tandem.ir.authn import FetchedKeys
+from tandem.ir.node import AttachedPod, NodeView, meshed_pods
+
+log = structlog.get_logger()
+
+REFRESH_SECONDS: Final = 1200.0
+"""After which keys are asked for again, if the issuer says of no shorter time."""
+SOONEST_SECONDS: Final = 10.0
+"""The least time between two questions about an issuer whose keys are there."""
+FIRST_RETRY: Final = 1.0
+LAST_RETRY: Final = 60.0
+AT_ONCE: Final = 4
+TRIES: Final = 3
+"""Pods whose way to the issuer is tried in one go."""
+
+
+class _Set(msgspec.Struct):
+    """What is known of one source."""
+
+    keys: FetchedKeys
+    pods: tuple[AttachedPod, ...]
+    origins: frozenset[Origin]
+    due: float = 0.0
+    since: float = 0.0
+    retry: float = FIRST_RETRY
+    asking: bool = False
+    error: str = ""
+
+
+class KeysLoop:
+    """One per agent. `changed` is called when a new view has to be made."""
+
+    def __init__(self, journal: Path, fetcher: Fetcher, clock: Clock, changed: Callable[[], None]) -> None:
+        self._journal = journal
+        self._fetcher = fetcher
+        self._clock = clock
+        self._changed = changed
+        self._known: dict[str, str] = _load(journal)
+        self._sets: dict[str, _Set] = {}
+        self._view: NodeView | None = None
+        self._wake = asyncio.Event()
+        self.fetches = {"good": 0, "failed": 0}
+
+    def into(self, view: NodeView) -> NodeView:
+        """The view with the keys that there are of the issuers that its pods name."""
+        self._view = view
+        users: dict[str, list[AttachedPod]] = {}
+        named: dict[str, tuple[FetchedKeys, set[Origin]]] = {}
+        for attached in meshed_pods(view.pods):
+            for rule in attached.pod.authentication:
+                if isinstance(rule.keys, FetchedKeys):
+                    users.setdefault(rule.keys.source, []).append(attached)
+                    named.setdefault(rule.keys.source, (rule.keys, set()))[1].add(rule.origin)
+        for source in self._sets.keys() - named.keys():
+            del self._sets[source]
+        for source, (keys, origins) in named.items():
+            pods = tuple(users[source])
+            if source in self._sets:
+                known = self._sets[source]
+                known.keys, known.pods, known.origins = keys, pods, frozenset(origins)
+            else:
+                self._sets[source] = _Set(keys=keys, pods=pods, origins=frozenset(origins))
+                self._wake.set()
+        return msgspec.structs.replace(view, keys=self._known) if named else view
+
+    async def run(self) -> None:
+        """Fetch what is due, until cancelled."""
+        slots = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._wake.clear()
+                now = self._clock.monotonic()
+                for source, known in self._sets.items():
+                    if known.due <= now and not known.asking:
+                        known.asking = True
+                        tasks.create_task(self._renew(source, known, slots))
+                waits = [known.due - now for known in self._sets.values() if not known.asking]
+                try:
+                    async with asyncio.timeout(max(0.05, min(waits, default=LAST_RETRY))):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+
+    def missed(self, uid: PodUid) -> None:
+        """A pod refused a token whose key it has not: the issuer may have a new one."""
+        now = self._clock.monotonic()
+        for known in self._sets.values():
+            if any(attached.pod.uid == uid for attached in known.pods):
+                known.due = min(known.due, max(now, known.since + SOONEST_SECONDS))
+                self._wake.set()
+
+    def status(self) -> list[dict[str, str]]:
+        """Each source: since when its keys are what they are, and why there are no newer ones."""
+        return [
+            {"source": source, "keys": "there" if source in self._known else "missing", "error": known.error}
+            for source, known in sorted(self._sets.items())
+        ]
+
+    def unmet(self) -> list[dict[str, str]]:
+        """The objects that name an issuer whose keys were never there."""
+        return [
+            {"kind": o.kind, "namespace": o.namespace, "name": o.name, "message": _missing(source, known)}
+            for source, known in sorted(self._sets.items())
+            if source not in self._known and known.error
+            for o in sorted(known.origins)
+        ]
+
+    @property
+    def missing(self) -> int:
+        """Issuers without keys."""
+        return len(self._sets.keys() - self._known.keys())
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """One sentence for each source that could not be asked the last time."""
+        sets = sorted(self._sets.items())
+        return tuple(
+            _missing(source, known) if source not in self._known else f"keys of {source} are not renewed: {known.error}"
+            for source, known in sets
+            if known.error
+        )
+
+    async def _renew(self, source: str, known: _Set, slots: asyncio.Semaphore) -> None:
+        try:
+            async with slots:
+                try:
+                    answer = await self._ask(known)
+                    text = public_key_set(answer.text, symmetric=False)
+                except (DriverError, KeySetError) as err:
+                    self._on_failure(source, known, str(err))
+                else:
+                    await self._on_keys(source, known, text, answer.seconds)
+        finally:
+            known.asking = False
+            self._wake.set()
+
+    async def _ask(self, known: _Set) -> Answer:
+        """Over a connection of one of the pods that need the keys: the first that gets through."""
+        place = Place(url=known.keys.url, discover=known.keys.discover, timeout=known.keys.timeout_ms / 1000)
+        error = DriverError("no pod of this node is there to ask")
+        for attached in known.pods[:TRIES]:
+            resolve = partial(self._resolve, attached)
+            try:
+                return await asyncio.to_thread(self._fetcher.fetch, place, attached.netns, resolve)
+            except DriverError as err:
+                error = err
+        raise error
+
+    def _resolve(self, attached: AttachedPod, host: str) -> tuple[str, ...]:
+        """A Service by its names in the cluster, everything else as the node does."""
+        view = self._view
+        assert view is not None  # noqa: S101 - pods come with a view
+        home, domain = attached.pod.namespace, view.config.cluster_domain
+        name, *rest = host.removesuffix(".").removesuffix(f".{domain}").removesuffix(".svc").split(".")
+        key = f"{rest[0] if rest else home}/{name}"
+        service = view.services.get(key) if len(rest) < 2 else None
+        if service is not None and service.cluster_ips:
+            return service.cluster_ips
+        if service is not None and key in view.endpoints:
+            return tuple(endpoint.address for endpoint in view.endpoints[key].endpoints)
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError:
+            return ()
+        return tuple(dict.fromkeys(str(info[4][0]) for info in found))
+
+    def _on_failure(self, source: str, known: _Set, error: str) -> None:
+        self.fetches["failed"] += 1
+        if error != known.error:
+            log.warning("keys not fetched", source=source, error=error)
+        known.error = error
+        known.due = self._clock.monotonic() + known.retry
+        known.retry = min(known.retry * 2, LAST_RETRY)
+
+    async def _on_keys(self, source: str, known: _Set, text: str, seconds: float | None) -> None:
+        self.fetches["good"] += 1
+        now = self._clock.monotonic()
+        kept = REFRESH_SECONDS if seconds is None else min(REFRESH_SECONDS, max(seconds, SOONEST_SECONDS))
+        known.error, known.retry, known.since, known.due = "", FIRST_RETRY, now, now + kept
+        if self._known.get(source) != text:
+            log.info("keys fetched", source=source, at=rfc3339(self._clock.now()))
+            self._known = {**{s: k for s, k in self._known.items() if s in self._sets}, source: text}
+            self._changed()
+            try:
+                await asyncio.to_thread(replace_file, self._journal, msgspec.json.encode(self._known))
+            except OSError as err:
+                log.error("keys not kept", path=str(self._journal), error=str(err))
+
+
+class KeyFigures:
+    """Prometheus: issuers without keys, and what became of fetches."""
+
+    def __init__(self, keys: KeysLoop) -> None:
+        self._keys = keys
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures of now."""
+        missing = GaugeMetricFamily(
+            "tandem_jwks_missing", "Issuers whose keys were never there: their tokens are refused."
+        )
+        missing.add_metric((), self._keys.missing)
+        yield missing
+        fetches = CounterMetricFamily("tandem_jwks_fetches", "Key sets that were asked for.", labels=("result",))
+        for result, count in self._keys.fetches.items():
+            fetches.add_metric((result,), count)
+        yield fetches
+
+
+def _missing(source: str, known: _Set) -> str:
+    return f"there are no keys of {source}, every token of it is refused: {known.error}"
+
+
+def _load(journal: Path) -> dict[str, str]:
+    """What an earlier agent had; a file that cannot be read is none."""
+    try:
+        found: Any = msgspec.json.decode(journal.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return dict(found)

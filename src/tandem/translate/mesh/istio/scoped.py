@@ -1,0 +1,77 @@
+"""Which pods a policy of Istio's security API is for: a selector, Services by reference, a namespace, or all. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
+
+from tandem.model.core import Pod, Service
+from tandem.model.meta import Object
+from tandem.model.security import TargetRef, WorkloadSelector
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+
+T = TypeVar("T")
+Selectors = tuple[Mapping[str, str], ...]
+"""One of them must match; `{}` matches every pod."""
+Wrong = Callable[[str, str, str], None]
+
+
+class Scoped(Generic[T]):
+    """What is said of pods, by namespace; what the root namespace says is for the pods of all."""
+
+    def __init__(self, root: str, entries: Iterable[tuple[str, Selectors, T]]) -> None:
+        self._root = root
+        self._by_namespace: dict[str, tuple[tuple[Selectors, T], ...]] = {}
+        for namespace, selectors, value in entries:
+            self._by_namespace[namespace] = (*self._by_namespace.get(namespace, ()), (selectors, value))
+
+    def of(self, pod: Pod) -> list[T]:
+        """All that is said of a pod, first by the root namespace."""
+        home, labels = pod.metadata.namespace, pod.metadata.labels
+        namespaces = dict.fromkeys((self._root, home))
+        found = [entry for n in namespaces for entry in self._by_namespace.get(n, ())]
+        return [value for selectors, value in found if any(_matches(s, labels) for s in selectors)]
+
+    def differing(self, other: Scoped[T]) -> set[str]:
+        """The namespaces of which the two say something else."""
+        mine, others = self._by_namespace, other._by_namespace
+        return {n for n in mine.keys() | others.keys() if mine.get(n) != others.get(n)}
+
+
+def _matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    return not selector or matches_map(dict(selector), labels)
+
+
+def selectors_of(
+    policy: Object,
+    selector: WorkloadSelector | None,
+    refs: tuple[tuple[str, TargetRef], ...],
+    world: World,
+    wrong: Wrong,
+) -> Selectors | None:
+    """Whom a policy selects; `refs` with their paths. None: it is attached to what is no Service, whatever that means.
+
+    A policy of a Service is for the pods behind it. A Service that is not there has none, and `wrong` is told.
+    """
+    if not refs:
+        return (selector.match_labels if selector is not None else {},)
+    found: list[Mapping[str, str]] = []
+    home = policy.metadata.namespace
+    for path, ref in refs:
+        if (ref.group, ref.kind) not in {("", "Service"), ("core", "Service")}:
+            return None
+        service = world.get(Service, home, ref.name)
+        if ref.namespace not in {"", home}:
+            wrong(f"{path}.namespace", "RefNotPermitted", f"it must be {home}, as the policy's own: it selects nobody")
+        elif service is None:
+            wrong(f"{path}.name", "TargetNotFound", f"no Service {home}/{ref.name}: it selects nobody")
+        elif service.spec.selector:
+            found.append(service.spec.selector)
+    return tuple(found)
+
+
+def refs_of(ref: TargetRef | None, refs: tuple[TargetRef, ...]) -> tuple[tuple[str, TargetRef], ...]:
+    """References with their paths."""
+    first = (("spec.targetRef", ref),) if ref is not None else ()
+    return (*first, *((f"spec.targetRefs[{i}]", r) for i, r in enumerate(refs)))

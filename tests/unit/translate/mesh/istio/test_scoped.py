@@ -1,0 +1,56 @@
+"""Whom a policy of Istio's security API selects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import pod, service
+from meshworlds import authz
+from tandem.model.core import Service
+from tandem.model.world import World
+from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
+
+
+def selected(*services: Service, **spec: Any) -> tuple[Selectors | None, list[tuple[str, str]]]:
+    policy, told = authz(**spec), list[tuple[str, str]]()
+    refs = refs_of(policy.spec.target_ref, policy.spec.target_refs)
+    found = selectors_of(
+        policy, policy.spec.selector, refs, World.of(services), lambda path, code, _: told.append((path, code))
+    )
+    return found, told
+
+
+WEB = service("web", selector={"app": "web"})
+
+
+def test_a_selector_without_labels_is_everybody() -> None:
+    assert selected() == (({},), [])
+    assert selected(selector={}) == (({},), [])
+    assert selected(selector={"matchLabels": {"a": "b"}}) == (({"a": "b"},), [])
+
+
+def test_a_policy_of_a_service_is_for_the_pods_behind_it() -> None:
+    ref = {"group": "", "kind": "Service", "name": "web"}
+    assert selected(WEB, targetRefs=[ref]) == (({"app": "web"},), [])
+    assert selected(WEB, targetRef=ref) == (({"app": "web"},), [])
+
+
+def test_a_service_that_is_not_there_or_elsewhere_has_nobody() -> None:
+    assert selected(targetRefs=[{"kind": "Service", "name": "web"}]) == (
+        (),
+        [("spec.targetRefs[0].name", "TargetNotFound")],
+    )
+    other = {"kind": "Service", "name": "web", "namespace": "other"}
+    assert selected(WEB, targetRefs=[other]) == ((), [("spec.targetRefs[0].namespace", "RefNotPermitted")])
+
+
+def test_what_is_no_service_is_for_the_caller_to_close() -> None:
+    assert selected(targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}])[0] is None
+
+
+def test_the_root_namespace_speaks_for_all_and_differences_are_by_namespace() -> None:
+    one = Scoped("root", [("root", ({},), "r"), ("a", ({"app": "x"},), "a"), ("a", (), "nobody")])
+    assert one.of(pod("p", namespace="a", labels={"app": "x"})) == ["r", "a"]
+    assert one.of(pod("p", namespace="b")) == ["r"]
+    two = Scoped("root", [("root", ({},), "r"), ("a", ({"app": "x"},), "b"), ("c", ({},), "c")])
+    assert one.differing(two) == {"a", "c"}
