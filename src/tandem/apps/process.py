@@ -8,12 +8,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Final
 
 import structlog
 
 from tandem.base.problems import DriverError
+
+SWITCH_SECONDS: Final = 0.0005
+"""After so long a thread that computes lets another one go on which is back from the kernel (Python's own: 5 ms).
+
+Transactions, sockets in namespaces and the like are done in threads: each of their answers would wait so long for an
+event loop that has something to compute.
+"""
 
 
 class Log:
@@ -32,6 +41,7 @@ class Log:
 
 def until_told(run: Callable[[], Awaitable[None]]) -> None:
     """Run until SIGTERM or SIGINT; then cancel, so that every task ends where it waits."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     structlog.configure(
         logger_factory=lambda *_: Log(),
         wrapper_class=structlog.make_filtering_bound_logger("info"),

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+Waiter = asyncio.Future[None]
 
 
 class Cell(Generic[T]):
@@ -14,7 +15,7 @@ class Cell(Generic[T]):
     def __init__(self, value: T) -> None:
         self._value = value
         self._version = 0
-        self._changed = asyncio.Event()
+        self._waiters: set[Waiter] = set()
 
     @property
     def value(self) -> T:
@@ -32,21 +33,49 @@ class Cell(Generic[T]):
             return False
         self._value = value
         self._version += 1
-        self._changed.set()
-        self._changed = asyncio.Event()
+        for waiter in self._waiters:
+            _settle(waiter)
+        self._waiters = set()
         return True
+
+    def wake(self, waiter: Waiter) -> None:
+        """Settle `waiter` when there is a newer value."""
+        self._waiters.add(waiter)
+
+    def spare(self, waiter: Waiter) -> None:
+        """Wake it no more."""
+        self._waiters.discard(waiter)
 
     async def after(self, seen: int) -> tuple[int, T]:
         """The newest version and value, as soon as the version is greater than `seen` (-1: at once)."""
         while self._version <= seen:
-            await self._changed.wait()
+            await any_newer((self, seen))
         return self._version, self._value
 
 
 async def any_newer(*seen: tuple[Cell[Any], int], seconds: float | None = None) -> None:
-    """Return as soon as one of these cells has a version greater than the one beside it, or after so long."""
-    async with asyncio.TaskGroup() as tasks:
-        waits = {tasks.create_task(cell.after(version)) for cell, version in seen}
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+    """Return as soon as one of these cells has a version greater than the one beside it, or after so long.
+
+    Others have their turn meanwhile, also where one is newer already. One future for all: many loops wait in this way
+    for each view, and a task for each cell cost more than what some of them do.
+    """
+    if any(cell.version > version for cell, version in seen):
+        await asyncio.sleep(0)
+        return
+    loop = asyncio.get_running_loop()
+    waiter: Waiter = loop.create_future()
+    timer = loop.call_later(seconds, _settle, waiter) if seconds is not None else None
+    for cell, _ in seen:
+        cell.wake(waiter)
+    try:
+        await waiter
+    finally:
+        for cell, _ in seen:
+            cell.spare(waiter)
+        if timer is not None:
+            timer.cancel()
+
+
+def _settle(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

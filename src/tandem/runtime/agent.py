@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 
 from tandem.base.addresses import IPV6
-from tandem.base.cell import Cell
+from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
 from tandem.base.ids import ContainerId, NodeName, PodUid
@@ -117,6 +117,8 @@ class Agent:
         self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
+        self._told = Cell(0)
+        """The revision of the slice."""
         self._views: Views = Cell(None)
         self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
         self._xds = XdsServer(directory.xds_socket, ORDER)
@@ -250,14 +252,15 @@ class Agent:
 
     async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
         """The pod that control bound to this node, waiting for control to say so."""
-        deadline = asyncio.get_running_loop().time() + timeout
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout
         while True:
             found = self._slice.pod(uid) if uid else self._slice.pod_named(namespace, name)
             if found is not None and self._slice.node is not None:
                 return found
-            if asyncio.get_running_loop().time() >= deadline:
+            if now() >= deadline:
                 return None
-            await asyncio.sleep(0.005)
+            await any_newer((self._told, self._told.version), seconds=deadline - now())
 
     def pool(self) -> Pool:
         """The addresses that control gave this node."""
@@ -304,6 +307,7 @@ class Agent:
 
     def _on_update(self, update: Update) -> None:
         self._slice.take(update)
+        self._told.put(self._slice.revision)
         self._metrics.due(self._slice.number, self._clock.monotonic())
         self._holder.news()
         self._changed.set()

@@ -39,6 +39,7 @@ from tandem.model.world import Key, World
 from tandem.observe.flow import Party
 from tandem.runtime.announced import Announced
 from tandem.runtime.authority import sign_for
+from tandem.runtime.awaited import Awaited
 from tandem.runtime.ledger import Ledger
 from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
@@ -51,8 +52,11 @@ log = structlog.get_logger()
 
 DRAINED: Final = "tandem.io/drained"
 """Annotation on a terminating pod: every kernel and proxy has acknowledged that its endpoints are gone."""
-ACK_SECONDS: Final = 0.002
-"""Between two looks at whether nodes have what an ADD waits for."""
+GATHER_SECONDS: Final = 0.03
+"""After a change, before status is written: most nodes have answered by then, and "waiting" need not be told of them.
+
+Each write is an event and a World more, at the moment when nodes are being told of the change itself.
+"""
 RETRY_SECONDS: Final = 0.5
 """Before status that the API refused is written again."""
 UNTRANSLATED: Final = frozenset({"Lease"})
@@ -72,6 +76,7 @@ class Control:
         self.options = options
         self.clock = clock
         self.ledger = Ledger()
+        self._awaited = Awaited(self.ledger)
         self.reports = Reports()
         self.informer = Informer(client, tuple(k for k in KINDS if k.kind not in UNTRANSLATED))
         self.translation: Cell[Translation | None] = Cell(None)
@@ -130,9 +135,7 @@ class Control:
         while told < wanted:
             seen, told = await self._told.after(seen)
         keys = [(wire.URLS[AddressGroup], str(name)) for name in self._announced.groups_of(announcement.uid)]
-        up = [n for n in self.ledger.nodes if self.ledger.connected(n)] if keys else []
-        while not all(self.ledger.settled(n, keys) for n in up if self.ledger.connected(n)):  # noqa: ASYNC110
-            await asyncio.sleep(ACK_SECONDS)  # each acknowledgement would wake every ADD that waits
+        await self._awaited.everywhere(keys)
         return encode(Known(groups=len(keys)))
 
     async def _passwords(self, node: str, _: bytes) -> bytes:
@@ -185,6 +188,7 @@ class Control:
         nodes = {name for _, name in world.all(core.Node)}
         for gone in set(self.ledger.nodes) - nodes:
             self.ledger.forget([gone])
+            self._awaited.heard(gone)
             self.server.forget(gone)
             self._publisher.forget(gone)
         for node, resources in self._publisher.update(translation, sorted(nodes)).items():
@@ -212,6 +216,7 @@ class Control:
         written = -1
         while True:
             await self._settled.wait()
+            await asyncio.sleep(GATHER_SECONDS)
             self._settled.clear()
             translation = self.translation.value
             if translation is None or self.ledger.revision == written:
@@ -325,6 +330,7 @@ class Control:
 
     def _on_ack(self, node: str, type_url: str, versions: Mapping[str, str]) -> None:
         self.ledger.accept(node, type_url, versions)
+        self._awaited.heard(node)
         self._settled.set()
 
     def _on_nack(self, node: str, type_url: str, errors: Mapping[str, tuple[str, str]]) -> None:
@@ -334,6 +340,7 @@ class Control:
 
     def _on_connection(self, node: str, *, up: bool) -> None:
         self.ledger.connection(node, up=up)
+        self._awaited.heard(node)
         if not up:
             self.reports.forget_holdings(node)
         self._settled.set()
