@@ -15,8 +15,9 @@ from nodeviews import attached, ifname_of, node
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.chains import group_sets, joined, judge, log_prefix, rule_prefix
+from tandem.compile.nft.chains import joined, judge, log_prefix, rule_prefix
 from tandem.compile.nft.dispatch import pod_sets
+from tandem.compile.nft.judged import group_sets
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import apply, plan
 from tandem.drivers.nft.split import split

@@ -31,38 +31,6 @@ def same_as_before(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def equal_to_before(function: Callable[[T], R]) -> Callable[[T], R]:
-    """Keeps the newest result, for an argument that is equal: a tuple whose members are the same is soon compared."""
-    kept: tuple[T, R] | None = None
-
-    @wraps(function)
-    def wrapper(argument: T) -> R:
-        nonlocal kept
-        found = kept
-        if found is None or found[0] != argument:
-            found = kept = argument, function(argument)
-        return found[1]
-
-    return wrapper
-
-
-def last_two(function: Callable[[T], R]) -> Callable[[T], R]:
-    """Keeps the results of the two newest arguments: what is compared with its successor is asked for twice."""
-    kept: tuple[tuple[T, R], ...] = ()
-
-    @wraps(function)
-    def wrapper(argument: T) -> R:
-        nonlocal kept
-        for known, result in kept:
-            if known is argument:
-                return result
-        made = function(argument)
-        kept = (argument, made), *kept[:1]
-        return made
-
-    return wrapper
-
-
 def each_as_before(function: Callable[[T], R]) -> Callable[[Iterable[T]], tuple[R, ...]]:
     """The function for many arguments: those of the call before keep their results. Safe between threads."""
     kept: dict[int, tuple[T, R]] = {}  # an entry holds its argument, so no other object can have that identity
@@ -77,37 +45,6 @@ def each_as_before(function: Callable[[T], R]) -> Callable[[Iterable[T]], tuple[
         return tuple(result for _, result in now.values())
 
     return wrapper
-
-
-def each_revised(
-    key: Callable[[T], object], revise: Callable[[T, T, R], R]
-) -> Callable[[Callable[[T], R]], Callable[[Iterable[T]], tuple[R, ...]]]:
-    """As `each_as_before`; where there was another argument of that key, the result is `revise(before, now, result)`.
-
-    It equals what the function gives for the argument; keys are hashable, and one for each argument of a call.
-    """
-
-    def decorate(function: Callable[[T], R]) -> Callable[[Iterable[T]], tuple[R, ...]]:
-        kept: dict[object, tuple[T, R]] = {}
-
-        @wraps(function)
-        def wrapper(arguments: Iterable[T]) -> tuple[R, ...]:
-            nonlocal kept
-            before, now = kept, dict[object, tuple[T, R]]()
-            for argument in arguments:
-                name = key(argument)
-                known = before.get(name)
-                if known is None:
-                    known = argument, function(argument)
-                elif known[0] is not argument:
-                    known = argument, revise(known[0], argument, known[1])
-                now[name] = known
-            kept = now
-            return tuple(result for _, result in now.values())
-
-        return wrapper
-
-    return decorate
 
 
 def pairs_as_before(function: Callable[[T, U], R]) -> Callable[[Iterable[tuple[T, U]]], tuple[R, ...]]:

@@ -6,7 +6,7 @@ says what the compiled rules say is held by tests/property/test_judge.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final, assert_never
@@ -16,7 +16,20 @@ import msgspec
 from tandem.base.ids import GroupId
 from tandem.base.problems import Origin
 from tandem.ir.domains import Learned
-from tandem.ir.policy import AddressGroup, Anyone, Cidr, Domains, Group, Peer, PolicySet, Rule, Side, Verdict
+from tandem.ir.policy import (
+    AddressGroup,
+    Anyone,
+    Cidr,
+    Domains,
+    Group,
+    Peer,
+    PolicySet,
+    Rule,
+    Side,
+    Verdict,
+    every_rule,
+    groups_of,
+)
 
 Span = tuple[int, int, int]
 """Version, first and last address as numbers."""
@@ -37,10 +50,11 @@ class Judge:
     def __init__(self, policy_set: PolicySet, groups: Mapping[GroupId, AddressGroup], learned: Learned) -> None:
         self._side = policy_set.side
         self._learned = learned
+        asked = groups_of(every_rule(policy_set))
         self._groups: dict[GroupId, frozenset[str]] = {
-            group: frozenset(groups[group].addresses) for group in groups_of(policy_set) if group in groups
+            group: frozenset(groups[group].addresses) for group in asked if group in groups
         }
-        self.complete = len(self._groups) == len(groups_of(policy_set))
+        self.complete = len(self._groups) == len(asked)
         """False: a group has not arrived yet, so that nothing may be concluded from what is not allowed."""
         self._set = policy_set
 
@@ -85,23 +99,9 @@ class Judge:
                 assert_never(peer)
 
 
-def groups_of(policy_set: PolicySet) -> frozenset[GroupId]:
-    """Every group that some rule of the set refers to."""
-    return _groups(every_rule(policy_set))
-
-
 def refusing_groups(policy_set: PolicySet) -> frozenset[GroupId]:
     """The groups of rules that do more than accept: who joins one of these may be denied something."""
-    return _groups(rule for rule in every_rule(policy_set) if rule.verdict is not Verdict.ACCEPT)
-
-
-def every_rule(policy_set: PolicySet) -> tuple[Rule, ...]:
-    """The rules of every tier."""
-    return (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
-
-
-def _groups(rules: Iterable[Rule]) -> frozenset[GroupId]:
-    return frozenset(peer.id for rule in rules for peer in rule.peers if isinstance(peer, Group))
+    return groups_of(rule for rule in every_rule(policy_set) if rule.verdict is not Verdict.ACCEPT)
 
 
 _MOST: Final = 1 << 16

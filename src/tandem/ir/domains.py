@@ -13,7 +13,7 @@ import msgspec
 
 from tandem.base.memo import same_as_before
 from tandem.ir.node import NodeView
-from tandem.ir.policy import Domains, PolicySet
+from tandem.ir.policy import Domains, PolicySet, every_rule
 
 Learned = Mapping[str, tuple[str, ...]]
 """Pattern -> sorted addresses."""
@@ -30,8 +30,13 @@ def patterns_of(name: str) -> Iterator[str]:
 
 def asked_for(policy_set: PolicySet) -> frozenset[str]:
     """The patterns that the rules of a set refer to."""
-    rules = (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
-    return frozenset(p for rule in rules for peer in rule.peers if isinstance(peer, Domains) for p in peer.patterns)
+    return frozenset(p for peer in names_of(policy_set) for p in peer.patterns)
+
+
+def names_of(policy_set: PolicySet) -> tuple[Domains, ...]:
+    """The peers of the rules of a set that are names."""
+    rules = every_rule(policy_set)
+    return tuple(peer for rule in rules for peer in rule.peers if isinstance(peer, Domains))
 
 
 def addresses_of(peer: Domains, learned: Learned) -> frozenset[str]:

@@ -7,7 +7,7 @@ rules of tier Baseline; what is left is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 import msgspec
@@ -132,3 +132,13 @@ class PolicyIR(msgspec.Struct, frozen=True, kw_only=True):
     """Pod uid -> its ingress set; absent: open."""
     egress: Mapping[str, PolicySetId]
     """Pod uid -> its egress set; absent: open."""
+
+
+def every_rule(policy_set: PolicySet) -> tuple[Rule, ...]:
+    """The rules of all tiers."""
+    return (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
+
+
+def groups_of(rules: Iterable[Rule]) -> frozenset[GroupId]:
+    """The groups that these rules refer to."""
+    return frozenset(peer.id for rule in rules for peer in rule.peers if isinstance(peer, Group))

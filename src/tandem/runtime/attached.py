@@ -9,6 +9,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 
 from tandem.base.ids import ContainerId
+from tandem.base.table import changes as differences
 from tandem.ipam.journal import Attachment
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import AttachedPod
@@ -20,6 +21,8 @@ class Attached:
 
     def __init__(self) -> None:
         self._attachments: dict[ContainerId, Attachment] = {}
+        self._containers: dict[str, set[ContainerId]] = {}
+        """By the uid of their pod."""
         self._closing: dict[ContainerId, str] = {}
         self._touched: set[ContainerId] = set()
         self._by_uid: Mapping[str, LocalPod] = {}
@@ -34,7 +37,9 @@ class Attached:
         """Serve these as well."""
         for attachment in attachments:
             container = attachment.container_id
+            self._forget(container)
             self._attachments[container] = attachment
+            self._containers.setdefault(attachment.pod_uid, set()).add(container)
             self._touched.add(container)
             self._closing.pop(container, None)
             if attachment.closed_by:
@@ -44,7 +49,16 @@ class Attached:
         """False if it was not served."""
         self._touched.add(container_id)
         self._closing.pop(container_id, None)
-        return self._attachments.pop(container_id, None) is not None
+        return self._forget(container_id)
+
+    def _forget(self, container: ContainerId) -> bool:
+        known = self._attachments.pop(container, None)
+        if known is None:
+            return False
+        self._containers[known.pod_uid].discard(container)
+        if not self._containers[known.pod_uid]:
+            del self._containers[known.pod_uid]
+        return True
 
     @property
     def closing(self) -> Iterable[str]:
@@ -55,9 +69,10 @@ class Attached:
         """Those that control knows, and containers that are no Pods; sorted by namespace, name and container.
 
         A pod that has not changed is the very same object as last time, and so is the tuple if none has. `by_uid`
-        is replaced and never edited: while it is the same object, only what was taken and dropped is looked at.
+        is replaced and never edited: only what differs in it, and what was taken and dropped, is looked at.
         """
-        touched = self._touched if by_uid is self._by_uid else self._attachments.keys() | self._touched
+        other = differences(self._by_uid, by_uid).keys()
+        touched = {c for uid in other for c in self._containers.get(uid, ())} | self._touched
         changed = [self._renew(container, by_uid) for container in touched]
         self._by_uid, self._touched = by_uid, set()
         if any(changed):

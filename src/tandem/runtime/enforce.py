@@ -22,7 +22,7 @@ from tandem.compile.envoy import compile_envoy
 from tandem.compile.fabric import fabric_of
 from tandem.compile.links import compile_node_net, with_segment
 from tandem.compile.nft.capture import compile_captures
-from tandem.compile.nft.chains import compiles_alike
+from tandem.compile.nft.judged import compiles_alike
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
 from tandem.drivers.link.port import LinkDriver

@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
+from tandem.base.entries import Given, joined_values
 from tandem.base.ids import PolicySetId
 from tandem.base.members import changes
-from tandem.base.memo import each_as_before
 from tandem.base.problems import Origin
 from tandem.base.table import changes as differences
 from tandem.compile.addresses import node_address
@@ -80,7 +80,7 @@ def _enforced(policy_set: PolicySet) -> PolicySet:
 
 def _may_refuse(before: NodeView, now: NodeView) -> bool:
     changed = differences(before.groups, now.groups)
-    refusing = frozenset().union(*_refusing(now.sets.values())) if changed else frozenset()
+    refusing = frozenset(_refusing(now.sets)[0]) if changed else frozenset()
     for name, (old, new) in changed.items():
         if old is None or (new is not None and name in refusing and old != new):
             return True
@@ -89,7 +89,9 @@ def _may_refuse(before: NodeView, now: NodeView) -> bool:
     return False
 
 
-_refusing: Final = each_as_before(refusing_groups)
+@joined_values(1)
+def _refusing(policy_set: PolicySet) -> Given:
+    return ({group: group for group in refusing_groups(policy_set)},)
 
 
 def _sides(pod: AttachedPod) -> tuple[PolicySetId | None, PolicySetId | None]:

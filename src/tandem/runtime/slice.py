@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tandem.base.table import Table
 from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
@@ -38,7 +39,9 @@ class Slice:
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._values: dict[str, dict[str, Any]] = {url: {} for url in wire.TYPES}
+        self._values: dict[str, Any] = {url: {} for url in wire.TYPES}
+        # Of these there are thousands, and what is compiled of them asks what differs.
+        self._values |= {wire.URLS[cls]: Table() for cls in (PolicySet, AddressGroup, LocalPod)}
         self._pending: list[Pending] = []
         self.number = 0
         self.underlay_mtu = 1500
@@ -65,8 +68,11 @@ class Slice:
         if values or update.removed:
             # Replaced, not edited: views hold it, and what is compiled of it is kept for as long as it is the same.
             gone = frozenset(update.removed)
-            held = {**self._values[update.type_url], **values}
-            self._values[update.type_url] = {name: value for name, value in held.items() if name not in gone}
+            if isinstance(held, Table):
+                self._values[update.type_url] = held.changed(values, gone)
+            else:
+                kept = {**held, **values}
+                self._values[update.type_url] = {name: value for name, value in kept.items() if name not in gone}
         self._pending.append(
             Pending(type_url=update.type_url, nonce=update.nonce, values=values, broken=broken, view=self.number)
         )
@@ -129,4 +135,5 @@ class Slice:
         )
 
     def _of(self, cls: type) -> dict[Any, Any]:
-        return self._values[wire.URLS[cls]]
+        found: dict[Any, Any] = self._values[wire.URLS[cls]]
+        return found

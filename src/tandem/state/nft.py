@@ -7,6 +7,8 @@ Element data: an atom is text (`10.0.0.1`, `tcp`, `td0a1b`), a number, a Prefix 
 from __future__ import annotations
 
 from enum import Enum
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 
@@ -361,6 +363,9 @@ class Ruleset(Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
 
+_NAME: Final = attrgetter("name")
+
+
 def ruleset(
     *,
     chains: tuple[Chain, ...] = (),
@@ -372,9 +377,9 @@ def ruleset(
     """A Ruleset with its parts in order."""
     return Ruleset(
         table=table,
-        chains=tuple(sorted(chains, key=lambda c: c.name)),
-        sets=tuple(sorted(sets, key=lambda s: s.name)),
-        maps=tuple(sorted(maps, key=lambda m: m.name)),
+        chains=tuple(sorted(chains, key=_NAME)),
+        sets=tuple(sorted(sets, key=_NAME)),
+        maps=tuple(sorted(maps, key=_NAME)),
         counters=counters,
     )
 

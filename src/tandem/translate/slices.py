@@ -9,7 +9,7 @@ from tandem.base.ids import GroupId, PolicySetId
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable
-from tandem.ir.policy import AddressGroup, Group, PolicySet
+from tandem.ir.policy import AddressGroup, PolicySet, every_rule, groups_of
 from tandem.ir.traffic import TrafficPolicy
 from tandem.translate.world import Translation
 
@@ -54,6 +54,5 @@ def values_of(translation: Translation) -> Mapping[str, Mapping[str, wire.Value]
 
 def referred(policy_set: PolicySet) -> tuple[frozenset[PolicySetId], frozenset[GroupId]]:
     """The sets and groups that a set refers to."""
-    rules = (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
-    groups = frozenset(peer.id for rule in rules for peer in rule.peers if isinstance(peer, Group))
-    return frozenset([policy_set.preview] if policy_set.preview is not None else []), groups
+    own = frozenset([policy_set.preview] if policy_set.preview is not None else [])
+    return own, groups_of(every_rule(policy_set))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.base.memo import each_as_before, each_revised, equal_to_before, last_two, pairs_as_before, same_as_before
+from tandem.base.memo import each_as_before, pairs_as_before, same_as_before
 
 
 def test_the_same_objects_are_computed_once_and_equal_ones_again() -> None:
@@ -58,49 +58,3 @@ def test_an_argument_that_is_gone_is_never_mistaken_for_a_new_one() -> None:
 
     assert [one([n]) for n in range(1000)] == list(range(1000))
     assert [many([[n]])[0] for n in range(1000)] == list(range(1000))
-
-
-def test_an_argument_of_the_same_key_is_made_of_the_one_before() -> None:
-    revised: list[tuple[str, str, str]] = []
-
-    def revise(before: list[str], now: list[str], result: str) -> str:
-        revised.append((before[1], now[1], result))
-        return now[1].upper()
-
-    @each_revised(key=lambda value: value[0], revise=revise)
-    def made(value: list[str]) -> str:
-        return value[1].upper()
-
-    a, b, other = ["k", "a"], ["l", "b"], ["k", "c"]
-    assert made([a, b]) == ("A", "B")
-    assert made([a, b]) == ("A", "B")
-    assert revised == []
-    assert made([other]) == ("C",)
-    assert revised == [("a", "c", "A")]
-    assert made([b]) == ("B",)
-    assert revised == [("a", "c", "A")]
-
-
-def test_results_of_the_two_newest_arguments_are_kept() -> None:
-    calls: list[int] = []
-
-    @last_two
-    def first(value: list[int]) -> int:
-        calls.append(value[0])
-        return value[0]
-
-    a, b, c = [1], [2], [3]
-    assert [first(x) for x in (a, b, a, b, c, b, a)] == [1, 2, 1, 2, 3, 2, 1]
-    assert calls == [1, 2, 3, 1]
-
-
-def test_an_equal_argument_is_enough_where_that_is_said() -> None:
-    calls: list[tuple[str, ...]] = []
-
-    @equal_to_before
-    def joined(parts: tuple[str, ...]) -> str:
-        calls.append(parts)
-        return "".join(parts)
-
-    assert [joined(tuple(text)) for text in ("ab", "ab", "ac", "ab")] == ["ab", "ab", "ac", "ab"]
-    assert len(calls) == 3

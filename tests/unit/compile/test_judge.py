@@ -9,7 +9,7 @@ import pytest
 
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
-from tandem.compile.judge import Denial, Judge, groups_of, refusing_groups
+from tandem.compile.judge import Denial, Judge, refusing_groups
 from tandem.ir.policy import (
     AddressGroup,
     Anyone,
@@ -22,6 +22,8 @@ from tandem.ir.policy import (
     Rule,
     Side,
     Verdict,
+    every_rule,
+    groups_of,
 )
 
 WEB = Group(id=GroupId("web"))
@@ -124,5 +126,5 @@ def test_a_set_whose_groups_have_not_all_arrived_is_not_complete() -> None:
 def test_groups_of_every_tier_are_known_and_those_that_refuse_apart() -> None:
     other = msgspec.structs.replace(NP_ALLOW, peers=(Group(id=GroupId("other")),))
     policies = policy_set(admin=(ADMIN_DENY,), rules=(other,), isolated_by=(by("np"),))
-    assert groups_of(policies) == {"web", "other"}
+    assert groups_of(every_rule(policies)) == {"web", "other"}
     assert refusing_groups(policies) == {"web"}

@@ -17,11 +17,12 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from tandem.base.addresses import family as version
+from tandem.base.entries import Given, joined_values
 from tandem.base.ids import PolicySetId
-from tandem.base.memo import each_as_before, same_as_before
+from tandem.base.memo import same_as_before
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family, of_family
-from tandem.ir.domains import Learned, addresses_of, asked_for
+from tandem.ir.domains import Learned, addresses_of, asked_for, names_of
 from tandem.ir.node import NodeView
 from tandem.ir.policy import Domains, PolicySet
 from tandem.state import nft
@@ -38,8 +39,13 @@ _DNS: Final = 53
 
 def domain_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
     """One set per family for each Domains peer that a used policy set refers to; a name not known yet has nothing."""
+    return sets_of_patterns(view, sorted({peer.patterns for found in used for peer in names_of(found)}))
+
+
+def sets_of_patterns(view: NodeView, patterns: Iterable[tuple[str, ...]]) -> list[nft.Set]:
+    """The same of peers with these patterns."""
+    patterns = tuple(patterns)
     known = _known(view.learned)
-    patterns = sorted({peer.patterns for found in _peers(used) for peer in found})
     for missing in [p for p in patterns if p not in known]:
         known[missing] = _sets(Domains(patterns=missing), view.learned)
     return [made for found in patterns for made in known[found]]
@@ -63,12 +69,6 @@ def _sets(peer: Domains, learned: Learned) -> tuple[nft.Set, ...]:
     )
 
 
-@each_as_before
-def _peers(policy_set: PolicySet) -> tuple[Domains, ...]:
-    rules = (*policy_set.admin, *policy_set.rules, *policy_set.baseline)
-    return tuple(peer for rule in rules for peer in rule.peers if isinstance(peer, Domains))
-
-
 def patterns_of_pods(view: NodeView) -> Mapping[PolicySetId, frozenset[str]]:
     """The egress sets of this node's pods that are about names, each with its patterns and those of its preview."""
     about = _about_names(view.sets)
@@ -78,12 +78,19 @@ def patterns_of_pods(view: NodeView) -> Mapping[PolicySetId, frozenset[str]]:
 
 @same_as_before
 def _about_names(sets: Mapping[PolicySetId, PolicySet]) -> Mapping[PolicySetId, frozenset[str]]:
-    own = dict(zip(sets, _asked_for(sets.values()), strict=True))
+    if _asking_of(sets) == _NONE:
+        return {}
+    own = {name: asked_for(found) for name, found in sets.items()}
     staged = {s.id: own.get(s.preview, frozenset()) for s in sets.values() if s.preview is not None}
     return {s: patterns for s in sorted(sets) if (patterns := own[s] | staged.get(s, frozenset()))}
 
 
-_asked_for: Final = each_as_before(asked_for)
+@joined_values(1)
+def _asking_of(policy_set: PolicySet) -> Given:
+    return (dict.fromkeys(asked_for(policy_set), True),)
+
+
+_NONE: Final = ((),)
 
 
 def learning(view: NodeView) -> nft.Ruleset:

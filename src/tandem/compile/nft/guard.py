@@ -20,9 +20,10 @@ import msgspec
 
 from tandem.base.ids import PolicySetId
 from tandem.compile import names
-from tandem.compile.nft.chains import group_sets, joined, judge, preview_of, used_sets, with_previews
+from tandem.compile.nft.chains import joined, judge
 from tandem.compile.nft.domains import domain_sets
 from tandem.compile.nft.families import FAMILIES, of_family
+from tandem.compile.nft.judged import group_sets, preview_of, used_sets, with_previews
 from tandem.compile.nft.services import service_state
 from tandem.ir.fabric import Service
 from tandem.ir.node import AttachedPod, ForeignLink, NodeView

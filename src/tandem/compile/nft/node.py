@@ -7,11 +7,11 @@ or Services, and is the very same object after that (docs/design/0020).
 from __future__ import annotations
 
 from tandem.base.memo import same_as_before
-from tandem.compile.nft.chains import judged, sets_of_groups
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
-from tandem.compile.nft.domains import domain_sets, learning
+from tandem.compile.nft.domains import learning, sets_of_patterns
 from tandem.compile.nft.foreign import foreign_state, own_pods
 from tandem.compile.nft.hostports import hostport_state
+from tandem.compile.nft.judged import group_sets_of_node, judged
 from tandem.compile.nft.services import service_state
 from tandem.ir.node import NodeView, without_pods
 from tandem.state import nft
@@ -24,7 +24,8 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     rules = policy.rules
     fixed = _fixed(without_pods(view))
     ports, answers = hostport_state(own), learning(view)
-    pods = (*pod_sets(own), *sets_of_groups(view, policy.groups), *domain_sets(view, policy.asked), *answers.sets)
+    peers = (*group_sets_of_node(view, policy.groups), *sets_of_patterns(view, policy.patterns))
+    pods = (*pod_sets(own), *peers, *answers.sets)
     return nft.ruleset(
         chains=(*rules.chains, *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
         sets=(*pods, *rules.sets, *fixed.sets, *behind.sets),

@@ -9,9 +9,10 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.chains import every_rule, log_prefix, preview_of, rule_prefix, used_sets
+from tandem.compile.nft.chains import log_prefix, rule_prefix
+from tandem.compile.nft.judged import preview_of, used_sets
 from tandem.ir.node import NodeView
-from tandem.ir.policy import PolicySet, Rule, Side, Verdict
+from tandem.ir.policy import PolicySet, Rule, Side, Verdict, every_rule
 
 
 class Counts(Enum):

@@ -12,15 +12,14 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
-from tandem.base.memo import last_two
 from tandem.state import nft
 from tandem.state.nft import Struct
 
 MapItem = tuple[nft.Key, nft.Verdict | nft.Key]
 Container = nft.Set | nft.Map
 V = TypeVar("V")
+Part = TypeVar("Part", nft.Chain, nft.Set, nft.Map)
 _Pairs = list[tuple[V | None, V | None]]
-_Parts = tuple[dict[str, nft.Chain], dict[str, Container]]
 _LOOKUPS = nft.Dispatch | nft.CountBy | nft.DnatMap | nft.LookupMark | nft.Remember | nft.Forget
 
 
@@ -140,8 +139,8 @@ def _redeclares(chains: _Pairs[nft.Chain], containers: _Pairs[Container]) -> boo
 
 def _changed(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[_Pairs[nft.Chain], _Pairs[Container]]:
     """Chains, and sets and maps, that are not the very same objects, by name: (before, now)."""
-    old, new = _parts(actual), _parts(desired)
-    return _pairs(old[0], new[0]), _pairs(old[1], new[1])
+    containers: _Pairs[Container] = [*_pairs(actual.sets, desired.sets), *_pairs(actual.maps, desired.maps)]
+    return _pairs(actual.chains, desired.chains), sorted(containers, key=_name_of)
 
 
 def _counters(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[frozenset[str], frozenset[str]]:
@@ -149,11 +148,17 @@ def _counters(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[frozenset[str]
     return desired.counters - actual.counters, actual.counters - desired.counters
 
 
-def _pairs(old: dict[str, V], new: dict[str, V]) -> _Pairs[V]:
-    names = [name for name, part in new.items() if old.get(name) is not part] + [
-        name for name in old if name not in new
-    ]
-    return [(old.get(name), new.get(name)) for name in sorted(names)]
+def _pairs(old: tuple[Part, ...], new: tuple[Part, ...]) -> _Pairs[Part]:
+    was, wanted = (dict(zip(map(id, parts), parts, strict=True)) for parts in (old, new))
+    before = {part.name: part for part in map(was.__getitem__, was.keys() - wanted.keys())}
+    now = {part.name: part for part in map(wanted.__getitem__, wanted.keys() - was.keys())}
+    return [(before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())]
+
+
+def _name_of(pair: tuple[Container | None, Container | None]) -> str:
+    part = pair[0] or pair[1]
+    assert part is not None  # noqa: S101 - one of the two is there
+    return part.name
 
 
 def _operations(
@@ -352,12 +357,6 @@ def _chain_references(
             for _, data in container.elements:
                 if isinstance(data, nft.Jump | nft.Goto):
                     yield container.name, data.chain
-
-
-@last_two
-def _parts(ruleset: nft.Ruleset) -> _Parts:
-    """By name; not to be changed."""
-    return _chains(ruleset), _containers(ruleset)
 
 
 def _chains(ruleset: nft.Ruleset) -> dict[str, nft.Chain]:

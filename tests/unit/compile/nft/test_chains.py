@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from builders import pod, policy, world
-from nodeviews import view_of
-from tandem.base.ids import GroupId, PolicySetId
+from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.chains import (
-    compiles_alike,
-    group_sets,
-    joined,
-    judge,
-    judged,
-    log_prefix,
-    preview_of,
-    rule_prefix,
-    used_sets,
-    with_previews,
-)
-from tandem.ir.policy import AddressGroup, Anyone, Group, PolicySet, PortMatch, Rule, Side, Verdict
+from tandem.compile.nft.chains import joined, judge, log_prefix, rule_prefix
+from tandem.ir.policy import Anyone, PolicySet, PortMatch, Rule, Side, Verdict
 from tandem.state import nft
 
 ORIGIN = Origin(kind="NetworkPolicy", namespace="shop", name="p", path="spec.ingress", source="p.yaml:7")
@@ -133,63 +120,8 @@ def test_a_preview_judges_what_is_allowed_and_lets_it_go() -> None:
     assert not [name for name in found.counters if name.startswith("ok-")]
 
 
-def test_previews_are_compiled_and_their_groups_declared() -> None:
-    seen = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
-    (enforced,) = used_sets(seen)
-    group = Rule(peers=(Group(id=GroupId("later")),), origin=ORIGIN)
-    preview = msgspec.structs.replace(enforced, id=PolicySetId("y"), rules=(group,))
-    beside = msgspec.structs.replace(enforced, preview=preview.id)
-    there = msgspec.structs.replace(seen, sets={beside.id: beside, preview.id: preview})
-    assert preview_of(there, beside) == preview
-    assert preview_of(seen, beside) is None
-    assert with_previews(there, used_sets(there)) == (beside, preview)
-    assert {c.name for c in judged(there).rules.chains} == {f"ps-{beside.id}", "pv-y"}
-    assert judged(there).asked == (beside, preview)
-    assert judged(there).groups == tuple(sorted([*seen.groups, GroupId("later")]))
-    assert judged(there) is judged(msgspec.structs.replace(there, groups={}))
-    assert "ag4-later" in {s.name for s in group_sets(there, with_previews(there, used_sets(there)))}
-
-
 def test_what_sets_share_is_there_once() -> None:
     rule = _rule(Verdict.DENY)
     sets = [msgspec.structs.replace(EMPTY, id=PolicySetId(i), admin=(rule,)) for i in "xy"]
     found = joined(judge(s) for s in sets)
     assert [c.name for c in found.chains].count(names.denied((rule.origin,))) == 1
-
-
-def test_a_set_or_group_that_has_not_arrived_is_closed_or_empty() -> None:
-    seen = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
-    used = used_sets(seen)
-    assert sorted(len(s.elements) for s in group_sets(seen, used)) == [0, 1]
-    nothing = msgspec.structs.replace(seen, sets={}, groups={})
-    assert [s.closed for s in used_sets(nothing)] == [True]
-    assert [len(s.elements) for s in group_sets(nothing, used)] == [0, 0]
-
-
-def test_an_address_more_in_a_group_is_an_element_more_of_the_set_of_its_family() -> None:
-    seen = view_of(world(pod("web"), policy(ingress=[{"from": [{"podSelector": {}}]}])))
-    (name,) = seen.groups
-
-    def elements(*addresses: str) -> dict[str, frozenset[nft.Key]]:
-        group = AddressGroup(id=name, addresses=addresses)
-        there = msgspec.structs.replace(seen, groups={name: group})
-        return {s.name: s.elements for s in group_sets(there, used_sets(there))}
-
-    for addresses in (("10.0.0.1",), ("10.0.0.1", "fd00::1"), ("10.0.0.2", "fd00::1"), (), ("fd00::2", "fd00::3")):
-        four, six = (frozenset((a,) for a in addresses if (":" in a) == six) for six in (False, True))
-        assert elements(*addresses) == {f"ag4-{name}": four, f"ag6-{name}": six}
-
-
-def test_a_set_that_no_pod_has_changes_nothing_that_is_compiled() -> None:
-    before = view_of(world(pod("p", ip="10.244.0.2", node="node-1")))
-    alone = PolicySet(id=PolicySetId("new"), side=Side.INGRESS, rules=(), isolated_by=())
-    news = msgspec.structs.replace(before, sets={**before.sets, alone.id: alone})
-    assert compiles_alike(before, news)
-    (attached,) = before.pods
-    holder = msgspec.structs.replace(attached, pod=msgspec.structs.replace(attached.pod, ingress=alone.id))
-    held = msgspec.structs.replace(news, pods=(holder,))
-    assert not compiles_alike(news, held)
-    assert not compiles_alike(held, msgspec.structs.replace(held, sets=before.sets))
-    shown = msgspec.structs.replace(alone, id=PolicySetId("own"), preview=alone.id)
-    beside = msgspec.structs.replace(held, sets={shown.id: shown})
-    assert not compiles_alike(beside, msgspec.structs.replace(beside, sets={shown.id: shown, alone.id: alone}))

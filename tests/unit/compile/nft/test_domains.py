@@ -10,9 +10,10 @@ from nodeviews import attached, node
 from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.chains import judge, used_sets
+from tandem.compile.nft.chains import judge
 from tandem.compile.nft.domains import ANSWER_BYTES, ANSWERS, LEARN, domain_sets, learning, patterns_of_pods
 from tandem.compile.nft.guard import compile_guard
+from tandem.compile.nft.judged import used_sets
 from tandem.compile.nft.node import compile_nft
 from tandem.ir.domains import Learned
 from tandem.ir.node import ForeignLink, NodeView

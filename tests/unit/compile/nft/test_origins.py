@@ -9,7 +9,7 @@ from nodeviews import view_of
 from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.chains import used_sets
+from tandem.compile.nft.judged import used_sets
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.origins import Counts, counters, origins
 from tandem.ir.node import NodeView
