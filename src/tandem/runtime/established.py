@@ -84,9 +84,14 @@ def _may_refuse(before: NodeView, now: NodeView) -> bool:
     for name, (old, new) in changed.items():
         if old is None or (new is not None and name in refusing and old != new):
             return True
-        if new is None or not frozenset(old.addresses) <= frozenset(new.addresses):
+        if new is None or _loses(old.addresses, new.addresses):
             return True
     return False
+
+
+def _loses(before: tuple[str, ...], now: tuple[str, ...]) -> bool:
+    gone, come = changes(before, now)  # between two that came all others may be told as both
+    return not frozenset(gone) <= frozenset(come)
 
 
 @joined_values(1)

@@ -197,7 +197,8 @@ def _element_changes(old: Container | None, new: Container | None) -> tuple[list
     after = new.elements if new else frozenset()
     if before is after:
         return [], []
-    remove, add = before - after, after - before
+    add = after - before
+    remove = before - after if len(before) + len(add) != len(after) else frozenset()  # mostly something only comes
     empty = _declared(declared)
     return (
         [DeleteElements(empty, remove)] if remove else [],

@@ -78,12 +78,11 @@ class Board:
             self._common.update(wanted)
         else:
             self._published.setdefault(client, {}).update(wanted)
-        for name, streams in self._streams.items():
-            if client in {None, name}:
-                own = self._published.get(name, {})
-                news = wanted if client is not None else {u: r for u, r in wanted.items() if u not in own}
-                for stream in streams:
-                    stream.offer(news)
+        for name in self._streams if client is None else (client,):
+            own = self._published.get(name, {})
+            news = wanted if client is not None else {u: r for u, r in wanted.items() if u not in own}
+            for stream in self._streams.get(name, ()):
+                stream.offer(news)
         self._notify()
 
     def forget(self, client: str) -> None:
