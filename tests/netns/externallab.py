@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from builders import endpoint_slice
+from builders import endpoint_slice, pod
 from meshbuild import CONFIG, NODE, attached
 from netns.meshapps import http_app
 from netns.meshlab import Lab
@@ -20,6 +20,7 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.model import core
 from tandem.model.parse import parse
 from tandem.model.world import World
+from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
@@ -64,12 +65,23 @@ class Outside:
 
     def apply(self, manifests: str, *, lenient: bool = False, **fields: Any) -> None:
         """Put in force what the manifests say, for the client and a pod of another namespace."""
-        pods = (
+        pods = [
             attached("a", CLIENT, netns=str(self.ns["a"])),
             attached("b", OTHER, netns=str(self.ns["b"]), namespace="other"),
-        )
+        ]
+        index = SidecarIndex(world_of(manifests), Options())
+        told = [index.outbound(pod(p.pod.name, namespace=p.pod.namespace)) for p in pods]
+        pods = [
+            msgspec.structs.replace(p, pod=msgspec.structs.replace(p.pod, outbound=outbound))
+            for p, outbound in zip(pods, told, strict=True)
+        ]
         self.view = msgspec.structs.replace(view_of(manifests, *pods, lenient=lenient), **fields)
         self.lab.apply(self.view)
+
+    def pod(self, name: str) -> AttachedPod:
+        """One of the two pods, as it was put in force."""
+        assert self.view is not None
+        return next(p for p in self.view.pods if p.pod.name == name)
 
     def address(self, host: str) -> str:
         """What the cluster's DNS says of a host."""

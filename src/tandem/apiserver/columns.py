@@ -210,6 +210,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "Sidecar": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "WorkloadEntry": (
         ("Address", 0, _at("spec.address")),
         ("Programmed", 0, _condition("Programmed")),

@@ -31,6 +31,9 @@ NET: Final = "net"
 PASSTHROUGH: Final = "passthrough"
 """Cluster that connects a pod to the address it dialled, in plain text."""
 
+OUTSIDE: Final = "outside"
+"""The route of requests to hosts that a pod does not see, where such are refused."""
+
 REFUSED: Final = "refused"
 """Cluster without endpoints: what is sent there is closed before anything is opened."""
 
@@ -147,6 +150,11 @@ def authz_rule(origin: Origin) -> str:
 def source_log(pod: PodUid) -> str:
     """Access log of what a pod sends."""
     return f"source|{pod}"
+
+
+def outside_log(pod: PodUid) -> str:
+    """Access log of what a pod sends to where it may not."""
+    return f"outside|{pod}"
 
 
 def destination_log(pod: PodUid) -> str:

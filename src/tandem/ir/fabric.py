@@ -13,6 +13,7 @@ from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.external import External
 from tandem.ir.network import Network
+from tandem.ir.outbound import OPEN, Outbound
 
 
 class AppProtocol(Enum):
@@ -68,6 +69,7 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     """Sorted by action and origin."""
     authentication: tuple[JwtRule, ...] = ()
     """Sorted by issuer and origin."""
+    outbound: Outbound = OPEN
     plain_http_ports: tuple[int, ...] = ()
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
 

@@ -1,6 +1,8 @@
-"""networking.istio.io beyond Services: ServiceEntry and WorkloadEntry (v1alpha3, v1beta1 and v1 are one form)."""
+"""networking.istio.io: ServiceEntry, WorkloadEntry, Sidecar (v1alpha3, v1beta1 and v1 are one form)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from tandem.model.meta import Condition, Model, Object, Status
 
@@ -71,4 +73,46 @@ class WorkloadEntry(Object, frozen=True, kw_only=True):
     """networking.istio.io WorkloadEntry."""
 
     spec: Workload = Workload()
+    status: Status = Status()
+
+
+class SidecarPort(Model, frozen=True, kw_only=True):
+    """SidecarPort."""
+
+    number: int = 0
+    protocol: str = ""
+    name: str = ""
+    target_port: int = 0
+
+
+class EgressListener(Model, frozen=True, kw_only=True):
+    """IstioEgressListener; hosts are `NAMESPACE/HOST`."""
+
+    port: SidecarPort | None = None
+    bind: str = ""
+    capture_mode: str = "DEFAULT"
+    hosts: tuple[str, ...] = ()
+
+
+class OutboundTrafficPolicy(Model, frozen=True, kw_only=True):
+    """OutboundTrafficPolicy; one that says nothing says REGISTRY_ONLY, the first of its modes."""
+
+    mode: str = "REGISTRY_ONLY"
+    egress_proxy: dict[str, Any] | None = None
+
+
+class SidecarSpec(Model, frozen=True, kw_only=True):
+    """spec. What is not enforced is kept raw so that it can be refused by name."""
+
+    workload_selector: EntrySelector | None = None
+    ingress: tuple[dict[str, Any], ...] = ()
+    egress: tuple[EgressListener, ...] = ()
+    inbound_connection_pool: dict[str, Any] | None = None
+    outbound_traffic_policy: OutboundTrafficPolicy | None = None
+
+
+class Sidecar(Object, frozen=True, kw_only=True):
+    """networking.istio.io Sidecar."""
+
+    spec: SidecarSpec = SidecarSpec()
     status: Status = Status()

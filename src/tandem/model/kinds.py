@@ -210,6 +210,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=egress.WorkloadEntry,
     ),
     Kind(
+        group="networking.istio.io",
+        versions=("v1", "v1beta1", "v1alpha3"),
+        kind="Sidecar",
+        plural="sidecars",
+        singular="sidecar",
+        status=True,
+        cls=egress.Sidecar,
+    ),
+    Kind(
         group="security.istio.io",
         versions=("v1", "v1beta1"),
         kind="PeerAuthentication",
@@ -324,6 +333,7 @@ PROGRAMMED: Final = (
     "DestinationRule",
     "ServiceEntry",
     "WorkloadEntry",
+    "Sidecar",
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",

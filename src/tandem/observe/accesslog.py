@@ -1,8 +1,8 @@
 """Envoy's gRPC access log -> Flow. Pure: who is who comes from `Names`.
 
-In: log name (`source|UID`, `destination|UID`, `refused|UID`, where UID is the pod whose listener it was) and a
-StreamAccessLogsMessage. Out: one Flow per request or connection. What the node refused is DENIED, what failed on the
-proxy's account is ERROR, everything else, also an application's own 500, is ALLOWED.
+In: log name (`source|UID`, `outside|UID`, `destination|UID`, `refused|UID`, where UID is the pod whose listener it was)
+and a StreamAccessLogsMessage. Out: one Flow per request or connection. What the node refused is DENIED, what failed on
+the proxy's account is ERROR, everything else, also an application's own 500, is ALLOWED.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _TOKEN: Final = "jwt_authn_access_denied"  # noqa: S105 - no secret
 _REFUSED: Final = "the token is refused: "
 UNKNOWN_KEY: Final = f"{_REFUSED}Jwks doesn't have key to match kid or alg from Jwt"
 """The reason of a flow whose token was signed by a key that the pod does not know."""
+OUTSIDE: Final = "outside"
+"""The route of requests for hosts that a pod does not see (`compile/names.py`)."""
 Rules = Callable[[str], tuple[Origin, ...]]
 
 
@@ -40,6 +42,8 @@ class Names:
     """Route name -> the manifest it came from."""
     refused: Callable[[str, int], Origin | None]
     """(pod uid, port) -> what demands mTLS there."""
+    outbound: Callable[[str], Origin | None]
+    """Pod uid -> what says that it reaches nothing but what it sees."""
     authorized: Callable[[str, str], tuple[Origin, ...]]
     """(pod uid, name of a rule) -> the rule that denied; of an empty name: the policies of which none allows."""
     authenticated: Callable[[str], tuple[Origin, ...]]
@@ -49,14 +53,27 @@ class Names:
 def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
     """The flows of one message; entries under a log name that is not ours are ignored."""
     kind, _, uid = log_name.partition("|")
-    if kind not in {"source", "destination", "refused"}:
+    if kind not in {"source", "outside", "destination", "refused"}:
         return
-    rules = partial(names.authorized, uid)
+    rules, nowhere = partial(names.authorized, uid), kind == "outside"
+    kind = "source" if nowhere else kind
     for entry in message.http_logs.log_entry:
         flow = _http(_base(kind, uid, entry.common_properties, names), entry, rules)
-        yield _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
+        if entry.common_properties.route_name == OUTSIDE:
+            yield _outside(flow, names.outbound(uid))
+        else:
+            yield _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
     for entry in message.tcp_logs.log_entry:
+        if nowhere:
+            yield _outside(_base(kind, uid, entry.common_properties, names), names.outbound(uid))
+            continue
         yield _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
+
+
+def _outside(flow: Flow, rule: Origin | None) -> Flow:
+    reason = "no Service and no ServiceEntry that the pod sees has it (outboundTrafficPolicy REGISTRY_ONLY)"
+    rules = (rule,) if rule is not None else ()
+    return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction="egress", reason=reason, rules=rules)
 
 
 def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:

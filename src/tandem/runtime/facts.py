@@ -39,6 +39,20 @@ COUNT_SECONDS: Final = 5.0
 LARGEST_BATCH: Final = 500
 
 
+def names_for(node: str, whois: Whois) -> Names:
+    """What access logs are read with."""
+    return Names(
+        node=node,
+        pod=whois.pod,
+        party=whois.party,
+        route=whois.route,
+        refused=whois.refused,
+        outbound=whois.outbound,
+        authorized=whois.authorized,
+        authenticated=whois.authenticated,
+    )
+
+
 class Facts:
     """One per agent. `report` hands bytes to control and never blocks."""
 
@@ -105,16 +119,7 @@ class Facts:
         """A StreamAccessLogsMessage of Envoy."""
         whois = self._whois()
         if whois is not None:
-            names = Names(
-                node=self._node,
-                pod=whois.pod,
-                party=whois.party,
-                route=whois.route,
-                refused=whois.refused,
-                authorized=whois.authorized,
-                authenticated=whois.authenticated,
-            )
-            found = tuple(flows_of(log_name, message, names))
+            found = tuple(flows_of(log_name, message, names_for(self._node, whois)))
             self._flows.extend(found)
             if any(flow.reason == UNKNOWN_KEY for flow in found):
                 self.on_unknown_key(PodUid(log_name.partition("|")[2]))

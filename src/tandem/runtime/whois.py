@@ -43,6 +43,10 @@ class Whois:
                 return mode.origin if mode is not None and mode.mode is MtlsMode.STRICT else None
         return None
 
+    def outbound(self, uid: str) -> Origin | None:
+        """What says that a pod reaches nothing but what it sees."""
+        return next((p.pod.outbound.origin for p in self._view.pods if p.pod.uid == uid), None)
+
     def authorized(self, uid: str, rule: str) -> tuple[Origin, ...]:
         """The rule of that name which judges a pod; of an empty name: the policies of which one would have to allow."""
         policies = next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())

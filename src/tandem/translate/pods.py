@@ -12,6 +12,7 @@ import msgspec
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Problem, Severity
 from tandem.ir.fabric import LocalPod, PortMtls
+from tandem.ir.outbound import OPEN
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.ipam import addresses_of
@@ -21,6 +22,7 @@ from tandem.translate.membership import Membership, membership, namespace_proble
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, in_order
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
 
@@ -52,6 +54,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     modes: PeerAuthIndex
     authorization: AuthorizationIndex
     authentication: AuthenticationIndex
+    sidecars: SidecarIndex
     services: Mapping[str, tuple[core.Service, ...]]
     """By namespace, in the order of names."""
     routed: Mapping[str, frozenset[int]]
@@ -76,6 +79,7 @@ def translate_pods(
         modes=PeerAuthIndex(world, options.root_namespace),
         authorization=AuthorizationIndex(world, options.root_namespace),
         authentication=AuthenticationIndex(world, options.root_namespace),
+        sidecars=SidecarIndex(world, options),
         services=services_by_namespace(world),
         routed=routed or {},
     )
@@ -88,6 +92,7 @@ def translate_pods(
             *context.modes.problems,
             *context.authorization.problems,
             *context.authentication.problems,
+            *context.sidecars.problems,
             *(problem for one in found for problem in one.problems),
         ),
     )
@@ -114,6 +119,7 @@ def translate_pod(
         mtls=modes,
         authorization=in_order((*context.authorization.policies(pod), *context.authentication.denials(pod))),
         authentication=context.authentication.rules(pod),
+        outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
         plain_http_ports=_http_ports(pod, context.services.get(namespace, ()), context.routed),
     )
     problems = (*member.problems, *_outside(pod, member, modes))

@@ -17,7 +17,7 @@ from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
-from tandem.model.egress import HostAddress, ServiceEntry, WorkloadEntry
+from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
@@ -47,6 +47,7 @@ _Plain = (
     | VirtualService
     | DestinationRule
     | WorkloadEntry
+    | Sidecar
     | PeerAuthentication
     | RequestAuthentication
     | AuthorizationPolicy
@@ -64,6 +65,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         DestinationRule,
         ServiceEntry,
         WorkloadEntry,
+        Sidecar,
         PeerAuthentication,
         RequestAuthentication,
         AuthorizationPolicy,

@@ -23,6 +23,7 @@ PARTIES = {
     "10.244.0.6": DB,
     "10.96.0.7": Party(address="10.96.0.7", service="shop/db"),
 }
+CLOSED = Origin(kind="Sidecar", namespace="shop", name="own", path="spec.outboundTrafficPolicy")
 NAMES = Names(
     node="n1",
     pod=lambda uid: {"u-web": WEB, "u-db": DB}.get(uid, Party()),
@@ -30,6 +31,7 @@ NAMES = Names(
     route={"r1": ROUTE}.get,
     authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
     authenticated=lambda _: (TOKENS,),
+    outbound=lambda uid: CLOSED if uid == "u-web" else None,
     refused=lambda uid, port: STRICT if (uid, port) == ("u-db", 8080) else None,
 )
 
@@ -173,3 +175,13 @@ def test_the_source_tells_mtls_by_the_identity_that_the_upstream_proved(tag: str
 def test_what_a_client_says_of_its_address_is_not_believed() -> None:
     said = {"downstream_remote_address": at("192.0.2.1", 1), "downstream_direct_remote_address": at("10.244.0.5", 2)}
     assert tcp("destination|gone", **said).source.address == "10.244.0.5"
+
+
+def test_what_leaves_for_a_host_that_the_pod_does_not_see_is_denied() -> None:
+    request = http("source|u-web", route_name="outside", response={"response_code": 502})
+    bytes_only = tcp("outside|u-web", response_flags={"no_healthy_upstream": True})
+    for flow in (request, bytes_only):
+        assert (flow.verdict, flow.reporter, flow.direction, flow.rules) == (
+            Verdict.DENIED, "source", "egress", (CLOSED,),
+        )  # fmt: skip
+    assert bytes_only.source.pod == WEB.pod

@@ -42,6 +42,7 @@ ORDER: Final = (
     "EndpointSlice",
     "WorkloadEntry",
     "ServiceEntry",
+    "Sidecar",
     "DestinationRule",
     "VirtualService",
     "ReferenceGrant",

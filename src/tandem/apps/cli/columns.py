@@ -278,6 +278,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (Column("HOSTS", _spec("hosts")), Column("RESOLUTION", _spec("resolution")), _PROGRAMMED),
         (Column("ADDRESSES", _host_addresses), _WHY),
     ),
+    "Sidecar": ((_PROGRAMMED,), (_WHY,)),
     "WorkloadEntry": ((Column("ADDRESS", _spec("address")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),

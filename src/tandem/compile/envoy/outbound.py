@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.base.addresses import HOST_BITS, family
 from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.cluster import NETNS_KEY
@@ -42,7 +43,8 @@ class Front(msgspec.Struct, frozen=True):
     @property
     def keys(self) -> tuple[tuple[str, int, str], ...]:
         """Envoy refuses two chains with one of these in common."""
-        return tuple((a, self.port, n) for a in self.addresses or ("",) for n in self.server_names or ("",))
+        named = self.server_names or ("",)
+        return tuple((_bare(a), self.port, n) for a in self.addresses or ("",) for n in named)
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -51,6 +53,10 @@ class Ports(msgspec.Struct, frozen=True):
     chains: tuple[tuple[PortScope, Front], ...]
     hosted: tuple[Hosted, ...] = ()
     """What is told by the authority of requests, by port."""
+    plain: tuple[Front, ...] = ()
+    """Endpoints of headless Services outside the mesh, where nothing else is passed through."""
+    closed: bool = False
+    """All else is refused."""
 
 
 def fronts_of(scope: PortScope, endpoints: Endpoints | None) -> tuple[Front, ...]:
@@ -107,8 +113,8 @@ class _Claims:
         return self._taken.isdisjoint(front.keys)
 
 
-def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -> Ports:
-    """Each port with its fronts: Services first, then other hosts."""
+def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints], *, closed: bool = False) -> Ports:
+    """Each port with its fronts: Services first, then other hosts. `closed`: all else is to be refused."""
     claims = _Claims()
 
     def chains(*, external: bool) -> Iterator[tuple[PortScope, Front]]:
@@ -124,8 +130,24 @@ def dialled(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -
     for one in _hosted(scopes):
         left = claims.take(Front(one.addresses, one.port))
         if left is not None:
-            hosted.append(msgspec.structs.replace(one, addresses=left.addresses))
-    return Ports((*inside, *chains(external=True)), tuple(hosted))
+            hosted.append(msgspec.structs.replace(one, addresses=left.addresses, closed=closed))
+    outside = tuple(chains(external=True))
+    plain = tuple(f for f in map(claims.take, _plain(scopes, endpoints)) if f is not None) if closed else ()
+    return Ports((*inside, *outside), tuple(hosted), plain, closed)
+
+
+def _plain(scopes: tuple[PortScope, ...], endpoints: Mapping[str, Endpoints]) -> Iterator[Front]:
+    """By port the addresses of endpoints that clients of headless Services dial without a proxy at the other end."""
+    found: dict[int, set[str]] = {}
+    for scope in scopes:
+        members = endpoints.get(f"{scope.service.namespace}/{scope.service.name}")
+        if scope.service.external is None and scope.service.keeps_address and members is not None:
+            for endpoint in members.endpoints:
+                for name, number in endpoint.ports:
+                    if name == scope.port.name and endpoint.identity is None:
+                        found.setdefault(number, set()).add(endpoint.address)
+    for number, addresses in sorted(found.items()):
+        yield Front(tuple(sorted(addresses)), number)
 
 
 def _hosted(scopes: tuple[PortScope, ...]) -> Iterator[Hosted]:
@@ -144,6 +166,10 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
     uid = attached.pod.uid
     identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
     passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid))
+    refused = hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid))
+    last = {"name": "outside", "filters": [identity, refused]}
+    if not ports.closed:
+        last = {"name": "passthrough", "filters": [identity, passthrough]}
     name = names.outbound_listener(uid)
     body: dict[str, Any] = {
         "name": name,
@@ -152,8 +178,14 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         **_listening(ports),
-        "filter_chains": list(_chains(attached, ports, identity)),
-        "default_filter_chain": {"name": "passthrough", "filters": [identity, passthrough]},
+        "filter_chains": [
+            *_chains(attached, ports, identity),
+            *(
+                {"name": f"plain:{f.port}", "filter_chain_match": _match(f), "filters": [identity, passthrough]}
+                for f in ports.plain
+            ),
+        ],
+        "default_filter_chain": last,
     }
     return Resource(name=name, body=body)
 
@@ -201,4 +233,9 @@ def _match(front: Front) -> Json:
 
 def _prefix(text: str) -> Json:
     address, _, length = text.partition("/")
-    return {"address_prefix": address, "prefix_len": int(length or (128 if ":" in address else 32))}
+    return {"address_prefix": address, "prefix_len": int(length or HOST_BITS[family(address)])}
+
+
+def _bare(text: str) -> str:
+    """The same for an address and its prefix of one."""
+    return text.removesuffix(f"/{HOST_BITS[family(text)]}")

@@ -18,6 +18,8 @@ from tandem.ir.mesh import DEFAULT_RETRY, Forward, Redirect, Respond, Route, Rou
 from tandem.state.xds import Resource
 
 METADATA: Final = "tandem.io"
+REFUSING: Final = 502
+"""As Istio answers requests for hosts that are not registered."""
 
 
 class Hosted(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,20 +27,25 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 
     port: int
     addresses: tuple[str, ...] = ()
+    closed: bool = False
+    """Requests for other hosts are refused."""
     scopes: tuple[PortScope, ...]
 
     @property
     def route_config(self) -> str:
         """RDS name: pods that see the same hosts in the same way share it."""
-        return names.hosted_routes(self.port, (*self.addresses, *(scope.route_config for scope in self.scopes)))
+        own = ("closed",) if self.closed else ()
+        return names.hosted_routes(self.port, (*own, *self.addresses, *(s.route_config for s in self.scopes)))
 
 
 @lru_cache(maxsize=1024)
 def compile_hosted(hosted: Hosted) -> Resource:
     """A virtual host for each name. Other requests are the first host's where the addresses are; else they go on."""
     made = [_virtual_host(scope, scope.service.name) for scope in hosted.scopes]
-    onward = [{"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}]
-    rest = made[0][0]["routes"] if hosted.addresses else onward
+    on: Json = {"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}
+    if hosted.closed:
+        on = {"name": names.OUTSIDE, "match": {"prefix": "/"}, "direct_response": respond(REFUSING, "")}
+    rest = made[0][0]["routes"] if hosted.addresses else [on]
     body = {
         "name": hosted.route_config,
         "virtual_hosts": [*(host for host, _ in made), {"name": "other", "domains": ["*"], "routes": rest}],

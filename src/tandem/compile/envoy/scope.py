@@ -124,17 +124,23 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
         relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
         client = pod.uid if table and mirrored(table) else None
-        found.extend(
-            port_scopes(
-                view.services[key],
-                table,
-                namespace=pod.namespace,
-                labels=relevant,
-                client=client,
-                hashes=_hashes(view, key, table),
-            )
+        ports = port_scopes(
+            view.services[key],
+            table,
+            namespace=pod.namespace,
+            labels=relevant,
+            client=client,
+            hashes=_hashes(view, key, table),
         )
+        host = host_of(view.services[key], view.config.cluster_domain)
+        sees = pod.outbound.covers
+        found.extend(scope for scope in ports if sees(scope.service.namespace, host, scope.port.port))
     return tuple(found)
+
+
+def host_of(service: Service, domain: str) -> str:
+    """The full name of a Service, or the host that is none."""
+    return service.name if service.external is not None else f"{service.name}.{service.namespace}.svc.{domain}"
 
 
 @same_as_before

@@ -24,6 +24,7 @@ from tandem.compile.envoy.scope import mirrored, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
+from tandem.ir.outbound import Outbound
 from tandem.ir.traffic import TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, Resource, Snapshot
 
@@ -113,9 +114,10 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     pairs: list[tuple[AttachedPod, Ports]] = []
     used: dict[int, Ports] = {}
     for attached in meshed:
-        key = attached.pod.namespace, frozenset(attached.pod.labels if asked else ()), attached.pod.uid * copied
+        pod = attached.pod
+        key = pod.namespace, frozenset(pod.labels if asked else ()), pod.uid * copied, pod.outbound
         if key not in known:
-            known[key] = dialled(scopes_of(view, attached.pod), view.endpoints)
+            known[key] = dialled(scopes_of(view, pod), view.endpoints, closed=pod.outbound.registry_only)
         pairs.append((attached, known[key]))
         used[id(known[key])] = known[key]
     listeners = [compile_inbound(attached, view.config.trust_domain) for attached in meshed]
@@ -145,7 +147,7 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
 
 
 @same_as_before
-def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str], Ports]:
+def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str, Outbound], Ports]:
     """What has been worked out of these parts of a view: a new dictionary when one of them is new."""
     return {}
 

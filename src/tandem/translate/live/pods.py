@@ -10,6 +10,7 @@ from tandem.base.problems import Problem
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
 from tandem.model import core
+from tandem.model.egress import Sidecar
 from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
 from tandem.translate.kept import Kept
@@ -19,6 +20,8 @@ from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.scoped import Scoped
+from tandem.translate.mesh.istio.sidecar import NAME as MESH
+from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
 
@@ -43,6 +46,7 @@ class LivePods:
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
         self._scoped: tuple[Scoped[Any], ...] = ()
+        self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
         self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
 
     def update(self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]]) -> None:
@@ -66,6 +70,7 @@ class LivePods:
             modes=self._modes(now, self._options.root_namespace),
             authorization=authorization,
             authentication=authentication,
+            sidecars=self._sidecars(now, self._options),
             services=self._services,
             routed=routed,
         )
@@ -73,6 +78,7 @@ class LivePods:
         self._gathered.tell((3, "modes"), context.modes.problems)
         self._gathered.tell((3, "authorization"), authorization.problems)
         self._gathered.tell((3, "authentication"), authentication.problems)
+        self._gathered.tell((3, "sidecars"), context.sidecars.problems)
         put: dict[str, LocalPod] = {}
         nodes: dict[str, NodeName] = {}
         for uid, pod in touched.items():
@@ -116,4 +122,6 @@ class LivePods:
         rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
         for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
             rules |= said.differing(was) if said is not was else set()
+        rules |= {n for n, _ in changes(before.all(Sidecar), now.all(Sidecar))}
+        rules |= {n for (n, name) in changes(before.all(core.ConfigMap), now.all(core.ConfigMap)) if name == MESH}
         return tuple(self._linked) if self._options.root_namespace in rules else found | rules

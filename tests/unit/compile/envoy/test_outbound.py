@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from meshbuild import attached, endpoint, endpoints, identity, service, view
 from tandem.compile.envoy.outbound import compile_outbound, dialled
 from tandem.compile.envoy.scope import scopes_of
+from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoints, Service
 
 POD = attached("a", "10.244.0.2", netns="/ns/a")
@@ -67,3 +70,60 @@ def test_two_headless_services_of_one_pod_do_not_claim_the_same_address_twice() 
     members = [endpoints(n, endpoint(pod, tcp=5433)) for n in ("one", "two")]
     (chain,) = listener(*parts, *members)["filter_chains"]
     assert chain["name"] == "pod/shop/one/1:5433"
+
+
+def closed(*parts: Service | Endpoints) -> Any:
+    made = view(POD, *parts)
+    return compile_outbound(POD, dialled(scopes_of(made, POD.pod), made.endpoints, closed=True)).body
+
+
+def test_a_pod_that_is_closed_passes_nothing_on_but_to_endpoints_of_headless_services() -> None:
+    inside, outside = attached("b", "10.244.0.3"), attached("x", "10.244.0.9", meshed=False)
+    db = service("db", "", ("tcp", 5432, AppProtocol.TCP))
+    body = closed(db, endpoints("db", endpoint(inside, tcp=5433), endpoint(outside, tcp=5433)))
+    assert body["default_filter_chain"]["filters"][1]["typed_config"]["cluster"] == "refused"
+    where = {c["filter_chain_match"]["prefix_ranges"][0]["address_prefix"]: c for c in body["filter_chains"]}
+    assert where["10.244.0.3"]["filters"][1]["typed_config"]["cluster"] == "pod/shop/db/5432"
+    assert where["10.244.0.9"]["filters"][1]["typed_config"]["cluster"] == "passthrough"
+
+
+def external(name: str, *ports: tuple[str, int, AppProtocol], **fields: Any) -> Service:
+    return msgspec.structs.replace(service(name, "", *ports), external=External(host=name, **fields))
+
+
+def test_a_name_in_tls_is_awaited_on_the_ports_alone_that_ask_for_one() -> None:
+    hosts = [external(f"{port}.example.com", ("tls", port, AppProtocol.TLS), passes=True) for port in (443, 8443)]
+    _, inspector = listener(*hosts)["listener_filters"]
+    rules = inspector["filter_disabled"]["not_match"]["or_match"]["rules"]
+    assert [rule["destination_port_range"] for rule in rules] == [
+        {"start": 443, "end": 444},
+        {"start": 8443, "end": 8444},
+    ]
+
+
+def test_of_two_hosts_for_one_address_the_first_keeps_it_and_services_come_before() -> None:
+    raw = ("raw", 90, AppProtocol.TCP)
+    one = external("a.example.com", raw, prefixes=("10.96.0.1/32", "192.0.2.1/32"), passes=True)
+    two = external("b.example.com", raw, prefixes=("192.0.2.1/32", "192.0.2.2/32"), passes=True)
+    chains = listener(WEB, one, two)["filter_chains"]
+    where = [
+        (
+            c["filters"][1]["typed_config"].get("cluster"),
+            [p["address_prefix"] for p in c["filter_chain_match"]["prefix_ranges"]],
+        )
+        for c in chains
+        if c["filter_chain_match"]["destination_port"] == 90
+    ]
+    assert where == [
+        ("svc/shop/web/90", ["10.96.0.1"]),
+        ("svc/shop/a.example.com/90", ["192.0.2.1"]),
+        ("svc/shop/b.example.com/90", ["192.0.2.2"]),
+    ]
+
+
+def test_hosts_that_share_addresses_are_told_by_authority() -> None:
+    http = ("http", 80, AppProtocol.HTTP)
+    hosts = [external(f"{n}.example.com", http, prefixes=("192.0.2.0/24",), passes=True) for n in "ab"]
+    (chain,) = listener(*hosts)["filter_chains"]
+    assert chain["filter_chain_match"]["prefix_ranges"] == [{"address_prefix": "192.0.2.0", "prefix_len": 24}]
+    assert chain["filters"][1]["typed_config"]["rds"]["route_config_name"].startswith("host/80~")

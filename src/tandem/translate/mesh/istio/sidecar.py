@@ -1,0 +1,141 @@
+"""Sidecar objects and outboundTrafficPolicy of the mesh -> what each pod may reach (Outbound), with Problems. Pure.
+
+Istio's rules: a Sidecar that selects the pod, else the namespace's without a selector, else that of the root namespace;
+among those of one scope the oldest is used. What of a Sidecar is not enforced is told, and what it restricts stays in
+force. The mesh's own mode is `outboundTrafficPolicy` in the ConfigMap `istio` of the root namespace, `data.mesh`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.outbound import OPEN, Outbound, Visible
+from tandem.model.core import ConfigMap, Pod
+from tandem.model.egress import Sidecar
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+from tandem.translate.options import Options
+
+NAME, KEY, FIELD = "istio", "mesh", "outboundTrafficPolicy"
+_ALLOW: Final = "ALLOW_ANY"
+_MODES: Final = (_ALLOW, "REGISTRY_ONLY")
+
+
+class SidecarIndex:
+    """Sidecars by scope, each list oldest first; `problems` is what is wrong with them and with the mesh's mode."""
+
+    def __init__(self, world: World, options: Options) -> None:
+        self._options = options
+        self._wide: dict[str, Sidecar] = {}
+        self._workload: dict[str, list[Sidecar]] = {}
+        found: list[Problem] = []
+        self._mesh = _mesh_mode(world, options, found)
+        for sidecar in sorted(world.all(Sidecar).values(), key=_age):
+            namespace = sidecar.metadata.namespace
+            found += _mistakes(sidecar)
+            if sidecar.spec.workload_selector is not None and sidecar.spec.workload_selector.labels:
+                self._workload.setdefault(namespace, []).append(sidecar)
+            elif namespace in self._wide:
+                text = f"not used: {self._wide[namespace].origin()} is older and is for the whole namespace"
+                found.append(Problem(at=sidecar.origin(), code="Shadowed", text=text, severity=Severity.WARNING))
+            else:
+                self._wide[namespace] = sidecar
+        self.problems = tuple(found)
+
+    def outbound(self, pod: Pod) -> Outbound:
+        """What the pod may reach."""
+        namespace = pod.metadata.namespace
+        selected = next((s for s in self._workload.get(namespace, ()) if _covers(s, pod)), None)
+        sidecar = selected or self._wide.get(namespace) or self._wide.get(self._options.root_namespace)
+        if sidecar is None:
+            return self._mesh
+        sees = tuple(_visible(sidecar, namespace)) if sidecar.spec.egress else None
+        policy = sidecar.spec.outbound_traffic_policy
+        if policy is None:
+            closed, origin = self._mesh.registry_only, self._mesh.origin
+        else:
+            closed, origin = policy.mode != _ALLOW, sidecar.origin("spec.outboundTrafficPolicy")
+        if not closed and sees is None:
+            return OPEN
+        return Outbound(sees=sees, registry_only=closed, origin=origin or sidecar.origin("spec.egress"))
+
+
+def _covers(sidecar: Sidecar, pod: Pod) -> bool:
+    selector = sidecar.spec.workload_selector
+    return selector is not None and matches_map(selector.labels, pod.metadata.labels)
+
+
+def _age(sidecar: Sidecar) -> tuple[str, str, str]:
+    return sidecar.metadata.creation_timestamp or "", sidecar.metadata.namespace, sidecar.metadata.name
+
+
+def _visible(sidecar: Sidecar, home: str) -> Iterator[Visible]:
+    """`home`: the namespace of the pod, which is what `.` means also in a Sidecar of the root namespace."""
+    for listener in sidecar.spec.egress:
+        for text in listener.hosts:
+            namespace, slash, host = text.partition("/")
+            if slash and namespace != "~" and host:
+                where = home if namespace == "." else namespace
+                port = listener.port.number if listener.port is not None else 0
+                yield Visible(namespace=where, host=host.lower(), port=port)
+
+
+def _mistakes(sidecar: Sidecar) -> Iterator[Problem]:
+    spec = sidecar.spec
+
+    def problem(path: str, code: str, text: str) -> Problem:
+        return Problem(at=sidecar.origin(path), code=code, text=text)
+
+    for i in range(len(spec.ingress)):
+        text = "a pod is reached at the ports that it listens to; its Service maps ports"
+        yield problem(f"spec.ingress[{i}]", "UnsupportedField", text)
+    if spec.inbound_connection_pool is not None:
+        yield problem("spec.inboundConnectionPool", "UnsupportedField", "connections to the application have no limits")
+    policy = spec.outbound_traffic_policy
+    if policy is not None and policy.egress_proxy:
+        text = (
+            "nothing is sent through another proxy: what is not seen is refused or goes its own way, as the mode says"
+        )
+        yield problem("spec.outboundTrafficPolicy.egressProxy", "UnsupportedField", text)
+    for i, listener in enumerate(spec.egress):
+        at = f"spec.egress[{i}]"
+        if listener.bind:
+            yield problem(
+                f"{at}.bind", "UnsupportedField", "pods dial the addresses of hosts: there is none to listen at"
+            )
+        if listener.capture_mode == "NONE":
+            yield problem(f"{at}.captureMode", "UnsupportedValue", "what a pod sends is always captured")
+        for j, text in enumerate(listener.hosts):
+            namespace, slash, host = text.partition("/")
+            if not slash or not namespace or not host or "*" in host[1:]:
+                yield problem(f"{at}.hosts[{j}]", "InvalidValue", f"{text!r} is not NAMESPACE/HOST: it shows nothing")
+
+
+def _mesh_mode(world: World, options: Options, problems: list[Problem]) -> Outbound:
+    """ALLOW_ANY where nothing is said; what is said and not understood refuses."""
+    config = world.get(ConfigMap, options.root_namespace, NAME)
+    if config is None:
+        return OPEN
+    at = config.origin(f"data.{KEY}")
+    policy = _policy_of(config, at, problems)
+    if policy is None:
+        return OPEN
+    mode = policy.get("mode", _MODES[1]) if isinstance(policy, dict) else None
+    if mode not in _MODES:
+        text = f"{FIELD}.mode: {mode!r} is none of {', '.join(_MODES)}: what is not known to the mesh is refused"
+        problems.append(Problem(at=at, code="InvalidValue", text=text))
+    return OPEN if mode == _ALLOW else Outbound(registry_only=True, origin=at)
+
+
+def _policy_of(config: ConfigMap, at: Origin, problems: list[Problem]) -> Any:
+    try:
+        mesh = yaml.safe_load(config.data.get(KEY) or "")
+    except yaml.YAMLError as err:
+        text = f"no YAML ({' '.join(str(err).split())}): what is not known to the mesh is refused"
+        problems.append(Problem(at=at, code="InvalidValue", text=text))
+        return {}
+    return mesh.get(FIELD) if isinstance(mesh, dict) else None
