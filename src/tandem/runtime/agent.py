@@ -164,8 +164,7 @@ class Agent:
         self._exposition = Exposition(self._metrics.render, directory.metrics_socket, limits.metrics)
         self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
-        self._facts.on_drop = self._again.dropped
-        self._facts.on_unknown_key = self._keys.missed
+        self._facts.on_drop, self._facts.on_unknown_key = self._again.dropped, self._keys.missed
         self._metrics.registry.register(KeyFigures(self._keys))
         self._guards = GuardLoop(self._facts)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
