@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
+from tandem.model.canary import Canary
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import ReferenceGrant
 from tandem.model.grpcroute import GRPCRoute
@@ -73,6 +74,34 @@ def grant(*kinds: str, to: str, source: str, name: str = "") -> ReferenceGrant:
     allowed: Raw = {"group": "", "kind": "Service", **({"name": name} if name else {})}
     spec = {"from": [{"group": group, "kind": k, "namespace": source} for k in kinds], "to": [allowed]}
     return cast("ReferenceGrant", _object(f"{group}/v1", "ReferenceGrant", (f"{source}-{name or 'all'}", to, ""), spec))
+
+
+def canary(
+    name: str = "web",
+    *,
+    ns: str = "default",
+    created: str = "",
+    notes: dict[str, str] | None = None,
+    status: Raw | None = None,
+    **spec: Any,
+) -> Canary:
+    """A Canary of Service NAME between NAME-v1 and NAME-v2; keywords are other fields of its spec.
+
+    `status` is about the spec as it is, unless it says otherwise; without one it has none.
+    """
+    given = {
+        "service": name,
+        "stable": {"service": f"{name}-v1"},
+        "canary": {"service": f"{name}-v2"},
+        "steps": [{"weight": 20}, {"weight": 60}],
+        **spec,
+    }
+    found = cast("Canary", _object("tandem.io/v1", "Canary", (name, ns, created), given))
+    found = msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes or {}))
+    if status is None:
+        return found
+    made = msgspec.convert({"revision": found.revision, **status}, type(found.status))
+    return msgspec.structs.replace(found, status=made)
 
 
 def to(host: str, subset: str = "", weight: int | None = None, port: int = 0) -> Raw:

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from builders import service
-from meshworlds import dr, grant, grpcroute, httproute, vs
+from meshworlds import canary, dr, grant, grpcroute, httproute, vs
 from tandem.ir.mesh import (
     Exact,
     Forward,
@@ -93,7 +93,8 @@ def from_ir(ir: MeshIR, request: Request) -> Answer:
     route = _route(ir, request)
     if route is None:
         return 0, ((request.namespace, request.service, request.port, "", 1),), ""
-    rule = "" if route.name.endswith("/plain") else f"{route.origin.name} {route.origin.path}"
+    ours = "/plain" in route.name or route.origin.kind == "Canary"
+    rule = "" if ours else f"{route.origin.name} {route.origin.path}"
     if isinstance(route.action, Respond):
         return route.action.status, (), "" if route.action.status == 404 else rule
     assert isinstance(route.action, Forward)
@@ -275,6 +276,31 @@ grants = st.builds(
     st.sampled_from(("", *NAMES)),
 )
 content_types = st.sampled_from(({}, {"content-type": "application/grpc"}, {"content-type": "application/grpc+proto"}))
+refs = st.one_of(
+    st.builds(lambda name: {"service": name}, st.sampled_from(("a", "b", "gone"))),
+    st.builds(lambda name: {"subset": name}, st.sampled_from(("v1", "v2"))),
+)
+ab = st.lists(
+    st.one_of(
+        st.builds(
+            lambda name, kind: {
+                "headers": [{"name": name, "type": kind, **({} if kind == "Present" else {"value": "x"})}]
+            },
+            st.sampled_from(("X-A", "x-b")),
+            st.sampled_from(("Exact", "RegularExpression", "Present")),
+        ),
+        st.just({"cookies": [{"name": "g", "value": "x+"}]}),
+    ),
+    max_size=2,
+)
+canaries = st.builds(
+    lambda name, ns, created, spec, weight: canary(name, ns=ns, created=created, status={"weight": weight}, **spec),
+    st.sampled_from(NAMES),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(CREATED),
+    st.fixed_dictionaries({"stable": refs, "canary": refs, "match": ab}),
+    st.sampled_from((0, 1, 20, 50, 100)),
+)
 requests = st.builds(
     Request,
     source_namespace=st.sampled_from(NAMESPACES),
@@ -286,7 +312,11 @@ requests = st.builds(
     path=st.sampled_from(PATHS),
     headers=st.builds(
         lambda some, kind: {**some, **kind},
-        st.dictionaries(st.sampled_from(("x-a", "x-b")), st.sampled_from(("x", "xx", "y")), max_size=2),
+        st.dictionaries(
+            st.sampled_from(("x-a", "x-b", "cookie")),
+            st.sampled_from(("x", "xx", "y", "g=x+; b=1", "a=1; g=xx")),
+            max_size=3,
+        ),
         content_types,
     ),
     authority=st.sampled_from(("a", "b")),
@@ -308,6 +338,7 @@ def _services() -> list[Object]:
         st.lists(http_routes, max_size=2),
         st.lists(grpc_routes, max_size=2),
         st.lists(grants, max_size=1),
+        st.lists(canaries, max_size=2),
     ),
     asked=st.lists(requests, min_size=1, max_size=8),
 )
@@ -319,11 +350,15 @@ def test_tables_agree_with_the_reference(objects: tuple[list[Object], ...], aske
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(virtual_services, max_size=3), st.lists(http_routes | grpc_routes, max_size=3))
+@given(
+    st.lists(virtual_services, max_size=3),
+    st.lists(http_routes | grpc_routes, max_size=3),
+    st.lists(canaries, max_size=2),
+)
 def test_every_table_answers_every_request_and_names_lead_to_one_origin(
-    virtual: list[Object], routes: list[Object]
+    virtual: list[Object], routes: list[Object], divided: list[Object]
 ) -> None:
-    ir, _ = translate_mesh(World.of([*_services(), *virtual, *routes]), Options())
+    ir, _ = translate_mesh(World.of([*_services(), *virtual, *routes, *divided]), Options())
     origins: dict[str, object] = {}
     for table in ir.tables.values():
         last = table.routes[-1]

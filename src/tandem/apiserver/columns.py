@@ -240,6 +240,14 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "Canary": (
+        ("Service", 0, _at("spec.service")),
+        ("Phase", 0, _at("status.phase")),
+        ("Weight", 0, _count("status.weight")),
+        ("Reason", 0, _at("status.reason")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "IPPool": (
         ("CIDR", 0, _at("spec.cidr")),
         ("Block-Size", 0, _at("spec.blockSize")),

@@ -32,6 +32,7 @@ from tandem.model.meta import RawObject
 from tandem.model.schema import inert
 from tandem.runtime.api import routes
 from tandem.runtime.authority import authority_of
+from tandem.runtime.canaries import CanaryLoop
 from tandem.runtime.cluster import GRACE, ClusterLoop, Shares
 from tandem.runtime.control import Control
 from tandem.runtime.lifecycle import LifecycleLoop
@@ -98,6 +99,7 @@ class Server:
             worlds, holdings = self._control.informer.world, self._control.reports.holdings
             loop = ClusterLoop(client, worlds, holdings=holdings, shares=self._shares)
             tasks.create_task(loop.run())
+            tasks.create_task(CanaryLoop(self._control, self._clock).run())
             tasks.create_task(LifecycleLoop(client, self._control.informer.world, self._clock).run())
 
     def _advise(self, raw: RawObject) -> list[str]:

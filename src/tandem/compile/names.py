@@ -121,6 +121,15 @@ def service_cluster(namespace: str, service: str, port: int, subset: str = "") -
     return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")
 
 
+def version_of(cluster: str) -> str:
+    """`namespace/service` or `namespace/service/subset` of the cluster of a service port; empty for any other."""
+    kind, *parts = cluster.split("/")
+    if kind not in {"svc", "pod"} or len(parts) < 3:
+        return ""
+    namespace, service, _, *subset = parts
+    return "/".join((namespace, service, *subset))
+
+
 def mirror_cluster(pod: PodUid, cluster: str) -> str:
     """Cluster by which copies of a pod's requests go: Envoy sends them without the connection's identity."""
     return f"mirror/{pod}/{cluster}"

@@ -136,6 +136,17 @@ class Rewrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`:authority`."""
 
 
+class Split(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A Canary that has divided what went to its Service, and how its versions are called where they are counted.
+
+    A version is `namespace/service`, or `namespace/service/subset`.
+    """
+
+    origin: Origin
+    stable: str
+    canary: str
+
+
 class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward", omit_defaults=True):
     """Send to one of the backends, by weight.
 
@@ -146,6 +157,7 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward", omit_def
     backends: tuple[Backend, ...]
     missing_status: int = 503
     rewrite: Rewrite = Rewrite()
+    splits: tuple[Split, ...] = ()
 
 
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect", omit_defaults=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from tandem.model import (
     adminpolicy,
+    canary,
     clusterpolicy,
     coordination,
     core,
@@ -288,6 +289,15 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         group="tandem.io",
         versions=("v1",),
+        kind="Canary",
+        plural="canaries",
+        singular="canary",
+        status=True,
+        cls=canary.Canary,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
         kind="LoadBalancerPool",
         plural="loadbalancerpools",
         singular="loadbalancerpool",
@@ -339,6 +349,7 @@ PROGRAMMED: Final = (
     "AuthorizationPolicy",
     "HTTPRoute",
     "GRPCRoute",
+    "Canary",
     "Network",
 )
 """Kinds whose conditions say whether they are in force."""

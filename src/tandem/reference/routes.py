@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tandem.model import core
 from tandem.model.world import World
+from tandem.reference.canaries import divide
 from tandem.reference.gatewayroutes import decide_gateway_routes
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.virtualservices import decide_virtualservices
@@ -22,8 +23,10 @@ def decide(world: World, request: Request, *, cluster_domain: str = "cluster.loc
     decision = decide_gateway_routes(world, request)
     if decision is None:
         decision = decide_virtualservices(world, request, cluster_domain)
-    if decision is not None:
-        return decision
+    return divide(world, decision or _plain(request, where), request, cluster_domain)
+
+
+def _plain(request: Request, where: str) -> RouteDecision:
     step = Step(text=f"no route is about {where} port {request.port}: the request goes to the Service itself")
     share = Share(namespace=request.namespace, service=request.service, port=request.port)
     return RouteDecision(backends=(share,), steps=(step,))

@@ -106,6 +106,11 @@ class Control:
         """The newest World."""
         return self.informer.world.value
 
+    @property
+    def translated(self) -> World:
+        """The World of which nodes have been sent the translation."""
+        return self._translated
+
     async def run(self) -> None:
         """Watch, translate, publish, report; until cancelled."""
         await self.server.start()
@@ -343,5 +348,6 @@ class Control:
         self._awaited.heard(node)
         if not up:
             self.reports.forget_holdings(node)
+            self.reports.forget_tallies(node)
         self._settled.set()
         log.info("agent connected" if up else "agent gone", node=node)

@@ -11,6 +11,7 @@ import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
 import structlog
@@ -26,6 +27,7 @@ from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
+from tandem.runtime.judged import Judged
 from tandem.runtime.reports import Report, encode
 from tandem.runtime.vanished import services_changed
 from tandem.runtime.whois import Whois
@@ -36,6 +38,7 @@ FLUSH_SECONDS: Final = 0.2
 STATUS_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.2
 COUNT_SECONDS: Final = 5.0
+TALLY_SECONDS: Final = 0.5
 LARGEST_BATCH: Final = 500
 
 
@@ -69,6 +72,7 @@ class Facts:
         self._view = view
         self._report = report
         self._clock = clock
+        self._judged = Judged(view, uuid4().hex)
         self._flows: deque[Flow] = deque(maxlen=10_000)
         self._changes: asyncio.Queue[tuple[NodeView | None, NodeView]] = asyncio.Queue()
         self._known: tuple[NodeView, Whois] | None = None
@@ -89,6 +93,7 @@ class Facts:
             tasks.create_task(self._tell_status(status))
             tasks.create_task(self._end_denied())
             tasks.create_task(self._tell_counts())
+            tasks.create_task(self._tell_tallies())
 
     async def watch(self, netns: str) -> None:
         """Tell what is dropped inside a namespace, until cancelled or the kernel refuses to tell."""
@@ -117,6 +122,7 @@ class Facts:
 
     def on_access_log(self, log_name: str, message: Any) -> None:
         """A StreamAccessLogsMessage of Envoy."""
+        self._judged.on_access_log(log_name, message)
         whois = self._whois()
         if whois is not None:
             found = tuple(flows_of(log_name, message, names_for(self._node, whois)))
@@ -192,6 +198,14 @@ class Facts:
                 self._report(encode(Report(counts=counts)))
                 self._told_counts = counts
             await asyncio.sleep(COUNT_SECONDS)
+
+    async def _tell_tallies(self) -> None:
+        """Also while nothing changes: that a node was heard is what makes its silence about failures worth anything."""
+        while True:
+            tallies = self._judged.tallies()
+            if tallies is not None:
+                self._report(encode(Report(tallies=tallies)))
+            await asyncio.sleep(TALLY_SECONDS)
 
     def _whois(self) -> Whois | None:
         view = self._view()

@@ -15,6 +15,7 @@ import msgspec
 
 from tandem.base.cell import Cell
 from tandem.ir.holdings import Holdings
+from tandem.ir.tally import Tallies
 from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Party
 
@@ -29,6 +30,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     holdings: Holdings | None = None
     counts: tuple[RuleCount, ...] | None = None
     """Of every rule of the node that has decided anything."""
+    tallies: Tallies | None = None
+    """Of the versions that Canaries compare."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Report)
@@ -49,6 +52,7 @@ class Reports:
         self._news = asyncio.Event()
         self.statuses: dict[str, dict[str, Any]] = {}
         self.counts: dict[str, tuple[RuleCount, ...]] = {}
+        self.tallies: dict[str, Tallies] = {}
         self.holdings: Cell[Mapping[str, Holdings]] = Cell({})
         """What connected nodes have of addresses."""
 
@@ -59,6 +63,8 @@ class Reports:
             self.statuses[node] = report.status
         if report.counts is not None:
             self.counts[node] = report.counts
+        if report.tallies is not None:
+            self.tallies[node] = report.tallies
         if report.holdings is not None:
             self.holdings.put({**self.holdings.value, node: report.holdings})
         if report.flows:
@@ -81,6 +87,10 @@ class Reports:
     def forget_holdings(self, node: str) -> None:
         """The node is away: what it said of its addresses may have become untrue."""
         self.holdings.put({name: held for name, held in self.holdings.value.items() if name != node})
+
+    def forget_tallies(self, node: str) -> None:
+        """The node is away: what it counts from now on is not heard."""
+        self.tallies.pop(node, None)
 
     def keys(self) -> dict[str, str]:
         """The public key of WireGuard that each node has told, by node."""

@@ -22,6 +22,8 @@ ORDER: Final = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 
 UPSTREAM_IDENTITY: Final = "upstream_identity"
 """Custom tag in access log entries: the SPIFFE id that the upstream proved, absent on plain connections."""
+GRPC_STATUS: Final = "grpc_status"
+"""Custom tag in access log entries of requests: the number of the gRPC status, `-` where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from tandem.base.clock import rfc3339
 from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
+from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.gateway import HTTPRoute, RouteParentStatus
@@ -51,6 +52,7 @@ _Plain = (
     | PeerAuthentication
     | RequestAuthentication
     | AuthorizationPolicy
+    | Canary
     | Network
 )
 
@@ -69,6 +71,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         PeerAuthentication,
         RequestAuthentication,
         AuthorizationPolicy,
+        Canary,
         Network,
         HTTPRoute,
         GRPCRoute,
@@ -135,6 +138,8 @@ def _plain(
     verdicts: tuple[Verdict, ...] = (accepted, _programmed(accepted, programmed.get(key)))
     if isinstance(obj, Network):
         verdicts = (*verdicts, _connected(problems.get(key, [])))
+    if isinstance(obj, Canary):
+        verdicts = (*verdicts, *_rollout(obj))
     wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
     if wanted == obj.status.conditions:
         return None
@@ -255,6 +260,15 @@ def _parent_verdicts(problems: Sequence[Problem], index: int, state: tuple[bool,
 def _connected(problems: Sequence[Problem]) -> Verdict:
     broken = [p for p in problems if p.code == PATHS_BROKEN]
     return "Connected", not broken, PATHS_BROKEN if broken else "Connected", _message(broken)
+
+
+def _rollout(canary: Canary) -> tuple[Verdict, ...]:
+    """How far it is, in the words of whoever moves it on."""
+    now = canary.status
+    if now.revision != canary.revision or not now.reason:
+        return ()
+    words = now.reason, now.message
+    return ("Progressing", now.phase not in ENDED, *words), ("Promoted", now.phase == PROMOTED, *words)
 
 
 def _accepted(problems: Sequence[Problem]) -> Verdict:

@@ -51,6 +51,7 @@ ORDER: Final = (
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
+    "Canary",
     "Deployment",
     "Pod",
 )

@@ -60,7 +60,12 @@ def table(rows: Sequence[RawObject], of: Sequence[Column], at_least: Sequence[in
 def age_of(raw: RawObject, now: float) -> str:
     """`45s`, `3m12s`, `2h5m`, `3d4h`, `20d`: how long the object has been there."""
     stamp = raw.get("metadata", {}).get("creationTimestamp")
-    return duration(now - parse_rfc3339(stamp)) if stamp else "<unknown>"
+    return age_since(stamp, now) if stamp else "<unknown>"
+
+
+def age_since(stamp: str, now: float) -> str:
+    """The same of any time."""
+    return duration(now - parse_rfc3339(stamp))
 
 
 def duration(seconds: float) -> str:
@@ -286,6 +291,16 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "Canary": (
+        (
+            Column("SERVICE", _spec("service")),
+            Column("PHASE", _status("phase")),
+            Column("WEIGHT", _status("weight")),
+            Column("REASON", _status("reason")),
+            _PROGRAMMED,
+        ),
+        (_WHY,),
+    ),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),
     "IPAMBlock": ((Column("CIDR", _spec("cidr")), Column("NODE", _spec("node")), Column("POOL", _spec("pool"))), ()),

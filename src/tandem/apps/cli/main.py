@@ -63,6 +63,7 @@ COMMANDS: Final[dict[str, Command]] = {
         target=f"{_CLI}.verify:verify", summary="Check policies with packets, and against what was meant."
     ),
     "flows": Command(target=f"{_CLI}.flows:flows", summary="Show who talked to whom, and which rule decided."),
+    "canary": Command(target=f"{_CLI}.canary:canary", summary="Show how far a new version is, and move it by hand."),
     "control": Command(target=f"{_CLI}.process:control", summary="The control process of `tandem up`.", hidden=True),
     "agent": Command(target=f"{_CLI}.process:agent", summary="The agent process of `tandem up`.", hidden=True),
     "runtime": Command(target=f"{_CLI}.process:runtime", summary="The runtime process of `tandem up`.", hidden=True),

@@ -6,25 +6,26 @@ from typing import Final
 
 from tandem.compile import names
 from tandem.compile.envoy.proto import Json, extension
-from tandem.state.xds import UPSTREAM_IDENTITY
+from tandem.state.xds import GRPC_STATUS, UPSTREAM_IDENTITY
 
 FLUSH: Final = "0.250s"
+_GRPC: Final[Json] = {"tag": GRPC_STATUS, "value": "%GRPC_STATUS_NUMBER%"}
 
 
-def _common(log_name: str) -> Json:
+def _common(log_name: str, *tags: Json) -> Json:
     return {
         "log_name": log_name,
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": names.AGENT}},
         "buffer_flush_interval": FLUSH,
         # The log entry itself knows nothing of TLS towards the upstream.
-        "custom_tags": [{"tag": UPSTREAM_IDENTITY, "value": "%UPSTREAM_PEER_URI_SAN%"}],
+        "custom_tags": [{"tag": UPSTREAM_IDENTITY, "value": "%UPSTREAM_PEER_URI_SAN%"}, *tags],
     }
 
 
 def http(log_name: str) -> list[Json]:
     """One entry per request."""
-    fields = {"common_config": _common(log_name)}
+    fields = {"common_config": _common(log_name, _GRPC)}
     return [extension("agent-http", "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", fields)]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tandem.model.schemas import (
+    rules_canary,
     rules_gateway,
     rules_ipam,
     rules_istio,
@@ -30,6 +31,7 @@ RULES = {
     **rules_gateway.RULES,
     **rules_tandem.RULES,
     **rules_ipam.RULES,
+    **rules_canary.RULES,
 }
 
 

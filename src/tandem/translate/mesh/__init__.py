@@ -5,6 +5,7 @@ from __future__ import annotations
 from tandem.base.problems import Problem
 from tandem.ir.mesh import MeshIR
 from tandem.model.world import World
+from tandem.translate.mesh.canaries import divide
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproutes
@@ -26,6 +27,8 @@ def translate_mesh(world: World, options: Options) -> tuple[MeshIR, tuple[Proble
     http, http_problems = accept_httproutes(context)
     routes = build_layers(context, grpc, http)
     tables, conflicts = build_tables(virtual.layers, routes.layers)
+    tables, divided = divide(tables, context)
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(rules.policies.items())}
-    problems = (*rules.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems, *conflicts)
+    told = (*rules.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
+    problems = (*told, *conflicts, *divided)
     return MeshIR(tables=tables, policies=policies), problems

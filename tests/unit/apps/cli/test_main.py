@@ -27,6 +27,7 @@ ASKED_FOR: Final = {
     "compile",
     "explain",
     "flows",
+    "canary",
     "verify",
 }
 

@@ -1,0 +1,72 @@
+"""Access logs of clients' requests -> the tallies of the Canaries in a view, for control to judge.
+
+In: StreamAccessLogsMessages and the newest view. Out: Tallies. A request counts for the version that its route chose,
+as its client saw it: after retries, and failed if it was answered 5xx, by a gRPC status that stands for one, or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tandem.base.memo import same_as_before
+from tandem.compile import names
+from tandem.ir.mesh import Forward, RouteTable, Split
+from tandem.ir.node import NodeView
+from tandem.ir.tally import Counter, Tallies
+from tandem.state.xds import GRPC_STATUS
+
+GRPC_FAILURES: Final = frozenset({"2", "4", "12", "13", "14", "15"})
+"""UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS: the server's doing, not the client's."""
+Watched = Mapping[str, tuple[Split, ...]]
+"""Route name -> who has divided its requests."""
+
+
+class Judged:
+    """One per agent."""
+
+    def __init__(self, view: Callable[[], NodeView | None], epoch: str) -> None:
+        self._view = view
+        self._counter = Counter(epoch)
+
+    def on_access_log(self, log_name: str, message: Any) -> None:
+        """Counts what clients of this node have asked of a version."""
+        if log_name.partition("|")[0] != "source":
+            return
+        view = self._view()
+        watched = _watched(view.tables) if view is not None else {}
+        for entry in message.http_logs.log_entry if watched else ():
+            common = entry.common_properties
+            for split in watched.get(common.route_name, ()):
+                version = names.version_of(common.upstream_cluster)
+                if version in {split.stable, split.canary}:
+                    ms = common.duration.seconds * 1000 + common.duration.nanos / 1e6
+                    self._counter.add(_canary(split), version, failed=_failed(entry), ms=ms)
+
+    def tallies(self) -> Tallies | None:
+        """Of the Canaries of this view, also those of which nothing is counted; None where there are none."""
+        view = self._view()
+        watched = _watched(view.tables) if view is not None else {}
+        canaries = frozenset(_canary(split) for splits in watched.values() for split in splits)
+        return self._counter.tallies(canaries) if canaries else None
+
+
+def _canary(split: Split) -> str:
+    return f"{split.origin.namespace}/{split.origin.name}"
+
+
+def _failed(entry: Any) -> bool:
+    """Code 0: whoever asked went away before there was an answer."""
+    code = entry.response.response_code.value
+    status = entry.common_properties.custom_tags.get(GRPC_STATUS, "")
+    return code == 0 or code >= 500 or status in GRPC_FAILURES
+
+
+@same_as_before
+def _watched(tables: Mapping[str, RouteTable]) -> Watched:
+    return {
+        route.name: route.action.splits
+        for table in tables.values()
+        for route in table.routes
+        if isinstance(route.action, Forward) and route.action.splits
+    }

@@ -1,0 +1,127 @@
+"""Canaries -> route tables in which what went to their Services is divided between two versions, with Problems. Pure.
+
+Nobody's routes are rewritten as objects: wherever a route sends to the Service as a whole, its share is divided, and a
+Service without routes gets one that does so. A Canary that cannot be is not applied; if only its new version is
+missing, everything goes to the stable one (docs/design/0032-progressive-delivery.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
+from math import gcd
+
+import msgspec
+
+from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.mesh import (
+    Backend,
+    Forward,
+    Route,
+    RouteMatch,
+    RouteTable,
+)
+from tandem.translate.mesh.canary_plans import Plan, plans_of
+from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+
+Tables = Mapping[str, RouteTable]
+
+
+def divide(tables: Tables, context: Context) -> tuple[dict[str, RouteTable], tuple[Problem, ...]]:
+    """The tables with every Canary that can be applied."""
+    plans, problems = plans_of(context)
+    found = dict(tables)
+    for plan in plans:
+        key = f"{plan.service[0]}/{plan.service[1]}"
+        if key not in found:
+            found[key] = _plain(plan)
+        found = {name: _divided(table, plan) for name, table in found.items()}
+        problems += _unused(plan, found)
+    return dict(sorted(found.items())), tuple(problems)
+
+
+def _plain(plan: Plan) -> RouteTable:
+    """The table of a Service that no route is about."""
+    namespace, service = plan.service
+    origin = plan.split.origin
+    route = Route(
+        name=f"Canary/{origin.namespace}/{origin.name}",
+        matches=(),
+        action=Forward(backends=(Backend(namespace=namespace, service=service),)),
+        retry=DEFAULT_RETRY,
+        origin=origin,
+    )
+    return RouteTable(namespace=namespace, service=service, routes=(route,))
+
+
+def _divided(table: RouteTable, plan: Plan) -> RouteTable:
+    routes = tuple(new for route in table.routes for new in _routes(route, plan))
+    return table if routes == table.routes else msgspec.structs.replace(table, routes=routes)
+
+
+def _routes(route: Route, plan: Plan) -> Iterable[Route]:
+    """For A/B two: the requests that are meant, and all others."""
+    if not isinstance(route.action, Forward) or not any(_names(b, plan) for b in route.action.backends):
+        return (route,)
+    action = route.action
+    if not plan.matches or not plan.percent:
+        return (msgspec.structs.replace(route, action=_shares(action, plan, plan.percent)),)
+    meant = tuple(
+        msgspec.structs.replace(match, headers=(*match.headers, *headers))
+        for match in route.matches or (RouteMatch(),)
+        for headers in plan.matches
+    )
+    origin = plan.split.origin
+    tried = msgspec.structs.replace(
+        route,
+        name=f"{route.name}/canary/{origin.namespace}/{origin.name}",
+        matches=meant,
+        action=_shares(action, plan, plan.percent),
+    )
+    return tried, msgspec.structs.replace(route, action=_shares(action, plan, 0))
+
+
+def _names(backend: Backend, plan: Plan) -> bool:
+    """Whoever names a subset has chosen already."""
+    return (backend.namespace, backend.service) == plan.service and not backend.subset
+
+
+def _shares(action: Forward, plan: Plan, percent: int) -> Forward:
+    backends: list[Backend] = []
+    for backend in action.backends:
+        if not _names(backend, plan):
+            backends.append(msgspec.structs.replace(backend, weight=backend.weight * 100))
+            continue
+        for (service, subset), part in ((plan.stable, 100 - percent), (plan.canary, percent)):
+            weight = backend.weight * part
+            if part:
+                backends.append(msgspec.structs.replace(backend, service=service, subset=subset, weight=weight))
+    common = reduce(gcd, (b.weight for b in backends)) or 1
+    return msgspec.structs.replace(
+        action,
+        backends=tuple(msgspec.structs.replace(b, weight=b.weight // common) for b in backends),
+        splits=(*action.splits, plan.split),
+    )
+
+
+def _unused(plan: Plan, tables: Tables) -> Iterator[Problem]:
+    """A Canary that no request can meet would wait for ever, and nobody would know for what."""
+    actions = [r.action for table in tables.values() for r in table.routes if isinstance(r.action, Forward)]
+    if not any(plan.split in action.splits for action in actions):
+        namespace, service = plan.service
+        text = f"no route sends anything to Service {namespace}/{service} as a whole: nothing is divided"
+        yield Problem(at=_at(plan, "spec.service"), code="NotRouted", text=text, severity=Severity.WARNING)
+    version = {plan.stable, plan.canary} - {(plan.service[1], "")}
+    past = any(
+        b.namespace == plan.service[0] and (b.service, b.subset) in version
+        for action in actions
+        if plan.split not in action.splits
+        for b in action.backends
+    )
+    if past:
+        text = "a route names one of its versions itself: those requests are neither divided nor judged"
+        yield Problem(at=_at(plan, "spec.service"), code="Bypassed", text=text, severity=Severity.WARNING)
+
+
+def _at(plan: Plan, path: str) -> Origin:
+    return msgspec.structs.replace(plan.split.origin, path=path)

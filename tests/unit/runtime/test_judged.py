@@ -1,0 +1,95 @@
+"""What of the access logs counts for a version, and what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from envoy.service.accesslog.v3 import als_pb2
+from google.protobuf import json_format
+
+from meshbuild import view
+from tandem.base.problems import Origin
+from tandem.ir.mesh import Backend, Forward, Route, RouteTable, Split
+from tandem.ir.node import NodeView
+from tandem.ir.tally import Tally
+from tandem.runtime.judged import Judged
+
+ORIGIN = Origin(kind="Canary", namespace="shop", name="web")
+SPLIT = Split(origin=ORIGIN, stable="shop/web/v1", canary="shop/web-v2")
+
+
+def divided() -> NodeView:
+    action = Forward(backends=(Backend(namespace="shop", service="web"),), splits=(SPLIT,))
+    route = Route(name="divided", matches=(), action=action, origin=ORIGIN)
+    table = RouteTable(namespace="shop", service="web", routes=(route,))
+    return msgspec.structs.replace(view(), tables={"shop/web": table})
+
+
+def message(
+    code: int = 200,
+    *,
+    cluster: str = "svc/shop/web-v2/80",
+    route: str = "divided",
+    grpc: str = "-",
+    duration: str = "0.010s",
+) -> Any:
+    common = {
+        "route_name": route,
+        "upstream_cluster": cluster,
+        "duration": duration,
+        "custom_tags": {"grpc_status": grpc},
+    }
+    entry = {"common_properties": common, "response": {"response_code": code}}
+    return json_format.ParseDict({"http_logs": {"log_entry": [entry]}}, als_pb2.StreamAccessLogsMessage())
+
+
+def told(*messages: Any, log: str = "source|u-a") -> dict[str, Tally]:
+    judged = Judged(divided, "e")
+    for one in messages:
+        judged.on_access_log(log, one)
+    tallies = judged.tallies()
+    assert tallies is not None
+    return {k: msgspec.structs.replace(t, latencies={}) for k, t in tallies.counted["shop/web"].items()}
+
+
+def test_requests_count_for_the_version_that_their_route_chose() -> None:
+    found = told(message(), message(cluster="svc/shop/web/80/v1"), message())
+    assert found == {"shop/web/v1": Tally(requests=1), "shop/web-v2": Tally(requests=2)}
+
+
+@pytest.mark.parametrize("failed", [{"code": 500}, {"code": 503}, {"code": 0}, {"grpc": "14"}, {"grpc": "2"}])
+def test_what_the_server_could_not_do_is_a_failure(failed: dict[str, Any]) -> None:
+    assert told(message(**failed)) == {"shop/web-v2": Tally(requests=1, failed=1)}
+
+
+@pytest.mark.parametrize("fine", [{"code": 404}, {"code": 429}, {"code": 301}, {"grpc": "5"}, {"grpc": "0"}])
+def test_what_the_client_did_wrong_is_none(fine: dict[str, Any]) -> None:
+    assert told(message(**fine)) == {"shop/web-v2": Tally(requests=1)}
+
+
+@pytest.mark.parametrize(
+    "other", [{"route": "another"}, {"cluster": "svc/shop/web/80"}, {"cluster": "passthrough"}, {"cluster": ""}]
+)
+def test_what_no_canary_divided_does_not_count(other: dict[str, Any]) -> None:
+    assert told(message(**other)) == {}
+
+
+def test_what_the_server_s_side_saw_does_not_count() -> None:
+    assert told(message(), log="destination|u-b") == {}
+
+
+def test_latencies_are_told() -> None:
+    judged = Judged(divided, "e")
+    judged.on_access_log("source|u-a", message(duration="1.5s"))
+    tallies = judged.tallies()
+    assert tallies is not None
+    assert 1500 <= tallies.of("shop/web", "shop/web-v2").latency_ms(0.5) <= 1575
+
+
+def test_where_nothing_is_divided_nothing_is_told() -> None:
+    judged = Judged(view, "e")
+    judged.on_access_log("source|u-a", message())
+    assert judged.tallies() is None
+    assert Judged(lambda: None, "e").tallies() is None
