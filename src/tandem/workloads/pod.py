@@ -18,6 +18,8 @@ import msgspec
 import structlog
 
 from tandem.base.cell import Cell
+from tandem.base.ids import PodUid
+from tandem.drivers.envoy.admin import Admin
 from tandem.model import core
 from tandem.workloads import record as records
 from tandem.workloads import sandbox
@@ -27,7 +29,7 @@ from tandem.workloads.container import Container, Scene
 from tandem.workloads.context import Node, pause_after
 from tandem.workloads.dismantle import dismantle
 from tandem.workloads.environment import ConfigError
-from tandem.workloads.parting import delete_from_api, drained
+from tandem.workloads.parting import answered, delete_from_api, drained
 from tandem.workloads.preparation import prepare
 from tandem.workloads.record import ContainerRecord, SandboxRecord
 from tandem.workloads.reporter import Reporter
@@ -38,6 +40,8 @@ from tandem.workloads.waiting import exited
 log = structlog.get_logger(__name__)
 
 _DRAIN_LIMIT: Final = 3.0
+_ANSWER_LIMIT: Final = 10.0
+"""Requests under way have this long, or half of the pod's grace, before its processes are told to end."""
 _END_LIMIT: Final = 5.0
 
 
@@ -184,12 +188,15 @@ class PodWorker:
                 return float(pod.spec.termination_grace_period_seconds if given is None else given)
 
     async def _stop(self, life: asyncio.Task[None], grace: float) -> None:
-        """Out of service first, then SIGTERM, then SIGKILL."""
+        """Out of service first, then what is under way is answered, then SIGTERM, then SIGKILL."""
         self._reporter.changed()
         record = self._record
         if grace > 0 and record is not None and record.addresses and any(c.state.ready for c in self._containers):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(drained(self.pods), _DRAIN_LIMIT)
+            with contextlib.suppress(TimeoutError):
+                proxy = Admin(self._node.directory.admin_socket)
+                await asyncio.wait_for(answered(proxy, PodUid(record.uid)), min(_ANSWER_LIMIT, grace / 2))
         for container in (*self._init_containers, *self._containers):
             container.signal(signal.SIGTERM if grace > 0 else signal.SIGKILL)
         await asyncio.wait([life], timeout=grace)

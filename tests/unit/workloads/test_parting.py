@@ -11,13 +11,15 @@ import pytest
 
 from builders import pod
 from tandem.base.cell import Cell
+from tandem.base.ids import PodUid
+from tandem.base.problems import DriverError
 from tandem.ingest.errors import ApiError
 from tandem.ingest.fake import FakeKube
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
 from tandem.workloads import parting
 from tandem.workloads.context import Node
-from tandem.workloads.parting import DRAINED, delete_from_api, drained
+from tandem.workloads.parting import DRAINED, QUIET_SECONDS, answered, delete_from_api, drained
 
 RAW = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "default"}, "spec": {"nodeName": "n"}}
 
@@ -44,6 +46,47 @@ def test_a_pod_is_drained_when_control_says_so_or_the_api_has_it_no_more() -> No
 
     asyncio.run(story(noted(**{DRAINED: "true"})))
     asyncio.run(story(None))
+
+
+class Proxy:
+    """Answers one after the other, the last one for ever."""
+
+    def __init__(self, *answers: tuple[int, int]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    async def requests(self, cluster: str) -> tuple[int, int]:
+        self.asked.append(cluster)
+        if not self.answers:
+            raise DriverError("no proxy")
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def looks(*answers: tuple[int, int]) -> int:
+    """How often the proxy is asked until everything is answered."""
+    proxy = Proxy(*answers)
+
+    async def wait() -> None:
+        async with asyncio.timeout(20):
+            await answered(proxy, PodUid("u"))
+
+    asyncio.run(wait())
+    assert set(proxy.asked) == {"app/u"}
+    return len(proxy.asked)
+
+
+QUIET = 1 + round(QUIET_SECONDS / parting.LOOK_SECONDS)
+
+
+def test_requests_under_way_are_waited_for_and_so_is_one_that_was_on_its_way() -> None:
+    assert looks((0, 7)) == QUIET
+    assert looks((2, 7), (1, 7), (0, 7)) == 2 + QUIET - 1
+    assert looks((0, 7), (0, 7), (0, 8), (1, 9), (0, 9)) >= 4 + QUIET - 1
+
+
+def test_nobody_is_waited_for_where_no_proxy_delivers() -> None:
+    assert looks((0, 0)) == 1
+    assert looks() == 1
 
 
 def test_the_pod_leaves_the_api_as_soon_as_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:

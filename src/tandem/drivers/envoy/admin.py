@@ -6,8 +6,10 @@ A request per connection; answers are plain text or JSON. Raises AdminError when
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -42,6 +44,16 @@ class Admin:
         """Clusters with their hosts and health."""
         clusters: dict[str, Any] = msgspec.json.decode(await self.get("/clusters?format=json"))
         return clusters
+
+    async def requests(self, cluster: str) -> tuple[int, int]:
+        """(requests under way, requests ever) at the hosts of one cluster; connections where it carries bytes."""
+        pattern = quote(f"^{re.escape(cluster)}$")
+        lines = (await self.get(f"/clusters?filter={pattern}")).decode().splitlines()
+        sums = {"rq_active": 0, "rq_total": 0}
+        for name, figure, value in (line.rsplit("::", 2) for line in lines if line.count("::") > 2):
+            if name.startswith(f"{cluster}::") and figure in sums:
+                sums[figure] += int(value)
+        return sums["rq_active"], sums["rq_total"]
 
     async def stats(self, prefix: str = "") -> dict[str, int]:
         """Counters and gauges whose name begins with `prefix`."""
