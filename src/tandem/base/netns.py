@@ -18,12 +18,21 @@ CLONE_NEWNET: Final = 0x40000000
 
 def in_netns(path: str, work: Callable[[], T]) -> T:
     """What `work` returns in the namespace at `path`, or raises; OSError if that cannot be entered."""
+    return _in_thread(lambda: _enter(path), work)
+
+
+def in_fresh_netns(work: Callable[[], T]) -> T:
+    """The same in a new namespace, which is there for as long as something that `work` returns lies in it."""
+    return _in_thread(_leave, work)
+
+
+def _in_thread(enter: Callable[[], None], work: Callable[[], T]) -> T:
     results: list[T] = []
     failures: list[Exception] = []
 
     def run() -> None:
         try:
-            _enter(path)
+            enter()
             results.append(work())
         except Exception as err:  # noqa: BLE001 - raised again in the caller's thread
             failures.append(err)
@@ -44,3 +53,9 @@ def _enter(path: str) -> None:
             raise OSError(number, os.strerror(number), path)
     finally:
         os.close(handle)
+
+
+def _leave() -> None:
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

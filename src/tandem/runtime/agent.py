@@ -41,6 +41,7 @@ from tandem.drivers.health import HealthServer
 from tandem.drivers.jwks.real import HttpFetcher
 from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.real import KernelLinks
+from tandem.drivers.nft.pods_watch import KernelPodsWatch
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.nft.watch import KernelWatch
 from tandem.drivers.probe.real import RawProber
@@ -87,12 +88,13 @@ from tandem.runtime.keys import KeyFigures, KeysLoop
 from tandem.runtime.metrics import KernelFigures, Metrics
 from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
+from tandem.runtime.pod_drift import PodDrift, together
 from tandem.runtime.progress import Progress
 from tandem.runtime.resolved import ResolvedLoop
 from tandem.runtime.slice import Slice
 from tandem.runtime.views import Numbered, Views
 from tandem.state.links import HostSide
-from tandem.state.ownership import NODE_TABLES, SHUT_TABLE
+from tandem.state.ownership import NODE_TABLES, SHUT_TABLE, TABLES
 from tandem.state.xds import ORDER, SECRET
 
 log = structlog.get_logger()
@@ -117,8 +119,6 @@ class Agent:
         self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
-        self._told = Cell(0)
-        """The revision of the slice."""
         self._views: Views = Cell(None)
         self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
         self._xds = XdsServer(directory.xds_socket, ORDER)
@@ -140,7 +140,8 @@ class Agent:
         self._kernel = KernelLoop(
             table, self._links, self._on_kernel, segment=Libnftables(family="bridge"), drift=self._drift
         )
-        self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables)
+        self._pod_drift = PodDrift(KernelPodsWatch(TABLES), self._clock, self._pod_of)
+        self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables, self._pod_drift)
         self._outward = OutwardLoop(
             KernelAnnouncer(), HealthServer(), self._kernel.outcome, control=self._control.connected
         )
@@ -159,14 +160,14 @@ class Agent:
             connected=lambda: self._control.connected.value,
         )
         self._metrics = Metrics()
-        figures = KernelFigures(table, self._counters, self._drift.status, lambda: self._facts.ended)
+        figures = KernelFigures(table, self._counters, self._drifted, lambda: self._facts.ended)
         self._metrics.registry.register(figures)
         self._exposition = Exposition(self._metrics.render, directory.metrics_socket, limits.metrics)
         self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop, self._facts.on_unknown_key = self._again.dropped, self._keys.missed
         self._metrics.registry.register(KeyFigures(self._keys))
-        self._guards = GuardLoop(self._facts)
+        self._guards = GuardLoop(self._facts, self._pod_drift)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
         self._progress = Progress(
             self._slice,
@@ -176,8 +177,12 @@ class Agent:
             guards=self._guards.outcome,
         )
         self._xds.add_access_log(self._facts.on_access_log)
-        loops = Loops(kernel=self._kernel.outcome, guards=self._guards.outcome, proxy=self._proxy.outcome)
-        self._admission = Admission(loops, self._control.call, self._metrics, peers_wait=limits.peers_wait)
+        self._admission = Admission(
+            Loops(kernel=self._kernel.outcome, guards=self._guards.outcome, proxy=self._proxy.outcome),
+            self._control.call,
+            self._metrics,
+            peers_wait=limits.peers_wait,
+        )
 
     async def run(self) -> None:
         """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
@@ -190,6 +195,7 @@ class Agent:
             tasks.create_task(self._envoy.run())
             tasks.create_task(self._make_views())
             tasks.create_task(self._drift.run())
+            tasks.create_task(self._pod_drift.run())
             tasks.create_task(self._kernel.run(self._views))
             tasks.create_task(self._proxy.run(self._views))
             tasks.create_task(self._outward.run(self._views))
@@ -259,7 +265,7 @@ class Agent:
                 return found
             if now() >= deadline:
                 return None
-            await any_newer((self._told, self._told.version), seconds=deadline - now())
+            await any_newer((self._slice.revision, self._slice.revision.version), seconds=deadline - now())
 
     def pool(self) -> Pool:
         """The addresses that control gave this node."""
@@ -306,7 +312,6 @@ class Agent:
 
     def _on_update(self, update: Update) -> None:
         self._slice.take(update)
-        self._told.put(self._slice.revision)
         self._metrics.due(self._slice.number, self._clock.monotonic())
         self._holder.news()
         self._changed.set()
@@ -331,6 +336,14 @@ class Agent:
         while True:
             seen, outcome = await self._kernel.outcome.after(seen)
             self._metrics.in_force(outcome.number, self._clock.monotonic())
+
+    def _drifted(self) -> Mapping[str, Any]:
+        return together(self._drift.status(), self._pod_drift.status())
+
+    def _pod_of(self, netns: str) -> str:
+        view = self._view()
+        found = (p.pod for p in view.pods if p.netns == netns) if view is not None else iter(())
+        return next((f"{pod.namespace}/{pod.name}" for pod in found), "")
 
     def _counters(self) -> Mapping[str, Count]:
         view = self._view()
@@ -418,13 +431,14 @@ class Agent:
             ],
             "attachments": len(self._attached),
             "unannounced": self._outward.unannounced(),
-            "drift": self._drift.status(),
+            "drift": self._drifted(),
             "figures": self._metrics.totals() | {"connectionsEnded": self._facts.ended},
             "problems": [
                 *self._secrets.failures.values(),
                 *self._unset,
                 *self._progress.failures(),
                 *self._drift.problems(),
+                *self._pod_drift.problems(),
                 *self._outward.outcome.value.failed.values(),
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),

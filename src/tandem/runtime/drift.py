@@ -24,7 +24,7 @@ from tandem.drivers.nft.watch import Change, NftWatch
 log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 5.0
-_TOLD: Final = 10
+TOLD: Final = 10
 """The newest changes that status tells of."""
 _THINGS: Final = 4
 _SIZES: Final = ("what", "table", "chain", "set", "rule", "element", "counter")
@@ -38,7 +38,7 @@ class Drift:
         self._watch = watch
         self._shut = shut
         self._clock = clock
-        self._changes: deque[tuple[float, Change]] = deque(maxlen=_TOLD)
+        self._changes: deque[tuple[float, Change]] = deque(maxlen=TOLD)
         self._deaf = ""
         self.found: Cell[int] = Cell(0)
         """How many changes by others there were."""
@@ -61,7 +61,7 @@ class Drift:
             await asyncio.sleep(RETRY_SECONDS)
             return
         self._deaf = ""
-        log.error("tables changed by others", by=change.process, pid=change.pid, what=_words(change))
+        log.error("tables changed by others", by=change.process, pid=change.pid, what=words(change))
         await self._close()
         self._changes.append((self._clock.now(), change))
         self.found.put(self.found.value + 1)
@@ -118,7 +118,7 @@ class Drift:
         }
 
 
-def _words(change: Change) -> str:
+def words(change: Change) -> str:
     """The largest things first: with a table, all that is in it is told as well."""
     things = sorted(change.things, key=lambda thing: _SIZES.index(thing.partition(" ")[0]))
     shown = ", ".join(things[:_THINGS])
@@ -128,4 +128,4 @@ def _words(change: Change) -> str:
 
 def _sentence(change: Change) -> str:
     by = f"{change.process} (process {change.pid})" if change.process else "somebody"
-    return f"{by} changed the node's rules, they are not repaired yet: {_words(change)}"
+    return f"{by} changed the node's rules, they are not repaired yet: {words(change)}"

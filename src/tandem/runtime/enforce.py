@@ -34,8 +34,10 @@ from tandem.drivers.xds.encode import EncodeError, Encoder
 from tandem.drivers.xds.messages import Encoded
 from tandem.ir.node import NodeView, without_pods
 from tandem.runtime.drift import Drift
+from tandem.runtime.pod_drift import PodDrift
 from tandem.runtime.views import SILENT, Outcome, Views, newest_of
 from tandem.state.links import NodeNet
+from tandem.state.ownership import TABLE
 from tandem.state.xds import Snapshot
 
 log = structlog.get_logger()
@@ -159,20 +161,24 @@ class KernelLoop:
 class EnvoyLoop:
     """Envoy's configuration, and the capture of traffic inside meshed pods."""
 
-    def __init__(self, client: str, board: Board, capture: Callable[[str], NftDriver]) -> None:
+    def __init__(self, client: str, board: Board, capture: Callable[[str], NftDriver], drift: PodDrift) -> None:
+        self._drift = drift
         self._client = client
         self._board = board
         self._capture = capture
-        self._captured: dict[ContainerId, NftDriver] = {}
+        self._captured: dict[ContainerId, tuple[str, NftDriver]] = {}
+        """With the namespace of each."""
         self._encoder = Encoder()
         self._published: set[tuple[str, str]] = set()
         self.outcome: Cell[Outcome] = Cell(Outcome())
 
     async def run(self, views: Views) -> None:
         """Publish each newest view and wait for Envoy's word; what it refuses is told and does not hold up others."""
-        seen, failed = -1, False
+        seen, healed, failed = -1, 0, False
         while True:
-            seen, newest = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
+            retry = RETRY_SECONDS if failed else None
+            seen, newest = await newest_of(views, seen, (self._drift.found, healed), retry=retry)
+            healed = self._drift.found.version
             # Released before the listeners go, captured after they are there: no connection meets a closed port.
             problems = await self._release(newest.view)
             refused, origins = await self._publish(compile_envoy(newest.view))
@@ -230,30 +236,34 @@ class EnvoyLoop:
             return {}
         present = {p.container_id: p.pod.meshed for p in view.pods}
         problems: dict[str, str] = {}
-        for container_id, driver in list(self._captured.items()):
+        for container_id, (netns, driver) in list(self._captured.items()):
             if present.get(container_id):
                 continue
             del self._captured[container_id]
             if container_id in present:  # otherwise the table went with the namespace
-                problems |= await _attempt(f"release/{container_id}", driver.remove)
+                problems |= await self._attempt(f"release/{container_id}", netns, driver.remove)
+            else:
+                self._drift.leave(netns)
         return problems
 
     async def _capture_all(self, view: NodeView) -> dict[str, str]:
         problems: dict[str, str] = {}
+        drifted = self._drift.take(TABLE)
         for pod, wanted in compile_captures(view):
-            driver = self._captured.get(pod.container_id)
-            if driver is None:
-                driver = self._captured[pod.container_id] = self._capture(pod.netns)
+            if pod.container_id not in self._captured:
+                self._captured[pod.container_id] = pod.netns, self._capture(pod.netns)
+            _, driver = self._captured[pod.container_id]
+            if pod.netns in drifted:
+                driver.forget()
             delta = plan(driver.read(), wanted)
             if delta:
-                problems |= await _attempt(f"capture/{pod.container_id}", partial(driver.apply, delta))
+                problems |= await self._attempt(f"capture/{pod.container_id}", pod.netns, partial(driver.apply, delta))
         return problems
 
-
-async def _attempt(what: str, action: Callable[[], None]) -> dict[str, str]:
-    try:
-        await asyncio.to_thread(action)
-    except DriverError as err:
-        log.error("not done", what=what, error=str(err))
-        return {what: str(err)}
-    return {}
+    async def _attempt(self, what: str, netns: str, action: Callable[[], None]) -> dict[str, str]:
+        try:
+            await self._drift.own(netns, TABLE, action)
+        except DriverError as err:
+            log.error("not done", what=what, error=str(err))
+            return {what: str(err)}
+        return {}

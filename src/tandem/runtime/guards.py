@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -27,6 +28,7 @@ from tandem.ir.node import AttachedPod, NodeView, foreign_pods
 from tandem.observe.conntrack import Connection, end, tracked
 from tandem.runtime.enforce import RETRY_SECONDS
 from tandem.runtime.established import Ended, Judges, Verdict, ended_of, proxied, verdicts
+from tandem.runtime.pod_drift import PodDrift
 from tandem.runtime.views import Outcome, Views, newest_of
 from tandem.state.ownership import POLICY_TABLE
 
@@ -50,6 +52,7 @@ def name_of(container_id: ContainerId) -> str:
 
 @dataclass(slots=True)
 class _Guarded:
+    netns: str
     driver: NftDriver
     watch: asyncio.Task[None]
 
@@ -57,18 +60,21 @@ class _Guarded:
 class GuardLoop:
     """One per agent."""
 
-    def __init__(self, facts: Tells, driver: Callable[[str], NftDriver] | None = None) -> None:
+    def __init__(self, facts: Tells, drift: PodDrift, driver: Callable[[str], NftDriver] | None = None) -> None:
         self._facts = facts
+        self._drift = drift
         self._driver = driver or (lambda netns: Libnftables(netns, table=POLICY_TABLE))
         self._guarded: dict[ContainerId, _Guarded] = {}
         self.outcome: Cell[Outcome] = Cell(Outcome())
 
     async def run(self, views: Views) -> None:
         """Apply each newest view; what a kernel refuses is tried again until it holds."""
-        seen, failed = -1, False
+        seen, healed, failed = -1, 0, False
         async with asyncio.TaskGroup() as tasks:
             while True:
-                seen, newest = await newest_of(views, seen, retry=RETRY_SECONDS if failed else None)
+                retry = RETRY_SECONDS if failed else None
+                seen, newest = await newest_of(views, seen, (self._drift.found, healed), retry=retry)
+                healed = self._drift.found.version
                 problems = await self._apply(newest.view, tasks)
                 failed = bool(problems)
                 self.outcome.put(Outcome(number=newest.number, failed=problems))
@@ -77,13 +83,18 @@ class GuardLoop:
         wanted = {p.container_id: p for p in foreign_pods(view.pods) if p.foreign and p.foreign.guarded}
         for container_id in self._guarded.keys() - wanted.keys():
             # The table stays until DEL takes it out: a pod that control has forgotten is not open for that.
-            self._guarded.pop(container_id).watch.cancel()
+            gone = self._guarded.pop(container_id)
+            gone.watch.cancel()
+            self._drift.leave(gone.netns)
         problems: dict[str, str] = {}
+        drifted = self._drift.take(POLICY_TABLE)
         for container_id, pod in wanted.items():
             guarded = self._guarded.get(container_id)
             if guarded is None:
                 watch = tasks.create_task(self._facts.watch(pod.netns))
-                guarded = self._guarded[container_id] = _Guarded(self._driver(pod.netns), watch)
+                guarded = self._guarded[container_id] = _Guarded(pod.netns, self._driver(pod.netns), watch)
+            if pod.netns in drifted:
+                guarded.driver.forget()
             try:
                 await self._guard(view, pod, guarded)
             except DriverError as err:
@@ -96,7 +107,7 @@ class GuardLoop:
         delta = plan(guarded.driver.read(), ruleset)
         if not delta:
             return
-        await asyncio.to_thread(guarded.driver.apply, delta)
+        await self._drift.own(pod.netns, POLICY_TABLE, partial(guarded.driver.apply, delta))
         # Also by an agent that has just started: what policy was before is not known then.
         self._facts.on_ended(await asyncio.to_thread(end_denied_inside, view, pod))
 

@@ -81,9 +81,9 @@ class Holder:
     def pool(self) -> Pool:
         """The addresses that this node may give at this moment; made anew when control has said something."""
         revision, pool = self._made
-        if revision != self._slice.revision:
+        if revision != self._slice.revision.value:
             pool = self._make_pool()
-            self._made = (self._slice.revision, pool)
+            self._made = (self._slice.revision.value, pool)
         return pool
 
     def news(self) -> None:

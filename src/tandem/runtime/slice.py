@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tandem.base.cell import Cell
 from tandem.base.table import Table
 from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
@@ -45,13 +46,13 @@ class Slice:
         self._pending: list[Pending] = []
         self.number = 0
         self.underlay_mtu = 1500
-        self.revision = 0
+        self.revision: Cell[int] = Cell(0)
         """Grows with each update, and with nothing else."""
 
     def take(self, update: Update) -> None:
         """Put an update in force for the next view."""
         self.number += 1
-        self.revision += 1
+        self.revision.put(self.revision.value + 1)
         held = self._values[update.type_url]
         values: dict[str, wire.Value] = {}
         broken: dict[str, str] = {}

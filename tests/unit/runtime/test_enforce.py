@@ -17,7 +17,8 @@ from tandem.base.problems import DriverError
 from tandem.compile.envoy import compile_envoy
 from tandem.drivers.link.fake import FakeLinks
 from tandem.drivers.nft.fake import FakeNft
-from tandem.drivers.nft.watch import FakeWatch
+from tandem.drivers.nft.pods_watch import FakePodsWatch, PodChange
+from tandem.drivers.nft.watch import Change, FakeWatch
 from tandem.drivers.xds.board import Board, Stream
 from tandem.drivers.xds.messages import Accepted, Action, Encoded, Refused, Request, Response
 from tandem.drivers.xds.session import Session
@@ -27,8 +28,10 @@ from tandem.ir.node import NodeView
 from tandem.runtime import enforce
 from tandem.runtime.drift import Drift
 from tandem.runtime.enforce import EnvoyLoop, KernelLoop
+from tandem.runtime.pod_drift import PodDrift
 from tandem.runtime.views import SILENT, Numbered, Outcome, Views
 from tandem.state.links import NodeNet
+from tandem.state.ownership import TABLE
 from tandem.state.xds import LISTENER, ORDER, ROUTE, Resource, Snapshot
 
 A = attached("a", "10.244.0.2")
@@ -279,7 +282,9 @@ class Mesh:
         self.board = Board()
         self.log: list[str] = []
         self.tables: dict[str, Told] = {}
-        self.loop = EnvoyLoop("envoy", self.board, self._table)
+        self.watch = FakePodsWatch()
+        self.drift = PodDrift(self.watch, FixedClock(), str.upper)
+        self.loop = EnvoyLoop("envoy", self.board, self._table, self.drift)
         self.views: Views = Cell(None)
         self.envoy = Envoy(self.board)
 
@@ -423,7 +428,7 @@ def test_a_capture_that_the_kernel_refuses_is_tried_again() -> None:
     async def scene(mesh: Mesh) -> None:
         table = Told(A.netns, mesh.log)
         table.fail_next(DriverError("namespace is busy"))
-        mesh.loop._captured[A.container_id] = table
+        mesh.loop._captured[A.container_id] = A.netns, table
         mesh.views.put(numbered(1, A))
         outcome = await outcome_of(mesh.loop, at(1))
         assert outcome.failed == {f"capture/{A.container_id}": "namespace is busy"}
@@ -442,5 +447,25 @@ def test_a_changed_node_prefix_changes_what_is_exempt_from_capture() -> None:
         await outcome_of(mesh.loop, at(2))
         assert mesh.log.count("capture a") == 2
         assert "10.244.7.1" in str(mesh.tables[A.netns].read())
+
+    with_mesh(scene)
+
+
+def test_a_capture_that_somebody_else_has_changed_is_made_anew() -> None:
+    async def scene(mesh: Mesh) -> None:
+        mesh.views.put(numbered(1, A, B))
+        await outcome_of(mesh.loop, at(1))
+        changed = Change(things=("chain mesh-out removed",), process="nft", pid=7)
+        mesh.watch.happen(PodChange(netns=A.netns, table=TABLE, change=changed))
+        async with asyncio.TaskGroup() as tasks, asyncio.timeout(10):
+            watching = tasks.create_task(mesh.drift.run())
+            while mesh.drift.status()["repaired"] < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            watching.cancel()
+        assert [word for word in mesh.log if word.startswith("capture")].count(f"capture {A.netns[-1]}") == 2
+        assert (mesh.tables[A.netns].applied, mesh.tables[B.netns].applied) == (2, 1)
+        mesh.views.put(numbered(2, B))
+        await outcome_of(mesh.loop, at(2))
+        assert mesh.watch.followed == {B.netns: {TABLE}}
 
     with_mesh(scene)

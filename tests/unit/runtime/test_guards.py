@@ -9,17 +9,22 @@ import msgspec
 import pytest
 
 from tandem.base.cell import Cell
+from tandem.base.clock import FixedClock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.judge import Denial
 from tandem.compile.nft.guard import compile_guard
 from tandem.drivers.nft.fake import FakeNft
+from tandem.drivers.nft.pods_watch import FakePodsWatch, PodChange
+from tandem.drivers.nft.watch import Change
 from tandem.ir.node import NodeView
 from tandem.ir.policy import Side
 from tandem.runtime import guards
 from tandem.runtime.established import Ended
 from tandem.runtime.guards import GuardLoop, denied_inside, name_of
+from tandem.runtime.pod_drift import PodDrift
 from tandem.runtime.views import Numbered, Views
+from tandem.state.ownership import POLICY_TABLE
 from unit.compile.nft.test_guard import ONLY_CLIENT, ONLY_WEB, of, view
 from unit.runtime.test_established import connection
 
@@ -56,7 +61,9 @@ class Scene:
         monkeypatch.setattr(guards, "end_denied_inside", lambda _, pod: (ended(pod.pod.name),))
         self.tables: dict[str, FakeNft] = {}
         self.facts = Watching()
-        self.loop = GuardLoop(self.facts, self._driver)
+        self.watch = FakePodsWatch()
+        self.drift = PodDrift(self.watch, FixedClock(), str.upper)
+        self.loop = GuardLoop(self.facts, self.drift, self._driver)
         self.views: Views = Cell(None)
         self._number = 0
 
@@ -137,3 +144,25 @@ def test_what_the_table_would_drop_now_is_denied() -> None:
         assert denied(connection(loopback, loopback)) is None
     assert isinstance(denied(connection("10.88.0.4", "10.88.0.2", protocol="ICMP")), Denial)
     assert denied(connection("10.88.0.77", "10.88.0.99")) is None  # of neither end
+
+
+def test_a_table_that_somebody_else_has_changed_is_made_anew_and_every_connection_judged(scene: Scene) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(scene.loop.run(scene.views)), tasks.create_task(scene.drift.run())]
+            await scene.put(view(ONLY_CLIENT))
+            before = len(scene.facts.ended)
+            changed = Change(things=("rule of chain guard-in removed",), process="nft", pid=7)
+            scene.watch.happen(PodChange(netns="/run/netns/web", table=POLICY_TABLE, change=changed))
+            while scene.drift.status()["repaired"] < 1 or len(scene.facts.ended) == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            for task in running:
+                task.cancel()
+        assert scene.facts.ended[before:] == [ended("web")]
+        assert {netns: table.applied for netns, table in scene.tables.items()} == {
+            "/run/netns/web": 2,
+            "/run/netns/client": 1,
+            "/run/netns/other": 1,
+        }
+
+    asyncio.run(main())
