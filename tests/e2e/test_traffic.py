@@ -179,6 +179,23 @@ def test_a_pod_is_isolated_before_its_first_process(world: Lab, temporary: list[
     assert code(world, "plain", "sealed-too", "http://127.0.0.1:8080/") == "200"
 
 
+def test_redirection_that_somebody_flushed_is_put_back_and_told_with_the_pod(world: Lab) -> None:
+    flushed = "for pod in /run/tandem/nodes/*/netns/*; do nsenter --net=$pod nft flush ruleset && echo $pod; done"
+    assert world.run("sh", "-c", flushed, status=0).out
+
+    def drift() -> Any:
+        return [node["drift"] for node in world.status()["nodes"]]
+
+    def repaired(nodes: Any) -> bool:
+        pods = {one["pod"] for node in nodes for one in node["newest"]}
+        return "mesh/a" in pods and all(node["found"] == node["repaired"] for node in nodes)
+
+    found = until(drift, repaired, world.logs)
+    assert {one["by"] for node in found for one in node["newest"]} == {"nft"}
+    assert "inside pod mesh/" in " ".join(world.tandem("status").out.split())
+    assert body(world, "mesh", "a", "http://web/")["peer"] == "spiffe://cluster.local/ns/mesh/sa/a"
+
+
 def test_a_deployment_leaves_and_enters_the_mesh_by_a_label(world: Lab) -> None:
     seen = []
     for label in ("disabled", "enabled"):

@@ -165,7 +165,8 @@ def _drift(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
             what = ", ".join(newest[0]["what"][:_SHOWN])
             by = f"{newest[0]['by']} (process {newest[0]['pid']})" if newest[0]["by"] else "somebody"
             text = f"rules of {node['name']} were changed by others: {drift['found']}, repaired: {drift['repaired']}"
-            yield from sentence(f"{text}; the last by {by} at {newest[0]['time']}: {what}", width=width)
+            where = f" inside pod {newest[0]['pod']}" if newest[0].get("pod") else ""
+            yield from sentence(f"{text}; the last by {by}{where} at {newest[0]['time']}: {what}", width=width)
 
 
 def _judged(counts: Iterable[dict[str, Any]], width: int) -> Iterator[str]:

@@ -114,6 +114,11 @@ def test_what_others_changed_is_told_with_who_did_it() -> None:
     lines = status.paint({**VIEW, "nodes": [node]}, width=200)
     text = "rules of node-1 were changed by others: 2, repaired: 2; the last by nft (process 7) at 2026-11-28T18:00:00Z"
     assert f"{text}: chain a removed" in lines
+    inside = {**node, "drift": {"found": 2, "repaired": 2, "newest": [{**newest, "pod": "shop/a"}]}}
+    lines = status.paint({**VIEW, "nodes": [inside]}, width=200)
+    assert any(
+        "by nft (process 7) inside pod shop/a at 2026-11-28T18:00:00Z: chain a removed" in line for line in lines
+    )
 
 
 def test_what_policy_has_judged_is_one_line() -> None:
