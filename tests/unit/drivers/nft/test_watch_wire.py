@@ -22,9 +22,12 @@ def removed(rule_of: str, table: bytes = b"tandem\0", family: int = 1) -> bytes:
     return message(8, (1, table), (2, rule_of.encode() + b"\0"), family=family)
 
 
+def generation_of(number: int, process: str, pid: int) -> bytes:
+    return message(15, (1, struct.pack(">I", number)), (2, struct.pack(">I", pid)), (3, process.encode() + b"\0"))
+
+
 def test_a_generation_has_its_number_and_who_made_it() -> None:
-    data = message(15, (1, struct.pack(">I", 77)), (2, struct.pack(">I", 4242)), (3, b"nft\0"))
-    assert generation(data) == Generation(number=77, pid=4242, process="nft")
+    assert generation(generation_of(77, "nft", 4242)) == Generation(number=77, pid=4242, process="nft")
     assert generation(removed("forward")) is None
     assert generation(b"") is None
 
