@@ -30,6 +30,8 @@ Each case has the name of the test of the Gateway API's conformance suite whose 
 requests of our own: `tandem up`, real pods, a real Envoy, conditions read from the API. `pytest tests/conformance` runs
 them again. Features are named as the suite names them. What begins with `Own` is a behaviour of the API for which the
 suite has no test.
+
+The mesh publishes its features in the status of an XMesh object whose `controllerName` is `tandem.io/controller`.
 """
 
 

@@ -1,7 +1,8 @@
 """Runs in the pods of conformance cases: answers requests with what it saw of them, over HTTP/1.1, gRPC and plain TCP.
 
 HTTP at 8080: JSON of method, path, host and headers (values of one name joined by a comma). gRPC at 7070: any method of
-any service answers with the same as bytes. TCP at 9090: greets, then echoes. All name the pod.
+any service answers with the same as bytes; one named Stream gives back each message as it comes. TCP at 9090: greets,
+then echoes. All name the pod.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import os
 import socket
 import socketserver
 import threading
@@ -18,7 +20,7 @@ from typing import Any
 
 import grpc
 
-NAME = socket.gethostname()
+NAME = os.environ.get("NAME") or socket.gethostname()
 
 
 def seen(method: str, path: str, pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -69,6 +71,9 @@ class HttpServer(http.server.ThreadingHTTPServer):
 class Echo(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def service(self, details: Any) -> Any:
         pairs = [(item.key, item.value) for item in details.invocation_metadata if isinstance(item.value, str)]
+
+        if details.method.endswith("/Stream"):
+            return grpc.stream_stream_rpc_method_handler(lambda messages, _: messages)
 
         def answer(_request: bytes, _context: Any) -> bytes:
             return seen("POST", details.method, pairs)

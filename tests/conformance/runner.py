@@ -22,7 +22,7 @@ import yaml
 
 from conformance.case import HERE, Answer, Ask, Case, Exchange, Raw, Shares, Step, base
 from e2e.lab import Lab, until
-from tandem.translate.status import CONTROLLER
+from tandem.translate.mesh.xmesh import CONTROLLER
 
 GROUPS: Final = ("mesh",)
 """Folders with cases; each is run in a world of its own."""

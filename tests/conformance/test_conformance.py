@@ -9,6 +9,7 @@ import pytest
 from conformance.case import Case, cases
 from conformance.runner import Runner
 from e2e.lab import lab
+from tandem.translate.mesh.xmesh import FEATURES
 
 pytestmark = pytest.mark.root
 
@@ -33,6 +34,10 @@ def mesh() -> Iterator[Runner]:
 @pytest.mark.parametrize("case", cases("mesh"), ids=lambda case: case.name)
 def test_mesh(mesh: Runner, case: Case) -> None:
     mesh.run(case)
+
+
+def test_the_mesh_publishes_the_features_of_its_cases() -> None:
+    assert set(FEATURES) == {feature for case in cases("mesh") for feature in case.features}
 
 
 def test_every_test_of_upstream_about_a_mesh_has_a_case() -> None:

@@ -15,6 +15,7 @@ POD_MAY_CHANGE: Final = re.compile(
 ALWAYS: Final = {
     "Deployment": (("spec", "selector"),),
     "EndpointSlice": (("addressType",),),
+    "XMesh": (("spec", "controllerName"),),
     "IPPool": (("spec", "cidr"),),
     "IPAMBlock": (("spec", "cidr"), ("spec", "node")),
 }

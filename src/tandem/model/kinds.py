@@ -22,6 +22,7 @@ from tandem.model import (
     policy,
     pools,
     security,
+    xmesh,
 )
 from tandem.model.meta import Object
 
@@ -275,6 +276,17 @@ KINDS: Final[tuple[Kind, ...]] = (
         singular="grpcroute",
         status=True,
         cls=grpcroute.GRPCRoute,
+    ),
+    Kind(
+        group="gateway.networking.x-k8s.io",
+        versions=("v1alpha1",),
+        kind="XMesh",
+        plural="xmeshes",
+        singular="xmesh",
+        short=("mesh",),
+        namespaced=False,
+        status=True,
+        cls=xmesh.XMesh,
     ),
     Kind(
         group="tandem.io",

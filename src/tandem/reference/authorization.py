@@ -59,6 +59,12 @@ def speaks_http(port: core.ServicePort) -> bool:
     return port.name.lower().split("-")[0] in {"http", "http2", "grpc"}
 
 
+def speaks_grpc(port: core.ServicePort) -> bool:
+    """True if a Service's port says that its requests are gRPC's."""
+    said = port.app_protocol.lower() if port.app_protocol else port.name.lower()
+    return port.protocol == "TCP" and (said == "grpc" or (said.startswith("grpc-") and not said.startswith("grpc-web")))
+
+
 def decide_authorization(world: World, destination: core.Pod, asked: Asked) -> AuthzDecision:
     """DENY policies first; then, where there are ALLOW policies, one of them must match."""
     steps: list[Step] = []

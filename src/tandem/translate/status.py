@@ -27,9 +27,10 @@ from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.world import World
+from tandem.model.xmesh import MeshFeature, XMesh
 from tandem.translate.mesh.attach import AnyRoute, is_mesh_parent
+from tandem.translate.mesh.xmesh import CONTROLLER, FEATURES
 
-CONTROLLER: Final = "tandem.io/controller"
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
 PATHS_BROKEN: Final = "PathsBroken"
 """Code of what nodes say of their paths to others: of the Network, whatever it says itself."""
@@ -75,6 +76,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         Network,
         HTTPRoute,
         GRPCRoute,
+        XMesh,
         core.Service,
     )
 }
@@ -122,6 +124,8 @@ def patches_of(
                 found.append(_service(obj, told, programmed, given=given.balancers, now=now))
             case ServiceEntry():
                 found.append(_entry(obj, told, programmed, given=given.hosts, now=now))
+            case XMesh():
+                found.append(_mesh(obj, told, now))
             case HTTPRoute() | GRPCRoute():
                 found.append(_route(obj, told, programmed, now))
             case _:
@@ -219,6 +223,19 @@ def _route(
         return None
     body = {"status": {"parents": [_parent_json(p) for p in wanted]}}
     return Patch(kind=route.kind, namespace=route.metadata.namespace, name=route.metadata.name, body=body)
+
+
+def _mesh(mesh: XMesh, problems: Mapping[ObjectKey, Sequence[Problem]], now: float) -> Patch | None:
+    """What the mesh supports (GEP-3949); objects of other controllers are left alone."""
+    if mesh.spec.controller_name != CONTROLLER:
+        return None
+    accepted = _accepted(problems.get((mesh.kind, *mesh.key), []))
+    conditions = _conditions(mesh.status.conditions, (accepted,), mesh.metadata.generation, now)
+    features = tuple(MeshFeature(name=name) for name in FEATURES)
+    if (conditions, features) == (mesh.status.conditions, mesh.status.supported_features):
+        return None
+    status = {"conditions": _conditions_json(conditions), "supportedFeatures": _json(features)}
+    return Patch(kind=mesh.kind, namespace="", name=mesh.metadata.name, body={"status": status})
 
 
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:

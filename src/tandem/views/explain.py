@@ -21,7 +21,7 @@ from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import policy, routes
 from tandem.reference.authentication import Authentication, authenticate
-from tandem.reference.authorization import Asked, decide_authorization, speaks_http
+from tandem.reference.authorization import Asked, decide_authorization, speaks_grpc, speaks_http
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
 from tandem.reference.services import is_own, ranges_for
@@ -148,9 +148,16 @@ def _route(world: World, question: Question, source: Party, target: Party) -> Ro
             port=target.port,
             method=question.method or "GET",
             path=question.path or "/",
-            headers=dict(question.headers),
+            headers={**_presumed(target), **dict(question.headers)},
         ),
     )
+
+
+def _presumed(target: Party) -> dict[str, str]:
+    """At a port of gRPC a request is one of gRPC, unless its headers say otherwise."""
+    ports = target.service.spec.ports if target.service is not None else ()
+    grpc = any(speaks_grpc(port) for port in ports if port.port == target.port)
+    return {"content-type": "application/grpc"} if grpc else {}
 
 
 def _ways(world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]) -> tuple[Way, ...]:

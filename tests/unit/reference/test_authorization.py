@@ -11,7 +11,7 @@ from meshworlds import authz
 from tandem.model import core
 from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
-from tandem.reference.authorization import Asked, AuthzDecision, decide_authorization, speaks_http
+from tandem.reference.authorization import Asked, AuthzDecision, decide_authorization, speaks_grpc, speaks_http
 
 A = "cluster.local/ns/shop/sa/a"
 WEB = pod("web", labels={"app": "web"})
@@ -146,3 +146,11 @@ def test_a_policy_of_a_service_is_for_the_pods_behind_it() -> None:
     for selector, expected in (({"app": "web"}, False), ({"app": "db"}, True)):
         world = World.of([behind, service("web", selector=selector)])
         assert decide_authorization(world, WEB, given).allowed is expected
+
+
+def test_a_port_of_grpc_says_so_by_protocol_or_name() -> None:
+    def says(name: str, app: str = "") -> bool:
+        return speaks_grpc(core.ServicePort(port=1, name=name, app_protocol=app))
+
+    assert [says("grpc"), says("grpc-x"), says("x", "grpc")] == [True, True, True]
+    assert [says("grpc-web"), says("grpc", "http"), says("x", "kubernetes.io/h2c"), says("grpcx")] == [False] * 4

@@ -10,7 +10,7 @@ import pytest
 
 from builders import cluster_policy, namespace, pod, policy, service, world
 from jwts import Issuer
-from meshworlds import authz, dr, peerauth, reqauth, to, vs
+from meshworlds import authz, dr, grpcroute, parent, peerauth, reqauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
 from tandem.model.world import World
@@ -381,3 +381,16 @@ def test_a_domain_name_that_nobody_has_asked_for_is_judged_by_itself() -> None:
 def test_a_question_from_a_query_has_what_nodes_know_of_names() -> None:
     names = {"node-1": {"a.test": ("192.0.2.1",)}}
     assert question({"from": "a", "to": "b"}, names=names).names == names
+
+
+def test_a_request_at_a_port_of_grpc_is_one_of_grpc_and_a_method_without_a_route_is_told() -> None:
+    calls = service("calls", ns="shop", ip="10.96.0.21", ports=[{"name": "grpc", "port": 70, "targetPort": 8080}])
+    rule = {"matches": [{"method": {"service": "x.A"}}], "backendRefs": [{"name": "web", "port": 80}]}
+    route = grpcroute("calls", ns="shop", parentRefs=[parent("calls")], rules=[rule])
+    found = ask(calls, route, to="shop/svc/calls:70", path="/x.A/Get")
+    assert [(line.text, line.rule.kind if line.rule else "") for line in found.route] == [("matches", "GRPCRoute")]
+    assert {w.address for w in found.ways} == {"10.244.0.5", "10.244.0.6"}
+    other = ask(calls, route, to="shop/svc/calls:70", path="/x.B/Get")
+    assert other.route[-1].text == "no rule matches: answered with UNIMPLEMENTED"
+    plain = ask(calls, route, to="shop/svc/calls:70", path="/x.A/Get", headers=(("content-type", "text/plain"),))
+    assert plain.route[-1].text == "no rule matches: not a gRPC request: answered with 404"

@@ -46,6 +46,7 @@ ORDER: Final = (
     "DestinationRule",
     "VirtualService",
     "ReferenceGrant",
+    "XMesh",
     "HTTPRoute",
     "GRPCRoute",
     "PeerAuthentication",

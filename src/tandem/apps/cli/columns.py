@@ -195,6 +195,10 @@ def _issuers(raw: RawObject) -> str:
     return ",".join(str(rule.get("issuer", "")) for rule in _dict(raw, "spec").get("jwtRules") or [])
 
 
+def _accepted(raw: RawObject) -> str:
+    return next((str(c["status"]) for c in conditions(raw) if c.get("type") == "Accepted"), "Unknown")
+
+
 def _mtls_mode(raw: RawObject) -> str:
     return str(_dict(raw, "spec", "mtls").get("mode") or "UNSET")
 
@@ -301,6 +305,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         ),
         (_WHY,),
     ),
+    "XMesh": ((Column("CONTROLLER", _spec("controllerName")), Column("ACCEPTED", _accepted)), (_WHY,)),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),
     "IPAMBlock": ((Column("CIDR", _spec("cidr")), Column("NODE", _spec("node")), Column("POOL", _spec("pool"))), ()),

@@ -23,6 +23,9 @@ FILTER_FIELDS: Final = {
 ONCE: Final = ("RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite", "CORS")
 FORBIDDEN_IN_PATH: Final = ("//", "/./", "/../", "%2f", "%2F", "#")
 _SERVICE: Final = re.compile(r"\.?[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*")
+_CONTROLLER: Final = re.compile(
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+)
 _METHOD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _UNITS: Final = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
@@ -100,6 +103,13 @@ def _match(raw: dict[str, Any], at: str) -> Iterator[str]:
     headers, params = raw.get("headers") or [], raw.get("queryParams") or []
     yield from repeated((f"{at}.headers[{i}].name", h["name"]) for i, h in enumerate(headers))
     yield from repeated((f"{at}.queryParams[{i}].name", p["name"]) for i, p in enumerate(params))
+
+
+def _mesh(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if _CONTROLLER.fullmatch(raw["controllerName"]) is None or len(raw["controllerName"]) > 253:
+        yield f"{at}.controllerName: {raw['controllerName']!r} is not a path below a domain (example.com/mesh)"
+    if len(raw.get("description") or "") > 64:
+        yield f"{at}.description: at most 64 characters"
 
 
 def _grpc_method(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -210,6 +220,7 @@ RULES: Final[dict[str, Rule]] = {
     "GwGrpcMatch": _match,
     "GwGrpcMethod": _grpc_method,
     "GwGrpcBackendRef": _backend,
+    "GwMeshSpec": _mesh,
     "GwFraction": _fraction,
     "GwPathModifier": _modifier,
     "GwTimeouts": _timeouts,

@@ -14,6 +14,7 @@ from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import translate_virtualservices
 from tandem.translate.mesh.layers import build_layers
 from tandem.translate.mesh.tables import build_tables
+from tandem.translate.mesh.xmesh import mesh_problems
 from tandem.translate.options import Options
 
 
@@ -30,5 +31,5 @@ def translate_mesh(world: World, options: Options) -> tuple[MeshIR, tuple[Proble
     tables, divided = divide(tables, context)
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(rules.policies.items())}
     told = (*rules.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
-    problems = (*told, *conflicts, *divided)
+    problems = (*told, *conflicts, *divided, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems

@@ -38,6 +38,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("GwTimeouts", {"request": "1s", "backendRequest": "2s"}, "s.backendRequest"),
     ("GwTimeouts", {"request": "soon"}, "s.request"),
     ("GwRetry", {"codes": [200]}, "s.codes[0]"),
+    ("GwMeshSpec", {"controllerName": "no-domain"}, "s.controllerName"),
+    ("GwMeshSpec", {"controllerName": "a.b/c", "description": "x" * 65}, "s.description"),
     ("GwGrpcMethod", {"type": "Exact"}, "s"),
     ("GwGrpcMethod", {"service": "a/b"}, "s.service"),
     ("GwGrpcMethod", {"method": "1x"}, "s.method"),
