@@ -134,6 +134,7 @@ vs_matches = optional(
     sourceNamespace=st.sampled_from(NAMESPACES),
     ignoreUriCase=st.booleans(),
     authority=st.just({"prefix": "a"}),
+    gateways=st.sampled_from((["mesh"], ["edge"], ["mesh", "edge"])),
 )
 hosts = st.sampled_from(("a", "b", "a.default.svc.cluster.local", "b.shop.svc.cluster.local", "gone", "*.x"))
 
@@ -149,9 +150,13 @@ def destinations(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def vs_routes(draw: st.DrawFn) -> dict[str, Any]:
+def vs_routes(draw: st.DrawFn, *, delegates: bool = True) -> dict[str, Any]:
     raw: dict[str, Any] = {"match": draw(st.lists(vs_matches, max_size=2))}
-    if draw(st.integers(0, 4)) == 0:
+    if delegates and draw(st.integers(0, 2)) == 0:
+        raw["delegate"] = {"name": draw(st.sampled_from(("leaf", "p")))}
+        if draw(st.booleans()):
+            raw["delegate"]["namespace"] = draw(st.sampled_from(NAMESPACES))
+    elif draw(st.integers(0, 4)) == 0:
         raw["directResponse"] = {"status": draw(st.sampled_from((200, 418)))}
     else:
         raw["route"] = draw(st.lists(destinations(), min_size=1, max_size=2))
@@ -171,6 +176,14 @@ virtual_services = st.builds(
             "exportTo": st.sampled_from((["."], ["*"], ["shop"], ["~"])),
             "gateways": st.sampled_from((["mesh"], ["edge"])),
         },
+    ),
+)
+leaves = st.builds(
+    lambda ns, spec: vs("leaf", ns=ns, **spec),
+    st.sampled_from(NAMESPACES),
+    st.fixed_dictionaries(
+        {"http": st.lists(vs_routes(delegates=False), min_size=1, max_size=2)},
+        optional={"exportTo": st.sampled_from((["."], ["*"], ["shop"]))},
     ),
 )
 rules = st.builds(
@@ -334,6 +347,7 @@ def _services() -> list[Object]:
 @given(
     objects=st.tuples(
         st.lists(virtual_services, max_size=3),
+        st.lists(leaves, max_size=2),
         st.lists(rules, max_size=3),
         st.lists(http_routes, max_size=2),
         st.lists(grpc_routes, max_size=2),

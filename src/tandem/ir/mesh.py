@@ -248,6 +248,28 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: Origin
 
 
+class BytesMatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What must hold of a connection: all that is given."""
+
+    ports: tuple[int, ...] = ()
+    source_namespace: str | None = None
+    source_labels: tuple[tuple[str, str], ...] = ()
+    subnets: tuple[str, ...] = ()
+    """Prefixes of which one holds the address that was dialled."""
+    server_names: tuple[str, ...] = ()
+    """Of which one is asked for in TLS; in lower case, `*.` may begin them."""
+
+
+class BytesRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Connections to ports that are not HTTP, by weight to backends; to one that does not exist they are closed."""
+
+    name: str
+    matches: tuple[BytesMatch, ...]
+    """None: every connection."""
+    backends: tuple[Backend, ...]
+    origin: Origin
+
+
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """The routes that requests to one Service's address take, in order; no route: all to the Service itself.
 
@@ -258,6 +280,8 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     consumer: str = ""
     routes: tuple[Route, ...]
+    bytes: tuple[BytesRoute, ...] = ()
+    """Of ports that are not HTTP; what none of them matches goes to the Service itself."""
 
 
 class MeshIR(msgspec.Struct, frozen=True, kw_only=True):

@@ -194,14 +194,40 @@ class HttpRoute(Model, frozen=True, kw_only=True):
     cors_policy: CorsPolicy | None = None
 
 
+class L4Match(Model, frozen=True, kw_only=True):
+    """TLSMatchAttributes (with `sni_hosts`) and L4MatchAttributes."""
+
+    sni_hosts: tuple[str, ...] = ()
+    destination_subnets: tuple[str, ...] = ()
+    port: int = 0
+    source_subnet: str = ""
+    source_labels: dict[str, str] = {}
+    source_namespace: str = ""
+    gateways: tuple[str, ...] = ()
+
+
+class L4Destination(Model, frozen=True, kw_only=True):
+    """RouteDestination; one without a weight has all of it."""
+
+    destination: Destination
+    weight: int = 0
+
+
+class L4Route(Model, frozen=True, kw_only=True):
+    """TLSRoute and TCPRoute of a VirtualService."""
+
+    match: tuple[L4Match, ...] = ()
+    route: tuple[L4Destination, ...] = ()
+
+
 class VirtualServiceSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
     hosts: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
     http: tuple[HttpRoute, ...] = ()
-    tls: tuple[dict[str, Any], ...] = ()
-    tcp: tuple[dict[str, Any], ...] = ()
+    tls: tuple[L4Route, ...] = ()
+    tcp: tuple[L4Route, ...] = ()
     export_to: tuple[str, ...] = ()
 
 

@@ -22,7 +22,7 @@ ROOT: Final = "istio-system"
 
 _ROUTE = {
     *("name", "match", "route", "timeout", "retries", "headers", "directResponse", "redirect", "rewrite", "fault"),
-    *("mirror", "mirrors", "mirrorPercent", "mirrorPercentage", "corsPolicy"),
+    *("mirror", "mirrors", "mirrorPercent", "mirrorPercentage", "corsPolicy", "delegate"),
 }
 _GRPC = (
     *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS"),
@@ -71,15 +71,18 @@ def _raw(obj: Model) -> dict[str, Any]:
 
 
 def _virtualservice(spec: dict[str, Any]) -> list[str]:
-    found = [f"spec.{f}" for f in ("tls", "tcp") if spec.get(f)]
-    found += [f"gateway {g}" for g in spec.get("gateways", ()) if g != "mesh"]
-    found += [f"host {h}" for h in spec.get("hosts", ()) if "*" in h]
-    found += [] if spec.get("hosts") and spec.get("http") else ["needs hosts and http"]
+    bytes_too = [f for f in ("tls", "tcp") if spec.get(f)]
+    found = [f"host {h}" for h in spec.get("hosts", ()) if "*" in h]
+    found += [] if spec.get("http") or bytes_too else ["needs http, tls or tcp"]
+    found += [f"spec.{f} of a delegate" for f in bytes_too if not spec.get("hosts")]
     for i, route in enumerate(spec.get("http", ())):
         at = f"spec.http[{i}]"
         found += [f"{at}.{f}" for f in sorted(set(route) - _ROUTE)]
         destinations = route.get("route", ())
-        if [bool(destinations), "directResponse" in route, "redirect" in route].count(True) != 1:
+        if "delegate" in route and not spec.get("hosts"):
+            found.append(f"{at}.delegate of a delegate")
+        acts = [bool(destinations), "directResponse" in route, "redirect" in route, "delegate" in route]
+        if acts.count(True) != 1:
             found.append(f"{at} must either route, redirect or respond")
         weights = [d.get("weight", 0) for d in destinations]
         if any(w < 0 for w in weights) or (len(weights) > 1 and sum(weights) == 0):
@@ -138,8 +141,6 @@ def _token(name: str) -> bool:
 
 def _match(match: dict[str, Any], at: str) -> list[str]:
     found = []
-    if match.get("gateways") and "mesh" not in match["gateways"]:
-        found.append(f"{at}: gateways")
     headers = {**match.get("headers", {}), **match.get("withoutHeaders", {})}
     if any(n.lower() in {"uri", "scheme", "method", "authority"} or n.startswith(":") for n in headers):
         found.append(f"{at}: pseudo headers")

@@ -6,8 +6,9 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 from tandem.model import core
-from tandem.model.istio import DestinationRule, HttpMatch, HttpRoute, RouteDestination, StringMatch, VirtualService
+from tandem.model.istio import DestinationRule, HttpMatch, RouteDestination, StringMatch, VirtualService
 from tandem.model.world import World
+from tandem.reference.delegates import Effective, effective
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import ROOT, refused, seconds_ms
 
@@ -23,29 +24,31 @@ def decide_virtualservices(world: World, request: Request, cluster_domain: str) 
         if why:
             steps.append(Step(text=f"not applied: {why}", origin=source.origin()))
             continue
-        for i, route in enumerate(source.spec.http):
-            origin = source.origin(f"spec.http[{i}]")
-            if route.match and not any(_concerns(m, request) for m in route.match):
+        if source.spec.gateways and "mesh" not in source.spec.gateways:
+            steps.append(Step(text="is about gateways alone", origin=source.origin()))
+            continue
+        for one in effective(world, source):
+            if one.owner is not source and refused(world, one.owner):
+                continue
+            origin = one.owner.origin(f"spec.http[{one.index}]")
+            if one.pairs is not None and not any(all(_concerns(m, request) for m in pair) for pair in one.pairs):
                 steps.append(Step(text="is about other ports or sources", origin=origin))
                 continue
             about = about or source
-            if route.match and not any(_holds(m, request) for m in route.match):
+            if one.pairs is not None and not any(all(_holds(m, request) for m in pair) for pair in one.pairs):
                 steps.append(Step(text="does not match", origin=origin))
                 continue
             steps.append(Step(text="matches", origin=origin))
-            return _act(world, request, (source, i), (cluster_domain, steps))
+            return _act(world, request, one, (cluster_domain, steps))
     if about is None:
         return None
     steps.append(Step(text="no route matches: answered with 404", origin=about.origin()))
     return RouteDecision(rule=about.origin(), status=404, steps=tuple(steps))
 
 
-def _act(
-    world: World, request: Request, rule: tuple[VirtualService, int], notes: tuple[str, list[Step]]
-) -> RouteDecision:
-    source, index = rule
+def _act(world: World, request: Request, rule: Effective, notes: tuple[str, list[Step]]) -> RouteDecision:
+    source, index, route = rule.owner, rule.index, rule.route
     cluster_domain, steps = notes
-    route: HttpRoute = source.spec.http[index]
     origin = source.origin(f"spec.http[{index}]")
     if route.direct_response is not None:
         status, body = route.direct_response.status, str(route.direct_response.body.get("string", ""))

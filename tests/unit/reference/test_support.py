@@ -19,7 +19,7 @@ def test_supported_objects_are_not_refused() -> None:
 
 
 def test_the_reason_is_the_field() -> None:
-    assert refused(WORLD, vs(hosts=["web"], http=[{"route": [to("web")], "delegate": {}}])) == "spec.http[0].delegate"
+    assert refused(WORLD, vs(hosts=["web"], http=[{"route": [to("web")], "timeout": "x"}])) == "spec.http[0].timeout"
     assert refused(WORLD, dr(host="web", trafficPolicy={"tunnel": {"targetHost": "a", "targetPort": 1}})) == "tunnel"
     assert "ExtensionRef" in refused(WORLD, httproute(rules=[{"filters": [{"type": "ExtensionRef"}]}]))
 

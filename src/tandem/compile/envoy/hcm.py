@@ -59,11 +59,14 @@ def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
     return _filter(fields)
 
 
-def tcp(prefix: str, cluster: str, log_name: str, *, sticky: bool = False) -> Json:
-    """Bytes to a cluster; `sticky`: the client's address chooses. Without endpoints: closed at once, and logged."""
+def tcp(prefix: str, clusters: str | list[Json], log_name: str, *, sticky: bool = False) -> Json:
+    """Bytes to a cluster, or to several by `weight`; without endpoints: closed at once, and logged.
+
+    `sticky`: the client's address chooses the endpoint.
+    """
     fields = {
         "stat_prefix": prefix,
-        "cluster": cluster,
+        **({"cluster": clusters} if isinstance(clusters, str) else {"weighted_clusters": {"clusters": clusters}}),
         "max_connect_attempts": CONNECT_ATTEMPTS,
         "access_log": accesslog.tcp(log_name),
         "idle_timeout": "0s",

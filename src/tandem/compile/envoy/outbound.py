@@ -9,6 +9,7 @@ Everything else passes through as it is.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ import msgspec
 from tandem.base.addresses import HOST_BITS, family
 from tandem.compile import names
 from tandem.compile.envoy import hcm
+from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
 from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.fabric import AppProtocol, Endpoints
+from tandem.ir.mesh import BytesMatch, BytesRoute
 from tandem.ir.node import AttachedPod
 from tandem.ir.traffic import ByAddress
 from tandem.state.xds import Resource
@@ -39,6 +42,8 @@ class Front(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...]
     port: int
     server_names: tuple[str, ...] = ()
+    route: BytesRoute | None = None
+    """Where it leads; None: to the port's own cluster."""
 
     @property
     def keys(self) -> tuple[tuple[str, int, str], ...]:
@@ -60,6 +65,52 @@ class Ports(msgspec.Struct, frozen=True):
 
 
 def fronts_of(scope: PortScope, endpoints: Endpoints | None) -> tuple[Front, ...]:
+    """What clients dial to reach a port, and which routes lead elsewhere from there."""
+    found = _fronts(scope, endpoints)
+    table = scope.table
+    if table is None or not table.bytes or scope.port.app.is_http:
+        return found
+    return tuple(routed for front in found for routed in (*_routed(scope, front, table.bytes), front))
+
+
+def _routed(scope: PortScope, front: Front, routes: tuple[BytesRoute, ...]) -> Iterator[Front]:
+    """What of a front routes direct, in their order: what comes after a route for everything is never used."""
+    for route in routes:
+        for match in route.matches or (BytesMatch(),):
+            if not scope.applies(match) or (scope.port.app is AppProtocol.TLS and not match.server_names):
+                continue
+            addresses = within(front.addresses, match.subnets)
+            if match.subnets and not addresses:
+                continue
+            asked = match.server_names
+            if front.server_names:
+                asked = tuple(name for name in asked if _covers(front.server_names, name))
+            for name in asked:
+                yield Front(addresses, front.port, (name,), route)
+            if not match.server_names:
+                yield Front(addresses, front.port, front.server_names, route)
+                if not match.subnets:
+                    return
+
+
+def _covers(patterns: tuple[str, ...], name: str) -> bool:
+    return any(name == p or (p.startswith("*") and name.endswith(p[1:])) for p in patterns)
+
+
+def within(addresses: tuple[str, ...], subnets: tuple[str, ...]) -> tuple[str, ...]:
+    """What of addresses and prefixes (none: all there are) lies in some of the subnets (none: everywhere)."""
+    if not addresses or not subnets:
+        return addresses or subnets
+    found: dict[str, None] = {}
+    for text in addresses:
+        own = ipaddress.ip_network(text)
+        for subnet in map(ipaddress.ip_network, subnets):
+            if own.version == subnet.version and own.overlaps(subnet):
+                found[str(max(own, subnet, key=lambda network: network.prefixlen))] = None
+    return tuple(found)
+
+
+def _fronts(scope: PortScope, endpoints: Endpoints | None) -> tuple[Front, ...]:
     """What clients dial to reach a port.
 
     A headless service has no address of its own: its clients dial the pods, and those of them that are in the mesh
@@ -101,7 +152,7 @@ class _Claims:
         """What is left of a front, which is then taken; None: nothing."""
         if front.addresses:
             left = tuple(a for a in front.addresses if self._free(Front((a,), front.port, front.server_names)))
-            front = Front(left, front.port, front.server_names)
+            front = msgspec.structs.replace(front, addresses=left)
             if not left:
                 return None
         if not self._free(front):
@@ -187,7 +238,8 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
         ],
         "default_filter_chain": last,
     }
-    return Resource(name=name, body=body)
+    routes = (front.route for _, front in ports.chains)
+    return Resource(name=name, body=body, origins=frozenset(route.origin for route in routes if route is not None))
 
 
 def _listening(ports: Ports) -> Json:
@@ -213,14 +265,22 @@ def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Jso
             last = hcm.outbound_http(uid, scope.route_config)
         else:
             sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
-            last = hcm.tcp(hcm.OUT, scope.own_cluster, names.source_log(uid), sticky=sticky)
+            to = _clusters(front.route, scope) if front.route is not None else scope.own_cluster
+            last = hcm.tcp(hcm.OUT, to, names.source_log(uid), sticky=sticky)
         asked = f":{','.join(front.server_names)}" if front.server_names else ""
         name = f"{scope.own_cluster}:{front.port}{asked}"
+        if front.route is not None:
+            name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
         yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, last]}
     for hosted in ports.hosted:
         requests = hcm.outbound_http(uid, hosted.route_config)
         match = _match(Front(hosted.addresses, hosted.port))
         yield {"name": hosted.route_config, "filter_chain_match": match, "filters": [identity, requests]}
+
+
+def _clusters(route: BytesRoute, scope: PortScope) -> list[Json]:
+    """One that does not exist has no cluster: its share is closed."""
+    return [{"name": cluster_of(backend, scope), "weight": backend.weight} for backend in route.backends]
 
 
 def _match(front: Front) -> Json:

@@ -16,7 +16,7 @@ from tandem.base.ids import PodUid
 from tandem.base.memo import same_as_before
 from tandem.compile import names
 from tandem.ir.fabric import LocalPod, Service, ServicePort
-from tandem.ir.mesh import Backend, Forward, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, BytesMatch, Forward, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
 from tandem.ir.traffic import HashKey, TrafficPolicy
 
@@ -69,7 +69,7 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
             return self.cluster
         return names.dialled_cluster(self.service.namespace, self.service.name, self.port.port)
 
-    def applies(self, match: RouteMatch) -> bool:
+    def applies(self, match: RouteMatch | BytesMatch) -> bool:
         """True if these clients on this port can satisfy the match."""
         if match.ports and self.port.port not in match.ports:
             return False
@@ -77,7 +77,7 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
         return limit == UNLIMITED or limit in self.limits
 
 
-def limit_of(match: RouteMatch) -> SourceLimit:
+def limit_of(match: RouteMatch | BytesMatch) -> SourceLimit:
     """The part of a match that concerns the client."""
     return SourceLimit(namespace=match.source_namespace or "", labels=tuple(sorted(match.source_labels)))
 
@@ -86,6 +86,7 @@ def limit_of(match: RouteMatch) -> SourceLimit:
 def source_limits(table: RouteTable) -> tuple[SourceLimit, ...]:
     """The distinct source limits in a table, sorted."""
     found = {limit_of(match) for route in table.routes for match in route.matches}
+    found |= {limit_of(match) for route in table.bytes for match in route.matches}
     return tuple(sorted(found - {UNLIMITED}))
 
 

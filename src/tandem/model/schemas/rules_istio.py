@@ -24,7 +24,8 @@ HASH_KEYS: Final = ("httpHeaderName", "httpCookie", "useSourceIp", "httpQueryPar
 
 def _virtual_service(raw: dict[str, Any], at: str) -> Iterator[str]:
     hosts = raw.get("hosts") or []
-    if not hosts:
+    # Without hosts it is a delegate: others leave routes to it.
+    if not hosts and (raw.get("tls") or raw.get("tcp") or not raw.get("http")):
         yield f"{at}.hosts: at least one host is required"
     yield from _hosts(hosts, f"{at}.hosts")
     if not any(raw.get(k) for k in ("http", "tls", "tcp")):

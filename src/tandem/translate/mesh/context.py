@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import Retry, Route, RouteMatch
+from tandem.ir.mesh import BytesRoute, Retry, Route, RouteMatch
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.core import Service, ServicePort, ServiceSpec
 from tandem.model.meta import Meta
@@ -65,6 +65,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[Route, ...]
     scopes: tuple[RouteMatch, ...]
     """Ports and sources that the routes are about; a RouteMatch() means everything."""
+    bytes: tuple[BytesRoute, ...] = ()
+    """Of ports that are not HTTP."""
     origin: Origin
 
 

@@ -28,11 +28,11 @@ def build_tables(
     problems: list[Problem] = []
     for service, (gateway, istio) in sorted(by_service.items()):
         problems.extend(_conflicts(service, gateway, istio))
-        general = _table(service, "", _stack("", gateway, istio))
+        general = _with_bytes(service, "", _table(service, "", _stack("", gateway, istio)), istio)
         if general is not None:
             tables[f"{service[0]}/{service[1]}"] = general
         for consumer in sorted((gateway.keys() | istio.keys()) - {""}):
-            table = _table(service, consumer, _stack(consumer, gateway, istio))
+            table = _with_bytes(service, consumer, _table(service, consumer, _stack(consumer, gateway, istio)), istio)
             if table is not None:
                 tables[f"{service[0]}/{service[1]}@{consumer}"] = table
     return tables, tuple(problems)
@@ -42,7 +42,16 @@ def _stack(consumer: str, gateway: dict[str, Layer], istio: dict[str, Layer]) ->
     found = [gateway.get(consumer), gateway.get("") if consumer else None]
     if "" not in gateway:
         found.append(istio.get(consumer) or istio.get(""))
-    return [layer for layer in found if layer is not None]
+    return [layer for layer in found if layer is not None and (layer.routes or not layer.bytes)]
+
+
+def _with_bytes(service: Key, consumer: str, table: RouteTable | None, istio: dict[str, Layer]) -> RouteTable | None:
+    """The table with the routes of ports that are not HTTP."""
+    layer = istio.get(consumer) or istio.get("")
+    if layer is None or not layer.bytes:
+        return table
+    plain = RouteTable(namespace=service[0], service=service[1], consumer=consumer, routes=())
+    return msgspec.structs.replace(table or plain, bytes=layer.bytes)
 
 
 def _table(service: Key, consumer: str, stack: list[Layer]) -> RouteTable | None:

@@ -10,7 +10,7 @@ from tandem.model.schemas.walk import walk
 
 D = {"destination": {"host": "a"}}
 CASES: list[tuple[str, dict[str, Any], str]] = [
-    ("VsSpec", {"http": [{"route": [D]}]}, "s.hosts"),
+    ("VsSpec", {"http": [{"route": [D]}], "tcp": [{"route": [D]}]}, "s.hosts"),
     ("VsSpec", {"hosts": ["a"]}, "s"),
     ("VsSpec", {"hosts": ["a*"], "http": [{"route": [D]}]}, "s.hosts[0]"),
     ("VsSpec", {"hosts": ["a", "a"], "http": [{"route": [D]}]}, "s.hosts[1]"),

@@ -34,10 +34,8 @@ class RouteReader:
         return [*self._problems, *self._matches.problems]
 
     def read(self, route: HttpRoute, index: int) -> Route:
-        """`spec.http[index]`."""
+        """`spec.http[index]`, as it stands there or as it was merged."""
         at = f"spec.http[{index}]"
-        if route.delegate is not None:
-            self._unsupported(f"{at}.delegate")
         request = self._edit(route.headers.request, f"{at}.headers.request")
         response = self._edit(route.headers.response, f"{at}.headers.response")
         meta = self._owner.metadata
@@ -77,7 +75,7 @@ class RouteReader:
             if share.weight < 0:
                 self._wrong(f"{at}.route[{j}].weight", "InvalidValue", "a weight is 0 or more")
             weight = 1 if alone else share.weight
-            backend, exists = self._backend(share.destination, f"{at}.route[{j}].destination")
+            backend, exists = self.backend(share.destination, f"{at}.route[{j}].destination")
             if share.headers is not None:
                 backend = msgspec.structs.replace(
                     backend,
@@ -108,7 +106,7 @@ class RouteReader:
         for j, mirror in enumerate(route.mirrors):
             share = 1_000_000 if mirror.percentage is None else mirror.percentage.per_million
             asked.append((mirror.destination, share, f"{at}.mirrors[{j}].destination"))
-        found = ((self._backend(target, where), share) for target, share, where in asked)
+        found = ((self.backend(target, where), share) for target, share, where in asked)
         return tuple(
             Mirror(backend=backend, per_million=share, shadow=True)
             for (backend, exists), share in found
@@ -125,7 +123,7 @@ class RouteReader:
             self._unsupported(f"{at}.body.{name}")
         return Respond(status=response.status, body=str(response.body.get("string", "")))
 
-    def _backend(self, destination: Destination, at: str) -> tuple[Backend, bool]:
+    def backend(self, destination: Destination, at: str) -> tuple[Backend, bool]:
         """The backend, and whether it exists."""
         domain = self._context.options.cluster_domain
         key = self._context.resolve(destination.host, self._owner.metadata.namespace)

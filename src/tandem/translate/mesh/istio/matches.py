@@ -23,8 +23,6 @@ class MatchReader:
 
     def read(self, match: istio.HttpMatch, at: str) -> RouteMatch:
         """One element of `match`; `at` is its field path."""
-        if match.gateways and "mesh" not in match.gateways:
-            self._wrong(f"{at}.gateways", "UnsupportedValue", "only the gateway `mesh` is supported")
         headers = [
             *self._pseudo(":authority", match.authority, f"{at}.authority"),
             *self._pseudo(":scheme", match.scheme, f"{at}.scheme"),

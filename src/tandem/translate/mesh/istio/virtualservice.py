@@ -12,14 +12,22 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import Route, RouteMatch
-from tandem.model.istio import VirtualService
+from tandem.ir.mesh import BytesRoute, Route, RouteMatch
+from tandem.model.core import Service
+from tandem.model.istio import DirectResponse, VirtualService
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, Layer, Layers, not_http, scope_of
+from tandem.translate.mesh.istio.bytesroutes import BytesReader
+from tandem.translate.mesh.istio.delegates import Owned, for_mesh, is_delegate, routes_of
 from tandem.translate.mesh.istio.httproutes import RouteReader
+from tandem.translate.protocols import app_protocol
 
 REFUSING: Final = frozenset({"UnsupportedField", "UnsupportedValue", "InvalidValue"})
 """Codes of mistakes after which nothing of the object is applied."""
+
+
+_NOTHING: Final = DirectResponse(status=503)
+"""In place of what a delegate does: all else of a route that leaves to it is read as it stands."""
 
 
 class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +36,7 @@ class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
     source: VirtualService
     hosts: tuple[tuple[int, Key], ...]
     routes: tuple[Route, ...]
+    bytes: tuple[BytesRoute, ...] = ()
 
     def visible_to(self, consumer: str) -> bool:
         """True if pods of `consumer` (empty: of any namespace) see it."""
@@ -79,14 +88,29 @@ def _layer(host: Key, consumer: str, seen: list[_Accepted]) -> Layer:
     if RouteMatch() in scopes:
         scopes = {RouteMatch(): None}
     origin = seen[0].source.origin()
-    return Layer(service=host, consumer=consumer, routes=routes, scopes=tuple(scopes), origin=origin)
+    return Layer(
+        service=host,
+        consumer=consumer,
+        routes=routes,
+        scopes=tuple(scopes),
+        bytes=tuple(r for a in seen for r in a.bytes),
+        origin=origin,
+    )
 
 
 def _translate(source: VirtualService, context: Context) -> tuple[_Accepted | None, list[Problem]]:
     problems = list(_object_mistakes(source))
-    reader = RouteReader(source, context)
-    routes = tuple(reader.read(route, i) for i, route in enumerate(source.spec.http))
-    problems.extend(reader.problems)
+    if not for_mesh(source):
+        return None, problems
+    if is_delegate(source):
+        return None, [*problems, *_own_mistakes(source, context)]
+    owned = list(routes_of(source, context.world, problems))
+    problems.extend(_own_mistakes(source, context))
+    routes = tuple(_read(one, context) for one in owned if _is_sound(one.owner, source, context))
+    own = RouteReader(source, context)
+    bytes_reader = BytesReader(source, own)
+    connections = tuple(bytes_reader.read())
+    problems.extend((*own.problems, *bytes_reader.problems))
     hosts: list[tuple[int, Key]] = []
     for i, host in enumerate(source.spec.hosts):
         key = context.resolve(host, source.metadata.namespace)
@@ -106,21 +130,56 @@ def _translate(source: VirtualService, context: Context) -> tuple[_Accepted | No
     problems.extend(_unreachable(source))
     if any(p.code in REFUSING and p.severity is Severity.ERROR for p in problems):
         return None, problems
-    return _Accepted(source=source, hosts=tuple(hosts), routes=routes), problems
+    if not routes and not connections:
+        return None, problems  # all of it is for gateways, or left to delegates that are not there
+    return _Accepted(source=source, hosts=tuple(hosts), routes=routes, bytes=connections), problems
+
+
+def _read(one: Owned, context: Context) -> Route:
+    return msgspec.structs.replace(RouteReader(one.owner, context).read(one.route, one.index), name=one.name)
+
+
+def _own_mistakes(source: VirtualService, context: Context) -> list[Problem]:
+    """What is wrong with the routes that stand in the object itself."""
+    reader, others = RouteReader(source, context), list[Problem]()
+    for i, route in enumerate(source.spec.http):
+        if route.delegate is None:
+            reader.read(route, i)
+            continue
+        others.extend(_beside_delegate(source, i))
+        reader.read(msgspec.structs.replace(route, route=(), redirect=None, direct_response=_NOTHING), i)
+        if is_delegate(source):
+            at = source.origin(f"spec.http[{i}].delegate")
+            text = "delegates are of one level: the whole VirtualService is not applied"
+            others.append(Problem(at=at, code="UnsupportedField", text=text))
+    return [*others, *reader.problems]
+
+
+def _beside_delegate(source: VirtualService, index: int) -> Iterator[Problem]:
+    route = source.spec.http[index]
+    given = {"route": route.route, "redirect": route.redirect, "directResponse": route.direct_response}
+    for name in (name for name, value in given.items() if value):
+        at = source.origin(f"spec.http[{index}].{name}")
+        yield Problem(at=at, code="InvalidValue", text="give delegate or this, not both")
+
+
+def _is_sound(owner: VirtualService, source: VirtualService, context: Context) -> bool:
+    """False for a delegate of which something is not applied: then nothing of it is."""
+    if owner is source:
+        return True
+    return not any(p.code in REFUSING and p.severity is Severity.ERROR for p in _own_mistakes(owner, context))
 
 
 def _object_mistakes(source: VirtualService) -> Iterator[Problem]:
     spec = source.spec
-    for i, gateway in enumerate(spec.gateways):
-        if gateway != "mesh":
-            text = f"gateway {gateway!r} is not supported, only `mesh` is; the whole VirtualService is not applied"
-            yield Problem(at=source.origin(f"spec.gateways[{i}]"), code="UnsupportedValue", text=text)
-    for name in ("tls", "tcp"):
-        if getattr(spec, name):
-            text = "not supported yet; the whole VirtualService is not applied"
-            yield Problem(at=source.origin(f"spec.{name}"), code="UnsupportedField", text=text)
-    if not spec.hosts:
-        yield Problem(at=source.origin("spec.hosts"), code="InvalidValue", text="name at least one host")
+    if not for_mesh(source):
+        text = "it is about gateways alone: for clients in the mesh it changes nothing"
+        yield Problem(at=source.origin("spec.gateways"), code="NotOurs", text=text, severity=Severity.WARNING)
+    if is_delegate(source) and (spec.tls or spec.tcp):
+        at = source.origin("spec.tls" if spec.tls else "spec.tcp")
+        yield Problem(
+            at=at, code="InvalidValue", text="without hosts it is a delegate, and those have HTTP routes alone"
+        )
     if not spec.http and not (spec.tls or spec.tcp):
         yield Problem(at=source.origin("spec.http"), code="InvalidValue", text="give at least one route")
 
@@ -144,9 +203,19 @@ def _merge_problems(seen: list[_Accepted], consumer: str) -> dict[tuple[Origin, 
     }
 
 
+def _bytes_problems(accepted: _Accepted, service: Service | None) -> Iterator[Problem]:
+    ports = service.spec.ports if service is not None else ()
+    if accepted.bytes and all(app_protocol(port).is_http for port in ports):
+        text = "every port is HTTP: its requests are routed by spec.http"
+        yield Problem(at=accepted.bytes[0].origin, code="NoEffect", text=text, severity=Severity.WARNING)
+
+
 def _port_problems(host: Key, named: list[_Accepted], context: Context) -> Iterator[Problem]:
     service = context.service(host)
     for accepted in named if service is not None else ():
+        yield from _bytes_problems(accepted, service)
+        if not accepted.routes:
+            continue
         matches = [m for r in accepted.routes for m in r.matches or (RouteMatch(),)]
         every = any(not m.ports for m in matches)
         ports = () if every else tuple(sorted({p for m in matches for p in m.ports}))

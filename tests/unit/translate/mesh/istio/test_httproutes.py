@@ -103,10 +103,6 @@ def test_a_destination_has_header_changes_of_its_own() -> None:
     assert [b.request_headers.set for b in found.action.backends] == [(("x", "destination"),), ()]
 
 
-def test_what_is_not_supported_is_named_at_its_field() -> None:
-    assert ("delegate", "UnsupportedField") in read(route=[to("web")], delegate={"name": "a"})[1]
-
-
 def test_retries_say_how_long_to_wait_and_where_to_go() -> None:
     asked = {"backoff": "1s", "retryIgnorePreviousHosts": False, "retryRemoteLocalities": True}
     retry = one(route=[to("web")], retries=asked).retry

@@ -60,5 +60,3 @@ def test_mistakes_are_named_at_their_field() -> None:
     assert read(uri={"regex": "("})[1] == [("m.uri.regex", "InvalidValue")]
     assert read(uri={"exact": "a", "prefix": "b"})[1] == [("m.uri", "InvalidValue")]
     assert read(headers={"uri": {"exact": "/"}})[1] == [("m.headers[uri]", "InvalidValue")]
-    assert read(gateways=["edge"])[1] == [("m.gateways", "UnsupportedValue")]
-    assert read(gateways=["edge", "mesh"])[1] == []

@@ -62,16 +62,17 @@ def test_the_older_one_s_routes_come_first_and_the_newer_is_warned() -> None:
 
 
 def test_one_unsupported_field_refuses_the_whole() -> None:
-    bad = vs(hosts=["web"], http=[{"match": [{"port": 80}], **ROUTE[0]}, {**ROUTE[0], "delegate": {"name": "x"}}])
+    bad = vs(hosts=["web"], http=[{"match": [{"port": 80}], **ROUTE[0]}, {**ROUTE[0], "timeout": "soon"}])
     assert where(bad) == []
-    assert codes(bad) == [("spec.http[1].delegate", "UnsupportedField")]
+    assert codes(bad) == [("spec.http[1].timeout", "InvalidValue")]
 
 
-def test_gateways_other_than_mesh_and_wildcards_are_refused() -> None:
+def test_what_is_about_gateways_alone_is_left_to_them_and_wildcards_are_refused() -> None:
     assert codes(vs(hosts=["web"], gateways=["mesh"], http=ROUTE)) == []
-    assert codes(vs(hosts=["web"], gateways=["mesh", "edge"], http=ROUTE)) == [("spec.gateways[1]", "UnsupportedValue")]
+    assert codes(vs(hosts=["web"], gateways=["mesh", "edge"], http=ROUTE)) == []
+    assert codes(vs(hosts=["web"], gateways=["edge"], http=ROUTE)) == [("spec.gateways", "NotOurs")]
     assert codes(vs(hosts=["*"], http=ROUTE)) == [("spec.hosts[0]", "UnsupportedValue")]
-    assert codes(vs(hosts=["web"], tcp=[{}])) == [("spec.tcp", "UnsupportedField")]
+    assert codes(vs(hosts=["web"], tcp=[{}])) == [("spec.tcp[0].route", "InvalidValue")]
 
 
 def test_an_unknown_host_does_not_take_the_known_one_along() -> None:
