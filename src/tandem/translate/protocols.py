@@ -51,7 +51,7 @@ def ports_named(tables: Iterable[RouteTable]) -> dict[str, frozenset[int]]:
     Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef).
     """
     found: dict[str, set[int]] = {}
-    for table in (table for table in tables if table.routes):
+    for table in (t for t in tables if t.routes or not t.bytes):
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
         for backend in _grpc_backends(table):
