@@ -40,14 +40,14 @@ from tandem.translate.options import Options
 PORT = 16443
 
 
-async def api(run_dir: Path, pods: int, policies: int, size: int) -> None:
+async def api(run_dir: Path, objects: list[RawObject]) -> None:
     place = RunDir(run_dir)
     store = Store(place.database)
     token = lasting_token(place.root)
     tls = lasting_certificate(place.root, SystemClock(), hosts=("localhost", "127.0.0.1"))
     app = build_app(store, token=token)
     with store.transaction():
-        for raw in everything(pods, policies, size):
+        for raw in objects:
             store.put(BY_KIND[raw["kind"]], default(raw))
     started = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
@@ -101,7 +101,11 @@ async def others(run_dir: Path, pods: int, size: int) -> None:
 
 def main() -> None:
     role, run_dir, *numbers = sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:])
-    roles: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {"api": api, "control": control, "nodes": others}
+    roles: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
+        "api": lambda place, *size: api(place, everything(*size)),
+        "control": control,
+        "nodes": others,
+    }
     until_told(lambda: roles[role](run_dir, *numbers))
 
 

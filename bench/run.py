@@ -6,6 +6,7 @@ In: the machine installed, root; `run.py NAME` runs one of BENCHES. Out: `bench/
 from __future__ import annotations
 
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 
 import cni
 import growth
+import meshcontrol
 import packets
 import policy
 
@@ -107,12 +109,20 @@ def dns() -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "dns.py")], check=True)
 
 
+def mesh() -> None:
+    """In a process of its own, which finds the tests' pods in namespaces."""
+    paths = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"}
+    subprocess.run([sys.executable, "-P", str(ROOT / "bench" / "mesh.py")], check=True, env=paths)
+
+
 BENCHES = {
     "startup": startup,
     "cni": cni.main,
     "growth": growth.main,
     "packets": packets.main,
     "policy": policy.main,
+    "mesh": mesh,
+    "control": meshcontrol.main,
     "dns": dns,
 }
 
