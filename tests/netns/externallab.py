@@ -50,8 +50,8 @@ def view_of(manifests: str, *pods: AttachedPod, lenient: bool = False) -> NodeVi
         pods=pods,
         services=dict(told.services),
         endpoints=dict(told.endpoints),
-        tables=told.mesh.tables,
-        policies=told.mesh.policies,
+        tables=dict(told.mesh.tables),
+        policies=dict(told.mesh.policies),
     )
 
 

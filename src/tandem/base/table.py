@@ -54,6 +54,11 @@ class Table(Mapping[K, V]):
         made.parts, made._length = parts, length
         return made
 
+    def become(self, now: Mapping[K, V]) -> Table[K, V]:
+        """One with exactly these entries, in which a value that equals the one here stays that very object."""
+        put = {key: value for key, value in now.items() if self.get(key, _EMPTY) != value}  # type: ignore[arg-type]
+        return self.changed(put, [key for key in self if key not in now])
+
     @staticmethod
     def _own(part: dict[K, V], at: int, copied: set[int]) -> dict[K, V]:
         if at in copied:

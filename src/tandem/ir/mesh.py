@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -287,5 +288,5 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
 class MeshIR(msgspec.Struct, frozen=True, kw_only=True):
     """Routing and traffic policy of the whole cluster, keyed by `namespace/service` (`…/service@consumer`)."""
 
-    tables: dict[str, RouteTable]
-    policies: dict[str, TrafficPolicy]
+    tables: Mapping[str, RouteTable]
+    policies: Mapping[str, TrafficPolicy]

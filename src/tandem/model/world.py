@@ -56,6 +56,11 @@ class World:
             made.__dict__["pods_by_address"] = self.pods_by_address
         return made
 
+    @property
+    def kinds(self) -> Iterable[str]:
+        """The kinds of which something was said, by name."""
+        return self._kinds.keys()
+
     def table(self, kind: str) -> Table[Key, Any]:
         """Every object of a kind by its name; two such tables tell quickly how they differ."""
         objects = self._kinds.get(kind, _EMPTY)

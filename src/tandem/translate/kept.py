@@ -1,6 +1,7 @@
 """A pure function of a World that is not run again while all that it looked up is as it was. The result is its own.
 
-What it looks up is noted by the World that it is given, so nothing is declared by hand that could be forgotten.
+What it looks up is noted by the World that it is given, so nothing is declared by hand that could be forgotten. Whether
+it is as it was costs what changed in the World, and not what was looked up.
 """
 
 from __future__ import annotations
@@ -8,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Generic, TypeVar
 
+from tandem.base.table import changes
 from tandem.model.meta import Object
 from tandem.model.world import Key, World
 
 R = TypeVar("R")
 V = TypeVar("V")
 T = TypeVar("T", bound=Object)
-Find = Callable[[World], Any]
-Found = list[tuple[Find, Any]]
-"""How something was looked up, and the very object that was found."""
 
 
 class Kept(Generic[R]):
@@ -24,16 +23,16 @@ class Kept(Generic[R]):
 
     def __init__(self, function: Callable[..., R]) -> None:
         self._function = function
-        self._before: tuple[tuple[Any, ...], Found, R] | None = None
+        self._before: tuple[tuple[Any, ...], Noted, R] | None = None
 
     def __call__(self, world: World, *arguments: Any) -> R:
         """The result, the very same object for as long as nothing changed."""
         before = self._before
-        if before is not None and _same(before[0], arguments) and all(find(world) is was for find, was in before[1]):
+        if before is not None and _same(before[0], arguments) and before[1].holds(world):
             return before[2]
         noted = Noted(world)
         result = self._function(noted, *arguments)
-        self._before = arguments, noted.found, result
+        self._before = arguments, noted, result
         return result
 
 
@@ -47,14 +46,21 @@ class Noted(World):
     def __init__(self, world: World) -> None:
         super().__init__(synced=world.synced)
         self._world = world
-        self.found: Found = []
+        self._looked: dict[object, _Noted[Any]] = {}
+
+    def holds(self, now: World) -> bool:
+        """True if whatever was looked up is the same object in that World, from which on it is compared then."""
+        return all(looked.holds(now) for looked in self._looked.values())
 
     def all(self, cls: type[T]) -> Mapping[Key, T]:
         """Every object of a kind; entries that are looked up one by one are noted one by one."""
-        return self._mapping(lambda world: world.all(cls))
+        return self._mapping(cls, lambda world: world.all(cls))
 
-    def _mapping(self, find: Callable[[World], Mapping[Any, V]]) -> Mapping[Any, V]:
-        return _Noted(find, self._world, self.found)
+    def _mapping(self, name: object, find: Callable[[World], Mapping[Any, V]]) -> Mapping[Any, V]:
+        looked = self._looked.get(name)
+        if looked is None:
+            looked = self._looked[name] = _Noted(find, self._world)
+        return looked
 
     @property
     def population(self) -> Any:
@@ -64,39 +70,50 @@ class Noted(World):
     @property
     def namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
         """As `World.namespace_labels`."""
-        return self._mapping(lambda world: world.namespace_labels)
+        return self._mapping("namespace_labels", lambda world: world.namespace_labels)
 
     @property
     def slices_by_service(self) -> Mapping[Key, Any]:
         """As `World.slices_by_service`."""
-        return self._mapping(lambda world: world.slices_by_service)
+        return self._mapping("slices_by_service", lambda world: world.slices_by_service)
 
     @property
     def pods_by_uid(self) -> Mapping[str, Any]:
         """As `World.pods_by_uid`."""
-        return self._mapping(lambda world: world.pods_by_uid)
+        return self._mapping("pods_by_uid", lambda world: world.pods_by_uid)
 
     @property
     def pods_by_address(self) -> Mapping[str, Any]:
         """As `World.pods_by_address`."""
-        return self._mapping(lambda world: world.pods_by_address)
+        return self._mapping("pods_by_address", lambda world: world.pods_by_address)
 
 
 class _Noted(Mapping[Any, V]):
     """A mapping of a World. To iterate over it, or to ask how long it is, notes all of it."""
 
-    def __init__(self, find: Callable[[World], Mapping[Any, V]], world: World, found: Found) -> None:
-        self._find, self._found = find, found
+    def __init__(self, find: Callable[[World], Mapping[Any, V]], world: World) -> None:
+        self._find = find
         self._whole = find(world)
+        self._every = False
+        self._keys: set[Any] = set()
+
+    def holds(self, now: World) -> bool:
+        """True if what was asked for is the same in that World."""
+        whole = self._find(now)
+        if whole is self._whole:
+            return True
+        if self._every or not self._keys.isdisjoint(changes(self._whole, whole)):
+            return False
+        self._whole = whole
+        return True
 
     def _all(self) -> Mapping[Any, V]:
-        self._found.append((self._find, self._whole))
+        self._every = True
         return self._whole
 
     def _one(self, key: Any) -> V | None:
-        find, value = self._find, self._whole.get(key)
-        self._found.append((lambda world: find(world).get(key), value))
-        return value
+        self._keys.add(key)
+        return self._whole.get(key)
 
     def __getitem__(self, key: Any) -> V:
         value = self._one(key)

@@ -5,7 +5,7 @@ Only pods with a link of their own are here: bound to a node, not on the host's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -16,7 +16,6 @@ from tandem.ir.outbound import OPEN
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.ipam import addresses_of
-from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
@@ -25,6 +24,7 @@ from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
+from tandem.translate.selected import Selected
 
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +55,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     authorization: AuthorizationIndex
     authentication: AuthenticationIndex
     sidecars: SidecarIndex
-    services: Mapping[str, tuple[core.Service, ...]]
-    """By namespace, in the order of names."""
+    services: Selected
     routed: Mapping[str, frozenset[int]]
     """The ports that HTTP routes name, by `namespace/service`."""
 
@@ -80,7 +79,7 @@ def translate_pods(
         authorization=AuthorizationIndex(world, options.root_namespace),
         authentication=AuthenticationIndex(world, options.root_namespace),
         sidecars=SidecarIndex(world, options),
-        services=services_by_namespace(world),
+        services=Selected(world.all(core.Service).values()),
         routed=routed or {},
     )
     found = [translate_pod(p, context, policy.ingress, policy.egress) for p in world.sorted(core.Pod) if has_link(p)]
@@ -120,27 +119,18 @@ def translate_pod(
         authorization=in_order((*context.authorization.policies(pod), *context.authentication.denials(pod))),
         authentication=context.authentication.rules(pod),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
-        plain_http_ports=_http_ports(pod, context.services.get(namespace, ()), context.routed),
+        plain_http_ports=_http_ports(pod, context.services.of(pod), context.routed),
     )
     problems = (*member.problems, *_outside(pod, member, modes))
     return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
 
 
-def services_by_namespace(world: World) -> Mapping[str, tuple[core.Service, ...]]:
-    """The Services of each namespace, in the order of names."""
-    found: dict[str, list[core.Service]] = {}
-    for service in world.sorted(core.Service):
-        found.setdefault(service.metadata.namespace, []).append(service)
-    return {k: tuple(v) for k, v in found.items()}
-
-
 def _http_ports(
-    pod: core.Pod, services: tuple[core.Service, ...], routed: Mapping[str, frozenset[int]]
+    pod: core.Pod, services: Iterable[core.Service], routed: Mapping[str, frozenset[int]]
 ) -> tuple[int, ...]:
+    """`services`: those that select the pod."""
     found: set[int] = set()
     for service in services:
-        if not matches_map(service.spec.selector, pod.metadata.labels):
-            continue
         key = "/".join(service.key)
         http = routed_http(service.spec.ports, routed[key]) if key in routed else frozenset()
         for port in service.spec.ports:

@@ -65,3 +65,12 @@ def test_what_is_not_there_is_said_as_by_a_dictionary() -> None:
     assert "a" not in table
     with pytest.raises(KeyError):
         table["a"]
+
+
+def test_what_equals_what_was_there_stays_that_object_and_nothing_else_stays() -> None:
+    before = Table({"a": [1], "b": [2], "c": [3]})
+    now = before.become({"a": [1], "b": [9], "d": [4]})
+    assert now == Table({"a": [1], "b": [9], "d": [4]})
+    assert now["a"] is before["a"]
+    assert set(now.changes(before)) == {"b", "c", "d"}
+    assert now.become({"a": [1], "b": [9], "d": [4]}) is now

@@ -136,9 +136,8 @@ class Session:
         state.names.difference_update(request.unsubscribe)
         if WILDCARD in request.unsubscribe:
             state.wildcard = False
-        gone = [n for n in state.sent if not state.interested(n)]
         if request.unsubscribe:
-            for name in gone:
+            for name in [n for n in state.sent if not state.interested(n)]:
                 state.sent.pop(name)
                 state.accepted.pop(name, None)
         return names

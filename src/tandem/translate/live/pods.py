@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tandem.base.ids import NodeName, PolicySetId
@@ -12,6 +12,7 @@ from tandem.ir.fabric import LocalPod
 from tandem.model import core
 from tandem.model.egress import Sidecar
 from tandem.model.security import PeerAuthentication
+from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.kept import Kept
 from tandem.translate.live.problems import Gathered
@@ -24,6 +25,7 @@ from tandem.translate.mesh.istio.sidecar import NAME as MESH
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
+from tandem.translate.selected import Selected
 
 Judged = Mapping[str, PolicySetId]
 """Pod uid -> policy set."""
@@ -40,8 +42,7 @@ class LivePods:
         self._judged: tuple[Judged, Judged] = (Table(), Table())
         self._routed: Mapping[str, frozenset[int]] = {}
         self._linked: dict[str, dict[str, core.Pod]] = {}
-        self._services: dict[str, tuple[core.Service, ...]] = {}
-        self._named: dict[str, dict[str, core.Service]] = {}
+        self._services = Selected()
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
@@ -61,8 +62,11 @@ class LivePods:
         authorization = self._authorization(now, self._options.root_namespace)
         authentication = self._authentication(now, self._options.root_namespace)
         scoped = (authorization.scoped, authentication.scoped)
-        for namespace in self._changed_namespaces(before, now, routed, scoped):
+        for namespace in self._changed_namespaces(before, now, scoped):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
+        for service in self._changed_services(before, now, routed):
+            pods = self._linked.get(service.metadata.namespace, {}).values()
+            touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
         self._judged, self._routed, self._scoped = judged, routed, scoped
         context = Context(
             options=self._options,
@@ -105,20 +109,26 @@ class LivePods:
                 self._linked.setdefault(namespace, {})[name] = new
         return touched, {uid: pod for uid, pod in gone.items() if uid not in touched}
 
-    def _changed_namespaces(
-        self, before: World, now: World, routed: Mapping[str, frozenset[int]], scoped: tuple[Scoped[Any], ...]
-    ) -> Iterable[str]:
-        """Where something changed that pods of the namespace are translated with."""
+    def _changed_services(
+        self, before: World, now: World, routed: Mapping[str, frozenset[int]]
+    ) -> Iterator[core.Service]:
+        """Services, as they were and as they are, of which something changed that their pods are translated with."""
+        for key, (old, new) in changes(before.all(core.Service), now.all(core.Service)).items():
+            if old is not None:
+                self._services.drop(key)
+                yield old
+            if new is not None:
+                self._services.put(new)
+                yield new
+        for name in changes(self._routed, routed):
+            namespace, _, service = name.partition("/")
+            found = now.get(core.Service, namespace, service)
+            if found is not None:
+                yield found
+
+    def _changed_namespaces(self, before: World, now: World, scoped: tuple[Scoped[Any], ...]) -> Iterable[str]:
+        """Where something changed that all pods of the namespace are translated with."""
         found = set(changes(before.namespace_labels, now.namespace_labels))
-        for (namespace, name), (_, service) in changes(before.all(core.Service), now.all(core.Service)).items():
-            named = self._named.setdefault(namespace, {})
-            named.pop(name, None)
-            if service is not None:
-                named[name] = service
-            self._services[namespace] = tuple(named[n] for n in sorted(named))
-            found.add(namespace)
-        if self._routed is not routed:
-            found |= {key.partition("/")[0] for key in self._routed.keys() | routed.keys()}
         rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
         for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
             rules |= said.differing(was) if said is not was else set()

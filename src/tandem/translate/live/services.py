@@ -33,8 +33,7 @@ class LiveServices:
         touched.update(slices)
         for uid in changes(self._pods, pods):
             touched |= self._referred.get(uid, set())
-        if routed is not self._routed:
-            touched |= {(s, n) for s, _, n in (key.partition("/") for key in self._routed.keys() | routed.keys())}
+        touched |= {(s, n) for s, _, n in (key.partition("/") for key in changes(self._routed, routed))}
         self._pods, self._routed = pods, routed
         for key in slices:
             self._refers(key, referred(now.slices_by_service.get(key, ())))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tandem.base.memo import same_as_before
+from tandem.base.table import Table
+from tandem.ir.mesh import MeshIR, RouteTable
+from tandem.ir.traffic import TrafficPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
 from tandem.translate.kept import Kept
@@ -11,6 +14,7 @@ from tandem.translate.live.pods import LivePods
 from tandem.translate.live.policy import LivePolicy
 from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
+from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
@@ -24,13 +28,17 @@ class Live:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._settled = Settled()
         self._gathered = Gathered()
         self._policy = LivePolicy(options, self._gathered)
         self._pods = LivePods(options, self._gathered)
         self._services = LiveServices(self._gathered)
         self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
-        self._routed = same_as_before(lambda mesh: ports_named(mesh.tables.values()))
+        self._steady = same_as_before(self._steadied)
+        self._tables: Table[str, RouteTable] = Table()
+        self._traffic: Table[str, TrafficPolicy] = Table()
+        self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
@@ -39,12 +47,13 @@ class Live:
 
     def translate(self, world: World) -> Translation:
         """The Translation of this World."""
+        world = self._settled.of(world)
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
-        mesh, mesh_problems = self._mesh(world, self._options)
-        routed = self._routed(mesh)
-        self._pods.update(world, (ir.ingress, ir.egress), routed)
-        self._services.update(world, self._pods.pods, routed)
+        whole, mesh_problems = self._mesh(world, self._options)
+        mesh = self._steady(whole)
+        self._pods.update(world, (ir.ingress, ir.egress), self._routed)
+        self._services.update(world, self._pods.pods, self._routed)
         externals = self._externals.update(world, self._pods.pods)
         balancers = self._balancers(world)
         self._gathered.tell((6, "balancers"), balancers.problems)
@@ -62,3 +71,10 @@ class Live:
             hosts=externals.addresses,
             told=self._gathered.settle(),
         )
+
+    def _steadied(self, whole: MeshIR) -> MeshIR:
+        """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
+        self._tables = self._tables.become(whole.tables)
+        self._traffic = self._traffic.become(whole.policies)
+        self._routed = self._routed.become(ports_named(self._tables.values()))
+        return MeshIR(tables=self._tables, policies=self._traffic)

@@ -1,0 +1,73 @@
+"""A World in which conditions are no change."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+
+from builders import service
+from meshworlds import httproute, parent, to, vs
+from tandem.model.core import Service, ServiceStatus
+from tandem.model.gateway import HTTPRoute
+from tandem.model.istio import VirtualService
+from tandem.model.meta import Condition, Object, Status
+from tandem.model.world import World
+from tandem.translate.live.settled import Settled
+
+KEY = ("default", "vs")
+ROUTED = vs(hosts=["web"], http=[{"route": [to("web")]}])
+
+
+def world(*objects: Object) -> World:
+    return World.of(objects)
+
+
+def written(obj: Object, version: str) -> Object:
+    """As it comes back after its conditions were written."""
+    status = Status(conditions=(Condition(type="Accepted", status="True"),))
+    meta = msgspec.structs.replace(obj.metadata, resource_version=version)
+    return msgspec.structs.replace(cast("VirtualService", obj), metadata=meta, status=status)
+
+
+def test_an_object_whose_conditions_were_written_is_the_one_that_it_was() -> None:
+    settled = Settled()
+    first = settled.of(world(ROUTED))
+    again = settled.of(world(written(ROUTED, "2")))
+    assert again.get(VirtualService, *KEY) is ROUTED
+    assert again is first
+
+
+def test_a_change_of_spec_labels_or_generation_is_one() -> None:
+    settled = Settled()
+    settled.of(world(ROUTED))
+    other = vs(hosts=["web"], http=[{"route": [to("web")], "timeout": "1s"}])
+    assert settled.of(world(other)).get(VirtualService, *KEY) is other
+    labelled = msgspec.structs.replace(other, metadata=msgspec.structs.replace(other.metadata, labels={"a": "b"}))
+    assert settled.of(world(labelled)).get(VirtualService, *KEY) is labelled
+    newer = msgspec.structs.replace(labelled, metadata=msgspec.structs.replace(labelled.metadata, generation=7))
+    assert settled.of(world(newer)).get(VirtualService, *KEY) is newer
+
+
+def test_what_goes_and_comes_again_is_followed() -> None:
+    settled = Settled()
+    settled.of(world(ROUTED))
+    assert settled.of(world()).get(VirtualService, *KEY) is None
+    back = written(ROUTED, "9")
+    assert settled.of(world(back)).get(VirtualService, *KEY) is back
+
+
+def test_routes_of_the_gateway_api_are_settled_too() -> None:
+    settled, route = Settled(), httproute(parentRefs=[parent("web")], rules=[{}])
+    settled.of(world(route))
+    meta = msgspec.structs.replace(route.metadata, resource_version="2")
+    assert settled.of(world(msgspec.structs.replace(route, metadata=meta))).get(HTTPRoute, "default", "hr") is route
+
+
+def test_a_status_that_translation_reads_counts() -> None:
+    settled, front = Settled(), service("web")
+    settled.of(world(front))
+    given = msgspec.structs.replace(
+        front, status=ServiceStatus(conditions=(Condition(type="Programmed", status="True"),))
+    )
+    assert settled.of(world(given)).get(Service, *front.key) is given
