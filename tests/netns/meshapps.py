@@ -33,6 +33,7 @@ class _Report(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
+        self.rfile.read(int(self.headers.get("content-length") or 0))
         seen = {
             "app": getattr(server, "label", ""),
             "peer": self.client_address[0],

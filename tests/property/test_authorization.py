@@ -10,8 +10,9 @@ from urllib.parse import unquote
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from builders import pod
+from builders import pod, service
 from meshworlds import authz
+from tandem.base.problems import Origin
 from tandem.ir.authz import (
     REQUEST,
     TOKEN,
@@ -25,10 +26,14 @@ from tandem.ir.authz import (
     Text,
 )
 from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.model import core
+from tandem.model.meta import Meta
 from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.reference.authorization import Asked, decide_authorization
-from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
+from tandem.translate.mesh.istio.providers import read_providers
+from tandem.translate.options import Options
 
 WEB = pod("web", labels={"app": "web"})
 NAMES = ("*", "a", "a*", "*a", "shop", "cluster.local/ns/shop/sa/a")
@@ -72,10 +77,18 @@ RULES = st.fixed_dictionaries(
         "when": st.lists(WHEN, max_size=2),
     },
 )
+ACTIONS = st.sampled_from(
+    (
+        {"action": "ALLOW"},
+        {"action": "DENY"},
+        {"action": "AUDIT"},
+        *({"action": "CUSTOM", "provider": {"name": name}} for name in ("over-grpc", "over-http", "nobody")),
+    )
+)
 POLICIES = st.builds(
-    lambda name, action, rules, ns: authz(name, ns=ns, action=action, rules=rules),
+    lambda name, action, rules, ns: authz(name, ns=ns, rules=rules, **action),
     st.sampled_from("abcd"),
-    st.sampled_from(("ALLOW", "DENY")),
+    ACTIONS,
     st.lists(RULES, min_size=1, max_size=2),
     st.sampled_from(("default", "istio-system", "other")),
 )
@@ -87,7 +100,7 @@ ASKED = st.builds(
     port=st.sampled_from((80, 81)),
     parsed=st.booleans(),
     method=st.sampled_from(("GET", "POST")),
-    path=st.sampled_from(("/a", "/a/b", "//a", "/a%2Fb", "/x/b?q=1")),
+    path=st.sampled_from(("/a", "/a/b", "//a", "/a%2Fb", "/x/b?q=1", "/a/..%2Fb", "/a%2f./b")),
     host=st.sampled_from(("web", "a.test")),
     headers=st.sampled_from(({}, {"x-a": "1"}, {"x-a": "22"})),
     claims=st.sampled_from(
@@ -138,11 +151,14 @@ def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -
     if requirement.attribute is Attribute.PEER_ADDRESS:
         assert isinstance(value, Exact)
         return ipaddress.ip_address(seen) in ipaddress.ip_network(value.value, strict=False)
+    if requirement.attribute is Attribute.PATH and not isinstance(value, Present):
+        unclear = re.search(r"(?i)(%2f\.{1,2}(/|%2f|$))|(/\.{1,2}%2f)", seen) is not None
+        if unclear and (wide or not isinstance(value, Exact)):
+            return wide
+        seen = re.sub("/+", "/", unquote(seen)) if wide else seen
     if isinstance(value, Template):
         pattern = re.escape(value.value).replace(r"\*\*", ".*").replace(r"\*", "[^/]+")
         return re.fullmatch(pattern, seen) is not None
-    if requirement.attribute is Attribute.PATH and wide:
-        seen = re.sub("/+", "/", unquote(seen))
     if requirement.attribute is Attribute.HOST and not isinstance(value, Present):
         value = type(value)(value.value.lower())
     return _is(value, seen)
@@ -161,7 +177,7 @@ def _all(part: tuple[Requirement, ...], asked: Asked, action: Action) -> bool:
     return all(
         (not asked.parsed and r.attribute in REQUEST)
         or (
-            (not r.values or any(_holds(r, v, asked, wide=action is Action.DENY) for v in r.values))
+            (not r.values or any(_holds(r, v, asked, wide=action is not Action.ALLOW) for v in r.values))
             and not any(_holds(r, v, asked, wide=action is Action.ALLOW) for v in r.refuses)
         )
         for r in part
@@ -179,17 +195,44 @@ def _matches(rule: AuthzRule, asked: Asked, action: Action) -> bool:
     )
 
 
-def _decide(policies: tuple[AuthzPolicy, ...], asked: Asked) -> bool:
-    if any(_matches(r, asked, p.action) for p in policies if p.action is Action.DENY for r in p.rules):
-        return False
+def _holding(policies: tuple[AuthzPolicy, ...], asked: Asked, *actions: Action) -> set[Origin]:
+    return {r.origin for p in policies if p.action in actions for r in p.rules if _matches(r, asked, p.action)}
+
+
+def _askable(policy: AuthzPolicy, asked: Asked) -> bool:
+    return policy.check is not None and (asked.parsed or policy.check.grpc)
+
+
+def _decide(policies: tuple[AuthzPolicy, ...], asked: Asked) -> tuple[bool, set[Origin], set[Origin]]:
+    """Whether it is allowed if the authorizer agrees; the rules for which that is asked, and those of audits."""
+    unaskable = tuple(p for p in policies if p.action is Action.CUSTOM and not _askable(p, asked))
+    asks = _holding(tuple(p for p in policies if _askable(p, asked)), asked, Action.CUSTOM)
+    audits = _holding(policies, asked, Action.AUDIT)
+    if _holding(policies, asked, Action.DENY) or _holding(unaskable, asked, Action.CUSTOM):
+        return False, asks, audits
     allows = [p for p in policies if p.action is Action.ALLOW]
-    return not allows or any(_matches(r, asked, p.action) for p in allows for r in p.rules)
+    return not allows or bool(_holding(policies, asked, Action.ALLOW)), asks, audits
+
+
+MESH = """
+extensionProviders:
+- name: over-grpc
+  envoyExtAuthzGrpc: {service: auth.default.svc.cluster.local, port: 9000}
+- name: over-http
+  envoyExtAuthzHttp: {service: default/auth, port: 8000}
+"""
+PROVIDERS = core.ConfigMap(
+    api_version="v1", kind="ConfigMap", metadata=Meta(name="istio", namespace="istio-system"), data={"mesh": MESH}
+)
+AUTH = service("auth", ports=[{"name": "grpc", "port": 9000}, {"name": "http", "port": 8000}])
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(POLICIES, max_size=3), st.lists(ASKED, min_size=1, max_size=4))
 def test_translation_agrees_with_the_reference(policies: list[AuthorizationPolicy], asked: list[Asked]) -> None:
-    world = World.of(policies)
-    judging: Any = AuthorizationIndex(world, "istio-system").policies(WEB)
+    world = World.of([*policies, PROVIDERS, AUTH])
+    index = AuthorizationIndex(world, "istio-system", read_providers(world, Options()))
+    judging, _ = one_authorizer(index.policies(WEB))
     for one in asked:
-        assert _decide(judging, one) == decide_authorization(world, WEB, one).allowed, one
+        found = decide_authorization(world, WEB, one)
+        assert _decide(judging, one) == (found.allowed, set(found.asks), set(found.audits)), one

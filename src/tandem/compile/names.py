@@ -111,6 +111,11 @@ def token_filter(pod: PodUid) -> str:
     return f"tokens/{pod}"
 
 
+def check_filter(pod: PodUid) -> str:
+    """The filter that asks an external authorizer about requests to a pod, likewise."""
+    return f"ask/{pod}"
+
+
 def app_cluster(pod: PodUid) -> str:
     """Cluster that delivers to the application inside the pod."""
     return f"app/{pod}"
@@ -131,7 +136,7 @@ def version_of(cluster: str) -> str:
 
 
 def mirror_cluster(pod: PodUid, cluster: str) -> str:
-    """Cluster by which copies of a pod's requests go: Envoy sends them without the connection's identity."""
+    """Cluster by which copies of a pod's requests go, and what its proxy asks: both have no connection's identity."""
     return f"mirror/{pod}/{cluster}"
 
 

@@ -34,9 +34,13 @@ class Action(Enum):
 
     ALLOW = "ALLOW"
     DENY = "DENY"
+    CUSTOM = "CUSTOM"
+    """An external authorizer is asked, and may refuse."""
+    AUDIT = "AUDIT"
+    """It is told of in the flow."""
 
 
-ORDER: Final = (Action.DENY, Action.ALLOW)
+ORDER: Final = (Action.AUDIT, Action.CUSTOM, Action.DENY, Action.ALLOW)
 """In which they judge."""
 
 
@@ -101,6 +105,40 @@ class AuthzRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: Origin
 
 
+class CheckBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """So much of a request's body goes along with the question; more is refused, or cut off where `partial`."""
+
+    max_bytes: int
+    partial: bool = False
+    raw: bool = False
+    """As bytes, and not as UTF-8 (gRPC)."""
+
+
+class ExternalCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is asked, and how: a Service that speaks Envoy's ext_authz over gRPC, or plain HTTP."""
+
+    name: str
+    """Of the provider."""
+    namespace: str
+    service: str
+    port: int
+    grpc: bool
+    timeout_ms: int
+    fail_open: bool = False
+    """What cannot be asked passes."""
+    status_on_error: int = 403
+    clear_route_cache: bool = False
+    body: CheckBody | None = None
+    path_prefix: str = ""
+    request_headers: tuple[Text, ...] = ()
+    """Of the request, that go along; the next ones are added."""
+    added_headers: tuple[tuple[str, str], ...] = ()
+    upstream_on_allow: tuple[Text, ...] = ()
+    """Of the answer, that the application is told; the next ones, the client."""
+    downstream_on_deny: tuple[Text, ...] = ()
+    downstream_on_allow: tuple[Text, ...] = ()
+
+
 class AuthzPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An AuthorizationPolicy that selects a pod. `staged`: what it would do is told, and nothing is done."""
 
@@ -108,3 +146,5 @@ class AuthzPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rules: tuple[AuthzRule, ...]
     origin: Origin
     staged: bool = False
+    check: ExternalCheck | None = None
+    """Of a CUSTOM policy, and of no other."""

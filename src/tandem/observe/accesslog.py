@@ -17,10 +17,25 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.observe import flags
 from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
-from tandem.state.xds import UPSTREAM_IDENTITY
+from tandem.state.xds import (
+    ASKED,
+    AUDITED,
+    RBAC_METADATA,
+    SHADOW_RESULT,
+    SHADOW_RULE,
+    STAGED_ALLOW,
+    STAGED_DENY,
+    UPSTREAM_IDENTITY,
+)
 
 _RBAC: Final = "rbac_access_denied"
 _TOKEN: Final = "jwt_authn_access_denied"  # noqa: S105 - no secret
+_EXTERNAL: Final = {
+    "ext_authz_denied": "the external authorizer refuses it",
+    "ext_authz_error": "the external authorizer gave no answer",
+}
+UNANSWERED: Final = _EXTERNAL["ext_authz_error"]
+"""The reason of a flow about which an external authorizer should have been asked."""
 _REFUSED: Final = "the token is refused: "
 UNKNOWN_KEY: Final = f"{_REFUSED}Jwks doesn't have key to match kid or alg from Jwt"
 """The reason of a flow whose token was signed by a key that the pod does not know."""
@@ -46,6 +61,8 @@ class Names:
     """Pod uid -> what says that it reaches nothing but what it sees."""
     authorized: Callable[[str, str], tuple[Origin, ...]]
     """(pod uid, name of a rule) -> the rule that denied; of an empty name: the policies of which none allows."""
+    staged: Callable[[str], tuple[Origin, ...]]
+    """Pod uid -> the staged policies of which one would have to allow."""
     authenticated: Callable[[str], tuple[Origin, ...]]
     """Pod uid -> the rules by which it takes tokens."""
 
@@ -61,13 +78,16 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
         flow = _http(_base(kind, uid, entry.common_properties, names), entry, rules)
         if entry.common_properties.route_name == OUTSIDE:
             yield _outside(flow, names.outbound(uid))
-        else:
-            yield _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
+            continue
+        flow = _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
+        yield _looked_at(flow, entry.response.response_code_details, entry.common_properties, uid, names)
     for entry in message.tcp_logs.log_entry:
         if nowhere:
             yield _outside(_base(kind, uid, entry.common_properties, names), names.outbound(uid))
             continue
-        yield _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
+        flow = _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
+        details = entry.common_properties.connection_termination_details
+        yield _looked_at(flow, details, entry.common_properties, uid, names)
 
 
 def _outside(flow: Flow, rule: Origin | None) -> Flow:
@@ -177,6 +197,39 @@ def _without_token(flow: Flow, details: str, rules: Rules, uid: str) -> Flow:
     return msgspec.structs.replace(
         flow, verdict=Verdict.DENIED, direction="ingress", reason=f"{_REFUSED}{why}", rules=rules(uid)
     )
+
+
+def _looked_at(flow: Flow, details: str, common: Any, uid: str, names: Names) -> Flow:
+    """With what rules found that decide nothing: those of audits, of staged policies, of what is asked elsewhere."""
+    holding = _holding(common.metadata.filter_metadata)
+    if not holding and details not in _EXTERNAL:
+        return flow
+
+    def rule(prefix: str) -> tuple[Origin, ...]:
+        return names.authorized(uid, holding[prefix]) if holding.get(prefix) else ()
+
+    if AUDITED in holding:
+        flow = msgspec.structs.replace(flow, audited=rule(AUDITED))
+    why = _EXTERNAL.get(details, "")
+    if why:
+        flow = msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction="ingress", reason=why, rules=rule(ASKED))
+    if flow.verdict is Verdict.ALLOWED and holding.keys() & {STAGED_DENY, STAGED_ALLOW}:
+        rules = rule(STAGED_DENY) or names.staged(uid)
+        text = "a staged AuthorizationPolicy would deny it"
+        flow = msgspec.structs.replace(flow, verdict=Verdict.STAGED, direction="ingress", reason=text, rules=rules)
+    return flow
+
+
+def _holding(metadata: Any) -> dict[str, str]:
+    """Prefix -> the name of the rule by which rules that look on would deny; empty where no rule allows."""
+    found: dict[str, str] = {}
+    for space in RBAC_METADATA:
+        fields = metadata[space].fields if space in metadata else {}
+        for prefix in (AUDITED, ASKED, STAGED_DENY, STAGED_ALLOW):
+            if prefix + SHADOW_RESULT in fields and fields[prefix + SHADOW_RESULT].string_value == "denied":
+                rule = prefix + SHADOW_RULE
+                found[prefix] = fields[rule].string_value if rule in fields else ""
+    return found
 
 
 def _address(message: Any) -> tuple[str, int]:

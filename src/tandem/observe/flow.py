@@ -74,6 +74,8 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One sentence for people."""
     rules: tuple[Origin, ...] = ()
     """The rules that decided: of a denied packet the rule, or the policies that isolate the pod and do not allow it."""
+    audited: tuple[Origin, ...] = ()
+    """The rule of an AUDIT policy that holds for it, whatever became of it."""
     tls: bool = False
     upstream: str = ""
     """address:port that the proxy chose."""

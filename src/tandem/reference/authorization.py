@@ -19,6 +19,7 @@ from tandem.model import core
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
 from tandem.reference.authentication import by_other_reference, selects
+from tandem.reference.authorizers import authorizer
 from tandem.reference.request import Step
 
 _ABOUT_REQUESTS = ("hosts", "not_hosts", "methods", "not_methods", "paths", "not_paths")
@@ -42,10 +43,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthzDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict, and what it is by: the rule that denies, or the policies of which none allows."""
+    """The verdict, and what it is by: the rule that denies, or the policies of which none allows.
+
+    `allowed` takes for granted that external authorizers agree: `asks` is the rules for which one is asked.
+    """
 
     allowed: bool
     by: tuple[Origin, ...] = ()
+    asks: tuple[Origin, ...] = ()
+    audits: tuple[Origin, ...] = ()
     steps: tuple[Step, ...] = ()
 
 
@@ -66,35 +72,60 @@ def speaks_grpc(port: core.ServicePort) -> bool:
 
 
 def decide_authorization(world: World, destination: core.Pod, asked: Asked) -> AuthzDecision:
-    """DENY policies first; then, where there are ALLOW policies, one of them must match."""
-    steps: list[Step] = []
+    """AUDIT looks on; CUSTOM and then DENY may refuse; where there are ALLOW policies, one of them must match."""
     selecting = [p for p in world.sorted(AuthorizationPolicy) if selects(p, destination, world) and not _staged(p)]
-    for policy in selecting:
-        if policy.spec.action == "ALLOW" and not by_other_reference(policy):
-            continue
-        for denial in _denials(policy, asked):
-            steps.append(Step(text="denies", origin=denial))
-            return AuthzDecision(allowed=False, by=(denial,), steps=tuple(steps))
-        steps.append(Step(text="does not deny", origin=policy.origin()))
-    allows = [p for p in selecting if p.spec.action == "ALLOW" and not by_other_reference(p)]
+    audits = [at for p in selecting if _does(p, "AUDIT") for at in _matching(p, asked) if at.path]
+    steps = [Step(text="records", origin=at) for at in audits]
+    asks, refused = _custom(world, [p for p in selecting if _does(p, "CUSTOM")], asked)
+    steps += [Step(text="asks the external authorizer, which decides", origin=at) for at in asks]
+    judging = [p for p in selecting if not _does(p, "ALLOW", "AUDIT", "CUSTOM")]
+    denials = [*refused, *(at for p in judging for at in _matching(p, asked))]
+    told = AuthzDecision(allowed=True, asks=tuple(asks), audits=tuple(audits))
+    if denials:
+        steps.append(Step(text="denies", origin=denials[0]))
+        return msgspec.structs.replace(told, allowed=False, by=(denials[0],), steps=tuple(steps))
+    steps += [Step(text="does not deny", origin=policy.origin()) for policy in judging]
+    allows = [p for p in selecting if _does(p, "ALLOW")]
     for policy in allows:
         for i, rule in enumerate(policy.spec.rules):
             if _judgeable(rule) and not (_about_requests(rule) and not asked.parsed) and _matches(policy, rule, asked):
                 steps.append(Step(text="allows", origin=policy.origin(f"spec.rules[{i}]")))
-                return AuthzDecision(allowed=True, steps=tuple(steps))
+                return msgspec.structs.replace(told, steps=tuple(steps))
         steps.append(Step(text="allows nothing of the kind", origin=policy.origin()))
     by = tuple(policy.origin() for policy in allows)
-    return AuthzDecision(allowed=not allows, by=by, steps=tuple(steps))
+    return msgspec.structs.replace(told, allowed=not allows, by=by, steps=tuple(steps))
 
 
-def _denials(policy: AuthorizationPolicy, asked: Asked) -> Iterator[Origin]:
-    if policy.spec.action == "AUDIT" and not by_other_reference(policy):
-        return
-    if policy.spec.action != "DENY" or by_other_reference(policy):
+def _does(policy: AuthorizationPolicy, *actions: str) -> bool:
+    return policy.spec.action in actions and not by_other_reference(policy)
+
+
+def _custom(world: World, policies: list[AuthorizationPolicy], asked: Asked) -> tuple[list[Origin], list[Origin]]:
+    """The rules for which the one authorizer of the pod is asked, and those that deny since none can be."""
+    asks: list[Origin] = []
+    refused: list[Origin] = []
+    first = ""
+    for policy in sorted(policies, key=lambda p: (p.metadata.name, p.metadata.namespace)):
+        name = policy.spec.provider.name if policy.spec.provider is not None else ""
+        kind = authorizer(world, name)
+        if not kind:
+            refused.append(policy.origin())
+            continue
+        first = first or name
+        askable = name == first and (asked.parsed or kind == "grpc")
+        (asks if askable else refused).extend(_matching(policy, asked))
+    return asks, refused
+
+
+def _matching(policy: AuthorizationPolicy, asked: Asked) -> Iterator[Origin]:
+    """The rules of a policy that hold; of one that cannot be judged, itself."""
+    if policy.spec.action not in {"DENY", "AUDIT", "CUSTOM"} or by_other_reference(policy):
         yield policy.origin()
         return
     for i, rule in enumerate(policy.spec.rules):
-        if not _judgeable(rule) or _matches(policy, rule, asked):
+        if (policy.spec.action != "AUDIT" and not _judgeable(rule)) or (
+            _judgeable(rule) and _matches(policy, rule, asked)
+        ):
             yield policy.origin(f"spec.rules[{i}]")
 
 
@@ -125,7 +156,7 @@ def _about_requests(rule: AuthorizationRule) -> bool:
 
 
 def _matches(policy: AuthorizationPolicy, rule: AuthorizationRule, asked: Asked) -> bool:
-    denies = policy.spec.action == "DENY"
+    denies = policy.spec.action != "ALLOW"
     home = policy.metadata.namespace
     sources = not rule.sources or any(_source(f.source, asked, home) for f in rule.sources)
     operations = not rule.operations or any(_operation(t.operation, asked, denies=denies) for t in rule.operations)
@@ -230,14 +261,39 @@ def _text(wanted: str, value: str) -> bool:
 
 
 def _path(wanted: str, path: str, *, wide: bool) -> bool:
-    """`wide`: slashes that are repeated or escaped are one slash, so that nothing gets around what closes."""
-    seen = path.partition("?")[0]
+    """`wide`: slashes that are repeated or escaped are one slash, so that nothing gets around what closes.
+
+    Where an escaped slash stands beside dots, nobody can say where they lead: what closes closes it, and what opens by
+    a pattern does not open it.
+    """
+    seen = _without_dots(path.partition("?")[0])
+    if wanted != "*" and _is_unclear(seen) and (wide or "*" in wanted):
+        return wide
+    if wide:
+        seen = re.sub(r"/+", "/", unquote(seen).replace("\\", "/"))
     if "{" in wanted:
         pattern = re.escape(wanted).replace(re.escape("{**}"), ".*").replace(re.escape("{*}"), "[^/]+")
         return re.fullmatch(pattern, seen) is not None
-    if wide:
-        seen = re.sub(r"/+", "/", unquote(seen).replace("\\", "/"))
     return _text(wanted, seen)
+
+
+def _without_dots(path: str) -> str:
+    """As RFC 3986, 5.2.4, takes dot segments away."""
+    kept: list[str] = []
+    parts = path.split("/")
+    for i, part in enumerate(parts):
+        if part == ".." and len(kept) > 1:
+            kept.pop()
+        if part not in {".", ".."}:
+            kept.append(part)
+        elif i == len(parts) - 1:
+            kept.append("")
+    return "/".join(kept)
+
+
+def _is_unclear(path: str) -> bool:
+    parts = re.split(r"/|\\|%2f|%5c", path, flags=re.IGNORECASE)
+    return any(part.lower().replace("%2e", ".") in {".", ".."} for part in parts)
 
 
 def _in_block(block: str, address: str) -> bool:

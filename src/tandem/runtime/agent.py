@@ -423,7 +423,7 @@ class Agent:
             "names": self._domains.status(),
             "resolved": self._resolved.status(),
             "tokenKeys": self._keys.status(),
-            "unmet": self._keys.unmet(),
+            "unmet": [*self._keys.unmet(), *self._facts.unanswered.unmet()],
             "encryption": self._encryption.status(),
             "fastPath": await self._fast.status(),
             "certificates": [

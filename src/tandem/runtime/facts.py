@@ -29,6 +29,7 @@ from tandem.observe.nflog import Attribution, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.judged import Judged
 from tandem.runtime.reports import Report, encode
+from tandem.runtime.unanswered import Unanswered
 from tandem.runtime.vanished import services_changed
 from tandem.runtime.whois import Whois
 
@@ -52,6 +53,7 @@ def names_for(node: str, whois: Whois) -> Names:
         refused=whois.refused,
         outbound=whois.outbound,
         authorized=whois.authorized,
+        staged=whois.staged,
         authenticated=whois.authenticated,
     )
 
@@ -81,6 +83,7 @@ class Facts:
         """Is given the beginning of each packet that the kernel dropped."""
         self.on_unknown_key: Callable[[PodUid], object] = bool
         """Is given the pod that refused a token whose key it does not have."""
+        self.unanswered = Unanswered(clock)
         self._told_counts: tuple[RuleCount, ...] | None = None
         self.ended = 0
         """Connections that changes of policy have ended."""
@@ -129,6 +132,7 @@ class Facts:
             self._flows.extend(found)
             if any(flow.reason == UNKNOWN_KEY for flow in found):
                 self.on_unknown_key(PodUid(log_name.partition("|")[2]))
+            self.unanswered.take(found)
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
         """The kernel has a new policy in force; None before: what was in force until now is not known."""

@@ -54,6 +54,11 @@ class Whois:
             return tuple(p.origin for p in policies if p.action is Action.ALLOW and not p.staged)
         return tuple(r.origin for p in policies for r in p.rules if authz_rule(r.origin) == rule)
 
+    def staged(self, uid: str) -> tuple[Origin, ...]:
+        """The staged policies of a pod of which one would have to allow."""
+        policies = next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
+        return tuple(p.origin for p in policies if p.action is Action.ALLOW and p.staged)
+
     def authenticated(self, uid: str) -> tuple[Origin, ...]:
         """The rules by which a pod takes tokens."""
         rules = next((p.pod.authentication for p in self._view.pods if p.pod.uid == uid), ())

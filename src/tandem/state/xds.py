@@ -20,6 +20,16 @@ SECRET: Final = ENVOY + "extensions.transport_sockets.tls.v3.Secret"
 # filters do changes before the routes that count on it.
 ORDER: Final = (CLUSTER, ENDPOINT, SECRET, EXTENSION, LISTENER, ROUTE)
 
+RBAC_METADATA: Final = ("envoy.filters.http.rbac", "envoy.filters.network.rbac")
+"""Where rules that only look on leave what they found, each sort under a prefix of its own."""
+AUDITED: Final = "audit_"
+STAGED_DENY: Final = "staged_deny_"
+STAGED_ALLOW: Final = "staged_allow_"
+ASKED: Final = "asked_"
+SHADOW_RESULT: Final = "shadow_engine_result"
+SHADOW_RULE: Final = "shadow_effective_policy_id"
+"""After the prefix: `denied` where a rule (of a denial) holds, and the name of that rule."""
+
 UPSTREAM_IDENTITY: Final = "upstream_identity"
 """Custom tag in access log entries: the SPIFFE id that the upstream proved, absent on plain connections."""
 GRPC_STATUS: Final = "grpc_status"

@@ -19,8 +19,9 @@ from tandem.model.ipam import addresses_of
 from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
-from tandem.translate.mesh.istio.authorization import AuthorizationIndex, in_order
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.mesh.istio.providers import read_providers
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
@@ -76,7 +77,7 @@ def translate_pods(
         options=options,
         labels=world.namespace_labels,
         modes=PeerAuthIndex(world, options.root_namespace),
-        authorization=AuthorizationIndex(world, options.root_namespace),
+        authorization=AuthorizationIndex(world, options.root_namespace, read_providers(world, options)),
         authentication=AuthenticationIndex(world, options.root_namespace),
         sidecars=SidecarIndex(world, options),
         services=Selected(world.all(core.Service).values()),
@@ -104,6 +105,9 @@ def translate_pod(
     namespace, options, uid = pod.metadata.namespace, context.options, pod.metadata.uid
     member = membership(pod, context.labels.get(namespace, {}))
     modes = context.modes.modes(pod)
+    judging, conflicts = one_authorizer(
+        (*context.authorization.policies(pod), *context.authentication.denials(pod)),
+    )
     local = LocalPod(
         uid=PodUid(uid),
         namespace=namespace,
@@ -116,12 +120,12 @@ def translate_pod(
         ingress=ingress.get(uid),
         egress=egress.get(uid),
         mtls=modes,
-        authorization=in_order((*context.authorization.policies(pod), *context.authentication.denials(pod))),
+        authorization=judging,
         authentication=context.authentication.rules(pod),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
         plain_http_ports=_http_ports(pod, context.services.of(pod), context.routed),
     )
-    problems = (*member.problems, *_outside(pod, member, modes))
+    problems = (*member.problems, *_outside(pod, member, modes), *conflicts)
     return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
 
 

@@ -32,6 +32,7 @@ NAMES = Names(
     authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
     authenticated=lambda _: (TOKENS,),
     outbound=lambda uid: CLOSED if uid == "u-web" else None,
+    staged=lambda _: (Origin(kind="AuthorizationPolicy", name="trial"),),
     refused=lambda uid, port: STRICT if (uid, port) == ("u-db", 8080) else None,
 )
 
@@ -155,6 +156,35 @@ def test_a_token_that_is_not_valid_is_a_denial_that_says_why() -> None:
     flow = http("destination|u-db", response={"response_code": 401, "response_code_details": details})
     assert (flow.verdict, flow.direction, flow.rules) == (Verdict.DENIED, "ingress", (TOKENS,))
     assert flow.reason == "the token is refused: Jwt is expired"
+
+
+def looked(**found: str) -> dict[str, Any]:
+    """What rules that look on have left: prefix -> the rule that holds."""
+    fields = {f"{prefix}_shadow_engine_result": "denied" for prefix in found}
+    fields |= {f"{prefix}_shadow_effective_policy_id": rule for prefix, rule in found.items() if rule}
+    return {"metadata": {"filter_metadata": {"envoy.filters.http.rbac": fields}}}
+
+
+def test_an_audit_is_told_beside_the_verdict() -> None:
+    flow = http("destination|u-db", **looked(audited="x"))
+    assert flow.audited == ()
+    flow = http("destination|u-db", **looked(audit="r"))
+    assert (flow.verdict, [o.name for o in flow.audited]) == (Verdict.ALLOWED, ["r"])
+    assert [o.name for o in tcp("destination|u-db", **looked(audit="r")).audited] == ["r"]
+
+
+@pytest.mark.parametrize(("found", "name"), [({"staged_deny": "r"}, "r"), ({"staged_allow": ""}, "trial")])
+def test_what_a_staged_policy_would_deny_is_staged(found: dict[str, str], name: str) -> None:
+    flow = http("destination|u-db", **looked(**found))
+    assert (flow.verdict, [o.name for o in flow.rules]) == (Verdict.STAGED, [name])
+
+
+@pytest.mark.parametrize(("details", "words"), [("ext_authz_denied", "refuses"), ("ext_authz_error", "no answer")])
+def test_the_external_authorizer_denies_by_the_rule_about_which_it_was_asked(details: str, words: str) -> None:
+    response = {"response_code": 403, "response_code_details": details}
+    flow = http("destination|u-db", response=response, **looked(asked="r"))
+    assert (flow.verdict, [o.name for o in flow.rules]) == (Verdict.DENIED, ["r"])
+    assert words in flow.reason
 
 
 def test_an_unknown_pod_is_told_by_address() -> None:

@@ -99,7 +99,11 @@ def test_what_cannot_be_judged_is_closed() -> None:
     assert not allowed(rule(**foreign))
     assert not allowed(authz(action="DENY", rules=[foreign]))
     assert not allowed(authz(action="CUSTOM", provider={"name": "x"}, rules=[{}]))
-    assert allowed(authz(action="AUDIT", rules=[{}]))
+
+
+def test_an_audit_records_and_changes_nothing() -> None:
+    found = judge(authz(action="AUDIT", rules=[{"to": [{"operation": {"paths": ["/a"]}}]}]), path="/a")
+    assert (found.allowed, [str(o) for o in found.audits]) == (True, ["AuthorizationPolicy default/ap spec.rules[0]"])
 
 
 def test_a_dry_run_decides_nothing() -> None:

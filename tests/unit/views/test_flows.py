@@ -76,6 +76,13 @@ def test_a_request_reads_as_one_line() -> None:
     )
 
 
+def test_an_audit_stands_beside_the_rule() -> None:
+    watch = Origin(kind="AuthorizationPolicy", namespace="shop", name="watch", path="spec.rules[0]")
+    text = "audited by AuthorizationPolicy shop/watch spec.rules[0]"
+    assert cells(flow(audited=(watch,)))["RULE"] == text
+    assert cells(flow(reason="no", audited=(watch,)))["RULE"] == f"no; {text}"
+
+
 def test_a_dropped_packet_names_its_rules() -> None:
     deny = Origin(kind="NetworkPolicy", namespace="shop", name="deny", path="spec.ingress", source="d.yaml:1")
     found = cells(flow(verdict=Verdict.DENIED, rules=(deny, deny)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from tandem.compile.envoy.filters.tokens import METADATA, PAYLOAD
 from tandem.compile.envoy.proto import Json
 from tandem.ir.authz import Suffix, Template, Text
 from tandem.ir.mesh import Exact, Prefix, Present
 
+METADATA: Final = "envoy.filters.http.jwt_authn"
+PAYLOAD: Final = "payload"
+"""Where in the filter's metadata the payload of the valid token is, whoever issued it."""
 _ISSUER: Final = ("iss",)
 _SUBJECT: Final = ("sub",)
 

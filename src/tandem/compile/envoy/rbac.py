@@ -1,4 +1,4 @@
-"""Authorization policies of a pod -> Envoy's RBAC filters: DENY first, then ALLOW. Pure.
+"""Authorization policies of a pod -> Envoy's RBAC filters: DENY first, then ALLOW, beside them what looks on. Pure.
 
 Connections of which only bytes are seen have no requests: there a rule that asks something of a request allows nothing,
 and a rule that denies is judged without that part (Istio, and closed either way).
@@ -23,6 +23,7 @@ from tandem.ir.authz import (
     Attribute,
     AuthzPolicy,
     AuthzRule,
+    ExternalCheck,
     Requirement,
     Requirements,
     Suffix,
@@ -30,6 +31,7 @@ from tandem.ir.authz import (
     Text,
 )
 from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.state.xds import ASKED, AUDITED, STAGED_ALLOW, STAGED_DENY
 
 HTTP: Final = "extensions.filters.http.rbac.v3.RBAC"
 NETWORK: Final = "extensions.filters.network.rbac.v3.RBAC"
@@ -45,43 +47,86 @@ _SOURCES: Final = frozenset(
     }
 )
 _ANY: Final[Json] = {"any": True}
-_SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])+"
+_ONE_SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])"
+_SLASH: Final = f"{_ONE_SLASH}+"
+_UNCLEAR: Final = rf".*{_ONE_SLASH}(?:\.|%2[eE]){{1,2}}(?:{_ONE_SLASH}.*)?"
+"""Dots between slashes of which one is escaped: Envoy has left them, and where they lead is the server's opinion."""
 
 
 def _name(action: Action) -> str:
     return f"rbac-{action.value.lower()}"
 
 
+ASKED_RULES: Final = extension(_name(Action.CUSTOM), HTTP)
+"""The filter of the rules about which an external authorizer is asked."""
+AUDIT: Final = extension(_name(Action.AUDIT), HTTP)
 FILTERS: Final = tuple(extension(_name(action), HTTP) for action in (Action.DENY, Action.ALLOW))
 """The filters of a connection manager, which do nothing of their own: routes say what they ask."""
+_STAGED: Final = {Action.DENY: STAGED_DENY, Action.ALLOW: STAGED_ALLOW}
+
+
+def check_of(policies: Iterable[AuthzPolicy]) -> ExternalCheck | None:
+    """The external authorizer that is asked; of a pod there is one."""
+    return next((p.check for p in policies if p.check is not None and not p.staged), None)
 
 
 def per_route_rbac(policies: Iterable[AuthzPolicy]) -> dict[str, Json]:
     """By filter's name what a route asks of it: a change counts from the next request on, on whatever connection."""
-    return {_name(action): any_of(f"{HTTP}PerRoute", {"rbac": body}) for action, body in _bodies(policies, parsed=True)}
+    return {
+        _name(action): any_of(f"{HTTP}PerRoute", {"rbac": body})
+        for action, body in _bodies(tuple(policies), parsed=True)
+    }
 
 
 def network_rbac(policies: Iterable[AuthzPolicy], prefix: str) -> list[Json]:
-    """The filters of a chain that carries bytes; `prefix` is the name of its statistics."""
+    """The filters of a chain that carries bytes; `prefix` is the name of its statistics.
+
+    Over HTTP nobody can be asked about bytes: what would be asked is denied.
+    """
+    every = [_unaskable(p) for p in policies]
     return [
         extension(_name(action), NETWORK, {"stat_prefix": prefix, **body})
-        for action, body in _bodies(policies, parsed=False)
+        for action, body in _bodies(every, parsed=False)
+        if action is not Action.CUSTOM
     ]
+
+
+def network_asked(policies: Iterable[AuthzPolicy], prefix: str) -> Json:
+    """The rules about which an external authorizer is asked, in a chain that carries bytes."""
+    body = dict(_bodies(policies, parsed=False))[Action.CUSTOM]
+    return extension(_name(Action.CUSTOM), NETWORK, {"stat_prefix": prefix, **body})
+
+
+def _unaskable(policy: AuthzPolicy) -> AuthzPolicy:
+    if policy.check is None or policy.check.grpc:
+        return policy
+    return msgspec.structs.replace(policy, action=Action.DENY, check=None)
+
+
+def _looking_on(policies: list[AuthzPolicy], action: Action, prefix: str, *, parsed: bool) -> Json:
+    """Rules that decide nothing, and leave in the metadata which of them holds."""
+    return {"shadow_rules": _engine(policies, action, parsed=parsed), "shadow_rules_stat_prefix": prefix}
+
+
+def _engine(policies: list[AuthzPolicy], action: Action, *, parsed: bool) -> Json:
+    rules = {names.authz_rule(r.origin): _policy(r, action) for p in policies for r in _rules(p, parsed=parsed)}
+    return {"action": action.value, "policies": rules}
 
 
 def _bodies(policies: Iterable[AuthzPolicy], *, parsed: bool) -> list[tuple[Action, Json]]:
     """One for each action that there are policies of: enforced ones as `rules`, staged ones as `shadow_rules`."""
     found: list[tuple[Action, Json]] = []
     every = tuple(policies)
+    for action, prefix in ((Action.AUDIT, AUDITED), (Action.CUSTOM, ASKED)):
+        if looking := [p for p in every if p.action is action and not p.staged]:
+            found.append((action, _looking_on(looking, Action.DENY, prefix, parsed=parsed)))
     for action in (Action.DENY, Action.ALLOW):
         body: dict[str, Any] = {}
-        for field, staged in (("rules", False), ("shadow_rules", True)):
-            judged = [p for p in every if p.action is action and p.staged is staged]
-            if judged:
-                rules = {
-                    names.authz_rule(r.origin): _policy(r, action) for p in judged for r in _rules(p, parsed=parsed)
-                }
-                body[field] = {"action": action.value, "policies": rules}
+        judged = [p for p in every if p.action is action]
+        if enforced := [p for p in judged if not p.staged]:
+            body["rules"] = _engine(enforced, action, parsed=parsed)
+        if staged := [p for p in judged if p.staged]:
+            body |= _looking_on(staged, action, _STAGED[action], parsed=parsed)
         if body:
             found.append((action, body))
     return found
@@ -154,14 +199,24 @@ def _judged(requirement: Requirement, action: Action, words: tuple[str, str, str
 
 
 def _matcher(requirement: Requirement, value: Text, *, wide: bool) -> Json:
-    if wide and requirement.attribute is Attribute.PATH and not isinstance(value, Present | Template):
-        return {"url_path": {"path": {"safe_regex": {"regex": _any_spelling(value)}}}}
+    if requirement.attribute is Attribute.PATH and not isinstance(value, Present):
+        if wide:
+            return _path_like(f"{_any_spelling(value)}|{_UNCLEAR}")
+        if not isinstance(value, Exact):
+            return {"and_rules": {"rules": [_path(value), {"not_rule": _path_like(_UNCLEAR)}]}}
     return MATCHERS[requirement.attribute](requirement, value)
 
 
-def _any_spelling(value: Exact | Prefix | Suffix) -> str:
+def _path_like(pattern: str) -> Json:
+    return {"url_path": {"path": {"safe_regex": {"regex": pattern}}}}
+
+
+def _any_spelling(value: Exact | Prefix | Suffix | Template) -> str:
     """Envoy has taken dots and escaped letters away; servers may also read several slashes, or escaped ones, as one."""
-    text = "".join(_SLASH if c == "/" else re.escape(c) for c in value.value)
+    parts = value.value.split("/")
+    if isinstance(value, Template):
+        return _SLASH.join({"*": "[^/]+", "**": ".*"}.get(part, re.escape(part)) for part in parts)
+    text = _SLASH.join(map(re.escape, parts))
     match value:
         case Exact():
             return text

@@ -16,9 +16,11 @@ from tandem.base.ids import SpiffeId
 from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
+from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
+from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import mirrored, scopes_of, source_limits
 from tandem.compile.reach import local, near, serving
@@ -45,7 +47,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
             ENDPOINT: _by_name((*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies))),
-            EXTENSION: _by_name(compile_tokens(a.pod, view.keys) for a in meshed if a.pod.authentication),
+            EXTENSION: _by_name(r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))),
             LISTENER: _by_name(listeners),
             ROUTE: _by_name(routes),
         }
@@ -127,12 +129,17 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
 
 
 def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, str]]:
-    """Clusters for copies of requests, each with the one that has its endpoints, for pods whose tables ask for some."""
+    """Clusters for copies of requests, and for what is asked of external authorizers, for pods that need some.
+
+    Each comes with the cluster that has its endpoints.
+    """
     found: list[tuple[Resource, str]] = []
     for attached in meshed:
         home = attached.pod.namespace
         tables = (view.tables.get(f"{key}@{home}") or view.tables.get(key) for key in view.services)
         targets = {f"{b.namespace}/{b.service}" for table in tables if table for b in mirrored(table)}
+        check = check_of(attached.pod.authorization)
+        targets |= {f"{check.namespace}/{check.service}"} if check is not None else set()
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
         for key in sorted(targets & view.services.keys()):
             members = view.endpoints.get(key)

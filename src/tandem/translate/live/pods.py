@@ -20,6 +20,7 @@ from tandem.translate.membership import namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.mesh.istio.providers import Providers, read_providers
 from tandem.translate.mesh.istio.scoped import Scoped
 from tandem.translate.mesh.istio.sidecar import NAME as MESH
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
@@ -45,6 +46,7 @@ class LivePods:
         self._services = Selected()
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
+        self._providers: Kept[Providers] = Kept(read_providers)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
         self._scoped: tuple[Scoped[Any], ...] = ()
         self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
@@ -59,7 +61,8 @@ class LivePods:
                 pod = now.pods_by_uid.get(uid)
                 if pod is not None and has_link(pod):
                     touched[uid] = pod
-        authorization = self._authorization(now, self._options.root_namespace)
+        providers = self._providers(now, self._options)
+        authorization = self._authorization(now, self._options.root_namespace, providers)
         authentication = self._authentication(now, self._options.root_namespace)
         scoped = (authorization.scoped, authentication.scoped)
         for namespace in self._changed_namespaces(before, now, scoped):

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from tandem.base.problems import Origin
-from tandem.compile.envoy.rbac import MATCHERS, network_rbac, per_route_rbac
-from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template, Text
+from tandem.compile.envoy.rbac import MATCHERS, network_asked, network_rbac, per_route_rbac
+from tandem.ir.authz import (
+    Action,
+    Attribute,
+    AuthzPolicy,
+    AuthzRule,
+    ExternalCheck,
+    Requirement,
+    Suffix,
+    Template,
+    Text,
+)
 from tandem.ir.mesh import Exact, Prefix, Present
 
 AT = Origin(kind="AuthorizationPolicy", namespace="shop", name="p", path="spec.rules[0]")
@@ -62,14 +74,41 @@ def test_conditions_go_to_the_side_that_they_are_about() -> None:
     assert found["permissions"] == [{"not_rule": {"header": {"name": "x", "present_match": True}}}]
 
 
-def test_what_closes_matches_a_path_in_every_spelling() -> None:
-    asked = Requirement(attribute=Attribute.PATH, values=(Prefix("/a"), Template("/b/*")))
-    rule = AuthzRule(operations=((asked,),), origin=AT)
-    (allowed,) = the_rule(Action.ALLOW, rule)["permissions"]
-    assert allowed["or_rules"]["rules"][0] == {"url_path": {"path": {"prefix": "/a"}}}
-    (denied,) = the_rule(Action.DENY, rule)["permissions"]
-    assert denied["or_rules"]["rules"][0]["url_path"]["path"]["safe_regex"]["regex"].endswith("+a.*")
-    assert "uri_template" in denied["or_rules"]["rules"][1]
+def spelled(action: Action, value: Text) -> str:
+    asked = Requirement(attribute=Attribute.PATH, values=(value,))
+    (found,) = the_rule(action, AuthzRule(operations=((asked,),), origin=AT))["permissions"]
+    return str(found["url_path"]["path"]["safe_regex"]["regex"])
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "closed"),
+    [
+        (Exact("/a"), "//a", True),
+        (Exact("/a"), "/a/", False),
+        (Prefix("/a/"), "/%2fa%5Cb", True),
+        (Suffix("/b"), "/x%2Fb", True),
+        (Template("/a/*/c"), "/a//b%2fc", True),
+        (Template("/a/**"), "//a/b/c", True),
+        (Template("/a/*"), "/b/a/c", False),
+        (Exact("/a"), "/x/..%2fa", True),
+        (Exact("/a"), "/x%2f%2E%2e/a", True),
+        (Exact("/a"), "/x/.hidden", False),
+        (Exact("/a"), "/x/a..b/", False),
+    ],
+)
+def test_what_closes_matches_a_path_in_every_spelling(value: Text, path: str, *, closed: bool) -> None:
+    assert (re.fullmatch(spelled(Action.DENY, value), path) is not None) is closed
+
+
+def test_what_opens_by_a_pattern_does_not_open_where_escaped_dots_may_lead() -> None:
+    for value in (Prefix("/a"), Suffix("/a"), Template("/a/*")):
+        asked = Requirement(attribute=Attribute.PATH, values=(value,))
+        (found,) = the_rule(Action.ALLOW, AuthzRule(operations=((asked,),), origin=AT))["permissions"]
+        matches, clear = found["and_rules"]["rules"]
+        assert matches.keys() & {"url_path", "uri_template"}
+        unclear = clear["not_rule"]["url_path"]["path"]["safe_regex"]["regex"]
+        assert re.fullmatch(unclear, "/a/..%2fb")
+        assert not re.fullmatch(unclear, "/a/b%2fc..d")
 
 
 def test_bytes_have_no_requests() -> None:
@@ -84,7 +123,25 @@ def test_bytes_have_no_requests() -> None:
 
 def test_staged_policies_are_shadows() -> None:
     (body,) = per_route_rbac([policy(Action.DENY, AuthzRule(origin=AT), staged=True)]).values()
-    assert set(body["rbac"]) == {"shadow_rules"}
+    assert body["rbac"]["shadow_rules_stat_prefix"] == "staged_deny_"
+    assert "rules" not in body["rbac"]
+
+
+@pytest.mark.parametrize(("action", "prefix"), [(Action.AUDIT, "audit_"), (Action.CUSTOM, "asked_")])
+def test_what_looks_on_denies_nothing(action: Action, prefix: str) -> None:
+    (body,) = per_route_rbac([policy(action, AuthzRule(origin=AT))]).values()
+    assert body["rbac"]["shadow_rules_stat_prefix"] == prefix
+    assert (body["rbac"]["shadow_rules"]["action"], "rules" in body["rbac"]) == ("DENY", False)
+    assert per_route_rbac([policy(action, AuthzRule(origin=AT), staged=True)]) == {}
+
+
+def test_about_bytes_nobody_is_asked_over_http() -> None:
+    check = ExternalCheck(name="p", namespace="n", service="s", port=1, grpc=False, timeout_ms=1)
+    asking = msgspec.structs.replace(policy(Action.CUSTOM, AuthzRule(origin=AT)), check=check)
+    assert [f["name"] for f in network_rbac([asking], "in")] == ["rbac-deny"]
+    over_grpc = msgspec.structs.replace(asking, check=msgspec.structs.replace(check, grpc=True))
+    assert network_rbac([over_grpc], "in") == []
+    assert network_asked([over_grpc], "in")["name"] == "rbac-custom"
 
 
 def test_denial_comes_first() -> None:

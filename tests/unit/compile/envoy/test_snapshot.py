@@ -14,7 +14,7 @@ from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
 from tandem.ir.node import NodeView
 from tandem.ir.traffic import Subset, TrafficPolicy
-from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
 
 A = attached("a", "10.244.0.2")
 B = attached("b", "10.244.0.3", mtls=strict(8080), plain_http_ports=(8080,))
@@ -84,7 +84,12 @@ def test_a_new_identity_behind_a_service_touches_its_clusters() -> None:
 def test_a_pod_that_goes_takes_nothing_of_the_others() -> None:
     old = shop()
     new = msgspec.structs.replace(old, pods=(A, OUT))
-    assert changed(old, new) == {LISTENER: {"in/uid-b", "out/uid-b"}, CLUSTER: {"app/uid-b"}, ROUTE: {"admit/uid-b"}}
+    assert changed(old, new) == {
+        LISTENER: {"in/uid-b", "out/uid-b"},
+        CLUSTER: {"app/uid-b"},
+        EXTENSION: {"ask/uid-b", "tokens/uid-b"},
+        ROUTE: {"admit/uid-b"},
+    }
 
 
 def test_a_view_of_the_same_parts_gives_the_same_objects() -> None:

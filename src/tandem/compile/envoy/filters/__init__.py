@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.compile.envoy.filters import cors, fault, session, spellings
+from tandem.compile.envoy.filters.external import external
 from tandem.compile.envoy.filters.router import router
 from tandem.compile.envoy.filters.tokens import tokens
 from tandem.compile.envoy.proto import Json
+from tandem.compile.envoy.rbac import AUDIT, per_route_rbac
 from tandem.compile.envoy.rbac import FILTERS as RBAC_FILTERS
-from tandem.compile.envoy.rbac import per_route_rbac
 from tandem.ir.fabric import LocalPod
 from tandem.ir.mesh import Route
 
@@ -27,8 +28,8 @@ def http_filters() -> list[Json]:
 
 def inbound_filters(pod: LocalPod) -> list[Json]:
     """That of one that hands to the application what the pod's policies let through: its routes carry them."""
-    first, *others = ({**f, "disabled": True} for f in (spellings.disabled(), *RBAC_FILTERS))
-    return [first, *tokens(pod), *others, router()]
+    first, audit, *others = ({**f, "disabled": True} for f in (spellings.disabled(), AUDIT, *RBAC_FILTERS))
+    return [first, tokens(pod), audit, *external(pod), *others, router()]
 
 
 def inbound_per_route(pod: LocalPod) -> dict[str, Json]:

@@ -1,7 +1,8 @@
 """JWTs (`jwt_authn`): whose tokens are valid for a pod, and what is told of them. Pure.
 
-The filter's configuration is a resource of its own: other keys count from the next request on, and no connection is
-drained for them. What a valid token says lies in the request's metadata, where authorization looks for it.
+The filter's configuration is a resource of its own, and every pod has one: rules and keys count from the next request
+on, also on connections that are open, and no connection is drained for them. What a valid token says lies in the
+request's metadata, where authorization looks for it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from tandem.compile import names
+from tandem.compile.envoy.claims import PAYLOAD
 from tandem.compile.envoy.proto import ADS, Json, any_of
 from tandem.ir.authn import FetchedKeys, GivenKeys, JwtRule
 from tandem.ir.fabric import LocalPod
 from tandem.state.xds import ENVOY, Resource
 
 TYPE: Final = "extensions.filters.http.jwt_authn.v3.JwtAuthentication"
-METADATA: Final = "envoy.filters.http.jwt_authn"
-PAYLOAD: Final = "payload"
-"""Where in the filter's metadata the payload of the valid token is, whoever issued it."""
 NOBODY: Final[Json] = {
     "kty": "EC",
     "crv": "P-256",
@@ -34,16 +33,17 @@ NOBODY: Final[Json] = {
 never made. Envoy takes no set without a usable key, and would go on with the one before."""
 
 
-def tokens(pod: LocalPod) -> list[Json]:
-    """The filter, for a pod that takes tokens."""
-    if not pod.authentication:
-        return []
+def tokens(pod: LocalPod) -> Json:
+    """The filter, which every pod has."""
     discovery = {"config_source": ADS, "type_urls": [ENVOY + TYPE]}
-    return [{"name": names.token_filter(pod.uid), "config_discovery": discovery}]
+    return {"name": names.token_filter(pod.uid), "config_discovery": discovery}
 
 
 def compile_tokens(pod: LocalPod, keys: Mapping[str, str]) -> Resource:
-    """The filter's configuration; `keys` are those that were fetched."""
+    """The filter's configuration; `keys` are those that were fetched.
+
+    A pod that takes no tokens has one that does nothing.
+    """
     sources = {r.keys.source for r in pod.authentication if isinstance(r.keys, FetchedKeys)}
     return _compiled(pod, tuple(sorted((s, keys[s]) for s in sources & keys.keys())))
 
@@ -51,6 +51,9 @@ def compile_tokens(pod: LocalPod, keys: Mapping[str, str]) -> Resource:
 @lru_cache(maxsize=1024)
 def _compiled(pod: LocalPod, fetched: tuple[tuple[str, str], ...]) -> Resource:
     known = dict(fetched)
+    name = names.token_filter(pod.uid)
+    if not pod.authentication:
+        return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE)})
     providers = {f"{i}": _provider(rule, known) for i, rule in enumerate(pod.authentication)}
     body = any_of(
         TYPE,
@@ -60,7 +63,6 @@ def _compiled(pod: LocalPod, fetched: tuple[tuple[str, str], ...]) -> Resource:
             "bypass_cors_preflight": True,
         },
     )
-    name = names.token_filter(pod.uid)
     origins = frozenset(rule.origin for rule in pod.authentication)
     return Resource(name=name, body={"name": name, "typed_config": body}, origins=origins)
 

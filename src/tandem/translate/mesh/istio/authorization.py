@@ -19,6 +19,7 @@ from tandem.ir.authz import (
     Attribute,
     AuthzPolicy,
     AuthzRule,
+    ExternalCheck,
     Requirement,
     Requirements,
     Suffix,
@@ -29,6 +30,7 @@ from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Pod
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
+from tandem.translate.mesh.istio.providers import PLACE, Providers
 from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
 
 DRY_RUN: Final = "istio.io/dry-run"
@@ -68,11 +70,11 @@ _LITERAL: Final = frozenset({Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS, A
 class AuthorizationIndex:
     """AuthorizationPolicies by namespace; `problems` is what is wrong with them."""
 
-    def __init__(self, world: World, root_namespace: str) -> None:
+    def __init__(self, world: World, root_namespace: str, providers: Providers) -> None:
         entries: list[tuple[str, Selectors, AuthzPolicy]] = []
         problems: list[Problem] = []
         for policy in world.sorted(AuthorizationPolicy):
-            reader = _Reader(policy, world)
+            reader = _Reader(policy, world, providers)
             entries.append((policy.metadata.namespace, *reader.read()))
             problems += reader.problems
         self.scoped = Scoped(root_namespace, entries)
@@ -84,16 +86,34 @@ class AuthorizationIndex:
 
 
 def in_order(policies: Iterable[AuthzPolicy]) -> tuple[AuthzPolicy, ...]:
-    """What judges one pod: DENY before ALLOW, then by name."""
+    """What judges one pod: by action, then by name."""
     return tuple(sorted(policies, key=lambda p: (ORDER.index(p.action), p.origin)))
+
+
+def one_authorizer(policies: Iterable[AuthzPolicy]) -> tuple[tuple[AuthzPolicy, ...], tuple[Problem, ...]]:
+    """What judges one pod, in order, and whose authorizer is not asked since there is another: that denies (Istio)."""
+    made: list[AuthzPolicy] = []
+    problems: list[Problem] = []
+    asked = ""
+    for policy in in_order(policies):
+        if policy.check is None or policy.staged or asked in {"", policy.check.name}:
+            asked = policy.check.name if policy.check is not None and not policy.staged else asked
+            made.append(policy)
+            continue
+        text = f"pods that it selects have {asked!r} asked already, and one authorizer is all that a pod can have"
+        at = msgspec.structs.replace(policy.origin, path="spec.provider.name")
+        problems.append(Problem(at=at, code="ProviderConflict", text=f"{text}: what would be asked is denied"))
+        made.append(msgspec.structs.replace(policy, action=Action.DENY, check=None))
+    return in_order(made), tuple(problems)
 
 
 class _Reader:
     """Reads one policy."""
 
-    def __init__(self, policy: AuthorizationPolicy, world: World) -> None:
+    def __init__(self, policy: AuthorizationPolicy, world: World, providers: Providers) -> None:
         self._policy = policy
         self._world = world
+        self._providers = providers
         self._at_fault = False
         self.problems: list[Problem] = []
 
@@ -107,30 +127,38 @@ class _Reader:
             text = "only Services can be attached to: everything is denied in the namespace"
             self._wrong(refs[0][0], "UnsupportedField", text)
             return ({},), self._everything(staged=staged)
-        if spec.action not in {"ALLOW", "DENY"}:
-            return selectors, self._closed(staged=staged)
+        if spec.action not in Action.__members__:
+            text = f"{spec.action} is not supported: everything is denied to the pods that it selects"
+            self._wrong("spec.action", "UnsupportedField", text)
+            return selectors, self._everything(staged=staged)
         action = Action(spec.action)
+        check = self._check() if action is Action.CUSTOM else None
+        if action is Action.CUSTOM and check is None:
+            return selectors, self._everything(staged=staged)
         rules = (self._rule(rule, i, action) for i, rule in enumerate(spec.rules))
         return selectors, AuthzPolicy(
             action=action,
             rules=tuple(rule for rule in rules if rule is not None),
             origin=self._policy.origin(),
             staged=staged,
+            check=check,
         )
+
+    def _check(self) -> ExternalCheck | None:
+        """Whom a CUSTOM policy asks; None if it cannot be asked."""
+        name = self._policy.spec.provider.name if self._policy.spec.provider is not None else ""
+        found = self._providers.get(name)
+        if isinstance(found, ExternalCheck):
+            return found
+        why = found or f"there is no extensionProvider {name!r}"
+        effect = "everything is denied to the pods that it selects"
+        self._wrong("spec.provider.name", "ProviderNotFound", f"{PLACE}: {why}: {effect}")
+        return None
 
     def _everything(self, *, staged: bool) -> AuthzPolicy:
         """What stands for a policy that nobody here can judge."""
         origin = self._policy.origin()
         return AuthzPolicy(action=Action.DENY, rules=(AuthzRule(origin=origin),), origin=origin, staged=staged)
-
-    def _closed(self, *, staged: bool) -> AuthzPolicy:
-        """A policy that this system cannot judge: everything is denied, but where it only looks on."""
-        spec = self._policy.spec
-        audits = spec.action == "AUDIT"
-        effect = "nothing is recorded" if audits else "everything is denied to the pods that it selects"
-        self._wrong("spec.action", "UnsupportedField", f"the action {spec.action} is not supported yet: {effect}")
-        closed = self._everything(staged=staged)
-        return msgspec.structs.replace(closed, rules=()) if audits else closed
 
     def _rule(self, rule: AuthorizationRule, index: int, action: Action) -> AuthzRule | None:
         at = f"spec.rules[{index}]"
@@ -143,7 +171,7 @@ class _Reader:
         origin = self._policy.origin(at)
         if not self._at_fault:
             return AuthzRule(sources=sources, operations=operations, when=when, origin=origin)
-        return None if action is Action.ALLOW else AuthzRule(origin=origin)
+        return AuthzRule(origin=origin) if action in {Action.DENY, Action.CUSTOM} else None
 
     def _fields(
         self,
@@ -205,7 +233,8 @@ class _Reader:
     def _fault(self, path: str, text: str) -> None:
         """Of a rule that cannot be judged as it is written."""
         self._at_fault = True
-        effect = "denies everything" if self._policy.spec.action == "DENY" else "allows nothing"
+        effects = {"DENY": "denies everything", "CUSTOM": "asks about everything", "AUDIT": "records nothing"}
+        effect = effects.get(self._policy.spec.action, "allows nothing")
         self._wrong(path, "UnsupportedField", f"{text}: the rule {effect}")
 
     def _wrong(self, path: str, code: str, text: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from meshbuild import attached
 from tandem.base.problems import Origin
-from tandem.compile.envoy.filters.tokens import NOBODY, compile_tokens, tokens
+from tandem.compile.envoy.filters.tokens import NOBODY, TYPE, compile_tokens, tokens
 from tandem.ir.authn import FetchedKeys, GivenKeys, JwtRule
+from tandem.state.xds import ENVOY
 
 AT = Origin(kind="RequestAuthentication", namespace="shop", name="ra", path="spec.jwtRules[0]")
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
@@ -38,10 +39,9 @@ def test_the_point_of_nobody_comes_from_a_digest() -> None:
     assert [NOBODY["x"], NOBODY["y"]] == points
 
 
-def test_a_pod_that_takes_no_tokens_has_no_filter() -> None:
-    assert tokens(attached("a", "10.0.0.1").pod) == []
-    (filter_,) = tokens(attached("a", "10.0.0.1", authentication=(rule(),)).pod)
-    assert filter_["name"] == made(rule()).name
+def test_every_pod_has_the_filter_and_one_that_takes_no_tokens_does_nothing() -> None:
+    assert tokens(attached("a", "10.0.0.1").pod)["name"] == made(rule()).name
+    assert made().body["typed_config"] == {"@type": ENVOY + TYPE}
 
 
 def test_one_issuer_is_asked_for_a_valid_token_or_none() -> None:

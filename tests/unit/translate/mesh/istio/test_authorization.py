@@ -9,17 +9,18 @@ import pytest
 
 from builders import pod
 from meshworlds import authz
-from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
+from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, ExternalCheck, Requirement, Suffix, Template
 from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
-from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
 
 ROOT = "istio-system"
+CHECK = ExternalCheck(name="known", namespace="foo", service="auth", port=9000, grpc=True, timeout_ms=1000)
 
 
 def index(*policies: AuthorizationPolicy) -> AuthorizationIndex:
-    return AuthorizationIndex(World.of(policies), ROOT)
+    return AuthorizationIndex(World.of(policies), ROOT, {"known": CHECK, "broken": "its port is closed"})
 
 
 def names(*policies: AuthorizationPolicy, ns: str = "default", **labels: str) -> list[str]:
@@ -122,10 +123,41 @@ def test_a_rule_that_cannot_be_judged_is_closed(part: Any, path: str) -> None:
     assert denies.rules == (AuthzRule(origin=authz().origin("spec.rules[0]")),)
 
 
-def test_what_is_not_supported_denies_everything() -> None:
-    found, policy = wrongs(action="CUSTOM", provider={"name": "x"}, rules=[{}])
-    assert found == [("spec.action", "UnsupportedField")]
+@pytest.mark.parametrize(("name", "words"), [("x", "no extensionProvider 'x'"), ("broken", "its port is closed")])
+def test_who_cannot_be_asked_denies_everything(name: str, words: str) -> None:
+    found = index(authz(action="CUSTOM", provider={"name": name}, rules=[{}]))
+    (told,) = found.problems
+    assert (told.at.path, told.code) == ("spec.provider.name", "ProviderNotFound")
+    assert words in told.text
+    (policy,) = found.policies(pod("p"))
     assert (policy.action, len(policy.rules)) == (Action.DENY, 1)
+
+
+def test_a_custom_policy_says_whom_to_ask_about_what() -> None:
+    made = one(action="CUSTOM", provider={"name": "known"}, rules=[{"to": [{"operation": {"paths": ["/a"]}}]}])
+    assert (made.action, made.check, len(made.rules)) == (Action.CUSTOM, CHECK, 1)
+
+
+def test_a_pod_has_one_authorizer_and_what_others_would_be_asked_is_denied() -> None:
+    other = msgspec.structs.replace(CHECK, name="other")
+    found = AuthorizationIndex(
+        World.of([authz(n, action="CUSTOM", provider={"name": p}, rules=[{}]) for n, p in PAIRS]),
+        ROOT,
+        {"known": CHECK, "other": other},
+    )
+    judging, problems = one_authorizer(found.policies(pod("p")))
+    assert [(p.origin.name, p.action) for p in judging] == [
+        ("a", Action.CUSTOM),
+        ("c", Action.CUSTOM),
+        ("b", Action.DENY),
+    ]
+    assert [(p.at.name, p.at.path, p.code) for p in problems] == [("b", "spec.provider.name", "ProviderConflict")]
+
+
+PAIRS = (("a", "known"), ("b", "other"), ("c", "known"))
+
+
+def test_what_is_attached_elsewhere_denies_everything() -> None:
     found, policy = wrongs(targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}])
     assert found == [("spec.targetRefs[0]", "UnsupportedField")]
     assert len(policy.rules) == 1
@@ -140,10 +172,11 @@ def test_an_action_that_nobody_here_knows_denies_everything() -> None:
     assert (policy.action, len(policy.rules)) == (Action.DENY, 1)
 
 
-def test_an_audit_denies_nothing_and_says_that_it_records_nothing() -> None:
-    found, policy = wrongs(action="AUDIT", rules=[{}])
-    assert found == [("spec.action", "UnsupportedField")]
-    assert policy.rules == ()
+def test_an_audit_has_rules_that_only_look_on() -> None:
+    made = one(action="AUDIT", rules=[{}])
+    assert (made.action, len(made.rules)) == (Action.AUDIT, 1)
+    found, policy = wrongs(action="AUDIT", rules=[{"when": [{"key": "experimental.envoy.filters.x", "values": ["b"]}]}])
+    assert (found, policy.rules) == ([("spec.rules[0].when[0].key", "UnsupportedField")], ())
 
 
 def test_a_dry_run_is_staged() -> None:

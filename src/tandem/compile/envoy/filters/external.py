@@ -1,0 +1,103 @@
+"""An external authorizer (`ext_authz`): who is asked about requests to a pod, and how. Pure.
+
+Which requests are asked about is said by rules that the pod's routes carry, and that leave in the metadata whether one
+of them holds; the filter asks where it does. Its configuration is a resource of its own, and every pod has one that
+does nothing at least: a policy counts from the next request on, also on connections that are open.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from tandem.compile import names
+from tandem.compile.envoy.claims import string
+from tandem.compile.envoy.proto import ADS, Json, any_of, extension, milliseconds
+from tandem.compile.envoy.rbac import ASKED_RULES, HTTP, check_of, network_asked
+from tandem.ir.authz import ExternalCheck, Text
+from tandem.ir.fabric import LocalPod
+from tandem.ir.mesh import Present
+from tandem.state.xds import ASKED, ENVOY, RBAC_METADATA, SHADOW_RESULT, Resource
+
+TYPE: Final = "extensions.filters.http.ext_authz.v3.ExtAuthz"
+NETWORK: Final = "extensions.filters.network.ext_authz.v3.ExtAuthz"
+
+
+def external(pod: LocalPod) -> list[Json]:
+    """The rules, which sleep until a route says them, and the filter that asks."""
+    discovery = {"config_source": ADS, "type_urls": [ENVOY + TYPE, ENVOY + HTTP]}
+    return [{**ASKED_RULES, "disabled": True}, {"name": names.check_filter(pod.uid), "config_discovery": discovery}]
+
+
+def network_external(pod: LocalPod, prefix: str) -> list[Json]:
+    """The same in a chain that carries bytes, of an authorizer that can be asked about them."""
+    check = check_of(pod.authorization)
+    if check is None or not check.grpc:
+        return []
+    fields = {"stat_prefix": prefix, **_common(check, RBAC_METADATA[1]), **_grpc(pod, check)}
+    return [network_asked(pod.authorization, prefix), extension(names.check_filter(pod.uid), NETWORK, fields)]
+
+
+@lru_cache(maxsize=1024)
+def compile_external(pod: LocalPod) -> Resource:
+    """The configuration of the filter that asks."""
+    name, check = names.check_filter(pod.uid), check_of(pod.authorization)
+    if check is None:
+        return Resource(name=name, body={"name": name, "typed_config": any_of(HTTP)})
+    fields = {
+        **_common(check, RBAC_METADATA[0]),
+        "status_on_error": {"code": check.status_on_error},
+        "clear_route_cache": check.clear_route_cache,
+        **(_grpc(pod, check) if check.grpc else _http(pod, check)),
+        **_body(check),
+    }
+    asking = frozenset(p.origin for p in pod.authorization if p.check is not None)
+    return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE, fields)}, origins=asking)
+
+
+def _common(check: ExternalCheck, metadata: str) -> Json:
+    """It asks where the rules have found one that holds."""
+    path = [{"key": ASKED + SHADOW_RESULT}]
+    holds = {"filter": metadata, "path": path, "value": {"string_match": {"exact": "denied"}}}
+    return {"failure_mode_allow": check.fail_open, "transport_api_version": "V3", "filter_enabled_metadata": holds}
+
+
+def _cluster(pod: LocalPod, check: ExternalCheck) -> str:
+    return names.mirror_cluster(pod.uid, names.service_cluster(check.namespace, check.service, check.port))
+
+
+def _grpc(pod: LocalPod, check: ExternalCheck) -> Json:
+    service = {"cluster_name": _cluster(pod, check), "authority": f"{check.service}.{check.namespace}"}
+    return {"grpc_service": {"envoy_grpc": service, "timeout": milliseconds(check.timeout_ms)}}
+
+
+def _http(pod: LocalPod, check: ExternalCheck) -> Json:
+    uri = f"http://{check.service}.{check.namespace}:{check.port}"
+    server = {"uri": uri, "cluster": _cluster(pod, check), "timeout": milliseconds(check.timeout_ms)}
+    service: dict[str, Any] = {"server_uri": server}
+    if check.path_prefix:
+        service["path_prefix"] = check.path_prefix
+    if check.added_headers:
+        added = [{"key": name, "value": value} for name, value in check.added_headers]
+        service["authorization_request"] = {"headers_to_add": added}
+    answers = {
+        "allowed_upstream_headers": check.upstream_on_allow,
+        "allowed_client_headers": check.downstream_on_deny,
+        "allowed_client_headers_on_success": check.downstream_on_allow,
+    }
+    told = {field: _patterns(headers) for field, headers in answers.items() if headers}
+    if told:
+        service["authorization_response"] = told
+    asked = {"allowed_headers": _patterns(check.request_headers)} if check.request_headers else {}
+    return {"http_service": service, **asked}
+
+
+def _patterns(headers: tuple[Text, ...]) -> Json:
+    return {"patterns": [string(h) if isinstance(h, Present) else {**string(h), "ignore_case": True} for h in headers]}
+
+
+def _body(check: ExternalCheck) -> Json:
+    if check.body is None:
+        return {}
+    body = {"max_request_bytes": check.body.max_bytes, "allow_partial_message": check.body.partial}
+    return {"with_request_body": {**body, "pack_as_bytes": check.body.raw}}

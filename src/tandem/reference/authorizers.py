@@ -1,0 +1,34 @@
+"""extensionProviders of Istio's mesh configuration as its documents say -> can one be asked, and over what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from tandem.model import core
+from tandem.model.world import World
+from tandem.reference.support import ROOT
+
+
+def authorizer(world: World, name: str) -> str:
+    """`grpc` or `http`; empty where there is no such provider, or its Service has no such port."""
+    config = world.get(core.ConfigMap, ROOT, "istio")
+    mesh: Any = yaml.safe_load(config.data.get("mesh", "")) if config is not None else None
+    providers = (mesh or {}).get("extensionProviders") or []
+    found = [p for p in providers if isinstance(p, dict) and p.get("name") == name]
+    if len(found) != 1:
+        return ""
+    for kind, field in (("grpc", "envoyExtAuthzGrpc"), ("http", "envoyExtAuthzHttp")):
+        spec = found[0].get(field)
+        if spec and _is_there(world, str(spec.get("service", "")), spec.get("port")):
+            return kind
+    return ""
+
+
+def _is_there(world: World, host: str, port: object) -> bool:
+    home, _, text = host.rpartition("/")
+    name, _, rest = text.partition(".")
+    namespace = rest.partition(".svc.")[0] if rest else home or ROOT
+    service = world.get(core.Service, namespace, name)
+    return service is not None and any(p.port == port for p in service.spec.ports)

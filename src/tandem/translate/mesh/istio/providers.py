@@ -1,0 +1,135 @@
+"""extensionProviders of Istio's mesh configuration -> whom a CUSTOM policy may have asked. Pure.
+
+They stand where Istio has them: in the ConfigMap `istio` of the root namespace, `data.mesh`. One that cannot be used as
+it is written is known with what is wrong with it: policies that name it are closed and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from tandem.ir.authz import CheckBody, ExternalCheck, Suffix, Text
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.model.core import ConfigMap, Service
+from tandem.model.meshconfig import GrpcProvider, HttpProvider, Provider
+from tandem.model.schemas.walk import walk
+from tandem.model.world import World
+from tandem.translate.mesh.context import resolve_host
+from tandem.translate.mesh.values import milliseconds
+from tandem.translate.options import Options
+from tandem.translate.protocols import app_protocol
+
+NAME: Final = "istio"
+KEY: Final = "mesh"
+PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
+TIMEOUT_MS: Final = 600_000
+"""Istio's, where none is given."""
+_KINDS: Final = ("envoyExtAuthzHttp", "envoyExtAuthzGrpc")
+
+Providers = Mapping[str, ExternalCheck | str]
+"""By name: how it is asked, or what is wrong with it."""
+
+
+def read_providers(world: World, options: Options) -> Providers:
+    """Every provider of the mesh configuration."""
+    found: dict[str, ExternalCheck | str] = {}
+    config = world.get(ConfigMap, options.root_namespace, NAME)
+    for i, raw in enumerate(_listed(config)):
+        name = raw.get("name") if isinstance(raw, dict) else None
+        if isinstance(name, str) and name:
+            found[name] = (
+                "it is defined twice" if name in found else _read(raw, f"extensionProviders[{i}]", world, options)
+            )
+    return found
+
+
+def _listed(config: ConfigMap | None) -> list[Any]:
+    try:
+        mesh = yaml.safe_load(config.data.get(KEY, "")) if config is not None else None
+    except yaml.YAMLError:
+        return []
+    found = mesh.get("extensionProviders") if isinstance(mesh, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _read(raw: dict[str, Any], at: str, world: World, options: Options) -> ExternalCheck | str:
+    given = [kind for kind in _KINDS if kind in raw]
+    if len(given) != 1:
+        return f"{at}: authorizes nobody: it needs one of {', '.join(_KINDS)}"
+    wrong = list(walk(raw, "MeshExtensionProvider", at))
+    if wrong:
+        return wrong[0]
+    provider = msgspec.convert(raw, Provider)
+    if provider.http is not None:
+        return _check(provider.name, provider.http, f"{at}.{_KINDS[0]}", world, options)
+    assert provider.grpc is not None  # noqa: S101 - one of the two is given
+    return _check(provider.name, provider.grpc, f"{at}.{_KINDS[1]}", world, options)
+
+
+def _check(name: str, spec: GrpcProvider, at: str, world: World, options: Options) -> ExternalCheck | str:
+    home, _, host = spec.service.rpartition("/")
+    key = resolve_host(host, home or options.root_namespace, options.cluster_domain)
+    service = world.get(Service, *key) if key is not None else None
+    port = next((p for p in service.spec.ports if p.port == spec.port), None) if service is not None else None
+    timeout = milliseconds(spec.timeout)
+    status = spec.status_on_error or "403"
+    if service is None or port is None:
+        return f"{at}.service: there is no Service for {spec.service}, port {spec.port}"
+    grpc = not isinstance(spec, HttpProvider)
+    if grpc is not (app_protocol(port) in {AppProtocol.GRPC, AppProtocol.HTTP2}):
+        word = "grpc" if grpc else "http"
+        return f"{at}.port: {spec.port} of {spec.service} is no {word}: set its appProtocol, or name it {word}-…"
+    if not timeout and spec.timeout:
+        return f"{at}.timeout: {spec.timeout!r} is not a time"
+    if not (status.isdigit() and int(status) in set(HTTPStatus) and int(status) >= HTTPStatus.OK):
+        return f"{at}.statusOnError: {status!r} is not a status of an answer"
+    made = ExternalCheck(
+        name=name,
+        namespace=service.metadata.namespace,
+        service=service.metadata.name,
+        port=spec.port,
+        grpc=grpc,
+        timeout_ms=timeout or TIMEOUT_MS,
+        fail_open=spec.fail_open,
+        status_on_error=int(status),
+        clear_route_cache=spec.clear_route_cache,
+        body=_body(spec),
+    )
+    return _over_http(made, spec) if isinstance(spec, HttpProvider) else made
+
+
+def _body(spec: GrpcProvider) -> CheckBody | None:
+    body = spec.include_request_body_in_check
+    if body is None or not body.max_request_bytes:
+        return None
+    return CheckBody(max_bytes=body.max_request_bytes, partial=body.allow_partial_message, raw=body.pack_as_bytes)
+
+
+def _over_http(check: ExternalCheck, spec: HttpProvider) -> ExternalCheck:
+    return msgspec.structs.replace(
+        check,
+        path_prefix=spec.path_prefix,
+        request_headers=_names(spec.include_request_headers_in_check or spec.include_headers_in_check),
+        added_headers=tuple(sorted(spec.include_additional_headers_in_check.items())),
+        upstream_on_allow=_names(spec.headers_to_upstream_on_allow),
+        downstream_on_deny=_names(spec.headers_to_downstream_on_deny),
+        downstream_on_allow=_names(spec.headers_to_downstream_on_allow),
+    )
+
+
+def _names(patterns: tuple[str, ...]) -> tuple[Text, ...]:
+    return tuple(map(_name, patterns))
+
+
+def _name(pattern: str) -> Text:
+    if pattern == "*":
+        return Present()
+    if pattern.startswith("*"):
+        return Suffix(pattern[1:])
+    return Prefix(pattern[:-1]) if pattern.endswith("*") else Exact(pattern)

@@ -1,0 +1,42 @@
+"""Which external authorizers can be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from builders import service
+from tandem.model.core import ConfigMap
+from tandem.model.meta import Meta
+from tandem.model.world import World
+from tandem.reference.authorizers import authorizer
+
+AUTH = service("auth", ports=[{"name": "grpc", "port": 9000}])
+MESH = """
+extensionProviders:
+- {name: full, envoyExtAuthzGrpc: {service: auth.default.svc.cluster.local, port: 9000}}
+- {name: spaced, envoyExtAuthzHttp: {service: default/auth, port: 9000}}
+- {name: port, envoyExtAuthzHttp: {service: default/auth, port: 1}}
+- {name: zipkin, zipkin: {service: default/auth, port: 9000}}
+- {name: twice, envoyExtAuthzHttp: {service: default/auth, port: 9000}}
+- {name: twice, envoyExtAuthzHttp: {service: default/auth, port: 9000}}
+"""
+WORLD = World.of(
+    [
+        AUTH,
+        ConfigMap(
+            api_version="v1",
+            kind="ConfigMap",
+            metadata=Meta(name="istio", namespace="istio-system"),
+            data={"mesh": MESH},
+        ),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("full", "grpc"), ("spaced", "http"), ("port", ""), ("zipkin", ""), ("twice", ""), ("missing", "")],
+)
+def test_a_provider_is_known_by_what_it_speaks(name: str, expected: str) -> None:
+    assert authorizer(WORLD, name) == expected
+    assert authorizer(World(), name) == ""

@@ -1,0 +1,116 @@
+"""extensionProviders of the mesh configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from builders import service
+from tandem.ir.authz import CheckBody, ExternalCheck, Suffix
+from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.model.core import ConfigMap
+from tandem.model.meta import Meta
+from tandem.model.world import World
+from tandem.translate.mesh.istio.providers import read_providers
+from tandem.translate.options import Options
+
+AUTH = service("auth", ns="foo", ports=[{"name": "grpc", "port": 9000}, {"name": "http", "port": 8000}])
+HOST = "auth.foo.svc.cluster.local"
+
+
+def mesh(text: str) -> ConfigMap:
+    meta = Meta(name="istio", namespace="istio-system")
+    return ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data={"mesh": text})
+
+
+def read(*providers: Any) -> Any:
+    return read_providers(World.of([AUTH, mesh(yaml.safe_dump({"extensionProviders": list(providers)}))]), Options())
+
+
+def grpc(name: str = "p", **fields: Any) -> Any:
+    return {"name": name, "envoyExtAuthzGrpc": {"service": HOST, "port": 9000, **fields}}
+
+
+def http(name: str = "p", **fields: Any) -> Any:
+    return {"name": name, "envoyExtAuthzHttp": {"service": HOST, "port": 8000, **fields}}
+
+
+def test_what_is_not_said_is_as_istio_has_it() -> None:
+    expected = ExternalCheck(name="p", namespace="foo", service="auth", port=9000, grpc=True, timeout_ms=600_000)
+    assert read(grpc()) == {"p": expected}
+    assert (expected.fail_open, expected.status_on_error) == (False, 403)
+
+
+def test_every_field_is_carried() -> None:
+    found = read(
+        http(
+            timeout="2s",
+            pathPrefix="/check",
+            failOpen=True,
+            clearRouteCache=True,
+            statusOnError="503",
+            includeRequestHeadersInCheck=["x-*", "*-id", "cookie"],
+            includeAdditionalHeadersInCheck={"x-mesh": "ours"},
+            includeRequestBodyInCheck={"maxRequestBytes": 8, "allowPartialMessage": True, "packAsBytes": True},
+            headersToUpstreamOnAllow=["*"],
+            headersToDownstreamOnDeny=["x-why"],
+            headersToDownstreamOnAllow=["set-cookie"],
+        )
+    )
+    assert found["p"] == ExternalCheck(
+        name="p",
+        namespace="foo",
+        service="auth",
+        port=8000,
+        grpc=False,
+        timeout_ms=2000,
+        fail_open=True,
+        status_on_error=503,
+        clear_route_cache=True,
+        body=CheckBody(max_bytes=8, partial=True, raw=True),
+        path_prefix="/check",
+        request_headers=(Prefix("x-"), Suffix("-id"), Exact("cookie")),
+        added_headers=(("x-mesh", "ours"),),
+        upstream_on_allow=(Present(),),
+        downstream_on_deny=(Exact("x-why"),),
+        downstream_on_allow=(Exact("set-cookie"),),
+    )
+
+
+def test_the_former_name_of_a_field_is_known() -> None:
+    assert read(http(includeHeadersInCheck=["x"]))["p"].request_headers == (Exact("x"),)
+
+
+def test_a_service_may_be_named_with_its_namespace() -> None:
+    assert read(grpc(service="foo/auth"))["p"].namespace == "foo"
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        (grpc(service="auth.bar.svc.cluster.local"), "envoyExtAuthzGrpc.service: there is no Service"),
+        (grpc(port=9001), "envoyExtAuthzGrpc.service: there is no Service"),
+        (grpc(port=8000), "envoyExtAuthzGrpc.port: 8000"),
+        (http(port=9000), "envoyExtAuthzHttp.port: 9000"),
+        (grpc(statusOnError="99"), "statusOnError"),
+        (grpc(onSundays=True), "onSundays"),
+        (http(timeout="soon"), "timeout"),
+        ({"name": "p", "zipkin": {}}, "authorizes nobody"),
+    ],
+)
+def test_what_cannot_be_used_is_known_with_what_is_wrong(provider: Any, words: str) -> None:
+    found = read(provider)["p"]
+    assert isinstance(found, str)
+    assert words in found
+
+
+def test_a_name_that_is_given_twice_is_nobodys() -> None:
+    assert read(grpc(), grpc())["p"] == "it is defined twice"
+
+
+@pytest.mark.parametrize("text", ["", "[", "no", "extensionProviders: 5", "extensionProviders: [5]"])
+def test_a_configuration_that_is_none_has_no_providers(text: str) -> None:
+    assert read_providers(World.of([mesh(text)]), Options()) == {}
+    assert read_providers(World(), Options()) == {}
