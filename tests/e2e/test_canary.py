@@ -158,6 +158,12 @@ def reaches(world: Lab, name: str, **wanted: Any) -> Any:
     return until(lambda: status(world, name), lambda s: wanted.items() <= s.items(), world.logs)
 
 
+def judged_again(world: Lab, name: str) -> Any:
+    """The status after the next judgement."""
+    before = status(world, name)["judged"]
+    return until(partial(status, world, name), lambda s: s["judged"] != before, world.logs)
+
+
 def test_a_good_version_is_promoted_step_by_step(world: Lab) -> None:
     made(world, "good")
     with asking(world, "good") as requests:
@@ -248,7 +254,7 @@ def test_only_requests_with_the_header_or_the_cookie_are_divided(world: Lab) -> 
         until(lambda: status(world, "ab")["canary"]["requests"], lambda n: n >= 10)
 
 
-def test_a_rollout_goes_on_where_it_was_when_control_begins_anew_and_a_silent_node_holds_it(world: Lab) -> None:
+def test_a_rollout_goes_on_where_it_was_when_control_begins_anew(world: Lab) -> None:
     made(world, "kept")
     with asking(world, "kept") as requests:
         world.apply(canary("kept", steps=[{"weight": 20, "manual": True}, {"weight": 60}]))
@@ -265,6 +271,27 @@ def test_a_rollout_goes_on_where_it_was_when_control_begins_anew_and_a_silent_no
         world.tandem("canary", "resume", "kept", "-n", "shop", status=0)
         found = reaches(world, "kept", phase="Promoted")
     assert [e["weight"] for e in found["history"]] == [0, 20, 20, 20, 60, 100]
+
+
+def test_a_node_that_is_silent_holds_a_rollout_until_it_is_heard_again(world: Lab) -> None:
+    """Its Envoy goes on sending requests: nobody else knows how those went."""
+    made(world, "silent")
+    (agent,) = (
+        pid for pid, line in world.processes().items() if "tandem.apps.agent" in line and "node-2" in line.split()
+    )
+    with asking(world, "silent"):
+        world.apply(canary("silent", steps=[{"weight": 30, "manual": True}]))
+        reaches(world, "silent", phase="Paused", weight=30)
+        world.run("kill", "-STOP", str(agent), status=0)
+        try:
+            world.tandem("canary", "resume", "silent", "-n", "shop", status=0)
+            reaches(world, "silent", reason="NodesSilent")
+            found = judged_again(world, "silent")
+            assert (found["phase"], found["weight"]) == ("Progressing", 30)
+            assert "node-2" in found["message"]
+        finally:
+            world.run("kill", "-CONT", str(agent), status=0)
+        reaches(world, "silent", phase="Promoted")
 
 
 def test_the_example_of_the_page_is_promoted_in_the_shop() -> None:

@@ -62,7 +62,7 @@ def test_weights_go_up_for_what_is_known_to_be_good_and_down_for_what_is_not(
     """Each status goes through JSON, as it does in the API: there is no other memory."""
     found = canary(steps=given_steps, analysis={"failures": allowed})
     weights = [step["weight"] for step in given_steps]
-    good, bad, now = False, 0, NOW
+    bad, now = 0, NOW
     for known, seconds, command in story:
         now += seconds
         before = found.status
@@ -72,22 +72,20 @@ def test_weights_go_up_for_what_is_known_to_be_good_and_down_for_what_is_not(
         by_hand = bool(command) and before.command != command
         judged = known.judgement if not by_hand and not fresh and before.phase not in ENDED else None
         if judged is not None:
-            good, bad = judged.outcome is Outcome.GOOD, bad + (judged.outcome is Outcome.BAD)
+            bad += judged.outcome is Outcome.BAD
         assert after.weight in {0, 100, *weights}
         assert (after.weight == 100) == (after.phase == "Promoted")
         assert after.phase != "RolledBack" or after.weight == 0
         if after.weight > before.weight:
             first = before.weight == 0 and after.weight == weights[0] and known.ready
+            good = judged is not None and judged.outcome is Outcome.GOOD
             assert (by_hand and command == "promote") or (known.obstacle is None and (good or first))
         if judged is not None and bad > allowed:
             assert (after.phase, after.weight) == ("RolledBack", 0)
         if after.phase == "Promoted" and before.phase != "Promoted" and not by_hand:
-            assert good
             assert before.step == len(weights) - 1
-        if (after.step, after.phase) != (before.step, before.phase):
-            good = good and after.step == before.step
         if fresh:
-            good, bad = False, 0
+            bad = 0
         found = _with(found, msgspec.json.decode(msgspec.json.encode(after), type=CanaryStatus), "")
         assert advance(_with(found, found.status, found.status.command), Known(ready=False), now).weight <= after.weight
 

@@ -128,8 +128,6 @@ class CanaryStatus(Model, frozen=True, kw_only=True):
     """By hand."""
     resumed: bool = False
     """The manual step was let go on."""
-    passed: bool = False
-    """The newest judgement since the step began is a good one."""
     hindered: bool = False
     """The reason is one that will go away without a judgement."""
     failures: int = 0

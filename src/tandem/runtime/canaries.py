@@ -15,6 +15,7 @@ import structlog
 
 from tandem.base.cell import any_newer
 from tandem.base.clock import Clock
+from tandem.base.memo import same_as_before
 from tandem.cluster.canary.judge import TOO_FEW, Judgement, Outcome, judge
 from tandem.cluster.canary.rollout import Known, advance
 from tandem.cluster.canary.window import Heard, Window, counted
@@ -181,6 +182,7 @@ def _place(status: CanaryStatus) -> tuple[str, int, int]:
     return status.revision, status.step, status.weight
 
 
+@same_as_before
 def _clients(translation: Translation) -> frozenset[str]:
     """The nodes from which requests come."""
     return frozenset(str(translation.pod_nodes[uid]) for uid, pod in translation.pods.items() if pod.meshed)

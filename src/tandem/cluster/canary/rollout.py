@@ -1,7 +1,7 @@
 """A Canary, what is known of it now -> its next status. Pure: the whole of a rollout is in the status of the object.
 
-Weights change here alone. Upwards only after a good judgement since the step began, or by hand; after a bad one too
-many, or too long a wait, to 0. In doubt nothing changes.
+Weights change here alone. Upwards only with a good judgement of the interval that has just ended, or by hand; after a
+bad one too many, or too long a wait, to 0. In doubt nothing changes.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class _Rollout:
             return
         elif self._status.phase == WAITING:
             self._wait(ready=known.ready)
-        else:
+        elif known.judgement is not None and known.judgement.outcome is Outcome.GOOD:
             self._next_step()
 
     def _wait(self, *, ready: bool) -> None:
@@ -147,14 +147,10 @@ class _Rollout:
     def _judged(self, found: Judgement) -> None:
         self._set(judged=rfc3339(self._now), stable_figures=found.stable, canary_figures=found.canary)
         match found.outcome:
-            case Outcome.NO_DATA:
-                self._set(passed=False)
-                self._say(found.reason, found.message)
-            case Outcome.GOOD:
-                self._set(passed=True)
+            case Outcome.NO_DATA | Outcome.GOOD:
                 self._say(found.reason, found.message)
             case Outcome.BAD:
-                self._set(passed=False, failures=self._status.failures + 1)
+                self._set(failures=self._status.failures + 1)
                 if self._status.failures > self._spec.analysis.failures:
                     self._end(ROLLED_BACK, found.reason, found.message)
                 else:
@@ -162,7 +158,7 @@ class _Rollout:
 
     def _next_step(self) -> None:
         step = self._step()
-        if not self._status.passed or self._elapsed() < _seconds(step.pause):
+        if self._elapsed() < _seconds(step.pause):
             return
         if step.manual and not self._status.resumed:
             if self._status.phase != PAUSED:
@@ -173,7 +169,7 @@ class _Rollout:
             self._end(PROMOTED, "Promoted", "the canary did well in every step")
 
     def _start(self, index: int) -> None:
-        self._set(step=index, step_started=rfc3339(self._now), passed=False, resumed=False)
+        self._set(step=index, step_started=rfc3339(self._now), resumed=False)
         weight = self._spec.steps[index].weight
         whose = "of the requests that match" if self._spec.match else "of all requests"
         self._set(weight=weight)
@@ -181,7 +177,7 @@ class _Rollout:
         self._enter(PROGRESSING, "StepBegan", text)
 
     def _end(self, phase: str, reason: str, message: str) -> None:
-        self._set(weight=100 if phase == PROMOTED else 0, paused=False, passed=False, resumed=False)
+        self._set(weight=100 if phase == PROMOTED else 0, paused=False, resumed=False)
         self._enter(phase, reason, message)
 
     def _overdue(self) -> bool:

@@ -32,30 +32,29 @@ def divide(tables: Tables, context: Context) -> tuple[dict[str, RouteTable], tup
     plans, problems = plans_of(context)
     found = dict(tables)
     for plan in plans:
-        key = f"{plan.service[0]}/{plan.service[1]}"
-        if key not in found:
-            found[key] = _plain(plan)
+        namespace, service = plan.service
+        found.setdefault(f"{namespace}/{service}", RouteTable(namespace=namespace, service=service, routes=()))
         found = {name: _divided(table, plan) for name, table in found.items()}
         problems += _unused(plan, found)
     return dict(sorted(found.items())), tuple(problems)
 
 
-def _plain(plan: Plan) -> RouteTable:
-    """The table of a Service that no route is about."""
+def _plain(plan: Plan) -> Route:
+    """That of a Service of whose requests no other is about."""
     namespace, service = plan.service
     origin = plan.split.origin
-    route = Route(
+    return Route(
         name=f"Canary/{origin.namespace}/{origin.name}",
         matches=(),
         action=Forward(backends=(Backend(namespace=namespace, service=service),)),
         retry=DEFAULT_RETRY,
         origin=origin,
     )
-    return RouteTable(namespace=namespace, service=service, routes=(route,))
 
 
 def _divided(table: RouteTable, plan: Plan) -> RouteTable:
-    routes = tuple(new for route in table.routes for new in _routes(route, plan))
+    own = (_plain(plan),) if (table.namespace, table.service) == plan.service else ()
+    routes = tuple(new for route in table.routes or own for new in _routes(route, plan))
     return table if routes == table.routes else msgspec.structs.replace(table, routes=routes)
 
 

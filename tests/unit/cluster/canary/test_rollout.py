@@ -82,8 +82,8 @@ def test_a_step_lasts_as_long_as_it_says_and_needs_a_good_judgement_at_its_end()
     assert rollout.look(GOOD).weight == 60
 
 
-@pytest.mark.parametrize("judgement", [BAD, NO_DATA])
-def test_an_older_good_judgement_does_not_count(judgement: Judgement) -> None:
+@pytest.mark.parametrize("judgement", [BAD, NO_DATA, None])
+def test_an_older_good_judgement_does_not_count(judgement: Judgement | None) -> None:
     rollout = Rollout(steps=[{"weight": 20, "pause": "1m"}], analysis={"failures": 5}).begun()
     rollout.look(GOOD)
     rollout.look(judgement)
@@ -107,7 +107,8 @@ def test_a_manual_step_waits_for_a_hand_and_for_a_good_judgement() -> None:
     assert place(rollout.look(GOOD)) == ("Paused", 20, "ManualStep")
     assert place(rollout.look(GOOD, after=7 * 86400)) == ("Paused", 20, "ManualStep")
     assert place(rollout.say("resume")) == ("Progressing", 20, "Resumed")
-    assert rollout.canary.status.weight == 60
+    assert rollout.look(NO_DATA).weight == 20
+    assert rollout.look(GOOD).weight == 60
 
 
 def test_what_fails_while_it_is_paused_is_rolled_back() -> None:

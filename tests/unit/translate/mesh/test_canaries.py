@@ -120,3 +120,12 @@ def test_two_canaries_divide_one_route_each_its_own_part() -> None:
     both = vs(hosts=["web"], http=[{"route": [to("web", weight=50), to("api", weight=50)]}])
     ir, _ = mesh(*more, both, canary(status={"weight": 20}), canary("api", status={"weight": 50}))
     assert shares(ir)[0] == {"web-v1": 8, "web-v2": 2, "api-v1": 5, "api-v2": 5}
+
+
+def test_a_service_with_routes_of_bytes_alone_gets_one_for_requests_beside_them() -> None:
+    ports = [{"name": "http", "port": 80}, {"name": "tcp-db", "port": 90}]
+    both = tuple(service(n, ip=f"10.96.2.{i}", ports=ports) for i, n in enumerate(("shop", "shop-v1", "shop-v2"), 1))
+    tcp = vs("bytes", hosts=["shop"], tcp=[{"match": [{"port": 90}], "route": [to("shop", port=90)]}])
+    ir, problems = mesh(*both, tcp, canary("shop", status={"weight": 20}))
+    assert (shares(ir, "default/shop"), problems) == ([{"shop-v1": 4, "shop-v2": 1}], [])
+    assert ir.tables["default/shop"].bytes
