@@ -20,6 +20,7 @@ from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.externals import selects_workloads, translate_externals
 from tandem.translate.hostaddresses import HostAddresses
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh.istio.subsets import subset_problems
 from tandem.translate.network import translate_network
 from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
@@ -110,6 +111,7 @@ def translate_world(world: World, options: Options) -> Translation:
                 *externals.problems,
                 *balancers.problems,
                 *mesh_problems,
+                *subset_problems(world, mesh.policies),
             ),
         ),
     )

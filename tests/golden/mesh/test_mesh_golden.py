@@ -19,6 +19,7 @@ from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.externals import translate_externals
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh.istio.subsets import subset_problems
 from tandem.translate.options import Options
 from unit.translate.test_status import patches
 
@@ -60,7 +61,7 @@ def _brief(value: Any) -> Any:
 def render(world: World) -> str:
     mesh, problems = translate_mesh(world, Options())
     hosts = translate_externals(world, {}, Options())
-    problems = (*hosts.problems, *problems)
+    problems = (*hosts.problems, *problems, *subset_problems(world, mesh.policies))
     status = {
         f"{p.kind} {p.namespace}/{p.name}": p.body["status"]
         for p in patches(world, problems, {}, 0.0, hosts=hosts.addresses.by_entry)

@@ -1,4 +1,4 @@
-"""`translate_services`, Service by Service: those that changed, or whose slices, pods or routed ports did."""
+"""`translate_services`, and what is wrong with subsets, of the Services that changed, or whose slices or pods did."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from tandem.base.table import Table, changes
 from tandem.ir import fabric
+from tandem.ir.traffic import TrafficPolicy
 from tandem.model import core
 from tandem.model.world import Key, World
 from tandem.translate.live.problems import Gathered
+from tandem.translate.mesh.istio.subsets import problems_of
 from tandem.translate.services import referred, translate_service
 
 
@@ -22,11 +24,18 @@ class LiveServices:
         self._before = World()
         self._pods: Mapping[str, fabric.LocalPod] = Table()
         self._routed: Mapping[str, frozenset[int]] = {}
+        self._policies: Mapping[str, TrafficPolicy] = {}
         self._refer: dict[Key, frozenset[str]] = {}
         self._referred: dict[str, set[Key]] = {}
 
-    def update(self, now: World, pods: Mapping[str, fabric.LocalPod], routed: Mapping[str, frozenset[int]]) -> None:
-        """Go on to this World, with its translated pods."""
+    def update(
+        self,
+        now: World,
+        pods: Mapping[str, fabric.LocalPod],
+        routed: Mapping[str, frozenset[int]],
+        policies: Mapping[str, TrafficPolicy],
+    ) -> None:
+        """Go on to this World, with its translated pods, the ports that routes name, and traffic policies."""
         before, self._before = self._before, now
         touched = set(changes(before.all(core.Service), now.all(core.Service)))
         slices = changes(before.slices_by_service, now.slices_by_service)
@@ -34,9 +43,13 @@ class LiveServices:
         for uid in changes(self._pods, pods):
             touched |= self._referred.get(uid, set())
         touched |= {(s, n) for s, _, n in (key.partition("/") for key in changes(self._routed, routed))}
-        self._pods, self._routed = pods, routed
         for key in slices:
             self._refers(key, referred(now.slices_by_service.get(key, ())))
+        # Of pods without a link, which are not translated, the labels count for subsets too.
+        labelled = (self._referred.get(uid, set()) for uid in changes(before.pods_by_uid, now.pods_by_uid))
+        for name in {*map("/".join, touched.union(*labelled)), *changes(self._policies, policies)}:
+            self._gathered.tell((8, "subsets", name), problems_of(name, policies.get(name), now))
+        self._pods, self._routed, self._policies = pods, routed, policies
         services: dict[str, fabric.Service] = {}
         endpoints: dict[str, fabric.Endpoints] = {}
         gone: list[str] = []

@@ -53,7 +53,7 @@ class Live:
         whole, mesh_problems = self._mesh(world, self._options)
         mesh = self._steady(whole)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed)
-        self._services.update(world, self._pods.pods, self._routed)
+        self._services.update(world, self._pods.pods, self._routed, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
         balancers = self._balancers(world)
         self._gathered.tell((6, "balancers"), balancers.problems)

@@ -55,17 +55,16 @@ def build_layers(context: Context, grpc: Sequence[Accepted], http: Sequence[Acce
     """The layer of each Service, for everyone and for each namespace that has routes of its own for it."""
     problems: list[Problem] = []
     layers: list[Layer] = []
-    places = sorted({(a.attachment.service, a.attachment.consumer) for a in (*grpc, *http)})
-    for service, consumer in places:
-        first, then = (
-            [a for a in kind if (a.attachment.service, a.attachment.consumer) == (service, consumer)]
-            for kind in (grpc, http)
-        )
-        if first:
-            left = [_left(item, first, context) for item in then]
-            then = [item for item, _ in left if item is not None]
-            problems.extend(p for _, found in left for p in found)
-        layers.append(_layer(service, consumer, (first, then)))
+    places: dict[tuple[Key, str], tuple[list[Accepted], list[Accepted]]] = {}
+    for position, kind in enumerate((grpc, http)):
+        for item in kind:
+            place = item.attachment.service, item.attachment.consumer
+            places.setdefault(place, ([], []))[position].append(item)
+    for (service, consumer), (first, then) in sorted(places.items(), key=lambda entry: entry[0]):
+        left = [_left(item, first, context) for item in then] if first else [(item, []) for item in then]
+        problems.extend(p for _, found in left for p in found)
+        rest = [item for item, _ in left if item is not None]
+        layers.append(_layer(service, consumer, (first, rest)))
     return Layers(layers=tuple(layers), problems=tuple(problems))
 
 

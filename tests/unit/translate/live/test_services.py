@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from builders import endpoint_slice, namespace, pod, service, world
+from meshbuild import RULE
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
+from tandem.ir.traffic import Subset, TrafficPolicy
 from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
 from tandem.translate.options import Options
@@ -25,7 +27,7 @@ def local() -> Table[str, LocalPod]:
 
 def live() -> LiveServices:
     found = LiveServices(Gathered())
-    found.update(BASE, local(), ROUTED)
+    found.update(BASE, local(), ROUTED, {})
     return found
 
 
@@ -33,7 +35,7 @@ def test_a_slice_that_changes_changes_the_endpoints_of_its_service_alone() -> No
     found = live()
     before, services = found.endpoints, found.services
     piece = endpoint_slice(WEB, [])
-    found.update(BASE.with_changes("EndpointSlice", {piece.key: piece}, synced=True), local(), ROUTED)
+    found.update(BASE.with_changes("EndpointSlice", {piece.key: piece}, synced=True), local(), ROUTED, {})
     assert set(changes(before, found.endpoints)) == {"default/web"}
     assert found.services is services
 
@@ -42,17 +44,34 @@ def test_a_pod_that_changes_changes_the_endpoints_that_refer_to_it() -> None:
     found, pods = live(), local()
     before = found.endpoints
     (uid,) = pods
-    found.update(BASE, pods.changed({uid: msgspec.structs.replace(pods[uid], labels=(("app", "v2"),))}), ROUTED)
+    found.update(BASE, pods.changed({uid: msgspec.structs.replace(pods[uid], labels=(("app", "v2"),))}), ROUTED, {})
     assert set(changes(before, found.endpoints)) == {"default/web"}
 
 
 def test_a_service_that_is_gone_is_gone() -> None:
     found = live()
-    found.update(BASE.with_changes("Service", {DB.key: None}, synced=True), local(), ROUTED)
+    found.update(BASE.with_changes("Service", {DB.key: None}, synced=True), local(), ROUTED, {})
     assert set(found.services) == set(found.endpoints) == {"default/web"}
 
 
 def test_routes_of_a_service_make_it_http() -> None:
     found = live()
-    found.update(BASE, local(), {"default/web": frozenset({80})})
+    found.update(BASE, local(), {"default/web": frozenset({80})}, {})
     assert found.services["default/web"].ports[0].app.value == "http"
+
+
+def test_a_subset_that_loses_its_last_pod_is_told_of_and_no_longer_once_it_has_one() -> None:
+    gathered = Gathered()
+    found = LiveServices(gathered)
+    labels = (("app", "web"),)
+    policy = TrafficPolicy(
+        namespace="default", service="web", subsets=(Subset(name="v1", labels=labels, origin=RULE),), origin=RULE
+    )
+    policies = {"default/web": policy}
+    found.update(BASE, local(), ROUTED, policies)
+    assert gathered.settle() == {}
+    other = BASE.with_changes("Pod", {ONE.key: pod("a", app="db")}, synced=True)
+    found.update(other, local(), ROUTED, policies)
+    assert [p.code for problems in gathered.settle().values() for p in problems] == ["SubsetEmpty"]
+    found.update(BASE, local(), ROUTED, policies)
+    assert gathered.settle() == {}

@@ -12,9 +12,8 @@ import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.traffic import ClientTls, PortTraffic, Subset, Traffic, TrafficPolicy
-from tandem.model.core import Pod, Service
+from tandem.model.core import Service
 from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
-from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import resolve_host, service_of
 from tandem.translate.mesh.istio.clienttls import TlsReader
@@ -53,8 +52,6 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
         if service not in policies:
             policies[service] = _merge(service, own, _tls(service, own[0], (world, entries), options))
         problems.extend(_merge_problems(own))
-        if service not in entries.hosts:
-            problems.extend(_empty_subsets(service, own, world))
         problems.extend(_affinity_first(world.get(Service, *service), own))
     return DestinationRules(policies=policies, problems=tuple(problems))
 
@@ -214,20 +211,3 @@ def _merge_problems(rules: list[DestinationRule]) -> Iterator[Problem]:
                 text = f"subset {subset.name!r} is not used: {first.origin()} is older and defines it"
                 at = rule.origin(f"spec.subsets[{i}]")
                 yield Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING)
-
-
-def _empty_subsets(service: Key, rules: list[DestinationRule], world: World) -> Iterator[Problem]:
-    pods = _pods_behind(service, world)
-    for rule in rules:
-        for i, subset in enumerate(rule.spec.subsets):
-            if not any(not subset.labels or matches_map(subset.labels, p.metadata.labels) for p in pods):
-                wanted = ",".join(f"{k}={v}" for k, v in sorted(subset.labels.items()))
-                text = f"no endpoint of Service {service[0]}/{service[1]} has the labels {wanted}"
-                at = rule.origin(f"spec.subsets[{i}].labels")
-                yield Problem(at=at, code="SubsetEmpty", text=text, severity=Severity.WARNING)
-
-
-def _pods_behind(service: Key, world: World) -> list[Pod]:
-    refs = (e.target_ref for s in world.slices_by_service.get(service, ()) for e in s.endpoints)
-    found = (world.pods_by_uid.get(ref.uid) for ref in refs if ref is not None)
-    return [pod for pod in found if pod is not None]

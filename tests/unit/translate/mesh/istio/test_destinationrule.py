@@ -85,12 +85,6 @@ def test_an_unknown_host_is_reported() -> None:
     assert [p.code for p in run(dr(host="gone")).problems] == ["HostNotFound"]
 
 
-def test_a_subset_that_nobody_belongs_to_is_a_warning() -> None:
-    found = run(dr(host="web", subsets=[{"name": "v9", "labels": {"version": "v9"}}]))
-    assert [(p.at.path, p.code) for p in found.problems] == [("spec.subsets[0].labels", "SubsetEmpty")]
-    assert found.policies["default", "web"].subsets[0].name == "v9"
-
-
 def test_a_subset_defined_twice_in_one_rule_is_refused() -> None:
     assert codes(subsets=[V1, V1]) == [("spec.subsets[1].name", "InvalidValue")]
 
