@@ -60,6 +60,16 @@ def test_an_audit_is_in_the_flow(world: Lab) -> None:
     assert "orders-changes" in world.tandem("flows").out
 
 
+def test_the_page_on_tokens_is_right_about_who_passes(world: Lab) -> None:
+    """The issuer of the example has no keys here: every token of it is refused."""
+    world.tandem("apply", "-f", "examples/request-authentication", status=0)
+    until(lambda: code(world, "/", "-H", "authorization: Bearer not-a-token"), lambda c: c == "401", world.logs)
+    until(lambda: code(world, "/", "-X", "DELETE"), lambda c: c == "403", world.logs)
+    assert code(world, "/") == "200"
+    world.delete("-f", "examples/request-authentication")
+    until(lambda: code(world, "/", "-H", "authorization: Bearer not-a-token"), lambda c: c == "200", world.logs)
+
+
 def test_without_the_authorizer_nothing_passes_and_the_condition_says_so(world: Lab) -> None:
     assert programmed(world).startswith("True")
     world.delete("-n", "shop", "pod", "authorizer")
