@@ -7,7 +7,7 @@ is made by the reference evaluators from the objects themselves, before any pack
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -19,7 +19,7 @@ from tandem.model import core
 from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
-from tandem.reference import policy, routes
+from tandem.reference import hosts, policy, routes
 from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_grpc, speaks_http
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
@@ -162,10 +162,14 @@ def _presumed(target: Party) -> dict[str, str]:
 
 def _ways(world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]) -> tuple[Way, ...]:
     if target.domain:
-        ends = _addresses(question, source, target)
-        return tuple(_way(world, question, source, end, share=None) for end in ends)
+
+        def ways(end: Party) -> list[Way]:
+            return [_way(world, question, source, one, share=None) for one in _addresses(question, source, end)]
+
+        return _outside(world, source, target, ways)
     if target.service is None:
-        return (_way(world, question, source, target, share=_headless(world, target)),)
+        way = _way(world, question, source, target, share=_headless(world, target))
+        return (way if target.pod is not None else _beyond(world, source, way),)
     found: dict[tuple[str, int], Way] = {}
     through = is_own(target.service, target.address)
     for share in shares:
@@ -201,8 +205,56 @@ def _lies_in(address: str, prefix: str) -> bool:
     return False
 
 
+def _beyond(world: World, source: Party, way: Way) -> Way:
+    """A bare address outside: refused where nothing but the registry may be reached, and no entry can be meant."""
+    pod = source.pod
+    if pod is None or not in_mesh(pod, world)[0]:
+        return way
+    by = hosts.refusal(world, pod, None, way.address)
+    if by is None or hosts.known_at(world, way.address, way.port, pod.metadata.namespace):
+        return way
+    line = Line(layer="outbound", effect="denies", text="no ServiceEntry that the pod sees has the address", rule=by)
+    return msgspec.structs.replace(way, allowed=False, decided_by=way.decided_by or (by,), steps=(line, *way.steps))
+
+
+def _end(target: Party, address: str, port: int) -> Party:
+    """An endpoint of a host: an address, or again a name."""
+    label = f"{target.label} ({address}:{port})"
+    if hosts.is_address(address):
+        return Party(label=label, address=address, port=port)
+    return Party(label=label, domain=address.lower(), port=port)
+
+
+def _outside(world: World, source: Party, target: Party, ways: Callable[[Party], list[Way]]) -> tuple[Way, ...]:
+    """A domain name, which a ServiceEntry may have: then what is behind it is dialled, where the pod may go there."""
+    pod = source.pod
+    if pod is None or not in_mesh(pod, world)[0]:
+        return tuple(ways(target))
+    host = hosts.host_of(world, target.domain, target.port, pod.metadata.namespace)
+    by = hosts.refusal(world, pod, host, target.domain)
+    ends = [target]
+    text = "no ServiceEntry that the pod sees has the host"
+    if host is not None and by is None:
+        text = "the host is that of a ServiceEntry"
+        ends = [_end(target, address, port) for address, port in host.ends]
+    rule = by or (host.entry.origin() if host is not None else None)
+    line = Line(layer="outbound", effect="denies" if by else "allows", text=text, rule=rule)
+    found = [way for end in ends for way in ways(end)]
+    return tuple(
+        msgspec.structs.replace(
+            way,
+            allowed=way.allowed and by is None,
+            decided_by=way.decided_by or ((by,) if by is not None else ()),
+            steps=(line, *way.steps),
+        )
+        for way in found
+    )
+
+
 def _addresses(question: Question, source: Party, target: Party) -> list[Party]:
     """What a domain name is for a pod: each address that is known on its node."""
+    if not target.domain:
+        return [target]
     found = _names(question, source).get(target.domain, ())
     if not found:
         label = f"{target.domain}:{target.port} (no address is known yet; any outside)"

@@ -13,6 +13,7 @@ from jwts import Issuer
 from meshworlds import authz, dr, grpcroute, parent, peerauth, reqauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
+from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.views.explain import ExplainError, Explanation, Question, explain, question
 
@@ -394,3 +395,45 @@ def test_a_request_at_a_port_of_grpc_is_one_of_grpc_and_a_method_without_a_route
     assert other.route[-1].text == "no rule matches: answered with UNIMPLEMENTED"
     plain = ask(calls, route, to="shop/svc/calls:70", path="/x.A/Get", headers=(("content-type", "text/plain"),))
     assert plain.route[-1].text == "no rule matches: not a gRPC request: answered with 404"
+
+
+def external(kind: str, name: str, **spec: Any) -> Object:
+    meta = {"name": name, "namespace": "shop"}
+    return parse({"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": meta, "spec": spec})
+
+
+PARTNER = external(
+    "ServiceEntry",
+    "partner",
+    hosts=["partner.example.com"],
+    resolution="STATIC",
+    ports=[{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}],
+    endpoints=[{"address": "203.0.113.10"}],
+)
+CLOSED = external("Sidecar", "own", outboundTrafficPolicy={"mode": "REGISTRY_ONLY"})
+
+
+def test_the_endpoints_of_a_host_outside_are_what_policy_judges() -> None:
+    found = ask(PARTNER, to="partner.example.com:80")
+    assert (found.allowed, [(w.address, w.port) for w in found.ways]) == (True, [("203.0.113.10", 8080)])
+    assert (found.ways[0].steps[0].layer, str(found.ways[0].steps[0].rule)) == (
+        "outbound",
+        "ServiceEntry shop/partner",
+    )
+    closed = policy("out", ns="shop", podSelector={"matchLabels": {"app": "client"}}, policyTypes=["Egress"], egress=[])
+    denied = ask(PARTNER, closed, to="partner.example.com:80")
+    assert (denied.allowed, [o.kind for o in denied.decided_by]) == (False, ["NetworkPolicy"])
+
+
+def test_what_the_registry_does_not_have_is_refused_by_what_says_so() -> None:
+    assert ask(PARTNER, CLOSED, to="partner.example.com:80").allowed
+    refused = ask(PARTNER, CLOSED, to="other.example.com:80")
+    assert (refused.allowed, [str(o) for o in refused.decided_by]) == (
+        False,
+        ["Sidecar shop/own spec.outboundTrafficPolicy"],
+    )
+    assert ask(CLOSED, source="shop/outsider", to="other.example.com:80").allowed
+    assert not ask(CLOSED, to="203.0.113.99:80").allowed
+    assert ask(to="203.0.113.99:80").allowed
+    # By an authority that the entry has, such a request may still go there.
+    assert ask(PARTNER, CLOSED, to="203.0.113.99:80").allowed
