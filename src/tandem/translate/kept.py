@@ -45,21 +45,27 @@ class Noted(World):
 
     def __init__(self, world: World) -> None:
         super().__init__(synced=world.synced)
-        self._world = world
-        self._looked: dict[object, _Noted[Any]] = {}
+        self.noted = world
+        """The World itself."""
+        self._looked: dict[object, Looked[Any]] = {}
 
     def holds(self, now: World) -> bool:
         """True if whatever was looked up is the same object in that World, from which on it is compared then."""
         return all(looked.holds(now) for looked in self._looked.values())
 
+    def include(self, other: Noted) -> None:
+        """What was looked up in another one of the same World was looked up here."""
+        for name, looked in other._looked.items():
+            self._mapping(name, looked.find).include(looked)
+
     def all(self, cls: type[T]) -> Mapping[Key, T]:
         """Every object of a kind; entries that are looked up one by one are noted one by one."""
         return self._mapping(cls, lambda world: world.all(cls))
 
-    def _mapping(self, name: object, find: Callable[[World], Mapping[Any, V]]) -> Mapping[Any, V]:
+    def _mapping(self, name: object, find: Callable[[World], Mapping[Any, V]]) -> Looked[V]:
         looked = self._looked.get(name)
         if looked is None:
-            looked = self._looked[name] = _Noted(find, self._world)
+            looked = self._looked[name] = Looked(find, self.noted)
         return looked
 
     @property
@@ -88,18 +94,23 @@ class Noted(World):
         return self._mapping("pods_by_address", lambda world: world.pods_by_address)
 
 
-class _Noted(Mapping[Any, V]):
-    """A mapping of a World. To iterate over it, or to ask how long it is, notes all of it."""
+class Looked(Mapping[Any, V]):
+    """A mapping that `find` gives of something. To iterate over it, or to ask how long it is, notes all of it."""
 
-    def __init__(self, find: Callable[[World], Mapping[Any, V]], world: World) -> None:
-        self._find = find
-        self._whole = find(world)
+    def __init__(self, find: Callable[[Any], Mapping[Any, V]], place: Any) -> None:
+        self.find = find
+        self._whole = find(place)
         self._every = False
         self._keys: set[Any] = set()
 
-    def holds(self, now: World) -> bool:
-        """True if what was asked for is the same in that World."""
-        whole = self._find(now)
+    def include(self, other: Looked[V]) -> None:
+        """What was asked of another one of the same mapping was asked of this."""
+        self._every |= other._every
+        self._keys |= other._keys
+
+    def holds(self, now: Any) -> bool:
+        """True if what was asked for is the same in what `find` gives of `now`."""
+        whole = self.find(now)
         if whole is self._whole:
             return True
         if self._every or not self._keys.isdisjoint(changes(self._whole, whole)):

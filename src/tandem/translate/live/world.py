@@ -16,6 +16,8 @@ from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
 from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh.istio.virtualservice import read_virtualservice
+from tandem.translate.mesh.memo import Memo
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.protocols import ports_named
@@ -35,6 +37,7 @@ class Live:
         self._services = LiveServices(self._gathered)
         self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
+        self._virtual = Memo(read_virtualservice)
         self._steady = same_as_before(self._steadied)
         self._tables: Table[str, RouteTable] = Table()
         self._traffic: Table[str, TrafficPolicy] = Table()
@@ -50,7 +53,7 @@ class Live:
         world = self._settled.of(world)
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
-        whole, mesh_problems = self._mesh(world, self._options)
+        whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         mesh = self._steady(whole)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tandem.base.problems import Problem
 from tandem.ir.mesh import MeshIR
+from tandem.model.istio import VirtualService
 from tandem.model.world import World
 from tandem.translate.mesh.canaries import divide
 from tandem.translate.mesh.context import Context
@@ -11,19 +12,29 @@ from tandem.translate.mesh.grpcroute import accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproutes
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
 from tandem.translate.mesh.istio.serviceentry import read_entries
-from tandem.translate.mesh.istio.virtualservice import translate_virtualservices
+from tandem.translate.mesh.istio.virtualservice import Said, translate_virtualservices
 from tandem.translate.mesh.layers import build_layers
+from tandem.translate.mesh.memo import Memo
 from tandem.translate.mesh.tables import build_tables
 from tandem.translate.mesh.xmesh import mesh_problems
 from tandem.translate.options import Options
 
+VirtualServices = Memo[VirtualService, Said]
 
-def translate_mesh(world: World, options: Options) -> tuple[MeshIR, tuple[Problem, ...]]:
-    """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied."""
+
+def translate_mesh(
+    world: World, options: Options, memo: VirtualServices | None = None
+) -> tuple[MeshIR, tuple[Problem, ...]]:
+    """The whole of routing; what a user wrote wrongly comes back as Problems and is not applied.
+
+    `memo`: of `read_virtualservice`; with it the World must be a Noted one.
+    """
     entries = read_entries(world, options)
     rules = translate_destination_rules(world, options, entries)
     context = Context(world=world, options=options, entries=entries, policies=rules.policies)
-    virtual = translate_virtualservices(context)
+    if memo is not None:
+        context = memo.begin(context)
+    virtual = translate_virtualservices(context, memo.read if memo is not None else None)
     grpc, grpc_problems = accept_grpcroutes(context)
     http, http_problems = accept_httproutes(context)
     routes = build_layers(context, grpc, http)

@@ -6,7 +6,7 @@ Service, and its condition says so. A destination that does not exist keeps its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -30,7 +30,7 @@ _NOTHING: Final = DirectResponse(status=503)
 """In place of what a delegate does: all else of a route that leaves to it is read as it stands."""
 
 
-class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A VirtualService that is applied."""
 
     source: VirtualService
@@ -45,12 +45,21 @@ class _Accepted(msgspec.Struct, frozen=True, kw_only=True):
         return "*" in exported or (bool(consumer) and consumer in {home if e == "." else e for e in exported})
 
 
-def translate_virtualservices(context: Context) -> Layers:
-    """Layers of every host, and for every namespace that sees something of its own."""
+Said = tuple[Accepted | None, list[Problem]]
+"""None: nothing of it is applied."""
+Read = Callable[[VirtualService, Context], Said]
+
+
+def translate_virtualservices(context: Context, read: Read | None = None) -> Layers:
+    """Layers of every host, and for every namespace that sees something of its own.
+
+    `read` gives what `read_virtualservice` does, which is used without it.
+    """
+    read = read or read_virtualservice
     problems: list[Problem] = []
-    by_host: dict[Key, list[_Accepted]] = {}
+    by_host: dict[Key, list[Accepted]] = {}
     for source in sorted(context.world.all(VirtualService).values(), key=_age):
-        accepted, found = _translate(source, context)
+        accepted, found = read(source, context)
         problems.extend(found)
         if accepted is not None:
             for host in dict.fromkeys(h for _, h in accepted.hosts):
@@ -72,7 +81,7 @@ def _age(source: VirtualService) -> tuple[str, str, str]:
     return source.metadata.creation_timestamp or "", source.metadata.namespace, source.metadata.name
 
 
-def _consumers(named: list[_Accepted]) -> list[str]:
+def _consumers(named: list[Accepted]) -> list[str]:
     """The empty name (everyone), and each namespace that sees what not everyone sees."""
     found = {""}
     for accepted in named:
@@ -82,7 +91,7 @@ def _consumers(named: list[_Accepted]) -> list[str]:
     return sorted(found)
 
 
-def _layer(host: Key, consumer: str, seen: list[_Accepted]) -> Layer:
+def _layer(host: Key, consumer: str, seen: list[Accepted]) -> Layer:
     routes = tuple(r for a in seen for r in a.routes)
     scopes = dict.fromkeys(scope_of(m) for r in routes for m in r.matches or (RouteMatch(),))
     if RouteMatch() in scopes:
@@ -98,7 +107,8 @@ def _layer(host: Key, consumer: str, seen: list[_Accepted]) -> Layer:
     )
 
 
-def _translate(source: VirtualService, context: Context) -> tuple[_Accepted | None, list[Problem]]:
+def read_virtualservice(source: VirtualService, context: Context) -> Said:
+    """What one comes to, with what is wrong with it."""
     problems = list(_object_mistakes(source))
     if not for_mesh(source):
         return None, problems
@@ -132,7 +142,7 @@ def _translate(source: VirtualService, context: Context) -> tuple[_Accepted | No
         return None, problems
     if not routes and not connections:
         return None, problems  # all of it is for gateways, or left to delegates that are not there
-    return _Accepted(source=source, hosts=tuple(hosts), routes=routes, bytes=connections), problems
+    return Accepted(source=source, hosts=tuple(hosts), routes=routes, bytes=connections), problems
 
 
 def _read(one: Owned, context: Context) -> Route:
@@ -193,7 +203,7 @@ def _unreachable(source: VirtualService) -> Iterator[Problem]:
             return
 
 
-def _merge_problems(seen: list[_Accepted], consumer: str) -> dict[tuple[Origin, Origin], Problem]:
+def _merge_problems(seen: list[Accepted], consumer: str) -> dict[tuple[Origin, Origin], Problem]:
     first = seen[0].source.origin()
     whom = f" (for clients in {consumer})" if consumer else ""
     text = f"merged after the older {first} for the same host, whose routes are tried first{whom}"
@@ -203,14 +213,14 @@ def _merge_problems(seen: list[_Accepted], consumer: str) -> dict[tuple[Origin, 
     }
 
 
-def _bytes_problems(accepted: _Accepted, service: Service | None) -> Iterator[Problem]:
+def _bytes_problems(accepted: Accepted, service: Service | None) -> Iterator[Problem]:
     ports = service.spec.ports if service is not None else ()
     if accepted.bytes and all(app_protocol(port).is_http for port in ports):
         text = "every port is HTTP: its requests are routed by spec.http"
         yield Problem(at=accepted.bytes[0].origin, code="NoEffect", text=text, severity=Severity.WARNING)
 
 
-def _port_problems(host: Key, named: list[_Accepted], context: Context) -> Iterator[Problem]:
+def _port_problems(host: Key, named: list[Accepted], context: Context) -> Iterator[Problem]:
     service = context.service(host)
     for accepted in named if service is not None else ():
         yield from _bytes_problems(accepted, service)
