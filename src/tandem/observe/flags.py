@@ -39,11 +39,15 @@ FLAGS: Final = {
 
 def short(flags: Any) -> str:
     """`UF,URX`: the flags of an entry, in the order of the table."""
-    present = {field.name for field, _ in flags.ListFields()}
-    return ",".join(text for name, (text, _) in FLAGS.items() if name in present)
+    return ",".join(text for text, _ in _set(flags))
 
 
 def reason(flags: Any) -> str:
     """Sentences of the flags that are errors, joined; "" if there is none."""
+    return "; ".join(text for _, text in _set(flags) if text)
+
+
+def _set(flags: Any) -> list[tuple[str, str]]:
     present = {field.name for field, _ in flags.ListFields()}
-    return "; ".join(text for name, (_, text) in FLAGS.items() if name in present and text)
+    # Most requests have none, and a node tells of thousands a second.
+    return [FLAGS[name] for name in FLAGS if name in present] if present else []
