@@ -14,12 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.base.grpc import status_name
 from tandem.base.problems import Origin
 from tandem.observe import flags
 from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
 from tandem.state.xds import (
     ASKED,
     AUDITED,
+    GRPC_STATUS,
     RBAC_METADATA,
     SHADOW_RESULT,
     SHADOW_RULE,
@@ -28,6 +30,8 @@ from tandem.state.xds import (
     UPSTREAM_IDENTITY,
 )
 
+_FAILED: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"})
+"""What the proxy tells gRPC clients where it would tell others a 5xx."""
 _RBAC: Final = "rbac_access_denied"
 _TOKEN: Final = "jwt_authn_access_denied"  # noqa: S105 - no secret
 _EXTERNAL: Final = {
@@ -144,11 +148,13 @@ def _http(flow: Flow, entry: Any, rules: Rules) -> Flow:
     methods = request.DESCRIPTOR.fields_by_name["request_method"].enum_type.values_by_number
     # 0 is METHOD_UNSPECIFIED: one that Envoy has no number for.
     method = methods[request.request_method].name if request.request_method else ""
+    grpc = status_name(common.custom_tags.get(GRPC_STATUS, ""))
     http = Http(
         method=method,
         path=request.original_path or request.path,
         authority=request.authority,
         code=code,
+        grpc=grpc,
         flags=flags.short(common.response_flags),
         duration_ms=round(common.duration.seconds * 1000 + common.duration.nanos / 1e6),
         request_id=request.request_id,
@@ -160,7 +166,7 @@ def _http(flow: Flow, entry: Any, rules: Rules) -> Flow:
         return _denied(flow, details, rules)
     failed = flags.reason(common.response_flags)
     # An answer of the application itself, whatever its code, is a delivered request.
-    if details != "via_upstream" and (code >= 500 or (code == 0 and failed)):
+    if details != "via_upstream" and (code >= 500 or grpc in _FAILED or (code == 0 and failed)):
         text = failed or details.replace("_", " ")
         detail = common.upstream_transport_failure_reason
         return msgspec.structs.replace(flow, verdict=Verdict.ERROR, reason=f"{text}: {detail}" if detail else text)

@@ -49,6 +49,8 @@ class Http(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str = ""
     authority: str = ""
     code: int = 0
+    grpc: str = ""
+    """gRPC's status by name, of gRPC requests."""
     flags: str = ""
     """Envoy's response flags (UF, UH, NR, …)."""
     duration_ms: int = 0

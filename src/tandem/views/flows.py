@@ -64,5 +64,5 @@ def _what(flow: Flow) -> str:
     lock = "mTLS " if flow.tls else ""
     if flow.http is None or not flow.http.method:
         return f"{lock}{flow.protocol}"
-    code = f" {flow.http.code}" if flow.http.code else ""
+    code = f" {flow.http.grpc or flow.http.code}" if flow.http.grpc or flow.http.code else ""
     return f"{lock}{flow.http.method} {flow.http.path}{code} {flow.http.duration_ms}ms"

@@ -215,3 +215,19 @@ def test_what_leaves_for_a_host_that_the_pod_does_not_see_is_denied() -> None:
             Verdict.DENIED, "source", "egress", (CLOSED,),
         )  # fmt: skip
     assert bytes_only.source.pod == WEB.pod
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "name", "verdict"),
+    [
+        ("0", "via_upstream", "OK", Verdict.ALLOWED),
+        ("14", "via_upstream", "UNAVAILABLE", Verdict.ALLOWED),
+        ("14", "cluster_not_found", "UNAVAILABLE", Verdict.ERROR),
+        ("12", "direct_response", "UNIMPLEMENTED", Verdict.ALLOWED),
+        ("-", "via_upstream", "", Verdict.ALLOWED),
+    ],
+)
+def test_a_call_of_grpc_failed_if_its_status_says_so(status: str, details: str, name: str, verdict: Verdict) -> None:
+    found = http("source|u-web", response={"response_code_details": details}, custom_tags={"grpc_status": status})
+    assert found.http is not None
+    assert (found.http.grpc, found.verdict) == (name, verdict)

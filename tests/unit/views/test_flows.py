@@ -83,6 +83,11 @@ def test_an_audit_stands_beside_the_rule() -> None:
     assert cells(flow(reason="no", audited=(watch,)))["RULE"] == f"no; {text}"
 
 
+def test_a_call_of_grpc_has_the_status_of_grpc() -> None:
+    http = Http(method="POST", path="/x.A/Get", code=200, grpc="UNAVAILABLE", duration_ms=1)
+    assert cells(flow(protocol="HTTP", http=http))["WHAT"] == "POST /x.A/Get UNAVAILABLE 1ms"
+
+
 def test_a_dropped_packet_names_its_rules() -> None:
     deny = Origin(kind="NetworkPolicy", namespace="shop", name="deny", path="spec.ingress", source="d.yaml:1")
     found = cells(flow(verdict=Verdict.DENIED, rules=(deny, deny)))

@@ -4,30 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from tandem.base.grpc import STATUSES
 from tandem.ir.mesh import Cors, Exact, Fault, Prefix, Redirect, Regex, Rewrite, StringMatch
 from tandem.model import istio
 from tandem.translate.mesh.values import Wrong, milliseconds, regex_mistake
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
-_GRPC: Final = (
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-)
 _REFUSED: Final = "not supported; the whole VirtualService is not applied"
 
 
@@ -106,10 +88,12 @@ class ExtrasReader:
         if asked.http2_error:
             self._wrong(f"{at}.http2Error", "UnsupportedField", _REFUSED)
         if asked.grpc_status:
-            if asked.grpc_status not in _GRPC:
-                self._wrong(f"{at}.grpcStatus", "InvalidValue", f"{asked.grpc_status!r} is none of {', '.join(_GRPC)}")
+            if asked.grpc_status not in STATUSES:
+                self._wrong(
+                    f"{at}.grpcStatus", "InvalidValue", f"{asked.grpc_status!r} is none of {', '.join(STATUSES)}"
+                )
                 return 0, 0, share
-            return 0, _GRPC.index(asked.grpc_status), share
+            return 0, STATUSES.index(asked.grpc_status), share
         if not 200 <= asked.http_status <= 599:
             self._wrong(f"{at}.httpStatus", "InvalidValue", f"{asked.http_status} is not a status from 200 to 599")
         return asked.http_status, None, share
