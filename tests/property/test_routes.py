@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import hypothesis.strategies as st
+import msgspec
 from hypothesis import given, settings
 
 from builders import service
@@ -358,6 +359,49 @@ def _services() -> list[Object]:
 )
 def test_tables_agree_with_the_reference(objects: tuple[list[Object], ...], asked: list[Request]) -> None:
     world = World.of([*_services(), *(o for kind in objects for o in kind)])
+    ir, _ = translate_mesh(world, Options())
+    for request in asked:
+        assert from_ir(ir, request) == from_reference(world, request)
+
+
+at_one_service = st.lists(
+    st.fixed_dictionaries(
+        {"group": st.just(""), "kind": st.just("Service"), "name": st.just("a"), "namespace": st.just("default")},
+        optional={"port": st.sampled_from(PORTS)},
+    ),
+    min_size=1,
+    max_size=2,
+)
+homes = st.sampled_from(NAMESPACES)
+plain_rules = st.lists(
+    st.fixed_dictionaries({"matches": st.lists(hr_matches, max_size=2), "backendRefs": st.lists(backends, max_size=1)}),
+    min_size=1,
+    max_size=2,
+)
+call_rules = st.lists(
+    st.fixed_dictionaries(
+        {"backendRefs": st.lists(backends, max_size=1)}, optional={"matches": st.lists(grpc_matches, max_size=2)}
+    ),
+    max_size=2,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    http=st.lists(st.tuples(homes, at_one_service, plain_rules), min_size=1, max_size=2),
+    grpc=st.lists(st.tuples(homes, at_one_service, call_rules), min_size=1, max_size=2),
+    asked=st.lists(
+        requests.map(lambda r: msgspec.structs.replace(r, namespace="default", service="a")), min_size=4, max_size=8
+    ),
+)
+def test_kinds_of_routes_at_one_service_agree_with_the_reference(
+    http: list[tuple[str, Any, Any]], grpc: list[tuple[str, Any, Any]], asked: list[Request]
+) -> None:
+    routes: list[Object] = []
+    for make, drawn in ((httproute, http), (grpcroute, grpc)):
+        for i, (home, parents, rules) in enumerate(drawn):
+            routes.append(make(f"r{i}", ns=home, parentRefs=parents, rules=rules))
+    world = World.of([*_services(), *routes])
     ir, _ = translate_mesh(world, Options())
     for request in asked:
         assert from_ir(ir, request) == from_reference(world, request)

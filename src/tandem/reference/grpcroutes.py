@@ -51,7 +51,7 @@ def _rank(match: GrpcRouteMatch) -> tuple[int, ...]:
 def _holds(match: GrpcRouteMatch, request: Request) -> bool:
     if not headers_hold(match.headers, request):
         return False
-    if match.method is None:
+    if match.method is None or not (match.method.service or match.method.method):
         return True
     empty, _, rest = urlsplit(request.path).path.partition("/")
     service, slash, method = rest.partition("/")
