@@ -363,7 +363,9 @@ class Agent:
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
-                view = self._resolved.into(unmanaged.with_closed(view, self._attached.closing))
+                view = unmanaged.with_closed(view, self._attached.closing)
+                await self._resolved.first(view)
+                view = self._resolved.into(view)
                 self._views.put(Numbered(number=number, view=self._keys.into(self._domains.into(view))))
                 self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
 

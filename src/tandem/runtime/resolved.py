@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ AT_ONCE: Final = 32
 SOONEST: Final = 2.0
 LATEST: Final = 30.0
 """Bounds of the time between two questions for a name, in seconds."""
+PATIENCE: Final = 1.0
+"""At the start; the node's server outlives the agent, and has answers of before at hand."""
 AGAIN: Final = 1.0
 """After a question that was not answered."""
 Known = Mapping[str, tuple[str, ...]]
@@ -43,6 +46,8 @@ class _Name:
     """By family, sorted."""
     due: float = 0.0
     asking: bool = False
+    tried: bool = False
+    """A first question has had its answer, or none."""
     failed: str = ""
 
 
@@ -58,6 +63,8 @@ class ResolvedLoop:
         self._ask = ask
         self._names: dict[str, _Name] = {}
         self._versions: tuple[int, ...] = (IPV4,)
+        self._begun = False
+        self._tried = asyncio.Event()
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._known: dict[str, tuple[str, ...]] = {}
@@ -71,6 +78,21 @@ class ResolvedLoop:
             self._learn()
             self._wake.set()
         return _resolved(view, self._known) if wanted else view
+
+    async def first(self, view: NodeView) -> None:
+        """Before the first view: a moment for first answers.
+
+        An agent that starts again must not take away the endpoints that Envoy and the kernel have of the one before.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        self.into(view)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not all(state.tried for state in self._names.values()):
+                    self._tried.clear()
+                    await self._tried.wait()
 
     async def run(self) -> None:
         """Ask, and ask again before an answer is old, until cancelled."""
@@ -103,6 +125,8 @@ class ResolvedLoop:
             state.due = self._clock.monotonic() + wait
         finally:
             state.asking = False
+        state.tried = True
+        self._tried.set()
         if self._learn():
             self._changed()
         self._wake.set()

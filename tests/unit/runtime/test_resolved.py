@@ -31,7 +31,7 @@ def of(*names: str, one: bool = False) -> NodeView:
 
 class Lab:
     def __init__(self, runner: asyncio.Runner) -> None:
-        self._runner = runner
+        self.runner = runner
         self.zone: dict[str, tuple[str, ...]] = {}
         self.asked: list[tuple[str, str, int]] = []
         self.heard: list[NameAnswer] = []
@@ -63,7 +63,7 @@ class Lab:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
 
-        self._runner.run(main())
+        self.runner.run(main())
 
 
 @pytest.fixture
@@ -127,6 +127,24 @@ def test_a_view_without_names_stays_the_very_same_and_with_names_its_endpoints_d
     assert lab.loop.into(plain) is plain
     wanted = of("db.example.com")
     assert lab.loop.into(wanted).endpoints is lab.loop.into(msgspec.structs.replace(wanted)).endpoints
+
+
+def test_the_first_view_has_the_first_answers(lab: Lab) -> None:
+    """An agent that starts again takes no endpoint away from those who have them."""
+    wanted = of("db.example.com", "gone.example.com")
+    lab.zone["db.example.com"] = ("192.0.2.1",)
+
+    async def main() -> list[str]:
+        running = asyncio.create_task(lab.loop.run())  # noqa: TID251 - ended below
+        try:
+            async with asyncio.timeout(20):
+                await lab.loop.first(wanted)
+                return lab.addresses(wanted)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    assert lab.runner.run(main()) == ["192.0.2.1"]
 
 
 def test_a_name_that_is_not_wanted_any_more_is_forgotten(lab: Lab) -> None:
