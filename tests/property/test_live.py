@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
-from meshworlds import authz, dr, peerauth, reqauth, vs
+from meshworlds import authz, canary, dr, peerauth, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
@@ -110,6 +110,13 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES,
         LABELS,
+    ),
+    st.builds(
+        lambda n, s, ref, weight: canary(f"s{n}", ns=s, stable={"service": f"s{n}"}, canary=ref, status=weight),
+        NUMBERS,
+        SPACES,
+        st.sampled_from(({"service": "s0"}, {"subset": "v1"})),
+        st.sampled_from((None, {"weight": 20}, {"weight": 60})),
     ),
 )
 
