@@ -177,12 +177,17 @@ def _revised(before: AddressGroup, now: AddressGroup, given: Given) -> Given:
     """One address more of ten thousand is one address more."""
     gone, come = changes(before.addresses, now.addresses)
     less, more = (frozenset((a,) for a in addresses) for addresses in (gone, come))
-    if not less and not more:
-        return given
     return _of_sets(
-        msgspec.structs.replace(found, elements=(found.elements - less) | _of_family(more, family))
+        _with(found, _of_family(less, family), _of_family(more, family))
         for family, found in zip(FAMILIES, given[0].values(), strict=True)
     )
+
+
+def _with(found: nft.Set, less: frozenset[nft.Key], more: frozenset[nft.Key]) -> nft.Set:
+    """Each of both is a copy of all elements: mostly there is only one, and of one family."""
+    elements = found.elements - less if less else found.elements
+    elements = elements | more if more else elements
+    return found if elements is found.elements else msgspec.structs.replace(found, elements=elements)
 
 
 def _of_family(keys: frozenset[nft.Key], family: Family) -> frozenset[nft.Key]:
