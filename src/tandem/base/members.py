@@ -27,15 +27,20 @@ def changes(before: tuple[T, ...], now: tuple[T, ...]) -> tuple[tuple[T, ...], t
     """
     if before is now:
         return (), ()
-    first = _in_common(before, now)
-    last = _in_common(before[first:][::-1], now[first:][::-1])
-    old, new = before[first : len(before) - last], now[first : len(now) - last]
+    old, new = between(before, now)
     if not old or not new:
         return old, new
     known, wanted = set(map(id, old)), set(map(id, new))
     if [id(m) for m in old if id(m) in wanted] != [id(m) for m in new if id(m) in known]:
         return old, new  # some have moved
     return tuple(m for m in old if id(m) not in wanted), tuple(m for m in new if id(m) not in known)
+
+
+def between(before: tuple[T, ...], now: tuple[T, ...]) -> tuple[tuple[T, ...], tuple[T, ...]]:
+    """Both without the beginning and the end that they share."""
+    first = _in_common(before, now)
+    last = _in_common(before[first:][::-1], now[first:][::-1])
+    return before[first : len(before) - last], now[first : len(now) - last]
 
 
 def _in_common(one: tuple[T, ...], other: tuple[T, ...]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
+from tandem.base.members import between
 from tandem.state import nft
 from tandem.state.nft import Struct
 
@@ -145,11 +146,13 @@ def _changed(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[_Pairs[nft.Chai
 
 def _counters(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[frozenset[str], frozenset[str]]:
     """Those that come, and those that go."""
+    if desired.counters is actual.counters:
+        return frozenset(), frozenset()
     return desired.counters - actual.counters, actual.counters - desired.counters
 
 
 def _pairs(old: tuple[Part, ...], new: tuple[Part, ...]) -> _Pairs[Part]:
-    was, wanted = (dict(zip(map(id, parts), parts, strict=True)) for parts in (old, new))
+    was, wanted = (dict(zip(map(id, parts), parts, strict=True)) for parts in between(old, new))
     before = {part.name: part for part in map(was.__getitem__, was.keys() - wanted.keys())}
     now = {part.name: part for part in map(wanted.__getitem__, wanted.keys() - was.keys())}
     return [(before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())]
