@@ -226,9 +226,11 @@ def test_cnitool_adds_checks_and_deletes_behind_it(world: Lab, spaces: tuple[str
     assert pings(world, "one", address_in(two))
     assert pings(world, "two", address_in(one))
     cnitool(world, "check", name, "one")
-    table = ("ip", "netns", "exec", "one", "nft", "delete", "table", "inet", "tandem-policy")
-    world.run(*table, status=0)
-    assert "tandem-policy" in cnitool(world, "check", name, "one", status=1).text
+    table, within = ("inet", "tandem-policy"), ("ip", "netns", "exec", "one", "nft", "-s")
+    rules = world.run(*within, "list", "table", *table, status=0).out
+    world.run(*within, "delete", "table", *table, status=0)
+    until(lambda: world.run(*within, "list", "table", *table).out, lambda found: found == rules, world.logs)
+    cnitool(world, "check", name, "one")
     for space in (*spaces, *spaces):
         cnitool(world, "del", name, space)
     assert [inside_of(world, s) for s in spaces] == before
