@@ -7,12 +7,15 @@ does not know is an error, so a misspelt expectation cannot pass.
 
 from __future__ import annotations
 
+import base64
 import sys
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 import yaml
+
+from gatewayworlds import pem
 
 HERE: Final = Path(__file__).parent
 Raw = dict[str, Any]
@@ -31,6 +34,8 @@ class Ask(_Strict, frozen=True, kw_only=True):
     client: str = ""
     """`NS/APP`: sent from the first pod of that label `app` or that name; empty: from outside of the cluster."""
     protocol: Literal["http", "grpc"] = "http"
+    sni: str = ""
+    """HTTPS with this name of a server, whatever certificate it shows; empty: plain text."""
     method: str = "GET"
     path: str = "/"
     """For gRPC `/package.Service/Method`."""
@@ -88,6 +93,8 @@ class Step(_Strict, frozen=True, kw_only=True):
     conditions: dict[str, dict[str, str]] = {}
     """`KIND NS/NAME` -> condition type -> `True`, `False REASON` or `absent`: of every parent that is ours, or of an
     object without parents."""
+    listeners: dict[str, dict[str, str]] = {}
+    """`NS/GATEWAY/LISTENER` -> the same of a listener; also `attachedRoutes`, and `supportedKinds` with commas."""
 
 
 class Case(_Strict, frozen=True, kw_only=True):
@@ -107,13 +114,12 @@ def cases(group: str) -> tuple[Case, ...]:
 
 
 def base(group: str) -> list[Raw]:
-    """The objects that every case of a group finds: `<group>/base.yaml`, with the programs' paths put in."""
+    """The objects that every case of a group finds: `<group>/base.yaml`, with paths and a certificate put in."""
     text = (HERE / group / "base.yaml").read_text()
-    return [
-        raw
-        for raw in yaml.safe_load_all(text.replace("${HERE}", str(HERE)).replace("${PYTHON}", sys.executable))
-        if raw
-    ]
+    chain, key = (base64.b64encode(part).decode() for part in pem())
+    for name, value in {"HERE": str(HERE), "PYTHON": sys.executable, "CERTIFICATE": chain, "KEY": key}.items():
+        text = text.replace(f"${{{name}}}", value)
+    return [raw for raw in yaml.safe_load_all(text) if raw]
 
 
 def _read(path: Path) -> Case:

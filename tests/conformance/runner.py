@@ -24,7 +24,7 @@ from conformance.case import HERE, Answer, Ask, Case, Exchange, Raw, Shares, Ste
 from e2e.lab import Lab, until
 from tandem.translate.mesh.xmesh import CONTROLLER
 
-GROUPS: Final = ("mesh",)
+GROUPS: Final = ("mesh", "gateway")
 """Folders with cases; each is run in a world of its own."""
 PATIENCE: Final = 45.0
 """How long an expectation may take to become true; it then has to hold CALM times in a row."""
@@ -72,6 +72,8 @@ class Runner:
         accepted = {_name(raw): _ACCEPTED for raw in step.apply if raw["kind"] in _ROUTES}
         for key, wanted in {**accepted, **step.conditions}.items():
             eventually(lambda key=key, wanted=wanted: self._conditions(key, wanted))  # type: ignore[misc]
+        for key, wanted in step.listeners.items():
+            eventually(lambda key=key, wanted=wanted: self._listener(key, wanted))  # type: ignore[misc]
         for exchange in step.exchanges:
             eventually(lambda exchange=exchange: self._exchange(exchange))  # type: ignore[misc]
         for shares in step.shares:
@@ -93,6 +95,25 @@ class Runner:
         generation = raw["metadata"]["generation"]
         return "; ".join(filter(None, (_differences(key, p["conditions"], wanted, generation) for p in ours)))
 
+    def _listener(self, key: str, wanted: dict[str, str]) -> str:
+        namespace, gateway, name = key.split("/")
+        raw = self._lab.get(namespace, "gateway", gateway)
+        found = next((one for one in raw.get("status", {}).get("listeners", []) if one["name"] == name), None)
+        if found is None:
+            return f"{key} is not in the status"
+        plain = {
+            "attachedRoutes": str(found["attachedRoutes"]),
+            "supportedKinds": ",".join(kind["kind"] for kind in found["supportedKinds"]),
+        }
+        other = [
+            f"{key}: {field} is {value!r}, not {wanted[field]!r}"
+            for field, value in plain.items()
+            if wanted.get(field, value) != value
+        ]
+        conditions = {kind: text for kind, text in wanted.items() if kind not in plain}
+        said = _differences(key, found["conditions"], conditions, raw["metadata"]["generation"])
+        return "; ".join(filter(None, (*other, said)))
+
     def _exchange(self, exchange: Exchange) -> str:
         (came,) = self._send(exchange.ask)
         return _unlike(came, exchange.ask, exchange.answer)
@@ -111,6 +132,7 @@ class Runner:
         raw = {
             "to": self._filled(ask.to),
             "protocol": ask.protocol,
+            "sni": ask.sni,
             "method": ask.method,
             "path": ask.path,
             "headers": {name: self._filled(value) for name, value in ask.headers.items()},

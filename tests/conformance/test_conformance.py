@@ -40,5 +40,16 @@ def test_the_mesh_publishes_the_features_of_its_cases() -> None:
     assert set(FEATURES) == {feature for case in cases("mesh") for feature in case.features}
 
 
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[Runner]:
+    with lab() as made, Runner(made, "gateway") as runner:
+        yield runner
+
+
+@pytest.mark.parametrize("case", cases("gateway"), ids=lambda case: case.name)
+def test_gateway(gateway: Runner, case: Case) -> None:
+    gateway.run(case)
+
+
 def test_every_test_of_upstream_about_a_mesh_has_a_case() -> None:
     assert {case.name for case in cases("mesh")} >= MESH

@@ -63,6 +63,10 @@ def _condition(kind: str) -> Cell:
     return cell
 
 
+def _gateway_addresses(raw: Raw) -> str:
+    return ",".join(str(a.get("value", "")) for a in _get(raw, "status.addresses") or ())
+
+
 def _ready(raw: Raw) -> str:
     states = _get(raw, "status.containerStatuses") or []
     return f"{sum(bool(s.get('ready')) for s in states)}/{len(_get(raw, 'spec.containers') or ())}"
@@ -230,6 +234,18 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "HTTPRoute": (
         ("Hostnames", 0, _joined("spec.hostnames", "")),
         ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "GatewayClass": (
+        ("Controller", 0, _at("spec.controllerName")),
+        ("Accepted", 0, _condition("Accepted")),
+        (AGE, 0, None),
+        ("Description", 1, _at("spec.description", "")),
+    ),
+    "Gateway": (
+        ("Class", 0, _at("spec.gatewayClassName")),
+        ("Address", 0, _gateway_addresses),
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),

@@ -22,6 +22,7 @@ from tandem.apiserver.store import Store
 from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
+from tandem.cluster.classes import first_class
 from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork
 from tandem.cluster.nodes import first_pools
 from tandem.drivers.xds.server import XdsServer
@@ -72,7 +73,7 @@ class Server:
             Store(self._dir.database),
             token=token,
             services=self._services,
-            first=[made.raw for made in first_pools(self._shares.pods)],
+            first=[made.raw for made in (*first_pools(self._shares.pods), first_class())],
             advise=self._advise,
             extra_routes=routes(lambda: self._control),
             log_reader=self._logs,

@@ -31,6 +31,21 @@ def same_as_before(function: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+def equal_to_before(function: Callable[[T], R]) -> Callable[[T], R]:
+    """Keeps the newest result, for an argument that is equal: for small ones that are made anew each time."""
+    kept: tuple[T, R] | None = None
+
+    @wraps(function)
+    def wrapper(argument: T) -> R:
+        nonlocal kept
+        found = kept
+        if found is None or found[0] != argument:
+            found = kept = argument, function(argument)
+        return found[1]
+
+    return wrapper
+
+
 def each_as_before(function: Callable[[T], R]) -> Callable[[Iterable[T]], tuple[R, ...]]:
     """The function for many arguments: those of the call before keep their results. Safe between threads."""
     kept: dict[int, tuple[T, R]] = {}  # an entry holds its argument, so no other object can have that identity

@@ -59,10 +59,10 @@ ObjectKey = tuple[str, str, str]
 
 
 def by_object(problems: Iterable[Problem]) -> dict[ObjectKey, tuple[Problem, ...]]:
-    """The same by the object that each is about, in their order."""
-    found: dict[ObjectKey, list[Problem]] = {}
+    """The same by the object that each is about, in their order, each once."""
+    found: dict[ObjectKey, dict[Problem, None]] = {}
     for problem in problems:
-        found.setdefault((problem.at.kind, problem.at.namespace, problem.at.name), []).append(problem)
+        found.setdefault((problem.at.kind, problem.at.namespace, problem.at.name), {})[problem] = None
     return {key: tuple(own) for key, own in found.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from tandem.base.addresses import family
+from tandem.base.addresses import IPV4, family
 from tandem.base.digest import digest
 
 
@@ -20,6 +20,19 @@ def own_addresses(pod_cidrs: Iterable[str]) -> dict[int, str]:
     for cidr in pod_cidrs:
         found.setdefault(family(cidr), node_address(cidr))
     return found
+
+
+def edge_source(service_cidrs: Iterable[str], version: int) -> str:
+    """Where gateways come from, as pods of their own node see it: the last address of the network of Services.
+
+    No Service and no gateway is given it, and no link has it: answers find back by the connection they belong to.
+    """
+    networks = (ipaddress.ip_network(cidr) for cidr in service_cidrs)
+    found = next((n for n in networks if n.version == version), None)
+    if found is None:
+        return ""
+    kind = ipaddress.IPv4Address if version == IPV4 else ipaddress.IPv6Address
+    return str(kind(int(found.broadcast_address) - (version == IPV4)))
 
 
 def mac_address(seed: str) -> str:

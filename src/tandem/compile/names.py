@@ -135,9 +135,12 @@ def version_of(cluster: str) -> str:
     return "/".join((namespace, service, *subset))
 
 
-def mirror_cluster(pod: PodUid, cluster: str) -> str:
-    """Cluster by which copies of a pod's requests go, and what its proxy asks: both have no connection's identity."""
-    return f"mirror/{pod}/{cluster}"
+def client_cluster(client: PodUid, cluster: str) -> str:
+    """The same for one client: copies of a pod's requests, what its proxy asks, and everything that a gateway sends.
+
+    Of a pod's the connection is not known there, and so no identity.
+    """
+    return f"mirror/{client}/{cluster}"
 
 
 def dialled_cluster(namespace: str, service: str, port: int) -> str:
@@ -154,6 +157,26 @@ def route_config(namespace: str, service: str, port: int, consumer: str = "", va
 def hosted_routes(port: int, routes: tuple[str, ...]) -> str:
     """RDS name of the routes of a port that is told by the authority of requests, made of these."""
     return f"host/{port}~{digest(' '.join(routes), 12)}"
+
+
+def gateway_listener(namespace: str, name: str, port: int) -> str:
+    """Envoy listener of a gateway's port."""
+    return f"gw/{namespace}/{name}/{port}"
+
+
+def gateway_routes(namespace: str, name: str, port: int, listener: str = "") -> str:
+    """RDS name of the routes at a gateway's port (with TLS: at one listener of it)."""
+    return f"edge/{namespace}/{name}/{port}" + (f"/{listener}" if listener else "")
+
+
+def gateway_certificate(name: str) -> str:
+    """SDS name of a certificate that clients of gateways are shown."""
+    return f"certificate/{name}"
+
+
+def gateway_client(namespace: str, name: str) -> PodUid:
+    """Under what a gateway stands beside pods, where clusters and logs are named by who sends."""
+    return PodUid(f"gateway/{namespace}/{name}")
 
 
 def authz_rule(origin: Origin) -> str:

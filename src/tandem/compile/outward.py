@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from tandem.base.digest import digest
 from tandem.base.memo import same_as_before
 from tandem.base.problems import Origin
+from tandem.compile.gateways import fronted
 from tandem.ir.fabric import Endpoints, Service
-from tandem.ir.node import NodeView, without_pods
+from tandem.ir.node import NodeView
 from tandem.state.outward import HealthCheck, Outward
 
 
 def compile_outward(view: NodeView) -> Outward:
     """What `view.node` answers for and tells; compiled once for each change of nodes or Services."""
-    return _outward(without_pods(view))
+    return _outward(fronted(view))
 
 
 @same_as_before
@@ -30,8 +31,8 @@ def _outward(view: NodeView) -> Outward:
 
 
 def announced_for(view: NodeView) -> dict[str, Origin]:
-    """Each address that this node answers for, and the Service that it belongs to."""
-    return _announced_for(without_pods(view))
+    """Each address that this node answers for, and the Service or Gateway that it belongs to."""
+    return _announced_for(fronted(view))
 
 
 @same_as_before
@@ -48,7 +49,7 @@ def routed_to(view: NodeView) -> frozenset[str]:
     Those that it answers for, and with policy Local all that it has an endpoint for: then several nodes are next hops
     of one address (ECMP), each for its own endpoints.
     """
-    return _routed_to(without_pods(view))
+    return _routed_to(fronted(view))
 
 
 @same_as_before

@@ -12,6 +12,7 @@ from tandem.base.ids import ContainerId, GroupId, PolicySetId
 from tandem.base.members import chosen_as_before
 from tandem.base.memo import same_as_before
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
+from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.ir.traffic import TrafficPolicy
@@ -109,6 +110,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: dict[str, Endpoints] = {}
     tables: dict[str, RouteTable] = {}
     policies: dict[str, TrafficPolicy] = {}
+    gateways: dict[str, Gateway] = {}
+    """Those that this node serves."""
     learned: dict[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: _NO_NAMES)
     """Pattern of a `Domains` peer -> sorted addresses that names matching it have now, as this node's DNS says."""
     lapsed: dict[str, tuple[str, ...]] = msgspec.field(default_factory=lambda: _NO_NAMES)
@@ -119,8 +122,10 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     """Of the interface by which this node reaches the others."""
 
 
-WITH_PODS: Final = frozenset({"pods", "sets", "groups", "tables", "policies", "learned", "lapsed", "keys"})
-"""What may change when a pod comes or goes, or is about what pods do."""
+WITH_PODS: Final = frozenset(
+    {"pods", "sets", "groups", "tables", "policies", "gateways", "learned", "lapsed", "keys"},
+)
+"""What may change when a pod comes or goes, or is about requests and what pods do."""
 _REST: Final = tuple(name for name in NodeView.__struct_fields__ if name not in WITH_PODS)
 
 

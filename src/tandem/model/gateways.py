@@ -1,12 +1,158 @@
-"""gateway.networking.k8s.io ReferenceGrant."""
+"""gateway.networking.k8s.io GatewayClass, Gateway and ReferenceGrant, the fields that we act on or refuse by name."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from tandem.model.meta import Model, Object
+from tandem.model.meta import Condition, Model, Object
+from tandem.model.selectors import LabelSelector
 
 GROUP = "gateway.networking.k8s.io"
+
+
+class ParametersRef(Model, frozen=True, kw_only=True):
+    """parametersRef: an object of an implementation's own kind."""
+
+    group: str
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+class GatewayClassSpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    controller_name: str = ""
+    parameters_ref: ParametersRef | None = None
+
+
+class SupportedFeature(Model, frozen=True, kw_only=True, order=True):
+    """status.supportedFeatures[]."""
+
+    name: str
+
+
+class GatewayClassStatus(Model, frozen=True, kw_only=True):
+    """status."""
+
+    conditions: tuple[Condition, ...] = ()
+    supported_features: tuple[SupportedFeature, ...] = ()
+
+
+class GatewayClass(Object, frozen=True, kw_only=True):
+    """gateway.networking.k8s.io GatewayClass."""
+
+    spec: GatewayClassSpec = GatewayClassSpec()
+    status: GatewayClassStatus = GatewayClassStatus()
+
+
+class SecretReference(Model, frozen=True, kw_only=True):
+    """certificateRefs[]; no namespace: that of the Gateway."""
+
+    name: str
+    group: str = ""
+    kind: str = "Secret"
+    namespace: str = ""
+
+
+class ListenerTls(Model, frozen=True, kw_only=True):
+    """ListenerTLSConfig."""
+
+    mode: str = "Terminate"
+    certificate_refs: tuple[SecretReference, ...] = ()
+    options: dict[str, str] = {}
+
+
+class RouteNamespaces(Model, frozen=True, kw_only=True):
+    """allowedRoutes.namespaces; `from` is Same, All, Selector or None."""
+
+    from_: str = msgspec.field(default="Same", name="from")
+    selector: LabelSelector | None = None
+
+
+class RouteKind(Model, frozen=True, kw_only=True, order=True):
+    """RouteGroupKind."""
+
+    kind: str
+    group: str = GROUP
+
+
+class AllowedRoutes(Model, frozen=True, kw_only=True):
+    """allowedRoutes; without `kinds` those of the protocol."""
+
+    namespaces: RouteNamespaces = RouteNamespaces()
+    kinds: tuple[RouteKind, ...] = ()
+
+
+class Listener(Model, frozen=True, kw_only=True):
+    """listeners[]; an empty hostname is every host."""
+
+    name: str
+    port: int
+    protocol: str
+    hostname: str = ""
+    tls: ListenerTls | None = None
+    allowed_routes: AllowedRoutes = AllowedRoutes()
+
+
+class GatewayAddress(Model, frozen=True, kw_only=True, order=True):
+    """addresses[]; an empty value: one of the implementation's choice."""
+
+    type: str = "IPAddress"
+    value: str = ""
+
+
+class Infrastructure(Model, frozen=True, kw_only=True):
+    """spec.infrastructure."""
+
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    parameters_ref: ParametersRef | None = None
+
+
+class GatewayTls(Model, frozen=True, kw_only=True):
+    """spec.tls, raw: what is not enforced is refused by name."""
+
+    backend: dict[str, Any] | None = None
+    frontend: dict[str, Any] | None = None
+
+
+class GatewaySpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    gateway_class_name: str = ""
+    listeners: tuple[Listener, ...] = ()
+    addresses: tuple[GatewayAddress, ...] = ()
+    infrastructure: Infrastructure = Infrastructure()
+    tls: GatewayTls = GatewayTls()
+    allowed_listeners: dict[str, Any] | None = None
+    default_scope: str = ""
+
+
+class ListenerStatus(Model, frozen=True, kw_only=True):
+    """status.listeners[]."""
+
+    name: str
+    supported_kinds: tuple[RouteKind, ...] = ()
+    attached_routes: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class GatewayStatus(Model, frozen=True, kw_only=True):
+    """status."""
+
+    addresses: tuple[GatewayAddress, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    listeners: tuple[ListenerStatus, ...] = ()
+
+
+class Gateway(Object, frozen=True, kw_only=True):
+    """gateway.networking.k8s.io Gateway."""
+
+    spec: GatewaySpec = GatewaySpec()
+    status: GatewayStatus = GatewayStatus()
 
 
 class GrantFrom(Model, frozen=True, kw_only=True):

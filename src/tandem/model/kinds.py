@@ -262,6 +262,27 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         group=gateways.GROUP,
         versions=("v1", "v1beta1"),
+        kind="GatewayClass",
+        plural="gatewayclasses",
+        singular="gatewayclass",
+        short=("gc",),
+        namespaced=False,
+        status=True,
+        cls=gateways.GatewayClass,
+    ),
+    Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1beta1"),
+        kind="Gateway",
+        plural="gateways",
+        singular="gateway",
+        short=("gtw",),
+        status=True,
+        cls=gateways.Gateway,
+    ),
+    Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1beta1"),
         kind="ReferenceGrant",
         plural="referencegrants",
         singular="referencegrant",
@@ -362,6 +383,7 @@ PROGRAMMED: Final = (
     "HTTPRoute",
     "GRPCRoute",
     "Canary",
+    "Gateway",
     "Network",
 )
 """Kinds whose conditions say whether they are in force."""

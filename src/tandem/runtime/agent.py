@@ -31,9 +31,10 @@ from tandem.drivers.bgp.process import Bird
 from tandem.drivers.bgp.wire import PASSWORDS
 from tandem.drivers.bgp.wire import decode as decode_passwords
 from tandem.drivers.bpf.real import KernelFastPath
-from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.wire import SIGN, SignRequest, SignResponse, decode_response, encode
 from tandem.drivers.dns.process import Unbound
+from tandem.drivers.edge import CERTIFICATES
+from tandem.drivers.edge import decode as decode_pairs
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.exposition import Exposition
 from tandem.drivers.foreign.real import KernelForeign
@@ -49,7 +50,6 @@ from tandem.drivers.wireguard.process import Wireguard
 from tandem.drivers.xds.client import XdsClient
 from tandem.drivers.xds.client_session import Update
 from tandem.drivers.xds.server import XdsServer
-from tandem.identity.rotation import renew_at
 from tandem.ipam.journal import Attachment, Phase
 from tandem.ipam.pool import Pool
 from tandem.ipam.shared import SharedJournal
@@ -71,6 +71,7 @@ from tandem.runtime.admission import Admission, Loops
 from tandem.runtime.again import Again
 from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
+from tandem.runtime.certificates import Pairs, secret_sources
 from tandem.runtime.cni_cache import sandbox_of
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.domains import DomainsLoop
@@ -145,11 +146,8 @@ class Agent:
         self._outward = OutwardLoop(
             KernelAnnouncer(), HealthServer(), self._kernel.outcome, control=self._control.connected
         )
-        self._secrets = SecretStore(
-            self._sign,
-            lambda secrets: self._xds.publish_type(ENVOY, SECRET, secrets),
-            self._clock,
-            Rotation(renew_at=renew_at),
+        self._secrets, self._certificates = secret_sources(
+            self._sign, self._ask_certificates, partial(self._xds.publish_type, ENVOY, SECRET), self._clock
         )
         self._holder = Holder(
             self._slice,
@@ -205,6 +203,7 @@ class Agent:
             tasks.create_task(self._exposition.run())
             tasks.create_task(self._spare_collector())
             tasks.create_task(self._secrets.run())
+            tasks.create_task(self._certificates.run(self._views))
             tasks.create_task(self._facts.run(self._status))
             tasks.create_task(self._holder.run())
             tasks.create_task(self._introduce())
@@ -367,7 +366,8 @@ class Agent:
                 await self._resolved.first(view)
                 view = self._resolved.into(view)
                 self._views.put(Numbered(number=number, view=self._keys.into(self._domains.into(view))))
-                self._secrets.need(frozenset(p.pod.identity for p in meshed_pods(view.pods)))
+                speaking = (*(p.pod.identity for p in meshed_pods(view.pods)), *_identities(view))
+                self._secrets.need(frozenset(speaking))
 
     async def _set_sysctls(self, wanted: Mapping[str, str]) -> None:
         await sysctls.change(self._links, self._dir, wanted)
@@ -437,6 +437,7 @@ class Agent:
             "figures": self._metrics.totals() | {"connectionsEnded": self._facts.ended},
             "problems": [
                 *self._secrets.failures.values(),
+                *self._certificates.failed.values(),
                 *self._unset,
                 *self._progress.failures(),
                 *self._drift.problems(),
@@ -458,6 +459,9 @@ class Agent:
     async def _ask_passwords(self) -> Mapping[str, Secret]:
         return decode_passwords(await self._control.call(PASSWORDS, b""))
 
+    async def _ask_certificates(self) -> Pairs:
+        return decode_pairs(await self._control.call(CERTIFICATES, b""))
+
     async def _bgp_status(self) -> dict[str, Any]:
         return asdict(await self._bird.status()) | {"sessions": self._bgp.sessions()}
 
@@ -469,6 +473,10 @@ class Agent:
             joined = ",".join(f"{name}={version}" for name, version in sorted(versions.items()))
             found[url.rpartition(".")[2]] = {"resources": len(versions), "version": digest(joined, 12)}
         return found
+
+
+def _identities(view: NodeView) -> tuple[str, ...]:
+    return tuple(gateway.identity for gateway in view.gateways.values())
 
 
 async def _abandoned(attachments: tuple[Attachment, ...]) -> frozenset[ContainerId]:

@@ -23,6 +23,8 @@ from tandem.drivers.bgp.wire import PASSWORDS
 from tandem.drivers.bgp.wire import encode as encode_passwords
 from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.wire import SIGN
+from tandem.drivers.edge import CERTIFICATES
+from tandem.drivers.edge import encode as encode_pairs
 from tandem.drivers.xds.client import REPORTS
 from tandem.drivers.xds.server import XdsServer
 from tandem.identity.issuance import Binding, allowed
@@ -30,6 +32,7 @@ from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ir import wire
 from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
+from tandem.ir.gateway import Gateway
 from tandem.ir.policy import AddressGroup
 from tandem.model import core
 from tandem.model.kinds import BY_KIND, KINDS, PROGRAMMED
@@ -43,9 +46,12 @@ from tandem.runtime.awaited import Awaited
 from tandem.runtime.ledger import Ledger
 from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
+from tandem.translate.conditions import Patch
+from tandem.translate.gateway.certificates import pairs_for
 from tandem.translate.live import Live
 from tandem.translate.network import passwords_for
-from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, Patch, patches_of
+from tandem.translate.slices import serving
+from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, patches_of
 from tandem.translate.world import Options, Translation, translate_world
 
 log = structlog.get_logger()
@@ -95,6 +101,7 @@ class Control:
         server.add_unary(ANNOUNCE, self._announce)
         server.add_unary(SIGN, self._sign)
         server.add_unary(PASSWORDS, self._passwords)
+        server.add_unary(CERTIFICATES, self._certificates)
         server.add_push(REPORTS, self._report)
         server.on_ack = self._on_ack
         server.on_nack = self._on_nack
@@ -123,12 +130,12 @@ class Control:
             await self.server.stop()
 
     async def _sign(self, node: str, request: bytes) -> bytes:
-        """A node may hold the identities of the pods that are bound to it, and no others."""
+        """A node may hold the identities of its pods and of the gateways that it serves, and no others."""
         translation = self.translation.value
         pods = translation.pods if translation is not None else {}
         nodes = translation.pod_nodes if translation is not None else {}
         bindings = (Binding(node=nodes[uid], identity=pod.identity) for uid, pod in pods.items())
-        may = allowed(bindings, NodeName(node))
+        may = allowed(bindings, NodeName(node)) | {gateway.identity for gateway in self._served(node)}
         return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
 
     async def _announce(self, node: str, request: bytes) -> bytes:
@@ -146,6 +153,17 @@ class Control:
     async def _passwords(self, node: str, _: bytes) -> bytes:
         """A node may know the passwords of the sessions that it is to have, and no others."""
         return encode_passwords(passwords_for(self.world, node))
+
+    async def _certificates(self, node: str, _: bytes) -> bytes:
+        """A node may have the certificates that its gateways show, with their keys, and no others."""
+        pairs = pairs_for(self._translated, self._served(node))
+        return encode_pairs({name: (pair.chain, pair.key) for name, pair in pairs.items()})
+
+    def _served(self, node: str) -> tuple[Gateway, ...]:
+        translation = self.translation.value
+        if translation is None or node not in serving(translation):
+            return ()
+        return tuple(translation.edge.gateways.values())
 
     def _report(self, node: str, payload: bytes) -> None:
         before = self._reported(node)
@@ -212,6 +230,8 @@ class Control:
         self._stale.update(("Service", *key) for key in changes(given, translation.balancers.given))
         hosts = before.hosts.by_entry if before is not None else {}
         self._stale.update(("ServiceEntry", *key) for key in changes(hosts, translation.hosts.by_entry))
+        facts = before.edge.facts if before is not None else {}
+        self._stale.update(("Gateway", *key) for key in changes(facts, translation.edge.facts))
         for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
             self._leaving.pop(key, None)
             if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:
@@ -258,7 +278,7 @@ class Control:
             else {**translation.told, NETWORK: (*translation.told.get(NETWORK, ()), *paths)}
         )
         verdicts = {key: (v.ok, v.message) for key in keys if (v := self.ledger.verdict(key)) is not None} | unmet
-        given = Given(balancers=translation.balancers.given, hosts=translation.hosts.by_entry)
+        given = Given(balancers=translation.balancers.given, hosts=translation.hosts.by_entry, edge=translation.edge)
         return patches_of(self._translated, sorted(keys), told, verdicts, self.clock.now(), given=given)
 
     def _unconnected(self) -> list[Problem]:

@@ -20,6 +20,7 @@ from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.fabric import fabric_of
+from tandem.compile.gateways import with_gateways
 from tandem.compile.links import compile_node_net, with_segment
 from tandem.compile.nft.capture import compile_captures
 from tandem.compile.nft.judged import compiles_alike
@@ -113,7 +114,7 @@ class KernelLoop:
         return self._far
 
     async def _apply_net(self, view: NodeView, *, again: bool) -> None:
-        net = with_segment(_node_net(without_pods(view)), view)
+        net = with_gateways(with_segment(_node_net(without_pods(view)), view), view)
         if again or self._far or (net is not self._net and net != self._net):
             fabric = fabric_of(view.config.network)
             why = f"the fabric {fabric.name} needs {fabric.needs}"

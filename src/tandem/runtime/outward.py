@@ -124,7 +124,9 @@ class OutwardLoop:
         nowhere = frozenset() if newest.view.config.network.bgp is not None else holding.nowhere
         failed |= {f"announce/{address}": f"{address}: {_NOWHERE}" for address in nowhere}
         failed |= {f"contested/{address}": f"{address}: {_CONTESTED}" for address in self._held & self._defended.keys()}
-        origins = {owners[address]: f"{address}: {_NOWHERE}" for address in nowhere}
+        # A gateway is in force for this cluster all the same; of Services the condition has always told it.
+        told = (address for address in nowhere if owners[address].kind == "Service")
+        origins = {owners[address]: f"{address}: {_NOWHERE}" for address in told}
         self.outcome.put(Outcome(number=newest.number, failed=failed, origins=origins))
         return holding.taken
 

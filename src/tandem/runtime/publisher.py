@@ -15,7 +15,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.runtime.ledger import Resources, Sent
-from tandem.translate.slices import MESH, SHARED, referred, values_of
+from tandem.translate.slices import EDGE, MESH, SHARED, referred, serving, values_of
 from tandem.translate.world import Translation
 
 PODS: Final = wire.URLS[LocalPod]
@@ -23,6 +23,8 @@ SETS: Final = wire.URLS[PolicySet]
 GROUPS: Final = wire.URLS[AddressGroup]
 OWN: Final = (GROUPS, SETS, PODS)
 """Types of which a node is sent what its own pods need."""
+COMMON: Final = tuple(dict.fromkeys((*SHARED, *MESH, *EDGE)))
+"""Types of which all nodes that are sent any are sent the same."""
 Key = tuple[str, str]
 """(type URL, resource name)."""
 
@@ -44,7 +46,8 @@ class Publisher:
     def __init__(self) -> None:
         self._values: Mapping[str, Mapping[str, wire.Value]] = {url: Table() for url in wire.TYPES}
         self._where: Mapping[str, str] = Table()
-        self._shared: dict[str, Table[str, Sent]] = {url: Table() for url in (*SHARED, *MESH)}
+        self._shared: dict[str, Table[str, Sent]] = {url: Table() for url in COMMON}
+        self._serving: frozenset[str] = frozenset()
         self._nodes: dict[str, _Node] = {}
         self._told: set[str] = set()
         self._touched: set[str] = set()
@@ -56,7 +59,8 @@ class Publisher:
     def update(self, translation: Translation, nodes: Iterable[str]) -> dict[str, Resources]:
         """By node, of `nodes`, the types that changed for it; for a node that is new, every type."""
         before, self._values = self._values, values_of(translation)
-        shared = [self._share(url, changes(before[url], self._values[url])) for url in (*SHARED, *MESH)]
+        self._serving = serving(translation)
+        shared = [self._share(url, changes(before[url], self._values[url])) for url in COMMON]
         self._place(before[PODS], translation)
         for url in (GROUPS, SETS):
             for name, (old, new) in changes(before[url], self._values[url]).items():
@@ -152,13 +156,14 @@ class Publisher:
         for url, names in touched.items():
             put = {n: self._encode((url, n), self._values[url][n]) for n in names if (url, n) in node.counts}
             node.own[url] = node.own[url].changed(put, names if len(put) < len(names) else ())
-        wanted = node.own | {url: self._shared_by(url, node) for url in (*SHARED, *MESH)}
+        wanted = node.own | {url: self._shared_by(url, name, node) for url in COMMON}
         news = {url: table for url, table in wanted.items() if node.sent.get(url) is not table}
         node.sent = wanted
         return news
 
-    def _shared_by(self, url: str, node: _Node) -> Table[str, Sent]:
-        return self._shared[url] if url in SHARED or node.meshed else _NOTHING
+    def _shared_by(self, url: str, name: str, node: _Node) -> Table[str, Sent]:
+        meant = url in SHARED or (url in MESH and node.meshed) or (url in EDGE and name in self._serving)
+        return self._shared[url] if meant else _NOTHING
 
     def _encode(self, key: Key, value: wire.Value) -> Sent:
         before = self._encoded.get(key)

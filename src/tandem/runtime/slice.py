@@ -17,6 +17,7 @@ from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
+from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, PolicySet
@@ -132,6 +133,7 @@ class Slice:
             endpoints=self._of(Endpoints),
             tables=self._of(RouteTable),
             policies=self._of(TrafficPolicy),
+            gateways=self._of(Gateway),
             underlay_mtu=self.underlay_mtu,
         )
 

@@ -7,10 +7,11 @@ from functools import cached_property
 import msgspec
 
 from tandem.base.problems import Origin
-from tandem.compile.names import authz_rule
+from tandem.compile.names import authz_rule, gateway_client
 from tandem.compile.nft.origins import origins
 from tandem.ir.authz import Action
 from tandem.ir.fabric import MtlsMode
+from tandem.ir.gateway import Gateway, routes_of
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.flow import Party
 
@@ -74,10 +75,11 @@ class Whois:
 
     @cached_property
     def _by_uid(self) -> dict[str, Party]:
-        return {
+        pods: dict[str, Party] = {
             p.pod.uid: _pod(p) if p.pod.namespace else Party(address=_address(p), container=p.container_id)
             for p in self._view.pods
         }
+        return pods | {gateway_client(g.namespace, g.name): _gateway(g) for g in self._view.gateways.values()}
 
     @cached_property
     def _by_address(self) -> dict[str, Party]:
@@ -100,13 +102,19 @@ class Whois:
 
     @cached_property
     def _routes(self) -> dict[str, Origin]:
-        return {r.name: r.origin for table in self._view.tables.values() for r in table.routes}
+        found = {r.name: r.origin for table in self._view.tables.values() for r in table.routes}
+        return found | {r.name: r.origin for gateway in self._view.gateways.values() for r in routes_of(gateway)}
 
 
 def _pod(attached: AttachedPod) -> Party:
     pod = attached.pod
     identity = pod.identity if pod.meshed else ""
     return Party(address=_address(attached), namespace=pod.namespace, pod=pod.name, identity=identity)
+
+
+def _gateway(gateway: Gateway) -> Party:
+    """Beside pods: what reaches it is told as what reaches a pod."""
+    return Party(namespace=gateway.namespace, pod=f"gateway/{gateway.name}", identity=gateway.identity)
 
 
 def _address(attached: AttachedPod) -> str:

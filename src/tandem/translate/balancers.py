@@ -16,6 +16,7 @@ import msgspec
 from tandem.base.addresses import IPV4, family
 from tandem.base.problems import Problem, Severity
 from tandem.model import core
+from tandem.model.gateways import Gateway
 from tandem.model.pools import Block, LoadBalancerPool, parse_block
 from tandem.model.world import World
 
@@ -97,9 +98,10 @@ def assign_addresses(world: World) -> Assignment:
 
 
 def _of_others(world: World) -> set[str]:
-    """Addresses of nodes and cluster IPs: whoever got one would take a node, or another Service, off the network."""
+    """Of nodes, gateways and cluster IPs: whoever got one would take a node, or another Service, off the network."""
     nodes = {a.address for node in world.sorted(core.Node) for a in node.status.addresses}
-    return nodes.union(*(s.spec.cluster_ips for s in world.sorted(core.Service)))
+    gateways = {a.value for gateway in world.all(Gateway).values() for a in gateway.status.addresses}
+    return nodes.union(gateways, *(s.spec.cluster_ips for s in world.sorted(core.Service)))
 
 
 def _held(service: core.Service) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from tandem.ir.fabric import AppProtocol
+from tandem.ir.gateway import Gateway, backends_of
 from tandem.ir.mesh import Backend, Forward, RouteTable
 from tandem.model.core import ServicePort
 
@@ -45,16 +46,20 @@ def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset
     return frozenset(p.port for p in tcp if _undeclared(p) and (len(tcp) == 1 or p.port in wanted))
 
 
-def ports_named(tables: Iterable[RouteTable]) -> dict[str, frozenset[int]]:
+def ports_named(tables: Iterable[RouteTable], gateways: Iterable[Gateway] = ()) -> dict[str, frozenset[int]]:
     """The ports that routes name, by `namespace/service`; a key for every Service with routes.
 
-    Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef).
+    Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef). So
+    are those of gateways' routes.
     """
     found: dict[str, set[int]] = {}
     for table in (t for t in tables if t.routes or not t.bytes):
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
         for backend in _grpc_backends(table):
+            found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)
+    for gateway in gateways:
+        for backend in backends_of(gateway):
             found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)
     return {key: frozenset(ports) for key, ports in found.items()}
 

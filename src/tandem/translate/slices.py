@@ -8,6 +8,7 @@ from typing import Any, Final
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
+from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
 from tandem.ir.policy import AddressGroup, PolicySet, every_rule, groups_of
 from tandem.ir.traffic import TrafficPolicy
@@ -18,6 +19,8 @@ SHARED: Final = (wire.URLS[MeshConfig], wire.URLS[Node], wire.URLS[Service], wir
 """Types that every node is sent all of: a node without pods answers on its node ports and for addresses of the pool."""
 MESH: Final = (wire.URLS[RouteTable], wire.URLS[TrafficPolicy])
 """Types that a node with meshed pods is sent all of, and others nothing."""
+EDGE: Final = (wire.URLS[TrafficPolicy], wire.URLS[Gateway])
+"""Types that a node which may answer for addresses of gateways is sent all of, while there is a gateway."""
 
 
 def slice_for(node: str, translation: Translation) -> Slice:
@@ -33,7 +36,16 @@ def slice_for(node: str, translation: Translation) -> Slice:
     found[wire.URLS[AddressGroup]].update({g: translation.policy.groups[g] for g in sorted(groups)})
     if any(pod.meshed for pod in pods.values()):
         found.update({url: dict(values[url]) for url in MESH})
+    if node in serving(translation):
+        found.update({url: dict(values[url]) for url in EDGE})
     return found
+
+
+def serving(translation: Translation) -> frozenset[str]:
+    """The nodes that serve gateways: those that may answer for addresses of load balancers; none without a gateway."""
+    if not translation.edge.gateways:
+        return frozenset()
+    return frozenset(name for name, node in translation.nodes.items() if node.announces)
 
 
 def values_of(translation: Translation) -> Mapping[str, Mapping[str, wire.Value]]:
@@ -47,6 +59,7 @@ def values_of(translation: Translation) -> Mapping[str, Mapping[str, wire.Value]
         TrafficPolicy: translation.mesh.policies,
         RouteTable: translation.mesh.tables,
         Endpoints: translation.endpoints,
+        Gateway: translation.edge.gateways,
         LocalPod: translation.pods,
     }
     return {wire.URLS[cls]: values for cls, values in by_type.items()}

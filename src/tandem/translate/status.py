@@ -1,7 +1,8 @@
 """World, Problems and acknowledgements -> patches of status, only where something changed. Pure.
 
 `Accepted` says whether the object could be translated, `Programmed` whether every node that it concerns has it in
-force. Routes have their conditions per parent (`status.parents[]`), as the Gateway API defines.
+force. Routes have their conditions per parent (`status.parents[]`), as the Gateway API defines; those of Gateways are
+made in `gateway/status.py`.
 """
 
 from __future__ import annotations
@@ -12,35 +13,42 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from tandem.base.clock import rfc3339
 from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
-from tandem.model.gateway import HTTPRoute, RouteParentStatus
+from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
+from tandem.model.gateways import Gateway, GatewayClass
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
-from tandem.model.meta import Condition, Object
+from tandem.model.meta import Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
+from tandem.translate.conditions import (
+    Patch,
+    Programmed,
+    Verdict,
+    accepted_of,
+    conditions_after,
+    conditions_json,
+    json_of,
+    message_of,
+    programmed_of,
+)
+from tandem.translate.gateway.attach import is_gateway_parent
+from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.status import class_patch, gateway_patch
 from tandem.translate.mesh.attach import AnyRoute, is_mesh_parent
 from tandem.translate.mesh.xmesh import CONTROLLER, FEATURES
 
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
 PATHS_BROKEN: Final = "PathsBroken"
 """Code of what nodes say of their paths to others: of the Network, whatever it says itself."""
-_SHOWN: Final = 5
-"""How many Problems a message spells out."""
-
-Programmed = Mapping[ObjectKey, tuple[bool, str]]
-"""(kind, namespace, name) -> in force everywhere, and why not. An object that is absent concerns no node."""
-Verdict = tuple[str, bool, str, str]
-"""Condition type, status, reason, message."""
 _Plain = (
     NetworkPolicy
     | ClusterNetworkPolicy
@@ -77,28 +85,24 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         HTTPRoute,
         GRPCRoute,
         XMesh,
+        GatewayClass,
+        Gateway,
         core.Service,
     )
 }
 """The kinds whose status is written here, in the order in which it is."""
-
-
-class Patch(msgspec.Struct, frozen=True, kw_only=True):
-    """A merge patch of one object's status subresource."""
-
-    kind: str
-    namespace: str
-    name: str
-    body: dict[str, Any]
+_NO_EDGE: Final = Edge()
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses that belong into statuses, by namespace and name."""
+    """Addresses and more that belong into statuses, by namespace and name."""
 
     balancers: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType({})
     """Of the Services of type LoadBalancer that are ours."""
     hosts: Mapping[tuple[str, str], tuple[HostAddress, ...]] = MappingProxyType({})
     """Of ServiceEntries."""
+    edge: Edge = _NO_EDGE
+    """Of gateways, with all else that is told of those."""
 
 
 def patches_of(
@@ -127,7 +131,13 @@ def patches_of(
             case XMesh():
                 found.append(_mesh(obj, told, now))
             case HTTPRoute() | GRPCRoute():
-                found.append(_route(obj, told, programmed, now))
+                found.append(_route(obj, told, programmed, now, given.edge))
+            case GatewayClass():
+                found.append(class_patch(obj, now))
+            case Gateway():
+                own = told.get((kind, *obj.key), ())
+                facts = given.edge.facts.get(obj.key)
+                found.append(gateway_patch(obj, facts, own, programmed.get((kind, *obj.key)), now))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
     return tuple(patch for patch in found if patch is not None)
@@ -138,16 +148,16 @@ def _plain(
 ) -> Patch | None:
     key = obj.kind, *obj.key
     own = [p for p in problems.get(key, []) if p.code != PATHS_BROKEN]
-    accepted = _accepted(own)
-    verdicts: tuple[Verdict, ...] = (accepted, _programmed(accepted, programmed.get(key)))
+    accepted = accepted_of(own)
+    verdicts: tuple[Verdict, ...] = (accepted, programmed_of(accepted, programmed.get(key)))
     if isinstance(obj, Network):
         verdicts = (*verdicts, _connected(problems.get(key, [])))
     if isinstance(obj, Canary):
         verdicts = (*verdicts, *_rollout(obj))
-    wanted = _conditions(obj.status.conditions, verdicts, obj.metadata.generation, now)
+    wanted = conditions_after(obj.status.conditions, verdicts, obj.metadata.generation, now)
     if wanted == obj.status.conditions:
         return None
-    body = {"status": {"conditions": _conditions_json(wanted)}}
+    body = {"status": {"conditions": conditions_json(wanted)}}
     return Patch(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, body=body)
 
 
@@ -160,13 +170,13 @@ def _entry(
     now: float,
 ) -> Patch | None:
     key = entry.kind, *entry.key
-    accepted = _accepted(problems.get(key, ()))
-    verdicts = (accepted, _programmed(accepted, programmed.get(key)))
-    wanted = _conditions(entry.status.conditions, verdicts, entry.metadata.generation, now)
+    accepted = accepted_of(problems.get(key, ()))
+    verdicts = (accepted, programmed_of(accepted, programmed.get(key)))
+    wanted = conditions_after(entry.status.conditions, verdicts, entry.metadata.generation, now)
     addresses = given.get(entry.key, ())
     body: dict[str, Any] = {}
     if wanted != entry.status.conditions:
-        body["conditions"] = _conditions_json(wanted)
+        body["conditions"] = conditions_json(wanted)
     if addresses != entry.status.addresses:
         body["addresses"] = [{"value": one.value, "host": one.host} for one in addresses]
     namespace, name = entry.key
@@ -189,22 +199,22 @@ def _service(
     wanted = others
     if service.key in given:
         key = service.kind, *service.key
-        addresses, accepted = given[service.key], _accepted(problems.get(key, []))
-        verdicts = (accepted, _programmed(accepted, programmed.get(key)))
-        wanted = _conditions(before.conditions, verdicts, service.metadata.generation, now)
+        addresses, accepted = given[service.key], accepted_of(problems.get(key, []))
+        verdicts = (accepted, programmed_of(accepted, programmed.get(key)))
+        wanted = conditions_after(before.conditions, verdicts, service.metadata.generation, now)
     elif service.spec.type == "LoadBalancer" or not (held or wanted != before.conditions):
         return None
     body: dict[str, Any] = {}
     if addresses != held:
         body["loadBalancer"] = {"ingress": [{"ip": address, "ipMode": "VIP"} for address in addresses]}
     if wanted != before.conditions:
-        body["conditions"] = _conditions_json(wanted)
+        body["conditions"] = conditions_json(wanted)
     namespace, name = service.key
     return Patch(kind=service.kind, namespace=namespace, name=name, body={"status": body}) if body else None
 
 
 def _route(
-    route: AnyRoute, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float
+    route: AnyRoute, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float, edge: Edge
 ) -> Patch | None:
     key = route.kind, *route.key
     own = problems.get(key, [])
@@ -212,11 +222,11 @@ def _route(
     foreign = tuple(p for p in route.status.parents if p.controller_name != CONTROLLER)
     parents = []
     for i, parent in enumerate(route.spec.parent_refs):
-        if not is_mesh_parent(parent):
+        if not _is_ours(route, parent, edge):
             continue
         known = before.get(msgspec.json.encode(parent))
         verdicts = _parent_verdicts(own, i, programmed.get(key))
-        conditions = _conditions(known.conditions if known else (), verdicts, route.metadata.generation, now)
+        conditions = conditions_after(known.conditions if known else (), verdicts, route.metadata.generation, now)
         parents.append(RouteParentStatus(parent_ref=parent, controller_name=CONTROLLER, conditions=conditions))
     wanted = (*foreign, *parents)
     if wanted == route.status.parents:
@@ -229,30 +239,26 @@ def _mesh(mesh: XMesh, problems: Mapping[ObjectKey, Sequence[Problem]], now: flo
     """What the mesh supports (GEP-3949); objects of other controllers are left alone."""
     if mesh.spec.controller_name != CONTROLLER:
         return None
-    accepted = _accepted(problems.get((mesh.kind, *mesh.key), []))
-    conditions = _conditions(mesh.status.conditions, (accepted,), mesh.metadata.generation, now)
+    accepted = accepted_of(problems.get((mesh.kind, *mesh.key), []))
+    conditions = conditions_after(mesh.status.conditions, (accepted,), mesh.metadata.generation, now)
     features = tuple(MeshFeature(name=name) for name in FEATURES)
     if (conditions, features) == (mesh.status.conditions, mesh.status.supported_features):
         return None
-    status = {"conditions": _conditions_json(conditions), "supportedFeatures": _json(features)}
+    status = {"conditions": conditions_json(conditions), "supportedFeatures": json_of(features)}
     return Patch(kind=mesh.kind, namespace="", name=mesh.metadata.name, body={"status": status})
 
 
+def _is_ours(route: AnyRoute, parent: ParentReference, edge: Edge) -> bool:
+    key = parent.namespace or route.metadata.namespace, parent.name
+    return is_mesh_parent(parent) or (is_gateway_parent(parent) and key in edge.facts)
+
+
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:
-    raw: dict[str, Any] = _json(parent)
-    raw["conditions"] = _conditions_json(parent.conditions)
+    raw: dict[str, Any] = json_of(parent)
+    raw["conditions"] = conditions_json(parent.conditions)
     # The API's defaults are written out: readers compare the reference with the one in spec.
     raw["parentRef"] = {"group": parent.parent_ref.group, "kind": parent.parent_ref.kind, **raw["parentRef"]}
     return raw
-
-
-def _conditions_json(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
-    # metav1.Condition requires the message, which may be empty.
-    return [{**_json(c), "message": c.message} for c in conditions]
-
-
-def _json(value: object) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _parent_verdicts(problems: Sequence[Problem], index: int, state: tuple[bool, str] | None) -> tuple[Verdict, ...]:
@@ -266,17 +272,17 @@ def _parent_verdicts(problems: Sequence[Problem], index: int, state: tuple[bool,
         for p in problems
         if p.severity is Severity.WARNING and (p.at.path == here or not p.at.path.startswith("spec.parentRefs"))
     ]
-    accepted = _accepted([*(p for p in parents if p.at.path == here), *others, *warnings])
+    accepted = accepted_of([*(p for p in parents if p.at.path == here), *others, *warnings])
     if not accepted[1] and accepted[2] == "InvalidValue":
         accepted = (*accepted[:2], "UnsupportedValue", accepted[3])  # the reason that the Gateway API knows
     reason = refs[0].code if refs else "ResolvedRefs"
-    resolved: Verdict = ("ResolvedRefs", not refs, reason, _message(refs))
-    return accepted, resolved, _programmed(accepted, state)
+    resolved: Verdict = ("ResolvedRefs", not refs, reason, message_of(refs))
+    return accepted, resolved, programmed_of(accepted, state)
 
 
 def _connected(problems: Sequence[Problem]) -> Verdict:
     broken = [p for p in problems if p.code == PATHS_BROKEN]
-    return "Connected", not broken, PATHS_BROKEN if broken else "Connected", _message(broken)
+    return "Connected", not broken, PATHS_BROKEN if broken else "Connected", message_of(broken)
 
 
 def _rollout(canary: Canary) -> tuple[Verdict, ...]:
@@ -286,47 +292,3 @@ def _rollout(canary: Canary) -> tuple[Verdict, ...]:
         return ()
     words = now.reason, now.message
     return ("Progressing", now.phase not in ENDED, *words), ("Promoted", now.phase == PROMOTED, *words)
-
-
-def _accepted(problems: Sequence[Problem]) -> Verdict:
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    if errors:
-        return "Accepted", False, errors[0].code, _message(errors)
-    return "Accepted", True, "Accepted", _message(problems)
-
-
-def _programmed(accepted: Verdict, state: tuple[bool, str] | None) -> Verdict:
-    if not accepted[1]:
-        return "Programmed", False, "Invalid", "not in force as written: see the condition Accepted"
-    if state is None:
-        return "Programmed", True, "Programmed", "no node is concerned"
-    if not state[0]:
-        return "Programmed", False, "Pending", state[1]
-    return "Programmed", True, "Programmed", ""
-
-
-def _message(problems: Sequence[Problem]) -> str:
-    shown = [f"{p.at.path}: {p.text}" if p.at.path else p.text for p in problems[:_SHOWN]]
-    if len(problems) > _SHOWN:
-        shown.append(f"and {len(problems) - _SHOWN} more")
-    return "; ".join(shown)
-
-
-def _conditions(
-    before: tuple[Condition, ...], verdicts: Sequence[Verdict], generation: int, now: float
-) -> tuple[Condition, ...]:
-    """`before` with these verdicts; conditions of others stay, times change with the status alone."""
-    known = {c.type: c for c in before}
-    for kind, holds, reason, message in verdicts:
-        status = "True" if holds else "False"
-        old = known.get(kind)
-        since = old.last_transition_time if old is not None and old.status == status else rfc3339(now)
-        known[kind] = Condition(
-            type=kind,
-            status=status,
-            reason=reason,
-            message=message,
-            observed_generation=generation,
-            last_transition_time=since,
-        )
-    return tuple(known.values())

@@ -18,6 +18,8 @@ from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.externals import selects_workloads, translate_externals
+from tandem.translate.gateway import translate_gateways
+from tandem.translate.gateway.edge import Edge
 from tandem.translate.hostaddresses import HostAddresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.istio.subsets import subset_problems
@@ -49,6 +51,8 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses for Services of type LoadBalancer, to be written into their status."""
     hosts: HostAddresses = HostAddresses(by_host={}, by_entry={})
     """Addresses of hosts of ServiceEntries that name none, to be written into their status."""
+    edge: Edge = Edge()
+    """Gateways, and what is told of them."""
     told: Mapping[ObjectKey, tuple[Problem, ...]]
     """What is wrong, by the object that is told."""
 
@@ -86,13 +90,15 @@ def translate_world(world: World, options: Options) -> Translation:
     """Translate a whole World; equal Worlds give equal Translations."""
     policy, policy_problems = translate_policy(world, dns_addresses=options.dns_addresses)
     mesh, mesh_problems = translate_mesh(world, options)
-    routed = ports_named(mesh.tables.values())
+    balancers = assign_addresses(world)
+    edge = translate_gateways(world, options, balancers)
+    routed = ports_named(mesh.tables.values(), edge.gateways.values())
     pods = translate_pods(world, options, policy, routed=routed)
     services = translate_services(world, pods.pods, routed=routed)
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)
-    balancers = assign_addresses(world)
     return Translation(
         balancers=balancers,
+        edge=edge,
         config=announcing(mesh_config(world, options), has_policies(world)),
         nodes=translate_nodes(world),
         pods=pods.pods,
@@ -112,6 +118,7 @@ def translate_world(world: World, options: Options) -> Translation:
                 *balancers.problems,
                 *mesh_problems,
                 *subset_problems(world, mesh.policies),
+                *edge.problems,
             ),
         ),
     )

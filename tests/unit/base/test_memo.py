@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.base.memo import each_as_before, pairs_as_before, same_as_before
+from tandem.base.memo import each_as_before, equal_to_before, pairs_as_before, same_as_before
 
 
 def test_the_same_objects_are_computed_once_and_equal_ones_again() -> None:
@@ -58,3 +58,17 @@ def test_an_argument_that_is_gone_is_never_mistaken_for_a_new_one() -> None:
 
     assert [one([n]) for n in range(1000)] == list(range(1000))
     assert [many([[n]])[0] for n in range(1000)] == list(range(1000))
+
+
+def test_an_equal_argument_has_the_result_of_the_one_before() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    @equal_to_before
+    def double(values: tuple[int, ...]) -> tuple[int, ...]:
+        seen.append(values)
+        return tuple(2 * v for v in values)
+
+    first = double((1, 2))
+    assert double((1, 2)) is first
+    assert double((3,)) == (6,)
+    assert len(seen) == 2

@@ -16,8 +16,9 @@ from tandem.model.egress import HostAddress
 from tandem.model.meta import Condition, Object, Status
 from tandem.model.parse import parse
 from tandem.model.world import World
+from tandem.translate.conditions import Patch, Programmed
 from tandem.translate.mesh.xmesh import CONTROLLER
-from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, Patch, Programmed, patches_of
+from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, patches_of
 
 KEY = ("VirtualService", "default", "vs")
 

@@ -203,6 +203,14 @@ def _mtls_mode(raw: RawObject) -> str:
     return str(_dict(raw, "spec", "mtls").get("mode") or "UNSET")
 
 
+def _condition(raw: RawObject, kind: str) -> str:
+    return next((str(c.get("status", "")) for c in conditions(raw) if c.get("type") == kind), "Unknown")
+
+
+def _gateway_addresses(raw: RawObject) -> str:
+    return ",".join(str(a.get("value", "")) for a in _dict(raw, "status").get("addresses") or ())
+
+
 def _why_not(raw: RawObject) -> str:
     return "; ".join(str(c.get("message", "")) for c in conditions(raw) if c.get("status") == "False")
 
@@ -215,6 +223,7 @@ def _host_addresses(raw: RawObject) -> str:
 
 _PROGRAMMED: Final = Column("PROGRAMMED", programmed)
 _WHY: Final = Column("MESSAGE", _why_not, True)
+_ACCEPTED: Final = Column("ACCEPTED", lambda raw: _condition(raw, "Accepted"))
 
 
 def _priority(raw: RawObject) -> str:
@@ -293,6 +302,11 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "GatewayClass": ((Column("CONTROLLER", _spec("controllerName")), _ACCEPTED), (_WHY,)),
+    "Gateway": (
+        (Column("CLASS", _spec("gatewayClassName")), Column("ADDRESS", _gateway_addresses), _PROGRAMMED),
+        (_WHY,),
+    ),
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "Canary": (

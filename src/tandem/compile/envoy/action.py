@@ -80,7 +80,7 @@ def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) 
         body["host_rewrite_literal"] = authority
     if route.mirrors:
         body["request_mirror_policies"] = [_mirror(mirror, scope) for mirror in route.mirrors]
-    used = [cluster_of(backend, scope) for backend in backends]
+    used = [_shared(backend, scope) for backend in backends]
     return {"route": {**body, **by_hash(scope, used), **retry_policy(route.retry)}}
 
 
@@ -100,6 +100,10 @@ def route_edits(route: Route) -> Json:
 
 def cluster_of(backend: Backend, scope: PortScope) -> str:
     """The cluster of a backend; one that names no port is asked at the port that was dialled."""
+    return scope.sends_by(_shared(backend, scope))
+
+
+def _shared(backend: Backend, scope: PortScope) -> str:
     port = backend.port or scope.port.port
     return names.service_cluster(backend.namespace, backend.service, port, backend.subset)
 
@@ -161,9 +165,8 @@ def _share(route: Route, action: Forward, backend: Backend, scope: PortScope) ->
 
 
 def _mirror(mirror: Mirror, scope: PortScope) -> Json:
-    cluster = cluster_of(mirror.backend, scope)
     return {
-        "cluster": names.mirror_cluster(scope.client, cluster) if scope.client is not None else cluster,
+        "cluster": scope.sends_by(_shared(mirror.backend, scope), copies=True),
         "runtime_fraction": {"default_value": fraction(mirror.per_million)},
         **({} if mirror.shadow else {"disable_shadow_host_suffix_append": True}),
     }

@@ -99,11 +99,12 @@ def _alpn(port: ServicePort) -> str:
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """The pod that a cluster is for, where the downstream connection does not tell it."""
+    """The pod that a cluster is for, where the downstream connection does not tell it; a gateway: without a netns."""
 
     uid: PodUid
     netns: str
     identity: SpiffeId
+    gateway: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -143,19 +144,23 @@ def _bodies(
     policy: TrafficPolicy,
     identities: tuple[SpiffeId, ...],
     trust_domain: str,
-    client: SpiffeId | None = None,
+    client: Client | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One cluster for each TCP port and each subset of it; `client` None: the connection says who."""
     passes = service.external is not None and service.external.passes
     for port in service.ports if not passes else ():
         if port.protocol == "TCP":
-            secure = _Secure(identities, _alpn(port), trust_domain, client)
+            identity = client.identity if client is not None else None
+            secure = _Secure(identities, _alpn(port), trust_domain, identity)
             for subset in (None, *policy.subsets):
-                yield _service_cluster(service, port, subset, secure=secure, policy=policy)
+                body = _service_cluster(service, port, subset, secure=secure, policy=policy)
+                if client is not None and client.gateway:
+                    body |= speaking(port.app, policy.of(port.port, subset), translated=True)
+                yield body
 
 
 @lru_cache(maxsize=1024)
-def mirror_clusters(
+def client_clusters(
     service: Service,
     *,
     policy: TrafficPolicy | None,
@@ -163,15 +168,17 @@ def mirror_clusters(
     trust_domain: str,
     client: Client,
 ) -> tuple[tuple[Resource, str], ...]:
-    """The same for copies of one pod's requests, with its namespace and certificate, each with the cluster it copies.
+    """The same for one client alone, with its namespace and certificate, each with the cluster that it is like.
+
+    So copies of a pod's requests go, and everything that a gateway sends.
 
     Its endpoints have the cluster's own name: of a name that another cluster has asked for Envoy tells nobody again.
     """
     chosen = _chosen(service, policy)
     made: list[tuple[Resource, str]] = []
-    for body in _bodies(service, chosen, identities, trust_domain, client.identity):
+    for body in _bodies(service, chosen, identities, trust_domain, client):
         inside = {
-            "name": names.mirror_cluster(client.uid, body["name"]),
+            "name": names.client_cluster(client.uid, body["name"]),
             "upstream_bind_config": _inside(client.netns),
         }
         made.append((_resource({**body, **inside}, chosen), body["name"]))
@@ -180,7 +187,7 @@ def mirror_clusters(
 
 def _inside(netns: str) -> Json:
     first, other = (
-        {"address": address, "port_value": 0, "network_namespace_filepath": netns}
+        {"address": address, "port_value": 0, **({"network_namespace_filepath": netns} if netns else {})}
         for address in ("0.0.0.0", "::")  # noqa: S104 - a source address, nothing listens
     )
     return {"source_address": first, "extra_source_addresses": [{"address": other}], "socket_options": _MARKED}

@@ -13,6 +13,7 @@ from tandem.ir.fabric import LocalPod
 
 OUT: Final = "out"
 IN: Final = "in"
+EDGE: Final = "edge"
 """Statistics prefixes, shared by all pods: prefixes per pod would cost hundreds of lines a pod."""
 
 
@@ -56,6 +57,18 @@ def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
     if mtls:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}
+    return _filter(fields)
+
+
+def gateway_http(gateway: PodUid, route_config: str) -> Json:
+    """Requests from outside the cluster, routed by RDS: what clients claim of themselves is not taken over."""
+    routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
+    fields = _manager(EDGE, names.destination_log(gateway), routing, http_filters())
+    fields |= {
+        "use_remote_address": True,
+        "forward_client_cert_details": "SANITIZE",
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
+    }
     return _filter(fields)
 
 

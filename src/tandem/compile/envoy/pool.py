@@ -106,10 +106,11 @@ def keeping(pool: Pool) -> Json:
     return {"upstream_connection_options": {"tcp_keepalive": {k: v for k, v in kept.items() if v}}}
 
 
-def speaking(app: AppProtocol, traffic: Traffic) -> Json:
+def speaking(app: AppProtocol, traffic: Traffic, *, translated: bool = False) -> Json:
     """HTTP towards the endpoints: as the client speaks, or HTTP/2 where the port or the pool says so.
 
     A host that is none of ours says in TLS which it speaks; a wildcard is called as requests call it.
+    `translated`: what the client speaks is the gateway's affair, and endpoints are spoken to in HTTP/1.1.
     """
     if not app.is_http:
         return {}
@@ -126,7 +127,7 @@ def speaking(app: AppProtocol, traffic: Traffic) -> Json:
     options: dict[str, Any] = {"common_http_protocol_options": common} if common else {}
     if always:
         options["explicit_http_config"] = {"http2_protocol_options": http2}
-    elif pool.http2 is False:
+    elif pool.http2 is False or translated:
         options["explicit_http_config"] = {"http_protocol_options": {}}
     elif originates:
         options["auto_config"] = {"http_protocol_options": {}, "http2_protocol_options": http2}

@@ -75,7 +75,7 @@ def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Origin, ..
         matches = [match for match in route.matches or (RouteMatch(),) if scope.applies(match)]
         if matches:
             used.append(route)
-            routes.extend(_route(route, match, scope) for match in matches)
+            routes.extend(compile_route(route, match, scope) for match in matches)
     if not used:
         routes = [_default(scope)]
     name = f"{scope.service.namespace}/{scope.service.name}:{scope.port.port}"
@@ -91,7 +91,8 @@ def _default(scope: PortScope) -> Json:
     }
 
 
-def _route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
+def compile_route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
+    """One entry of a virtual host: one match of a route, and what it does."""
     config = per_route(route)
     return {
         "name": route.name,

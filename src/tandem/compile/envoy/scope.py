@@ -47,7 +47,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[SourceLimit, ...] = ()
     variant: str = ""
     client: PodUid | None = None
-    """The one pod that it is for: copies of requests leave by clusters of its own."""
+    """The one pod that it is for: copies of requests leave by clusters of its own. A gateway: all requests do."""
+    gateway: bool = False
     hashes: Hashes = ()
     """What of a request chooses the endpoint, by cluster."""
 
@@ -56,6 +57,12 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
         """RDS name."""
         consumer = self.table.consumer if self.table else ""
         return names.route_config(self.service.namespace, self.service.name, self.port.port, consumer, self.variant)
+
+    def sends_by(self, cluster: str, *, copies: bool = False) -> str:
+        """The cluster by which these clients' requests (`copies`: copies of them) reach what a shared one leads to."""
+        if self.client is None or not (self.gateway or copies):
+            return cluster
+        return names.client_cluster(self.client, cluster)
 
     @property
     def cluster(self) -> str:

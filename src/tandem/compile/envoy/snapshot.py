@@ -1,11 +1,11 @@
 """NodeView -> the xDS snapshot of the node's Envoy. Pure; each part is cached on the frozen values it is made of.
 
-Envoy has nothing to do on a node without a meshed pod, and then gets nothing.
+Envoy has nothing to do on a node without a meshed pod that serves no gateway, and then gets nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -14,17 +14,20 @@ import msgspec
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.base.memo import pairs_as_before, same_as_before
-from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, mirror_clusters, service_clusters
+from tandem.compile.addresses import own_addresses
+from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, client_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
+from tandem.compile.envoy.gateway import clusters_used, compile_gateway, compile_gateway_routes
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
-from tandem.compile.envoy.scope import mirrored, scopes_of, source_limits
+from tandem.compile.envoy.scope import Hashes, mirrored, scopes_of, service_hashes, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
+from tandem.ir.gateway import Gateway, backends_of
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.outbound import Outbound
 from tandem.ir.traffic import TrafficPolicy
@@ -34,13 +37,14 @@ _outbound: Final = pairs_as_before(compile_outbound)
 
 
 def compile_envoy(view: NodeView) -> Snapshot:
-    """Listeners and an application cluster per meshed pod; clusters, endpoints and routes shared by all of them."""
+    """Listeners per meshed pod and gateway, an application cluster per pod; clusters and endpoints shared by all."""
     meshed = sorted(meshed_pods(view.pods), key=lambda a: a.pod.uid)
-    if not meshed:
+    if not meshed and not view.gateways:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), view.policies)
     listeners, routes = _listeners(view, meshed)
-    copies = _mirrors(view, meshed)
+    edge_listeners, edge_routes = _gateways(view)
+    copies = [*_mirrors(view, meshed), *_gateway_clusters(view)]
     known = {resource.name: resource for resource in endpoints}
     own = (*map(app_cluster, meshed), *(cluster for cluster, _ in copies))
     return Snapshot(
@@ -48,8 +52,8 @@ def compile_envoy(view: NodeView) -> Snapshot:
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
             ENDPOINT: _by_name((*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies))),
             EXTENSION: _by_name(r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))),
-            LISTENER: _by_name(listeners),
-            ROUTE: _by_name(routes),
+            LISTENER: _by_name((*listeners, *edge_listeners)),
+            ROUTE: _by_name((*routes, *edge_routes)),
         }
     )
 
@@ -141,15 +145,49 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
         check = check_of(attached.pod.authorization)
         targets |= {f"{check.namespace}/{check.service}"} if check is not None else set()
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
-        for key in sorted(targets & view.services.keys()):
-            members = view.endpoints.get(key)
-            found += mirror_clusters(
-                view.services[key],
-                policy=view.policies.get(key),
-                identities=identities(members) if members else (),
-                trust_domain=view.config.trust_domain,
-                client=client,
-            )
+        found += _copies(view, client, targets)
+    return found
+
+
+def _copies(view: NodeView, client: Client, targets: set[str]) -> Iterator[tuple[Resource, str]]:
+    for key in sorted(targets & view.services.keys()):
+        members = view.endpoints.get(key)
+        yield from client_clusters(
+            view.services[key],
+            policy=view.policies.get(key),
+            identities=identities(members) if members else (),
+            trust_domain=view.config.trust_domain,
+            client=client,
+        )
+
+
+def _gateways(view: NodeView) -> tuple[list[Resource], list[Resource]]:
+    """Listeners and routes. A gateway with no address of a family of the node's own is not served here."""
+    own = own_addresses(view.node.pod_cidrs)
+    listeners: list[Resource] = []
+    routes: list[Resource] = []
+    for gateway in view.gateways.values():
+        versions = sorted({family(address) for address in gateway.addresses} & own.keys())
+        if versions:
+            listeners += compile_gateway(gateway, tuple(own[version] for version in versions))
+            routes += compile_gateway_routes(gateway, _gateway_hashes(view, gateway))
+    return listeners, routes
+
+
+def _gateway_hashes(view: NodeView, gateway: Gateway) -> Hashes:
+    keys = sorted({f"{b.namespace}/{b.service}" for b in backends_of(gateway)} & view.services.keys())
+    known = [key for key in keys if key in view.policies]
+    return tuple(hashes for key in known for hashes in service_hashes(view.services[key], view.policies[key]))
+
+
+def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
+    """Everything that a gateway sends goes by clusters of its own, each with the one that has its endpoints."""
+    found: list[tuple[Resource, str]] = []
+    for gateway in view.gateways.values():
+        used = clusters_used(gateway)
+        targets = {f"{b.namespace}/{b.service}" for b in backends_of(gateway)}
+        for client in dict.fromkeys(used.values()):
+            found += [made for made in _copies(view, client, targets) if used.get(made[1]) == client]
     return found
 
 

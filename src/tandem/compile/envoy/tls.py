@@ -1,4 +1,4 @@
-"""Identities -> TLS transport sockets. Certificates and roots come by SDS; TLS 1.3 only; sessions are never resumed.
+"""Identities -> TLS transport sockets. Certificates and roots come by SDS; sessions are never resumed.
 
 The client's certificate is chosen per connection, by the filter state that the pod's outbound listener sets: one
 cluster serves all pods of the node and none of them can use another's identity.
@@ -124,6 +124,20 @@ def _either(name: str) -> list[Json]:
     """A name of DNS or a URI."""
     kind = "URI" if "://" in name else "DNS"
     return [{"san_type": kind, "matcher": {"exact": name}}]
+
+
+def terminating(certificates: tuple[str, ...]) -> Json:
+    """The server side of a gateway's listener: these certificates (names of SDS), and no more asked of clients."""
+    fields = {
+        "disable_stateless_session_resumption": True,
+        "disable_stateful_session_resumption": True,
+        "common_tls_context": {
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificate_sds_secret_configs": [{"name": name, "sds_config": ADS} for name in certificates],
+        },
+    }
+    return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", fields)
 
 
 RAW: Final = extension("raw", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")

@@ -6,8 +6,8 @@
 | service-*, refuse-* | prerouting, output -100, -90 | Services (services.py) |
 | policy-forward | forward 0 | segment sizes, egress policy of the source, ingress policy of the destination |
 | policy-input | input 0 | egress policy of a pod that speaks to the node |
-| node-output | output 0 | the node may speak to its own pods, on their links |
-| source-nat | postrouting 100 | hairpin, traffic through this node, and traffic that leaves the cluster |
+| node-output | output 0 | the node may speak to its own pods, on their links; its gateways as policy has it |
+| source-nat | postrouting 100 | hairpin, gateways, traffic through this node, and traffic that leaves the cluster |
 
 An accept ends a base chain, so what the source's side allows returns to it: both sides are always judged.
 All of this runs after Service translation, on the real address and port. Each base chain that is not of type nat costs
@@ -24,12 +24,13 @@ from typing import Any, Final
 from tandem.base.ids import PolicySetId
 from tandem.base.members import joined_as_before
 from tandem.compile import names
+from tandem.compile.addresses import edge_source
 from tandem.compile.fabric.interface import others
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes, without
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
-from tandem.state.ownership import WIREGUARD_PREFIX
+from tandem.state.ownership import ENVOY_MARK, WIREGUARD_PREFIX
 
 POD_LINKS: Final = "td*"
 TUNNELS: Final = f"{WIREGUARD_PREFIX}*"
@@ -63,7 +64,7 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
         _base("source-check", "prerouting", priority=-300, rules=_source_check(view)),
         _base("policy-forward", "forward", priority=0, rules=forward),
         _base("policy-input", "input", priority=0, rules=(_REPLIES, _no_mid_stream(Field.IIFNAME), *egress)),
-        _base("node-output", "output", priority=0, rules=tuple(_wrong_link(f) for f in FAMILIES)),
+        _base("node-output", "output", priority=0, rules=(*(_wrong_link(f) for f in FAMILIES), *_of_gateways())),
         nft.Chain(
             name="source-nat",
             rules=_source_nat(view),
@@ -117,6 +118,12 @@ def _wrong_link(family: Family) -> nft.Rule:
     )
 
 
+def _of_gateways() -> tuple[nft.Rule, ...]:
+    """What the node's gateways open towards its own pods is judged; what else the node itself opens is not."""
+    opens = (nft.Is(Field.MARK, ENVOY_MARK), nft.Is(Field.CT_STATE, "new"))
+    return tuple(nft.Rule(match=opens, then=(nft.Dispatch((f.daddr,), f"ingress{f.version}"),)) for f in FAMILIES)
+
+
 def _dispatch(side: str, end: str) -> tuple[nft.Rule, ...]:
     return tuple(
         nft.Rule(then=(nft.Dispatch((f.saddr if end == "saddr" else f.daddr,), f"{side}{f.version}"),))
@@ -136,6 +143,11 @@ def _source_nat(view: NodeView) -> tuple[nft.Rule, ...]:
                 comment="a pod that reaches itself through a Service",
             )
         )
+    for f in FAMILIES:
+        if outer := edge_source(view.config.service_cidrs, f.version):
+            to_pods = (nft.Is(Field.MARK, ENVOY_MARK), nft.Is(Field.OIFNAME, POD_LINKS))
+            # From the node's own address it would go past the mesh in the pod, as probes do (capture.py).
+            rules.append(nft.Rule(match=to_pods, then=(nft.Snat(f.word, outer),), comment="gateways to pods"))
     for f in FAMILIES:
         through = (
             nft.Is(Field.CT_STATUS, "dnat"),

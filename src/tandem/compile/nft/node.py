@@ -7,13 +7,14 @@ or Services, and is the very same object after that (docs/design/0020).
 from __future__ import annotations
 
 from tandem.base.memo import same_as_before
+from tandem.compile.gateways import fronted
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.domains import learning, sets_of_patterns
 from tandem.compile.nft.foreign import foreign_state, own_pods
 from tandem.compile.nft.hostports import hostport_state
 from tandem.compile.nft.judged import group_sets_of_node, judged
 from tandem.compile.nft.services import service_state
-from tandem.ir.node import NodeView, without_pods
+from tandem.ir.node import NodeView
 from tandem.state import nft
 
 
@@ -22,7 +23,7 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     own, behind = own_pods(view), foreign_state(view)
     policy = judged(own)
     rules = policy.rules
-    fixed = _fixed(without_pods(view))
+    fixed = _fixed(fronted(view))
     ports, answers = hostport_state(own), learning(view)
     peers = (*group_sets_of_node(view, policy.groups), *sets_of_patterns(view, policy.patterns))
     pods = (*pod_sets(own), *peers, *answers.sets)

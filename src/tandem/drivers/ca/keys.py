@@ -71,10 +71,17 @@ def new_request(identity: str) -> tuple[Secret, SignRequest]:
 
 def certificate_secret(certificate: Certificate) -> Encoded:
     """SDS secret of one identity; the version is that of the chain, the key is in no digest."""
-    secret = _secret(certificate.identity)
-    secret.tls_certificate.certificate_chain.inline_string = certificate.chain
-    secret.tls_certificate.private_key.inline_bytes = certificate.key.reveal()
-    return Encoded(certificate.identity, digest(certificate.chain, 16), secret.SerializeToString(deterministic=True))
+    encoded = tls_secret(certificate.identity, certificate.chain, certificate.key)
+    return Encoded(certificate.identity, digest(certificate.chain, 16), encoded)
+
+
+def tls_secret(name: str, chain: str, key: Secret) -> bytes:
+    """Envoy's Secret of a chain with its key, both in PEM."""
+    secret = _secret(name)
+    secret.tls_certificate.certificate_chain.inline_string = chain
+    secret.tls_certificate.private_key.inline_bytes = key.reveal()
+    encoded: bytes = secret.SerializeToString(deterministic=True)
+    return encoded
 
 
 def roots_secret(roots: str) -> Encoded:

@@ -43,7 +43,8 @@ class Gathered:
         for key in self._stale:
             units = self._of[key]
             if units:
-                put[key] = tuple(problem for unit in sorted(units) for problem in units[unit])
+                # A route is read for its Services and for its gateways: the same mistake is told once.
+                put[key] = tuple(dict.fromkeys(problem for unit in sorted(units) for problem in units[unit]))
             else:
                 del self._of[key]
         self.told = self.told.changed(put, self._stale - put.keys())

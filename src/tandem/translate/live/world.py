@@ -8,6 +8,8 @@ from tandem.ir.mesh import MeshIR, RouteTable
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
+from tandem.translate.gateway import translate_gateways
+from tandem.translate.gateway.edge import Edge
 from tandem.translate.kept import Kept
 from tandem.translate.live.externals import LiveExternals
 from tandem.translate.live.pods import LivePods
@@ -43,6 +45,7 @@ class Live:
         self._traffic: Table[str, TrafficPolicy] = Table()
         self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
+        self._edge = Kept(translate_gateways)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
         self._announcing = same_as_before(announcing)
@@ -54,15 +57,18 @@ class Live:
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
-        mesh = self._steady(whole)
+        balancers = self._balancers(world)
+        edge = self._edge(world, self._options, balancers)
+        mesh = self._steady(whole, edge)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
-        balancers = self._balancers(world)
         self._gathered.tell((6, "balancers"), balancers.problems)
         self._gathered.tell((7, "mesh"), mesh_problems)
+        self._gathered.tell((8, "gateways"), edge.problems)
         return Translation(
             balancers=balancers,
+            edge=edge,
             config=self._announcing(self._config(world, self._options), has_policies(world)),
             nodes=self._nodes(world),
             pods=self._pods.pods,
@@ -75,9 +81,9 @@ class Live:
             told=self._gathered.settle(),
         )
 
-    def _steadied(self, whole: MeshIR) -> MeshIR:
+    def _steadied(self, whole: MeshIR, edge: Edge) -> MeshIR:
         """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
         self._tables = self._tables.become(whole.tables)
         self._traffic = self._traffic.become(whole.policies)
-        self._routed = self._routed.become(ports_named(self._tables.values()))
+        self._routed = self._routed.become(ports_named(self._tables.values(), edge.gateways.values()))
         return MeshIR(tables=self._tables, policies=self._traffic)

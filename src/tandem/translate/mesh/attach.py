@@ -6,17 +6,15 @@ consumer route: it counts for the pods of its own namespace (GEP-1426).
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Problem
 from tandem.model.gateway import HTTPRoute, ParentReference
+from tandem.model.gateways import GROUP
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, not_http
 
-GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 AnyRoute = HTTPRoute | GRPCRoute
 """Routes of requests."""
 
@@ -37,6 +35,8 @@ def attach(route: AnyRoute, context: Context) -> tuple[tuple[Attachment, ...], t
     problems: list[Problem] = []
     parents: dict[Key, list[tuple[int, tuple[int, ...]]]] = {}
     for i, parent in enumerate(route.spec.parent_refs):
+        if (parent.group, parent.kind) == (GROUP, "Gateway"):
+            continue  # translate/gateway/attach.py
         key = parent.namespace or route.metadata.namespace, parent.name
         at = f"spec.parentRefs[{i}]"
         mistake = _mistake(route, parent, at)
@@ -74,11 +74,8 @@ def _attachment(route: AnyRoute, key: Key, parents: list[tuple[int, tuple[int, .
 def _mistake(route: AnyRoute, parent: ParentReference, at: str) -> Problem | None:
     if is_mesh_parent(parent):
         return None
-    if parent.kind == "Gateway" and parent.group == GATEWAY_GROUP:
-        text = f"Gateway {parent.name} is left to a gateway controller: Tandem routes for parents of kind Service"
-        return Problem(at=route.origin(at), code="NotOurs", text=text, severity=Severity.WARNING)
     kind = f"{parent.group}/{parent.kind}" if parent.group else parent.kind
-    text = f'parents of kind {kind} are not supported; use group: "" and kind: Service'
+    text = f'parents of kind {kind} are not supported, only Gateway, and Service of group ""'
     return Problem(at=route.origin(at), code="InvalidKind", text=text)
 
 

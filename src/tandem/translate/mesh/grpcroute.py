@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from tandem.base.problems import Problem
 from tandem.ir.mesh import Exact, Forward, Prefix, Regex, Route, RouteMatch, StringMatch
@@ -20,13 +21,16 @@ from tandem.translate.mesh.parts import Parts
 
 def accept_grpcroutes(context: Context) -> tuple[list[Accepted], list[Problem]]:
     """Every GRPCRoute at each Service that it is attached to."""
+    return accepted(context.world.sorted(GRPCRoute), context, partial(read_grpcroute, context))
 
-    def read(source: GRPCRoute, parents: frozenset[Key]) -> tuple[list[tuple[Rank, Route]], list[Problem]]:
-        parts = Parts(source, context, parents)
-        routes = [entry for i, rule in enumerate(source.spec.rules) for entry in _rule(source, parts, rule, i)]
-        return routes, parts.problems
 
-    return accepted(context.world.sorted(GRPCRoute), context, read)
+def read_grpcroute(
+    context: Context, source: GRPCRoute, parents: frozenset[Key]
+) -> tuple[list[tuple[Rank, Route]], list[Problem]]:
+    """The rules of a route in their order, each match with its rank, and what is wrong with them."""
+    parts = Parts(source, context, parents)
+    routes = [entry for i, rule in enumerate(source.spec.rules) for entry in _rule(source, parts, rule, i)]
+    return routes, parts.problems
 
 
 def _rule(source: GRPCRoute, parts: Parts, rule: GrpcRouteRule, index: int) -> Iterator[tuple[Rank, Route]]:

@@ -6,6 +6,8 @@ not exist keeps its share, which is answered with 500.
 
 from __future__ import annotations
 
+from functools import partial
+
 from tandem.base.problems import Problem
 from tandem.ir.mesh import Exact, PathPrefix, Route
 from tandem.model.gateway import HTTPRoute
@@ -17,13 +19,16 @@ from tandem.translate.mesh.rules import RuleReader
 
 def accept_httproutes(context: Context) -> tuple[list[Accepted], list[Problem]]:
     """Every HTTPRoute at each Service that it is attached to."""
+    return accepted(context.world.sorted(HTTPRoute), context, partial(read_httproute, context))
 
-    def read(source: HTTPRoute, parents: frozenset[Key]) -> tuple[list[tuple[Rank, Route]], list[Problem]]:
-        reader = RuleReader(source, context, parents)
-        routes = [route for i, rule in enumerate(source.spec.rules) for route in reader.read(rule, i)]
-        return [(_rank(route), route) for route in routes], reader.problems
 
-    return accepted(context.world.sorted(HTTPRoute), context, read)
+def read_httproute(
+    context: Context, source: HTTPRoute, parents: frozenset[Key]
+) -> tuple[list[tuple[Rank, Route]], list[Problem]]:
+    """The rules of a route in their order, each match with its rank, and what is wrong with them."""
+    reader = RuleReader(source, context, parents)
+    routes = [route for i, rule in enumerate(source.spec.rules) for route in reader.read(rule, i)]
+    return [(_rank(route), route) for route in routes], reader.problems
 
 
 def _rank(route: Route) -> Rank:

@@ -80,7 +80,7 @@ def _left(item: Accepted, first: list[Accepted], context: Context) -> tuple[Acce
     attachment = item.attachment
     every = _request_ports(attachment.service, context)
     taken = frozenset[int]().union(*(a.attachment.ports or every for a in first))
-    winner = min(first, key=lambda a: _age(a.attachment.route)).attachment.route.origin()
+    winner = min(first, key=lambda a: age(a.attachment.route)).attachment.route.origin()
     problems = []
     for index, ports in attachment.parents:
         asked = frozenset(ports or every)
@@ -109,7 +109,7 @@ def _request_ports(key: Key, context: Context) -> tuple[int, ...]:
 
 def _layer(service: Key, consumer: str, kinds: tuple[list[Accepted], list[Accepted]]) -> Layer:
     items = [item for kind in kinds for item in kind]
-    oldest = min(items, key=lambda item: _age(item.attachment.route))
+    oldest = min(items, key=lambda item: age(item.attachment.route))
     scopes = {RouteMatch(ports=(p,)): None for item in items for p in item.attachment.ports}
     if any(not item.attachment.ports for item in items):
         scopes = {RouteMatch(): None}
@@ -125,7 +125,7 @@ def _layer(service: Key, consumer: str, kinds: tuple[list[Accepted], list[Accept
 def _sorted(items: list[Accepted]) -> list[Route]:
     """By rank, then age, then the order in the object."""
     entries = [
-        ((rank, _age(item.attachment.route), position), _at_ports(route, item.attachment.ports))
+        ((rank, age(item.attachment.route), position), _at_ports(route, item.attachment.ports))
         for item in items
         for position, (rank, route) in enumerate(item.routes)
     ]
@@ -138,6 +138,7 @@ def _at_ports(route: Route, ports: tuple[int, ...]) -> Route:
     return msgspec.structs.replace(route, matches=tuple(msgspec.structs.replace(m, ports=ports) for m in route.matches))
 
 
-def _age(route: AnyRoute) -> tuple[str, str]:
+def age(route: AnyRoute) -> tuple[str, str]:
+    """Smaller is older, and goes first among routes that are equal otherwise."""
     # Ties are broken by "{namespace}/{name}" in alphabetical order (API docs).
     return route.metadata.creation_timestamp or "", f"{route.metadata.namespace}/{route.metadata.name}"

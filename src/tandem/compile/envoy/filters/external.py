@@ -63,7 +63,7 @@ def _common(check: ExternalCheck, metadata: str) -> Json:
 
 
 def _cluster(pod: LocalPod, check: ExternalCheck) -> str:
-    return names.mirror_cluster(pod.uid, names.service_cluster(check.namespace, check.service, check.port))
+    return names.client_cluster(pod.uid, names.service_cluster(check.namespace, check.service, check.port))
 
 
 def _grpc(pod: LocalPod, check: ExternalCheck) -> Json:

@@ -1,0 +1,174 @@
+"""A gateway -> its listeners at the node's own address and their routes; which clusters it sends by. Pure.
+
+Plain text: one chain and one route configuration for a port, whose virtual hosts are those of all listeners. TLS: a
+chain for each listener, chosen by SNI, with routes of its own; a host of another listener is answered there with 421,
+so that a connection that a client reuses for it is given up (RFC 9110, section 15.5.20).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from tandem.compile import names
+from tandem.compile.envoy import hcm, tls
+from tandem.compile.envoy.action import redirect, respond
+from tandem.compile.envoy.cluster import Client
+from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
+from tandem.compile.envoy.route import compile_route
+from tandem.compile.envoy.scope import Hashes, PortScope
+from tandem.ir.fabric import AppProtocol, Service, ServicePort
+from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes, backends_of, grpc_backends_of
+from tandem.ir.mesh import Backend, Redirect, Route, RouteMatch
+from tandem.state.xds import Resource
+
+EVERY: Final = "*"
+MISDIRECTED: Final = 421
+_WELL_KNOWN: Final = {"http": 80, "https": 443}
+
+
+def client_of(gateway: Gateway, *, grpc: bool = False) -> Client:
+    """Who sends: in the node's own namespace, as the gateway's identity. `grpc`: in what the client speaks."""
+    uid = names.gateway_client(gateway.namespace, gateway.name)
+    return Client(uid=uid, netns="", identity=gateway.identity, gateway=not grpc)
+
+
+def clusters_used(gateway: Gateway) -> dict[str, Client]:
+    """The shared clusters of its backends, and as whom it sends by those of its own that are like them.
+
+    Backends of gRPC are spoken to in HTTP/2, as their clients speak; all others in HTTP/1.1 or as their port says.
+    """
+    found = {_cluster(backend): client_of(gateway) for backend in backends_of(gateway)}
+    return found | {_cluster(backend): client_of(gateway, grpc=True) for backend in grpc_backends_of(gateway)}
+
+
+def _cluster(backend: Backend) -> str:
+    return names.service_cluster(backend.namespace, backend.service, backend.port)
+
+
+@lru_cache(maxsize=1024)
+def compile_gateway(gateway: Gateway, own: tuple[str, ...]) -> tuple[Resource, ...]:
+    """The listeners, at `own`: the node's own addresses of the gateway's families."""
+    return tuple(_listener(gateway, port, own) for port in gateway.ports)
+
+
+@lru_cache(maxsize=1024)
+def compile_gateway_routes(gateway: Gateway, hashes: Hashes) -> tuple[Resource, ...]:
+    """The route configurations of every port."""
+    return tuple(resource for port in gateway.ports for resource in _routes(gateway, port, hashes))
+
+
+def _listener(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Resource:
+    name = names.gateway_listener(gateway.namespace, gateway.name, port.port)
+    inspector = extension("tls-inspector", "extensions.filters.listener.tls_inspector.v3.TlsInspector")
+    body: dict[str, Any] = {
+        "name": name,
+        "stat_prefix": hcm.EDGE,
+        **listening_at(own, port.target, ""),
+        "traffic_direction": "INBOUND",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "listener_filters": [inspector] if port.tls else [],
+        "filter_chains": list(_chains(gateway, port)),
+    }
+    return Resource(name=name, body=body, origins=frozenset(listener.origin for listener in port.listeners))
+
+
+def _chains(gateway: Gateway, port: GatewayPort) -> Iterator[Json]:
+    client = names.gateway_client(gateway.namespace, gateway.name)
+    if not port.tls:
+        routes = names.gateway_routes(gateway.namespace, gateway.name, port.port)
+        yield {"name": "http", "filters": [hcm.gateway_http(client, routes)]}
+        return
+    for listener in port.listeners:
+        if listener.certificates:
+            routes = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
+            match = {} if listener.hostname == EVERY else {"server_names": [listener.hostname]}
+            certificates = tuple(names.gateway_certificate(name) for name in listener.certificates)
+            yield {
+                "name": listener.name,
+                "filter_chain_match": match,
+                "filters": [hcm.gateway_http(client, routes)],
+                "transport_socket": tls.terminating(certificates),
+            }
+
+
+def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Resource]:
+    scope = _scope(gateway, port, hashes)
+    if not port.tls:
+        name = names.gateway_routes(gateway.namespace, gateway.name, port.port)
+        hosts = [host for listener in port.listeners for host in listener.hosts]
+        # A listener's own hosts go to no other one, also where it has no route for them.
+        bare = [HostRoutes(host=listener.hostname) for listener in port.listeners]
+        yield _configuration(name, _virtual_hosts((*hosts, *bare), port, scope), hosts)
+        return
+    for listener in port.listeners:
+        name = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
+        own = (*listener.hosts, HostRoutes(host=listener.hostname))
+        virtual = _virtual_hosts(own, port, scope)
+        known = {domain for host in virtual for domain in host["domains"]}
+        others = [other for other in port.listeners if other is not listener]
+        yield _configuration(name, [*virtual, *_misdirected(others, known)], listener.hosts)
+
+
+def _configuration(name: str, hosts: list[Json], used: Iterable[HostRoutes]) -> Resource:
+    body = {
+        "name": name,
+        "virtual_hosts": hosts,
+        # `example.com:8080` is example.com.
+        "ignore_port_in_host_matching": True,
+        "validate_clusters": False,
+    }
+    return Resource(name=name, body=body, origins=frozenset(r.origin for host in used for r in host.routes))
+
+
+def _virtual_hosts(hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortScope) -> list[Json]:
+    """One for each host, the first where there are several; without a route that matches Envoy answers 404."""
+    found: dict[str, Json] = {}
+    for host in hosts:
+        if host.host not in found:
+            routes = [_route(route, match, port, scope) for route in host.routes for match in _matches(route)]
+            found[host.host] = {"name": host.host, "domains": [host.host], "routes": routes}
+    return list(found.values())
+
+
+def _misdirected(others: Iterable[GatewayListener], known: set[str]) -> Iterator[Json]:
+    refuse = {"name": "misdirected", "match": {"prefix": "/"}, "direct_response": respond(MISDIRECTED, "")}
+    for other in others:
+        if other.hostname not in known:
+            yield {"name": other.hostname, "domains": [other.hostname], "routes": [refuse]}
+
+
+def _matches(route: Route) -> tuple[RouteMatch, ...]:
+    return route.matches or (RouteMatch(),)
+
+
+def _route(route: Route, match: RouteMatch, port: GatewayPort, scope: PortScope) -> Json:
+    made = compile_route(route, match, scope)
+    if isinstance(route.action, Redirect):
+        made = {**made, "redirect": _redirect(route.action, match, port)}
+    return made
+
+
+def _redirect(action: Redirect, match: RouteMatch, port: GatewayPort) -> Json:
+    """Without a port of its own it leads to that of its scheme, or of the listener (HTTPRequestRedirectFilter, port).
+
+    The well-known port of a scheme is left out where the client has written none either.
+    """
+    here = "https" if port.tls else "http"
+    scheme = action.scheme or here
+    number = action.port or (_WELL_KNOWN[scheme] if action.scheme else port.port)
+    if number == _WELL_KNOWN[scheme] and port.port == _WELL_KNOWN[here]:
+        body = dict(redirect(msgspec.structs.replace(action, port=0), match, port.port))
+        body.pop("port_redirect", None)
+        return body
+    return redirect(msgspec.structs.replace(action, port=number), match, port.port)
+
+
+def _scope(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> PortScope:
+    """What actions of routes ask of where they are; every backend of a gateway's route names its port."""
+    front = ServicePort(name="", port=port.port, protocol="TCP", app=AppProtocol.HTTP)
+    service = Service(namespace=gateway.namespace, name=gateway.name, cluster_ips=gateway.addresses, ports=(front,))
+    return PortScope(service=service, port=front, client=client_of(gateway).uid, gateway=True, hashes=hashes)

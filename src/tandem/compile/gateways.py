@@ -1,0 +1,87 @@
+"""Gateways of a node as the kernel sees them: Services whose one endpoint is the node's own address. Pure.
+
+So an address of a gateway is answered, announced and translated as that of a Service of type LoadBalancer is. One that
+lies in the network of Services is of the node itself, and no neighbour is told of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from tandem.base.addresses import family
+from tandem.base.memo import equal_to_before, same_as_before
+from tandem.compile.addresses import own_addresses
+from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Service, ServicePort
+from tandem.ir.gateway import Gateway
+from tandem.ir.node import NodeView, without_pods
+from tandem.state.links import NodeNet
+
+SUFFIX: Final = "~gateway"
+"""Ends the names of such Services: no Service of the API can have it."""
+Front = tuple[Service, Endpoints]
+
+
+def fronted(view: NodeView) -> NodeView:
+    """`without_pods(view)` with the gateways among its Services: the very same view while none of both changes."""
+    return _merged(without_pods(view), _kept(_fronts(view)))
+
+
+def with_gateways(net: NodeNet, view: NodeView) -> NodeNet:
+    """`net`, where gateways have addresses of the network of Services: those are the node's own."""
+    inner = {a for g in view.gateways.values() for a in g.addresses if _is_inner(a, view.config.service_cidrs)}
+    return replace(net, addresses=tuple(sorted({*net.addresses, *inner}))) if inner else net
+
+
+@equal_to_before
+def _kept(fronts: tuple[Front, ...]) -> tuple[Front, ...]:
+    """The same object as before where nothing differs: routes of gateways change, and the kernel knows none."""
+    return fronts
+
+
+@same_as_before
+def _merged(view: NodeView, fronts: tuple[Front, ...]) -> NodeView:
+    if not fronts:
+        return view
+    services = {_key(service): service for service, _ in fronts}
+    endpoints = {_key(service): behind for service, behind in fronts}
+    return msgspec.structs.replace(
+        view, services={**view.services, **services}, endpoints={**view.endpoints, **endpoints}
+    )
+
+
+def _key(service: Service) -> str:
+    return f"{service.namespace}/{service.name}"
+
+
+def _fronts(view: NodeView) -> tuple[Front, ...]:
+    own = own_addresses(view.node.pod_cidrs)
+    return tuple(_front(view.gateways[name], own, view) for name in sorted(view.gateways))
+
+
+def _front(gateway: Gateway, own: Mapping[int, str], view: NodeView) -> Front:
+    name = f"{gateway.name}{SUFFIX}"
+    ports = tuple(
+        ServicePort(name=f"p{port.port}", port=port.port, protocol="TCP", app=AppProtocol.TCP) for port in gateway.ports
+    )
+    service = Service(
+        namespace=gateway.namespace,
+        name=name,
+        cluster_ips=gateway.addresses,
+        balancer_ips=tuple(a for a in gateway.addresses if not _is_inner(a, view.config.service_cidrs)),
+        ports=ports,
+        origin=gateway.origin,
+    )
+    numbers = tuple((f"p{port.port}", port.target) for port in gateway.ports)
+    versions = sorted(set(map(family, gateway.addresses)) & own.keys())
+    behind = tuple(Endpoint(address=own[version], ports=numbers, node=view.node.name) for version in versions)
+    return service, Endpoints(namespace=gateway.namespace, service=name, endpoints=behind)
+
+
+def _is_inner(address: str, cidrs: Iterable[str]) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in ipaddress.ip_network(cidr) for cidr in cidrs)

@@ -1,0 +1,79 @@
+"""Gateways in our vocabulary: addresses and ports at which requests from outside come in, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from tandem.base.ids import SpiffeId
+from tandem.base.problems import Origin
+from tandem.ir.mesh import Backend, Forward, Route
+
+
+class HostRoutes(msgspec.Struct, frozen=True, kw_only=True):
+    """The routes for requests to one host, in order: what none of them matches is answered with 404.
+
+    `host` is a name, `*.` and a name (any host below it), or `*` (every host).
+    """
+
+    host: str
+    routes: tuple[Route, ...] = ()
+
+
+class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a port: the hosts that belong to it and to no other listener of the port.
+
+    `hostname` is as `HostRoutes.host`; `hosts` are within it, each with the listener that is the most specific for it.
+    """
+
+    name: str
+    hostname: str
+    hosts: tuple[HostRoutes, ...] = ()
+    certificates: tuple[str, ...] = ()
+    """Names of the pairs of certificate and key that clients are shown; of a port with TLS none: nobody is served."""
+    origin: Origin
+
+
+class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A port of the gateway's addresses; `target` is the port of the node's own address that it leads to."""
+
+    port: int
+    target: int
+    tls: bool
+    """Listeners are chosen by the SNI that the client sends; plain text: by the host of each request."""
+    listeners: tuple[GatewayListener, ...]
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """One gateway; `identity` is who it is to the pods that it calls."""
+
+    namespace: str
+    name: str
+    identity: SpiffeId
+    addresses: tuple[str, ...]
+    ports: tuple[GatewayPort, ...]
+    origin: Origin
+
+
+def routes_of(gateway: Gateway) -> Iterator[Route]:
+    """Every route, once for each host that it is for."""
+    for port in gateway.ports:
+        for listener in port.listeners:
+            for host in listener.hosts:
+                yield from host.routes
+
+
+def grpc_backends_of(gateway: Gateway) -> Iterator[Backend]:
+    """Those of routes that match requests of gRPC alone."""
+    for route in routes_of(gateway):
+        if isinstance(route.action, Forward) and any(match.grpc for match in route.matches):
+            yield from route.action.backends
+
+
+def backends_of(gateway: Gateway) -> Iterator[Backend]:
+    """Where requests, and copies of requests, may go."""
+    for route in routes_of(gateway):
+        if isinstance(route.action, Forward):
+            yield from route.action.backends
+        yield from (mirror.backend for mirror in route.mirrors)

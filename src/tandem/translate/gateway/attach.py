@@ -1,0 +1,104 @@
+"""spec.parentRefs of a route -> the listeners of Gateways that a route attaches to, with Problems per parent. Pure.
+
+A parent's listeners are narrowed down by its section and port, by what listeners allow, then by host names; the reason
+why none is left is that of the step after which none was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.model.gateway import ParentReference
+from tandem.model.gateways import GROUP, Gateway, RouteKind
+from tandem.model.world import Key, World
+from tandem.translate.gateway.edge import is_ours
+from tandem.translate.gateway.hosts import EVERY, common, specificity
+from tandem.translate.gateway.listeners import Read, admits
+from tandem.translate.mesh.attach import AnyRoute
+
+Reads = tuple[Read, ...]
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """A route at a listener; `hosts` is what both are for."""
+
+    route: AnyRoute
+    gateway: Key
+    listener: str
+    hosts: tuple[str, ...]
+
+
+def is_gateway_parent(parent: ParentReference) -> bool:
+    """True for parents that are Gateways, of whatever class."""
+    return (parent.group, parent.kind) == (GROUP, "Gateway")
+
+
+def attach(
+    route: AnyRoute, world: World, listeners: Mapping[Key, Reads]
+) -> tuple[tuple[Attached, ...], tuple[Problem, ...]]:
+    """One Attached for each listener; `listeners` has those of every Gateway that is ours."""
+    found: dict[tuple[Key, str], Attached] = {}
+    problems: list[Problem] = []
+    for i, parent in enumerate(route.spec.parent_refs):
+        if not is_gateway_parent(parent):
+            continue
+        key = parent.namespace or route.metadata.namespace, parent.name
+        at = f"spec.parentRefs[{i}]"
+        if key not in listeners:
+            problems.append(_not_ours(route, world, key, at))
+            continue
+        meant = _meant(route, parent, key, listeners[key], world)
+        if isinstance(meant, tuple):
+            problems.append(Problem(at=route.origin(at), code=meant[0], text=meant[1]))
+            continue
+        for attached in meant:
+            before = found.get((key, attached.listener))
+            hosts = dict.fromkeys((*(before.hosts if before is not None else ()), *attached.hosts))
+            found[key, attached.listener] = msgspec.structs.replace(attached, hosts=tuple(hosts))
+    return tuple(found.values()), tuple(problems)
+
+
+def _not_ours(route: AnyRoute, world: World, key: Key, at: str) -> Problem:
+    gateway = world.get(Gateway, *key)
+    text = f"no Gateway {key[0]}/{key[1]}"
+    if gateway is not None and not is_ours(world, gateway):
+        text = f"Gateway {key[0]}/{key[1]} is of class {gateway.spec.gateway_class_name!r}, whose controller is another"
+    return Problem(at=route.origin(at), code="NotOurs", text=text, severity=Severity.WARNING)
+
+
+def _meant(
+    route: AnyRoute, parent: ParentReference, key: Key, reads: Reads, world: World
+) -> list[Attached] | tuple[str, str]:
+    """What the route attaches to, or the code and text of why it does not."""
+    where = f"Gateway {key[0]}/{key[1]}"
+    named = [r for r in reads if _named(r, parent)]
+    if not named:
+        section = f" named {parent.section_name!r}" if parent.section_name else ""
+        port = f" at port {parent.port}" if parent.port is not None else ""
+        return "NoMatchingParent", f"{where} has no listener{section}{port}"
+    allowing = [
+        r for r in named if admits(r, RouteKind(group=GROUP, kind=route.kind), route.metadata.namespace, world, key[0])
+    ]
+    if not allowing:
+        names = ", ".join(r.listener.name for r in named)
+        text = f"{where}: listener {names} takes no {route.kind} of namespace {route.metadata.namespace}"
+        return "NotAllowedByListeners", text
+    matching = [(r, hosts) for r in allowing if (hosts := shared_hosts(r.hostname, route.spec.hostnames))]
+    if not matching:
+        names = ", ".join(f"{r.listener.name} ({r.hostname})" for r in allowing)
+        return "NoMatchingListenerHostname", f"{where}: no host name of the route is one of listener {names}"
+    return [Attached(route=route, gateway=key, listener=r.listener.name, hosts=hosts) for r, hosts in matching]
+
+
+def _named(read: Read, parent: ParentReference) -> bool:
+    by_name = parent.section_name in {"", read.listener.name}
+    return by_name and parent.port in {None, read.listener.port}
+
+
+def shared_hosts(listener: str, hostnames: Iterable[str]) -> tuple[str, ...]:
+    """What a listener's host name and those of a route have in common; a route without any is for every host."""
+    found = (common(listener, host) for host in tuple(hostnames) or (EVERY,))
+    return tuple(sorted({host for host in found if host is not None}, key=lambda h: (specificity(h), h)))

@@ -1,0 +1,108 @@
+"""certificateRefs of listeners -> names of certificates, with Problems; and the pairs themselves, for nodes that serve.
+
+A name tells the Secret and which content of it is meant, so that a renewed certificate is another one. Keys are in no
+IR: an agent asks for the pairs of the gateways that it serves, and gets those alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tandem.base.digest import digest
+from tandem.base.secret import Secret
+from tandem.ir import gateway as ir
+from tandem.model import core
+from tandem.model.gateways import GROUP, Gateway, Listener, SecretReference
+from tandem.model.world import Key, World
+from tandem.translate.grants import Referrer, Target, permitted
+
+CHAIN, KEY = "tls.crt", "tls.key"
+Wrong = tuple[str, str]
+"""Code and text."""
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate with those above it, in PEM, and its key."""
+
+    chain: str
+    key: Secret
+
+
+_NO_LISTENER: Final = "no certificate is named, and without one no client can be answered"
+
+
+def certificates_of(world: World, gateway: Gateway, listener: Listener) -> tuple[tuple[str, ...], dict[str, Wrong]]:
+    """Names of the certificates that can be used, and by path within the listener what is wrong with others."""
+    refs = listener.tls.certificate_refs if listener.tls is not None else ()
+    if not refs:
+        return (), {"tls.certificateRefs": ("InvalidCertificateRef", _NO_LISTENER)}
+    names: list[str] = []
+    wrong: dict[str, Wrong] = {}
+    for i, ref in enumerate(refs):
+        found = _name(world, gateway, ref)
+        if isinstance(found, str):
+            names.append(found)
+        else:
+            wrong[f"tls.certificateRefs[{i}]"] = found
+    return tuple(dict.fromkeys(names)), wrong
+
+
+def pairs_for(world: World, gateways: Iterable[ir.Gateway]) -> dict[str, Pair]:
+    """The pairs that these gateways show, by name."""
+    wanted = {c for g in gateways for p in g.ports for listener in p.listeners for c in listener.certificates}
+    found: dict[str, Pair] = {}
+    for name in sorted(wanted):
+        namespace, secret, _ = name.split("/")
+        pair = _pair(world, (namespace, secret))
+        if isinstance(pair, Pair) and _named((namespace, secret), pair) == name:
+            found[name] = pair
+    return found
+
+
+def _name(world: World, gateway: Gateway, ref: SecretReference) -> str | Wrong:
+    if (ref.group, ref.kind) != ("", "Secret"):
+        kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
+        return "InvalidCertificateRef", f"certificates of kind {kind} are not supported, only Secret"
+    home = gateway.metadata.namespace
+    key = ref.namespace or home, ref.name
+    who = Referrer(group=GROUP, kind="Gateway", namespace=home)
+    if not permitted(world, who, Target(kind="Secret", namespace=key[0], name=key[1])):
+        text = f"Secret {key[0]}/{key[1]} is in another namespace and no ReferenceGrant there allows it"
+        return "RefNotPermitted", text
+    pair = _pair(world, key)
+    return _named(key, pair) if isinstance(pair, Pair) else ("InvalidCertificateRef", pair)
+
+
+def _named(key: Key, pair: Pair) -> str:
+    return f"{key[0]}/{key[1]}/{digest(pair.chain, 12)}"
+
+
+def _pair(world: World, key: Key) -> Pair | str:
+    """The pair in a Secret, or what is wrong with it; no word of the key is ever in that."""
+    where = f"Secret {key[0]}/{key[1]}"
+    secret = world.get(core.Secret, *key)
+    if secret is None:
+        return f"no {where}"
+    missing = [name for name in (CHAIN, KEY) if name not in secret.data]
+    if missing:
+        return f"{where} has no {' and no '.join(missing)}"
+    try:
+        chain = base64.b64decode(secret.data[CHAIN], validate=True)
+        private = base64.b64decode(secret.data[KEY], validate=True)
+        leaf, *_ = x509.load_pem_x509_certificates(chain)
+    except (binascii.Error, ValueError):
+        return f"{where}: {CHAIN} is no certificate in PEM, or {KEY} no base64"
+    try:
+        fits = load_pem_private_key(private, password=None).public_key() == leaf.public_key()
+    except (ValueError, TypeError):
+        return f"{where}: {KEY} is no private key in PEM without a password"
+    if not fits:
+        return f"{where}: the key in {KEY} is not that of the certificate in {CHAIN}"
+    return Pair(chain=chain.decode("ascii", "replace"), key=Secret(private))

@@ -1,0 +1,54 @@
+"""What the parts of gateways' translation hand to each other, and what status is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from tandem.base.problems import Problem
+from tandem.ir import gateway as ir
+from tandem.model.gateways import Gateway, GatewayClass, RouteKind
+from tandem.model.world import Key, World
+from tandem.translate.mesh.xmesh import CONTROLLER
+
+NOT_ACCEPTED: Final = frozenset({"UnsupportedProtocol", "UnsupportedValue", "HostnameConflict", "ProtocolConflict"})
+"""Codes of mistakes after which a listener is not accepted."""
+CONFLICTS: Final = ("HostnameConflict", "ProtocolConflict")
+UNRESOLVED: Final = ("InvalidCertificateRef", "RefNotPermitted", "InvalidRouteKinds")
+"""Codes of references, and kinds, of a listener that cannot be used."""
+UNPLACED: Final = ("AddressNotUsable", "AddressNotAssigned")
+"""Codes of a gateway that is accepted and has no address."""
+
+
+class ListenerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of a listener beside what is wrong with it."""
+
+    name: str
+    kinds: tuple[RouteKind, ...]
+    attached: int
+    serves: bool
+    """It is among what nodes are sent."""
+
+
+class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of a gateway."""
+
+    addresses: tuple[str, ...]
+    listeners: tuple[ListenerFacts, ...]
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """All gateways of a World. `facts`: of each Gateway that is ours; `gateways`: what is sent (`namespace/name`)."""
+
+    gateways: Mapping[str, ir.Gateway] = MappingProxyType({})
+    facts: Mapping[Key, GatewayFacts] = MappingProxyType({})
+    problems: tuple[Problem, ...] = ()
+
+
+def is_ours(world: World, gateway: Gateway) -> bool:
+    """True for a Gateway whose class names us as its controller."""
+    found = world.get(GatewayClass, "", gateway.spec.gateway_class_name)
+    return found is not None and found.spec.controller_name == CONTROLLER

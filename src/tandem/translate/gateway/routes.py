@@ -1,0 +1,78 @@
+"""Routes at the listeners of one port -> for each listener the hosts that are its own, and their routes in order. Pure.
+
+A host belongs to the listener of the port that is the most specific for it, and no other listener's routes see its
+requests (listener isolation). Within a listener, routes whose host name is more specific come first; what they do not
+match goes on to the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import msgspec
+
+from tandem.base.problems import Problem, Severity
+from tandem.ir.gateway import HostRoutes
+from tandem.ir.mesh import Route
+from tandem.model.grpcroute import GRPCRoute
+from tandem.translate.gateway.attach import Attached
+from tandem.translate.gateway.hosts import covers, most_specific, specificity
+from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.grpcroute import read_grpcroute
+from tandem.translate.mesh.httproute import read_httproute
+from tandem.translate.mesh.layers import REFUSING, Rank, age
+
+Ranked = tuple[tuple[Rank, Route], ...]
+"""The matches of a route in their order, each with its rank."""
+
+
+class ReadRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules of a route come to, and whether it may be used."""
+
+    routes: tuple[tuple[Rank, Route], ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """True unless it has a value that is not enforced: then nothing of it is applied."""
+        return not any(p.code in REFUSING and p.severity is Severity.ERROR for p in self.problems)
+
+
+def read_route(attached: Attached, context: Context) -> ReadRoute:
+    """The rules of a route as they are for gateways: no parent Service is anybody's way to another namespace."""
+    source = attached.route
+    if isinstance(source, GRPCRoute):
+        routes, problems = read_grpcroute(context, source, frozenset())
+    else:
+        routes, problems = read_httproute(context, source, frozenset())
+    return ReadRoute(routes=tuple(routes), problems=tuple(problems))
+
+
+def hosts_of(
+    hostname: str, hostnames: Sequence[str], attached: Iterable[tuple[Attached, Ranked]]
+) -> tuple[HostRoutes, ...]:
+    """The hosts of the listener `hostname`, among the `hostnames` of all listeners of the port."""
+    items = [(host, a, routes) for a, routes in attached for host in a.hosts]
+    own = {host for host, _, _ in items if most_specific(hostnames, host) == hostname}
+    ordered = sorted(own, key=lambda h: (specificity(h), h))
+    return tuple(HostRoutes(host=host, routes=_in_order(host, items)) for host in ordered)
+
+
+def _in_order(host: str, items: list[tuple[str, Attached, Ranked]]) -> tuple[Route, ...]:
+    @cache
+    def rank(name: str) -> tuple[int, int]:
+        return specificity(name)
+
+    best: dict[str, tuple[tuple[int, int], Attached, Ranked]] = {}
+    for name, attached, routes in items:
+        key = f"{attached.route.kind}/{'/'.join(attached.route.key)}"
+        if covers(name, host) and (key not in best or rank(name) < best[key][0]):
+            best[key] = rank(name), attached, routes
+    entries = [
+        # GRPCRoutes match requests of gRPC alone, and say more of those than an HTTPRoute does.
+        ((ranked, attached.route.kind, rank_of, age(attached.route), position), route)
+        for ranked, attached, routes in best.values()
+        for position, (rank_of, route) in enumerate(routes)
+    ]
+    return tuple(route for _, route in sorted(entries, key=lambda entry: entry[0]))

@@ -1,0 +1,169 @@
+"""GatewayClasses and Gateways, with their problems and what nodes have in force -> patches of their status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tandem.base.problems import Problem, Severity
+from tandem.model.gateways import (
+    Gateway,
+    GatewayAddress,
+    GatewayClass,
+    GatewayStatus,
+    ListenerStatus,
+    SupportedFeature,
+)
+from tandem.translate.conditions import (
+    Patch,
+    Verdict,
+    accepted_of,
+    conditions_after,
+    conditions_json,
+    json_of,
+    message_of,
+    programmed_of,
+)
+from tandem.translate.gateway.edge import (
+    CONFLICTS,
+    NOT_ACCEPTED,
+    UNPLACED,
+    UNRESOLVED,
+    GatewayFacts,
+    ListenerFacts,
+)
+from tandem.translate.gateway.features import SUPPORTED
+from tandem.translate.mesh.xmesh import CONTROLLER
+
+State = tuple[bool, str] | None
+
+
+def class_problems(found: GatewayClass) -> tuple[Problem, ...]:
+    """What is wrong with a class of ours."""
+    ref = found.spec.parameters_ref
+    if ref is None:
+        return ()
+    text = f"{ref.group}/{ref.kind} {ref.name}: classes here have no parameters"
+    return (Problem(at=found.origin("spec.parametersRef"), code="InvalidParameters", text=text),)
+
+
+def class_patch(found: GatewayClass, now: float) -> Patch | None:
+    """Of a class that is ours; others are left alone."""
+    if found.spec.controller_name != CONTROLLER:
+        return None
+    supported: Verdict = ("SupportedVersion", True, "SupportedVersion", "the API is served as v1")
+    verdicts = (accepted_of(class_problems(found)), supported)
+    wanted = conditions_after(found.status.conditions, verdicts, found.metadata.generation, now)
+    features = tuple(SupportedFeature(name=name) for name in SUPPORTED)
+    if wanted == found.status.conditions and features == found.status.supported_features:
+        return None
+    status = {"conditions": conditions_json(wanted), "supportedFeatures": json_of(features)}
+    return Patch(kind=found.kind, namespace="", name=found.metadata.name, body={"status": status})
+
+
+def gateway_patch(
+    gateway: Gateway, facts: GatewayFacts | None, problems: Sequence[Problem], state: State, now: float
+) -> Patch | None:
+    """`facts` None: it is not ours, and left alone."""
+    if facts is None:
+        return None
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    before = {listener.name: listener for listener in gateway.status.listeners}
+    accepted = _accepted(facts, problems)
+    programmed = _programmed(accepted, facts, errors, state)
+    generation = gateway.metadata.generation
+    listeners = tuple(
+        _listener(one, before.get(one.name), _of(errors, i), (accepted, programmed), generation=generation, now=now)
+        for i, one in enumerate(facts.listeners)
+    )
+    wanted = GatewayStatus(
+        addresses=tuple(GatewayAddress(value=address) for address in facts.addresses),
+        conditions=conditions_after(gateway.status.conditions, (accepted, programmed), generation, now),
+        listeners=listeners,
+    )
+    if wanted == gateway.status:
+        return None
+    body = {
+        "addresses": [{"type": "IPAddress", "value": address} for address in facts.addresses],
+        "conditions": conditions_json(wanted.conditions),
+        "listeners": [_listener_json(listener) for listener in listeners],
+    }
+    namespace, name = gateway.key
+    return Patch(kind=gateway.kind, namespace=namespace, name=name, body={"status": body})
+
+
+def _of(errors: Sequence[Problem], index: int) -> list[Problem]:
+    return [p for p in errors if p.at.path.startswith(f"spec.listeners[{index}].")]
+
+
+def _accepted(facts: GatewayFacts, problems: Sequence[Problem]) -> Verdict:
+    """Of the whole: listeners that cannot be accepted are told, and refuse it where no other is left."""
+    whole = [p for p in problems if not p.at.path.startswith("spec.listeners") and p.code not in UNPLACED]
+    verdict = accepted_of(whole)
+    if not verdict[1]:
+        return verdict
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    refused = [i for i in range(len(facts.listeners)) if any(p.code in NOT_ACCEPTED for p in _of(errors, i))]
+    if not refused:
+        return verdict
+    names = ", ".join(facts.listeners[i].name for i in refused)
+    text = f"listener {names} is not accepted: see its conditions"
+    return "Accepted", len(refused) < len(facts.listeners), "ListenersNotValid", text
+
+
+def _programmed(accepted: Verdict, facts: GatewayFacts, errors: Sequence[Problem], state: State) -> Verdict:
+    unplaced = [p for p in errors if p.code in UNPLACED]
+    if accepted[1] and unplaced:
+        return "Programmed", False, unplaced[0].code, message_of(unplaced)
+    if accepted[1] and not any(listener.serves for listener in facts.listeners):
+        return "Programmed", False, "Invalid", "no listener can serve: see their conditions"
+    if accepted[1] and state is None:
+        return "Programmed", False, "NoResources", "there is no node that may answer for its addresses"
+    return programmed_of(accepted, state)
+
+
+def _listener(
+    facts: ListenerFacts,
+    before: ListenerStatus | None,
+    errors: Sequence[Problem],
+    whole: tuple[Verdict, Verdict],
+    *,
+    generation: int,
+    now: float,
+) -> ListenerStatus:
+    wrong = [p for p in errors if p.code in NOT_ACCEPTED]
+    accepted = accepted_of(wrong)
+    programmed = programmed_of(accepted, (True, ""))
+    if accepted[1] and not facts.serves and whole[0][1]:
+        programmed = "Programmed", False, "Invalid", message_of(errors) or whole[1][3]
+    elif accepted[1]:
+        programmed = whole[1]
+    unresolved = [p for p in errors if p.code in UNRESOLVED]
+    clashes = [p for p in errors if p.code in CONFLICTS]
+    verdicts: tuple[Verdict, ...] = (
+        accepted,
+        programmed,
+        _refs("ResolvedRefs", unresolved),
+        ("Conflicted", bool(clashes), clashes[0].code if clashes else "NoConflicts", message_of(clashes)),
+    )
+    held = before.conditions if before is not None else ()
+    return ListenerStatus(
+        name=facts.name,
+        supported_kinds=facts.kinds,
+        attached_routes=facts.attached,
+        conditions=conditions_after(held, verdicts, generation, now),
+    )
+
+
+def _refs(kind: str, problems: Sequence[Problem]) -> Verdict:
+    return kind, not problems, problems[0].code if problems else kind, message_of(problems)
+
+
+def _listener_json(listener: ListenerStatus) -> dict[str, Any]:
+    # Zero and none are told, and the group of kinds is written out: readers compare them.
+    return {
+        "name": listener.name,
+        "attachedRoutes": listener.attached_routes,
+        "supportedKinds": [{"group": kind.group, "kind": kind.kind} for kind in listener.supported_kinds],
+        "conditions": conditions_json(listener.conditions),
+    }

@@ -1,0 +1,127 @@
+"""Gateways under `tandem up`: from the node, a neighbour and a pod, over HTTP and HTTPS, to pods in the mesh."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import account, idle, namespace, pod, service, web
+
+pytestmark = pytest.mark.root
+
+API = "gateway.networking.k8s.io/v1"
+NODE, OUTSIDE = "198.51.100.1", "198.51.100.9"
+
+
+def made(kind: str, name: str, spec: Any, ns: str = "edge") -> dict[str, Any]:
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name, "namespace": ns}, "spec": spec}
+
+
+def secret(name: str, host: str) -> dict[str, Any]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.datetime.now(datetime.UTC)  # noqa: TID251 certificates live in real time
+    day = datetime.timedelta(days=1)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), False)
+    crt = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    data = {"tls.crt": base64.b64encode(crt).decode(), "tls.key": base64.b64encode(pem).decode()}
+    meta = {"name": name, "namespace": "edge"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "kubernetes.io/tls", "data": data}
+
+
+LISTENERS = [
+    {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}},
+    {
+        "name": "https",
+        "port": 443,
+        "protocol": "HTTPS",
+        "hostname": "shop.test",
+        "tls": {"certificateRefs": [{"name": "shop-test"}]},
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    },
+]
+ROUTE = {
+    "parentRefs": [{"name": "edge", "namespace": "edge"}],
+    "hostnames": ["shop.test"],
+    "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    with lab() as found:
+        found.add_machine("outside", "out0", at=f"{OUTSIDE}/24", ours=f"{NODE}/24")
+        found.tandem("up", "--lb-pool", "198.51.100.64/28", "--detach", status=0)
+        found.apply(
+            *namespace("shop", mesh=True),
+            *namespace("edge"),
+            account("shop", "web"),
+            account("shop", "caller"),
+            pod("shop", "web", web("web"), serviceAccountName="web"),
+            pod("shop", "caller", idle(), serviceAccountName="caller"),
+            service("shop", "web"),
+            secret("shop-test", "shop.test"),
+            made("Gateway", "edge", {"gatewayClassName": "tandem", "listeners": LISTENERS}),
+            made("HTTPRoute", "web", ROUTE, ns="shop"),
+        )
+        until(lambda: conditions(found).get("Programmed"), lambda c: c == ("True", "Programmed"), found.logs)
+        yield found
+
+
+def gateway(world: Lab) -> Any:
+    return world.get("edge", "gateway", "edge")
+
+
+def conditions(world: Lab) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in gateway(world).get("status", {}).get("conditions", [])}
+
+
+def address(world: Lab) -> str:
+    (found,) = gateway(world)["status"]["addresses"]
+    return str(found["value"])
+
+
+def get(host: str, at: str, *more: str, scheme: str = "http", path: str = "/") -> tuple[str, ...]:
+    port = "443" if scheme == "https" else "80"
+    to = ("--connect-to", f"{host}:{port}:{at}:{port}")
+    return ("curl", "-sSk", "-m", "5", "-w", "\n%{http_code}", *to, *more, f"{scheme}://{host}{path}")
+
+
+def test_status_has_an_address_of_the_pool_and_says_that_it_is_in_force(world: Lab) -> None:
+    assert address(world).startswith("198.51.100.")
+    assert conditions(world) == {"Accepted": ("True", "Accepted"), "Programmed": ("True", "Programmed")}
+    listeners = {one["name"]: one for one in gateway(world)["status"]["listeners"]}
+    assert [listeners[name]["attachedRoutes"] for name in ("http", "https")] == [1, 1]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_node_a_neighbour_and_a_pod_get_through_to_the_pod_with_mtls(world: Lab, scheme: str) -> None:
+    request = get("shop.test", address(world), scheme=scheme)
+    outside = ("ip", "netns", "exec", "outside")
+    for ask in (
+        lambda: world.run(*request),
+        lambda: world.run(*outside, *request),
+        lambda: world.inside("shop", "caller", *request),
+    ):
+        ran = until(ask, lambda r: r.out.endswith("200"), world.logs)
+        assert '"peer": "spiffe://cluster.local/ns/edge/sa/edge"' in ran.out, ran.text
+
+
+def test_another_host_is_not_served(world: Lab) -> None:
+    assert world.run(*get("other.test", address(world))).out.endswith("404")
+
+
+def test_a_port_without_a_listener_is_refused(world: Lab) -> None:
+    ask = ("ip", "netns", "exec", "outside", "curl", "-sS", "-m", "5", f"http://{address(world)}:81/")
+    assert world.run(*ask).status == 7

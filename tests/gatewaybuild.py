@@ -1,0 +1,48 @@
+"""Builders of gateways in the IR for tests of compilers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tandem.base.ids import SpiffeId
+from tandem.base.problems import Origin
+from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes
+from tandem.ir.mesh import Backend, Forward, PathPrefix, Route, RouteMatch
+
+GATEWAY = Origin(kind="Gateway", namespace="edge", name="edge")
+
+
+def backend(service: str = "web", port: int = 80) -> Backend:
+    return Backend(namespace="shop", service=service, port=port)
+
+
+def route(name: str, path: str = "", **fields: Any) -> Route:
+    """To Service web, unless `action` is given."""
+    matches = (RouteMatch(path=PathPrefix(path)),) if path else ()
+    origin = Origin(kind="HTTPRoute", namespace="shop", name=name, path="spec.rules[0]")
+    return Route(
+        **({"name": name, "matches": matches, "action": Forward(backends=(backend(),))} | fields), origin=origin
+    )
+
+
+def hosts(host: str, *routes: Route) -> HostRoutes:
+    return HostRoutes(host=host, routes=routes)
+
+
+def listener(name: str, hostname: str, *own: HostRoutes, certificates: tuple[str, ...] = ()) -> GatewayListener:
+    return GatewayListener(name=name, hostname=hostname, hosts=own, certificates=certificates, origin=GATEWAY)
+
+
+def port(*listeners: GatewayListener, number: int = 80, target: int = 20080, tls: bool = False) -> GatewayPort:
+    return GatewayPort(port=number, target=target, tls=tls, listeners=listeners)
+
+
+def gateway(*ports: GatewayPort, addresses: tuple[str, ...] = ("192.0.2.65",), name: str = "edge") -> Gateway:
+    return Gateway(
+        namespace="edge",
+        name=name,
+        identity=SpiffeId(f"spiffe://cluster.local/ns/edge/sa/{name}"),
+        addresses=addresses,
+        ports=ports,
+        origin=GATEWAY,
+    )

@@ -1,0 +1,130 @@
+"""Builders of gateways for tests: `gateway("edge", listener("http"))`; all of them go through `model.parse`."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from functools import cache
+from typing import Any, cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from builders import service
+from meshworlds import httproute
+from tandem.model import core
+from tandem.model.gateway import HTTPRoute
+from tandem.model.gateways import GROUP, Gateway, GatewayClass, ReferenceGrant
+from tandem.model.meta import Object
+from tandem.model.parse import parse
+from tandem.model.pools import LoadBalancerPool
+from tandem.model.world import World
+from tandem.translate.balancers import Assignment
+from tandem.translate.gateway import translate_gateways
+from tandem.translate.gateway.edge import Edge
+from tandem.translate.options import Options
+
+Raw = dict[str, Any]
+API = f"{GROUP}/v1"
+
+
+def gateway_class(name: str = "tandem", controller: str = "tandem.io/controller", **spec: Any) -> GatewayClass:
+    meta = {"name": name, "generation": 1}
+    raw = {"apiVersion": API, "kind": "GatewayClass", "metadata": meta, "spec": {"controllerName": controller, **spec}}
+    return cast("GatewayClass", parse(raw))
+
+
+def listener(name: str = "http", port: int = 80, protocol: str = "HTTP", **more: Any) -> Raw:
+    return {"name": name, "port": port, "protocol": protocol, **more}
+
+
+def https(name: str = "https", *, of: str = "cert", port: int = 443, ns: str = "", **more: Any) -> Raw:
+    ref = {"name": of, **({"namespace": ns} if ns else {})}
+    return listener(name, port, "HTTPS", tls={"certificateRefs": [ref]}, **more)
+
+
+def gateway(
+    name: str = "edge",
+    *listeners: Raw,
+    ns: str = "default",
+    created: str = "",
+    status: Raw | None = None,
+    notes: dict[str, str] | None = None,
+    **spec: Any,
+) -> Gateway:
+    """A Gateway; keywords are further fields of its spec."""
+    meta: Raw = {"name": name, "namespace": ns, "generation": 1, "annotations": notes or {}}
+    if created:
+        meta["creationTimestamp"] = created
+    body = {"gatewayClassName": "tandem", "listeners": list(listeners or (listener(),)), **spec}
+    raw: Raw = {"apiVersion": API, "kind": "Gateway", "metadata": meta, "spec": body}
+    if status is not None:
+        raw["status"] = status
+    return cast("Gateway", parse(raw))
+
+
+def at(name: str = "edge", **more: Any) -> Raw:
+    """A parentRef that is a Gateway."""
+    return {"name": name, **more}
+
+
+def route(name: str = "hr", *parents: Raw, host: str = "", ns: str = "default", **spec: Any) -> HTTPRoute:
+    """A route to Service web; `host`: its host name."""
+    given = {"hostnames": [host]} if host else {}
+    rules = [{"backendRefs": [{"name": "web", "port": 80}]}]
+    return httproute(name, ns=ns, **{"parentRefs": list(parents or (at(),)), "rules": rules, **given, **spec})
+
+
+def grant(kind: str, to: str, *, frm: str = "default", ns: str = "other", name: str = "") -> ReferenceGrant:
+    spec = {
+        "from": [{"group": GROUP, "kind": kind, "namespace": frm}],
+        "to": [{"group": "", "kind": to, **({"name": name} if name else {})}],
+    }
+    raw = {"apiVersion": API, "kind": "ReferenceGrant", "metadata": {"name": "g", "namespace": ns}, "spec": spec}
+    return cast("ReferenceGrant", parse(raw))
+
+
+@cache
+def pem(host: str = "shop.test") -> tuple[bytes, bytes]:
+    """A certificate that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(start).not_valid_after(start + datetime.timedelta(days=3650))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), False)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), private
+
+
+def tls_secret(name: str = "cert", *, ns: str = "default", **data: bytes | None) -> core.Secret:
+    """Of `pem()`; `crt` and `key` in their place, None for none."""
+    chain, key = pem()
+    parts = {"tls.crt": data.get("crt", chain), "tls.key": data.get("key", key)}
+    encoded = {name: base64.b64encode(value).decode() for name, value in parts.items() if value is not None}
+    raw = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": ns}, "data": encoded}
+    return cast("core.Secret", parse(raw))
+
+
+def pool(*addresses: str, name: str = "default", automatic: bool = True) -> LoadBalancerPool:
+    spec = {"addresses": list(addresses), "automatic": automatic}
+    raw = {"apiVersion": "tandem.io/v1", "kind": "LoadBalancerPool", "metadata": {"name": name}, "spec": spec}
+    return cast("LoadBalancerPool", parse(raw))
+
+
+def world(*objects: Object) -> World:
+    """With the class, Service web and a pool."""
+    return World.of([gateway_class(), service("web", ports=[{"name": "http", "port": 80}]), *objects])
+
+
+def edge(*objects: Object, options: Options | None = None) -> Edge:
+    """What the gateways of `world(*objects)` come to."""
+    return translate_gateways(world(*objects), options or Options(), Assignment())
+
+
+def codes(found: Edge, kind: str = "Gateway") -> list[tuple[str, str]]:
+    """Path and code of what is told of objects of a kind."""
+    return [(p.at.path, p.code) for p in found.problems if p.at.kind == kind and p.severity.value == "error"]

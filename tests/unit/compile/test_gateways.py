@@ -1,0 +1,61 @@
+"""Gateways as the kernel sees them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gatewaybuild import gateway, hosts, listener, port, route
+from meshbuild import NODE, service, view
+from tandem.compile.addresses import edge_source
+from tandem.compile.gateways import fronted, with_gateways
+from tandem.compile.links import compile_node_net
+from tandem.compile.nft.node import compile_nft
+from tandem.compile.outward import announced_for, compile_outward
+from tandem.ir.fabric import AppProtocol
+from tandem.ir.node import NodeView
+from tandem.ir.traffic import TrafficPolicy
+
+PORT = port(listener("l", "*", hosts("*", route("r"))))
+POOL, INNER = "192.0.2.65", "10.96.255.253"
+NODES = {"n1": NODE}
+WEB = service("web", "10.96.0.20", ("http", 80, AppProtocol.HTTP))
+
+
+def node(*addresses: str) -> NodeView:
+    return view(WEB, gateways={"edge/edge": gateway(PORT, addresses=addresses)}, nodes=NODES)
+
+
+def test_a_gateways_port_leads_to_the_nodes_own_address() -> None:
+    table = compile_nft(node(POOL))
+    (backends,) = [m for m in table.maps if m.name == "backend4"]
+    assert {key[:3]: end for key, end in backends.elements if key[0] == POOL} == {
+        (POOL, "tcp", 80): ("10.244.0.1", 20080)
+    }
+    (owned,) = [s for s in table.sets if s.name == "vips4"]
+    assert (POOL,) in owned.elements  # its other ports are refused
+
+
+def test_an_address_of_the_pool_is_announced_and_one_of_the_cluster_is_the_nodes_own() -> None:
+    found = node(POOL, INNER)
+    assert compile_outward(found).addresses == (POOL,)
+    assert announced_for(found)[POOL].kind == "Gateway"
+    net = compile_node_net(found)
+    assert set(with_gateways(net, found).addresses) - set(net.addresses) == {INNER}
+    assert with_gateways(net, node(POOL)) is net
+
+
+def test_the_kernels_part_is_the_same_while_routes_alone_change() -> None:
+    before = node(POOL)
+    other = gateway(port(listener("l", "*", hosts("*", route("another")))), addresses=(POOL,))
+    now = msgspec.structs.replace(before, gateways={"edge/edge": other})
+    assert fronted(now) is fronted(before)
+    gone = msgspec.structs.replace(before, gateways={})
+    assert fronted(gone).services == before.services
+    policies = {"shop/web": TrafficPolicy(namespace="shop", service="web")}
+    assert fronted(msgspec.structs.replace(gone, policies=policies)) is fronted(gone)
+
+
+def test_pods_of_the_node_see_gateways_at_an_address_that_nobody_has() -> None:
+    assert edge_source(("10.96.0.0/16", "fd00:96::/112"), 4) == "10.96.255.254"
+    assert edge_source(("10.96.0.0/16", "fd00:96::/112"), 6) == "fd00:96::ffff"
+    assert edge_source(("10.96.0.0/16",), 6) == ""

@@ -1,0 +1,74 @@
+"""The loop that asks for certificates, and what Envoy is told of all secrets."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gatewaybuild import gateway, hosts, listener, port, route
+from meshbuild import view
+from tandem.base.problems import DriverError
+from tandem.base.secret import Secret
+from tandem.drivers.xds.messages import Encoded
+from tandem.ir.node import NodeView
+from tandem.runtime import certificates
+from tandem.runtime.certificates import CertificateLoop, Pairs, Secrets, wanted_by
+from unit.runtime.looping import Looping
+
+
+def showing(*names: str) -> NodeView:
+    made = gateway(port(listener("l", "*", hosts("*", route("r")), certificates=names), tls=True))
+    return view(gateways={"edge/edge": made})
+
+
+class Control:
+    """Answers with what it has, or not at all."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[str, tuple[str, Secret]] = {}
+        self.asked = 0
+
+    async def ask(self) -> Pairs:
+        self.asked += 1
+        if not self.pairs:
+            raise DriverError("control is away")
+        return self.pairs
+
+
+def test_it_asks_for_what_is_shown_and_gives_up_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(certificates, "RETRY_SECONDS", 0.01)
+    published: list[set[str]] = []
+    control = Control()
+    loop = CertificateLoop(control.ask, lambda secrets: published.append(set(secrets)))
+
+    def answers() -> None:
+        assert list(loop.failed) == ["a/b/1"]
+        control.pairs = {"a/b/1": ("chain", Secret(b"key")), "c/d/2": ("other", Secret(b"other"))}
+
+    with asyncio.Runner() as runner:
+        looping = Looping(runner)
+        looping.put(showing("a/b/1"))
+        steps = (
+            lambda: control.asked >= 2,
+            answers,
+            lambda: published == [{"certificate/a/b/1"}],
+            lambda: looping.put(showing()),
+            lambda: published[1:] == [set()] and not loop.failed,
+        )
+        looping.run(loop.run, steps)
+
+
+def test_what_gateways_show_is_named_once() -> None:
+    assert wanted_by(showing("a/b/1", "c/d/2")) == {"a/b/1", "c/d/2"}
+
+
+def test_envoy_is_told_nothing_before_the_identities_are_there() -> None:
+    told: list[dict[str, Encoded]] = []
+    secrets = Secrets(lambda found: told.append(dict(found)))
+    one, other = Encoded("certificate/x", "1", b""), Encoded("spiffe://y", "1", b"")
+    secrets.certificates({one.name: one})
+    assert told == []
+    secrets.identities({other.name: other})
+    secrets.certificates({})
+    assert [set(found) for found in told] == [{"certificate/x", "spiffe://y"}, {"spiffe://y"}]

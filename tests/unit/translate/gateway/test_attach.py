@@ -1,0 +1,85 @@
+"""Which listeners a route attaches to, and why not to others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gatewayworlds import Raw, at, codes, edge, gateway, gateway_class, listener, route
+from tandem.model.meta import Object
+from tandem.translate.gateway.edge import Edge
+
+TWO = (listener("a", 80, hostname="a.test"), listener("b", 81, hostname="*.b.test"))
+
+
+def attached(found: Edge, name: str = "edge") -> dict[str, int]:
+    return {one.name: one.attached for one in found.facts["default", name].listeners}
+
+
+def hosts(found: Edge) -> dict[str, list[str]]:
+    ports = found.gateways["default/edge"].ports
+    return {one.name: [h.host for h in one.hosts] for port in ports for one in port.listeners}
+
+
+@pytest.mark.parametrize(
+    ("parent", "counts"),
+    [
+        ({}, {"a": 1, "b": 1}),
+        ({"sectionName": "a"}, {"a": 1, "b": 0}),
+        ({"port": 81}, {"a": 0, "b": 1}),
+        ({"sectionName": "b", "port": 81}, {"a": 0, "b": 1}),
+    ],
+)
+def test_sections_and_ports_narrow_down(parent: Raw, counts: dict[str, int]) -> None:
+    found = edge(gateway("edge", *TWO), route("hr", at(**parent)))
+    assert attached(found) == counts
+    assert not codes(found, "HTTPRoute")
+
+
+@pytest.mark.parametrize(
+    ("made", "parent", "more", "code"),
+    [
+        ({}, {"sectionName": "c"}, {}, "NoMatchingParent"),
+        ({}, {"port": 82}, {}, "NoMatchingParent"),
+        ({}, {"sectionName": "a", "port": 81}, {}, "NoMatchingParent"),
+        ({}, {"namespace": "default"}, {"ns": "other"}, "NotAllowedByListeners"),
+        ({"allowedRoutes": {"kinds": [{"kind": "TLSRoute"}]}}, {}, {}, "NotAllowedByListeners"),
+        ({"protocol": "TCP"}, {}, {}, "NotAllowedByListeners"),
+        ({}, {}, {"host": "c.test"}, "NoMatchingListenerHostname"),
+    ],
+)
+def test_the_reason_is_the_step_after_which_no_listener_was_left(
+    made: Raw, parent: Raw, more: dict[str, Any], code: str
+) -> None:
+    listeners = [{**one, **made} for one in TWO]
+    found = edge(gateway("edge", *listeners), route("hr", at(**parent), **more))
+    assert codes(found, "HTTPRoute") == [("spec.parentRefs[0]", code)]
+    assert set(attached(found).values()) == {0}
+
+
+def test_hosts_are_what_listener_and_route_have_in_common() -> None:
+    names = ["a.test", "x.b.test", "*.test", "b.test"]
+    found = edge(gateway("edge", *TWO), route("hr", hostnames=names))
+    assert hosts(found) == {"a": ["a.test"], "b": ["x.b.test", "*.b.test"]}
+
+
+def test_a_route_is_told_per_parent() -> None:
+    found = edge(gateway("edge", *TWO), route("hr", at(sectionName="a"), at(sectionName="c"), at("gone")))
+    assert [(p.at.path, p.code) for p in found.problems if p.at.kind == "HTTPRoute"] == [
+        ("spec.parentRefs[1]", "NoMatchingParent"),
+        ("spec.parentRefs[2]", "NotOurs"),
+    ]
+    assert attached(found) == {"a": 1, "b": 0}
+
+
+def test_gateways_of_other_controllers_are_left_alone() -> None:
+    foreign: tuple[Object, ...] = (gateway_class("tandem", "example.com/other"), gateway("edge"), route("hr"))
+    found = edge(*foreign)
+    assert not found.facts
+    assert [(p.code, p.severity.value) for p in found.problems] == [("NotOurs", "warning")]
+
+
+def test_two_parents_of_one_listener_count_once() -> None:
+    found = edge(gateway("edge", *TWO), route("hr", at(sectionName="a"), at(port=80)))
+    assert attached(found) == {"a": 1, "b": 0}
