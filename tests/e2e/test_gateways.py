@@ -125,3 +125,64 @@ def test_another_host_is_not_served(world: Lab) -> None:
 def test_a_port_without_a_listener_is_refused(world: Lab) -> None:
     ask = ("ip", "netns", "exec", "outside", "curl", "-sS", "-m", "5", f"http://{address(world)}:81/")
     assert world.run(*ask).status == 7
+
+
+def test_flows_tell_the_client_the_gateway_and_the_route(world: Lab) -> None:
+    path = "/told-by-flows"
+    world.run("ip", "netns", "exec", "outside", *get("shop.test", address(world), path=path))
+
+    def told() -> list[Any]:
+        found = world.tandem("flows", "-o", "json", "--last", "200", status=0).json()["flows"]
+        mine = [f for f in found if f.get("http", {}).get("path") == path]
+        return [f for f in mine if f["destination"].get("namespace") == "edge"]
+
+    flow = until(told, bool, world.logs)[0]
+    assert (flow["source"]["address"], flow["destination"]["pod"]) == (OUTSIDE, "gateway/edge")
+    assert [(rule["kind"], rule["name"]) for rule in flow["rules"]] == [("HTTPRoute", "web")]
+
+
+def test_a_policy_of_the_pod_judges_what_a_gateway_opens(world: Lab) -> None:
+    """Denied with all else; let in again by the address that gateways have for pods of their own node."""
+    meta = {"name": "shut", "namespace": "shop"}
+    shut = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": shut}
+    request = get("shop.test", address(world))
+    try:
+        world.apply(policy)
+        until(lambda: world.run(*request).out[-3:], lambda code: code in {"503", "000"}, world.logs)
+        allowed = {**shut, "ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}
+        world.apply({**policy, "spec": allowed})
+        until(lambda: world.run(*request).out[-3:], lambda code: code == "200", world.logs)
+    finally:
+        world.delete("networkpolicy", "shut", "-n", "shop")
+
+
+def test_an_authorization_policy_judges_a_gateway_by_its_identity(world: Lab) -> None:
+    def policy(*principals: str) -> dict[str, Any]:
+        rules = [{"from": [{"source": {"principals": list(principals)}}]}]
+        meta = {"name": "edge-only", "namespace": "shop"}
+        spec = {"selector": {"matchLabels": {"app": "web"}}, "action": "ALLOW", "rules": rules}
+        return {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
+
+    request = get("shop.test", address(world))
+    try:
+        world.apply(policy("cluster.local/ns/edge/sa/another"))
+        until(lambda: world.run(*request).out[-3:], lambda code: code == "403", world.logs)
+        world.apply(policy("cluster.local/ns/edge/sa/edge"))
+        until(lambda: world.run(*request).out[-3:], lambda code: code == "200", world.logs)
+    finally:
+        world.delete("authorizationpolicy", "edge-only", "-n", "shop")
+
+
+def test_a_renewed_certificate_is_shown_and_no_key_lies_in_a_file(world: Lab) -> None:
+    def shown() -> str:
+        ask = f"echo | openssl s_client -connect {address(world)}:443 -servername shop.test 2>/dev/null"
+        return world.run("sh", "-c", f"{ask} | openssl x509 -noout -fingerprint").out
+
+    before = until(shown, bool, world.logs)
+    renewed = secret("shop-test", "shop.test")
+    world.apply(renewed)
+    until(shown, lambda now: now not in {"", before}, world.logs)
+    key = base64.b64decode(renewed["data"]["tls.key"]).decode().splitlines()[1]
+    held = world.run("grep", "-rlF", "--exclude=*.db*", "--exclude-dir=pods", key, "/run/tandem")
+    assert held.status == 1, held.text

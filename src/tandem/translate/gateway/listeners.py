@@ -58,25 +58,26 @@ def admits(read: Read, kind: RouteKind, namespace: str, world: World, home: str)
 
 
 class _Reader:
+    """Reads one listener after the other; `problems` is what is wrong with all of them."""
+
     def __init__(self, world: World, gateway: Gateway) -> None:
         self._world = world
         self._gateway = gateway
+        self._at = ""
         self.problems: list[Problem] = []
 
     def read(self, index: int) -> Read:
         listener = self._gateway.spec.listeners[index]
-        at = f"spec.listeners[{index}]"
-        found = [*self._mistakes(index), *_tls_mistakes(listener)]
-        kinds, unknown = _kinds(listener)
-        found += unknown
+        self._at, before = f"spec.listeners[{index}]", len(self.problems)
+        self._protocol(listener)
+        self._tls(listener)
+        kinds = self._kinds(listener)
         certificates: tuple[str, ...] = ()
         if listener.protocol == "HTTPS":
             certificates, wrong = certificates_of(self._world, self._gateway, listener)
-            found += [(path, code, text) for path, (code, text) in wrong.items()]
-        self.problems += [
-            Problem(at=self._gateway.origin(f"{at}.{path}"), code=code, text=text) for path, code, text in found
-        ]
-        accepted = not any(code in NOT_ACCEPTED for _, code, _ in found)
+            for path, (code, text) in wrong.items():
+                self._wrong(path, code, text)
+        accepted = not any(p.code in NOT_ACCEPTED for p in self.problems[before:])
         return Read(
             listener=listener,
             index=index,
@@ -87,46 +88,46 @@ class _Reader:
             serves=accepted and bool(kinds) and (listener.protocol != "HTTPS" or bool(certificates)),
         )
 
-    def _mistakes(self, index: int) -> Iterator[tuple[str, str, str]]:
-        """(path, code, text) of what is wrong with protocol, and beside the other listeners."""
-        listener = self._gateway.spec.listeners[index]
+    def _wrong(self, path: str, code: str, text: str) -> None:
+        self.problems.append(Problem(at=self._gateway.origin(f"{self._at}.{path}"), code=code, text=text))
+
+    def _protocol(self, listener: Listener) -> None:
+        """Whether it is served, alone and beside the other listeners."""
         if listener.protocol not in KINDS:
             text = f"{listener.protocol} is not served by gateways here, only {' and '.join(KINDS)}"
-            yield "protocol", "UnsupportedProtocol", text
+            self._wrong("protocol", "UnsupportedProtocol", text)
             return
         for other in self._gateway.spec.listeners:
             if other is listener or other.port != listener.port or other.protocol not in KINDS:
                 continue
             if other.protocol != listener.protocol:
                 text = f"listener {other.name} has the same port and the protocol {other.protocol}"
-                yield "protocol", "ProtocolConflict", text
+                self._wrong("protocol", "ProtocolConflict", text)
             elif other.hostname == listener.hostname:
                 host = listener.hostname or "every host"
-                yield "hostname", "HostnameConflict", f"listener {other.name} of the same port is for {host} too"
+                text = f"listener {other.name} of the same port is for {host} too"
+                self._wrong("hostname", "HostnameConflict", text)
 
+    def _tls(self, listener: Listener) -> None:
+        if listener.tls is None or listener.protocol not in KINDS:
+            return
+        if listener.protocol == "HTTPS" and listener.tls.mode != "Terminate":
+            text = f"{listener.tls.mode} has no meaning for HTTPS: requests must be read"
+            self._wrong("tls.mode", "UnsupportedValue", text)
+        for name in sorted(listener.tls.options):
+            self._wrong(f"tls.options[{name}]", "UnsupportedValue", f"there is no option {name!r} here")
 
-def _tls_mistakes(listener: Listener) -> Iterator[tuple[str, str, str]]:
-    if listener.tls is None or listener.protocol not in KINDS:
-        return
-    if listener.protocol == "HTTPS" and listener.tls.mode != "Terminate":
-        text = f"{listener.tls.mode} has no meaning for HTTPS: requests must be read"
-        yield "tls.mode", "UnsupportedValue", text
-    for name in sorted(listener.tls.options):
-        yield f"tls.options[{name}]", "UnsupportedValue", f"there is no option {name!r} here"
-
-
-def _kinds(listener: Listener) -> tuple[tuple[RouteKind, ...], list[tuple[str, str, str]]]:
-    """The kinds that may attach, and what was asked for and may not."""
-    known = KINDS.get(listener.protocol, ())
-    asked = listener.allowed_routes.kinds
-    if not asked or not known:
-        return known, []
-    wrong = [
-        (f"allowedRoutes.kinds[{i}]", "InvalidRouteKinds", f"{kind.group}/{kind.kind} cannot attach to this protocol")
-        for i, kind in enumerate(asked)
-        if kind not in known
-    ]
-    return tuple(dict.fromkeys(kind for kind in asked if kind in known)), wrong
+    def _kinds(self, listener: Listener) -> tuple[RouteKind, ...]:
+        """The kinds that may attach; what was asked for and may not is told."""
+        known = KINDS.get(listener.protocol, ())
+        asked = listener.allowed_routes.kinds
+        if not asked or not known:
+            return known
+        for i, kind in enumerate(asked):
+            if kind not in known:
+                text = f"{kind.group}/{kind.kind} cannot attach to this protocol"
+                self._wrong(f"allowedRoutes.kinds[{i}]", "InvalidRouteKinds", text)
+        return tuple(dict.fromkeys(kind for kind in asked if kind in known))
 
 
 def gateway_mistakes(gateway: Gateway) -> Iterator[Problem]:
