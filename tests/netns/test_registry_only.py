@@ -80,7 +80,9 @@ def flow_of(outside: Outside, log: str, path: str) -> Flow:
 
 def test_what_is_not_registered_is_refused_and_told(outside: Outside) -> None:
     outside.apply(MESH + KNOWN)
-    assert status(outside, "http://known.example.com/", ONE) == 200
+    assert status(outside, "http://known.example.com/seen", ONE) == 200
+    went = flow_of(outside, names.source_log(outside.pod("a").pod.uid), "/seen")
+    assert (went.verdict, went.destination.service) == (Verdict.ALLOWED, "shop/known.example.com")
     assert status(outside, "http://unknown.example.com/secret", ONE) == 502
     told = flow_of(outside, names.source_log(outside.pod("a").pod.uid), "/secret")
     assert (told.verdict, told.direction, [r.kind for r in told.rules]) == (Verdict.DENIED, "egress", ["ConfigMap"])

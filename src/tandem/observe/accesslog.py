@@ -94,6 +94,14 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
         yield _looked_at(flow, details, entry.common_properties, uid, names)
 
 
+def _host(cluster: str) -> str:
+    """`namespace/host` of a host that was told by its name: its address says nothing (`compile/names.py`)."""
+    kind, _, rest = cluster.partition("/")
+    namespace, _, name = rest.partition("/")
+    host = name.partition("/")[0]
+    return f"{namespace}/{host}" if kind == "svc" and "." in host else ""
+
+
 def _outside(flow: Flow, rule: Origin | None) -> Flow:
     reason = "no Service and no ServiceEntry that the pod sees has it (outboundTrafficPolicy REGISTRY_ONLY)"
     rules = (rule,) if rule is not None else ()
@@ -116,7 +124,7 @@ def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
             reached,
             address=dialled,
             port=dialled_port,
-            service=front.service,
+            service=front.service or _host(common.upstream_cluster),
             identity=proved or reached.identity,
         )
     else:

@@ -231,3 +231,12 @@ def test_a_call_of_grpc_failed_if_its_status_says_so(status: str, details: str, 
     found = http("source|u-web", response={"response_code_details": details}, custom_tags={"grpc_status": status})
     assert found.http is not None
     assert (found.http.grpc, found.verdict) == (name, verdict)
+
+
+def test_a_host_outside_that_was_told_by_its_name_is_named() -> None:
+    elsewhere = {"downstream_local_address": at("192.0.2.9", 80)}
+    assert http("source|u-web", upstream_cluster="svc/shop/api.example.com/80/v1", **elsewhere).destination.service == (
+        "shop/api.example.com"
+    )
+    assert http("source|u-web", upstream_cluster="passthrough", **elsewhere).destination.service == ""
+    assert http("source|u-web", upstream_cluster="svc/shop/api.example.com/80").destination.service == "shop/db"
