@@ -7,6 +7,9 @@ from typing import Final
 SUPPORTED: Final = tuple(
     sorted(
         (
+            "GRPCRoute",
+            "GRPCRouteNamedRouteRule",
+            "GRPCRouteRequestHeaderModification",
             "Gateway",
             "GatewayAddressEmpty",
             "GatewayHTTPListenerIsolation",
