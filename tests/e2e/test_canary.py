@@ -18,6 +18,9 @@ from e2e.objects import Raw, deployment, idle, namespace, pod, service, web
 
 pytestmark = pytest.mark.root
 
+POOL = "198.18.116.192/28"
+"""Of the network of the nodes, which the machine itself reaches."""
+
 ASK = """
 import http.client, json, sys, threading, time
 url, headers, pause = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3])
@@ -101,7 +104,7 @@ def canary(name: str, **spec: Any) -> Raw:
 def world() -> Iterator[Lab]:
     """Clients on both nodes."""
     with lab() as made:
-        made.tandem("up", "--detach", "--nodes", "2", status=0)
+        made.tandem("up", "--detach", "--nodes", "2", "--lb-pool", POOL, status=0)
         data = {"app.py": BEHAVING}
         meta = {"name": "behaving", "namespace": "shop"}
         made.apply(
@@ -141,9 +144,22 @@ def asking(
 ) -> Iterator[Asking]:
     """Requests to a Service, each with this header."""
     program = ["/usr/bin/python3", "-u", "-c", ASK, name, json.dumps(dict([header])), "0.02"]
-    processes = [world.begin("shop", client, *program, stdin=True) for client in clients]
+    with kept(*(world.begin("shop", client, *program, stdin=True) for client in clients)) as requests:
+        yield requests
+
+
+@contextmanager
+def from_outside(world: Lab, address: str) -> Iterator[Asking]:
+    """Requests of the machine that the nodes run on, by a gateway."""
+    with kept(world.start("/usr/bin/python3", "-u", "-c", ASK, address, "{}", "0.02")) as requests:
+        yield requests
+
+
+@contextmanager
+def kept(*processes: subprocess.Popen[str]) -> Iterator[Asking]:
+    """Until they are no longer needed."""
     try:
-        yield Asking(processes)
+        yield Asking(list(processes))
     finally:
         for process in processes:
             process.communicate(timeout=30)
@@ -252,6 +268,40 @@ def test_only_requests_with_the_header_or_the_cookie_are_divided(world: Lab) -> 
     with asking(world, "ab", beta, clients=("client",)), asking(world, "ab", clients=("other",)):
         reaches(world, "ab", phase="Paused", reason="ManualStep")
         until(lambda: status(world, "ab")["canary"]["requests"], lambda n: n >= 10)
+
+
+def test_what_comes_in_by_a_gateway_is_divided_and_judged(world: Lab) -> None:
+    """No pod asks: what is known of the versions is what the gateway saw of them."""
+    made(world, "front", code=500)
+    api = "gateway.networking.k8s.io/v1"
+    listeners = [{"name": "http", "port": 80, "protocol": "HTTP"}]
+    rules = [{"backendRefs": [{"name": "front", "port": 80}]}]
+    world.apply(
+        {
+            "apiVersion": api,
+            "kind": "Gateway",
+            "metadata": {"name": "edge", "namespace": "shop"},
+            "spec": {"gatewayClassName": "tandem", "listeners": listeners},
+        },
+        {
+            "apiVersion": api,
+            "kind": "HTTPRoute",
+            "metadata": {"name": "front", "namespace": "shop"},
+            "spec": {"parentRefs": [{"name": "edge"}], "rules": rules},
+        },
+    )
+    found = until(lambda: world.get("shop", "gateway", "edge").get("status", {}).get("addresses"), bool, world.logs)
+    with from_outside(world, found[0]["value"]) as requests:
+        until(lambda: requests.answers(40), lambda answers: answers == {"200 one": 40}, world.logs)
+        world.apply(canary("front"))
+        status_ = reaches(world, "front", phase="RolledBack")
+        assert (status_["reason"], status_["canary"]["successRate"]) == ("SuccessRateTooLow", 0)
+        until(lambda: requests.answers(100), lambda answers: answers == {"200 one": 100})
+        world.apply(*version("front-v3", app("three")))
+        world.apply(canary("front", canary={"service": "front-v3"}, steps=[{"weight": 40}]))
+        status_ = reaches(world, "front", phase="Promoted")
+        assert min(status_["canary"]["requests"], status_["stable"]["requests"]) >= 10
+        until(lambda: requests.answers(100), lambda answers: answers == {"200 three": 100})
 
 
 def test_a_rollout_goes_on_where_it_was_when_control_begins_anew(world: Lab) -> None:

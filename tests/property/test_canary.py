@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import hypothesis.strategies as st
 import msgspec
+import pytest
 from hypothesis import given, settings
 
 from builders import service
+from gatewayworlds import gateway, route, world
 from meshworlds import canary, to, vs
 from tandem.cluster.canary.judge import Judgement, Outcome, judge
 from tandem.cluster.canary.rollout import Known, advance
 from tandem.cluster.canary.window import Counted, Heard, Window, counted
-from tandem.ir.mesh import Forward
+from tandem.ir.gateway import routes_of
+from tandem.ir.mesh import Forward, Route
 from tandem.ir.tally import Tallies, Tally
 from tandem.model.canary import COMMAND, COMMANDS, ENDED, Analysis, Canary, CanaryStatus
-from tandem.model.world import World
-from tandem.translate.mesh import translate_mesh
+from tandem.model.meta import Object
 from tandem.translate.options import Options
+from tandem.translate.world import translate_world
 
 NOW = 1_700_000_000.0
 judgements = st.one_of(
@@ -126,32 +130,48 @@ def test_good_is_only_what_every_node_has_told_and_bad_is_never_hidden_by_silenc
     assert (silent.outcome is Outcome.BAD) == (found.outcome is Outcome.BAD)
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from(("web", "api", "web-v1")), st.integers(0, 7)), min_size=1, max_size=4).filter(
-        lambda shares: any(part for _, part in shares)
-    ),
-    st.integers(0, 100),
-)
-def test_what_is_divided_sums_up_to_what_it_was(shares: list[tuple[str, int]], weight: int) -> None:
-    ports = [{"name": "http", "port": 80}]
-    names = ("web", "web-v1", "web-v2", "api")
-    services = [service(name, ip=f"10.96.0.{i}", ports=ports) for i, name in enumerate(names, 1)]
+SHARES = st.lists(
+    st.tuples(st.sampled_from(("web", "api", "web-v1")), st.integers(0, 7)), min_size=1, max_size=4
+).filter(lambda shares: any(part for _, part in shares))
+SERVICES = [
+    service(name, ip=f"10.96.0.{i}", ports=[{"name": "http", "port": 80}])
+    for i, name in enumerate(("web-v1", "web-v2", "api"), 1)
+]
+
+
+def _in_the_mesh(shares: list[tuple[str, int]], *objects: Object) -> list[Route]:
+    """What pods that dial Service web are sent to."""
     routes = vs(hosts=["web"], http=[{"route": [to(name, weight=part) for name, part in shares]}])
+    ir = translate_world(world(*SERVICES, routes, *objects), Options()).mesh
+    return [r for r in ir.tables["default/web"].routes if not r.name.endswith("unmatched")]
 
-    def parts(*objects: Any) -> dict[str, Fraction]:
-        ir, _ = translate_mesh(World.of([*services, routes, *objects]), Options())
-        (route,) = (r for r in ir.tables["default/web"].routes if not r.name.endswith("unmatched"))
-        if not isinstance(route.action, Forward):
-            return {}
-        total = sum(b.weight for b in route.action.backends)
-        assert total < 2**32  # as Envoy wants it
-        found: dict[str, Fraction] = {}
-        for b in route.action.backends:
-            found[b.service] = found.get(b.service, Fraction(0)) + (Fraction(b.weight, total) if total else 0)
-        return found
 
-    before, after = parts(), parts(canary(status={"weight": weight}))
+def _at_a_gateway(shares: list[tuple[str, int]], *objects: Object) -> list[Route]:
+    """What requests from outside are sent to."""
+    refs = [{"name": name, "port": 80, "weight": part} for name, part in shares]
+    found = translate_world(world(*SERVICES, gateway(), route(rules=[{"backendRefs": refs}]), *objects), Options())
+    return list(routes_of(found.edge.gateways["default/edge"]))
+
+
+def _parts(routes: list[Route]) -> dict[str, Fraction]:
+    (one,) = routes
+    if not isinstance(one.action, Forward):
+        return {}
+    total = sum(b.weight for b in one.action.backends)
+    assert total < 2**32  # as Envoy wants it
+    found: dict[str, Fraction] = {}
+    for b in one.action.backends:
+        found[b.service] = found.get(b.service, Fraction(0)) + (Fraction(b.weight, total) if total else 0)
+    return found
+
+
+@pytest.mark.parametrize("sent", [_in_the_mesh, _at_a_gateway])
+@settings(max_examples=100, deadline=None)
+@given(SHARES, st.integers(0, 100))
+def test_what_is_divided_sums_up_to_what_it_was(
+    sent: Callable[..., list[Route]], shares: list[tuple[str, int]], weight: int
+) -> None:
+    before, after = _parts(sent(shares)), _parts(sent(shares, canary(status={"weight": weight})))
     whole = before.pop("web", Fraction(0))
     expected = {**before, "web-v2": whole * weight / 100}
     expected["web-v1"] = expected.get("web-v1", Fraction(0)) + whole * (100 - weight) / 100

@@ -37,6 +37,9 @@ OUTSIDE: Final = "outside"
 REFUSED: Final = "refused"
 """Cluster without endpoints: what is sent there is closed before anything is opened."""
 
+_EDGE: Final = "gateway"
+"""Begins what a gateway stands under beside pods, whose uids it is none of."""
+
 AGENT: Final = "agent"
 """Cluster of the agent's socket (in Envoy's bootstrap): where access logs go."""
 
@@ -127,8 +130,13 @@ def service_cluster(namespace: str, service: str, port: int, subset: str = "") -
 
 
 def version_of(cluster: str) -> str:
-    """`namespace/service` or `namespace/service/subset` of the cluster of a service port; empty for any other."""
+    """`namespace/service` or `namespace/service/subset` of the cluster of a service port; empty for any other.
+
+    A gateway's own is one of them.
+    """
     kind, *parts = cluster.split("/")
+    if kind == "mirror" and parts[0] == _EDGE:
+        kind, *parts = parts[3:] or [""]
     if kind not in {"svc", "pod"} or len(parts) < 3:
         return ""
     namespace, service, _, *subset = parts
@@ -176,7 +184,7 @@ def gateway_certificate(name: str) -> str:
 
 def gateway_client(namespace: str, name: str) -> PodUid:
     """Under what a gateway stands beside pods, where clusters and logs are named by who sends."""
-    return PodUid(f"gateway/{namespace}/{name}")
+    return PodUid(f"{_EDGE}/{namespace}/{name}")
 
 
 def authz_rule(origin: Origin) -> str:
@@ -195,8 +203,13 @@ def outside_log(pod: PodUid) -> str:
 
 
 def destination_log(pod: PodUid) -> str:
-    """Access log of what reaches a pod."""
+    """Access log of what reaches a pod, or a gateway."""
     return f"destination|{pod}"
+
+
+def is_gateway_log(log_name: str) -> bool:
+    """Whether it is the access log of a gateway, which is the client of whatever it sends on."""
+    return log_name.startswith(destination_log(PodUid(f"{_EDGE}/")))
 
 
 def refused_log(pod: PodUid) -> str:

@@ -26,7 +26,9 @@ from tandem.model.kinds import BY_KIND
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.world import Key
 from tandem.runtime.control import Control
+from tandem.translate.canaries import canaries_of
 from tandem.translate.mesh.canary_plans import version_names
+from tandem.translate.slices import serving
 from tandem.translate.world import Translation
 
 log = structlog.get_logger(__name__)
@@ -109,7 +111,7 @@ class CanaryLoop:
         window = self._window(key, canary, clean=obstacle is None)
         if window is None:
             return None
-        now, clients = self._clock.monotonic(), _clients(translation)
+        now, clients = self._clock.monotonic(), _clients(translation, key)
         until = window.since + milliseconds(canary.spec.analysis.interval) / 1000
         heard = all(node in self._heard and self._heard[node].at >= until for node in clients)
         if now < until or (not heard and now < until + PATIENCE):
@@ -143,7 +145,7 @@ class CanaryLoop:
             return "Refused", "; ".join(errors)
         verdict = self._control.ledger.verdict(key)
         if verdict is None:
-            return "NoClients", "no node has a pod in the mesh that could ask"
+            return "NoClients", "no node has a pod in the mesh, or a gateway, that could ask"
         return None if verdict.ok else ("NotInForce", verdict.message)
 
     async def _write(self, key: Key, canary: Canary, wanted: CanaryStatus) -> bool:
@@ -182,10 +184,19 @@ def _place(status: CanaryStatus) -> tuple[str, int, int]:
     return status.revision, status.step, status.weight
 
 
+def _clients(translation: Translation, canary: Key) -> frozenset[str]:
+    """The nodes from which requests come: those with pods of the mesh; where it divides what gateways get, theirs."""
+    mesh, edge = _nodes(translation)
+    return mesh | edge if canary in _at_gateways(translation.edge) else mesh
+
+
 @same_as_before
-def _clients(translation: Translation) -> frozenset[str]:
-    """The nodes from which requests come."""
-    return frozenset(str(translation.pod_nodes[uid]) for uid, pod in translation.pods.items() if pod.meshed)
+def _nodes(translation: Translation) -> tuple[frozenset[str], frozenset[str]]:
+    mesh = frozenset(str(translation.pod_nodes[uid]) for uid, pod in translation.pods.items() if pod.meshed)
+    return mesh, serving(translation)
+
+
+_at_gateways: Final = same_as_before(canaries_of)
 
 
 def _ready(canary: Canary, translation: Translation) -> bool:

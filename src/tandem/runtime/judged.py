@@ -1,4 +1,4 @@
-"""Access logs of clients' requests -> the tallies of the Canaries in a view, for control to judge.
+"""Access logs of clients' requests, pods' and gateways' -> the tallies of the Canaries in a view, for control to judge.
 
 In: StreamAccessLogsMessages and the newest view. Out: Tallies. A request counts for the version that its route chose,
 as its client saw it: after retries, and failed if it was answered 5xx, by a gRPC status that stands for one, or not.
@@ -6,12 +6,13 @@ as its client saw it: after retries, and failed if it was answered 5xx, by a gRP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from tandem.base.memo import same_as_before
 from tandem.compile import names
-from tandem.ir.mesh import Forward, RouteTable, Split
+from tandem.ir.gateway import Gateway, routes_of
+from tandem.ir.mesh import Forward, Route, RouteTable, Split
 from tandem.ir.node import NodeView
 from tandem.ir.tally import Counter, Tallies
 from tandem.state.xds import GRPC_STATUS
@@ -31,10 +32,7 @@ class Judged:
 
     def on_access_log(self, log_name: str, message: Any) -> None:
         """Counts what clients of this node have asked of a version."""
-        if log_name.partition("|")[0] != "source":
-            return
-        view = self._view()
-        watched = _watched(view.tables) if view is not None else {}
+        watched = self._watched(log_name)
         for entry in message.http_logs.log_entry if watched else ():
             common = entry.common_properties
             for split in watched.get(common.route_name, ()):
@@ -46,9 +44,17 @@ class Judged:
     def tallies(self) -> Tallies | None:
         """Of the Canaries of this view, also those of which nothing is counted; None where there are none."""
         view = self._view()
-        watched = _watched(view.tables) if view is not None else {}
-        canaries = frozenset(_canary(split) for splits in watched.values() for split in splits)
+        known = (_of_tables(view.tables), _of_gateways(view.gateways)) if view is not None else ()
+        canaries = frozenset(_canary(split) for watched in known for splits in watched.values() for split in splits)
         return self._counter.tallies(canaries) if canaries else None
+
+    def _watched(self, log_name: str) -> Watched:
+        view = self._view()
+        if view is None:
+            return {}
+        if names.is_gateway_log(log_name):
+            return _of_gateways(view.gateways)
+        return _of_tables(view.tables) if log_name.partition("|")[0] == "source" else {}
 
 
 def _canary(split: Split) -> str:
@@ -63,10 +69,16 @@ def _failed(entry: Any) -> bool:
 
 
 @same_as_before
-def _watched(tables: Mapping[str, RouteTable]) -> Watched:
+def _of_tables(tables: Mapping[str, RouteTable]) -> Watched:
+    return _divided(route for table in tables.values() for route in table.routes)
+
+
+@same_as_before
+def _of_gateways(gateways: Mapping[str, Gateway]) -> Watched:
+    return _divided(route for gateway in gateways.values() for route in routes_of(gateway))
+
+
+def _divided(routes: Iterable[Route]) -> Watched:
     return {
-        route.name: route.action.splits
-        for table in tables.values()
-        for route in table.routes
-        if isinstance(route.action, Forward) and route.action.splits
+        route.name: route.action.splits for route in routes if isinstance(route.action, Forward) and route.action.splits
     }

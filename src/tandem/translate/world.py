@@ -17,6 +17,7 @@ from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
+from tandem.translate.canaries import divide_gateways
 from tandem.translate.externals import selects_workloads, translate_externals
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
@@ -91,7 +92,7 @@ def translate_world(world: World, options: Options) -> Translation:
     policy, policy_problems = translate_policy(world, dns_addresses=options.dns_addresses)
     mesh, mesh_problems = translate_mesh(world, options)
     balancers = assign_addresses(world)
-    edge = translate_gateways(world, options, balancers)
+    edge = divide_gateways(world, options, translate_gateways(world, options, balancers), mesh)
     routed = ports_named(mesh.tables.values(), edge.gateways.values())
     pods = translate_pods(world, options, policy, routed=routed)
     services = translate_services(world, pods.pods, routed=routed)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
+import pytest
 
 from controlling import ControlLab, with_control
 from tandem.base.clock import FixedClock
@@ -16,6 +17,7 @@ from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.runtime.canaries import PATIENCE, CanaryLoop
 from tandem.runtime.reports import Report, encode
+from tandem.translate.mesh.xmesh import CONTROLLER
 from unit.runtime.test_control import SHOP, node, pod
 
 PORTS = [{"name": "http", "port": 80, "targetPort": 8080}]
@@ -177,6 +179,59 @@ def test_a_node_that_is_not_heard_holds_it() -> None:
         assert (await s.rest())["weight"] == 20
 
     scene(play)
+
+
+EDGE: tuple[RawObject, ...] = (
+    node("n3"),
+    {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": "tandem"},
+        "spec": {"controllerName": CONTROLLER},
+    },
+    {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "edge", "namespace": "shop"},
+        "spec": {
+            "gatewayClassName": "tandem",
+            "addresses": [{"type": "IPAddress", "value": "192.0.2.65"}],
+            "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+        },
+    },
+    {
+        "apiVersion": "tandem.io/v1",
+        "kind": "LoadBalancerPool",
+        "metadata": {"name": "default"},
+        "spec": {"addresses": ["192.0.2.64/28"]},
+    },
+)
+TO_WEB: RawObject = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "HTTPRoute",
+    "metadata": {"name": "web", "namespace": "shop"},
+    "spec": {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": [{"name": "web", "port": 80}]}]},
+}
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_node_that_serves_gateways_is_waited_for_where_they_send_to_the_service(*, sends: bool) -> None:
+    """It has no pod of the mesh: requests come there from outside alone."""
+
+    async def play(s: Scene) -> None:
+        s.agents["n3"] = s.lab.agent("n3")
+        s.epochs["n3"], s.counted["n3"] = "e", {}
+        s.hear("n1", "n2", "n3")
+        await s.settle(weight=20)
+        await s.in_force()
+        await s.interval(good=50)
+        if sends:
+            assert "n3" in (await s.settle(reason="NodesSilent"))["message"]
+            s.hear("n3")
+            await s.interval("n1", "n2", "n3", good=50)
+        await s.settle(weight=60)
+
+    scene(play, (*OBJECTS, *EDGE, *((TO_WEB,) if sends else ())))
 
 
 def test_an_agent_that_began_anew_holds_it_for_that_interval_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from envoy.service.accesslog.v3 import als_pb2
 from google.protobuf import json_format
 
+from gatewaybuild import gateway, hosts, listener, port
 from meshbuild import view
 from tandem.base.problems import Origin
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable, Split
@@ -20,11 +22,18 @@ ORIGIN = Origin(kind="Canary", namespace="shop", name="web")
 SPLIT = Split(origin=ORIGIN, stable="shop/web/v1", canary="shop/web-v2")
 
 
+ACTION = Forward(backends=(Backend(namespace="shop", service="web"),), splits=(SPLIT,))
+ROUTE = Route(name="divided", matches=(), action=ACTION, origin=ORIGIN)
+
+
 def divided() -> NodeView:
-    action = Forward(backends=(Backend(namespace="shop", service="web"),), splits=(SPLIT,))
-    route = Route(name="divided", matches=(), action=action, origin=ORIGIN)
-    table = RouteTable(namespace="shop", service="web", routes=(route,))
+    table = RouteTable(namespace="shop", service="web", routes=(ROUTE,))
     return msgspec.structs.replace(view(), tables={"shop/web": table})
+
+
+def at_gateway() -> NodeView:
+    """A node that serves a gateway, and has no pod of the mesh."""
+    return view(gateways={"edge/edge": gateway(port(listener("http", "*", hosts("*", ROUTE))))})
 
 
 def message(
@@ -45,8 +54,8 @@ def message(
     return json_format.ParseDict({"http_logs": {"log_entry": [entry]}}, als_pb2.StreamAccessLogsMessage())
 
 
-def told(*messages: Any, log: str = "source|u-a") -> dict[str, Tally]:
-    judged = Judged(divided, "e")
+def told(*messages: Any, log: str = "source|u-a", of: Callable[[], NodeView] = divided) -> dict[str, Tally]:
+    judged = Judged(of, "e")
     for one in messages:
         judged.on_access_log(log, one)
     tallies = judged.tallies()
@@ -78,6 +87,22 @@ def test_what_no_canary_divided_does_not_count(other: dict[str, Any]) -> None:
 
 def test_what_the_server_s_side_saw_does_not_count() -> None:
     assert told(message(), log="destination|u-b") == {}
+
+
+GATEWAY = "destination|gateway/edge/edge"
+OWN = "mirror/gateway/edge/edge/svc/shop/web-v2/80"
+
+
+def test_a_gateway_is_the_client_of_what_it_sends_on() -> None:
+    stable = message(cluster="mirror/gateway/edge/edge/svc/shop/web/80/v1")
+    found = told(message(cluster=OWN), message(cluster=OWN, code=503), stable, log=GATEWAY, of=at_gateway)
+    assert found == {"shop/web-v2": Tally(requests=2, failed=1), "shop/web/v1": Tally(requests=1)}
+
+
+def test_what_only_gateways_or_only_pods_divide_counts_there_alone() -> None:
+    assert told(message(), of=at_gateway) == {}
+    assert told(message(cluster=OWN), log=GATEWAY) == {}
+    assert told(message(), log="destination|u-b", of=at_gateway) == {}
 
 
 def test_latencies_are_told() -> None:

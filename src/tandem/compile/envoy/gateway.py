@@ -46,7 +46,7 @@ def clusters_used(gateway: Gateway) -> dict[str, Client]:
 
 
 def _cluster(backend: Backend) -> str:
-    return names.service_cluster(backend.namespace, backend.service, backend.port)
+    return names.service_cluster(backend.namespace, backend.service, backend.port, backend.subset)
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from tandem.ir.mesh import MeshIR, RouteTable
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
+from tandem.translate.canaries import divide_gateways
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.kept import Kept
@@ -46,6 +47,7 @@ class Live:
         self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
         self._edge = Kept(translate_gateways)
+        self._divided = Kept(divide_gateways)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
         self._announcing = same_as_before(announcing)
@@ -58,7 +60,7 @@ class Live:
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         balancers = self._balancers(world)
-        edge = self._edge(world, self._options, balancers)
+        edge = self._divided(world, self._options, self._edge(world, self._options, balancers), whole)
         mesh = self._steady(whole, edge)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)

@@ -7,20 +7,14 @@ missing, everything goes to the stable one (docs/design/0032-progressive-deliver
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import reduce
 from math import gcd
 
 import msgspec
 
-from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import (
-    Backend,
-    Forward,
-    Route,
-    RouteMatch,
-    RouteTable,
-)
+from tandem.base.problems import Problem
+from tandem.ir.mesh import Backend, Forward, Route, RouteMatch, RouteTable
 from tandem.translate.mesh.canary_plans import Plan, plans_of
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context
 
@@ -35,7 +29,6 @@ def divide(tables: Tables, context: Context) -> tuple[dict[str, RouteTable], tup
         namespace, service = plan.service
         found.setdefault(f"{namespace}/{service}", RouteTable(namespace=namespace, service=service, routes=()))
         found = {name: _divided(table, plan) for name, table in found.items()}
-        problems += _unused(plan, found)
     return dict(sorted(found.items())), tuple(problems)
 
 
@@ -54,12 +47,12 @@ def _plain(plan: Plan) -> Route:
 
 def _divided(table: RouteTable, plan: Plan) -> RouteTable:
     own = (_plain(plan),) if (table.namespace, table.service) == plan.service else ()
-    routes = tuple(new for route in table.routes or own for new in _routes(route, plan))
+    routes = tuple(new for route in table.routes or own for new in divide_route(route, plan))
     return table if routes == table.routes else msgspec.structs.replace(table, routes=routes)
 
 
-def _routes(route: Route, plan: Plan) -> Iterable[Route]:
-    """For A/B two: the requests that are meant, and all others."""
+def divide_route(route: Route, plan: Plan) -> tuple[Route, ...]:
+    """What stands in a route's place; for A/B two: the requests that are meant, and all others."""
     if not isinstance(route.action, Forward) or not any(_names(b, plan) for b in route.action.backends):
         return (route,)
     action = route.action
@@ -101,26 +94,3 @@ def _shares(action: Forward, plan: Plan, percent: int) -> Forward:
         backends=tuple(msgspec.structs.replace(b, weight=b.weight // common) for b in backends),
         splits=(*action.splits, plan.split),
     )
-
-
-def _unused(plan: Plan, tables: Tables) -> Iterator[Problem]:
-    """A Canary that no request can meet would wait for ever, and nobody would know for what."""
-    actions = [r.action for table in tables.values() for r in table.routes if isinstance(r.action, Forward)]
-    if not any(plan.split in action.splits for action in actions):
-        namespace, service = plan.service
-        text = f"no route sends anything to Service {namespace}/{service} as a whole: nothing is divided"
-        yield Problem(at=_at(plan, "spec.service"), code="NotRouted", text=text, severity=Severity.WARNING)
-    version = {plan.stable, plan.canary} - {(plan.service[1], "")}
-    past = any(
-        b.namespace == plan.service[0] and (b.service, b.subset) in version
-        for action in actions
-        if plan.split not in action.splits
-        for b in action.backends
-    )
-    if past:
-        text = "a route names one of its versions itself: those requests are neither divided nor judged"
-        yield Problem(at=_at(plan, "spec.service"), code="Bypassed", text=text, severity=Severity.WARNING)
-
-
-def _at(plan: Plan, path: str) -> Origin:
-    return msgspec.structs.replace(plan.split.origin, path=path)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from gatewaybuild import gateway, hosts, listener, port, route
+from gatewaybuild import backend, gateway, hosts, listener, port, route
 from meshbuild import attached, endpoint, endpoints, service, view
+from tandem.compile import names
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.envoy.gateway import compile_gateway, compile_gateway_routes
 from tandem.drivers.xds.encode import encode_tree
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.gateway import Gateway, GatewayPort
-from tandem.ir.mesh import Redirect
+from tandem.ir.mesh import Forward, Redirect
+from tandem.ir.traffic import Subset, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ROUTE
 
 PLAIN = port(
@@ -124,6 +127,20 @@ def test_what_backends_are_spoken_to_in_is_not_up_to_the_client(app: AppProtocol
     cluster = compile_envoy(node(PLAIN, app=app)).resources[CLUSTER]["mirror/gateway/edge/edge/svc/shop/web/80"].body
     (options,) = cluster["typed_extension_protocol_options"].values()
     assert list(options["explicit_http_config"]) == [spoken]
+
+
+def test_versions_that_are_subsets_have_clusters_of_the_gateway_s_own() -> None:
+    """Without one Envoy would answer 503 for that part of the requests."""
+    parts = tuple(msgspec.structs.replace(backend(), subset=name, weight=1) for name in ("v1", "v2"))
+    served = port(listener("every", "*", hosts("*", route("r", action=Forward(backends=parts)))))
+    subsets = tuple(Subset(name=name, labels=(("version", name),)) for name in ("v1", "v2"))
+    policy = TrafficPolicy(namespace="shop", service="web", subsets=subsets)
+    found = compile_envoy(msgspec.structs.replace(node(served), policies={"shop/web": policy})).resources
+    (host,) = found[ROUTE]["edge/edge/edge/80"].body["virtual_hosts"]
+    named = [c["name"] for c in host["routes"][0]["route"]["weighted_clusters"]["clusters"]]
+    assert named == [f"mirror/gateway/edge/edge/svc/shop/web/80/{version}" for version in ("v1", "v2")]
+    assert set(named) <= found[CLUSTER].keys() & found[ENDPOINT].keys()
+    assert [names.version_of(cluster) for cluster in named] == ["shop/web/v1", "shop/web/v2"]
 
 
 def test_everything_is_a_message_of_envoys() -> None:

@@ -99,14 +99,6 @@ def test_a_cookie_is_a_whole_pair() -> None:
     assert [cookie for cookie in (*PAIRS, *OTHERS) if re.fullmatch(header.match.value, cookie)] == PAIRS
 
 
-def test_a_route_that_names_a_version_itself_goes_past_and_that_is_told() -> None:
-    past = vs(
-        hosts=["web"], http=[{"match": [{"uri": {"exact": "/a"}}], "route": [to("web-v2")]}, {"route": [to("web")]}]
-    )
-    assert mesh(past, canary())[1] == ["Bypassed"]
-    assert mesh(vs(hosts=["web"], http=[{"route": [to("api")]}]), canary())[1] == ["NotRouted"]
-
-
 def test_what_was_divided_says_who_did_it_and_how_the_versions_are_called() -> None:
     ir, _ = mesh(canary(status={"weight": 20}))
     action = ir.tables["default/web"].routes[0].action
