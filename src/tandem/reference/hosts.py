@@ -109,7 +109,9 @@ def _mesh(world: World) -> Origin | None:
         mesh: Any = yaml.safe_load(config.data.get("mesh") or "")
     except yaml.YAMLError:
         return at
-    policy = mesh.get("outboundTrafficPolicy", {"mode": "ALLOW_ANY"}) if isinstance(mesh, dict) else None
+    if mesh is not None and not isinstance(mesh, dict):
+        return at
+    policy = mesh.get("outboundTrafficPolicy") if mesh else None
     return None if policy is None or policy == {"mode": "ALLOW_ANY"} else at
 
 

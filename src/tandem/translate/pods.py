@@ -20,8 +20,9 @@ from tandem.model.world import World
 from tandem.translate.membership import Membership, membership, namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
+from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
-from tandem.translate.mesh.istio.providers import read_providers
+from tandem.translate.mesh.istio.providers import provider_problems, read_providers
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
@@ -93,6 +94,8 @@ def translate_pods(
             *context.authorization.problems,
             *context.authentication.problems,
             *context.sidecars.problems,
+            *mesh_config_problems(world, options),
+            *provider_problems(world, options),
             *(problem for one in found for problem in one.problems),
         ),
     )

@@ -19,10 +19,11 @@ from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+from tandem.translate.mesh.istio.meshconfig import NAME as MESH
+from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
-from tandem.translate.mesh.istio.providers import Providers, read_providers
+from tandem.translate.mesh.istio.providers import Providers, provider_problems, read_providers
 from tandem.translate.mesh.istio.scoped import Scoped
-from tandem.translate.mesh.istio.sidecar import NAME as MESH
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
@@ -47,6 +48,8 @@ class LivePods:
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
         self._providers: Kept[Providers] = Kept(read_providers)
+        self._config: Kept[tuple[Problem, ...]] = Kept(mesh_config_problems)
+        self._unusable: Kept[tuple[Problem, ...]] = Kept(provider_problems)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
         self._scoped: tuple[Scoped[Any], ...] = ()
         self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
@@ -86,6 +89,8 @@ class LivePods:
         self._gathered.tell((3, "authorization"), authorization.problems)
         self._gathered.tell((3, "authentication"), authentication.problems)
         self._gathered.tell((3, "sidecars"), context.sidecars.problems)
+        self._gathered.tell((3, "mesh"), self._config(now, self._options))
+        self._gathered.tell((3, "providers"), self._unusable(now, self._options))
         put: dict[str, LocalPod] = {}
         nodes: dict[str, NodeName] = {}
         for uid, pod in touched.items():

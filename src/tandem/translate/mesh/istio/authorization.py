@@ -30,7 +30,8 @@ from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Pod
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
-from tandem.translate.mesh.istio.providers import PLACE, Providers
+from tandem.translate.mesh.istio.meshconfig import PLACE
+from tandem.translate.mesh.istio.providers import Providers
 from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
 
 DRY_RUN: Final = "istio.io/dry-run"

@@ -1,33 +1,32 @@
 """extensionProviders of Istio's mesh configuration -> whom a CUSTOM policy may have asked. Pure.
 
-They stand where Istio has them: in the ConfigMap `istio` of the root namespace, `data.mesh`. One that cannot be used as
-it is written is known with what is wrong with it: policies that name it are closed and say so.
+They stand in the mesh configuration (`meshconfig.py`). One that cannot be used as it is written is known with what is
+wrong with it: policies that name it are closed and say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-import yaml
 
+from tandem.base.problems import Problem, Severity
 from tandem.ir.authz import CheckBody, ExternalCheck, Suffix, Text
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Exact, Prefix, Present
-from tandem.model.core import ConfigMap, Service
+from tandem.model.core import Service
 from tandem.model.meshconfig import GrpcProvider, HttpProvider, Provider
 from tandem.model.schemas.walk import walk
 from tandem.model.world import World
 from tandem.translate.mesh.context import resolve_host
+from tandem.translate.mesh.istio.meshconfig import read_mesh_config
 from tandem.translate.mesh.values import milliseconds
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol
 
-NAME: Final = "istio"
-KEY: Final = "mesh"
-PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
+FIELD: Final = "extensionProviders"
 TIMEOUT_MS: Final = 600_000
 """Istio's, where none is given."""
 _KINDS: Final = ("envoyExtAuthzHttp", "envoyExtAuthzGrpc")
@@ -37,25 +36,42 @@ Providers = Mapping[str, ExternalCheck | str]
 
 
 def read_providers(world: World, options: Options) -> Providers:
-    """Every provider of the mesh configuration."""
+    """Every provider of the mesh configuration that has a name."""
     found: dict[str, ExternalCheck | str] = {}
-    config = world.get(ConfigMap, options.root_namespace, NAME)
-    for i, raw in enumerate(_listed(config)):
-        name = raw.get("name") if isinstance(raw, dict) else None
-        if isinstance(name, str) and name:
-            found[name] = (
-                "it is defined twice" if name in found else _read(raw, f"extensionProviders[{i}]", world, options)
-            )
+    for at, name, raw in _named(world, options):
+        found[name] = f"{at}.name: {name!r} is defined twice" if name in found else _read(raw, at, world, options)
     return found
 
 
-def _listed(config: ConfigMap | None) -> list[Any]:
-    try:
-        mesh = yaml.safe_load(config.data.get(KEY, "")) if config is not None else None
-    except yaml.YAMLError:
-        return []
-    found = mesh.get("extensionProviders") if isinstance(mesh, dict) else None
-    return found if isinstance(found, list) else []
+def provider_problems(world: World, options: Options) -> tuple[Problem, ...]:
+    """Those that cannot be used, whether a policy names them or not."""
+    origin = read_mesh_config(world, options).at
+    wrong = [
+        *(text for text in read_providers(world, options).values() if isinstance(text, str)),
+        *(f"{at}.name: it has none, so that no policy can name it" for at in _nameless(world, options)),
+    ]
+    return tuple(
+        Problem(at=origin, code="UnsupportedValue", text=text, severity=Severity.WARNING)
+        for text in wrong
+        if origin is not None
+    )
+
+
+def _listed(world: World, options: Options) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Path, name (empty: none) and what was written, of each."""
+    listed = read_mesh_config(world, options).fields.get(FIELD)
+    for i, raw in enumerate(listed if isinstance(listed, list) else ()):
+        given = raw if isinstance(raw, dict) else {}
+        name = given.get("name")
+        yield f"{FIELD}[{i}]", name if isinstance(name, str) else "", given
+
+
+def _named(world: World, options: Options) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    return (entry for entry in _listed(world, options) if entry[1])
+
+
+def _nameless(world: World, options: Options) -> Iterator[str]:
+    return (at for at, name, _ in _listed(world, options) if not name)
 
 
 def _read(raw: dict[str, Any], at: str, world: World, options: Options) -> ExternalCheck | str:

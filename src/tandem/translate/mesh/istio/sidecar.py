@@ -2,25 +2,24 @@
 
 Istio's rules: a Sidecar that selects the pod, else the namespace's without a selector, else that of the root namespace;
 among those of one scope the oldest is used. What of a Sidecar is not enforced is told, and what it restricts stays in
-force. The mesh's own mode is `outboundTrafficPolicy` in the ConfigMap `istio` of the root namespace, `data.mesh`.
+force. The mesh's own mode is `outboundTrafficPolicy` of the mesh configuration (`meshconfig.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-import yaml
-
-from tandem.base.problems import Origin, Problem, Severity
+from tandem.base.problems import Problem, Severity
 from tandem.ir.outbound import OPEN, Outbound, Visible
-from tandem.model.core import ConfigMap, Pod
+from tandem.model.core import Pod
 from tandem.model.egress import Sidecar
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.translate.mesh.istio.meshconfig import read_mesh_config
 from tandem.translate.options import Options
 
-NAME, KEY, FIELD = "istio", "mesh", "outboundTrafficPolicy"
+FIELD: Final = "outboundTrafficPolicy"
 _ALLOW: Final = "ALLOW_ANY"
 _MODES: Final = (_ALLOW, "REGISTRY_ONLY")
 
@@ -117,25 +116,13 @@ def _mistakes(sidecar: Sidecar) -> Iterator[Problem]:
 
 def _mesh_mode(world: World, options: Options, problems: list[Problem]) -> Outbound:
     """ALLOW_ANY where nothing is said; what is said and not understood refuses."""
-    config = world.get(ConfigMap, options.root_namespace, NAME)
-    if config is None:
+    settings = read_mesh_config(world, options)
+    if settings.at is None or (not settings.wrong and settings.fields.get(FIELD) is None):
         return OPEN
-    at = config.origin(f"data.{KEY}")
-    policy = _policy_of(config, at, problems)
-    if policy is None:
-        return OPEN
+    policy = settings.fields.get(FIELD)
     mode = policy.get("mode", _MODES[1]) if isinstance(policy, dict) else None
-    if mode not in _MODES:
-        text = f"{FIELD}.mode: {mode!r} is none of {', '.join(_MODES)}: what is not known to the mesh is refused"
-        problems.append(Problem(at=at, code="InvalidValue", text=text))
-    return OPEN if mode == _ALLOW else Outbound(registry_only=True, origin=at)
-
-
-def _policy_of(config: ConfigMap, at: Origin, problems: list[Problem]) -> Any:
-    try:
-        mesh = yaml.safe_load(config.data.get(KEY) or "")
-    except yaml.YAMLError as err:
-        text = f"no YAML ({' '.join(str(err).split())}): what is not known to the mesh is refused"
-        problems.append(Problem(at=at, code="InvalidValue", text=text))
-        return {}
-    return mesh.get(FIELD) if isinstance(mesh, dict) else None
+    if settings.wrong or mode not in _MODES:
+        told = settings.wrong or f"{FIELD}.mode: {mode!r} is none of {', '.join(_MODES)}"
+        text = f"{told}: what is not known to the mesh is refused"
+        problems.append(Problem(at=settings.at, code="InvalidValue", text=text))
+    return OPEN if mode == _ALLOW else Outbound(registry_only=True, origin=settings.at)

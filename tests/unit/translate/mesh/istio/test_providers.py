@@ -8,12 +8,13 @@ import pytest
 import yaml
 
 from builders import service
+from tandem.base.problems import Severity
 from tandem.ir.authz import CheckBody, ExternalCheck, Suffix
 from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta
 from tandem.model.world import World
-from tandem.translate.mesh.istio.providers import read_providers
+from tandem.translate.mesh.istio.providers import provider_problems, read_providers
 from tandem.translate.options import Options
 
 AUTH = service("auth", ns="foo", ports=[{"name": "grpc", "port": 9000}, {"name": "http", "port": 8000}])
@@ -107,7 +108,21 @@ def test_what_cannot_be_used_is_known_with_what_is_wrong(provider: Any, words: s
 
 
 def test_a_name_that_is_given_twice_is_nobodys() -> None:
-    assert read(grpc(), grpc())["p"] == "it is defined twice"
+    assert read(grpc(), grpc())["p"] == "extensionProviders[1].name: 'p' is defined twice"
+
+
+def test_what_cannot_be_used_is_told_whether_a_policy_names_it_or_not() -> None:
+    listed = [grpc("good"), {"name": "t", "zipkin": {}}, grpc("more", surplus=1), {"envoyExtAuthzHttp": {}}, 5]
+    text = yaml.safe_dump({"extensionProviders": listed})
+    found = provider_problems(World.of([AUTH, mesh(text)]), Options())
+    assert [p.text.partition(":")[0] for p in found] == [
+        "extensionProviders[1]",
+        "extensionProviders[2].envoyExtAuthzGrpc.surplus",
+        "extensionProviders[3].name",
+        "extensionProviders[4].name",
+    ]
+    assert {(str(p.at.kind), p.at.path, p.severity) for p in found} == {("ConfigMap", "data.mesh", Severity.WARNING)}
+    assert provider_problems(World(), Options()) == ()
 
 
 @pytest.mark.parametrize("text", ["", "[", "no", "extensionProviders: 5", "extensionProviders: [5]"])

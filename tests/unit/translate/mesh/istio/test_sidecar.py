@@ -51,6 +51,7 @@ def test_without_anything_all_is_open() -> None:
         ("outboundTrafficPolicy: {mode: SOME}", 1),
         ("outboundTrafficPolicy: nonsense", 1),
         ("a: [", 1),
+        ("nonsense", 1),
     ],
 )
 def test_the_mesh_refuses_where_it_says_so_or_is_not_understood(text: str, told: int) -> None:

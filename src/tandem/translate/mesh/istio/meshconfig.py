@@ -1,0 +1,106 @@
+"""Istio's mesh configuration -> its fields, and Problems for those that have no effect here. Pure.
+
+It stands where Istio has it: in the ConfigMap `istio` of the root namespace, `data.mesh`, as YAML. Whoever needs a
+field asks here, and says what it comes to; that a field is not asked for by anybody is told once, with its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from tandem.base.problems import Origin, Problem, Severity
+from tandem.model.core import ConfigMap
+from tandem.model.schemas import tables
+from tandem.model.schemas.walk import UNKNOWN, walk
+from tandem.model.world import World
+from tandem.translate.options import Options
+
+NAME: Final = "istio"
+KEY: Final = "mesh"
+PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
+EFFECTIVE: Final = frozenset({"extensionProviders", "outboundTrafficPolicy"})
+"""Fields that something here is made of; each is judged by whoever reads it."""
+_KNOWN: Final = tables.fields("MeshConfig").keys() - EFFECTIVE
+_HERE: Final = "it has no effect here"
+_INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "accessLogFile": "flows tell of every request (tandem flows)",
+        "caCertificates": "the roots are those that the control plane was started with",
+        "certificates": "the control plane has a certificate authority of its own",
+        "ca": "the control plane has a certificate authority of its own",
+        "defaultDestinationRuleExportTo": "say exportTo in each object",
+        "defaultServiceExportTo": "say exportTo in each ServiceEntry",
+        "defaultVirtualServiceExportTo": "say exportTo in each object",
+        "defaultHttpRetryPolicy": "say retries in each route",
+        "connectTimeout": "say connectTimeout in a DestinationRule",
+        "tcpKeepalive": "say tcpKeepalive in a DestinationRule",
+        "h2UpgradePolicy": "say h2UpgradePolicy in a DestinationRule",
+        "localityLbSetting": "say localityLbSetting in a DestinationRule",
+        "meshMTLS": "the least version of TLS between pods is not to be chosen",
+        "trustDomainAliases": "identities of another trust domain are nobody's",
+    }
+)
+
+
+class MeshSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`fields` as they were written, none where there is no configuration; `wrong` says why it is none."""
+
+    at: Origin | None = None
+    fields: Mapping[str, Any] = MappingProxyType({})
+    wrong: str = ""
+
+
+def read_mesh_config(world: World, options: Options) -> MeshSettings:
+    """The mesh configuration of this World."""
+    config = world.get(ConfigMap, options.root_namespace, NAME)
+    if config is None:
+        return MeshSettings()
+    fields, wrong = _parsed(config.data.get(KEY) or "")
+    return MeshSettings(at=config.origin(f"data.{KEY}"), fields=fields, wrong=wrong)
+
+
+def mesh_config_problems(world: World, options: Options) -> tuple[Problem, ...]:
+    """What is written there and has no effect, each field with its path.
+
+    What is no configuration at all, or no `outboundTrafficPolicy`, is told with what it does to pods (`sidecar.py`).
+    """
+    settings = read_mesh_config(world, options)
+    return tuple(
+        Problem(at=settings.at, code=code, text=text, severity=Severity.WARNING)
+        for code, text in _without_effect(settings, options)
+        if settings.at is not None
+    )
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> tuple[Mapping[str, Any], str]:
+    """What it says and, if that is no configuration, why; of the same text the very same answer."""
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        return {}, f"no YAML ({' '.join(str(err).split())})"
+    if found is None:
+        return {}, ""
+    return (found, "") if isinstance(found, dict) else ({}, f"{type(found).__name__} in place of an object")
+
+
+def _without_effect(settings: MeshSettings, options: Options) -> Iterator[tuple[str, str]]:
+    for line in walk(settings.fields, "MeshConfig"):
+        if not line.startswith("outboundTrafficPolicy:"):
+            yield "UnsupportedField" if UNKNOWN in line else "InvalidValue", line
+    for name in sorted(_KNOWN & settings.fields.keys()):
+        if _says_something(name, settings.fields[name], options):
+            instead = _INSTEAD.get(name)
+            yield "UnsupportedField", f"{name}: {_HERE}" + (f": {instead}" if instead else "")
+
+
+def _says_something(name: str, value: Any, options: Options) -> bool:
+    """False for what is so here in any case."""
+    same = {"trustDomain": options.trust_domain, "rootNamespace": options.root_namespace, "enableAutoMtls": True}
+    return value is not None and not (name in same and value == same[name])
