@@ -12,6 +12,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.external import External
+from tandem.ir.locality import Locality
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
 
@@ -141,6 +142,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Its share in proportion to those of others, where a proxy chooses."""
     account: SpiffeId | None = None
     """Whom it must prove to be where mTLS is asked for, though it is not known to take it."""
+    locality: Locality | None = None
+    """Where it says to be; None: where its node is."""
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +173,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """At most one per family, the node's own choice first; empty while they are not known."""
     pod_cidrs: tuple[str, ...]
     """Its blocks, the first of each family before all others: the first address of each is the node's own."""
+    region: str = ""
     zone: str = ""
+    subzone: str = ""
     encryption_key: str = ""
     """Its public key of WireGuard; empty while it has told none."""
     ready: bool = True
@@ -185,6 +190,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Addresses of its blocks that it must not give."""
     closed: tuple[Mark, ...] = ()
     """Blocks, and borrowed addresses as prefixes, out of which it gives nothing new."""
+
+    @property
+    def locality(self) -> Locality:
+        """Where it is, and its pods with it."""
+        return Locality(region=self.region, zone=self.zone, subzone=self.subzone)
 
     @property
     def prefixes(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from enum import Enum
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.ir.locality import LocalityBalancing
 
 
 class ClientTls(Enum):
@@ -156,6 +157,18 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limits: Limits = Limits()
     pool: Pool = Pool()
     outlier: Outlier | None = None
+    locality: LocalityBalancing | None = None
+    """None: nothing is said of it, which is as good as everything in its default."""
+
+    @property
+    def by_locality(self) -> LocalityBalancing | None:
+        """What counts of it; None: endpoints are alike wherever they are.
+
+        Without outlier detection a proxy would never turn away from the nearest ones: then only portions count.
+        """
+        asked = self.locality if self.locality is not None else LocalityBalancing()
+        counts = asked.enabled and (bool(asked.distribute) or self.outlier is not None)
+        return asked if counts else None
 
 
 class PortTraffic(msgspec.Struct, frozen=True, kw_only=True):

@@ -397,8 +397,16 @@ class Secret(Object, frozen=True, kw_only=True):
         return f"Secret({self.metadata.namespace}/{self.metadata.name})"
 
 
+HOSTNAME: Final = "kubernetes.io/hostname"
+"""Label of a node that names it."""
+REGION: Final = "topology.kubernetes.io/region"
+"""Label of a node that names its region."""
 ZONE: Final = "topology.kubernetes.io/zone"
 """Label of a node that names its zone."""
+SUBZONE: Final = "topology.istio.io/subzone"
+"""Label of a node that names a part of its zone (Istio)."""
+LOCALITY: Final = "istio-locality"
+"""Label of a pod or WorkloadEntry: `REGION.ZONE.SUBZONE`, in place of its node's (Istio)."""
 ENCRYPTION_KEY: Final = "tandem.io/wireguard-public-key"
 """Annotation of a node: its agent makes the key, control writes it, every other agent encrypts with it."""
 NO_BALANCER: Final = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -293,12 +293,35 @@ class WarmupSettings(Model, frozen=True, kw_only=True):
     aggression: float = 1.0
 
 
+class LocalityDistribute(Model, frozen=True, kw_only=True):
+    """LocalityLoadBalancerSetting.Distribute: patterns of localities, and the percentage of each."""
+
+    from_: str = msgspec.field(name="from", default="")
+    to: dict[str, int] = {}
+
+
+class LocalityFailover(Model, frozen=True, kw_only=True):
+    """LocalityLoadBalancerSetting.Failover: regions."""
+
+    from_: str = msgspec.field(name="from", default="")
+    to: str = ""
+
+
+class LocalitySettings(Model, frozen=True, kw_only=True):
+    """LocalityLoadBalancerSetting."""
+
+    enabled: bool | None = None
+    distribute: tuple[LocalityDistribute, ...] = ()
+    failover: tuple[LocalityFailover, ...] = ()
+    failover_priority: tuple[str, ...] = ()
+
+
 class LbSettings(Model, frozen=True, kw_only=True):
     """trafficPolicy.loadBalancer."""
 
     simple: str = ""
     consistent_hash: ConsistentHash | None = None
-    locality_lb_setting: dict[str, Any] | None = None
+    locality_lb_setting: LocalitySettings | None = None
     zone_aware_lb_setting: dict[str, Any] | None = None
     warmup: WarmupSettings | None = None
     warmup_duration_secs: str = ""

@@ -185,11 +185,8 @@ def _traffic(part: dict[str, Any]) -> list[str]:
     """loadBalancer, tls, connectionPool and outlierDetection of a policy or one of its ports."""
     lb = part.get("loadBalancer", {})
     found = [] if lb.get("simple", "") in _SIMPLE else ["loadBalancer.simple"]
-    found += [
-        f
-        for f in ("localityLbSetting", "zoneAwareLbSetting")
-        if lb.get(f, {"enabled": False}).get("enabled") is not False
-    ]
+    found += ["zoneAwareLbSetting"] if lb.get("zoneAwareLbSetting", {"enabled": False}).get("enabled", True) else []
+    found += _locality(lb.get("localityLbSetting", {}))
     keys = lb.get("consistentHash")
     if keys is not None:
         cookie = keys.get("httpCookie", {})
@@ -207,6 +204,40 @@ def _traffic(part: dict[str, Any]) -> list[str]:
     times += [tcp.get("tcpKeepalive", {}).get(f, "") for f in ("time", "interval")]
     times += [http.get("http2KeepAlive", {}).get(f, "") for f in ("interval", "timeout")]
     return [*found, *(["a duration"] if any(seconds_ms(t) < 0 for t in times) else [])]
+
+
+def _locality(setting: dict[str, Any]) -> list[str]:
+    distribute, failover = setting.get("distribute", ()), setting.get("failover", ())
+    bad = bool(distribute and failover)
+    for i, entry in enumerate(distribute):
+        source, to = entry.get("from", ""), entry.get("to", {})
+        bad = bad or sum(to.values()) != 100 or min(to.values()) < 1 or not all(map(_place, (source, *to)))
+        pairs = [(a, b) for a in to for b in to if a != b]
+        bad = bad or any(_includes(a, b) or _includes(b, a) for a, b in pairs)
+        bad = bad or any(_includes(other.get("from", ""), source) for other in distribute[:i])
+    regions = [f.get("from", "") for f in failover]
+    for entry in failover:
+        ends = entry.get("from", ""), entry.get("to", "")
+        bad = bad or ends[0] == ends[1] or any(not end or set(end) & {"/", "*"} for end in ends)
+    bad = bad or len(set(regions)) < len(regions)
+    places = {"topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"}
+    known = {*places, "kubernetes.io/hostname", "topology.istio.io/network", "topology.istio.io/cluster"}
+    for text in setting.get("failoverPriority", ()):
+        label = text.split("=")[0]
+        bad = bad or not label or text.count("=") > 1 or (label in places and bool(failover))
+        bad = bad or ("=" not in text and label not in known)
+    return ["localityLbSetting"] if bad else []
+
+
+def _place(pattern: str) -> bool:
+    """REGION/ZONE/SUBZONE, or the beginning of it, perhaps with a star at the end."""
+    return bool(re.fullmatch(r"(\*|[^/*]+(/\*|/[^/*]+(/\*|/[^*]+)?)?)", pattern))
+
+
+def _includes(wide: str, narrow: str) -> bool:
+    """Whether every place of one pattern is of the other too."""
+    known = [part for part in wide.split("/", 2) if part != "*"]
+    return narrow.split("/", 2)[: len(known)] == known
 
 
 def _grpcroute(spec: dict[str, Any]) -> list[str]:

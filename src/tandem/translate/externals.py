@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from tandem.base.addresses import is_address
+from tandem.base.ids import NodeName
 from tandem.base.problems import Problem, Severity
 from tandem.ir import fabric
 from tandem.ir.external import External
@@ -20,6 +21,7 @@ from tandem.model.egress import ServiceEntry, Workload, WorkloadEntry
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
 from tandem.translate.hostaddresses import HostAddresses, assign_hosts
+from tandem.translate.mesh.istio.locality import own_locality
 from tandem.translate.mesh.istio.serviceentry import (
     NAMED,
     Entries,
@@ -130,6 +132,7 @@ def _endpoint(entry: ServiceEntry, workload: Workload, domain: str) -> fabric.En
         labels=tuple(sorted(workload.labels.items())),
         weight=workload.weight or 1,
         account=spiffe_id(domain, entry.metadata.namespace, account) if account else None,
+        locality=own_locality(workload.locality, workload.labels),
     )
 
 
@@ -151,8 +154,10 @@ def _pods(
                     ports=mine,
                     pod=known.uid,
                     pod_name=pod.metadata.name,
+                    node=NodeName(pod.spec.node_name) if pod.spec.node_name else None,
                     labels=known.labels,
                     identity=identity,
+                    locality=own_locality("", pod.metadata.labels),
                 )
 
 
@@ -166,11 +171,6 @@ def _workload_problems(world: World) -> Iterator[Problem]:
             yield Problem(at=other.origin("spec.address"), code="InvalidValue", text="give the workload's address")
         elif wrong := endpoint_mistake(other.spec, "DNS"):
             yield Problem(at=other.origin("spec.address"), code="InvalidValue", text=wrong)
-        for name, value in (
-            ("network", other.spec.network),
-            ("locality", other.spec.locality),
-        ):
-            if value:
-                text = "it is not looked at: every endpoint is reached alike"
-                at = other.origin(f"spec.{name}")
-                yield Problem(at=at, code="NoEffect", text=text, severity=Severity.WARNING)
+        if other.spec.network:
+            text = "it is not looked at: every endpoint is reached alike"
+            yield Problem(at=other.origin("spec.network"), code="NoEffect", text=text, severity=Severity.WARNING)

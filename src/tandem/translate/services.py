@@ -18,6 +18,7 @@ from tandem.ir import fabric
 from tandem.ir.fabric import AppProtocol, MtlsMode
 from tandem.model import core
 from tandem.model.world import World
+from tandem.translate.mesh.istio.locality import own_locality
 from tandem.translate.mesh.istio.peerauth import mode_of
 from tandem.translate.protocols import app_protocol, routed_http
 
@@ -228,6 +229,7 @@ def _endpoint(
         ready=ready,
         for_zones=_places(endpoint.hints.for_zones) if ready else (),
         for_nodes=_places(endpoint.hints.for_nodes) if ready else (),
+        locality=own_locality("", dict(pod.labels)) if pod is not None else None,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from builders import pod
 from tandem.base.ids import PodUid
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, LocalPod
+from tandem.ir.locality import locality_of
 from tandem.model.meta import Condition, Object
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -110,6 +111,16 @@ def test_a_selector_finds_ready_pods_and_workloads_of_the_namespace() -> None:
     ]
 
 
+def test_a_pod_behind_an_entry_is_on_its_node_and_others_where_they_say() -> None:
+    here = pod("a", namespace="shop", node="n2", app="api")
+    condition = Condition(type="Ready", status="True")
+    here = msgspec.structs.replace(here, status=msgspec.structs.replace(here.status, conditions=(condition,)))
+    there = istio("WorkloadEntry", "vm", {"address": "192.0.2.7", "labels": {"app": "api"}, "locality": "eu/west"})
+    chosen = entry(workloadSelector={"labels": {"app": "api"}})
+    ends = endpoints(chosen, here, there, pods={here.metadata.uid: local("a")})
+    assert [(e.node, e.locality) for e in ends.endpoints] == [("n2", None), (None, locality_of("eu/west"))]
+
+
 def test_an_entry_with_a_mistake_makes_nothing_known() -> None:
     assert not found(entry()).services  # STATIC without endpoints
     (problem,) = found(entry()).problems
@@ -126,7 +137,6 @@ def test_a_workload_that_cannot_be_used_is_told() -> None:
         ("a", "spec.address", "InvalidValue"),
         ("b", "spec.address", "InvalidValue"),
         ("c", "spec.network", "NoEffect"),
-        ("c", "spec.locality", "NoEffect"),
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from addressing import block, loan, pool, reservation
 from tandem.ir.fabric import Mark
+from tandem.ir.locality import NOWHERE, locality_of
 from tandem.model.core import Node
 from tandem.model.ipam import LoanState
 from tandem.model.parse import parse
@@ -48,6 +49,17 @@ def test_a_node_has_the_key_that_it_has_told_if_it_is_one(told: str, key: str) -
     raw = {"metadata": {"name": "n1", "annotations": {"tandem.io/wireguard-public-key": told}}}
     world = World.of([parse({"apiVersion": "v1", "kind": "Node", **raw})])
     assert translate_nodes(world)["n1"].encryption_key == key
+
+
+def test_a_node_is_where_its_labels_say() -> None:
+    labels = {
+        "topology.kubernetes.io/region": "eu",
+        "topology.kubernetes.io/zone": "w",
+        "topology.istio.io/subzone": "1",
+    }
+    raw = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": labels}}
+    assert translate_nodes(World.of([parse(raw)]))["n"].locality == locality_of("eu/w/1")
+    assert translate_nodes(World.of([node("n")]))["n"].locality == NOWHERE
 
 
 def test_a_host_name_is_no_address() -> None:

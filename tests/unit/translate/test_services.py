@@ -8,6 +8,7 @@ from builders import pod, service
 from meshworlds import peerauth
 from tandem.base.problems import Severity
 from tandem.ir.fabric import Endpoint
+from tandem.ir.locality import locality_of
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.meta import Object
@@ -74,6 +75,12 @@ def test_a_meshed_pod_gives_its_endpoint_identity_and_labels() -> None:
     assert found.identity == "spiffe://cluster.local/ns/default/sa/default"
     assert ("app", "web") in found.labels
     assert (found.pod, found.pod_name) == ("uid-default-a", "a")
+
+
+def test_a_pod_may_say_where_its_endpoint_is() -> None:
+    web = pod("a", labels={**MESHED, "istio-locality": "eu.west"})
+    (found,) = endpoints(web, slice_of(at("10.0.0.1", of=web)))
+    assert found.locality == locality_of("eu/west")
 
 
 def test_a_pod_outside_the_mesh_gives_no_identity() -> None:

@@ -208,7 +208,7 @@ def _service_cluster(
         "type": "EDS",
         "eds_cluster_config": {"eds_config": ADS},
         **spreading(traffic),
-        **watching(traffic.outlier),
+        **watching(traffic),
         **_connecting(traffic),
         **_sockets(traffic, port.app, secure),
         **speaking(port.app, traffic),

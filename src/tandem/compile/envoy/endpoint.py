@@ -12,8 +12,10 @@ from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.compile import names
 from tandem.compile.envoy import tls
+from tandem.compile.envoy.locality import Band, Outlook, grouped
 from tandem.compile.envoy.proto import Json, socket_address
 from tandem.ir.fabric import Endpoint, Endpoints, ServicePort
+from tandem.ir.locality import NOWHERE
 from tandem.ir.traffic import Subset
 from tandem.state.xds import Resource
 
@@ -33,20 +35,44 @@ def _lb_endpoint(hosts: list[Endpoint], port: int) -> Json:
 
 @lru_cache(maxsize=4096)
 def compile_endpoints(
-    endpoints: Endpoints, port: ServicePort, subset: Subset | None = None, *, first: int = IPV4
+    endpoints: Endpoints,
+    port: ServicePort,
+    subset: Subset | None = None,
+    *,
+    first: int = IPV4,
+    outlook: Outlook | None = None,
 ) -> Resource:
-    """The assignment of a port; a subset keeps the endpoints that carry all of its labels. `first`: its family."""
+    """The assignment of a port; a subset keeps the endpoints that carry all of its labels. `first`: its family.
+
+    `outlook`: how near each one is to the clients, whose localities are filled in; None: they are alike.
+    """
     name = names.service_cluster(endpoints.namespace, endpoints.service, port.port, subset.name if subset else "")
     wanted = set(subset.labels) if subset else set()
     members = [
-        _lb_endpoint(sorted(host.values(), key=lambda endpoint: family(endpoint.address) != first), number)
+        (_lb_endpoint(both, number), both[0])
         for (_, _, number), hosts in _pods(endpoints, port, wanted).items()
         for host in hosts
+        for both in [sorted(host.values(), key=lambda endpoint: family(endpoint.address) != first)]
     ]
     body: dict[str, object] = {"cluster_name": name}
-    if members:
-        body["endpoints"] = [{"lb_endpoints": members}]
+    if outlook is not None:
+        groups = [_group(group, band) for band, group in grouped(members, outlook)]
+    else:
+        groups = [{"lb_endpoints": [member for member, _ in members]}] if members else []
+    if groups:
+        body["endpoints"] = groups
     return Resource(name=name, body=body)
+
+
+def _group(members: list[Json], band: Band) -> Json:
+    where = band.locality
+    parts = {"region": where.region, "zone": where.zone, "sub_zone": where.subzone}
+    return {
+        "lb_endpoints": members,
+        **({"locality": {k: v for k, v in parts.items() if v}} if where != NOWHERE else {}),
+        **({"priority": band.priority} if band.priority else {}),
+        **({"load_balancing_weight": band.weight} if band.weight else {}),
+    }
 
 
 def renamed(assignment: Resource, name: str) -> Resource:

@@ -16,7 +16,6 @@ from tandem.ir.traffic import (
     HashKey,
     Limits,
     LoadBalancer,
-    Outlier,
     Pool,
     Traffic,
 )
@@ -69,10 +68,15 @@ def limiting(limits: Limits) -> Json:
     return {"circuit_breakers": {"thresholds": [threshold]}}
 
 
-def watching(outlier: Outlier | None) -> Json:
-    """Outlier detection, and what share of endpoints must be left; success rates eject nobody (as in Istio)."""
+def watching(traffic: Traffic) -> Json:
+    """Outlier detection, and what share of endpoints must be left; success rates eject nobody (as in Istio).
+
+    Where localities have portions, they are weighed before one of their endpoints is chosen.
+    """
+    outlier, near = traffic.outlier, traffic.by_locality
+    weighed: Json = {"locality_weighted_lb_config": {}} if near is not None and near.distribute else {}
     if outlier is None:
-        return {"common_lb_config": {"healthy_panic_threshold": {"value": 0}}}
+        return {"common_lb_config": {"healthy_panic_threshold": {"value": 0}, **weighed}}
     body: dict[str, Any] = {
         "interval": milliseconds(outlier.interval_ms),
         "base_ejection_time": milliseconds(outlier.ejection_ms),
@@ -90,7 +94,7 @@ def watching(outlier: Outlier | None) -> Json:
             "enforcing_consecutive_local_origin_failure": 100 if outlier.local_errors else 0,
             "enforcing_local_origin_success_rate": 0,
         }
-    threshold = {"healthy_panic_threshold": {"value": outlier.least_healthy_percent}}
+    threshold = {"healthy_panic_threshold": {"value": outlier.least_healthy_percent}, **weighed}
     return {"outlier_detection": body, "common_lb_config": threshold}
 
 

@@ -21,6 +21,7 @@ from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
 from tandem.compile.envoy.gateway import clusters_used, compile_gateway, compile_gateway_routes
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
+from tandem.compile.envoy.locality import Outlook, located
 from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
@@ -74,7 +75,7 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
                 trust_domain=view.config.trust_domain,
             )
         )
-        endpoints.extend(_assignments(service, policy, reachable(view, service, members)))
+        endpoints.extend(_assignments(view, service, policy, reachable(view, service, members)))
     return clusters, endpoints
 
 
@@ -104,12 +105,20 @@ def reachable(view: NodeView, service: Service, members: Endpoints) -> Endpoints
     return Endpoints(namespace=members.namespace, service=members.service, endpoints=tuple(dict.fromkeys(found)))
 
 
-def _assignments(service: Service, policy: TrafficPolicy | None, members: Endpoints) -> Iterable[Resource]:
+def _assignments(
+    view: NodeView, service: Service, policy: TrafficPolicy | None, members: Endpoints
+) -> Iterable[Resource]:
     first = family(service.cluster_ips[0]) if service.cluster_ips else IPV4
     for port in service.ports if service.external is None or not service.external.passes else ():
         if port.protocol == "TCP":
             for subset in (None, *(policy.subsets if policy else ())):
-                yield compile_endpoints(members, port, subset, first=first)
+                near = policy.of(port.port, subset).by_locality if policy else None
+                if near is None:
+                    yield compile_endpoints(members, port, subset, first=first)
+                else:
+                    outlook = Outlook(node=view.node.name, locality=view.node.locality, balancing=near)
+                    there = located(members, view.nodes)
+                    yield compile_endpoints(there, port, subset, first=first, outlook=outlook)
 
 
 def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource], list[Resource]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tandem.compile.envoy.pool import hash_policies, keeping, limiting, speaking, spreading, watching
 from tandem.ir.fabric import AppProtocol
+from tandem.ir.locality import Distribution, Locality, LocalityBalancing
 from tandem.ir.traffic import (
     ByAddress,
     ByCookie,
@@ -47,13 +48,22 @@ def test_a_limit_that_is_not_given_is_none() -> None:
 
 
 def test_errors_of_a_count_of_zero_eject_nobody() -> None:
-    found = watching(Outlier(errors=0, gateway_errors=2))["outlier_detection"]
+    found = watching(Traffic(outlier=Outlier(errors=0, gateway_errors=2)))["outlier_detection"]
     assert found["enforcing_consecutive_5xx"] == 0
     assert found["enforcing_consecutive_gateway_failure"] == 100
     assert "split_external_local_origin_errors" not in found
-    apart = watching(Outlier(local_errors=0))["outlier_detection"]
+    apart = watching(Traffic(outlier=Outlier(local_errors=0)))["outlier_detection"]
     assert apart["enforcing_consecutive_local_origin_failure"] == 0
-    assert "outlier_detection" not in watching(None)
+    assert "outlier_detection" not in watching(Traffic())
+
+
+def test_localities_are_weighed_where_they_have_portions() -> None:
+    portions = LocalityBalancing(distribute=(Distribution(clients=Locality(), portions=()),))
+    for outlier in (None, Outlier()):
+        assert (
+            "locality_weighted_lb_config" in watching(Traffic(outlier=outlier, locality=portions))["common_lb_config"]
+        )
+        assert "locality_weighted_lb_config" not in watching(Traffic(outlier=outlier))["common_lb_config"]
 
 
 def test_keep_alive_leaves_to_the_kernel_what_is_not_said() -> None:

@@ -17,6 +17,7 @@ from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import resolve_host, service_of
 from tandem.translate.mesh.istio.clienttls import TlsReader
+from tandem.translate.mesh.istio.locality import idle_settings
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
 from tandem.translate.mesh.istio.traffic import TrafficReader
 from tandem.translate.options import Options
@@ -39,6 +40,7 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
         found = list(_mistakes(rule, services, (world, entries), options))
         problems.extend(found)
         if not any(p.severity is Severity.ERROR for p in found):
+            problems.extend(idle_settings(rule))
             for service in services:
                 rules.setdefault(service, []).append(rule)
         elif _asks_for_tls(rule):

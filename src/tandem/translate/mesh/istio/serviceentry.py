@@ -229,9 +229,8 @@ def _endpoints(entry: ServiceEntry) -> Iterator[Wrong]:
 def _without_effect(entry: ServiceEntry) -> Iterator[tuple[str, str]]:
     spec = entry.spec
     for i, endpoint in enumerate(spec.endpoints):
-        for name, value in (("network", endpoint.network), ("locality", endpoint.locality)):
-            if value:
-                yield f"spec.endpoints[{i}].{name}", "it is not looked at: every endpoint is reached alike"
+        if endpoint.network:
+            yield f"spec.endpoints[{i}].network", "it is not looked at: every endpoint is reached alike"
     if spec.resolution == "NONE":
         for i, port in enumerate(spec.ports):
             if port.target_port:

@@ -28,6 +28,7 @@ from tandem.ir.traffic import (
 )
 from tandem.model import istio
 from tandem.translate.mesh.istio.clienttls import TlsReader
+from tandem.translate.mesh.istio.locality import read_locality
 from tandem.translate.mesh.values import Wrong, duration
 
 _BALANCERS: Final = {
@@ -95,16 +96,15 @@ class TrafficReader:
         return msgspec.structs.replace(under, **changes)
 
     def _balancer(self, lb: istio.LbSettings, at: str) -> dict[str, object]:
-        for name, value in (
-            ("localityLbSetting", lb.locality_lb_setting),
-            ("zoneAwareLbSetting", lb.zone_aware_lb_setting),
-        ):
-            if value and value.get("enabled") is not False:
-                self._wrong(f"{at}.{name}", "UnsupportedField", _REFUSED)
+        if lb.zone_aware_lb_setting and lb.zone_aware_lb_setting.get("enabled") is not False:
+            self._wrong(f"{at}.zoneAwareLbSetting", "UnsupportedField", _REFUSED)
         if lb.simple not in _BALANCERS:
             self._wrong(f"{at}.simple", "UnsupportedField", f"{lb.simple} is {_REFUSED}")
         found: dict[str, object] = {"lb": _BALANCERS.get(lb.simple, LoadBalancer.LEAST_REQUEST), "hash": ()}
         found["warmup"] = self._warmup(lb, at)
+        found["locality"] = None
+        if lb.locality_lb_setting is not None:
+            found["locality"] = read_locality(lb.locality_lb_setting, f"{at}.localityLbSetting", self._wrong)
         if lb.consistent_hash is not None:
             if lb.simple:
                 self._wrong(f"{at}.consistentHash", "InvalidValue", "give simple or consistentHash, not both")

@@ -70,7 +70,6 @@ def test_a_mistake_refuses_the_whole_entry(fields: dict[str, Any], path: str, co
     ("fields", "path"),
     [
         ({"endpoints": [{"address": "192.0.2.1", "network": "n"}]}, "spec.endpoints[0].network"),
-        ({"endpoints": [{"address": "192.0.2.1", "locality": "a/b"}]}, "spec.endpoints[0].locality"),
         ({"resolution": "NONE", "endpoints": None, "ports": [{**HTTP, "targetPort": 8}]}, "spec.ports[0].targetPort"),
         ({"exportTo": ["."]}, "spec.exportTo"),
     ],
