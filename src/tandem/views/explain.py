@@ -7,7 +7,7 @@ is made by the reference evaluators from the objects themselves, before any pack
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -19,7 +19,7 @@ from tandem.model import core
 from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
-from tandem.reference import hosts, policy, routes
+from tandem.reference import hosts, locality, policy, routes
 from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_grpc, speaks_http
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
@@ -173,10 +173,34 @@ def _ways(world: World, question: Question, source: Party, target: Party, shares
     found: dict[tuple[str, int], Way] = {}
     through = is_own(target.service, target.address)
     for share in shares:
-        for end in _endpoints(world, share, _version(world, share, target)):
+        ends = _endpoints(world, share, _version(world, share, target))
+        for end, line in _near(world, source, share, ends) if through else ((end, None) for end in ends):
             way = _way(world, question, source, end, share=share if through else None)
+            if line is not None:
+                way = msgspec.structs.replace(way, steps=(line, *way.steps))
             found.setdefault((end.address, end.port), _limited(source, target, way))
     return tuple(found.values())
+
+
+def _near(world: World, source: Party, share: Share, ends: list[Party]) -> Iterator[tuple[Party, Line | None]]:
+    """The endpoints that get requests of a client in the mesh, each with its turn or its part by locality."""
+    pod, service = source.pod, world.get(core.Service, share.namespace, share.service)
+    pods = [end.pod for end in ends if end.pod is not None]
+    node = pod.spec.node_name if pod is not None and in_mesh(pod, world)[0] else ""
+    chosen = bool(node) and service is not None and service.spec.cluster_ip != "None"
+    known = locality.standings(world, node, share, pods) if chosen else None
+    if known is None:
+        yield from ((end, None) for end in ends)
+        return
+    for end in ends:
+        stands = known.get(end.pod.key) if end.pod is not None else None
+        if stands is None:
+            continue
+        effect = "comes first" if stands.turn == 0 else f"stands by, turn {stands.turn + 1}"
+        if stands.part is not None:
+            effect = f"gets {float(stands.part * 100):.0f} of 100"
+        text = f"in {stands.where}; the client's node {node} is in {locality.node_text(world, node)}"
+        yield end, Line(layer="locality", effect=effect, text=text, rule=stands.rule)
 
 
 def _limited(source: Party, target: Party, way: Way) -> Way:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import cluster_policy, namespace, pod, policy, service, world
+from builders import cluster_policy, namespace, node, pod, policy, service, world
 from jwts import Issuer
 from meshworlds import authz, dr, grpcroute, parent, peerauth, reqauth, to, vs
 from tandem.model import core
@@ -437,3 +437,33 @@ def test_what_the_registry_does_not_have_is_refused_by_what_says_so() -> None:
     assert ask(to="203.0.113.99:80").allowed
     # By an authority that the entry has, such a request may still go there.
     assert ask(PARTNER, CLOSED, to="203.0.113.99:80").allowed
+
+
+LOCAL = {"app": "web", "istio-locality": "eu.west", **IN_MESH}
+HERE = node("node-1", **{core.REGION: "eu", core.ZONE: "east"})
+
+
+def _elsewhere() -> core.Pod:
+    """V1, which says to be in eu/west."""
+    return msgspec.structs.replace(V1, metadata=msgspec.structs.replace(V1.metadata, labels=LOCAL))
+
+
+def test_each_endpoint_has_its_turn_by_locality() -> None:
+    rule = dr("web", ns="shop", host="web", trafficPolicy={"outlierDetection": {}})
+    found = ask(HERE, rule, _elsewhere())
+    lines = [step for way in found.ways for step in way.steps if step.layer == "locality"]
+    assert [(line.effect, line.text, str(line.rule)) for line in lines] == [
+        ("stands by, turn 2", "in eu/west; the client's node node-1 is in eu/east", "DestinationRule shop/web"),
+        ("comes first", "in eu/east; the client's node node-1 is in eu/east", "DestinationRule shop/web"),
+    ]
+    assert not any(step.layer == "locality" for way in ask(HERE).ways for step in way.steps)
+    outside = ask(HERE, rule, source="shop/outsider")
+    assert not any(step.layer == "locality" for way in outside.ways for step in way.steps)
+
+
+def test_an_endpoint_without_a_portion_is_none_that_could_be_chosen() -> None:
+    setting = {"distribute": [{"from": "eu/*", "to": {"eu/west": 90, "us": 10}}]}
+    rule = dr("web", ns="shop", host="web", trafficPolicy={"loadBalancer": {"localityLbSetting": setting}})
+    found = ask(HERE, rule, _elsewhere())
+    (way,) = found.ways
+    assert (way.address, way.steps[0].layer, way.steps[0].effect) == ("10.244.0.5", "locality", "gets 100 of 100")
