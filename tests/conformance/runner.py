@@ -18,10 +18,9 @@ from collections.abc import Callable
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-import yaml
-
 from conformance.case import HERE, Answer, Ask, Case, Exchange, Raw, Shares, Step, base
-from e2e.lab import Lab, until
+from e2e.lab import RUN, Lab, until
+from tandem.base.paths import RunDir
 from tandem.translate.mesh.xmesh import CONTROLLER
 
 GROUPS: Final = ("mesh", "gateway")
@@ -43,12 +42,13 @@ class Runner:
         self._pods: dict[str, Raw] = {}
         lab.tandem("up", "--detach", status=0)
         lab.apply(*base(group))
+        self._desk = lab.start(sys.executable, str(HERE / "desk.py"), str(RunDir(RUN).kubeconfig))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._clients.values():
+        for process in (self._desk, *self._clients.values()):
             process.kill()
             process.communicate()
 
@@ -60,15 +60,15 @@ class Runner:
                 self._step(step, applied)
         finally:
             if applied:
-                self._lab.tandem("delete", "--ignore-not-found", "-f", "-", stdin=yaml.safe_dump_all(applied.values()))
+                self._asked("delete", objects=list(applied.values()))
 
     def _step(self, step: Step, applied: dict[str, Raw]) -> None:
         if step.apply:
-            self._lab.tandem("apply", "-f", "-", "--wait", "0", stdin=yaml.safe_dump_all(step.apply), status=0)
+            self._asked("apply", objects=step.apply)
             applied.update({_name(raw): raw for raw in step.apply})
         for key in step.delete:
             kind, namespace, name = re.split("[ /]", key)
-            self._lab.delete(kind, name, "-n", namespace)
+            self._asked("delete", objects=[{"kind": kind, "metadata": {"namespace": namespace, "name": name}}])
         accepted = {_name(raw): _ACCEPTED for raw in step.apply if raw["kind"] in _ROUTES}
         for key, wanted in {**accepted, **step.conditions}.items():
             eventually(lambda key=key, wanted=wanted: self._conditions(key, wanted))  # type: ignore[misc]
@@ -81,7 +81,7 @@ class Runner:
 
     def _conditions(self, key: str, wanted: dict[str, str]) -> str:
         kind, namespace, name = re.split("[ /]", key)
-        raw = self._lab.get(namespace, kind, name)
+        raw = self._get(kind, namespace, name)
         status = raw.get("status", {})
         if kind not in _ROUTES:
             return _differences(key, status.get("conditions", []), wanted, raw["metadata"]["generation"])
@@ -97,7 +97,7 @@ class Runner:
 
     def _listener(self, key: str, wanted: dict[str, str]) -> str:
         namespace, gateway, name = key.split("/")
-        raw = self._lab.get(namespace, "gateway", gateway)
+        raw = self._get("Gateway", namespace, gateway)
         found = next((one for one in raw.get("status", {}).get("listeners", []) if one["name"] == name), None)
         if found is None:
             return f"{key} is not in the status"
@@ -138,14 +138,16 @@ class Runner:
             "headers": {name: self._filled(value) for name, value in ask.headers.items()},
             "times": ask.times,
         }
-        client = self._client(ask.client)
-        assert client.stdin
-        assert client.stdout
-        client.stdin.write(json.dumps(raw) + "\n")
-        client.stdin.flush()
-        line = client.stdout.readline()
-        assert line, f"the client {ask.client!r} ended: {client.communicate()}"
-        found: list[Raw] = json.loads(line)
+        found: list[Raw] = _told(self._client(ask.client), raw)
+        return found
+
+    def _asked(self, verb: str, **more: Any) -> Any:
+        return _told(self._desk, {"verb": verb, **more})
+
+    def _get(self, kind: str, namespace: str, name: str) -> Raw:
+        raw = self._asked("get", kind=kind, namespace=namespace, name=name)
+        assert raw is not None, f"there is no {kind} {namespace}/{name}"
+        found: Raw = raw
         return found
 
     def _client(self, where: str) -> subprocess.Popen[str]:
@@ -166,9 +168,9 @@ class Runner:
         if kind == "pod":
             address: str = self._pod(f"{namespace}/{name}")["status"]["podIP"]
         elif kind == "service":
-            address = self._lab.get(namespace, kind, name)["spec"]["clusterIP"]
+            address = self._get(kind, namespace, name)["spec"]["clusterIP"]
         else:
-            found = until(lambda: self._lab.get(namespace, kind, name).get("status", {}).get("addresses"), bool)
+            found = until(lambda: self._get(kind, namespace, name).get("status", {}).get("addresses"), bool)
             address = found[0]["value"]
         return f"[{address}]" if ":" in address else address
 
@@ -176,7 +178,7 @@ class Runner:
         """The first pod of a namespace whose name begins so."""
         if where not in self._pods:
             namespace, _, name = where.partition("/")
-            pods = self._lab.get(namespace, "pod")["items"]
+            pods = self._asked("get", kind="pod", namespace=namespace, name="")
             self._pods[where] = next(p for p in pods if p["metadata"]["name"].startswith(name))
         return self._pods[where]
 
@@ -190,7 +192,18 @@ def eventually(look: Callable[[], str], *, calm: int = CALM) -> None:
         held = 0 if wrong else held + 1
         assert not wrong or time.monotonic() < deadline, wrong
         if wrong:
-            time.sleep(0.2)
+            time.sleep(0.05)
+
+
+def _told(process: subprocess.Popen[str], asked: Any) -> Any:
+    """What a process answers to a line."""
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps(asked) + "\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    assert line, f"it ended at {asked}: {process.communicate()}"
+    return json.loads(line)
 
 
 def _name(raw: Raw) -> str:
