@@ -27,13 +27,13 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class Ask(_Strict, frozen=True, kw_only=True):
     """A request. In `to` and in header values `{pod NS/APP}`, `{service NS/NAME}` and `{gateway NS/NAME}` stand for
-    addresses."""
+    addresses, and `{unique}` for a text that no other request has."""
 
     to: str
     """`host:port` that is dialled; a Host header of its own may be among `headers`."""
     client: str = ""
     """`NS/APP`: sent from the first pod of that label `app` or that name; empty: from outside of the cluster."""
-    protocol: Literal["http", "grpc"] = "http"
+    protocol: Literal["http", "grpc", "websocket"] = "http"
     sni: str = ""
     """HTTPS with this name of a server, whatever certificate it shows; empty: plain text."""
     method: str = "GET"
@@ -51,6 +51,8 @@ class Seen(_Strict, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     """Names in lower case; a value that occurs several times is joined by commas."""
     absent: tuple[str, ...] = ()
+    attempt: int = 0
+    """How often a request with its `x-id` has come to this application; 0: any number."""
 
 
 class Answer(_Strict, frozen=True, kw_only=True):
@@ -82,6 +84,14 @@ class Shares(_Strict, frozen=True, kw_only=True):
     within: float = 0.05
 
 
+class Mirrored(_Strict, frozen=True, kw_only=True):
+    """Of `ask.times` requests, all answered, which part comes to each application (`NS/APP`), copies counted."""
+
+    ask: Ask
+    of: dict[str, float]
+    within: float = 0.0
+
+
 class Step(_Strict, frozen=True, kw_only=True):
     """A change and what it leads to. Routes that are applied are expected to be accepted, unless `conditions` say."""
 
@@ -90,6 +100,7 @@ class Step(_Strict, frozen=True, kw_only=True):
     """`KIND NS/NAME`."""
     exchanges: tuple[Exchange, ...] = ()
     shares: tuple[Shares, ...] = ()
+    mirrored: tuple[Mirrored, ...] = ()
     conditions: dict[str, dict[str, str]] = {}
     """`KIND NS/NAME` -> condition type -> `True`, `False REASON` or `absent`: of every parent that is ours, or of an
     object without parents."""

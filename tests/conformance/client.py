@@ -12,9 +12,14 @@ import http.client
 import json
 import ssl
 import sys
+from pathlib import Path
 from typing import Any
 
 import grpc
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from conformance import websocket
 
 Raw = dict[str, Any]
 SECONDS = 10
@@ -57,7 +62,9 @@ def connection_to(host: str, port: int, sni: str) -> http.client.HTTPConnection:
 def over_grpc(ask: Raw) -> list[Raw]:
     found = []
     metadata = tuple((name.lower(), value) for name, value in ask["headers"].items())
-    with grpc.insecure_channel(ask["to"]) as channel:
+    options = [("grpc.default_authority", value) for name, value in metadata if name == "host"]
+    metadata = tuple(pair for pair in metadata if pair[0] != "host")
+    with grpc.insecure_channel(ask["to"], options=options) as channel:
         method = channel.unary_unary(ask["path"], request_serializer=None, response_deserializer=None)
         for _ in range(ask["times"]):
             call: Any
@@ -71,6 +78,29 @@ def over_grpc(ask: Raw) -> list[Raw]:
     return found
 
 
+def over_websocket(ask: Raw) -> list[Raw]:
+    """One message each way; the application says what it has got."""
+    host, _, port = ask["to"].rpartition(":")
+    message = "there and back"
+    wanted = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    with contextlib.closing(connection_to(host, int(port), ask["sni"])) as connection:
+        headers = {**wanted, "Sec-WebSocket-Key": websocket.KEY, **ask["headers"]}
+        connection.request("GET", ask["path"], headers=headers)
+        answer = http.client.HTTPResponse(connection.sock, method="GET")
+        answer.begin()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        if answer.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            return [{"status": answer.status, "headers": headers, "seen": {}}]
+        if headers.get("sec-websocket-accept") != websocket.accept(websocket.KEY):
+            raise http.client.HTTPException(f"accepted another key: {headers}")
+        # What came with the head of the answer is in its buffer.
+        connection.sock.sendall(websocket.frame(message.encode(), b"mask"))
+        seen = application(websocket.receive(answer.fp))
+        if seen.get("message") != message:
+            raise http.client.HTTPException(f"the application got {seen.get('message')!r}")
+        return [{"status": answer.status, "headers": headers, "seen": seen}]
+
+
 def application(body: bytes) -> Raw:
     with contextlib.suppress(ValueError):
         found = json.loads(body)
@@ -79,12 +109,15 @@ def application(body: bytes) -> Raw:
     return {}
 
 
+SENDERS = {"http": over_http, "grpc": over_grpc, "websocket": over_websocket}
+
+
 def main() -> None:
     for line in sys.stdin:
         ask = json.loads(line)
         try:
-            found: Any = over_grpc(ask) if ask["protocol"] == "grpc" else over_http(ask)
-        except (OSError, http.client.HTTPException) as err:
+            found: Any = SENDERS[ask["protocol"]](ask)
+        except (OSError, EOFError, http.client.HTTPException) as err:
             found = [{"error": f"{type(err).__name__}: {err}"}]
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()

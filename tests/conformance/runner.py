@@ -8,17 +8,21 @@ change `tools/make_gateway_api.py` runs everything and writes the table of the r
 
 from __future__ import annotations
 
+import http
 import json
 import re
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from conformance.case import HERE, Answer, Ask, Case, Exchange, Raw, Shares, Step, base
+import msgspec
+
+from conformance.case import HERE, Answer, Ask, Case, Exchange, Mirrored, Raw, Shares, Step, base
 from e2e.lab import RUN, Lab, until
 from tandem.base.paths import RunDir
 from tandem.translate.mesh.xmesh import CONTROLLER
@@ -27,6 +31,8 @@ GROUPS: Final = ("mesh", "gateway")
 """Folders with cases; each is run in a world of its own."""
 PATIENCE: Final = 45.0
 """How long an expectation may take to become true; it then has to hold CALM times in a row."""
+SETTLING: Final = 5.0
+"""How long copies of requests are waited for."""
 CALM: Final = 3
 _PLACE: Final = re.compile(r"\{(pod|service|gateway) ([^/}]+)/([^}]+)\}")
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
@@ -78,6 +84,8 @@ class Runner:
             eventually(lambda exchange=exchange: self._exchange(exchange))  # type: ignore[misc]
         for shares in step.shares:
             eventually(lambda shares=shares: self._shares(shares), calm=1)  # type: ignore[misc]
+        for mirrored in step.mirrored:
+            eventually(lambda mirrored=mirrored: self._mirrored(mirrored), calm=1)  # type: ignore[misc]
 
     def _conditions(self, key: str, wanted: dict[str, str]) -> str:
         kind, namespace, name = re.split("[ /]", key)
@@ -128,6 +136,27 @@ class Runner:
         fair = fair and all(abs(parts.get(name, 0) - part) <= shares.within for name, part in shares.of.items())
         return "" if fair else f"wanted {shares.of}, came {parts}"
 
+    def _mirrored(self, mirrored: Mirrored) -> str:
+        unique = uuid.uuid4().hex
+        headers = {**mirrored.ask.headers, "x-id": unique}
+        came = self._send(msgspec.structs.replace(mirrored.ask, headers=headers))
+        if any(c.get("status") != http.HTTPStatus.OK for c in came):
+            return f"not every request was answered: {Counter(map(str, came)).most_common(2)}"
+        deadline = time.monotonic() + SETTLING
+        before: dict[str, float] = {}
+        while True:  # copies are on their way when the answer is there
+            parts = {where: self._arrived(where, unique) / len(came) for where in mirrored.of}
+            fair = all(abs(parts[where] - part) <= mirrored.within for where, part in mirrored.of.items())
+            if (fair and parts == before) or time.monotonic() > deadline:
+                return "" if fair else f"wanted {mirrored.of}, came {parts}"
+            before = parts
+            time.sleep(0.1)
+
+    def _arrived(self, where: str, unique: str) -> int:
+        (came,) = self._send(Ask(to=f"{{pod {where}}}:8080", path=f"/?arrived={unique}"))
+        found: int = came["seen"]["attempt"]
+        return found
+
     def _send(self, ask: Ask) -> list[Raw]:
         raw = {
             "to": self._filled(ask.to),
@@ -162,6 +191,7 @@ class Runner:
         return self._clients[where]
 
     def _filled(self, text: str) -> str:
+        text = text.replace("{unique}", uuid.uuid4().hex)
         return _PLACE.sub(lambda found: self._address(*found.groups()), text)
 
     def _address(self, kind: str, namespace: str, name: str) -> str:
@@ -248,6 +278,8 @@ def _unlike(came: Raw, ask: Ask, answer: Answer) -> str:
         asked = getattr(answer.seen, field)
         if asked and seen.get(field) != asked:
             wrong.append(f"the application saw the {field} {seen.get(field)!r}, not {asked!r}")
+    if answer.seen.attempt and seen.get("attempt") != answer.seen.attempt:
+        wrong.append(f"it came {seen.get('attempt')} times, not {answer.seen.attempt}")
     if answer.location and _plain(headers.get("location", "")) != answer.location:
         wrong.append(f"location {headers.get('location')!r}, not {answer.location!r}")
     found = "; ".join(filter(None, wrong))
