@@ -7,7 +7,7 @@ from typing import Any
 from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes
-from tandem.ir.mesh import Backend, Forward, PathPrefix, Route, RouteMatch
+from tandem.ir.mesh import Backend, BytesRoute, Forward, PathPrefix, Route, RouteMatch
 
 GATEWAY = Origin(kind="Gateway", namespace="edge", name="edge")
 
@@ -35,6 +35,14 @@ def listener(name: str, hostname: str, *own: HostRoutes, certificates: tuple[str
 
 def port(*listeners: GatewayListener, number: int = 80, target: int = 20080, tls: bool = False) -> GatewayPort:
     return GatewayPort(port=number, target=target, tls=tls, listeners=listeners)
+
+
+def connections(name: str, *backends: Backend) -> GatewayPort:
+    """A port of bytes whose connections go there."""
+    origin = Origin(kind="TCPRoute", namespace="shop", name=name, path="spec.rules[0]")
+    made = BytesRoute(name=name, matches=(), backends=backends, origin=origin) if backends else None
+    one = GatewayListener(name=name, hostname="*", connections=made, origin=GATEWAY)
+    return GatewayPort(port=9000, target=29000, tls=False, bytes=True, listeners=(one,))
 
 
 def gateway(*ports: GatewayPort, addresses: tuple[str, ...] = ("192.0.2.65",), name: str = "edge") -> Gateway:

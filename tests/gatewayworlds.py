@@ -19,6 +19,7 @@ from tandem.model.gateways import GROUP, Gateway, GatewayClass, ReferenceGrant
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
+from tandem.model.tcproute import TCPRoute
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway import translate_gateways
@@ -74,6 +75,14 @@ def route(name: str = "hr", *parents: Raw, host: str = "", ns: str = "default", 
     given = {"hostnames": [host]} if host else {}
     rules = [{"backendRefs": [{"name": "web", "port": 80}]}]
     return httproute(name, ns=ns, **{"parentRefs": list(parents or (at(),)), "rules": rules, **given, **spec})
+
+
+def tcproute(name: str = "tr", *parents: Raw, ns: str = "default", created: str = "", **spec: Any) -> TCPRoute:
+    """A route of connections to Service web."""
+    rules = [{"backendRefs": [{"name": "web", "port": 80}]}]
+    body = {"parentRefs": list(parents or (at(),)), "rules": rules, **spec}
+    meta = {"name": name, "namespace": ns, "generation": 1, **({"creationTimestamp": created} if created else {})}
+    return cast("TCPRoute", parse({"apiVersion": API, "kind": "TCPRoute", "metadata": meta, "spec": body}))
 
 
 def grant(kind: str, to: str, *, frm: str = "default", ns: str = "other", name: str = "") -> ReferenceGrant:

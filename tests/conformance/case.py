@@ -33,7 +33,7 @@ class Ask(_Strict, frozen=True, kw_only=True):
     """`host:port` that is dialled; a Host header of its own may be among `headers`."""
     client: str = ""
     """`NS/APP`: sent from the first pod of that label `app` or that name; empty: from outside of the cluster."""
-    protocol: Literal["http", "grpc", "websocket"] = "http"
+    protocol: Literal["http", "grpc", "websocket", "tcp"] = "http"
     sni: str = ""
     """HTTPS with this name of a server, whatever certificate it shows; empty: plain text."""
     method: str = "GET"
@@ -59,7 +59,7 @@ class Answer(_Strict, frozen=True, kw_only=True):
     """What has to come back."""
 
     status: int = -1
-    """HTTP's status, gRPC's code; -1: fine (200, OK)."""
+    """HTTP's status, gRPC's code, of TCP 1 if bytes came back and 0 if it was closed without any; -1: fine."""
     backend: str = ""
     """What the answering pod's name begins with."""
     headers: dict[str, str] = {}

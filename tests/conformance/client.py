@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import socket
 import ssl
 import sys
 from pathlib import Path
@@ -101,6 +102,29 @@ def over_websocket(ask: Raw) -> list[Raw]:
         return [{"status": answer.status, "headers": headers, "seen": seen}]
 
 
+def over_tcp(ask: Raw) -> list[Raw]:
+    """A connection for each time: the application's greeting is read, then a message goes there and back."""
+    host, _, port = ask["to"].rpartition(":")
+    found = []
+    for _ in range(ask["times"]):
+        with (
+            socket.create_connection((host, int(port)), timeout=SECONDS) as connection,
+            connection.makefile("rb") as stream,
+        ):
+            try:
+                name = stream.readline()
+                connection.sendall(b"there and back\n")
+                back = stream.readline()
+            except ConnectionResetError:
+                name = back = b""
+            if name and back != b"there and back\n":
+                raise EOFError(f"{name!r} sent back {back!r}")
+            found.append(
+                {"status": int(bool(name)), "headers": {}, "seen": {"pod": name.decode().strip()} if name else {}}
+            )
+    return found
+
+
 def application(body: bytes) -> Raw:
     with contextlib.suppress(ValueError):
         found = json.loads(body)
@@ -109,7 +133,7 @@ def application(body: bytes) -> Raw:
     return {}
 
 
-SENDERS = {"http": over_http, "grpc": over_grpc, "websocket": over_websocket}
+SENDERS = {"http": over_http, "grpc": over_grpc, "websocket": over_websocket, "tcp": over_tcp}
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ PATIENCE: Final = 45.0
 SETTLING: Final = 5.0
 """How long copies of requests are waited for."""
 CALM: Final = 3
+FINE: Final = {"grpc": 0, "tcp": 1}
+"""What an answer has in place of HTTP's 200 if it is fine."""
 _PLACE: Final = re.compile(r"\{(pod|service|gateway) ([^/}]+)/([^}]+)\}")
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 _ACCEPTED: Final = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True"}
@@ -265,7 +267,7 @@ def _unlike(came: Raw, ask: Ask, answer: Answer) -> str:
     """What is wrong with an answer; empty if nothing is."""
     if "error" in came:
         return f"{ask}: {came['error']}"
-    wanted = answer.status if answer.status >= 0 else 0 if ask.protocol == "grpc" else 200
+    wanted = answer.status if answer.status >= 0 else FINE.get(ask.protocol, 200)
     headers, seen = came["headers"], came["seen"]
     wrong = [
         f"status {came['status']}, not {wanted}" if came["status"] != wanted else "",

@@ -50,10 +50,16 @@ LISTENERS = [
         "tls": {"certificateRefs": [{"name": "shop-test"}]},
         "allowedRoutes": {"namespaces": {"from": "All"}},
     },
+    {"name": "bytes", "port": 9000, "protocol": "TCP", "allowedRoutes": {"namespaces": {"from": "All"}}},
 ]
 ROUTE = {
     "parentRefs": [{"name": "edge", "namespace": "edge"}],
     "hostnames": ["shop.test"],
+    "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
+}
+
+CONNECTIONS = {
+    "parentRefs": [{"name": "edge", "namespace": "edge"}],
     "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
 }
 
@@ -74,6 +80,7 @@ def world() -> Iterator[Lab]:
             secret("shop-test", "shop.test"),
             made("Gateway", "edge", {"gatewayClassName": "tandem", "listeners": LISTENERS}),
             made("HTTPRoute", "web", ROUTE, ns="shop"),
+            made("TCPRoute", "web", CONNECTIONS, ns="shop"),
         )
         until(lambda: conditions(found).get("Programmed"), lambda c: c == ("True", "Programmed"), found.logs)
         yield found
@@ -102,7 +109,7 @@ def test_status_has_an_address_of_the_pool_and_says_that_it_is_in_force(world: L
     assert address(world).startswith("198.51.100.")
     assert conditions(world) == {"Accepted": ("True", "Accepted"), "Programmed": ("True", "Programmed")}
     listeners = {one["name"]: one for one in gateway(world)["status"]["listeners"]}
-    assert [listeners[name]["attachedRoutes"] for name in ("http", "https")] == [1, 1]
+    assert [listeners[name]["attachedRoutes"] for name in ("http", "https", "bytes")] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -139,6 +146,20 @@ def test_flows_tell_the_client_the_gateway_and_the_route(world: Lab) -> None:
     flow = until(told, bool, world.logs)[0]
     assert (flow["source"]["address"], flow["destination"]["pod"]) == (OUTSIDE, "gateway/edge")
     assert [(rule["kind"], rule["name"]) for rule in flow["rules"]] == [("HTTPRoute", "web")]
+
+
+def test_a_connection_of_tcp_gets_through_with_mtls_and_flows_tell_it(world: Lab) -> None:
+    ask = ("ip", "netns", "exec", "outside", "curl", "-sS", "-m", "5", f"http://{address(world)}:9000/bytes")
+    ran = until(lambda: world.run(*ask), lambda r: r.status == 0, world.logs)
+    assert '"peer": "spiffe://cluster.local/ns/edge/sa/edge"' in ran.out, ran.text
+
+    def told() -> list[Any]:
+        found = world.tandem("flows", "-o", "json", "--last", "200", status=0).json()["flows"]
+        mine = [f for f in found if f["destination"].get("pod") == "gateway/edge" and "http" not in f]
+        return [f for f in mine if f["source"]["address"] == OUTSIDE]
+
+    flow = until(told, bool, world.logs)[0]
+    assert (flow["protocol"], flow["verdict"], flow["destination"]["namespace"]) == ("TCP", "allowed", "edge")
 
 
 def test_a_policy_of_a_pod_judges_what_a_gateway_opens(world: Lab) -> None:

@@ -256,6 +256,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "TCPRoute": (
+        ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "Canary": (
         ("Service", 0, _at("spec.service")),
         ("Phase", 0, _at("status.phase")),

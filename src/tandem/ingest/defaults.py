@@ -188,7 +188,7 @@ def _grpc_route(raw: Raw) -> None:
 
 
 def _route(raw: Raw) -> None:
-    """What routes of requests have in common."""
+    """What routes have in common."""
     spec = raw["spec"]
     for parent in _each(spec, "parentRefs"):
         _reference(parent, group="gateway.networking.k8s.io", kind="Gateway")
@@ -239,6 +239,7 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "BaselineAdminNetworkPolicy": _admin_policy,
     "HTTPRoute": _http_route,
     "GRPCRoute": _grpc_route,
+    "TCPRoute": _route,
     "Network": _network,
     "LoadBalancerPool": _pool,
 }

@@ -8,7 +8,7 @@ import msgspec
 
 from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
-from tandem.ir.mesh import Backend, Forward, Route
+from tandem.ir.mesh import Backend, BytesRoute, Forward, Route
 
 
 class HostRoutes(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +32,8 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     hosts: tuple[HostRoutes, ...] = ()
     certificates: tuple[str, ...] = ()
     """Names of the pairs of certificate and key that clients are shown; of a port with TLS none: nobody is served."""
+    connections: BytesRoute | None = None
+    """Of a port of bytes: where its connections go; None: they are closed."""
     origin: Origin
 
 
@@ -42,6 +44,8 @@ class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
     target: int
     tls: bool
     """Listeners are chosen by the SNI that the client sends; plain text: by the host of each request."""
+    bytes: bool = False
+    """Connections are handed on as they are: no request of it is read, and it has one listener."""
     listeners: tuple[GatewayListener, ...]
 
 
@@ -62,6 +66,19 @@ def routes_of(gateway: Gateway) -> Iterator[Route]:
         for listener in port.listeners:
             for host in listener.hosts:
                 yield from host.routes
+
+
+def connections_of(gateway: Gateway) -> Iterator[BytesRoute]:
+    """The routes of its ports of bytes."""
+    for port in gateway.ports:
+        yield from (one.connections for one in port.listeners if one.connections is not None)
+
+
+def destinations_of(gateway: Gateway) -> Iterator[Backend]:
+    """Where anything may go that reaches it: requests, copies of them, and connections."""
+    yield from backends_of(gateway)
+    for route in connections_of(gateway):
+        yield from route.backends
 
 
 def grpc_backends_of(gateway: Gateway) -> Iterator[Backend]:

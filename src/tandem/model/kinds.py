@@ -22,6 +22,7 @@ from tandem.model import (
     policy,
     pools,
     security,
+    tcproute,
     xmesh,
 )
 from tandem.model.meta import Object
@@ -299,6 +300,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=grpcroute.GRPCRoute,
     ),
     Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1alpha2"),
+        kind="TCPRoute",
+        plural="tcproutes",
+        singular="tcproute",
+        status=True,
+        cls=tcproute.TCPRoute,
+    ),
+    Kind(
         group="gateway.networking.x-k8s.io",
         versions=("v1alpha1",),
         kind="XMesh",
@@ -382,6 +392,7 @@ PROGRAMMED: Final = (
     "AuthorizationPolicy",
     "HTTPRoute",
     "GRPCRoute",
+    "TCPRoute",
     "Canary",
     "Gateway",
     "Network",

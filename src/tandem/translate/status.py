@@ -27,6 +27,7 @@ from tandem.model.meta import Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
+from tandem.model.tcproute import TCPRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
 from tandem.translate.conditions import (
@@ -84,6 +85,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         Network,
         HTTPRoute,
         GRPCRoute,
+        TCPRoute,
         XMesh,
         GatewayClass,
         Gateway,
@@ -130,7 +132,7 @@ def patches_of(
                 found.append(_entry(obj, told, programmed, given=given.hosts, now=now))
             case XMesh():
                 found.append(_mesh(obj, told, now))
-            case HTTPRoute() | GRPCRoute():
+            case HTTPRoute() | GRPCRoute() | TCPRoute():
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
@@ -214,7 +216,11 @@ def _service(
 
 
 def _route(
-    route: AnyRoute, problems: Mapping[ObjectKey, Sequence[Problem]], programmed: Programmed, now: float, edge: Edge
+    route: AnyRoute | TCPRoute,
+    problems: Mapping[ObjectKey, Sequence[Problem]],
+    programmed: Programmed,
+    now: float,
+    edge: Edge,
 ) -> Patch | None:
     key = route.kind, *route.key
     own = problems.get(key, [])
@@ -248,7 +254,7 @@ def _mesh(mesh: XMesh, problems: Mapping[ObjectKey, Sequence[Problem]], now: flo
     return Patch(kind=mesh.kind, namespace="", name=mesh.metadata.name, body={"status": status})
 
 
-def _is_ours(route: AnyRoute, parent: ParentReference, edge: Edge) -> bool:
+def _is_ours(route: AnyRoute | TCPRoute, parent: ParentReference, edge: Edge) -> bool:
     key = parent.namespace or route.metadata.namespace, parent.name
     return is_mesh_parent(parent) or (is_gateway_parent(parent) and key in edge.facts)
 

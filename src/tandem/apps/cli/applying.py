@@ -51,6 +51,7 @@ ORDER: Final = (
     "Gateway",
     "HTTPRoute",
     "GRPCRoute",
+    "TCPRoute",
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",

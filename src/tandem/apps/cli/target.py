@@ -21,6 +21,7 @@ ALL: Final = (
     "DestinationRule",
     "HTTPRoute",
     "GRPCRoute",
+    "TCPRoute",
 )
 """What `get all` means: what runs, and what decides about its traffic."""
 

@@ -1,5 +1,7 @@
 """A gateway -> its listeners at the node's own address and their routes; which clusters it sends by. Pure.
 
+Bytes: one chain, whose connections go to clusters by weight; one that has nowhere to go is closed.
+
 Plain text: one chain and one route configuration for a port, whose virtual hosts are those of all listeners. TLS: a
 chain for each listener, chosen by SNI, with routes of its own; a host of another listener is answered there with 421,
 so that a connection that a client reuses for it is given up (RFC 9110, section 15.5.20).
@@ -21,7 +23,14 @@ from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_
 from tandem.compile.envoy.route import compile_route
 from tandem.compile.envoy.scope import Hashes, PortScope
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
-from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes, backends_of, grpc_backends_of
+from tandem.ir.gateway import (
+    Gateway,
+    GatewayListener,
+    GatewayPort,
+    HostRoutes,
+    destinations_of,
+    grpc_backends_of,
+)
 from tandem.ir.mesh import Backend, Redirect, Route, RouteMatch
 from tandem.state.xds import Resource
 
@@ -41,7 +50,7 @@ def clusters_used(gateway: Gateway) -> dict[str, Client]:
 
     Backends of gRPC are spoken to in HTTP/2, as their clients speak; all others in HTTP/1.1 or as their port says.
     """
-    found = {_cluster(backend): client_of(gateway) for backend in backends_of(gateway)}
+    found = {_cluster(backend): client_of(gateway) for backend in destinations_of(gateway)}
     return found | {_cluster(backend): client_of(gateway, grpc=True) for backend in grpc_backends_of(gateway)}
 
 
@@ -73,11 +82,18 @@ def _listener(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Reso
         "listener_filters": [inspector] if port.tls else [],
         "filter_chains": list(_chains(gateway, port)),
     }
-    return Resource(name=name, body=body, origins=frozenset(listener.origin for listener in port.listeners))
+    routes = (listener.connections for listener in port.listeners if listener.connections is not None)
+    origins = {*(listener.origin for listener in port.listeners), *(route.origin for route in routes)}
+    return Resource(name=name, body=body, origins=frozenset(origins))
 
 
 def _chains(gateway: Gateway, port: GatewayPort) -> Iterator[Json]:
     client = names.gateway_client(gateway.namespace, gateway.name)
+    if port.bytes:
+        to = [share for listener in port.listeners for share in _connections(gateway, listener)]
+        last = hcm.tcp(hcm.EDGE, to or names.REFUSED, names.destination_log(client), sticky=True)
+        yield {"name": "tcp", "filters": [last]}
+        return
     if not port.tls:
         routes = names.gateway_routes(gateway.namespace, gateway.name, port.port)
         yield {"name": "http", "filters": [hcm.gateway_http(client, routes)]}
@@ -95,7 +111,16 @@ def _chains(gateway: Gateway, port: GatewayPort) -> Iterator[Json]:
             }
 
 
+def _connections(gateway: Gateway, listener: GatewayListener) -> Iterator[Json]:
+    """Shares by weight; one that does not exist has no cluster: its share is closed."""
+    client = client_of(gateway)
+    for backend in listener.connections.backends if listener.connections is not None else ():
+        yield {"name": names.client_cluster(client.uid, _cluster(backend)), "weight": backend.weight}
+
+
 def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Resource]:
+    if port.bytes:
+        return
     scope = _scope(gateway, port, hashes)
     if not port.tls:
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port)

@@ -28,7 +28,7 @@ from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import Hashes, mirrored, scopes_of, service_hashes, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
-from tandem.ir.gateway import Gateway, backends_of
+from tandem.ir.gateway import Gateway, destinations_of
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.outbound import Outbound
 from tandem.ir.traffic import TrafficPolicy
@@ -184,7 +184,7 @@ def _gateways(view: NodeView) -> tuple[list[Resource], list[Resource]]:
 
 
 def _gateway_hashes(view: NodeView, gateway: Gateway) -> Hashes:
-    keys = sorted({f"{b.namespace}/{b.service}" for b in backends_of(gateway)} & view.services.keys())
+    keys = sorted({f"{b.namespace}/{b.service}" for b in destinations_of(gateway)} & view.services.keys())
     known = [key for key in keys if key in view.policies]
     return tuple(hashes for key in known for hashes in service_hashes(view.services[key], view.policies[key]))
 
@@ -194,7 +194,7 @@ def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
     found: list[tuple[Resource, str]] = []
     for gateway in view.gateways.values():
         used = clusters_used(gateway)
-        targets = {f"{b.namespace}/{b.service}" for b in backends_of(gateway)}
+        targets = {f"{b.namespace}/{b.service}" for b in destinations_of(gateway)}
         for client in dict.fromkeys(used.values()):
             found += [made for made in _copies(view, client, targets) if used.get(made[1]) == client]
     return found

@@ -74,6 +74,18 @@ def _grpc_rule(raw: dict[str, Any], at: str) -> Iterator[str]:
     yield from _filters(raw, at)
 
 
+def _tcp_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not raw["rules"]:
+        yield f"{at}.rules: at least one entry is required"
+    yield from _spec(raw, at)
+
+
+def _tcp_rule(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not raw["backendRefs"]:
+        yield f"{at}.backendRefs: at least one entry is required"
+    yield from _longest(raw, at, {"backendRefs": 16})
+
+
 def _one_prefix(matches: list[dict[str, Any]] | None) -> bool:
     if not matches:
         return True
@@ -220,6 +232,9 @@ RULES: Final[dict[str, Rule]] = {
     "GwGrpcMatch": _match,
     "GwGrpcMethod": _grpc_method,
     "GwGrpcBackendRef": _backend,
+    "GwTcpRouteSpec": _tcp_spec,
+    "GwTcpRule": _tcp_rule,
+    "GwTcpBackendRef": _backend,
     "GwMeshSpec": _mesh,
     "GwFraction": _fraction,
     "GwPathModifier": _modifier,

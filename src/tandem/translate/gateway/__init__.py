@@ -15,20 +15,22 @@ from tandem.ir import gateway as ir
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.tcproute import TCPRoute
 from tandem.model.world import Key, World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import place
-from tandem.translate.gateway.attach import Attached, attach
+from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, is_ours
 from tandem.translate.gateway.listeners import Read, gateway_mistakes, read_listeners
-from tandem.translate.gateway.routes import Ranked, ReadRoute, hosts_of, read_route
+from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route
 from tandem.translate.gateway.targets import targets_of
-from tandem.translate.mesh.attach import AnyRoute
+from tandem.translate.gateway.tcproute import parents_refused, shadowed
 from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.layers import age
 from tandem.translate.options import Options
 from tandem.translate.pods import spiffe_id
 
-_Routes = dict[tuple[Key, str], list[tuple[Attached, Ranked]]]
+_Routes = dict[tuple[Key, str], list[tuple[Attached, ReadRoute]]]
 
 
 def translate_gateways(world: World, options: Options, balancers: Assignment) -> Edge:
@@ -73,9 +75,10 @@ def _routes(
 ) -> tuple[_Routes, tuple[Problem, ...]]:
     """The routes of each listener, and what is wrong with routes that name a Gateway."""
     context = Context(world=world, options=options, policies={})
-    sources: tuple[AnyRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute))
+    connections = sorted(world.sorted(TCPRoute), key=age)
+    sources: tuple[EdgeRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute), *connections)
     found: _Routes = {}
-    problems: list[Problem] = []
+    problems: list[Problem] = [problem for route in connections for problem in parents_refused(route)]
     for route in sources:
         attachments, wrong = attach(route, world, listeners)
         problems += wrong
@@ -85,7 +88,10 @@ def _routes(
                 read = read_route(attached, context)
                 problems += read.problems
             if read.accepted:
-                found.setdefault((attached.gateway, attached.listener), []).append((attached, read.routes))
+                before = found.setdefault((attached.gateway, attached.listener), [])
+                if before and isinstance(route, TCPRoute):
+                    problems.append(shadowed(before[0][0].route, route, attached.listener))
+                before.append((attached, read))
     return found, tuple(problems)
 
 
@@ -122,15 +128,22 @@ def _gateway(
 
 def _port(gateway: Gateway, port: int, reads: list[Read], routes: _Routes, target: int) -> ir.GatewayPort:
     hostnames = [read.hostname for read in reads]
+    protocol = reads[0].listener.protocol
+    attached = {read.index: routes.get((gateway.key, read.listener.name), []) for read in reads}
     return ir.GatewayPort(
         port=port,
         target=target,
-        tls=reads[0].listener.protocol == "HTTPS",
+        tls=protocol == "HTTPS",
+        bytes=protocol == "TCP",
         listeners=tuple(
             ir.GatewayListener(
                 name=read.listener.name,
                 hostname=read.hostname,
-                hosts=hosts_of(read.hostname, hostnames, routes.get((gateway.key, read.listener.name), ())),
+                hosts=hosts_of(read.hostname, hostnames, [(a, r.routes) for a, r in attached[read.index]])
+                if protocol != "TCP"
+                else (),
+                # The oldest comes first.
+                connections=next((r.connections for _, r in attached[read.index]), None),
                 certificates=read.certificates,
                 origin=gateway.origin(f"spec.listeners[{read.index}]"),
             )

@@ -13,6 +13,7 @@ import msgspec
 from tandem.base.problems import Problem, Severity
 from tandem.model.gateway import ParentReference
 from tandem.model.gateways import GROUP, Gateway, RouteKind
+from tandem.model.tcproute import TCPRoute
 from tandem.model.world import Key, World
 from tandem.translate.gateway.edge import is_ours
 from tandem.translate.gateway.hosts import EVERY, common, specificity
@@ -20,12 +21,14 @@ from tandem.translate.gateway.listeners import Read, admits
 from tandem.translate.mesh.attach import AnyRoute
 
 Reads = tuple[Read, ...]
+EdgeRoute = AnyRoute | TCPRoute
+"""Routes that may attach to listeners."""
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True):
     """A route at a listener; `hosts` is what both are for."""
 
-    route: AnyRoute
+    route: EdgeRoute
     gateway: Key
     listener: str
     hosts: tuple[str, ...]
@@ -37,7 +40,7 @@ def is_gateway_parent(parent: ParentReference) -> bool:
 
 
 def attach(
-    route: AnyRoute, world: World, listeners: Mapping[Key, Reads]
+    route: EdgeRoute, world: World, listeners: Mapping[Key, Reads]
 ) -> tuple[tuple[Attached, ...], tuple[Problem, ...]]:
     """One Attached for each listener; `listeners` has those of every Gateway that is ours."""
     found: dict[tuple[Key, str], Attached] = {}
@@ -61,7 +64,7 @@ def attach(
     return tuple(found.values()), tuple(problems)
 
 
-def _not_ours(route: AnyRoute, world: World, key: Key, at: str) -> Problem:
+def _not_ours(route: EdgeRoute, world: World, key: Key, at: str) -> Problem:
     gateway = world.get(Gateway, *key)
     text = f"no Gateway {key[0]}/{key[1]}"
     if gateway is not None and not is_ours(world, gateway):
@@ -70,7 +73,7 @@ def _not_ours(route: AnyRoute, world: World, key: Key, at: str) -> Problem:
 
 
 def _meant(
-    route: AnyRoute, parent: ParentReference, key: Key, reads: Reads, world: World
+    route: EdgeRoute, parent: ParentReference, key: Key, reads: Reads, world: World
 ) -> list[Attached] | tuple[str, str]:
     """What the route attaches to, or the code and text of why it does not."""
     where = f"Gateway {key[0]}/{key[1]}"
@@ -86,11 +89,15 @@ def _meant(
         names = ", ".join(r.listener.name for r in named)
         text = f"{where}: listener {names} takes no {route.kind} of namespace {route.metadata.namespace}"
         return "NotAllowedByListeners", text
-    matching = [(r, hosts) for r in allowing if (hosts := shared_hosts(r.hostname, route.spec.hostnames))]
+    matching = [(r, hosts) for r in allowing if (hosts := shared_hosts(r.hostname, _hostnames(route)))]
     if not matching:
         names = ", ".join(f"{r.listener.name} ({r.hostname})" for r in allowing)
         return "NoMatchingListenerHostname", f"{where}: no host name of the route is one of listener {names}"
     return [Attached(route=route, gateway=key, listener=r.listener.name, hosts=hosts) for r, hosts in matching]
+
+
+def _hostnames(route: EdgeRoute) -> tuple[str, ...]:
+    return () if isinstance(route, TCPRoute) else route.spec.hostnames
 
 
 def _named(read: Read, parent: ParentReference) -> bool:

@@ -44,6 +44,7 @@ SUPPORTED: Final = tuple(
             "HTTPRouteRetryConnectionError",
             "HTTPRouteSchemeRedirect",
             "ReferenceGrant",
+            "TCPRoute",
         )
     )
 )

@@ -17,7 +17,8 @@ from tandem.translate.gateway.hosts import EVERY
 
 HTTP_ROUTE: Final = RouteKind(group=GROUP, kind="HTTPRoute")
 GRPC_ROUTE: Final = RouteKind(group=GROUP, kind="GRPCRoute")
-KINDS: Final = {"HTTP": (HTTP_ROUTE, GRPC_ROUTE), "HTTPS": (HTTP_ROUTE, GRPC_ROUTE)}
+TCP_ROUTE: Final = RouteKind(group=GROUP, kind="TCPRoute")
+KINDS: Final = {"HTTP": (HTTP_ROUTE, GRPC_ROUTE), "HTTPS": (HTTP_ROUTE, GRPC_ROUTE), "TCP": (TCP_ROUTE,)}
 """Protocols that are served -> the kinds of routes that listeners of it may have."""
 
 
@@ -94,16 +95,18 @@ class _Reader:
     def _protocol(self, listener: Listener) -> None:
         """Whether it is served, alone and beside the other listeners."""
         if listener.protocol not in KINDS:
-            text = f"{listener.protocol} is not served by gateways here, only {' and '.join(KINDS)}"
+            text = f"{listener.protocol} is not served by gateways here, only {', '.join(KINDS)}"
             self._wrong("protocol", "UnsupportedProtocol", text)
             return
+        if listener.protocol == "TCP" and listener.hostname:
+            self._wrong("hostname", "UnsupportedValue", "connections of TCP name no host")
         for other in self._gateway.spec.listeners:
             if other is listener or other.port != listener.port or other.protocol not in KINDS:
                 continue
             if other.protocol != listener.protocol:
                 text = f"listener {other.name} has the same port and the protocol {other.protocol}"
                 self._wrong("protocol", "ProtocolConflict", text)
-            elif other.hostname == listener.hostname:
+            elif listener.protocol == "TCP" or other.hostname == listener.hostname:
                 host = listener.hostname or "every host"
                 text = f"listener {other.name} of the same port is for {host} too"
                 self._wrong("hostname", "HostnameConflict", text)
@@ -111,6 +114,8 @@ class _Reader:
     def _tls(self, listener: Listener) -> None:
         if listener.tls is None or listener.protocol not in KINDS:
             return
+        if listener.protocol == "TCP":
+            self._wrong("tls", "UnsupportedValue", "TLS of a listener of TCP is that of its backends")
         if listener.protocol == "HTTPS" and listener.tls.mode != "Terminate":
             text = f"{listener.tls.mode} has no meaning for HTTPS: requests must be read"
             self._wrong("tls.mode", "UnsupportedValue", text)

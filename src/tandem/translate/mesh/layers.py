@@ -13,6 +13,7 @@ import msgspec
 
 from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import Route, RouteMatch
+from tandem.model.meta import Object
 from tandem.model.world import Key
 from tandem.translate.mesh.attach import AnyRoute, Attachment, attach
 from tandem.translate.mesh.context import Context, Layer, Layers
@@ -138,7 +139,7 @@ def _at_ports(route: Route, ports: tuple[int, ...]) -> Route:
     return msgspec.structs.replace(route, matches=tuple(msgspec.structs.replace(m, ports=ports) for m in route.matches))
 
 
-def age(route: AnyRoute) -> tuple[str, str]:
+def age(route: Object) -> tuple[str, str]:
     """Smaller is older, and goes first among routes that are equal otherwise."""
     # Ties are broken by "{namespace}/{name}" in alphabetical order (API docs).
     return route.metadata.creation_timestamp or "", f"{route.metadata.namespace}/{route.metadata.name}"

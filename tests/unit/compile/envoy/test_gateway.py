@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gatewaybuild import backend, gateway, hosts, listener, port, route
+from gatewaybuild import backend, connections, gateway, hosts, listener, port, route
 from meshbuild import attached, endpoint, endpoints, service, view
 from tandem.compile import names
 from tandem.compile.envoy import compile_envoy
@@ -143,8 +143,28 @@ def test_versions_that_are_subsets_have_clusters_of_the_gateway_s_own() -> None:
     assert [names.version_of(cluster) for cluster in named] == ["shop/web/v1", "shop/web/v2"]
 
 
+def test_connections_go_to_clusters_of_the_gateways_own_by_weight() -> None:
+    more = msgspec.structs.replace(backend("gone!BackendNotFound"), weight=3)
+    found = compile_envoy(node(connections("tr", backend(), more), app=AppProtocol.TCP)).resources
+    listener_ = found[LISTENER]["gw/edge/edge/9000"]
+    proxy = listener_.body["filter_chains"][0]["filters"][0]["typed_config"]
+    own, gone = proxy["weighted_clusters"]["clusters"]
+    assert (own["weight"], gone["weight"]) == (1, 3)
+    assert own["name"] in found[CLUSTER]
+    assert gone["name"] not in found[CLUSTER]
+    assert {origin.kind for origin in listener_.origins} == {"Gateway", "TCPRoute"}
+    assert not found[ROUTE]
+
+
+def test_connections_that_have_nowhere_to_go_are_sent_to_the_cluster_that_has_nobody() -> None:
+    found = compile_envoy(node(connections("tr"))).resources
+    proxy = found[LISTENER]["gw/edge/edge/9000"].body["filter_chains"][0]["filters"][0]["typed_config"]
+    assert proxy["cluster"] == names.REFUSED
+    assert not found[CLUSTER][names.REFUSED].body.get("load_assignment")
+
+
 def test_everything_is_a_message_of_envoys() -> None:
-    for kind, named in compile_envoy(node(PLAIN, SECURE)).resources.items():
+    for kind, named in compile_envoy(node(PLAIN, SECURE, connections("tr", backend()))).resources.items():
         for name, resource in named.items():
             assert encode_tree(kind, resource.body, name)
 
