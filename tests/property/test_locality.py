@@ -7,16 +7,18 @@ from fractions import Fraction
 from typing import Any
 
 import hypothesis.strategies as st
+import yaml
 from hypothesis import event, given, settings
 
 from builders import endpoint_slice, node, pod, service
-from meshbuild import CONFIG, attached, identity
+from meshbuild import attached, identity
 from meshworlds import dr
 from tandem.base.ids import PodUid
 from tandem.compile.envoy import compile_envoy
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import NodeView
 from tandem.model import core
+from tandem.model.meta import Meta
 from tandem.model.world import Key, World
 from tandem.reference.locality import Standing, standings
 from tandem.reference.request import Share
@@ -26,6 +28,7 @@ from tandem.translate.mesh.istio.destinationrule import translate_destination_ru
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.services import translate_services
+from tandem.translate.world import mesh_config
 
 REGIONS, ZONES, SUBZONES = ("r1", "r2", "r3"), ("z1", "z2", ""), ("", "s1")
 WEB = service("web", ip="10.96.0.9", ports=[{"name": "http", "port": 80, "targetPort": 8080}])
@@ -110,6 +113,12 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     return {"host": "web", "trafficPolicy": general, "subsets": subsets}
 
 
+def _mesh(setting: dict[str, Any]) -> core.ConfigMap:
+    meta = Meta(name="istio", namespace="istio-system")
+    text = yaml.safe_dump({"localityLbSetting": setting})
+    return core.ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data={"mesh": text})
+
+
 def _local(of: core.Pod) -> LocalPod:
     return LocalPod(
         uid=PodUid(of.metadata.uid),
@@ -128,7 +137,7 @@ def _view(world: World, client: str) -> NodeView:
     return NodeView(
         node=places[client],
         nodes=places,
-        config=CONFIG,
+        config=mesh_config(world, Options()),
         pods=(attached("client", "10.244.0.2", namespace="default"),),
         services=made.services,
         endpoints=made.endpoints,
@@ -155,10 +164,13 @@ def _expected(known: dict[Key, Standing] | None, members: list[core.Pod]) -> dic
 
 
 @settings(max_examples=400)
-@given(nodes(), pods(), rules())
-def test_assignments_are_what_the_reference_reads(places: list[core.Node], ends: list[core.Pod], rule: Any) -> None:
+@given(nodes(), pods(), rules(), st.none() | locality())
+def test_assignments_are_what_the_reference_reads(
+    places: list[core.Node], ends: list[core.Pod], rule: Any, whole: dict[str, Any] | None
+) -> None:
     made = dr("web", **rule)
-    world = World.of([WEB, *places, *ends, endpoint_slice(WEB, ends, ports={"http": 8080}), made])
+    mesh = [_mesh(whole)] if whole is not None else []
+    world = World.of([WEB, *places, *ends, *mesh, endpoint_slice(WEB, ends, ports={"http": 8080}), made])
     refusal = refused(world, made)
     event("refused" if refusal else "applied")
     for client in ("n0", "n1"):

@@ -12,7 +12,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.external import External
-from tandem.ir.locality import Locality
+from tandem.ir.locality import Locality, LocalityBalancing
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
 
@@ -216,5 +216,7 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The prefixes of all pools of pod addresses; empty where others share addresses out."""
     reserved: tuple[str, ...] = ()
     """Prefixes of pod addresses that are given only to pods that ask for one of them."""
+    locality: LocalityBalancing = LocalityBalancing()
+    """What holds of Services about which no rule says anything else."""
     announces: bool = False
     """There are policies: an ADD tells control of its addresses, and waits a little for rules about its pod."""

@@ -158,7 +158,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pool: Pool = Pool()
     outlier: Outlier | None = None
     locality: LocalityBalancing | None = None
-    """None: nothing is said of it, which is as good as everything in its default."""
+    """None: what holds for the whole mesh."""
 
     @property
     def by_locality(self) -> LocalityBalancing | None:
@@ -199,6 +199,22 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     subsets: tuple[Subset, ...] = ()
     origin: Origin | None = None
 
+    def settled(self, locality: LocalityBalancing) -> TrafficPolicy:
+        """The same with this, the mesh's own, where nothing is said of localities."""
+        return msgspec.structs.replace(
+            self,
+            traffic=_settled(self.traffic, locality),
+            ports=_settled_ports(self.ports, locality),
+            subsets=tuple(
+                msgspec.structs.replace(
+                    subset,
+                    traffic=_settled(subset.traffic, locality) if subset.traffic is not None else None,
+                    ports=_settled_ports(subset.ports, locality),
+                )
+                for subset in self.subsets
+            ),
+        )
+
     def of(self, port: int, subset: Subset | None = None) -> Traffic:
         """What holds for a port of the Service or of a subset."""
         for asked in (subset, self) if subset is not None else (self,):
@@ -207,3 +223,11 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
             if found is not None:
                 return found
         return self.traffic
+
+
+def _settled(traffic: Traffic, locality: LocalityBalancing) -> Traffic:
+    return traffic if traffic.locality is not None else msgspec.structs.replace(traffic, locality=locality)
+
+
+def _settled_ports(ports: tuple[PortTraffic, ...], locality: LocalityBalancing) -> tuple[PortTraffic, ...]:
+    return tuple(PortTraffic(port=p.port, traffic=_settled(p.traffic, locality)) for p in ports)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import yaml
 
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.istio import DestinationRule, LbSettings, LocalitySettings, OutlierDetection, TrafficPolicySpec
 from tandem.model.world import Key, World
 from tandem.reference.request import Share
+from tandem.reference.support import ROOT, locality_mistakes
 from tandem.reference.virtualservices import destination_rules
 
 Where = tuple[str, str, str]
+_FIELDS: Final = {"enabled", "distribute", "failover", "failoverPriority"}
 _TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 
 
@@ -37,18 +41,21 @@ def standings(world: World, node: str, share: Share, pods: Sequence[core.Pod]) -
     """By pod, for clients on a node; None where localities play no part. Who gets nothing has none."""
     rules = destination_rules(world, share.namespace, share.service)
     lb, outlier, origin = _settings(rules, share)
-    asked = lb.locality_lb_setting if lb is not None else None
-    if origin is None or (asked is not None and asked.enabled is False):
+    asked, origin = (lb.locality_lb_setting, origin) if lb is not None else (None, origin)
+    if asked is None:
+        asked, whole = _of_mesh(world)
+        origin = whole if asked.distribute or origin is None else origin
+    if origin is None or asked.enabled is False:
         return None
     here, ends = _of_node(world, node), {pod.key: where_is(world, pod) for pod in pods}
-    if asked is not None and asked.distribute:
+    if asked.distribute:
         parts = _parts(asked, here, ends)
         return {
             key: Standing(turn=0, where=_text(ends[key]), rule=origin, part=part) for key, part in sorted(parts.items())
         }
     if outlier is None:
         return None
-    ranks = {pod.key: _rank(world, asked or LocalitySettings(), (node, here), pod) for pod in pods}
+    ranks = {pod.key: _rank(world, asked, (node, here), pod) for pod in pods}
     turns = {rank: turn for turn, rank in enumerate(sorted(set(ranks.values())))}
     return {key: Standing(turn=turns[rank], where=_text(ends[key]), rule=origin) for key, rank in ranks.items()}
 
@@ -75,6 +82,23 @@ def _of_node(world: World, name: str) -> Where:
 
 def _text(where: Where) -> str:
     return "/".join(where).rstrip("/") or "no known locality"
+
+
+def _of_mesh(world: World) -> tuple[LocalitySettings, Origin | None]:
+    """What Istio's mesh configuration says of all Services, if it is right."""
+    config = world.get(core.ConfigMap, ROOT, "istio")
+    raw: Any = None
+    if config is not None:
+        with suppress(yaml.YAMLError):
+            raw = yaml.safe_load(config.data.get("mesh") or "")
+    setting = raw.get("localityLbSetting") if isinstance(raw, dict) else None
+    if config is None or not isinstance(setting, dict) or setting.keys() - _FIELDS:
+        return LocalitySettings(), None
+    with suppress(msgspec.ValidationError):
+        found = msgspec.convert(setting, LocalitySettings)
+        if not locality_mistakes(msgspec.to_builtins(found)):
+            return found, config.origin("data.mesh")
+    return LocalitySettings(), None
 
 
 def _settings(

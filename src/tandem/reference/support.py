@@ -186,7 +186,7 @@ def _traffic(part: dict[str, Any]) -> list[str]:
     lb = part.get("loadBalancer", {})
     found = [] if lb.get("simple", "") in _SIMPLE else ["loadBalancer.simple"]
     found += ["zoneAwareLbSetting"] if lb.get("zoneAwareLbSetting", {"enabled": False}).get("enabled", True) else []
-    found += _locality(lb.get("localityLbSetting", {}))
+    found += locality_mistakes(lb.get("localityLbSetting", {}))
     keys = lb.get("consistentHash")
     if keys is not None:
         cookie = keys.get("httpCookie", {})
@@ -206,7 +206,8 @@ def _traffic(part: dict[str, Any]) -> list[str]:
     return [*found, *(["a duration"] if any(seconds_ms(t) < 0 for t in times) else [])]
 
 
-def _locality(setting: dict[str, Any]) -> list[str]:
+def locality_mistakes(setting: dict[str, Any]) -> list[str]:
+    """Why a localityLbSetting is refused; empty if it is not."""
     distribute, failover = setting.get("distribute", ()), setting.get("failover", ())
     bad = bool(distribute and failover)
     for i, entry in enumerate(distribute):

@@ -23,6 +23,7 @@ from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.hostaddresses import HostAddresses
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
 from tandem.translate.mesh.istio.subsets import subset_problems
 from tandem.translate.network import translate_network
 from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
@@ -74,6 +75,7 @@ def mesh_config(world: World, options: Options) -> MeshConfig:
         network=translate_network(world),
         pod_networks=translate_pools(world),
         reserved=translate_reservations(world),
+        locality=read_mesh_locality(world, options),
     )
 
 

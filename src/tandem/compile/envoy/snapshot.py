@@ -29,6 +29,7 @@ from tandem.compile.envoy.scope import Hashes, mirrored, scopes_of, service_hash
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.gateway import Gateway, destinations_of
+from tandem.ir.locality import LocalityBalancing
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.outbound import Outbound
 from tandem.ir.traffic import TrafficPolicy
@@ -65,7 +66,8 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
     clusters: list[Resource] = []
     endpoints: list[Resource] = []
     for key in sorted(view.services):
-        service, policy = view.services[key], policies.get(key)
+        service = view.services[key]
+        policy = _policy(view, service, policies.get(key))
         members = view.endpoints.get(key) or Endpoints(namespace=service.namespace, service=service.name, endpoints=())
         clusters.extend(
             service_clusters(
@@ -77,6 +79,14 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
         )
         endpoints.extend(_assignments(view, service, policy, reachable(view, service, members)))
     return clusters, endpoints
+
+
+def _policy(view: NodeView, service: Service, policy: TrafficPolicy | None) -> TrafficPolicy | None:
+    """What a rule says, over what the whole mesh says of localities."""
+    if view.config.locality == LocalityBalancing():
+        return policy
+    said = policy if policy is not None else TrafficPolicy(namespace=service.namespace, service=service.name)
+    return said.settled(view.config.locality)
 
 
 @lru_cache(maxsize=4096)
@@ -163,7 +173,7 @@ def _copies(view: NodeView, client: Client, targets: set[str]) -> Iterator[tuple
         members = view.endpoints.get(key)
         yield from client_clusters(
             view.services[key],
-            policy=view.policies.get(key),
+            policy=_policy(view, view.services[key], view.policies.get(key)),
             identities=identities(members) if members else (),
             trust_domain=view.config.trust_domain,
             client=client,

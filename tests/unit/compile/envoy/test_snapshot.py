@@ -12,8 +12,10 @@ from tandem.compile.envoy import compile_envoy
 from tandem.compile.envoy.snapshot import reachable
 from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
+from tandem.ir.locality import Distribution, LocalityBalancing, Portion, locality_of
+from tandem.ir.mesh import Backend, Forward, Mirror, Route, RouteTable
 from tandem.ir.node import NodeView
-from tandem.ir.traffic import Subset, TrafficPolicy
+from tandem.ir.traffic import Outlier, Subset, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
 
 A = attached("a", "10.244.0.2")
@@ -147,3 +149,29 @@ def test_affinity_balances_by_the_client_in_each_cluster_route_and_stream() -> N
     chains = {c["name"]: c["filters"][-1] for c in made[LISTENER]["out/uid-a"].body["filter_chains"]}
     (tcp,) = [f["typed_config"] for f in chains.values() if "tcp_proxy" in f["typed_config"]["@type"]]
     assert tcp["hash_policy"] == [{"source_ip": {}}]
+
+
+THERE = Node(name=NodeName("n2"), addresses=(), pod_cidrs=(), region="eu")
+MEMBER = msgspec.structs.replace(endpoint(B, http=8080), node=NodeName("n2"))
+
+
+def test_a_node_that_moves_touches_endpoints_only() -> None:
+    near = msgspec.structs.replace(POLICY, traffic=Traffic(outlier=Outlier()))
+    here = view(A, WEB, near, endpoints("web", MEMBER), nodes={"n2": THERE})
+    moved = msgspec.structs.replace(here, nodes={"n2": msgspec.structs.replace(THERE, region="us")})
+    assert changed(here, moved) == {ENDPOINT: {"svc/shop/web/80", "svc/shop/web/80/v1"}}
+
+
+def test_portions_of_the_whole_mesh_are_those_of_copies_too() -> None:
+    portions = (Portion(to=locality_of("eu"), percent=100),)
+    whole = LocalityBalancing(distribute=(Distribution(clients=locality_of(""), portions=portions),))
+    config = msgspec.structs.replace(CONFIG, locality=whole)
+    web = Backend(namespace="shop", service="web")
+    copying = Route(name="r", matches=(), action=Forward(backends=(web,)), mirrors=(Mirror(backend=web),), origin=RULE)
+    table = RouteTable(namespace="shop", service="web", routes=(copying,))
+    made = compile_envoy(view(A, WEB, endpoints("web", MEMBER), table, nodes={"n2": THERE}, config=config)).resources
+    names = [name for name in made[CLUSTER] if "svc/shop/web/80" in name]
+    assert len(names) == 2, "that of the Service, and one for copies of the pod's requests"
+    for name in names:
+        assert "locality_weighted_lb_config" in made[CLUSTER][name].body["common_lb_config"]
+        assert [g["load_balancing_weight"] for g in made[ENDPOINT][name].body["endpoints"]] == [100]

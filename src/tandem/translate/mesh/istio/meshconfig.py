@@ -15,16 +15,20 @@ import msgspec
 import yaml
 
 from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.locality import LocalityBalancing
 from tandem.model.core import ConfigMap
+from tandem.model.istio import LocalitySettings
 from tandem.model.schemas import tables
 from tandem.model.schemas.walk import UNKNOWN, walk
 from tandem.model.world import World
+from tandem.translate.mesh.istio.locality import read_locality
 from tandem.translate.options import Options
 
 NAME: Final = "istio"
 KEY: Final = "mesh"
+LOCALITY: Final = "localityLbSetting"
 PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
-EFFECTIVE: Final = frozenset({"extensionProviders", "outboundTrafficPolicy"})
+EFFECTIVE: Final = frozenset({"extensionProviders", "localityLbSetting", "outboundTrafficPolicy"})
 """Fields that something here is made of; each is judged by whoever reads it."""
 _KNOWN: Final = tables.fields("MeshConfig").keys() - EFFECTIVE
 _HERE: Final = "it has no effect here"
@@ -41,7 +45,6 @@ _INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
         "connectTimeout": "say connectTimeout in a DestinationRule",
         "tcpKeepalive": "say tcpKeepalive in a DestinationRule",
         "h2UpgradePolicy": "say h2UpgradePolicy in a DestinationRule",
-        "localityLbSetting": "say localityLbSetting in a DestinationRule",
         "meshMTLS": "the least version of TLS between pods is not to be chosen",
         "trustDomainAliases": "identities of another trust domain are nobody's",
     }
@@ -63,6 +66,12 @@ def read_mesh_config(world: World, options: Options) -> MeshSettings:
         return MeshSettings()
     fields, wrong = _parsed(config.data.get(KEY) or "")
     return MeshSettings(at=config.origin(f"data.{KEY}"), fields=fields, wrong=wrong)
+
+
+def read_mesh_locality(world: World, options: Options) -> LocalityBalancing:
+    """What holds where no DestinationRule says it; Istio's default where what is written cannot be used."""
+    found, wrong = _locality(read_mesh_config(world, options).fields)
+    return LocalityBalancing() if wrong else found
 
 
 def mesh_config_problems(world: World, options: Options) -> tuple[Problem, ...]:
@@ -90,10 +99,21 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], str]:
     return (found, "") if isinstance(found, dict) else ({}, f"{type(found).__name__} in place of an object")
 
 
+def _locality(fields: Mapping[str, Any]) -> tuple[LocalityBalancing, list[tuple[str, str]]]:
+    """The setting, and what is wrong with it; what has not even its form is told with all that has not."""
+    raw, wrong = fields.get(LOCALITY), list[tuple[str, str]]()
+    if raw is None or any(walk({LOCALITY: raw}, "MeshConfig")):
+        return LocalityBalancing(), wrong
+    asked = msgspec.convert(raw, LocalitySettings)
+    found = read_locality(asked, LOCALITY, lambda path, code, text: wrong.append((code, f"{path}: {text}")))
+    return found, wrong
+
+
 def _without_effect(settings: MeshSettings, options: Options) -> Iterator[tuple[str, str]]:
     for line in walk(settings.fields, "MeshConfig"):
         if not line.startswith("outboundTrafficPolicy:"):
             yield "UnsupportedField" if UNKNOWN in line else "InvalidValue", line
+    yield from _locality(settings.fields)[1]
     for name in sorted(_KNOWN & settings.fields.keys()):
         if _says_something(name, settings.fields[name], options):
             instead = _INSTEAD.get(name)

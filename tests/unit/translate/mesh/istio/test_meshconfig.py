@@ -5,11 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tandem.base.problems import Severity
+from tandem.ir.locality import Failover, LocalityBalancing
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta
 from tandem.model.schemas import tables
 from tandem.model.world import World
-from tandem.translate.mesh.istio.meshconfig import EFFECTIVE, mesh_config_problems, read_mesh_config
+from tandem.translate.mesh.istio.meshconfig import (
+    EFFECTIVE,
+    mesh_config_problems,
+    read_mesh_config,
+    read_mesh_locality,
+)
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
@@ -59,11 +65,27 @@ def test_what_is_no_configuration_has_no_fields_and_says_why(text: str, why: str
             "{trustDomain: other, rootNamespace: a, enableAutoMtls: false}",
             ["enableAutoMtls", "rootNamespace", "trustDomain"],
         ),
+        ("localityLbSetting: {enabled: true, failover: [{from: eu, to: us}]}", []),
+        ("localityLbSetting: {enable: true}", ["localityLbSetting.enable"]),
+        ("localityLbSetting: 5", ["localityLbSetting"]),
+        ("localityLbSetting: {failover: [{from: eu, to: eu}]}", ["localityLbSetting.failover[0].to"]),
         ("", []),
     ],
 )
 def test_what_has_no_effect_is_told_with_its_path(text: str, paths: list[str]) -> None:
     assert sorted(line.partition(":")[0] for line in told(text)) == paths
+
+
+def test_localities_are_the_meshs_own_where_they_can_be_used() -> None:
+    right = world("localityLbSetting: {failover: [{from: eu, to: us}]}")
+    expected = LocalityBalancing(failover=(Failover(region="eu", to="us"),))
+    assert read_mesh_locality(right, Options()) == expected
+    assert translate_world(right, Options()).config.locality == expected
+    for text in ("localityLbSetting: {failover: [{from: eu, to: eu}]}", "localityLbSetting: {enable: true}", "a: ["):
+        assert read_mesh_locality(world(text), Options()) == LocalityBalancing()
+    assert read_mesh_locality(world("localityLbSetting: {enabled: false}"), Options()) == LocalityBalancing(
+        enabled=False
+    )
 
 
 @pytest.mark.parametrize("name", sorted(tables.fields("MeshConfig").keys() - EFFECTIVE))
