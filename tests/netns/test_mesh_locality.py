@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -33,6 +34,9 @@ EU, US = Locality(region="eu"), Locality(region="us")
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Shop]:
     with running_shop("loc") as made, http_app(made.ns["c"], 8080, "c"):
+        for name in ALL:
+            put(made, Traffic(), name)
+            assert comes_to(made, name), "each of them is reached before anything is counted"
         yield made
 
 
@@ -51,12 +55,13 @@ def apps(shop: Shop, times: int = 20, path: str = "/") -> collections.Counter[st
     return collections.Counter(shop.get(path)[1] for _ in range(times))
 
 
-def comes_to(shop: Shop, name: str, path: str = "/", seconds: float = 20.0) -> bool:
+def comes_to(shop: Shop, name: str, path: str = "/", seconds: float = 40.0) -> bool:
     """Whether every one of some requests is answered well by this server, sooner or later."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if {shop.get(path) for _ in range(8)} == {(200, name)}:
-            return True
+        with contextlib.suppress(OSError):  # on a busy machine one may take longer than its client waits
+            if {shop.get(path) for _ in range(8)} == {(200, name)}:
+                return True
     return False
 
 
