@@ -15,7 +15,7 @@ from builders import service
 from meshworlds import httproute
 from tandem.model import core
 from tandem.model.gateway import HTTPRoute
-from tandem.model.gateways import GROUP, Gateway, GatewayClass, ReferenceGrant
+from tandem.model.gateways import CONTROLLER, GROUP, Gateway, GatewayClass, ReferenceGrant
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
@@ -30,7 +30,7 @@ Raw = dict[str, Any]
 API = f"{GROUP}/v1"
 
 
-def gateway_class(name: str = "tandem", controller: str = "tandem.io/controller", **spec: Any) -> GatewayClass:
+def gateway_class(name: str = "tandem", controller: str = CONTROLLER, **spec: Any) -> GatewayClass:
     meta = {"name": name, "generation": 1}
     raw = {"apiVersion": API, "kind": "GatewayClass", "metadata": meta, "spec": {"controllerName": controller, **spec}}
     return cast("GatewayClass", parse(raw))

@@ -25,7 +25,7 @@ import msgspec
 from conformance.case import HERE, Answer, Ask, Case, Exchange, Mirrored, Raw, Shares, Step, base
 from e2e.lab import RUN, Lab, until
 from tandem.base.paths import RunDir
-from tandem.translate.mesh.xmesh import CONTROLLER
+from tandem.model.gateways import CONTROLLER
 
 GROUPS: Final = ("mesh", "gateway")
 """Folders with cases; each is run in a world of its own."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.cluster.writes import Create
+from tandem.model.gateways import CONTROLLER
 
 CLASS: Final = "tandem"
 
 
 def first_class() -> Create:
     """The class `tandem`, whose gateways are served here."""
-    spec = {"controllerName": "tandem.io/controller", "description": "one Envoy on each node"}
+    spec = {"controllerName": CONTROLLER, "description": "one Envoy on each node"}
     return Create(
         raw={
             "apiVersion": "gateway.networking.k8s.io/v1",

@@ -10,6 +10,8 @@ from tandem.model.meta import Condition, Model, Object
 from tandem.model.selectors import LabelSelector
 
 GROUP = "gateway.networking.k8s.io"
+CONTROLLER = "tandem.io/controller"
+"""controllerName of the classes and meshes that are ours, and who writes status."""
 
 
 class ParametersRef(Model, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
-from tandem.model.gateways import Gateway, GatewayClass
+from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Object
@@ -45,7 +45,7 @@ from tandem.translate.gateway.attach import is_gateway_parent
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.status import class_patch, gateway_patch
 from tandem.translate.mesh.attach import AnyRoute, is_mesh_parent
-from tandem.translate.mesh.xmesh import CONTROLLER, FEATURES
+from tandem.translate.mesh.xmesh import FEATURES
 
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
 PATHS_BROKEN: Final = "PathsBroken"

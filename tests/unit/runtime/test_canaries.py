@@ -13,11 +13,11 @@ from controlling import ControlLab, with_control
 from tandem.base.clock import FixedClock
 from tandem.ir.tally import Tallies, Tally
 from tandem.model.canary import COMMAND, Canary
+from tandem.model.gateways import CONTROLLER
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.runtime.canaries import PATIENCE, CanaryLoop
 from tandem.runtime.reports import Report, encode
-from tandem.translate.mesh.xmesh import CONTROLLER
 from unit.runtime.test_control import SHOP, node, pod
 
 PORTS = [{"name": "http", "port": 80, "targetPort": 8080}]

@@ -13,11 +13,11 @@ from meshworlds import httproute, parent, vs
 from tandem.base.problems import Problem, Severity, by_object
 from tandem.model import core
 from tandem.model.egress import HostAddress
+from tandem.model.gateways import CONTROLLER
 from tandem.model.meta import Condition, Object, Status
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.conditions import Patch, Programmed
-from tandem.translate.mesh.xmesh import CONTROLLER
 from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, patches_of
 
 KEY = ("VirtualService", "default", "vs")

@@ -10,9 +10,8 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
-from tandem.model.gateways import Gateway, GatewayClass, RouteKind
+from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass, RouteKind
 from tandem.model.world import Key, World
-from tandem.translate.mesh.xmesh import CONTROLLER
 
 NOT_ACCEPTED: Final = frozenset({"UnsupportedProtocol", "UnsupportedValue", "HostnameConflict", "ProtocolConflict"})
 """Codes of mistakes after which a listener is not accepted."""

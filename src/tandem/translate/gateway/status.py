@@ -7,6 +7,7 @@ from typing import Any
 
 from tandem.base.problems import Problem, Severity
 from tandem.model.gateways import (
+    CONTROLLER,
     Gateway,
     GatewayAddress,
     GatewayClass,
@@ -33,7 +34,6 @@ from tandem.translate.gateway.edge import (
     ListenerFacts,
 )
 from tandem.translate.gateway.features import SUPPORTED
-from tandem.translate.mesh.xmesh import CONTROLLER
 
 State = tuple[bool, str] | None
 

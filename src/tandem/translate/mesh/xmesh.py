@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.problems import Problem
+from tandem.model.gateways import CONTROLLER
 from tandem.model.world import World
 from tandem.model.xmesh import XMesh
 
-CONTROLLER: Final = "tandem.io/controller"
 FEATURES: Final = (
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",

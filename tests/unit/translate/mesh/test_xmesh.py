@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from tandem.model.gateways import CONTROLLER
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.mesh.xmesh import CONTROLLER, FEATURES, mesh_problems
+from tandem.translate.mesh.xmesh import FEATURES, mesh_problems
 from unit.translate.test_status import patches
 
 
