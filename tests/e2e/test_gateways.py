@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -192,6 +193,25 @@ def test_an_authorization_policy_judges_a_gateway_by_its_identity(world: Lab) ->
         until(lambda: world.run(*request).out[-3:], lambda code: code == "200", world.logs)
     finally:
         world.delete("authorizationpolicy", "edge-only", "-n", "shop")
+
+
+def test_a_policy_of_the_gateway_closes_it_and_no_pod_of_its_namespace(world: Lab) -> None:
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+    meta = {"name": "of-the-gateway", "namespace": "edge"}
+    spec = {"targetRefs": [target], "action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/private"]}}]}]}
+    policy = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
+    request = get("shop.test", address(world))
+    world.tandem("apply", "-f", "-", "--wait", "0", stdin=yaml.safe_dump(policy), status=0)
+    try:
+        until(lambda: world.run(*request).out[-3:], lambda code: code == "403", world.logs)
+        secure = get("shop.test", address(world), scheme="https")
+        until(lambda: world.run(*secure).out[-3:], lambda code: code == "403", world.logs)
+        assert world.curl("shop", "caller", "http://web/").out.endswith("200")
+        found = world.get("edge", "authorizationpolicy", "of-the-gateway")["status"]["conditions"]
+        assert any("gateways judge no request" in c["message"] for c in found)
+    finally:
+        world.delete("authorizationpolicy", "of-the-gateway", "-n", "edge")
+    until(lambda: world.run(*request).out[-3:], lambda code: code == "200", world.logs)
 
 
 def test_a_renewed_certificate_is_shown_and_no_key_lies_in_a_file(world: Lab) -> None:

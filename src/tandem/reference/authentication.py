@@ -18,6 +18,7 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.gateways import GROUP
 from tandem.model.security import AuthorizationPolicy, JwtRule, RequestAuthentication
 from tandem.model.world import World
 from tandem.reference.request import Step
@@ -60,7 +61,8 @@ def selects(policy: AuthorizationPolicy | RequestAuthentication, pod: core.Pod, 
     if by_other_reference(policy):
         return True
     if refs:
-        services = [world.get(core.Service, home, ref.name) for ref in refs if ref.namespace in {"", home}]
+        named = [ref for ref in refs if ref.kind == "Service" and ref.namespace in {"", home}]
+        services = [world.get(core.Service, home, ref.name) for ref in named]
         wanted = [service.spec.selector for service in services if service is not None and service.spec.selector]
     else:
         wanted = [spec.selector.match_labels if spec.selector is not None else {}]
@@ -68,9 +70,10 @@ def selects(policy: AuthorizationPolicy | RequestAuthentication, pod: core.Pod, 
 
 
 def by_other_reference(policy: AuthorizationPolicy | RequestAuthentication) -> bool:
-    """Attached to what is no Service."""
+    """Attached to what is neither a Service nor a gateway; what is a gateway's is for no pod."""
     refs = (policy.spec.target_ref, *policy.spec.target_refs)
-    return any(ref is not None and ref.kind != "Service" for ref in refs)
+    known = {("", "Service"), ("core", "Service"), (GROUP, "Gateway"), (GROUP, "GatewayClass")}
+    return any(ref is not None and (ref.group, ref.kind) not in known for ref in refs)
 
 
 def _tokens(rule: JwtRule, path: str, headers: Mapping[str, str]) -> Iterator[str]:

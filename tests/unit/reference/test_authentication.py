@@ -59,8 +59,10 @@ def test_an_object_that_is_not_understood_refuses_everything() -> None:
     known = accepting()
     unknown = msgspec.structs.replace(known.metadata, unreadable=("spec.x: unknown field",))
     assert judge(msgspec.structs.replace(known, metadata=unknown)).by == (known.origin(),)
-    other = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}
+    other = {"group": "networking.istio.io", "kind": "ServiceEntry", "name": "g"}
     assert judge(reqauth(targetRefs=[other])).by
+    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}
+    assert not judge(reqauth(targetRefs=[gateway])).by
 
 
 def test_an_object_is_for_the_pods_that_it_selects() -> None:

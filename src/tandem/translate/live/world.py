@@ -11,6 +11,7 @@ from tandem.translate.balancers import assign_addresses
 from tandem.translate.canaries import divide_gateways
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.guarded import close_guarded
 from tandem.translate.kept import Kept
 from tandem.translate.live.externals import LiveExternals
 from tandem.translate.live.pods import LivePods
@@ -47,6 +48,7 @@ class Live:
         self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
         self._edge = Kept(translate_gateways)
+        self._guarded = Kept(close_guarded)
         self._divided = Kept(divide_gateways)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
@@ -60,7 +62,8 @@ class Live:
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         balancers = self._balancers(world)
-        edge = self._divided(world, self._options, self._edge(world, self._options, balancers), whole)
+        edge = self._guarded(world, self._options, self._edge(world, self._options, balancers))
+        edge = self._divided(world, self._options, edge, whole)
         mesh = self._steady(whole, edge)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)

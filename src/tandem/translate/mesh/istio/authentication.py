@@ -70,7 +70,7 @@ class _Reader:
         refs = refs_of(spec.target_ref, spec.target_refs)
         selectors = selectors_of(self._policy, spec.selector, refs, self._world, self._wrong)
         if selectors is None:
-            text = "only Services can be attached to: everything is denied in the namespace"
+            text = "only Services and gateways can be attached to: everything is denied in the namespace"
             self._wrong(refs[0][0], "UnsupportedField", text)
         if selectors is None or meta.unreadable:
             origin = self._policy.origin()

@@ -86,6 +86,12 @@ class AuthorizationIndex:
         return in_order(self.scoped.of(pod))
 
 
+def is_staged(policy: AuthorizationPolicy) -> bool:
+    """Whether it only tells what it would do."""
+    notes = policy.metadata.annotations
+    return "true" in (notes.get(DRY_RUN), notes.get(STAGED))
+
+
 def in_order(policies: Iterable[AuthzPolicy]) -> tuple[AuthzPolicy, ...]:
     """What judges one pod: by action, then by name."""
     return tuple(sorted(policies, key=lambda p: (ORDER.index(p.action), p.origin)))
@@ -120,12 +126,11 @@ class _Reader:
 
     def read(self) -> tuple[Selectors, AuthzPolicy]:
         """Whom it selects, and what it says."""
-        spec, notes = self._policy.spec, self._policy.metadata.annotations
-        staged = "true" in (notes.get(DRY_RUN), notes.get(STAGED))
+        spec, staged = self._policy.spec, is_staged(self._policy)
         refs = refs_of(spec.target_ref, spec.target_refs)
         selectors = selectors_of(self._policy, spec.selector, refs, self._world, self._wrong)
         if selectors is None:
-            text = "only Services can be attached to: everything is denied in the namespace"
+            text = "only Services and gateways can be attached to: everything is denied in the namespace"
             self._wrong(refs[0][0], "UnsupportedField", text)
             return ({},), self._everything(staged=staged)
         if spec.action not in Action.__members__:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 from tandem.model.core import Pod, Service
+from tandem.model.gateways import GROUP
 from tandem.model.meta import Object
 from tandem.model.security import TargetRef, WorkloadSelector
 from tandem.model.selectors import matches_map
@@ -50,15 +51,18 @@ def selectors_of(
     world: World,
     wrong: Wrong,
 ) -> Selectors | None:
-    """Whom a policy selects; `refs` with their paths. None: it is attached to what is no Service, whatever that means.
+    """Whom a policy selects; `refs` with their paths. None: it is attached to what nobody knows, whatever that means.
 
-    A policy of a Service is for the pods behind it. A Service that is not there has none, and `wrong` is told.
+    A policy of a Service is for the pods behind it. A Service that is not there has none, and `wrong` is told. One of a
+    gateway is for no pod: `translate/gateway/guarded.py` closes the gateway.
     """
     if not refs:
         return (selector.match_labels if selector is not None else {},)
     found: list[Mapping[str, str]] = []
     home = policy.metadata.namespace
     for path, ref in refs:
+        if is_of_gateways(ref):
+            continue
         if (ref.group, ref.kind) not in {("", "Service"), ("core", "Service")}:
             return None
         service = world.get(Service, home, ref.name)
@@ -69,6 +73,11 @@ def selectors_of(
         elif service.spec.selector:
             found.append(service.spec.selector)
     return tuple(found)
+
+
+def is_of_gateways(ref: TargetRef) -> bool:
+    """Attached to a Gateway, or to all of a class."""
+    return ref.group == GROUP and ref.kind in {"Gateway", "GatewayClass"}
 
 
 def refs_of(ref: TargetRef | None, refs: tuple[TargetRef, ...]) -> tuple[tuple[str, TargetRef], ...]:

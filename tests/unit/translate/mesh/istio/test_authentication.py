@@ -126,7 +126,7 @@ def test_what_is_not_understood_denies_everything() -> None:
     unknown = msgspec.structs.replace(known.metadata, unreadable=("spec.jwtRules[0].x: unknown field",))
     closed: tuple[RequestAuthentication, ...] = (
         msgspec.structs.replace(known, metadata=unknown),
-        reqauth(targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}]),
+        reqauth(targetRefs=[{"group": "networking.istio.io", "kind": "ServiceEntry", "name": "g"}]),
     )
     for policy in closed:
         found = index(policy)

@@ -158,7 +158,7 @@ PAIRS = (("a", "known"), ("b", "other"), ("c", "known"))
 
 
 def test_what_is_attached_elsewhere_denies_everything() -> None:
-    found, policy = wrongs(targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}])
+    found, policy = wrongs(targetRefs=[{"group": "networking.istio.io", "kind": "ServiceEntry", "name": "g"}])
     assert found == [("spec.targetRefs[0]", "UnsupportedField")]
     assert len(policy.rules) == 1
 

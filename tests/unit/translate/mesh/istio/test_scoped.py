@@ -44,8 +44,16 @@ def test_a_service_that_is_not_there_or_elsewhere_has_nobody() -> None:
     assert selected(WEB, targetRefs=[other]) == ((), [("spec.targetRefs[0].namespace", "RefNotPermitted")])
 
 
-def test_what_is_no_service_is_for_the_caller_to_close() -> None:
-    assert selected(targetRefs=[{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}])[0] is None
+def test_a_policy_of_a_gateway_is_for_no_pod() -> None:
+    gateway = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}
+    klass = {**gateway, "kind": "GatewayClass"}
+    assert selected(WEB, targetRefs=[gateway, klass]) == ((), [])
+    assert selected(WEB, targetRefs=[gateway, {"kind": "Service", "name": "web"}]) == (({"app": "web"},), [])
+    assert selected(targetRefs=[{**gateway, "group": "example.com"}])[0] is None
+
+
+def test_what_is_neither_a_service_nor_a_gateway_is_for_the_caller_to_close() -> None:
+    assert selected(targetRefs=[{"group": "networking.istio.io", "kind": "ServiceEntry", "name": "g"}])[0] is None
 
 
 def test_the_root_namespace_speaks_for_all_and_differences_are_by_namespace() -> None:
