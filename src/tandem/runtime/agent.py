@@ -21,7 +21,7 @@ from tandem.base.addresses import IPV6
 from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
-from tandem.base.ids import ContainerId, NodeName, PodUid
+from tandem.base.ids import NodeName, PodUid
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
@@ -40,7 +40,6 @@ from tandem.drivers.exposition import Exposition
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
 from tandem.drivers.jwks.real import HttpFetcher
-from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.pods_watch import KernelPodsWatch
 from tandem.drivers.nft.real import Libnftables
@@ -58,21 +57,15 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import NodeView, meshed_pods
 from tandem.podnet import unmanaged
-from tandem.podnet.leaks import Leaks, Witnesses
-from tandem.podnet.leaving import Leaving
 from tandem.podnet.results import Names
-from tandem.podnet.socket import serve
-from tandem.podnet.spool import Spool
-from tandem.podnet.theirs import Theirs
-from tandem.podnet.upkeep import Upkeep
-from tandem.podnet.verbs import Aside, Settings, Verbs
+from tandem.podnet.verbs import Settings
 from tandem.runtime import sctp, sysctls
 from tandem.runtime.admission import Admission, Loops
 from tandem.runtime.again import Again
 from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.certificates import Pairs, secret_sources
-from tandem.runtime.cni_cache import sandbox_of
+from tandem.runtime.cni import CniService
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.domains import DomainsLoop
 from tandem.runtime.drift import Drift
@@ -82,7 +75,7 @@ from tandem.runtime.facts import Facts
 from tandem.runtime.fastpath import FastPathLoop
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.holdings import LIMITS, Holder, Limits
-from tandem.runtime.host_local import keep, shared_directories
+from tandem.runtime.host_local import shared_directories
 from tandem.runtime.hostports import flush_udp
 from tandem.runtime.integrity import damage
 from tandem.runtime.keys import KeyFigures, KeysLoop
@@ -102,7 +95,8 @@ log = structlog.get_logger()
 
 ENVOY: Final = "envoy"
 """Envoy's node id towards this agent."""
-REPLAY_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 5.0
+"""After so long a setting that the kernel refused is tried again."""
 
 
 class Agent:
@@ -229,28 +223,9 @@ class Agent:
         host = HostSide(node=self._node, sources=self.pool().gateways, mtu=view.underlay_mtu)
         names_of = Names(dns_addresses=view.config.dns_addresses, cluster_domain=view.config.cluster_domain)
         settings = Settings(host=host, names=names_of, cool_down=self._limits.cool_down)
-        aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
-        verbs = Verbs(self._journal, self._links, KernelForeign(), node=self, settings=settings, aside=aside)
-        verbs.undoing.leaving = Leaving(self._journal, self._links, self)
-        for sentence in await verbs.recover():
-            log.error("not recovered", problem=sentence)
-        witnesses = Witnesses(abandoned=_abandoned, has_pod=lambda uid: self._slice.pod(uid) is not None)
-        leaks = Leaks(self._journal, verbs, witnesses, self._clock, grace=self._limits.leak_grace)
-        leaks.theirs = Theirs(self._journal, sandbox_of, self._clock, grace=self._limits.leak_grace)
-        upkeep = Upkeep(verbs, self._journal, leaks, leaks.theirs, partial(keep, self._dir))
-        serving = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(verbs.undoing.run())
-            tasks.create_task(leaks.run())
-            tasks.create_task(self._replay(verbs, serving))
-            tasks.create_task(serve(upkeep, self._dir.cni_socket, ready=serving))
-
-    async def _replay(self, verbs: Verbs, serving: asyncio.Event) -> None:
-        """DELs that were queued between the recovery and the socket, and those that could not be done yet."""
-        await serving.wait()
-        while failed := await verbs.replay():
-            log.error("queued DELs not done", problems=failed)
-            await asyncio.sleep(REPLAY_SECONDS)
+        drivers = self._links, KernelForeign()
+        service = CniService(self._dir, self._journal, drivers, self._clock, grace=self._limits.leak_grace)
+        await service.run(self, settings, lambda uid: self._slice.pod(uid) is not None)
 
     # What podnet asks of the node.
 
@@ -382,7 +357,7 @@ class Agent:
         except DriverError as err:
             log.error("IPv6 is not forwarded", error=str(err))
             self._unset = (str(err),)
-            asyncio.get_running_loop().call_later(REPLAY_SECONDS, self._changed.set)
+            asyncio.get_running_loop().call_later(RETRY_SECONDS, self._changed.set)
 
     async def _meet_underlay(self) -> None:
         """The underlay's MTU belongs to the interface with the node's address, which only control may know."""
@@ -477,11 +452,6 @@ class Agent:
 
 def _identities(view: NodeView) -> tuple[str, ...]:
     return tuple(gateway.identity for gateway in view.gateways.values())
-
-
-async def _abandoned(attachments: tuple[Attachment, ...]) -> frozenset[ContainerId]:
-    namespaces = [(a.container_id, a.netns, a.pin) for a in attachments]
-    return frozenset(map(ContainerId, await asyncio.to_thread(abandoned, namespaces)))
 
 
 def new_agent(node: str, directory: NodeDir, control_socket: Path, limits: Limits = LIMITS) -> Agent:

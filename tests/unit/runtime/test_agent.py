@@ -111,7 +111,7 @@ def test_settings_that_cannot_be_remembered_degrade_the_node_until_they_can_and_
             raise refused.pop()
 
     monkeypatch.setattr(lab.agent, "_set_sysctls", change)
-    monkeypatch.setattr(agent, "REPLAY_SECONDS", 0.01)
+    monkeypatch.setattr(agent, "RETRY_SECONDS", 0.01)
 
     async def scene() -> None:
         lab.tell_all()
