@@ -27,7 +27,6 @@ REASONS: Final = {
 }
 EXERCISED: Final[dict[str, tuple[str, str]]] = {
     "translate/gateway/edge.py": ("tests/unit/translate/gateway/test_init.py", "constants"),
-    "translate/gateway/features.py": ("tests/unit/translate/gateway/test_status.py", "constants"),
     "state/ownership.py": ("tests/contract/test_link_driver.py", "constants"),
     "drivers/jwks/real.py": ("tests/contract/test_jwks.py", "kernel"),
     "workloads/container.py": ("tests/netns/test_runtime.py", "kernel"),

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from builders import namespace, pod
-from gatewayworlds import gateway, gateway_class, https, listener, route, tls_secret, world
+from gatewayworlds import gateway, gateway_class, https, listener, route, tcproute, tls_secret, world
 from meshworlds import authz, canary, reqauth
-from tandem.ir.gateway import routes_of
+from tandem.ir.gateway import connections_of, routes_of
 from tandem.ir.mesh import Forward, Respond
 from tandem.model.meta import Object
 from tandem.translate.options import Options
@@ -76,6 +76,19 @@ def test_every_listener_is_closed_for_whatever_host_it_is() -> None:
     ]
     assert answers(found) == [403, 403]
     assert not any(isinstance(r.action, Forward) for r in routes_of(found.edge.gateways["default/edge"]))
+
+
+def test_connections_of_bytes_lead_nowhere() -> None:
+    made = gateway("bytes", listener("raw", 9000, "TCP"))
+    by_port = tcproute("tr", {"name": "bytes"}, rules=[{"backendRefs": [{"name": "web", "port": 80}]}])
+    open_, shut = (
+        [c for c in connections_of(found.edge.gateways["default/bytes"]) if c.backends]
+        for found in (
+            translated(made, by_port),
+            translated(made, by_port, authz(targetRefs=[{**EDGE, "name": "bytes"}])),
+        )
+    )
+    assert (len(open_), shut) == (1, [])
 
 
 def test_a_class_is_for_the_root_namespace_to_close() -> None:
