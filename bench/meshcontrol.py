@@ -42,7 +42,7 @@ RESULTS = HERE / "results"
 RUN = Path("/run/tandem")
 SPACE = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child"]
 SLICE = BY_KIND["EndpointSlice"]
-NODES = (10, 100, 300, 1_000)
+NODES = (10, 100, 300)
 TARGET = 100
 """The number of nodes of which the issue speaks."""
 CHANGES, RATE, BURST = 100, 200, 1_000
