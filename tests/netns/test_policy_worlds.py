@@ -27,7 +27,7 @@ def driver() -> Iterator[Libnftables]:
         yield Libnftables(f"/run/netns/{name}")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_the_kernel_takes_every_table_and_every_change(driver: Libnftables, data: st.DataObject) -> None:
     found: World = data.draw(worlds())

@@ -83,7 +83,7 @@ def put(driver: Libnftables, view: NodeView) -> None:
     driver.apply(plan(driver.read(), compile_nft(view)))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(histories(), st.data())
 def test_a_history_leaves_what_a_jump_to_its_end_makes(
     places: tuple[str, str], history: list[World], data: st.DataObject
@@ -99,7 +99,7 @@ def test_a_history_leaves_what_a_jump_to_its_end_makes(
     assert listed(places[0]) == listed(places[1])
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_a_driver_that_begins_anew_half_way_leaves_the_same(places: tuple[str, str], history: list[World]) -> None:
     """As an agent does that was restarted: it knows nothing of what is there, and replaces it."""
@@ -167,7 +167,7 @@ class Agent:
         self._thread.join()
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(histories(), st.data())
 def test_the_loop_of_the_agent_leaves_the_same_whatever_it_has_seen_of_a_history(
     places: tuple[str, str], history: list[World], data: st.DataObject

@@ -227,7 +227,7 @@ PROVIDERS = core.ConfigMap(
 AUTH = service("auth", ports=[{"name": "grpc", "port": 9000}, {"name": "http", "port": 8000}])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(POLICIES, max_size=3), st.lists(ASKED, min_size=1, max_size=4))
 def test_translation_agrees_with_the_reference(policies: list[AuthorizationPolicy], asked: list[Asked]) -> None:
     world = World.of([*policies, PROVIDERS, AUTH])

@@ -58,7 +58,7 @@ def _with(found: Canary, status: CanaryStatus, command: str) -> Canary:
     return msgspec.structs.replace(found, metadata=meta, status=status)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(steps, st.integers(0, 2), st.lists(looks, max_size=30))
 def test_weights_go_up_for_what_is_known_to_be_good_and_down_for_what_is_not(
     given_steps: list[dict[str, Any]], allowed: int, story: list[tuple[Known, float, str]]
@@ -166,7 +166,7 @@ def _parts(routes: list[Route]) -> dict[str, Fraction]:
 
 
 @pytest.mark.parametrize("sent", [_in_the_mesh, _at_a_gateway])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SHARES, st.integers(0, 100))
 def test_what_is_divided_sums_up_to_what_it_was(
     sent: Callable[..., list[Route]], shares: list[tuple[str, int]], weight: int

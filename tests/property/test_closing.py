@@ -62,7 +62,7 @@ def spoilt(draw: st.DrawFn) -> tuple[World, Object, Object]:
     return world, policy, read_policy(raw)
 
 
-@settings(max_examples=budget(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=budget(150), suppress_health_check=[HealthCheck.too_slow])
 @given(spoilt())
 def test_what_is_not_understood_opens_nothing(drawn: tuple[World, Object, Object]) -> None:
     world, before, after = drawn

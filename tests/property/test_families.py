@@ -35,7 +35,7 @@ def translated(view: NodeView) -> NodeView:
     return msgspec.json.decode(six(msgspec.json.encode(view).decode()), type=NodeView)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(services(), st.integers(0, 7))
 def test_a_service_of_ipv6_sends_each_connection_where_one_of_ipv4_does(made: World, draw: int) -> None:
     view, known = view_of(made), routes(made)

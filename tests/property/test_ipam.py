@@ -116,4 +116,4 @@ class Addresses(RuleBasedStateMachine):
 
 
 TestAddresses = Addresses.TestCase
-TestAddresses.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestAddresses.settings = settings(max_examples=40, stateful_step_count=40)

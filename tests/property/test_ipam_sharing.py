@@ -133,4 +133,4 @@ def _raw_reservation() -> dict[str, object]:
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestSharing.settings = settings(max_examples=60, stateful_step_count=60)

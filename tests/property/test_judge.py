@@ -34,7 +34,7 @@ def without_keeping(view: NodeView) -> NodeView:
     return msgspec.structs.replace(view, sets=sets, learned={**learned, **view.learned})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_a_connection_ends_if_and_only_if_its_first_packet_would_be_denied_now(world: World) -> None:
     view = without_keeping(view_of(world))

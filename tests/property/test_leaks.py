@@ -81,4 +81,4 @@ class Observations(RuleBasedStateMachine):
 
 
 TestObservations = Observations.TestCase
-TestObservations.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestObservations.settings = settings(max_examples=40, stateful_step_count=40)

@@ -166,7 +166,7 @@ def after(world: World, step: list[tuple[Object, bool]]) -> World:
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_step_is_the_translation_of_the_whole(steps: list[list[tuple[Object, bool]]]) -> None:
     options, world = Options(), World(synced=True)
     live, publisher = Live(options), Publisher()

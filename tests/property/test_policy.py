@@ -139,9 +139,7 @@ def check(world: World, asked: reference.Packet, found: list[Trace], known: Mapp
         assert (last.verdict == "reject") == answers(world, blamed[0]), case
 
 
-@settings(
-    max_examples=budget(200), deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+@settings(max_examples=budget(200), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds())
 def test_the_kernel_rules_agree_with_the_reference(world: World) -> None:
     views = {n: view_of(world, node_name=n, names=NAMES) for n in NODES}
@@ -178,7 +176,7 @@ def sorts(decision: reference.Decision) -> Iterator[str]:
 def test_every_sort_of_decision_occurs_in_the_worlds() -> None:
     seen: set[str] = set()
 
-    @settings(max_examples=500, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=500, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(worlds())
     def look(world: World) -> None:
         evaluator = reference.Evaluator(world, names=NAMES)
@@ -190,7 +188,7 @@ def test_every_sort_of_decision_occurs_in_the_worlds() -> None:
     assert seen >= SORTS
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), worlds())
 def test_a_plan_leads_from_any_state_to_any_other(before: World, after: World) -> None:
     old, new = compile_nft(view_of(before)), compile_nft(view_of(after))
@@ -199,7 +197,7 @@ def test_a_plan_leads_from_any_state_to_any_other(before: World, after: World) -
     assert not plan(new, new)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_of_objects_does_not_matter(world: World, random: Any) -> None:
     objects = list(world.objects())
@@ -208,7 +206,7 @@ def test_the_order_of_objects_does_not_matter(world: World, random: Any) -> None
     assert msgspec.json.encode(one) == msgspec.json.encode(again)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds())
 def test_the_number_of_base_chains_is_constant(world: World) -> None:
     view = view_of(world)

@@ -72,7 +72,7 @@ def pairs(pods: dict[str, core.Pod]) -> Iterator[tuple[str, str]]:
                 yield source, destination
 
 
-@settings(max_examples=budget(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=budget(150), suppress_health_check=[HealthCheck.too_slow])
 @given(worlds())
 def test_the_ir_agrees_with_the_reference(world: World) -> None:
     ir, _ = translate_policy(world)

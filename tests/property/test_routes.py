@@ -344,7 +344,7 @@ def _services() -> list[Object]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     objects=st.tuples(
         st.lists(virtual_services, max_size=3),
@@ -386,7 +386,7 @@ call_rules = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     http=st.lists(st.tuples(homes, at_one_service, plain_rules), min_size=1, max_size=2),
     grpc=st.lists(st.tuples(homes, at_one_service, call_rules), min_size=1, max_size=2),
@@ -407,7 +407,7 @@ def test_kinds_of_routes_at_one_service_agree_with_the_reference(
         assert from_ir(ir, request) == from_reference(world, request)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(virtual_services, max_size=3),
     st.lists(http_routes | grpc_routes, max_size=3),

@@ -14,7 +14,7 @@ from tandem.state import nft
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
-@settings(max_examples=budget(60), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=budget(60), suppress_health_check=SLOW)
 @given(histories())
 def test_every_way_through_a_history_ends_in_the_state_that_a_jump_to_its_end_makes(history: list[World]) -> None:
     made = {id(world): compile_nft(view_of(world, names=NAMES)) for world in history}
@@ -27,7 +27,7 @@ def test_every_way_through_a_history_ends_in_the_state_that_a_jump_to_its_end_ma
         assert not plan(state, steps[-1]), way
 
 
-@settings(max_examples=budget(40), deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=budget(40), suppress_health_check=SLOW)
 @given(histories())
 def test_what_is_compiled_of_a_world_does_not_depend_on_those_before_it(history: list[World]) -> None:
     """Translation and compilation keep what they have made: in another order they must say the same."""

@@ -97,7 +97,7 @@ def outcome(found: Trace) -> str:
     return "reached" if found.packet.dnat else "none"
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(worlds(), st.integers(0, 7))
 def test_the_kernel_rules_send_each_connection_where_the_reference_says(made: World, draw: int) -> None:
     ruleset, route = compile_nft(view_of(made)), routes(made)
@@ -117,7 +117,7 @@ def test_the_kernel_rules_send_each_connection_where_the_reference_says(made: Wo
             assert (found.packet.daddr, found.packet.dport) in wanted.endpoints
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), worlds(), st.lists(st.integers(0, 7), min_size=4, max_size=4))
 def test_affinity_holds_as_long_as_the_endpoint_is_there(before: World, after: World, draws: list[int]) -> None:
     memory: Memory = {}
@@ -149,7 +149,7 @@ def _same_endpoint(before: World, after: World, packet: Packet, *, memory: Memor
         assert reach(after, draws[3]) == second
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds(), worlds())
 def test_any_change_of_services_is_a_transaction_that_the_kernel_would_take(before: World, after: World) -> None:
     old, new = compile_nft(view_of(before)), compile_nft(view_of(after))

@@ -180,7 +180,6 @@ def follow(ruleset: nft.Ruleset, side: Side, address: str, protocol: str, port: 
 
 SLOW = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -47,7 +47,7 @@ def _strategy(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("url", wire.TYPES)
 def test_every_type_comes_back_as_it_went_and_equal_values_are_equal_bytes(url: str) -> None:
-    @settings(max_examples=25, deadline=None, database=None)
+    @settings(max_examples=25, database=None)
     @given(_strategy(msgspec.inspect.type_info(wire.TYPES[url])))
     def travels(value: Any) -> None:
         data = wire.encode(value)

@@ -66,7 +66,7 @@ def test_a_decision_survives_json() -> None:
 labels = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(own=labels, around=labels)
 def test_membership_agrees_with_translation(own: dict[str, str], around: dict[str, str]) -> None:
     one = pod("a", labels=own)
@@ -92,7 +92,7 @@ policies = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(policies, max_size=4), st.sampled_from((80, 81)))
 def test_modes_agree_with_translation(found: list[PeerAuthentication], port: int) -> None:
     web = pod("a", app="web")
