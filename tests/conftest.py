@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """Programs that tests interrupt get the signal, also where this run was started in the background without it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """With --no-skips, a run that passed over a test has not passed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
