@@ -45,10 +45,10 @@ def lab(tmp_path: Path) -> Iterator[NamesLab]:
         yield made
 
 
-async def resolved(agent: Agent, *addresses: str) -> None:
-    await agent.until(
-        lambda: {e.address for e in agent.now.endpoints["shop/db.example.test"].endpoints} == set(addresses)
-    )
+async def resolved(agent: Agent, *addresses: str, host: str = "db.example.test") -> None:
+    """Wait until these are what the host resolves to, and in force."""
+    await agent.until(lambda: {e.address for e in agent.now.endpoints[f"shop/{host}"].endpoints} == set(addresses))
+    await agent.settled()
 
 
 def test_a_pod_is_told_an_address_that_leads_to_what_the_name_resolves_to(lab: NamesLab) -> None:
@@ -76,6 +76,7 @@ def test_a_policy_about_the_name_judges_what_it_resolves_to(lab: NamesLab) -> No
         judged = view_of((CLIENT, policy("db.example.test")), (OTHER, None))
         await agent.change(told(judged, entries))
         await resolved(agent, "192.0.2.7")
+        await resolved(agent, "192.0.2.9", host="shut.example.test")
         await agent.knows(db_example_test=["192.0.2.7"])
         for host, reached in (("db.example.test", True), ("shut.example.test", False)):
             (address,) = await asyncio.to_thread(lab.resolve, CLIENT, host)
