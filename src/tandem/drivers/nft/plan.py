@@ -140,8 +140,14 @@ def _redeclares(chains: _Pairs[nft.Chain], containers: _Pairs[Container]) -> boo
 
 def _changed(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[_Pairs[nft.Chain], _Pairs[Container]]:
     """Chains, and sets and maps, that are not the very same objects, by name: (before, now)."""
-    containers: _Pairs[Container] = [*_pairs(actual.sets, desired.sets), *_pairs(actual.maps, desired.maps)]
-    return _pairs(actual.chains, desired.chains), sorted(containers, key=_name_of)
+    containers: dict[str, tuple[Container | None, Container | None]] = {}
+    for old, new in (*_pairs(actual.sets, desired.sets), *_pairs(actual.maps, desired.maps)):
+        part = old or new
+        assert part is not None  # noqa: S101 - one of the two is there
+        name = part.name
+        before, now = containers.get(name, (None, None))  # a set that has become a map has one name
+        containers[name] = old or before, new or now
+    return _pairs(actual.chains, desired.chains), [containers[name] for name in sorted(containers)]
 
 
 def _counters(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[frozenset[str], frozenset[str]]:
@@ -156,12 +162,6 @@ def _pairs(old: tuple[Part, ...], new: tuple[Part, ...]) -> _Pairs[Part]:
     before = {part.name: part for part in map(was.__getitem__, was.keys() - wanted.keys())}
     now = {part.name: part for part in map(wanted.__getitem__, wanted.keys() - was.keys())}
     return [(before.get(name), now.get(name)) for name in sorted(before.keys() | now.keys())]
-
-
-def _name_of(pair: tuple[Container | None, Container | None]) -> str:
-    part = pair[0] or pair[1]
-    assert part is not None  # noqa: S101 - one of the two is there
-    return part.name
 
 
 def _operations(

@@ -59,6 +59,12 @@ def test_a_declaration_that_changed_replaces_the_table() -> None:
     assert _kinds(plan(_peers(), wide))[0] is ReplaceTable
 
 
+def test_a_set_that_becomes_a_map_of_its_name_replaces_the_table_and_so_does_a_map_that_becomes_a_set() -> None:
+    judged = nft.ruleset(maps=(nft.Map(name="peers", type=("ipv4_addr",)),))
+    for old, new in ((_peers(), judged), (judged, _peers())):
+        assert _kinds(plan(old, new))[0] is ReplaceTable
+
+
 def test_apply_refuses_a_lookup_in_no_set() -> None:
     with pytest.raises(ValueError, match="peers: does not exist"):
         apply(
