@@ -74,6 +74,10 @@ class World:
         """The same, sorted by (namespace, name)."""
         return tuple(obj for _, obj in sorted(self.all(cls).items(), key=_by_key))
 
+    def oldest_first(self, cls: type[T]) -> tuple[T, ...]:
+        """The same, the oldest first; those of one second by (namespace, name)."""
+        return tuple(sorted(self.all(cls).values(), key=_age))
+
     def get(self, cls: type[T], namespace: str, name: str) -> T | None:
         """One object, or None."""
         return self.all(cls).get((namespace, name))
@@ -123,6 +127,10 @@ class World:
 
 def _by_key(entry: tuple[Key, Object]) -> Key:
     return entry[0]
+
+
+def _age(obj: Object) -> tuple[str, str, str]:
+    return obj.metadata.creation_timestamp or "", *obj.key
 
 
 def _labels_of(world: World, namespace: str) -> Mapping[str, str]:

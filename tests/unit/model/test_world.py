@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import endpoint_slice, namespace, pod, policy, service, world
+from meshworlds import vs
 from tandem.model import core
+from tandem.model.istio import VirtualService
 from tandem.model.meta import Object
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
@@ -24,6 +26,11 @@ def test_objects_are_found_by_kind_namespace_and_name() -> None:
     assert found.get(core.Pod, "shop", "b") is None
     assert found.get(core.Service, "shop", "a") is None
     assert [p.key for p in found.sorted(core.Pod)] == [("default", "a"), ("shop", "a")]
+
+
+def test_the_oldest_comes_first_and_of_one_second_the_first_by_name() -> None:
+    objects = [vs(name, created=f"2026-01-01T00:00:0{s}Z") for name, s in (("a", 2), ("c", 1), ("b", 1), ("d", 3))]
+    assert [v.metadata.name for v in world(*objects).oldest_first(VirtualService)] == ["b", "c", "a", "d"]
 
 
 def test_with_kind_makes_a_new_world_and_leaves_the_old_one() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Generic, TypeVar
 
-from tandem.base.table import Table, changes
+from tandem.base.table import Table
 from tandem.ir import fabric
 from tandem.model.world import World
 from tandem.translate.externals import Externals, selects_workloads, translate_externals
@@ -41,17 +41,12 @@ class _Joined(Generic[V]):
     """Entries of its own laid over those of a table."""
 
     def __init__(self) -> None:
-        self._given: Mapping[str, V] = {}
         self._own: Table[str, V] = Table()
         self._made: tuple[Table[str, V], Table[str, V], Table[str, V]] | None = None
 
     def put(self, own: Mapping[str, V]) -> None:
         """These are all of its own; what is equal stays the object that it was."""
-        if own is self._given:
-            return
-        self._given = own
-        put = {key: new for key, (old, new) in changes(self._own, Table(own)).items() if new is not None and old != new}
-        self._own = self._own.changed(put, [key for key in self._own if key not in own])
+        self._own = self._own.become(own)
 
     def over(self, table: Table[str, V]) -> Table[str, V]:
         """Both together; the very same object while neither changes."""

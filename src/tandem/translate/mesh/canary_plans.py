@@ -42,7 +42,7 @@ def plans_of(context: Context) -> tuple[list[Plan], list[Problem]]:
     plans: list[Plan] = []
     problems: list[Problem] = []
     owners: list[Canary] = []
-    for canary in sorted(context.world.all(Canary).values(), key=_age):
+    for canary in context.world.oldest_first(Canary):
         conflict = _conflict(canary, owners)
         if conflict is not None:
             problems.append(conflict)
@@ -55,10 +55,6 @@ def plans_of(context: Context) -> tuple[list[Plan], list[Problem]]:
         if not errors or harmless:
             plans.append(_plan(canary, percent=0 if errors else canary.weight))
     return plans, problems
-
-
-def _age(canary: Canary) -> tuple[str, str, str]:
-    return canary.metadata.creation_timestamp or "", *canary.key
 
 
 def _conflict(canary: Canary, owners: Sequence[Canary]) -> Problem | None:

@@ -35,7 +35,7 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
     problems: list[Problem] = []
     rules: dict[Key, list[DestinationRule]] = {}
     refused: dict[Key, DestinationRule] = {}
-    for rule in sorted(world.all(DestinationRule).values(), key=_age):
+    for rule in world.oldest_first(DestinationRule):
         services = _meant(rule, options, entries)
         found = list(_mistakes(rule, services, (world, entries), options))
         problems.extend(found)
@@ -111,10 +111,6 @@ def _affinity_first(service: Service | None, rules: list[DestinationRule]) -> It
                 text = "the Service has sessionAffinity ClientIP, which comes first"
                 origin = rule.origin(f"{at}.loadBalancer")
                 yield Problem(at=origin, code="Shadowed", text=text, severity=Severity.WARNING)
-
-
-def _age(rule: DestinationRule) -> tuple[str, str, str]:
-    return rule.metadata.creation_timestamp or "", rule.metadata.namespace, rule.metadata.name
 
 
 def _merge(service: Key, rules: list[DestinationRule], tls: TlsReader) -> TrafficPolicy:

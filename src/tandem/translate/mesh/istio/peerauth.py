@@ -26,7 +26,7 @@ class PeerAuthIndex:
         self._wide: dict[str, PeerAuthentication] = {}
         self._workload: dict[str, list[PeerAuthentication]] = {}
         found: list[Problem] = []
-        for policy in sorted(world.all(PeerAuthentication).values(), key=_age):
+        for policy in world.oldest_first(PeerAuthentication):
             namespace = policy.metadata.namespace
             found.extend(_mistakes(policy))
             if _selects(policy):
@@ -70,10 +70,6 @@ def _ports(policy: PeerAuthentication | None) -> tuple[PortMtls, ...]:
 def _mode(text: str) -> MtlsMode:
     # A mode that we do not know may be stricter than STRICT, never laxer: fail closed.
     return MtlsMode[text] if text in MtlsMode.__members__ else MtlsMode.STRICT
-
-
-def _age(policy: PeerAuthentication) -> tuple[str, str, str]:
-    return policy.metadata.creation_timestamp or "", policy.metadata.namespace, policy.metadata.name
 
 
 def _selects(policy: PeerAuthentication) -> bool:

@@ -64,7 +64,7 @@ def read_entries(world: World, options: Options) -> Entries:
     """Every entry, the oldest first."""
     problems: list[Problem] = []
     hosts: dict[Key, ServiceEntry] = {}
-    for entry in sorted(world.all(ServiceEntry).values(), key=_age):
+    for entry in world.oldest_first(ServiceEntry):
         found = list(_mistakes(entry, options))
         problems += found
         if any(p.severity is Severity.ERROR for p in found):
@@ -118,10 +118,6 @@ def endpoint_mistake(workload: Workload, resolution: str) -> str:
         return f"{address!r} is no IP address: with the resolution {resolution} endpoints are addresses"
     fits = _HOST.fullmatch(address.lower()) is not None and "*" not in address
     return "" if fits else f"{address!r} is neither an address nor a domain name with a dot"
-
-
-def _age(entry: ServiceEntry) -> tuple[str, str, str]:
-    return entry.metadata.creation_timestamp or "", entry.metadata.namespace, entry.metadata.name
 
 
 def _mistakes(entry: ServiceEntry, options: Options) -> Iterator[Problem]:

@@ -33,7 +33,7 @@ class SidecarIndex:
         self._workload: dict[str, list[Sidecar]] = {}
         found: list[Problem] = []
         self._mesh = _mesh_mode(world, options, found)
-        for sidecar in sorted(world.all(Sidecar).values(), key=_age):
+        for sidecar in world.oldest_first(Sidecar):
             namespace = sidecar.metadata.namespace
             found += _mistakes(sidecar)
             if sidecar.spec.workload_selector is not None and sidecar.spec.workload_selector.labels:
@@ -66,10 +66,6 @@ class SidecarIndex:
 def _covers(sidecar: Sidecar, pod: Pod) -> bool:
     selector = sidecar.spec.workload_selector
     return selector is not None and matches_map(selector.labels, pod.metadata.labels)
-
-
-def _age(sidecar: Sidecar) -> tuple[str, str, str]:
-    return sidecar.metadata.creation_timestamp or "", sidecar.metadata.namespace, sidecar.metadata.name
 
 
 def _visible(sidecar: Sidecar, home: str) -> Iterator[Visible]:

@@ -58,7 +58,7 @@ def translate_virtualservices(context: Context, read: Read | None = None) -> Lay
     read = read or read_virtualservice
     problems: list[Problem] = []
     by_host: dict[Key, list[Accepted]] = {}
-    for source in sorted(context.world.all(VirtualService).values(), key=_age):
+    for source in context.world.oldest_first(VirtualService):
         accepted, found = read(source, context)
         problems.extend(found)
         if accepted is not None:
@@ -75,10 +75,6 @@ def translate_virtualservices(context: Context, read: Read | None = None) -> Lay
                 merged = {**_merge_problems(seen, consumer), **merged}
         problems.extend(merged.values())
     return Layers(layers=tuple(layers), problems=tuple(problems))
-
-
-def _age(source: VirtualService) -> tuple[str, str, str]:
-    return source.metadata.creation_timestamp or "", source.metadata.namespace, source.metadata.name
 
 
 def _consumers(named: list[Accepted]) -> list[str]:
