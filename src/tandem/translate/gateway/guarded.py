@@ -19,20 +19,19 @@ from tandem.model.security import AuthorizationPolicy, RequestAuthentication, Ta
 from tandem.model.world import Key, World
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.mesh.istio.authorization import is_staged
-from tandem.translate.mesh.istio.scoped import is_of_gateways, refs_of
+from tandem.translate.mesh.istio.scoped import Policy, is_of_gateways, refs_of
 from tandem.translate.options import Options
 
 FORBIDDEN: Final = Respond(status=403, body="RBAC: access denied")
-_Policy = AuthorizationPolicy | RequestAuthentication
 
 
 def close_guarded(world: World, options: Options, edge: Edge) -> Edge:
     """The gateways, of which those that a policy is attached to refuse everything."""
     closed: dict[Key, Origin] = {}
     problems: list[Problem] = []
-    policies: tuple[_Policy, ...] = (*world.sorted(AuthorizationPolicy), *world.sorted(RequestAuthentication))
+    policies: tuple[Policy, ...] = (*world.sorted(AuthorizationPolicy), *world.sorted(RequestAuthentication))
     for policy in policies:
-        for path, ref in refs_of(policy.spec.target_ref, policy.spec.target_refs):
+        for path, ref in refs_of(policy):
             if is_of_gateways(ref):
                 found, problem = _attached(world, options.root_namespace, policy, (path, ref))
                 mine = [key for key in found if key in edge.facts]
@@ -52,7 +51,7 @@ def close_guarded(world: World, options: Options, edge: Edge) -> Edge:
 
 
 def _attached(
-    world: World, root: str, policy: _Policy, at: tuple[str, TargetRef]
+    world: World, root: str, policy: Policy, at: tuple[str, TargetRef]
 ) -> tuple[tuple[Key, ...], Problem | None]:
     """The Gateways that a reference means, or what is wrong with it: it means none then."""
     (path, ref), home = at, policy.metadata.namespace
@@ -70,12 +69,12 @@ def _attached(
     return ((home, ref.name),), None
 
 
-def _refuses(policy: _Policy) -> bool:
+def _refuses(policy: Policy) -> bool:
     """Whether there are requests that it would not let through."""
     return isinstance(policy, RequestAuthentication) or not (is_staged(policy) or policy.spec.action == "AUDIT")
 
 
-def _not_judged(policy: _Policy, path: str, *, refuses: bool) -> Problem:
+def _not_judged(policy: Policy, path: str, *, refuses: bool) -> Problem:
     effect = "everything is denied there" if refuses else "nobody is told what it says"
     text = f"gateways judge no request by policy: {effect}; attach it to the Services behind"
     severity = Severity.ERROR if refuses else Severity.WARNING

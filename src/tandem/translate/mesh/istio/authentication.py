@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from tandem.base.jwks import KeySetError, public_key_set
 from tandem.base.problems import Problem
 from tandem.ir.authn import FetchedKeys, GivenKeys, JwtRule, Keys
-from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
+from tandem.ir.authz import AuthzPolicy
 from tandem.model import security
 from tandem.model.core import ConfigMap, Pod, Secret
 from tandem.model.security import RequestAuthentication
 from tandem.model.world import World
-from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
+from tandem.translate.mesh.istio.scoped import Scoped, Selectors, everything_denied, selectors_of
 from tandem.translate.mesh.values import milliseconds
 
 KEYS_FROM: Final = "tandem.io/jwks-from"
@@ -66,17 +66,10 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def read(self) -> tuple[Selectors, Said]:
-        spec, meta = self._policy.spec, self._policy.metadata
-        refs = refs_of(spec.target_ref, spec.target_refs)
-        selectors = selectors_of(self._policy, spec.selector, refs, self._world, self._wrong)
-        if selectors is None:
-            text = "only Services and gateways can be attached to: everything is denied in the namespace"
-            self._wrong(refs[0][0], "UnsupportedField", text)
-        if selectors is None or meta.unreadable:
-            origin = self._policy.origin()
-            closed = AuthzPolicy(action=Action.DENY, rules=(AuthzRule(origin=origin),), origin=origin)
-            return selectors if selectors is not None else ({},), closed
-        rules = tuple(self._rule(rule, f"spec.jwtRules[{i}]") for i, rule in enumerate(spec.jwt_rules))
+        selectors = selectors_of(self._policy, self._world, self._wrong)
+        if selectors is None or self._policy.metadata.unreadable:
+            return selectors if selectors is not None else ({},), everything_denied(self._policy)
+        rules = tuple(self._rule(rule, f"spec.jwtRules[{i}]") for i, rule in enumerate(self._policy.spec.jwt_rules))
         if unknown := sorted(self._files.keys() - {rule.issuer for rule in rules}):
             text = f"no rule is about {', '.join(unknown)}: write ISSUER=configmap/NAME/KEY or ISSUER=secret/NAME/KEY"
             self._wrong(f"metadata.annotations[{KEYS_FROM}]", "InvalidValue", text)

@@ -32,7 +32,7 @@ from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operat
 from tandem.model.world import World
 from tandem.translate.mesh.istio.meshconfig import PLACE
 from tandem.translate.mesh.istio.providers import Providers
-from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
+from tandem.translate.mesh.istio.scoped import Scoped, Selectors, everything_denied, selectors_of
 
 DRY_RUN: Final = "istio.io/dry-run"
 STAGED: Final = "tandem.io/staged"
@@ -127,20 +127,17 @@ class _Reader:
     def read(self) -> tuple[Selectors, AuthzPolicy]:
         """Whom it selects, and what it says."""
         spec, staged = self._policy.spec, is_staged(self._policy)
-        refs = refs_of(spec.target_ref, spec.target_refs)
-        selectors = selectors_of(self._policy, spec.selector, refs, self._world, self._wrong)
+        selectors = selectors_of(self._policy, self._world, self._wrong)
         if selectors is None:
-            text = "only Services and gateways can be attached to: everything is denied in the namespace"
-            self._wrong(refs[0][0], "UnsupportedField", text)
-            return ({},), self._everything(staged=staged)
+            return ({},), everything_denied(self._policy, staged=staged)
         if spec.action not in Action.__members__:
             text = f"{spec.action} is not supported: everything is denied to the pods that it selects"
             self._wrong("spec.action", "UnsupportedField", text)
-            return selectors, self._everything(staged=staged)
+            return selectors, everything_denied(self._policy, staged=staged)
         action = Action(spec.action)
         check = self._check() if action is Action.CUSTOM else None
         if action is Action.CUSTOM and check is None:
-            return selectors, self._everything(staged=staged)
+            return selectors, everything_denied(self._policy, staged=staged)
         rules = (self._rule(rule, i, action) for i, rule in enumerate(spec.rules))
         return selectors, AuthzPolicy(
             action=action,
@@ -160,11 +157,6 @@ class _Reader:
         effect = "everything is denied to the pods that it selects"
         self._wrong("spec.provider.name", "ProviderNotFound", f"{PLACE}: {why}: {effect}")
         return None
-
-    def _everything(self, *, staged: bool) -> AuthzPolicy:
-        """What stands for a policy that nobody here can judge."""
-        origin = self._policy.origin()
-        return AuthzPolicy(action=Action.DENY, rules=(AuthzRule(origin=origin),), origin=origin, staged=staged)
 
     def _rule(self, rule: AuthorizationRule, index: int, action: Action) -> AuthzRule | None:
         at = f"spec.rules[{index}]"

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
+from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
 from tandem.model.core import Pod, Service
 from tandem.model.gateways import GROUP
-from tandem.model.meta import Object
-from tandem.model.security import TargetRef, WorkloadSelector
+from tandem.model.security import AuthorizationPolicy, RequestAuthentication, TargetRef
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 
 T = TypeVar("T")
+Policy = AuthorizationPolicy | RequestAuthentication
 Selectors = tuple[Mapping[str, str], ...]
 """One of them must match; `{}` matches every pod."""
 Wrong = Callable[[str, str, str], None]
@@ -44,26 +45,22 @@ def _matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
     return not selector or matches_map(dict(selector), labels)
 
 
-def selectors_of(
-    policy: Object,
-    selector: WorkloadSelector | None,
-    refs: tuple[tuple[str, TargetRef], ...],
-    world: World,
-    wrong: Wrong,
-) -> Selectors | None:
-    """Whom a policy selects; `refs` with their paths. None: it is attached to what nobody knows, whatever that means.
+def selectors_of(policy: Policy, world: World, wrong: Wrong) -> Selectors | None:
+    """Whom a policy selects. None: it is attached to what nobody knows, whatever that means, and `wrong` is told.
 
     A policy of a Service is for the pods behind it. A Service that is not there has none, and `wrong` is told. One of a
     gateway is for no pod: `translate/gateway/guarded.py` closes the gateway.
     """
+    refs, selector, home = refs_of(policy), policy.spec.selector, policy.metadata.namespace
     if not refs:
         return (selector.match_labels if selector is not None else {},)
     found: list[Mapping[str, str]] = []
-    home = policy.metadata.namespace
     for path, ref in refs:
         if is_of_gateways(ref):
             continue
         if (ref.group, ref.kind) not in {("", "Service"), ("core", "Service")}:
+            text = "only Services and gateways can be attached to: everything is denied in the namespace"
+            wrong(refs[0][0], "UnsupportedField", text)
             return None
         service = world.get(Service, home, ref.name)
         if ref.namespace not in {"", home}:
@@ -80,7 +77,14 @@ def is_of_gateways(ref: TargetRef) -> bool:
     return ref.group == GROUP and ref.kind in {"Gateway", "GatewayClass"}
 
 
-def refs_of(ref: TargetRef | None, refs: tuple[TargetRef, ...]) -> tuple[tuple[str, TargetRef], ...]:
-    """References with their paths."""
+def refs_of(policy: Policy) -> tuple[tuple[str, TargetRef], ...]:
+    """What a policy is attached to, with the paths."""
+    ref = policy.spec.target_ref
     first = (("spec.targetRef", ref),) if ref is not None else ()
-    return (*first, *((f"spec.targetRefs[{i}]", r) for i, r in enumerate(refs)))
+    return (*first, *((f"spec.targetRefs[{i}]", r) for i, r in enumerate(policy.spec.target_refs)))
+
+
+def everything_denied(policy: Policy, *, staged: bool = False) -> AuthzPolicy:
+    """What stands for a policy that nobody here can judge."""
+    origin = policy.origin()
+    return AuthzPolicy(action=Action.DENY, rules=(AuthzRule(origin=origin),), origin=origin, staged=staged)

@@ -8,16 +8,12 @@ from builders import pod, service
 from meshworlds import authz
 from tandem.model.core import Service
 from tandem.model.world import World
-from tandem.translate.mesh.istio.scoped import Scoped, Selectors, refs_of, selectors_of
+from tandem.translate.mesh.istio.scoped import Scoped, Selectors, selectors_of
 
 
 def selected(*services: Service, **spec: Any) -> tuple[Selectors | None, list[tuple[str, str]]]:
-    policy, told = authz(**spec), list[tuple[str, str]]()
-    refs = refs_of(policy.spec.target_ref, policy.spec.target_refs)
-    found = selectors_of(
-        policy, policy.spec.selector, refs, World.of(services), lambda path, code, _: told.append((path, code))
-    )
-    return found, told
+    told = list[tuple[str, str]]()
+    return selectors_of(authz(**spec), World.of(services), lambda path, code, _: told.append((path, code))), told
 
 
 WEB = service("web", selector={"app": "web"})
