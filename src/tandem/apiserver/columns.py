@@ -139,6 +139,12 @@ def _images(raw: Raw) -> str:
 
 
 AGE: Final = "Age"
+_ROUTE: Final = (
+    ("Hostnames", 0, _joined("spec.hostnames", "")),
+    ("Accepted", 0, _condition("Accepted")),
+    ("Programmed", 0, _condition("Programmed")),
+    (AGE, 0, None),
+)
 # (name, priority, cell); priority 1 is shown by `-o wide` only. Name comes first in each table.
 COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "Namespace": (("Status", 0, _at("status.phase")), (AGE, 0, None)),
@@ -231,12 +237,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
-    "HTTPRoute": (
-        ("Hostnames", 0, _joined("spec.hostnames", "")),
-        ("Accepted", 0, _condition("Accepted")),
-        ("Programmed", 0, _condition("Programmed")),
-        (AGE, 0, None),
-    ),
+    "HTTPRoute": _ROUTE,
     "GatewayClass": (
         ("Controller", 0, _at("spec.controllerName")),
         ("Accepted", 0, _condition("Accepted")),
@@ -250,12 +251,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         (AGE, 0, None),
     ),
     "ReferenceGrant": ((AGE, 0, None),),
-    "GRPCRoute": (
-        ("Hostnames", 0, _joined("spec.hostnames", "")),
-        ("Accepted", 0, _condition("Accepted")),
-        ("Programmed", 0, _condition("Programmed")),
-        (AGE, 0, None),
-    ),
+    "GRPCRoute": _ROUTE,
     "TCPRoute": (
         ("Accepted", 0, _condition("Accepted")),
         ("Programmed", 0, _condition("Programmed")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from tandem.base.addresses import is_address
@@ -102,8 +102,12 @@ def _filters(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _filter(raw: dict[str, Any], at: str) -> Iterator[str]:
-    wanted = FILTER_FIELDS.get(raw["type"])
-    for field in FILTER_FIELDS.values():
+    yield from _of_type(raw, at, FILTER_FIELDS.get(raw["type"]), FILTER_FIELDS.values())
+
+
+def _of_type(raw: dict[str, Any], at: str, wanted: str | None, fields: Iterable[str]) -> Iterator[str]:
+    """The one of these fields that belongs to the object's type must be there, and no other."""
+    for field in fields:
         if field == wanted and field not in raw:
             yield f"{at}.{field}: is required for the type {raw['type']}"
         if field != wanted and field in raw:
@@ -177,11 +181,7 @@ def _fraction(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 def _modifier(raw: dict[str, Any], at: str) -> Iterator[str]:
     wanted = "replaceFullPath" if raw["type"] == "ReplaceFullPath" else "replacePrefixMatch"
-    for field in ("replaceFullPath", "replacePrefixMatch"):
-        if field == wanted and field not in raw:
-            yield f"{at}.{field}: is required for the type {raw['type']}"
-        if field != wanted and field in raw:
-            yield f"{at}.{field}: does not belong to the type {raw['type']}"
+    yield from _of_type(raw, at, wanted, ("replaceFullPath", "replacePrefixMatch"))
 
 
 def _timeouts(raw: dict[str, Any], at: str) -> Iterator[str]:

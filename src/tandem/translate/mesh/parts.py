@@ -17,7 +17,7 @@ from tandem.translate.mesh.attach import AnyRoute
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.filters import FilterReader, Filters
-from tandem.translate.mesh.values import duration, regex_mistake
+from tandem.translate.mesh.values import duration, read_regex
 
 SESSION: Final = "Tandem-Session"
 """The cookie or header of a session where the route names none."""
@@ -55,10 +55,7 @@ class Parts:
 
     def regex(self, pattern: str, at: str) -> Regex:
         """A regular expression that Envoy takes, or a Problem."""
-        mistake = regex_mistake(pattern)
-        if mistake:
-            self.wrong(at, "InvalidValue", mistake)
-        return Regex(pattern)
+        return read_regex(pattern, at, self.wrong)
 
     def action(self, refs: Sequence[BackendRef], filters: Filters, at: str) -> RouteAction:
         """Where the requests of a rule go: to its backends by weight."""

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from tandem.ir.mesh import Regex
+
 Wrong = Callable[[str, str, str], None]
 """Takes a field's path, a code and a text."""
 
@@ -48,6 +50,14 @@ def regex_mistake(pattern: str) -> str:
     except re.error as err:
         return f"{pattern!r} is not a regular expression: {err}"
     return ""
+
+
+def read_regex(pattern: str, at: str, wrong: Wrong) -> Regex:
+    """A regular expression; one that Envoy would refuse is told."""
+    mistake = regex_mistake(pattern)
+    if mistake:
+        wrong(at, "InvalidValue", mistake)
+    return Regex(pattern)
 
 
 def header_mistake(name: str) -> str:

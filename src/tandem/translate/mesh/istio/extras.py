@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.grpc import STATUSES
-from tandem.ir.mesh import Cors, Exact, Fault, Prefix, Redirect, Regex, Rewrite, StringMatch
+from tandem.ir.mesh import Cors, Exact, Fault, Prefix, Redirect, Rewrite, StringMatch
 from tandem.model import istio
-from tandem.translate.mesh.values import Wrong, milliseconds, regex_mistake
+from tandem.translate.mesh.values import Wrong, milliseconds, read_regex
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _REFUSED: Final = "not supported; the whole VirtualService is not applied"
@@ -43,9 +43,7 @@ class ExtrasReader:
         if regex is not None:
             if asked.uri:
                 self._wrong(f"{at}.uriRegexRewrite", "InvalidValue", "give uri or uriRegexRewrite, not both")
-            mistake = regex_mistake(regex.match)
-            if mistake:
-                self._wrong(f"{at}.uriRegexRewrite.match", "InvalidValue", mistake)
+            read_regex(regex.match, f"{at}.uriRegexRewrite.match", self._wrong)
         return Rewrite(
             prefix=asked.uri or None,
             regex=(regex.match, regex.rewrite) if regex is not None else None,
@@ -118,8 +116,5 @@ class ExtrasReader:
 
     def _origin(self, match: istio.StringMatch, at: str) -> StringMatch:
         if match.regex is not None:
-            mistake = regex_mistake(match.regex)
-            if mistake:
-                self._wrong(f"{at}.regex", "InvalidValue", mistake)
-            return Regex(match.regex)
+            return read_regex(match.regex, f"{at}.regex", self._wrong)
         return Prefix(match.prefix) if match.prefix is not None else Exact(match.exact or "")

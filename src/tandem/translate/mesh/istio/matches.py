@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Exact, HeaderMatch, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
+from tandem.ir.mesh import Exact, HeaderMatch, Prefix, Present, QueryMatch, RouteMatch, StringMatch
 from tandem.model import istio
 from tandem.model.istio import VirtualService
-from tandem.translate.mesh.values import regex_mistake
+from tandem.translate.mesh.values import read_regex
 
 _NOT_HEADERS: Final = frozenset({"uri", "scheme", "method", "authority"})
 
@@ -69,10 +69,7 @@ class MatchReader:
         if len(given) > 1:
             self._wrong(at, "InvalidValue", f"use one of {', '.join(given)}")
         if match.regex is not None:
-            mistake = regex_mistake(match.regex)
-            if mistake:
-                self._wrong(f"{at}.regex", "InvalidValue", mistake)
-            return Regex(match.regex)
+            return read_regex(match.regex, f"{at}.regex", self._wrong)
         if match.prefix is not None:
             return Prefix(match.prefix)
         return Exact(match.exact) if match.exact is not None else None
