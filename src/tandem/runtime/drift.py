@@ -103,7 +103,7 @@ class Drift:
     def problems(self) -> tuple[str, ...]:
         """What is not repaired yet, and a kernel that does not tell."""
         left = self.found.value - max(self.healed, 0)
-        newest = [_sentence(change) for _, change in self._changes][-left:] if left else []
+        newest = [unrepaired(change, "the node's rules") for _, change in self._changes][-left:] if left else []
         return (*((f"drift is not seen: {self._deaf}",) if self._deaf else ()), *newest)
 
     def status(self) -> Mapping[str, Any]:
@@ -111,11 +111,19 @@ class Drift:
         return {
             "found": self.found.value,
             "repaired": max(self.healed, 0),
-            "newest": [
-                {"time": rfc3339(time), "by": change.process, "pid": change.pid, "what": list(change.things)}
-                for time, change in self._changes
-            ],
+            "newest": [told(time, change) for time, change in self._changes],
         }
+
+
+def told(time: float, change: Change) -> dict[str, Any]:
+    """A change as status tells of it."""
+    return {"time": rfc3339(time), "by": change.process, "pid": change.pid, "what": list(change.things)}
+
+
+def unrepaired(change: Change, where: str) -> str:
+    """The sentence on a change of what is `where`."""
+    by = f"{change.process} (process {change.pid})" if change.process else "somebody"
+    return f"{by} changed {where}, they are not repaired yet: {words(change)}"
 
 
 def words(change: Change) -> str:
@@ -124,8 +132,3 @@ def words(change: Change) -> str:
     shown = ", ".join(things[:_THINGS])
     more = len(change.things) - _THINGS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _sentence(change: Change) -> str:
-    by = f"{change.process} (process {change.pid})" if change.process else "somebody"
-    return f"{by} changed the node's rules, they are not repaired yet: {words(change)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ from tandem.base.problems import DriverError, Origin
 from tandem.drivers.jwks.port import Answer, Fetcher, Place
 from tandem.ir.authn import FetchedKeys
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods
+from tandem.runtime.due import Due, ask_when_due
 
 log = structlog.get_logger()
 
@@ -39,16 +41,15 @@ TRIES: Final = 3
 """Pods whose way to the issuer is tried in one go."""
 
 
-class _Set(msgspec.Struct):
+@dataclass(slots=True, kw_only=True)
+class _Set(Due):
     """What is known of one source."""
 
     keys: FetchedKeys
     pods: tuple[AttachedPod, ...]
     origins: frozenset[Origin]
-    due: float = 0.0
     since: float = 0.0
     retry: float = FIRST_RETRY
-    asking: bool = False
     error: str = ""
 
 
@@ -90,21 +91,8 @@ class KeysLoop:
 
     async def run(self) -> None:
         """Fetch what is due, until cancelled."""
-        slots = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._wake.clear()
-                now = self._clock.monotonic()
-                for source, known in self._sets.items():
-                    if known.due <= now and not known.asking:
-                        known.asking = True
-                        tasks.create_task(self._renew(source, known, slots))
-                waits = [known.due - now for known in self._sets.values() if not known.asking]
-                try:
-                    async with asyncio.timeout(max(0.05, min(waits, default=LAST_RETRY))):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+        renew = partial(self._renew, asyncio.Semaphore(AT_ONCE))
+        await ask_when_due(lambda: self._sets, renew, self._wake, self._clock, longest=LAST_RETRY)
 
     def missed(self, uid: PodUid) -> None:
         """A pod refused a token whose key it has not: the issuer may have a new one."""
@@ -145,19 +133,15 @@ class KeysLoop:
             if known.error
         )
 
-    async def _renew(self, source: str, known: _Set, slots: asyncio.Semaphore) -> None:
-        try:
-            async with slots:
-                try:
-                    answer = await self._ask(known)
-                    text = public_key_set(answer.text, symmetric=False)
-                except (DriverError, KeySetError) as err:
-                    self._on_failure(source, known, str(err))
-                else:
-                    await self._on_keys(source, known, text, answer.seconds)
-        finally:
-            known.asking = False
-            self._wake.set()
+    async def _renew(self, slots: asyncio.Semaphore, source: str, known: _Set) -> None:
+        async with slots:
+            try:
+                answer = await self._ask(known)
+                text = public_key_set(answer.text, symmetric=False)
+            except (DriverError, KeySetError) as err:
+                self._on_failure(source, known, str(err))
+            else:
+                await self._on_keys(source, known, text, answer.seconds)
 
     async def _ask(self, known: _Set) -> Answer:
         """Over a connection of one of the pods that need the keys: the first that gets through."""

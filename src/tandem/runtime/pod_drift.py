@@ -15,10 +15,10 @@ from typing import Any, Final
 import structlog
 
 from tandem.base.cell import Cell
-from tandem.base.clock import Clock, rfc3339
+from tandem.base.clock import Clock
 from tandem.base.problems import DriverError
 from tandem.drivers.nft.pods_watch import PodChange, PodsWatch
-from tandem.runtime.drift import RETRY_SECONDS, TOLD, words
+from tandem.runtime.drift import RETRY_SECONDS, TOLD, told, unrepaired, words
 
 log = structlog.get_logger()
 
@@ -91,21 +91,16 @@ class PodDrift:
     def problems(self) -> tuple[str, ...]:
         """What is not repaired yet, and a kernel that does not tell."""
         left = self._open.keys() | self._taken.keys()
-        open_ = [_sentence(pod, found) for _, pod, found in self._changes if (found.netns, found.table) in left]
+        open_ = [
+            unrepaired(found.change, f"the rules inside pod {pod or found.netns}")
+            for _, pod, found in self._changes
+            if (found.netns, found.table) in left
+        ]
         return (*((f"drift in pods is not seen: {self._deaf}",) if self._deaf else ()), *dict.fromkeys(open_))
 
     def status(self) -> Mapping[str, Any]:
         """As `Drift.status`, each change with the pod."""
-        newest = [
-            {
-                "time": rfc3339(time),
-                "by": found.change.process,
-                "pid": found.change.pid,
-                "what": list(found.change.things),
-                "pod": pod,
-            }
-            for time, pod, found in self._changes
-        ]
+        newest = [{**told(time, found.change), "pod": pod} for time, pod, found in self._changes]
         return {"found": self.found.value, "repaired": self._repaired, "newest": newest}
 
 
@@ -113,8 +108,3 @@ def together(node: Mapping[str, Any], pods: Mapping[str, Any]) -> Mapping[str, A
     """The status of both as one: what others changed on this node and in its pods."""
     newest = sorted([*node["newest"], *pods["newest"]], key=lambda one: str(one["time"]))
     return {**{word: node[word] + pods[word] for word in ("found", "repaired")}, "newest": newest[-TOLD:]}
-
-
-def _sentence(pod: str, found: PodChange) -> str:
-    by = f"{found.change.process} (process {found.change.pid})" if found.change.process else "somebody"
-    return f"{by} changed the rules inside pod {pod or found.netns}, they are not repaired yet: {words(found.change)}"

@@ -24,6 +24,7 @@ from tandem.drivers.dns.config import INSIDE
 from tandem.drivers.dns.port import DnsError
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.node import NodeView
+from tandem.runtime.due import Due, ask_when_due
 from tandem.state.dns import NameAnswer
 
 AT_ONCE: Final = 32
@@ -41,11 +42,9 @@ Ask = Callable[[str, str, int], Awaitable[NameAnswer]]
 
 
 @dataclass(slots=True)
-class _Name:
+class _Name(Due):
     addresses: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """By family, sorted."""
-    due: float = 0.0
-    asking: bool = False
     tried: bool = False
     """A first question has had its answer, or none."""
     failed: str = ""
@@ -96,20 +95,7 @@ class ResolvedLoop:
 
     async def run(self) -> None:
         """Ask, and ask again before an answer is old, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                self._wake.clear()
-                now = self._clock.monotonic()
-                for name, state in self._names.items():
-                    if state.due <= now and not state.asking:
-                        state.asking = True
-                        tasks.create_task(self._ask_one(name, state))
-                due = min((s.due for s in self._names.values() if not s.asking), default=now + LATEST)
-                try:
-                    async with asyncio.timeout(max(due - now, 0.01)):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+        await ask_when_due(lambda: self._names, self._ask_one, self._wake, self._clock, longest=LATEST)
 
     def status(self) -> dict[str, Any]:
         """Each name with its addresses, and why the last question was not answered."""
@@ -119,17 +105,12 @@ class ResolvedLoop:
         }
 
     async def _ask_one(self, name: str, state: _Name) -> None:
-        try:
-            async with self._slots:
-                wait = min([await self._answer(name, state, version) for version in self._versions])
-            state.due = self._clock.monotonic() + wait
-        finally:
-            state.asking = False
-        state.tried = True
+        async with self._slots:
+            wait = min([await self._answer(name, state, version) for version in self._versions])
+        state.due, state.tried = self._clock.monotonic() + wait, True
         self._tried.set()
         if self._learn():
             self._changed()
-        self._wake.set()
 
     async def _answer(self, name: str, state: _Name, version: int) -> float:
         """What is said of one family; the seconds until it is asked for again."""
