@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
 import platform
 import random
@@ -23,8 +22,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from cni import PREPARE
+from cni import PREPARE, p99
 from meshcluster import BEHIND, PODS, SERVICES, endpoints, everything, node_name, space
+from policy import SPACE, answer
 from policyworld import busy, resident, rest, start, wait_for
 from svg import chart
 
@@ -40,7 +40,6 @@ from tandem.model.kinds import BY_KIND
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 RUN = Path("/run/tandem")
-SPACE = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child"]
 SLICE = BY_KIND["EndpointSlice"]
 NODES = (10, 100, 300)
 TARGET = 100
@@ -178,13 +177,9 @@ async def measure(count: int) -> dict[str, Any]:
 
 def worker(count: int) -> dict[str, Any]:
     print(f"{count} nodes", flush=True)
-    command = [*SPACE, "sh", "-c", PREPARE, "sh", sys.executable, str(HERE / "meshcontrol.py"), "measure", str(count)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if not lines:
-        raise SystemExit(f"no figures: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    return answer(
+        [*SPACE, "sh", "-c", PREPARE, "sh", sys.executable, str(HERE / "meshcontrol.py"), "measure", str(count)]
+    )
 
 
 def main(counts: tuple[int, ...] = NODES) -> None:
@@ -205,10 +200,6 @@ def main(counts: tuple[int, ...] = NODES) -> None:
     (RESULTS / "mesh-control.svg").write_text(chart("Control beside nodes", lines, x="nodes", y=""))
     (RESULTS / "mesh-control.md").write_text(text(whole))
     print(text(whole))
-
-
-def p99(values: list[float]) -> float:
-    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
 
 
 def text(whole: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cni import PREPARE
+from cni import PREPARE, p99
 from svg import chart
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,10 +47,6 @@ def answer(command: list[str]) -> dict[str, Any]:
         raise SystemExit(f"no figures: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(lines[-1])
     return found
-
-
-def p99(values: list[float]) -> float:
-    return sorted(values)[math.ceil(0.99 * len(values)) - 1]
 
 
 def main() -> None:

@@ -65,9 +65,10 @@ class _Greeter(socketserver.BaseRequestHandler):
 
 
 @contextlib.contextmanager
-def _serving(server: socketserver.TCPServer, netns: Path, port: int) -> Iterator[None]:
+def serving(server: socketserver.TCPServer, sock: socket.socket) -> Iterator[None]:
+    """A server that is bound to nothing serves at this socket."""
     server.socket.close()
-    server.socket = listening(netns, port)
+    server.socket = sock
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -87,7 +88,7 @@ def http_app(netns: Path, port: int, label: str = "") -> Iterator[None]:
 
     server = Server(("127.0.0.1", 0), _Report, bind_and_activate=False)
     server.label = label  # type: ignore[attr-defined]
-    with _serving(server, netns, port):
+    with serving(server, listening(netns, port)):
         yield
 
 
@@ -99,7 +100,7 @@ def greeter_app(netns: Path, port: int) -> Iterator[None]:
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), _Greeter, bind_and_activate=False)
-    with _serving(server, netns, port):
+    with serving(server, listening(netns, port)):
         yield
 
 
@@ -126,6 +127,18 @@ def get(netns: Path, address: str, port: int, path: str = "/", **headers: str) -
     """One request over a connection of its own."""
     with contextlib.closing(Client(netns, address, port)) as client:
         return client.get(path, **headers)
+
+
+def repeats(netns: Path, address: str, port: int) -> bool:
+    """Whether what is said there comes back, whatever comes before it."""
+    with contextlib.closing(dial(netns, address, port)) as sock, contextlib.suppress(ConnectionError, TimeoutError):
+        sock.sendall(b"select")
+        seen = b""
+        while data := sock.recv(100):
+            seen += data
+            if b"select" in seen:
+                return True
+    return False
 
 
 def read_all(sock: socket.socket) -> bytes:

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from cryptography import x509
 
 from netns.externallab import OUTSIDE, Outside, running, tls_context
-from netns.meshapps import listening
+from netns.meshapps import listening, serving
 from netns.meshlab import Ca
 from tandem.translate.mesh.istio import clienttls
 
@@ -76,16 +75,8 @@ def https_app(netns: Path, label: str, context: ssl.SSLContext) -> Iterator[None
 
     server = Server(("127.0.0.1", 0), _Named, bind_and_activate=False)
     server.label = label  # type: ignore[attr-defined]
-    server.socket.close()
-    server.socket = context.wrap_socket(listening(netns, 443), server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server, context.wrap_socket(listening(netns, 443), server_side=True, do_handshake_on_connect=False)):
         yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.socket.close()
 
 
 class World:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from meshbuild import attached, endpoint, endpoints, service, view
-from netns.meshapps import dial, greeter_app, http_app
+from netns.meshapps import dial, greeter_app, http_app, repeats
 from netns.meshlab import Lab
 from tandem.base.problems import Origin
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
@@ -83,17 +83,7 @@ class World:
 
     def heard(self) -> bool:
         """Whether what a says reaches the database of b, which repeats it."""
-        with (
-            contextlib.closing(dial(self.ns["a"], DB, 3306)) as sock,
-            contextlib.suppress(ConnectionError, TimeoutError),
-        ):
-            sock.sendall(b"select")
-            seen = b""
-            while data := sock.recv(100):
-                seen += data
-                if b"select" in seen:
-                    return True
-        return False
+        return repeats(self.ns["a"], DB, 3306)
 
 
 @pytest.fixture(scope="module")

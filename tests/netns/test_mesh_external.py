@@ -12,7 +12,7 @@ import pytest
 
 from meshbuild import attached, endpoint, endpoints, service, strict, view
 from netns.authorizers import Book, grpc_authorizer, http_authorizer
-from netns.meshapps import dial, greeter_app, http_app
+from netns.meshapps import dial, greeter_app, http_app, repeats
 from netns.meshlab import Lab
 from netns.test_mesh_authorization import need, policy, rule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, CheckBody, ExternalCheck
@@ -89,14 +89,7 @@ class World:
             return Answer(connection.getresponse())
 
     def heard(self) -> bool:
-        with contextlib.closing(dial(self.ns["a"], DB, 3306)) as sock, contextlib.suppress(OSError):
-            sock.sendall(b"select")
-            seen = b""
-            while data := sock.recv(100):
-                seen += data
-                if b"select" in seen:
-                    return True
-        return False
+        return repeats(self.ns["a"], DB, 3306)
 
     def details(self, path: str) -> Any:
         found = self.lab.ads.log_of(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from tandem.base.cell import Cell
 from tandem.ir.node import NodeView
@@ -33,6 +34,24 @@ class Looping:
                 running.cancel()
 
         self._runner.run(main())
+
+
+S = TypeVar("S")
+
+
+def beside(
+    scene_of: Callable[[], S], loop_of: Callable[[S], Coroutine[Any, Any, None]], story: Callable[[S], Awaitable[None]]
+) -> None:
+    """A story about a scene, while a loop of it goes on."""
+
+    async def main() -> None:
+        scene = scene_of()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(loop_of(scene))
+            await story(scene)
+            running.cancel()
+
+    asyncio.run(main())
 
 
 async def _whole(work: Awaitable[None]) -> None:

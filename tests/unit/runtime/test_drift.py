@@ -17,6 +17,7 @@ from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.watch import Change, FakeWatch
 from tandem.runtime import drift, enforce
 from tandem.runtime.drift import Drift
+from unit.runtime.looping import beside
 from unit.runtime.test_enforce import Kernel, at, numbered, outcome_of, with_kernel
 
 CHANGE = Change(things=("chain a removed", "chain b removed"), process="nft", pid=7)
@@ -45,14 +46,7 @@ class Scene:
 
 
 def play(story: Callable[[Scene], Awaitable[None]]) -> None:
-    async def main() -> None:
-        scene = Scene()
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(scene.drift.run())
-            await story(scene)
-            running.cancel()
-
-    asyncio.run(main())
+    beside(Scene, lambda scene: scene.drift.run(), story)
 
 
 def test_it_is_closed_from_the_change_to_the_repair() -> None:

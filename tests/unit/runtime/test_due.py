@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from tandem.base.clock import SystemClock
 from tandem.runtime.due import Due, ask_when_due
+from unit.runtime.looping import beside
 
 CLOCK = SystemClock()
 
@@ -30,21 +31,18 @@ class Asked:
                 await asyncio.sleep(0.001)
 
 
-def play(asked: Asked, story: Callable[[], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            loop = ask_when_due(lambda: asked.known, asked.ask, asked.wake, CLOCK, longest=3600)
-            running = tasks.create_task(loop)
-            await story()
-            running.cancel()
-
-    asyncio.run(main())
+def play(asked: Asked, story: Callable[[Asked], Awaitable[None]]) -> None:
+    beside(
+        lambda: asked,
+        lambda _: ask_when_due(lambda: asked.known, asked.ask, asked.wake, CLOCK, longest=3600),
+        story,
+    )
 
 
 def test_each_is_asked_at_once_and_again_when_it_is_due() -> None:
     asked = Asked("a", "b")
 
-    async def story() -> None:
+    async def story(_: Asked) -> None:
         await asked.until("a", "b")
         asked.known["a"].due = 0.0
         asked.wake.set()
@@ -57,7 +55,7 @@ def test_one_that_is_being_asked_is_not_asked_beside_that_and_what_comes_is() ->
     asked = Asked("a")
     asked.held.clear()
 
-    async def story() -> None:
+    async def story(_: Asked) -> None:
         await asked.until("a")
         asked.known["a"].due = 0.0
         asked.known["b"] = Due()

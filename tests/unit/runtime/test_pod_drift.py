@@ -15,6 +15,7 @@ from tandem.drivers.nft.watch import Change
 from tandem.runtime import pod_drift
 from tandem.runtime.pod_drift import PodDrift, together
 from tandem.state.ownership import POLICY_TABLE, TABLE
+from unit.runtime.looping import beside
 
 CHANGE = Change(things=("rule of chain mesh-out removed",), process="nft", pid=7)
 NAMES = {"/pins/a": "shop/a"}
@@ -48,14 +49,7 @@ class Scene:
 
 
 def play(story: Callable[[Scene], Awaitable[None]]) -> None:
-    async def main() -> None:
-        scene = Scene()
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(scene.drift.run())
-            await story(scene)
-            running.cancel()
-
-    asyncio.run(main())
+    beside(Scene, lambda scene: scene.drift.run(), story)
 
 
 def test_each_loop_is_told_of_its_own_table_once() -> None:
