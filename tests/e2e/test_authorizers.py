@@ -28,8 +28,10 @@ def code(world: Lab, path: str, *options: str) -> str:
 
 
 def flows(world: Lab, path: str) -> list[Any]:
+    """Those to orders: who is asked about a request gets one of the same path."""
     found = world.tandem("flows", "-o", "json", status=0).json()["flows"]
-    return [f for f in found if f["reporter"] == "destination" and f.get("http", {}).get("path") == path]
+    seen = [f for f in found if f["reporter"] == "destination" and f["destination"]["pod"].startswith("orders")]
+    return [f for f in seen if f.get("http", {}).get("path") == path]
 
 
 def programmed(world: Lab) -> str:

@@ -31,7 +31,8 @@ def ask():
             server.request("GET", "/", headers=headers)
             answer = server.getresponse()
             body = answer.read()
-            print(answer.status, json.loads(body)["name"] if body.startswith(b"{") else "-", flush=True)
+            name = json.loads(body)["name"] if body.startswith(b"{") else "-"
+            sys.stdout.write(f"{answer.status} {name}\n")  # at once: other threads write too
         except (OSError, http.client.HTTPException):
             server.close()
         time.sleep(pause)

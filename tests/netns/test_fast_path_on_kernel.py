@@ -104,6 +104,8 @@ def test_a_policy_that_denies_ends_a_fast_connection(lab: FastLab, address: str)
             pass  # both packets, which the kernel sends again and again
         assert lab.packets() == fast
         assert not lab.tracked(client.getsockname()[1])
+        for end in (client, server):  # so that nothing is sent again once it is allowed
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     lab.apply()
 
 
