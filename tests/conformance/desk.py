@@ -17,7 +17,7 @@ from tandem.ingest.kube import KubeClient
 from tandem.model.kinds import BY_KIND, Kind
 
 Raw = dict[str, Any]
-KINDS: Final = {kind.kind.lower(): kind for kind in BY_KIND.values()}
+KINDS: Final = {name.lower(): kind for name, kind in BY_KIND.items()}
 PAUSE: Final = 0.02
 TRIES: Final = 1500
 

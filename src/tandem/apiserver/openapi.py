@@ -62,8 +62,8 @@ def document(path: str) -> bytes | None:
     operations: dict[str, Raw] = {}
     for kind in kinds:
         gvk = {"group": group, "version": version, "kind": kind.kind}
-        _collect(kind.kind, schemas)
-        schemas[kind.kind] = {**schemas[kind.kind], "x-kubernetes-group-version-kind": [gvk]}
+        _collect(kind.name, schemas)
+        schemas[kind.name] = {**schemas[kind.name], "x-kubernetes-group-version-kind": [gvk]}
         scope = "/namespaces/{namespace}" if kind.namespaced else ""
         operations[f"/{path}{scope}/{kind.plural}"] = {"post": _operation("post", gvk, kind)}
         named = {verb: _operation(verb, gvk, kind) for verb in ("get", "put", "patch", "delete")}
@@ -75,7 +75,7 @@ def document(path: str) -> bytes | None:
 
 def _operation(verb: str, gvk: Raw, kind: Kind) -> Raw:
     query = [{"name": q, "in": "query", "schema": {"type": "string"}} for q in QUERY]
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.kind}"}}}
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.name}"}}}
     return {
         "x-kubernetes-action": verb,
         "x-kubernetes-group-version-kind": gvk,

@@ -85,7 +85,7 @@ class Reader:
     def _table(self, where: Where, records: list[Record], query: Query) -> dict[str, Any]:
         whole = query.get("includeObject") == "Object"
         now = self._clock.now()
-        return table(where.kind.kind, records, now, version=str(self._store.version), whole=whole)
+        return table(where.kind.name, records, now, version=str(self._store.version), whole=whole)
 
 
 def reply(value: Any, *, status: int = 200) -> Response:

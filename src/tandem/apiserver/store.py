@@ -63,9 +63,9 @@ class Store:
         self._db.executescript(SCHEMA)
         self._version: int = self._db.execute("SELECT version FROM counter").fetchone()[0]
         self._history = history
-        self._objects: dict[str, dict[Key, Record]] = {k.kind: {} for k in KINDS}
+        self._objects: dict[str, dict[Key, Record]] = {k.name: {} for k in KINDS}
         self._owned: dict[str, set[tuple[str, Key]]] = {}
-        self._logs = {k.kind: _Log(self._version) for k in KINDS}
+        self._logs = {k.name: _Log(self._version) for k in KINDS}
         self._pending: list[Event] | None = None
         self.ended = False
         for kind, body in self._db.execute("SELECT kind, body FROM objects"):
@@ -79,11 +79,11 @@ class Store:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Record | None:
         """One object, or None."""
-        return self._objects[kind.kind].get((namespace, name))
+        return self._objects[kind.name].get((namespace, name))
 
     def select(self, kind: Kind, namespace: str = "") -> list[Record]:
         """The objects of a kind (in one namespace), sorted by (namespace, name)."""
-        objects = self._objects[kind.kind]
+        objects = self._objects[kind.name]
         keys = sorted(k for k in objects if k[0] == namespace) if namespace else sorted(objects)
         return [objects[k] for k in keys]
 
@@ -131,7 +131,7 @@ class Store:
         record = Record(kind, raw)
         before = self.get(kind, *record.key)
         body = record.encode(kind.api_version)
-        self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (kind.kind, *record.key, body))
+        self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (kind.name, *record.key, body))
         self._place(record)
         self._pending.append(Event("MODIFIED" if before else "ADDED", record, before, self._version))
         return record
@@ -142,7 +142,7 @@ class Store:
         self._version += 1
         meta = {**record.meta, "resourceVersion": str(self._version)}
         last = Record(record.kind, {**record.raw, "metadata": meta})
-        where = (record.kind.kind, *record.key)
+        where = (record.kind.name, *record.key)
         self._db.execute("DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?", where)
         self._drop(record)
         self._pending.append(Event("DELETED", last, record, self._version))
@@ -150,14 +150,14 @@ class Store:
 
     def changes(self, kind: Kind, since: int) -> list[Event]:
         """The changes of a kind after `since`; raises TooOldError if some of them are no longer kept."""
-        log = self._logs[kind.kind]
+        log = self._logs[kind.name]
         if since < log.dropped:
             raise TooOldError(f"too old resource version: {since} ({log.dropped})")
         return log.events[bisect.bisect_right(log.events, since, key=lambda e: e.version) :]
 
     def bell(self, kind: Kind) -> asyncio.Event:
         """Rings at the next change of a kind, once; take it before reading `changes`."""
-        return self._logs[kind.kind].bell
+        return self._logs[kind.name].bell
 
     def end_watches(self) -> None:
         """Let every watch finish: the server is about to stop."""
@@ -171,7 +171,7 @@ class Store:
         self._db.close()
 
     def _publish(self, event: Event) -> None:
-        log = self._logs[event.record.kind.kind]
+        log = self._logs[event.record.kind.name]
         log.events.append(event)
         # Half as much again before cutting: a cut moves the whole list.
         if len(log.events) > self._history + self._history // 2:
@@ -182,18 +182,18 @@ class Store:
         log.bell = asyncio.Event()
 
     def _place(self, record: Record) -> None:
-        objects = self._objects[record.kind.kind]
+        objects = self._objects[record.kind.name]
         if record.key in objects:
             self._drop(objects[record.key])
         objects[record.key] = record
         for uid in _owners(record.raw):
-            self._owned.setdefault(uid, set()).add((record.kind.kind, record.key))
+            self._owned.setdefault(uid, set()).add((record.kind.name, record.key))
 
     def _drop(self, record: Record) -> None:
-        del self._objects[record.kind.kind][record.key]
+        del self._objects[record.kind.name][record.key]
         for uid in _owners(record.raw):
             children = self._owned.get(uid, set())
-            children.discard((record.kind.kind, record.key))
+            children.discard((record.kind.name, record.key))
             if not children:
                 self._owned.pop(uid, None)
 

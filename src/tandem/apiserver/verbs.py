@@ -25,7 +25,7 @@ from tandem.apiserver.strategic import strategic_merge
 from tandem.base.clock import Clock, SystemClock, rfc3339
 from tandem.cluster.networks import SERVICES, ServiceNetwork
 from tandem.ingest.defaults import default
-from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.kinds import BY_KIND, Kind, name_of
 from tandem.model.parse import without_null
 from tandem.model.schema import validate
 
@@ -69,7 +69,7 @@ class Verbs:
         new = not self.store.select(kind)
         with self.store.transaction():
             for raw in first if new else ():
-                where = Where(kind=BY_KIND[raw["kind"]], api_version=raw["apiVersion"])
+                where = Where(kind=BY_KIND[name_of(raw)], api_version=raw["apiVersion"])
                 self.create(where, raw)
             for name in BUILT_IN_NAMESPACES:
                 if self.store.get(kind, "", name) is None:
@@ -225,12 +225,12 @@ class Verbs:
             raw["data"] = {**(raw.get("data") or {}), **made}
         if kind.kind == "Service":
             raw = {**raw, "spec": self._addressed(kind, raw, old)}
-        if kind.kind in pools.KINDS:
+        if kind.name in pools.KINDS:
             self._check_pool(kind, raw)
         if kind.kind == "Pod" and old is None:
             raw["status"] = {"phase": "Pending"}
         if old is not None:
-            wrong = forbidden_changes(kind.kind, old.raw, raw)
+            wrong = forbidden_changes(kind.name, old.raw, raw)
             if wrong:
                 raise errors.invalid(kind, old.name, wrong)
         return raw
@@ -238,7 +238,7 @@ class Verbs:
     def _check_pool(self, kind: Kind, raw: Raw) -> None:
         name = raw["metadata"]["name"]
         there = [(other, r) for other in pools.KINDS for r in self.store.select(BY_KIND[other])]
-        others = [r.raw for other, r in there if (other, r.name) != (kind.kind, name)]
+        others = [r.raw for other, r in there if (other, r.name) != (kind.name, name)]
         nodes = [r.raw for r in self.store.select(BY_KIND["Node"])]
         wrong = pools.clashes(raw, others, services=self._services.cidrs, nodes=nodes)
         if wrong:
@@ -277,7 +277,7 @@ def _patched(base: Raw, patch: Any, media_type: str, kind: Kind) -> Any:
         case "application/strategic-merge-patch+json" if not _is_custom(kind):
             if not isinstance(patch, dict):
                 raise PatchError("a strategic merge patch is an object")
-            return strategic_merge(base, patch, kind.kind)
+            return strategic_merge(base, patch, kind.name)
     text = f"the patch type {media_type!r} is not supported for {kind.kind}; supported are {MERGE}, {JSON_PATCH}"
     raise errors.Refusal(415, text + ("" if _is_custom(kind) else f", {STRATEGIC}"))
 

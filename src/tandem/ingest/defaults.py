@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from tandem.model.kinds import BY_KIND
+from tandem.model.kinds import BY_KIND, name_of
 from tandem.model.meta import RawObject
 
 Raw = dict[str, Any]
@@ -19,12 +19,12 @@ Raw = dict[str, Any]
 def default(raw: RawObject) -> RawObject:
     """A copy of `raw` with every default of its kind; an unknown kind comes back as it was."""
     made: RawObject = copy.deepcopy(raw)
-    kind = BY_KIND.get(str(raw.get("kind")))
+    kind = BY_KIND.get(name_of(raw))
     if kind is None:
         return made
     if kind.namespaced:
         _set(made.setdefault("metadata", {}), namespace="default")
-    fill = DEFAULTS.get(kind.kind)
+    fill = DEFAULTS.get(kind.name)
     if fill is not None:
         fill(made)
     return made

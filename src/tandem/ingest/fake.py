@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from tandem.base.clock import Clock, FixedClock, rfc3339
 from tandem.base.digest import digest
 from tandem.ingest.errors import AlreadyExists, ApiError, Conflict, Gone, NotFound
-from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.kinds import BY_KIND, Kind, name_of
 from tandem.model.meta import RawObject
 
 _Key = tuple[str, str, str]
@@ -46,7 +46,7 @@ class FakeKube:
         self._failures: list[ApiError] = []
         self._breaks: list[ApiError] = []
         for raw in objects:
-            self._create(BY_KIND[raw["kind"]], raw)
+            self._create(BY_KIND[name_of(raw)], raw)
 
     async def __aenter__(self) -> Self:
         return self
@@ -192,7 +192,7 @@ class FakeKube:
         return self._put(new)
 
     def _existing(self, kind: Kind, namespace: str, name: str) -> RawObject:
-        found = self._objects.get((kind.kind, namespace if kind.namespaced else "", name))
+        found = self._objects.get((kind.name, namespace if kind.namespaced else "", name))
         if found is None:
             raise NotFound(404, "NotFound", f'{kind.plural} "{name}" not found')
         return found
@@ -254,7 +254,7 @@ def _chooser(kind: Kind, namespace: str, label_selector: str) -> Callable[[RawOb
     def chosen(raw: RawObject) -> bool:
         meta = raw["metadata"]
         return (
-            raw["kind"] == kind.kind
+            name_of(raw) == kind.name
             and (not namespace or not kind.namespaced or meta.get("namespace") == namespace)
             and matches_labels(label_selector, meta.get("labels") or {})
         )
@@ -281,7 +281,7 @@ def _keep_what_the_server_owns(kind: Kind, old: RawObject, new: RawObject) -> Ra
 
 def _key(raw: RawObject) -> _Key:
     meta = raw["metadata"]
-    return raw["kind"], str(meta.get("namespace") or ""), str(meta["name"])
+    return name_of(raw), str(meta.get("namespace") or ""), str(meta["name"])
 
 
 def _meaning(raw: RawObject) -> RawObject:

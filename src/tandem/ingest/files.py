@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tandem.ingest.documents import Document, Fault, documents
-from tandem.model.kinds import BY_KIND
+from tandem.model.kinds import BY_KIND, name_of
 from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, RawObject
 from tandem.model.schema import validate
 
@@ -54,7 +54,7 @@ def _read(paths: Iterable[str | Path], namespace: str | None) -> tuple[list[RawO
     for raw in objects:
         meta = raw["metadata"]
         source = meta["annotations"][SOURCE_ANNOTATION]
-        key = (str(raw["kind"]), str(meta.get("namespace", "")), str(meta.get("name") or id(raw)))
+        key = (name_of(raw), str(meta.get("namespace", "")), str(meta.get("name") or id(raw)))
         if key in seen:
             errors.append(f"{source}: metadata.name: {key[0]} {key[2]!r} is defined before, at {seen[key]}")
         seen.setdefault(key, source)
@@ -118,7 +118,7 @@ def _placed(document: Document, name: str, namespace: str | None) -> RawObject:
     """The object with its namespace and the notes of where it was written."""
     raw: RawObject = dict(document.value)
     meta = dict(raw["metadata"])
-    if BY_KIND[raw["kind"]].namespaced:
+    if BY_KIND[name_of(raw)].namespaced:
         meta["namespace"] = meta.get("namespace") or namespace or "default"
     notes = dict(meta.get("annotations") or {})
     notes[SOURCE_ANNOTATION] = f"{name}:{document.line}"

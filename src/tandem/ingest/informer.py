@@ -67,7 +67,7 @@ class Informer:
 
     def served(self, kind: Kind) -> Kind:
         """The kind in the one version in which the server has it: an older server may not have the newest."""
-        return self._served.get(kind.kind, kind)
+        return self._served.get(kind.name, kind)
 
     async def _follow(self, kind: Kind) -> None:
         version, failures, absent = "", 0, False
@@ -103,7 +103,7 @@ class Informer:
         items, version = await self._list_served(kind)
         objects: dict[Key, Object] = {}
         for raw in items:
-            old = self._known(kind.kind, _key(raw))
+            old = self._known(kind.name, _key(raw))
             if old is not None and old.metadata.resource_version == raw["metadata"].get("resourceVersion"):
                 objects[old.key] = old
             elif (obj := self._read(raw)) is not None:
@@ -120,9 +120,9 @@ class Informer:
                 found = await self._client.list(served)
             except NotFound:
                 continue
-            self._served[kind.kind] = served
+            self._served[kind.name] = served
             return found
-        self._served[kind.kind] = oldest
+        self._served[kind.name] = oldest
         return await self._client.list(oldest)
 
     async def _events(self, kind: Kind, version: str) -> AsyncGenerator[str, None]:
@@ -142,7 +142,7 @@ class Informer:
             self._set(UNREADABLE, unreadable(raw, "").key, None)
         else:
             obj = self._read(raw)
-        self._set(kind.kind, _key(raw), obj)
+        self._set(kind.name, _key(raw), obj)
 
     def _read(self, raw: RawObject) -> Object | None:
         """None, and told of: it cannot be read."""
@@ -167,7 +167,7 @@ class Informer:
         """Of the unreadable objects of a kind, those that the API has no longer."""
         known = {**self.world.value.table(UNREADABLE), **self._changes.get(UNREADABLE, {})}
         for key, obj in known.items():
-            if obj is not None and obj.kind == kind.kind and (key[0], obj.metadata.name) not in kept:
+            if obj is not None and obj.kind == kind.name and (key[0], obj.metadata.name) not in kept:
                 self._set(UNREADABLE, key, None)
 
     def _known(self, kind: str, key: Key) -> Object | None:
@@ -179,11 +179,11 @@ class Informer:
 
     def _store(self, kind: Kind, objects: dict[Key, Object]) -> None:
         """These and no others; the very same object is no change."""
-        known = self.world.value.table(kind.kind)
+        known = self.world.value.table(kind.name)
         gone = dict.fromkeys(known.keys() - objects.keys())
-        self._changes[kind.kind] = {**gone, **{k: o for k, o in objects.items() if known.get(k) is not o}}
-        if self._changes[kind.kind] or kind.kind not in self._listed:
-            self._listed.add(kind.kind)
+        self._changes[kind.name] = {**gone, **{k: o for k, o in objects.items() if known.get(k) is not o}}
+        if self._changes[kind.name] or kind.name not in self._listed:
+            self._listed.add(kind.name)
             self._changed.set()
 
     async def _publish(self) -> None:

@@ -25,7 +25,7 @@ from tandem.model import (
     tcproute,
     xmesh,
 )
-from tandem.model.meta import Object
+from tandem.model.meta import Object, RawObject
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def api_version(self) -> str:
         """`group/version` (or `version` in the core group) of the storage version."""
         return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
+
+    @property
+    def name(self) -> str:
+        """What it is called among all kinds: its `kind`, with a word before it where another group has the same."""
+        return self.cls.__name__
 
 
 KINDS: Final[tuple[Kind, ...]] = (
@@ -377,7 +382,9 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
 )
 
-BY_KIND: Final[dict[str, Kind]] = {k.kind: k for k in KINDS}
+BY_KIND: Final[dict[str, Kind]] = {k.name: k for k in KINDS}
+"""By `Kind.name`."""
+_NAMES: Final = {(k.group, k.kind): k.name for k in KINDS}
 POLICIES: Final = ("NetworkPolicy", "ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 """Kinds of network policy."""
 PROGRAMMED: Final = (
@@ -400,11 +407,21 @@ PROGRAMMED: Final = (
 """Kinds whose conditions say whether they are in force."""
 
 
+def name_of(raw: RawObject) -> str:
+    """The `Kind.name` of a raw object, for which its group counts; its `kind` where none of ours is of that group."""
+    kind, group = str(raw.get("kind") or ""), str(raw.get("apiVersion") or "").rpartition("/")[0]
+    return _NAMES.get((group, kind), kind)
+
+
 def find(name: str) -> Kind | None:
     """The kind that a user means by `pods`, `po`, `Pod`, `virtualservice.networking.istio.io`; None if unknown."""
     wanted = name.lower()
     for kind in KINDS:
         names = {kind.plural, kind.singular, kind.kind.lower(), *kind.short}
-        if wanted in names or (kind.group and wanted in {f"{n}.{kind.group}" for n in names}):
+        if (
+            wanted in names
+            or wanted == kind.name.lower()
+            or (kind.group and wanted in {f"{n}.{kind.group}" for n in names})
+        ):
             return kind
     return None

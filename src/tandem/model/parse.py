@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tandem.model.kinds import BY_KIND
+from tandem.model.kinds import BY_KIND, name_of
 from tandem.model.meta import Object, RawObject
 
 
@@ -20,12 +20,12 @@ class ParseError(ValueError):
 
 
 def parse(raw: RawObject) -> Object:
-    """The model object behind a raw one; raises ParseError with the field path."""
-    kind = BY_KIND.get(str(raw.get("kind", "")))
+    """The model object behind a raw one; raises ParseError with the field path. Its `kind` is our name of the kind."""
+    kind = BY_KIND.get(name_of(raw))
     if kind is None:
         raise ParseError(f"kind: unknown kind {raw.get('kind')!r}")
     try:
-        return msgspec.convert(without_null(raw), type=kind.cls, strict=True)
+        return msgspec.convert({**without_null(raw), "kind": kind.name}, type=kind.cls, strict=True)
     except msgspec.ValidationError as err:
         text, _, path = str(err).partition(" - at ")
         where = re.sub(r"^`?\$\.?|`$", "", path) or kind.kind

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from tandem.model.kinds import BY_KIND, KINDS, Kind
+from tandem.model.kinds import BY_KIND, KINDS, Kind, name_of
 from tandem.model.meta import RawObject
 from tandem.model.schemas.syntax import LABEL, LABEL_1035, SUBDOMAIN
 from tandem.model.schemas.walk import walk
@@ -24,14 +24,14 @@ def validate(raw: RawObject) -> list[str]:
     """Everything that is wrong with an object, in the order of the document; empty if it is sound."""
     if not isinstance(raw, dict):
         return ["an object is required: apiVersion, kind, metadata, ..."]
-    kind = BY_KIND.get(str(raw.get("kind") or ""))
+    kind = BY_KIND.get(name_of(raw))
     if kind is None:
         return [_unknown_kind(raw)]
     served = served_versions(kind)
     errors = []
     if raw.get("apiVersion") not in served:
         errors.append(f"apiVersion: {raw.get('apiVersion')!r}: {kind.kind} is served as {', '.join(served)}")
-    errors += walk(raw, kind.kind)
+    errors += walk(raw, kind.name)
     return errors + list(_metadata(raw, kind))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tandem.model.kinds import name_of
 from tandem.model.meta import Meta, Object, RawObject
 
 UNREADABLE: Final = "Unreadable"
@@ -24,7 +25,7 @@ def unreadable(raw: RawObject, why: str) -> Unreadable:
     meta = raw["metadata"]
     return Unreadable(
         api_version=str(raw.get("apiVersion") or ""),
-        kind=str(raw.get("kind") or ""),
+        kind=name_of(raw),
         metadata=Meta(
             namespace=str(meta.get("namespace") or ""),
             name=str(meta["name"]),

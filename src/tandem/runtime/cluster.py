@@ -26,7 +26,7 @@ from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
 from tandem.ir.holdings import Holdings
-from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.kinds import BY_KIND, Kind, name_of
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -223,7 +223,7 @@ class ClusterLoop:
             try:
                 match write:
                     case Create(raw=raw):
-                        answer = await self._client.create(BY_KIND[raw["kind"]], raw)
+                        answer = await self._client.create(BY_KIND[name_of(raw)], raw)
                         self._memory.remember(parse(answer), until)
                     case Patch(kind=kind, namespace=namespace, name=name):
                         shown = (namespace, name) in self._worlds.value.all(BY_KIND[kind].cls)

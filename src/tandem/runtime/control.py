@@ -84,7 +84,7 @@ class Control:
         self.ledger = Ledger()
         self._awaited = Awaited(self.ledger)
         self.reports = Reports()
-        self.informer = Informer(client, tuple(k for k in KINDS if k.kind not in UNTRANSLATED))
+        self.informer = Informer(client, tuple(k for k in KINDS if k.name not in UNTRANSLATED))
         self.translation: Cell[Translation | None] = Cell(None)
         self._translated = World()
         self._settled = asyncio.Event()

@@ -22,6 +22,7 @@ from tandem.ingest.defaults import default
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.model.kinds import name_of
 from tandem.model.meta import RawObject
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -105,7 +106,7 @@ def _put(stage: dict[Key, RawObject], raw: RawObject) -> None:
     meta = raw.setdefault("metadata", {})
     if not meta.get("name"):
         meta["name"] = f"{meta.get('generateName', '')}{len(stage):05d}"
-    key = (str(raw["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
+    key = (name_of(raw), str(meta.get("namespace") or ""), str(meta["name"]))
     meta.setdefault("uid", digest("/".join(key), 32))
     meta.setdefault("generation", 1)
     if raw["kind"] == "Service":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.model.kinds import BY_KIND, KINDS, find
+from tandem.model.kinds import BY_KIND, KINDS, Kind, find, name_of
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,20 @@ def test_the_storage_version_comes_first() -> None:
     assert BY_KIND["Pod"].api_version == "v1"
 
 
-def test_a_kind_is_stored_under_the_name_of_its_class() -> None:
+def test_a_kind_has_a_name_that_no_other_has() -> None:
     """World.all looks objects up by class name."""
-    assert all(k.cls.__name__ == k.kind for k in KINDS)
+    assert BY_KIND.keys() == {k.cls.__name__ for k in KINDS}
+    assert len(BY_KIND) == len(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
+def test_a_raw_object_is_of_the_kind_of_its_group(kind: Kind) -> None:
+    assert all(
+        name_of({"apiVersion": f"{kind.group}/{v}".strip("/"), "kind": kind.kind}) == kind.name for v in kind.versions
+    )
+
+
+def test_a_kind_of_a_group_that_is_none_of_ours_has_its_own_name() -> None:
+    assert name_of({"apiVersion": "example.com/v1", "kind": "Pod"}) == "Pod"
+    assert name_of({"kind": "Pod"}) == "Pod"
+    assert name_of({}) == ""

@@ -16,7 +16,7 @@ from tandem.apps.cli.session import CommandError
 from tandem.base.clock import SystemClock
 from tandem.ingest.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from tandem.ingest.merge import apply_patch, with_last_applied
-from tandem.model.kinds import BY_KIND, PROGRAMMED, Kind
+from tandem.model.kinds import BY_KIND, PROGRAMMED, Kind, name_of
 from tandem.model.meta import RawObject
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read_manifests(paths: Sequence[Path], namespace: str | None) -> list[RawObje
 
 def in_order(objects: Iterable[RawObject]) -> list[RawObject]:
     """Objects in the order of applying; objects of one kind stay as they were."""
-    return sorted(objects, key=lambda raw: ORDER.index(raw["kind"]))
+    return sorted(objects, key=lambda raw: ORDER.index(name_of(raw)))
 
 
 async def missing_namespaces(client: KubeClient, objects: Iterable[RawObject]) -> list[str]:
@@ -132,13 +132,13 @@ async def apply_each(
 
     Objects of one kind do not refer to each other, so they are sent at the same time.
     """
-    for _, group in groupby(in_order(objects), key=lambda raw: str(raw["kind"])):
+    for _, group in groupby(in_order(objects), key=name_of):
         for applied in await asyncio.gather(*(_apply(client, raw, dry_run=dry_run) for raw in group)):
             yield applied
 
 
 async def _apply(client: KubeClient, raw: RawObject, *, dry_run: bool) -> Applied:
-    kind = BY_KIND[raw["kind"]]
+    kind = BY_KIND[name_of(raw)]
     try:
         return await _bring_about(client, kind, raw, dry_run=dry_run)
     except Unreachable:
@@ -173,7 +173,7 @@ async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: floa
     """Wait until the conditions of policy and routing objects are settled (at most `seconds`); those that say no."""
     clock = SystemClock()
     deadline = clock.monotonic() + seconds
-    waiting = [a for a in applied if a.kind.kind in PROGRAMMED and a.outcome != "refused"]
+    waiting = [a for a in applied if a.kind.name in PROGRAMMED and a.outcome != "refused"]
     found: list[str] = []
     while waiting:
         late = clock.monotonic() >= deadline

@@ -40,7 +40,7 @@ def columns(kind: Kind, *, namespaces: bool, now: float, pod_mesh: Callable[[Raw
     first = (Column("NAMESPACE", lambda r: _meta(r, "namespace")),) if namespaces and kind.namespaced else ()
     named = (*first, Column("NAME", lambda r: _meta(r, "name")))
     age = Column("AGE", lambda r: age_of(r, now))
-    middle, last = _OF_KIND.get(kind.kind, ((), ()))
+    middle, last = _OF_KIND.get(kind.name, ((), ()))
     mesh = (Column("MESH", pod_mesh, True),) if kind.kind == "Pod" else ()
     return (*named, *middle, age, *last, *mesh)
 

@@ -14,7 +14,7 @@ from tandem.apps.cli.session import CommandError, KubeconfigOption, complain, wi
 from tandem.apps.cli.target import kind_named
 from tandem.base.clock import SystemClock
 from tandem.ingest.errors import ApiError, NotFound, Unreachable
-from tandem.model.kinds import BY_KIND, Kind
+from tandem.model.kinds import BY_KIND, Kind, name_of
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
@@ -87,7 +87,7 @@ def _targets(
             raise CommandError("give either -f or KIND NAME, not both", status=2)
         raws = in_order(read_manifests(files, namespace))
         return [
-            (BY_KIND[r["kind"]], str(r["metadata"].get("namespace", "")), str(r["metadata"]["name"]))
+            (BY_KIND[name_of(r)], str(r["metadata"].get("namespace", "")), str(r["metadata"]["name"]))
             for r in reversed(raws)
         ]
     if not kind:

@@ -72,7 +72,7 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
         namespaces, _ = await client.list(BY_KIND["Namespace"])
         policies = [p for k in POLICIES for p in await _policies(client, BY_KIND[k], namespace)]
         return {"Network policies": policies_of(raw, policies, namespaces)}
-    if kind.kind in POLICIES:
+    if kind.name in POLICIES:
         namespaces, _ = await client.list(BY_KIND["Namespace"])
         pods, _ = await client.list(BY_KIND["Pod"], namespace)
         judged = await _judged(client, kind.kind, namespace, name)

@@ -83,7 +83,7 @@ async def world_of(client: KubeClient) -> World:
             items, _ = await client.list(kind)
         except NotFound:
             continue
-        found += [(read_policy if kind.kind in CLOSING else parse)(item) for item in items]
+        found += [(read_policy if kind.name in CLOSING else parse)(item) for item in items]
     return World.of(found)
 
 
