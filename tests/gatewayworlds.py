@@ -13,18 +13,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from builders import service
 from meshworlds import httproute
+from tandem.base.problems import by_object
 from tandem.model import core
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import CONTROLLER, GROUP, Gateway, GatewayClass, ReferenceGrant
+from tandem.model.listenersets import ListenerSet
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
 from tandem.model.tcproute import TCPRoute
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment
+from tandem.translate.conditions import Programmed
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.options import Options
+from tandem.translate.status import WRITTEN, Given, patches_of
 
 Raw = dict[str, Any]
 API = f"{GROUP}/v1"
@@ -63,6 +67,30 @@ def gateway(
     if status is not None:
         raw["status"] = status
     return cast("Gateway", parse(raw))
+
+
+def allowing(frm: str, **more: Any) -> Raw:
+    """`allowedListeners` of a Gateway."""
+    return {"allowedListeners": {"namespaces": {"from": frm, **more}}}
+
+
+def listenerset(
+    name: str, *listeners: Raw, to: Raw | None = None, ns: str = "default", created: str = "", status: Raw | None = None
+) -> ListenerSet:
+    """A ListenerSet of Gateway edge, or of `to`."""
+    meta: Raw = {"name": name, "namespace": ns, "generation": 1}
+    if created:
+        meta["creationTimestamp"] = created
+    spec = {"parentRef": to or {"name": "edge"}, "listeners": list(listeners or (listener(),))}
+    raw: Raw = {"apiVersion": API, "kind": "ListenerSet", "metadata": meta, "spec": spec}
+    if status is not None:
+        raw["status"] = status
+    return cast("ListenerSet", parse(raw))
+
+
+def in_set(name: str, **more: Any) -> Raw:
+    """A parentRef that is a ListenerSet."""
+    return {"group": GROUP, "kind": "ListenerSet", "name": name, **more}
 
 
 def at(name: str = "edge", **more: Any) -> Raw:
@@ -132,6 +160,19 @@ def world(*objects: Object) -> World:
 def edge(*objects: Object, options: Options | None = None) -> Edge:
     """What the gateways of `world(*objects)` come to."""
     return translate_gateways(world(*objects), options or Options(), Assignment())
+
+
+IN_FORCE: Programmed = {("Gateway", "default", "edge"): (True, "")}
+
+
+def written(*objects: Object, programmed: Programmed = IN_FORCE) -> dict[tuple[str, str], Raw]:
+    """What is written, by kind and name."""
+    found = world(*objects)
+    edge = translate_gateways(found, Options(), Assignment())
+    keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in found.sorted(cls)]
+    told = by_object(edge.problems)
+    patches = patches_of(found, keys, told, programmed, 0.0, given=Given(edge=edge))
+    return {(p.kind, p.name): p.body["status"] for p in patches}
 
 
 def codes(found: Edge, kind: str = "Gateway") -> list[tuple[str, str]]:

@@ -250,6 +250,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "ListenerSet": (
+        ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "ReferenceGrant": ((AGE, 0, None),),
     "GRPCRoute": _ROUTE,
     "TCPRoute": (

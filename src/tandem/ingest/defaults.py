@@ -203,6 +203,10 @@ def _route(raw: Raw) -> None:
         _filters(rule)
 
 
+def _listener_set(raw: Raw) -> None:
+    _reference(raw["spec"]["parentRef"], group="gateway.networking.k8s.io", kind="Gateway")
+
+
 def _reference(target: Raw, *, group: str, kind: str) -> None:
     if target.get("group") is None:  # "" is the core group
         target["group"] = group
@@ -240,6 +244,7 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "HTTPRoute": _http_route,
     "GRPCRoute": _grpc_route,
     "TCPRoute": _route,
+    "ListenerSet": _listener_set,
     "Network": _network,
     "LoadBalancerPool": _pool,
 }

@@ -121,6 +121,18 @@ class GatewayTls(Model, frozen=True, kw_only=True):
     frontend: dict[str, Any] | None = None
 
 
+class ListenerNamespaces(RouteNamespaces, frozen=True, kw_only=True):
+    """allowedListeners.namespaces; `from` as in `RouteNamespaces`."""
+
+    from_: str = msgspec.field(default="None", name="from")
+
+
+class AllowedListeners(Model, frozen=True, kw_only=True):
+    """allowedListeners: whose ListenerSets add listeners; without it nobody's."""
+
+    namespaces: ListenerNamespaces = ListenerNamespaces()
+
+
 class GatewaySpec(Model, frozen=True, kw_only=True):
     """spec."""
 
@@ -129,7 +141,7 @@ class GatewaySpec(Model, frozen=True, kw_only=True):
     addresses: tuple[GatewayAddress, ...] = ()
     infrastructure: Infrastructure = Infrastructure()
     tls: GatewayTls = GatewayTls()
-    allowed_listeners: dict[str, Any] | None = None
+    allowed_listeners: AllowedListeners = AllowedListeners()
     default_scope: str = ""
 
 
@@ -148,6 +160,7 @@ class GatewayStatus(Model, frozen=True, kw_only=True):
     addresses: tuple[GatewayAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
     listeners: tuple[ListenerStatus, ...] = ()
+    attached_listener_sets: int = 0
 
 
 class Gateway(Object, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
 from tandem.translate.conditions import Patch
 from tandem.translate.gateway.certificates import pairs_for
+from tandem.translate.gateway.edge import Edge
 from tandem.translate.live import Live
 from tandem.translate.network import passwords_for
 from tandem.translate.slices import serving
@@ -230,8 +231,9 @@ class Control:
         self._stale.update(("Service", *key) for key in changes(given, translation.balancers.given))
         hosts = before.hosts.by_entry if before is not None else {}
         self._stale.update(("ServiceEntry", *key) for key in changes(hosts, translation.hosts.by_entry))
-        facts = before.edge.facts if before is not None else {}
-        self._stale.update(("Gateway", *key) for key in changes(facts, translation.edge.facts))
+        edge = before.edge if before is not None else Edge()
+        self._stale.update(("Gateway", *key) for key in changes(edge.facts, translation.edge.facts))
+        self._stale.update(("ListenerSet", *key) for key in changes(edge.sets, translation.edge.sets))
         for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
             self._leaving.pop(key, None)
             if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:

@@ -16,6 +16,8 @@ SHOWN: Final = 5
 
 Programmed = Mapping[ObjectKey, tuple[bool, str]]
 """(kind, namespace, name) -> in force everywhere, and why not. An object that is absent concerns no node."""
+State = tuple[bool, str] | None
+"""Of one object what `Programmed` has of it, None if it is absent there."""
 Verdict = tuple[str, bool, str, str]
 """Condition type, status, reason, message."""
 
@@ -48,7 +50,7 @@ def accepted_of(problems: Sequence[Problem]) -> Verdict:
     return "Accepted", True, "Accepted", message_of(problems)
 
 
-def programmed_of(accepted: Verdict, state: tuple[bool, str] | None) -> Verdict:
+def programmed_of(accepted: Verdict, state: State) -> Verdict:
     """The condition Programmed of an object that is accepted, or not."""
     if not accepted[1]:
         return "Programmed", False, "Invalid", "not in force as written: see the condition Accepted"

@@ -2,7 +2,7 @@
 
 `Accepted` says whether the object could be translated, `Programmed` whether every node that it concerns has it in
 force. Routes have their conditions per parent (`status.parents[]`), as the Gateway API defines; those of Gateways are
-made in `gateway/status.py`.
+made in `gateway/status.py`, and those of ListenerSets in `gateway/setstatus.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
 from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
+from tandem.model.listenersets import ListenerSet
 from tandem.model.meta import Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
@@ -41,10 +42,10 @@ from tandem.translate.conditions import (
     message_of,
     programmed_of,
 )
-from tandem.translate.gateway.attach import is_gateway_parent
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.setstatus import set_patch
 from tandem.translate.gateway.status import class_patch, gateway_patch
-from tandem.translate.mesh.attach import AnyRoute, is_mesh_parent
+from tandem.translate.mesh.attach import AnyRoute, is_gateway_parent, is_mesh_parent
 from tandem.translate.mesh.xmesh import FEATURES
 
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
@@ -89,6 +90,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         XMesh,
         GatewayClass,
         Gateway,
+        ListenerSet,
         core.Service,
     )
 }
@@ -140,6 +142,10 @@ def patches_of(
                 own = told.get((kind, *obj.key), ())
                 facts = given.edge.facts.get(obj.key)
                 found.append(gateway_patch(obj, facts, own, programmed.get((kind, *obj.key)), now))
+            case ListenerSet():
+                own = told.get((kind, *obj.key), ())
+                facts_of_set = given.edge.sets.get(obj.key)
+                found.append(set_patch(obj, facts_of_set, own, programmed.get((kind, *obj.key)), now))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
     return tuple(patch for patch in found if patch is not None)
@@ -256,7 +262,8 @@ def _mesh(mesh: XMesh, problems: Mapping[ObjectKey, Sequence[Problem]], now: flo
 
 def _is_ours(route: AnyRoute | TCPRoute, parent: ParentReference, edge: Edge) -> bool:
     key = parent.namespace or route.metadata.namespace, parent.name
-    return is_mesh_parent(parent) or (is_gateway_parent(parent) and key in edge.facts)
+    known = edge.sets if parent.kind == "ListenerSet" else edge.facts
+    return is_mesh_parent(parent) or (is_gateway_parent(parent) and key in known)
 
 
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:

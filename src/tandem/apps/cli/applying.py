@@ -49,6 +49,7 @@ ORDER: Final = (
     "ReferenceGrant",
     "XMesh",
     "Gateway",
+    "ListenerSet",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",

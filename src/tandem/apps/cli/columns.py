@@ -183,6 +183,10 @@ def _parents(raw: RawObject) -> str:
     return ",".join(str(p.get("name")) for p in _dict(raw, "spec").get("parentRefs") or ())
 
 
+def _parent_gateway(raw: RawObject) -> str:
+    return str(_dict(raw, "spec", "parentRef").get("name", ""))
+
+
 def _selected(raw: RawObject) -> str:
     return selector_text(_dict(raw, "spec").get("podSelector"))
 
@@ -307,6 +311,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (Column("CLASS", _spec("gatewayClassName")), Column("ADDRESS", _gateway_addresses), _PROGRAMMED),
         (_WHY,),
     ),
+    "ListenerSet": ((Column("PARENT", _parent_gateway), _PROGRAMMED), (_WHY,)),
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TCPRoute": ((Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),

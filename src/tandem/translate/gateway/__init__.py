@@ -5,8 +5,8 @@ Front end of its own beside the mesh: what a rule of a route does is read by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -15,14 +15,16 @@ from tandem.ir import gateway as ir
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.listenersets import ListenerSet
 from tandem.model.tcproute import TCPRoute
 from tandem.model.world import Key, World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import place
 from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
-from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, is_ours
-from tandem.translate.gateway.listeners import Read, gateway_mistakes, read_listeners
+from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
+from tandem.translate.gateway.listeners import ByHolder, Place, Read, gateway_mistakes, read_listeners
 from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route
+from tandem.translate.gateway.sets import sets_of
 from tandem.translate.gateway.targets import targets_of
 from tandem.translate.gateway.tcproute import parents_refused, shadowed
 from tandem.translate.mesh.context import Context
@@ -30,50 +32,55 @@ from tandem.translate.mesh.layers import age
 from tandem.translate.options import Options
 from tandem.translate.pods import spiffe_id
 
-_Routes = dict[tuple[Key, str], list[tuple[Attached, ReadRoute]]]
+_Routes = dict[Place, list[tuple[Attached, ReadRoute]]]
+
+
+REFUSING: Final = frozenset({"InvalidParameters", "UnsupportedValue"})
+"""Codes of mistakes of a Gateway after which nothing of it is served."""
 
 
 def translate_gateways(world: World, options: Options, balancers: Assignment) -> Edge:
     """The whole of gateways; equal Worlds give equal results."""
     gateways = [g for g in world.sorted(Gateway) if is_ours(world, g) and not g.metadata.deletion_timestamp]
-    listeners: dict[Key, tuple[Read, ...]] = {}
-    problems: list[Problem] = []
-    refused: set[Key] = set()
+    mistakes_of = {gateway.key: tuple(gateway_mistakes(gateway)) for gateway in gateways}
+    refused = {key for key, found in mistakes_of.items() if any(p.code in REFUSING for p in found)}
+    sets = sets_of(world, {gateway.key: gateway for gateway in gateways}, refused)
+    listeners: dict[Key, ByHolder] = {}
+    problems: list[Problem] = [*sets.problems]
     for gateway in gateways:
-        listeners[gateway.key], wrong = read_listeners(world, gateway)
-        whole = tuple(gateway_mistakes(gateway))
-        if any(p.code in {"InvalidParameters", "UnsupportedValue"} for p in whole):
-            refused.add(gateway.key)
-        problems += (*whole, *wrong)
+        listeners[gateway.key], wrong = read_listeners(world, gateway, sets.merged.get(gateway.key, ()))
+        problems += (*mistakes_of[gateway.key], *wrong)
     balanced = [address for addresses in balancers.given.values() for address in addresses]
     placed = place(world, options, [g for g in gateways if g.key not in refused], balanced)
-    routes, mistakes = _routes(world, options, listeners)
-    targets = targets_of(gateways)
+    every: ByHolder = {(ListenerSet.__name__, *key): () for key in sets.refused}
+    for of_gateway in listeners.values():
+        every |= of_gateway
+    routes, mistakes = _routes(world, options, every)
+    targets = targets_of((g, {read.listener.port for read in _merged(listeners[g.key])}) for g in gateways)
     sent: dict[str, ir.Gateway] = {}
     facts: dict[Key, GatewayFacts] = {}
+    facts_of_sets: dict[Key, SetFacts] = {key: SetFacts(gateway=gateway) for key, gateway in sets.refused.items()}
     for gateway in gateways:
-        addresses = placed.given.get(gateway.key, ())
-        made = _gateway(gateway, listeners[gateway.key], routes, targets, options) if addresses else None
+        addresses, reads = placed.given.get(gateway.key, ()), listeners[gateway.key]
+        made = _gateway(gateway, _merged(reads), routes, targets, options) if addresses else None
         if made is not None:
             sent[f"{gateway.key[0]}/{gateway.key[1]}"] = msgspec.structs.replace(made, addresses=addresses)
-        facts[gateway.key] = GatewayFacts(
-            addresses=addresses,
-            listeners=tuple(
-                _facts(r, routes.get((gateway.key, r.listener.name), ()), sent=made is not None)
-                for r in listeners[gateway.key]
-            ),
-        )
+        own, *others = (tuple(_facts(read, routes, sent=made is not None) for read in of) for of in reads.values())
+        attached = sets.merged.get(gateway.key, ())
+        found = {one.key: SetFacts(gateway=gateway.key, listeners=of) for one, of in zip(attached, others, strict=True)}
+        facts_of_sets |= found
+        accepted = sum(any(one.valid for one in of.listeners) for of in found.values())
+        facts[gateway.key] = GatewayFacts(addresses=addresses, listeners=own, sets=accepted)
     return Edge(
         gateways=MappingProxyType(sent),
         facts=MappingProxyType(facts),
+        sets=MappingProxyType(facts_of_sets),
         problems=(*problems, *placed.problems, *mistakes),
     )
 
 
-def _routes(
-    world: World, options: Options, listeners: dict[Key, tuple[Read, ...]]
-) -> tuple[_Routes, tuple[Problem, ...]]:
-    """The routes of each listener, and what is wrong with routes that name a Gateway."""
+def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Routes, tuple[Problem, ...]]:
+    """The routes of each listener, and what is wrong with routes that name a Gateway or a set."""
     context = Context(world=world, options=options, policies={})
     connections = sorted(world.sorted(TCPRoute), key=age)
     sources: tuple[EdgeRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute), *connections)
@@ -88,16 +95,25 @@ def _routes(
                 read = read_route(attached, context)
                 problems += read.problems
             if read.accepted:
-                before = found.setdefault((attached.gateway, attached.listener), [])
+                before = found.setdefault(attached.listener, [])
                 if before and isinstance(route, TCPRoute):
-                    problems.append(shadowed(before[0][0].route, route, attached.listener))
+                    problems.append(shadowed(before[0][0].route, route, attached.listener[1]))
                 before.append((attached, read))
     return found, tuple(problems)
 
 
-def _facts(read: Read, routes: Iterable[object], *, sent: bool) -> ListenerFacts:
+def _merged(listeners: ByHolder) -> tuple[Read, ...]:
+    """Those of all that are one Gateway's."""
+    return tuple(read for reads in listeners.values() for read in reads)
+
+
+def _facts(read: Read, routes: _Routes, *, sent: bool) -> ListenerFacts:
     return ListenerFacts(
-        name=read.listener.name, kinds=read.kinds, attached=len(list(routes)), serves=sent and read.serves
+        name=read.listener.name,
+        kinds=read.kinds,
+        attached=len(routes.get(read.place, ())),
+        valid=read.serves,
+        serves=sent and read.serves,
     )
 
 
@@ -120,16 +136,15 @@ def _gateway(
         identity=spiffe_id(options.trust_domain, namespace, name),
         addresses=(),
         ports=tuple(
-            _port(gateway, port, served, routes, targets[gateway.key, port]) for port, served in sorted(by_port.items())
+            _port(port, served, routes, targets[gateway.key, port]) for port, served in sorted(by_port.items())
         ),
         origin=gateway.origin(),
     )
 
 
-def _port(gateway: Gateway, port: int, reads: list[Read], routes: _Routes, target: int) -> ir.GatewayPort:
+def _port(port: int, reads: list[Read], routes: _Routes, target: int) -> ir.GatewayPort:
     hostnames = [read.hostname for read in reads]
     protocol = reads[0].listener.protocol
-    attached = {read.index: routes.get((gateway.key, read.listener.name), []) for read in reads}
     return ir.GatewayPort(
         port=port,
         target=target,
@@ -137,15 +152,15 @@ def _port(gateway: Gateway, port: int, reads: list[Read], routes: _Routes, targe
         bytes=protocol == "TCP",
         listeners=tuple(
             ir.GatewayListener(
-                name=read.listener.name,
+                name=read.name,
                 hostname=read.hostname,
-                hosts=hosts_of(read.hostname, hostnames, [(a, r.routes) for a, r in attached[read.index]])
+                hosts=hosts_of(read.hostname, hostnames, [(a, r.routes) for a, r in routes.get(read.place, ())])
                 if protocol != "TCP"
                 else (),
                 # The oldest comes first.
-                connections=next((r.connections for _, r in attached[read.index]), None),
+                connections=next((r.connections for _, r in routes.get(read.place, ())), None),
                 certificates=read.certificates,
-                origin=gateway.origin(f"spec.listeners[{read.index}]"),
+                origin=read.holder.origin(f"spec.listeners[{read.index}]"),
             )
             for read in reads
         ),

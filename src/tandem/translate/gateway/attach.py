@@ -1,26 +1,26 @@
-"""spec.parentRefs of a route -> the listeners of Gateways that a route attaches to, with Problems per parent. Pure.
+"""spec.parentRefs of a route -> the listeners of Gateways and ListenerSets that it attaches to, with Problems. Pure.
 
 A parent's listeners are narrowed down by its section and port, by what listeners allow, then by host names; the reason
-why none is left is that of the step after which none was.
+why none is left is that of the step after which none was. Listeners of a Gateway's sets are none of its own (GEP-1713).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model.gateway import ParentReference
 from tandem.model.gateways import GROUP, Gateway, RouteKind
+from tandem.model.listenersets import ListenerSet
 from tandem.model.tcproute import TCPRoute
-from tandem.model.world import Key, World
+from tandem.model.world import World
 from tandem.translate.gateway.edge import is_ours
 from tandem.translate.gateway.hosts import EVERY, common, specificity
-from tandem.translate.gateway.listeners import Read, admits
-from tandem.translate.mesh.attach import AnyRoute
+from tandem.translate.gateway.listeners import ByHolder, Place, Read, admits
+from tandem.translate.mesh.attach import AnyRoute, is_gateway_parent
 
-Reads = tuple[Read, ...]
 EdgeRoute = AnyRoute | TCPRoute
 """Routes that may attach to listeners."""
 
@@ -29,26 +29,18 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
     """A route at a listener; `hosts` is what both are for."""
 
     route: EdgeRoute
-    gateway: Key
-    listener: str
+    listener: Place
     hosts: tuple[str, ...]
 
 
-def is_gateway_parent(parent: ParentReference) -> bool:
-    """True for parents that are Gateways, of whatever class."""
-    return (parent.group, parent.kind) == (GROUP, "Gateway")
-
-
-def attach(
-    route: EdgeRoute, world: World, listeners: Mapping[Key, Reads]
-) -> tuple[tuple[Attached, ...], tuple[Problem, ...]]:
-    """One Attached for each listener; `listeners` has those of every Gateway that is ours."""
-    found: dict[tuple[Key, str], Attached] = {}
+def attach(route: EdgeRoute, world: World, listeners: ByHolder) -> tuple[tuple[Attached, ...], tuple[Problem, ...]]:
+    """One Attached for each listener; `listeners` has those of all Gateways that are ours and of their sets."""
+    found: dict[Place, Attached] = {}
     problems: list[Problem] = []
     for i, parent in enumerate(route.spec.parent_refs):
         if not is_gateway_parent(parent):
             continue
-        key = parent.namespace or route.metadata.namespace, parent.name
+        key = parent.kind, parent.namespace or route.metadata.namespace, parent.name
         at = f"spec.parentRefs[{i}]"
         if key not in listeners:
             problems.append(_not_ours(route, world, key, at))
@@ -58,42 +50,47 @@ def attach(
             problems.append(Problem(at=route.origin(at), code=meant[0], text=meant[1]))
             continue
         for attached in meant:
-            before = found.get((key, attached.listener))
+            before = found.get(attached.listener)
             hosts = dict.fromkeys((*(before.hosts if before is not None else ()), *attached.hosts))
-            found[key, attached.listener] = msgspec.structs.replace(attached, hosts=tuple(hosts))
+            found[attached.listener] = msgspec.structs.replace(attached, hosts=tuple(hosts))
     return tuple(found.values()), tuple(problems)
 
 
-def _not_ours(route: EdgeRoute, world: World, key: Key, at: str) -> Problem:
-    gateway = world.get(Gateway, *key)
-    text = f"no Gateway {key[0]}/{key[1]}"
+def _not_ours(route: EdgeRoute, world: World, key: ObjectKey, at: str) -> Problem:
+    kind, *place = key
+    where = f"{kind} {place[0]}/{place[1]}"
+    text = f"no {where}"
+    gateway = world.get(Gateway, *place) if kind == "Gateway" else None
     if gateway is not None and not is_ours(world, gateway):
-        text = f"Gateway {key[0]}/{key[1]} is of class {gateway.spec.gateway_class_name!r}, whose controller is another"
+        text = f"{where} is of class {gateway.spec.gateway_class_name!r}, whose controller is another"
+    elif kind == "ListenerSet" and world.get(ListenerSet, *place) is not None:
+        text = f"{where} has no Gateway of this controller"
     return Problem(at=route.origin(at), code="NotOurs", text=text, severity=Severity.WARNING)
 
 
 def _meant(
-    route: EdgeRoute, parent: ParentReference, key: Key, reads: Reads, world: World
+    route: EdgeRoute, parent: ParentReference, key: ObjectKey, reads: tuple[Read, ...], world: World
 ) -> list[Attached] | tuple[str, str]:
     """What the route attaches to, or the code and text of why it does not."""
-    where = f"Gateway {key[0]}/{key[1]}"
+    where = f"{key[0]} {key[1]}/{key[2]}"
+    if not reads and key[0] == "ListenerSet":
+        return "NoMatchingParent", f"{where} is not accepted by its Gateway"
     named = [r for r in reads if _named(r, parent)]
     if not named:
         section = f" named {parent.section_name!r}" if parent.section_name else ""
         port = f" at port {parent.port}" if parent.port is not None else ""
         return "NoMatchingParent", f"{where} has no listener{section}{port}"
-    allowing = [
-        r for r in named if admits(r, RouteKind(group=GROUP, kind=route.kind), route.metadata.namespace, world, key[0])
-    ]
+    kind, home = RouteKind(group=GROUP, kind=route.kind), route.metadata.namespace
+    allowing = [r for r in named if admits(r, kind, home, world)]
     if not allowing:
         names = ", ".join(r.listener.name for r in named)
-        text = f"{where}: listener {names} takes no {route.kind} of namespace {route.metadata.namespace}"
+        text = f"{where}: listener {names} takes no {route.kind} of namespace {home}"
         return "NotAllowedByListeners", text
     matching = [(r, hosts) for r in allowing if (hosts := shared_hosts(r.hostname, _hostnames(route)))]
     if not matching:
         names = ", ".join(f"{r.listener.name} ({r.hostname})" for r in allowing)
         return "NoMatchingListenerHostname", f"{where}: no host name of the route is one of listener {names}"
-    return [Attached(route=route, gateway=key, listener=r.listener.name, hosts=hosts) for r, hosts in matching]
+    return [Attached(route=route, listener=r.place, hosts=hosts) for r, hosts in matching]
 
 
 def _hostnames(route: EdgeRoute) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ from tandem.base.digest import digest
 from tandem.base.secret import Secret
 from tandem.ir import gateway as ir
 from tandem.model import core
-from tandem.model.gateways import GROUP, Gateway, Listener, SecretReference
+from tandem.model.gateways import GROUP, Listener, SecretReference
 from tandem.model.world import Key, World
+from tandem.translate.gateway.edge import Holder
 from tandem.translate.grants import Referrer, Target, permitted
 
 CHAIN, KEY = "tls.crt", "tls.key"
@@ -38,7 +39,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 _NO_LISTENER: Final = "no certificate is named, and without one no client can be answered"
 
 
-def certificates_of(world: World, gateway: Gateway, listener: Listener) -> tuple[tuple[str, ...], dict[str, Wrong]]:
+def certificates_of(world: World, holder: Holder, listener: Listener) -> tuple[tuple[str, ...], dict[str, Wrong]]:
     """Names of the certificates that can be used, and by path within the listener what is wrong with others."""
     refs = listener.tls.certificate_refs if listener.tls is not None else ()
     if not refs:
@@ -46,7 +47,7 @@ def certificates_of(world: World, gateway: Gateway, listener: Listener) -> tuple
     names: list[str] = []
     wrong: dict[str, Wrong] = {}
     for i, ref in enumerate(refs):
-        found = _name(world, gateway, ref)
+        found = _name(world, holder, ref)
         if isinstance(found, str):
             names.append(found)
         else:
@@ -66,13 +67,13 @@ def pairs_for(world: World, gateways: Iterable[ir.Gateway]) -> dict[str, Pair]:
     return found
 
 
-def _name(world: World, gateway: Gateway, ref: SecretReference) -> str | Wrong:
+def _name(world: World, holder: Holder, ref: SecretReference) -> str | Wrong:
     if (ref.group, ref.kind) != ("", "Secret"):
         kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
         return "InvalidCertificateRef", f"certificates of kind {kind} are not supported, only Secret"
-    home = gateway.metadata.namespace
+    home = holder.metadata.namespace
     key = ref.namespace or home, ref.name
-    who = Referrer(group=GROUP, kind="Gateway", namespace=home)
+    who = Referrer(group=GROUP, kind=holder.kind, namespace=home)
     if not permitted(world, who, Target(kind="Secret", namespace=key[0], name=key[1])):
         text = f"Secret {key[0]}/{key[1]} is in another namespace and no ReferenceGrant there allows it"
         return "RefNotPermitted", text

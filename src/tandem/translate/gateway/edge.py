@@ -11,6 +11,7 @@ import msgspec
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
 from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass, RouteKind
+from tandem.model.listenersets import ListenerSet
 from tandem.model.world import Key, World
 
 NOT_ACCEPTED: Final = frozenset({"UnsupportedProtocol", "UnsupportedValue", "HostnameConflict", "ProtocolConflict"})
@@ -22,28 +23,46 @@ UNPLACED: Final = ("AddressNotUsable", "AddressNotAssigned")
 """Codes of a gateway that is accepted and has no address."""
 
 
+Holder = Gateway | ListenerSet
+"""Who has listeners. Those of a ListenerSet are its Gateway's too."""
+
+
 class ListenerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is told of a listener beside what is wrong with it."""
 
     name: str
     kinds: tuple[RouteKind, ...]
     attached: int
+    valid: bool
+    """It could be served: nothing of it is wrong or missing."""
     serves: bool
     """It is among what nodes are sent."""
 
 
 class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The same of a gateway."""
+    """The same of a gateway, and how many ListenerSets are attached to it: those that are accepted."""
 
     addresses: tuple[str, ...]
     listeners: tuple[ListenerFacts, ...]
+    sets: int = 0
+
+
+class SetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of a ListenerSet of that Gateway; one that the Gateway does not take has no listeners."""
+
+    gateway: Key
+    listeners: tuple[ListenerFacts, ...] = ()
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """All gateways of a World. `facts`: of each Gateway that is ours; `gateways`: what is sent (`namespace/name`)."""
+    """All gateways of a World. `facts`: of each Gateway that is ours; `gateways`: what is sent (`namespace/name`).
+
+    `sets`: of each ListenerSet whose Gateway is ours.
+    """
 
     gateways: Mapping[str, ir.Gateway] = MappingProxyType({})
     facts: Mapping[Key, GatewayFacts] = MappingProxyType({})
+    sets: Mapping[Key, SetFacts] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
 
 

@@ -1,18 +1,20 @@
-"""spec.listeners of a Gateway -> what each is good for, with Problems at the exact field. Pure."""
+"""spec.listeners of a Gateway and its sets -> what each is good for, with Problems at the exact field. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from tandem.base.problems import Problem, Severity
-from tandem.model.gateways import GROUP, Gateway, Listener, RouteKind
+from tandem.base.problems import ObjectKey, Problem, Severity
+from tandem.model.gateways import GROUP, Gateway, Listener, RouteKind, RouteNamespaces
+from tandem.model.listenersets import ListenerSet
 from tandem.model.selectors import matches, unknown_operator
 from tandem.model.world import World
 from tandem.translate.gateway.certificates import certificates_of
-from tandem.translate.gateway.edge import NOT_ACCEPTED
+from tandem.translate.gateway.clashes import Clash, clashes_of
+from tandem.translate.gateway.edge import NOT_ACCEPTED, Holder
 from tandem.translate.gateway.hosts import EVERY
 
 HTTP_ROUTE: Final = RouteKind(group=GROUP, kind="HTTPRoute")
@@ -22,9 +24,14 @@ KINDS: Final = {"HTTP": (HTTP_ROUTE, GRPC_ROUTE), "HTTPS": (HTTP_ROUTE, GRPC_ROU
 """Protocols that are served -> the kinds of routes that listeners of it may have."""
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """A listener and what can be done with it."""
+Place = tuple[ObjectKey, str]
+"""An object with listeners, and the name of one of them."""
 
+
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A listener, whose it is and where in its spec.listeners, and what can be done with it."""
+
+    holder: Holder
     listener: Listener
     index: int
     hostname: str
@@ -34,19 +41,47 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     serves: bool
     """It is accepted and has a certificate where it needs one."""
 
+    @property
+    def name(self) -> str:
+        """Its own among all of the Gateway: several objects may have a listener of the same name."""
+        namespace, name = self.holder.key
+        own = self.listener.name
+        return own if isinstance(self.holder, Gateway) else f"{namespace}/{name}/{own}"
 
-def read_listeners(world: World, gateway: Gateway) -> tuple[tuple[Read, ...], tuple[Problem, ...]]:
-    """Every listener, in their order."""
-    reader = _Reader(world, gateway)
-    found = tuple(reader.read(i) for i in range(len(gateway.spec.listeners)))
-    return found, tuple(reader.problems)
+    @property
+    def place(self) -> Place:
+        """Where routes find it."""
+        return (self.holder.kind, *self.holder.key), self.listener.name
 
 
-def admits(read: Read, kind: RouteKind, namespace: str, world: World, home: str) -> bool:
-    """True if routes of this kind and namespace may attach to the listener of a Gateway in `home`."""
-    if kind not in read.kinds:
-        return False
-    allowed = read.listener.allowed_routes.namespaces
+ByHolder = dict[ObjectKey, tuple[Read, ...]]
+"""The listeners of each object that has some."""
+
+
+def read_listeners(
+    world: World, gateway: Gateway, sets: Sequence[ListenerSet] = ()
+) -> tuple[ByHolder, tuple[Problem, ...]]:
+    """Every listener of the Gateway and of its sets, in their order."""
+    holders: tuple[Holder, ...] = (gateway, *sets)
+    clashes = clashes_of([holder.spec.listeners for holder in holders], KINDS)
+    found: ByHolder = {}
+    problems: list[Problem] = []
+    for i, holder in enumerate(holders):
+        reader = _Reader(world, holder)
+        reads = tuple(reader.read(j, clashes.get((i, j))) for j in range(len(holder.spec.listeners)))
+        found[holder.kind, *holder.key] = reads
+        problems += reader.problems
+    return found, tuple(problems)
+
+
+def admits(read: Read, kind: RouteKind, namespace: str, world: World) -> bool:
+    """True if routes of this kind and namespace may attach to the listener."""
+    home = read.holder.metadata.namespace
+    return kind in read.kinds and meets(read.listener.allowed_routes.namespaces, namespace, world, home)
+
+
+def meets(allowed: RouteNamespaces, namespace: str, world: World, home: str) -> bool:
+    """True if an object in `home` that allows these namespaces means this one."""
     match allowed.from_:
         case "All":
             return True
@@ -59,27 +94,31 @@ def admits(read: Read, kind: RouteKind, namespace: str, world: World, home: str)
 
 
 class _Reader:
-    """Reads one listener after the other; `problems` is what is wrong with all of them."""
+    """Reads one listener of an object after the other; `problems` is what is wrong with all of them."""
 
-    def __init__(self, world: World, gateway: Gateway) -> None:
+    def __init__(self, world: World, holder: Holder) -> None:
         self._world = world
-        self._gateway = gateway
+        self._holder = holder
         self._at = ""
         self.problems: list[Problem] = []
 
-    def read(self, index: int) -> Read:
-        listener = self._gateway.spec.listeners[index]
+    def read(self, index: int, clash: Clash | None) -> Read:
+        """`clash`: the conflict that it is in."""
+        listener = self._holder.spec.listeners[index]
         self._at, before = f"spec.listeners[{index}]", len(self.problems)
         self._protocol(listener)
+        if clash is not None:
+            self._wrong(*clash)
         self._tls(listener)
         kinds = self._kinds(listener)
         certificates: tuple[str, ...] = ()
         if listener.protocol == "HTTPS":
-            certificates, wrong = certificates_of(self._world, self._gateway, listener)
+            certificates, wrong = certificates_of(self._world, self._holder, listener)
             for path, (code, text) in wrong.items():
                 self._wrong(path, code, text)
         accepted = not any(p.code in NOT_ACCEPTED for p in self.problems[before:])
         return Read(
+            holder=self._holder,
             listener=listener,
             index=index,
             hostname=listener.hostname or EVERY,
@@ -90,26 +129,15 @@ class _Reader:
         )
 
     def _wrong(self, path: str, code: str, text: str) -> None:
-        self.problems.append(Problem(at=self._gateway.origin(f"{self._at}.{path}"), code=code, text=text))
+        self.problems.append(Problem(at=self._holder.origin(f"{self._at}.{path}"), code=code, text=text))
 
     def _protocol(self, listener: Listener) -> None:
-        """Whether it is served, alone and beside the other listeners."""
+        """Whether it is served, if it were alone."""
         if listener.protocol not in KINDS:
             text = f"{listener.protocol} is not served by gateways here, only {', '.join(KINDS)}"
             self._wrong("protocol", "UnsupportedProtocol", text)
-            return
-        if listener.protocol == "TCP" and listener.hostname:
+        elif listener.protocol == "TCP" and listener.hostname:
             self._wrong("hostname", "UnsupportedValue", "connections of TCP name no host")
-        for other in self._gateway.spec.listeners:
-            if other is listener or other.port != listener.port or other.protocol not in KINDS:
-                continue
-            if other.protocol != listener.protocol:
-                text = f"listener {other.name} has the same port and the protocol {other.protocol}"
-                self._wrong("protocol", "ProtocolConflict", text)
-            elif listener.protocol == "TCP" or other.hostname == listener.hostname:
-                host = listener.hostname or "every host"
-                text = f"listener {other.name} of the same port is for {host} too"
-                self._wrong("hostname", "HostnameConflict", text)
 
     def _tls(self, listener: Listener) -> None:
         if listener.tls is None or listener.protocol not in KINDS:
@@ -125,9 +153,7 @@ class _Reader:
     def _kinds(self, listener: Listener) -> tuple[RouteKind, ...]:
         """The kinds that may attach; what was asked for and may not is told."""
         known = KINDS.get(listener.protocol, ())
-        asked = listener.allowed_routes.kinds
-        if not asked or not known:
-            return known
+        asked = listener.allowed_routes.kinds or known
         for i, kind in enumerate(asked):
             if kind not in known:
                 text = f"{kind.group}/{kind.kind} cannot attach to this protocol"
@@ -157,6 +183,3 @@ def gateway_mistakes(gateway: Gateway) -> Iterator[Problem]:
     if spec.default_scope not in {"", "None"}:
         text = "routes attach to gateways that they name, to no other"
         yield wrong("spec.defaultScope", "UnsupportedValue", text)
-    if (spec.allowed_listeners or {}).get("namespaces", {}).get("from", "None") != "None":
-        text = "ListenerSets are not served here"
-        yield wrong("spec.allowedListeners", "NoEffect", text, Severity.WARNING)

@@ -17,6 +17,7 @@ from tandem.model.gateways import (
 )
 from tandem.translate.conditions import (
     Patch,
+    State,
     Verdict,
     accepted_of,
     conditions_after,
@@ -31,11 +32,13 @@ from tandem.translate.gateway.edge import (
     UNPLACED,
     UNRESOLVED,
     GatewayFacts,
+    Holder,
     ListenerFacts,
 )
 from tandem.translate.gateway.features import SUPPORTED
 
-State = tuple[bool, str] | None
+Whole = tuple[Verdict, Verdict]
+"""Accepted and Programmed of an object with listeners."""
 
 
 def class_problems(found: GatewayClass) -> tuple[Problem, ...]:
@@ -68,54 +71,75 @@ def gateway_patch(
     if facts is None:
         return None
     errors = [p for p in problems if p.severity is Severity.ERROR]
-    before = {listener.name: listener for listener in gateway.status.listeners}
-    accepted = _accepted(facts, problems)
+    accepted = gateway_accepted(facts, problems)
     programmed = _programmed(accepted, facts, errors, state)
     generation = gateway.metadata.generation
-    listeners = tuple(
-        _listener(one, before.get(one.name), _of(errors, i), (accepted, programmed), generation=generation, now=now)
-        for i, one in enumerate(facts.listeners)
-    )
+    listeners = listeners_after(gateway, facts.listeners, errors, (accepted, programmed), now)
     wanted = GatewayStatus(
         addresses=tuple(GatewayAddress(value=address) for address in facts.addresses),
         conditions=conditions_after(gateway.status.conditions, (accepted, programmed), generation, now),
         listeners=listeners,
+        attached_listener_sets=facts.sets,
     )
     if wanted == gateway.status:
         return None
     body = {
         "addresses": [{"type": "IPAddress", "value": address} for address in facts.addresses],
         "conditions": conditions_json(wanted.conditions),
-        "listeners": [_listener_json(listener) for listener in listeners],
+        "listeners": listeners_json(listeners),
+        "attachedListenerSets": facts.sets,
     }
     namespace, name = gateway.key
     return Patch(kind=gateway.kind, namespace=namespace, name=name, body={"status": body})
+
+
+def listeners_after(
+    holder: Holder,
+    facts: Sequence[ListenerFacts],
+    errors: Sequence[Problem],
+    whole: Whole,
+    now: float,
+) -> tuple[ListenerStatus, ...]:
+    """What is told of the listeners of an object."""
+    before = {listener.name: listener for listener in holder.status.listeners}
+    generation = holder.metadata.generation
+    return tuple(
+        _listener(one, before.get(one.name), _of(errors, i), whole, generation=generation, now=now)
+        for i, one in enumerate(facts)
+    )
+
+
+def refused_listeners(facts: Sequence[ListenerFacts], problems: Sequence[Problem]) -> tuple[str, ...]:
+    """The names of those that are not accepted."""
+    errors = [p for p in problems if p.severity is Severity.ERROR]
+    return tuple(one.name for i, one in enumerate(facts) if any(p.code in NOT_ACCEPTED for p in _of(errors, i)))
 
 
 def _of(errors: Sequence[Problem], index: int) -> list[Problem]:
     return [p for p in errors if p.at.path.startswith(f"spec.listeners[{index}].")]
 
 
-def _accepted(facts: GatewayFacts, problems: Sequence[Problem]) -> Verdict:
-    """Of the whole: listeners that cannot be accepted are told, and refuse it where no other is left."""
+def gateway_accepted(facts: GatewayFacts, problems: Sequence[Problem]) -> Verdict:
+    """Of the whole: listeners that cannot be accepted are told, and refuse it where no other is left.
+
+    Those of its ListenerSets are others as well.
+    """
     whole = [p for p in problems if not p.at.path.startswith("spec.listeners") and p.code not in UNPLACED]
     verdict = accepted_of(whole)
     if not verdict[1]:
         return verdict
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    refused = [i for i in range(len(facts.listeners)) if any(p.code in NOT_ACCEPTED for p in _of(errors, i))]
+    refused = refused_listeners(facts.listeners, problems)
     if not refused:
         return verdict
-    names = ", ".join(facts.listeners[i].name for i in refused)
-    text = f"listener {names} is not accepted: see its conditions"
-    return "Accepted", len(refused) < len(facts.listeners), "ListenersNotValid", text
+    text = f"listener {', '.join(refused)} is not accepted: see its conditions"
+    return "Accepted", len(refused) < len(facts.listeners) or bool(facts.sets), "ListenersNotValid", text
 
 
 def _programmed(accepted: Verdict, facts: GatewayFacts, errors: Sequence[Problem], state: State) -> Verdict:
     unplaced = [p for p in errors if p.code in UNPLACED]
     if accepted[1] and unplaced:
         return "Programmed", False, unplaced[0].code, message_of(unplaced)
-    if accepted[1] and not any(listener.serves for listener in facts.listeners):
+    if accepted[1] and not any(listener.serves for listener in facts.listeners) and not facts.sets:
         return "Programmed", False, "Invalid", "no listener can serve: see their conditions"
     if accepted[1] and state is None:
         return "Programmed", False, "NoResources", "there is no node that may answer for its addresses"
@@ -126,7 +150,7 @@ def _listener(
     facts: ListenerFacts,
     before: ListenerStatus | None,
     errors: Sequence[Problem],
-    whole: tuple[Verdict, Verdict],
+    whole: Whole,
     *,
     generation: int,
     now: float,
@@ -134,7 +158,9 @@ def _listener(
     wrong = [p for p in errors if p.code in NOT_ACCEPTED]
     accepted = accepted_of(wrong)
     programmed = programmed_of(accepted, (True, ""))
-    if accepted[1] and not facts.serves and whole[0][1]:
+    if accepted[2] in CONFLICTS:
+        programmed = *programmed[:2], *accepted[2:]
+    elif accepted[1] and not facts.serves and whole[0][1]:
         programmed = "Programmed", False, "Invalid", message_of(errors) or whole[1][3]
     elif accepted[1]:
         programmed = whole[1]
@@ -159,11 +185,15 @@ def _refs(kind: str, problems: Sequence[Problem]) -> Verdict:
     return kind, not problems, problems[0].code if problems else kind, message_of(problems)
 
 
-def _listener_json(listener: ListenerStatus) -> dict[str, Any]:
+def listeners_json(listeners: Sequence[ListenerStatus]) -> list[dict[str, Any]]:
+    """As the API wants them."""
     # Zero and none are told, and the group of kinds is written out: readers compare them.
-    return {
-        "name": listener.name,
-        "attachedRoutes": listener.attached_routes,
-        "supportedKinds": [{"group": kind.group, "kind": kind.kind} for kind in listener.supported_kinds],
-        "conditions": conditions_json(listener.conditions),
-    }
+    return [
+        {
+            "name": listener.name,
+            "attachedRoutes": listener.attached_routes,
+            "supportedKinds": [{"group": kind.group, "kind": kind.kind} for kind in listener.supported_kinds],
+            "conditions": conditions_json(listener.conditions),
+        }
+        for listener in listeners
+    ]

@@ -18,12 +18,12 @@ COUNT: Final = 10_000
 """Below node ports (30000-32767), and below those from which Linux takes ports of clients (32768)."""
 
 
-def targets_of(gateways: Iterable[Gateway]) -> dict[tuple[Key, int], int]:
-    """By gateway and port."""
+def targets_of(gateways: Iterable[tuple[Gateway, Iterable[int]]]) -> dict[tuple[Key, int], int]:
+    """By gateway and port, for the ports that each gateway has."""
     found: dict[tuple[Key, int], int] = {}
     taken: set[int] = set()
-    for gateway in sorted(gateways, key=lambda g: (g.metadata.creation_timestamp or "", g.key)):
-        for port in sorted({listener.port for listener in gateway.spec.listeners}):
+    for gateway, ports in sorted(gateways, key=lambda one: (one[0].metadata.creation_timestamp or "", one[0].key)):
+        for port in sorted({*ports}):
             wanted = int(digest(f"{gateway.key[0]}/{gateway.key[1]}/{port}", 8), 16) % COUNT
             number = next(n for i in range(COUNT) if (n := FIRST + (wanted + i) % COUNT) not in taken)
             taken.add(number)

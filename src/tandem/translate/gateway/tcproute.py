@@ -14,7 +14,7 @@ from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import BytesRoute
 from tandem.model.meta import Object
 from tandem.model.tcproute import TCPRoute
-from tandem.translate.gateway.attach import is_gateway_parent
+from tandem.translate.mesh.attach import is_gateway_parent
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.context import Context
 
@@ -42,11 +42,11 @@ def read_tcproute(context: Context, source: TCPRoute) -> tuple[BytesRoute, tuple
 
 
 def parents_refused(source: TCPRoute) -> Iterable[Problem]:
-    """Parents that are no Gateways: connections to Services are not routed by TCPRoutes here."""
+    """Parents that have no listeners: connections to Services are not routed by TCPRoutes here."""
     for i, parent in enumerate(source.spec.parent_refs):
         if not is_gateway_parent(parent):
             kind = f"{parent.group}/{parent.kind}" if parent.group else parent.kind
-            text = f"parents of kind {kind} are not supported for a TCPRoute, only Gateway"
+            text = f"parents of kind {kind} are not supported for a TCPRoute, only Gateway and ListenerSet"
             yield Problem(at=source.origin(f"spec.parentRefs[{i}]"), code="InvalidKind", text=text)
 
 

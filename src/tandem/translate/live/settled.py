@@ -11,11 +11,12 @@ import msgspec
 
 from tandem.base.table import changes
 from tandem.model.gateway import RouteStatus
+from tandem.model.listenersets import ListenerSetStatus
 from tandem.model.meta import Status
 from tandem.model.world import World
 
-_CONDITIONS: Final = (Status, RouteStatus)
-"""What statuses hold that are conditions and nothing else."""
+_CONDITIONS: Final = (Status, RouteStatus, ListenerSetStatus)
+"""What statuses hold that nobody reads who translates: conditions, counts and the like."""
 
 
 class Settled:

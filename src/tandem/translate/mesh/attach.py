@@ -35,7 +35,7 @@ def attach(route: AnyRoute, context: Context) -> tuple[tuple[Attachment, ...], t
     problems: list[Problem] = []
     parents: dict[Key, list[tuple[int, tuple[int, ...]]]] = {}
     for i, parent in enumerate(route.spec.parent_refs):
-        if (parent.group, parent.kind) == (GROUP, "Gateway"):
+        if is_gateway_parent(parent):
             continue  # translate/gateway/attach.py
         key = parent.namespace or route.metadata.namespace, parent.name
         at = f"spec.parentRefs[{i}]"
@@ -59,6 +59,11 @@ def is_mesh_parent(parent: ParentReference) -> bool:
     return parent.kind == "Service" and parent.group == ""
 
 
+def is_gateway_parent(parent: ParentReference) -> bool:
+    """True for parents that have listeners: Gateways, of whatever class, and their ListenerSets."""
+    return parent.group == GROUP and parent.kind in {"Gateway", "ListenerSet"}
+
+
 def _attachment(route: AnyRoute, key: Key, parents: list[tuple[int, tuple[int, ...]]]) -> Attachment:
     every = any(not ports for _, ports in parents)
     home = route.metadata.namespace
@@ -75,7 +80,7 @@ def _mistake(route: AnyRoute, parent: ParentReference, at: str) -> Problem | Non
     if is_mesh_parent(parent):
         return None
     kind = f"{parent.group}/{parent.kind}" if parent.group else parent.kind
-    text = f'parents of kind {kind} are not supported, only Gateway, and Service of group ""'
+    text = f'parents of kind {kind} are not supported, only Gateway, ListenerSet, and Service of group ""'
     return Problem(at=route.origin(at), code="InvalidKind", text=text)
 
 

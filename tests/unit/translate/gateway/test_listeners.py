@@ -84,14 +84,14 @@ def test_namespaces_are_admitted_as_the_listener_says(namespaces: Raw, admitted:
     made = gateway("edge", listener(allowedRoutes={"namespaces": namespaces}))
 
     found = world(made, service("x", ns="a"), service("x", ns="b"))
-    ((read,), _) = read_listeners(found, made)
-    assert {ns for ns in ("default", "a", "b") if admits(read, HTTP_ROUTE, ns, found, "default")} == admitted
+    ((read,),) = read_listeners(found, made)[0].values()
+    assert {ns for ns in ("default", "a", "b") if admits(read, HTTP_ROUTE, ns, found)} == admitted
 
 
 def test_a_kind_that_is_not_the_listeners_is_not_admitted() -> None:
     made = gateway("edge")
-    ((read,), _) = read_listeners(world(made), made)
-    assert not admits(read, RouteKind(group=GROUP, kind="TLSRoute"), "default", world(made), "default")
+    ((read,),) = read_listeners(world(made), made)[0].values()
+    assert not admits(read, RouteKind(group=GROUP, kind="TLSRoute"), "default", world(made))
 
 
 @pytest.mark.parametrize(

@@ -6,31 +6,15 @@ from typing import Any
 
 import pytest
 
-from gatewayworlds import at, gateway, gateway_class, https, listener, pool, route, tls_secret, world
+from gatewayworlds import IN_FORCE, at, gateway, gateway_class, https, listener, pool, route, tls_secret, written
 from meshworlds import parent
-from tandem.base.problems import by_object
 from tandem.model.meta import Object
-from tandem.translate.balancers import Assignment
 from tandem.translate.conditions import Programmed
-from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.features import SUPPORTED
-from tandem.translate.options import Options
-from tandem.translate.status import WRITTEN, Given, patches_of
 
 KEY = ("Gateway", "default", "edge")
-IN_FORCE = {KEY: (True, "")}
 POOL = pool("192.0.2.10-192.0.2.12")
 Status = dict[str, Any]
-
-
-def written(*objects: Object, programmed: Programmed | None = None) -> dict[tuple[str, str], Status]:
-    """What is written, by kind and name."""
-    found = world(*objects)
-    edge = translate_gateways(found, Options(), Assignment())
-    keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in found.sorted(cls)]
-    told = by_object(edge.problems)
-    patches = patches_of(found, keys, told, IN_FORCE if programmed is None else programmed, 0.0, given=Given(edge=edge))
-    return {(p.kind, p.name): p.body["status"] for p in patches}
 
 
 def conditions(status: Status) -> dict[str, tuple[str, str]]:
