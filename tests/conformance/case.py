@@ -103,9 +103,12 @@ class Step(_Strict, frozen=True, kw_only=True):
     mirrored: tuple[Mirrored, ...] = ()
     conditions: dict[str, dict[str, str]] = {}
     """`KIND NS/NAME` -> condition type -> `True`, `False REASON` or `absent`: of every parent that is ours, or of an
-    object without parents."""
+    object without parents. ` to KIND NS/NAME` behind the key: of that one parent alone, `absent` also without it."""
     listeners: dict[str, dict[str, str]] = {}
-    """`NS/GATEWAY/LISTENER` -> the same of a listener; also `attachedRoutes`, and `supportedKinds` with commas."""
+    """`NS/GATEWAY/LISTENER`, `ListenerSet NS/SET/LISTENER` -> the same of a listener; also `attachedRoutes`, and
+    `supportedKinds` with commas."""
+    attached: dict[str, int] = {}
+    """`NS/GATEWAY` -> how many ListenerSets are attached to it."""
 
 
 class Case(_Strict, frozen=True, kw_only=True):

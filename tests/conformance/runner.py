@@ -77,11 +77,15 @@ class Runner:
         for key in step.delete:
             kind, namespace, name = re.split("[ /]", key)
             self._asked("delete", objects=[{"kind": kind, "metadata": {"namespace": namespace, "name": name}}])
-        accepted = {_name(raw): _ACCEPTED for raw in step.apply if raw["kind"] in _ROUTES}
+        said = {key.partition(" to ")[0] for key in step.conditions}
+        routes = (raw for raw in step.apply if raw["kind"] in _ROUTES)
+        accepted = {_name(raw): _ACCEPTED for raw in routes if _name(raw) not in said}
         for key, wanted in {**accepted, **step.conditions}.items():
             eventually(lambda key=key, wanted=wanted: self._conditions(key, wanted))  # type: ignore[misc]
         for key, wanted in step.listeners.items():
             eventually(lambda key=key, wanted=wanted: self._listener(key, wanted))  # type: ignore[misc]
+        for key, count in step.attached.items():
+            eventually(lambda key=key, count=count: self._attached(key, count))  # type: ignore[misc]
         for exchange in step.exchanges:
             eventually(lambda exchange=exchange: self._exchange(exchange))  # type: ignore[misc]
         for shares in step.shares:
@@ -90,7 +94,7 @@ class Runner:
             eventually(lambda mirrored=mirrored: self._mirrored(mirrored), calm=1)  # type: ignore[misc]
 
     def _conditions(self, key: str, wanted: dict[str, str]) -> str:
-        kind, namespace, name = re.split("[ /]", key)
+        (kind, namespace, name), parent = re.split("[ /]", key.partition(" to ")[0]), key.partition(" to ")[2]
         raw = self._get(kind, namespace, name)
         status = raw.get("status", {})
         if kind not in _ROUTES:
@@ -103,11 +107,20 @@ class Runner:
         if len(set(named)) < len(named) or not set(named) <= set(spec):
             return f"{key}: the parents of its status are {named}, those of its spec {spec}"
         generation = raw["metadata"]["generation"]
+        if parent:
+            places = (f"{found[1]} {found[2]}/{found[3]}" for found in named)
+            ours = [p for p, place in zip(ours, places, strict=True) if place == parent] or [{"conditions": []}]
         return "; ".join(filter(None, (_differences(key, p["conditions"], wanted, generation) for p in ours)))
 
+    def _attached(self, key: str, count: int) -> str:
+        status = self._get("Gateway", *key.split("/")).get("status", {})
+        found = status.get("attachedListenerSets")
+        return "" if found == count else f"{key} has {found} ListenerSets attached, not {count}"
+
     def _listener(self, key: str, wanted: dict[str, str]) -> str:
-        namespace, gateway, name = key.split("/")
-        raw = self._get("Gateway", namespace, gateway)
+        kind, _, place = key.rpartition(" ")
+        namespace, holder, name = place.split("/")
+        raw = self._get(kind or "Gateway", namespace, holder)
         found = next((one for one in raw.get("status", {}).get("listeners", []) if one["name"] == name), None)
         if found is None:
             return f"{key} is not in the status"

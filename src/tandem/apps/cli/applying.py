@@ -215,5 +215,6 @@ def is_settled(raw: RawObject) -> bool:
 def said_no(raw: RawObject) -> list[str]:
     """`Type=False (Reason): message` of each condition that is False, without those that only repeat another."""
     no = [c for c in conditions(raw) if c.get("status") == "False"]
-    root = [c for c in no if c["type"] != "Programmed" or c.get("reason") != "Invalid"] or no
+    causes = {"Invalid", *(c.get("reason") for c in no if c["type"] != "Programmed")}
+    root = [c for c in no if c["type"] != "Programmed" or c.get("reason") not in causes] or no
     return [f"{c['type']}=False ({c.get('reason', '')}): {c.get('message', '')}" for c in root]

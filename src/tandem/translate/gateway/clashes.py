@@ -16,8 +16,10 @@ BYTES: Final = frozenset({"TCP"})
 """Protocols whose connections name no host: a port has one listener of them."""
 _ANOTHER: Final = "a listener that comes before it, of the Gateway or of another ListenerSet,"
 
-Clash = tuple[str, str, str]
-"""Field of the listener, code and text."""
+FIELDS: Final = {"ProtocolConflict": "protocol", "HostnameConflict": "hostname"}
+"""By code, the field of the listener that it is told at."""
+Clash = tuple[str, str]
+"""Code and text."""
 Index = tuple[int, int]
 """Of a listener: the object that it is of, in the order of precedence, and its index there."""
 
@@ -45,8 +47,8 @@ def _clash(one: Listener, other: Listener, whose: str) -> Clash | None:
     if one.port != other.port:
         return None
     if one.protocol != other.protocol:
-        return "protocol", "ProtocolConflict", f"{whose} has the same port and the protocol {other.protocol}"
+        return "ProtocolConflict", f"{whose} has the same port and the protocol {other.protocol}"
     if one.protocol in BYTES or one.hostname == other.hostname:
         host = one.hostname or "every host"
-        return "hostname", "HostnameConflict", f"{whose} of the same port is for {host} too"
+        return "HostnameConflict", f"{whose} of the same port is for {host} too"
     return None

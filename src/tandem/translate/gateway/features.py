@@ -43,6 +43,7 @@ SUPPORTED: Final = tuple(
             "HTTPRouteRetryBackendTimeout",
             "HTTPRouteRetryConnectionError",
             "HTTPRouteSchemeRedirect",
+            "ListenerSet",
             "ReferenceGrant",
             "TCPRoute",
         )

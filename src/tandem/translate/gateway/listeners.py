@@ -13,7 +13,7 @@ from tandem.model.listenersets import ListenerSet
 from tandem.model.selectors import matches, unknown_operator
 from tandem.model.world import World
 from tandem.translate.gateway.certificates import certificates_of
-from tandem.translate.gateway.clashes import Clash, clashes_of
+from tandem.translate.gateway.clashes import FIELDS, Clash, clashes_of
 from tandem.translate.gateway.edge import NOT_ACCEPTED, Holder
 from tandem.translate.gateway.hosts import EVERY
 
@@ -108,7 +108,7 @@ class _Reader:
         self._at, before = f"spec.listeners[{index}]", len(self.problems)
         self._protocol(listener)
         if clash is not None:
-            self._wrong(*clash)
+            self._wrong(FIELDS[clash[0]], *clash)
         self._tls(listener)
         kinds = self._kinds(listener)
         certificates: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ def _accepted(facts: SetFacts, problems: Sequence[Problem]) -> Verdict:
 def _programmed(accepted: Verdict, facts: SetFacts, state: State) -> Verdict:
     verdict = programmed_of(accepted, state)
     if not accepted[1]:
-        return *verdict[:2], *accepted[2:]
+        return *verdict[:2], accepted[2], verdict[3]
     if state is None or not any(one.serves for one in facts.listeners):
         return "Programmed", False, "ParentNotProgrammed", "its Gateway has no address, or no node that answers for it"
     return verdict

@@ -15,7 +15,7 @@ def one(name: str, port: int = 80, protocol: str = "HTTP", hostname: str = "") -
 
 def lost(*objects: list[Listener]) -> dict[str, str]:
     """The code by the name of the listener."""
-    return {objects[i][j].name: code for (i, j), (_, code, _) in clashes_of(objects, KINDS).items()}
+    return {objects[i][j].name: code for (i, j), (code, _) in clashes_of(objects, KINDS).items()}
 
 
 @pytest.mark.parametrize(
