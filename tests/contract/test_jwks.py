@@ -166,3 +166,11 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
             ask(HttpFetcher(), f"https://issuer.test:{port}/keys")
     finally:
         next(server, None)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("host", ["127.0.0.1", "issuer.test", "169.254.169.254", "[::ffff:127.0.0.1]", "[::1]"])
+def test_from_the_namespace_of_a_node_nothing_of_the_host_itself_is_asked(port: int, host: str) -> None:
+    place = Place(url=f"http://{host}:{port}/keys", discover=False, timeout=5.0, outward=True)
+    with pytest.raises(DriverError, match="is an address of the host itself"):
+        HttpFetcher().fetch(place, HERE, resolve)

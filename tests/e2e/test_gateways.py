@@ -195,23 +195,44 @@ def test_an_authorization_policy_judges_a_gateway_by_its_identity(world: Lab) ->
         world.delete("authorizationpolicy", "edge-only", "-n", "shop")
 
 
-def test_a_policy_of_the_gateway_closes_it_and_no_pod_of_its_namespace(world: Lab) -> None:
+def test_a_policy_of_the_gateway_judges_there_and_flows_name_the_rule_and_its_line(world: Lab) -> None:
     target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
     meta = {"name": "of-the-gateway", "namespace": "edge"}
-    spec = {"targetRefs": [target], "action": "DENY", "rules": [{"to": [{"operation": {"paths": ["/private"]}}]}]}
-    policy = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
-    request = get("shop.test", address(world))
-    world.tandem("apply", "-f", "-", "--wait", "0", stdin=yaml.safe_dump(policy), status=0)
+    paths = [{"to": [{"operation": {"paths": ["/private*"]}}]}]
+    outside = [{"from": [{"source": {"ipBlocks": [OUTSIDE]}}]}]
+
+    def policy(rules: Any) -> dict[str, Any]:
+        spec = {"targetRefs": [target], "action": "DENY", "rules": rules}
+        return {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
+
+    def asked(path: str, *where: str, scheme: str = "http") -> str:
+        return world.run(*where, *get("shop.test", address(world), path=path, scheme=scheme)).out[-3:]
+
+    neighbour = ("ip", "netns", "exec", "outside")
+    raw = (*neighbour, "curl", "-sS", "-m", "5", f"http://{address(world)}:9000/bytes")
+    file = "/tmp/of-the-gateway.yaml"
+    (world.root / file[1:]).write_text(yaml.safe_dump(policy(paths)))
+    world.tandem("apply", "-f", file, status=0)
     try:
-        until(lambda: world.run(*request).out[-3:], lambda code: code == "403", world.logs)
-        secure = get("shop.test", address(world), scheme="https")
-        until(lambda: world.run(*secure).out[-3:], lambda code: code == "403", world.logs)
-        assert world.curl("shop", "caller", "http://web/").out.endswith("200")
-        found = world.get("edge", "authorizationpolicy", "of-the-gateway")["status"]["conditions"]
-        assert any("gateways judge no request" in c["message"] for c in found)
+        until(lambda: asked("/private/a", *neighbour), lambda code: code == "403", world.logs)
+        assert [asked("/open"), asked("//private", scheme="https")] == ["200", "403"]
+        assert world.curl("shop", "caller", "http://web/private").out.endswith("200")
+
+        def told() -> list[Any]:
+            found = world.tandem("flows", "--denied", "-o", "json", "--last", "200", status=0).json()["flows"]
+            return [f for f in found if f.get("http", {}).get("path") == "/private/a"]
+
+        flow = until(told, bool, world.logs)[-1]
+        (rule,) = flow["rules"]
+        assert (flow["source"]["address"], flow["destination"]["pod"]) == (OUTSIDE, "gateway/edge")
+        assert (rule["name"], rule["path"], rule["source"]) == ("of-the-gateway", "spec.rules[0]", f"{file}:9")
+        world.apply(policy(outside))
+        until(lambda: asked("/open", *neighbour), lambda code: code == "403", world.logs)
+        assert asked("/private") == "200", "of the node"
+        assert world.run(*raw).status != 0
     finally:
         world.delete("authorizationpolicy", "of-the-gateway", "-n", "edge")
-    until(lambda: world.run(*request).out[-3:], lambda code: code == "200", world.logs)
+    until(lambda: asked("/open", *neighbour), lambda code: code == "200", world.logs)
 
 
 def test_a_renewed_certificate_is_shown_and_no_key_lies_in_a_file(world: Lab) -> None:

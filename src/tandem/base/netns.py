@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 CLONE_NEWNET: Final = 0x40000000
+OWN_NETNS: Final = "/proc/self/ns/net"
+"""The network namespace of this process."""
 
 
 def in_netns(path: str, work: Callable[[], T]) -> T:

@@ -119,6 +119,16 @@ def check_filter(pod: PodUid) -> str:
     return f"ask/{pod}"
 
 
+def spelling_filter(pod: PodUid) -> str:
+    """The filter that takes away other spellings of headers at a gateway, likewise."""
+    return f"spellings/{pod}"
+
+
+def rbac_filter(pod: PodUid, action: str, port: int) -> str:
+    """The filter that judges by the policies of one action at a port of a gateway, likewise."""
+    return f"{action.lower()}/{pod}/{port}"
+
+
 def app_cluster(pod: PodUid) -> str:
     """Cluster that delivers to the application inside the pod."""
     return f"app/{pod}"

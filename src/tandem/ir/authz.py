@@ -1,6 +1,6 @@
-"""Who may do what at a pod in the mesh, as the pod's proxy judges it: policies in order DENY, then ALLOW (Istio).
+"""Who may do what at a pod in the mesh, or at a gateway, as the proxy judges it: policies in order DENY, then ALLOW.
 
-A pod without ALLOW policies allows what no DENY policy refuses; with some, one of them must allow it.
+Without ALLOW policies everything is allowed that no DENY policy refuses; with some, one of them must allow it (Istio).
 """
 
 from __future__ import annotations
@@ -57,10 +57,12 @@ class Attribute(Enum):
     PEER_ADDRESS = "peerAddress"
     """Of the connection; values are prefixes."""
     CLIENT_ADDRESS = "clientAddress"
-    """What trusted hops say of the client's address, else the connection's."""
+    """What trusted hops say of the client's address, else the connection's. Before a pod there is no such hop."""
+    FORWARDED_ADDRESS = "forwardedAddress"
+    """The same at a gateway that trusts some: Envoy's own attribute, and no policy's."""
     LOCAL_ADDRESS = "localAddress"
     PORT = "port"
-    """Of the pod."""
+    """Of the pod, or of the gateway's listener."""
     SNI = "sni"
     HOST = "host"
     """`:authority`, in any case."""

@@ -8,6 +8,8 @@ import msgspec
 
 from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
+from tandem.ir.authn import JwtRule
+from tandem.ir.authz import AuthzPolicy
 from tandem.ir.mesh import Backend, BytesRoute, Forward, Route
 
 
@@ -57,6 +59,12 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     identity: SpiffeId
     addresses: tuple[str, ...]
     ports: tuple[GatewayPort, ...]
+    authorization: tuple[AuthzPolicy, ...] = ()
+    """Sorted by action and origin."""
+    authentication: tuple[JwtRule, ...] = ()
+    """Sorted by issuer and origin."""
+    trusted_hops: int = 0
+    """So many proxies in front of it say in `x-forwarded-for` who the client is."""
     origin: Origin
 
 

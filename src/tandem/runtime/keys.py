@@ -1,7 +1,7 @@
 """Key sets for tokens, as this node fetched them: again and again, kept on disk, the last good ones in force.
 
-In: the newest view (which issuers pods take tokens of), what pods refused. Out: views with keys. Of an issuer whose
-keys were never there no token is valid, and the condition of what names it says so.
+In: the newest view (which issuers pods and gateways take tokens of), what they refused. Out: views with keys. Of an
+issuer whose keys were never there no token is valid, and the condition of what names it says so.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from tandem.base.clock import Clock, rfc3339
 from tandem.base.files import replace_file
 from tandem.base.ids import PodUid
 from tandem.base.jwks import KeySetError, public_key_set
+from tandem.base.netns import OWN_NETNS
 from tandem.base.problems import DriverError, Origin
+from tandem.compile.names import gateway_client
 from tandem.drivers.jwks.port import Answer, Fetcher, Place
-from tandem.ir.authn import FetchedKeys
-from tandem.ir.node import AttachedPod, NodeView, meshed_pods
+from tandem.ir.authn import FetchedKeys, JwtRule
+from tandem.ir.node import NodeView, meshed_pods
 from tandem.runtime.due import Due, ask_when_due
 
 log = structlog.get_logger()
@@ -38,7 +40,17 @@ FIRST_RETRY: Final = 1.0
 LAST_RETRY: Final = 60.0
 AT_ONCE: Final = 4
 TRIES: Final = 3
-"""Pods whose way to the issuer is tried in one go."""
+"""Of those who need the keys so many are tried in one go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asker:
+    """A pod of the mesh or a gateway: from its namespace its keys are asked for."""
+
+    uid: PodUid
+    namespace: str
+    netns: str
+    rules: tuple[JwtRule, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +58,7 @@ class _Set(Due):
     """What is known of one source."""
 
     keys: FetchedKeys
-    pods: tuple[AttachedPod, ...]
+    askers: tuple[_Asker, ...]
     origins: frozenset[Origin]
     since: float = 0.0
     retry: float = FIRST_RETRY
@@ -68,24 +80,24 @@ class KeysLoop:
         self.fetches = {"good": 0, "failed": 0}
 
     def into(self, view: NodeView) -> NodeView:
-        """The view with the keys that there are of the issuers that its pods name."""
+        """The view with the keys that there are of the issuers that its pods and gateways name."""
         self._view = view
-        users: dict[str, list[AttachedPod]] = {}
+        users: dict[str, list[_Asker]] = {}
         named: dict[str, tuple[FetchedKeys, set[Origin]]] = {}
-        for attached in meshed_pods(view.pods):
-            for rule in attached.pod.authentication:
+        for asker in _askers(view):
+            for rule in asker.rules:
                 if isinstance(rule.keys, FetchedKeys):
-                    users.setdefault(rule.keys.source, []).append(attached)
+                    users.setdefault(rule.keys.source, []).append(asker)
                     named.setdefault(rule.keys.source, (rule.keys, set()))[1].add(rule.origin)
         for source in self._sets.keys() - named.keys():
             del self._sets[source]
         for source, (keys, origins) in named.items():
-            pods = tuple(users[source])
+            askers = tuple(users[source])
             if source in self._sets:
                 known = self._sets[source]
-                known.keys, known.pods, known.origins = keys, pods, frozenset(origins)
+                known.keys, known.askers, known.origins = keys, askers, frozenset(origins)
             else:
-                self._sets[source] = _Set(keys=keys, pods=pods, origins=frozenset(origins))
+                self._sets[source] = _Set(keys=keys, askers=askers, origins=frozenset(origins))
                 self._wake.set()
         return msgspec.structs.replace(view, keys=self._known) if named else view
 
@@ -95,10 +107,10 @@ class KeysLoop:
         await ask_when_due(lambda: self._sets, renew, self._wake, self._clock, longest=LAST_RETRY)
 
     def missed(self, uid: PodUid) -> None:
-        """A pod refused a token whose key it has not: the issuer may have a new one."""
+        """A pod or a gateway refused a token whose key it has not: the issuer may have a new one."""
         now = self._clock.monotonic()
         for known in self._sets.values():
-            if any(attached.pod.uid == uid for attached in known.pods):
+            if any(asker.uid == uid for asker in known.askers):
                 known.due = min(known.due, max(now, known.since + SOONEST_SECONDS))
                 self._wake.set()
 
@@ -144,22 +156,23 @@ class KeysLoop:
                 await self._on_keys(source, known, text, answer.seconds)
 
     async def _ask(self, known: _Set) -> Answer:
-        """Over a connection of one of the pods that need the keys: the first that gets through."""
-        place = Place(url=known.keys.url, discover=known.keys.discover, timeout=known.keys.timeout_ms / 1000)
-        error = DriverError("no pod of this node is there to ask")
-        for attached in known.pods[:TRIES]:
-            resolve = partial(self._resolve, attached)
+        """Over a connection of one of those that need the keys: the first that gets through."""
+        keys = known.keys
+        error = DriverError("nobody of this node is there to ask")
+        for asker in known.askers[:TRIES]:
+            resolve, outward = partial(self._resolve, asker.namespace), asker.netns == OWN_NETNS
+            place = Place(url=keys.url, discover=keys.discover, timeout=keys.timeout_ms / 1000, outward=outward)
             try:
-                return await asyncio.to_thread(self._fetcher.fetch, place, attached.netns, resolve)
+                return await asyncio.to_thread(self._fetcher.fetch, place, asker.netns, resolve)
             except DriverError as err:
                 error = err
         raise error
 
-    def _resolve(self, attached: AttachedPod, host: str) -> tuple[str, ...]:
+    def _resolve(self, home: str, host: str) -> tuple[str, ...]:
         """A Service by its names in the cluster, everything else as the node does."""
         view = self._view
         assert view is not None  # noqa: S101 - pods come with a view
-        home, domain = attached.pod.namespace, view.config.cluster_domain
+        domain = view.config.cluster_domain
         name, *rest = host.removesuffix(".").removesuffix(f".{domain}").removesuffix(".svc").split(".")
         key = f"{rest[0] if rest else home}/{name}"
         service = view.services.get(key) if len(rest) < 2 else None
@@ -213,6 +226,16 @@ class KeyFigures:
         for result, count in self._keys.fetches.items():
             fetches.add_metric((result,), count)
         yield fetches
+
+
+def _askers(view: NodeView) -> Iterator[_Asker]:
+    """Pods first: a way through the mesh is better than that of the node."""
+    for attached in meshed_pods(view.pods):
+        pod = attached.pod
+        yield _Asker(uid=pod.uid, namespace=pod.namespace, netns=attached.netns, rules=pod.authentication)
+    for gateway in view.gateways.values():
+        uid = gateway_client(gateway.namespace, gateway.name)
+        yield _Asker(uid=uid, namespace=gateway.namespace, netns=OWN_NETNS, rules=gateway.authentication)
 
 
 def _missing(source: str, known: _Set) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.compile.names import authz_rule, gateway_client
 from tandem.compile.nft.origins import origins
-from tandem.ir.authz import Action
+from tandem.ir.authz import Action, AuthzPolicy
 from tandem.ir.fabric import MtlsMode
 from tandem.ir.gateway import Gateway, routes_of
 from tandem.ir.node import AttachedPod, NodeView
@@ -49,25 +49,35 @@ class Whois:
         return next((p.pod.outbound.origin for p in self._view.pods if p.pod.uid == uid), None)
 
     def authorized(self, uid: str, rule: str) -> tuple[Origin, ...]:
-        """The rule of that name which judges a pod; of an empty name: the policies of which one would have to allow."""
-        policies = next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
+        """The rule of that name at a pod or a gateway; of an empty name: the policies of which one must allow."""
+        policies = self._judging(uid)
         if not rule:
             return tuple(p.origin for p in policies if p.action is Action.ALLOW and not p.staged)
         return tuple(r.origin for p in policies for r in p.rules if authz_rule(r.origin) == rule)
 
     def staged(self, uid: str) -> tuple[Origin, ...]:
-        """The staged policies of a pod of which one would have to allow."""
-        policies = next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
-        return tuple(p.origin for p in policies if p.action is Action.ALLOW and p.staged)
+        """The staged policies of a pod or a gateway of which one would have to allow."""
+        return tuple(p.origin for p in self._judging(uid) if p.action is Action.ALLOW and p.staged)
 
     def authenticated(self, uid: str) -> tuple[Origin, ...]:
-        """The rules by which a pod takes tokens."""
-        rules = next((p.pod.authentication for p in self._view.pods if p.pod.uid == uid), ())
-        return tuple(rule.origin for rule in rules)
+        """The rules by which a pod or a gateway takes tokens."""
+        gateway = self._gateways.get(uid)
+        pods = (p.pod.authentication for p in self._view.pods if p.pod.uid == uid)
+        return tuple(rule.origin for rule in (gateway.authentication if gateway is not None else next(pods, ())))
 
     def policies(self, prefix: str) -> tuple[Origin, ...]:
         """The policies behind the log prefix of a drop."""
         return self._policies.get(prefix, ())
+
+    def _judging(self, uid: str) -> tuple[AuthzPolicy, ...]:
+        gateway = self._gateways.get(uid)
+        if gateway is not None:
+            return gateway.authorization
+        return next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
+
+    @cached_property
+    def _gateways(self) -> dict[str, Gateway]:
+        return {gateway_client(g.namespace, g.name): g for g in self._view.gateways.values()}
 
     @cached_property
     def _policies(self) -> dict[str, tuple[Origin, ...]]:
@@ -79,7 +89,7 @@ class Whois:
             p.pod.uid: _pod(p) if p.pod.namespace else Party(address=_address(p), container=p.container_id)
             for p in self._view.pods
         }
-        return pods | {gateway_client(g.namespace, g.name): _gateway(g) for g in self._view.gateways.values()}
+        return pods | {uid: _gateway(g) for uid, g in self._gateways.items()}
 
     @cached_property
     def _by_address(self) -> dict[str, Party]:

@@ -21,7 +21,7 @@ from tandem.translate.canaries import divide_gateways
 from tandem.translate.externals import selects_workloads, translate_externals
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
-from tandem.translate.gateway.guarded import close_guarded
+from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.hostaddresses import HostAddresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
@@ -96,7 +96,7 @@ def translate_world(world: World, options: Options) -> Translation:
     mesh, mesh_problems = translate_mesh(world, options)
     balancers = assign_addresses(world)
     edge = translate_gateways(world, options, balancers)
-    edge = divide_gateways(world, options, close_guarded(world, options, edge), mesh)
+    edge = divide_gateways(world, options, guard_gateways(world, options, edge), mesh)
     routed = ports_named(mesh.tables.values(), edge.gateways.values())
     pods = translate_pods(world, options, policy, routed=routed)
     services = translate_services(world, pods.pods, routed=routed)

@@ -7,11 +7,14 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from gatewaybuild import gateway
 from meshbuild import attached, endpoints, service, view
 from tandem.base.clock import FixedClock
 from tandem.base.ids import PodUid
+from tandem.base.netns import OWN_NETNS
 from tandem.base.problems import Origin
 from tandem.drivers.jwks.fake import FakeFetcher
 from tandem.drivers.jwks.port import Answer
@@ -143,8 +146,19 @@ def test_a_view_without_tokens_is_the_same_view(lab: Lab) -> None:
     assert lab.loop.into(plain) is plain
 
 
+def test_a_gateway_asks_from_the_namespace_of_the_node(lab: Lab) -> None:
+    edge = msgspec.structs.replace(gateway(), authentication=(RULE,))
+    lab.fetcher.answers[URL] = Answer(text=key_set("one"))
+    lab.loop.into(view(gateways={"edge/edge": edge}))
+    lab.until(lambda: lab.changes == 1)
+    assert lab.fetcher.asked == [(URL, OWN_NETNS)]
+    lab.clock.advance(SOONEST_SECONDS)
+    lab.loop.missed(PodUid("gateway/edge/edge"))
+    lab.until(lambda: len(lab.fetcher.asked) == 2)
+
+
 def test_names_of_services_are_their_addresses(lab: Lab) -> None:
     lab.loop.into(VIEW)
     for host in ("keys", "keys.shop", "keys.shop.svc", "keys.shop.svc.cluster.local"):
-        assert lab.loop._resolve(POD, host) == ("10.96.0.5",)
-    assert lab.loop._resolve(POD, "localhost")[0] in {"127.0.0.1", "::1"}
+        assert lab.loop._resolve("shop", host) == ("10.96.0.5",)
+    assert lab.loop._resolve("shop", "localhost")[0] in {"127.0.0.1", "::1"}

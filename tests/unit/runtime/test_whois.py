@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from gatewaybuild import gateway
 from meshbuild import PEER_AUTH, RULE, attached, endpoint, endpoints, identity, service, strict, view
 from tandem.base.ids import PolicySetId
+from tandem.base.problems import Origin
+from tandem.ir.authn import GivenKeys, JwtRule
+from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
 from tandem.ir.fabric import AppProtocol, Endpoint
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.ir.policy import PolicySet, Side
@@ -81,3 +85,18 @@ def test_the_policies_behind_a_drop_are_found_by_its_log_prefix() -> None:
     found = Whois(msgspec.structs.replace(view(isolated), sets={policy.id: policy}))
     assert found.policies("ps-p1/ingress") == (RULE,)
     assert found.policies("ps-unknown/ingress") == ()
+
+
+def test_rules_of_a_gateway_are_known_by_its_name() -> None:
+    at = Origin(kind="AuthorizationPolicy", namespace="edge", name="p", path="spec.rules[0]")
+    policies = (
+        AuthzPolicy(action=Action.DENY, rules=(AuthzRule(origin=at),), origin=at),
+        AuthzPolicy(action=Action.ALLOW, rules=(), origin=RULE),
+        AuthzPolicy(action=Action.ALLOW, rules=(), origin=PEER_AUTH, staged=True),
+    )
+    tokens = (JwtRule(issuer="i", keys=GivenKeys(""), origin=RULE),)
+    made = msgspec.structs.replace(gateway(), authorization=policies, authentication=tokens)
+    found, uid = Whois(view(gateways={"edge/edge": made})), "gateway/edge/edge"
+    assert found.authorized(uid, "AuthorizationPolicy/edge/p/spec.rules[0]") == (at,)
+    assert (found.authorized(uid, ""), found.staged(uid)) == ((RULE,), (PEER_AUTH,))
+    assert (found.authenticated(uid), found.authenticated("uid-gone")) == ((RULE,), ())

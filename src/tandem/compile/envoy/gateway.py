@@ -9,7 +9,7 @@ so that a connection that a client reuses for it is given up (RFC 9110, section 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,7 +19,11 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.action import redirect, respond
 from tandem.compile.envoy.cluster import Client
+from tandem.compile.envoy.filters import compile_gateway_filters
+from tandem.compile.envoy.filters.external import network_guards
+from tandem.compile.envoy.guarded import Guarded, guard_at, guard_of
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
+from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_route
 from tandem.compile.envoy.scope import Hashes, PortScope
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
@@ -46,12 +50,24 @@ def client_of(gateway: Gateway, *, grpc: bool = False) -> Client:
 
 
 def clusters_used(gateway: Gateway) -> dict[str, Client]:
-    """The shared clusters of its backends, and as whom it sends by those of its own that are like them.
+    """The shared clusters of its backends and of whom it asks, and as whom it sends by its own that are like them.
 
     Backends of gRPC are spoken to in HTTP/2, as their clients speak; all others in HTTP/1.1 or as their port says.
     """
-    found = {_cluster(backend): client_of(gateway) for backend in destinations_of(gateway)}
+    found = {_cluster(backend): client_of(gateway) for backend in (*destinations_of(gateway), *_asked(gateway))}
     return found | {_cluster(backend): client_of(gateway, grpc=True) for backend in grpc_backends_of(gateway)}
+
+
+def services_used(gateway: Gateway) -> set[str]:
+    """`namespace/name` of the Services of these clusters."""
+    return {f"{b.namespace}/{b.service}" for b in (*destinations_of(gateway), *_asked(gateway))}
+
+
+def _asked(gateway: Gateway) -> Iterator[Backend]:
+    """The external authorizer of its policies."""
+    check = check_of(gateway.authorization)
+    if check is not None:
+        yield Backend(namespace=check.namespace, service=check.service, port=check.port)
 
 
 def _cluster(backend: Backend) -> str:
@@ -62,6 +78,12 @@ def _cluster(backend: Backend) -> str:
 def compile_gateway(gateway: Gateway, own: tuple[str, ...]) -> tuple[Resource, ...]:
     """The listeners, at `own`: the node's own addresses of the gateway's families."""
     return tuple(_listener(gateway, port, own) for port in gateway.ports)
+
+
+def compile_gateway_guards(gateway: Gateway, own: tuple[str, ...], keys: Mapping[str, str]) -> list[Resource]:
+    """What judges its requests; `keys` are those that were fetched."""
+    ports = {port.port: guard_at(gateway, port.port, own) for port in gateway.ports if not port.bytes}
+    return compile_gateway_filters(guard_of(gateway), ports, keys) if ports else []
 
 
 @lru_cache(maxsize=1024)
@@ -80,23 +102,24 @@ def _listener(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Reso
         "traffic_direction": "INBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "listener_filters": [inspector] if port.tls else [],
-        "filter_chains": list(_chains(gateway, port)),
+        "filter_chains": list(_chains(gateway, port, own)),
     }
     routes = (listener.connections for listener in port.listeners if listener.connections is not None)
     origins = {*(listener.origin for listener in port.listeners), *(route.origin for route in routes)}
+    origins |= {policy.origin for policy in gateway.authorization if port.bytes}
     return Resource(name=name, body=body, origins=frozenset(origins))
 
 
-def _chains(gateway: Gateway, port: GatewayPort) -> Iterator[Json]:
-    client = names.gateway_client(gateway.namespace, gateway.name)
+def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterator[Json]:
+    guard = guard_at(gateway, port.port, own)
     if port.bytes:
         to = [share for listener in port.listeners for share in _connections(gateway, listener)]
-        last = hcm.tcp(hcm.EDGE, to or names.REFUSED, names.destination_log(client), sticky=True)
-        yield {"name": "tcp", "filters": [last]}
+        last = hcm.tcp(hcm.EDGE, to or names.REFUSED, names.destination_log(guard.uid), sticky=True)
+        yield {"name": "tcp", "filters": [*network_guards(guard, hcm.EDGE), last]}
         return
     if not port.tls:
         routes = names.gateway_routes(gateway.namespace, gateway.name, port.port)
-        yield {"name": "http", "filters": [hcm.gateway_http(client, routes)]}
+        yield {"name": "http", "filters": [_manager(gateway, port, guard, routes)]}
         return
     for listener in port.listeners:
         if listener.certificates:
@@ -106,9 +129,13 @@ def _chains(gateway: Gateway, port: GatewayPort) -> Iterator[Json]:
             yield {
                 "name": listener.name,
                 "filter_chain_match": match,
-                "filters": [hcm.gateway_http(client, routes)],
+                "filters": [_manager(gateway, port, guard, routes)],
                 "transport_socket": tls.terminating(certificates),
             }
+
+
+def _manager(gateway: Gateway, port: GatewayPort, guard: Guarded, routes: str) -> Json:
+    return hcm.gateway_http(guard, port.port, routes, hops=gateway.trusted_hops)
 
 
 def _connections(gateway: Gateway, listener: GatewayListener) -> Iterator[Json]:

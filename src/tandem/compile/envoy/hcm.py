@@ -7,7 +7,9 @@ from typing import Any, Final
 from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.compile.envoy import accesslog
-from tandem.compile.envoy.filters import http_filters, inbound_filters
+from tandem.compile.envoy.filters import gateway_filters, http_filters, inbound_filters
+from tandem.compile.envoy.filters.spellings import before_routes
+from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import ADS, Json, any_of, extension
 from tandem.ir.fabric import LocalPod
 
@@ -60,12 +62,18 @@ def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
     return _filter(fields)
 
 
-def gateway_http(gateway: PodUid, route_config: str) -> Json:
-    """Requests from outside the cluster, routed by RDS: what clients claim of themselves is not taken over."""
+def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 0) -> Json:
+    """Requests from outside the cluster, routed by RDS: what clients claim of themselves is not taken over.
+
+    `hops`: so many proxies before it are believed who the client is.
+    """
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
-    fields = _manager(EDGE, names.destination_log(gateway), routing, http_filters())
+    fields = _manager(EDGE, names.destination_log(gateway.uid), routing, gateway_filters(gateway, port))
+    early = before_routes(gateway)
     fields |= {
         "use_remote_address": True,
+        **({"xff_num_trusted_hops": hops} if hops else {}),
+        **({"early_header_mutation_extensions": early} if early else {}),
         "forward_client_cert_details": "SANITIZE",
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
     }

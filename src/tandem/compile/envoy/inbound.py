@@ -13,9 +13,8 @@ from typing import Any, Final, assert_never
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters import inbound_per_route
-from tandem.compile.envoy.filters.external import network_external
+from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
-from tandem.compile.envoy.rbac import network_rbac
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.state.ownership import INBOUND_MARK
@@ -129,7 +128,7 @@ def _requests(pod: LocalPod, *, mtls: bool) -> list[Json]:
 
 def _bytes(pod: LocalPod) -> list[Json]:
     last = hcm.tcp(hcm.IN, names.app_cluster(pod.uid), names.destination_log(pod.uid))
-    return [*network_external(pod, hcm.IN), *network_rbac(pod.authorization, hcm.IN), last]
+    return [*network_guards(pod, hcm.IN), last]
 
 
 def _chain(port: int, name: str, match: Json, filters: list[Json]) -> Json:

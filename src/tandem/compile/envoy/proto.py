@@ -34,6 +34,12 @@ def extension(name: str, type_name: str, fields: Json | None = None) -> Json:
     return {"name": name, "typed_config": any_of(type_name, fields)}
 
 
+def discovered(name: str, *type_names: str) -> Json:
+    """A filter whose configuration is a resource of its name, of one of the types: a change of it drains nothing."""
+    discovery = {"config_source": ADS, "type_urls": [ENVOY + type_name for type_name in type_names]}
+    return {"name": name, "config_discovery": discovery}
+
+
 def typed_struct(type_name: str, fields: Json) -> Json:
     """An Any of a type that xds-protos lacks: Envoy turns the TypedStruct into the real message."""
     return {"@type": "type.googleapis.com/xds.type.v3.TypedStruct", "type_url": ENVOY + type_name, "value": fields}

@@ -1,4 +1,4 @@
-"""Authorization policies of a pod -> Envoy's RBAC filters: DENY first, then ALLOW, beside them what looks on. Pure.
+"""Authorization policies of a pod or a gateway -> Envoy's RBAC filters: DENY, then ALLOW, and what looks on. Pure.
 
 Connections of which only bytes are seen have no requests: there a rule that asks something of a request allows nothing,
 and a rule that denies is judged without that part (Istio, and closed either way).
@@ -43,6 +43,7 @@ _SOURCES: Final = frozenset(
         Attribute.TRUST_DOMAIN,
         Attribute.PEER_ADDRESS,
         Attribute.CLIENT_ADDRESS,
+        Attribute.FORWARDED_ADDRESS,
         *TOKEN,
     }
 )
@@ -70,12 +71,14 @@ def check_of(policies: Iterable[AuthzPolicy]) -> ExternalCheck | None:
     return next((p.check for p in policies if p.check is not None and not p.staged), None)
 
 
+def http_rbac(policies: Iterable[AuthzPolicy]) -> dict[Action, Json]:
+    """What the filter of each action is told where it judges all requests of a connection manager."""
+    return dict(_bodies(tuple(policies), parsed=True))
+
+
 def per_route_rbac(policies: Iterable[AuthzPolicy]) -> dict[str, Json]:
     """By filter's name what a route asks of it: a change counts from the next request on, on whatever connection."""
-    return {
-        _name(action): any_of(f"{HTTP}PerRoute", {"rbac": body})
-        for action, body in _bodies(tuple(policies), parsed=True)
-    }
+    return {_name(action): any_of(f"{HTTP}PerRoute", {"rbac": body}) for action, body in http_rbac(policies).items()}
 
 
 def network_rbac(policies: Iterable[AuthzPolicy], prefix: str) -> list[Json]:
@@ -186,7 +189,7 @@ def _permission(requirement: Requirement, action: Action) -> Json:
 
 
 def _judged(requirement: Requirement, action: Action, words: tuple[str, str, str, str]) -> Json:
-    """What closes (values of a denial, exceptions of an allowance) matches a path in every spelling."""
+    """What closes (values of a denial, exceptions of an allowance) matches a path, or a host, in every spelling."""
     both, one, inner, negate = words
     parts: list[Json] = []
     if requirement.values:
@@ -204,6 +207,8 @@ def _matcher(requirement: Requirement, value: Text, *, wide: bool) -> Json:
             return _path_like(f"{_any_spelling(value)}|{_UNCLEAR}")
         if not isinstance(value, Exact):
             return {"and_rules": {"rules": [_path(value), {"not_rule": _path_like(_UNCLEAR)}]}}
+    if requirement.attribute is Attribute.HOST and wide and not isinstance(value, Present):
+        return {"header": {"name": ":authority", "string_match": {"safe_regex": {"regex": _with_port(value)}}}}
     return MATCHERS[requirement.attribute](requirement, value)
 
 
@@ -224,6 +229,13 @@ def _any_spelling(value: Exact | Prefix | Suffix | Template) -> str:
             return f"{text}.*"
         case _:
             return f".*{text}"
+
+
+def _with_port(value: Exact | Prefix | Suffix | Template) -> str:
+    """A host with or without a port: routes see no difference."""
+    text = re.escape(value.value)
+    around = {Prefix: f"{text}.*", Suffix: f".*{text}"}.get(type(value), text)
+    return f"(?i){around}(?::[0-9]*)?"
 
 
 def _identity(attribute: Attribute, value: Text) -> Json:
@@ -299,6 +311,7 @@ MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
     **dict.fromkeys(
         (Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS), lambda _, value: {"direct_remote_ip": _range(value)}
     ),
+    Attribute.FORWARDED_ADDRESS: lambda _, value: {"remote_ip": _range(value)},
     Attribute.LOCAL_ADDRESS: lambda _, value: {"destination_ip": _range(value)},
     Attribute.PORT: lambda _, value: {"destination_port": int(_literal(value))},
     Attribute.SNI: lambda _, value: {"requested_server_name": string(value)},

@@ -19,7 +19,13 @@ from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, client_clu
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
-from tandem.compile.envoy.gateway import clusters_used, compile_gateway, compile_gateway_routes
+from tandem.compile.envoy.gateway import (
+    clusters_used,
+    compile_gateway,
+    compile_gateway_guards,
+    compile_gateway_routes,
+    services_used,
+)
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.locality import Outlook, located
 from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
@@ -45,7 +51,8 @@ def compile_envoy(view: NodeView) -> Snapshot:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), view.policies)
     listeners, routes = _listeners(view, meshed)
-    edge_listeners, edge_routes = _gateways(view)
+    edge_listeners, edge_guards, edge_routes = _gateways(view)
+    guards = [r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))]
     copies = [*_mirrors(view, meshed), *_gateway_clusters(view)]
     known = {resource.name: resource for resource in endpoints}
     own = (*map(app_cluster, meshed), *(cluster for cluster, _ in copies))
@@ -53,7 +60,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
             ENDPOINT: _by_name((*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies))),
-            EXTENSION: _by_name(r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))),
+            EXTENSION: _by_name((*guards, *edge_guards)),
             LISTENER: _by_name((*listeners, *edge_listeners)),
             ROUTE: _by_name((*routes, *edge_routes)),
         }
@@ -180,17 +187,20 @@ def _copies(view: NodeView, client: Client, targets: set[str]) -> Iterator[tuple
         )
 
 
-def _gateways(view: NodeView) -> tuple[list[Resource], list[Resource]]:
-    """Listeners and routes. A gateway with no address of a family of the node's own is not served here."""
+def _gateways(view: NodeView) -> tuple[list[Resource], list[Resource], list[Resource]]:
+    """Listeners, what judges at them, and routes. A gateway without a family of the node's own is not served here."""
     own = own_addresses(view.node.pod_cidrs)
     listeners: list[Resource] = []
+    guards: list[Resource] = []
     routes: list[Resource] = []
     for gateway in view.gateways.values():
         versions = sorted({family(address) for address in gateway.addresses} & own.keys())
         if versions:
-            listeners += compile_gateway(gateway, tuple(own[version] for version in versions))
+            here = tuple(own[version] for version in versions)
+            listeners += compile_gateway(gateway, here)
+            guards += compile_gateway_guards(gateway, here, view.keys)
             routes += compile_gateway_routes(gateway, _gateway_hashes(view, gateway))
-    return listeners, routes
+    return listeners, guards, routes
 
 
 def _gateway_hashes(view: NodeView, gateway: Gateway) -> Hashes:
@@ -204,7 +214,7 @@ def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
     found: list[tuple[Resource, str]] = []
     for gateway in view.gateways.values():
         used = clusters_used(gateway)
-        targets = {f"{b.namespace}/{b.service}" for b in destinations_of(gateway)}
+        targets = services_used(gateway)
         for client in dict.fromkeys(used.values()):
             found += [made for made in _copies(view, client, targets) if used.get(made[1]) == client]
     return found

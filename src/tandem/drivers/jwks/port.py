@@ -18,6 +18,8 @@ class Place:
     discover: bool
     timeout: float
     """In seconds, for each request."""
+    outward: bool = False
+    """Nothing is asked of addresses that only the host itself has a meaning for: loopback and link-local ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class HttpFetcher:
 
     def fetch(self, place: Place, netns: str, resolve: Resolve) -> Answer:
         """One key set; of an issuer by way of its configuration."""
+        resolve = partial(_addresses, resolve=resolve, outward=place.outward)
         ask = partial(self._get, netns=netns, resolve=resolve, timeout=place.timeout)
         if not place.discover:
             return ask(place.url)
@@ -64,7 +65,7 @@ class HttpFetcher:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("is not a URL of http or https")
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        sock = _connect(netns, _addresses(parts.hostname, resolve), port, timeout)
+        sock = _connect(netns, resolve(parts.hostname), port, timeout)
         limit = threading.Timer(timeout, partial(_shut, sock))
         limit.start()
         with contextlib.closing(http.client.HTTPConnection(parts.hostname, port, timeout=timeout)) as connection:
@@ -89,13 +90,24 @@ class HttpFetcher:
         return context.wrap_socket(sock, server_hostname=host)
 
 
-def _addresses(host: str, resolve: Resolve) -> tuple[str, ...]:
-    with contextlib.suppress(ValueError):
-        return (str(ipaddress.ip_address(host)),)
-    found = resolve(host)
+def _addresses(host: str, *, resolve: Resolve, outward: bool) -> tuple[str, ...]:
+    try:
+        found: tuple[str, ...] = (str(ipaddress.ip_address(host)),)
+    except ValueError:
+        found = resolve(host)
     if not found:
         raise ValueError(f"{host} has no address")
-    return found
+    usable = tuple(address for address in found if not (outward and _is_inner(address)))
+    if not usable:
+        raise ValueError(f"{host} is an address of the host itself")
+    return usable
+
+
+def _is_inner(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    one = mapped if mapped is not None else parsed
+    return one.is_loopback or one.is_link_local or one.is_unspecified or one.is_multicast
 
 
 def _connect(netns: str, addresses: tuple[str, ...], port: int, timeout: float) -> socket.socket:

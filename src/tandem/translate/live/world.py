@@ -11,7 +11,7 @@ from tandem.translate.balancers import assign_addresses
 from tandem.translate.canaries import divide_gateways
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
-from tandem.translate.gateway.guarded import close_guarded
+from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.kept import Kept
 from tandem.translate.live.externals import LiveExternals
 from tandem.translate.live.pods import LivePods
@@ -48,7 +48,7 @@ class Live:
         self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
         self._edge = Kept(translate_gateways)
-        self._guarded = Kept(close_guarded)
+        self._guarded = Kept(guard_gateways)
         self._divided = Kept(divide_gateways)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)

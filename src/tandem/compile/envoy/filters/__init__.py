@@ -6,35 +6,79 @@ first route that asks for it changes no listener.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
+from tandem.compile import names
 from tandem.compile.envoy.filters import cors, fault, session, spellings
-from tandem.compile.envoy.filters.external import external
+from tandem.compile.envoy.filters.external import compile_external, external
 from tandem.compile.envoy.filters.router import router
-from tandem.compile.envoy.filters.tokens import tokens
-from tandem.compile.envoy.proto import Json
-from tandem.compile.envoy.rbac import AUDIT, per_route_rbac
+from tandem.compile.envoy.filters.spellings import compile_spellings, spelling_filter
+from tandem.compile.envoy.filters.tokens import compile_tokens, tokens
+from tandem.compile.envoy.guarded import Guarded
+from tandem.compile.envoy.proto import Json, any_of, discovered
+from tandem.compile.envoy.rbac import ASKED_RULES, AUDIT, HTTP, http_rbac, per_route_rbac
 from tandem.compile.envoy.rbac import FILTERS as RBAC_FILTERS
+from tandem.ir.authz import ORDER
 from tandem.ir.fabric import LocalPod
 from tandem.ir.mesh import Route
+from tandem.state.xds import Resource
 
 ON_DEMAND: Final = (cors, fault, session)
 
 
 def http_filters() -> list[Json]:
     """The HTTP filter chain of a connection manager that routes a pod's requests."""
-    return [*({**module.disabled(), "disabled": True} for module in ON_DEMAND), router()]
+    return [*_sleeping(), router()]
+
+
+def gateway_filters(gateway: Guarded, port: int) -> list[Json]:
+    """That of a port of a gateway, which judges every request, whether there is a route for it or not."""
+    audit, asked, *others = (discovered(names.rbac_filter(gateway.uid, action.value, port), HTTP) for action in ORDER)
+    return [
+        spelling_filter(gateway),
+        tokens(gateway),
+        audit,
+        *external(gateway, asked),
+        *others,
+        *_sleeping(),
+        router(),
+    ]
+
+
+def compile_gateway_filters(gateway: Guarded, ports: Mapping[int, Guarded], keys: Mapping[str, str]) -> list[Resource]:
+    """The configurations of these filters, of every port; a change counts from the next request on."""
+    whole = [compile_spellings(gateway), compile_tokens(gateway, keys, routed=True), compile_external(gateway)]
+    return [*whole, *(made for port, guard in ports.items() for made in _judging(guard, port))]
 
 
 def inbound_filters(pod: LocalPod) -> list[Json]:
     """That of one that hands to the application what the pod's policies let through: its routes carry them."""
     first, audit, *others = ({**f, "disabled": True} for f in (spellings.disabled(), AUDIT, *RBAC_FILTERS))
-    return [first, tokens(pod), audit, *external(pod), *others, router()]
+    asked = {**ASKED_RULES, "disabled": True}
+    return [first, tokens(pod), audit, *external(pod, asked), *others, router()]
 
 
 def inbound_per_route(pod: LocalPod) -> dict[str, Json]:
     """By filter's name what the one route of a pod asks of it."""
     return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization)}
+
+
+def _sleeping() -> Iterator[Json]:
+    yield from ({**module.disabled(), "disabled": True} for module in ON_DEMAND)
+
+
+@lru_cache(maxsize=1024)
+def _judging(guard: Guarded, port: int) -> tuple[Resource, ...]:
+    made: list[Resource] = []
+    bodies = http_rbac(guard.authorization)
+    for action in ORDER:
+        name = names.rbac_filter(guard.uid, action.value, port)
+        origins = frozenset(p.origin for p in guard.authorization if p.action is action)
+        body = {"name": name, "typed_config": any_of(HTTP, bodies.get(action))}
+        made.append(Resource(name=name, body=body, origins=origins))
+    return tuple(made)
 
 
 def per_route(route: Route) -> dict[str, Json]:

@@ -1,8 +1,8 @@
-"""An external authorizer (`ext_authz`): who is asked about requests to a pod, and how. Pure.
+"""An external authorizer (`ext_authz`): who is asked about requests to a pod or a gateway, and how. Pure.
 
-Which requests are asked about is said by rules that the pod's routes carry, and that leave in the metadata whether one
-of them holds; the filter asks where it does. Its configuration is a resource of its own, and every pod has one that
-does nothing at least: a policy counts from the next request on, also on connections that are open.
+Which requests are asked about is said by rules that a pod's routes carry, or a filter of a gateway, and that leave in
+the metadata whether one of them holds; the filter asks where it does. Its configuration is a resource of its own, and
+there is one that does nothing at least: a policy counts from the next request on, also on connections that are open.
 """
 
 from __future__ import annotations
@@ -12,46 +12,50 @@ from typing import Any, Final
 
 from tandem.compile import names
 from tandem.compile.envoy.claims import string
-from tandem.compile.envoy.proto import ADS, Json, any_of, extension, milliseconds
-from tandem.compile.envoy.rbac import ASKED_RULES, HTTP, check_of, network_asked
+from tandem.compile.envoy.guarded import Guarded
+from tandem.compile.envoy.proto import Json, any_of, discovered, extension, milliseconds
+from tandem.compile.envoy.rbac import HTTP, check_of, network_asked, network_rbac
 from tandem.ir.authz import ExternalCheck, Text
-from tandem.ir.fabric import LocalPod
 from tandem.ir.mesh import Present
-from tandem.state.xds import ASKED, ENVOY, RBAC_METADATA, SHADOW_RESULT, Resource
+from tandem.state.xds import ASKED, RBAC_METADATA, SHADOW_RESULT, Resource
 
 TYPE: Final = "extensions.filters.http.ext_authz.v3.ExtAuthz"
 NETWORK: Final = "extensions.filters.network.ext_authz.v3.ExtAuthz"
 
 
-def external(pod: LocalPod) -> list[Json]:
-    """The rules, which sleep until a route says them, and the filter that asks."""
-    discovery = {"config_source": ADS, "type_urls": [ENVOY + TYPE, ENVOY + HTTP]}
-    return [{**ASKED_RULES, "disabled": True}, {"name": names.check_filter(pod.uid), "config_discovery": discovery}]
+def external(to: Guarded, rules: Json) -> list[Json]:
+    """The rules, and the filter that asks where one of them holds."""
+    return [rules, discovered(names.check_filter(to.uid), TYPE, HTTP)]
 
 
-def network_external(pod: LocalPod, prefix: str) -> list[Json]:
+def network_guards(to: Guarded, prefix: str) -> list[Json]:
+    """What judges a connection of which only bytes are seen, before they are handed on."""
+    return [*network_external(to, prefix), *network_rbac(to.authorization, prefix)]
+
+
+def network_external(to: Guarded, prefix: str) -> list[Json]:
     """The same in a chain that carries bytes, of an authorizer that can be asked about them."""
-    check = check_of(pod.authorization)
+    check = check_of(to.authorization)
     if check is None or not check.grpc:
         return []
-    fields = {"stat_prefix": prefix, **_common(check, RBAC_METADATA[1]), **_grpc(pod, check)}
-    return [network_asked(pod.authorization, prefix), extension(names.check_filter(pod.uid), NETWORK, fields)]
+    fields = {"stat_prefix": prefix, **_common(check, RBAC_METADATA[1]), **_grpc(to, check)}
+    return [network_asked(to.authorization, prefix), extension(names.check_filter(to.uid), NETWORK, fields)]
 
 
 @lru_cache(maxsize=1024)
-def compile_external(pod: LocalPod) -> Resource:
+def compile_external(to: Guarded) -> Resource:
     """The configuration of the filter that asks."""
-    name, check = names.check_filter(pod.uid), check_of(pod.authorization)
+    name, check = names.check_filter(to.uid), check_of(to.authorization)
     if check is None:
         return Resource(name=name, body={"name": name, "typed_config": any_of(HTTP)})
     fields = {
         **_common(check, RBAC_METADATA[0]),
         "status_on_error": {"code": check.status_on_error},
         "clear_route_cache": check.clear_route_cache,
-        **(_grpc(pod, check) if check.grpc else _http(pod, check)),
+        **(_grpc(to, check) if check.grpc else _http(to, check)),
         **_body(check),
     }
-    asking = frozenset(p.origin for p in pod.authorization if p.check is not None)
+    asking = frozenset(p.origin for p in to.authorization if p.check is not None)
     return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE, fields)}, origins=asking)
 
 
@@ -62,18 +66,18 @@ def _common(check: ExternalCheck, metadata: str) -> Json:
     return {"failure_mode_allow": check.fail_open, "transport_api_version": "V3", "filter_enabled_metadata": holds}
 
 
-def _cluster(pod: LocalPod, check: ExternalCheck) -> str:
-    return names.client_cluster(pod.uid, names.service_cluster(check.namespace, check.service, check.port))
+def _cluster(to: Guarded, check: ExternalCheck) -> str:
+    return names.client_cluster(to.uid, names.service_cluster(check.namespace, check.service, check.port))
 
 
-def _grpc(pod: LocalPod, check: ExternalCheck) -> Json:
-    service = {"cluster_name": _cluster(pod, check), "authority": f"{check.service}.{check.namespace}"}
+def _grpc(to: Guarded, check: ExternalCheck) -> Json:
+    service = {"cluster_name": _cluster(to, check), "authority": f"{check.service}.{check.namespace}"}
     return {"grpc_service": {"envoy_grpc": service, "timeout": milliseconds(check.timeout_ms)}}
 
 
-def _http(pod: LocalPod, check: ExternalCheck) -> Json:
+def _http(to: Guarded, check: ExternalCheck) -> Json:
     uri = f"http://{check.service}.{check.namespace}:{check.port}"
-    server = {"uri": uri, "cluster": _cluster(pod, check), "timeout": milliseconds(check.timeout_ms)}
+    server = {"uri": uri, "cluster": _cluster(to, check), "timeout": milliseconds(check.timeout_ms)}
     service: dict[str, Any] = {"server_uri": server}
     if check.path_prefix:
         service["path_prefix"] = check.path_prefix

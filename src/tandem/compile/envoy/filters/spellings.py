@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
-from tandem.compile.envoy.proto import Json, any_of, extension
+from tandem.compile import names
+from tandem.compile.envoy.guarded import Guarded
+from tandem.compile.envoy.proto import Json, any_of, discovered, extension
 from tandem.ir.authn import told_headers
 from tandem.ir.authz import Attribute, AuthzPolicy
-from tandem.ir.fabric import LocalPod
+from tandem.state.xds import Resource
 
 NAME: Final = "spellings"
 TYPE: Final = "extensions.filters.http.header_mutation.v3.HeaderMutation"
+EARLY: Final = "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
 _OTHER: Final = {"-": "_", "_": "-"}
 
 
@@ -25,16 +29,42 @@ def disabled() -> Json:
     return extension(NAME, TYPE)
 
 
-def per_route_spellings(pod: LocalPod) -> dict[str, Json]:
+def per_route_spellings(to: Guarded) -> dict[str, Json]:
     """What is taken away of requests to a pod, before anybody looks at them."""
-    told = told_headers(pod.authentication)
-    judged = sorted(_judged(pod.authorization).difference(told))
+    mutations = _mutations(to)
+    return {NAME: any_of(f"{TYPE}PerRoute", {"mutations": mutations})} if mutations else {}
+
+
+def spelling_filter(to: Guarded) -> Json:
+    """The filter of a gateway, for all of its requests."""
+    return discovered(names.spelling_filter(to.uid), TYPE)
+
+
+@lru_cache(maxsize=1024)
+def compile_spellings(to: Guarded) -> Resource:
+    """Its configuration, which does nothing where nobody looks at headers."""
+    name, mutations = names.spelling_filter(to.uid), _mutations(to)
+    return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE, {"mutations": mutations})})
+
+
+def before_routes(to: Guarded) -> list[Json]:
+    """What a connection manager takes away before it looks for a route, and so before any filter."""
+    told = told_headers(to.authentication)
+    if not told:
+        return []
+    removals = [_removal([_loose(name) for name in told])]
+    return [extension("told-headers", EARLY, {"mutations": removals})]
+
+
+def _mutations(to: Guarded) -> Json:
+    told = told_headers(to.authentication)
+    judged = sorted(_judged(to.authorization).difference(told))
     patterns = [_loose(name) for name in told] + [p for name in judged for p in _others(name)]
-    if not patterns:
-        return {}
-    matcher = {"safe_regex": {"regex": "|".join(patterns)}}
-    removals = [{"remove_on_match": {"key_matcher": matcher}}]
-    return {NAME: any_of(f"{TYPE}PerRoute", {"mutations": {"request_mutations": removals}})}
+    return {"request_mutations": [_removal(patterns)]} if patterns else {}
+
+
+def _removal(patterns: list[str]) -> Json:
+    return {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": "|".join(patterns)}}}}
 
 
 def _judged(policies: Iterable[AuthzPolicy]) -> set[str]:

@@ -1,8 +1,8 @@
-"""JWTs (`jwt_authn`): whose tokens are valid for a pod, and what is told of them. Pure.
+"""JWTs (`jwt_authn`): whose tokens are valid for a pod or a gateway, and what is told of them. Pure.
 
-The filter's configuration is a resource of its own, and every pod has one: rules and keys count from the next request
-on, also on connections that are open, and no connection is drained for them. What a valid token says lies in the
-request's metadata, where authorization looks for it.
+The filter's configuration is a resource of its own, and each of them has one: rules and keys count from the next
+request on, also on connections that are open, and no connection is drained for them. What a valid token says lies in
+the request's metadata, where authorization looks for it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import msgspec
 
 from tandem.compile import names
 from tandem.compile.envoy.claims import PAYLOAD
-from tandem.compile.envoy.proto import ADS, Json, any_of
+from tandem.compile.envoy.guarded import Guarded
+from tandem.compile.envoy.proto import Json, any_of, discovered
 from tandem.ir.authn import FetchedKeys, GivenKeys, JwtRule
-from tandem.ir.fabric import LocalPod
-from tandem.state.xds import ENVOY, Resource
+from tandem.state.xds import Resource
 
 TYPE: Final = "extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 NOBODY: Final[Json] = {
@@ -33,28 +33,27 @@ NOBODY: Final[Json] = {
 never made. Envoy takes no set without a usable key, and would go on with the one before."""
 
 
-def tokens(pod: LocalPod) -> Json:
-    """The filter, which every pod has."""
-    discovery = {"config_source": ADS, "type_urls": [ENVOY + TYPE]}
-    return {"name": names.token_filter(pod.uid), "config_discovery": discovery}
+def tokens(to: Guarded) -> Json:
+    """The filter, which every pod and gateway has."""
+    return discovered(names.token_filter(to.uid), TYPE)
 
 
-def compile_tokens(pod: LocalPod, keys: Mapping[str, str]) -> Resource:
-    """The filter's configuration; `keys` are those that were fetched.
+def compile_tokens(to: Guarded, keys: Mapping[str, str], *, routed: bool = False) -> Resource:
+    """The filter's configuration; `keys` are those that were fetched, `routed`: routes may ask for what tokens say.
 
-    A pod that takes no tokens has one that does nothing.
+    Where no tokens are taken it does nothing.
     """
-    sources = {r.keys.source for r in pod.authentication if isinstance(r.keys, FetchedKeys)}
-    return _compiled(pod, tuple(sorted((s, keys[s]) for s in sources & keys.keys())))
+    sources = {r.keys.source for r in to.authentication if isinstance(r.keys, FetchedKeys)}
+    return _compiled(to, tuple(sorted((s, keys[s]) for s in sources & keys.keys())), routed)
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pod: LocalPod, fetched: tuple[tuple[str, str], ...]) -> Resource:
+def _compiled(to: Guarded, fetched: tuple[tuple[str, str], ...], routed: bool) -> Resource:  # noqa: FBT001 - a cache's key
     known = dict(fetched)
-    name = names.token_filter(pod.uid)
-    if not pod.authentication:
+    name = names.token_filter(to.uid)
+    if not to.authentication:
         return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE)})
-    providers = {f"{i}": _provider(rule, known) for i, rule in enumerate(pod.authentication)}
+    providers = {f"{i}": _provider(rule, known, routed=routed) for i, rule in enumerate(to.authentication)}
     body = any_of(
         TYPE,
         {
@@ -63,7 +62,7 @@ def _compiled(pod: LocalPod, fetched: tuple[tuple[str, str], ...]) -> Resource:
             "bypass_cors_preflight": True,
         },
     )
-    origins = frozenset(rule.origin for rule in pod.authentication)
+    origins = frozenset(rule.origin for rule in to.authentication)
     return Resource(name=name, body={"name": name, "typed_config": body}, origins=origins)
 
 
@@ -76,7 +75,7 @@ def _required(providers: list[str]) -> Json:
     return {"requires_any": {"requirements": [*valid, {"requires_all": {"requirements": each}}]}}
 
 
-def _provider(rule: JwtRule, fetched: Mapping[str, str]) -> Json:
+def _provider(rule: JwtRule, fetched: Mapping[str, str], *, routed: bool) -> Json:
     keys = rule.keys.jwks if isinstance(rule.keys, GivenKeys) else fetched.get(rule.keys.source, "")
     made: dict[str, Any] = {
         "issuer": rule.issuer,
@@ -84,6 +83,7 @@ def _provider(rule: JwtRule, fetched: Mapping[str, str]) -> Json:
         "payload_in_metadata": PAYLOAD,
         "normalize_payload_in_metadata": {"space_delimited_claims": list(rule.lists)},
         "forward": rule.forward,
+        **({"clear_route_cache": True} if routed else {}),
     }
     if rule.audiences:
         made["audiences"] = list(rule.audiences)

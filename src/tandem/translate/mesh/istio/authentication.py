@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -48,12 +49,27 @@ class AuthenticationIndex:
 
     def rules(self, pod: Pod) -> tuple[JwtRule, ...]:
         """Whose tokens a pod takes for valid, by issuer."""
-        found = [rule for said in self.scoped.of(pod) if isinstance(said, tuple) for rule in said]
-        return tuple(sorted(found, key=lambda rule: (rule.issuer, rule.origin)))
+        return rules_of(self.scoped.of(pod))
 
     def denials(self, pod: Pod) -> tuple[AuthzPolicy, ...]:
         """What stands for objects that nobody here understands."""
-        return tuple(said for said in self.scoped.of(pod) if isinstance(said, AuthzPolicy))
+        return denials_of(self.scoped.of(pod))
+
+
+def rules_of(every: Iterable[Said]) -> tuple[JwtRule, ...]:
+    """Whose tokens are valid by what all of them say, by issuer."""
+    found = [rule for said in every if isinstance(said, tuple) for rule in said]
+    return tuple(sorted(found, key=lambda rule: (rule.issuer, rule.origin)))
+
+
+def denials_of(every: Iterable[Said]) -> tuple[AuthzPolicy, ...]:
+    """Those among them that deny everything."""
+    return tuple(said for said in every if isinstance(said, AuthzPolicy))
+
+
+def read_authentication(policy: RequestAuthentication, world: World) -> Said:
+    """What an object says, whomever it is for; what is wrong with it is told with all of them."""
+    return _Reader(policy, world).read()[1]
 
 
 class _Reader:

@@ -86,6 +86,11 @@ class AuthorizationIndex:
         return in_order(self.scoped.of(pod))
 
 
+def read_authorization(policy: AuthorizationPolicy, world: World, providers: Providers) -> AuthzPolicy:
+    """What a policy says, whomever it is for; what is wrong with it is told with all of them."""
+    return _Reader(policy, world, providers).read()[1]
+
+
 def is_staged(policy: AuthorizationPolicy) -> bool:
     """Whether it only tells what it would do."""
     notes = policy.metadata.annotations
@@ -93,12 +98,12 @@ def is_staged(policy: AuthorizationPolicy) -> bool:
 
 
 def in_order(policies: Iterable[AuthzPolicy]) -> tuple[AuthzPolicy, ...]:
-    """What judges one pod: by action, then by name."""
+    """What judges one pod or gateway: by action, then by name."""
     return tuple(sorted(policies, key=lambda p: (ORDER.index(p.action), p.origin)))
 
 
 def one_authorizer(policies: Iterable[AuthzPolicy]) -> tuple[tuple[AuthzPolicy, ...], tuple[Problem, ...]]:
-    """What judges one pod, in order, and whose authorizer is not asked since there is another: that denies (Istio)."""
+    """What judges one pod or gateway, in order. One of another authorizer than the first denies (Istio)."""
     made: list[AuthzPolicy] = []
     problems: list[Problem] = []
     asked = ""
@@ -107,7 +112,7 @@ def one_authorizer(policies: Iterable[AuthzPolicy]) -> tuple[tuple[AuthzPolicy, 
             asked = policy.check.name if policy.check is not None and not policy.staged else asked
             made.append(policy)
             continue
-        text = f"pods that it selects have {asked!r} asked already, and one authorizer is all that a pod can have"
+        text = f"{asked!r} is asked already where it counts, and one authorizer is all that there can be"
         at = msgspec.structs.replace(policy.origin, path="spec.provider.name")
         problems.append(Problem(at=at, code="ProviderConflict", text=f"{text}: what would be asked is denied"))
         made.append(msgspec.structs.replace(policy, action=Action.DENY, check=None))

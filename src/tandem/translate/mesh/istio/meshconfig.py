@@ -22,13 +22,14 @@ from tandem.model.schemas import tables
 from tandem.model.schemas.walk import UNKNOWN, walk
 from tandem.model.world import World
 from tandem.translate.mesh.istio.locality import read_locality
+from tandem.translate.mesh.istio.topology import CONFIG, trusted_hops
 from tandem.translate.options import Options
 
 NAME: Final = "istio"
 KEY: Final = "mesh"
 LOCALITY: Final = "localityLbSetting"
 PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
-EFFECTIVE: Final = frozenset({"extensionProviders", "localityLbSetting", "outboundTrafficPolicy"})
+EFFECTIVE: Final = frozenset({CONFIG, "extensionProviders", "localityLbSetting", "outboundTrafficPolicy"})
 """Fields that something here is made of; each is judged by whoever reads it."""
 _KNOWN: Final = tables.fields("MeshConfig").keys() - EFFECTIVE
 _HERE: Final = "it has no effect here"
@@ -74,6 +75,11 @@ def read_mesh_locality(world: World, options: Options) -> LocalityBalancing:
     return LocalityBalancing() if wrong else found
 
 
+def read_trusted_hops(world: World, options: Options) -> int:
+    """How many proxies before a gateway are believed who the client is."""
+    return trusted_hops(read_mesh_config(world, options).fields)[0]
+
+
 def mesh_config_problems(world: World, options: Options) -> tuple[Problem, ...]:
     """What is written there and has no effect, each field with its path.
 
@@ -114,6 +120,7 @@ def _without_effect(settings: MeshSettings, options: Options) -> Iterator[tuple[
         if not line.startswith("outboundTrafficPolicy:"):
             yield "UnsupportedField" if UNKNOWN in line else "InvalidValue", line
     yield from _locality(settings.fields)[1]
+    yield from trusted_hops(settings.fields)[1]
     for name in sorted(_KNOWN & settings.fields.keys()):
         if _says_something(name, settings.fields[name], options):
             instead = _INSTEAD.get(name)

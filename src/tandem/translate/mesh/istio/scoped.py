@@ -49,7 +49,7 @@ def selectors_of(policy: Policy, world: World, wrong: Wrong) -> Selectors | None
     """Whom a policy selects. None: it is attached to what nobody knows, whatever that means, and `wrong` is told.
 
     A policy of a Service is for the pods behind it. A Service that is not there has none, and `wrong` is told. One of a
-    gateway is for no pod: `translate/gateway/guarded.py` closes the gateway.
+    gateway is for no pod: `translate/gateway/guards.py` reads it there.
     """
     refs, selector, home = refs_of(policy), policy.spec.selector, policy.metadata.namespace
     if not refs:
@@ -58,7 +58,7 @@ def selectors_of(policy: Policy, world: World, wrong: Wrong) -> Selectors | None
     for path, ref in refs:
         if is_of_gateways(ref):
             continue
-        if (ref.group, ref.kind) not in {("", "Service"), ("core", "Service")}:
+        if not is_of_services(ref):
             text = "only Services and gateways can be attached to: everything is denied in the namespace"
             wrong(refs[0][0], "UnsupportedField", text)
             return None
@@ -75,6 +75,11 @@ def selectors_of(policy: Policy, world: World, wrong: Wrong) -> Selectors | None
 def is_of_gateways(ref: TargetRef) -> bool:
     """Attached to a Gateway, or to all of a class."""
     return ref.group == GROUP and ref.kind in {"Gateway", "GatewayClass"}
+
+
+def is_of_services(ref: TargetRef) -> bool:
+    """Attached to a Service."""
+    return (ref.group, ref.kind) in {("", "Service"), ("core", "Service")}
 
 
 def refs_of(policy: Policy) -> tuple[tuple[str, TargetRef], ...]:
