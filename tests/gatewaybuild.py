@@ -6,8 +6,8 @@ from typing import Any
 
 from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
-from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes
-from tandem.ir.mesh import Backend, BytesRoute, Forward, PathPrefix, Route, RouteMatch
+from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes, Sessions
+from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, PathPrefix, Route, RouteMatch
 
 GATEWAY = Origin(kind="Gateway", namespace="edge", name="edge")
 
@@ -43,6 +43,21 @@ def connections(name: str, *backends: Backend) -> GatewayPort:
     made = BytesRoute(name=name, matches=(), backends=backends, origin=origin) if backends else None
     one = GatewayListener(name=name, hostname="*", connections=made, origin=GATEWAY)
     return GatewayPort(port=9000, target=29000, tls=False, bytes=True, listeners=(one,))
+
+
+def sessions(name: str, hostname: str, *routes: BytesRoute, certificates: tuple[str, ...] = ()) -> GatewayListener:
+    """A listener of sessions: they end at it if it has certificates, else they pass through."""
+    does = Sessions.TERMINATE if certificates else Sessions.PASSTHROUGH
+    return GatewayListener(
+        name=name, hostname=hostname, sessions=does, named=routes, certificates=certificates, origin=GATEWAY
+    )
+
+
+def asking(*server_names: str, to: Backend, name: str = "sr") -> BytesRoute:
+    """A route for sessions that ask for one of these names; none: for all."""
+    origin = Origin(kind="TLSRoute", namespace="shop", name=name, path="spec.rules[0]")
+    matches = (BytesMatch(server_names=server_names),) if server_names else ()
+    return BytesRoute(name=f"TLSRoute/shop/{name}/0", matches=matches, backends=(to,), origin=origin)
 
 
 def gateway(*ports: GatewayPort, addresses: tuple[str, ...] = ("192.0.2.65",), name: str = "edge") -> Gateway:

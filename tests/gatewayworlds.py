@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import base64
-import datetime
-from functools import cache
 from typing import Any, cast
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from builders import service
 from meshworlds import httproute
+from pems import pem
 from tandem.base.problems import by_object
 from tandem.model import core
 from tandem.model.gateway import HTTPRoute
@@ -22,6 +17,7 @@ from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
 from tandem.model.tcproute import TCPRoute
+from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment
 from tandem.translate.conditions import Programmed
@@ -105,12 +101,36 @@ def route(name: str = "hr", *parents: Raw, host: str = "", ns: str = "default", 
     return httproute(name, ns=ns, **{"parentRefs": list(parents or (at(),)), "rules": rules, **given, **spec})
 
 
+def passthrough(name: str = "pass", port: int = 443, **more: Any) -> Raw:
+    return listener(name, port, "TLS", tls={"mode": "Passthrough"}, **more)
+
+
+def terminate(name: str = "end", port: int = 443, *, of: str = "cert", **more: Any) -> Raw:
+    return listener(name, port, "TLS", tls={"mode": "Terminate", "certificateRefs": [{"name": of}]}, **more)
+
+
 def tcproute(name: str = "tr", *parents: Raw, ns: str = "default", created: str = "", **spec: Any) -> TCPRoute:
     """A route of connections to Service web."""
+    return cast("TCPRoute", _connections("TCPRoute", name, parents, ns=ns, created=created, **spec))
+
+
+def tlsroute(
+    *hosts: str, name: str = "sr", parents: tuple[Raw, ...] = (), ns: str = "default", created: str = "", **spec: Any
+) -> TLSRoute:
+    """A route of sessions that ask for these names, to Service web; without names of v1alpha2."""
+    version = "v1" if hosts else "v1alpha2"
+    given = {"hostnames": list(hosts)} if hosts else {}
+    made = _connections("TLSRoute", name, parents, ns=ns, created=created, version=version, **given, **spec)
+    return cast("TLSRoute", made)
+
+
+def _connections(
+    kind: str, name: str, parents: tuple[Raw, ...], *, ns: str, created: str, version: str = "v1", **spec: Any
+) -> Object:
     rules = [{"backendRefs": [{"name": "web", "port": 80}]}]
     body = {"parentRefs": list(parents or (at(),)), "rules": rules, **spec}
     meta = {"name": name, "namespace": ns, "generation": 1, **({"creationTimestamp": created} if created else {})}
-    return cast("TCPRoute", parse({"apiVersion": API, "kind": "TCPRoute", "metadata": meta, "spec": body}))
+    return parse({"apiVersion": f"{GROUP}/{version}", "kind": kind, "metadata": meta, "spec": body})
 
 
 def grant(kind: str, to: str, *, frm: str = "default", ns: str = "other", name: str = "") -> ReferenceGrant:
@@ -120,21 +140,6 @@ def grant(kind: str, to: str, *, frm: str = "default", ns: str = "other", name: 
     }
     raw = {"apiVersion": API, "kind": "ReferenceGrant", "metadata": {"name": "g", "namespace": ns}, "spec": spec}
     return cast("ReferenceGrant", parse(raw))
-
-
-@cache
-def pem(host: str = "shop.test") -> tuple[bytes, bytes]:
-    """A certificate that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(start).not_valid_after(start + datetime.timedelta(days=3650))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), False)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), private
 
 
 def tls_secret(name: str = "cert", *, ns: str = "default", **data: bytes | None) -> core.Secret:

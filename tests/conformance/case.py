@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 import yaml
 
-from gatewayworlds import pem
+from pems import pem
 
 HERE: Final = Path(__file__).parent
 Raw = dict[str, Any]
@@ -35,7 +35,7 @@ class Ask(_Strict, frozen=True, kw_only=True):
     """`NS/APP`: sent from the first pod of that label `app` or that name; empty: from outside of the cluster."""
     protocol: Literal["http", "grpc", "websocket", "tcp"] = "http"
     sni: str = ""
-    """HTTPS with this name of a server, whatever certificate it shows; empty: plain text."""
+    """HTTPS, or TCP in TLS, with this name of a server, whatever certificate it shows; empty: plain text."""
     method: str = "GET"
     path: str = "/"
     """For gRPC `/package.Service/Method`."""
@@ -48,6 +48,7 @@ class Seen(_Strict, frozen=True, kw_only=True):
 
     path: str = ""
     host: str = ""
+    """Of TCP in TLS: the name that was asked for where the application itself ends it."""
     headers: dict[str, str] = {}
     """Names in lower case; a value that occurs several times is joined by commas."""
     absent: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class Answer(_Strict, frozen=True, kw_only=True):
     backend: str = ""
     """What the answering pod's name begins with."""
     headers: dict[str, str] = {}
+    """Of TCP in TLS `certificate`: whose the one is that was shown."""
     absent: tuple[str, ...] = ()
     location: str = ""
     """Of a redirect, with its default port left out."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from cryptography import x509
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -51,9 +52,13 @@ class Secure(http.client.HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self.sock = context.wrap_socket(self.sock, server_hostname=self._sni)
+        self.sock = wrapped(self.sock, self._sni)
+
+
+def wrapped(connection: socket.socket, sni: str) -> ssl.SSLSocket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(connection, server_hostname=sni)
 
 
 def connection_to(host: str, port: int, sni: str) -> http.client.HTTPConnection:
@@ -107,22 +112,33 @@ def over_tcp(ask: Raw) -> list[Raw]:
     host, _, port = ask["to"].rpartition(":")
     found = []
     for _ in range(ask["times"]):
-        with (
-            socket.create_connection((host, int(port)), timeout=SECONDS) as connection,
-            connection.makefile("rb") as stream,
-        ):
+        headers: dict[str, str] = {}
+        with contextlib.ExitStack() as closing:
             try:
-                name = stream.readline()
+                connection = closing.enter_context(socket.create_connection((host, int(port)), timeout=SECONDS))
+                if ask["sni"]:
+                    connection = closing.enter_context(wrapped(connection, ask["sni"]))
+                    headers["certificate"] = shown(connection)
+                stream = closing.enter_context(connection.makefile("rb"))
+                greeting = stream.readline()
                 connection.sendall(b"there and back\n")
                 back = stream.readline()
-            except ConnectionResetError:
-                name = back = b""
-            if name and back != b"there and back\n":
-                raise EOFError(f"{name!r} sent back {back!r}")
-            found.append(
-                {"status": int(bool(name)), "headers": {}, "seen": {"pod": name.decode().strip()} if name else {}}
-            )
+            except (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                greeting = back = b""
+            if greeting and back != b"there and back\n":
+                raise EOFError(f"{greeting!r} sent back {back!r}")
+            name, _, asked = greeting.decode().strip().partition(" ")
+            seen = {"pod": name, "host": asked} if name else {}
+            found.append({"status": int(bool(name)), "headers": headers, "seen": seen})
     return found
+
+
+def shown(connection: socket.socket) -> str:
+    """Whose certificate the other end has shown."""
+    assert isinstance(connection, ssl.SSLSocket)
+    certificate = x509.load_der_x509_certificate(connection.getpeercert(binary_form=True) or b"")
+    (name,) = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(name.value)
 
 
 def application(body: bytes) -> Raw:

@@ -1,11 +1,12 @@
-"""Runs in the pods of conformance cases: answers requests with what it saw of them, over HTTP/1.1, gRPC and plain TCP.
+"""Runs in the pods of conformance cases: answers requests with what it saw of them, over HTTP/1.1, gRPC, TCP and TLS.
 
 HTTP at 8080: JSON of method, path, host and headers (values of one name joined by a comma), with the number of requests
 that have come with this `x-id`. In the query: `delay=SECONDS`, `fail=STATUS`, `reset=1` (the connection is), for the
 first `times` requests of an `x-id` where that is there; `arrived=ID` tells the number and counts nothing. A request to
 upgrade to WebSocket gets it: the answer to a message is the same JSON with the message. gRPC at 7070: any method of
 any service answers with the same as bytes; one named Stream gives back each message as it comes. HTTP/2 alone at 8082
-(`http2.py`). TCP at 9090: greets, then echoes. All name the pod.
+(`http2.py`). TCP at 9090: greets, then echoes; in TLS at 9443, with a certificate of `backend.test`, and the greeting
+has the name that was asked for too. All name the pod.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import json
 import os
 import socket
 import socketserver
+import ssl
 import struct
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent import futures
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -32,6 +36,7 @@ import grpc
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from conformance import http2, websocket
+from pems import pem
 
 NAME = os.environ.get("NAME") or socket.gethostname()
 
@@ -100,11 +105,33 @@ class Http(http.server.BaseHTTPRequestHandler):
 
 
 class Tcp(socketserver.BaseRequestHandler):
+    greeting = f"{NAME}\n"
+
     def handle(self) -> None:
-        self.request.sendall(f"{NAME}\n".encode())
+        self.request.sendall(self.greeting.encode())
         with contextlib.suppress(OSError):
             while data := self.request.recv(4096):
                 self.request.sendall(data)
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(pem("backend.test")))
+        file.flush()
+        context.load_cert_chain(file.name)
+    context.sni_callback = lambda connection, name, _: setattr(connection, "asked", name or "")
+    return context
+
+
+class Secure(Tcp):
+    def setup(self) -> None:
+        self.request = tls().wrap_socket(self.request, server_side=True)
+        self.greeting = f"{NAME} {self.request.asked}\n"
+
+    def finish(self) -> None:
+        self.request.close()
 
 
 class TcpServer(socketserver.ThreadingTCPServer):
@@ -142,7 +169,7 @@ def main() -> None:
     server.add_generic_rpc_handlers((Echo(),))
     server.add_insecure_port("0.0.0.0:7070")
     server.start()
-    for port, handler in {8082: Http2, 9090: Tcp}.items():
+    for port, handler in {8082: Http2, 9090: Tcp, 9443: Secure}.items():
         threading.Thread(target=TcpServer(("0.0.0.0", port), handler).serve_forever, daemon=True).start()
     HttpServer(("0.0.0.0", 8080), Http).serve_forever()
 

@@ -52,6 +52,14 @@ LISTENERS = [
         "allowedRoutes": {"namespaces": {"from": "All"}},
     },
     {"name": "bytes", "port": 9000, "protocol": "TCP", "allowedRoutes": {"namespaces": {"from": "All"}}},
+    {
+        "name": "sessions",
+        "port": 443,
+        "protocol": "TLS",
+        "hostname": "*.bytes.test",
+        "tls": {"mode": "Terminate", "certificateRefs": [{"name": "shop-test"}]},
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    },
 ]
 ROUTE = {
     "parentRefs": [{"name": "edge", "namespace": "edge"}],
@@ -60,7 +68,7 @@ ROUTE = {
 }
 
 CONNECTIONS = {
-    "parentRefs": [{"name": "edge", "namespace": "edge"}],
+    "parentRefs": [{"name": "edge", "namespace": "edge", "port": 9000}],
     "rules": [{"backendRefs": [{"name": "web", "port": 80}]}],
 }
 
@@ -82,6 +90,7 @@ def world() -> Iterator[Lab]:
             made("Gateway", "edge", {"gatewayClassName": "tandem", "listeners": LISTENERS}),
             made("HTTPRoute", "web", ROUTE, ns="shop"),
             made("TCPRoute", "web", CONNECTIONS, ns="shop"),
+            made("TLSRoute", "web", {**ROUTE, "hostnames": ["web.bytes.test"]}, ns="shop"),
         )
         until(lambda: conditions(found).get("Programmed"), lambda c: c == ("True", "Programmed"), found.logs)
         yield found
@@ -110,7 +119,7 @@ def test_status_has_an_address_of_the_pool_and_says_that_it_is_in_force(world: L
     assert address(world).startswith("198.51.100.")
     assert conditions(world) == {"Accepted": ("True", "Accepted"), "Programmed": ("True", "Programmed")}
     listeners = {one["name"]: one for one in gateway(world)["status"]["listeners"]}
-    assert [listeners[name]["attachedRoutes"] for name in ("http", "https", "bytes")] == [1, 1, 1]
+    assert [listeners[name]["attachedRoutes"] for name in ("http", "https", "bytes", "sessions")] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -161,6 +170,15 @@ def test_a_connection_of_tcp_gets_through_with_mtls_and_flows_tell_it(world: Lab
 
     flow = until(told, bool, world.logs)[0]
     assert (flow["protocol"], flow["verdict"], flow["destination"]["namespace"]) == ("TCP", "allowed", "edge")
+
+
+def test_a_session_ends_at_the_gateway_and_its_bytes_go_on_with_mtls(world: Lab) -> None:
+    outside = ("ip", "netns", "exec", "outside")
+    ask = get("web.bytes.test", address(world), scheme="https", path="/session")
+    ran = until(lambda: world.run(*outside, *ask), lambda r: r.out.endswith("200"), world.logs)
+    assert '"peer": "spiffe://cluster.local/ns/edge/sa/edge"' in ran.out, ran.text
+    refused = world.run(*outside, *get("other.bytes.test", address(world), scheme="https"))
+    assert refused.status == 35, refused.text  # no certificate was shown
 
 
 def test_a_policy_of_a_pod_judges_what_a_gateway_opens(world: Lab) -> None:

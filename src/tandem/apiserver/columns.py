@@ -262,6 +262,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "TLSRoute": _ROUTE,
     "Canary": (
         ("Service", 0, _at("spec.service")),
         ("Phase", 0, _at("status.phase")),

@@ -244,6 +244,7 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "HTTPRoute": _http_route,
     "GRPCRoute": _grpc_route,
     "TCPRoute": _route,
+    "TLSRoute": _route,
     "ListenerSet": _listener_set,
     "Network": _network,
     "LoadBalancerPool": _pool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 import msgspec
 
@@ -11,6 +12,17 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.mesh import Backend, BytesRoute, Forward, Route
+
+
+class Sessions(StrEnum):
+    """What a listener of a port with TLS does with its sessions."""
+
+    REQUESTS = "requests"
+    """They end there, and the requests in them are read."""
+    TERMINATE = "terminate"
+    """They end there, and the bytes in them are handed on."""
+    PASSTHROUGH = "passthrough"
+    """They are handed on as they are: no certificate is shown."""
 
 
 class HostRoutes(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +45,13 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     hostname: str
     hosts: tuple[HostRoutes, ...] = ()
     certificates: tuple[str, ...] = ()
-    """Names of the pairs of certificate and key that clients are shown; of a port with TLS none: nobody is served."""
+    """Names of the pairs of certificate and key that clients are shown; where sessions end none: nobody is served."""
     connections: BytesRoute | None = None
     """Of a port of bytes: where its connections go; None: they are closed."""
+    sessions: Sessions = Sessions.REQUESTS
+    named: tuple[BytesRoute, ...] = ()
+    """Of sessions whose bytes are handed on: where they go by the names in `matches`, each in one of them, within
+    `hostname` and of no other listener; without a match: whatever the listener is for. All other names are refused."""
     origin: Origin
 
 
@@ -49,6 +65,16 @@ class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
     bytes: bool = False
     """Connections are handed on as they are: no request of it is read, and it has one listener."""
     listeners: tuple[GatewayListener, ...]
+
+    @property
+    def reads_requests(self) -> bool:
+        """Some listener of it does."""
+        return not self.bytes and any(one.sessions is Sessions.REQUESTS for one in self.listeners)
+
+    @property
+    def hands_on(self) -> bool:
+        """Some listener of it hands on bytes."""
+        return self.bytes or any(one.sessions is not Sessions.REQUESTS for one in self.listeners)
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +103,17 @@ def routes_of(gateway: Gateway) -> Iterator[Route]:
 
 
 def connections_of(gateway: Gateway) -> Iterator[BytesRoute]:
-    """The routes of its ports of bytes."""
+    """The routes of its connections, and of its sessions that are handed on."""
     for port in gateway.ports:
-        yield from (one.connections for one in port.listeners if one.connections is not None)
+        yield from connections_at(port)
+
+
+def connections_at(port: GatewayPort) -> Iterator[BytesRoute]:
+    """The same of one port."""
+    for listener in port.listeners:
+        if listener.connections is not None:
+            yield listener.connections
+        yield from listener.named
 
 
 def destinations_of(gateway: Gateway) -> Iterator[Backend]:

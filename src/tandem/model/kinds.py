@@ -24,6 +24,7 @@ from tandem.model import (
     pools,
     security,
     tcproute,
+    tlsroute,
     xmesh,
 )
 from tandem.model.meta import Object, RawObject
@@ -325,6 +326,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=tcproute.TCPRoute,
     ),
     Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1alpha2", "v1alpha3"),
+        kind="TLSRoute",
+        plural="tlsroutes",
+        singular="tlsroute",
+        status=True,
+        cls=tlsroute.TLSRoute,
+    ),
+    Kind(
         group="gateway.networking.x-k8s.io",
         versions=("v1alpha1",),
         kind="XMesh",
@@ -411,6 +421,7 @@ PROGRAMMED: Final = (
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",
+    "TLSRoute",
     "Canary",
     "Gateway",
     "Network",

@@ -29,6 +29,7 @@ from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.tcproute import TCPRoute
+from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
 from tandem.translate.conditions import (
@@ -42,10 +43,11 @@ from tandem.translate.conditions import (
     message_of,
     programmed_of,
 )
+from tandem.translate.gateway.attach import EdgeRoute
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.setstatus import set_patch
 from tandem.translate.gateway.status import class_patch, gateway_patch
-from tandem.translate.mesh.attach import AnyRoute, is_gateway_parent, is_mesh_parent
+from tandem.translate.mesh.attach import is_gateway_parent, is_mesh_parent
 from tandem.translate.mesh.xmesh import FEATURES
 
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
@@ -87,6 +89,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         HTTPRoute,
         GRPCRoute,
         TCPRoute,
+        TLSRoute,
         XMesh,
         GatewayClass,
         Gateway,
@@ -134,7 +137,7 @@ def patches_of(
                 found.append(_entry(obj, told, programmed, given=given.hosts, now=now))
             case XMesh():
                 found.append(_mesh(obj, told, now))
-            case HTTPRoute() | GRPCRoute() | TCPRoute():
+            case HTTPRoute() | GRPCRoute() | TCPRoute() | TLSRoute():
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
@@ -222,7 +225,7 @@ def _service(
 
 
 def _route(
-    route: AnyRoute | TCPRoute,
+    route: EdgeRoute,
     problems: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     now: float,
@@ -260,7 +263,7 @@ def _mesh(mesh: XMesh, problems: Mapping[ObjectKey, Sequence[Problem]], now: flo
     return Patch(kind=mesh.kind, namespace="", name=mesh.metadata.name, body={"status": status})
 
 
-def _is_ours(route: AnyRoute | TCPRoute, parent: ParentReference, edge: Edge) -> bool:
+def _is_ours(route: EdgeRoute, parent: ParentReference, edge: Edge) -> bool:
     key = parent.namespace or route.metadata.namespace, parent.name
     known = edge.sets if parent.kind == "ListenerSet" else edge.facts
     return is_mesh_parent(parent) or (is_gateway_parent(parent) and key in known)

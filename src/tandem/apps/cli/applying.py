@@ -53,6 +53,7 @@ ORDER: Final = (
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",
+    "TLSRoute",
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",

@@ -315,6 +315,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TCPRoute": ((Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "TLSRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "Canary": (
         (
             Column("SERVICE", _spec("service")),

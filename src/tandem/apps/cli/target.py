@@ -22,6 +22,7 @@ ALL: Final = (
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",
+    "TLSRoute",
 )
 """What `get all` means: what runs, and what decides about its traffic."""
 

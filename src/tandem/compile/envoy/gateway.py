@@ -4,13 +4,14 @@ Bytes: one chain, whose connections go to clusters by weight; one that has nowhe
 
 Plain text: one chain and one route configuration for a port, whose virtual hosts are those of all listeners. TLS: a
 chain for each listener, chosen by SNI, with routes of its own; a host of another listener is answered there with 421,
-so that a connection that a client reuses for it is given up (RFC 9110, section 15.5.20).
+so that a connection that a client reuses for it is given up (RFC 9110, section 15.5.20). Sessions whose bytes are
+handed on have a chain for the names of each route (`sessions.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -26,19 +27,21 @@ from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_route
 from tandem.compile.envoy.scope import Hashes, PortScope
+from tandem.compile.envoy.sessions import matching, session_chains
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import (
     Gateway,
     GatewayListener,
     GatewayPort,
     HostRoutes,
+    Sessions,
+    connections_at,
     destinations_of,
     grpc_backends_of,
 )
-from tandem.ir.mesh import Backend, Redirect, Route, RouteMatch
+from tandem.ir.mesh import Backend, BytesRoute, Redirect, Route, RouteMatch
 from tandem.state.xds import Resource
 
-EVERY: Final = "*"
 MISDIRECTED: Final = 421
 _WELL_KNOWN: Final = {"http": 80, "https": 443}
 
@@ -82,7 +85,7 @@ def compile_gateway(gateway: Gateway, own: tuple[str, ...]) -> tuple[Resource, .
 
 def compile_gateway_guards(gateway: Gateway, own: tuple[str, ...], keys: Mapping[str, str]) -> list[Resource]:
     """What judges its requests; `keys` are those that were fetched."""
-    ports = {port.port: guard_at(gateway, port.port, own) for port in gateway.ports if not port.bytes}
+    ports = {port.port: guard_at(gateway, port.port, own) for port in gateway.ports if port.reads_requests}
     return compile_gateway_filters(guard_of(gateway), ports, keys) if ports else []
 
 
@@ -104,16 +107,15 @@ def _listener(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Reso
         "listener_filters": [inspector] if port.tls else [],
         "filter_chains": list(_chains(gateway, port, own)),
     }
-    routes = (listener.connections for listener in port.listeners if listener.connections is not None)
-    origins = {*(listener.origin for listener in port.listeners), *(route.origin for route in routes)}
-    origins |= {policy.origin for policy in gateway.authorization if port.bytes}
+    origins = {*(listener.origin for listener in port.listeners), *(r.origin for r in connections_at(port))}
+    origins |= {policy.origin for policy in gateway.authorization if port.hands_on}
     return Resource(name=name, body=body, origins=frozenset(origins))
 
 
 def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterator[Json]:
     guard = guard_at(gateway, port.port, own)
     if port.bytes:
-        to = [share for listener in port.listeners for share in _connections(gateway, listener)]
+        to = [share for route in connections_at(port) for share in _shares(gateway, route)]
         last = hcm.tcp(hcm.EDGE, to or names.REFUSED, names.destination_log(guard.uid), sticky=True)
         yield {"name": "tcp", "filters": [*network_guards(guard, hcm.EDGE), last]}
         return
@@ -122,13 +124,14 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
         yield {"name": "http", "filters": [_manager(gateway, port, guard, routes)]}
         return
     for listener in port.listeners:
-        if listener.certificates:
+        if listener.sessions is not Sessions.REQUESTS or not listener.certificates:
+            yield from session_chains(listener, partial(_shares, gateway), guard)
+        else:
             routes = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
-            match = {} if listener.hostname == EVERY else {"server_names": [listener.hostname]}
             certificates = tuple(names.gateway_certificate(name) for name in listener.certificates)
             yield {
                 "name": listener.name,
-                "filter_chain_match": match,
+                "filter_chain_match": matching((listener.hostname,)),
                 "filters": [_manager(gateway, port, guard, routes)],
                 "transport_socket": tls.terminating(certificates),
             }
@@ -138,11 +141,10 @@ def _manager(gateway: Gateway, port: GatewayPort, guard: Guarded, routes: str) -
     return hcm.gateway_http(guard, port.port, routes, hops=gateway.trusted_hops)
 
 
-def _connections(gateway: Gateway, listener: GatewayListener) -> Iterator[Json]:
-    """Shares by weight; one that does not exist has no cluster: its share is closed."""
-    client = client_of(gateway)
-    for backend in listener.connections.backends if listener.connections is not None else ():
-        yield {"name": names.client_cluster(client.uid, _cluster(backend)), "weight": backend.weight}
+def _shares(gateway: Gateway, route: BytesRoute) -> list[Json]:
+    """By weight; one that does not exist has no cluster: its share is closed."""
+    uid = client_of(gateway).uid
+    return [{"name": names.client_cluster(uid, _cluster(b)), "weight": b.weight} for b in route.backends]
 
 
 def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Resource]:
@@ -156,7 +158,7 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
         bare = [HostRoutes(host=listener.hostname) for listener in port.listeners]
         yield _configuration(name, _virtual_hosts((*hosts, *bare), port, scope), hosts)
         return
-    for listener in port.listeners:
+    for listener in (one for one in port.listeners if one.sessions is Sessions.REQUESTS):
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
         own = (*listener.hosts, HostRoutes(host=listener.hostname))
         virtual = _virtual_hosts(own, port, scope)

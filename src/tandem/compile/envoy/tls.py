@@ -19,6 +19,9 @@ ALPN_HTTP: Final = "tandem-http"
 ALPN_TCP: Final = "tandem-tcp"
 """Offered by a client side that carries bytes only."""
 
+ALPN_EDGE: Final = ("h2", "http/1.1")
+"""What clients of a gateway may speak where requests are read."""
+
 ROOTS: Final = "ROOTCA"
 """SDS name of the trust bundle."""
 
@@ -126,14 +129,14 @@ def _either(name: str) -> list[Json]:
     return [{"san_type": kind, "matcher": {"exact": name}}]
 
 
-def terminating(certificates: tuple[str, ...]) -> Json:
+def terminating(certificates: tuple[str, ...], alpn: tuple[str, ...] = ALPN_EDGE) -> Json:
     """The server side of a gateway's listener: these certificates (names of SDS), and no more asked of clients."""
     fields = {
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
         "common_tls_context": {
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
-            "alpn_protocols": ["h2", "http/1.1"],
+            "alpn_protocols": list(alpn),
             "tls_certificate_sds_secret_configs": [{"name": name, "sds_config": ADS} for name in certificates],
         },
     }

@@ -30,14 +30,21 @@ _METHOD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
 _UNITS: Final = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
-def _longest(raw: dict[str, Any], at: str, limits: dict[str, int]) -> Iterator[str]:
+def longest(raw: dict[str, Any], at: str, limits: dict[str, int]) -> Iterator[str]:
+    """Lists that are longer than the CRDs allow."""
     for name, limit in limits.items():
         if len(raw.get(name) or []) > limit:
             yield f"{at}.{name}: at most {limit} entries, not {len(raw[name])}"
 
 
 def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
-    yield from _longest(raw, at, {"rules": 16, "hostnames": 16, "parentRefs": 32})
+    yield from longest(raw, at, {"hostnames": 16})
+    yield from spec_of_route(raw, at)
+
+
+def spec_of_route(raw: dict[str, Any], at: str) -> Iterator[str]:
+    """What is the same for routes of every kind."""
+    yield from longest(raw, at, {"rules": 16, "parentRefs": 32})
     rules = raw.get("rules") or []
     if sum(len(r.get("matches") or [None]) for r in rules) > 128:
         yield f"{at}.rules: at most 128 matches in all rules together"
@@ -57,7 +64,7 @@ def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _rule(raw: dict[str, Any], at: str) -> Iterator[str]:
-    yield from _longest(raw, at, {"matches": 64, "filters": 16, "backendRefs": 16})
+    yield from longest(raw, at, {"matches": 64, "filters": 16, "backendRefs": 16})
     kinds = [f["type"] for f in raw.get("filters") or []]
     if "RequestRedirect" in kinds and raw.get("backendRefs"):
         yield f"{at}.backendRefs: may not be given together with a RequestRedirect filter"
@@ -70,7 +77,7 @@ def _rule(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _grpc_rule(raw: dict[str, Any], at: str) -> Iterator[str]:
-    yield from _longest(raw, at, {"matches": 64, "filters": 16, "backendRefs": 16})
+    yield from longest(raw, at, {"matches": 64, "filters": 16, "backendRefs": 16})
     yield from _filters(raw, at)
 
 
@@ -83,7 +90,7 @@ def _tcp_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
 def _tcp_rule(raw: dict[str, Any], at: str) -> Iterator[str]:
     if not raw["backendRefs"]:
         yield f"{at}.backendRefs: at least one entry is required"
-    yield from _longest(raw, at, {"backendRefs": 16})
+    yield from longest(raw, at, {"backendRefs": 16})
 
 
 def _one_prefix(matches: list[dict[str, Any]] | None) -> bool:
@@ -115,7 +122,7 @@ def _of_type(raw: dict[str, Any], at: str, wanted: str | None, fields: Iterable[
 
 
 def _match(raw: dict[str, Any], at: str) -> Iterator[str]:
-    yield from _longest(raw, at, {"headers": 16, "queryParams": 16})
+    yield from longest(raw, at, {"headers": 16, "queryParams": 16})
     headers, params = raw.get("headers") or [], raw.get("queryParams") or []
     yield from repeated((f"{at}.headers[{i}].name", h["name"]) for i, h in enumerate(headers))
     yield from repeated((f"{at}.queryParams[{i}].name", p["name"]) for i, p in enumerate(params))
@@ -162,7 +169,7 @@ def _backend(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _header_filter(raw: dict[str, Any], at: str) -> Iterator[str]:
-    yield from _longest(raw, at, {"set": 16, "add": 16, "remove": 16})
+    yield from longest(raw, at, {"set": 16, "add": 16, "remove": 16})
     for field in ("set", "add"):
         yield from repeated((f"{at}.{field}[{i}].name", h["name"].lower()) for i, h in enumerate(raw.get(field) or []))
 
@@ -207,7 +214,7 @@ def _grant(raw: dict[str, Any], at: str) -> Iterator[str]:
     for side in ("from", "to"):
         if not raw[side]:
             yield f"{at}.{side}: at least one entry is required"
-    yield from _longest(raw, at, {"from": 16, "to": 16})
+    yield from longest(raw, at, {"from": 16, "to": 16})
 
 
 def _session(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Listeners of ListenerSets beyond the form of single fields: the rules of the CRD (v1). Pure."""
+"""Listeners beyond the form of single fields: the rules of the CRD of ListenerSets, and of both (v1). Pure."""
 
 from __future__ import annotations
 
@@ -35,10 +35,14 @@ def _listener(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.tls: must not be given for the protocol {protocol}"
     if protocol == "HTTPS" and tls.get("mode", "Terminate") != "Terminate":
         yield f"{at}.tls.mode: must be Terminate for the protocol HTTPS"
-    if protocol == "TLS" and not tls.get("mode"):
-        yield f"{at}.tls.mode: is required for the protocol TLS"
     if protocol in HOSTLESS and raw.get("hostname"):
         yield f"{at}.hostname: must not be given for the protocol {protocol}"
 
 
-RULES: Final[dict[str, Rule]] = {"GwSetSpec": _set_spec}
+def _mode(raw: dict[str, Any], at: str) -> Iterator[str]:
+    """Of a Gateway as well: nobody could tell what to do with its sessions."""
+    if raw["protocol"] == "TLS" and not (raw.get("tls") or {}).get("mode"):
+        yield f"{at}.tls.mode: is required for the protocol TLS"
+
+
+RULES: Final[dict[str, Rule]] = {"GwSetSpec": _set_spec, "GwListener": _mode}

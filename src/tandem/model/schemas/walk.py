@@ -18,6 +18,7 @@ from tandem.model.schemas import (
     rules_network,
     rules_policy,
     rules_tandem,
+    rules_tls,
     tables,
 )
 from tandem.model.schemas.complaint import invalid, required, unsupported
@@ -30,6 +31,7 @@ RULES = {
     **rules_policy.RULES,
     **rules_istio.RULES,
     **rules_gateway.RULES,
+    **rules_tls.RULES,
     **rules_listeners.RULES,
     **rules_tandem.RULES,
     **rules_ipam.RULES,

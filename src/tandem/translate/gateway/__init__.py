@@ -8,27 +8,34 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
+from tandem.ir.gateway import Sessions
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.listenersets import ListenerSet
-from tandem.model.tcproute import TCPRoute
 from tandem.model.world import Key, World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import place
 from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
+from tandem.translate.gateway.clashes import BY_NAME
+from tandem.translate.gateway.connections import Given, in_order, named_of, parents_refused, shared_out
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
-from tandem.translate.gateway.listeners import ByHolder, Place, Read, gateway_mistakes, read_listeners
+from tandem.translate.gateway.listeners import (
+    ByHolder,
+    Place,
+    Read,
+    gateway_mistakes,
+    passes_through,
+    read_listeners,
+)
 from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route
 from tandem.translate.gateway.sets import sets_of
 from tandem.translate.gateway.targets import targets_of
-from tandem.translate.gateway.tcproute import parents_refused, shadowed
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.layers import age
 from tandem.translate.options import Options
 from tandem.translate.pods import spiffe_id
 
@@ -64,7 +71,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
         addresses, reads = placed.given.get(gateway.key, ()), listeners[gateway.key]
         made = _gateway(gateway, _merged(reads), routes, targets, options) if addresses else None
         if made is not None:
-            sent[f"{gateway.key[0]}/{gateway.key[1]}"] = msgspec.structs.replace(made, addresses=addresses)
+            sent[f"{gateway.key[0]}/{gateway.key[1]}"] = replace(made, addresses=addresses)
         own, *others = (tuple(_facts(read, routes, sent=made is not None) for read in of) for of in reads.values())
         attached = sets.merged.get(gateway.key, ())
         found = {one.key: SetFacts(gateway=gateway.key, listeners=of) for one, of in zip(attached, others, strict=True)}
@@ -82,7 +89,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
 def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Routes, tuple[Problem, ...]]:
     """The routes of each listener, and what is wrong with routes that name a Gateway or a set."""
     context = Context(world=world, options=options, policies={})
-    connections = sorted(world.sorted(TCPRoute), key=age)
+    connections = in_order(world)
     sources: tuple[EdgeRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute), *connections)
     found: _Routes = {}
     problems: list[Problem] = [problem for route in connections for problem in parents_refused(route)]
@@ -95,11 +102,14 @@ def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Route
                 read = read_route(attached, context)
                 problems += read.problems
             if read.accepted:
-                before = found.setdefault(attached.listener, [])
-                if before and isinstance(route, TCPRoute):
-                    problems.append(shadowed(before[0][0].route, route, attached.listener[1]))
-                before.append((attached, read))
+                found.setdefault(attached.listener, []).append((attached, read))
+    problems += (problem for items in found.values() for problem in shared_out(_connections(items))[1])
     return found, tuple(problems)
+
+
+def _connections(items: list[tuple[Attached, ReadRoute]]) -> tuple[Given, ...]:
+    """The routes of connections among those of a listener."""
+    return tuple((attached, read.connections) for attached, read in items if read.connections is not None)
 
 
 def _merged(listeners: ByHolder) -> tuple[Read, ...]:
@@ -148,20 +158,26 @@ def _port(port: int, reads: list[Read], routes: _Routes, target: int) -> ir.Gate
     return ir.GatewayPort(
         port=port,
         target=target,
-        tls=protocol == "HTTPS",
+        tls=protocol in BY_NAME,
         bytes=protocol == "TCP",
-        listeners=tuple(
-            ir.GatewayListener(
-                name=read.name,
-                hostname=read.hostname,
-                hosts=hosts_of(read.hostname, hostnames, [(a, r.routes) for a, r in routes.get(read.place, ())])
-                if protocol != "TCP"
-                else (),
-                # The oldest comes first.
-                connections=next((r.connections for _, r in routes.get(read.place, ())), None),
-                certificates=read.certificates,
-                origin=read.holder.origin(f"spec.listeners[{read.index}]"),
-            )
-            for read in reads
-        ),
+        listeners=tuple(_listener(read, hostnames, routes.get(read.place, [])) for read in reads),
     )
+
+
+def _listener(read: Read, hostnames: list[str], attached: list[tuple[Attached, ReadRoute]]) -> ir.GatewayListener:
+    """`hostnames`: those of all listeners of the port."""
+    made = ir.GatewayListener(
+        name=read.name,
+        hostname=read.hostname,
+        certificates=read.certificates,
+        origin=read.holder.origin(f"spec.listeners[{read.index}]"),
+    )
+    given, _ = shared_out(_connections(attached))
+    match read.listener.protocol:
+        case "TCP":
+            return replace(made, connections=next((connections for _, connections in given), None))
+        case "TLS":
+            sessions = Sessions.PASSTHROUGH if passes_through(read.listener) else Sessions.TERMINATE
+            return replace(made, sessions=sessions, named=named_of(read.hostname, hostnames, given))
+        case _:
+            return replace(made, hosts=hosts_of(read.hostname, hostnames, [(a, r.routes) for a, r in attached]))

@@ -14,6 +14,8 @@ from tandem.model.gateways import Listener
 
 BYTES: Final = frozenset({"TCP"})
 """Protocols whose connections name no host: a port has one listener of them."""
+BY_NAME: Final = frozenset({"HTTPS", "TLS"})
+"""Protocols that may share a port: the name in TLS tells their listeners apart."""
 _ANOTHER: Final = "a listener that comes before it, of the Gateway or of another ListenerSet,"
 
 FIELDS: Final = {"ProtocolConflict": "protocol", "HostnameConflict": "hostname"}
@@ -46,7 +48,7 @@ def clashes_of(objects: Sequence[Sequence[Listener]], protocols: Mapping[str, ob
 def _clash(one: Listener, other: Listener, whose: str) -> Clash | None:
     if one.port != other.port:
         return None
-    if one.protocol != other.protocol:
+    if one.protocol != other.protocol and not {one.protocol, other.protocol} <= BY_NAME:
         return "ProtocolConflict", f"{whose} has the same port and the protocol {other.protocol}"
     if one.protocol in BYTES or one.hostname == other.hostname:
         host = one.hostname or "every host"

@@ -46,6 +46,9 @@ SUPPORTED: Final = tuple(
             "ListenerSet",
             "ReferenceGrant",
             "TCPRoute",
+            "TLSRoute",
+            "TLSRouteModeMixed",
+            "TLSRouteModeTerminate",
         )
     )
 )

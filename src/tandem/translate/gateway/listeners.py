@@ -13,15 +13,23 @@ from tandem.model.listenersets import ListenerSet
 from tandem.model.selectors import matches, unknown_operator
 from tandem.model.world import World
 from tandem.translate.gateway.certificates import certificates_of
-from tandem.translate.gateway.clashes import FIELDS, Clash, clashes_of
+from tandem.translate.gateway.clashes import BY_NAME, FIELDS, Clash, clashes_of
 from tandem.translate.gateway.edge import NOT_ACCEPTED, Holder
 from tandem.translate.gateway.hosts import EVERY
 
 HTTP_ROUTE: Final = RouteKind(group=GROUP, kind="HTTPRoute")
 GRPC_ROUTE: Final = RouteKind(group=GROUP, kind="GRPCRoute")
 TCP_ROUTE: Final = RouteKind(group=GROUP, kind="TCPRoute")
-KINDS: Final = {"HTTP": (HTTP_ROUTE, GRPC_ROUTE), "HTTPS": (HTTP_ROUTE, GRPC_ROUTE), "TCP": (TCP_ROUTE,)}
+TLS_ROUTE: Final = RouteKind(group=GROUP, kind="TLSRoute")
+KINDS: Final = {
+    "HTTP": (HTTP_ROUTE, GRPC_ROUTE),
+    "HTTPS": (HTTP_ROUTE, GRPC_ROUTE),
+    "TCP": (TCP_ROUTE,),
+    "TLS": (TLS_ROUTE, TCP_ROUTE),
+}
 """Protocols that are served -> the kinds of routes that listeners of it may have."""
+PASSTHROUGH: Final = "Passthrough"
+"""The mode of listeners that only TLSRoutes attach to (API docs, TLSModePassthrough)."""
 
 
 Place = tuple[ObjectKey, str]
@@ -93,6 +101,21 @@ def meets(allowed: RouteNamespaces, namespace: str, world: World, home: str) -> 
             return False
 
 
+def kinds_of(listener: Listener) -> tuple[RouteKind, ...]:
+    """The kinds of routes that may attach for the sake of protocol and mode; none of a protocol that is not served."""
+    return (TLS_ROUTE,) if passes_through(listener) else KINDS.get(listener.protocol, ())
+
+
+def passes_through(listener: Listener) -> bool:
+    """True for a listener of TLS that hands sessions on as they are."""
+    return listener.protocol == "TLS" and listener.tls is not None and listener.tls.mode == PASSTHROUGH
+
+
+def shows_certificates(listener: Listener) -> bool:
+    """True for a listener at which sessions of TLS end."""
+    return listener.protocol in BY_NAME and not passes_through(listener)
+
+
 class _Reader:
     """Reads one listener of an object after the other; `problems` is what is wrong with all of them."""
 
@@ -112,7 +135,7 @@ class _Reader:
         self._tls(listener)
         kinds = self._kinds(listener)
         certificates: tuple[str, ...] = ()
-        if listener.protocol == "HTTPS":
+        if shows_certificates(listener):
             certificates, wrong = certificates_of(self._world, self._holder, listener)
             for path, (code, text) in wrong.items():
                 self._wrong(path, code, text)
@@ -125,7 +148,7 @@ class _Reader:
             kinds=kinds,
             certificates=certificates,
             accepted=accepted,
-            serves=accepted and bool(kinds) and (listener.protocol != "HTTPS" or bool(certificates)),
+            serves=accepted and bool(kinds) and (not shows_certificates(listener) or bool(certificates)),
         )
 
     def _wrong(self, path: str, code: str, text: str) -> None:
@@ -144,6 +167,10 @@ class _Reader:
             return
         if listener.protocol == "TCP":
             self._wrong("tls", "UnsupportedValue", "TLS of a listener of TCP is that of its backends")
+        if passes_through(listener) and listener.tls.certificate_refs:
+            at = self._holder.origin(f"{self._at}.tls.certificateRefs")
+            text = "no certificate is shown where sessions are passed through"
+            self.problems.append(Problem(at=at, code="NoEffect", text=text, severity=Severity.WARNING))
         if listener.protocol == "HTTPS" and listener.tls.mode != "Terminate":
             text = f"{listener.tls.mode} has no meaning for HTTPS: requests must be read"
             self._wrong("tls.mode", "UnsupportedValue", text)
@@ -152,11 +179,11 @@ class _Reader:
 
     def _kinds(self, listener: Listener) -> tuple[RouteKind, ...]:
         """The kinds that may attach; what was asked for and may not is told."""
-        known = KINDS.get(listener.protocol, ())
+        known = kinds_of(listener)
         asked = listener.allowed_routes.kinds or known
         for i, kind in enumerate(asked):
             if kind not in known:
-                text = f"{kind.group}/{kind.kind} cannot attach to this protocol"
+                text = f"{kind.group}/{kind.kind} cannot attach to {listener.protocol}"
                 self._wrong(f"allowedRoutes.kinds[{i}]", "InvalidRouteKinds", text)
         return tuple(dict.fromkeys(kind for kind in asked if kind in known))
 

@@ -17,9 +17,10 @@ from tandem.ir.gateway import HostRoutes
 from tandem.ir.mesh import BytesRoute, Route
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.tcproute import TCPRoute
+from tandem.model.tlsroute import TLSRoute
 from tandem.translate.gateway.attach import Attached
+from tandem.translate.gateway.connections import read_connections
 from tandem.translate.gateway.hosts import covers, most_specific, specificity
-from tandem.translate.gateway.tcproute import read_tcproute
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import read_grpcroute
 from tandem.translate.mesh.httproute import read_httproute
@@ -34,7 +35,7 @@ class ReadRoute(msgspec.Struct, frozen=True, kw_only=True):
 
     routes: tuple[tuple[Rank, Route], ...]
     connections: BytesRoute | None = None
-    """Of a TCPRoute, in place of `routes`."""
+    """Of a TCPRoute or a TLSRoute, in place of `routes`."""
     problems: tuple[Problem, ...]
 
     @property
@@ -46,8 +47,8 @@ class ReadRoute(msgspec.Struct, frozen=True, kw_only=True):
 def read_route(attached: Attached, context: Context) -> ReadRoute:
     """The rules of a route as they are for gateways: no parent Service is anybody's way to another namespace."""
     source = attached.route
-    if isinstance(source, TCPRoute):
-        connections, mistakes = read_tcproute(context, source)
+    if isinstance(source, TCPRoute | TLSRoute):
+        connections, mistakes = read_connections(context, source)
         return ReadRoute(routes=(), connections=connections, problems=mistakes)
     if isinstance(source, GRPCRoute):
         routes, problems = read_grpcroute(context, source, frozenset())

@@ -7,6 +7,7 @@ from tandem.ir.mesh import Backend
 from tandem.model.gateway import BackendObject
 from tandem.model.gateways import GROUP
 from tandem.model.tcproute import TCPRoute
+from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import Key
 from tandem.translate.grants import Referrer, Target, permitted
 from tandem.translate.mesh.attach import AnyRoute
@@ -17,7 +18,7 @@ class BackendReader:
     """Reads the references of one route; what is wrong is added to `problems`. `parents` are its parent Services."""
 
     def __init__(
-        self, owner: AnyRoute | TCPRoute, context: Context, parents: frozenset[Key], problems: list[Problem]
+        self, owner: AnyRoute | TCPRoute | TLSRoute, context: Context, parents: frozenset[Key], problems: list[Problem]
     ) -> None:
         self._owner = owner
         self._context = context

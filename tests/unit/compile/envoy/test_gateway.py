@@ -56,12 +56,13 @@ def test_each_listener_of_tls_has_its_routes_and_sends_hosts_of_others_away() ->
     }
 
 
-def test_chains_are_chosen_by_sni_and_without_a_certificate_there_is_none() -> None:
+def test_chains_are_chosen_by_sni_and_without_a_certificate_nobody_is_served() -> None:
     (found,) = compile_gateway(gateway(SECURE), ("10.244.0.1",))
     chains = {c["name"]: c for c in found.body["filter_chains"]}
     assert {name: c["filter_chain_match"] for name, c in chains.items()} == {
         "one": {"server_names": ["a.test"]},
-        "every": {},
+        "shut": {"server_names": ["b.test"]},
+        "every": {"transport_protocol": "tls"},
     }
     context = chains["every"]["transport_socket"]["typed_config"]["common_tls_context"]
     names = [s["name"] for s in context["tls_certificate_sds_secret_configs"]]

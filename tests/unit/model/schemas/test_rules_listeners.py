@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tandem.model.schema import validate
+from tandem.model.schemas.walk import walk
 
 PARENT = {"name": "edge"}
 
@@ -58,3 +59,12 @@ def test_a_set_of_several_listeners_is_fine() -> None:
     assert not told(
         {"parentRef": PARENT, "listeners": [one(), one(name="b", hostname="b.test"), one(name="c", port=81)]}
     )
+
+
+@pytest.mark.parametrize("tls", [None, {}, {"certificateRefs": [{"name": "a"}]}])
+def test_a_listener_of_tls_says_its_mode(tls: dict[str, Any] | None) -> None:
+    raw = {"name": "a", "port": 443, "protocol": "TLS", **({"tls": tls} if tls is not None else {})}
+    (wrong,) = walk(raw, "GwListener", "l")
+    assert wrong.startswith("l.tls.mode: ")
+    assert not list(walk({**raw, "tls": {"mode": "Passthrough"}}, "GwListener", "l"))
+    assert not list(walk({**raw, "protocol": "HTTPS"}, "GwListener", "l"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gatewayworlds import codes, edge, gateway, grant, https, listener, pem, tls_secret, world
+from gatewayworlds import codes, edge, gateway, grant, https, listener, tls_secret, world
+from pems import pem
 from tandem.model import core
 from tandem.translate.gateway.certificates import pairs_for
 

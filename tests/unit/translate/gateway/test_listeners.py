@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from builders import service
-from gatewayworlds import Raw, codes, edge, gateway, https, listener, tls_secret, world
+from gatewayworlds import Raw, codes, edge, gateway, https, listener, passthrough, terminate, tls_secret, world
 from tandem.model.gateways import GROUP, RouteKind
-from tandem.translate.gateway.listeners import GRPC_ROUTE, HTTP_ROUTE, admits, read_listeners
+from tandem.translate.gateway.listeners import GRPC_ROUTE, HTTP_ROUTE, TCP_ROUTE, TLS_ROUTE, admits, read_listeners
 
 
-@pytest.mark.parametrize("protocol", ["TLS", "UDP", "example.com/x"])
+@pytest.mark.parametrize("protocol", ["UDP", "example.com/x"])
 def test_a_protocol_that_is_not_served_has_no_kinds_and_the_others_go_on(protocol: str) -> None:
     found = edge(gateway("edge", listener("a", 80), listener("b", 81, protocol)))
     assert codes(found) == [("spec.listeners[1].protocol", "UnsupportedProtocol")]
@@ -28,10 +28,17 @@ def test_a_protocol_that_is_not_served_has_no_kinds_and_the_others_go_on(protoco
         ({}, {}, "HostnameConflict"),
         ({"hostname": "a.test"}, {"hostname": "a.test"}, "HostnameConflict"),
         ({}, {"protocol": "HTTPS"}, "ProtocolConflict"),
+        ({}, passthrough(port=80), "ProtocolConflict"),
+        ({"protocol": "TCP"}, passthrough(port=80), "ProtocolConflict"),
+        ({"protocol": "HTTPS", "hostname": "a.test"}, passthrough(port=80, hostname="a.test"), "HostnameConflict"),
+        (terminate(port=80), passthrough(port=80), "HostnameConflict"),
     ],
 )
 def test_two_that_cannot_be_told_apart_are_both_in_conflict(first: Raw, second: Raw, code: str) -> None:
-    found = edge(gateway("edge", listener("a", **first), listener("b", **second), listener("c", 81)), tls_secret())
+    made = gateway(
+        "edge", {**listener(), **first, "name": "a"}, {**listener(), **second, "name": "b"}, listener("c", 81)
+    )
+    found = edge(made, tls_secret())
     assert [(path[:17], c) for path, c in codes(found) if c == code] == [
         ("spec.listeners[0]", code),
         ("spec.listeners[1]", code),
@@ -56,6 +63,33 @@ def test_kinds_that_cannot_attach_are_told_and_the_others_left(kinds: list[Raw],
     found = edge(gateway("edge", listener(allowedRoutes={"kinds": kinds})))
     assert found.facts["default", "edge"].listeners[0].kinds == left
     assert {c for _, c in codes(found)} == ({"InvalidRouteKinds"} if len(left) < len(kinds) else set())
+
+
+@pytest.mark.parametrize(
+    ("made", "kinds"),
+    [
+        (passthrough(), (TLS_ROUTE,)),
+        (terminate(), (TLS_ROUTE, TCP_ROUTE)),
+        (passthrough(allowedRoutes={"kinds": [{"kind": "TCPRoute"}]}), ()),
+    ],
+)
+def test_a_listener_of_tls_takes_what_its_mode_allows(made: Raw, kinds: tuple[RouteKind, ...]) -> None:
+    (one,) = edge(gateway("edge", made), tls_secret()).facts["default", "edge"].listeners
+    assert (one.kinds, one.serves) == (kinds, bool(kinds))
+
+
+def test_sessions_end_with_a_certificate_only_and_pass_through_without_one() -> None:
+    found = edge(
+        gateway("edge", terminate(hostname="a.test"), {**terminate(hostname="b.test", of="gone"), "name": "b"})
+    )
+    assert codes(found) == [(f"spec.listeners[{i}].tls.certificateRefs[0]", "InvalidCertificateRef") for i in (0, 1)]
+    assert not found.gateways
+    tls = {"mode": "Passthrough", "certificateRefs": [{"name": "gone"}]}
+    found = edge(gateway("edge", listener("pass", 443, "TLS", tls=tls)))
+    assert [(p.at.path, p.code, p.severity.value) for p in found.problems if p.code != "PoolNotFound"] == [
+        ("spec.listeners[0].tls.certificateRefs", "NoEffect", "warning")
+    ]
+    assert [one.serves for one in found.facts["default", "edge"].listeners] == [True]
 
 
 def test_passthrough_of_https_and_options_are_refused() -> None:

@@ -1,0 +1,58 @@
+"""Listeners of a gateway that hand on the bytes of TLS -> filter chains, chosen by the name that is asked for. Pure.
+
+Each route has a chain for its names. What a listener is for and no route is refused by a chain of its own, before any
+certificate is shown: it must not come to a listener for more hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from tandem.compile import names
+from tandem.compile.envoy import hcm, tls
+from tandem.compile.envoy.filters.external import network_guards
+from tandem.compile.envoy.guarded import Guarded
+from tandem.compile.envoy.proto import Json
+from tandem.ir.gateway import GatewayListener, Sessions
+from tandem.ir.mesh import BytesRoute
+
+EVERY: Final = "*"
+
+
+def session_chains(
+    listener: GatewayListener, shares: Callable[[BytesRoute], list[Json]], guard: Guarded
+) -> Iterator[Json]:
+    """Of a listener of a port with TLS that reads no requests; `shares` gives the clusters of a route by weight.
+
+    What `guard` says of connections is asked before anything is handed on.
+
+    One that has no certificate and needs one refuses everything.
+    """
+    served = listener.sessions is Sessions.PASSTHROUGH or (
+        listener.sessions is Sessions.TERMINATE and bool(listener.certificates)
+    )
+    routed, log_name = listener.named if served else (), names.destination_log(guard.uid)
+    for route in routed:
+        asked = tuple(name for match in route.matches for name in match.server_names) or (listener.hostname,)
+        to = shares(route) or names.REFUSED
+        filters = [*network_guards(guard, hcm.EDGE), hcm.tcp(hcm.EDGE, to, log_name, sticky=True)]
+        yield _chain(f"{listener.name}:{route.name}", asked, listener, filters)
+    known = {name for route in routed for match in route.matches for name in match.server_names}
+    if listener.hostname not in known and all(route.matches for route in routed):
+        refuse = hcm.tcp(hcm.EDGE, names.REFUSED, log_name)
+        yield {"name": listener.name, "filter_chain_match": matching((listener.hostname,)), "filters": [refuse]}
+
+
+def matching(asked: tuple[str, ...]) -> Json:
+    """TLS that asks for one of these names; every host: for any, or for none."""
+    return {"transport_protocol": "tls"} if EVERY in asked else {"server_names": list(asked)}
+
+
+def _chain(name: str, asked: tuple[str, ...], listener: GatewayListener, filters: list[Json]) -> Json:
+    chain = {"name": name, "filter_chain_match": matching(asked), "filters": filters}
+    if listener.sessions is Sessions.PASSTHROUGH:
+        return chain
+    certificates = tuple(names.gateway_certificate(name) for name in listener.certificates)
+    # Nobody here knows what the bytes are, so that no protocol is agreed on.
+    return {**chain, "transport_socket": tls.terminating(certificates, alpn=())}
