@@ -8,11 +8,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import hypothesis.strategies as st
+import msgspec
 from hypothesis import given, settings
 
 from builders import pod, service
+from gatewayworlds import gateway, gateway_class, listener, pool
 from meshworlds import authz
 from tandem.base.problems import Origin
+from tandem.compile.envoy.guarded import guard_at
 from tandem.ir.authz import (
     REQUEST,
     TOKEN,
@@ -34,10 +37,21 @@ from tandem.reference.authorization import Asked, decide_authorization
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
 from tandem.translate.mesh.istio.providers import read_providers
 from tandem.translate.options import Options
+from tandem.translate.world import translate_world
 
 WEB = pod("web", labels={"app": "web"})
 NAMES = ("*", "a", "a*", "*a", "shop", "cluster.local/ns/shop/sa/a")
 PATHS = ("*", "/a", "/a/*", "*/b", "/a/{*}", "/{**}")
+
+
+ADDRESSES = {
+    Attribute.PEER_ADDRESS,
+    Attribute.CLIENT_ADDRESS,
+    Attribute.FORWARDED_ADDRESS,
+    Attribute.LOCAL_ADDRESS,
+}
+GROUP = "gateway.networking.k8s.io"
+FRONT, OWN = "192.0.2.65", "10.244.0.1"
 
 
 def lists(*values: str) -> st.SearchStrategy[list[str]]:
@@ -56,12 +70,25 @@ SOURCES = fields(
     serviceAccounts=("a", "shop/a", "*"),
     trustDomains=("cluster.local", "x"),
     ipBlocks=("10.0.0.2", "10.0.0.0/30"),
+    remoteIpBlocks=("10.0.0.2", "10.0.0.8/30"),
     requestPrincipals=("*", "i/s", "i/*", "*/s", "i", "*s"),
 )
 OPERATIONS = fields(hosts=("Web", "*.test", "*"), ports=("80", "81"), methods=("GET", "P*"), paths=PATHS)
+PLACE = st.one_of(
+    st.builds(lambda v: {"key": "connection.sni", "values": v}, lists("a.test", "*.test", "*")),
+    st.builds(
+        lambda k, v: {"key": "destination.ip", k: v},
+        st.sampled_from(("values", "notValues")),
+        lists("10.0.0.3", "192.0.2.64/28", "192.0.2.65"),
+    ),
+    st.builds(
+        lambda k, v: {"key": "destination.port", k: v}, st.sampled_from(("values", "notValues")), lists("80", "81")
+    ),
+)
 WHEN = st.one_of(
     st.builds(lambda v: {"key": "request.headers[x-a]", "values": v}, lists("1", "2*", "*")),
     st.builds(lambda v: {"key": "source.namespace", "notValues": v}, lists("shop", "b")),
+    PLACE,
     st.builds(
         lambda k, v: {"key": f"request.auth.{k}", "values": v},
         st.sampled_from(("claims[g]", "claims[o][t]", "audiences", "presenter", "principal")),
@@ -101,7 +128,9 @@ ASKED = st.builds(
     parsed=st.booleans(),
     method=st.sampled_from(("GET", "POST")),
     path=st.sampled_from(("/a", "/a/b", "//a", "/a%2Fb", "/x/b?q=1", "/a/..%2Fb", "/a%2f./b")),
-    host=st.sampled_from(("web", "a.test")),
+    host=st.sampled_from(("web", "a.test", "WEB:80", "a.test:8080")),
+    client=st.sampled_from(("", "10.0.0.2", "10.0.0.9")),
+    sni=st.sampled_from(("", "a.test", "b.test")),
     headers=st.sampled_from(({}, {"x-a": "1"}, {"x-a": "22"})),
     claims=st.sampled_from(
         (
@@ -138,6 +167,10 @@ def _value(requirement: Requirement, asked: Asked) -> str | None:
         Attribute.PORT: str(asked.port),
         Attribute.PATH: asked.path.partition("?")[0],
         Attribute.PEER_ADDRESS: asked.source,
+        Attribute.CLIENT_ADDRESS: asked.source,
+        Attribute.FORWARDED_ADDRESS: asked.client or asked.source,
+        Attribute.LOCAL_ADDRESS: asked.destination,
+        Attribute.SNI: asked.sni or None,
     }
     return values[requirement.attribute]
 
@@ -146,9 +179,11 @@ def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -
     if requirement.attribute in TOKEN:
         return any(_is(value, text) for text in _texts(requirement, asked))
     seen = _value(requirement, asked)
-    if seen is None:
-        return False
-    if requirement.attribute is Attribute.PEER_ADDRESS:
+    return seen is not None and _seen(requirement, value, seen, wide=wide)
+
+
+def _seen(requirement: Requirement, value: Text, seen: str, *, wide: bool) -> bool:
+    if requirement.attribute in ADDRESSES:
         assert isinstance(value, Exact)
         return ipaddress.ip_address(seen) in ipaddress.ip_network(value.value, strict=False)
     if requirement.attribute is Attribute.PATH and not isinstance(value, Present):
@@ -161,6 +196,8 @@ def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -
         return re.fullmatch(pattern, seen) is not None
     if requirement.attribute is Attribute.HOST and not isinstance(value, Present):
         value = type(value)(value.value.lower())
+        bare = seen.rpartition(":")[0] or seen
+        return _is(value, seen) or (wide and _is(value, bare))
     return _is(value, seen)
 
 
@@ -234,5 +271,53 @@ def test_translation_agrees_with_the_reference(policies: list[AuthorizationPolic
     index = AuthorizationIndex(world, "istio-system", read_providers(world, Options()))
     judging, _ = one_authorizer(index.policies(WEB))
     for one in asked:
+        one = msgspec.structs.replace(one, client="", sni="")  # noqa: PLW2901 - no hop is trusted, no TLS ends there
         found = decide_authorization(world, WEB, one)
         assert _decide(judging, one) == (found.allowed, set(found.asks), set(found.audits)), one
+
+
+TARGETS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    (
+        {},
+        {"selector": {"matchLabels": {f"{GROUP}/gateway-name": "edge"}}},
+        {"selector": {"matchLabels": {"tier": "front"}}},
+        {"selector": {"matchLabels": {"app": "web"}}},
+        *(
+            {"targetRefs": refs}
+            for refs in (
+                [{"group": GROUP, "kind": "Gateway", "name": "edge"}],
+                [{"group": GROUP, "kind": "Gateway", "name": "other"}, {"kind": "Service", "name": "web"}],
+                [{"group": GROUP, "kind": "Gateway", "name": "edge", "namespace": "other"}],
+                [{"group": GROUP, "kind": "GatewayClass", "name": "tandem"}],
+                [{"group": GROUP, "kind": "HTTPRoute", "name": "edge"}],
+            )
+        ),
+    )
+)
+AT_GATEWAY = st.builds(
+    lambda name, action, rules, ns, target: authz(name, ns=ns, rules=rules, **action, **target),
+    st.sampled_from("abcd"),
+    ACTIONS,
+    st.lists(RULES | st.fixed_dictionaries({"when": st.lists(PLACE, max_size=2)}), min_size=1, max_size=2),
+    st.sampled_from(("default", "istio-system", "other")),
+    TARGETS,
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(AT_GATEWAY, max_size=3), st.lists(ASKED, min_size=1, max_size=4), st.sampled_from((0, 1)))
+def test_what_a_gateway_is_sent_agrees_with_the_reference(
+    policies: list[AuthorizationPolicy], asked: list[Asked], hops: int
+) -> None:
+    """The reference sees the gateway's address and port, the node its own."""
+    edge = gateway("edge", listener(), addresses=[{"value": FRONT}], infrastructure={"labels": {"tier": "front"}})
+    config = f"{MESH}\ndefaultConfig: {{gatewayTopology: {{numTrustedProxies: {hops}}}}}"
+    mesh = msgspec.structs.replace(PROVIDERS, data={"mesh": config})
+    world = World.of([*policies, mesh, AUTH, edge, gateway_class(), pool(FRONT)])
+    (made,) = translate_world(world, Options()).edge.gateways.values()
+    for one in asked:
+        dialled = msgspec.structs.replace(one, destination=FRONT, client=one.client if hops else "")
+        found = decide_authorization(world, edge, dialled)
+        guard = guard_at(made, one.port, (OWN,))
+        seen = msgspec.structs.replace(dialled, destination=OWN)
+        assert _decide(guard.authorization, seen) == (found.allowed, set(found.asks), set(found.audits)), one

@@ -1,7 +1,7 @@
 """Istio's RequestAuthentication as its documents say -> what the token of a request is worth at a pod.
 
-In: the World, the pod that is called and the request. Out: a frozen value with every step. Signatures and times are
-not looked at: a token is taken for valid if its issuer and audience are those of a rule.
+In: the World, the pod or gateway that is called and the request. Out: a frozen value with every step. Signatures and
+times are not looked at: a token is taken for valid if its issuer and audience are those of a rule.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.gateways import GROUP
-from tandem.model.security import AuthorizationPolicy, JwtRule, RequestAuthentication
+from tandem.model.gateways import GROUP, Gateway
+from tandem.model.security import AuthorizationPolicy, JwtRule, RequestAuthentication, TargetRef
 from tandem.model.world import World
 from tandem.reference.request import Step
 from tandem.reference.support import ROOT
+
+Policy = AuthorizationPolicy | RequestAuthentication
+Judging = core.Pod | Gateway
+"""Where policies judge."""
 
 
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +37,9 @@ class Authentication(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
 
 
-def authenticate(world: World, pod: core.Pod, path: str, headers: Mapping[str, str]) -> Authentication:
+def authenticate(world: World, called: Judging, path: str, headers: Mapping[str, str]) -> Authentication:
     """Whether the request passes, and what its token says; names of headers are in lower case."""
-    policies = [p for p in world.sorted(RequestAuthentication) if selects(p, pod, world)]
+    policies = [p for p in world.sorted(RequestAuthentication) if selects(p, called, world)]
     closed = [p.origin() for p in policies if p.metadata.unreadable or by_other_reference(p)]
     if closed:
         return Authentication(by=tuple(closed), steps=tuple(Step(text="is not understood", origin=at) for at in closed))
@@ -52,14 +56,20 @@ def authenticate(world: World, pod: core.Pod, path: str, headers: Mapping[str, s
     return Authentication(by=refused, steps=tuple(Step(text="refuses the token", origin=at) for at in refused))
 
 
-def selects(policy: AuthorizationPolicy | RequestAuthentication, pod: core.Pod, world: World) -> bool:
-    """By the Services that it is attached to, else by its selector; from the root namespace in every namespace."""
-    home, labels, spec = policy.metadata.namespace, pod.metadata.labels, policy.spec
-    if home not in {ROOT, pod.metadata.namespace}:
+def selects(policy: Policy, at: Judging, world: World) -> bool:
+    """By what it is attached to, else by its selector; from the root namespace in every namespace."""
+    home, spec = policy.metadata.namespace, policy.spec
+    if home not in {ROOT, at.metadata.namespace}:
         return False
     refs = [ref for ref in (spec.target_ref, *spec.target_refs) if ref is not None]
     if by_other_reference(policy):
         return True
+    if isinstance(at, Gateway):
+        if refs:
+            return any(_means(ref, at, home) for ref in refs)
+        labels = _labels(at)
+    else:
+        labels = at.metadata.labels
     if refs:
         named = [ref for ref in refs if ref.kind == "Service" and ref.namespace in {"", home}]
         services = [world.get(core.Service, home, ref.name) for ref in named]
@@ -69,7 +79,22 @@ def selects(policy: AuthorizationPolicy | RequestAuthentication, pod: core.Pod, 
     return any(all(labels.get(k) == v for k, v in selector.items()) for selector in wanted)
 
 
-def by_other_reference(policy: AuthorizationPolicy | RequestAuthentication) -> bool:
+def _means(ref: TargetRef, gateway: Gateway, home: str) -> bool:
+    """A Gateway beside the policy, or from the root namespace a class."""
+    if (ref.group, ref.kind) == (GROUP, "GatewayClass"):
+        return home == ROOT and ref.name == gateway.spec.gateway_class_name
+    named = (ref.group, ref.kind) == (GROUP, "Gateway") and ref.namespace in {"", home}
+    return named and (home, ref.name) == gateway.key
+
+
+def _labels(gateway: Gateway) -> dict[str, str]:
+    """As Istio labels the pods of a gateway."""
+    given = gateway.spec.infrastructure.labels or gateway.metadata.labels
+    names = {f"{GROUP}/gateway-name": gateway.metadata.name}
+    return given | names | {f"{GROUP}/gateway-class-name": gateway.spec.gateway_class_name}
+
+
+def by_other_reference(policy: Policy) -> bool:
     """Attached to what is neither a Service nor a gateway; what is a gateway's is for no pod."""
     refs = (policy.spec.target_ref, *policy.spec.target_refs)
     known = {("", "Service"), ("core", "Service"), (GROUP, "Gateway"), (GROUP, "GatewayClass")}

@@ -1,7 +1,7 @@
 """Istio's AuthorizationPolicy as its documents say -> may this request or connection pass, and by which rule.
 
-In: the World, the pods at both ends and what is asked. Out: a frozen value with every step. Shares no code with
-translation; slow on purpose.
+In: the World, the pod or gateway that judges and what is asked. Out: a frozen value with every step. Shares no code
+with translation; slow on purpose.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
-from tandem.reference.authentication import by_other_reference, selects
+from tandem.reference.authentication import Judging, by_other_reference, selects
 from tandem.reference.authorizers import authorizer
 from tandem.reference.request import Step
 
@@ -26,11 +26,18 @@ _ABOUT_REQUESTS = ("hosts", "not_hosts", "methods", "not_methods", "paths", "not
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What reaches a pod. `principal` is empty where no identity was proved, `parsed` False where bytes are seen."""
+    """What reaches a pod or a gateway.
+
+    `principal` is empty where no identity was proved, `parsed` False where bytes are seen.
+    """
 
     principal: str = ""
     """Without `spiffe://`."""
     source: str = ""
+    client: str = ""
+    """Who the client is by the word of trusted proxies; empty: `source`."""
+    sni: str = ""
+    """What it asked for in TLS that ends here."""
     destination: str = ""
     port: int = 0
     parsed: bool = True
@@ -71,15 +78,15 @@ def speaks_grpc(port: core.ServicePort) -> bool:
     return port.protocol == "TCP" and (said == "grpc" or (said.startswith("grpc-") and not said.startswith("grpc-web")))
 
 
-def decide_authorization(world: World, destination: core.Pod, asked: Asked) -> AuthzDecision:
+def decide_authorization(world: World, at: Judging, asked: Asked) -> AuthzDecision:
     """AUDIT looks on; CUSTOM and then DENY may refuse; where there are ALLOW policies, one of them must match."""
-    selecting = [p for p in world.sorted(AuthorizationPolicy) if selects(p, destination, world) and not _staged(p)]
-    audits = [at for p in selecting if _does(p, "AUDIT") for at in _matching(p, asked) if at.path]
-    steps = [Step(text="records", origin=at) for at in audits]
+    selecting = [p for p in world.sorted(AuthorizationPolicy) if selects(p, at, world) and not _staged(p)]
+    audits = [o for p in selecting if _does(p, "AUDIT") for o in _matching(p, asked) if o.path]
+    steps = [Step(text="records", origin=o) for o in audits]
     asks, refused = _custom(world, [p for p in selecting if _does(p, "CUSTOM")], asked)
-    steps += [Step(text="asks the external authorizer, which decides", origin=at) for at in asks]
+    steps += [Step(text="asks the external authorizer, which decides", origin=o) for o in asks]
     judging = [p for p in selecting if not _does(p, "ALLOW", "AUDIT", "CUSTOM")]
-    denials = [*refused, *(at for p in judging for at in _matching(p, asked))]
+    denials = [*refused, *(o for p in judging for o in _matching(p, asked))]
     told = AuthzDecision(allowed=True, asks=tuple(asks), audits=tuple(audits))
     if denials:
         steps.append(Step(text="denies", origin=denials[0]))
@@ -178,13 +185,16 @@ def _source(source: Source, asked: Asked, home: str) -> bool:
     def inside(value: str) -> bool:
         return _in_block(value, asked.source)
 
+    def behind(value: str) -> bool:
+        return _in_block(value, asked.client or asked.source)
+
     pairs = (
         (source.principals, source.not_principals, lambda v: proved and _text(v, asked.principal)),
         (source.namespaces, source.not_namespaces, lambda v: proved and _text(v, namespace)),
         (source.service_accounts, source.not_service_accounts, account_is),
         (source.trust_domains, source.not_trust_domains, lambda v: proved and _text(v, domain)),
         (source.ip_blocks, source.not_ip_blocks, inside),
-        (source.remote_ip_blocks, source.not_remote_ip_blocks, inside),
+        (source.remote_ip_blocks, source.not_remote_ip_blocks, behind),
         *([(source.request_principals, source.not_request_principals, signed)] if asked.parsed else []),
     )
     return all((not yes or any(map(holds, yes))) and not any(map(holds, no)) for yes, no, holds in pairs)
@@ -197,7 +207,8 @@ def _operation(operation: Operation, asked: Asked, *, denies: bool) -> bool:
     host = asked.host.lower()
     return (
         ports
-        and _list(operation.hosts, operation.not_hosts, lambda v: _text(v.lower(), host))
+        and (not operation.hosts or any(_host(v, host, wide=denies) for v in operation.hosts))
+        and not any(_host(v, host, wide=not denies) for v in operation.not_hosts)
         and _list(operation.methods, operation.not_methods, lambda v: _text(v, asked.method))
         and (not operation.paths or any(_path(v, asked.path, wide=denies) for v in operation.paths))
         and not any(_path(v, asked.path, wide=not denies) for v in operation.not_paths)
@@ -209,12 +220,13 @@ def _when(when: RuleWhen, asked: Asked, home: str) -> bool:
     if key.startswith("request."):
         return not asked.parsed or _of_request(when, asked, home)
     if key in {"source.ip", "remote.ip", "destination.ip"}:
-        address = asked.destination if key == "destination.ip" else asked.source
+        addresses = {"destination.ip": asked.destination, "remote.ip": asked.client or asked.source}
+        address = addresses.get(key, asked.source)
         return _list(when.values, when.not_values, lambda v: _in_block(v, address))
     if key == "destination.port":
         return _list(when.values, when.not_values, lambda v: v == str(asked.port))
     if key == "connection.sni":
-        return _list(when.values, when.not_values, lambda _: False)
+        return _list(when.values, when.not_values, lambda v: bool(asked.sni) and _text(v, asked.sni))
     fields = {
         "source.namespace": ("namespaces", "not_namespaces"),
         "source.principal": ("principals", "not_principals"),
@@ -258,6 +270,12 @@ def _text(wanted: str, value: str) -> bool:
     if wanted.startswith("*"):
         return value.endswith(wanted[1:])
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+def _host(wanted: str, host: str, *, wide: bool) -> bool:
+    """`wide`: with or without a port."""
+    bare = re.sub(r":[0-9]*$", "", host) if wide else host
+    return _text(wanted.lower(), host) or _text(wanted.lower(), bare)
 
 
 def _path(wanted: str, path: str, *, wide: bool) -> bool:

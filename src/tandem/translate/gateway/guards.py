@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.gateway import Gateway
 from tandem.model import gateways as model
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication, TargetRef
 from tandem.model.selectors import matches_map
@@ -38,10 +37,12 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     problems = [problem for policy in policies for problem in _misattached(policy, world, options.root_namespace)]
     providers = read_providers(world, options) if edge.gateways and policies else {}
     hops = read_trusted_hops(world, options)
-    gateways: dict[str, Gateway] = {}
+    gateways = dict(edge.gateways)
     for name, gateway in edge.gateways.items():
         source = world.get(model.Gateway, gateway.namespace, gateway.name)
         mine = [p for p in policies if source is not None and concerns(p, source, options.root_namespace)]
+        if not (mine or hops):
+            continue
         said = [read_authentication(p, world) for p in mine if isinstance(p, RequestAuthentication)]
         asked = [read_authorization(p, world, providers) for p in mine if isinstance(p, AuthorizationPolicy)]
         judging, conflicts = one_authorizer((*asked, *denials_of(said)))

@@ -199,10 +199,9 @@ def gateway_mistakes(gateway: Gateway) -> Iterator[Problem]:
         ref = spec.infrastructure.parameters_ref
         text = f"{ref.group}/{ref.kind} {ref.name}: gateways here have no parameters"
         yield wrong("spec.infrastructure.parametersRef", "InvalidParameters", text)
-    for field in ("labels", "annotations"):
-        if getattr(spec.infrastructure, field):
-            text = "no object is made for a gateway that could carry them"
-            yield wrong(f"spec.infrastructure.{field}", "NoEffect", text, Severity.WARNING)
+    if spec.infrastructure.annotations:
+        text = "no object is made for a gateway that could carry them"
+        yield wrong("spec.infrastructure.annotations", "NoEffect", text, Severity.WARNING)
     for field in ("frontend", "backend"):
         if getattr(spec.tls, field) is not None:
             text = "certificates of clients, and for backends, are not supported: nothing of the gateway is served"
