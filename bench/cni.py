@@ -42,6 +42,7 @@ CONTENDERS = {
 PREPARE = (
     "for m in $(awk '$5 ~ \"^/(run|tmp)/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done;"
     " mount -t tmpfs tmpfs /run && mkdir /run/netns && mount -t tmpfs tmpfs /tmp && chmod 1777 /tmp"
+    " && mount -t tmpfs tmpfs /dev/shm"
     ' && mkdir -p /var/lib/cni && mount -t tmpfs tmpfs /var/lib/cni && ip link set lo up && exec "$@"'
 )
 

@@ -39,6 +39,7 @@ _WORLD: Final = (
     # Mounts of others are copied into a new namespace, and vanish from it at their owners' pleasure.
     "for m in $(awk '$5 ~ \"^/(run|tmp)/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done;"
     " mount -t tmpfs tmpfs /run && mkdir /run/netns && mount -t tmpfs tmpfs /tmp && chmod 1777 /tmp"
+    " && mount -t tmpfs tmpfs /dev/shm"
     " && ip link set lo up && exec catatonit -P"
 )
 _PICTURE: Final = (

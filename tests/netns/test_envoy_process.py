@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tandem.base.paths import NodeDir
+from tandem.drivers.envoy import handover
 from tandem.drivers.envoy.bootstrap import bootstrap_json
 from tandem.drivers.envoy.port import ProxyError
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings, find_envoy
@@ -21,8 +22,8 @@ from tandem.state.xds import CLUSTER, LISTENER, ORDER
 pytestmark = pytest.mark.root
 
 
-def envoy(paths: NodeDir, concurrency: int = 1) -> EnvoyProcess:
-    return EnvoyProcess(EnvoySettings(node_id="n1", paths=paths, concurrency=concurrency))
+def envoy(paths: NodeDir, concurrency: int = 1, linger: int = 1) -> EnvoyProcess:
+    return EnvoyProcess(EnvoySettings(node_id="n1", paths=paths, concurrency=concurrency, linger=linger))
 
 
 def play(tmp_path: Path, scene: Callable[[NodeDir], Awaitable[None]]) -> None:
@@ -79,16 +80,62 @@ def test_an_adopted_envoy_is_started_again_when_it_dies(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_an_envoy_that_was_started_otherwise_is_replaced(tmp_path: Path) -> None:
+def test_an_envoy_that_was_started_otherwise_hands_over_and_ends(tmp_path: Path) -> None:
     async def scene(paths: NodeDir) -> None:
         old, new = envoy(paths), envoy(paths, concurrency=2)
         await old.start()
+        await old.wait_ready(30)
         before = old.pid
         await new.start()
         assert new.pid not in {0, before}
-        assert old.pid == 0
+        assert old.pid == before
+        await new.wait_ready(30)
+        assert (await new.admin.server_info())["command_line_options"]["restart_epoch"] == 1
+        while old.pid:
+            await asyncio.sleep(0.05)
+        assert new.pid
 
     play(tmp_path, scene)
+
+
+def test_when_a_successor_dies_both_end_and_one_begins_afresh(tmp_path: Path) -> None:
+    async def scene(paths: NodeDir) -> None:
+        old, new = envoy(paths), envoy(paths, concurrency=2, linger=600)
+        await old.start()
+        await old.wait_ready(30)
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(new.run())
+            while new.pid == 0:
+                await asyncio.sleep(0.01)
+            await new.wait_ready(30)
+            heir = new.pid
+            os.kill(heir, 9)
+            while new.pid in {0, heir}:
+                await asyncio.sleep(0.01)
+            assert old.pid == 0
+            await new.wait_ready(30)
+            assert (await new.admin.server_info())["command_line_options"]["restart_epoch"] == 0
+            keeper.cancel()
+
+    play(tmp_path, scene)
+
+
+def test_stopping_ends_the_one_before_too_and_leaves_no_memory(tmp_path: Path) -> None:
+    memory = set(handover.MEMORY.iterdir())
+
+    async def scene(paths: NodeDir) -> None:
+        old, new = envoy(paths), envoy(paths, concurrency=2, linger=600)
+        await old.start()
+        await old.wait_ready(30)
+        await new.start()
+        await new.wait_ready(30)
+        assert len(list(tmp_path.glob("hot_*"))) == 8
+        await envoy(paths).stop()
+        assert (old.pid, new.pid) == (0, 0)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["envoy.log", "xds.sock"]
+
+    play(tmp_path, scene)
+    assert set(handover.MEMORY.iterdir()) == memory
 
 
 def test_a_foreign_process_with_a_recorded_pid_is_left_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tandem.base import processes
+from tandem.drivers.envoy import handover
 from tandem.runtime.supervisor import is_ours
 
 Picture = Mapping[str, tuple[str, ...]]
@@ -47,7 +48,8 @@ def picture(run_dir: Path) -> Picture:
     state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
     state["processes"] = _processes(run_dir)
     installed = (p for place in PLACES for p in Path(place).rglob("*") if p.is_dir() or "tandem" in p.name)
-    state["files"] = tuple(sorted(map(str, (*run_dir.rglob("*"), *installed))))
+    memory = handover.MEMORY.glob("envoy_*")
+    state["files"] = tuple(sorted(map(str, (*run_dir.rglob("*"), *installed, *memory))))
     return state
 
 

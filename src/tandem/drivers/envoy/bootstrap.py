@@ -38,8 +38,9 @@ def bootstrap(node_id: str, paths: NodeDir, *, max_connections: int = MAX_CONNEC
                 # Envoy would wait up to 30 s before it comes back to a restarted agent.
                 "grpc_services": [{"envoy_grpc": {"cluster_name": AGENT_CLUSTER, "retry_policy": _RECONNECT}}],
             },
-            "cds_config": ads,
-            "lds_config": ads,
+            # For ever: one that began without listeners would take the sockets of the one before, and close them.
+            "cds_config": ads | {"initial_fetch_timeout": "0s"},
+            "lds_config": ads | {"initial_fetch_timeout": "0s"},
         },
         "static_resources": {"clusters": [_agent_cluster(paths)]},
         "overload_manager": {

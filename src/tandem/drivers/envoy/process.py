@@ -1,7 +1,8 @@
 """Envoy's process: what it is started with, when it is ready, how it drains.
 
 Files are those of `NodeDir`: bootstrap, log, and the pid file by which a new agent recognises the Envoy of the old one.
-Envoy outlives the agent on purpose.
+Envoy outlives the agent on purpose. One that the new agent would start otherwise (another build, another bootstrap)
+hands over to its successor: hot restart, so that no connection is refused and no request fails.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.digest import digest
 from tandem.base.paths import NodeDir
+from tandem.drivers.envoy import handover
 from tandem.drivers.envoy.admin import Admin, AdminError
 from tandem.drivers.envoy.bootstrap import bootstrap_json
 from tandem.drivers.envoy.port import ProxyError
@@ -32,6 +34,8 @@ class EnvoySettings:
     concurrency: int = 0
     """Worker threads; 0: one per CPU."""
     log_level: str = "warning"
+    linger: int = 600
+    """Seconds that connections may take to end which an Envoy has when another takes over from it."""
     binary: Path | None = None
 
 
@@ -53,14 +57,31 @@ class _Recipe:
 
     def digest(self) -> str:
         config = bootstrap_json(self.settings.node_id, self.settings.paths)
-        return digest("\0".join(self._argv()).encode() + config, 16)
+        return digest("\0".join([*self._argv(), *self._build()]).encode() + config, 16)
 
     def prepare(self) -> list[str]:
+        self._prepare()
+        return [*self._argv(), "--disable-hot-restart"]
+
+    def succeeds(self) -> bool:
+        return handover.possible()
+
+    def succeed(self, generation: int) -> list[str]:
+        self._prepare()
+        return [*self._argv(), *handover.arguments(self.settings.paths, generation, self.settings.linger)]
+
+    def _prepare(self) -> None:
         paths = self.settings.paths
         paths.envoy_bootstrap.write_bytes(bootstrap_json(self.settings.node_id, paths))
         paths.admin_socket.unlink(missing_ok=True)
         _raise_open_files()
-        return self._argv()
+
+    def _build(self) -> list[str]:
+        """What changes when another Envoy is installed in the place of this one."""
+        with contextlib.suppress(OSError):
+            found = Path(self._argv()[0]).stat()
+            return [str(found.st_size), str(found.st_mtime_ns)]
+        return []
 
     def _argv(self) -> list[str]:
         settings = self.settings
@@ -70,8 +91,6 @@ class _Recipe:
             str(settings.paths.envoy_bootstrap),
             "--concurrency",
             str(settings.concurrency or os.cpu_count() or 1),
-            # Hot restart would share memory by a machine-wide base id; several nodes run on one machine.
-            "--disable-hot-restart",
             "--log-level",
             settings.log_level,
             "--drain-time-s",
@@ -138,6 +157,7 @@ class EnvoyProcess:
             with contextlib.suppress(AdminError):
                 await self._admin.post("/drain_listeners?graceful&skip_exit")
         await self._daemon.stop(drain)
+        handover.forget(self._recipe.settings.paths)
 
 
 def _raise_open_files() -> None:

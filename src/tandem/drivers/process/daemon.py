@@ -1,7 +1,8 @@
 """A process that the agent keeps: start, adoption after an agent restart, restart when it dies, end.
 
 A pid file (JSON: pid, start time, digest of what it was started with) lets a new agent recognise the process of the
-old one: it goes on running on purpose. One that was started otherwise is replaced.
+old one: it goes on running on purpose. One that was started otherwise is replaced; a program that can take over from
+its own predecessor is started beside it, and the predecessor ends by itself when its connections have.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 import structlog
@@ -33,12 +34,16 @@ GRACE: Final = 5.0
 _SBIN: Final = "/usr/sbin:/usr/local/sbin"
 
 
-class PidFile(msgspec.Struct, frozen=True, kw_only=True):
+class PidFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Content of a pid file."""
 
     pid: int
     start_time: int
     started_with: str
+    generation: int = -1
+    """How many took over before it; below 0: nobody can take over from it."""
+    before: tuple[int, int] | None = None
+    """Pid and start time of the one that it took over from, which may still finish its connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,17 @@ class Recipe(Protocol):
 
     def prepare(self) -> Sequence[str]:
         """Write the files that it reads when it starts; returns the command line. Raises DriverError."""
+
+
+@runtime_checkable
+class Successive(Recipe, Protocol):
+    """How a process is started that can take over from one that runs."""
+
+    def succeeds(self) -> bool:
+        """False where that cannot be on this machine."""
+
+    def succeed(self, generation: int) -> Sequence[str]:
+        """As `prepare`, for one that can be taken over from; above 0 it takes over from `generation` - 1 itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +112,7 @@ class Daemon:
     """Counts the processes that were started or adopted: whoever configures them reads each before changing it."""
     _wanted: Cell[Recipe | _Off | None] = field(default_factory=lambda: Cell(None), init=False)
     _process: proc.Process | None = field(default=None, init=False)
+    _before: proc.Process | None = field(default=None, init=False)
 
     @property
     def pid(self) -> int:
@@ -143,12 +160,19 @@ class Daemon:
         if left is not None and (process := proc.find(left.pid, left.start_time)) is not None:
             if left.started_with == started_with:
                 if self._process is None or self._process.pid != left.pid:
-                    self._process, self.adopted = process, True
+                    self._process, self._before, self.adopted = process, _before(left), True
                     log.info("process adopted", name=self.files.name, pid=left.pid)
                     self.started.put(self.started.value + 1)
                 return
+            await _end(_before(left))
+            if left.generation >= 0 and _successive(recipe) is not None:
+                log.info("process was started otherwise, another takes over", name=self.files.name, pid=left.pid)
+                await self._spawn(recipe, started_with, left)
+                return
             log.info("process was started otherwise, ending it", name=self.files.name, pid=left.pid)
             await process.end(GRACE)
+        elif left is not None:
+            await _end(_before(left))  # whoever took over from it is dead, and it no longer takes connections
         await self._spawn(recipe, started_with)
 
     async def stop(self, before: float = 0.0) -> None:
@@ -160,7 +184,8 @@ class Daemon:
         process = proc.find(left.pid, left.start_time) if left is not None else self._process
         if process is not None and not (before > 0 and await process.wait_for(before)):
             await process.end(GRACE)
-        self._process = None
+        await _end(_before(left) if left is not None else self._before)
+        self._process = self._before = None
         for path in (self.files.pid, *self.files.others):
             path.unlink(missing_ok=True)
 
@@ -182,29 +207,42 @@ class Daemon:
         async with asyncio.TaskGroup() as tasks:
             dead = tasks.create_task(self._process.wait())
             other = tasks.create_task(self._wanted.after(seen))
+            predecessor = tasks.create_task(self._before.wait()) if self._before is not None else None
             await asyncio.wait({dead, other}, return_when=asyncio.FIRST_COMPLETED)
             died = dead.done()
-            dead.cancel()
-            other.cancel()
+            for task in (dead, other, predecessor):
+                if task is not None:
+                    task.cancel()
         return died
 
-    async def _spawn(self, recipe: Recipe, started_with: str) -> None:
-        """Raises `error`, also where the disk is full; then nothing runs that no file tells of."""
-        files, what = self.files, self.files.name
+    async def _spawn(self, recipe: Recipe, started_with: str, before: PidFile | None = None) -> None:
+        """One that takes over from `before`, where that is given.
+
+        Raises `error`, also where the disk is full; then nothing runs that no file tells of.
+        """
+        files, what, generation = self.files, self.files.name, before.generation + 1 if before is not None else 0
+        successive = _successive(recipe)
         try:
             files.pid.parent.mkdir(parents=True, exist_ok=True)
-            argv = list(recipe.prepare())
+            argv = list(successive.succeed(generation) if successive is not None else recipe.prepare())
             what = argv[0]
-            process = proc.spawn(argv, files.log)
+            # One that others can take over from may tie its life to its parent's, as Envoy does.
+            process = (proc.spawn if successive is None else proc.spawn_orphan)(argv, files.log)
         except OSError as error:
             raise self.error(f"{what}: {error.strerror}") from error
-        content = PidFile(pid=process.pid, start_time=process.start_time, started_with=started_with)
+        content = PidFile(
+            pid=process.pid,
+            start_time=process.start_time,
+            started_with=started_with,
+            generation=generation if successive is not None else -1,
+            before=(before.pid, before.start_time) if before is not None else None,
+        )
         try:
             replace_file(files.pid, msgspec.json.encode(content), mode=PUBLIC)
         except OSError as error:
             await process.end(GRACE)
             raise self.error(f"{files.pid}: {error.strerror}") from error
-        self._process, self.adopted = process, False
+        self._process, self._before, self.adopted = process, _before(content), False
         log.info("process started", name=files.name, pid=process.pid)
         self.started.put(self.started.value + 1)
 
@@ -213,6 +251,19 @@ class Daemon:
             return msgspec.json.decode(self.files.pid.read_bytes(), type=PidFile)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
+
+
+def _successive(recipe: Recipe) -> Successive | None:
+    return recipe if isinstance(recipe, Successive) and recipe.succeeds() else None
+
+
+def _before(found: PidFile) -> proc.Process | None:
+    return proc.find(*found.before) if found.before is not None else None
+
+
+async def _end(process: proc.Process | None) -> None:
+    if process is not None:
+        await process.end(GRACE)
 
 
 class Kept:

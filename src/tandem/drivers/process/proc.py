@@ -10,6 +10,9 @@ import contextlib
 import os
 import signal
 from pathlib import Path
+from typing import Final
+
+_APPEND: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 class Process:
@@ -71,18 +74,41 @@ def find(pid: int, started: int) -> Process | None:
 
 def spawn(argv: list[str], log: Path) -> Process:
     """Start `argv` in a session of its own (our signals are not its), output appended to `log`; raises OSError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         argv[0],
         argv,
         dict(os.environ),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), _APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
     )
+    return Process(pid, start_time(pid))
+
+
+def spawn_orphan(argv: list[str], log: Path) -> Process:
+    """As `spawn`, of a program that would end with its parent: it has none but the first process; raises OSError."""
+    os.stat(argv[0])  # the shell would tell of a missing program in the log alone
+    reading, writing = os.pipe()
+    with open(reading, "rb") as told:
+        try:
+            shell = os.posix_spawn(
+                "/bin/sh",
+                ["sh", "-c", '"$@" >&2 & echo $!', "sh", *argv],
+                dict(os.environ),
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, writing, 1),
+                    (os.POSIX_SPAWN_OPEN, 2, str(log), _APPEND, 0o600),
+                ],
+                setsid=True,
+            )
+        finally:
+            os.close(writing)
+        pid = int(told.readline())
+    os.waitpid(shell, 0)
     return Process(pid, start_time(pid))
 
 

@@ -32,6 +32,19 @@ class Sleeper:
 
 
 @dataclass(frozen=True)
+class Heir(Sleeper):
+    """Can take over: its generation is its command line's last word."""
+
+    able: bool = True
+
+    def succeeds(self) -> bool:
+        return self.able
+
+    def succeed(self, generation: int) -> list[str]:
+        return ["/bin/sh", "-c", f"exec sleep {self.seconds}.{generation}"]
+
+
+@dataclass(frozen=True)
 class Missing:
     def digest(self) -> str:
         return "missing"
@@ -97,6 +110,76 @@ def test_another_digest_replaces_the_process(tmp_path: Path) -> None:
         await second.start(Sleeper("61"))
         assert first.pid == 0
         assert second.pid != 0
+
+    play(tmp_path, scene)
+
+
+def command(kept: Daemon) -> list[str]:
+    return Path(f"/proc/{kept.pid}/cmdline").read_text().split("\0")[:-1]
+
+
+async def slept(kept: Daemon) -> str:
+    """For how long; waits for the shell to have become it."""
+    while (found := command(kept))[0] != "sleep":
+        await asyncio.sleep(0.01)
+    return found[1]
+
+
+def test_who_can_take_over_is_started_beside_the_one_before(tmp_path: Path) -> None:
+    async def scene(first: Daemon) -> None:
+        await first.start(Heir())
+        assert await slept(first) == "60.0"
+        second = daemon(tmp_path)
+        await second.start(Heir("61"))
+        assert await slept(second) == "61.1"
+        assert first.pid != 0
+        third = daemon(tmp_path)
+        await third.start(Heir("62"))
+        assert await slept(third) == "62.2"
+        assert (first.pid, second.pid != 0) == (0, True)  # no more than one lingers
+        await third.stop()
+        assert (second.pid, third.pid) == (0, 0)
+
+    play(tmp_path, scene)
+
+
+def test_after_the_death_of_an_heir_nobody_is_taken_over_from(tmp_path: Path) -> None:
+    async def scene(first: Daemon) -> None:
+        await first.start(Heir())
+        second = daemon(tmp_path)
+        await second.start(Heir("61"))
+        heir = proc.Process(second.pid, proc.start_time(second.pid))
+        os.kill(heir.pid, signal.SIGKILL)
+        await heir.wait()
+        third = daemon(tmp_path)
+        await third.start(Heir("61"))
+        assert await slept(third) == "61.0"
+        assert first.pid == 0
+
+    play(tmp_path, scene)
+
+
+def test_an_adopted_heir_is_ended_with_the_one_before(tmp_path: Path) -> None:
+    async def scene(first: Daemon) -> None:
+        await first.start(Heir())
+        await daemon(tmp_path).start(Heir("61"))
+        third = daemon(tmp_path)
+        await third.start(Heir("61"))
+        assert third.adopted
+        await third.stop()
+        assert first.pid == 0
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize(("one", "other"), [(Sleeper(), Heir("61")), (Heir(), Heir("61", able=False))])
+def test_nobody_takes_over_where_one_of_both_cannot(tmp_path: Path, one: Sleeper, other: Sleeper) -> None:
+    async def scene(first: Daemon) -> None:
+        await first.start(one)
+        second = daemon(tmp_path)
+        await second.start(other)
+        assert second.pid != 0
+        assert first.pid == 0
 
     play(tmp_path, scene)
 

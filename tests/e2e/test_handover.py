@@ -1,0 +1,127 @@
+"""Another Envoy is installed while requests go on: it takes over, and nobody notices.
+
+The other build is a copy of the same one that lies in its place: a file that differs in nothing but its dates, which is
+all that an agent can see of a build before it has started it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.lab import Lab, lab, until
+from e2e.load import load, rpc
+from e2e.objects import Raw, deployment, idle, namespace, pod, service, web
+from tandem.drivers.envoy.process import find_envoy
+
+pytestmark = pytest.mark.root
+
+ECHO = """
+import socketserver
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(line)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+Server(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+TALK = """
+import json, socket, sys, threading
+said, stop = 0, threading.Event()
+with socket.create_connection(("echo", 80), timeout=20) as server:
+    stream = server.makefile("rwb")
+    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    while not stop.wait(0.02):
+        stream.write(b"still there?\\n")
+        stream.flush()
+        assert stream.readline() == b"still there?\\n", f"ended after {said}"
+        said += 1
+        if said == 1:
+            print("begun", flush=True)
+print(json.dumps(said))
+"""
+"""One connection of bytes, until its input ends; how often it was answered."""
+
+
+def echo() -> Raw:
+    made = web("echo")
+    made["command"] = ["/usr/bin/python3", "-c", ECHO]
+    return made
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    with lab() as made:
+        made.tandem("up", "--detach", "--nodes", "2", status=0)
+        front = service("shop", "rpc")
+        front["spec"]["ports"][0]["appProtocol"] = "grpc"
+        made.apply(
+            *namespace("shop", mesh=True),
+            front,
+            service("shop", "web"),
+            service("shop", "echo", tcp=True),
+            deployment("shop", "web", web("one"), replicas=2),
+            deployment("shop", "rpc", rpc("one"), replicas=2),
+            deployment("shop", "echo", echo()),
+            pod("shop", "client", idle(), nodeName="node-1"),
+            pod("shop", "other", idle(), nodeName="node-2"),
+        )
+        yield made
+
+
+def envoys(world: Lab) -> list[str]:
+    """The generation of each that runs, `NODE N`."""
+    found = []
+    for command in world.processes().values():
+        words = command.split(" ")
+        if Path(words[0]).name == "envoy":
+            node = Path(words[words.index("--config-path") + 1]).parent.name
+            found.append(f"{node} {words[words.index('--restart-epoch') + 1]}")
+    return sorted(found)
+
+
+def agents(world: Lab) -> list[int]:
+    return [pid for pid, command in world.processes().items() if "tandem.apps.agent" in command.split(" ")]
+
+
+def install_another(world: Lab) -> None:
+    world.run("cp", str(find_envoy()), "/tmp/envoy", status=0)
+    world.run("mount", "--bind", "/tmp/envoy", str(find_envoy()), status=0)
+    world.run("kill", *map(str, agents(world)), status=0)  # their supervisor starts the new ones
+
+
+def test_another_build_takes_over_without_a_failed_request(world: Lab) -> None:
+    before = envoys(world)
+    talk = world.begin("shop", "client", "/usr/bin/python3", "-u", "-c", TALK, stdin=True)
+    assert talk.stdout is not None
+    assert talk.stdout.readline() == "begun\n"
+    with load(world) as requests:
+        install_another(world)
+        until(lambda: envoys(world), lambda found: found == sorted([*before, "node-1 1", "node-2 1"]), world.logs)
+        world.settled()
+        # After the takeover: a pod that only the new one has ever heard of, reached by way of it.
+        world.apply(
+            pod(
+                "shop",
+                "late",
+                web("late"),
+            ),
+            service("shop", "late"),
+        )
+        until(lambda: world.curl("shop", "client", "http://late/").out[-3:], lambda code: code == "200", world.logs)
+    assert requests.failures == []
+    assert requests.answers["one"] > 40
+    out, err = talk.communicate(timeout=30)
+    assert json.loads(out) > 10, err
+
+
+def test_what_lingers_ends_with_the_rest(world: Lab) -> None:
+    memory = world.root / "dev/shm"
+    assert len(list(memory.glob("envoy_*"))) == 2
+    world.tandem("down", status=0)
+    assert envoys(world) == []
+    assert list(memory.glob("envoy_*")) == []
