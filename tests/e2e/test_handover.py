@@ -84,14 +84,26 @@ def envoys(world: Lab) -> list[str]:
     return sorted(found)
 
 
-def agents(world: Lab) -> list[int]:
-    return [pid for pid, command in world.processes().items() if "tandem.apps.agent" in command.split(" ")]
-
-
 def install_another(world: Lab) -> None:
     world.run("cp", str(find_envoy()), "/tmp/envoy", status=0)
     world.run("mount", "--bind", "/tmp/envoy", str(find_envoy()), status=0)
-    world.run("kill", *map(str, agents(world)), status=0)  # their supervisor starts the new ones
+
+
+def test_without_anything_new_the_proxies_go_on(world: Lab) -> None:
+    before, pids = envoys(world), set(world.processes())
+    with load(world) as requests:
+        told = world.tandem("restart", "-o", "json", status=0).json()["restarted"]
+    assert [(one["role"], one["node"]) for one in told] == [
+        ("control", ""),
+        ("agent", "node-1"),
+        ("agent", "node-2"),
+        ("runtime", "node-1"),
+        ("runtime", "node-2"),
+    ]
+    assert not pids & {one["pid"] for one in told}
+    assert {one["pid"] for one in told} <= set(world.processes())
+    assert all(one["envoy"] == one["envoy_before"] for one in told)
+    assert (envoys(world), requests.failures) == (before, [])
 
 
 def test_another_build_takes_over_without_a_failed_request(world: Lab) -> None:
@@ -101,7 +113,9 @@ def test_another_build_takes_over_without_a_failed_request(world: Lab) -> None:
     assert talk.stdout.readline() == "begun\n"
     with load(world) as requests:
         install_another(world)
-        until(lambda: envoys(world), lambda found: found == sorted([*before, "node-1 1", "node-2 1"]), world.logs)
+        told = world.tandem("restart", status=0).out
+        assert len([line for line in told.splitlines() if "takes over from" in line]) == 2
+        assert envoys(world) == sorted([*before, "node-1 1", "node-2 1"])
         world.settled()
         # After the takeover: a pod that only the new one has ever heard of, reached by way of it.
         world.apply(

@@ -48,8 +48,8 @@ def picture(run_dir: Path) -> Picture:
     state["mounts"] = tuple(sorted({m.split()[4] for m in Path("/proc/self/mountinfo").read_text().splitlines()}))
     state["processes"] = _processes(run_dir)
     installed = (p for place in PLACES for p in Path(place).rglob("*") if p.is_dir() or "tandem" in p.name)
-    memory = handover.MEMORY.glob("envoy_*")
-    state["files"] = tuple(sorted(map(str, (*run_dir.rglob("*"), *installed, *memory))))
+    state["files"] = tuple(sorted(map(str, (*run_dir.rglob("*"), *installed))))
+    state["memory"] = tuple(sorted(path.name for path in handover.MEMORY.glob("envoy_*")))
     return state
 
 

@@ -32,6 +32,8 @@ SHADOW_RULE: Final = "shadow_effective_policy_id"
 
 UPSTREAM_IDENTITY: Final = "upstream_identity"
 """Custom tag in access log entries: the SPIFFE id that the upstream proved, absent on plain connections."""
+GENERATION: Final = "generation"
+"""In an Envoy's node metadata: how many of the same node took over before it."""
 GRPC_STATUS: Final = "grpc_status"
 """Custom tag in access log entries of requests: the number of the gRPC status, `-` where there is none."""
 

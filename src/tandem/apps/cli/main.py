@@ -44,6 +44,7 @@ _CLI: Final = "tandem.apps.cli"
 COMMANDS: Final[dict[str, Command]] = {
     "up": Command(target=f"{_CLI}.up:up", summary="Start both layers on this machine and apply manifests."),
     "down": Command(target=f"{_CLI}.down:down", summary="Stop everything and leave no trace in the kernel."),
+    "restart": Command(target=f"{_CLI}.restart:restart", summary="Start the processes anew after an upgrade."),
     "apply": Command(target=f"{_CLI}.apply:apply", summary="Create or change objects from manifests."),
     "delete": Command(target=f"{_CLI}.delete:delete", summary="Delete objects, by manifest or by name."),
     "get": Command(target=f"{_CLI}.get:get", summary="Show objects as a table, JSON or YAML."),

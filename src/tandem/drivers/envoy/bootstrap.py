@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.base.paths import NodeDir
+from tandem.state.xds import GENERATION
 
 AGENT_CLUSTER: Final = "agent"
 """Name of the static cluster that reaches the agent: ADS, and the access log service of listeners."""
@@ -22,11 +23,13 @@ _TYPE: Final = "type.googleapis.com/envoy."
 _RECONNECT: Final = {"retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"}}
 
 
-def bootstrap(node_id: str, paths: NodeDir, *, max_connections: int = MAX_CONNECTIONS) -> dict[str, Any]:
-    """The bootstrap as a JSON tree."""
+def bootstrap(
+    node_id: str, paths: NodeDir, *, generation: int = 0, max_connections: int = MAX_CONNECTIONS
+) -> dict[str, Any]:
+    """The bootstrap as a JSON tree; `generation`: how many Envoys of this node took over before it."""
     ads: dict[str, Any] = {"ads": {}, "resource_api_version": "V3"}
     return {
-        "node": {"id": node_id, "cluster": "tandem"},
+        "node": {"id": node_id, "cluster": "tandem", "metadata": {GENERATION: generation}},
         "admin": {
             "address": {"pipe": {"path": str(paths.admin_socket), "mode": 0o600}},
             "ignore_global_conn_limit": True,
@@ -60,9 +63,9 @@ def bootstrap(node_id: str, paths: NodeDir, *, max_connections: int = MAX_CONNEC
     }
 
 
-def bootstrap_json(node_id: str, paths: NodeDir) -> bytes:
+def bootstrap_json(node_id: str, paths: NodeDir, generation: int = 0) -> bytes:
     """The bootstrap file; equal arguments give equal bytes, so that a running Envoy can be recognised as current."""
-    return msgspec.json.format(msgspec.json.encode(bootstrap(node_id, paths)), indent=2)
+    return msgspec.json.format(msgspec.json.encode(bootstrap(node_id, paths, generation=generation)), indent=2)
 
 
 def _agent_cluster(paths: NodeDir) -> dict[str, Any]:

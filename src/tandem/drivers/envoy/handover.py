@@ -1,4 +1,4 @@
-"""What an Envoy and its successor find each other by: hot restart's base id, sockets and shared memory. Pure but for stat.
+"""What an Envoy and its successor find each other by: the base id, sockets and shared memory of hot restart.
 
 The successor takes over the listening sockets of the one before through unix sockets, and both map one piece of shared
 memory. Envoy finds the sockets by `--socket-path` and the memory by `--base-id`, which is machine-wide: here it follows
@@ -14,7 +14,7 @@ from typing import Final
 from tandem.base.digest import digest
 from tandem.base.paths import NodeDir
 
-MEMORY: Final = Path("/dev/shm")
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - where shm_open of POSIX keeps it
 _BASE_IDS: Final = 2**32 // 10
 """Envoy multiplies a base id by ten, within 32 bits."""
 
@@ -58,5 +58,5 @@ def _sockets(paths: NodeDir) -> Path:
 
 def _base_id(paths: NodeDir) -> int:
     # The same path may be on another disk in another mount namespace, but they share the memory.
-    where = f"{paths.root}\0{os.stat(paths.root).st_dev}"
+    where = f"{paths.root}\0{paths.root.stat().st_dev}"
     return int(digest(where, 12), 16) % _BASE_IDS

@@ -60,19 +60,19 @@ class _Recipe:
         return digest("\0".join([*self._argv(), *self._build()]).encode() + config, 16)
 
     def prepare(self) -> list[str]:
-        self._prepare()
+        self._prepare(0)
         return [*self._argv(), "--disable-hot-restart"]
 
     def succeeds(self) -> bool:
         return handover.possible()
 
     def succeed(self, generation: int) -> list[str]:
-        self._prepare()
+        self._prepare(generation)
         return [*self._argv(), *handover.arguments(self.settings.paths, generation, self.settings.linger)]
 
-    def _prepare(self) -> None:
+    def _prepare(self, generation: int) -> None:
         paths = self.settings.paths
-        paths.envoy_bootstrap.write_bytes(bootstrap_json(self.settings.node_id, paths))
+        paths.envoy_bootstrap.write_bytes(bootstrap_json(self.settings.node_id, paths, generation))
         paths.admin_socket.unlink(missing_ok=True)
         _raise_open_files()
 

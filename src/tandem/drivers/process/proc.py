@@ -90,9 +90,9 @@ def spawn(argv: list[str], log: Path) -> Process:
 
 def spawn_orphan(argv: list[str], log: Path) -> Process:
     """As `spawn`, of a program that would end with its parent: it has none but the first process; raises OSError."""
-    os.stat(argv[0])  # the shell would tell of a missing program in the log alone
+    Path(argv[0]).stat()  # the shell would tell of a missing program in the log alone
     reading, writing = os.pipe()
-    with open(reading, "rb") as told:
+    with os.fdopen(reading, "rb") as told:
         try:
             shell = os.posix_spawn(
                 "/bin/sh",

@@ -1,7 +1,8 @@
 """What each client should have and what it has accepted: publications and session actions in, waiting callers woken.
 
 No sockets here; `server.py` moves the messages. A client may have two streams for a moment (it reconnected before the
-old one was found dead); the newest one speaks for it.
+old one was found dead) or longer (another process takes over from it); the newest one of the highest generation speaks
+for it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Final
 
 from tandem.base.problems import DriverError
@@ -32,8 +34,9 @@ class NotAcceptedError(DriverError):
 class Stream:
     """One open stream: its session, the messages that came in, and what was published since."""
 
-    def __init__(self, client: str, session: Session, wanted: Wanted) -> None:
+    def __init__(self, client: str, session: Session, wanted: Wanted, generation: int = 0) -> None:
         self.client = client
+        self.generation = generation
         self.session = session
         self.inbox: deque[Request | None] = deque()
         self.wanted: dict[str, Mapping[str, Encoded]] = dict(wanted)
@@ -90,11 +93,12 @@ class Board:
         self._published.pop(client, None)
         self._refused.pop(client, None)
 
-    def opened(self, client: str, session: Session) -> Stream:
+    def opened(self, client: str, session: Session, generation: int = 0) -> Stream:
         """A stream of `client` began."""
-        stream = Stream(client, session, {**self._common, **self._published.get(client, {})})
+        stream = Stream(client, session, {**self._common, **self._published.get(client, {})}, generation)
         streams = self._streams.setdefault(client, [])
         streams.append(stream)
+        streams.sort(key=attrgetter("generation"))
         if len(streams) == 1 and self.on_connect:
             self.on_connect(client)
         return stream

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Final
 
 from tandem.drivers.xds.messages import Encoded, Request, Response
+from tandem.state.xds import GENERATION
 
 _INVALID_ARGUMENT: Final = 3
 
@@ -33,6 +34,8 @@ def encode_request(request: Request) -> bytes:
         response_nonce=request.nonce,
     )
     pb.node.id = request.node
+    if request.generation:
+        pb.node.metadata[GENERATION] = request.generation
     if request.error is not None:
         pb.error_detail.code = _INVALID_ARGUMENT
         pb.error_detail.message = request.error
@@ -53,6 +56,7 @@ def decode_request(data: bytes) -> Request:
         nonce=pb.response_nonce,
         error=error,
         node=pb.node.id,
+        generation=int(pb.node.metadata.fields[GENERATION].number_value) if pb.node.HasField("metadata") else 0,
     )
 
 

@@ -29,6 +29,8 @@ class Request:
     nonce: str = ""
     error: str | None = None
     node: str = ""
+    generation: int = 0
+    """Of processes that take over from each other under the same name: which of them asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ class XdsServer(Board):
         request = codec.decode_request(first)
         if not request.node:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first request of a stream must carry node.id")
-        stream = self.opened(request.node, Session(self._order, FOLLOWS))
+        stream = self.opened(request.node, Session(self._order, FOLLOWS), request.generation)
         stream.inbox.append(request)
         try:
             async with asyncio.TaskGroup() as group:

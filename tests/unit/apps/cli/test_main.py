@@ -15,6 +15,7 @@ from tandem.apps.cli.main import COMMANDS, Command, run
 ASKED_FOR: Final = {
     "up",
     "down",
+    "restart",
     "apply",
     "cni",
     "ipam",

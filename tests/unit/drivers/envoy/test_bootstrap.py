@@ -19,6 +19,15 @@ def test_equal_arguments_give_equal_bytes() -> None:
     assert bootstrap_json("n1", PATHS) == bootstrap_json("n1", PATHS) != bootstrap_json("n2", PATHS)
 
 
+def test_it_tells_how_many_took_over_before_it() -> None:
+    assert bootstrap("n1", PATHS, generation=3)["node"]["metadata"] == {"generation": 3}
+
+
+def test_nothing_begins_without_its_first_listeners() -> None:
+    resources = bootstrap("n1", PATHS)["dynamic_resources"]
+    assert {resources[kind]["initial_fetch_timeout"] for kind in ("cds_config", "lds_config")} == {"0s"}
+
+
 def test_sockets_are_those_of_the_node() -> None:
     tree = bootstrap("n1", PATHS)
     assert tree["admin"]["address"]["pipe"] == {"path": "/run/tandem/nodes/n1/envoy-admin.sock", "mode": 0o600}

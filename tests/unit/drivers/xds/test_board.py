@@ -46,6 +46,23 @@ def test_connect_and_disconnect_are_told_once_while_streams_overlap() -> None:
     assert seen == ["+n1", "-n1"]
 
 
+def test_of_two_that_take_over_from_each_other_the_later_speaks_whoever_came_last() -> None:
+    board = Board()
+    heir = board.opened("n1", Session(["t/a"]), 1)
+    before = board.opened("n1", Session(["t/a"]), 0)
+    board.publish("n1", {"t/a": want(x="1")})
+    for stream, nonces in ((before, 1), (heir, 0)):
+        stream.inbox.append(Request(type_url="t/a", subscribe=("*",), node="n1"))
+        (response,) = turn(board, stream)
+        if nonces:
+            stream.inbox.append(Request(type_url="t/a", nonce=response.nonce))
+            turn(board, stream)
+    assert board.accepted_versions("n1", "t/a") == {}
+    heir.inbox.append(Request(type_url="t/a", nonce=response.nonce))
+    turn(board, heir)
+    assert board.accepted_versions("n1", "t/a") == {"x": "1"}
+
+
 def test_waiting_for_a_removal_ends_when_the_client_has_acknowledged_it() -> None:
     async def scene() -> None:
         board = Board()

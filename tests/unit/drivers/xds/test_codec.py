@@ -15,6 +15,7 @@ def test_requests_survive_the_wire() -> None:
         nonce="7",
         error="no",
         node="n1",
+        generation=2,
     )
     assert decode_request(encode_request(request)) == request
 
