@@ -45,8 +45,6 @@ def possible() -> bool:
 
 def forget(paths: NodeDir) -> None:
     """Remove what is left when the last Envoy of a node has ended, in any way."""
-    if not paths.root.exists():
-        return
     (MEMORY / f"envoy_shared_memory_{_base_id(paths) * 10}").unlink(missing_ok=True)
     for socket in paths.root.glob(f"{_sockets(paths).name}_*"):
         socket.unlink(missing_ok=True)
@@ -57,6 +55,7 @@ def _sockets(paths: NodeDir) -> Path:
 
 
 def _base_id(paths: NodeDir) -> int:
-    # The same path may be on another disk in another mount namespace, but they share the memory.
-    where = f"{paths.root}\0{paths.root.stat().st_dev}"
-    return int(digest(where, 12), 16) % _BASE_IDS
+    # The same path may be on another disk in another mount namespace, but they share the memory. The directory itself
+    # may be lost: it lay on the disk of the nearest that is left.
+    there = next(path for path in (paths.root, *paths.root.parents) if path.exists())
+    return int(digest(f"{paths.root}\0{there.stat().st_dev}", 12), 16) % _BASE_IDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,13 @@ def test_what_is_left_is_found_by_where_the_node_lies(tmp_path: Path, monkeypatc
     assert list(paths.root.iterdir()) == []
 
 
-def test_a_node_that_never_was_has_nothing_left(tmp_path: Path) -> None:
-    handover.forget(NodeDir(tmp_path / "nowhere"))
+def test_a_node_that_lost_its_directory_is_still_the_same(tmp_path: Path) -> None:
+    paths = NodeDir(tmp_path / "run" / "node")
+    paths.root.mkdir(parents=True)
+    before = handover.arguments(paths, 0, 1)
+    shutil.rmtree(tmp_path / "run")
+    assert handover.arguments(paths, 0, 1) == before
+    handover.forget(paths)
 
 
 def test_without_memory_nobody_takes_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
