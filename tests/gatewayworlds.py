@@ -23,6 +23,7 @@ from tandem.translate.balancers import Assignment
 from tandem.translate.conditions import Programmed
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.options import Options
 from tandem.translate.status import WRITTEN, Given, patches_of
 
@@ -173,7 +174,7 @@ IN_FORCE: Programmed = {("Gateway", "default", "edge"): (True, "")}
 def written(*objects: Object, programmed: Programmed = IN_FORCE) -> dict[tuple[str, str], Raw]:
     """What is written, by kind and name."""
     found = world(*objects)
-    edge = translate_gateways(found, Options(), Assignment())
+    edge = secure_backends(found, Options(), translate_gateways(found, Options(), Assignment()))
     keys = [(o.kind, *o.key) for cls in WRITTEN.values() for o in found.sorted(cls)]
     told = by_object(edge.problems)
     patches = patches_of(found, keys, told, programmed, 0.0, given=Given(edge=edge))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
+from gatewayworlds import gateway, gateway_class, https, route, tls_secret
 from meshworlds import authz, canary, dr, peerauth, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
@@ -20,6 +21,7 @@ from tandem.translate.mesh.istio.authentication import KEYS_FROM
 from tandem.translate.options import Options
 from tandem.translate.slices import slice_for
 from tandem.translate.world import translate_world
+from tlsworlds import backend_tls, bundle, target
 
 SPACES = st.sampled_from(NAMESPACES)
 NODES = ("node-1", "node-2", "node-3")
@@ -51,7 +53,21 @@ AUTHENTICATION: tuple[Raw, ...] = (
     {"mtls": {"mode": "STRICT"}},
     {"selector": {"matchLabels": {"app": "web"}}, "portLevelMtls": {"80": {"mode": "DISABLE"}}},
 )
+EDGE = st.sampled_from(
+    (
+        gateway_class(),
+        gateway("edge", ns="shop"),
+        gateway("edge", https(), ns="shop", tls={"backend": {"clientCertificateRef": {"name": "cert"}}}),
+        tls_secret(ns="shop"),
+        route("hr", ns="shop", rules=[{"backendRefs": [{"name": "s0", "port": 80}]}]),
+        backend_tls("p", target("s0"), ns="shop"),
+        backend_tls("q", target("s0"), ns="shop", refs=(), wellKnownCACertificates="System"),
+        bundle(ns="shop"),
+    )
+)
+"""Gateways, and what they do in TLS."""
 OTHERS = st.one_of(
+    EDGE,
     st.builds(lambda s, labels, mesh: namespace(s, **labels, **mesh), SPACES, LABELS, MESH),
     st.builds(
         lambda n, ready, rack: node(n, ready=ready, rack=rack),

@@ -56,7 +56,7 @@ def _condition(kind: str) -> Cell:
     def cell(raw: Raw) -> str:
         status = raw.get("status") or {}
         conditions = list(status.get("conditions") or ())
-        for parent in status.get("parents") or ():
+        for parent in (*(status.get("parents") or ()), *(status.get("ancestors") or ())):
             conditions += parent.get("conditions") or ()
         return next((str(c.get("status")) for c in conditions if c.get("type") == kind), "")
 
@@ -263,6 +263,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         (AGE, 0, None),
     ),
     "TLSRoute": _ROUTE,
+    "BackendTLSPolicy": (
+        ("Hostname", 0, _at("spec.validation.hostname")),
+        ("Accepted", 0, _condition("Accepted")),
+        (AGE, 0, None),
+    ),
     "Canary": (
         ("Service", 0, _at("spec.service")),
         ("Phase", 0, _at("status.phase")),

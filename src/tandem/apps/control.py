@@ -21,7 +21,7 @@ from tandem.apiserver.server import listen, serve_on
 from tandem.apiserver.store import Store
 from tandem.apps.process import until_told
 from tandem.base.clock import SystemClock
-from tandem.base.paths import RunDir
+from tandem.base.paths import SYSTEM_ROOTS, RunDir
 from tandem.cluster.classes import first_class
 from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork
 from tandem.cluster.nodes import first_pools
@@ -32,7 +32,7 @@ from tandem.model import core
 from tandem.model.meta import RawObject
 from tandem.model.schema import inert
 from tandem.runtime.api import routes
-from tandem.runtime.authority import authority_of
+from tandem.runtime.authority import authority_of, has_roots
 from tandem.runtime.canaries import CanaryLoop
 from tandem.runtime.cluster import GRACE, ClusterLoop, Shares
 from tandem.runtime.control import Control
@@ -90,7 +90,11 @@ class Server:
                 await self._run_control(client)
 
     async def _run_control(self, client: KubeClient) -> None:
-        options = Options(dns_addresses=self._services.dns_addresses, service_cidrs=self._services.cidrs)
+        options = Options(
+            dns_addresses=self._services.dns_addresses,
+            service_cidrs=self._services.cidrs,
+            system_roots=has_roots(SYSTEM_ROOTS),
+        )
         authority = await authority_of(client, trust_domain=options.trust_domain, clock=self._clock)
         server = XdsServer(self._dir.control_socket, wire.TYPES)
         options = msgspec.structs.replace(options, roots_pem=authority.roots)

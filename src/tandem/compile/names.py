@@ -192,9 +192,12 @@ def gateway_certificate(name: str) -> str:
     return f"certificate/{name}"
 
 
-def gateway_client(namespace: str, name: str) -> PodUid:
-    """Under what a gateway stands beside pods, where clusters and logs are named by who sends."""
-    return PodUid(f"{_EDGE}/{namespace}/{name}")
+def gateway_client(namespace: str, name: str, *, tls: bool = False) -> PodUid:
+    """Under what a gateway stands beside pods, where clusters and logs are named by who sends.
+
+    `tls`: as one that opens TLS to backends. No name of an object has a tilde.
+    """
+    return PodUid(f"{_EDGE}/{namespace}/{name}" + ("~tls" if tls else ""))
 
 
 def authz_rule(origin: Origin) -> str:

@@ -12,6 +12,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.mesh import Backend, BytesRoute, Forward, Route
+from tandem.ir.traffic import ClientTls, Origination
 
 
 class Sessions(StrEnum):
@@ -55,6 +56,25 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     origin: Origin
 
 
+class ClientValidation(msgspec.Struct, frozen=True, kw_only=True):
+    """Clients of a port with TLS are asked for a certificate of these roots (PEM)."""
+
+    roots_pem: str
+    required: bool = True
+    """Who has none that is valid is refused; False: asked for, and whatever comes of it the client may in."""
+
+
+class BackendTls(msgspec.Struct, frozen=True, kw_only=True):
+    """How a gateway opens connections to a port of a Service that speaks TLS: SIMPLE, or REFUSE for not at all."""
+
+    namespace: str
+    service: str
+    port: int
+    tls: ClientTls
+    origination: Origination = Origination()
+    origin: Origin
+
+
 class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
     """A port of the gateway's addresses; `target` is the port of the node's own address that it leads to."""
 
@@ -64,6 +84,8 @@ class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
     """Listeners are chosen by the SNI that the client sends; plain text: by the host of each request."""
     bytes: bool = False
     """Connections are handed on as they are: no request of it is read, and it has one listener."""
+    clients: ClientValidation | None = None
+    """Of a port with TLS, for all of its listeners, as a connection is used for every host; None: not asked for any."""
     listeners: tuple[GatewayListener, ...]
 
     @property
@@ -91,7 +113,15 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """Sorted by issuer and origin."""
     trusted_hops: int = 0
     """So many proxies in front of it say in `x-forwarded-for` who the client is."""
+    backend_tls: tuple[BackendTls, ...] = ()
+    """Sorted by namespace, Service and port; others are spoken to by mTLS of the mesh, or in plain text."""
     origin: Origin
+
+
+def certificates_of(gateway: Gateway) -> frozenset[str]:
+    """Names of the pairs of certificate and key that it shows, to clients and to backends."""
+    shown = {name for port in gateway.ports for listener in port.listeners for name in listener.certificates}
+    return frozenset(shown | {one.origination.certificate for one in gateway.backend_tls} - {""})
 
 
 def routes_of(gateway: Gateway) -> Iterator[Route]:
@@ -111,9 +141,14 @@ def connections_of(gateway: Gateway) -> Iterator[BytesRoute]:
 def connections_at(port: GatewayPort) -> Iterator[BytesRoute]:
     """The same of one port."""
     for listener in port.listeners:
-        if listener.connections is not None:
-            yield listener.connections
-        yield from listener.named
+        yield from routes_from(listener)
+
+
+def routes_from(listener: GatewayListener) -> Iterator[BytesRoute]:
+    """The same of one listener."""
+    if listener.connections is not None:
+        yield listener.connections
+    yield from listener.named
 
 
 def destinations_of(gateway: Gateway) -> Iterator[Backend]:
@@ -121,6 +156,24 @@ def destinations_of(gateway: Gateway) -> Iterator[Backend]:
     yield from backends_of(gateway)
     for route in connections_of(gateway):
         yield from route.backends
+
+
+def opened_of(gateway: Gateway) -> Iterator[Backend]:
+    """The same without `passed_of`."""
+    yield from backends_of(gateway)
+    yield from _bytes_to(gateway, passed=False)
+
+
+def passed_of(gateway: Gateway) -> Iterator[Backend]:
+    """Where sessions of TLS are handed on as they are: what is opened there is the client's affair."""
+    yield from _bytes_to(gateway, passed=True)
+
+
+def _bytes_to(gateway: Gateway, *, passed: bool) -> Iterator[Backend]:
+    for port in gateway.ports:
+        for listener in port.listeners:
+            for route in routes_from(listener) if passed is (listener.sessions is Sessions.PASSTHROUGH) else ():
+                yield from route.backends
 
 
 def grpc_backends_of(gateway: Gateway) -> Iterator[Backend]:

@@ -139,6 +139,8 @@ class Origination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     crl_file: str = ""
     certificate_file: str = ""
     key_file: str = ""
+    certificate: str = ""
+    """Name of a pair of certificate and key that the agent has of control, in place of files."""
     unverified: bool = False
     """Any certificate will do."""
 

@@ -21,7 +21,7 @@ from tandem.model.schemas.tables import fields
 from tandem.model.schemas.walk import unknown_fields
 
 Raw = dict[str, Any]
-CLOSING: Final = (*POLICIES, "PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy")
+CLOSING: Final = (*POLICIES, "PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy", "BackendTLSPolicy")
 """Kinds that close something: one that cannot be read is never as if it were not there."""
 _RULE: Final = re.compile(r"spec\.(ingress|egress)\[(\d+)\](?:\.(?P<list>from|to|ports|protocols)\[(\d+)\])?")
 _TEXTS: Final = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"})
@@ -32,7 +32,7 @@ def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
     kind = str(raw.get("kind"))
     faults: list[str] = []
-    if kind in {*POLICIES, "AuthorizationPolicy", "RequestAuthentication"}:
+    if kind in {*POLICIES, "AuthorizationPolicy", "RequestAuthentication", "BackendTLSPolicy"}:
         faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
     body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
@@ -72,6 +72,8 @@ def _close(kind: str, body: Raw, path: str) -> bool:
         _close_selected(body, path, {"action": "DENY", "rules": [{}]})
     elif kind == "RequestAuthentication":
         _close_selected(body, path, {})
+    elif kind == "BackendTLSPolicy":
+        _close_targets(body, path)
     else:
         with suppress(KeyError, IndexError, TypeError):  # closed before, with what holds it
             (_close_network if kind == "NetworkPolicy" else _close_tier)(body, path)
@@ -94,6 +96,13 @@ def _close_selected(body: Raw, path: str, closed: Raw) -> None:
     spec = body.get("spec")
     selector = spec.get("selector") if isinstance(spec, dict) and not path.startswith("spec.selector") else None
     body["spec"] = {**({"selector": selector} if selector else {}), **closed}
+
+
+def _close_targets(body: Raw, path: str) -> None:
+    """Nothing but the targets is left: to those nothing is sent, and to no backend of the namespace without them."""
+    spec = body.get("spec")
+    refs = spec.get("targetRefs") if isinstance(spec, dict) and not path.startswith("spec.targetRefs") else None
+    body["spec"] = {"targetRefs": refs} if refs else {}
 
 
 def _close_mtls(body: Raw) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from tandem.model.meta import Condition, Model, Object
@@ -114,11 +112,53 @@ class Infrastructure(Model, frozen=True, kw_only=True):
     parameters_ref: ParametersRef | None = None
 
 
-class GatewayTls(Model, frozen=True, kw_only=True):
-    """spec.tls, raw: what is not enforced is refused by name."""
+class ObjectReference(Model, frozen=True, kw_only=True):
+    """caCertificateRefs[] of a Gateway; no namespace: that of the Gateway."""
 
-    backend: dict[str, Any] | None = None
-    frontend: dict[str, Any] | None = None
+    group: str
+    kind: str
+    name: str
+    namespace: str = ""
+
+
+class ClientValidation(Model, frozen=True, kw_only=True):
+    """FrontendTLSValidation; `mode` is AllowValidOnly or AllowInsecureFallback."""
+
+    ca_certificate_refs: tuple[ObjectReference, ...] = ()
+    mode: str = "AllowValidOnly"
+
+
+class TlsConfig(Model, frozen=True, kw_only=True):
+    """TLSConfig; without a validation nothing is asked of clients."""
+
+    validation: ClientValidation | None = None
+
+
+class PortTls(Model, frozen=True, kw_only=True):
+    """perPort[]: in place of the default for the listeners of one port."""
+
+    port: int
+    tls: TlsConfig = TlsConfig()
+
+
+class FrontendTls(Model, frozen=True, kw_only=True):
+    """spec.tls.frontend."""
+
+    default: TlsConfig = TlsConfig()
+    per_port: tuple[PortTls, ...] = ()
+
+
+class BackendTls(Model, frozen=True, kw_only=True):
+    """spec.tls.backend."""
+
+    client_certificate_ref: SecretReference | None = None
+
+
+class GatewayTls(Model, frozen=True, kw_only=True):
+    """spec.tls."""
+
+    backend: BackendTls = BackendTls()
+    frontend: FrontendTls = FrontendTls()
 
 
 class ListenerNamespaces(RouteNamespaces, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 
 from tandem.model import (
     adminpolicy,
+    backendtls,
     canary,
     clusterpolicy,
     coordination,
@@ -335,6 +336,16 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=tlsroute.TLSRoute,
     ),
     Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1alpha3"),
+        kind="BackendTLSPolicy",
+        plural="backendtlspolicies",
+        singular="backendtlspolicy",
+        short=("btlspolicy",),
+        status=True,
+        cls=backendtls.BackendTLSPolicy,
+    ),
+    Kind(
         group="gateway.networking.x-k8s.io",
         versions=("v1alpha1",),
         kind="XMesh",
@@ -422,6 +433,7 @@ PROGRAMMED: Final = (
     "GRPCRoute",
     "TCPRoute",
     "TLSRoute",
+    "BackendTLSPolicy",
     "Canary",
     "Gateway",
     "Network",

@@ -6,6 +6,7 @@ In: an API client. Out: an Authority. The key is in the API's store (mode 0600 o
 from __future__ import annotations
 
 import base64
+import ssl
 from collections.abc import Collection
 from typing import Final
 
@@ -45,6 +46,15 @@ async def authority_of(client: KubeClient, *, trust_domain: str, clock: Clock) -
     except AlreadyExists:  # another replica was first: its authority is the cluster's
         return _load(await client.get(BY_KIND["Secret"], NAMESPACE, NAME))
     return made
+
+
+def has_roots(path: str) -> bool:
+    """Whether a file has certificates of authorities."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:  # ssl.SSLError is one
+        return False
+    return True
 
 
 def _load(raw: RawObject) -> Authority:

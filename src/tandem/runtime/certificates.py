@@ -19,6 +19,7 @@ from tandem.drivers.ca.keys import Rotation, SecretStore, Sign
 from tandem.drivers.edge import certificate_secret
 from tandem.drivers.xds.messages import Encoded
 from tandem.identity.rotation import renew_at
+from tandem.ir.gateway import certificates_of
 from tandem.ir.node import NodeView
 from tandem.runtime.views import Views, newest_of
 
@@ -98,5 +99,4 @@ def secret_sources(
 
 def wanted_by(view: NodeView) -> frozenset[str]:
     """Names of the certificates that the node's gateways show."""
-    ports = (port for gateway in view.gateways.values() for port in gateway.ports)
-    return frozenset(name for port in ports for listener in port.listeners for name in listener.certificates)
+    return frozenset(name for gateway in view.gateways.values() for name in certificates_of(gateway))

@@ -234,6 +234,8 @@ class Control:
         edge = before.edge if before is not None else Edge()
         self._stale.update(("Gateway", *key) for key in changes(edge.facts, translation.edge.facts))
         self._stale.update(("ListenerSet", *key) for key in changes(edge.sets, translation.edge.sets))
+        concerned = changes(edge.ancestors, translation.edge.ancestors)
+        self._stale.update(("BackendTLSPolicy", *key) for key in concerned)
         for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
             self._leaving.pop(key, None)
             if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:

@@ -15,3 +15,5 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
     roots_pem: str = ""
     """Certificates of the authorities that every node trusts."""
+    system_roots: bool = True
+    """The machine has a bundle of the authorities that the public believes."""

@@ -16,6 +16,7 @@ import msgspec
 from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
+from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
@@ -45,6 +46,7 @@ from tandem.translate.conditions import (
 )
 from tandem.translate.gateway.attach import EdgeRoute
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.policystatus import policy_patch
 from tandem.translate.gateway.setstatus import set_patch
 from tandem.translate.gateway.status import class_patch, gateway_patch
 from tandem.translate.mesh.attach import is_gateway_parent, is_mesh_parent
@@ -90,6 +92,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         GRPCRoute,
         TCPRoute,
         TLSRoute,
+        BackendTLSPolicy,
         XMesh,
         GatewayClass,
         Gateway,
@@ -141,17 +144,29 @@ def patches_of(
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
-            case Gateway():
-                own = told.get((kind, *obj.key), ())
-                facts = given.edge.facts.get(obj.key)
-                found.append(gateway_patch(obj, facts, own, programmed.get((kind, *obj.key)), now))
-            case ListenerSet():
-                own = told.get((kind, *obj.key), ())
-                facts_of_set = given.edge.sets.get(obj.key)
-                found.append(set_patch(obj, facts_of_set, own, programmed.get((kind, *obj.key)), now))
+            case Gateway() | ListenerSet() | BackendTLSPolicy():
+                found.append(_of_edge(obj, told, programmed, now, given.edge))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
     return tuple(patch for patch in found if patch is not None)
+
+
+def _of_edge(
+    obj: Gateway | ListenerSet | BackendTLSPolicy,
+    told: Mapping[ObjectKey, Sequence[Problem]],
+    programmed: Programmed,
+    now: float,
+    edge: Edge,
+) -> Patch | None:
+    key = obj.kind, *obj.key
+    own, state = told.get(key, ()), programmed.get(key)
+    match obj:
+        case Gateway():
+            return gateway_patch(obj, edge.facts.get(obj.key), own, state, now)
+        case ListenerSet():
+            return set_patch(obj, edge.sets.get(obj.key), own, state, now)
+        case BackendTLSPolicy():
+            return policy_patch(obj, edge.ancestors.get(obj.key, ()), own, state, now)
 
 
 def _plain(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.problems import Origin, Problem
+from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.meta import Object
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.unreadable import Unreadable
@@ -18,12 +19,13 @@ _CLOSED: Final = {
     "PeerAuthentication": "it counts as STRICT",
     "RequestAuthentication": "it denies everything",
     "AuthorizationPolicy": "it denies everything",
+    "BackendTLSPolicy": "gateways send nothing to the backends that it names",
 }
 
 
 def unreadable_problems(world: World) -> tuple[Problem, ...]:
     """What is told of each, with the path of what was not understood."""
-    kinds = (PeerAuthentication, RequestAuthentication, AuthorizationPolicy)
+    kinds = (PeerAuthentication, RequestAuthentication, AuthorizationPolicy, BackendTLSPolicy)
     closed = [p for cls in kinds for p in world.sorted(cls) if p.metadata.unreadable]
     return tuple(problem for obj in (*world.sorted(Unreadable), *closed) for problem in problems_of(obj))
 

@@ -22,6 +22,7 @@ from tandem.translate.externals import selects_workloads, translate_externals
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
+from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.hostaddresses import HostAddresses
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
@@ -97,6 +98,7 @@ def translate_world(world: World, options: Options) -> Translation:
     balancers = assign_addresses(world)
     edge = translate_gateways(world, options, balancers)
     edge = divide_gateways(world, options, guard_gateways(world, options, edge), mesh)
+    edge = secure_backends(world, options, edge)
     routed = ports_named(mesh.tables.values(), edge.gateways.values())
     pods = translate_pods(world, options, policy, routed=routed)
     services = translate_services(world, pods.pods, routed=routed)

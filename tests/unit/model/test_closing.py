@@ -239,3 +239,14 @@ def test_a_field_of_a_request_authentication_that_nobody_knows_leaves_its_select
     found = read_policy(raw)
     assert _spec(found) == {"selector": {"matchLabels": {"a": "b"}}}
     assert [line.partition(": ")[0] for line in found.metadata.unreadable] == ["spec.jwtRules[0].onlyOnSundays"]
+
+
+def test_a_field_of_a_backend_tls_policy_that_nobody_knows_leaves_its_targets() -> None:
+    ref = {"group": "", "kind": "Service", "name": "web"}
+    validation = {"hostname": "a.test", "wellKnownCACertificates": "System", "leastVersion": "1.3"}
+    raw: Raw = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy", "metadata": META}
+    found = read_policy({**raw, "spec": {"targetRefs": [ref], "validation": validation}})
+    assert _spec(found) == {"targetRefs": [{"kind": "Service", "name": "web"}]}
+    assert [line.partition(": ")[0] for line in found.metadata.unreadable] == ["spec.validation.leastVersion"]
+    blind = read_policy({**raw, "spec": {"targetRefs": [{**ref, "from": "x"}], "validation": validation}})
+    assert _spec(blind) == {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from cryptography import x509
 
+from issuing import authority
 from tandem.base.clock import FixedClock
 from tandem.base.secret import Secret
 from tandem.drivers.ca import wire
@@ -17,7 +19,7 @@ from tandem.ingest.errors import ApiError
 from tandem.ingest.fake import FakeKube
 from tandem.ingest.kube import KubeClient
 from tandem.model.kinds import BY_KIND
-from tandem.runtime.authority import NAME, NAMESPACE, authority_of, sign_for
+from tandem.runtime.authority import NAME, NAMESPACE, authority_of, has_roots, sign_for
 
 CLOCK = FixedClock()
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
@@ -115,3 +117,12 @@ def test_the_key_is_in_no_text() -> None:
     _, key = Authority.create("cluster.local", CLOCK.now()).to_pem()
     assert isinstance(key, Secret)
     assert "PRIVATE" not in f"{key!r} {key}"
+
+
+def test_a_bundle_of_authorities_is_one_that_can_be_read(tmp_path: Path) -> None:
+    bundle, other = tmp_path / "bundle", tmp_path / "other"
+    bundle.write_text(authority().pem)
+    other.write_text("Hello world")
+    assert has_roots(str(bundle))
+    assert not has_roots(str(other))
+    assert not has_roots(str(tmp_path / "gone"))

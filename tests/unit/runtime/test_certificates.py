@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
-from gatewaybuild import gateway, hosts, listener, port, route
+from gatewaybuild import GATEWAY, gateway, hosts, listener, port, route
 from meshbuild import view
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.drivers.xds.messages import Encoded
+from tandem.ir.gateway import BackendTls
 from tandem.ir.node import NodeView
+from tandem.ir.traffic import ClientTls, Origination
 from tandem.runtime import certificates
 from tandem.runtime.certificates import CertificateLoop, Pairs, Secrets, wanted_by
 from unit.runtime.looping import Looping
@@ -72,3 +75,16 @@ def test_envoy_is_told_nothing_before_the_identities_are_there() -> None:
     secrets.identities({other.name: other})
     secrets.certificates({})
     assert [set(found) for found in told] == [{"certificate/x", "spiffe://y"}, {"spiffe://y"}]
+
+
+def test_what_is_shown_to_backends_is_asked_for_too() -> None:
+    tls = BackendTls(
+        namespace="shop",
+        service="web",
+        port=80,
+        tls=ClientTls.SIMPLE,
+        origination=Origination(certificate="edge/client/1"),
+        origin=GATEWAY,
+    )
+    made = replace(gateway(port(listener("l", "*"))), backend_tls=(tls, replace(tls, origination=Origination())))
+    assert wanted_by(view(gateways={"edge/edge": made})) == {"edge/client/1"}

@@ -48,6 +48,7 @@ ORDER: Final = (
     "GatewayClass",
     "ReferenceGrant",
     "XMesh",
+    "BackendTLSPolicy",
     "Gateway",
     "ListenerSet",
     "HTTPRoute",
@@ -197,10 +198,10 @@ async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: floa
 
 
 def conditions(raw: RawObject) -> Iterator[dict[str, Any]]:
-    """Conditions of an object, and of each of its parents (Gateway API routes)."""
+    """Conditions of an object, and of each of its parents or ancestors (Gateway API routes and policies)."""
     status = raw.get("status") or {}
     yield from status.get("conditions") or ()
-    for parent in status.get("parents") or ():
+    for parent in (*(status.get("parents") or ()), *(status.get("ancestors") or ())):
         yield from parent.get("conditions") or ()
 
 

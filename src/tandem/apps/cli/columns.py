@@ -187,6 +187,16 @@ def _parent_gateway(raw: RawObject) -> str:
     return str(_dict(raw, "spec", "parentRef").get("name", ""))
 
 
+def _targets(raw: RawObject) -> str:
+    """Services, each with the port that is meant."""
+    refs = _dict(raw, "spec").get("targetRefs") or ()
+    return ",".join("/".join(filter(None, (str(r.get("name")), r.get("sectionName")))) for r in refs)
+
+
+def _backend_name(raw: RawObject) -> str:
+    return str(_dict(raw, "spec", "validation").get("hostname", ""))
+
+
 def _selected(raw: RawObject) -> str:
     return selector_text(_dict(raw, "spec").get("podSelector"))
 
@@ -316,6 +326,10 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TCPRoute": ((Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TLSRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "BackendTLSPolicy": (
+        (Column("TARGETS", _targets), Column("HOSTNAME", _backend_name), _PROGRAMMED),
+        (_WHY,),
+    ),
     "Canary": (
         (
             Column("SERVICE", _spec("service")),

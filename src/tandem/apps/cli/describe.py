@@ -138,7 +138,7 @@ def text_of(kind: Kind, raw: RawObject, belonging: Mapping[str, list[str]], now:
             lines += ["", f"{section[0].upper()}{section[1:]}:", *_indented(as_yaml(raw[section]))]
     if kind.kind == "Secret":
         lines += ["", "Data:", *(f"  {k}: {len(v)} characters of base64" for k, v in (raw.get("data") or {}).items())]
-    status = {k: v for k, v in (raw.get("status") or {}).items() if k not in {"conditions", "parents"}}
+    status = {k: v for k, v in (raw.get("status") or {}).items() if k not in {"conditions", "parents", "ancestors"}}
     if status:
         lines += ["", "Status:", *_indented(as_yaml(status))]
     if found := list(conditions(raw)):

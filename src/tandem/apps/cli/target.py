@@ -23,6 +23,7 @@ ALL: Final = (
     "GRPCRoute",
     "TCPRoute",
     "TLSRoute",
+    "BackendTLSPolicy",
 )
 """What `get all` means: what runs, and what decides about its traffic."""
 

@@ -7,6 +7,7 @@ connection names; both are hashable, so that Envoy keeps one connection pool per
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,9 +18,11 @@ from tandem.base.ids import PodUid, SpiffeId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy import tls
-from tandem.compile.envoy.pool import keeping, limiting, speaking, spreading, watching
+from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreading, watching
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
+from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
+from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
 from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
 from tandem.state.ownership import ENVOY_MARK
@@ -69,6 +72,8 @@ class _Secure(msgspec.Struct, frozen=True):
     alpn: str
     trust_domain: str
     client: SpiffeId | None = None
+    translated: bool = False
+    """Of a gateway, which does not speak as its client does."""
 
     def socket(self, alt_names: tuple[str, ...] = ()) -> Json:
         """`alt_names`: others that a rule names in place of the identities."""
@@ -82,7 +87,8 @@ def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
         case ClientTls.DISABLE | ClientTls.REFUSE:
             return {}
         case ClientTls.SIMPLE | ClientTls.MUTUAL:
-            return {"transport_socket": tls.originating(traffic.origination, app)}
+            offered = alpn(app, traffic.pool, translated=secure.translated)
+            return {"transport_socket": tls.originating(traffic.origination, offered)}
         case ClientTls.ISTIO_MUTUAL:
             return {"transport_socket": secure.socket(traffic.origination.alt_names)}
         case ClientTls.AUTO:
@@ -105,6 +111,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     netns: str
     identity: SpiffeId
     gateway: bool = False
+    backend_tls: tuple[BackendTls, ...] = ()
+    """What it opens in TLS, of gateways."""
 
 
 @lru_cache(maxsize=4096)
@@ -151,10 +159,11 @@ def _bodies(
     for port in service.ports if not passes else ():
         if port.protocol == "TCP":
             identity = client.identity if client is not None else None
-            secure = _Secure(identities, _alpn(port), trust_domain, identity)
+            translated = client is not None and client.gateway
+            secure = _Secure(identities, _alpn(port), trust_domain, identity, translated)
             for subset in (None, *policy.subsets):
                 body = _service_cluster(service, port, subset, secure=secure, policy=policy)
-                if client is not None and client.gateway:
+                if translated:
                     body |= speaking(port.app, policy.of(port.port, subset), translated=True)
                 yield body
 
@@ -174,14 +183,17 @@ def client_clusters(
 
     Its endpoints have the cluster's own name: of a name that another cluster has asked for Envoy tells nobody again.
     """
-    chosen = _chosen(service, policy)
+    chosen = traffic_over(_chosen(service, policy), service, client.backend_tls)
+    served = spoken(service, client.backend_tls, grpc=not client.gateway)
     made: list[tuple[Resource, str]] = []
-    for body in _bodies(service, chosen, identities, trust_domain, client):
+    for body in _bodies(served, chosen, identities, trust_domain, client):
         inside = {
             "name": names.client_cluster(client.uid, body["name"]),
             "upstream_bind_config": _inside(client.netns),
         }
-        made.append((_resource({**body, **inside}, chosen), body["name"]))
+        resource = _resource({**body, **inside}, chosen)
+        told = resource.origins | origins_of(body["name"], client.backend_tls)
+        made.append((replace(resource, origins=told), body["name"]))
     return tuple(made)
 
 

@@ -25,6 +25,7 @@ from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded, guard_at, guard_of
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
 from tandem.compile.envoy.rbac import check_of
+from tandem.compile.envoy.reencrypt import is_secured, secured
 from tandem.compile.envoy.route import compile_route
 from tandem.compile.envoy.scope import Hashes, PortScope
 from tandem.compile.envoy.sessions import matching, session_chains
@@ -38,6 +39,8 @@ from tandem.ir.gateway import (
     connections_at,
     destinations_of,
     grpc_backends_of,
+    opened_of,
+    passed_of,
 )
 from tandem.ir.mesh import Backend, BytesRoute, Redirect, Route, RouteMatch
 from tandem.state.xds import Resource
@@ -46,19 +49,30 @@ MISDIRECTED: Final = 421
 _WELL_KNOWN: Final = {"http": 80, "https": 443}
 
 
-def client_of(gateway: Gateway, *, grpc: bool = False) -> Client:
+def client_of(gateway: Gateway, *, grpc: bool = False, tls: bool = False) -> Client:
     """Who sends: in the node's own namespace, as the gateway's identity. `grpc`: in what the client speaks."""
-    uid = names.gateway_client(gateway.namespace, gateway.name)
-    return Client(uid=uid, netns="", identity=gateway.identity, gateway=not grpc)
+    uid = names.gateway_client(gateway.namespace, gateway.name, tls=tls)
+    opened = gateway.backend_tls if tls else ()
+    return Client(uid=uid, netns="", identity=gateway.identity, gateway=not grpc, backend_tls=opened)
 
 
-def clusters_used(gateway: Gateway) -> dict[str, Client]:
-    """The shared clusters of its backends and of whom it asks, and as whom it sends by its own that are like them.
+def clusters_used(gateway: Gateway) -> dict[Client, set[str]]:
+    """As whom it sends, and the shared clusters of its backends and of whom it asks that its own ones are like.
 
     Backends of gRPC are spoken to in HTTP/2, as their clients speak; all others in HTTP/1.1 or as their port says.
+    TLS of the gateway's is in none that is handed on, and in none in which it asks.
     """
-    found = {_cluster(backend): client_of(gateway) for backend in (*destinations_of(gateway), *_asked(gateway))}
-    return found | {_cluster(backend): client_of(gateway, grpc=True) for backend in grpc_backends_of(gateway)}
+    calls = {_cluster(backend) for backend in grpc_backends_of(gateway)}
+    found: dict[Client, set[str]] = {}
+
+    def uses(backends: Iterable[Backend], secure: tuple[str, ...]) -> None:
+        for name in dict.fromkeys(map(_cluster, backends)):
+            client = client_of(gateway, grpc=name in calls, tls=is_secured(name, secure))
+            found.setdefault(client, set()).add(name)
+
+    uses(opened_of(gateway), secured(gateway))
+    uses((*passed_of(gateway), *_asked(gateway)), ())
+    return found
 
 
 def services_used(gateway: Gateway) -> set[str]:
@@ -115,7 +129,7 @@ def _listener(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Reso
 def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterator[Json]:
     guard = guard_at(gateway, port.port, own)
     if port.bytes:
-        to = [share for route in connections_at(port) for share in _shares(gateway, route)]
+        to = [share for route in connections_at(port) for share in _shares(gateway, secured(gateway), route)]
         last = hcm.tcp(hcm.EDGE, to or names.REFUSED, names.destination_log(guard.uid), sticky=True)
         yield {"name": "tcp", "filters": [*network_guards(guard, hcm.EDGE), last]}
         return
@@ -125,15 +139,15 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
         return
     for listener in port.listeners:
         if listener.sessions is not Sessions.REQUESTS or not listener.certificates:
-            yield from session_chains(listener, partial(_shares, gateway), guard)
+            secure = secured(gateway) if listener.sessions is not Sessions.PASSTHROUGH else ()
+            yield from session_chains(listener, partial(_shares, gateway, secure), guard)
         else:
             routes = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
-            certificates = tuple(names.gateway_certificate(name) for name in listener.certificates)
             yield {
                 "name": listener.name,
                 "filter_chain_match": matching((listener.hostname,)),
                 "filters": [_manager(gateway, port, guard, routes)],
-                "transport_socket": tls.terminating(certificates),
+                "transport_socket": tls.terminating(listener.certificates, port.clients),
             }
 
 
@@ -141,10 +155,13 @@ def _manager(gateway: Gateway, port: GatewayPort, guard: Guarded, routes: str) -
     return hcm.gateway_http(guard, port.port, routes, hops=gateway.trusted_hops)
 
 
-def _shares(gateway: Gateway, route: BytesRoute) -> list[Json]:
-    """By weight; one that does not exist has no cluster: its share is closed."""
-    uid = client_of(gateway).uid
-    return [{"name": names.client_cluster(uid, _cluster(b)), "weight": b.weight} for b in route.backends]
+def _shares(gateway: Gateway, secure: tuple[str, ...], route: BytesRoute) -> list[Json]:
+    """By weight; one that does not exist has no cluster: its share is closed. `secure`: clusters that speak TLS."""
+    named = ((_cluster(backend), backend.weight) for backend in route.backends)
+    return [
+        {"name": names.client_cluster(client_of(gateway, tls=is_secured(name, secure)).uid, name), "weight": weight}
+        for name, weight in named
+    ]
 
 
 def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Resource]:
@@ -225,4 +242,12 @@ def _scope(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> PortScope:
     """What actions of routes ask of where they are; every backend of a gateway's route names its port."""
     front = ServicePort(name="", port=port.port, protocol="TCP", app=AppProtocol.HTTP)
     service = Service(namespace=gateway.namespace, name=gateway.name, cluster_ips=gateway.addresses, ports=(front,))
-    return PortScope(service=service, port=front, client=client_of(gateway).uid, gateway=True, hashes=hashes)
+    return PortScope(
+        service=service,
+        port=front,
+        client=client_of(gateway).uid,
+        gateway=True,
+        secured=secured(gateway),
+        secure_client=client_of(gateway, tls=True).uid,
+        hashes=hashes,
+    )

@@ -146,6 +146,15 @@ def speaking(app: AppProtocol, traffic: Traffic, *, translated: bool = False) ->
     return {"typed_extension_protocol_options": {f"envoy.{_OPTIONS}": any_of(_OPTIONS, options)}}
 
 
+def alpn(app: AppProtocol, pool: Pool, *, translated: bool = False) -> tuple[str, ...]:
+    """What of HTTP is offered in TLS to a host that is none of ours: what `speaking` can speak; nothing for bytes."""
+    if not app.is_http:
+        return ()
+    if pool.http2 or (pool.http2 is None and app is not AppProtocol.HTTP):
+        return ("h2",)
+    return ("http/1.1",) if translated or pool.http2 is False else ("h2", "http/1.1")
+
+
 def hash_policies(keys: Sequence[HashKey]) -> list[Json]:
     """What of a request chooses the endpoint."""
     found: list[Json] = []

@@ -15,6 +15,7 @@ from tandem.base.digest import digest
 from tandem.base.ids import PodUid
 from tandem.base.memo import same_as_before
 from tandem.compile import names
+from tandem.compile.envoy.reencrypt import is_secured
 from tandem.ir.fabric import LocalPod, Service, ServicePort
 from tandem.ir.mesh import Backend, BytesMatch, Forward, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
@@ -49,6 +50,9 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     client: PodUid | None = None
     """The one pod that it is for: copies of requests leave by clusters of its own. A gateway: all requests do."""
     gateway: bool = False
+    secured: tuple[str, ...] = ()
+    """Shared clusters in whose place a gateway has some of `secure_client`, with their subsets."""
+    secure_client: PodUid | None = None
     hashes: Hashes = ()
     """What of a request chooses the endpoint, by cluster."""
 
@@ -62,6 +66,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
         """The cluster by which these clients' requests (`copies`: copies of them) reach what a shared one leads to."""
         if self.client is None or not (self.gateway or copies):
             return cluster
+        if self.secure_client is not None and is_secured(cluster, self.secured):
+            return names.client_cluster(self.secure_client, cluster)
         return names.client_cluster(self.client, cluster)
 
     @property

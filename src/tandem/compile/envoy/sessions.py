@@ -53,6 +53,5 @@ def _chain(name: str, asked: tuple[str, ...], listener: GatewayListener, filters
     chain = {"name": name, "filter_chain_match": matching(asked), "filters": filters}
     if listener.sessions is Sessions.PASSTHROUGH:
         return chain
-    certificates = tuple(names.gateway_certificate(name) for name in listener.certificates)
     # Nobody here knows what the bytes are, so that no protocol is agreed on.
-    return {**chain, "transport_socket": tls.terminating(certificates, alpn=())}
+    return {**chain, "transport_socket": tls.terminating(listener.certificates, alpn=())}

@@ -213,10 +213,9 @@ def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
     """Everything that a gateway sends goes by clusters of its own, each with the one that has its endpoints."""
     found: list[tuple[Resource, str]] = []
     for gateway in view.gateways.values():
-        used = clusters_used(gateway)
         targets = services_used(gateway)
-        for client in dict.fromkeys(used.values()):
-            found += [made for made in _copies(view, client, targets) if used.get(made[1]) == client]
+        for client, shared in clusters_used(gateway).items():
+            found += [made for made in _copies(view, client, targets) if made[1] in shared]
     return found
 
 

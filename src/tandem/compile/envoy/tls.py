@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tandem.base.ids import SpiffeId
+from tandem.base.paths import SYSTEM_ROOTS
 from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
-from tandem.ir.fabric import AppProtocol
+from tandem.compile.names import gateway_certificate
+from tandem.ir.gateway import ClientValidation
 from tandem.ir.traffic import Origination
 
 ALPN_HTTP: Final = "tandem-http"
@@ -31,9 +33,6 @@ IDENTITY_KEY: Final = "envoy.tls.certificate_mappers.on_demand_secret"
 MATCH_KEY: Final = "tandem"
 MATCH_MTLS: Final = "mtls"
 """Endpoint metadata (`envoy.transport_socket_match`) of an endpoint that accepts mTLS."""
-
-SYSTEM_ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
-"""Debian's, of authorities that the public believes."""
 
 _TLS: Final = "extensions.transport_sockets.tls"
 _VERSION: Final = {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}
@@ -101,11 +100,11 @@ def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str, *, 
     return extension("tls", f"{_TLS}.v3.UpstreamTlsContext", fields)
 
 
-def originating(asked: Origination, app: AppProtocol) -> Json:
+def originating(asked: Origination, alpn: tuple[str, ...]) -> Json:
     """TLS towards a host that is none of ours. Without roots of its own the node's system says whom to believe."""
     context: dict[str, Any] = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_2"}}
-    if app.is_http:
-        context["alpn_protocols"] = ["h2", "http/1.1"] if app is AppProtocol.HTTP else ["h2"]
+    if alpn:
+        context["alpn_protocols"] = list(alpn)
     if not asked.unverified:
         roots = (
             {"inline_string": asked.roots_pem} if asked.roots_pem else {"filename": asked.roots_file or SYSTEM_ROOTS}
@@ -119,6 +118,8 @@ def originating(asked: Origination, app: AppProtocol) -> Json:
     if asked.certificate_file:
         pair = {"certificate_chain": asked.certificate_file, "private_key": asked.key_file}
         context["tls_certificates"] = [{field: {"filename": path} for field, path in pair.items()}]
+    if asked.certificate:
+        context["tls_certificate_sds_secret_configs"] = [_shown(asked.certificate)]
     name = {} if "*" in asked.server_name else {"sni": asked.server_name}
     return extension("tls", f"{_TLS}.v3.UpstreamTlsContext", {**name, "common_tls_context": context})
 
@@ -129,18 +130,32 @@ def _either(name: str) -> list[Json]:
     return [{"san_type": kind, "matcher": {"exact": name}}]
 
 
-def terminating(certificates: tuple[str, ...], alpn: tuple[str, ...] = ALPN_EDGE) -> Json:
-    """The server side of a gateway's listener: these certificates (names of SDS), and no more asked of clients."""
+def terminating(
+    certificates: tuple[str, ...], clients: ClientValidation | None = None, *, alpn: tuple[str, ...] = ALPN_EDGE
+) -> Json:
+    """The server side of a gateway's listener: these certificates, and what is asked of clients."""
+    asked: dict[str, Any] = {}
+    if clients is not None:
+        asked["trusted_ca"] = {"inline_string": clients.roots_pem}
+        if not clients.required:
+            asked["trust_chain_verification"] = "ACCEPT_UNTRUSTED"
     fields = {
+        **({"require_client_certificate": True} if clients is not None and clients.required else {}),
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
         "common_tls_context": {
             "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
             "alpn_protocols": list(alpn),
-            "tls_certificate_sds_secret_configs": [{"name": name, "sds_config": ADS} for name in certificates],
+            "tls_certificate_sds_secret_configs": [_shown(name) for name in certificates],
+            **({"validation_context": asked} if asked else {}),
         },
     }
     return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", fields)
+
+
+def _shown(name: str) -> Json:
+    """A pair of certificate and key, by the name that translation gave it."""
+    return {"name": gateway_certificate(name), "sds_config": ADS}
 
 
 RAW: Final = extension("raw", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")

@@ -19,6 +19,7 @@ from tandem.model.schemas import (
     rules_policy,
     rules_tandem,
     rules_tls,
+    rules_validation,
     tables,
 )
 from tandem.model.schemas.complaint import invalid, required, unsupported
@@ -31,8 +32,9 @@ RULES = {
     **rules_policy.RULES,
     **rules_istio.RULES,
     **rules_gateway.RULES,
-    **rules_tls.RULES,
     **rules_listeners.RULES,
+    **rules_tls.RULES,
+    **rules_validation.RULES,
     **rules_tandem.RULES,
     **rules_ipam.RULES,
     **rules_canary.RULES,

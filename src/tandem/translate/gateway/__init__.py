@@ -5,6 +5,7 @@ Front end of its own beside the mesh: what a rule of a route does is read by the
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from typing import Final
 
@@ -22,6 +23,7 @@ from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import place
 from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
 from tandem.translate.gateway.clashes import BY_NAME
+from tandem.translate.gateway.clients import falls_back
 from tandem.translate.gateway.connections import Given, in_order, named_of, parents_refused, shared_out
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
 from tandem.translate.gateway.listeners import (
@@ -32,7 +34,7 @@ from tandem.translate.gateway.listeners import (
     passes_through,
     read_listeners,
 )
-from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route
+from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route, services_of
 from tandem.translate.gateway.sets import sets_of
 from tandem.translate.gateway.targets import targets_of
 from tandem.translate.mesh.context import Context
@@ -76,8 +78,13 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
         attached = sets.merged.get(gateway.key, ())
         found = {one.key: SetFacts(gateway=gateway.key, listeners=of) for one, of in zip(attached, others, strict=True)}
         facts_of_sets |= found
-        accepted = sum(any(one.valid for one in of.listeners) for of in found.values())
-        facts[gateway.key] = GatewayFacts(addresses=addresses, listeners=own, sets=accepted)
+        facts[gateway.key] = GatewayFacts(
+            addresses=addresses,
+            listeners=own,
+            sets=sum(any(one.valid for one in of.listeners) for of in found.values()),
+            named=frozenset(_named(_merged(reads), routes)),
+            falls_back=falls_back(gateway),
+        )
     return Edge(
         gateways=MappingProxyType(sent),
         facts=MappingProxyType(facts),
@@ -117,6 +124,13 @@ def _merged(listeners: ByHolder) -> tuple[Read, ...]:
     return tuple(read for reads in listeners.values() for read in reads)
 
 
+def _named(reads: Iterable[Read], routes: _Routes) -> Iterator[Key]:
+    """The Services that routes of these listeners name."""
+    for read in reads:
+        for attached, _ in routes.get(read.place, ()):
+            yield from services_of(attached.route)
+
+
 def _facts(read: Read, routes: _Routes, *, sent: bool) -> ListenerFacts:
     return ListenerFacts(
         name=read.listener.name,
@@ -124,6 +138,7 @@ def _facts(read: Read, routes: _Routes, *, sent: bool) -> ListenerFacts:
         attached=len(routes.get(read.place, ())),
         valid=read.serves,
         serves=sent and read.serves,
+        governed=read.clients.at if isinstance(read.holder, Gateway) else "",
     )
 
 
@@ -160,6 +175,7 @@ def _port(port: int, reads: list[Read], routes: _Routes, target: int) -> ir.Gate
         target=target,
         tls=protocol in BY_NAME,
         bytes=protocol == "TCP",
+        clients=next((read.clients.clients for read in reads if read.clients.clients is not None), None),
         listeners=tuple(_listener(read, hostnames, routes.get(read.place, [])) for read in reads),
     )
 

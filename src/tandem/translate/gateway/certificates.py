@@ -16,14 +16,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tandem.base.digest import digest
+from tandem.base.problems import Problem
 from tandem.base.secret import Secret
 from tandem.ir import gateway as ir
 from tandem.model import core
-from tandem.model.gateways import GROUP, Listener, SecretReference
+from tandem.model.gateways import GROUP, Gateway, Listener, SecretReference
 from tandem.model.world import Key, World
 from tandem.translate.gateway.edge import Holder
 from tandem.translate.grants import Referrer, Target, permitted
 
+CLIENT_CERTIFICATE: Final = "spec.tls.backend.clientCertificateRef"
 CHAIN, KEY = "tls.crt", "tls.key"
 Wrong = tuple[str, str]
 """Code and text."""
@@ -55,9 +57,22 @@ def certificates_of(world: World, holder: Holder, listener: Listener) -> tuple[t
     return tuple(dict.fromkeys(names)), wrong
 
 
+def client_certificate(world: World, gateway: Gateway) -> tuple[str | None, tuple[Problem, ...]]:
+    """The certificate that backends are shown: empty if none is asked for, None if it cannot be used."""
+    ref = gateway.spec.tls.backend.client_certificate_ref
+    if ref is None:
+        return "", ()
+    found = _name(world, gateway, ref)
+    if isinstance(found, str):
+        return found, ()
+    code = "InvalidClientCertificateRef" if found[0] == "InvalidCertificateRef" else found[0]
+    text = f"{found[1]}: nothing is sent to backends that speak TLS"
+    return None, (Problem(at=gateway.origin(CLIENT_CERTIFICATE), code=code, text=text),)
+
+
 def pairs_for(world: World, gateways: Iterable[ir.Gateway]) -> dict[str, Pair]:
     """The pairs that these gateways show, by name."""
-    wanted = {c for g in gateways for p in g.ports for listener in p.listeners for c in listener.certificates}
+    wanted = {name for gateway in gateways for name in ir.certificates_of(gateway)}
     found: dict[str, Pair] = {}
     for name in sorted(wanted):
         namespace, secret, _ = name.split("/")

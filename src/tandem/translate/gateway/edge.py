@@ -14,10 +14,18 @@ from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass, RouteKind
 from tandem.model.listenersets import ListenerSet
 from tandem.model.world import Key, World
 
-NOT_ACCEPTED: Final = frozenset({"UnsupportedProtocol", "UnsupportedValue", "HostnameConflict", "ProtocolConflict"})
+NOT_ACCEPTED: Final = frozenset(
+    {"UnsupportedProtocol", "UnsupportedValue", "HostnameConflict", "ProtocolConflict", "NoValidCACertificate"}
+)
 """Codes of mistakes after which a listener is not accepted."""
 CONFLICTS: Final = ("HostnameConflict", "ProtocolConflict")
-UNRESOLVED: Final = ("InvalidCertificateRef", "RefNotPermitted", "InvalidRouteKinds")
+UNRESOLVED: Final = (
+    "InvalidCertificateRef",
+    "RefNotPermitted",
+    "InvalidRouteKinds",
+    "InvalidCACertificateRef",
+    "InvalidCACertificateKind",
+)
 """Codes of references, and kinds, of a listener that cannot be used."""
 UNPLACED: Final = ("AddressNotUsable", "AddressNotAssigned")
 """Codes of a gateway that is accepted and has no address."""
@@ -37,6 +45,8 @@ class ListenerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """It could be served: nothing of it is wrong or missing."""
     serves: bool
     """It is among what nodes are sent."""
+    governed: str = ""
+    """Where in the Gateway else is said what holds for it: mistakes there are its own."""
 
 
 class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +55,10 @@ class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     listeners: tuple[ListenerFacts, ...]
     sets: int = 0
+    named: frozenset[Key] = frozenset()
+    """Services, there or not, that routes name as backends."""
+    falls_back: bool = False
+    """Some clients are let in without a valid certificate that they are asked for."""
 
 
 class SetFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +66,13 @@ class SetFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     gateway: Key
     listeners: tuple[ListenerFacts, ...] = ()
+
+
+class Ancestor(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A Gateway whose routes lead to targets of a policy: which of its targetRefs."""
+
+    gateway: Key
+    targets: tuple[int, ...]
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +84,8 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     gateways: Mapping[str, ir.Gateway] = MappingProxyType({})
     facts: Mapping[Key, GatewayFacts] = MappingProxyType({})
     sets: Mapping[Key, SetFacts] = MappingProxyType({})
+    ancestors: Mapping[Key, tuple[Ancestor, ...]] = MappingProxyType({})
+    """Of each BackendTLSPolicy that says something of a gateway of ours."""
     problems: tuple[Problem, ...] = ()
 
 

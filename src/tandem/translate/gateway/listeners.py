@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,6 +14,7 @@ from tandem.model.selectors import matches, unknown_operator
 from tandem.model.world import World
 from tandem.translate.gateway.certificates import certificates_of
 from tandem.translate.gateway.clashes import BY_NAME, FIELDS, Clash, clashes_of
+from tandem.translate.gateway.clients import NOT_ASKED, Governed, read_clients
 from tandem.translate.gateway.edge import NOT_ACCEPTED, Holder
 from tandem.translate.gateway.hosts import EVERY
 
@@ -31,7 +32,6 @@ KINDS: Final = {
 PASSTHROUGH: Final = "Passthrough"
 """The mode of listeners that only TLSRoutes attach to (API docs, TLSModePassthrough)."""
 
-
 Place = tuple[ObjectKey, str]
 """An object with listeners, and the name of one of them."""
 
@@ -45,6 +45,8 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     kinds: tuple[RouteKind, ...]
     certificates: tuple[str, ...] = ()
+    clients: Governed = NOT_ASKED
+    """What its clients must show."""
     accepted: bool
     serves: bool
     """It is accepted and has a certificate where it needs one."""
@@ -74,8 +76,12 @@ def read_listeners(
     clashes = clashes_of([holder.spec.listeners for holder in holders], KINDS)
     found: ByHolder = {}
     problems: list[Problem] = []
+    every = [listener for holder in holders for listener in holder.spec.listeners]
+    ports = frozenset(listener.port for listener in every if listener.protocol == "HTTPS")
+    clients, wrong = read_clients(world, gateway, ports)
+    problems += wrong
     for i, holder in enumerate(holders):
-        reader = _Reader(world, holder)
+        reader = _Reader(world, holder, clients)
         reads = tuple(reader.read(j, clashes.get((i, j))) for j in range(len(holder.spec.listeners)))
         found[holder.kind, *holder.key] = reads
         problems += reader.problems
@@ -119,10 +125,11 @@ def shows_certificates(listener: Listener) -> bool:
 class _Reader:
     """Reads one listener of an object after the other; `problems` is what is wrong with all of them."""
 
-    def __init__(self, world: World, holder: Holder) -> None:
+    def __init__(self, world: World, holder: Holder, clients: Mapping[int, Governed]) -> None:
         self._world = world
         self._holder = holder
         self._at = ""
+        self._clients = clients
         self.problems: list[Problem] = []
 
     def read(self, index: int, clash: Clash | None) -> Read:
@@ -135,11 +142,12 @@ class _Reader:
         self._tls(listener)
         kinds = self._kinds(listener)
         certificates: tuple[str, ...] = ()
+        clients = self._asked(listener)
         if shows_certificates(listener):
             certificates, wrong = certificates_of(self._world, self._holder, listener)
             for path, (code, text) in wrong.items():
                 self._wrong(path, code, text)
-        accepted = not any(p.code in NOT_ACCEPTED for p in self.problems[before:])
+        accepted = not clients.refused and not any(p.code in NOT_ACCEPTED for p in self.problems[before:])
         return Read(
             holder=self._holder,
             listener=listener,
@@ -147,9 +155,20 @@ class _Reader:
             hostname=listener.hostname or EVERY,
             kinds=kinds,
             certificates=certificates,
+            clients=clients,
             accepted=accepted,
             serves=accepted and bool(kinds) and (not shows_certificates(listener) or bool(certificates)),
         )
+
+    def _asked(self, listener: Listener) -> Governed:
+        """What its clients must show; the listeners of a set are told what is wrong with that in their own place."""
+        if listener.protocol != "HTTPS":
+            return NOT_ASKED
+        found = self._clients[listener.port]
+        if not isinstance(self._holder, Gateway):
+            for at, code, text in found.wrong:
+                self._wrong("port", code, f"{at} of the Gateway: {text}")
+        return found
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         self.problems.append(Problem(at=self._holder.origin(f"{self._at}.{path}"), code=code, text=text))
@@ -202,10 +221,6 @@ def gateway_mistakes(gateway: Gateway) -> Iterator[Problem]:
     if spec.infrastructure.annotations:
         text = "no object is made for a gateway that could carry them"
         yield wrong("spec.infrastructure.annotations", "NoEffect", text, Severity.WARNING)
-    for field in ("frontend", "backend"):
-        if getattr(spec.tls, field) is not None:
-            text = "certificates of clients, and for backends, are not supported: nothing of the gateway is served"
-            yield wrong(f"spec.tls.{field}", "UnsupportedValue", text)
     if spec.default_scope not in {"", "None"}:
         text = "routes attach to gateways that they name, to no other"
         yield wrong("spec.defaultScope", "UnsupportedValue", text)

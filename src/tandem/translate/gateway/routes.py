@@ -7,7 +7,7 @@ match goes on to the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import msgspec
@@ -15,10 +15,12 @@ import msgspec
 from tandem.base.problems import Problem, Severity
 from tandem.ir.gateway import HostRoutes
 from tandem.ir.mesh import BytesRoute, Route
+from tandem.model.gateway import BackendObject
 from tandem.model.grpcroute import GRPCRoute
-from tandem.model.tcproute import TCPRoute
+from tandem.model.tcproute import ConnectionRule, TCPRoute
 from tandem.model.tlsroute import TLSRoute
-from tandem.translate.gateway.attach import Attached
+from tandem.model.world import Key
+from tandem.translate.gateway.attach import Attached, EdgeRoute
 from tandem.translate.gateway.connections import read_connections
 from tandem.translate.gateway.hosts import covers, most_specific, specificity
 from tandem.translate.mesh.context import Context
@@ -55,6 +57,17 @@ def read_route(attached: Attached, context: Context) -> ReadRoute:
     else:
         routes, problems = read_httproute(context, source, frozenset())
     return ReadRoute(routes=tuple(routes), problems=tuple(problems))
+
+
+def services_of(route: EdgeRoute) -> Iterator[Key]:
+    """The Services that a route names as backends, and for copies, whatever is wrong with them."""
+    for rule in route.spec.rules:
+        named: list[BackendObject] = list(rule.backend_refs)
+        if not isinstance(rule, ConnectionRule):
+            named += (item.request_mirror.backend_ref for item in rule.filters if item.request_mirror is not None)
+        for ref in named:
+            if (ref.group, ref.kind) == ("", "Service"):
+                yield ref.namespace or route.metadata.namespace, ref.name
 
 
 def hosts_of(

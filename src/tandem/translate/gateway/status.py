@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 
 from tandem.base.problems import Problem, Severity
 from tandem.model.gateways import (
@@ -26,6 +26,7 @@ from tandem.translate.conditions import (
     message_of,
     programmed_of,
 )
+from tandem.translate.gateway.certificates import CLIENT_CERTIFICATE
 from tandem.translate.gateway.edge import (
     CONFLICTS,
     NOT_ACCEPTED,
@@ -39,6 +40,10 @@ from tandem.translate.gateway.features import SUPPORTED
 
 Whole = tuple[Verdict, Verdict]
 """Accepted and Programmed of an object with listeners."""
+INSECURE: Final = "InsecureFrontendValidationMode"
+"""Condition of a Gateway that is there only while it is True."""
+_ELSEWHERE: Final = frozenset({*UNPLACED, *UNRESOLVED, "InvalidClientCertificateRef", "NoValidCACertificate"})
+"""Codes that other conditions tell of, or those of listeners."""
 
 
 def class_problems(found: GatewayClass) -> tuple[Problem, ...]:
@@ -75,9 +80,11 @@ def gateway_patch(
     programmed = _programmed(accepted, facts, errors, state)
     generation = gateway.metadata.generation
     listeners = listeners_after(gateway, facts.listeners, errors, (accepted, programmed), now)
+    verdicts = (accepted, programmed, _resolved(facts, errors), *_insecure(facts))
+    held = tuple(c for c in gateway.status.conditions if c.type != INSECURE or facts.falls_back)
     wanted = GatewayStatus(
         addresses=tuple(GatewayAddress(value=address) for address in facts.addresses),
-        conditions=conditions_after(gateway.status.conditions, (accepted, programmed), generation, now),
+        conditions=conditions_after(held, verdicts, generation, now),
         listeners=listeners,
         attached_listener_sets=facts.sets,
     )
@@ -104,19 +111,39 @@ def listeners_after(
     before = {listener.name: listener for listener in holder.status.listeners}
     generation = holder.metadata.generation
     return tuple(
-        _listener(one, before.get(one.name), _of(errors, i), whole, generation=generation, now=now)
+        _listener(one, before.get(one.name), _of(errors, i, one), whole, generation=generation, now=now)
         for i, one in enumerate(facts)
     )
 
 
 def refused_listeners(facts: Sequence[ListenerFacts], problems: Sequence[Problem]) -> tuple[str, ...]:
     """The names of those that are not accepted."""
-    errors = [p for p in problems if p.severity is Severity.ERROR]
-    return tuple(one.name for i, one in enumerate(facts) if any(p.code in NOT_ACCEPTED for p in _of(errors, i)))
+    return _with_codes(facts, [p for p in problems if p.severity is Severity.ERROR], NOT_ACCEPTED)
 
 
-def _of(errors: Sequence[Problem], index: int) -> list[Problem]:
-    return [p for p in errors if p.at.path.startswith(f"spec.listeners[{index}].")]
+def _with_codes(facts: Sequence[ListenerFacts], errors: Sequence[Problem], codes: Collection[str]) -> tuple[str, ...]:
+    return tuple(one.name for i, one in enumerate(facts) if any(p.code in codes for p in _of(errors, i, one)))
+
+
+def _of(errors: Sequence[Problem], index: int, listener: ListenerFacts) -> list[Problem]:
+    """Its own, and what is wrong with what holds for it and is said elsewhere."""
+    places = (f"spec.listeners[{index}].", *((f"{listener.governed}.",) if listener.governed else ()))
+    return [p for p in errors if p.at.path.startswith(places)]
+
+
+def _resolved(facts: GatewayFacts, errors: Sequence[Problem]) -> Verdict:
+    """Of what the whole refers to, and in sum of what its listeners do."""
+    wrong = [p for p in errors if p.at.path == CLIENT_CERTIFICATE]
+    unresolved = _with_codes(facts.listeners, errors, UNRESOLVED)
+    if wrong or not unresolved:
+        return _refs("ResolvedRefs", wrong)
+    text = f"references of listener {', '.join(unresolved)} cannot be used: see its conditions"
+    return "ResolvedRefs", False, "ListenersNotResolved", text
+
+
+def _insecure(facts: GatewayFacts) -> tuple[Verdict, ...]:
+    text = "spec.tls.frontend: clients without a valid certificate are let in where the mode is AllowInsecureFallback"
+    return ((INSECURE, True, "ConfigurationChanged", text),) if facts.falls_back else ()
 
 
 def gateway_accepted(facts: GatewayFacts, problems: Sequence[Problem]) -> Verdict:
@@ -124,7 +151,7 @@ def gateway_accepted(facts: GatewayFacts, problems: Sequence[Problem]) -> Verdic
 
     Those of its ListenerSets are others as well.
     """
-    whole = [p for p in problems if not p.at.path.startswith("spec.listeners") and p.code not in UNPLACED]
+    whole = [p for p in problems if not p.at.path.startswith("spec.listeners") and p.code not in _ELSEWHERE]
     verdict = accepted_of(whole)
     if not verdict[1]:
         return verdict

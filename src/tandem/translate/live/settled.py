@@ -10,12 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from tandem.base.table import changes
+from tandem.model.backendtls import PolicyStatus
 from tandem.model.gateway import RouteStatus
 from tandem.model.listenersets import ListenerSetStatus
 from tandem.model.meta import Status
 from tandem.model.world import World
 
-_CONDITIONS: Final = (Status, RouteStatus, ListenerSetStatus)
+_CONDITIONS: Final = (Status, RouteStatus, ListenerSetStatus, PolicyStatus)
 """What statuses hold that nobody reads who translates: conditions, counts and the like."""
 
 

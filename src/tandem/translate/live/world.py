@@ -12,6 +12,7 @@ from tandem.translate.canaries import divide_gateways
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
+from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.kept import Kept
 from tandem.translate.live.externals import LiveExternals
 from tandem.translate.live.pods import LivePods
@@ -50,6 +51,7 @@ class Live:
         self._edge = Kept(translate_gateways)
         self._guarded = Kept(guard_gateways)
         self._divided = Kept(divide_gateways)
+        self._secured = Kept(secure_backends)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
         self._announcing = same_as_before(announcing)
@@ -63,7 +65,7 @@ class Live:
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         balancers = self._balancers(world)
         edge = self._guarded(world, self._options, self._edge(world, self._options, balancers))
-        edge = self._divided(world, self._options, edge, whole)
+        edge = self._secured(world, self._options, self._divided(world, self._options, edge, whole))
         mesh = self._steady(whole, edge)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.compile.envoy.pool import hash_policies, keeping, limiting, speaking, spreading, watching
+import pytest
+
+from tandem.compile.envoy.pool import alpn, hash_policies, keeping, limiting, speaking, spreading, watching
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.locality import Distribution, Locality, LocalityBalancing
 from tandem.ir.traffic import (
@@ -90,3 +92,20 @@ def test_every_key_of_a_hash() -> None:
         {"connection_properties": {"source_ip": True}},
         {"cookie": {"name": "c", "path": "/", "ttl": "0s"}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("app", "pool", "pods", "gateways"),
+    [
+        (AppProtocol.HTTP, Pool(), ("h2", "http/1.1"), ("http/1.1",)),
+        (AppProtocol.HTTP, Pool(http2=False), ("http/1.1",), ("http/1.1",)),
+        (AppProtocol.HTTP, Pool(http2=True), ("h2",), ("h2",)),
+        (AppProtocol.GRPC, Pool(), ("h2",), ("h2",)),
+        (AppProtocol.HTTP2, Pool(http2=False), ("http/1.1",), ("http/1.1",)),
+        (AppProtocol.TCP, Pool(), (), ()),
+    ],
+)
+def test_what_is_offered_in_tls_is_what_can_be_spoken(
+    app: AppProtocol, pool: Pool, pods: tuple[str, ...], gateways: tuple[str, ...]
+) -> None:
+    assert (alpn(app, pool), alpn(app, pool, translated=True)) == (pods, gateways)

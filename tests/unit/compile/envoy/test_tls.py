@@ -6,6 +6,8 @@ from typing import Any
 
 from meshbuild import identity
 from tandem.compile.envoy import tls
+from tandem.ir.gateway import ClientValidation
+from tandem.ir.traffic import Origination
 
 
 def _context(socket: Any) -> Any:
@@ -49,3 +51,22 @@ def test_sessions_are_never_resumed() -> None:
     server = tls.downstream(identity("b"), "td")["typed_config"]
     assert client["max_session_keys"] == 0
     assert server["disable_stateless_session_resumption"] is True
+
+
+def test_a_gateway_asks_clients_for_a_certificate_and_may_let_them_in_without() -> None:
+    asked = tls.terminating(("a/b/c",), ClientValidation(roots_pem="PEM"))["typed_config"]
+    assert asked["require_client_certificate"] is True
+    assert asked["common_tls_context"]["validation_context"] == {"trusted_ca": {"inline_string": "PEM"}}
+    lax = tls.terminating(("a/b/c",), ClientValidation(roots_pem="PEM", required=False))["typed_config"]
+    assert "require_client_certificate" not in lax
+    assert lax["common_tls_context"]["validation_context"]["trust_chain_verification"] == "ACCEPT_UNTRUSTED"
+    assert "validation_context" not in tls.terminating(("a/b/c",))["typed_config"]["common_tls_context"]
+
+
+def test_a_host_is_shown_the_certificate_that_the_agent_has_and_offered_what_is_spoken() -> None:
+    asked = Origination(server_name="a.test", roots_pem="PEM", certificate="a/b/c")
+    common = _context(tls.originating(asked, ("h2",)))
+    assert common["tls_certificate_sds_secret_configs"][0]["name"] == "certificate/a/b/c"
+    assert common["alpn_protocols"] == ["h2"]
+    assert "tls_certificates" not in common
+    assert "alpn_protocols" not in _context(tls.originating(asked, ()))

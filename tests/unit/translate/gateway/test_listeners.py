@@ -136,8 +136,6 @@ def test_a_kind_that_is_not_the_listeners_is_not_admitted() -> None:
             "spec.infrastructure.parametersRef",
             "InvalidParameters",
         ),
-        ({"tls": {"frontend": {"default": {}}}}, "spec.tls.frontend", "UnsupportedValue"),
-        ({"tls": {"backend": {"clientCertificateRef": {"name": "x"}}}}, "spec.tls.backend", "UnsupportedValue"),
         ({"defaultScope": "All"}, "spec.defaultScope", "UnsupportedValue"),
     ],
 )

@@ -69,7 +69,11 @@ def test_a_set_without_a_listener_that_can_be_served_is_refused_with_the_reason_
 
 def test_a_gateway_whose_own_listeners_are_refused_goes_on_with_those_of_its_sets() -> None:
     gate, sets = told(listenerset("ls", listener("a", 81)), listeners=[listener("odd", 82, "example.com/odd")])
-    assert conditions(gate) == {"Accepted": ("True", "ListenersNotValid"), "Programmed": ("True", "Programmed")}
+    assert conditions(gate) == {
+        "Accepted": ("True", "ListenersNotValid"),
+        "Programmed": ("True", "Programmed"),
+        "ResolvedRefs": ("True", "ResolvedRefs"),
+    }
     assert conditions(sets["ls"])["Programmed"] == ("True", "Programmed")
 
 

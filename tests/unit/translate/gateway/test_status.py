@@ -11,6 +11,7 @@ from meshworlds import parent
 from tandem.model.meta import Object
 from tandem.translate.conditions import Programmed
 from tandem.translate.gateway.features import SUPPORTED
+from tlsworlds import bundle
 
 KEY = ("Gateway", "default", "edge")
 POOL = pool("192.0.2.10-192.0.2.12")
@@ -37,7 +38,11 @@ def test_a_class_with_parameters_is_refused_and_one_of_others_left_alone() -> No
 
 def test_a_gateway_in_force_says_so_of_itself_and_of_each_listener() -> None:
     status = written(gateway("edge"), route("hr"), POOL)["Gateway", "edge"]
-    assert conditions(status) == {"Accepted": ("True", "Accepted"), "Programmed": ("True", "Programmed")}
+    assert conditions(status) == {
+        "Accepted": ("True", "Accepted"),
+        "Programmed": ("True", "Programmed"),
+        "ResolvedRefs": ("True", "ResolvedRefs"),
+    }
     assert status["addresses"] == [{"type": "IPAddress", "value": "192.0.2.12"}]
     (one,) = status["listeners"]
     assert (one["attachedRoutes"], [k["kind"] for k in one["supportedKinds"]]) == (1, ["HTTPRoute", "GRPCRoute"])
@@ -86,7 +91,7 @@ def test_a_gateway_says_why_it_is_not_in_force(
     objects: tuple[Object, ...], programmed: Programmed, accepted: tuple[str, str], in_force: tuple[str, str]
 ) -> None:
     found = conditions(written(*objects, POOL, programmed=programmed)["Gateway", "edge"])
-    assert found == {"Accepted": accepted, "Programmed": in_force}
+    assert (found["Accepted"], found["Programmed"]) == (accepted, in_force)
 
 
 def test_a_listener_says_what_is_wrong_with_it_and_the_other_goes_on() -> None:
@@ -96,6 +101,38 @@ def test_a_listener_says_what_is_wrong_with_it_and_the_other_goes_on() -> None:
     assert bad["Accepted"] == ("True", "Accepted")
     assert bad["ResolvedRefs"] == ("False", "InvalidCertificateRef")
     assert bad["Programmed"] == ("False", "Invalid")
+
+
+def test_references_that_cannot_be_used_are_told_of_the_whole_and_refuse_nothing() -> None:
+    client = gateway("edge", tls={"backend": {"clientCertificateRef": {"name": "gone"}}})
+    found = conditions(written(client, POOL)["Gateway", "edge"])
+    assert found["ResolvedRefs"] == ("False", "InvalidClientCertificateRef")
+    assert (found["Accepted"], found["Programmed"]) == (("True", "Accepted"), ("True", "Programmed"))
+    found = conditions(written(gateway("edge", https(of="gone"), listener()), POOL)["Gateway", "edge"])
+    assert found["ResolvedRefs"] == ("False", "ListenersNotResolved")
+
+
+def test_listeners_whose_clients_nobody_could_know_are_not_accepted() -> None:
+    refs = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "gone"}]}
+    made = gateway("edge", https(), listener(), tls={"frontend": {"default": {"validation": refs}}})
+    status = written(made, tls_secret(), POOL)["Gateway", "edge"]
+    secure, plain = (conditions(one) for one in status["listeners"])
+    assert secure["Accepted"] == ("False", "NoValidCACertificate")
+    assert secure["ResolvedRefs"] == ("False", "InvalidCACertificateRef")
+    assert secure["Programmed"][0] == "False"
+    assert (plain["Accepted"], plain["Programmed"]) == (("True", "Accepted"), ("True", "Programmed"))
+    assert conditions(status)["Accepted"] == ("True", "ListenersNotValid")
+
+
+def test_a_gateway_tells_that_clients_are_let_in_without_a_certificate_for_as_long_as_they_are() -> None:
+    def made(mode: str, status: Status | None = None) -> Object:
+        refs = {"caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "roots"}], "mode": mode}
+        return gateway("edge", https(), tls={"frontend": {"default": {"validation": refs}}}, status=status)
+
+    status = written(made("AllowInsecureFallback"), bundle(), tls_secret(), POOL)["Gateway", "edge"]
+    assert conditions(status)["InsecureFrontendValidationMode"] == ("True", "ConfigurationChanged")
+    after = written(made("AllowValidOnly", status), bundle(), tls_secret(), POOL)["Gateway", "edge"]
+    assert "InsecureFrontendValidationMode" not in conditions(after)
 
 
 def test_a_conflict_is_told_at_both() -> None:

@@ -8,12 +8,14 @@ import msgspec
 
 from builders import service
 from meshworlds import httproute, parent, to, vs
+from tandem.model.backendtls import AncestorStatus, BackendTLSPolicy, PolicyStatus
 from tandem.model.core import Service, ServiceStatus
-from tandem.model.gateway import HTTPRoute
+from tandem.model.gateway import HTTPRoute, ParentReference
 from tandem.model.istio import VirtualService
 from tandem.model.meta import Condition, Object, Status
 from tandem.model.world import World
 from tandem.translate.live.settled import Settled
+from tlsworlds import backend_tls
 
 KEY = ("default", "vs")
 ROUTED = vs(hosts=["web"], http=[{"route": [to("web")]}])
@@ -71,3 +73,12 @@ def test_a_status_that_translation_reads_counts() -> None:
         front, status=ServiceStatus(conditions=(Condition(type="Programmed", status="True"),))
     )
     assert settled.of(world(given)).get(Service, *front.key) is given
+
+
+def test_policies_for_backends_are_settled_too() -> None:
+    settled, policy = Settled(), backend_tls()
+    settled.of(world(policy))
+    meta = msgspec.structs.replace(policy.metadata, resource_version="2")
+    ancestor = AncestorStatus(ancestor_ref=ParentReference(name="edge"), controller_name="x")
+    again = msgspec.structs.replace(policy, metadata=meta, status=PolicyStatus(ancestors=(ancestor,)))
+    assert settled.of(world(again)).get(BackendTLSPolicy, *policy.key) is policy
