@@ -117,7 +117,8 @@ def get(host: str, at: str, *more: str, scheme: str = "http", path: str = "/") -
 
 def test_status_has_an_address_of_the_pool_and_says_that_it_is_in_force(world: Lab) -> None:
     assert address(world).startswith("198.51.100.")
-    assert conditions(world) == {"Accepted": ("True", "Accepted"), "Programmed": ("True", "Programmed")}
+    wanted = {"Accepted": "Accepted", "Programmed": "Programmed", "ResolvedRefs": "ResolvedRefs"}
+    assert conditions(world) == {kind: ("True", reason) for kind, reason in wanted.items()}
     listeners = {one["name"]: one for one in gateway(world)["status"]["listeners"]}
     assert [listeners[name]["attachedRoutes"] for name in ("http", "https", "bytes", "sessions")] == [1, 1, 1, 1]
 
