@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import msgspec
 import yaml
 
+from conformance.material import filled
 from pems import pem
 
 HERE: Final = Path(__file__).parent
@@ -36,6 +37,8 @@ class Ask(_Strict, frozen=True, kw_only=True):
     protocol: Literal["http", "grpc", "websocket", "tcp"] = "http"
     sni: str = ""
     """HTTPS, or TCP in TLS, with this name of a server, whatever certificate it shows; empty: plain text."""
+    certificate: Literal["", "first", "second"] = ""
+    """What the client shows in TLS, of `material.py`; empty: nothing."""
     method: str = "GET"
     path: str = "/"
     """For gRPC `/package.Service/Method`."""
@@ -49,6 +52,10 @@ class Seen(_Strict, frozen=True, kw_only=True):
     path: str = ""
     host: str = ""
     """Of TCP in TLS: the name that was asked for where the application itself ends it."""
+    sni: str = ""
+    """The name that was asked for, of an application that speaks HTTPS."""
+    certificate: str = ""
+    """Whose the certificate is that was shown to such an application."""
     headers: dict[str, str] = {}
     """Names in lower case; a value that occurs several times is joined by commas."""
     absent: tuple[str, ...] = ()
@@ -61,6 +68,8 @@ class Answer(_Strict, frozen=True, kw_only=True):
 
     status: int = -1
     """HTTP's status, gRPC's code, of TCP 1 if bytes came back and 0 if it was closed without any; -1: fine."""
+    fails: bool = False
+    """There is none: the connection is refused, or ended without an answer."""
     backend: str = ""
     """What the answering pod's name begins with."""
     headers: dict[str, str] = {}
@@ -135,10 +144,10 @@ def base(group: str) -> list[Raw]:
     chain, key = (base64.b64encode(part).decode() for part in pem())
     for name, value in {"HERE": str(HERE), "PYTHON": sys.executable, "CERTIFICATE": chain, "KEY": key}.items():
         text = text.replace(f"${{{name}}}", value)
-    return [raw for raw in yaml.safe_load_all(text) if raw]
+    return [raw for raw in yaml.safe_load_all(filled(text)) if raw]
 
 
 def _read(path: Path) -> Case:
-    found = msgspec.convert({"name": path.stem, **yaml.safe_load(path.read_text())}, Case)
+    found = msgspec.convert({"name": path.stem, **yaml.safe_load(filled(path.read_text()))}, Case)
     assert found.name == path.stem
     return found

@@ -13,6 +13,7 @@ import json
 import socket
 import ssl
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ SECONDS = 10
 def over_http(ask: Raw) -> list[Raw]:
     host, _, port = ask["to"].rpartition(":")
     found = []
-    with contextlib.closing(connection_to(host, int(port), ask["sni"])) as connection:
+    with contextlib.closing(connection_to(host, int(port), ask)) as connection:
         for _ in range(ask["times"]):
             connection.request(ask["method"], ask["path"], headers=ask["headers"])
             answer = connection.getresponse()
@@ -46,23 +47,28 @@ def over_http(ask: Raw) -> list[Raw]:
 class Secure(http.client.HTTPConnection):
     """HTTPS that asks for a name of a server and takes whatever certificate it shows."""
 
-    def __init__(self, host: str, port: int, sni: str) -> None:
+    def __init__(self, host: str, port: int, ask: Raw) -> None:
         super().__init__(host, port, timeout=SECONDS)
-        self._sni = sni
+        self._ask = ask
 
     def connect(self) -> None:
         super().connect()
-        self.sock = wrapped(self.sock, self._sni)
+        self.sock = wrapped(self.sock, self._ask)
 
 
-def wrapped(connection: socket.socket, sni: str) -> ssl.SSLSocket:
+def wrapped(connection: socket.socket, ask: Raw) -> ssl.SSLSocket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context.wrap_socket(connection, server_hostname=sni)
+    if ask["pair"]:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write("".join(ask["pair"]).encode())
+            file.flush()
+            context.load_cert_chain(file.name)
+    return context.wrap_socket(connection, server_hostname=ask["sni"])
 
 
-def connection_to(host: str, port: int, sni: str) -> http.client.HTTPConnection:
-    return Secure(host, port, sni) if sni else http.client.HTTPConnection(host, port, timeout=SECONDS)
+def connection_to(host: str, port: int, ask: Raw) -> http.client.HTTPConnection:
+    return Secure(host, port, ask) if ask["sni"] else http.client.HTTPConnection(host, port, timeout=SECONDS)
 
 
 def over_grpc(ask: Raw) -> list[Raw]:
@@ -89,7 +95,7 @@ def over_websocket(ask: Raw) -> list[Raw]:
     host, _, port = ask["to"].rpartition(":")
     message = "there and back"
     wanted = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
-    with contextlib.closing(connection_to(host, int(port), ask["sni"])) as connection:
+    with contextlib.closing(connection_to(host, int(port), ask)) as connection:
         headers = {**wanted, "Sec-WebSocket-Key": websocket.KEY, **ask["headers"]}
         connection.request("GET", ask["path"], headers=headers)
         answer = http.client.HTTPResponse(connection.sock, method="GET")
@@ -117,7 +123,7 @@ def over_tcp(ask: Raw) -> list[Raw]:
             try:
                 connection = closing.enter_context(socket.create_connection((host, int(port)), timeout=SECONDS))
                 if ask["sni"]:
-                    connection = closing.enter_context(wrapped(connection, ask["sni"]))
+                    connection = closing.enter_context(wrapped(connection, ask))
                     headers["certificate"] = shown(connection)
                 stream = closing.enter_context(connection.makefile("rb"))
                 greeting = stream.readline()

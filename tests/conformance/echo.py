@@ -80,12 +80,16 @@ class Http(http.server.BaseHTTPRequestHandler):
             self._answer(int(asked.get("fail", 200)) if odd else 200, number)
 
     def _answer(self, status: int, number: int) -> None:
-        body = seen(self.command, self.path, self.headers.items(), attempt=number)
+        body = seen(self.command, self.path, self.headers.items(), attempt=number, **self.more())
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def more(self) -> dict[str, str]:
+        """What there is to say of the connection."""
+        return {}
 
     def _upgrade(self) -> None:
         self.send_response(101)

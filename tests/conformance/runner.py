@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from conformance.case import HERE, Answer, Ask, Case, Exchange, Mirrored, Raw, Shares, Step, base
+from conformance.material import pair
 from e2e.lab import RUN, Lab, until
 from tandem.base.paths import RunDir
 from tandem.model.gateways import CONTROLLER
@@ -97,6 +98,8 @@ class Runner:
         (kind, namespace, name), parent = re.split("[ /]", key.partition(" to ")[0]), key.partition(" to ")[2]
         raw = self._get(kind, namespace, name)
         status = raw.get("status", {})
+        if kind == "BackendTLSPolicy":
+            return _at_ancestors(key, parent, raw, wanted)
         if kind not in _ROUTES:
             return _differences(key, status.get("conditions", []), wanted, raw["metadata"]["generation"])
         ours = [p for p in status.get("parents", []) if p["controllerName"] == CONTROLLER]
@@ -177,6 +180,7 @@ class Runner:
             "to": self._filled(ask.to),
             "protocol": ask.protocol,
             "sni": ask.sni,
+            "pair": pair(ask.certificate) if ask.certificate else None,
             "method": ask.method,
             "path": ask.path,
             "headers": {name: self._filled(value) for name, value in ask.headers.items()},
@@ -260,6 +264,20 @@ def _reference(raw: Raw, namespace: str) -> tuple[Any, ...]:
     return group, kind, raw.get("namespace", namespace), raw["name"], raw.get("sectionName", ""), raw.get("port", 0)
 
 
+def _at_ancestors(key: str, gateway: str, raw: Raw, wanted: dict[str, str]) -> str:
+    """Of a policy: at that Gateway, or at every one."""
+    ours = {
+        f"{a['ancestorRef']['kind']} {a['ancestorRef']['namespace']}/{a['ancestorRef']['name']}": a["conditions"]
+        for a in raw.get("status", {}).get("ancestors", [])
+        if a["controllerName"] == CONTROLLER
+    }
+    if not ours or (gateway and gateway not in ours):
+        return f"{key} has the ancestors {list(ours)}"
+    asked = {gateway: ours[gateway]} if gateway else ours
+    generation = raw["metadata"]["generation"]
+    return "; ".join(filter(None, (_differences(key, found, wanted, generation) for found in asked.values())))
+
+
 def _differences(key: str, conditions: list[Raw], wanted: dict[str, str], generation: int) -> str:
     known = {c["type"]: c for c in conditions}
     for kind, text in wanted.items():
@@ -278,6 +296,8 @@ def _differences(key: str, conditions: list[Raw], wanted: dict[str, str], genera
 
 def _unlike(came: Raw, ask: Ask, answer: Answer) -> str:
     """What is wrong with an answer; empty if nothing is."""
+    if answer.fails:
+        return "" if "error" in came else f"{ask}: it was answered with {came['status']}"
     if "error" in came:
         return f"{ask}: {came['error']}"
     wanted = answer.status if answer.status >= 0 else FINE.get(ask.protocol, 200)
@@ -289,7 +309,7 @@ def _unlike(came: Raw, ask: Ask, answer: Answer) -> str:
     ]
     if not seen.get("pod", "").startswith(answer.backend):
         wrong.append(f"answered by {seen.get('pod')!r}, not by {answer.backend}")
-    for field in ("path", "host"):
+    for field in ("path", "host", "sni", "certificate"):
         asked = getattr(answer.seen, field)
         if asked and seen.get(field) != asked:
             wrong.append(f"the application saw the {field} {seen.get(field)!r}, not {asked!r}")

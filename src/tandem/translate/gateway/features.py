@@ -7,11 +7,16 @@ from typing import Final
 SUPPORTED: Final = tuple(
     sorted(
         (
+            "BackendTLSPolicy",
+            "BackendTLSPolicySANValidation",
             "GRPCRoute",
             "GRPCRouteNamedRouteRule",
             "GRPCRouteRequestHeaderModification",
             "Gateway",
             "GatewayAddressEmpty",
+            "GatewayBackendClientCertificate",
+            "GatewayFrontendClientCertificateValidation",
+            "GatewayFrontendClientCertificateValidationInsecureFallback",
             "GatewayHTTPListenerIsolation",
             "GatewayHTTPSListenerDetectMisdirectedRequests",
             "GatewayPort8080",
