@@ -13,6 +13,7 @@ from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Object
 from tandem.model.parse import parse
+from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 
 Raw = dict[str, Any]
@@ -56,6 +57,22 @@ def reqauth(
     made = _object("security.istio.io/v1", "RequestAuthentication", (name, ns, ""), spec)
     found = cast("RequestAuthentication", made)
     return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes or {}))
+
+
+def ratelimit(
+    *targets: Raw, name: str = "few", ns: str = "default", created: str = "", staged: bool = False, **spec: Any
+) -> RateLimit:
+    """A RateLimit, by default of three requests an hour; keywords are the fields of its spec."""
+    given = {"targetRefs": list(targets), "limits": [{"requests": 3, "unit": "Hour"}], **spec}
+    found = cast("RateLimit", _object("tandem.io/v1", "RateLimit", (name, ns, created), given))
+    notes = {"tandem.io/staged": "true"} if staged else {}
+    return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes))
+
+
+def limit_at(kind: str, name: str, section: str = "") -> Raw:
+    """A targetRef of a RateLimit."""
+    group = "" if kind == "Service" else "gateway.networking.k8s.io"
+    return {"group": group, "kind": kind, "name": name, **({"sectionName": section} if section else {})}
 
 
 def httproute(name: str = "hr", *, ns: str = "default", created: str = "", **spec: Any) -> HTTPRoute:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
 from gatewayworlds import gateway, gateway_class, https, route, tls_secret
-from meshworlds import authz, canary, dr, peerauth, reqauth, vs
+from meshworlds import authz, canary, dr, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
@@ -126,6 +126,18 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES,
         LABELS,
+    ),
+    st.builds(
+        lambda n, s: httproute(f"hr{n}", ns=s, parentRefs=[parent(f"s{n}")], rules=[{"name": "r"}]), NUMBERS, SPACES
+    ),
+    st.builds(
+        lambda n, s, refs, staged: ratelimit(*refs, name=f"rl{n}", ns=s, staged=staged),
+        NUMBERS,
+        SPACES,
+        st.sampled_from(
+            ([limit_at("Service", "s0")], [limit_at("HTTPRoute", "hr0"), limit_at("HTTPRoute", "hr1", "r")])
+        ),
+        st.booleans(),
     ),
     st.builds(
         lambda n, s, ref, weight: canary(f"s{n}", ns=s, stable={"service": f"s{n}"}, canary=ref, status=weight),

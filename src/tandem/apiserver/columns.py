@@ -63,6 +63,10 @@ def _condition(kind: str) -> Cell:
     return cell
 
 
+def _targets(raw: Raw) -> str:
+    return ",".join(f"{t.get('kind')}/{t.get('name')}" for t in _get(raw, "spec.targetRefs") or ()) or "<none>"
+
+
 def _gateway_addresses(raw: Raw) -> str:
     return ",".join(str(a.get("value", "")) for a in _get(raw, "status.addresses") or ())
 
@@ -273,6 +277,12 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Phase", 0, _at("status.phase")),
         ("Weight", 0, _count("status.weight")),
         ("Reason", 0, _at("status.reason")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "RateLimit": (
+        ("Targets", 0, _targets),
+        ("Accepted", 0, _condition("Accepted")),
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),

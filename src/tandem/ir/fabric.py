@@ -12,6 +12,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.external import External
+from tandem.ir.limits import RateLimit
 from tandem.ir.locality import Locality, LocalityBalancing
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
@@ -73,6 +74,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     outbound: Outbound = OPEN
     plain_http_ports: tuple[int, ...] = ()
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
+    limits: tuple[RateLimit, ...] = ()
+    """Of Services that select it, in the order of those."""
 
 
 class ServicePort(msgspec.Struct, frozen=True, kw_only=True):

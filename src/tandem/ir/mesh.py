@@ -8,69 +8,17 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.ir.limits import RateLimit
+from tandem.ir.match import Exact as Exact  # noqa: PLC0414 - callers need one import
+from tandem.ir.match import HeaderMatch as HeaderMatch  # noqa: PLC0414
+from tandem.ir.match import PathPrefix as PathPrefix  # noqa: PLC0414
+from tandem.ir.match import Prefix as Prefix  # noqa: PLC0414
+from tandem.ir.match import Present as Present  # noqa: PLC0414
+from tandem.ir.match import QueryMatch as QueryMatch  # noqa: PLC0414
+from tandem.ir.match import Regex as Regex  # noqa: PLC0414
+from tandem.ir.match import RouteMatch as RouteMatch  # noqa: PLC0414
+from tandem.ir.match import StringMatch as StringMatch  # noqa: PLC0414
 from tandem.ir.traffic import TrafficPolicy
-
-
-class Exact(msgspec.Struct, frozen=True, tag="exact"):
-    """Equal, case-sensitively (unless the match says otherwise)."""
-
-    value: str
-
-
-class Prefix(msgspec.Struct, frozen=True, tag="prefix"):
-    """Starts with (Istio's prefix: `/v1` matches `/v1x`)."""
-
-    value: str
-
-
-class PathPrefix(msgspec.Struct, frozen=True, tag="path-prefix"):
-    """Element-wise path prefix (Gateway API's PathPrefix: `/v1` matches `/v1/x`, not `/v1x`)."""
-
-    value: str
-
-
-class Regex(msgspec.Struct, frozen=True, tag="regex"):
-    """RE2, the whole value must match."""
-
-    value: str
-
-
-class Present(msgspec.Struct, frozen=True, tag="present"):
-    """The header exists."""
-
-
-StringMatch = Exact | Prefix | PathPrefix | Regex | Present
-
-
-class HeaderMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A header (name in lower case) and what its value must be; `invert` turns the answer round (absent: true)."""
-
-    name: str
-    match: StringMatch
-    invert: bool = False
-
-
-class QueryMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A query parameter and what its value must be."""
-
-    name: str
-    match: StringMatch
-
-
-class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """All given parts must hold. An empty RouteMatch matches every request."""
-
-    path: StringMatch | None = None
-    ignore_case: bool = False
-    method: StringMatch | None = None
-    headers: tuple[HeaderMatch, ...] = ()
-    query: tuple[QueryMatch, ...] = ()
-    grpc: bool = False
-    """gRPC requests only."""
-    ports: tuple[int, ...] = ()
-    """Service ports that the match is limited to; empty: all."""
-    source_namespace: str | None = None
-    source_labels: tuple[tuple[str, str], ...] = ()
 
 
 class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -246,6 +194,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault: Fault | None = None
     cors: Cors | None = None
     session: Session | None = None
+    limits: tuple[RateLimit, ...] = ()
+    """Of what it is a part of before its own: the first that is reached refuses."""
     origin: Origin
 
 

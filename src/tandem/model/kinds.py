@@ -23,6 +23,7 @@ from tandem.model import (
     network,
     policy,
     pools,
+    ratelimit,
     security,
     tcproute,
     tlsroute,
@@ -378,6 +379,15 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         group="tandem.io",
         versions=("v1",),
+        kind="RateLimit",
+        plural="ratelimits",
+        singular="ratelimit",
+        status=True,
+        cls=ratelimit.RateLimit,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
         kind="LoadBalancerPool",
         plural="loadbalancerpools",
         singular="loadbalancerpool",
@@ -435,6 +445,7 @@ PROGRAMMED: Final = (
     "TLSRoute",
     "BackendTLSPolicy",
     "Canary",
+    "RateLimit",
     "Gateway",
     "Network",
 )

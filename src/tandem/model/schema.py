@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +18,14 @@ from tandem.model.kinds import BY_KIND, KINDS, Kind, name_of
 from tandem.model.meta import RawObject
 from tandem.model.schemas.syntax import LABEL, LABEL_1035, SUBDOMAIN
 from tandem.model.schemas.walk import walk
+
+INSTEAD: Final = {
+    "EnvoyFilter": (
+        "nobody writes into Envoy's configuration here; for rate limits there is tandem.io/v1 RateLimit, for external"
+        " authorization AuthorizationPolicy with action CUSTOM, for connections, retries and outliers DestinationRule"
+    ),
+}
+"""Kinds that users of other meshes have, and what does here what they are for."""
 
 
 def validate(raw: RawObject) -> list[str]:
@@ -43,6 +51,9 @@ def served_versions(kind: Kind) -> tuple[str, ...]:
 def _unknown_kind(raw: RawObject) -> str:
     if not raw.get("kind"):
         return "kind: is required"
+    instead = INSTEAD.get(str(raw["kind"]))
+    if instead is not None:
+        return f"kind: {raw.get('apiVersion', '')} {raw['kind']} is not served: {instead}"
     served = ", ".join(f"{k.api_version} {k.kind}" for k in KINDS)
     return f"kind: {raw.get('apiVersion', '')} {raw['kind']} is not served; served are {served}"
 

@@ -18,6 +18,7 @@ from tandem.base.grpc import status_name
 from tandem.base.problems import Origin
 from tandem.observe import flags
 from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
+from tandem.observe.limited import limited
 from tandem.state.xds import (
     ASKED,
     AUDITED,
@@ -84,7 +85,8 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
             yield _outside(flow, names.outbound(uid))
             continue
         flow = _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
-        yield _looked_at(flow, entry.response.response_code_details, entry.common_properties, uid, names)
+        flow = _looked_at(flow, entry.response.response_code_details, entry.common_properties, uid, names)
+        yield limited(flow, entry.response.response_code_details, entry.common_properties.metadata.filter_metadata)
     for entry in message.tcp_logs.log_entry:
         if nowhere:
             yield _outside(_base(kind, uid, entry.common_properties, names), names.outbound(uid))

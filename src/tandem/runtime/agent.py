@@ -159,6 +159,7 @@ class Agent:
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop, self._facts.on_unknown_key = self._again.dropped, self._keys.missed
         self._metrics.registry.register(KeyFigures(self._keys))
+        self._metrics.registry.register(self._facts.limited)
         self._guards = GuardLoop(self._facts, self._pod_drift)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
         self._progress = Progress(

@@ -28,6 +28,7 @@ from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.observe.nflog import Attribution, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.judged import Judged
+from tandem.runtime.limited import LimitFigures
 from tandem.runtime.reports import Report, encode
 from tandem.runtime.unanswered import Unanswered
 from tandem.runtime.vanished import services_changed
@@ -84,6 +85,7 @@ class Facts:
         self.on_unknown_key: Callable[[PodUid], object] = bool
         """Is given the pod that refused a token whose key it does not have."""
         self.unanswered = Unanswered(clock)
+        self.limited = LimitFigures()
         self._told_counts: tuple[RuleCount, ...] | None = None
         self.ended = 0
         """Connections that changes of policy have ended."""
@@ -133,6 +135,7 @@ class Facts:
             if any(flow.reason == UNKNOWN_KEY for flow in found):
                 self.on_unknown_key(PodUid(log_name.partition("|")[2]))
             self.unanswered.take(found)
+            self.limited.take(found)
 
     def on_policy_change(self, before: NodeView | None, now: NodeView) -> None:
         """The kernel has a new policy in force; None before: what was in force until now is not known."""

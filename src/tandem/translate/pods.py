@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
-from tandem.base.problems import Problem, Severity
-from tandem.ir.fabric import LocalPod, PortMtls
+from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.fabric import LocalPod
 from tandem.ir.outbound import OPEN
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.ipam import addresses_of
 from tandem.model.world import World
+from tandem.translate.limits.found import NO_LIMITS, Limits
+from tandem.translate.limits.pods import limits_of_pod
 from tandem.translate.membership import Membership, membership, namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
@@ -26,7 +28,7 @@ from tandem.translate.mesh.istio.providers import provider_problems, read_provid
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
-from tandem.translate.selected import Selected
+from tandem.translate.selected import Selected, target_port
 
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     services: Selected
     routed: Mapping[str, frozenset[int]]
     """The ports that HTTP routes name, by `namespace/service`."""
+    limits: Limits = NO_LIMITS
 
 
 class One(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +74,12 @@ class One(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def translate_pods(
-    world: World, options: Options, policy: PolicyIR, *, routed: Mapping[str, frozenset[int]] | None = None
+    world: World,
+    options: Options,
+    policy: PolicyIR,
+    *,
+    routed: Mapping[str, frozenset[int]] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> Pods:
     """Every pod that a node wires; `policy` says which sets judge them, `routed` which ports HTTP routes name."""
     context = Context(
@@ -83,6 +91,7 @@ def translate_pods(
         sidecars=SidecarIndex(world, options),
         services=Selected(world.all(core.Service).values()),
         routed=routed or {},
+        limits=limits,
     )
     found = [translate_pod(p, context, policy.ingress, policy.egress) for p in world.sorted(core.Pod) if has_link(p)]
     return Pods(
@@ -111,6 +120,8 @@ def translate_pod(
     judging, conflicts = one_authorizer(
         (*context.authorization.policies(pod), *context.authentication.denials(pod)),
     )
+    services = context.services.of(pod)
+    limits = limits_of_pod(pod, services, context.limits)
     local = LocalPod(
         uid=PodUid(uid),
         namespace=namespace,
@@ -126,9 +137,11 @@ def translate_pod(
         authorization=judging,
         authentication=context.authentication.rules(pod),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
-        plain_http_ports=_http_ports(pod, context.services.of(pod), context.routed),
+        plain_http_ports=_http_ports(pod, services, context.routed),
+        limits=limits if member.meshed else (),
     )
-    problems = (*member.problems, *_outside(pod, member, modes), *conflicts)
+    selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}
+    problems = (*member.problems, *_outside(pod, member, selecting), *conflicts)
     return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
 
 
@@ -148,22 +161,9 @@ def _http_ports(
     return tuple(sorted(found))
 
 
-def target_port(port: core.ServicePort, pod: core.Pod) -> int | None:
-    """The number behind a Service's port on `pod`; None if the pod has no container port of that name."""
-    target = port.target_port if port.target_port is not None else port.port
-    if isinstance(target, int):
-        return target
-    for container in pod.spec.containers:
-        for offered in container.ports:
-            if offered.name == target and offered.protocol == port.protocol:
-                return offered.container_port
-    return None
-
-
-def _outside(pod: core.Pod, member: Membership, modes: tuple[PortMtls, ...]) -> tuple[Problem, ...]:
-    """A PeerAuthentication that names this very pod by a selector, while the pod is not in the mesh."""
+def _outside(pod: core.Pod, member: Membership, origins: set[Origin]) -> tuple[Problem, ...]:
+    """PeerAuthentications and RateLimits that mean this very pod, while the pod is not in the mesh."""
     if member.meshed:
         return ()
-    origins = {m.origin for m in modes if m.origin is not None and m.port}
     text = f"pod {pod.metadata.namespace}/{pod.metadata.name} is selected but not in the mesh ({member.because})"
     return tuple(Problem(at=o, code="NotInMesh", text=text, severity=Severity.WARNING) for o in sorted(origins))

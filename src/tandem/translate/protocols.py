@@ -5,7 +5,8 @@ A port that says nothing of its protocol is bytes, unless HTTP routes are about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from tandem.ir.fabric import AppProtocol
@@ -46,13 +47,17 @@ def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset
     return frozenset(p.port for p in tcp if _undeclared(p) and (len(tcp) == 1 or p.port in wanted))
 
 
-def ports_named(tables: Iterable[RouteTable], gateways: Iterable[Gateway] = ()) -> dict[str, frozenset[int]]:
+def ports_named(
+    tables: Iterable[RouteTable],
+    gateways: Iterable[Gateway] = (),
+    counted: Mapping[str, frozenset[int]] = MappingProxyType({}),
+) -> dict[str, frozenset[int]]:
     """The ports that routes name, by `namespace/service`; a key for every Service with routes.
 
     Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef). So
-    are those of gateways' routes.
+    are those of gateways' routes, and those at which requests are `counted`.
     """
-    found: dict[str, set[int]] = {}
+    found: dict[str, set[int]] = {key: set(ports) for key, ports in counted.items()}
     for table in (t for t in tables if t.routes or not t.bytes):
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)

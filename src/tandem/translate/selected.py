@@ -1,11 +1,11 @@
-"""Which Services select a pod, found by one label of each Service's selector. Pure, but for being kept up."""
+"""Which Services select a pod, found by one label of each Service's selector, and at which of its ports. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-from tandem.model.core import Pod, Service
+from tandem.model.core import Pod, Service, ServicePort
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key
 
@@ -45,3 +45,15 @@ class Selected:
         for key, value in labels.items():
             found.update(self._by_label.get((namespace, key, value), {}))
         return [found[key] for key in sorted(found) if matches_map(found[key].spec.selector, labels)]
+
+
+def target_port(port: ServicePort, pod: Pod) -> int | None:
+    """The number behind a Service's port on `pod`; None if the pod has no container port of that name."""
+    target = port.target_port if port.target_port is not None else port.port
+    if isinstance(target, int):
+        return target
+    for container in pod.spec.containers:
+        for offered in container.ports:
+            if offered.name == target and offered.protocol == port.protocol:
+                return offered.container_port
+    return None

@@ -28,6 +28,7 @@ from tandem.model.listenersets import ListenerSet
 from tandem.model.meta import Object
 from tandem.model.network import Network
 from tandem.model.policy import NetworkPolicy
+from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
@@ -49,6 +50,7 @@ from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.policystatus import policy_patch
 from tandem.translate.gateway.setstatus import set_patch
 from tandem.translate.gateway.status import class_patch, gateway_patch
+from tandem.translate.limits.status import limit_patch
 from tandem.translate.mesh.attach import is_gateway_parent, is_mesh_parent
 from tandem.translate.mesh.xmesh import FEATURES
 
@@ -87,6 +89,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         RequestAuthentication,
         AuthorizationPolicy,
         Canary,
+        RateLimit,
         Network,
         HTTPRoute,
         GRPCRoute,
@@ -144,20 +147,21 @@ def patches_of(
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
-            case Gateway() | ListenerSet() | BackendTLSPolicy():
-                found.append(_of_edge(obj, told, programmed, now, given.edge))
+            case Gateway() | ListenerSet() | BackendTLSPolicy() | RateLimit():
+                found.append(_in_parts(obj, told, programmed, now, given.edge))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
     return tuple(patch for patch in found if patch is not None)
 
 
-def _of_edge(
-    obj: Gateway | ListenerSet | BackendTLSPolicy,
+def _in_parts(
+    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit,
     told: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     now: float,
     edge: Edge,
 ) -> Patch | None:
+    """Of a kind with conditions of its listeners, or of its targets, beside those of the whole."""
     key = obj.kind, *obj.key
     own, state = told.get(key, ()), programmed.get(key)
     match obj:
@@ -167,6 +171,8 @@ def _of_edge(
             return set_patch(obj, edge.sets.get(obj.key), own, state, now)
         case BackendTLSPolicy():
             return policy_patch(obj, edge.ancestors.get(obj.key, ()), own, state, now)
+        case RateLimit():
+            return limit_patch(obj, own, state, now)
 
 
 def _plain(

@@ -24,6 +24,8 @@ from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.hostaddresses import HostAddresses
+from tandem.translate.limits.attached import limit_gateways, limit_tables
+from tandem.translate.limits.targets import read_limits
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
 from tandem.translate.mesh.istio.subsets import subset_problems
@@ -99,8 +101,10 @@ def translate_world(world: World, options: Options) -> Translation:
     edge = translate_gateways(world, options, balancers)
     edge = divide_gateways(world, options, guard_gateways(world, options, edge), mesh)
     edge = secure_backends(world, options, edge)
-    routed = ports_named(mesh.tables.values(), edge.gateways.values())
-    pods = translate_pods(world, options, policy, routed=routed)
+    limits = read_limits(world)
+    mesh, edge = limit_tables(mesh, limits), limit_gateways(edge, limits)
+    routed = ports_named(mesh.tables.values(), edge.gateways.values(), limits.named)
+    pods = translate_pods(world, options, policy, routed=routed, limits=limits)
     services = translate_services(world, pods.pods, routed=routed)
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)
     return Translation(
@@ -126,6 +130,7 @@ def translate_world(world: World, options: Options) -> Translation:
                 *mesh_problems,
                 *subset_problems(world, mesh.policies),
                 *edge.problems,
+                *limits.problems,
             ),
         ),
     )

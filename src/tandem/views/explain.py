@@ -19,7 +19,7 @@ from tandem.model import core
 from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
-from tandem.reference import hosts, locality, policy, routes
+from tandem.reference import hosts, limits, locality, policy, routes
 from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_grpc, speaks_http
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
@@ -117,6 +117,9 @@ def explain(world: World, question: Question) -> Explanation:
     if target.service is not None:
         decision = _route(world, question, source, target)
         route = tuple(Line(layer="L7 route", effect="route", text=s.text, rule=s.origin) for s in decision.steps)
+        if decision.rule is not None:
+            asked = question.method or "GET", question.path or "/", dict(question.headers)
+            route += tuple(map(_counted, limits.counted_at_route(world, decision.rule, *asked)))
         shares, status = decision.backends, decision.status
     ways = _ways(world, question, source, target, shares)
     allowed = bool(ways) and all(w.allowed for w in ways)
@@ -319,6 +322,9 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         authorized = decide_authorization(world, end.pod, asked)
         steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
         refused = bool(token.by) or not authorized.allowed
+        if not refused:
+            counted = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
+            steps += map(_counted, counted)
         by = by or token.by or (() if authorized.allowed else authorized.by)
     return Way(
         destination=end.label,
@@ -330,6 +336,11 @@ def _way(world: World, question: Question, source: Party, end: Party, *, share: 
         steps=tuple(steps),
         answered=decision.rejects,
     )
+
+
+def _counted(found: limits.Counting) -> Line:
+    effect = "would be counted" if found.staged else "is counted"
+    return Line(layer="rate limit", effect=effect, text=found.text, rule=found.rule)
 
 
 def _asked(

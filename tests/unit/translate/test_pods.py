@@ -10,7 +10,8 @@ from tandem.model.core import ServicePort
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.translate.options import Options
-from tandem.translate.pods import Pods, target_port, translate_pods
+from tandem.translate.pods import Pods, translate_pods
+from tandem.translate.selected import target_port
 
 NO_POLICY = PolicyIR(sets={}, groups={}, ingress={}, egress={})
 

@@ -10,7 +10,7 @@ import pytest
 
 from builders import cluster_policy, namespace, node, pod, policy, service, world
 from jwts import Issuer
-from meshworlds import authz, dr, grpcroute, parent, peerauth, reqauth, to, vs
+from meshworlds import authz, dr, grpcroute, httproute, limit_at, parent, peerauth, ratelimit, reqauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
 from tandem.model.parse import parse
@@ -467,3 +467,20 @@ def test_an_endpoint_without_a_portion_is_none_that_could_be_chosen() -> None:
     found = ask(HERE, rule, _elsewhere())
     (way,) = found.ways
     assert (way.address, way.steps[0].layer, way.steps[0].effect) == ("10.244.0.5", "locality", "gets 100 of 100")
+
+
+def test_what_counts_a_request_is_told_at_the_route_and_at_the_pod() -> None:
+    hr = httproute("hr", ns="shop", parentRefs=[parent("web")], rules=[{"backendRefs": [{"name": "web", "port": 80}]}])
+    at_pod = ratelimit(limit_at("Service", "web"), ns="shop", name="pods")
+    found = ask(hr, ratelimit(limit_at("HTTPRoute", "hr"), ns="shop", name="route"), at_pod)
+    lines = [line for line in (*found.route, *found.ways[0].steps) if line.layer == "rate limit"]
+    assert [(line.effect, str(line.rule)) for line in lines] == [
+        ("is counted", "RateLimit shop/route spec.limits[0]"),
+        ("is counted", "RateLimit shop/pods spec.limits[0]"),
+    ]
+    assert lines[1].text == "3 in each hour, for Service web, at each pod of it"
+
+
+def test_what_is_refused_is_counted_by_nobody() -> None:
+    found = ask(ratelimit(limit_at("Service", "web"), ns="shop"), authz(ns="shop", action="DENY", rules=[{}]))
+    assert not [line for line in found.ways[0].steps if line.layer == "rate limit"]

@@ -58,6 +58,7 @@ ORDER: Final = (
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
+    "RateLimit",
     "Canary",
     "Deployment",
     "Pod",

@@ -197,6 +197,11 @@ def _backend_name(raw: RawObject) -> str:
     return str(_dict(raw, "spec", "validation").get("hostname", ""))
 
 
+def _attached_to(raw: RawObject) -> str:
+    refs = _dict(raw, "spec").get("targetRefs") or ()
+    return ",".join(f"{ref.get('kind')}/{ref.get('name')}" for ref in refs)
+
+
 def _selected(raw: RawObject) -> str:
     return selector_text(_dict(raw, "spec").get("podSelector"))
 
@@ -340,6 +345,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         ),
         (_WHY,),
     ),
+    "RateLimit": ((Column("TARGETS", _attached_to), _PROGRAMMED), (_WHY,)),
     "XMesh": ((Column("CONTROLLER", _spec("controllerName")), Column("ACCEPTED", _accepted)), (_WHY,)),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),

@@ -26,7 +26,7 @@ from tandem.compile.envoy.guarded import Guarded, guard_at, guard_of
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.reencrypt import is_secured, secured
-from tandem.compile.envoy.route import compile_route
+from tandem.compile.envoy.route import compile_route, counting
 from tandem.compile.envoy.scope import Hashes, PortScope
 from tandem.compile.envoy.sessions import matching, session_chains
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
@@ -185,14 +185,17 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
 
 
 def _configuration(name: str, hosts: list[Json], used: Iterable[HostRoutes]) -> Resource:
+    routes = [route for host in used for route in host.routes]
+    fields, counted = counting(routes)
     body = {
         "name": name,
         "virtual_hosts": hosts,
         # `example.com:8080` is example.com.
         "ignore_port_in_host_matching": True,
         "validate_clusters": False,
+        **fields,
     }
-    return Resource(name=name, body=body, origins=frozenset(r.origin for host in used for r in host.routes))
+    return Resource(name=name, body=body, origins=counted.union(route.origin for route in routes))
 
 
 def _virtual_hosts(hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortScope) -> list[Json]:

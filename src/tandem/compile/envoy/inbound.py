@@ -72,7 +72,8 @@ def compile_inbound_routes(pod: LocalPod) -> Resource:
     name = names.inbound_routes(pod.uid)
     hosts = [{"name": "in", "domains": ["*"], "routes": [route]}]
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
-    return Resource(name=name, body=body, origins=frozenset(policy.origin for policy in pod.authorization))
+    origins = frozenset(policy.origin for policy in pod.authorization) | {limit.origin for limit in pod.limits}
+    return Resource(name=name, body=body, origins=origins)
 
 
 def _modes(pod: LocalPod) -> dict[int, PortMtls]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, assert_never
 
@@ -10,14 +11,13 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
-from tandem.compile.envoy.filters import per_route
+from tandem.compile.envoy.filters import limits, per_route
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json
 from tandem.compile.envoy.scope import PortScope
 from tandem.ir.mesh import DEFAULT_RETRY, Forward, Redirect, Respond, Route, RouteMatch
-from tandem.state.xds import Resource
+from tandem.state.xds import ROUTE_METADATA, Resource
 
-METADATA: Final = "tandem.io"
 REFUSING: Final = 502
 """As Istio answers requests for hosts that are not registered."""
 
@@ -42,6 +42,7 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 def compile_hosted(hosted: Hosted) -> Resource:
     """A virtual host for each name. Other requests are the first host's where the addresses are; else they go on."""
     made = [_virtual_host(scope, scope.service.name) for scope in hosted.scopes]
+    fields, counted = counting(route for _, used in made for route in used)
     on: Json = {"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}
     if hosted.closed:
         on = {"name": names.OUTSIDE, "match": {"prefix": "/"}, "direct_response": respond(REFUSING, "")}
@@ -51,20 +52,23 @@ def compile_hosted(hosted: Hosted) -> Resource:
         "virtual_hosts": [*(host for host, _ in made), {"name": "other", "domains": ["*"], "routes": rest}],
         "ignore_port_in_host_matching": True,
         "validate_clusters": False,
+        **fields,
     }
-    return Resource(name=hosted.route_config, body=body, origins=frozenset(o for _, found in made for o in found))
+    origins = frozenset(route.origin for _, used in made for route in used)
+    return Resource(name=hosted.route_config, body=body, origins=origins | counted)
 
 
 @lru_cache(maxsize=4096)
 def compile_route_config(scope: PortScope) -> Resource:
     """One virtual host for every authority: the address dialled has already decided the service."""
-    host, origins = _virtual_host(scope, "*")
-    body = {"name": scope.route_config, "virtual_hosts": [host], "validate_clusters": False}
-    return Resource(name=scope.route_config, body=body, origins=frozenset(origins))
+    host, used = _virtual_host(scope, "*")
+    fields, counted = counting(used)
+    body = {"name": scope.route_config, "virtual_hosts": [host], "validate_clusters": False, **fields}
+    return Resource(name=scope.route_config, body=body, origins=counted.union(route.origin for route in used))
 
 
-def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Origin, ...]]:
-    """The routes to a port, and where they come from.
+def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Route, ...]]:
+    """What becomes of requests to a port, and by which routes.
 
     A table of which nothing applies to this port and these clients leaves the service as it is; where something
     applies and no match holds, the answer is 404.
@@ -79,7 +83,7 @@ def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Origin, ..
     if not used:
         routes = [_default(scope)]
     name = f"{scope.service.namespace}/{scope.service.name}:{scope.port.port}"
-    return {"name": name, "domains": [domain], "routes": routes}, tuple(route.origin for route in used)
+    return {"name": name, "domains": [domain], "routes": routes}, tuple(used)
 
 
 def _default(scope: PortScope) -> Json:
@@ -97,11 +101,23 @@ def compile_route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
     return {
         "name": route.name,
         "match": route_match(match),
-        "metadata": {"filter_metadata": {METADATA: {"origin": msgspec.to_builtins(route.origin)}}},
+        "metadata": {"filter_metadata": {ROUTE_METADATA: _metadata(route)}},
         **route_edits(route),
         **({"typed_per_filter_config": config} if config else {}),
         **_action(route, match, scope),
     }
+
+
+def _metadata(route: Route) -> Json:
+    return {"origin": msgspec.to_builtins(route.origin), **limits.names_of(route.limits)}
+
+
+def counting(routes: Iterable[Route]) -> tuple[Json, frozenset[Origin]]:
+    """What a route configuration says of the limits of its routes, and where those come from."""
+    found = tuple(dict.fromkeys(limit for route in routes for limit in route.limits))
+    config = limits.of_configuration(found)
+    fields = {"typed_per_filter_config": config} if config else {}
+    return fields, frozenset(limit.origin for limit in found)
 
 
 def _action(route: Route, match: RouteMatch, scope: PortScope) -> Json:

@@ -17,6 +17,7 @@ from tandem.model.schemas import (
     rules_listeners,
     rules_network,
     rules_policy,
+    rules_ratelimit,
     rules_tandem,
     rules_tls,
     rules_validation,
@@ -38,6 +39,7 @@ RULES = {
     **rules_tandem.RULES,
     **rules_ipam.RULES,
     **rules_canary.RULES,
+    **rules_ratelimit.RULES,
 }
 
 

@@ -15,6 +15,7 @@ from tandem.model.security import PeerAuthentication
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.translate.kept import Kept
+from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
@@ -43,6 +44,7 @@ class LivePods:
         self._before = World()
         self._judged: tuple[Judged, Judged] = (Table(), Table())
         self._routed: Mapping[str, frozenset[int]] = {}
+        self._limits = NO_LIMITS
         self._linked: dict[str, dict[str, core.Pod]] = {}
         self._services = Selected()
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
@@ -55,7 +57,9 @@ class LivePods:
         self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
         self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
 
-    def update(self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]]) -> None:
+    def update(
+        self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]], limits: Limits
+    ) -> None:
         """Go on to this World; `judged`: the sets of ingress and egress."""
         before, self._before = self._before, now
         touched, gone = self._changed_pods(before, now)
@@ -70,10 +74,10 @@ class LivePods:
         scoped = (authorization.scoped, authentication.scoped)
         for namespace in self._changed_namespaces(before, now, scoped):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
-        for service in self._changed_services(before, now, routed):
+        for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
-        self._judged, self._routed, self._scoped = judged, routed, scoped
+        self._judged, self._routed, self._scoped, self._limits = judged, routed, scoped, limits
         context = Context(
             options=self._options,
             labels=now.namespace_labels,
@@ -83,6 +87,7 @@ class LivePods:
             sidecars=self._sidecars(now, self._options),
             services=self._services,
             routed=routed,
+            limits=limits,
         )
         self._gathered.tell((2, "namespaces"), self._namespaces(now))
         self._gathered.tell((3, "modes"), context.modes.problems)
@@ -132,6 +137,14 @@ class LivePods:
             namespace, _, service = name.partition("/")
             found = now.get(core.Service, namespace, service)
             if found is not None:
+                yield found
+
+    def _limited_anew(self, now: World, limits: Limits) -> Iterator[core.Service]:
+        """Services at whose pods something else is counted than before."""
+        before = self._limits.services
+        for key in before.keys() | limits.services.keys() if limits is not self._limits else ():
+            found = now.get(core.Service, *key)
+            if found is not None and before.get(key) != limits.services.get(key):
                 yield found
 
     def _changed_namespaces(self, before: World, now: World, scoped: tuple[Scoped[Any], ...]) -> Iterable[str]:

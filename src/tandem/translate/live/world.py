@@ -14,6 +14,9 @@ from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.kept import Kept
+from tandem.translate.limits.attached import limit_gateways, limit_tables
+from tandem.translate.limits.found import Limits
+from tandem.translate.limits.targets import read_limits
 from tandem.translate.live.externals import LiveExternals
 from tandem.translate.live.pods import LivePods
 from tandem.translate.live.policy import LivePolicy
@@ -52,6 +55,9 @@ class Live:
         self._guarded = Kept(guard_gateways)
         self._divided = Kept(divide_gateways)
         self._secured = Kept(secure_backends)
+        self._limits = Kept(read_limits)
+        self._limited = same_as_before(limit_tables)
+        self._limited_edge = same_as_before(limit_gateways)
         self._nodes = Kept(translate_nodes)
         self._config = Kept(mesh_config)
         self._announcing = same_as_before(announcing)
@@ -66,13 +72,16 @@ class Live:
         balancers = self._balancers(world)
         edge = self._guarded(world, self._options, self._edge(world, self._options, balancers))
         edge = self._secured(world, self._options, self._divided(world, self._options, edge, whole))
-        mesh = self._steady(whole, edge)
-        self._pods.update(world, (ir.ingress, ir.egress), self._routed)
+        limits = self._limits(world)
+        edge = self._limited_edge(edge, limits)
+        mesh = self._steady(self._limited(whole, limits), edge, limits)
+        self._pods.update(world, (ir.ingress, ir.egress), self._routed, limits)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
         self._gathered.tell((6, "balancers"), balancers.problems)
         self._gathered.tell((7, "mesh"), mesh_problems)
         self._gathered.tell((8, "gateways"), edge.problems)
+        self._gathered.tell((9, "limits"), limits.problems)
         return Translation(
             balancers=balancers,
             edge=edge,
@@ -88,9 +97,9 @@ class Live:
             told=self._gathered.settle(),
         )
 
-    def _steadied(self, whole: MeshIR, edge: Edge) -> MeshIR:
+    def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits) -> MeshIR:
         """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
         self._tables = self._tables.become(whole.tables)
         self._traffic = self._traffic.become(whole.policies)
-        self._routed = self._routed.become(ports_named(self._tables.values(), edge.gateways.values()))
+        self._routed = self._routed.become(ports_named(self._tables.values(), edge.gateways.values(), limits.named))
         return MeshIR(tables=self._tables, policies=self._traffic)

@@ -7,6 +7,7 @@ from meshworlds import peerauth
 from tandem.base.table import Table, changes
 from tandem.model.meta import Object
 from tandem.model.world import World
+from tandem.translate.limits.found import NO_LIMITS
 from tandem.translate.live.pods import LivePods
 from tandem.translate.live.problems import Gathered
 from tandem.translate.options import Options
@@ -19,11 +20,11 @@ def touched(*objects: Object, routed: dict[str, frozenset[int]] | None = None) -
     """The pods that are other objects after these changes to BASE."""
     live = LivePods(Options(), Gathered())
     none: dict[str, frozenset[int]] = {}
-    live.update(BASE, OPEN, none)  # type: ignore[arg-type]
+    live.update(BASE, OPEN, none, NO_LIMITS)  # type: ignore[arg-type]
     before, after = live.pods, BASE
     for obj in objects:
         after = after.with_changes(obj.kind, {obj.key: obj}, synced=True)
-    live.update(after, OPEN, none if routed is None else routed)  # type: ignore[arg-type]
+    live.update(after, OPEN, none if routed is None else routed, NO_LIMITS)  # type: ignore[arg-type]
     return set(changes(before, live.pods))
 
 
@@ -49,8 +50,8 @@ def test_a_service_changes_the_pods_that_it_selects() -> None:
 
 def test_a_pod_that_finished_is_gone_and_so_is_its_node() -> None:
     live = LivePods(Options(), Gathered())
-    live.update(BASE, OPEN, {})  # type: ignore[arg-type]
+    live.update(BASE, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
     finished: Object = pod("a", phase="Succeeded")
     after: World = BASE.with_changes("Pod", {finished.key: finished}, synced=True)
-    live.update(after, OPEN, {})  # type: ignore[arg-type]
+    live.update(after, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
     assert set(live.pods) == set(live.nodes) == {"uid-default-b", "uid-shop-c"}

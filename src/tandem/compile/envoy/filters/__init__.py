@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from tandem.compile import names
-from tandem.compile.envoy.filters import cors, fault, session, spellings
+from tandem.compile.envoy.filters import cors, fault, limits, session, spellings
 from tandem.compile.envoy.filters.external import compile_external, external
 from tandem.compile.envoy.filters.router import router
 from tandem.compile.envoy.filters.spellings import compile_spellings, spelling_filter
@@ -57,16 +57,25 @@ def inbound_filters(pod: LocalPod) -> list[Json]:
     """That of one that hands to the application what the pod's policies let through: its routes carry them."""
     first, audit, *others = ({**f, "disabled": True} for f in (spellings.disabled(), AUDIT, *RBAC_FILTERS))
     asked = {**ASKED_RULES, "disabled": True}
-    return [first, tokens(pod), audit, *external(pod, asked), *others, router()]
+    return [
+        first,
+        tokens(pod),
+        audit,
+        *external(pod, asked),
+        *others,
+        {**limits.disabled(), "disabled": True},
+        router(),
+    ]
 
 
 def inbound_per_route(pod: LocalPod) -> dict[str, Json]:
     """By filter's name what the one route of a pod asks of it."""
-    return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization)}
+    return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization), **limits.of_pod(pod.limits)}
 
 
 def _sleeping() -> Iterator[Json]:
-    yield from ({**module.disabled(), "disabled": True} for module in ON_DEMAND)
+    first, *others = ON_DEMAND
+    yield from ({**module.disabled(), "disabled": True} for module in (first, limits, *others))
 
 
 @lru_cache(maxsize=1024)

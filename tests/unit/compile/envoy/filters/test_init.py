@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshbuild import attached
 from tandem.base.problems import Origin
-from tandem.compile.envoy.filters import ON_DEMAND, http_filters, inbound_filters, per_route
+from tandem.compile.envoy.filters import ON_DEMAND, http_filters, inbound_filters, limits, per_route
 from tandem.compile.envoy.filters.router import router
 from tandem.ir.mesh import Fault, Respond, Route
 
@@ -14,7 +14,8 @@ AT = Origin(kind="VirtualService", name="web")
 def test_the_router_is_last_and_everything_else_sleeps() -> None:
     *others, last = http_filters()
     assert last == router()
-    assert [f["name"] for f in others] == [module.NAME for module in ON_DEMAND]
+    first, *more = (module.NAME for module in ON_DEMAND)
+    assert [f["name"] for f in others] == [first, limits.NAME, *more]
     assert all(f["disabled"] for f in others)
 
 
@@ -29,6 +30,7 @@ def test_what_comes_in_meets_policies_and_the_router_in_this_order() -> None:
         "ask/uid-a",
         "rbac-deny",
         "rbac-allow",
+        "limits",
     ]
     assert made[-1] == router()
     assert all(f.get("disabled") or "config_discovery" in f for f in made[:-1])

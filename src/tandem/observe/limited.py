@@ -1,0 +1,37 @@
+"""Flows of requests that a limit refused, or that a staged one would have. Pure.
+
+The filters that count leave in the metadata of a request whose limit was asked last, and which staged ones were full.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.problems import Origin
+from tandem.observe.flow import Flow, Verdict
+from tandem.state.xds import LIMIT, LIMITS, STAGED_LIMIT
+
+_DETAILS: Final = "local_rate_limited"
+REFUSED: Final = "as many requests as a RateLimit allows have come"
+WOULD: Final = "a staged RateLimit would refuse it"
+
+
+def limited(flow: Flow, details: str, metadata: Any) -> Flow:
+    """The flow of a request with these details of its response and this metadata of its filters."""
+    if LIMITS not in metadata or flow.verdict not in {Verdict.ALLOWED, Verdict.STAGED}:
+        return flow
+    fields = metadata[LIMITS].fields
+    direction = "egress" if flow.reporter == "source" else "ingress"
+    if details == _DETAILS:
+        rules = (_origin(fields[LIMIT]),) if LIMIT in fields else ()
+        return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=REFUSED, rules=rules)
+    staged = tuple(_origin(fields[name]) for name in sorted(fields) if name.startswith(STAGED_LIMIT))
+    if not staged or flow.verdict is Verdict.STAGED:
+        return flow
+    return msgspec.structs.replace(flow, verdict=Verdict.STAGED, direction=direction, reason=WOULD, rules=staged)
+
+
+def _origin(value: Any) -> Origin:
+    return msgspec.json.decode(value.string_value, type=Origin)

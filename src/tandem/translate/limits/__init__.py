@@ -1,0 +1,1 @@
+"""RateLimits -> what is counted at Services, routes and gateways, with Problems. Pure (docs/design/0041)."""

@@ -1,0 +1,72 @@
+"""A RateLimit, with its problems and what nodes have in force -> the patch of its status. Pure.
+
+What holds of the whole is in `status.conditions`, as for every kind; what holds at one target is in `status.ancestors`
+(GEP-713, PolicyAncestorStatus): there only the mistakes of that target and those of the whole count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.problems import Problem
+from tandem.model.gateways import CONTROLLER
+from tandem.model.ratelimit import LimitTarget, PolicyAncestor, RateLimit, RateLimitStatus
+from tandem.translate.conditions import (
+    Patch,
+    accepted_of,
+    conditions_after,
+    conditions_json,
+    programmed_of,
+)
+
+_TARGET: Final = re.compile(r"(spec\.targetRefs\[\d+\])(\..*)?")
+
+
+def limit_patch(
+    policy: RateLimit, problems: Sequence[Problem], state: tuple[bool, str] | None, now: float
+) -> Patch | None:
+    """None where nothing changed. Ancestors of other controllers are left alone."""
+    status, generation = policy.status, policy.metadata.generation
+    before = {msgspec.json.encode(a.ancestor_ref): a for a in status.ancestors if a.controller_name == CONTROLLER}
+
+    def conditions(found: Sequence[Problem], known: tuple[Any, ...]) -> tuple[Any, ...]:
+        accepted = accepted_of(found)
+        return conditions_after(known, (accepted, programmed_of(accepted, state)), generation, now)
+
+    ancestors = [a for a in status.ancestors if a.controller_name != CONTROLLER]
+    for i, ref in enumerate(policy.spec.target_refs):
+        own = [p for p in problems if _concerns(p, f"spec.targetRefs[{i}]")]
+        if any(p.code == "NotOurs" for p in own):
+            continue
+        known = before.get(msgspec.json.encode(ref))
+        made = conditions(own, known.conditions if known is not None else ())
+        ancestors.append(PolicyAncestor(ancestor_ref=ref, controller_name=CONTROLLER, conditions=made))
+    wanted = RateLimitStatus(conditions=conditions(problems, status.conditions), ancestors=tuple(ancestors))
+    if wanted == status:
+        return None
+    body = {"conditions": conditions_json(wanted.conditions), "ancestors": [_json(a) for a in ancestors]}
+    namespace, name = policy.key
+    return Patch(kind=policy.kind, namespace=namespace, name=name, body={"status": body})
+
+
+def _concerns(problem: Problem, target: str) -> bool:
+    found = _TARGET.fullmatch(problem.at.path)
+    return found is None or found[1] == target
+
+
+def _json(ancestor: PolicyAncestor) -> dict[str, Any]:
+    return {
+        "ancestorRef": _reference(ancestor.ancestor_ref),
+        "controllerName": ancestor.controller_name,
+        "conditions": conditions_json(ancestor.conditions),
+    }
+
+
+def _reference(ref: LimitTarget) -> dict[str, str]:
+    """With its group, also that of the core: readers compare it with the one in spec."""
+    section = {"sectionName": ref.section_name} if ref.section_name else {}
+    return {"group": ref.group, "kind": ref.kind, "name": ref.name, **section}

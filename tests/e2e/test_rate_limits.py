@@ -1,0 +1,99 @@
+"""Rate limits under `tandem up`: the example, its conditions, who is refused, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import account, idle, namespace, pod, service, web
+
+pytestmark = pytest.mark.root
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "limits" / "orders.yaml"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    with lab() as found:
+        found.tandem("up", "--detach", status=0)
+        found.apply(
+            *namespace("shop", mesh=True),
+            *namespace("tools", mesh=True),
+            account("shop", "orders"),
+            account("shop", "caller"),
+            account("tools", "caller"),
+            pod("shop", "orders", web("orders"), serviceAccountName="orders"),
+            pod("shop", "caller", idle(), serviceAccountName="caller"),
+            pod("tools", "caller", idle(), serviceAccountName="caller"),
+            service("shop", "orders"),
+        )
+        found.settled()
+        found.apply(*yaml.safe_load_all(EXAMPLE.read_text()))
+        until(lambda: ancestor(found).get("Programmed"), lambda status: status == "True", found.logs)
+        yield found
+
+
+def ancestor(world: Lab) -> dict[str, str]:
+    """The conditions at the one target of the example."""
+    found = world.get("shop", "ratelimit", "orders").get("status", {}).get("ancestors", [])
+    return {c["type"]: c["status"] for one in found for c in one["conditions"]}
+
+
+def codes(world: Lab, namespace: str, number: int, *options: str, path: str = "/") -> list[str]:
+    """Of so many requests one after the other over one connection."""
+    urls = [f"http://orders.shop{path}?{i}" for i in range(number)]
+    out = [part for _ in urls for part in ("-o", "/dev/null")]
+    ran = world.inside(namespace, "caller", "curl", "-sS", "-w", "%{http_code} ", *options, *out, *urls)
+    return ran.out.split()
+
+
+def flows(world: Lab, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = world.tandem("flows", *options, "--last", "100", "-o", "json", status=0).json()[
+        "flows"
+    ]
+    return found
+
+
+def test_each_namespace_has_its_own_bucket_and_flows_name_the_limit(world: Lab) -> None:
+    assert ancestor(world) == {"Accepted": "True", "Programmed": "True"}
+    assert codes(world, "shop", 7) == ["200"] * 5 + ["429"] * 2
+    assert codes(world, "tools", 7) == ["200"] * 5 + ["429"] * 2
+    denied = until(lambda: flows(world, "--denied"), lambda found: len(found) >= 4, world.logs)
+    rules = {(r["kind"], r["namespace"], r["name"], r["path"]) for flow in denied for r in flow["rules"]}
+    assert rules == {("RateLimit", "shop", "orders", "spec.limits[0]")}
+    assert {flow["source"]["namespace"] for flow in denied if "namespace" in flow["source"]} == {"shop", "tools"}
+
+
+def test_explain_names_what_counts_a_request(world: Lab) -> None:
+    text = world.tandem("explain", "shop/caller", "shop/svc/orders:80", "--path", "/items", status=0).text
+    assert "rate limit: is counted" in text
+    assert "RateLimit shop/orders spec.limits[0]" in text
+    assert "rate limit: would be counted" in text
+
+
+def test_a_change_counts_on_connections_that_are_open(world: Lab) -> None:
+    """Without the limit everything passes again; what is staged refuses nothing, and is told."""
+    world.delete("ratelimit", "orders", "-n", "shop")
+    until(lambda: codes(world, "shop", 1), lambda found: found == ["200"], world.logs)
+    assert codes(world, "shop", 4, "-H", "x-user: ann", path="/items") == ["200"] * 4
+    staged = until(lambda: flows(world, "--staged"), lambda found: len(found) >= 2, world.logs)
+    assert {rule["name"] for flow in staged for rule in flow["rules"]} == {"orders-of-users"}
+
+
+def test_the_agent_counts_what_was_refused(world: Lab) -> None:
+    sock = "/run/tandem/nodes/node-1/metrics.sock"
+    text = world.run("curl", "-s", "--unix-socket", sock, "http://node/metrics", status=0).out
+    lines = [line for line in text.splitlines() if line.startswith("tandem_rate_limited_requests_total")]
+    assert any('name="orders"' in line and 'verdict="denied"' in line and line.endswith(" 4.0") for line in lines)
+
+
+def test_what_others_write_into_envoy_is_refused_with_what_there_is_instead(world: Lab) -> None:
+    raw = {"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": {"name": "x"}}
+    ran = world.tandem("apply", "-f", "-", stdin=yaml.safe_dump(raw))
+    assert ran.status != 0
+    assert "tandem.io/v1 RateLimit" in ran.err
