@@ -17,7 +17,10 @@ GIVERS: Final = frozenset({"_wrong", "wrong", "report", "error", "warning", "war
 
 
 def given() -> set[str]:
-    """Codes in `code="…"`, as the second argument of a giver, and first of a returned pair (code, text)."""
+    """Codes in `code="…"`, as the second argument of a giver, and first of a returned pair (code, text).
+
+    Those of bundles are in `invalid="…"` and `unknown="…"`.
+    """
     found: set[str] = set()
     for path in sorted(SOURCES.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -27,7 +30,7 @@ def given() -> set[str]:
 
 def literals(node: ast.AST) -> Iterator[str]:
     match node:
-        case ast.keyword(arg="code", value=ast.Constant(value=str(text))):
+        case ast.keyword(arg="code" | "invalid" | "unknown", value=ast.Constant(value=str(text))):
             yield text
         case ast.Call(func=ast.Attribute(attr=name), args=[_, ast.Constant(value=str(text)), *_]) if name in GIVERS:
             yield text

@@ -65,9 +65,10 @@ def client_certificate(world: World, gateway: Gateway) -> tuple[str | None, tupl
     found = _name(world, gateway, ref)
     if isinstance(found, str):
         return found, ()
-    code = "InvalidClientCertificateRef" if found[0] == "InvalidCertificateRef" else found[0]
-    text = f"{found[1]}: nothing is sent to backends that speak TLS"
-    return None, (Problem(at=gateway.origin(CLIENT_CERTIFICATE), code=code, text=text),)
+    at, text = gateway.origin(CLIENT_CERTIFICATE), f"{found[1]}: nothing is sent to backends that speak TLS"
+    if found[0] == "RefNotPermitted":
+        return None, (Problem(at=at, code="RefNotPermitted", text=text),)
+    return None, (Problem(at=at, code="InvalidClientCertificateRef", text=text),)
 
 
 def pairs_for(world: World, gateways: Iterable[ir.Gateway]) -> dict[str, Pair]:
