@@ -259,6 +259,12 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "IstioGateway": (
+        ("Selector", 0, _pairs("spec.selector")),
+        ("Address", 0, _gateway_addresses),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "ReferenceGrant": ((AGE, 0, None),),
     "GRPCRoute": _ROUTE,
     "TCPRoute": (

@@ -20,6 +20,8 @@ VERSION: Final = {
     "platform": "linux/amd64",
 }
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+BUILT_IN: Final = ("apps", "discovery.k8s.io", "coordination.k8s.io", "networking.k8s.io")
+"""Groups of Kubernetes itself; those that are added follow by name, which is how clients choose for an open word."""
 IN_ALL: Final = frozenset({"pods", "services", "deployments"})
 
 
@@ -31,7 +33,8 @@ def groups() -> dict[str, tuple[str, ...]]:
         if kind.group:
             versions = found.setdefault(kind.group, [])
             versions += [v for v in kind.versions if v not in versions]
-    return {g: tuple(v) for g, v in found.items()}
+    order = [*(g for g in found if g in BUILT_IN), *sorted(found.keys() - set(BUILT_IN))]
+    return {g: tuple(found[g]) for g in order}
 
 
 def api_versions() -> Raw:

@@ -12,6 +12,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.mesh import Backend, BytesRoute, Forward, Route
+from tandem.ir.tlsterms import TlsTerms
 from tandem.ir.traffic import ClientTls, Origination
 
 
@@ -52,8 +53,22 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     sessions: Sessions = Sessions.REQUESTS
     named: tuple[BytesRoute, ...] = ()
     """Of sessions whose bytes are handed on: where they go by the names in `matches`, each in one of them, within
-    `hostname` and of no other listener; without a match: whatever the listener is for. All other names are refused."""
+    the host names and of no other listener; without a match: whatever the listener is for. All other names are refused.
+    """
+    others: tuple[str, ...] = ()
+    """Further host names of the same form as `hostname`, which are its own in the same way."""
+    terms: TlsTerms = TlsTerms()
     origin: Origin
+
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        """All host names that it is for."""
+        return (self.hostname, *self.others)
+
+    @property
+    def can_end(self) -> bool:
+        """There is a certificate to end TLS with."""
+        return bool(self.certificates or self.terms.mesh)
 
 
 class ClientValidation(msgspec.Struct, frozen=True, kw_only=True):

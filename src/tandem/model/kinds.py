@@ -19,6 +19,7 @@ from tandem.model import (
     grpcroute,
     ipam,
     istio,
+    istiogateway,
     listenersets,
     network,
     policy,
@@ -291,6 +292,16 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=gateways.Gateway,
     ),
     Kind(
+        group="networking.istio.io",
+        versions=("v1", "v1beta1", "v1alpha3"),
+        kind="Gateway",
+        plural="gateways",
+        singular="gateway",
+        short=("gw",),
+        status=True,
+        cls=istiogateway.IstioGateway,
+    ),
+    Kind(
         group=gateways.GROUP,
         versions=("v1",),
         kind="ListenerSet",
@@ -447,6 +458,7 @@ PROGRAMMED: Final = (
     "Canary",
     "RateLimit",
     "Gateway",
+    "IstioGateway",
     "Network",
 )
 """Kinds whose conditions say whether they are in force."""
@@ -459,7 +471,10 @@ def name_of(raw: RawObject) -> str:
 
 
 def find(name: str) -> Kind | None:
-    """The kind that a user means by `pods`, `po`, `Pod`, `virtualservice.networking.istio.io`; None if unknown."""
+    """The kind that a user means by `pods`, `po`, `Pod`, `virtualservice.networking.istio.io`; None if unknown.
+
+    Of two kinds of one word the first is meant: `gateway` is the Gateway API's, and Istio's `gw` or `istiogateway`.
+    """
     wanted = name.lower()
     for kind in KINDS:
         names = {kind.plural, kind.singular, kind.kind.lower(), *kind.short}

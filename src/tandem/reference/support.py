@@ -72,7 +72,9 @@ def _raw(obj: Model) -> dict[str, Any]:
 
 def _virtualservice(spec: dict[str, Any]) -> list[str]:
     bytes_too = [f for f in ("tls", "tcp") if spec.get(f)]
-    found = [f"host {h}" for h in spec.get("hosts", ()) if "*" in h]
+    # With gateways beside the mesh, hosts may be for those alone.
+    alone = set(spec.get("gateways", ())) <= {"mesh"}
+    found = [f"host {h}" for h in spec.get("hosts", ()) if "*" in h and alone]
     found += [] if spec.get("http") or bytes_too else ["needs http, tls or tcp"]
     found += [f"spec.{f} of a delegate" for f in bytes_too if not spec.get("hosts")]
     for i, route in enumerate(spec.get("http", ())):

@@ -236,6 +236,7 @@ class Control:
         self._stale.update(("ListenerSet", *key) for key in changes(edge.sets, translation.edge.sets))
         concerned = changes(edge.ancestors, translation.edge.ancestors)
         self._stale.update(("BackendTLSPolicy", *key) for key in concerned)
+        self._stale.update(("IstioGateway", *key) for key in changes(edge.ingress, translation.edge.ingress))
         for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
             self._leaving.pop(key, None)
             if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:

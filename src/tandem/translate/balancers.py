@@ -17,6 +17,7 @@ from tandem.base.addresses import IPV4, family
 from tandem.base.problems import Problem, Severity
 from tandem.model import core
 from tandem.model.gateways import Gateway
+from tandem.model.istiogateway import IstioGateway
 from tandem.model.pools import Block, LoadBalancerPool, parse_block
 from tandem.model.world import World
 
@@ -97,11 +98,18 @@ def assign_addresses(world: World) -> Assignment:
     return Assignment(given=found, problems=tuple(problems))
 
 
+def addresses_of_ingress(world: World) -> tuple[str, ...]:
+    """Those that the gateway of Istio's Gateways has, as the Gateways tell."""
+    return tuple(
+        dict.fromkeys(a.value for gateway in world.oldest_first(IstioGateway) for a in gateway.status.addresses)
+    )
+
+
 def _of_others(world: World) -> set[str]:
     """Of nodes, gateways and cluster IPs: whoever got one would take a node, or another Service, off the network."""
     nodes = {a.address for node in world.sorted(core.Node) for a in node.status.addresses}
     gateways = {a.value for gateway in world.all(Gateway).values() for a in gateway.status.addresses}
-    return nodes.union(gateways, *(s.spec.cluster_ips for s in world.sorted(core.Service)))
+    return nodes.union(gateways, addresses_of_ingress(world), *(s.spec.cluster_ips for s in world.sorted(core.Service)))
 
 
 def _held(service: core.Service) -> bool:

@@ -24,6 +24,7 @@ from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
 from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
+from tandem.model.istiogateway import IstioGateway
 from tandem.model.listenersets import ListenerSet
 from tandem.model.meta import Object
 from tandem.model.network import Network
@@ -50,6 +51,7 @@ from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.policystatus import policy_patch
 from tandem.translate.gateway.setstatus import set_patch
 from tandem.translate.gateway.status import class_patch, gateway_patch
+from tandem.translate.ingress.status import ingress_patch
 from tandem.translate.limits.status import limit_patch
 from tandem.translate.mesh.attach import is_gateway_parent, is_mesh_parent
 from tandem.translate.mesh.xmesh import FEATURES
@@ -100,6 +102,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         GatewayClass,
         Gateway,
         ListenerSet,
+        IstioGateway,
         core.Service,
     )
 }
@@ -147,7 +150,7 @@ def patches_of(
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
-            case Gateway() | ListenerSet() | BackendTLSPolicy() | RateLimit():
+            case Gateway() | ListenerSet() | BackendTLSPolicy() | RateLimit() | IstioGateway():
                 found.append(_in_parts(obj, told, programmed, now, given.edge))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
@@ -155,7 +158,7 @@ def patches_of(
 
 
 def _in_parts(
-    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit,
+    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit | IstioGateway,
     told: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     now: float,
@@ -173,6 +176,8 @@ def _in_parts(
             return policy_patch(obj, edge.ancestors.get(obj.key, ()), own, state, now)
         case RateLimit():
             return limit_patch(obj, own, state, now)
+        case IstioGateway():
+            return ingress_patch(obj, edge.ingress.get(obj.key), own, state, now)
 
 
 def _plain(

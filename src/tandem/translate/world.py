@@ -24,6 +24,7 @@ from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.hostaddresses import HostAddresses
+from tandem.translate.ingress import add_ingress
 from tandem.translate.limits.attached import limit_gateways, limit_tables
 from tandem.translate.limits.targets import read_limits
 from tandem.translate.mesh import translate_mesh
@@ -99,6 +100,7 @@ def translate_world(world: World, options: Options) -> Translation:
     mesh, mesh_problems = translate_mesh(world, options)
     balancers = assign_addresses(world)
     edge = translate_gateways(world, options, balancers)
+    edge = add_ingress(world, options, edge, balancers, mesh.policies)
     edge = divide_gateways(world, options, guard_gateways(world, options, edge), mesh)
     edge = secure_backends(world, options, edge)
     limits = read_limits(world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tandem.model.kinds import BY_KIND, KINDS, Kind, find, name_of
@@ -30,9 +32,26 @@ def test_what_is_not_served_is_not_found(word: str) -> None:
     assert find(word) is None
 
 
-def test_no_word_means_two_kinds() -> None:
-    words = [w for k in KINDS for w in {k.plural, k.singular, *k.short}]
-    assert len(words) == len(set(words))
+def test_no_word_means_two_kinds_but_those_that_two_groups_have() -> None:
+    words = Counter(w for k in KINDS for w in {k.plural, k.singular, *k.short})
+    assert {word for word, times in words.items() if times > 1} == {"gateway", "gateways"}
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("gateway", "Gateway"),
+        ("gateways.gateway.networking.k8s.io", "Gateway"),
+        ("gw", "IstioGateway"),
+        ("gateways.networking.istio.io", "IstioGateway"),
+        ("gateway.networking.istio.io", "IstioGateway"),
+        ("istiogateway", "IstioGateway"),
+    ],
+)
+def test_a_word_that_two_groups_have_means_the_first(word: str, name: str) -> None:
+    found = find(word)
+    assert found is not None
+    assert found.name == name
 
 
 def test_the_storage_version_comes_first() -> None:

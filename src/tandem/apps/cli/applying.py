@@ -51,6 +51,7 @@ ORDER: Final = (
     "BackendTLSPolicy",
     "Gateway",
     "ListenerSet",
+    "IstioGateway",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",

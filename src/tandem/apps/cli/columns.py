@@ -230,6 +230,15 @@ def _gateway_addresses(raw: RawObject) -> str:
     return ",".join(str(a.get("value", "")) for a in _dict(raw, "status").get("addresses") or ())
 
 
+def _server_hosts(raw: RawObject) -> str:
+    servers = _dict(raw, "spec").get("servers") or ()
+    return ",".join(dict.fromkeys(str(host) for server in servers for host in server.get("hosts") or ()))
+
+
+def _workload(raw: RawObject) -> str:
+    return ",".join(f"{k}={v}" for k, v in (_dict(raw, "spec").get("selector") or {}).items())
+
+
 def _why_not(raw: RawObject) -> str:
     return "; ".join(str(c.get("message", "")) for c in conditions(raw) if c.get("status") == "False")
 
@@ -327,6 +336,10 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (_WHY,),
     ),
     "ListenerSet": ((Column("PARENT", _parent_gateway), _PROGRAMMED), (_WHY,)),
+    "IstioGateway": (
+        (Column("HOSTS", _server_hosts), Column("ADDRESS", _gateway_addresses), _PROGRAMMED),
+        (Column("SELECTOR", _workload), _WHY),
+    ),
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TCPRoute": ((Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),

@@ -19,6 +19,7 @@ ALL: Final = (
     "ServiceEntry",
     "VirtualService",
     "DestinationRule",
+    "IstioGateway",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",

@@ -28,7 +28,7 @@ from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.reencrypt import is_secured, secured
 from tandem.compile.envoy.route import compile_route, counting
 from tandem.compile.envoy.scope import Hashes, PortScope
-from tandem.compile.envoy.sessions import matching, session_chains
+from tandem.compile.envoy.sessions import ending, matching, session_chains
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import (
     Gateway,
@@ -138,16 +138,16 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
         yield {"name": "http", "filters": [_manager(gateway, port, guard, routes)]}
         return
     for listener in port.listeners:
-        if listener.sessions is not Sessions.REQUESTS or not listener.certificates:
+        if listener.sessions is not Sessions.REQUESTS or not listener.can_end:
             secure = secured(gateway) if listener.sessions is not Sessions.PASSTHROUGH else ()
-            yield from session_chains(listener, partial(_shares, gateway, secure), guard)
+            yield from session_chains(listener, partial(_shares, gateway, secure), guard, gateway.identity)
         else:
             routes = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
             yield {
                 "name": listener.name,
-                "filter_chain_match": matching((listener.hostname,)),
+                "filter_chain_match": matching(listener.hostnames),
                 "filters": [_manager(gateway, port, guard, routes)],
-                "transport_socket": tls.terminating(listener.certificates, port.clients),
+                "transport_socket": ending(listener, gateway.identity, tls.ALPN_EDGE, port.clients),
             }
 
 
@@ -172,12 +172,12 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port)
         hosts = [host for listener in port.listeners for host in listener.hosts]
         # A listener's own hosts go to no other one, also where it has no route for them.
-        bare = [HostRoutes(host=listener.hostname) for listener in port.listeners]
+        bare = [HostRoutes(host=name) for listener in port.listeners for name in listener.hostnames]
         yield _configuration(name, _virtual_hosts((*hosts, *bare), port, scope), hosts)
         return
     for listener in (one for one in port.listeners if one.sessions is Sessions.REQUESTS):
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
-        own = (*listener.hosts, HostRoutes(host=listener.hostname))
+        own = (*listener.hosts, *(HostRoutes(host=name) for name in listener.hostnames))
         virtual = _virtual_hosts(own, port, scope)
         known = {domain for host in virtual for domain in host["domains"]}
         others = [other for other in port.listeners if other is not listener]
@@ -210,9 +210,9 @@ def _virtual_hosts(hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortSc
 
 def _misdirected(others: Iterable[GatewayListener], known: set[str]) -> Iterator[Json]:
     refuse = {"name": "misdirected", "match": {"prefix": "/"}, "direct_response": respond(MISDIRECTED, "")}
-    for other in others:
-        if other.hostname not in known:
-            yield {"name": other.hostname, "domains": [other.hostname], "routes": [refuse]}
+    for name in (name for other in others for name in other.hostnames):
+        if name not in known:
+            yield {"name": name, "domains": [name], "routes": [refuse]}
 
 
 def _matches(route: Route) -> tuple[RouteMatch, ...]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from tandem.base.ids import SpiffeId
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import Json
-from tandem.ir.gateway import GatewayListener, Sessions
+from tandem.ir.gateway import ClientValidation, GatewayListener, Sessions
 from tandem.ir.mesh import BytesRoute
 
 EVERY: Final = "*"
 
 
 def session_chains(
-    listener: GatewayListener, shares: Callable[[BytesRoute], list[Json]], guard: Guarded
+    listener: GatewayListener, shares: Callable[[BytesRoute], list[Json]], guard: Guarded, identity: SpiffeId
 ) -> Iterator[Json]:
     """Of a listener of a port with TLS that reads no requests; `shares` gives the clusters of a route by weight.
 
@@ -29,19 +30,21 @@ def session_chains(
 
     One that has no certificate and needs one refuses everything.
     """
-    served = listener.sessions is Sessions.PASSTHROUGH or (
-        listener.sessions is Sessions.TERMINATE and bool(listener.certificates)
-    )
+    served = listener.sessions is Sessions.PASSTHROUGH or (listener.sessions is Sessions.TERMINATE and listener.can_end)
     routed, log_name = listener.named if served else (), names.destination_log(guard.uid)
     for route in routed:
-        asked = tuple(name for match in route.matches for name in match.server_names) or (listener.hostname,)
+        asked = tuple(name for match in route.matches for name in match.server_names) or listener.hostnames
         to = shares(route) or names.REFUSED
         filters = [*network_guards(guard, hcm.EDGE), hcm.tcp(hcm.EDGE, to, log_name, sticky=True)]
-        yield _chain(f"{listener.name}:{route.name}", asked, listener, filters)
+        chain = {"name": f"{listener.name}:{route.name}", "filter_chain_match": matching(asked), "filters": filters}
+        # Nobody here knows what the bytes are, so that no protocol is agreed on.
+        ended = listener.sessions is Sessions.TERMINATE
+        yield {**chain, **({"transport_socket": ending(listener, identity, ())} if ended else {})}
     known = {name for route in routed for match in route.matches for name in match.server_names}
-    if listener.hostname not in known and all(route.matches for route in routed):
+    left = tuple(name for name in listener.hostnames if name not in known)
+    if left and all(route.matches for route in routed):
         refuse = hcm.tcp(hcm.EDGE, names.REFUSED, log_name)
-        yield {"name": listener.name, "filter_chain_match": matching((listener.hostname,)), "filters": [refuse]}
+        yield {"name": listener.name, "filter_chain_match": matching(left), "filters": [refuse]}
 
 
 def matching(asked: tuple[str, ...]) -> Json:
@@ -49,9 +52,10 @@ def matching(asked: tuple[str, ...]) -> Json:
     return {"transport_protocol": "tls"} if EVERY in asked else {"server_names": list(asked)}
 
 
-def _chain(name: str, asked: tuple[str, ...], listener: GatewayListener, filters: list[Json]) -> Json:
-    chain = {"name": name, "filter_chain_match": matching(asked), "filters": filters}
-    if listener.sessions is Sessions.PASSTHROUGH:
-        return chain
-    # Nobody here knows what the bytes are, so that no protocol is agreed on.
-    return {**chain, "transport_socket": tls.terminating(listener.certificates, alpn=())}
+def ending(
+    listener: GatewayListener, identity: SpiffeId, alpn: tuple[str, ...], clients: ClientValidation | None = None
+) -> Json:
+    """TLS, as it ends at a listener of the gateway with this identity; `clients`: what its port asks of them."""
+    if listener.terms.mesh:
+        return tls.downstream(identity, listener.terms.mesh, alpn)
+    return tls.terminating(listener.certificates, clients, alpn=alpn, terms=listener.terms)

@@ -13,6 +13,7 @@ from tandem.base.paths import SYSTEM_ROOTS
 from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
 from tandem.compile.names import gateway_certificate
 from tandem.ir.gateway import ClientValidation
+from tandem.ir.tlsterms import ClientProof, TlsTerms
 from tandem.ir.traffic import Origination
 
 ALPN_HTTP: Final = "tandem-http"
@@ -61,10 +62,10 @@ def _selector(mapper: str, fields: Json) -> Json:
     return {"name": "on-demand", "typed_config": config}
 
 
-def downstream(identity: SpiffeId, trust_domain: str) -> Json:
+def downstream(identity: SpiffeId, trust_domain: str, alpn: tuple[str, ...] = ()) -> Json:
     """The server side of a pod: its own certificate, and a client certificate of our trust domain is required.
 
-    The server selects no ALPN: the filter chain was already picked by what the client offered.
+    A pod selects no ALPN: the filter chain was already picked by what the client offered.
     """
     fields = {
         "require_client_certificate": True,
@@ -72,6 +73,7 @@ def downstream(identity: SpiffeId, trust_domain: str) -> Json:
         "disable_stateful_session_resumption": True,
         "common_tls_context": {
             "tls_params": _VERSION,
+            **({"alpn_protocols": list(alpn)} if alpn else {}),
             "custom_tls_certificate_selector": _selector("static_name.v3.StaticName", {"name": identity}),
             "combined_validation_context": _validation({"prefix": f"spiffe://{trust_domain}/"}),
         },
@@ -131,20 +133,26 @@ def _either(name: str) -> list[Json]:
 
 
 def terminating(
-    certificates: tuple[str, ...], clients: ClientValidation | None = None, *, alpn: tuple[str, ...] = ALPN_EDGE
+    certificates: tuple[str, ...],
+    clients: ClientValidation | None = None,
+    *,
+    alpn: tuple[str, ...] = ALPN_EDGE,
+    terms: TlsTerms = TlsTerms(),  # noqa: B008 - frozen
 ) -> Json:
-    """The server side of a gateway's listener: these certificates, and what is asked of clients."""
-    asked: dict[str, Any] = {}
-    if clients is not None:
-        asked["trusted_ca"] = {"inline_string": clients.roots_pem}
-        if not clients.required:
-            asked["trust_chain_verification"] = "ACCEPT_UNTRUSTED"
+    """The server side of a gateway's listener: these certificates, what its port asks of clients, and its own terms."""
+    params: dict[str, Any] = {"tls_minimum_protocol_version": terms.least.value}
+    if terms.most is not None:
+        params["tls_maximum_protocol_version"] = terms.most.value
+    if terms.ciphers:
+        params["cipher_suites"] = list(terms.ciphers)
+    asked = _proof(terms.clients) if terms.clients is not None else _validation_of(clients)
+    must = terms.clients.required if terms.clients is not None else clients is not None and clients.required
     fields = {
-        **({"require_client_certificate": True} if clients is not None and clients.required else {}),
+        **({"require_client_certificate": must} if asked else {}),
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
         "common_tls_context": {
-            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            "tls_params": params,
             "alpn_protocols": list(alpn),
             "tls_certificate_sds_secret_configs": [_shown(name) for name in certificates],
             **({"validation_context": asked} if asked else {}),
@@ -156,6 +164,23 @@ def terminating(
 def _shown(name: str) -> Json:
     """A pair of certificate and key, by the name that translation gave it."""
     return {"name": gateway_certificate(name), "sds_config": ADS}
+
+
+def _validation_of(clients: ClientValidation | None) -> Json:
+    if clients is None:
+        return {}
+    lenient = {} if clients.required else {"trust_chain_verification": "ACCEPT_UNTRUSTED"}
+    return {"trusted_ca": {"inline_string": clients.roots_pem}, **lenient}
+
+
+def _proof(clients: ClientProof) -> Json:
+    return {
+        "trusted_ca": {"inline_string": clients.roots_pem},
+        **({"crl": {"inline_string": clients.crl_pem}} if clients.crl_pem else {}),
+        **({"match_typed_subject_alt_names": [m for n in clients.names for m in _either(n)]} if clients.names else {}),
+        **({"verify_certificate_spki": list(clients.spki)} if clients.spki else {}),
+        **({"verify_certificate_hash": list(clients.hashes)} if clients.hashes else {}),
+    }
 
 
 RAW: Final = extension("raw", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")

@@ -19,7 +19,7 @@ from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.listenersets import ListenerSet
 from tandem.model.world import Key, World
-from tandem.translate.balancers import Assignment
+from tandem.translate.balancers import Assignment, addresses_of_ingress
 from tandem.translate.gateway.addresses import place
 from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
 from tandem.translate.gateway.clashes import BY_NAME
@@ -60,6 +60,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
         listeners[gateway.key], wrong = read_listeners(world, gateway, sets.merged.get(gateway.key, ()))
         problems += (*mistakes_of[gateway.key], *wrong)
     balanced = [address for addresses in balancers.given.values() for address in addresses]
+    balanced += addresses_of_ingress(world)
     placed = place(world, options, [g for g in gateways if g.key not in refused], balanced)
     every: ByHolder = {(ListenerSet.__name__, *key): () for key in sets.refused}
     for of_gateway in listeners.values():

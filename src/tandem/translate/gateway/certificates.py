@@ -26,7 +26,11 @@ from tandem.translate.gateway.edge import Holder
 from tandem.translate.grants import Referrer, Target, permitted
 
 CLIENT_CERTIFICATE: Final = "spec.tls.backend.clientCertificateRef"
-CHAIN, KEY = "tls.crt", "tls.key"
+Form = tuple[str, str]
+"""Under which names a Secret has a certificate and its key."""
+TLS: Final[Form] = ("tls.crt", "tls.key")
+GENERIC: Final[Form] = ("cert", "key")
+"""Istio's own form."""
 Wrong = tuple[str, str]
 """Code and text."""
 
@@ -77,7 +81,7 @@ def pairs_for(world: World, gateways: Iterable[ir.Gateway]) -> dict[str, Pair]:
     found: dict[str, Pair] = {}
     for name in sorted(wanted):
         namespace, secret, _ = name.split("/")
-        pair = _pair(world, (namespace, secret))
+        pair = _pair(world, (namespace, secret), (TLS, GENERIC))
         if isinstance(pair, Pair) and _named((namespace, secret), pair) == name:
             found[name] = pair
     return found
@@ -93,33 +97,40 @@ def _name(world: World, holder: Holder, ref: SecretReference) -> str | Wrong:
     if not permitted(world, who, Target(kind="Secret", namespace=key[0], name=key[1])):
         text = f"Secret {key[0]}/{key[1]} is in another namespace and no ReferenceGrant there allows it"
         return "RefNotPermitted", text
-    pair = _pair(world, key)
-    return _named(key, pair) if isinstance(pair, Pair) else ("InvalidCertificateRef", pair)
+    name, wrong = named_pair(world, key)
+    return name or ("InvalidCertificateRef", wrong)
+
+
+def named_pair(world: World, key: Key, forms: tuple[Form, ...] = (TLS,)) -> tuple[str, str]:
+    """The name of the pair in a Secret of one of these forms, and what is wrong with it; one of both is empty."""
+    pair = _pair(world, key, forms)
+    return (_named(key, pair), "") if isinstance(pair, Pair) else ("", pair)
 
 
 def _named(key: Key, pair: Pair) -> str:
     return f"{key[0]}/{key[1]}/{digest(pair.chain, 12)}"
 
 
-def _pair(world: World, key: Key) -> Pair | str:
+def _pair(world: World, key: Key, forms: tuple[Form, ...]) -> Pair | str:
     """The pair in a Secret, or what is wrong with it; no word of the key is ever in that."""
     where = f"Secret {key[0]}/{key[1]}"
     secret = world.get(core.Secret, *key)
     if secret is None:
         return f"no {where}"
-    missing = [name for name in (CHAIN, KEY) if name not in secret.data]
+    form = next((form for form in forms if form[0] in secret.data), forms[0])
+    missing = [name for name in form if name not in secret.data]
     if missing:
         return f"{where} has no {' and no '.join(missing)}"
     try:
-        chain = base64.b64decode(secret.data[CHAIN], validate=True)
-        private = base64.b64decode(secret.data[KEY], validate=True)
+        chain = base64.b64decode(secret.data[form[0]], validate=True)
+        private = base64.b64decode(secret.data[form[1]], validate=True)
         leaf, *_ = x509.load_pem_x509_certificates(chain)
     except (binascii.Error, ValueError):
-        return f"{where}: {CHAIN} is no certificate in PEM, or {KEY} no base64"
+        return f"{where}: {form[0]} is no certificate in PEM, or {form[1]} no base64"
     try:
         fits = load_pem_private_key(private, password=None).public_key() == leaf.public_key()
     except (ValueError, TypeError):
-        return f"{where}: {KEY} is no private key in PEM without a password"
+        return f"{where}: {form[1]} is no private key in PEM without a password"
     if not fits:
-        return f"{where}: the key in {KEY} is not that of the certificate in {CHAIN}"
+        return f"{where}: the key in {form[1]} is not that of the certificate in {form[0]}"
     return Pair(chain=chain.decode("ascii", "replace"), key=Secret(private))

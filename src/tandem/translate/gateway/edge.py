@@ -75,10 +75,18 @@ class Ancestor(msgspec.Struct, frozen=True, kw_only=True, order=True):
     targets: tuple[int, ...]
 
 
+class IngressFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of the gateway that Istio's Gateways share."""
+
+    addresses: tuple[str, ...] = ()
+    serves: bool = False
+    """It is among what nodes are sent."""
+
+
 class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """All gateways of a World. `facts`: of each Gateway that is ours; `gateways`: what is sent (`namespace/name`).
 
-    `sets`: of each ListenerSet whose Gateway is ours.
+    `sets`: of each ListenerSet whose Gateway is ours; `ingress`: of each of Istio's Gateways that is served here.
     """
 
     gateways: Mapping[str, ir.Gateway] = MappingProxyType({})
@@ -86,6 +94,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     sets: Mapping[Key, SetFacts] = MappingProxyType({})
     ancestors: Mapping[Key, tuple[Ancestor, ...]] = MappingProxyType({})
     """Of each BackendTLSPolicy that says something of a gateway of ours."""
+    ingress: Mapping[Key, IngressFacts] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
 
 

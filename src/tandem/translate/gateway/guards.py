@@ -15,11 +15,13 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
+from tandem.ir import gateway as ir
 from tandem.model import gateways as model
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication, TargetRef
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.ingress.workload import concerns_ingress, key_of
 from tandem.translate.mesh.istio.authentication import denials_of, read_authentication, rules_of
 from tandem.translate.mesh.istio.authorization import one_authorizer, read_authorization
 from tandem.translate.mesh.istio.meshconfig import read_trusted_hops
@@ -39,8 +41,7 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     hops = read_trusted_hops(world, options)
     gateways = dict(edge.gateways)
     for name, gateway in edge.gateways.items():
-        source = world.get(model.Gateway, gateway.namespace, gateway.name)
-        mine = [p for p in policies if source is not None and concerns(p, source, options.root_namespace)]
+        mine = [p for p in policies if _judges(p, gateway, world, options)]
         if not (mine or hops):
             continue
         said = [read_authentication(p, world) for p in mine if isinstance(p, RequestAuthentication)]
@@ -53,6 +54,14 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     return msgspec.structs.replace(
         edge, gateways=MappingProxyType(gateways), problems=(*edge.problems, *dict.fromkeys(problems))
     )
+
+
+def _judges(policy: Policy, gateway: ir.Gateway, world: World, options: Options) -> bool:
+    key = gateway.namespace, gateway.name
+    if key == key_of(options):
+        return concerns_ingress(policy, options.root_namespace)
+    source = world.get(model.Gateway, *key)
+    return source is not None and concerns(policy, source, options.root_namespace)
 
 
 def labels_of(gateway: model.Gateway) -> dict[str, str]:

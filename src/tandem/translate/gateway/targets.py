@@ -6,7 +6,7 @@ it is for, so that it stays; where two have the same, the older gateway keeps it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from tandem.base.digest import digest
@@ -24,8 +24,13 @@ def targets_of(gateways: Iterable[tuple[Gateway, Iterable[int]]]) -> dict[tuple[
     taken: set[int] = set()
     for gateway, ports in sorted(gateways, key=lambda one: (one[0].metadata.creation_timestamp or "", one[0].key)):
         for port in sorted({*ports}):
-            wanted = int(digest(f"{gateway.key[0]}/{gateway.key[1]}/{port}", 8), 16) % COUNT
-            number = next(n for i in range(COUNT) if (n := FIRST + (wanted + i) % COUNT) not in taken)
+            number = target_of(gateway.key, port, taken)
             taken.add(number)
             found[gateway.key, port] = number
     return found
+
+
+def target_of(gateway: Key, port: int, taken: Collection[int]) -> int:
+    """The port for a port of one gateway, where these are taken."""
+    wanted = int(digest(f"{gateway[0]}/{gateway[1]}/{port}", 8), 16) % COUNT
+    return next(n for i in range(COUNT) if (n := FIRST + (wanted + i) % COUNT) not in taken)

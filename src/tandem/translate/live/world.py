@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tandem.base.memo import same_as_before
 from tandem.base.table import Table
 from tandem.ir.mesh import MeshIR, RouteTable
@@ -13,6 +15,8 @@ from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.gateway.secured import secure_backends
+from tandem.translate.ingress import add_ingress
+from tandem.translate.ingress.bindings import read_bound
 from tandem.translate.kept import Kept
 from tandem.translate.limits.attached import limit_gateways, limit_tables
 from tandem.translate.limits.found import Limits
@@ -47,11 +51,14 @@ class Live:
         self._mesh = Kept(translate_mesh)
         self._virtual = Memo(read_virtualservice)
         self._steady = same_as_before(self._steadied)
+        self._policies = same_as_before(self._kept_policies)
         self._tables: Table[str, RouteTable] = Table()
         self._traffic: Table[str, TrafficPolicy] = Table()
         self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
         self._edge = Kept(translate_gateways)
+        self._ingress = Kept(add_ingress)
+        self._bindings = Memo(read_bound)
         self._guarded = Kept(guard_gateways)
         self._divided = Kept(divide_gateways)
         self._secured = Kept(secure_backends)
@@ -70,7 +77,9 @@ class Live:
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         balancers = self._balancers(world)
-        edge = self._guarded(world, self._options, self._edge(world, self._options, balancers))
+        edge = self._edge(world, self._options, balancers)
+        edge = self._ingress(world, self._options, edge, balancers, self._policies(whole.policies), self._bindings)
+        edge = self._guarded(world, self._options, edge)
         edge = self._secured(world, self._options, self._divided(world, self._options, edge, whole))
         limits = self._limits(world)
         edge = self._limited_edge(edge, limits)
@@ -97,9 +106,13 @@ class Live:
             told=self._gathered.settle(),
         )
 
+    def _kept_policies(self, now: Mapping[str, TrafficPolicy]) -> Table[str, TrafficPolicy]:
+        """The very same table while no policy differs."""
+        self._traffic = self._traffic.become(now)
+        return self._traffic
+
     def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits) -> MeshIR:
         """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
         self._tables = self._tables.become(whole.tables)
-        self._traffic = self._traffic.become(whole.policies)
         self._routed = self._routed.become(ports_named(self._tables.values(), edge.gateways.values(), limits.named))
         return MeshIR(tables=self._tables, policies=self._traffic)

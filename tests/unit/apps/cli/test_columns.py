@@ -11,7 +11,7 @@ import yaml
 
 from tandem.apps.cli.columns import columns, duration, pod_status, programmed, selector_text, table, widths
 from tandem.base.clock import parse_rfc3339
-from tandem.model.kinds import BY_KIND, KINDS
+from tandem.model.kinds import BY_KIND, KINDS, name_of
 
 CASE: Final = Path(__file__).parents[3] / "golden" / "cli" / "tables"
 NOW: Final = parse_rfc3339("2026-01-02T00:00:00Z")
@@ -22,8 +22,10 @@ def test_the_tables_of_all_kinds(golden: Callable[[Path, str], None]) -> None:
     parts = []
     for kind in KINDS:
         of = columns(kind, namespaces=True, now=NOW, pod_mesh=lambda _: "in")
-        rows = [o for o in objects if o["kind"] == kind.kind]
-        parts.append("\n".join([f"# {kind.plural}", *table(rows, of)]))
+        rows = [o for o in objects if name_of(o) == kind.name]
+        parts.append(
+            "\n".join([f"# {kind.plural}{f'.{kind.group}' if kind.name != kind.kind else ''}", *table(rows, of)])
+        )
     golden(CASE / "out.txt", "\n\n".join(parts) + "\n")
 
 

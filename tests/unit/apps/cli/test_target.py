@@ -34,7 +34,7 @@ def test_kinds_by_short_and_full_names() -> None:
         "Service",
         "VirtualService",
     ]
-    assert [k.kind for k in kinds_named("all,po")] == list(ALL)
+    assert [k.name for k in kinds_named("all,po")] == list(ALL)
     with pytest.raises(CommandError, match="known are: namespaces, nodes"):
         kind_named("frobs")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -13,17 +13,28 @@ from tandem.model.istio import L4Match, L4Route, VirtualService
 from tandem.translate.mesh.istio.delegates import MESH
 from tandem.translate.mesh.istio.httproutes import RouteReader
 
+Here = Callable[[L4Match], bool]
+
+
+def in_mesh(match: L4Match) -> bool:
+    """Whether it is not about gateways alone."""
+    return not match.gateways or MESH in match.gateways
+
 
 class BytesReader:
-    """Reads the routes of one VirtualService; destinations are read, and mistakes gathered, by its RouteReader."""
+    """Reads the routes of one VirtualService; destinations are read, and mistakes gathered, by its RouteReader.
 
-    def __init__(self, owner: VirtualService, routes: RouteReader) -> None:
+    `here`: which matches count; a route that has some, of which none does, is left out.
+    """
+
+    def __init__(self, owner: VirtualService, routes: RouteReader, here: Here = in_mesh) -> None:
         self._owner = owner
         self._routes = routes
+        self._here = here
         self.problems: list[Problem] = []
 
     def read(self) -> Iterator[BytesRoute]:
-        """Those of TLS first, as Istio has them; without those for gateways alone."""
+        """Those of TLS first, as Istio has them."""
         for kind, routes in (("tls", self._owner.spec.tls), ("tcp", self._owner.spec.tcp)):
             for i, route in enumerate(routes):
                 at = f"spec.{kind}[{i}]"
@@ -50,7 +61,7 @@ class BytesReader:
             for k, name in enumerate(match.sni_hosts):
                 if not self._is_own(name.lower()):
                     self._wrong(f"{where}.sniHosts[{k}]", "InvalidValue", f"{name!r} is none of spec.hosts")
-            if match.gateways and MESH not in match.gateways:
+            if not self._here(match):
                 continue
             yield BytesMatch(
                 ports=(match.port,) if match.port else (),

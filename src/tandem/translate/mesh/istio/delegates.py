@@ -7,7 +7,7 @@ match is left. Delegates are of one level.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -41,20 +41,32 @@ def for_mesh(source: VirtualService) -> bool:
     return not source.spec.gateways or MESH in source.spec.gateways
 
 
-def routes_of(source: VirtualService, world: World, problems: list[Problem]) -> Iterator[Owned]:
-    """The routes of one with hosts, those of its delegates in their places; without those for gateways alone."""
+Keep = Callable[[HttpRoute], HttpRoute | None]
+"""Leaves of a route what is about one place; None: nothing is."""
+
+
+def in_mesh(route: HttpRoute) -> HttpRoute | None:
+    """The route with the matches that are about the mesh; None if it has some, and none of them is."""
+    matches = tuple(m for m in route.match if not m.gateways or MESH in m.gateways)
+    if route.match and not matches:
+        return None
+    return msgspec.structs.replace(route, match=matches) if len(matches) < len(route.match) else route
+
+
+def routes_of(source: VirtualService, world: World, problems: list[Problem], keep: Keep = in_mesh) -> Iterator[Owned]:
+    """What is kept of the routes of one with hosts, those of its delegates in their places."""
     meta = source.metadata
     for i, route in enumerate(source.spec.http):
         name = f"VirtualService/{meta.namespace}/{meta.name}/{i}"
         if route.delegate is None:
-            found = _in_mesh(route)
+            found = keep(route)
             if found is not None:
                 yield Owned(owner=source, index=i, route=found, name=name)
             continue
         target = _target(source, i, world, problems)
         for j, leaf in enumerate(target.spec.http if target is not None else ()):
             merged = merge(route, leaf)
-            found = _in_mesh(merged) if merged is not None else None
+            found = keep(merged) if merged is not None else None
             if found is not None and target is not None:
                 own = f"{name}/{target.metadata.namespace}/{target.metadata.name}/{j}"
                 yield Owned(owner=target, index=j, route=found, name=own)
@@ -82,14 +94,6 @@ def _target(source: VirtualService, index: int, world: World, problems: list[Pro
 def _seen(target: VirtualService, namespace: str) -> bool:
     exported = target.spec.export_to or ("*",)
     return bool({"*", namespace} & set(exported)) or ("." in exported and target.metadata.namespace == namespace)
-
-
-def _in_mesh(route: HttpRoute) -> HttpRoute | None:
-    """The route with the matches that are about the mesh; None if it has some, and none of them is."""
-    matches = tuple(m for m in route.match if not m.gateways or MESH in m.gateways)
-    if route.match and not matches:
-        return None
-    return msgspec.structs.replace(route, match=matches) if len(matches) < len(route.match) else route
 
 
 def merge(root: HttpRoute, leaf: HttpRoute) -> HttpRoute | None:

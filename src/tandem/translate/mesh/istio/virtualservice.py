@@ -6,7 +6,7 @@ Service, and its condition says so. A destination that does not exist keeps its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ from tandem.model.istio import DirectResponse, VirtualService
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, Layer, Layers, not_http, scope_of
 from tandem.translate.mesh.istio.bytesroutes import BytesReader
-from tandem.translate.mesh.istio.delegates import Owned, for_mesh, is_delegate, routes_of
+from tandem.translate.mesh.istio.delegates import MESH, Owned, for_mesh, is_delegate, routes_of
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.protocols import app_protocol
 
@@ -105,14 +105,14 @@ def _layer(host: Key, consumer: str, seen: list[Accepted]) -> Layer:
 
 def read_virtualservice(source: VirtualService, context: Context) -> Said:
     """What one comes to, with what is wrong with it."""
-    problems = list(_object_mistakes(source))
+    problems = list(object_mistakes(source))
     if not for_mesh(source):
         return None, problems
     if is_delegate(source):
-        return None, [*problems, *_own_mistakes(source, context)]
+        return None, [*problems, *own_mistakes(source, context)]
     owned = list(routes_of(source, context.world, problems))
-    problems.extend(_own_mistakes(source, context))
-    routes = tuple(_read(one, context) for one in owned if _is_sound(one.owner, source, context))
+    problems.extend(own_mistakes(source, context))
+    routes = tuple(read_owned(one, context) for one in owned if is_sound(one.owner, source, context))
     own = RouteReader(source, context)
     bytes_reader = BytesReader(source, own)
     connections = tuple(bytes_reader.read())
@@ -125,27 +125,39 @@ def read_virtualservice(source: VirtualService, context: Context) -> Said:
             hosts.extend((i, key) for key in covered)
         elif "*" in host:
             text = f"wildcard host {host!r} is about no host of a ServiceEntry; list Services by name"
-            problems.append(Problem(at=source.origin(f"spec.hosts[{i}]"), code="UnsupportedValue", text=text))
+            problems.append(_about_nobody(source, i, "UnsupportedValue", text))
         elif key is None or context.service(key) is None:
             domain = context.options.cluster_domain
             meant = f"{key[0]}/{key[1]}" if key else host
             text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{domain}"
-            problems.append(Problem(at=source.origin(f"spec.hosts[{i}]"), code="HostNotFound", text=text))
+            problems.append(_about_nobody(source, i, "HostNotFound", text))
         else:
             hosts.append((i, key))
-    problems.extend(_unreachable(source))
-    if any(p.code in REFUSING and p.severity is Severity.ERROR for p in problems):
+    problems.extend(unreachable(source))
+    if refuses(problems):
         return None, problems
     if not routes and not connections:
         return None, problems  # all of it is for gateways, or left to delegates that are not there
     return Accepted(source=source, hosts=tuple(hosts), routes=routes, bytes=connections), problems
 
 
-def _read(one: Owned, context: Context) -> Route:
+def _about_nobody(source: VirtualService, index: int, code: str, text: str) -> Problem:
+    """A host that nobody in the mesh calls; where gateways are named as well it may be theirs."""
+    severity = Severity.ERROR if set(source.spec.gateways) <= {MESH} else Severity.WARNING
+    return Problem(at=source.origin(f"spec.hosts[{index}]"), code=code, text=text, severity=severity)
+
+
+def refuses(problems: Iterable[Problem]) -> bool:
+    """Whether nothing of the object is applied for one of these."""
+    return any(p.code in REFUSING and p.severity is Severity.ERROR for p in problems)
+
+
+def read_owned(one: Owned, context: Context) -> Route:
+    """A route as it was merged."""
     return msgspec.structs.replace(RouteReader(one.owner, context).read(one.route, one.index), name=one.name)
 
 
-def _own_mistakes(source: VirtualService, context: Context) -> list[Problem]:
+def own_mistakes(source: VirtualService, context: Context) -> list[Problem]:
     """What is wrong with the routes that stand in the object itself."""
     reader, others = RouteReader(source, context), list[Problem]()
     for i, route in enumerate(source.spec.http):
@@ -169,18 +181,16 @@ def _beside_delegate(source: VirtualService, index: int) -> Iterator[Problem]:
         yield Problem(at=at, code="InvalidValue", text="give delegate or this, not both")
 
 
-def _is_sound(owner: VirtualService, source: VirtualService, context: Context) -> bool:
+def is_sound(owner: VirtualService, source: VirtualService, context: Context) -> bool:
     """False for a delegate of which something is not applied: then nothing of it is."""
     if owner is source:
         return True
-    return not any(p.code in REFUSING and p.severity is Severity.ERROR for p in _own_mistakes(owner, context))
+    return not refuses(own_mistakes(owner, context))
 
 
-def _object_mistakes(source: VirtualService) -> Iterator[Problem]:
+def object_mistakes(source: VirtualService) -> Iterator[Problem]:
+    """What is wrong with it as a whole."""
     spec = source.spec
-    if not for_mesh(source):
-        text = "it is about gateways alone: for clients in the mesh it changes nothing"
-        yield Problem(at=source.origin("spec.gateways"), code="NotOurs", text=text, severity=Severity.WARNING)
     if is_delegate(source) and (spec.tls or spec.tcp):
         at = source.origin("spec.tls" if spec.tls else "spec.tcp")
         yield Problem(
@@ -190,7 +200,8 @@ def _object_mistakes(source: VirtualService) -> Iterator[Problem]:
         yield Problem(at=source.origin("spec.http"), code="InvalidValue", text="give at least one route")
 
 
-def _unreachable(source: VirtualService) -> Iterator[Problem]:
+def unreachable(source: VirtualService) -> Iterator[Problem]:
+    """The first route that no request can meet."""
     for i, route in enumerate(source.spec.http[:-1]):
         if not route.match:
             text = f"spec.http[{i}] matches every request: the routes after it are never used"

@@ -70,8 +70,12 @@ def test_one_unsupported_field_refuses_the_whole() -> None:
 def test_what_is_about_gateways_alone_is_left_to_them_and_wildcards_are_refused() -> None:
     assert codes(vs(hosts=["web"], gateways=["mesh"], http=ROUTE)) == []
     assert codes(vs(hosts=["web"], gateways=["mesh", "edge"], http=ROUTE)) == []
-    assert codes(vs(hosts=["web"], gateways=["edge"], http=ROUTE)) == [("spec.gateways", "NotOurs")]
+    assert codes(vs(hosts=["web"], gateways=["edge"], http=ROUTE)) == []
+    assert where(vs(hosts=["web"], gateways=["edge"], http=ROUTE)) == []
     assert codes(vs(hosts=["*"], http=ROUTE)) == [("spec.hosts[0]", "UnsupportedValue")]
+    both = run(vs(hosts=["*.shop.test", "web"], gateways=["mesh", "edge"], http=ROUTE))
+    assert [(p.severity.value, p.code) for p in both.problems] == [("warning", "UnsupportedValue")]
+    assert [layer.service for layer in both.layers] == [("default", "web")]
     assert codes(vs(hosts=["web"], tcp=[{}])) == [("spec.tcp[0].route", "InvalidValue")]
 
 

@@ -1,0 +1,48 @@
+"""VirtualServices that are at none of the servers of a Gateway that they name -> why, as Problems. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from tandem.base.problems import Problem, Severity
+from tandem.model.istio import VirtualService
+from tandem.model.istiogateway import IstioGateway
+from tandem.model.world import Key
+from tandem.translate.ingress.bindings import Bound, named, seen_by
+from tandem.translate.ingress.workload import has_labels
+from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.istio.delegates import MESH, for_mesh
+
+Met = AbstractSet[tuple[Key, Key]]
+"""VirtualService and Gateway."""
+_PATHS: Final = {"NotExported": "spec.exportTo", "NoMatchingHost": "spec.hosts"}
+"""Codes of what is not wrong where the Gateway is named."""
+
+
+def unmet(bound: Bound, context: Context, met: Met) -> Iterator[Problem]:
+    """One for each Gateway; an error only where the VirtualService is applied nowhere."""
+    source = bound.source
+    nowhere = not for_mesh(source) and not any(name == source.key for name, _ in met)
+    severity = Severity.ERROR if nowhere else Severity.WARNING
+    for i, text in enumerate(source.spec.gateways):
+        key = named(text, source)
+        if text != MESH and (source.key, key) not in met:
+            code, why = _why(source, key, context)
+            at = source.origin(_PATHS.get(code, f"spec.gateways[{i}]"))
+            yield Problem(at=at, code=code, text=why, severity=severity)
+
+
+def _why(source: VirtualService, key: Key, context: Context) -> tuple[str, str]:
+    """Code and text."""
+    where, root = f"Gateway {key[0]}/{key[1]}", context.options.root_namespace
+    gateway = context.world.get(IstioGateway, *key)
+    if gateway is None:
+        return "GatewayNotFound", f"there is no {where} of networking.istio.io"
+    if not has_labels(gateway.spec.selector):
+        return "NotSelected", f"{where} selects something else than the gateway of this cluster"
+    if not seen_by(source, root):
+        return "NotExported", f"it is not exported to {root}, where the gateway of {where} is"
+    hosts = ", ".join(dict.fromkeys(host for server in gateway.spec.servers for host in server.hosts))
+    return "NoMatchingHost", f"none of them is a host of a server of {where} ({hosts}) that is served"

@@ -1,0 +1,67 @@
+"""Istio's Gateway as its admission judges it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ingressworlds import https, server
+from tandem.model.schema import validate
+
+
+def wrong(*servers: dict[str, Any]) -> list[str]:
+    raw = {
+        "apiVersion": "networking.istio.io/v1beta1",
+        "kind": "Gateway",
+        "metadata": {"name": "shop", "namespace": "shop"},
+        "spec": {"selector": {"istio": "ingressgateway"}, "servers": list(servers)},
+    }
+    return [line.removeprefix("spec.") for line in validate(raw)]
+
+
+def test_what_istio_takes_is_taken() -> None:
+    assert wrong(server(), https("shop/*.shop.test"), server(port=9000, protocol="MONGO", name="db")) == []
+    assert wrong(server(tls={"httpsRedirect": True})) == []
+
+
+def test_a_gateway_has_servers_and_a_server_hosts() -> None:
+    assert wrong() == ["servers: at least one server is required"]
+    assert wrong({**server(), "hosts": []}) == ["servers[0].hosts: at least one host is required"]
+
+
+@pytest.mark.parametrize("host", ["", "a/b/c.test", "*shop.test", "a.*.test", "UPPER_/a.test", " a.test"])
+def test_a_host_is_a_name_with_or_without_a_namespace(host: str) -> None:
+    assert wrong({**server(), "hosts": [host]}) == [
+        f"servers[0].hosts[0]: {host!r} is neither a host name nor NAMESPACE/NAME"
+    ]
+
+
+def test_names_of_ports_and_servers_are_their_own() -> None:
+    one, two = server(name="a"), server(port=81, name="a")
+    two["port"]["name"] = one["port"]["name"]
+    assert wrong(one, two) == [
+        f"servers[1].port.name: {one['port']['name']!r} occurs twice",
+        "servers[1].name: 'a' occurs twice",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "line"),
+    [
+        (server(protocol="SMTP"), "port.protocol: 'SMTP' is none of"),
+        (server(protocol="HTTPS"), "tls: is required for HTTPS"),
+        (server(protocol="TCP", tls={"mode": "SIMPLE", "credentialName": "a"}), "tls: belongs to HTTPS and TLS"),
+        (https(of="") | {"port": server()["port"]}, "tls.serverCertificate: is required in the mode SIMPLE"),
+        (server(tls={"mode": "SIMPLE", "credentialName": "a"}), "tls: for HTTP it may say httpsRedirect alone"),
+        (https(mode="PASSTHROUGH"), "tls.credentialName: may not be given in the mode PASSTHROUGH"),
+        (https(mode="ISTIO_MUTUAL"), "tls.credentialName: may not be given in the mode ISTIO_MUTUAL"),
+        (https(of=""), "tls.serverCertificate: is required in the mode SIMPLE without credentialName"),
+        (https(credentialNames=["b"]), "tls.credentialNames: may not be given together with credentialName"),
+        (https(of="", credentialNames=["a", "b", "c"]), "tls.credentialNames: at most two"),
+        (https(mode="STRICT"), "tls.mode:"),
+        (https(sni="a"), "tls.sni: unknown field"),
+    ],
+)
+def test_tls_fits_the_protocol_and_its_mode(one: dict[str, Any], line: str) -> None:
+    assert any(found.startswith(f"servers[0].{line}") for found in wrong(one)), wrong(one)
