@@ -244,6 +244,7 @@ def test_a_policy_of_the_gateway_judges_there_and_flows_name_the_rule_and_its_li
         flow = until(told, bool, world.logs)[-1]
         (rule,) = flow["rules"]
         assert (flow["source"]["address"], flow["destination"]["pod"]) == (OUTSIDE, "gateway/edge")
+        assert (flow["destination"]["address"], flow["destination"]["port"]) == (address(world), 80)
         assert (rule["name"], rule["path"], rule["source"]) == ("of-the-gateway", "spec.rules[0]", f"{file}:9")
         world.apply(policy(outside))
         until(lambda: asked("/open", *neighbour), lambda code: code == "403", world.logs)
@@ -252,6 +253,56 @@ def test_a_policy_of_the_gateway_judges_there_and_flows_name_the_rule_and_its_li
     finally:
         world.delete("authorizationpolicy", "of-the-gateway", "-n", "edge")
     until(lambda: asked("/open", *neighbour), lambda code: code == "200", world.logs)
+
+
+def test_explain_and_real_requests_from_outside_agree(world: Lab) -> None:
+    """Listener, policies there, route, network policy and mTLS of the pod: what is said is what comes of it."""
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+    meta, note = {"name": "closed", "namespace": "edge"}, {"name": "nobody", "namespace": "shop"}
+    to = [{"operation": {"paths": ["/private*"], "ports": ["80", "443"]}}]
+    spec = {"targetRefs": [target], "action": "DENY", "rules": [{"to": to}]}
+    denied = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
+    isolated = {"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}
+    network = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": note, "spec": isolated}
+    where, at = ("ip", "netns", "exec", "outside"), address(world)
+
+    def asked(host: str, path: str, port: int) -> str:
+        if port == 9000:
+            raw = ("curl", "-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", f"http://{at}:9000{path}")
+            return world.run(*where, *raw).out[-3:]
+        return world.run(*where, *get(host, at, path=path, scheme="https" if port == 443 else "http")).out[-3:]
+
+    def explained(host: str, path: str, port: int) -> tuple[int, Any]:
+        words = ("--host", host, "--path", path, "-o", "json")
+        ran = world.tandem("explain", OUTSIDE, f"edge/gateway/edge:{port}", *words)
+        return ran.status, ran.json()
+
+    every = [(host, path, 80) for host in ("shop.test", "none.test") for path in ("/", "/private/x", "//private")]
+    every += [("shop.test", path, port) for path in ("/", "/private/x") for port in (443, 9000)]
+    try:
+        world.apply(denied)
+        until(lambda: asked("shop.test", "/private", 80), lambda code: code == "403", world.logs)
+        for case in every:
+            status, said = explained(*case)
+            code = asked(*case)
+            assert (status, said["allowed"]) == ((0, True) if code == "200" else (1, False)), (case, code, said)
+            if code == "403":
+                assert "AuthorizationPolicy edge/closed" in said["summary"], said
+            elif code == "404":
+                assert "answered with 404" in said["summary"], said
+        kinds = {line["rule"]["kind"] for line in explained("shop.test", "/", 443)[1]["route"] if "rule" in line}
+        assert {"Gateway", "HTTPRoute", "AuthorizationPolicy"} <= kinds
+        assert explained("shop.test", "/", 80)[1]["ways"][0]["transport"] == "mtls"
+        world.apply(network)
+        until(lambda: asked("shop.test", "/", 80), lambda code: code != "200", world.logs)
+        status, said = explained("shop.test", "/", 80)
+        assert (status, [rule["kind"] for rule in said["decided_by"]]) == (1, ["NetworkPolicy"])
+    finally:
+        world.delete("authorizationpolicy", "closed", "-n", "edge")
+        world.delete("networkpolicy", "nobody", "-n", "shop")
+    until(lambda: asked("shop.test", "/", 80), lambda code: code == "200", world.logs)
+    by_address = world.tandem("explain", OUTSIDE, f"{at}:80", "--host", "shop.test", status=0)
+    assert "listener http (HTTP, *) takes host 'shop.test'" in by_address.out
 
 
 def test_a_renewed_certificate_is_shown_and_no_key_lies_in_a_file(world: Lab) -> None:

@@ -18,13 +18,14 @@ from jwts import Issuer
 from meshbuild import attached, endpoint, endpoints, service, view
 from netns.authorizers import grpc_authorizer
 from netns.meshapps import dial, greeter_app, http_app, repeats
-from netns.meshlab import Lab
+from netns.meshlab import Ca, Lab
 from netns.test_mesh_authorization import need, policy, rule
 from netns.test_mesh_external import GRPC, ask
 from netns.test_mesh_tokens import accept
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, Requirement, Suffix
 from tandem.ir.fabric import AppProtocol
+from tandem.ir.gateway import ClientValidation
 from tandem.ir.mesh import Exact, Forward, HeaderMatch, Prefix, Present, RouteMatch
 from tandem.ir.node import NodeView
 
@@ -44,6 +45,10 @@ class World:
         self.lab = lab
         addresses = {"out": CLIENT, "b": "10.244.0.3", "auth": "10.244.0.5"}
         self.ns = {name: lab.pod(name, address) for name, address in addresses.items()}
+        self.clients: ClientValidation | None = None
+        """Of the port with TLS."""
+        self.shown: tuple[str, str] = ("", "")
+        """Certificate and key of the client."""
 
     def put(
         self, *policies: AuthzPolicy, tokens: tuple[JwtRule, ...] = (), hops: int = 0, routes: tuple[Any, ...] = ()
@@ -54,7 +59,8 @@ class World:
         self, policies: tuple[AuthzPolicy, ...], tokens: tuple[JwtRule, ...], hops: int, routes: tuple[Any, ...]
     ) -> NodeView:
         every = listener("every", "*", hosts("shop.test", *routes), certificates=CERTIFICATE)
-        ports = (port(every), port(every, number=443, target=SECURE, tls=True), connections("raw", backend("db", 3306)))
+        secure = msgspec.structs.replace(port(every, number=443, target=SECURE, tls=True), clients=self.clients)
+        ports = (port(every), secure, connections("raw", backend("db", 3306)))
         made = msgspec.structs.replace(
             gateway(*ports, addresses=(FRONT,)), authorization=policies, authentication=tokens, trusted_hops=hops
         )
@@ -92,6 +98,10 @@ class World:
             return sock
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if self.shown[0]:
+            file = self.lab.dir / "client.pem"
+            file.write_text("".join(self.shown))
+            context.load_cert_chain(file)
         return context.wrap_socket(sock, server_hostname=sni)
 
     def status(self, path: str = "/", method: str = "GET", **more: Any) -> int:
@@ -249,3 +259,22 @@ def test_an_authorizer_is_asked_about_requests_and_connections(world: World) -> 
         assert len(book.asked) == 3
     world.put(ask(msgspec.structs.replace(GRPC, timeout_ms=200), rule()))
     assert (world.status(), world.heard()) == (403, False)
+
+
+def test_a_certificate_counts_only_if_it_was_verified(world: World) -> None:
+    who = "spiffe://cluster.local/ns/shop/sa/kim"
+    allow = policy(Action.ALLOW, rule(sources=(need(Attribute.PRINCIPAL, Exact(who.removeprefix("spiffe://"))),)))
+    good, forged = world.lab.ca.issue(who), Ca().issue(who)
+    try:
+        world.clients = ClientValidation(roots_pem=world.lab.ca.root)
+        world.put(allow)
+        world.shown = good
+        assert world.status(sni="shop.test") == 200
+        world.shown = world.lab.ca.issue("spiffe://cluster.local/ns/shop/sa/joe")
+        assert world.status(sni="shop.test") == 403
+        world.clients = ClientValidation(roots_pem=world.lab.ca.root, required=False)
+        world.put(allow)
+        for world.shown in (forged, good, ("", "")):
+            assert world.status(sni="shop.test") == 403
+    finally:
+        world.clients, world.shown = None, ("", "")

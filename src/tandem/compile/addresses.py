@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from tandem.base.addresses import IPV4, family
+from tandem.base.addresses import FAMILIES, IPV4, family
 from tandem.base.digest import digest
 
 
@@ -33,6 +33,11 @@ def edge_source(service_cidrs: Iterable[str], version: int) -> str:
         return ""
     kind = ipaddress.IPv4Address if version == IPV4 else ipaddress.IPv6Address
     return str(kind(int(found.broadcast_address) - (version == IPV4)))
+
+
+def edge_sources(service_cidrs: tuple[str, ...]) -> frozenset[str]:
+    """The same of every family that there is."""
+    return frozenset(edge_source(service_cidrs, version) for version in FAMILIES) - {""}
 
 
 def mac_address(seed: str) -> str:

@@ -76,6 +76,10 @@ class Attribute(Enum):
     """Of that token: a text, or a list of which one text is enough."""
 
 
+IDENTITY: frozenset[Attribute] = frozenset(
+    {Attribute.PRINCIPAL, Attribute.NAMESPACE, Attribute.SERVICE_ACCOUNT, Attribute.TRUST_DOMAIN}
+)
+"""What a peer has proved by its certificate."""
 TOKEN: frozenset[Attribute] = frozenset({Attribute.TOKEN_SUBJECT, Attribute.CLAIM})
 """What a valid token says; of a request without one, nothing."""
 REQUEST: frozenset[Attribute] = TOKEN | {Attribute.HOST, Attribute.METHOD, Attribute.PATH, Attribute.HEADER}

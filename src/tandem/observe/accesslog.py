@@ -49,6 +49,10 @@ OUTSIDE: Final = "outside"
 Rules = Callable[[str], tuple[Origin, ...]]
 
 
+def _reached(_uid: str, address: str, port: int) -> tuple[str, int]:
+    return address, port
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
     """What the node knows of names."""
@@ -70,6 +74,8 @@ class Names:
     """Pod uid -> the staged policies of which one would have to allow."""
     authenticated: Callable[[str], tuple[Origin, ...]]
     """Pod uid -> the rules by which it takes tokens."""
+    dialled: Callable[[str, str, int], tuple[str, int]] = _reached
+    """(pod uid, address and port of the socket that was reached) -> those that the client dialled."""
 
 
 def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
@@ -132,6 +138,7 @@ def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
     else:
         found = names.party(client)
         source = msgspec.structs.replace(found, address=client, port=client_port, identity=peer or found.identity)
+        dialled, dialled_port = names.dialled(uid, dialled, dialled_port)
         destination = msgspec.structs.replace(own, address=dialled or own.address, port=dialled_port)
     denied = kind == "refused"
     rule = names.refused(uid, dialled_port) if denied else names.route(common.route_name)

@@ -10,12 +10,18 @@ from tandem.model import core
 from tandem.model.gateway import BackendRef, HeaderMatch, HTTPRoute, ParentReference
 from tandem.model.gateways import GROUP, ReferenceGrant
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.tcproute import TCPRoute, WeightedRef
+from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import World
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import refused
 
 AnyRoute = HTTPRoute | GRPCRoute
+Sending = AnyRoute | TLSRoute | TCPRoute
+"""What has rules with backends."""
 Kind = TypeVar("Kind", bound=AnyRoute)
+CLOSED = -1
+"""In place of the status of an answer: a connection is closed."""
 
 
 def attached(world: World, request: Request, kind: type[Kind], steps: list[Step], *, consumer: bool) -> list[Kind]:
@@ -46,7 +52,7 @@ def produced(world: World, request: Request, kind: type[Kind]) -> bool:
     )
 
 
-def age(route: AnyRoute) -> tuple[str, str]:
+def age(route: Sending) -> tuple[str, str]:
     """Older routes go first, then those whose name is first."""
     return route.metadata.creation_timestamp or "", "/".join(route.key)
 
@@ -67,16 +73,18 @@ def value_holds(kind: str, wanted: str, value: str | None) -> bool:
 
 
 def sent(
-    world: World, route: AnyRoute, at: tuple[int, Origin], steps: list[Step], *, missing: int, timeout_ms: int = 0
+    world: World, route: Sending, at: tuple[int, Origin], steps: list[Step], *, missing: int, timeout_ms: int = 0
 ) -> RouteDecision:
     """To the backends of a rule by weight; `missing` is the answer of those that do not exist."""
     index, origin = at
     shares = []
-    for j, ref in enumerate(route.spec.rules[index].backend_refs):
+    refs: tuple[BackendRef | WeightedRef, ...] = route.spec.rules[index].backend_refs
+    for j, ref in enumerate(refs):
         wrong = _wrong(world, route, ref)
         if wrong:
             where = route.origin(f"spec.rules[{index}].backendRefs[{j}]")
-            steps.append(Step(text=f"{wrong}: answered with {missing}", origin=where))
+            effect = f"answered with {missing}" if missing else "its share is closed"
+            steps.append(Step(text=f"{wrong}: {effect}", origin=where))
         if ref.weight > 0:
             shares.append(
                 Share(
@@ -84,7 +92,7 @@ def sent(
                     service=ref.name,
                     port=ref.port or 0,
                     weight=ref.weight,
-                    status=missing if wrong else 0,
+                    status=(missing or CLOSED) if wrong else 0,
                 )
             )
     if not shares or all(s.status for s in shares):
@@ -101,7 +109,7 @@ def _ports(world: World, route: AnyRoute, parent: ParentReference, request: Requ
     return {p.port for p in service.spec.ports if parent.port in (None, p.port) and parent.section_name in {"", p.name}}
 
 
-def _granted(world: World, route: AnyRoute, namespace: str, name: str) -> bool:
+def _granted(world: World, route: Sending, namespace: str, name: str) -> bool:
     """A ReferenceGrant beside the Service names the route's kind and namespace, and the Service or all (GEP-709)."""
     for grant in world.sorted(ReferenceGrant):
         known = {(f.group, f.kind, f.namespace) for f in grant.spec.from_}
@@ -112,7 +120,7 @@ def _granted(world: World, route: AnyRoute, namespace: str, name: str) -> bool:
     return False
 
 
-def _wrong(world: World, route: AnyRoute, ref: BackendRef) -> str:
+def _wrong(world: World, route: Sending, ref: BackendRef | WeightedRef) -> str:
     home = route.metadata.namespace
     namespace = ref.namespace or home
     parents = {(p.namespace or home, p.name) for p in route.spec.parent_refs if p.kind == "Service" and not p.group}

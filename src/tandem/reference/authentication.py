@@ -30,8 +30,12 @@ Judging = core.Pod | Gateway
 
 
 class Authentication(msgspec.Struct, frozen=True, kw_only=True):
-    """`claims`: the payload of the valid token, None without one. `by`: the rules that refuse the one that came."""
+    """`claims`: the payload of the valid token, None without one. `by`: the rules that refuse the one that came.
 
+    `headers`: those of the request as they go on: with what is told, and without what only the proxy may tell.
+    """
+
+    headers: Mapping[str, str] = {}
     claims: dict[str, Any] | None = None
     by: tuple[Origin, ...] = ()
     steps: tuple[Step, ...] = ()
@@ -45,13 +49,18 @@ def authenticate(world: World, called: Judging, path: str, headers: Mapping[str,
         return Authentication(by=tuple(closed), steps=tuple(Step(text="is not understood", origin=at) for at in closed))
     rules = [(r, p.origin(f"spec.jwtRules[{i}]")) for p in policies for i, r in enumerate(p.spec.jwt_rules)]
     found = [(rule, at, token) for rule, at in rules for token in _tokens(rule, path, headers)]
+    told = {_loose(name) for rule, _ in rules for name in _told_in(rule)}
+    left = {name: value for name, value in headers.items() if _loose(name) not in told}
     if not found:
-        return Authentication(steps=tuple(Step(text="asks nothing: there is no token", origin=at) for _, at in rules))
+        return Authentication(
+            headers=left, steps=tuple(Step(text="asks nothing: there is no token", origin=at) for _, at in rules)
+        )
     for rule, at, token in found:
         claims = _payload(token)
         if claims is not None and claims.get("iss") == rule.issuer and _meant_for(rule, claims):
             step = Step(text=f"takes the token of {rule.issuer}, if its signature and times are right", origin=at)
-            return Authentication(claims=_with_lists(rule, claims), steps=(step,))
+            onward = _onward(rule, left, claims, token)
+            return Authentication(headers=onward, claims=_with_lists(rule, claims), steps=(step,))
     refused = tuple(dict.fromkeys(at for _, at, _ in found))
     return Authentication(by=refused, steps=tuple(Step(text="refuses the token", origin=at) for at in refused))
 
@@ -99,6 +108,28 @@ def by_other_reference(policy: Policy) -> bool:
     refs = (policy.spec.target_ref, *policy.spec.target_refs)
     known = {("", "Service"), ("core", "Service"), (GROUP, "Gateway"), (GROUP, "GatewayClass")}
     return any(ref is not None and (ref.group, ref.kind) not in known for ref in refs)
+
+
+def _told_in(rule: JwtRule) -> list[str]:
+    return [told.header for told in rule.output_claim_to_headers] + [rule.output_payload_to_header]
+
+
+def _loose(name: str) -> str:
+    """Servers read both spellings as one."""
+    return name.lower().replace("_", "-")
+
+
+def _onward(rule: JwtRule, headers: Mapping[str, str], claims: dict[str, Any], token: str) -> dict[str, str]:
+    kept = {n: v for n, v in headers.items() if rule.forward_original_token or n == "cookie" or not v.endswith(token)}
+    for told in rule.output_claim_to_headers:
+        value: Any = claims
+        for name in told.claim.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, str | int):
+            kept[told.header.lower()] = str(value).lower() if isinstance(value, bool) else str(value)
+    if rule.output_payload_to_header:
+        kept[rule.output_payload_to_header.lower()] = token.split(".")[1]
+    return kept
 
 
 def _tokens(rule: JwtRule, path: str, headers: Mapping[str, str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""extensionProviders of Istio's mesh configuration as its documents say -> can one be asked, and over what."""
+"""Istio's mesh configuration as its documents say -> can a provider be asked, and over what; whom gateways trust."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from tandem.reference.support import ROOT
 
 def authorizer(world: World, name: str) -> str:
     """`grpc` or `http`; empty where there is no such provider, or its Service has no such port."""
-    config = world.get(core.ConfigMap, ROOT, "istio")
-    mesh: Any = yaml.safe_load(config.data.get("mesh", "")) if config is not None else None
-    providers = (mesh or {}).get("extensionProviders") or []
+    providers = _mesh(world).get("extensionProviders") or []
     found = [p for p in providers if isinstance(p, dict) and p.get("name") == name]
     if len(found) != 1:
         return ""
@@ -24,6 +22,19 @@ def authorizer(world: World, name: str) -> str:
         if spec and _is_there(world, str(spec.get("service", "")), spec.get("port")):
             return kind
     return ""
+
+
+def trusted_proxies(world: World) -> int:
+    """How many proxies before gateways are believed who the client is."""
+    topology = (_mesh(world).get("defaultConfig") or {}).get("gatewayTopology") or {}
+    number = topology.get("numTrustedProxies", 0)
+    return number if type(number) is int and 0 <= number < 256 else 0
+
+
+def _mesh(world: World) -> dict[str, Any]:
+    config = world.get(core.ConfigMap, ROOT, "istio")
+    mesh: Any = yaml.safe_load(config.data.get("mesh", "")) if config is not None else None
+    return mesh if isinstance(mesh, dict) else {}
 
 
 def _is_there(world: World, host: str, port: object) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.gateways import Gateway
 from tandem.model.istio import DestinationRule
 from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
@@ -90,7 +91,7 @@ def mode_at(world: World, pod: core.Pod, port: int) -> tuple[str, Origin | None]
 
 def decide_mtls(
     world: World,
-    source: core.Pod | None,
+    source: core.Pod | Gateway | None,
     destination: core.Pod,
     port: int,
     *,
@@ -107,6 +108,9 @@ def decide_mtls(
     if source is None:
         here = False
         steps.append(Step(text="the source is no pod: it has no identity"))
+    elif isinstance(source, Gateway):
+        here = True
+        steps.append(Step(text="the source is a gateway, which has an identity of its own"))
     else:
         here, why_here = in_mesh(source, world)
         steps.append(Step(text=f"the source is {_inside(here)} the mesh: {why_here}"))

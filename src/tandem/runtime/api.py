@@ -129,7 +129,8 @@ def _addresses(control: Control, request: Request) -> Response:
 
 def _explain(control: Control, request: Request) -> Response:
     try:
-        asked = question(request.query_params, control.options.dns_addresses, _names(control))
+        options = control.options
+        asked = question(request.query_params, options.dns_addresses, _names(control), options.service_cidrs)
         return _json(msgspec.to_builtins(explain(control.world, asked)))
     except ExplainError as err:
         return _json({"kind": "Status", "status": "Failure", "message": str(err), "reason": "BadRequest"}, 400)

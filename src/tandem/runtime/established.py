@@ -2,14 +2,14 @@
 
 In: the view before and now. Out: connections ended. Only what is in force counts: a staged policy ends nothing, and
 what an annotation keeps goes on. The conntrack entry is deleted, so that the next packet is judged as a first one, or
-dropped where a connection cannot begin in the middle; a meshed pod's Envoy loses its end of it as well. Each node ends
-what its own pods have: egress rules at the source's node, ingress rules at the destination's.
+dropped where a connection cannot begin in the middle; a meshed pod's Envoy loses its end of it as well, and so does a
+gateway. Each node ends what its own pods have: egress rules at the source's node, ingress rules at the destination's.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,9 +18,10 @@ import msgspec
 from tandem.base.entries import Given, joined_values
 from tandem.base.ids import PolicySetId
 from tandem.base.members import changes
+from tandem.base.netns import OWN_NETNS
 from tandem.base.problems import Origin
 from tandem.base.table import changes as differences
-from tandem.compile.addresses import node_address
+from tandem.compile.addresses import edge_sources, node_address
 from tandem.compile.judge import Denial, Judge, refusing_groups
 from tandem.drivers.envoy.sockets import Pair, abort
 from tandem.ir.domains import for_established
@@ -123,7 +124,7 @@ def end_denied(before: NodeView | None, now: NodeView) -> tuple[Ended, ...]:
     denied = ended_of(found)
     # While the kernel still knows the connection, so that the proxy at the other end hears of it, also on another node.
     meshed = {address: pod.netns for pod in now.pods if pod.pod.meshed for address in pod.addresses}
-    for netns, pairs in proxied(denied, meshed).items():
+    for netns, pairs in proxied(denied, meshed, edge_sources(now.config.service_cidrs)).items():
         abort(netns, pairs)
     end(connection for connection, _ in found)
     return denied
@@ -150,10 +151,12 @@ def ended_of(found: Iterable[tuple[Connection, Denial | Stray]]) -> tuple[Ended,
     )
 
 
-def proxied(ended: Iterable[Ended], meshed: Mapping[str, str]) -> dict[str, frozenset[Pair]]:
-    """By namespace of a meshed pod: the connections of its Envoy among these, either way.
+def proxied(
+    ended: Iterable[Ended], meshed: Mapping[str, str], gateways: Collection[str] = ()
+) -> dict[str, frozenset[Pair]]:
+    """By namespace of a meshed pod, or the node's: the connections of its Envoy among these, either way.
 
-    `meshed` is where the pod with an address is.
+    `meshed` is where the pod with an address is; pods see gateways of their node as one of `gateways`.
     """
     found: dict[str, set[Pair]] = {}
     for connection in (one.connection for one in ended if one.connection.protocol == "TCP"):
@@ -163,6 +166,9 @@ def proxied(ended: Iterable[Ended], meshed: Mapping[str, str]) -> dict[str, froz
         if netns := meshed.get(connection.destination):
             own = connection.destination, connection.port
             found.setdefault(netns, set()).add((own, connection.seen_as))
+        if connection.seen_as[0] in gateways:
+            own = connection.source, connection.source_port
+            found.setdefault(OWN_NETNS, set()).add((own, (connection.dialled, connection.dialled_port)))
     return {netns: frozenset(pairs) for netns, pairs in found.items()}
 
 
@@ -172,13 +178,16 @@ def denied_by(view: NodeView) -> Callable[[Connection], Verdict]:
     own = {node_address(cidr) for cidr in view.node.pod_cidrs} | {*view.node.addresses, *view.config.dns_addresses}
     prefixes = [ipaddress.ip_network(cidr) for cidr in view.node.pod_cidrs]
     lent = {address for node in view.nodes.values() for address in node.borrowed}
+    gateways = edge_sources(view.config.service_cidrs)
     judges = Judges(view)
     known: dict[tuple[str, str, str, int], Verdict] = {}
 
     def denied(connection: Connection) -> Verdict:
         if connection.source not in pods and connection.destination not in pods:
             return None
-        key = connection.source, connection.destination, connection.protocol, connection.port
+        # The node's own address is nobody's whom policy means, but for what its gateways open.
+        source = connection.seen_as[0] if connection.seen_as[0] in gateways else connection.source
+        key = source, connection.destination, connection.protocol, connection.port
         if key not in known:
             known[key] = judged(*key)
         return known[key]

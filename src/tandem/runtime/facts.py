@@ -56,6 +56,7 @@ def names_for(node: str, whois: Whois) -> Names:
         authorized=whois.authorized,
         staged=whois.staged,
         authenticated=whois.authenticated,
+        dialled=whois.dialled,
     )
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import msgspec
 
+from tandem.base.addresses import family
 from tandem.base.problems import Origin
 from tandem.compile.names import authz_rule, gateway_client
 from tandem.compile.nft.origins import origins
@@ -64,6 +65,15 @@ class Whois:
         gateway = self._gateways.get(uid)
         pods = (p.pod.authentication for p in self._view.pods if p.pod.uid == uid)
         return tuple(rule.origin for rule in (gateway.authentication if gateway is not None else next(pods, ())))
+
+    def dialled(self, uid: str, address: str, port: int) -> tuple[str, int]:
+        """Where a client dialled what came to this socket: gateways have their own address and port, not the node's."""
+        gateway = self._gateways.get(uid)
+        if gateway is None:
+            return address, port
+        fronts = (own for own in gateway.addresses if address and family(own) == family(address))
+        ports = (one.port for one in gateway.ports if one.target == port)
+        return next(fronts, address), next(ports, port)
 
     def policies(self, prefix: str) -> tuple[Origin, ...]:
         """The policies behind the log prefix of a drop."""

@@ -13,46 +13,38 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.addresses import IPV4, IPV6, family
-from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.istio import DestinationRule
-from tandem.model.selectors import matches_map
 from tandem.model.world import World
-from tandem.reference import hosts, limits, locality, policy, routes
-from tandem.reference.authentication import Authentication, authenticate
-from tandem.reference.authorization import Asked, decide_authorization, speaks_grpc, speaks_http
-from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
+from tandem.reference import hosts, limits, locality, routes
+from tandem.reference.authorization import speaks_grpc
+from tandem.reference.mtls import in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
 from tandem.reference.services import is_own, ranges_for
-from tandem.reference.virtualservices import destination_rules
+from tandem.views.edges import explain_gateway
 from tandem.views.parties import ExplainError, Party, destination_of, source_of
+from tandem.views.ways import (
+    Explanation,
+    Line,
+    Question,
+    Way,
+    counted,
+    endpoints,
+    headless,
+    known_names,
+    summary,
+    version,
+    way_to,
+)
 
 SOMEWHERE: Final = "0.0.0.0"  # noqa: S104 - bound to nothing: an address of outside that no policy names
 """Stands for the address of a name that nobody has asked for yet."""
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """FROM and TO as the user writes them; `path` and the like make it a question about a request."""
-
-    source: str
-    destination: str
-    namespace: str = "default"
-    protocol: str = "TCP"
-    method: str = ""
-    path: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
-    trust_domain: str = "cluster.local"
-    dns_addresses: tuple[str, ...] = ("10.96.0.10",)
-    """Where DNS is in this cluster."""
-    names: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
-    """Node -> the addresses that domain names are known to have there."""
 
 
 def question(
     asked: Mapping[str, str],
     dns_addresses: tuple[str, ...] = ("10.96.0.10",),
     names: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None,
+    service_cidrs: tuple[str, ...] = ("10.96.0.0/16",),
 ) -> Question:
     """A Question from its form as a query (`headers` is a JSON list of pairs); raises ExplainError."""
     try:
@@ -65,52 +57,21 @@ def question(
         namespace=asked.get("namespace") or "default",
         method=asked.get("method", ""),
         path=asked.get("path", ""),
+        host=asked.get("host", ""),
+        sni=asked.get("sni", ""),
         headers=tuple((name.lower(), value) for name, value in headers),
         dns_addresses=dns_addresses,
         names=names or {},
+        service_cidrs=service_cidrs,
     )
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One step: on which layer, what it did, why, and the rule that it is about."""
-
-    layer: str
-    effect: str
-    text: str = ""
-    rule: Origin | None = None
-
-
-class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens towards one endpoint."""
-
-    destination: str
-    address: str
-    port: int
-    allowed: bool
-    transport: str
-    """mtls, plain, or refused."""
-    answered: bool = False
-    """The denial is answered (reset, ICMP), because the policies that deny ask for that."""
-    decided_by: tuple[Origin, ...]
-    steps: tuple[Line, ...]
-
-
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer. `allowed` is True only if every endpoint that could be chosen may be reached."""
-
-    allowed: bool
-    summary: str
-    source: str
-    destination: str
-    route: tuple[Line, ...]
-    ways: tuple[Way, ...]
-    decided_by: tuple[Origin, ...] = ()
 
 
 def explain(world: World, question: Question) -> Explanation:
     """Answer a Question; raises ExplainError if FROM or TO names nothing."""
     source = source_of(world, question.source, question.namespace)
     target = destination_of(world, question.destination, question.namespace)
+    if target.gateway is not None:
+        return explain_gateway(world, question, source, target)
     route: tuple[Line, ...] = ()
     shares: tuple[Share, ...] = ()
     status = 0
@@ -119,13 +80,13 @@ def explain(world: World, question: Question) -> Explanation:
         route = tuple(Line(layer="L7 route", effect="route", text=s.text, rule=s.origin) for s in decision.steps)
         if decision.rule is not None:
             asked = question.method or "GET", question.path or "/", dict(question.headers)
-            route += tuple(map(_counted, limits.counted_at_route(world, decision.rule, *asked)))
+            route += tuple(map(counted, limits.counted_at_route(world, decision.rule, *asked)))
         shares, status = decision.backends, decision.status
     ways = _ways(world, question, source, target, shares)
     allowed = bool(ways) and all(w.allowed for w in ways)
     return Explanation(
         allowed=allowed,
-        summary=_summary(source, target, ways, status=status),
+        summary=summary(source, target, ways, status=status),
         source=source.label,
         destination=target.label,
         route=route,
@@ -167,18 +128,18 @@ def _ways(world: World, question: Question, source: Party, target: Party, shares
     if target.domain:
 
         def ways(end: Party) -> list[Way]:
-            return [_way(world, question, source, one, share=None) for one in _addresses(question, source, end)]
+            return [way_to(world, question, source, one, share=None) for one in _addresses(question, source, end)]
 
         return _outside(world, source, target, ways)
     if target.service is None:
-        way = _way(world, question, source, target, share=_headless(world, target))
+        way = way_to(world, question, source, target, share=headless(world, target))
         return (way if target.pod is not None else _beyond(world, source, way),)
     found: dict[tuple[str, int], Way] = {}
     through = is_own(target.service, target.address)
     for share in shares:
-        ends = _endpoints(world, share, _version(world, share, target))
+        ends = endpoints(world, share, version(world, share, target))
         for end, line in _near(world, source, share, ends) if through else ((end, None) for end in ends):
-            way = _way(world, question, source, end, share=share if through else None)
+            way = way_to(world, question, source, end, share=share if through else None)
             if line is not None:
                 way = msgspec.structs.replace(way, steps=(line, *way.steps))
             found.setdefault((end.address, end.port), _limited(source, target, way))
@@ -282,194 +243,11 @@ def _addresses(question: Question, source: Party, target: Party) -> list[Party]:
     """What a domain name is for a pod: each address that is known on its node."""
     if not target.domain:
         return [target]
-    found = _names(question, source).get(target.domain, ())
+    found = known_names(question, source).get(target.domain, ())
     if not found:
         label = f"{target.domain}:{target.port} (no address is known yet; any outside)"
         return [Party(label=label, address=SOMEWHERE, port=target.port, domain=target.domain)]
     return [Party(label=target.label, address=address, port=target.port) for address in found]
-
-
-def _names(question: Question, source: Party) -> Mapping[str, tuple[str, ...]]:
-    return question.names.get(source.pod.spec.node_name, {}) if source.pod is not None else {}
-
-
-def _way(world: World, question: Question, source: Party, end: Party, *, share: Share | None) -> Way:
-    packet = policy.Packet(
-        source=source.facing(end).address,
-        destination=end.address,
-        source_pod=source.pod.key if source.pod is not None else None,
-        destination_pod=end.pod.key if end.pod is not None else None,
-        protocol=question.protocol,
-        port=end.port,
-    )
-    # A name of which no address is known is judged by itself: the policy would know its address by then.
-    names = {**_names(question, source), **({end.domain: (end.address,)} if end.domain else {})}
-    decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=names)
-    steps = [_line(s) for s in decision.steps]
-    if decision.staged is not None:
-        steps.append(_would(decision.staged))
-    denied = decision.by
-    tls = _transport(world, source, end, share)
-    if tls is not None:
-        steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
-    refused = tls is not None and tls.outcome is Outcome.REFUSED
-    by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
-    if tls is not None and not refused and end.pod is not None and in_mesh(end.pod, world)[0]:
-        asked = _asked(world, question, source, end, share=share, tls=tls)
-        token = authenticate(world, end.pod, asked.path, asked.headers) if asked.parsed else Authentication()
-        steps += [Line(layer="authentication", effect=s.text, rule=s.origin) for s in token.steps]
-        asked = msgspec.structs.replace(asked, claims=token.claims)
-        authorized = decide_authorization(world, end.pod, asked)
-        steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
-        refused = bool(token.by) or not authorized.allowed
-        if not refused:
-            counted = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
-            steps += map(_counted, counted)
-        by = by or token.by or (() if authorized.allowed else authorized.by)
-    return Way(
-        destination=end.label,
-        address=end.address,
-        port=end.port,
-        allowed=decision.allowed and not refused,
-        transport=tls.outcome.value if tls is not None else Outcome.PLAIN.value,
-        decided_by=by,
-        steps=tuple(steps),
-        answered=decision.rejects,
-    )
-
-
-def _counted(found: limits.Counting) -> Line:
-    effect = "would be counted" if found.staged else "is counted"
-    return Line(layer="rate limit", effect=effect, text=found.text, rule=found.rule)
-
-
-def _asked(
-    world: World, question: Question, source: Party, end: Party, *, share: Share | None, tls: MtlsDecision
-) -> Asked:
-    """What reaches the pod: a request, where the port of the Service that was dialled says that it is one."""
-    principal = ""
-    if tls.outcome is Outcome.MTLS and source.pod is not None:
-        home, account = source.pod.metadata.namespace, source.pod.spec.service_account_name
-        principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
-    return Asked(
-        principal=principal,
-        source=source.facing(end).address,
-        destination=end.address,
-        port=end.port,
-        parsed=share is not None and _is_http(world, share),
-        method=question.method or "GET",
-        path=question.path or "/",
-        host=dict(question.headers).get("host", share.service if share is not None else end.address),
-        headers=dict(question.headers),
-    )
-
-
-def _is_http(world: World, share: Share) -> bool:
-    service = world.get(core.Service, share.namespace, share.service)
-    return service is not None and any(speaks_http(p) for p in service.spec.ports if p.port == share.port)
-
-
-def _line(step: policy.Step) -> Line:
-    """A step of policy; of a tier's rule with the tier, and of a staged one with that."""
-    tier = f", {step.tier} tier" if step.tier in {"Admin", "Baseline"} else ""
-    staged = ", staged" if step.staged else ""
-    return Line(
-        layer=f"{step.side} policy{tier}{staged}",
-        effect=step.effect,
-        text=step.reason,
-        rule=step.origin if step.kind else None,
-    )
-
-
-def _would(decision: policy.Decision) -> Line:
-    """What staged policies would make of it."""
-    verdict = "would be allowed" if decision.allowed else "would be denied"
-    by = f" by {'; '.join(map(str, decision.by))}" if decision.by else ""
-    rule = decision.by[0] if decision.by else None
-    return Line(layer="staged", effect=verdict, text=f"with the staged policies in force{by}", rule=rule)
-
-
-def _transport(world: World, source: Party, end: Party, share: Share | None) -> MtlsDecision | None:
-    """`share` is the Service that the client's proxy takes the address for; None: a pod's address and nothing more."""
-    if end.pod is None:
-        return None
-    if share is None and source.pod is not None and in_mesh(source.pod, world)[0]:
-        return decide_direct(world, end.pod, end.port)
-    rule = _destination_rule(world, share) if share is not None else None
-    return decide_mtls(world, source.pod, end.pod, end.port, rule=rule, dialled=share.port if share is not None else 0)
-
-
-def _headless(world: World, end: Party) -> Share | None:
-    """The headless Service that a pod's own address belongs to: its clients dial pods."""
-    for service in world.sorted(core.Service):
-        if service.spec.cluster_ip != "None":
-            continue
-        for port in service.spec.ports:
-            share = Share(namespace=service.metadata.namespace, service=service.metadata.name, port=port.port)
-            ends = _endpoints(world, share, family(end.address))
-            if any((e.address, e.port) == (end.address, end.port) for e in ends):
-                return share
-    return None
-
-
-def _destination_rule(world: World, share: Share) -> DestinationRule | None:
-    """The rule that says how clients reach the Service: the oldest with a traffic policy, as Istio merges them."""
-    found = destination_rules(world, share.namespace, share.service)
-    return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
-
-
-def _version(world: World, share: Share, target: Party) -> int:
-    """The family in which its endpoints are reached: that of the address that was dialled, if it is the share's."""
-    if target.service is not None and target.service.key == (share.namespace, share.service):
-        return family(target.address) if target.address not in {"", "None"} else _first(target.service)
-    service = world.get(core.Service, share.namespace, share.service)
-    return _first(service) if service is not None else 0
-
-
-def _first(service: core.Service) -> int:
-    """The family that a Service prefers."""
-    return IPV6 if service.spec.ip_families[:1] == ("IPv6",) else IPV4
-
-
-def _endpoints(world: World, share: Share, version: int) -> list[Party]:
-    """The ready pods behind a share, with the address and port that are dialled there."""
-    service = world.get(core.Service, share.namespace, share.service)
-    if service is None:
-        return []
-    port = next((p for p in service.spec.ports if p.port == share.port), None)
-    if port is None:
-        return []
-    labels = dict(share.labels)
-    found = []
-    for pod in world.sorted(core.Pod):
-        meta = pod.metadata
-        chosen = meta.namespace == share.namespace and matches_map(service.spec.selector, meta.labels)
-        there = (pod.ready or service.spec.publish_not_ready_addresses) and not pod.finished and not pod.terminating
-        if chosen and there and labels.items() <= meta.labels.items():
-            number = _number(pod, port)
-            if number:
-                found.append(Party.of_pod(pod, port=number, version=version))
-    return found
-
-
-def _number(pod: core.Pod, port: core.ServicePort) -> int:
-    wanted = port.target_port if port.target_port is not None else port.port
-    if isinstance(wanted, int):
-        return wanted
-    return next((p.container_port for c in pod.spec.containers for p in c.ports if p.name == wanted), 0)
-
-
-def _summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int) -> str:
-    who = f"{source.label} to {target.label}"
-    if not ways:
-        return f"{who}: answered with {status} by the proxy" if status else f"{who}: nobody is there to answer"
-    bad = [w for w in ways if not w.allowed]
-    if not bad:
-        kinds = sorted({w.transport for w in ways})
-        return f"{who}: allowed, {' or '.join(kinds)}"
-    by = "; ".join(str(o) for o in dict.fromkeys(o for w in bad for o in w.decided_by))
-    some = "denied" if len(bad) == len(ways) else f"denied for {len(bad)} of {len(ways)} endpoints"
-    return f"{who}: {some}" + (f" by {by}" if by else "")
 
 
 __all__ = ["ExplainError", "Explanation", "Line", "Question", "Way", "explain", "question"]

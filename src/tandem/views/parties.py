@@ -1,6 +1,6 @@
 """FROM and TO of `tandem explain`: `[NS/]POD`, `[NS/]deploy/NAME`, `[NS/]svc/NAME` or an address, TO with `:PORT`.
 
-TO may also be a domain name: something with a dot that is no pod.
+TO may also be `[NS/]gateway/NAME`, or a domain name: something with a dot that is no pod.
 
 In: the World and what the user wrote. Out: a Party; ExplainError says what is wrong with the words.
 """
@@ -16,6 +16,7 @@ from typing import Final
 from tandem.base.addresses import family
 from tandem.cluster.writes import controller_of
 from tandem.model import core
+from tandem.model.gateways import Gateway
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference.services import fronts
@@ -36,6 +37,7 @@ class Party:
     port: int = 0
     pod: core.Pod | None = None
     service: core.Service | None = None
+    gateway: Gateway | None = None
     domain: str = ""
     """A domain name: lower case, without the dot at the end."""
 
@@ -56,6 +58,8 @@ def source_of(world: World, text: str, namespace: str) -> Party:
     if not text:
         raise ExplainError("FROM is empty: [NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address")
     party = _resolve(world, text, namespace)
+    if party.gateway is not None:
+        raise ExplainError(f"{text}: nothing begins at a gateway; ask from the address of a client")
     if party.service is None:
         return party
     pod = _first(p for p in world.sorted(core.Pod) if _behind(party.service, p))
@@ -85,6 +89,7 @@ def destination_of(world: World, text: str, namespace: str) -> Party:
         port=port,
         pod=party.pod,
         service=party.service,
+        gateway=party.gateway,
         domain=party.domain,
     )
 
@@ -105,7 +110,7 @@ def _resolve(world: World, text: str, namespace: str) -> Party:
     except ValueError:
         pass
     parts = text.split("/")
-    kinds = {"deploy", "deployment", "svc", "service", "pod"}
+    kinds = {"deploy", "deployment", "svc", "service", "pod", "gateway", "gw"}
     space = parts.pop(0) if len(parts) > 1 and parts[0] not in kinds else namespace
     kind = parts.pop(0) if len(parts) > 1 else "pod"
     if len(parts) != 1 or kind not in kinds or not parts[0]:
@@ -116,6 +121,11 @@ def _resolve(world: World, text: str, namespace: str) -> Party:
         if service is None:
             raise ExplainError(f"no Service {space}/{name}")
         return Party(label=f"{space}/svc/{name}", address=service.spec.cluster_ip, service=service)
+    if kind in {"gateway", "gw"}:
+        gateway = world.get(Gateway, space, name)
+        if gateway is None:
+            raise ExplainError(f"no Gateway {space}/{name}")
+        return _at_gateway(gateway, next(iter(_addresses(gateway)), ""))
     if kind in {"deploy", "deployment"}:
         return Party.of_pod(_of_deployment(world, space, name))
     pod = world.get(core.Pod, space, name)
@@ -134,7 +144,20 @@ def _address(world: World, address: str) -> Party:
             return Party(
                 label=f"{service.metadata.namespace}/svc/{service.metadata.name}", address=address, service=service
             )
+    for gateway in world.sorted(Gateway):
+        if address in _addresses(gateway):
+            return _at_gateway(gateway, address)
     return Party(label=address, address=address)
+
+
+def _addresses(gateway: Gateway) -> tuple[str, ...]:
+    """Those that it has; of manifests at rest, those that it asks for."""
+    given = gateway.status.addresses or gateway.spec.addresses
+    return tuple(address.value for address in given if address.value)
+
+
+def _at_gateway(gateway: Gateway, address: str) -> Party:
+    return Party(label=f"{gateway.key[0]}/gateway/{gateway.key[1]}", address=address, gateway=gateway)
 
 
 def _of_deployment(world: World, namespace: str, name: str) -> core.Pod:
@@ -170,6 +193,8 @@ def _behind(service: core.Service, pod: core.Pod) -> bool:
 def _ports(party: Party) -> list[int]:
     if party.service is not None:
         return [p.port for p in party.service.spec.ports]
+    if party.gateway is not None:
+        return sorted({listener.port for listener in party.gateway.spec.listeners})
     if party.pod is not None:
         return sorted({p.container_port for c in party.pod.spec.containers for p in c.ports})
     return []

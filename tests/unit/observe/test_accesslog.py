@@ -31,6 +31,7 @@ NAMES = Names(
     route={"r1": ROUTE}.get,
     authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
     authenticated=lambda _: (TOKENS,),
+    dialled=lambda uid, address, port: ("192.0.2.65", 80) if uid == "gateway/shop/edge" else (address, port),
     outbound=lambda uid: CLOSED if uid == "u-web" else None,
     staged=lambda _: (Origin(kind="AuthorizationPolicy", name="trial"),),
     refused=lambda uid, port: STRICT if (uid, port) == ("u-db", 8080) else None,

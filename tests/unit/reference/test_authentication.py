@@ -51,8 +51,20 @@ def test_tokens_come_where_the_rule_says() -> None:
     assert judge(asked, x_t=f"JWT {token}").claims
     assert judge(asked, path=f"/?t={token}").claims
     assert judge(asked, cookie=f"a=b; c={token}").claims
-    assert judge(asked, authorization=f"Bearer {token}") == judge(asked)
+    assert judge(asked, authorization=f"Bearer {token}").steps == judge(asked).steps
     assert judge(accepting(), path=f"/?access_token={token}").claims
+
+
+def test_headers_go_on_with_what_is_told_and_without_what_is_forged() -> None:
+    token = A.token(sub="kim", o={"t": 5}, admin=True)
+    claims = (("x-sub", "sub"), ("x-t", "o.t"), ("x-admin", "admin"), ("x-none", "none"))
+    telling = {"outputClaimToHeaders": [{"header": h, "claim": c} for h, c in claims]}
+    sent = {"authorization": f"Bearer {token}", "x_sub": "forged", "x-other": "1"}
+    told = {"x-other": "1", "x-sub": "kim", "x-t": "5", "x-admin": "true"}
+    assert judge(accepting(**telling), **sent).headers == told
+    kept = judge(accepting(forwardOriginalToken=True, outputPayloadToHeader="X-P"), **sent).headers
+    assert kept == {n.replace("_", "-"): v for n, v in sent.items()} | {"x-p": token.split(".")[1]}
+    assert judge(accepting(**telling), x_sub="forged").headers == {}
 
 
 def test_an_object_that_is_not_understood_refuses_everything() -> None:

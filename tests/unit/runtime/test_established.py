@@ -238,6 +238,24 @@ def test_a_meshed_pods_envoy_loses_either_end_of_what_is_ended() -> None:
     assert proxied([ended("203.0.113.9", "10.244.0.7")], where) == {}
 
 
+def test_what_a_gateway_of_the_node_opened_ends_at_both_ends() -> None:
+    config = msgspec.structs.replace(view().config, service_cidrs=("10.96.0.0/16",))
+    opened = msgspec.structs.replace(
+        connection("10.244.0.1", "10.244.0.6"), seen_as=("10.96.255.254", 40000), source_port=40000, dialled_port=5432
+    )
+    allowing = policy("deny", podSelector={}, ingress=[{"from": [{"ipBlock": {"cidr": "10.96.255.254/32"}}]}])
+    shut, open_ = (msgspec.structs.replace(view(WEB, DB, one), config=config) for one in (DENY, allowing))
+    assert isinstance(denied_by(shut)(opened), Denial)
+    assert denied_by(open_)(opened) is None
+    probe = msgspec.structs.replace(opened, seen_as=("10.244.0.1", 40000))
+    assert denied_by(shut)(probe) is None, "the node's own"
+    ended = Ended(connection=opened, side=Side.INGRESS, rules=())
+    assert proxied([ended], {"10.244.0.6": "/ns/db"}, ("10.96.255.254",)) == {
+        "/ns/db": {(("10.244.0.6", 5432), ("10.96.255.254", 40000))},
+        "/proc/self/ns/net": {(("10.244.0.1", 40000), ("10.244.0.6", 5432))},
+    }
+
+
 def test_addresses_of_pods_that_left_are_gone() -> None:
     assert gone_addresses(view(WEB, DB), view(DB)) == {"10.244.0.5"}
     assert gone_addresses(view(DB), view(WEB, DB)) == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gatewaybuild import gateway
+from gatewaybuild import gateway, port
 from meshbuild import PEER_AUTH, RULE, attached, endpoint, endpoints, identity, service, strict, view
 from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
@@ -100,3 +100,10 @@ def test_rules_of_a_gateway_are_known_by_its_name() -> None:
     assert found.authorized(uid, "AuthorizationPolicy/edge/p/spec.rules[0]") == (at,)
     assert (found.authorized(uid, ""), found.staged(uid)) == ((RULE,), (PEER_AUTH,))
     assert (found.authenticated(uid), found.authenticated("uid-gone")) == ((RULE,), ())
+
+
+def test_what_came_to_a_gateway_was_dialled_at_its_own_address_and_port() -> None:
+    found = Whois(view(gateways={"edge/edge": gateway(port())}))
+    assert found.dialled("gateway/edge/edge", "10.244.0.1", 20080) == ("192.0.2.65", 80)
+    assert found.dialled("gateway/edge/edge", "fd00::1", 1) == ("fd00::1", 1)
+    assert found.dialled("uid-a", "10.244.0.2", 8080) == ("10.244.0.2", 8080)

@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 
 VIEW: Final = "/apis/views.tandem.io/v1/explain"
 _ENDS: Final = "[NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address"
+_TO: Final = f"{_ENDS}; [NS/]gateway/NAME; or a domain name"
 
 
 def explain(
     *,
     source: Annotated[str, typer.Argument(metavar="FROM", help=_ENDS)],
-    destination: Annotated[str, typer.Argument(metavar="TO[:PORT]", help=f"{_ENDS}; or a domain name")],
+    destination: Annotated[str, typer.Argument(metavar="TO[:PORT]", help=_TO)],
     namespace: NamespaceOption = "default",
     method: Annotated[str, typer.Option("--method", help="HTTP method.", metavar="M")] = "",
     path: Annotated[str, typer.Option("--path", help="Request path.", metavar="P")] = "",
     header: Annotated[list[str] | None, typer.Option("--header", help="A header.", metavar="K=V")] = None,
+    host: Annotated[str, typer.Option("--host", help="Host of a request to a gateway.", metavar="H")] = "",
+    sni: Annotated[
+        str, typer.Option("--sni", help="Name asked for in TLS to a gateway; the host without it.", metavar="H")
+    ] = "",
     files: Annotated[
         list[Path] | None,
         typer.Option("-f", "--filename", help="Judge these manifests instead of the running system.", metavar="PATH"),
@@ -50,6 +55,8 @@ def explain(
         "namespace": namespace,
         "method": method,
         "path": path,
+        "host": host,
+        "sni": sni,
         "headers": json.dumps([h.split("=", 1) for h in header or ()]),
     }
     answer = _from_files(files, asked) if files else with_client(lambda c: _ask(c, asked), kubeconfig)

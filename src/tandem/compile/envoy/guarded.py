@@ -16,7 +16,7 @@ from tandem.base.addresses import family
 from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.ir.authn import JwtRule
-from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Requirements, Text
+from tandem.ir.authz import IDENTITY, Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Requirements, Text
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import Exact
 
@@ -46,6 +46,8 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     addresses: Mapping[str, tuple[str, ...]]
     trusted_hops: int
+    proved: bool
+    """Certificates that clients show there were verified."""
 
 
 def guard_of(gateway: Gateway) -> GuardedGateway:
@@ -60,7 +62,9 @@ def guard_of(gateway: Gateway) -> GuardedGateway:
 def guard_at(gateway: Gateway, port: int, own: Iterable[str]) -> GuardedGateway:
     """One port of it, which listens at `own`: the node's own addresses of the gateway's families."""
     addresses = {at: tuple(a for a in gateway.addresses if family(a) == family(at)) for at in own}
-    place = _Place(port=port, addresses=addresses, trusted_hops=gateway.trusted_hops)
+    asked = (one.clients for one in gateway.ports if one.port == port and one.clients is not None)
+    proved = all(clients.required for clients in asked)
+    place = _Place(port=port, addresses=addresses, trusted_hops=gateway.trusted_hops, proved=proved)
     return msgspec.structs.replace(
         guard_of(gateway), authorization=tuple(_settled(policy, place) for policy in gateway.authorization)
     )
@@ -99,6 +103,10 @@ def _part(part: Requirements, action: Action, place: _Place) -> Requirements | N
                 made.append(found)
             case Attribute.CLIENT_ADDRESS if place.trusted_hops:
                 made.append(msgspec.structs.replace(requirement, attribute=Attribute.FORWARDED_ADDRESS))
+            case identity if identity in IDENTITY and not place.proved:
+                # Envoy would take what an unverified certificate says for proved.
+                if requirement.values:
+                    return None
             case _:
                 made.append(requirement)
     return tuple(made)

@@ -17,6 +17,7 @@ from tandem.compile import names
 from tandem.compile.envoy.claims import string, token_claim, token_subject
 from tandem.compile.envoy.proto import Json, any_of, extension
 from tandem.ir.authz import (
+    IDENTITY,
     REQUEST,
     TOKEN,
     Action,
@@ -37,10 +38,7 @@ HTTP: Final = "extensions.filters.http.rbac.v3.RBAC"
 NETWORK: Final = "extensions.filters.network.rbac.v3.RBAC"
 _SOURCES: Final = frozenset(
     {
-        Attribute.PRINCIPAL,
-        Attribute.NAMESPACE,
-        Attribute.SERVICE_ACCOUNT,
-        Attribute.TRUST_DOMAIN,
+        *IDENTITY,
         Attribute.PEER_ADDRESS,
         Attribute.CLIENT_ADDRESS,
         Attribute.FORWARDED_ADDRESS,
@@ -304,9 +302,7 @@ def _proved(requirement: Requirement, value: Text) -> Json:
 
 
 MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
-    **dict.fromkeys(
-        (Attribute.PRINCIPAL, Attribute.NAMESPACE, Attribute.SERVICE_ACCOUNT, Attribute.TRUST_DOMAIN), _proved
-    ),
+    **dict.fromkeys(IDENTITY, _proved),
     # No hop before a pod is trusted to tell a client's address: what a header claims counts for nothing.
     **dict.fromkeys(
         (Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS), lambda _, value: {"direct_remote_ip": _range(value)}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gatewaybuild import gateway
+from gatewaybuild import gateway, port
 from tandem.base.problems import Origin
 from tandem.compile.envoy.guarded import guard_at, guard_of
-from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement
+from tandem.ir.authz import IDENTITY, Action, Attribute, AuthzPolicy, AuthzRule, Requirement
+from tandem.ir.gateway import ClientValidation
 from tandem.ir.mesh import Exact
 
 AT = Origin(kind="AuthorizationPolicy", namespace="edge", name="p", path="spec.rules[0]")
@@ -86,3 +87,21 @@ def test_trusted_hops_speak_for_the_client() -> None:
 
 def test_it_stands_under_the_gateways_name() -> None:
     assert guard_of(gateway()).uid == "gateway/edge/edge"
+
+
+@pytest.mark.parametrize("attribute", sorted(IDENTITY, key=str))
+def test_what_a_certificate_says_that_nobody_verified_is_not_proved(attribute: Attribute) -> None:
+    policy = AuthzPolicy(
+        action=Action.ALLOW,
+        rules=(
+            AuthzRule(sources=((need(attribute, "a"),),), origin=AT),
+            AuthzRule(sources=((need(attribute, no=("a",)),),), origin=AT),
+        ),
+        origin=AT,
+    )
+    for required, left in ((True, 2), (False, 1)):
+        asked = ClientValidation(roots_pem="PEM", required=required)
+        made = gateway(msgspec.structs.replace(port(number=443, tls=True), clients=asked))
+        (found,) = guard_at(msgspec.structs.replace(made, authorization=(policy,)), 443, V4).authorization
+        assert len(found.rules) == left
+        assert found.rules[-1].sources == (policy.rules[-1].sources if required else ((),))

@@ -1,0 +1,277 @@
+"""What happens between two ends: network policy, mTLS, tokens and rules at the pod, and where a Service leads.
+
+In: the World, a Question and both ends. Out: a Way with every step, made by the reference evaluators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tandem.base.addresses import IPV4, IPV6, family
+from tandem.base.problems import Origin
+from tandem.model import core
+from tandem.model.istio import DestinationRule
+from tandem.model.selectors import matches_map
+from tandem.model.world import World
+from tandem.reference import limits, policy
+from tandem.reference.authentication import Authentication, authenticate
+from tandem.reference.authorization import Asked, decide_authorization, speaks_http
+from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
+from tandem.reference.request import Share
+from tandem.reference.virtualservices import destination_rules
+from tandem.views.parties import Party
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """FROM and TO as the user writes them; `path` and the like make it a question about a request."""
+
+    source: str
+    destination: str
+    namespace: str = "default"
+    protocol: str = "TCP"
+    method: str = ""
+    path: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    host: str = ""
+    """Of a request to a gateway; empty: what the headers say."""
+    sni: str = ""
+    """The name that is asked for in TLS to a gateway; empty: the host."""
+    trust_domain: str = "cluster.local"
+    dns_addresses: tuple[str, ...] = ("10.96.0.10",)
+    """Where DNS is in this cluster."""
+    names: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
+    """Node -> the addresses that domain names are known to have there."""
+    service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
+    """The networks of Services."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step: on which layer, what it did, why, and the rule that it is about."""
+
+    layer: str
+    effect: str
+    text: str = ""
+    rule: Origin | None = None
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens towards one endpoint."""
+
+    destination: str
+    address: str
+    port: int
+    allowed: bool
+    transport: str
+    """mtls, plain, or refused."""
+    answered: bool = False
+    """The denial is answered (reset, ICMP), because the policies that deny ask for that."""
+    decided_by: tuple[Origin, ...]
+    steps: tuple[Line, ...]
+
+
+def known_names(question: Question, source: Party) -> Mapping[str, tuple[str, ...]]:
+    """The addresses that the source's node knows domain names to have."""
+    return question.names.get(source.pod.spec.node_name, {}) if source.pod is not None else {}
+
+
+def way_to(
+    world: World, question: Question, source: Party, end: Party, *, share: Share | None, requests: bool = False
+) -> Way:
+    """Towards one end. `share`: the Service by which it was chosen; `requests`: a route says that they are some."""
+    packet = policy.Packet(
+        source=source.facing(end).address,
+        destination=end.address,
+        source_pod=source.pod.key if source.pod is not None else None,
+        destination_pod=end.pod.key if end.pod is not None else None,
+        protocol=question.protocol,
+        port=end.port,
+    )
+    # A name of which no address is known is judged by itself: the policy would know its address by then.
+    names = {**known_names(question, source), **({end.domain: (end.address,)} if end.domain else {})}
+    decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=names)
+    steps = [_line(s) for s in decision.steps]
+    if decision.staged is not None:
+        steps.append(_would(decision.staged))
+    denied = decision.by
+    tls = _transport(world, source, end, share)
+    if tls is not None:
+        steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
+    refused = tls is not None and tls.outcome is Outcome.REFUSED
+    by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
+    if tls is not None and not refused and end.pod is not None and in_mesh(end.pod, world)[0]:
+        asked = _asked(world, question, source, end, share=share, tls=tls)
+        asked = msgspec.structs.replace(asked, parsed=asked.parsed or requests)
+        token = authenticate(world, end.pod, asked.path, asked.headers) if asked.parsed else Authentication()
+        steps += [Line(layer="authentication", effect=s.text, rule=s.origin) for s in token.steps]
+        asked = msgspec.structs.replace(asked, claims=token.claims)
+        authorized = decide_authorization(world, end.pod, asked)
+        steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
+        refused = bool(token.by) or not authorized.allowed
+        if not refused:
+            found = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
+            steps += map(counted, found)
+        by = by or token.by or (() if authorized.allowed else authorized.by)
+    return Way(
+        destination=end.label,
+        address=end.address,
+        port=end.port,
+        allowed=decision.allowed and not refused,
+        transport=tls.outcome.value if tls is not None else Outcome.PLAIN.value,
+        decided_by=by,
+        steps=tuple(steps),
+        answered=decision.rejects,
+    )
+
+
+def counted(found: limits.Counting) -> Line:
+    """What a RateLimit counts."""
+    effect = "would be counted" if found.staged else "is counted"
+    return Line(layer="rate limit", effect=effect, text=found.text, rule=found.rule)
+
+
+def _asked(
+    world: World, question: Question, source: Party, end: Party, *, share: Share | None, tls: MtlsDecision
+) -> Asked:
+    """What reaches the pod: a request, where the port of the Service that was dialled says that it is one."""
+    principal = ""
+    if tls.outcome is Outcome.MTLS and source.pod is not None:
+        home, account = source.pod.metadata.namespace, source.pod.spec.service_account_name
+        principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
+    if tls.outcome is Outcome.MTLS and source.gateway is not None:
+        home, account = source.gateway.key
+        principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
+    return Asked(
+        principal=principal,
+        source=source.facing(end).address,
+        destination=end.address,
+        port=end.port,
+        parsed=share is not None and _is_http(world, share),
+        method=question.method or "GET",
+        path=question.path or "/",
+        host=dict(question.headers).get("host", share.service if share is not None else end.address),
+        headers=dict(question.headers),
+    )
+
+
+def _is_http(world: World, share: Share) -> bool:
+    service = world.get(core.Service, share.namespace, share.service)
+    return service is not None and any(speaks_http(p) for p in service.spec.ports if p.port == share.port)
+
+
+def _line(step: policy.Step) -> Line:
+    """A step of policy; of a tier's rule with the tier, and of a staged one with that."""
+    tier = f", {step.tier} tier" if step.tier in {"Admin", "Baseline"} else ""
+    staged = ", staged" if step.staged else ""
+    return Line(
+        layer=f"{step.side} policy{tier}{staged}",
+        effect=step.effect,
+        text=step.reason,
+        rule=step.origin if step.kind else None,
+    )
+
+
+def _would(decision: policy.Decision) -> Line:
+    """What staged policies would make of it."""
+    verdict = "would be allowed" if decision.allowed else "would be denied"
+    by = f" by {'; '.join(map(str, decision.by))}" if decision.by else ""
+    rule = decision.by[0] if decision.by else None
+    return Line(layer="staged", effect=verdict, text=f"with the staged policies in force{by}", rule=rule)
+
+
+def _transport(world: World, source: Party, end: Party, share: Share | None) -> MtlsDecision | None:
+    """`share` is the Service that the client's proxy takes the address for; None: a pod's address and nothing more."""
+    if end.pod is None:
+        return None
+    if share is None and source.pod is not None and in_mesh(source.pod, world)[0]:
+        return decide_direct(world, end.pod, end.port)
+    rule = _destination_rule(world, share) if share is not None else None
+    client = source.pod if source.gateway is None else source.gateway
+    return decide_mtls(world, client, end.pod, end.port, rule=rule, dialled=share.port if share is not None else 0)
+
+
+def headless(world: World, end: Party) -> Share | None:
+    """The headless Service that a pod's own address belongs to: its clients dial pods."""
+    for service in world.sorted(core.Service):
+        if service.spec.cluster_ip != "None":
+            continue
+        for port in service.spec.ports:
+            share = Share(namespace=service.metadata.namespace, service=service.metadata.name, port=port.port)
+            ends = endpoints(world, share, family(end.address))
+            if any((e.address, e.port) == (end.address, end.port) for e in ends):
+                return share
+    return None
+
+
+def _destination_rule(world: World, share: Share) -> DestinationRule | None:
+    """The rule that says how clients reach the Service: the oldest with a traffic policy, as Istio merges them."""
+    found = destination_rules(world, share.namespace, share.service)
+    return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
+
+
+def version(world: World, share: Share, target: Party) -> int:
+    """The family in which its endpoints are reached: that of the address that was dialled, if it is the share's."""
+    if target.service is not None and target.service.key == (share.namespace, share.service):
+        return family(target.address) if target.address not in {"", "None"} else _first(target.service)
+    service = world.get(core.Service, share.namespace, share.service)
+    return _first(service) if service is not None else 0
+
+
+def _first(service: core.Service) -> int:
+    """The family that a Service prefers."""
+    return IPV6 if service.spec.ip_families[:1] == ("IPv6",) else IPV4
+
+
+def endpoints(world: World, share: Share, version: int) -> list[Party]:
+    """The ready pods behind a share, with the address and port that are dialled there."""
+    service = world.get(core.Service, share.namespace, share.service)
+    if service is None:
+        return []
+    port = next((p for p in service.spec.ports if p.port == share.port), None)
+    if port is None:
+        return []
+    labels = dict(share.labels)
+    found = []
+    for pod in world.sorted(core.Pod):
+        meta = pod.metadata
+        chosen = meta.namespace == share.namespace and matches_map(service.spec.selector, meta.labels)
+        there = (pod.ready or service.spec.publish_not_ready_addresses) and not pod.finished and not pod.terminating
+        if chosen and there and labels.items() <= meta.labels.items():
+            number = _number(pod, port)
+            if number:
+                found.append(Party.of_pod(pod, port=number, version=version))
+    return found
+
+
+def _number(pod: core.Pod, port: core.ServicePort) -> int:
+    wanted = port.target_port if port.target_port is not None else port.port
+    if isinstance(wanted, int):
+        return wanted
+    return next((p.container_port for c in pod.spec.containers for p in c.ports if p.name == wanted), 0)
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer. `allowed` is True only if every endpoint that could be chosen may be reached."""
+
+    allowed: bool
+    summary: str
+    source: str
+    destination: str
+    route: tuple[Line, ...]
+    ways: tuple[Way, ...]
+    decided_by: tuple[Origin, ...] = ()
+
+
+def summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int) -> str:
+    """The answer in one line; `status`: what a request is answered with where it has no way."""
+    who = f"{source.label} to {target.label}"
+    if not ways:
+        return f"{who}: answered with {status} by the proxy" if status else f"{who}: nobody is there to answer"
+    bad = [w for w in ways if not w.allowed]
+    if not bad:
+        kinds = sorted({w.transport for w in ways})
+        return f"{who}: allowed, {' or '.join(kinds)}"
+    by = "; ".join(str(o) for o in dict.fromkeys(o for w in bad for o in w.decided_by))
+    some = "denied" if len(bad) == len(ways) else f"denied for {len(bad)} of {len(ways)} endpoints"
+    return f"{who}: {some}" + (f" by {by}" if by else "")
