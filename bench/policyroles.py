@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from policymodel import everything, nodes
 
 from tandem.apiserver.app import build_app
@@ -33,8 +32,8 @@ from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
 from tandem.model.kinds import BY_KIND, Kind
 from tandem.model.meta import RawObject
-from tandem.runtime.authority import authority_of
 from tandem.runtime.control import Control
+from tandem.runtime.trust import TrustLoop
 from tandem.translate.options import Options
 
 PORT = 16443
@@ -73,10 +72,10 @@ async def control(run_dir: Path) -> None:
     place = RunDir(run_dir)
     async with Timed.from_kubeconfig(place.kubeconfig) as client:
         options = Options()
-        authority = await authority_of(client, trust_domain=options.trust_domain, clock=SystemClock())
-        options = msgspec.structs.replace(options, roots_pem=authority.roots)
+        trust = TrustLoop(client, SystemClock())
+        await trust.begin(options.trust_domain)
         server = XdsServer(place.control_socket, wire.TYPES)
-        await Control(client, server, authority, options=options, clock=SystemClock()).run()
+        await Control(client, server, trust, options=options, clock=SystemClock()).run()
 
 
 async def others(run_dir: Path, pods: int, size: int) -> None:

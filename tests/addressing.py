@@ -92,7 +92,6 @@ class Agent:
         """Control's word arrives."""
         config = MeshConfig(
             trust_domain="",
-            roots_pem="",
             cluster_domain="",
             dns_addresses=(),
             service_cidrs=(),

@@ -20,6 +20,7 @@ from tandem.ir import wire
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.runtime.control import Control
+from tandem.runtime.trust import TrustLoop
 from tandem.translate.options import Options
 
 CLOCK = FixedClock()
@@ -101,10 +102,12 @@ class ControlLab:
         self.kube = FakeKube(objects, clock=CLOCK)
         self.server = Server()
         self.agents: list[Agent] = []
+        trust = TrustLoop(cast("KubeClient", self.kube), CLOCK)
+        trust.hold(Authority.create("cluster.local", CLOCK.now()))
         self.control = Control(
             cast("KubeClient", self.kube),
             self.server,
-            Authority.create("cluster.local", CLOCK.now()),
+            trust,
             options=Options(),
             clock=CLOCK,
         )

@@ -24,7 +24,6 @@ from tandem.ir.traffic import TrafficPolicy
 
 CONFIG = MeshConfig(
     trust_domain="cluster.local",
-    roots_pem="",
     cluster_domain="cluster.local",
     dns_addresses=("10.96.0.10",),
     service_cidrs=("10.96.0.0/16",),

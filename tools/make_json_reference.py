@@ -163,7 +163,10 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
             "{adds, addWaitSeconds, addBoundHits, connectionsEnded}",
             "Of the agent since it started; more by its metrics (docs/tasks/metrics.md). Empty before it has told.",
         ),
-        "certificates": ("list of {identity, notAfter}", "What the node holds."),
+        "certificates": (
+            "list of {identity, notAfter, signer}",
+            "What the node holds; `signer` as in `tandem ca show`.",
+        ),
         "problems": ("list of string", "What the node could not put in force, and why."),
         "pods": ("integer", "Pods bound to it that have not finished."),
     },

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from tandem.drivers.ca.authority import Authority
+from tandem.drivers.ca.authority import Authority, fingerprint
 from tandem.drivers.ca.fake import FakeAuthority
 from tandem.drivers.ca.keys import new_request
 from tandem.drivers.ca.port import Signer, SigningRefusedError
@@ -32,6 +32,11 @@ def csr(names: list[x509.GeneralName], key: ec.EllipticCurvePrivateKey | rsa.RSA
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
+def above(signer: Signer) -> list[x509.Certificate]:
+    """The chain of what it signs, without the leaf."""
+    return x509.load_pem_x509_certificates(signer.sign(new_request(WEB)[1].csr, {WEB}, NOW).encode())[1:]
+
+
 def test_an_allowed_identity_is_signed_for_its_key(signer: Signer) -> None:
     key, request = new_request(WEB)
     leaf = x509.load_pem_x509_certificate(signer.sign(request.csr, {WEB}, NOW).encode())
@@ -41,16 +46,16 @@ def test_an_allowed_identity_is_signed_for_its_key(signer: Signer) -> None:
     assert list(leaf.subject) == []
     private = serialization.load_pem_private_key(key.reveal(), None)
     assert leaf.public_key() == private.public_key()
-    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(signer.roots.encode()))
+    assert signer.signer == fingerprint(above(signer)[0])
 
 
 def test_the_chain_verifies_as_a_clients(signer: Signer) -> None:
     _, request = new_request(WEB)
-    leaf = x509.load_pem_x509_certificate(signer.sign(request.csr, {WEB}, NOW).encode())
+    leaf, *others = x509.load_pem_x509_certificates(signer.sign(request.csr, {WEB}, NOW).encode())
     root = x509.load_pem_x509_certificate(signer.roots.encode())
     moment = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
     verifier = PolicyBuilder().store(Store([root])).time(moment).build_client_verifier()
-    assert verifier.verify(leaf, []).subjects is not None
+    assert verifier.verify(leaf, others).subjects is not None
 
 
 @pytest.mark.parametrize(

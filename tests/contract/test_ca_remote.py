@@ -28,7 +28,7 @@ def test_a_node_obtains_its_own_identities_and_no_others(tmp_path: Path) -> None
 
         async def answer(node: str, data: bytes) -> bytes:
             chain = authority.sign(decode_request(data).csr, {WEB} if node == "n1" else (), clock.now())
-            return encode(SignResponse(chain=chain, roots=authority.roots))
+            return encode(SignResponse(chain=chain, signer=authority.signer))
 
         async def sign(request: SignRequest) -> SignResponse:
             return decode_response(await client.call(SIGN, encode(request)))

@@ -88,7 +88,7 @@ def test_keys_are_served_and_renewed_without_a_restart(tmp_path: Path) -> None:
         }
 
         async def sign(request: SignRequest) -> SignResponse:
-            return SignResponse(chain=authority.sign(request.csr, {WEB}, clock.now()), roots=authority.roots)
+            return SignResponse(chain=authority.sign(request.csr, {WEB}, clock.now()), signer=authority.signer)
 
         store = SecretStore(
             sign,
@@ -96,6 +96,7 @@ def test_keys_are_served_and_renewed_without_a_restart(tmp_path: Path) -> None:
             clock,
             Rotation(renew_at=lambda _identity, start, _end: start + 305),
         )
+        store.trust(authority.roots, authority.signer)
         await server.start()
         envoy = EnvoyProcess(EnvoySettings(node_id="n1", paths=paths, concurrency=1))
         await envoy.start()

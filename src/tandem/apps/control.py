@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tandem.apiserver.app import build_app
 from tandem.apiserver.credentials import lasting_certificate, lasting_token
 from tandem.apiserver.kubeconfig import write_kubeconfig
@@ -32,11 +30,12 @@ from tandem.model import core
 from tandem.model.meta import RawObject
 from tandem.model.schema import inert
 from tandem.runtime.api import routes
-from tandem.runtime.authority import authority_of, has_roots
+from tandem.runtime.authority import has_roots
 from tandem.runtime.canaries import CanaryLoop
 from tandem.runtime.cluster import GRACE, ClusterLoop, Shares
 from tandem.runtime.control import Control
 from tandem.runtime.lifecycle import LifecycleLoop
+from tandem.runtime.trust import TrustLoop
 from tandem.translate.world import Options
 from tandem.workloads.logs import has_log, read_logs
 
@@ -95,10 +94,10 @@ class Server:
             service_cidrs=self._services.cidrs,
             system_roots=has_roots(SYSTEM_ROOTS),
         )
-        authority = await authority_of(client, trust_domain=options.trust_domain, clock=self._clock)
+        trust = TrustLoop(client, self._clock)
+        await trust.begin(options.trust_domain)
         server = XdsServer(self._dir.control_socket, wire.TYPES)
-        options = msgspec.structs.replace(options, roots_pem=authority.roots)
-        self._control = Control(client, server, authority, options=options, clock=self._clock)
+        self._control = Control(client, server, trust, options=options, clock=self._clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
             worlds, holdings = self._control.informer.world, self._control.reports.holdings

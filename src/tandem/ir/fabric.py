@@ -209,7 +209,6 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What every node must know about the whole."""
 
     trust_domain: str
-    roots_pem: str
     cluster_domain: str
     dns_addresses: tuple[str, ...]
     """One per family of the Services."""
@@ -221,5 +220,9 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Prefixes of pod addresses that are given only to pods that ask for one of them."""
     locality: LocalityBalancing = LocalityBalancing()
     """What holds of Services about which no rule says anything else."""
+    roots_pem: str = ""
+    """Whom every node trusts to say who somebody is; empty: nobody."""
+    signer: str = ""
+    """Fingerprint of the certificate that signs: identities that another one signed are asked for anew."""
     announces: bool = False
     """There are policies: an ADD tells control of its addresses, and waits a little for rules about its pod."""

@@ -136,13 +136,13 @@ class Agent:
             table, self._links, self._on_kernel, segment=Libnftables(family="bridge"), drift=self._drift
         )
         self._pod_drift = PodDrift(KernelPodsWatch(TABLES), self._clock, self._pod_of)
-        self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables, self._pod_drift)
         self._outward = OutwardLoop(
             KernelAnnouncer(), HealthServer(), self._kernel.outcome, control=self._control.connected
         )
         self._secrets, self._certificates = secret_sources(
             self._sign, self._ask_certificates, partial(self._xds.publish_type, ENVOY, SECRET), self._clock
         )
+        self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables, self._pod_drift, beside=lambda: self._secrets.bundle)
         self._holder = Holder(
             self._slice,
             self._journal,
@@ -338,6 +338,7 @@ class Agent:
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
+                self._secrets.trust(view.config.roots_pem, view.config.signer)
                 view = unmanaged.with_closed(view, self._attached.closing)
                 await self._resolved.first(view)
                 view = self._resolved.into(view)
@@ -405,7 +406,8 @@ class Agent:
             "encryption": self._encryption.status(),
             "fastPath": await self._fast.status(),
             "certificates": [
-                {"identity": c.identity, "notAfter": rfc3339(c.not_after)} for c in self._secrets.certificates.values()
+                {"identity": c.identity, "notAfter": rfc3339(c.not_after), "signer": c.signer}
+                for c in self._secrets.certificates.values()
             ],
             "attachments": len(self._attached),
             "unannounced": self._outward.unannounced(),

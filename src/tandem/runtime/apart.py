@@ -25,7 +25,7 @@ _HERE: Final = ("198.51.100.1/24", "2001:db8:64::1/64")
 _WORLD: Final = (
     # Mounts of others below /run are copied into a new namespace: they would hide under the new one.
     "for m in $(awk '$5 ~ \"^/run/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done;"
-    " mount -t tmpfs tmpfs /run && mkdir /run/netns && mount -t tmpfs tmpfs /dev/shm"
+    " mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /run && mkdir /run/netns"
     " && ip link set lo up && exec catatonit -P"
 )
 _BEYOND: Final = (

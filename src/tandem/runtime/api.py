@@ -63,7 +63,7 @@ def _status(control: Control, _: Request) -> Response:
         reports=control.reports.statuses,
         memberships={uid: Membership(identity=p.identity, meshed=p.meshed) for uid, p in pods.items()},
         objects=_objects(control),
-        problems=problems,
+        problems=(*control.trust.problems(), *problems),
         judged=totals(_reported(control)),
     )
     return _json(found)

@@ -21,17 +21,18 @@ from tandem.base.problems import ObjectKey, Origin, Problem, Severity
 from tandem.base.table import changes
 from tandem.drivers.bgp.wire import PASSWORDS
 from tandem.drivers.bgp.wire import encode as encode_passwords
-from tandem.drivers.ca.authority import Authority
 from tandem.drivers.ca.wire import SIGN
 from tandem.drivers.edge import CERTIFICATES
 from tandem.drivers.edge import encode as encode_pairs
 from tandem.drivers.xds.client import REPORTS
 from tandem.drivers.xds.server import XdsServer
 from tandem.identity.issuance import Binding, allowed
+from tandem.identity.trust import Trust
 from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ir import wire
 from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
+from tandem.ir.fabric import MeshConfig
 from tandem.ir.gateway import Gateway
 from tandem.ir.policy import AddressGroup
 from tandem.model import core
@@ -46,6 +47,7 @@ from tandem.runtime.awaited import Awaited
 from tandem.runtime.ledger import Ledger
 from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
+from tandem.runtime.trust import TrustLoop
 from tandem.translate.conditions import Patch
 from tandem.translate.gateway.certificates import pairs_for
 from tandem.translate.gateway.edge import Edge
@@ -75,10 +77,12 @@ class Control:
     """One per cluster. `run()` never returns; everything else is read by the HTTP views."""
 
     def __init__(
-        self, client: KubeClient, server: XdsServer, authority: Authority, *, options: Options, clock: Clock
+        self, client: KubeClient, server: XdsServer, trust: TrustLoop, *, options: Options, clock: Clock
     ) -> None:
         self.client = client
-        self.authority = authority
+        self.trust = trust
+        self._trusted: Cell[Trust] = Cell(Trust())
+        """What nodes have been sent."""
         self.server = server
         self.options = options
         self.clock = clock
@@ -127,6 +131,7 @@ class Control:
                 tasks.create_task(self.informer.run())
                 tasks.create_task(self._translate())
                 tasks.create_task(self._write_status())
+                tasks.create_task(self.trust.run(self.informer.world, self._trusts))
         finally:
             await self.server.stop()
 
@@ -137,7 +142,8 @@ class Control:
         nodes = translation.pod_nodes if translation is not None else {}
         bindings = (Binding(node=nodes[uid], identity=pod.identity) for uid, pod in pods.items())
         may = allowed(bindings, NodeName(node)) | {gateway.identity for gateway in self._served(node)}
-        return sign_for(self.authority, node, request, allowed=may, now=self.clock.now())
+        authority = await self.trust.signing()
+        return sign_for(authority, node, request, allowed=may, now=self.clock.now())
 
     async def _announce(self, node: str, request: bytes) -> bytes:
         """Answered once every connected node that has a rule about the pod has its addresses in force."""
@@ -150,6 +156,13 @@ class Control:
         keys = [(wire.URLS[AddressGroup], str(name)) for name in self._announced.groups_of(announcement.uid)]
         await self._awaited.everywhere(keys)
         return encode(Known(groups=len(keys)))
+
+    async def _trusts(self, trust: Trust) -> None:
+        """Return once every connected node trusts that bundle."""
+        seen, sent = await self._trusted.after(-1)
+        while sent != trust:
+            seen, sent = await self._trusted.after(seen)
+        await self._awaited.everywhere([(wire.URLS[MeshConfig], "mesh")])
 
     async def _passwords(self, node: str, _: bytes) -> bytes:
         """A node may know the passwords of the sessions that it is to have, and no others."""
@@ -191,20 +204,23 @@ class Control:
 
     async def _translate(self) -> None:
         seen, told, live = -1, -1, Live(self.options)
+        trusted, trust = await self.trust.trust.after(0)  # without one nodes would be told to trust nobody
         while True:
-            await any_newer((self.informer.world, seen), (self._announced.known, told))
+            await any_newer((self.informer.world, seen), (self._announced.known, told), (self.trust.trust, trusted))
             seen, told = self.informer.world.version, self._announced.known.version
+            trusted, trust = self.trust.trust.version, self.trust.trust.value
             if not self.world.synced:
                 continue
             world = self._announced.over(self.world)
             started = time.perf_counter()
-            translation = live.translate(world)
+            translation = _trusting(live.translate(world), trust)
             self._publish(world, translation)
             self._note(world, translation)
             self._translated = world
             self.translation.put(translation)
             self.ledger.revision += 1
             self._told.put(told)
+            self._trusted.put(trust)
             self._settled.set()
             log.debug("translated", ms=round((time.perf_counter() - started) * 1000, 1), nodes=len(self.ledger.nodes))
 
@@ -376,3 +392,8 @@ class Control:
             self.reports.forget_tallies(node)
         self._settled.set()
         log.info("agent connected" if up else "agent gone", node=node)
+
+
+def _trusting(translation: Translation, trust: Trust) -> Translation:
+    config = msgspec.structs.replace(translation.config, roots_pem=trust.pem, signer=trust.signer)
+    return msgspec.structs.replace(translation, config=config)

@@ -163,7 +163,17 @@ class KernelLoop:
 class EnvoyLoop:
     """Envoy's configuration, and the capture of traffic inside meshed pods."""
 
-    def __init__(self, client: str, board: Board, capture: Callable[[str], NftDriver], drift: PodDrift) -> None:
+    def __init__(
+        self,
+        client: str,
+        board: Board,
+        capture: Callable[[str], NftDriver],
+        drift: PodDrift,
+        *,
+        beside: Callable[[], Mapping[Key, str]] = dict,
+    ) -> None:
+        """`beside`: versions of what others publish for the same Envoy, without which no view is in force."""
+        self._beside = beside
         self._drift = drift
         self._client = client
         self._board = board
@@ -195,7 +205,7 @@ class EnvoyLoop:
         versions = {(url, name): e.version for url, named in wanted.items() for name, e in named.items()}
         gone = self._published - versions.keys()
         self._published = set(versions)
-        problems = await self._accepted(versions | dict.fromkeys(gone, ""))
+        problems = await self._accepted({**versions, **dict.fromkeys(gone, ""), **self._beside()})
         refused = broken | {key: text for key, (_, text) in self._refused(versions).items()}
         origins: dict[Origin, str] = {}
         for (url, name), text in refused.items():

@@ -13,7 +13,5 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     dns_addresses: tuple[str, ...] = ("10.96.0.10",)
     service_cidrs: tuple[str, ...] = ("10.96.0.0/16",)
-    roots_pem: str = ""
-    """Certificates of the authorities that every node trusts."""
     system_roots: bool = True
     """The machine has a bundle of the authorities that the public believes."""

@@ -73,7 +73,6 @@ def mesh_config(world: World, options: Options) -> MeshConfig:
     """What every node is told of the whole."""
     return MeshConfig(
         trust_domain=options.trust_domain,
-        roots_pem=options.roots_pem,
         cluster_domain=options.cluster_domain,
         dns_addresses=options.dns_addresses,
         service_cidrs=options.service_cidrs,

@@ -22,8 +22,8 @@ def test_an_empty_world_translates_to_nothing() -> None:
 
 
 def test_options_become_the_configuration_of_every_node() -> None:
-    config = translate_world(World.of([]), Options(trust_domain="example.org", roots_pem="PEM")).config
-    assert (config.trust_domain, config.roots_pem) == ("example.org", "PEM")
+    config = translate_world(World.of([]), Options(trust_domain="example.org")).config
+    assert (config.trust_domain, config.roots_pem) == ("example.org", "")
 
 
 def test_a_virtualservice_makes_the_only_port_of_its_service_http() -> None:

@@ -65,6 +65,7 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "flows": Command(target=f"{_CLI}.flows:flows", summary="Show who talked to whom, and which rule decided."),
     "canary": Command(target=f"{_CLI}.canary:canary", summary="Show how far a new version is, and move it by hand."),
+    "ca": Command(target=f"{_CLI}.ca:ca", summary="Show, rotate or replace the mesh's certificate authority."),
     "control": Command(target=f"{_CLI}.process:control", summary="The control process of `tandem up`.", hidden=True),
     "agent": Command(target=f"{_CLI}.process:agent", summary="The agent process of `tandem up`.", hidden=True),
     "runtime": Command(target=f"{_CLI}.process:runtime", summary="The runtime process of `tandem up`.", hidden=True),

@@ -319,7 +319,7 @@ def _refusals() -> Iterator[nft.Rule]:
 _EMPTY: Final = _part(
     NodeView(
         node=Node(name=NodeName(""), addresses=(), pod_cidrs=()),
-        config=MeshConfig(trust_domain="", roots_pem="", cluster_domain="", dns_addresses=(), service_cidrs=()),
+        config=MeshConfig(trust_domain="", cluster_domain="", dns_addresses=(), service_cidrs=()),
     )
 )
 """The sets and maps that there are without any Service."""

@@ -20,6 +20,11 @@ class FakeAuthority(Failing):
         """What to trust, PEM."""
         return self._authority.roots
 
+    @property
+    def signer(self) -> str:
+        """Fingerprint of the certificate that signs."""
+        return self._authority.signer
+
     def sign(self, csr_pem: str, allowed: Collection[str], now: float) -> str:
         """See `Signer`."""
         self.may_fail()

@@ -1,7 +1,7 @@
 """The agent's keys: made on the node, kept in memory only, turned into SDS secrets.
 
-In: the identities that the node's pods need, and a way to have a CSR signed. Out: Encoded SDS secrets, one
-`tls_certificate` per SPIFFE id and the trust bundle; republished whenever one is renewed.
+In: the identities that the node's pods need, whom to trust, and a way to have a CSR signed. Out: Encoded SDS secrets,
+one `tls_certificate` per SPIFFE id and the trust bundle; republished whenever one is renewed.
 
 Nothing is published until every identity that is needed was once answered for, with a certificate or a refusal: keys do
 not survive an agent, and Envoy keeps the old ones as long as it is not told otherwise.
@@ -25,6 +25,7 @@ from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.drivers.ca.wire import SignRequest, SignResponse
 from tandem.drivers.xds.messages import Encoded
+from tandem.state.xds import SECRET
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,8 @@ class Certificate:
     key: Secret
     not_before: float
     not_after: float
+    signer: str
+    """Fingerprint of the certificate that signed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,7 @@ class SecretStore:
         self._failures: dict[str, str] = {}
         self._refused: set[str] = set()
         self._published: dict[str, Encoded] | None = None
+        self._signer = ""
 
     @property
     def certificates(self) -> Mapping[str, Certificate]:
@@ -129,6 +133,21 @@ class SecretStore:
     def failures(self) -> Mapping[str, str]:
         """Identity -> why it has no certificate, or no newer one."""
         return dict(self._failures)
+
+    def trust(self, roots: str, signer: str) -> None:
+        """Whom to trust, PEM, at once; what another than `signer` signed is asked for anew."""
+        if roots:
+            self._secrets[ROOT_CA] = roots_secret(roots)
+        if self._published is not None and self._secrets != self._published:
+            self._tell()
+        if signer != self._signer:
+            self._signer = signer
+            self._wake.set()
+
+    @property
+    def bundle(self) -> Mapping[tuple[str, str], str]:
+        """The version of what is trusted, by its key in xDS."""
+        return {(SECRET, ROOT_CA): self._secrets[ROOT_CA].version} if ROOT_CA in self._secrets else {}
 
     def need(self, identities: frozenset[str]) -> None:
         """What the pods of this node need from now on; `run` obtains what is missing and drops what is not needed."""
@@ -168,8 +187,11 @@ class SecretStore:
                 await self._obtain(identity)
             complete = self._published is not None or needed <= self._held.keys() | self._refused
             if complete and self._secrets != self._published:
-                self._published = dict(self._secrets)
-                self._publish(dict(self._secrets))
+                self._tell()
+
+    def _tell(self) -> None:
+        self._published = dict(self._secrets)
+        self._publish(dict(self._secrets))
 
     async def _obtain(self, identity: str) -> None:
         key, request = new_request(identity)
@@ -190,14 +212,16 @@ class SecretStore:
             key=key,
             not_before=leaf.not_valid_before_utc.timestamp(),
             not_after=leaf.not_valid_after_utc.timestamp(),
+            signer=response.signer,
         )
         self._secrets[identity] = certificate_secret(self._held[identity])
-        self._secrets[ROOT_CA] = roots_secret(response.roots)
         log.info("certificate obtained", identity=identity)
 
     def _renewal(self, identity: str) -> float:
         held = self._held.get(identity)
         if held is None or held.not_before > self._clock.now():  # the clock was set back: nobody would accept it
+            return 0.0
+        if self._signer and held.signer != self._signer:
             return 0.0
         return self._rotation.renew_at(identity, held.not_before, held.not_after)
 

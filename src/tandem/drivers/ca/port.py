@@ -17,5 +17,9 @@ class Signer(Protocol):
     def roots(self) -> str:
         """What to trust, PEM."""
 
+    @property
+    def signer(self) -> str:
+        """Fingerprint of the certificate that signs."""
+
     def sign(self, csr_pem: str, allowed: Collection[str], now: float) -> str:
         """The chain in PEM, leaf first; raises SigningRefusedError unless the one URI SAN is among `allowed`."""

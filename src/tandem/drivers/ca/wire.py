@@ -16,10 +16,10 @@ class SignRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The chain, leaf first, and the roots to trust, in PEM."""
+    """The chain in PEM, leaf first, and the fingerprint of the certificate that signed it."""
 
     chain: str
-    roots: str
+    signer: str
 
 
 def encode(message: SignRequest | SignResponse) -> bytes:

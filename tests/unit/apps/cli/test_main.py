@@ -29,6 +29,7 @@ ASKED_FOR: Final = {
     "explain",
     "flows",
     "canary",
+    "ca",
     "verify",
 }
 

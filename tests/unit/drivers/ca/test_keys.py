@@ -31,10 +31,11 @@ class Bench:
         self.store = SecretStore(
             self.sign, self.published.append, self.clock, Rotation(renew_at=lambda _, a, b: (a + b) / 2)
         )
+        self.store.trust(self.authority.roots, self.authority.signer)
 
     async def sign(self, request: SignRequest) -> SignResponse:
         chain = self.authority.sign(request.csr, self.allowed, self.clock.now())
-        return SignResponse(chain=chain, roots=self.authority.roots)
+        return SignResponse(chain=chain, signer=self.authority.signer)
 
 
 def test_a_needed_identity_becomes_a_secret_with_the_trust_bundle() -> None:
@@ -94,6 +95,32 @@ def test_a_clock_that_is_set_gets_a_certificate_of_its_time_without_being_asked(
     asyncio.run(story())
     held = bench.store.certificates[WEB]
     assert held.not_before <= bench.clock.now() < held.not_after
+
+
+def test_another_bundle_is_told_at_once_and_other_certificates_once_another_signs() -> None:
+    bench = Bench(WEB)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    first, old = bench.published[-1], bench.authority
+    bench.authority = FakeAuthority(bench.clock.now())
+    both = old.roots + bench.authority.roots
+    bench.store.trust(both, old.signer)
+    assert bench.published[-1][WEB] == first[WEB]
+    assert bench.published[-1][ROOT_CA].version == next(iter(bench.store.bundle.values())) != first[ROOT_CA].version
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert bench.authority.signed == []
+    bench.store.trust(both, bench.authority.signer)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert bench.authority.signed == [WEB]
+    assert bench.published[-1][WEB] != first[WEB]
+
+
+def test_without_anybody_to_trust_no_bundle_is_published() -> None:
+    bench = Bench(WEB)
+    bench.store = SecretStore(bench.sign, bench.published.append, bench.clock, Rotation(renew_at=lambda *_: 1e12))
+    bench.store.trust("", "")
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    assert set(bench.published[-1]) == {WEB}
+    assert bench.store.bundle == {}
 
 
 def test_a_renewal_that_fails_leaves_the_certificate_in_use() -> None:

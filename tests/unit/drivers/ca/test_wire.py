@@ -8,7 +8,7 @@ from tandem.drivers.ca.wire import SignRequest, SignResponse, decode_request, de
 
 
 def test_messages_survive_the_wire() -> None:
-    request, response = SignRequest(csr="c"), SignResponse(chain="x", roots="r")
+    request, response = SignRequest(csr="c"), SignResponse(chain="x", signer="s")
     assert decode_request(encode(request)) == request
     assert decode_response(encode(response)) == response
 
