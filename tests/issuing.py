@@ -23,7 +23,10 @@ class Authority:
         self.pem = _text(builder.sign(self._key, hashes.SHA256()))
 
     def issue(self, *names: str) -> tuple[str, str]:
-        """A certificate for these names (of DNS, or URIs) and its key, both in PEM."""
+        """A certificate for these names (of DNS, or URIs; the first is its own) and its key, both in PEM.
+
+        The first name is another one than the authority's: who signs for itself is believed by nobody.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
         found = [x509.UniformResourceIdentifier(n) if "://" in n else x509.DNSName(n) for n in names]

@@ -1,8 +1,9 @@
 """Runs in the pods of conformance cases beside `echo.py`: the same over TLS, with a certificate of an authority.
 
-HTTPS at 8443, gRPC at 7443, TCP at 9443. Answers have the name that was asked for (`sni`), and of whom the certificate
-of the client is (`certificate`). In /tmp/tls are `tls.crt` and `tls.key`; in /tmp/clients, where that is there, the
-bundle `ca.crt` of the authorities of whom every client must have a certificate.
+HTTPS at 8443, gRPC at 7443, TCP at 9443; plain HTTP at 8080, for whoever asks what has arrived. Answers have the name
+that was asked for (`sni`), and of whom the certificate of the client is (`certificate`). In /tmp/tls are `tls.crt` and
+`tls.key`; in /tmp/clients, where that is there, the bundle `ca.crt` of the authorities of whom every client must have a
+certificate.
 """
 
 from __future__ import annotations
@@ -68,12 +69,10 @@ def main() -> None:
         echo.TcpServer(("0.0.0.0", 9443), Tcp),
         echo.HttpServer(("0.0.0.0", 8443), Http),
     )
-    threads = []
     for listening in made:
         listening.tls = context()
-        threads.append(threading.Thread(target=listening.serve_forever, daemon=True))
-        threads[-1].start()
-    threads[-1].join()
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+    echo.HttpServer(("0.0.0.0", 8080), echo.Http).serve_forever()
 
 
 if __name__ == "__main__":
