@@ -13,7 +13,7 @@ import yaml
 
 from certificates import Authority
 from e2e.lab import Lab, Ran, lab, until
-from e2e.objects import account, idle, namespace, pod, service, web
+from e2e.objects import account, container, idle, namespace, pod, service, web
 
 pytestmark = pytest.mark.root
 
@@ -45,6 +45,7 @@ def ended(mode: str, of: str = "shop-cert", **tls: Any) -> dict[str, Any]:
 
 
 CRT, KEY = CA.issue(*HOSTS)
+ENDED, PASSED = CA.issue("ended.test"), CA.issue("a.passed.test")
 GOOD, REVOKED = CA.issue("good.client.test"), CA.issue("revoked.client.test")
 NAMELESS, FOREIGN = CA.issue("other.client.test"), STRANGER.issue("good.client.test")
 SERVERS = [
@@ -53,9 +54,12 @@ SERVERS = [
     server(443, "HTTPS", ["shop/shop.test", "shop/admin.shop.test"], tls=ended("SIMPLE")),
     server(443, "HTTPS", ["mutual.test"], tls=ended("MUTUAL", "mutual", subjectAltNames=["good.client.test"])),
     server(443, "HTTPS", ["either.test"], tls=ended("OPTIONAL_MUTUAL", "mutual", minProtocolVersion="TLSV1_3")),
+    server(443, "HTTPS", ["inner.test"], tls={"mode": "ISTIO_MUTUAL"}),
+    server(443, "TLS", ["ended.test"], tls=ended("SIMPLE", "ended")),
+    server(443, "TLS", ["*.passed.test"], tls={"mode": "PASSTHROUGH"}),
     server(9000, "TCP", ["*"]),
 ]
-ALL = ["shop.test", "open.test", "*.open.test", "mutual.test", "either.test"]
+ALL = ["shop.test", "open.test", "*.open.test", "mutual.test", "either.test", "inner.test", "ended.test"]
 
 
 def share(subset: str, weight: int) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def canary(weight: int) -> dict[str, Any]:
         },
         {"route": [share("v1", 100 - weight), share("v2", weight)]},
     ]
-    tcp = [{"match": [{"port": 9000}], "route": [{"destination": {"host": "web", "subset": "v1"}}]}]
+    tcp = [{"route": [{"destination": {"host": "web", "subset": "v1"}}]}]
     return made("VirtualService", "web", {"hosts": ALL, "gateways": ["edge/shop"], "http": http, "tcp": tcp})
 
 
@@ -79,7 +83,25 @@ ADMIN = {
     "gateways": ["edge/shop", "mesh"],
     "http": [{"match": [{"uri": {"prefix": "/status"}}], "directResponse": {"status": 418}}],
 }
+OWN = {
+    "hosts": ["*.passed.test"],
+    "gateways": ["edge/shop"],
+    "tls": [{"match": [{"sniHosts": ["a.passed.test"]}], "route": [{"destination": {"host": "own"}}]}],
+}
+"""To a Service that speaks TLS itself."""
 RULE = {"host": "web", "subsets": [{"name": n, "labels": {"version": n}} for n in ("v1", "v2")]}
+
+
+SERVE = "s_server -quiet -www -accept 8443 -cert /app/own.pem -key /app/own.pem"
+
+
+def shop() -> list[dict[str, Any]]:
+    """The namespace, whose pods find a certificate of their own in /app."""
+    found = namespace("shop", mesh=True)
+    for raw in found:
+        if raw["kind"] == "ConfigMap":
+            raw["data"]["own.pem"] = b"".join(PASSED).decode()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +110,7 @@ def world() -> Iterator[Lab]:
         found.add_machine("outside", "out0", at=f"{OUTSIDE}/24", ours=f"{NODE}/24")
         found.tandem("up", "--lb-pool", "198.51.100.64/28", "--detach", status=0)
         found.apply(
-            *namespace("shop", mesh=True),
+            *shop(),
             *namespace("edge"),
             *namespace(ROOT),
             account("shop", "web"),
@@ -99,6 +121,10 @@ def world() -> Iterator[Lab]:
             pod("shop", "caller", idle()),
             service("shop", "web"),
             secret("shop-cert", tls_crt=CRT, tls_key=KEY),
+            secret("ended", tls_crt=ENDED[0], tls_key=ENDED[1]),
+            pod("shop", "own", container("openssl", *SERVE.split(), port=8443)),
+            service("shop", "own", port=443, target=8443, tcp=True),
+            made("VirtualService", "own", OWN),
             secret("mutual", cert=CRT, key=KEY),
             secret("mutual-cacert", cacert=CA.pem, crl=CA.revoke(REVOKED[0])),
             made("DestinationRule", "web", RULE),
@@ -227,6 +253,31 @@ def test_connections_are_handed_on_as_they_are(world: Lab) -> None:
     assert '"name": "v1"' in ran.out, ran.text
 
 
+def test_tls_that_ends_is_handed_on_as_bytes(world: Lab) -> None:
+    ran = get(world, "ended.test", scheme="https")
+    assert '"name": "v1"' in ran.out, ran.text
+
+
+def test_tls_that_is_handed_on_is_answered_by_the_pod(world: Lab) -> None:
+    ran = until(lambda: get(world, "a.passed.test", scheme="https"), lambda r: r.out.endswith("200"), world.logs)
+    assert "s_server" in ran.out, ran.text
+    assert not get(world, "b.passed.test", scheme="https").out.endswith("200")
+
+
+def test_a_server_for_the_mesh_takes_no_client_from_outside(world: Lab) -> None:
+    assert not get(world, "inner.test", "-k", *shown("good"), scheme="https").out.endswith("200")
+
+
+def test_policies_that_select_the_gateway_are_judged_there(world: Lab) -> None:
+    rules = [{"to": [{"operation": {"paths": ["/denied"]}}]}]
+    spec = {"selector": {"matchLabels": {"istio": "ingressgateway"}}, "action": "DENY", "rules": rules}
+    meta = {"name": "closed", "namespace": ROOT}
+    world.apply({"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec})
+    until(lambda: get(world, "open.test", path="/denied"), lambda r: r.out.endswith("403"), world.logs)
+    assert get(world, "open.test").out.endswith("200")
+    world.delete("authorizationpolicy/closed", "-n", ROOT)
+
+
 def test_flows_tell_the_gateway_and_the_route(world: Lab) -> None:
     path = "/told-by-flows"
     get(world, "open.test", path=path)
@@ -259,3 +310,21 @@ def test_what_is_wrong_with_one_server_is_told_and_the_others_are_served(world: 
     assert not ran.out.endswith("200"), ran.text
     assert get(world, "open.test").out.endswith("200")
     world.delete("istiogateway/broken", "vs/beside", "-n", "shop")
+
+
+def test_the_example_of_the_task_page_is_in_force_as_the_page_shows() -> None:
+    with lab() as world:
+        world.tandem("up", "--detach", "-f", "examples/shop", status=0)
+        world.tandem("apply", "-f", "examples/istio-gateway/shop.yaml", "--wait", "20", status=0)
+        where = until(lambda: world.get("shop", "gw", "shop").get("status", {}).get("addresses", []), bool, world.logs)[
+            0
+        ]["value"]
+
+        def call(host: str, path: str, *more: str) -> Ran:
+            return world.run("curl", "-s", "-m", "5", *more, "-H", f"Host: {host}", f"http://{where}{path}")
+
+        until(lambda: call("www.shop.test", "/call"), lambda r: '"service": "frontend"' in r.out, world.logs)
+        ask = ("-o", "/dev/null", "-w", "%{http_code} %{redirect_url}")
+        assert call("secure.shop.test", "/call", *ask).out == "301 https://secure.shop.test/call"
+        assert call("www.shop.test", "/old", *ask).out == "301 http://www.shop.test/call"
+        assert "shop   www.shop.test" in world.tandem("get", "gw", "-n", "shop", status=0).out

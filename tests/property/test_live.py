@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ingressworlds as istio
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
 from gatewayworlds import gateway, gateway_class, https, route, tls_secret
 from meshworlds import authz, canary, dr, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
@@ -66,8 +67,22 @@ EDGE = st.sampled_from(
     )
 )
 """Gateways, and what they do in TLS."""
+INGRESS = st.sampled_from(
+    (
+        istio.gateway("edge", istio.server(), istio.https("a.test", of="cert"), ns="shop"),
+        istio.gateway("edge", istio.server("*.test", tls={"httpsRedirect": True}), ns="other"),
+        istio.gateway("edge", istio.server(port=9000, protocol="TCP"), ns="shop", selector={"istio": "egressgateway"}),
+        istio.secret(),
+        istio.secret(ns="shop"),
+        istio.vs("in", istio.to("s0"), hosts=("a.test", "s0"), at=("edge", "other/edge"), ns="shop"),
+        istio.vs("in", {"delegate": {"name": "leaf"}}, hosts=("*",), at=("mesh", "edge"), ns="shop"),
+        istio.vs("leaf", istio.to("s1", match=[{"gateways": ["shop/edge"]}]), hosts=(), at=(), ns="shop"),
+    )
+)
+"""Istio's Gateways, and VirtualServices at them."""
 OTHERS = st.one_of(
     EDGE,
+    INGRESS,
     st.builds(lambda s, labels, mesh: namespace(s, **labels, **mesh), SPACES, LABELS, MESH),
     st.builds(
         lambda n, ready, rack: node(n, ready=ready, rack=rack),

@@ -22,10 +22,9 @@ from tandem.translate.ingress.credentials import Credentials
 from tandem.translate.ingress.terms import Terminated, read_terms
 from tandem.translate.options import Options
 
-NOT_SERVED: Final = frozenset(
-    {"UnsupportedField", "UnsupportedValue", "InvalidValue", "ProtocolConflict", "HostnameConflict"}
-)
-"""Codes of mistakes after which a server is not there; one without a certificate is there, and serves nobody."""
+CLASHES: Final = frozenset({"ProtocolConflict", "HostnameConflict"})
+NOT_SERVED: Final = frozenset({"UnsupportedField", "UnsupportedValue", "InvalidValue"})
+"""Codes of mistakes after which a server serves nobody."""
 EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - words of `bind`, to which nothing is bound
 
 
@@ -113,8 +112,12 @@ class Servers:
         for i, server in enumerate(gateway.spec.servers):
             self._at, before = f"spec.servers[{i}]", len(self.problems)
             made = self._read(gateway, i, server)
-            if not any(p.code in NOT_SERVED and p.severity is Severity.ERROR for p in self.problems[before:]):
+            codes = {p.code for p in self.problems[before:] if p.severity is Severity.ERROR}
+            if not codes & NOT_SERVED and not codes & CLASHES:
                 self._found.append(made)
+            elif made.use.secure and not codes & CLASHES:
+                # It stays, without a certificate: its hosts must not come to a server that asks for less.
+                self._found.append(msgspec.structs.replace(made, use=Use.REQUESTS, tls=Terminated()))
 
     def _read(self, gateway: IstioGateway, index: int, server: Server) -> ReadServer:
         tls = server.tls or ServerTls()

@@ -92,3 +92,42 @@ def test_a_server_without_routes_answers_404() -> None:
 def test_a_virtualservice_of_one_gateway_is_not_at_another() -> None:
     one, other = gateway("shop", server("a.test")), gateway("other", server("b.test"))
     assert set(hosts_at(made(one, other, vs(hosts=("*",))))) == {"a.test"}
+
+
+def listeners(*servers: dict[str, Any], **spec: Any) -> list[list[tuple[tuple[str, ...], str]]]:
+    """Of port 443: the names of each route of sessions, and its first destination."""
+    found = made(gateway("shop", *servers), vs("web", hosts=("*",), **spec), secret()).ports[0].listeners
+    return [
+        [(tuple(n for m in r.matches for n in m.server_names), r.backends[0].service) for r in one.named]
+        for one in found
+    ]
+
+
+def passed(*hosts: str) -> dict[str, Any]:
+    return server(*hosts, port=443, protocol="TLS", tls={"mode": "PASSTHROUGH"})
+
+
+def by_name(name: str, to_: str = "web", **match: Any) -> dict[str, Any]:
+    return {"match": [{"sniHosts": [name], **match}], "route": [{"destination": {"host": to_}}]}
+
+
+def test_sessions_that_are_handed_on_go_by_name() -> None:
+    tls = [by_name("a.test"), by_name("*.b.test", "other"), by_name("a.test", "other"), by_name("c.test", port=8443)]
+    assert listeners(passed("*"), tls=tls) == [[(("a.test",), "web"), (("*.b.test",), "other")]]
+
+
+def test_a_name_is_that_which_route_and_server_share() -> None:
+    assert listeners(passed("x.b.test"), tls=[by_name("*.b.test")]) == [[(("x.b.test",), "web")]]
+
+
+def test_sessions_that_end_are_handed_on_as_connections() -> None:
+    one = server("a.test", port=443, protocol="TLS", tls={"mode": "SIMPLE", "credentialName": "cert"})
+    tcp = [{"match": [{"port": 443}], "route": [{"destination": {"host": "web"}}]}]
+    assert listeners(one, tcp=tcp) == [[((), "web")]]
+    assert listeners(one, tls=[by_name("a.test")]) == [[]]
+
+
+def test_https_that_is_handed_on_needs_no_certificate() -> None:
+    one = server("a.test", port=443, protocol="HTTPS", tls={"mode": "PASSTHROUGH"})
+    found = made(gateway("shop", one), vs("web", hosts=("a.test",), tls=[by_name("a.test")])).ports[0].listeners[0]
+    assert (found.sessions.value, found.certificates, len(found.named)) == ("passthrough", (), 1)

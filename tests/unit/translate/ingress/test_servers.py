@@ -92,3 +92,15 @@ def test_a_server_without_a_certificate_stays_so_that_its_hosts_are_nobodys_else
         ("a.test", False),
         ("*", True),
     ]
+
+
+def test_a_server_of_tls_with_a_mistake_keeps_its_hosts_and_serves_nobody() -> None:
+    odd = https("a.test", cipherSuites=["RC4"])
+    passed = server("b.test", port=443, protocol="TLS", tls={"mode": "AUTO_PASSTHROUGH"})
+    found = made(gateway("shop", odd, passed, https("*")), secret())
+    assert [(one.hostname, one.can_end, one.sessions.value) for one in found.ports[0].listeners] == [
+        ("a.test", False, "requests"),
+        ("b.test", False, "requests"),
+        ("*", True, "requests"),
+    ]
+    assert names(server("a.test", bind="192.0.2.1"), server("b.test")) == {80: [("b.test",)]}
