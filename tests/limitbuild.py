@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tandem.base.problems import Origin
-from tandem.ir.limits import CountedBy, Key, Limit, RateLimit
+from tandem.ir.limits import CountedBy, Counter, Key, Limit, RateLimit
 from tandem.ir.match import RouteMatch
 
 HOUR = 3600
@@ -27,3 +27,8 @@ def limit(
 def limited(*limits: Limit, name: str = "few", target: int = 0, **fields: Any) -> RateLimit:
     origin = Origin(kind="RateLimit", namespace="shop", name=name, path=f"spec.targetRefs[{target}]")
     return RateLimit(name=f"shop/{name}/{target}", limits=limits, origin=origin, **fields)
+
+
+def counter(**fields: Any) -> Counter:
+    base: dict[str, Any] = {"namespace": "shop", "service": "counter", "port": 8081}
+    return Counter(**base | {"domain": "tandem", "timeout_ms": 100} | fields)

@@ -49,6 +49,20 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: Origin
 
 
+class Counter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who counts for all proxies together: a Service that speaks Envoy's rate limit protocol (v3) over gRPC."""
+
+    namespace: str = ""
+    service: str = ""
+    """Empty: the one that is meant cannot be asked, and never answers."""
+    port: int = 0
+    domain: str
+    """What its counters are kept apart by from those of others that ask it."""
+    timeout_ms: int
+    fail_open: bool = False
+    """Without an answer a request passes."""
+
+
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All limits must leave room for a request. `staged`: it is told what would be refused, and nothing is."""
 
@@ -62,4 +76,6 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everybody is told what is left (`x-ratelimit-*`)."""
     ports: tuple[int, ...] = ()
     """Of a pod, that it is about; none: all."""
+    counter: Counter | None = None
+    """None: each proxy counts for itself."""
     origin: Origin

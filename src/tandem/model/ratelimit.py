@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.model.gateway import HeaderMatch, PathMatch
+from tandem.model.gateway import BackendObject, HeaderMatch, PathMatch
 from tandem.model.meta import Condition, Model, Object, Status
 
 
@@ -40,6 +40,16 @@ class LimitRule(Model, frozen=True, kw_only=True):
     matches: tuple[LimitMatch, ...] = ()
 
 
+class LimitCounter(Model, frozen=True, kw_only=True):
+    """spec.counter: who counts for all proxies together."""
+
+    backend_ref: BackendObject
+    domain: str = "tandem"
+    timeout: str = ""
+    on_failure: str = "Deny"
+    """Deny or Allow: what becomes of a request about which there is no answer."""
+
+
 class RateLimitSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
@@ -47,6 +57,7 @@ class RateLimitSpec(Model, frozen=True, kw_only=True):
     limits: tuple[LimitRule, ...] = ()
     retry_after: bool = True
     limit_headers: bool = False
+    counter: LimitCounter | None = None
 
 
 class PolicyAncestor(Model, frozen=True, kw_only=True):

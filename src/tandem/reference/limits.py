@@ -135,8 +135,16 @@ def _counting(
     section = f" {ref.section_name}" if ref.section_name else ""
     for i, limit in enumerate(policy.spec.limits):
         if not limit.matches or any(_holds(match, *asked) for match in limit.matches):
-            text = f"{_room(limit)}, for {ref.kind} {ref.name}{section}, {where}"
+            text = f"{_room(limit)}, for {ref.kind} {ref.name}{section}, {_counter(policy) or where}"
             yield Counting(rule=policy.origin(f"spec.limits[{i}]"), text=text, staged=_staged(policy))
+
+
+def _counter(policy: RateLimit) -> str:
+    asked = policy.spec.counter
+    if asked is None:
+        return ""
+    ref = asked.backend_ref
+    return f"by Service {ref.namespace or policy.metadata.namespace}/{ref.name} for all proxies together"
 
 
 def _room(limit: LimitRule) -> str:

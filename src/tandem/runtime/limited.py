@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from tandem.base.problems import Origin
 from tandem.observe.flow import Flow
-from tandem.observe.limited import REFUSED, WOULD
+from tandem.observe.limited import REFUSED, SILENT, WOULD
 
 
 class LimitFigures:
@@ -21,7 +21,7 @@ class LimitFigures:
     def take(self, flows: Iterable[Flow]) -> None:
         """Count what flows tell."""
         for flow in flows:
-            if flow.reason in {REFUSED, WOULD}:
+            if flow.reason in {REFUSED, SILENT, WOULD}:
                 self._counts.update((flow.verdict.value, flow.direction, rule) for rule in flow.rules)
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""Policies whose external authorizer gave no answer lately, from the flows that it cost.
+"""Policies whose external authorizer, or counter, gave no answer lately, from the flows that it cost.
 
 In: flows. Out: the policies, each for a minute after the last request that could not be asked about.
 """
@@ -12,8 +12,15 @@ from tandem.base.clock import Clock
 from tandem.base.problems import Origin
 from tandem.observe.accesslog import UNANSWERED
 from tandem.observe.flow import Flow
+from tandem.observe.limited import SILENT
 
 TOLD_SECONDS: Final = 60.0
+_WORDS: Final = {
+    UNANSWERED: (
+        "its external authorizer gave no answer lately: what it should have been asked about was not let through"
+    ),
+    SILENT: "its counter gave no answer lately: what it should have counted was not let through",
+}
 
 
 class Unanswered:
@@ -21,18 +28,21 @@ class Unanswered:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._until: dict[Origin, float] = {}
+        self._until: dict[tuple[str, Origin], float] = {}
 
     def take(self, flows: Iterable[Flow]) -> None:
         """Note what flows tell."""
         for flow in flows:
-            if flow.reason == UNANSWERED:
-                self._until |= dict.fromkeys(flow.rules, self._clock.monotonic() + TOLD_SECONDS)
+            if flow.reason in _WORDS:
+                until = self._clock.monotonic() + TOLD_SECONDS
+                self._until |= {(flow.reason, origin): until for origin in flow.rules}
 
     def unmet(self) -> list[dict[str, str]]:
         """The policies, as the node's status tells of what is not in force as written."""
         now = self._clock.monotonic()
-        self._until = {origin: until for origin, until in self._until.items() if until > now}
-        keys = sorted({(o.kind, o.namespace, o.name) for o in self._until})
-        text = "its external authorizer gave no answer lately: what it should have been asked about was not let through"
-        return [{"kind": kind, "namespace": ns, "name": name, "message": text} for kind, ns, name in keys]
+        self._until = {told: until for told, until in self._until.items() if until > now}
+        keys = sorted({(o.kind, o.namespace, o.name, reason) for reason, o in self._until})
+        return [
+            {"kind": kind, "namespace": namespace, "name": name, "message": _WORDS[reason]}
+            for kind, namespace, name, reason in keys
+        ]

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format, struct_pb2
 
 from tandem.observe.flow import Flow, Layer, Party, Verdict
-from tandem.observe.limited import REFUSED, WOULD, limited
+from tandem.observe.limited import REFUSED, SILENT, WOULD, limited
 
 ONE = '{"kind":"RateLimit","namespace":"shop","name":"few","path":"spec.limits[0]"}'
 TWO = '{"kind":"RateLimit","namespace":"shop","name":"more","path":"spec.limits[1]"}'
@@ -54,3 +54,9 @@ def test_what_was_counted_and_let_through_is_as_it_was() -> None:
 def test_what_another_staged_policy_would_deny_is_told_first() -> None:
     before = flow(Verdict.STAGED)
     assert limited(before, "via_upstream", left(**{"staged-0": ONE})) is before
+
+
+def test_what_nobody_counted_is_refused_for_that() -> None:
+    found = limited(flow(Verdict.ERROR), "rate_limiter_error", left(limit=ONE))
+    assert (found.verdict, found.reason, found.rules[0].name) == (Verdict.DENIED, SILENT, "few")
+    assert limited(flow(), "request_rate_limited", left(limit=ONE)).reason == REFUSED

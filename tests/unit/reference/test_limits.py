@@ -67,3 +67,9 @@ def test_other_origins_are_counted_by_nobody() -> None:
     found = World.of([ratelimit(limit_at("HTTPRoute", "hr"))])
     for rule in (RULE, Origin(kind="VirtualService", namespace="default", name="hr", path="spec.rules[0]")):
         assert counted_at_route(found, rule, "GET", "/", {}) == ()
+
+
+def test_a_counter_counts_for_all() -> None:
+    ref = {"name": "counter", "namespace": "limits", "port": 8081}
+    ((_, text, _),) = at_route(ratelimit(limit_at("HTTPRoute", "hr"), counter={"backendRef": ref}))
+    assert text.endswith("for HTTPRoute hr, by Service limits/counter for all proxies together")

@@ -8,6 +8,7 @@ from tandem.base.clock import FixedClock
 from tandem.base.problems import Origin
 from tandem.observe.accesslog import UNANSWERED
 from tandem.observe.flow import Flow, Layer, Party, Verdict
+from tandem.observe.limited import SILENT
 from tandem.runtime.unanswered import TOLD_SECONDS, Unanswered
 
 RULE = Origin(kind="AuthorizationPolicy", namespace="shop", name="ask", path="spec.rules[0]")
@@ -35,3 +36,11 @@ def test_a_policy_is_told_of_until_it_is_quiet() -> None:
     assert (entry["kind"], entry["namespace"], entry["name"]) == ("AuthorizationPolicy", "shop", "ask")
     clock.advance(TOLD_SECONDS)
     assert told.unmet() == []
+
+
+def test_a_limit_whose_counter_is_silent_is_told_of_in_words_of_its_own() -> None:
+    told = Unanswered(FixedClock())
+    limit = Origin(kind="RateLimit", namespace="shop", name="few", path="spec.limits[0]")
+    told.take([FLOW, msgspec.structs.replace(FLOW, reason=SILENT, rules=(limit,))])
+    words = {entry["kind"]: entry["message"].partition(" gave")[0] for entry in told.unmet()}
+    assert words == {"AuthorizationPolicy": "its external authorizer", "RateLimit": "its counter"}

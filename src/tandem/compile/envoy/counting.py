@@ -1,6 +1,6 @@
 """What a limit asks of a request -> expressions (CEL) that Envoy evaluates. Pure.
 
-They have a value for every request: an expression that failed would let its request pass uncounted.
+What a request is counted by has a value for every request: an expression that failed would let it pass uncounted.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ def condition(matches: Iterable[RouteMatch], ports: Iterable[int]) -> str:
     if asked:
         parts.append(f"({' || '.join(asked)})")
     return " && ".join(parts)
+
+
+def failing(when: str) -> str:
+    """`true` where a condition holds; else an error: nobody sends a header of that name."""
+    return f'({when}) ? "true" : request.headers["no such header"]'
 
 
 def _match(match: RouteMatch) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.action import redirect, respond
@@ -27,7 +28,7 @@ from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.reencrypt import is_secured, secured
 from tandem.compile.envoy.route import compile_route, counting
-from tandem.compile.envoy.scope import Hashes, PortScope
+from tandem.compile.envoy.scope import Hashes, PortScope, counters_of
 from tandem.compile.envoy.sessions import ending, matching, session_chains
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import (
@@ -41,6 +42,7 @@ from tandem.ir.gateway import (
     grpc_backends_of,
     opened_of,
     passed_of,
+    routes_of,
 )
 from tandem.ir.mesh import Backend, BytesRoute, Redirect, Route, RouteMatch
 from tandem.state.xds import Resource
@@ -81,10 +83,11 @@ def services_used(gateway: Gateway) -> set[str]:
 
 
 def _asked(gateway: Gateway) -> Iterator[Backend]:
-    """The external authorizer of its policies."""
+    """The external authorizer of its policies, and who counts what comes in."""
     check = check_of(gateway.authorization)
     if check is not None:
         yield Backend(namespace=check.namespace, service=check.service, port=check.port)
+    yield from counters_of(routes_of(gateway))
 
 
 def _cluster(backend: Backend) -> str:
@@ -173,7 +176,7 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
         hosts = [host for listener in port.listeners for host in listener.hosts]
         # A listener's own hosts go to no other one, also where it has no route for them.
         bare = [HostRoutes(host=name) for listener in port.listeners for name in listener.hostnames]
-        yield _configuration(name, _virtual_hosts((*hosts, *bare), port, scope), hosts)
+        yield _configuration(name, _virtual_hosts((*hosts, *bare), port, scope), hosts, scope.client)
         return
     for listener in (one for one in port.listeners if one.sessions is Sessions.REQUESTS):
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
@@ -181,12 +184,12 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
         virtual = _virtual_hosts(own, port, scope)
         known = {domain for host in virtual for domain in host["domains"]}
         others = [other for other in port.listeners if other is not listener]
-        yield _configuration(name, [*virtual, *_misdirected(others, known)], listener.hosts)
+        yield _configuration(name, [*virtual, *_misdirected(others, known)], listener.hosts, scope.client)
 
 
-def _configuration(name: str, hosts: list[Json], used: Iterable[HostRoutes]) -> Resource:
+def _configuration(name: str, hosts: list[Json], used: Iterable[HostRoutes], client: PodUid | None) -> Resource:
     routes = [route for host in used for route in host.routes]
-    fields, counted = counting(routes)
+    fields, counted = counting(routes, client)
     body = {
         "name": name,
         "virtual_hosts": hosts,

@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 import msgspec
 
+from tandem.base.ids import PodUid
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
@@ -42,7 +43,8 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 def compile_hosted(hosted: Hosted) -> Resource:
     """A virtual host for each name. Other requests are the first host's where the addresses are; else they go on."""
     made = [_virtual_host(scope, scope.service.name) for scope in hosted.scopes]
-    fields, counted = counting(route for _, used in made for route in used)
+    client = next((scope.client for scope in hosted.scopes if scope.client is not None), None)
+    fields, counted = counting((route for _, used in made for route in used), client)
     on: Json = {"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}
     if hosted.closed:
         on = {"name": names.OUTSIDE, "match": {"prefix": "/"}, "direct_response": respond(REFUSING, "")}
@@ -62,7 +64,7 @@ def compile_hosted(hosted: Hosted) -> Resource:
 def compile_route_config(scope: PortScope) -> Resource:
     """One virtual host for every authority: the address dialled has already decided the service."""
     host, used = _virtual_host(scope, "*")
-    fields, counted = counting(used)
+    fields, counted = counting(used, scope.client)
     body = {"name": scope.route_config, "virtual_hosts": [host], "validate_clusters": False, **fields}
     return Resource(name=scope.route_config, body=body, origins=counted.union(route.origin for route in used))
 
@@ -112,10 +114,10 @@ def _metadata(route: Route) -> Json:
     return {"origin": msgspec.to_builtins(route.origin), **limits.names_of(route.limits)}
 
 
-def counting(routes: Iterable[Route]) -> tuple[Json, frozenset[Origin]]:
+def counting(routes: Iterable[Route], client: PodUid | None) -> tuple[Json, frozenset[Origin]]:
     """What a route configuration says of the limits of its routes, and where those come from."""
     found = tuple(dict.fromkeys(limit for route in routes for limit in route.limits))
-    config = limits.of_configuration(found)
+    config = limits.of_configuration(found, client)
     fields = {"typed_per_filter_config": config} if config else {}
     return fields, frozenset(limit.origin for limit in found)
 

@@ -6,7 +6,7 @@ for which the same limits hold share one route configuration, and its name carri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import msgspec
@@ -17,7 +17,7 @@ from tandem.base.memo import same_as_before
 from tandem.compile import names
 from tandem.compile.envoy.reencrypt import is_secured
 from tandem.ir.fabric import LocalPod, Service, ServicePort
-from tandem.ir.mesh import Backend, BytesMatch, Forward, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, BytesMatch, Forward, Route, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
 from tandem.ir.traffic import HashKey, TrafficPolicy
 
@@ -109,6 +109,19 @@ def mirrored(table: RouteTable) -> tuple[Backend, ...]:
     return tuple(dict.fromkeys(mirror.backend for route in table.routes for mirror in route.mirrors))
 
 
+def counters_of(routes: Iterable[Route]) -> tuple[Backend, ...]:
+    """Who is asked to count requests, in order."""
+    found = (limit.counter for route in routes for limit in route.limits)
+    asked = (c for c in found if c is not None and c.service)
+    return tuple(dict.fromkeys(Backend(namespace=c.namespace, service=c.service, port=c.port) for c in asked))
+
+
+@lru_cache(maxsize=1024)
+def called(table: RouteTable) -> tuple[Backend, ...]:
+    """What each client's proxy sends by clusters of that client: copies of requests, and what it asks of counters."""
+    return (*mirrored(table), *counters_of(table.routes))
+
+
 @lru_cache(maxsize=4096)
 def port_scopes(
     service: Service,
@@ -137,7 +150,7 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
     for key in (*_inside(view.services), *_seen(view.services, pod.namespace)):
         table = view.tables.get(f"{key}@{pod.namespace}") or view.tables.get(key)
         relevant = labels if table and source_limits(table) else frozenset[tuple[str, str]]()
-        client = pod.uid if table and mirrored(table) else None
+        client = pod.uid if table and called(table) else None
         ports = port_scopes(
             view.services[key],
             table,

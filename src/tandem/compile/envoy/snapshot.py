@@ -31,7 +31,7 @@ from tandem.compile.envoy.locality import Outlook, located
 from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
-from tandem.compile.envoy.scope import Hashes, mirrored, scopes_of, service_hashes, source_limits
+from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.gateway import Gateway, destinations_of
@@ -142,7 +142,7 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     """Pods of one namespace (and with the same labels, where a route asks for labels) dial the same ports."""
     known = _dialled(view.services, view.tables, view.endpoints, view.policies)
     asked = any(source_limits(table) for table in view.tables.values())
-    copied = any(mirrored(table) for table in view.tables.values())
+    copied = any(called(table) for table in view.tables.values())
     pairs: list[tuple[AttachedPod, Ports]] = []
     used: dict[int, Ports] = {}
     for attached in meshed:
@@ -159,7 +159,7 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
 
 
 def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, str]]:
-    """Clusters for copies of requests, and for what is asked of external authorizers, for pods that need some.
+    """Clusters for copies of requests, and for what authorizers and counters are asked, for pods that need some.
 
     Each comes with the cluster that has its endpoints.
     """
@@ -167,9 +167,11 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
     for attached in meshed:
         home = attached.pod.namespace
         tables = (view.tables.get(f"{key}@{home}") or view.tables.get(key) for key in view.services)
-        targets = {f"{b.namespace}/{b.service}" for table in tables if table for b in mirrored(table)}
+        targets = {f"{b.namespace}/{b.service}" for table in tables if table for b in called(table)}
         check = check_of(attached.pod.authorization)
         targets |= {f"{check.namespace}/{check.service}"} if check is not None else set()
+        counters = (limit.counter for limit in attached.pod.limits if limit.counter is not None)
+        targets |= {f"{counter.namespace}/{counter.service}" for counter in counters}
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
         found += _copies(view, client, targets)
     return found

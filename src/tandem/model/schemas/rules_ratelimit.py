@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tandem.model.gateways import GROUP
+from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
 
 MOST: Final = 16
 """Targets, limits, and whatever else is a list here (GEP-713 has no more than 16 ancestors)."""
+LONGEST: Final = 10_000
+"""Milliseconds that a counter may take."""
 KINDS: Final = {("", "Service"), (GROUP, "HTTPRoute"), (GROUP, "GRPCRoute"), (GROUP, "Gateway")}
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _CLAIM: Final = re.compile(r"[^.\s\"'\\]+(\.[^.\s\"'\\]+)*")
@@ -24,6 +27,9 @@ def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
     for name in ("targetRefs", "limits"):
         if not 1 <= len(raw[name]) <= MOST:
             yield f"{at}.{name}: between 1 and {MOST} are required"
+    for i, limit in enumerate(raw["limits"]) if raw.get("counter") else ():
+        if limit.get("burst") is not None:
+            yield f"{at}.limits[{i}].burst: has no meaning with a counter, which counts in fixed times"
     keys = ("group", "kind", "name", "sectionName")
     refs = (tuple(ref.get(key) or "" for key in keys) for ref in raw["targetRefs"])
     seen: set[tuple[str, ...]] = set()
@@ -64,6 +70,11 @@ def _key(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.name: {name!r} is not {wanted[1]}"
 
 
+def _counter(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if raw.get("timeout") and not 1 <= milliseconds(raw["timeout"]) <= LONGEST:
+        yield f"{at}.timeout: {raw['timeout']!r} is not between 1ms and {LONGEST // 1000}s: each request waits for it"
+
+
 def _match(raw: dict[str, Any], at: str) -> Iterator[str]:
     if not any(raw.get(name) for name in ("path", "method", "headers")):
         yield f"{at}: path, method or headers are required"
@@ -77,4 +88,5 @@ RULES: Final[dict[str, Rule]] = {
     "RateLimitRule": _limit,
     "RateLimitKey": _key,
     "RateLimitMatch": _match,
+    "RateLimitCounter": _counter,
 }

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.problems import Problem, Severity
+from tandem.ir.limits import Counter, Limit
 from tandem.ir.limits import Key as CountKey
-from tandem.ir.limits import Limit
 from tandem.ir.limits import RateLimit as Counted
 from tandem.model.core import Service
 from tandem.model.gateway import HTTPRoute
@@ -20,6 +20,7 @@ from tandem.model.grpcroute import GRPCRoute
 from tandem.model.ratelimit import LimitTarget, RateLimit
 from tandem.model.world import Key, World
 from tandem.translate.gateway.edge import is_ours
+from tandem.translate.limits.counter import read_counter
 from tandem.translate.limits.found import Limits, Section, Sections, counted_ports
 from tandem.translate.limits.read import LimitReader
 from tandem.translate.mesh.layers import age
@@ -38,11 +39,13 @@ def read_limits(world: World) -> Limits:
         limits = reader.read()
         problems += reader.problems
         staged = policy.metadata.annotations.get(STAGED) == "true"
+        counter, mistakes = _counter(world, policy, staged=staged)
+        problems += mistakes
         for i, ref in enumerate(policy.spec.target_refs):
             target = _Target(world, policy, ref, f"spec.targetRefs[{i}]")
             section = target.section(limits)
             problems += target.problems
-            if reader.problems or not target.found:
+            if reader.problems or not target.found or _is_void(counter, mistakes):
                 continue
             key = ref.kind, (policy.metadata.namespace, ref.name)
             holder = holders.setdefault((*key, section, staged), policy)
@@ -50,7 +53,7 @@ def read_limits(world: World) -> Limits:
                 text = f"{holder.origin()} is older and has the same target: this one does not hold there"
                 problems.append(Problem(at=policy.origin(target.at), code="Conflicted", text=text))
                 continue
-            found.setdefault(key, []).append((section, _counted(policy, i, limits, staged=staged)))
+            found.setdefault(key, []).append((section, _counted(policy, i, limits, counter=counter, staged=staged)))
     # Python sorts stably: within the whole, and within each section, the older one comes first.
     ordered = {key: tuple(sorted(one, key=lambda entry: entry[0] is not None)) for key, one in sorted(found.items())}
     services = {key: one for (kind, key), one in ordered.items() if kind == "Service"}
@@ -69,7 +72,24 @@ def _named(world: World, key: Key, sections: Sections) -> frozenset[int]:
     return frozenset(port.port for port in service.spec.ports if port.name in names) if service else frozenset()
 
 
-def _counted(policy: RateLimit, index: int, limits: tuple[Limit, ...], *, staged: bool) -> Counted:
+def _counter(world: World, policy: RateLimit, *, staged: bool) -> tuple[Counter | None, tuple[Problem, ...]]:
+    asked = policy.spec.counter
+    if asked is None:
+        return None, ()
+    if staged:
+        text = "a counter does not tell what it would refuse: stage the policy without one"
+        return None, (Problem(at=policy.origin("spec.counter"), code="UnsupportedValue", text=text),)
+    return read_counter(world, policy, asked)
+
+
+def _is_void(counter: Counter | None, mistakes: tuple[Problem, ...]) -> bool:
+    """Nothing holds of a policy whose counter cannot be asked and need not be."""
+    return bool(mistakes) and (counter is None or counter.fail_open)
+
+
+def _counted(
+    policy: RateLimit, index: int, limits: tuple[Limit, ...], *, counter: Counter | None, staged: bool
+) -> Counted:
     namespace, name = policy.key
     return Counted(
         name=f"{namespace}/{name}/{index}",
@@ -77,6 +97,7 @@ def _counted(policy: RateLimit, index: int, limits: tuple[Limit, ...], *, staged
         staged=staged,
         retry_after=policy.spec.retry_after,
         tells=policy.spec.limit_headers,
+        counter=counter,
         origin=policy.origin(f"spec.targetRefs[{index}]"),
     )
 

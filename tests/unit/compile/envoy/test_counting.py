@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from limitbuild import by
-from tandem.compile.envoy.counting import condition, counted
+from tandem.compile.envoy.counting import condition, counted, failing
 from tandem.ir.limits import Key
 from tandem.ir.match import Exact, HeaderMatch, PathPrefix, Prefix, Present, Regex, RouteMatch
 
@@ -56,3 +56,7 @@ def test_one_of_several_matches_is_enough_at_one_of_the_ports() -> None:
         "destination.port in [80] && "
         '((request.url_path == "/" && request.method == "GET") || (request.method == "PUT"))'
     )
+
+
+def test_a_condition_that_does_not_hold_is_an_error() -> None:
+    assert failing("a && b") == '(a && b) ? "true" : request.headers["no such header"]'

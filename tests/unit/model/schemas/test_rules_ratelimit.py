@@ -9,6 +9,7 @@ import pytest
 from meshworlds import limit_at
 from tandem.model.schema import validate
 
+REF = {"name": "counter", "port": 8081}
 LIMIT: dict[str, Any] = {"requests": 3, "unit": "Minute"}
 
 
@@ -30,6 +31,7 @@ def limits(**fields: Any) -> dict[str, Any]:
         {"targetRefs": [limit_at("HTTPRoute", "x"), limit_at("HTTPRoute", "x", "rule")]},
         {"targetRefs": [{"kind": "Service", "name": "web"}]},
         {"retryAfter": False, "limitHeaders": True},
+        {"counter": {"backendRef": {"name": "counter", "port": 8081}, "timeout": "50ms", "onFailure": "Allow"}},
         limits(burst=10, by=[{"type": "Header", "name": "X-User"}, {"type": "Header", "name": "x-b"}]),
         limits(by=[{"type": "Claim", "name": "realm.roles"}, {"type": "Namespace"}]),
         limits(matches=[{"method": "GET"}, {"path": {"value": "/a"}, "headers": [{"name": "a", "value": "b"}]}]),
@@ -69,6 +71,10 @@ def test_a_sound_one_is_taken(spec: dict[str, Any]) -> None:
             limits(matches=[{"headers": [{"name": "a", "value": "1"}, {"name": "A", "value": "2"}]}]),
             "spec.limits[0].matches[0].headers[1].name",
         ),
+        ({"counter": {"backendRef": {"name": "counter"}}}, "spec.counter.backendRef.port"),
+        ({"counter": {"backendRef": REF, "timeout": "1m"}}, "spec.counter.timeout"),
+        ({"counter": {"backendRef": REF, "onFailure": "Maybe"}}, "spec.counter.onFailure"),
+        ({"counter": {"backendRef": REF}, **limits(burst=9)}, "spec.limits[0].burst: has no meaning"),
         (limits(matches=[{"method": "get"}]), "spec.limits[0].matches[0].method"),
     ],
 )

@@ -70,7 +70,7 @@ def inbound_filters(pod: LocalPod) -> list[Json]:
 
 def inbound_per_route(pod: LocalPod) -> dict[str, Json]:
     """By filter's name what the one route of a pod asks of it."""
-    return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization), **limits.of_pod(pod.limits)}
+    return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization), **limits.of_pod(pod)}
 
 
 def _sleeping() -> Iterator[Json]:

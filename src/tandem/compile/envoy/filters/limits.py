@@ -1,26 +1,28 @@
 """Rate limits of the routes of one configuration, or of a pod -> one filter that counts them all. Pure.
 
 The filter is a chain of filters, which a route configuration carries: first what takes down who asks, then two filters
-for each limit. One says whose limit comes now, so that the log knows who refused; the other has the limit's buckets. A
-route says in its metadata which limits are its own, so that all routes that one limit is for have the same buckets,
-however many matches and hosts there are. What a staged limit would refuse comes to be metadata by way of a header.
+for each limit. One says whose limit comes now, so that the log knows who refused; the other has the limit's buckets, or
+asks who counts for all proxies together. A route says in its metadata which limits are its own, so that all routes that
+one limit is for have the same buckets, however many matches and hosts there are. What a staged limit would refuse comes
+to be metadata by way of a header.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 import msgspec
 
-from tandem.compile.envoy.claims import METADATA as TOKENS
-from tandem.compile.envoy.claims import PAYLOAD
-from tandem.compile.envoy.counting import condition, counted
+from tandem.base.ids import PodUid
+from tandem.compile.envoy.descriptors import actions_of, entries_of
+from tandem.compile.envoy.filters.counters import ALLOWED, allowed, counter_of, retry_after
 from tandem.compile.envoy.proto import Json, any_of, extension, typed_struct
 from tandem.compile.envoy.tls import IDENTITY_KEY
+from tandem.ir.fabric import LocalPod
 from tandem.ir.limits import Key, Limit, RateLimit
-from tandem.state.xds import LIMIT, LIMITS, ROUTE_METADATA, STAGED_LIMIT
+from tandem.state.xds import LIMIT, LIMITS, STAGED_LIMIT
 
 NAME: Final = "limits"
 _HTTP: Final = "extensions.filters.http."
@@ -41,31 +43,34 @@ def disabled() -> Json:
     return {"name": NAME, "typed_config": typed_struct(_CHAIN, {})}
 
 
-def of_configuration(limits: Iterable[RateLimit]) -> dict[str, Json]:
-    """By filter's name what a route configuration asks of it; `limits`: of all of its routes."""
-    return _asked(limits, f"%FILTER_STATE({IDENTITY_KEY}:PLAIN)%", routed=True)
+def of_configuration(limits: Iterable[RateLimit], client: PodUid | None) -> dict[str, Json]:
+    """By filter's name what a route configuration asks of it; `limits`: of all of its routes.
+
+    `client`: the one by whose clusters counters are asked; a configuration without any needs none.
+    """
+    return _asked(limits, f"%FILTER_STATE({IDENTITY_KEY}:PLAIN)%", client, routed=True)
 
 
-def of_pod(limits: Iterable[RateLimit]) -> dict[str, Json]:
+def of_pod(pod: LocalPod) -> dict[str, Json]:
     """The same of the one route of a pod, to whose proxy clients prove who they are."""
-    return _asked(limits, "%DOWNSTREAM_PEER_URI_SAN%", routed=False)
+    return _asked(pod.limits, "%DOWNSTREAM_PEER_URI_SAN%", pod.uid, routed=False)
 
 
 def names_of(limits: Iterable[RateLimit]) -> dict[str, Json]:
     """What the metadata of a route say of its limits."""
-    found = {limit.name: _ON for limit in limits}
+    found = {limit.name: limit.name for limit in limits}
     return {LIMITS: found} if found else {}
 
 
-def _asked(limits: Iterable[RateLimit], identity: str, *, routed: bool) -> dict[str, Json]:
+def _asked(limits: Iterable[RateLimit], identity: str, client: PodUid | None, *, routed: bool) -> dict[str, Json]:
     distinct = tuple(dict.fromkeys(limits))
     if not distinct:
         return {}
-    filters = list(_filters(distinct, identity, routed=routed))
+    filters = list(_filters(distinct, identity, client, routed=routed))
     return {NAME: typed_struct(f"{_CHAIN}PerRoute", {"filter_chain": {"filters": filters}})}
 
 
-def _filters(limits: tuple[RateLimit, ...], identity: str, *, routed: bool) -> Iterator[Json]:
+def _filters(limits: tuple[RateLimit, ...], identity: str, client: PodUid | None, *, routed: bool) -> Iterator[Json]:
     keys = {by.key for limit in limits for one in limit.limits for by in one.by}
     staged = [(limit, one) for limit in limits if limit.staged for one in limit.limits]
     proved = {Key.NAMESPACE: identity, Key.SERVICE_ACCOUNT: identity}
@@ -78,9 +83,12 @@ def _filters(limits: tuple[RateLimit, ...], identity: str, *, routed: bool) -> I
     for limit in limits:
         for one in limit.limits:
             if not limit.staged:
-                yield _told(one)
-            headers = _staged_header(staged.index((limit, one))) if limit.staged else ""
-            yield _local(limit, one, headers, routed=routed)
+                yield _told(limit, one)
+            if limit.counter is not None:
+                yield counter_of(limit, one, limit.counter, client, routed=routed)
+                continue
+            header = _staged_header(staged.index((limit, one))) if limit.staged else ""
+            yield _local(limit, one, header, routed=routed)
     if staged:
         yield _moved("staged", [_would(i, one) for i, (_, one) in enumerate(staged)])
 
@@ -116,8 +124,9 @@ def _would(index: int, limit: Limit) -> Json:
     return {"header": _staged_header(index), "on_header_present": found, "remove": True}
 
 
-def _told(limit: Limit) -> Json:
-    entry = {"metadata_namespace": LIMITS, "value": {LIMIT: _origin(limit)}, "allow_overwrite": True}
+def _told(policy: RateLimit, limit: Limit) -> Json:
+    asked = {ALLOWED: allowed(limit)} if policy.counter is not None else {}
+    entry = {"metadata_namespace": LIMITS, "value": {LIMIT: _origin(limit), **asked}, "allow_overwrite": True}
     return extension("told", f"{_HTTP}set_metadata.v3.Config", {"metadata": [entry]})
 
 
@@ -126,10 +135,7 @@ def _origin(limit: Limit) -> str:
 
 
 def _local(policy: RateLimit, limit: Limit, staged: str, *, routed: bool) -> Json:
-    actions, entries = _descriptor(policy, limit, routed=routed)
     tells = {"x_ratelimit_option": "DRAFT_VERSION_03"} if policy.tells and not staged else {}
-    wait = -(-limit.seconds // limit.requests)
-    retry = [{"header": {"key": "retry-after", "value": str(wait)}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
     fields = {
         "stat_prefix": NAME,
         "token_bucket": _ENDLESS,
@@ -138,10 +144,10 @@ def _local(policy: RateLimit, limit: Limit, staged: str, *, routed: bool) -> Jso
         "filter_enabled": _percent(100),
         "filter_enforced": _percent(0 if staged else 100),
         "rate_limited_as_resource_exhausted": True,
-        **({"response_headers_to_add": retry} if policy.retry_after else {}),
+        **retry_after(policy, -(-limit.seconds // limit.requests)),
         **({"request_headers_to_add_when_not_enforced": [{"header": {"key": staged, "value": _ON}}]} if staged else {}),
-        "rate_limits": [{"actions": actions, **tells}],
-        "descriptors": [{"entries": entries, "token_bucket": _bucket(limit)}],
+        "rate_limits": [{"actions": actions_of(policy, limit, routed=routed), **tells}],
+        "descriptors": [{"entries": entries_of(policy, limit), "token_bucket": _bucket(limit)}],
     }
     return {"name": "limit", "typed_config": any_of(_LOCAL, fields)}
 
@@ -152,46 +158,3 @@ def _percent(number: int) -> Json:
 
 def _bucket(limit: Limit) -> Json:
     return {"max_tokens": limit.burst, "tokens_per_fill": limit.requests, "fill_interval": f"{limit.seconds}s"}
-
-
-def _descriptor(policy: RateLimit, limit: Limit, *, routed: bool) -> tuple[list[Json], list[Json]]:
-    """What is taken of a request, and what of that has a bucket: an entry without a value has one for each."""
-    if routed:
-        path = [{"key": LIMITS}, {"key": policy.name}]
-        metadata = {
-            "descriptor_key": "on",
-            "metadata_key": {"key": ROUTE_METADATA, "path": path},
-            "source": "ROUTE_ENTRY",
-        }
-        actions: list[Json] = [{"metadata": metadata}]
-    else:
-        actions = [{"generic_key": {"descriptor_key": "on", "descriptor_value": _ON}}]
-    entries: list[Json] = [{"key": "on", "value": _ON}]
-    when = condition(limit.matches, policy.ports)
-    if when:
-        actions.append(_expression("when", when))
-        entries.append({"key": "when", "value": "true"})
-    for i, by in enumerate(limit.by):
-        name = f"by{i}"
-        match by.key:
-            case Key.NAMESPACE | Key.SERVICE_ACCOUNT | Key.ADDRESS:
-                actions.append(_taken(name, LIMITS, (by.key.value,)))
-            case Key.CLAIM:
-                actions.append(_taken(name, TOKENS, (PAYLOAD, *by.claim)))
-            case Key.HEADER | Key.PATH | Key.METHOD:
-                actions.append(_expression(name, counted(by)))
-            case _:
-                assert_never(by.key)
-        entries.append({"key": name})
-    return actions, entries
-
-
-def _taken(name: str, space: str, path: tuple[str, ...]) -> Json:
-    key = {"key": space, "path": [{"key": part} for part in path]}
-    # Requests that have nothing there are counted together, and do not go free.
-    return {"metadata": {"descriptor_key": name, "metadata_key": key, "source": "DYNAMIC", "default_value": "-"}}
-
-
-def _expression(name: str, text: str) -> Json:
-    kind = "extensions.rate_limit_descriptors.expr.v3.Descriptor"
-    return {"extension": extension("expression", kind, {"descriptor_key": name, "text": text})}

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from limitbuild import by, limit, limited
+from meshbuild import attached
 from tandem.compile.envoy.filters import limits
 from tandem.ir.limits import Key, RateLimit
 
 
 def chain(*found: RateLimit, pod: bool = False) -> list[dict[str, Any]]:
-    made = limits.of_pod(found) if pod else limits.of_configuration(found)
+    asked = msgspec.structs.replace(attached("a", "10.0.0.1").pod, limits=found)
+    made = limits.of_pod(asked) if pod else limits.of_configuration(found, None)
     filters = made[limits.NAME]["value"]["filter_chain"]["filters"]
     return [{"name": f["name"], **f["typed_config"]} for f in filters]
 
@@ -22,7 +26,7 @@ def only(name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_without_limits_nothing_is_asked() -> None:
-    assert limits.of_configuration(()) == limits.of_pod(()) == limits.names_of(()) == {}
+    assert limits.of_configuration((), None) == limits.of_pod(attached("a", "").pod) == limits.names_of(()) == {}
 
 
 def test_each_limit_has_its_bucket_after_the_word_of_whose_it_is() -> None:
@@ -41,12 +45,12 @@ def test_routes_that_share_a_limit_share_its_bucket() -> None:
     where = rate["actions"][0]["metadata"]
     assert where["source"] == "ROUTE_ENTRY"
     assert [part["key"] for part in where["metadata_key"]["path"]] == ["tandem.limits", few.name]
-    assert limits.names_of((few,)) == {"tandem.limits": {few.name: "1"}}
+    assert limits.names_of((few,)) == {"tandem.limits": {few.name: few.name}}
 
 
 def test_a_pods_own_route_need_not_say_it() -> None:
     (rate,) = only("limit", chain(limited(limit(3), ports=(80,)), pod=True))["rate_limits"]
-    assert [next(iter(a)) for a in rate["actions"]] == ["generic_key", "extension"]
+    assert [next(iter(a)) for a in rate["actions"]] == ["generic_key", "generic_key", "extension"]
 
 
 def test_who_asks_is_known_by_its_certificate_or_by_its_listener() -> None:
@@ -69,8 +73,10 @@ def test_each_value_has_a_bucket_and_what_has_none_is_counted_together() -> None
     few = limited(limit(3, by(Key.HEADER, "x-user"), by(Key.CLAIM, claim="a.b")))
     found = only("limit", chain(few, pod=True))
     (descriptor,) = found["descriptors"]
-    assert descriptor["entries"] == [{"key": "on", "value": "1"}, {"key": "by0"}, {"key": "by1"}]
-    claim = found["rate_limits"][0]["actions"][2]["metadata"]
+    fixed, by_value = descriptor["entries"][:2], descriptor["entries"][2:]
+    assert fixed == [{"key": "policy", "value": few.name}, {"key": "limit", "value": "0"}]
+    assert by_value == [{"key": "header.x-user"}, {"key": "claim.a.b"}]
+    claim = found["rate_limits"][0]["actions"][3]["metadata"]
     assert [p["key"] for p in claim["metadata_key"]["path"]] == ["payload", "a", "b"]
     assert (claim["default_value"], found["max_dynamic_descriptors"]) == ("-", limits.VALUES)
 
