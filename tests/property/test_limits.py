@@ -8,11 +8,12 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from builders import namespace, pod, service
+from gatewayworlds import at, gateway, gateway_class, listener
 from meshworlds import httproute, limit_at, parent, ratelimit
 from tandem.ir.limits import RateLimit
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.limits import counted_at_pod, counted_at_route
+from tandem.reference.limits import counted_at_gateway, counted_at_pod, counted_at_route
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
@@ -26,7 +27,7 @@ PORTS: tuple[list[dict[str, Any]], ...] = (
 )
 BY: tuple[list[dict[str, str]], ...] = ([], [{"type": "Namespace"}], [{"type": "Claim", "name": "sub"}])
 TARGETS = st.builds(
-    limit_at, st.sampled_from(("Service", "HTTPRoute")), st.sampled_from(NAMES), st.sampled_from(SECTIONS)
+    limit_at, st.sampled_from(("Service", "HTTPRoute", "Gateway")), st.sampled_from(NAMES), st.sampled_from(SECTIONS)
 )
 LIMITS = st.builds(
     lambda refs, name, created, staged, by: ratelimit(
@@ -47,12 +48,13 @@ SERVICES = st.builds(
 ROUTES = st.builds(
     lambda name, rules: httproute(
         name,
-        parentRefs=[parent(name)],
+        parentRefs=[parent(name), at("a")],
         rules=[{"name": rule, "backendRefs": [{"name": name, "port": 80}]} for rule in rules],
     ),
     st.sampled_from(NAMES),
     st.lists(st.sampled_from(("one", "two", "three")), min_size=1, max_size=2, unique=True),
 )
+EDGE = gateway("a", listener("one"), listener("two", 81))
 POD = pod("p", app="a", ports={"web": 8080}, labels={"tandem.io/mesh": "enabled"})
 
 
@@ -63,12 +65,18 @@ def brief(limits: tuple[RateLimit, ...]) -> list[tuple[str, str, bool]]:
 
 @given(st.lists(LIMITS, max_size=5), st.lists(SERVICES, max_size=3), st.lists(ROUTES, max_size=3))
 def test_limits_stand_where_the_objects_say(limits: list[Object], services: list[Object], routes: list[Object]) -> None:
-    world = World.of([namespace("default"), POD, *services, *routes, *limits])
+    world = World.of([namespace("default"), gateway_class(), EDGE, POD, *services, *routes, *limits])
     found = translate_world(world, Options())
     for table in found.mesh.tables.values():
         for route in table.routes:
             wanted = counted_at_route(world, route.origin, "GET", "/", {})
             assert brief(route.limits) == sorted((c.rule.name, c.rule.path, c.staged) for c in wanted)
+    for served in found.edge.gateways["default/a"].ports:
+        for one in served.listeners:
+            for route in (route for host in one.hosts for route in host.routes):
+                whole = counted_at_gateway(world, EDGE, one.name, "GET", "/", {})
+                wanted = (*whole, *counted_at_route(world, route.origin, "GET", "/", {}))
+                assert brief(route.limits) == sorted((c.rule.name, c.rule.path, c.staged) for c in wanted)
     own = found.pods["uid-default-p"].limits
     for port in (80, 81, 8080):
         there = counted_at_pod(world, POD, port, "GET", "/", {})

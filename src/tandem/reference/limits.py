@@ -15,6 +15,7 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.gateway import HeaderMatch, HTTPRoute, PathMatch
+from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.ratelimit import LimitMatch, LimitRule, LimitTarget, RateLimit
 from tandem.model.world import World
@@ -52,6 +53,18 @@ def counted_at_route(
     for policy, ref in _holding(world, rule.namespace):
         if is_meant(policy, ref):
             found += _counting(policy, ref, (method, path, headers), "on each node with clients")
+    return tuple(found)
+
+
+def counted_at_gateway(
+    world: World, gateway: Gateway, listener: str, method: str, path: str, headers: Mapping[str, str]
+) -> tuple[Counting, ...]:
+    """By limits of the Gateway and of this listener of its own (empty: one of others), of requests with a route."""
+    found: list[Counting] = []
+    for policy, ref in _holding(world, gateway.metadata.namespace):
+        meant = (ref.group, ref.kind, ref.name) == (_GATEWAY, "Gateway", gateway.metadata.name)
+        if meant and ref.section_name in {"", listener}:
+            found += _counting(policy, ref, (method, path, headers), "on each node that serves it")
     return tuple(found)
 
 
@@ -94,6 +107,11 @@ def _usable(world: World, policy: RateLimit, ref: LimitTarget) -> bool:
         route = _route(world, ref.kind, namespace, ref.name)
         named = route is not None and (not ref.section_name or ref.section_name in {r.name for r in route.spec.rules})
         return named and not _uses(policy, {"Claim"})
+    if ref.kind == "Gateway":
+        gateway = world.get(Gateway, namespace, ref.name)
+        names = {listener.name for listener in gateway.spec.listeners} if gateway is not None else set()
+        there = gateway is not None and (not ref.section_name or ref.section_name in names)
+        return there and not _uses(policy, {"Namespace", "ServiceAccount"})
     if ref.kind == "Service":
         service = world.get(core.Service, namespace, ref.name)
         return service is not None and any(_counts(service, p, ref.section_name) for p in service.spec.ports)

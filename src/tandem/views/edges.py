@@ -59,6 +59,8 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
         requests = found.listener.protocol in REQUESTS
         if route.rule is not None:
             asked = question.method or "GET", question.path or "/", dict(onward.headers)
+            own = found.listener.name if found.holder is gateway else ""
+            lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
             lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
         ways = tuple(_ways(world, onward, gateway, route.backends, requests=requests))
     denied = tuple(line.rule for line in came.denied if line.rule is not None)

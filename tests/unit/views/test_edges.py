@@ -10,7 +10,7 @@ import pytest
 from builders import namespace, node, pod, policy, service
 from gatewayworlds import at, gateway, gateway_class, https, listener, route, tcproute, tls_secret
 from jwts import Issuer
-from meshworlds import authz, peerauth, reqauth
+from meshworlds import authz, limit_at, peerauth, ratelimit, reqauth
 from tandem.model.core import ConfigMap, Pod
 from tandem.model.meta import Condition, Meta, Object
 from tandem.model.world import World
@@ -197,3 +197,20 @@ def test_from_a_pod_nothing_is_asked() -> None:
         ask(source="gateway/edge", to="default/web:8080")
     with pytest.raises(ExplainError, match="no Gateway default/none"):
         ask(to="gateway/none:80")
+
+
+def test_what_counts_at_the_gateway_its_listener_and_the_route_is_told_outermost_first() -> None:
+    limits = (
+        ratelimit(limit_at("Gateway", "edge"), name="whole"),
+        ratelimit(limit_at("Gateway", "edge", "http"), name="listener"),
+        ratelimit(limit_at("Gateway", "edge", "https"), name="other"),
+        ratelimit(limit_at("HTTPRoute", "hr"), name="route"),
+    )
+    found = [rule for layer, _, rule in lines(ask(*limits)) if layer == "rate limit"]
+    assert sorted(found[:2]) == ["RateLimit/listener spec.limits[0]", "RateLimit/whole spec.limits[0]"]
+    assert found[2:] == ["RateLimit/route spec.limits[0]"]
+
+
+def test_what_has_no_route_is_counted_by_nobody() -> None:
+    found = ask(ratelimit(limit_at("Gateway", "edge")), host="else.shop.test")
+    assert not [layer for layer, _, _ in lines(found) if layer == "rate limit"]
