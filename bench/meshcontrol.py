@@ -41,7 +41,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 RUN = Path("/run/tandem")
 SLICE = BY_KIND["EndpointSlice"]
-NODES = (10, 100, 300)
+NODES = (10, 100, 300, 1_000)
 TARGET = 100
 """The number of nodes of which the issue speaks."""
 CHANGES, RATE, BURST = 100, 200, 1_000
@@ -91,7 +91,8 @@ class World:
         self.ended: dict[str, list[float]] = {}
         self._news = threading.Event()
         assert self.nodes.stdout is not None
-        if self.nodes.stdout.readline().strip() != "synced":
+        # Its log goes the same way: a node that control does not take at once says so.
+        if not any(line.strip() == "synced" for line in self.nodes.stdout):
             raise SystemExit("the nodes are not synced: " + Path("/run/bench.log").read_text()[-3000:])
         self.synced = time.monotonic() - began
         threading.Thread(target=self._read, daemon=True).start()
@@ -103,6 +104,8 @@ class World:
     def _read(self) -> None:
         assert self.nodes.stdout is not None
         for line in self.nodes.stdout:
+            if line.startswith("{"):
+                continue
             at, name = line.split()
             self.ended.setdefault(name, []).append(float(at))
 
