@@ -26,7 +26,7 @@ from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, Requirement, Suffix
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.gateway import ClientValidation
-from tandem.ir.mesh import Exact, Forward, HeaderMatch, Prefix, Present, RouteMatch
+from tandem.ir.mesh import ClaimMatch, Exact, Forward, HeaderMatch, Prefix, Present, RouteMatch
 from tandem.ir.node import NodeView
 
 pytestmark = pytest.mark.root
@@ -278,3 +278,29 @@ def test_a_certificate_counts_only_if_it_was_verified(world: World) -> None:
             assert world.status(sni="shop.test") == 403
     finally:
         world.clients, world.shown = None, ("", "")
+
+
+def test_a_route_may_match_claims_themselves(world: World) -> None:
+    def claim(*path: str, value: str, invert: bool = False) -> ClaimMatch:
+        return ClaimMatch(claim=path, match=Exact(value), invert=invert)
+
+    def by(*claims: ClaimMatch) -> None:
+        match = RouteMatch(claims=claims)
+        world.put(
+            tokens=(accept(ISSUER),), routes=(route("r", matches=(match,), action=Forward(backends=(backend(),))),)
+        )
+
+    def asked(**claims: Any) -> int:
+        return world.status(authorization=f"Bearer {ISSUER.token(**claims)}")
+
+    by(claim("groups", value="ops"))
+    assert [asked(groups=["dev", "ops"]), asked(groups="ops"), asked(groups=["dev"]), world.status()] == [
+        200,
+        200,
+        404,
+        404,
+    ]
+    by(claim("org", "team.name", value="a"))
+    assert [asked(org={"team.name": "a"}), asked(org={"team.name": "b"}), asked()] == [200, 404, 404]
+    by(claim("groups", value="ops", invert=True))
+    assert [asked(groups=["ops"]), asked(groups=["dev"]), world.status()] == [404, 200, 200]

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 import ingressworlds as istio
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
-from gatewayworlds import gateway, gateway_class, https, route, tls_secret
+from gatewayworlds import at, gateway, gateway_class, https, listener, route, tls_secret
 from meshworlds import authz, canary, dr, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
+from tandem.model.gateways import GROUP
 from tandem.model.meta import Meta, Object
 from tandem.model.world import World
 from tandem.runtime.publisher import Publisher
@@ -80,6 +81,12 @@ INGRESS = st.sampled_from(
     )
 )
 """Istio's Gateways, and VirtualServices at them."""
+TARGETS = st.sampled_from(
+    (
+        {"group": GROUP, "kind": "Gateway", "name": "gw0"},
+        {"group": GROUP, "kind": "GatewayClass", "name": "tandem"},
+    )
+)
 OTHERS = st.one_of(
     EDGE,
     INGRESS,
@@ -123,6 +130,26 @@ OTHERS = st.one_of(
                 {"jwtRules": [{"issuer": "i"}], "targetRefs": [{"kind": "Service", "name": "s0"}]},
             )
         ),
+    ),
+    st.builds(
+        lambda n, s, host: gateway(f"gw{n}", listener("http", hostname=host), ns=s),
+        NUMBERS,
+        SPACES,
+        st.sampled_from(("a.test", "*.test")),
+    ),
+    st.builds(lambda n, s: route(f"er{n}", at(f"gw{n}"), host="a.test", ns=s), NUMBERS, SPACES),
+    st.just(gateway_class()),
+    st.builds(
+        lambda n, s, target: authz(f"gp{n}", ns=s, targetRefs=[target], rules=[{}]),
+        NUMBERS,
+        SPACES | st.just("istio-system"),
+        TARGETS,
+    ),
+    st.builds(
+        lambda n, s, target: reqauth(f"gr{n}", ns=s, targetRefs=[target], jwtRules=[{"issuer": "i"}]),
+        NUMBERS,
+        SPACES | st.just("istio-system"),
+        TARGETS,
     ),
     st.builds(
         lambda s, keys: core.ConfigMap(

@@ -51,6 +51,14 @@ class QueryMatch(msgspec.Struct, frozen=True, kw_only=True):
     match: StringMatch
 
 
+class ClaimMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A claim of the valid token, after those that it is within, and what it, or one text of its list, must be."""
+
+    claim: tuple[str, ...]
+    match: StringMatch
+    invert: bool = False
+
+
 class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
     """All given parts must hold. An empty RouteMatch matches every request."""
 
@@ -59,6 +67,8 @@ class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
     method: StringMatch | None = None
     headers: tuple[HeaderMatch, ...] = ()
     query: tuple[QueryMatch, ...] = ()
+    claims: tuple[ClaimMatch, ...] = ()
+    """Of gateways alone: there tokens are judged before a route is looked for."""
     grpc: bool = False
     """gRPC requests only."""
     ports: tuple[int, ...] = ()

@@ -9,7 +9,8 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.ir.limits import RateLimit
-from tandem.ir.match import Exact as Exact  # noqa: PLC0414 - callers need one import
+from tandem.ir.match import ClaimMatch as ClaimMatch  # noqa: PLC0414 - callers need one import
+from tandem.ir.match import Exact as Exact  # noqa: PLC0414
 from tandem.ir.match import HeaderMatch as HeaderMatch  # noqa: PLC0414
 from tandem.ir.match import PathPrefix as PathPrefix  # noqa: PLC0414
 from tandem.ir.match import Prefix as Prefix  # noqa: PLC0414

@@ -32,8 +32,13 @@ def string(value: Text) -> Json:
 
 def token_claim(path: tuple[str, ...], value: Text) -> Json:
     """A Principal: the claim is such a text, or a list with one."""
-    text = {"string_match": string(value)}
-    return _metadata(path, {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}})
+    return {"metadata": claim_matcher(path, string(value))}
+
+
+def claim_matcher(path: tuple[str, ...], matcher: Json) -> Json:
+    """A MetadataMatcher: the same for any StringMatcher."""
+    text = {"string_match": matcher}
+    return _matcher(path, {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}})
 
 
 def token_subject(value: Text) -> Json:
@@ -61,9 +66,8 @@ def _parts(text: str) -> list[tuple[str, str]]:
 
 def _both(issuer: Text, subject: Text) -> Json:
     parts = ((_ISSUER, issuer), (_SUBJECT, subject))
-    return {"and_ids": {"ids": [_metadata(path, {"string_match": string(text)}) for path, text in parts]}}
+    return {"and_ids": {"ids": [{"metadata": _matcher(path, {"string_match": string(text)})} for path, text in parts]}}
 
 
-def _metadata(path: tuple[str, ...], value: Json) -> Json:
-    keys = [{"key": key} for key in (PAYLOAD, *path)]
-    return {"metadata": {"filter": METADATA, "path": keys, "value": value}}
+def _matcher(path: tuple[str, ...], value: Json) -> Json:
+    return {"filter": METADATA, "path": [{"key": key} for key in (PAYLOAD, *path)], "value": value}

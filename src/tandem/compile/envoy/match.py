@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
+from tandem.compile.envoy.claims import claim_matcher
 from tandem.compile.envoy.proto import Json
-from tandem.ir.mesh import Exact, HeaderMatch, PathPrefix, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
+from tandem.ir.mesh import (
+    ClaimMatch,
+    Exact,
+    HeaderMatch,
+    PathPrefix,
+    Prefix,
+    Present,
+    QueryMatch,
+    Regex,
+    RouteMatch,
+    StringMatch,
+)
 
 
 def route_match(match: RouteMatch) -> Json:
@@ -22,7 +34,14 @@ def route_match(match: RouteMatch) -> Json:
         body["grpc"] = {}
     if match.query:
         body["query_parameters"] = [_query(query) for query in match.query]
+    if match.claims:
+        body["dynamic_metadata"] = [_claim(claim) for claim in match.claims]
     return body
+
+
+def _claim(claim: ClaimMatch) -> Json:
+    body = claim_matcher(claim.claim, string_match(claim.match))
+    return {**body, "invert": True} if claim.invert else body
 
 
 def _path(path: StringMatch | None) -> Json:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Exact, HeaderMatch, Prefix, Present, QueryMatch, RouteMatch, StringMatch
+from tandem.ir.mesh import ClaimMatch, Exact, HeaderMatch, Prefix, Present, QueryMatch, RouteMatch, StringMatch
 from tandem.model import istio
 from tandem.model.istio import VirtualService
+from tandem.translate.mesh.istio.delegates import MESH
 from tandem.translate.mesh.values import read_regex
 
+_CLAIM: Final = "@request.auth.claims"
+_BRACKETS: Final = re.compile(r"(?:\[[^\[\]]+\])+")
 _NOT_HEADERS: Final = frozenset({"uri", "scheme", "method", "authority"})
 
 
@@ -38,6 +42,10 @@ class MatchReader:
             ignore_case=match.ignore_uri_case and match.uri is not None and match.uri.regex is None,
             method=self._string(match.method, f"{at}.method"),
             headers=tuple(headers),
+            claims=(
+                *self._claims(match, match.headers, f"{at}.headers", invert=False),
+                *self._claims(match, match.without_headers, f"{at}.withoutHeaders", invert=True),
+            ),
             query=tuple(query),
             ports=(match.port,) if match.port else (),
             source_namespace=match.source_namespace or None,
@@ -55,11 +63,29 @@ class MatchReader:
                 text = f"{name!r} is not matched as a header; use the field {name.strip(':')} of the match"
                 self._wrong(f"{at}[{name}]", "InvalidValue", text)
             if name.startswith("@"):
-                text = "claims are known where a token is judged, at the pod that is called, and not at its clients"
-                self._wrong(f"{at}[{name}]", "UnsupportedValue", f"{text}: use an AuthorizationPolicy there")
+                continue
             value = self._string(match, f"{at}[{name}]") or Present()
             found.append(HeaderMatch(name=name.lower(), match=value, invert=invert))
         return found
+
+    def _claims(
+        self, match: istio.HttpMatch, matches: Mapping[str, istio.StringMatch], at: str, *, invert: bool
+    ) -> Iterator[ClaimMatch]:
+        """`@request.auth.claims.a.b`, or `…claims[a][b]` for names with dots in them."""
+        names = match.gateways or self._owner.spec.gateways
+        for name, wanted in sorted(matches.items()):
+            if not name.startswith("@"):
+                continue
+            path = _claim(name)
+            if not path:
+                self._wrong(
+                    f"{at}[{name}]", "InvalidValue", f"{name!r} names no claim: {_CLAIM}.NAME or {_CLAIM}[NAME]"
+                )
+            elif not names or MESH in names:
+                text = "claims are known where a token is judged: at gateways and at the pod that is called, and not at"
+                self._wrong(f"{at}[{name}]", "UnsupportedValue", f"{text} its clients: name gateways alone")
+            value = self._string(wanted, f"{at}[{name}]") or Present()
+            yield ClaimMatch(claim=path, match=value, invert=invert)
 
     def _string(self, match: istio.StringMatch | None, at: str) -> StringMatch | None:
         """None where nothing is asked of the value: the caller knows whether it must be there."""
@@ -76,3 +102,12 @@ class MatchReader:
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         self.problems.append(Problem(at=self._owner.origin(path), code=code, text=text))
+
+
+def _claim(name: str) -> tuple[str, ...]:
+    """Empty for what names none."""
+    rest = name.removeprefix(_CLAIM)
+    if name.startswith(_CLAIM) and _BRACKETS.fullmatch(rest):
+        return tuple(rest[1:-1].split("]["))
+    parts = tuple(rest[1:].split("."))
+    return parts if name.startswith(f"{_CLAIM}.") and all(parts) else ()

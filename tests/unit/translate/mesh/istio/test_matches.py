@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from meshworlds import vs
-from tandem.ir.mesh import Exact, HeaderMatch, Prefix, Present, Regex, RouteMatch
+from tandem.ir.mesh import ClaimMatch, Exact, HeaderMatch, Prefix, Present, Regex, RouteMatch
 from tandem.translate.mesh.istio.matches import MatchReader
+
+FIELDS = ("headers", "withoutHeaders")
 
 
 def read(**match: Any) -> tuple[RouteMatch, list[tuple[str, str]]]:
@@ -36,9 +40,40 @@ def test_headers_that_must_not_match_are_inverted() -> None:
     )
 
 
-def test_claims_are_not_known_to_clients() -> None:
-    _, problems = read(headers={"@request.auth.claims.groups": {"exact": "a"}})
-    assert problems == [("m.headers[@request.auth.claims.groups]", "UnsupportedValue")]
+CLAIMS = "@request.auth.claims"
+
+
+@pytest.mark.parametrize("gateways", [[], ["mesh"], ["shop", "mesh"]])
+def test_claims_are_not_known_to_clients(gateways: list[str]) -> None:
+    _, problems = read(headers={f"{CLAIMS}.groups": {"exact": "a"}}, gateways=gateways)
+    assert problems == [(f"m.headers[{CLAIMS}.groups]", "UnsupportedValue")]
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        (f"{CLAIMS}.groups", ("groups",)),
+        (f"{CLAIMS}.a.b", ("a", "b")),
+        (f"{CLAIMS}[a.b][c]", ("a.b", "c")),
+        (CLAIMS, ()),
+        (f"{CLAIMS}.a..b", ()),
+        (f"{CLAIMS}[a]b", ()),
+        ("@request.auth", ()),
+    ],
+)
+def test_at_gateways_claims_are_matched(name: str, claim: tuple[str, ...]) -> None:
+    found, problems = read(headers={name: {"exact": "a"}}, withoutHeaders={name: {"prefix": "b"}}, gateways=["shop"])
+    assert found.headers == ()
+    assert found.claims == (
+        ClaimMatch(claim=claim, match=Exact("a")),
+        ClaimMatch(claim=claim, match=Prefix("b"), invert=True),
+    )
+    assert problems == ([] if claim else [(f"m.{field}[{name}]", "InvalidValue") for field in FIELDS])
+
+
+def test_a_claim_without_a_value_must_be_there() -> None:
+    found, _ = read(headers={f"{CLAIMS}.sub": {}}, gateways=["shop"])
+    assert found.claims == (ClaimMatch(claim=("sub",), match=Present()),)
 
 
 def test_authority_and_scheme_are_pseudo_headers() -> None:
