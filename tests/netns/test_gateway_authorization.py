@@ -25,9 +25,9 @@ from netns.test_mesh_tokens import accept
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, Requirement, Suffix
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.gateway import ClientValidation
 from tandem.ir.mesh import ClaimMatch, Exact, Forward, HeaderMatch, Prefix, Present, RouteMatch
 from tandem.ir.node import NodeView
+from tandem.ir.tlsterms import ClientProof, TlsTerms
 
 pytestmark = pytest.mark.root
 
@@ -45,7 +45,7 @@ class World:
         self.lab = lab
         addresses = {"out": CLIENT, "b": "10.244.0.3", "auth": "10.244.0.5"}
         self.ns = {name: lab.pod(name, address) for name, address in addresses.items()}
-        self.clients: ClientValidation | None = None
+        self.clients: ClientProof | None = None
         """Of the port with TLS."""
         self.shown: tuple[str, str] = ("", "")
         """Certificate and key of the client."""
@@ -59,7 +59,8 @@ class World:
         self, policies: tuple[AuthzPolicy, ...], tokens: tuple[JwtRule, ...], hops: int, routes: tuple[Any, ...]
     ) -> NodeView:
         every = listener("every", "*", hosts("shop.test", *routes), certificates=CERTIFICATE)
-        secure = msgspec.structs.replace(port(every, number=443, target=SECURE, tls=True), clients=self.clients)
+        asking = msgspec.structs.replace(every, terms=TlsTerms(clients=self.clients))
+        secure = port(asking, number=443, target=SECURE, tls=True)
         ports = (port(every), secure, connections("raw", backend("db", 3306)))
         made = msgspec.structs.replace(
             gateway(*ports, addresses=(FRONT,)), authorization=policies, authentication=tokens, trusted_hops=hops
@@ -266,13 +267,13 @@ def test_a_certificate_counts_only_if_it_was_verified(world: World) -> None:
     allow = policy(Action.ALLOW, rule(sources=(need(Attribute.PRINCIPAL, Exact(who.removeprefix("spiffe://"))),)))
     good, forged = world.lab.ca.issue(who), Ca().issue(who)
     try:
-        world.clients = ClientValidation(roots_pem=world.lab.ca.root)
+        world.clients = ClientProof(roots_pem=world.lab.ca.root)
         world.put(allow)
         world.shown = good
         assert world.status(sni="shop.test") == 200
         world.shown = world.lab.ca.issue("spiffe://cluster.local/ns/shop/sa/joe")
         assert world.status(sni="shop.test") == 403
-        world.clients = ClientValidation(roots_pem=world.lab.ca.root, required=False)
+        world.clients = ClientProof(roots_pem=world.lab.ca.root, required=False, lenient=True)
         world.put(allow)
         for world.shown in (forged, good, ("", "")):
             assert world.status(sni="shop.test") == 403

@@ -71,14 +71,6 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         return bool(self.certificates or self.terms.mesh)
 
 
-class ClientValidation(msgspec.Struct, frozen=True, kw_only=True):
-    """Clients of a port with TLS are asked for a certificate of these roots (PEM)."""
-
-    roots_pem: str
-    required: bool = True
-    """Who has none that is valid is refused; False: asked for, and whatever comes of it the client may in."""
-
-
 class BackendTls(msgspec.Struct, frozen=True, kw_only=True):
     """How a gateway opens connections to a port of a Service that speaks TLS: SIMPLE, or REFUSE for not at all."""
 
@@ -99,8 +91,6 @@ class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
     """Listeners are chosen by the SNI that the client sends; plain text: by the host of each request."""
     bytes: bool = False
     """Connections are handed on as they are: no request of it is read, and it has one listener."""
-    clients: ClientValidation | None = None
-    """Of a port with TLS, for all of its listeners, as a connection is used for every host; None: not asked for any."""
     listeners: tuple[GatewayListener, ...]
 
     @property

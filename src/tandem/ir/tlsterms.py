@@ -23,6 +23,8 @@ class ClientProof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """
 
     required: bool = True
+    lenient: bool = False
+    """Nobody is refused after all: what is shown proves nothing."""
     roots_pem: str
     crl_pem: str = ""
     """Certificates that were revoked."""

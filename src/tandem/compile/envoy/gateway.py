@@ -150,7 +150,7 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
                 "name": listener.name,
                 "filter_chain_match": matching(listener.hostnames),
                 "filters": [_manager(gateway, port, guard, routes)],
-                "transport_socket": ending(listener, gateway.identity, tls.ALPN_EDGE, port.clients),
+                "transport_socket": ending(listener, gateway.identity, tls.ALPN_EDGE),
             }
 
 

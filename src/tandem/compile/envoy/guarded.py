@@ -62,8 +62,8 @@ def guard_of(gateway: Gateway) -> GuardedGateway:
 def guard_at(gateway: Gateway, port: int, own: Iterable[str]) -> GuardedGateway:
     """One port of it, which listens at `own`: the node's own addresses of the gateway's families."""
     addresses = {at: tuple(a for a in gateway.addresses if family(a) == family(at)) for at in own}
-    asked = (one.clients for one in gateway.ports if one.port == port and one.clients is not None)
-    proved = all(clients.required for clients in asked)
+    listeners = (listener for one in gateway.ports if one.port == port for listener in one.listeners)
+    proved = not any(one.terms.clients.lenient for one in listeners if one.terms.clients is not None)
     place = _Place(port=port, addresses=addresses, trusted_hops=gateway.trusted_hops, proved=proved)
     return msgspec.structs.replace(
         guard_of(gateway), authorization=tuple(_settled(policy, place) for policy in gateway.authorization)

@@ -15,7 +15,7 @@ from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import Json
-from tandem.ir.gateway import ClientValidation, GatewayListener, Sessions
+from tandem.ir.gateway import GatewayListener, Sessions
 from tandem.ir.mesh import BytesRoute
 
 EVERY: Final = "*"
@@ -52,10 +52,8 @@ def matching(asked: tuple[str, ...]) -> Json:
     return {"transport_protocol": "tls"} if EVERY in asked else {"server_names": list(asked)}
 
 
-def ending(
-    listener: GatewayListener, identity: SpiffeId, alpn: tuple[str, ...], clients: ClientValidation | None = None
-) -> Json:
-    """TLS, as it ends at a listener of the gateway with this identity; `clients`: what its port asks of them."""
+def ending(listener: GatewayListener, identity: SpiffeId, alpn: tuple[str, ...]) -> Json:
+    """TLS, as it ends at a listener of the gateway with this identity."""
     if listener.terms.mesh:
         return tls.downstream(identity, listener.terms.mesh, alpn)
-    return tls.terminating(listener.certificates, clients, alpn=alpn, terms=listener.terms)
+    return tls.terminating(listener.certificates, alpn, listener.terms)

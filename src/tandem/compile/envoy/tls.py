@@ -12,7 +12,6 @@ from tandem.base.ids import SpiffeId
 from tandem.base.paths import SYSTEM_ROOTS
 from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
 from tandem.compile.names import gateway_certificate
-from tandem.ir.gateway import ClientValidation
 from tandem.ir.tlsterms import ClientProof, TlsTerms
 from tandem.ir.traffic import Origination
 
@@ -134,21 +133,18 @@ def _either(name: str) -> list[Json]:
 
 def terminating(
     certificates: tuple[str, ...],
-    clients: ClientValidation | None = None,
-    *,
     alpn: tuple[str, ...] = ALPN_EDGE,
     terms: TlsTerms = TlsTerms(),  # noqa: B008 - frozen
 ) -> Json:
-    """The server side of a gateway's listener: these certificates, what its port asks of clients, and its own terms."""
+    """The server side of a gateway's listener: these certificates, on these terms."""
     params: dict[str, Any] = {"tls_minimum_protocol_version": terms.least.value}
     if terms.most is not None:
         params["tls_maximum_protocol_version"] = terms.most.value
     if terms.ciphers:
         params["cipher_suites"] = list(terms.ciphers)
-    asked = _proof(terms.clients) if terms.clients is not None else _validation_of(clients)
-    must = terms.clients.required if terms.clients is not None else clients is not None and clients.required
+    asked = _proof(terms.clients) if terms.clients is not None else {}
     fields = {
-        **({"require_client_certificate": must} if asked else {}),
+        **({"require_client_certificate": terms.clients.required} if terms.clients is not None else {}),
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
         "common_tls_context": {
@@ -166,16 +162,10 @@ def _shown(name: str) -> Json:
     return {"name": gateway_certificate(name), "sds_config": ADS}
 
 
-def _validation_of(clients: ClientValidation | None) -> Json:
-    if clients is None:
-        return {}
-    lenient = {} if clients.required else {"trust_chain_verification": "ACCEPT_UNTRUSTED"}
-    return {"trusted_ca": {"inline_string": clients.roots_pem}, **lenient}
-
-
 def _proof(clients: ClientProof) -> Json:
     return {
         "trusted_ca": {"inline_string": clients.roots_pem},
+        **({"trust_chain_verification": "ACCEPT_UNTRUSTED"} if clients.lenient else {}),
         **({"crl": {"inline_string": clients.crl_pem}} if clients.crl_pem else {}),
         **({"match_typed_subject_alt_names": [m for n in clients.names for m in _either(n)]} if clients.names else {}),
         **({"verify_certificate_spki": list(clients.spki)} if clients.spki else {}),

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
 from tandem.ir.gateway import Sessions
+from tandem.ir.tlsterms import TlsTerms
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
@@ -176,7 +177,6 @@ def _port(port: int, reads: list[Read], routes: _Routes, target: int) -> ir.Gate
         target=target,
         tls=protocol in BY_NAME,
         bytes=protocol == "TCP",
-        clients=next((read.clients.clients for read in reads if read.clients.clients is not None), None),
         listeners=tuple(_listener(read, hostnames, routes.get(read.place, [])) for read in reads),
     )
 
@@ -187,6 +187,7 @@ def _listener(read: Read, hostnames: list[str], attached: list[tuple[Attached, R
         name=read.name,
         hostname=read.hostname,
         certificates=read.certificates,
+        terms=TlsTerms(clients=read.clients.clients),
         origin=read.holder.origin(f"spec.listeners[{read.index}]"),
     )
     given, _ = shared_out(_connections(attached))

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem, Severity
-from tandem.ir.gateway import ClientValidation
+from tandem.ir.tlsterms import ClientProof
 from tandem.model import gateways as model
 from tandem.model.gateways import GROUP, Gateway
 from tandem.model.world import World
@@ -27,7 +27,7 @@ class Governed(msgspec.Struct, frozen=True, kw_only=True):
 
     at: str = ""
     """Where in the Gateway it stands: what is wrong there is told to those listeners. Empty: nothing does."""
-    clients: ClientValidation | None = None
+    clients: ClientProof | None = None
     wrong: tuple[tuple[str, str, str], ...] = ()
     """Path, code and text of what cannot be used."""
     refused: bool = False
@@ -88,5 +88,6 @@ def _read(world: World, gateway: Gateway, at: str, validation: model.ClientValid
     if not roots.pem:
         text = "no certificate of a client could be valid: the listeners are not served"
         wrong.append((f"{at}.caCertificateRefs", NONE_VALID, text))
-    clients = ClientValidation(roots_pem=roots.pem, required=validation.mode != INSECURE)
+    lenient = validation.mode == INSECURE
+    clients = ClientProof(roots_pem=roots.pem, required=not lenient, lenient=lenient)
     return Governed(at=at, clients=clients, wrong=tuple(wrong), refused=not roots.pem)

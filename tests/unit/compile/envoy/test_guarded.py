@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from gatewaybuild import gateway, port
+from gatewaybuild import gateway, listener, port
 from tandem.base.problems import Origin
 from tandem.compile.envoy.guarded import guard_at, guard_of
 from tandem.ir.authz import IDENTITY, Action, Attribute, AuthzPolicy, AuthzRule, Requirement
-from tandem.ir.gateway import ClientValidation
 from tandem.ir.mesh import Exact
+from tandem.ir.tlsterms import ClientProof, TlsTerms
 
 AT = Origin(kind="AuthorizationPolicy", namespace="edge", name="p", path="spec.rules[0]")
 V4, V6 = ("192.0.2.65", "2001:db8::65"), ("10.244.0.1", "fd00::1")
@@ -100,8 +100,9 @@ def test_what_a_certificate_says_that_nobody_verified_is_not_proved(attribute: A
         origin=AT,
     )
     for required, left in ((True, 2), (False, 1)):
-        asked = ClientValidation(roots_pem="PEM", required=required)
-        made = gateway(msgspec.structs.replace(port(number=443, tls=True), clients=asked))
+        asked = ClientProof(roots_pem="PEM", required=required, lenient=not required)
+        one = msgspec.structs.replace(listener("l", "*"), terms=TlsTerms(clients=asked))
+        made = gateway(port(one, number=443, tls=True))
         (found,) = guard_at(msgspec.structs.replace(made, authorization=(policy,)), 443, V4).authorization
         assert len(found.rules) == left
         assert found.rules[-1].sources == (policy.rules[-1].sources if required else ((),))

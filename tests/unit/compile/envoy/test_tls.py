@@ -6,7 +6,7 @@ from typing import Any
 
 from meshbuild import identity
 from tandem.compile.envoy import tls
-from tandem.ir.gateway import ClientValidation
+from tandem.ir.tlsterms import ClientProof, TlsTerms
 from tandem.ir.traffic import Origination
 
 
@@ -54,10 +54,11 @@ def test_sessions_are_never_resumed() -> None:
 
 
 def test_a_gateway_asks_clients_for_a_certificate_and_may_let_them_in_without() -> None:
-    asked = tls.terminating(("a/b/c",), ClientValidation(roots_pem="PEM"))["typed_config"]
+    asked = tls.terminating(("a/b/c",), terms=TlsTerms(clients=ClientProof(roots_pem="PEM")))["typed_config"]
     assert asked["require_client_certificate"] is True
     assert asked["common_tls_context"]["validation_context"] == {"trusted_ca": {"inline_string": "PEM"}}
-    lax = tls.terminating(("a/b/c",), ClientValidation(roots_pem="PEM", required=False))["typed_config"]
+    lenient = ClientProof(roots_pem="PEM", required=False, lenient=True)
+    lax = tls.terminating(("a/b/c",), terms=TlsTerms(clients=lenient))["typed_config"]
     assert lax["require_client_certificate"] is False
     assert lax["common_tls_context"]["validation_context"]["trust_chain_verification"] == "ACCEPT_UNTRUSTED"
     assert "validation_context" not in tls.terminating(("a/b/c",))["typed_config"]["common_tls_context"]

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gatewayworlds import codes, edge, gateway, grant, https, listener, listenerset, tls_secret
 from issuing import authority
-from tandem.ir.gateway import ClientValidation
+from tandem.ir.tlsterms import ClientProof
 from tandem.model.gateways import Gateway
 from tandem.model.meta import Object
 from tandem.translate.gateway.clients import falls_back
@@ -33,18 +33,18 @@ def made(default: Raw, *listeners: Raw, **ports: Raw) -> Gateway:
     return gateway("edge", *(listeners or (https(),)), tls={"frontend": front})
 
 
-def clients(*objects: Object) -> dict[int, ClientValidation | None]:
+def clients(*objects: Object) -> dict[int, ClientProof | None]:
     """By port that is served."""
     found = edge(tls_secret(), *objects).gateways.get("default/edge")
-    return {port.port: port.clients for port in found.ports} if found is not None else {}
+    return {p.port: one.terms.clients for p in found.ports for one in p.listeners} if found is not None else {}
 
 
 def test_the_default_holds_for_https_alone_and_an_entry_of_a_port_takes_its_place() -> None:
     ports = (https(), https("b", port=8443), https("c", port=9443), listener("d"))
     found = made(validation(), *ports, p8443=validation(ca("other")), p9443={})
     assert clients(found, bundle(), bundle("other", authority("other").pem)) == {
-        443: ClientValidation(roots_pem=ROOTS),
-        8443: ClientValidation(roots_pem=authority("other").pem),
+        443: ClientProof(roots_pem=ROOTS),
+        8443: ClientProof(roots_pem=authority("other").pem),
         9443: None,
         80: None,
     }
@@ -52,7 +52,7 @@ def test_the_default_holds_for_https_alone_and_an_entry_of_a_port_takes_its_plac
 
 def test_clients_may_be_let_in_whatever_they_show_and_the_gateway_says_so() -> None:
     found = made(validation(mode="AllowInsecureFallback"))
-    assert clients(found, bundle()) == {443: ClientValidation(roots_pem=ROOTS, required=False)}
+    assert clients(found, bundle()) == {443: ClientProof(roots_pem=ROOTS, required=False, lenient=True)}
     assert falls_back(found)
     assert edge(found, bundle(), tls_secret()).facts["default", "edge"].falls_back
     assert not falls_back(made(validation()))
@@ -81,13 +81,13 @@ def test_without_an_authority_nobody_is_let_in_and_other_ports_are_served(ref: R
 
 def test_one_authority_of_several_is_enough_and_the_other_is_told() -> None:
     objects = (made(validation(ca("gone"), ca())), bundle())
-    assert clients(*objects) == {443: ClientValidation(roots_pem=ROOTS)}
+    assert clients(*objects) == {443: ClientProof(roots_pem=ROOTS)}
     assert codes(edge(*objects, tls_secret())) == [(f"{DEFAULT}.{REFS}[0]", "InvalidCACertificateRef")]
 
 
 def test_a_grant_of_the_other_namespace_permits_its_bundle() -> None:
     objects = (made(validation(ca("roots", namespace="other"))), bundle(ns="other"))
-    assert clients(*objects, grant("Gateway", "ConfigMap")) == {443: ClientValidation(roots_pem=ROOTS)}
+    assert clients(*objects, grant("Gateway", "ConfigMap")) == {443: ClientProof(roots_pem=ROOTS)}
     assert clients(*objects, grant("Gateway", "Secret")) == {}
 
 
