@@ -219,6 +219,9 @@ class BytesRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     matches: tuple[BytesMatch, ...]
     """None: every connection."""
     backends: tuple[Backend, ...]
+    """None: connections are closed."""
+    requests: bool = False
+    """It is about ports of HTTP, too: their requests are no more than bytes then."""
     origin: Origin
 
 
@@ -233,7 +236,7 @@ class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     consumer: str = ""
     routes: tuple[Route, ...]
     bytes: tuple[BytesRoute, ...] = ()
-    """Of ports that are not HTTP; what none of them matches goes to the Service itself."""
+    """Of connections, before `routes`; what none of them matches goes to the Service itself."""
 
 
 class MeshIR(msgspec.Struct, frozen=True, kw_only=True):

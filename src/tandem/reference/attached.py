@@ -19,7 +19,7 @@ from tandem.reference.support import refused
 AnyRoute = HTTPRoute | GRPCRoute
 Sending = AnyRoute | TLSRoute | TCPRoute
 """What has rules with backends."""
-Kind = TypeVar("Kind", bound=AnyRoute)
+Kind = TypeVar("Kind", bound=Sending)
 CLOSED = -1
 """In place of the status of an answer: a connection is closed."""
 
@@ -100,7 +100,7 @@ def sent(
     return RouteDecision(rule=origin, index=index, backends=tuple(shares), timeout_ms=timeout_ms, steps=tuple(steps))
 
 
-def _ports(world: World, route: AnyRoute, parent: ParentReference, request: Request) -> set[int]:
+def _ports(world: World, route: Sending, parent: ParentReference, request: Request) -> set[int]:
     """The ports of the request's Service that a parent reference means."""
     service = world.get(core.Service, request.namespace, request.service)
     named = (parent.namespace or route.metadata.namespace, parent.name)

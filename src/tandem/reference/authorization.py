@@ -72,6 +72,14 @@ def speaks_http(port: core.ServicePort) -> bool:
     return port.name.lower().split("-")[0] in {"http", "http2", "grpc"}
 
 
+def says_bytes(port: core.ServicePort) -> bool:
+    """True if a Service's port says that its bytes are none of HTTP."""
+    return not speaks_http(port) and (bool(port.app_protocol) or port.name.lower().partition("-")[0] in _BYTES)
+
+
+_BYTES = {"https", "tls", "tcp", "mongo", "mysql", "redis"}
+
+
 def speaks_grpc(port: core.ServicePort) -> bool:
     """True if a Service's port says that its requests are gRPC's."""
     said = port.app_protocol.lower() if port.app_protocol else port.name.lower()

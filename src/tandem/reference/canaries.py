@@ -13,7 +13,7 @@ import msgspec
 from tandem.model import core
 from tandem.model.canary import Canary, CanaryMatch, ValueMatch, VersionRef
 from tandem.model.world import World
-from tandem.reference.authorization import speaks_http
+from tandem.reference.authorization import says_bytes, speaks_http
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.virtualservices import subset
 
@@ -82,12 +82,9 @@ def _percent(world: World, canary: Canary, request: Request, domain: str) -> int
 def _parsed(service: core.Service) -> list[core.ServicePort]:
     """Its ports; a single one that says nothing of its protocol is HTTP for the Canary's sake."""
     ports = [p for p in service.spec.ports if p.protocol == "TCP"]
-    if len(ports) == 1 and not ports[0].app_protocol and ports[0].name.partition("-")[0] not in _BYTES:
+    if len(ports) == 1 and not ports[0].app_protocol and not says_bytes(ports[0]):
         return [msgspec.structs.replace(ports[0], app_protocol="http")]
     return ports
-
-
-_BYTES = {"https", "tls", "tcp", "mongo", "mysql", "redis"}
 
 
 def _exists(world: World, canary: Canary, ref: VersionRef, wanted: tuple[set[int], str]) -> bool:

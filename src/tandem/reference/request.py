@@ -20,6 +20,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     authority: str = ""
     scheme: str = "http"
+    server_name: str = ""
+    """That TLS asks for, in lower case; empty: none, or no TLS."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -15,6 +15,8 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Model
+from tandem.model.tcproute import TCPRoute
+from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import World
 
 ROOT: Final = "istio-system"
@@ -38,7 +40,7 @@ _FILTERS = {"RequestRedirect", "URLRewrite", "RequestMirror", "CORS"}
 _MODIFIERS = {"RequestHeaderModifier": "requestHeaderModifier", "ResponseHeaderModifier": "responseHeaderModifier"}
 
 
-def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute) -> str:
+def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute | TCPRoute | TLSRoute) -> str:
     """Why nothing of the object is applied; empty if it is."""
     raw = _raw(obj)
     spec = raw.get("spec", {})
@@ -51,6 +53,8 @@ def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute | GR
             reasons = _httproute(spec)
         case GRPCRoute():
             reasons = _grpcroute(spec)
+        case TCPRoute() | TLSRoute():
+            reasons = []
     return reasons[0] if reasons else ""
 
 

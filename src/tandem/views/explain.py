@@ -113,6 +113,7 @@ def _route(world: World, question: Question, source: Party, target: Party) -> Ro
             method=question.method or "GET",
             path=question.path or "/",
             headers={**_presumed(target), **dict(question.headers)},
+            server_name=question.sni.lower(),
         ),
     )
 

@@ -37,7 +37,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     """Of a request to a gateway; empty: what the headers say."""
     sni: str = ""
-    """The name that is asked for in TLS to a gateway; empty: the host."""
+    """The name that is asked for in TLS; empty: none, at a gateway the host."""
     trust_domain: str = "cluster.local"
     dns_addresses: tuple[str, ...] = ("10.96.0.10",)
     """Where DNS is in this cluster."""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from builders import cluster_policy, namespace, node, pod, policy, service, world
+from gatewayworlds import tlsroute
 from jwts import Issuer
 from meshworlds import authz, dr, grpcroute, httproute, limit_at, parent, peerauth, ratelimit, reqauth, to, vs
 from tandem.model import core
@@ -114,6 +115,18 @@ def test_a_route_decides_which_endpoints_are_meant() -> None:
         ("does not match", "spec.http[0]"),
         ("matches", "spec.http[1]"),
     ]
+
+
+def test_the_name_in_tls_decides_about_tlsroutes() -> None:
+    ports = [{"name": "tls", "port": 443, "targetPort": 8443}]
+    made = service("db", ns="shop", ip="10.96.0.21", ports=ports, selector={"version": "v1"})
+    other = service("db-new", ns="shop", ip="10.96.0.22", ports=ports, selector={"version": "v2"})
+    rules = [{"backendRefs": [{"name": "db-new", "port": 443}]}]
+    route = tlsroute("a.test", parents=(parent("db"),), ns="shop", rules=rules)
+    found = ask(made, other, route, to="shop/svc/db", sni="a.test")
+    assert [w.address for w in found.ways] == ["10.244.0.6"]
+    assert [line.rule.kind for line in found.route if line.rule is not None] == ["TLSRoute", "TLSRoute"]
+    assert [w.address for w in ask(made, other, route, to="shop/svc/db").ways] == ["10.244.0.5"]
 
 
 def test_routes_are_not_for_pods_outside_the_mesh() -> None:

@@ -29,7 +29,7 @@ def explain(
     header: Annotated[list[str] | None, typer.Option("--header", help="A header.", metavar="K=V")] = None,
     host: Annotated[str, typer.Option("--host", help="Host of a request to a gateway.", metavar="H")] = "",
     sni: Annotated[
-        str, typer.Option("--sni", help="Name asked for in TLS to a gateway; the host without it.", metavar="H")
+        str, typer.Option("--sni", help="Name asked for in TLS; at a gateway the host without it.", metavar="H")
     ] = "",
     files: Annotated[
         list[Path] | None,

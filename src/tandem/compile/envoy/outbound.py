@@ -68,9 +68,10 @@ def fronts_of(scope: PortScope, endpoints: Endpoints | None) -> tuple[Front, ...
     """What clients dial to reach a port, and which routes lead elsewhere from there."""
     found = _fronts(scope, endpoints)
     table = scope.table
-    if table is None or not table.bytes or scope.port.app.is_http:
-        return found
-    return tuple(routed for front in found for routed in (*_routed(scope, front, table.bytes), front))
+    routes = table.bytes if table is not None else ()
+    if scope.port.app.is_http:
+        routes = tuple(route for route in routes if route.requests)
+    return tuple(routed for front in found for routed in (*_routed(scope, front, routes), front))
 
 
 def _routed(scope: PortScope, front: Front, routes: tuple[BytesRoute, ...]) -> Iterator[Front]:
@@ -261,11 +262,11 @@ def _listening(ports: Ports) -> Json:
 def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Json]:
     uid = attached.pod.uid
     for scope, front in ports.chains:
-        if scope.port.app.is_http:
+        if scope.port.app.is_http and front.route is None:
             last = hcm.outbound_http(uid, scope.route_config)
         else:
             sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
-            to = _clusters(front.route, scope) if front.route is not None else scope.own_cluster
+            to = (_clusters(front.route, scope) or names.REFUSED) if front.route is not None else scope.own_cluster
             last = hcm.tcp(hcm.OUT, to, names.source_log(uid), sticky=sticky)
         asked = f":{','.join(front.server_names)}" if front.server_names else ""
         name = f"{scope.own_cluster}:{front.port}{asked}"

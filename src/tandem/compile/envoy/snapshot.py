@@ -228,7 +228,7 @@ def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str
 
 
 def _routes(ports: Ports) -> list[Resource]:
-    own = [compile_route_config(scope) for scope, _ in ports.chains if scope.port.app.is_http]
+    own = [compile_route_config(scope) for scope, f in ports.chains if scope.port.app.is_http and f.route is None]
     return [*own, *(compile_hosted(hosted) for hosted in ports.hosted)]
 
 

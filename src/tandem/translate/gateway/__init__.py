@@ -25,7 +25,7 @@ from tandem.translate.gateway.addresses import place
 from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
 from tandem.translate.gateway.clashes import BY_NAME
 from tandem.translate.gateway.clients import falls_back
-from tandem.translate.gateway.connections import Given, in_order, named_of, parents_refused, shared_out
+from tandem.translate.gateway.connections import Given, in_order, named_of, shared_out
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
 from tandem.translate.gateway.listeners import (
     ByHolder,
@@ -98,10 +98,9 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
 def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Routes, tuple[Problem, ...]]:
     """The routes of each listener, and what is wrong with routes that name a Gateway or a set."""
     context = Context(world=world, options=options, policies={})
-    connections = in_order(world)
-    sources: tuple[EdgeRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute), *connections)
+    sources: tuple[EdgeRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute), *in_order(world))
     found: _Routes = {}
-    problems: list[Problem] = [problem for route in connections for problem in parents_refused(route)]
+    problems: list[Problem] = []
     for route in sources:
         attachments, wrong = attach(route, world, listeners)
         problems += wrong

@@ -15,14 +15,13 @@ from tandem.model.gateway import ParentReference
 from tandem.model.gateways import GROUP, Gateway, RouteKind
 from tandem.model.listenersets import ListenerSet
 from tandem.model.tcproute import TCPRoute
-from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import World
 from tandem.translate.gateway.edge import is_ours
 from tandem.translate.gateway.hosts import EVERY, common, specificity
 from tandem.translate.gateway.listeners import ByHolder, Place, Read, admits
-from tandem.translate.mesh.attach import AnyRoute, is_gateway_parent
+from tandem.translate.mesh.attach import MeshRoute, is_gateway_parent
 
-EdgeRoute = AnyRoute | TCPRoute | TLSRoute
+EdgeRoute = MeshRoute
 """Routes that may attach to listeners."""
 
 

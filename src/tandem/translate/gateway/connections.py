@@ -17,46 +17,11 @@ from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import World
 from tandem.translate.gateway.attach import Attached
 from tandem.translate.gateway.hosts import EVERY, most_specific, specificity
-from tandem.translate.mesh.attach import is_gateway_parent
-from tandem.translate.mesh.backends import BackendReader
-from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.attach import ConnectionRoute
 from tandem.translate.mesh.layers import age
 
-ConnectionRoute = TCPRoute | TLSRoute
-"""Routes of connections."""
 Given = tuple[Attached, BytesRoute]
 """A route at a listener and what its rules come to."""
-
-
-def read_connections(context: Context, source: ConnectionRoute) -> tuple[BytesRoute, tuple[Problem, ...]]:
-    """What the rules of a route come to: shares that may not be used are kept, and lead nowhere."""
-    problems: list[Problem] = []
-    reader = BackendReader(source, context, frozenset(), problems)
-    made: list[BytesRoute] = []
-    for i, rule in enumerate(source.spec.rules):
-        at = f"spec.rules[{i}]"
-        shares = [
-            msgspec.structs.replace(
-                reader.read(ref, f"{at}.backendRefs[{j}]", "its share of connections is closed")[0], weight=ref.weight
-            )
-            for j, ref in enumerate(rule.backend_refs)
-        ]
-        name = f"{source.kind}/{source.metadata.namespace}/{source.metadata.name}/{i}"
-        used = tuple(share for share in shares if share.weight > 0)
-        made.append(BytesRoute(name=name, matches=(), backends=used, origin=source.origin(at)))
-        if i:
-            text = "every connection follows the first rule of a route"
-            problems.append(Problem(at=source.origin(at), code="Shadowed", text=text, severity=Severity.WARNING))
-    return made[0], tuple(problems)
-
-
-def parents_refused(source: ConnectionRoute) -> Iterable[Problem]:
-    """Parents that have no listeners: connections to Services are not routed by these routes here."""
-    for i, parent in enumerate(source.spec.parent_refs):
-        if not is_gateway_parent(parent):
-            kind = f"{parent.group}/{parent.kind}" if parent.group else parent.kind
-            text = f"parents of kind {kind} are not supported for a {source.kind}, only Gateway and ListenerSet"
-            yield Problem(at=source.origin(f"spec.parentRefs[{i}]"), code="InvalidKind", text=text)
 
 
 def in_order(world: World) -> tuple[ConnectionRoute, ...]:

@@ -21,8 +21,8 @@ from tandem.model.tcproute import ConnectionRule, TCPRoute
 from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import Key
 from tandem.translate.gateway.attach import Attached, EdgeRoute
-from tandem.translate.gateway.connections import read_connections
 from tandem.translate.gateway.hosts import covers, most_specific, specificity
+from tandem.translate.mesh.connections import read_connections
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import read_grpcroute
 from tandem.translate.mesh.httproute import read_httproute
@@ -50,7 +50,7 @@ def read_route(attached: Attached, context: Context) -> ReadRoute:
     """The rules of a route as they are for gateways: no parent Service is anybody's way to another namespace."""
     source = attached.route
     if isinstance(source, TCPRoute | TLSRoute):
-        connections, mistakes = read_connections(context, source)
+        connections, mistakes = read_connections(context, source, frozenset())
         return ReadRoute(routes=(), connections=connections, problems=mistakes)
     if isinstance(source, GRPCRoute):
         routes, problems = read_grpcroute(context, source, frozenset())

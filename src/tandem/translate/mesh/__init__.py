@@ -7,6 +7,7 @@ from tandem.ir.mesh import MeshIR
 from tandem.model.istio import VirtualService
 from tandem.model.world import World
 from tandem.translate.mesh.canaries import divide
+from tandem.translate.mesh.connections import accept_connections, connection_layers
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproutes
@@ -38,9 +39,12 @@ def translate_mesh(
     grpc, grpc_problems = accept_grpcroutes(context)
     http, http_problems = accept_httproutes(context)
     routes = build_layers(context, grpc, http)
-    tables, conflicts = build_tables(virtual.layers, routes.layers)
+    connected, connection_problems = accept_connections(context)
+    connections = connection_layers(context, (*grpc, *http), connected)
+    tables, conflicts = build_tables(virtual.layers, routes.layers, connections.layers)
     tables, divided = divide(tables, context)
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(rules.policies.items())}
     told = (*rules.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
+    told += (*connection_problems, *connections.problems)
     problems = (*told, *conflicts, *divided, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems

@@ -12,17 +12,24 @@ from tandem.base.problems import Problem
 from tandem.model.gateway import HTTPRoute, ParentReference
 from tandem.model.gateways import GROUP
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.tcproute import TCPRoute
+from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, not_http
+from tandem.translate.protocols import app_protocol
 
 AnyRoute = HTTPRoute | GRPCRoute
 """Routes of requests."""
+ConnectionRoute = TCPRoute | TLSRoute
+"""Routes of connections."""
+MeshRoute = AnyRoute | ConnectionRoute
+"""Routes that may have a Service as a parent."""
 
 
 class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """A route at a Service. `ports` empty: all of its ports."""
 
-    route: AnyRoute
+    route: MeshRoute
     service: Key
     consumer: str
     ports: tuple[int, ...]
@@ -30,7 +37,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """Each index into parentRefs with the ports that it names (empty: all)."""
 
 
-def attach(route: AnyRoute, context: Context) -> tuple[tuple[Attachment, ...], tuple[Problem, ...]]:
+def attach(route: MeshRoute, context: Context) -> tuple[tuple[Attachment, ...], tuple[Problem, ...]]:
     """One Attachment for each Service that the route names and that accepts it."""
     problems: list[Problem] = []
     parents: dict[Key, list[tuple[int, tuple[int, ...]]]] = {}
@@ -43,13 +50,13 @@ def attach(route: AnyRoute, context: Context) -> tuple[tuple[Attachment, ...], t
         if mistake is not None:
             problems.append(mistake)
             continue
-        found = _ports(parent, key, context)
+        found = _ports(route, parent, key, context)
         if isinstance(found, str):
             problems.append(Problem(at=route.origin(at), code="NoMatchingParent", text=found))
             continue
         parents.setdefault(key, []).append((i, found))
         service = context.service(key)
-        if service is not None:
+        if service is not None and isinstance(route, AnyRoute):
             problems.extend(not_http(service, found, route.origin(at)))
     return tuple(_attachment(route, key, named) for key, named in parents.items()), tuple(problems)
 
@@ -64,7 +71,7 @@ def is_gateway_parent(parent: ParentReference) -> bool:
     return parent.group == GROUP and parent.kind in {"Gateway", "ListenerSet"}
 
 
-def _attachment(route: AnyRoute, key: Key, parents: list[tuple[int, tuple[int, ...]]]) -> Attachment:
+def _attachment(route: MeshRoute, key: Key, parents: list[tuple[int, tuple[int, ...]]]) -> Attachment:
     every = any(not ports for _, ports in parents)
     home = route.metadata.namespace
     return Attachment(
@@ -76,7 +83,7 @@ def _attachment(route: AnyRoute, key: Key, parents: list[tuple[int, tuple[int, .
     )
 
 
-def _mistake(route: AnyRoute, parent: ParentReference, at: str) -> Problem | None:
+def _mistake(route: MeshRoute, parent: ParentReference, at: str) -> Problem | None:
     if is_mesh_parent(parent):
         return None
     kind = f"{parent.group}/{parent.kind}" if parent.group else parent.kind
@@ -84,7 +91,7 @@ def _mistake(route: AnyRoute, parent: ParentReference, at: str) -> Problem | Non
     return Problem(at=route.origin(at), code="InvalidKind", text=text)
 
 
-def _ports(parent: ParentReference, key: Key, context: Context) -> tuple[int, ...] | str:
+def _ports(route: MeshRoute, parent: ParentReference, key: Key, context: Context) -> tuple[int, ...] | str:
     """The ports meant (empty: all), or what is wrong with the reference."""
     service = context.service(key)
     if service is None:
@@ -99,4 +106,16 @@ def _ports(parent: ParentReference, key: Key, context: Context) -> tuple[int, ..
         if not offered:
             return f"Service {key[0]}/{key[1]} has no such port {parent.port}"
     narrowed = bool(parent.section_name) or parent.port is not None
+    if isinstance(route, TLSRoute):
+        sessions = tuple(p for p in offered if not app_protocol(p).is_http)
+        narrowed, offered = narrowed or len(sessions) < len(offered), sessions
+    if isinstance(route, ConnectionRoute):
+        offered = tuple(p for p in offered if p.protocol == "TCP")
+        if not offered:
+            what = (
+                "of TCP"
+                if isinstance(route, TCPRoute)
+                else "at which a name is asked for: those of HTTP are plain text"
+            )
+            return f"Service {key[0]}/{key[1]} has no such port {what}"
     return tuple(sorted({p.port for p in offered})) if narrowed else ()

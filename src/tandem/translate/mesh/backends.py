@@ -6,20 +6,16 @@ from tandem.base.problems import Problem
 from tandem.ir.mesh import Backend
 from tandem.model.gateway import BackendObject
 from tandem.model.gateways import GROUP
-from tandem.model.tcproute import TCPRoute
-from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import Key
 from tandem.translate.grants import Referrer, Target, permitted
-from tandem.translate.mesh.attach import AnyRoute
+from tandem.translate.mesh.attach import MeshRoute
 from tandem.translate.mesh.context import Context
 
 
 class BackendReader:
     """Reads the references of one route; what is wrong is added to `problems`. `parents` are its parent Services."""
 
-    def __init__(
-        self, owner: AnyRoute | TCPRoute | TLSRoute, context: Context, parents: frozenset[Key], problems: list[Problem]
-    ) -> None:
+    def __init__(self, owner: MeshRoute, context: Context, parents: frozenset[Key], problems: list[Problem]) -> None:
         self._owner = owner
         self._context = context
         self._parents = parents

@@ -6,12 +6,12 @@ and what has no port left is not accepted (GEP-1294, "Route types").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import Route, RouteMatch
 from tandem.model.meta import Object
 from tandem.model.world import Key
@@ -78,26 +78,39 @@ def _object_problems(source: AnyRoute) -> Iterator[Problem]:
 
 def _left(item: Accepted, first: list[Accepted], context: Context) -> tuple[Accepted | None, list[Problem]]:
     """What remains of an HTTPRoute beside GRPCRoutes of the same Service."""
-    attachment = item.attachment
-    every = _request_ports(attachment.service, context)
-    taken = frozenset[int]().union(*(a.attachment.ports or every for a in first))
-    winner = min(first, key=lambda a: age(a.attachment.route)).attachment.route.origin()
+    every = _request_ports(item.attachment.service, context)
+    taken: dict[int, Origin] = {}
+    for one in sorted(first, key=lambda a: age(a.attachment.route)):
+        for port in one.attachment.ports or every:
+            taken.setdefault(port, one.attachment.route.origin())
+    left, problems = left_of(item.attachment, taken, every)
+    return msgspec.structs.replace(item, attachment=left) if left is not None else None, problems
+
+
+def left_of(
+    attachment: Attachment, taken: Mapping[int, Origin], every: tuple[int, ...]
+) -> tuple[Attachment | None, list[Problem]]:
+    """What remains of a route beside routes of kinds that go before it; `every`: what is meant without a port."""
     problems = []
     for index, ports in attachment.parents:
         asked = frozenset(ports or every)
-        lost = ", ".join(str(p) for p in sorted(asked & taken))
-        text = (
-            f"port {lost} of Service {'/'.join(attachment.service)} is that of {winner}: a port has one kind of route"
-        )
+        lost = sorted(asked & taken.keys())
+        if not lost:
+            continue
+        where = f"port {', '.join(map(str, lost))} of Service {'/'.join(attachment.service)}"
+        winners = " and ".join(dict.fromkeys(str(taken[port]) for port in lost))
+        text = f"{where} is that of {winners}: a port has one kind of route"
         at = attachment.route.origin(f"spec.parentRefs[{index}]")
-        if lost and asked <= taken:
+        if asked <= taken.keys():
             problems.append(Problem(at=at, code="Conflicted", text=text))
-        elif lost:
+        else:
             problems.append(Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING))
-    rest = tuple(sorted(frozenset(attachment.ports or every) - taken))
-    if not rest:
+    asked = frozenset(attachment.ports or every)
+    if asked <= taken.keys():
         return None, problems
-    return msgspec.structs.replace(item, attachment=msgspec.structs.replace(attachment, ports=rest)), problems
+    if asked.isdisjoint(taken):
+        return attachment, problems
+    return msgspec.structs.replace(attachment, ports=tuple(sorted(asked - taken.keys()))), problems
 
 
 def _request_ports(key: Key, context: Context) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Layers of both front ends -> RouteTables keyed `namespace/service` (`…@consumer`), with Problems. Pure.
 
 For one consumer the layers are laid on each other: its own HTTPRoutes, everyone's HTTPRoutes, then VirtualServices
-where no producer HTTPRoute exists. A layer ends with 404 for what it is about; the rest goes to the Service.
+where no producer HTTPRoute exists. A layer ends with 404 for what it is about; the rest goes to the Service. Routes of
+bytes stand before them, those of the Gateway API first.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from tandem.translate.mesh.context import DEFAULT_RETRY, Layer
 
 
 def build_tables(
-    virtual: tuple[Layer, ...], routes: tuple[Layer, ...]
+    virtual: tuple[Layer, ...], routes: tuple[Layer, ...], connections: tuple[Layer, ...] = ()
 ) -> tuple[dict[str, RouteTable], tuple[Problem, ...]]:
     """The table of each Service, and one for each namespace that sees the Service otherwise."""
-    by_service: dict[Key, tuple[dict[str, Layer], dict[str, Layer]]] = {}
-    for position, layers in enumerate((routes, virtual)):
+    by_service: dict[Key, tuple[dict[str, Layer], dict[str, Layer], dict[str, Layer]]] = {}
+    for position, layers in enumerate((routes, virtual, connections)):
         for layer in layers:
-            by_service.setdefault(layer.service, ({}, {}))[position][layer.consumer] = layer
+            by_service.setdefault(layer.service, ({}, {}, {}))[position][layer.consumer] = layer
     tables: dict[str, RouteTable] = {}
     problems: list[Problem] = []
-    for service, (gateway, istio) in sorted(by_service.items()):
+    for service, (gateway, istio, own) in sorted(by_service.items()):
         problems.extend(_conflicts(service, gateway, istio))
-        general = _with_bytes(service, "", _table(service, "", _stack("", gateway, istio)), istio)
+        problems.extend(_passed_over(service, own, istio))
+        general = _with_bytes(service, "", _table(service, "", _stack("", gateway, istio)), (own, istio))
         if general is not None:
             tables[f"{service[0]}/{service[1]}"] = general
-        for consumer in sorted((gateway.keys() | istio.keys()) - {""}):
-            table = _with_bytes(service, consumer, _table(service, consumer, _stack(consumer, gateway, istio)), istio)
+        for consumer in sorted((gateway.keys() | istio.keys() | own.keys()) - {""}):
+            table = _table(service, consumer, _stack(consumer, gateway, istio))
+            table = _with_bytes(service, consumer, table, (own, istio))
             if table is not None:
                 tables[f"{service[0]}/{service[1]}@{consumer}"] = table
     return tables, tuple(problems)
@@ -45,13 +48,16 @@ def _stack(consumer: str, gateway: dict[str, Layer], istio: dict[str, Layer]) ->
     return [layer for layer in found if layer is not None and (layer.routes or not layer.bytes)]
 
 
-def _with_bytes(service: Key, consumer: str, table: RouteTable | None, istio: dict[str, Layer]) -> RouteTable | None:
-    """The table with the routes of ports that are not HTTP."""
-    layer = istio.get(consumer) or istio.get("")
-    if layer is None or not layer.bytes:
+def _with_bytes(
+    service: Key, consumer: str, table: RouteTable | None, kinds: tuple[dict[str, Layer], ...]
+) -> RouteTable | None:
+    """The table with the routes of connections, of one front end after the other."""
+    layers = (layers.get(consumer) or layers.get("") for layers in kinds)
+    found = tuple(route for layer in layers if layer is not None for route in layer.bytes)
+    if not found:
         return table
     plain = RouteTable(namespace=service[0], service=service[1], consumer=consumer, routes=())
-    return msgspec.structs.replace(table or plain, bytes=layer.bytes)
+    return msgspec.structs.replace(table or plain, bytes=found)
 
 
 def _table(service: Key, consumer: str, stack: list[Layer]) -> RouteTable | None:
@@ -89,6 +95,16 @@ def _plain(service: Key, layer: Layer) -> Route:
 
 def _for(service: Key, consumer: str) -> str:
     return f"{service[0]}/{service[1]}" + (f"@{consumer}" if consumer else "")
+
+
+def _passed_over(service: Key, own: dict[str, Layer], istio: dict[str, Layer]) -> Iterable[Problem]:
+    """VirtualServices whose routes of connections stand after others."""
+    if not own:
+        return
+    winner = msgspec.structs.replace((own.get("") or next(iter(own.values()))).origin, path="", source="")
+    text = f"used for connections to Service {service[0]}/{service[1]} that {winner} is not for: it has precedence"
+    for at in sorted({route.origin for layer in istio.values() for route in layer.bytes}):
+        yield Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING)
 
 
 def _conflicts(service: Key, gateway: dict[str, Layer], istio: dict[str, Layer]) -> Iterable[Problem]:

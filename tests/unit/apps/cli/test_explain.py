@@ -108,6 +108,7 @@ def test_the_question_travels_as_it_was_asked(
 
     monkeypatch.setattr(explain, "with_client", with_client)
     words = ["client", "svc/web:80", "-n", "shop", "--path", "/v1", "--method", "PUT", "--header", "X-A=b=c"]
+    words += ["--host", "b.test", "--sni", "a.test"]
     assert run(["explain", *words]) == 0
     assert asked == [
         {
@@ -116,6 +117,8 @@ def test_the_question_travels_as_it_was_asked(
             "namespace": "shop",
             "method": "PUT",
             "path": "/v1",
+            "host": "b.test",
+            "sni": "a.test",
             "headers": '[["X-A", "b=c"]]',
         }
     ]

@@ -7,16 +7,20 @@ from typing import Any
 import msgspec
 
 from meshbuild import attached, endpoint, endpoints, identity, service, view
+from tandem.base.problems import Origin
+from tandem.compile.envoy import compile_envoy
 from tandem.compile.envoy.outbound import compile_outbound, dialled
 from tandem.compile.envoy.scope import scopes_of
 from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoints, Service
+from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, RouteTable
+from tandem.state.xds import ROUTE
 
 POD = attached("a", "10.244.0.2", netns="/ns/a")
 WEB = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP), ("raw", 90, AppProtocol.TCP))
 
 
-def listener(*parts: Service | Endpoints) -> Any:
+def listener(*parts: Service | Endpoints | RouteTable) -> Any:
     made = view(POD, *parts)
     return compile_outbound(POD, dialled(scopes_of(made, POD.pod), made.endpoints)).body
 
@@ -127,3 +131,52 @@ def test_hosts_that_share_addresses_are_told_by_authority() -> None:
     (chain,) = listener(*hosts)["filter_chains"]
     assert chain["filter_chain_match"]["prefix_ranges"] == [{"address_prefix": "192.0.2.0", "prefix_len": 24}]
     assert chain["filters"][1]["typed_config"]["rds"]["route_config_name"].startswith("host/80~")
+
+
+def directed(*routes: BytesRoute) -> list[tuple[int, tuple[str, ...], Any]]:
+    """Of each chain the port, the names, and where it leads: a route configuration, a cluster, or shares."""
+    table = RouteTable(namespace="shop", service="web", routes=(), bytes=routes)
+    found = []
+    for chain in listener(WEB, table)["filter_chains"]:
+        match, last = chain["filter_chain_match"], chain["filters"][1]["typed_config"]
+        shares = [(c["name"], c["weight"]) for c in last.get("weighted_clusters", {}).get("clusters", ())]
+        leads = shares or last.get("cluster") or last["rds"]["route_config_name"]
+        found.append((match["destination_port"], tuple(match.get("server_names", ())), leads))
+    return found
+
+
+def to_db(name: str, *matches: BytesMatch, weight: int = 1, requests: bool = False) -> BytesRoute:
+    origin = Origin(kind="TCPRoute", namespace="shop", name=name)
+    backend = Backend(namespace="shop", service="db", port=90, weight=weight)
+    backends = (backend,) if weight else ()
+    return BytesRoute(name=name, matches=matches, backends=backends, requests=requests, origin=origin)
+
+
+DB, OWN, HTTP = [("svc/shop/db/90", 1)], "svc/shop/web/90", "rt/shop/web/80"
+
+
+def test_connections_are_directed_by_port_and_name_and_the_rest_goes_to_the_service() -> None:
+    named = to_db("named", BytesMatch(ports=(90,), server_names=("a.test", "*.b.test")))
+    assert directed(named) == [(80, (), HTTP), (90, ("a.test",), DB), (90, ("*.b.test",), DB), (90, (), OWN)]
+    assert directed(to_db("every")) == [(80, (), HTTP), (90, (), DB)]
+    assert directed(named, to_db("every")) == [
+        (80, (), HTTP),
+        (90, ("a.test",), DB),
+        (90, ("*.b.test",), DB),
+        (90, (), DB),
+    ]
+
+
+def test_requests_are_bytes_only_to_routes_that_say_so() -> None:
+    assert directed(to_db("every", requests=True)) == [(80, (), DB), (90, (), DB)]
+    assert directed(to_db("one", BytesMatch(ports=(80,)), requests=True)) == [(80, (), DB), (90, (), OWN)]
+
+
+def test_a_route_without_backends_closes_connections() -> None:
+    assert directed(to_db("none", weight=0)) == [(80, (), HTTP), (90, (), "refused")]
+
+
+def test_no_route_configuration_is_made_where_requests_are_bytes() -> None:
+    table = RouteTable(namespace="shop", service="web", routes=(), bytes=(to_db("every", requests=True),))
+    assert HTTP in compile_envoy(view(POD, WEB)).resources[ROUTE]
+    assert HTTP not in compile_envoy(view(POD, WEB, table)).resources[ROUTE]

@@ -22,7 +22,6 @@ from gatewayworlds import (
     tlsroute,
     world,
 )
-from meshworlds import parent
 from tandem.ir.gateway import Sessions, connections_of
 from tandem.model.meta import Object
 from tandem.translate.gateway.edge import Edge
@@ -83,7 +82,6 @@ def test_a_grant_of_tcproutes_permits_a_backend_and_one_of_httproutes_does_not()
         (at(sectionName="web"), "NotAllowedByListeners"),
         (at(sectionName="gone"), "NoMatchingParent"),
         (at(sectionName="bytes", port=80), "NoMatchingParent"),
-        (parent("web"), "InvalidKind"),
     ],
 )
 def test_a_parent_that_takes_none_says_why(where: Raw, code: str) -> None:
@@ -225,7 +223,6 @@ def test_a_tcproute_has_what_no_tlsroute_is_for_where_sessions_end() -> None:
         (tlsroute("a.shop.test", name="r", parents=(at(sectionName="bytes"),)), "NotAllowedByListeners"),
         (tlsroute("a.shop.test", name="r", parents=(at(sectionName="gone"),)), "NoMatchingParent"),
         (tlsroute("shop.test", name="r", parents=(at(sectionName="pass"),)), "NoMatchingListenerHostname"),
-        (tlsroute("a.shop.test", name="r", parents=(parent("web"),)), "InvalidKind"),
     ],
 )
 def test_a_listener_of_another_kind_or_name_says_why_it_takes_none(made: Object, code: str) -> None:
