@@ -24,6 +24,8 @@ class Outcome(Enum):
 
     MTLS = "mtls"
     PLAIN = "plain"
+    TLS = "tls"
+    """With the application itself, begun by a gateway."""
     REFUSED = "refused"
 
 

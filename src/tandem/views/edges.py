@@ -62,7 +62,8 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
             own = found.listener.name if found.holder is gateway else ""
             lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
             lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
-        ways = tuple(_ways(world, onward, gateway, route.backends, requests=requests))
+        passed = found.listener.tls is not None and found.listener.tls.mode == "Passthrough"
+        ways = tuple(_ways(world, onward, gateway, route.backends, requests=requests, handed_on=passed))
     denied = tuple(line.rule for line in came.denied if line.rule is not None)
     by = denied or tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by))
     told = summary(source, target, ways, status=route.status)
@@ -148,7 +149,13 @@ def _routed(world: World, question: Question, found: Found, port: int, *, host: 
 
 
 def _ways(
-    world: World, question: Question, gateway: Gateway, shares: tuple[Share, ...], *, requests: bool
+    world: World,
+    question: Question,
+    gateway: Gateway,
+    shares: tuple[Share, ...],
+    *,
+    requests: bool,
+    handed_on: bool,
 ) -> Iterator[Way]:
     """One for each endpoint, and one more for each node from which something else comes of it."""
     seen: set[tuple[str, int]] = set()
@@ -161,7 +168,7 @@ def _ways(
             ways: dict[tuple[object, ...], Way] = {}
             for where, address in _senders(world, question, end):
                 sender = Party(label=where, address=address, gateway=gateway)
-                way = way_to(world, question, sender, end, share=share, requests=requests)
+                way = way_to(world, question, sender, end, share=share, requests=requests, handed_on=handed_on)
                 verdict = (way.allowed, way.decided_by)
                 told.setdefault(verdict, []).append(f"{where} as {address}")
                 ways.setdefault(verdict, way)

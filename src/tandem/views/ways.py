@@ -18,6 +18,7 @@ from tandem.model.world import World
 from tandem.reference import limits, policy
 from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_http
+from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Share
 from tandem.reference.virtualservices import destination_rules
@@ -64,7 +65,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     allowed: bool
     transport: str
-    """mtls, plain, or refused."""
+    """mtls, plain, tls (with the application itself), or refused."""
     answered: bool = False
     """The denial is answered (reset, ICMP), because the policies that deny ask for that."""
     decided_by: tuple[Origin, ...]
@@ -77,9 +78,19 @@ def known_names(question: Question, source: Party) -> Mapping[str, tuple[str, ..
 
 
 def way_to(
-    world: World, question: Question, source: Party, end: Party, *, share: Share | None, requests: bool = False
+    world: World,
+    question: Question,
+    source: Party,
+    end: Party,
+    *,
+    share: Share | None,
+    requests: bool = False,
+    handed_on: bool = False,
 ) -> Way:
-    """Towards one end. `share`: the Service by which it was chosen; `requests`: a route says that they are some."""
+    """Towards one end. `share`: the Service by which it was chosen; `requests`: a route says that they are some.
+
+    `handed_on`: they are in TLS of the client's own, which a gateway passes through.
+    """
     packet = policy.Packet(
         source=source.facing(end).address,
         destination=end.address,
@@ -95,14 +106,16 @@ def way_to(
     if decision.staged is not None:
         steps.append(_would(decision.staged))
     denied = decision.by
-    tls = _transport(world, source, end, share)
+    tls = _transport(world, source, end, share, handed_on=handed_on)
     if tls is not None:
         steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
     refused = tls is not None and tls.outcome is Outcome.REFUSED
     by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
     if tls is not None and not refused and end.pod is not None and in_mesh(end.pod, world)[0]:
         asked = _asked(world, question, source, end, share=share, tls=tls)
-        asked = msgspec.structs.replace(asked, parsed=asked.parsed or requests)
+        # Nobody but the application reads what is in its own TLS.
+        parsed = tls.outcome is not Outcome.TLS and (asked.parsed or requests)
+        asked = msgspec.structs.replace(asked, parsed=parsed)
         token = authenticate(world, end.pod, asked.path, asked.headers) if asked.parsed else Authentication()
         steps += [Line(layer="authentication", effect=s.text, rule=s.origin) for s in token.steps]
         asked = msgspec.structs.replace(asked, claims=token.claims)
@@ -180,10 +193,15 @@ def _would(decision: policy.Decision) -> Line:
     return Line(layer="staged", effect=verdict, text=f"with the staged policies in force{by}", rule=rule)
 
 
-def _transport(world: World, source: Party, end: Party, share: Share | None) -> MtlsDecision | None:
+def _transport(world: World, source: Party, end: Party, share: Share | None, *, handed_on: bool) -> MtlsDecision | None:
     """`share` is the Service that the client's proxy takes the address for; None: a pod's address and nothing more."""
     if end.pod is None:
         return None
+    if source.gateway is not None and share is not None and not handed_on:
+        service = share.namespace, share.service
+        opened = decide_backend_tls(world, source.gateway, service, share.port, pod=end.pod, at=end.port)
+        if opened is not None:
+            return opened
     if share is None and source.pod is not None and in_mesh(source.pod, world)[0]:
         return decide_direct(world, end.pod, end.port)
     rule = _destination_rule(world, share) if share is not None else None

@@ -15,6 +15,7 @@ from tandem.model.core import ConfigMap, Pod
 from tandem.model.meta import Condition, Meta, Object
 from tandem.model.world import World
 from tandem.views.explain import ExplainError, Explanation, Question, explain
+from tlsworlds import backend_tls, bundle
 
 GROUP = "gateway.networking.k8s.io"
 SERVED = {"kind": "Service", "name": "web"}
@@ -214,3 +215,19 @@ def test_what_counts_at_the_gateway_its_listener_and_the_route_is_told_outermost
 def test_what_has_no_route_is_counted_by_nobody() -> None:
     found = ask(ratelimit(limit_at("Gateway", "edge")), host="else.shop.test")
     assert not [layer for layer, _, _ in lines(found) if layer == "rate limit"]
+
+
+def test_tls_to_a_backend_takes_the_place_of_the_meshs_and_is_told_with_its_policy() -> None:
+    found = ask(backend_tls("p"), bundle())
+    assert found.summary == f"{CLIENT} to default/gateway/edge:80: allowed, tls"
+    (way,) = found.ways
+    assert any(step.rule is not None and step.rule.name == "p" for step in way.steps)
+    closed = ask(backend_tls("p"), bundle(), STRICT)
+    assert (closed.allowed, [str(by) for by in closed.decided_by]) == (
+        False,
+        ["PeerAuthentication default/strict spec.mtls"],
+    )
+    # Whom a pod lets in by identity it knows no gateway that speaks TLS with its application.
+    identity = "cluster.local/ns/default/sa/edge"
+    assert ask(allowing(at=SERVED, principals=[identity])).allowed
+    assert not ask(allowing(at=SERVED, principals=[identity]), backend_tls("p"), bundle()).allowed
