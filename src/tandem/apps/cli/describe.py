@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from tandem.apps.cli.applying import conditions, label
+from tandem.apps.cli.attaching import JUDGING, ROUTES, gateways_of, parents_of, policies_at, routes_at
 from tandem.apps.cli.columns import age_of
 from tandem.apps.cli.naming import names_of, patterns_in
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
@@ -42,6 +43,8 @@ def describe(
     kubeconfig: KubeconfigOption = None,
 ) -> None:
     """Show one object with its conditions and what belongs to it: a pod's policies, a policy's decisions and names.
+
+    Of a gateway: its routes, and the policies that judge there.
 
     Example: tandem describe pod web-0 -n shop
 
@@ -86,6 +89,19 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
         pods, _ = await client.list(BY_KIND["Pod"], namespace)
         owned = [p for p in pods if _selects_template(raw, p["metadata"].get("labels") or {})]
         return {"Pods": [p["metadata"]["name"] for p in owned]}
+    return await _attached(client, kind, raw)
+
+
+async def _attached(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, list[str]]:
+    """What belongs together at gateways."""
+    if kind is BY_KIND["Gateway"]:
+        routes = [r for k in ROUTES for r in await _policies(client, BY_KIND[k], "")]
+        policies = [p for k in JUDGING for p in await _policies(client, BY_KIND[k], "")]
+        return {"Routes": routes_at(raw, routes), "Judged by": policies_at(raw, policies)}
+    if kind.kind in ROUTES:
+        return {"Parents": parents_of(raw)}
+    if kind.kind in JUDGING:
+        return {"Gateways": gateways_of(raw, await _policies(client, BY_KIND["Gateway"], ""))}
     return {}
 
 
@@ -110,7 +126,7 @@ async def _names(client: KubeClient, raw: RawObject) -> dict[str, list[str]]:
 
 
 async def _policies(client: KubeClient, kind: Kind, namespace: str) -> list[RawObject]:
-    """Those of a namespace, or of the cluster; none where the server does not have the kind."""
+    """Those of a namespace (empty: of all), or of the cluster; none where the server does not have the kind."""
     for version in kind.versions:
         try:
             found, _ = await client.list(msgspec.structs.replace(kind, versions=(version,)), namespace)

@@ -64,3 +64,28 @@ def test_json_has_the_object_and_what_belongs_to_it(tandem: Tandem, manifest: Ma
     told = json.loads(tandem("describe", "pod", "web-0", "-o", "json").out)
     assert told["object"]["metadata"]["name"] == "web-0"
     assert told["related"] == {"Network policies": []}
+
+
+def test_a_gateway_its_routes_and_its_policies_name_each_other(tandem: Tandem, manifest: Manifest) -> None:
+    group = "gateway.networking.k8s.io"
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    gateway, route, policy_ = (
+        {"apiVersion": api, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        for api, kind, name, spec in (
+            (f"{group}/v1", "Gateway", "edge", {"gatewayClassName": "tandem", "listeners": [listener]}),
+            (f"{group}/v1", "HTTPRoute", "web", {"parentRefs": [{"name": "edge", "sectionName": "http"}]}),
+            (
+                "security.istio.io/v1",
+                "AuthorizationPolicy",
+                "shut",
+                {"action": "DENY", "rules": [{}], "targetRefs": [{"group": group, "kind": "Gateway", "name": "edge"}]},
+            ),
+        )
+    )
+    tandem("apply", "--wait", "0", "-f", manifest(gateway, route, policy_))
+    out = tandem("describe", "gateway", "edge").out
+    assert "Routes:\n  HTTPRoute default/web listener http: nothing was said of it yet\n" in out
+    assert out.endswith("Judged by:\n  AuthorizationPolicy default/shut (DENY)\n")
+    parents = tandem("describe", "httproute", "web").out
+    assert parents.endswith("Parents:\n  Gateway default/edge listener http: nothing was said of it yet\n")
+    assert tandem("describe", "authorizationpolicy", "shut").out.endswith("Gateways:\n  default/edge\n")
