@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from tandem.base import processes
 from tandem.base.paths import NodeDir
@@ -27,6 +27,7 @@ from tandem.workloads.record import Process, SandboxRecord
 
 _NAMESPACES: Final = k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWNS | k.CLONE_NEWPID
 _INIT: Final = ("unshare", "--mount", "--propagation", "unchanged", "--mount-proc", "catatonit", "-P")
+_JOINED: Final = _NAMESPACES | k.CLONE_NEWNET
 _START_LIMIT: Final = 5.0
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -54,6 +55,14 @@ class Launch:
     binds: Sequence[Bind] = ()
 
 
+class Streams(NamedTuple):
+    """Descriptors of a process' standard input, output and error."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
 def make_netns(record: SandboxRecord) -> None:
     """In a thread of its own: the pinned network namespace, with loopback up."""
     netns.create(Path(record.netns))
@@ -72,9 +81,7 @@ def start_init(node_dir: NodeDir, record: SandboxRecord, *, hostname: str, files
         rootfs.build(base, hidden=_secret_places(node_dir), files=files)
         return _spawn(
             _INIT,
-            null.fileno(),
-            null.fileno(),
-            log.fileno(),
+            Streams(null.fileno(), null.fileno(), log.fileno()),
             environment={"PATH": DEFAULT_PATH, SANDBOX_VARIABLE: str(folder)},
         )
 
@@ -101,23 +108,47 @@ def launch(beside: Process, order: Launch, output: int) -> tuple[int, Hold]:
     if not beside.alive:
         raise StartError("the sandbox has gone")
     with Path(os.devnull).open("rb") as null, closing_descriptor(own_namespaces()) as namespaces:
-        _enter(beside.pid, k.CLONE_NEWNS | k.CLONE_NEWNET | k.CLONE_NEWUTS | k.CLONE_NEWIPC | k.CLONE_NEWPID)
+        _enter(beside.pid, _JOINED)
         k.unshare(k.CLONE_NEWNS)
         for bind in order.binds:
             _bind_volume(bind)
         k.mount("tmpfs", Path("/", rootfs.VOLUMES).parent, "tmpfs", flags=k.MS_RDONLY, data="size=4k,mode=0555")
-        argv = [_find(order), *order.argv[1:]]
-        directory = order.working_dir or "/"
-        if not Path(directory).is_dir():
-            raise StartError(f"workingDir {directory}: no such directory in the pod")
-        os.chdir(directory)
-        k.limit_capabilities()
         hold = Hold(os.open("mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=namespaces))
         try:
-            return _spawn(argv, null.fileno(), output, output, environment=order.environment), hold
-        except StartError:
+            return _run(order, Streams(null.fileno(), output, output)), hold
+        except (StartError, OSError):
             hold.close()
             raise
+
+
+def join(beside: Process, order: Launch, streams: Callable[[], Streams], *, terminal: bool = False) -> int:
+    """In a thread of its own: start a process among those of the container that `beside` is of, and give its pid.
+
+    It shares the container's mounts too, and so ends with the container. `streams` is called in the container, and what
+    it gives is closed here; with `terminal` standard input is a terminal, and becomes that of the process' session.
+    """
+    if not beside.alive:
+        raise StartError("the container has ended")
+    _enter(beside.pid, _JOINED)
+    given = streams()
+    try:
+        return _run(order, given, terminal=terminal)
+    finally:
+        for descriptor in set(given):
+            os.close(descriptor)
+
+
+def _run(order: Launch, streams: Streams, *, terminal: bool = False) -> int:
+    """In a thread that is where the process is to be."""
+    argv = [_find(order), *order.argv[1:]]
+    directory = order.working_dir or "/"
+    if not Path(directory).is_dir():
+        raise StartError(f"workingDir {directory}: no such directory in the pod")
+    os.chdir(directory)
+    k.limit_capabilities()
+    if terminal:  # setsid(1) takes the terminal, which only the leader of a session can, and becomes the command
+        argv = [shutil.which("setsid", path=DEFAULT_PATH) or "setsid", "--ctty", *argv]
+    return _spawn(argv, streams, environment=order.environment, session=not terminal)
 
 
 def identify(pid: int) -> Process:
@@ -181,16 +212,16 @@ def _enter_file(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def _spawn(argv: Sequence[str], stdin: int, stdout: int, stderr: int, *, environment: Mapping[str, str]) -> int:
+def _spawn(argv: Sequence[str], streams: Streams, *, environment: Mapping[str, str], session: bool = True) -> int:
     try:
         child = subprocess.Popen(
             argv,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
+            stdin=streams.stdin,
+            stdout=streams.stdout,
+            stderr=streams.stderr,
             env=dict(environment),
             close_fds=False,  # all of ours are close-on-exec; without /proc Python would try a million numbers
-            start_new_session=True,
+            start_new_session=session,
         )
     except OSError as err:
         raise StartError(f"command {argv[0]!r}: {err.strerror}") from err

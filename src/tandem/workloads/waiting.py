@@ -17,7 +17,7 @@ async def exited(process: Process) -> int:
     try:
         descriptor = os.pidfd_open(process.pid)
     except OSError:
-        return _status(process.pid)
+        return status_of(process.pid)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     try:
@@ -28,10 +28,11 @@ async def exited(process: Process) -> int:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-    return _status(process.pid)
+    return status_of(process.pid)
 
 
-def _status(pid: int) -> int:
+def status_of(pid: int) -> int:
+    """The exit status of a child that has ended (128 + signal), which nobody can ask for again; UNKNOWN of others."""
     try:
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
