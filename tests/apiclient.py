@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -12,15 +11,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from insides import Told
 from tandem.apiserver.app import build_app
 from tandem.apiserver.store import Store
 from tandem.base.secret import Secret
-
-
-async def _log(
-    namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
-) -> AsyncIterator[bytes]:
-    yield f"{namespace} {name} {container} {tail} {follow}{' previous' if previous else ''}".encode()
 
 
 async def _extra(request: Request) -> PlainTextResponse:
@@ -36,7 +30,7 @@ class Api:
             self.store,
             token=Secret(b"t"),
             advise=lambda raw: ['say "hi"\nthere'] if raw["kind"] == "Pod" else [],
-            log_reader=_log,
+            inside=Told(),
             extra_routes=[Route("/tandem/extra", _extra)],
         )
 

@@ -6,11 +6,12 @@ import asyncio
 import os
 import subprocess
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
+from insides import Told
 from tandem.apiserver.app import build_app
+from tandem.apiserver.inside import Inside
 from tandem.apiserver.kubeconfig import write_kubeconfig
 from tandem.apiserver.server import listen, serve_on
 from tandem.apiserver.store import Store
@@ -20,19 +21,14 @@ from tandem.base.secret import Secret
 TOKEN = Secret(b"test-token")
 
 
-async def log_lines(
-    namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
-) -> AsyncIterator[bytes]:
-    """A log of two lines that names what was asked."""
-    yield f"{namespace}/{name}/{container}\n".encode()
-    yield f"tail={tail} follow={follow}{' previous' if previous else ''}\n".encode()
-
-
 class RunningServer:
     """The server in a thread of its own; `kubectl` runs the real client against it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, inside: Inside | None = None) -> None:
         self.directory = directory
+        self.more: dict[str, str] = {}
+        """Of kubectl's environment."""
+        self._inside = inside or Told()
         self.kubeconfig = directory / "kubeconfig"
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -45,17 +41,36 @@ class RunningServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._thread.is_alive():
+            self.end()
+
+    def end(self) -> None:
+        """Stop, before the block ends."""
         assert self._task is not None
         self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(20)
         assert not self._thread.is_alive()
 
+    def command(self, *arguments: str) -> list[str]:
+        """A command line of kubectl."""
+        return ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of kubectl; its cache lies in the test's directory."""
+        own = {"HOME": str(self.directory), "KUBECACHEDIR": str(self.directory / "cache")}
+        return {**os.environ, **own, **self.more}
+
     def kubectl(self, *arguments: str, stdin: str = "", timeout: float = 30) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; its cache lies in the test's directory."""
-        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
-        environment = {**os.environ, "HOME": str(self.directory), "KUBECACHEDIR": str(self.directory / "cache")}
+        """Run kubectl."""
         return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+            self.command(*arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment,
+            check=False,
         )
 
     def _main(self) -> None:
@@ -71,7 +86,7 @@ class RunningServer:
     async def _serve(self) -> None:
         store = Store(self.directory / "api.db")
         try:
-            app = build_app(store, token=TOKEN, advise=lambda raw: [f"looked at {raw['kind']}"], log_reader=log_lines)
+            app = build_app(store, token=TOKEN, advise=lambda raw: [f"looked at {raw['kind']}"], inside=self._inside)
             tls = serving_certificate(self.directory)
             sock = listen("127.0.0.1", 0)
             port = sock.getsockname()[1]

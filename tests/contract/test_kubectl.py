@@ -92,7 +92,7 @@ def test_describe_and_label(server: RunningServer) -> None:
     ok(server.kubectl("create", "-f", "-", stdin=POD))
     ok(server.kubectl("label", "pod", "web", "tier=front"))
     assert "tier=front" in ok(server.kubectl("describe", "pod", "web"))
-    assert ok(server.kubectl("logs", "web", "--tail=5")) == "default/web/c\ntail=5 follow=False\n"
+    assert ok(server.kubectl("logs", "web", "--tail=5")) == "default/web/c\ntail=5\n"
 
 
 def test_explain_knows_the_fields_or_says_that_the_client_is_too_old(server: RunningServer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apiserving import RunningServer
+from onepod import namespaces
 from tandem.base import processes
 from tandem.base.paths import RunDir
 from tandem.workloads.record import ContainerRecord, Process, SandboxRecord, save
@@ -26,21 +27,13 @@ spec:
   nodeName: node-1
   containers: [{name: app, image: host, command: [sleep, "60"]}]
 """
-INSIDE = "hostname tandem-exec-pod && echo ready && exec sleep 60"
 
 
 @pytest.fixture
 def inside() -> Iterator[int]:
     """The pid of a process in namespaces of its own."""
-    command = ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    process = subprocess.Popen([*command, "sh", "-c", INSIDE], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
-    finally:
-        process.kill()
-        process.communicate()
+    with namespaces() as pid:
+        yield pid
 
 
 def tandem(run_dir: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from netns.runtimelab import POD, Lab, is_ready, pod, run, state, waits_for
 from tandem.model.meta import RawObject
-from tandem.workloads.logs import read_logs
+from tandem.workloads.logs import Selection, read_logs
 
 pytestmark = pytest.mark.root
 
@@ -33,7 +33,7 @@ KEY: RawObject = {
 
 
 async def logs(lab: Lab, raw: RawObject, **options: Any) -> bytes:
-    return b"".join([line async for line in read_logs(lab.dir, raw["metadata"]["uid"], "c", **options)])
+    return b"".join([line async for line in read_logs(lab.dir, raw["metadata"]["uid"], "c", Selection(**options))])
 
 
 def test_a_pod_has_name_address_files_and_namespaces_of_its_own(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_deleted_pod_leaves_service_drains_and_gets_its_grace(tmp_path: Path) 
             note = {"metadata": {"annotations": {"tandem.io/drained": "true"}}}
             reader = asyncio.timeout(10)
             async with reader:
-                said = read_logs(lab.dir, web["metadata"]["uid"], "c", follow=True)
+                said = read_logs(lab.dir, web["metadata"]["uid"], "c", Selection(follow=True))
                 assert await anext(said) == b"up\n"
                 await lab.kube.patch(POD, "shop", "web", note)
                 with contextlib.suppress(StopAsyncIteration):

@@ -6,8 +6,8 @@ Every refusal is a `Status` object. What is decided about objects is in `verbs.p
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -20,13 +20,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tandem.apiserver import discovery, openapi, protobuf
 from tandem.apiserver.deletion import Options
 from tandem.apiserver.errors import Refusal
+from tandem.apiserver.inside import Inside
 from tandem.apiserver.paths import NO_SUCH_PATH, parse_path
+from tandem.apiserver.podrequests import SUBRESOURCES, PodRequests
 from tandem.apiserver.reading import Reader, reply
 from tandem.apiserver.records import Raw, Record
 from tandem.apiserver.scale import replicas_patch, scale_of
 from tandem.apiserver.store import StorageError, Store
 from tandem.apiserver.verbs import MERGE, Verbs, Where
-from tandem.apiserver.watch import StreamResponse
 from tandem.base.clock import SystemClock
 from tandem.base.secret import Secret
 from tandem.cluster.networks import SERVICES, ServiceNetwork
@@ -39,15 +40,6 @@ INSTEAD: Final = "--dry-run=client -o yaml | kubectl apply -f -"
 Advise = Callable[[dict[str, Any]], list[str]]
 
 
-class LogReader(Protocol):
-    """Gives a container's log; raises FileNotFoundError where there is none (yet)."""
-
-    def __call__(
-        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
-    ) -> AsyncIterator[bytes]:
-        """All of the log, or its last `tail` lines; `follow` goes on with what comes, `previous`: of the run before."""
-
-
 def build_app(
     store: Store,
     *,
@@ -55,14 +47,14 @@ def build_app(
     services: ServiceNetwork = SERVICES,
     first: Iterable[Raw] = (),
     advise: Advise | None = None,
-    log_reader: LogReader | None = None,
+    inside: Inside | None = None,
     extra_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application over a Store; makes the built-in namespaces, and in a new store the `first` objects.
 
-    `advise` gives warnings for what is written.
+    `advise` gives warnings for what is written; `inside` gets at what runs in pods.
     """
-    api = _Api(store, services, advise, log_reader)
+    api = _Api(store, services, advise, inside)
     api.verbs.ensure_built_in(first)
     app = Starlette(
         routes=[*extra_routes, Route("/{path:path}", api.endpoint, methods=list(METHODS))],
@@ -95,22 +87,25 @@ def _refused(refusal: Refusal) -> Response:
 class _Api:
     """One method per kind of request."""
 
-    def __init__(
-        self, store: Store, services: ServiceNetwork, advise: Advise | None, log_reader: LogReader | None
-    ) -> None:
+    def __init__(self, store: Store, services: ServiceNetwork, advise: Advise | None, inside: Inside | None) -> None:
         clock = SystemClock()
         self.verbs = Verbs(store, clock=clock, services=services)
         self._store = store
         self._reader = Reader(store, clock)
         self._advise = advise
-        self._log_reader = log_reader
+        self._pods = PodRequests(inside)
 
     async def endpoint(self, request: Request) -> ASGIApp:
         """Answer one request."""
         path = request.url.path
         try:
             found = _fixed(path) if request.method == "GET" else None
-            return found or await self._object(request, parse_path(path))
+            if found is not None:
+                return found
+            where = parse_path(path)
+            if where.kind.kind == "Pod" and where.subresource in SUBRESOURCES:
+                return self._pods.answer(request, where.subresource, lambda: self.verbs.current(where))
+            return await self._object(request, where)
         except Refusal as refusal:
             return _refused(refusal)
         except StorageError as err:
@@ -144,8 +139,6 @@ class _Api:
 
     def _get(self, request: Request, where: Where) -> ASGIApp:
         query, accept = request.query_params, request.headers.get("accept", "")
-        if where.subresource == "log":
-            return self._log(request, where)
         if where.subresource == "scale":
             return reply(scale_of(self.verbs.current(where)))
         if query.get("watch") in {"true", "1"}:
@@ -179,30 +172,6 @@ class _Api:
             for text in self._advise(record.raw):
                 response.headers.append("Warning", f'299 - "{_quoted(text)}"')
         return response
-
-    def _log(self, request: Request, where: Where) -> ASGIApp:
-        pod = self.verbs.current(where)
-        query = request.query_params
-        names = [c["name"] for c in pod.raw["spec"].get("containers", ())]
-        container = query.get("container") or (names[0] if len(names) == 1 else "")
-        if not container:
-            text = f"a container name must be specified for pod {where.name}, choose one of: [{' '.join(names)}]"
-            raise Refusal(400, text)
-        if container not in names + [c["name"] for c in pod.raw["spec"].get("initContainers", ())]:
-            raise Refusal(400, f"container {container} is not valid for pod {where.name}")
-        if self._log_reader is None:
-            raise Refusal(404, "this server has no logs")
-        tail = query.get("tailLines", "")
-        lines = int(tail) if tail.isdigit() else None
-        follow = query.get("follow") in {"true", "1"}
-        previous = query.get("previous") in {"true", "1"}
-        try:
-            chunks = self._log_reader(
-                where.namespace, where.name, container, tail=lines, follow=follow, previous=previous
-            )
-        except FileNotFoundError as err:
-            raise Refusal(404, str(err)) from err
-        return StreamResponse(chunks, "text/plain")
 
 
 def _fixed(path: str) -> Response | None:

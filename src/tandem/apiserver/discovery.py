@@ -89,6 +89,8 @@ def resource_list(group_name: str, version: str) -> Raw | None:
             resources.append(_sub(kind, "status", ["get", "patch", "update"]))
         if kind.kind == "Pod":
             resources.append(_sub(kind, "log", ["get"]))
+            for name, options in (("exec", "PodExecOptions"), ("portforward", "PodPortForwardOptions")):
+                resources.append({**_sub(kind, name, ["create", "get"]), "kind": options})
         if kind.kind == "Deployment":
             scale = _sub(kind, "scale", ["get", "patch", "update"])
             resources.append({**scale, "group": "autoscaling", "version": "v1", "kind": "Scale"})

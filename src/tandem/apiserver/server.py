@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from tandem.apiserver.tls import TlsFiles
+from tandem.apiserver.upgrading import UpgradingProtocol
 
 STOP_SECONDS: Final = 2
 
@@ -66,7 +67,7 @@ async def serve_on(app: Starlette, sock: socket.socket, *, tls: TlsFiles, starte
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="httptools",
+        http=UpgradingProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from tandem.cluster.nodes import first_pools
 from tandem.drivers.xds.server import XdsServer
 from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
-from tandem.model import core
 from tandem.model.meta import RawObject
 from tandem.model.schema import inert
 from tandem.runtime.api import routes
@@ -34,10 +32,10 @@ from tandem.runtime.authority import has_roots
 from tandem.runtime.canaries import CanaryLoop
 from tandem.runtime.cluster import GRACE, ClusterLoop, Shares
 from tandem.runtime.control import Control
+from tandem.runtime.inside import Pods
 from tandem.runtime.lifecycle import LifecycleLoop
 from tandem.runtime.trust import TrustLoop
 from tandem.translate.world import Options
-from tandem.workloads.logs import has_log, read_logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Server:
             first=[made.raw for made in (*first_pools(self._shares.pods), first_class())],
             advise=self._advise,
             extra_routes=routes(lambda: self._control),
-            log_reader=self._logs,
+            inside=Pods(self._dir),
         )
         async with asyncio.TaskGroup() as tasks:
             for sock in socks:
@@ -109,19 +107,6 @@ class Server:
     def _advise(self, raw: RawObject) -> list[str]:
         """Fields that have no effect under the process runtime, and what translation says of the object."""
         return [*inert(raw), *(self._control.advise(raw) if self._control is not None else ())]
-
-    def _logs(
-        self, namespace: str, name: str, container: str, *, tail: int | None, follow: bool, previous: bool
-    ) -> AsyncIterator[bytes]:
-        """A container's log, from the directory of the pod's node: on this machine every node's is at hand."""
-        pod = self._control.world.get(core.Pod, namespace, name) if self._control is not None else None
-        if pod is None or not pod.spec.node_name:
-            raise FileNotFoundError(f"pod {namespace}/{name} runs on no node yet")
-        node = self._dir.node(pod.spec.node_name)
-        if not has_log(node, pod.metadata.uid, container, previous=previous):
-            which = "no earlier run of it has left one" if previous else "it has written none yet"
-            raise FileNotFoundError(f"no log of container {container} of pod {namespace}/{name}: {which}")
-        return read_logs(node, pod.metadata.uid, container, tail=tail, follow=follow, previous=previous)
 
 
 def main() -> None:

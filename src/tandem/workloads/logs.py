@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ _LONGEST_LINE: Final = 16384
 _LARGEST_FILE: Final = 10 * 1024 * 1024
 _KEPT_INSTANCES: Final = 2
 _FOLLOW: Final = 0.1
+_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class LogWriter:
@@ -82,44 +84,69 @@ class LogWriter:
 
     def _store(self, parts: list[tuple[bytes, str]]) -> None:
         """A disk that is full costs lines, and neither the container nor its runtime."""
-        time = datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        time = _stamp(self._clock.now()).decode()
         with suppress(OSError):
             self._output.write(b"".join(f"{time} stdout {tag} ".encode() + line + b"\n" for line, tag in parts))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which lines, and how they are given (Kubernetes: PodLogOptions)."""
+
+    tail: int | None = None
+    """Of those that are old, the last so many."""
+    follow: bool = False
+    previous: bool = False
+    since: float = 0.0
+    """Seconds since 1970: only what was written then or later."""
+    timestamps: bool = False
+    limit: int | None = None
+    """The first so many bytes of all."""
+
+
 async def read_logs(
-    node_dir: NodeDir,
-    uid: str,
-    container: str,
-    *,
-    tail: int | None = None,
-    follow: bool = False,
-    previous: bool = False,
+    node_dir: NodeDir, uid: str, container: str, wanted: Selection = Selection()
 ) -> AsyncIterator[bytes]:
-    """The container's output as it was written, without times; FileNotFoundError if there is none (yet).
+    """The container's output as it was written; FileNotFoundError if there is none (yet).
 
     With `follow`, goes on through later instances until the caller stops or the pod has gone.
     """
-    folder = node_dir.pods / uid / "logs" / container
+    left = wanted.limit
+    since = _stamp(wanted.since)
+    async for line in _lines(node_dir.pods / uid / "logs" / container, wanted, since):
+        text = _text(line, timestamps=wanted.timestamps)
+        if left is None:
+            yield text
+            continue
+        yield text[:left]
+        left -= len(text)
+        if left <= 0:
+            return
+
+
+async def _lines(folder: Path, wanted: Selection, since: bytes) -> AsyncIterator[bytes]:
+    """As they are stored."""
     instances = _instances(folder)
-    if len(instances) < (2 if previous else 1):
-        which = "previous instance of container" if previous else "container"
-        raise FileNotFoundError(f"{which} {container!r} has no log")
-    path = instances[-2 if previous else -1]
+    if len(instances) < (2 if wanted.previous else 1):
+        which = "previous instance of container" if wanted.previous else "container"
+        raise FileNotFoundError(f"{which} {folder.name!r} has no log")
+    path = instances[-2 if wanted.previous else -1]
     older = path.with_suffix(".log.1")
     content = (older.read_bytes() if older.exists() else b"") + path.read_bytes()
     position = path.stat().st_size
     lines = content.splitlines(keepends=True)
-    kept = lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
-    for line in kept:
-        yield _text(line)
-    while follow and folder.exists():
+    # The last lines of all, and of these the new ones: so the kubelet reads a log.
+    for line in lines if wanted.tail is None else lines[len(lines) - min(wanted.tail, len(lines)) :]:
+        if line >= since:
+            yield line
+    while wanted.follow and folder.exists():  # noqa: ASYNC240 - as fast as reading it
         await asyncio.sleep(_FOLLOW)
         newest = _instances(folder)
         if newest and newest[-1] != path:
             path, position = newest[-1], 0
         for line, position in _appended(path, position):  # noqa: B007, B020 - where the next look starts
-            yield _text(line)
+            if line >= since:
+                yield line
 
 
 def has_log(node_dir: NodeDir, uid: str, container: str, *, previous: bool = False) -> bool:
@@ -145,10 +172,16 @@ def _appended(path: Path, position: int) -> list[tuple[bytes, int]]:
     return found
 
 
-def _text(line: bytes) -> bytes:
-    """`<time> stdout F text` -> `text`; a part of a longer line comes without its newline."""
-    _, _, tag, text = line.split(b" ", 3)
-    return text.rstrip(b"\n") if tag == b"P" else text
+def _text(line: bytes, *, timestamps: bool) -> bytes:
+    """`<time> stdout F text` -> `text`, or `<time> text`; a part of a longer line comes without its newline."""
+    time, _, tag, text = line.split(b" ", 3)
+    shown = text.rstrip(b"\n") if tag == b"P" else text
+    return time + b" " + shown if timestamps else shown
+
+
+def _stamp(at: float) -> bytes:
+    """As the lines have it: they sort by it."""
+    return datetime.fromtimestamp(at, UTC).strftime(_TIME).encode()
 
 
 def _instances(folder: Path) -> list[Path]:

@@ -86,8 +86,8 @@ def test_grace_comes_from_body_or_query(api: Api) -> None:
 
 def test_logs_are_streamed(api: Api) -> None:
     api("POST", PODS, POD)
-    assert api("GET", f"{PODS}/web/log?tailLines=3&follow=true").text == "default web c 3 True"
-    assert api("GET", f"{PODS}/web/log?previous=true").text.endswith(" previous")
+    assert api("GET", f"{PODS}/web/log?tailLines=3&follow=true").text == "default/web/c\ntail=3 follow=True\n"
+    assert api("GET", f"{PODS}/web/log?previous=true").text.endswith("\nprevious=True\n")
     assert api("GET", f"{PODS}/web/log?container=x").status_code == 400
 
 

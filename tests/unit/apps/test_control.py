@@ -116,11 +116,6 @@ def test_a_control_that_restarts_keeps_objects_and_authority(tmp_path: Path) -> 
     assert [cidr for _, cidr in kept[0][1]] == ["10.244.0.0/16"]
 
 
-def test_the_log_of_a_pod_that_runs_nowhere_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="pod shop/web runs on no node yet"):
-        server(tmp_path)._logs("shop", "web", "c", tail=None, follow=False, previous=False)
-
-
 def test_before_control_runs_nobody_is_advised(tmp_path: Path) -> None:
     assert server(tmp_path)._advise({"kind": "NetworkPolicy"}) == []
 

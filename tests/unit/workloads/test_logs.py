@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fulldisk import no_room
-from tandem.base.clock import SystemClock
+from tandem.base.clock import FixedClock, SystemClock
 from tandem.base.paths import NodeDir
 from tandem.workloads import logs
-from tandem.workloads.logs import LogWriter, read_logs
+from tandem.workloads.logs import LogWriter, Selection, read_logs
 
 
 def folder(root: Path) -> Path:
@@ -27,8 +28,8 @@ async def write(root: Path, instance: int, data: bytes) -> None:
     writer.close()
 
 
-async def read(root: Path, *, tail: int | None = None, previous: bool = False) -> bytes:
-    return b"".join([line async for line in read_logs(NodeDir(root), "u1", "app", tail=tail, previous=previous)])
+async def read(root: Path, **wanted: Any) -> bytes:
+    return b"".join([line async for line in read_logs(NodeDir(root), "u1", "app", Selection(**wanted))])
 
 
 def written(root: Path, *outputs: bytes) -> None:
@@ -77,6 +78,24 @@ def test_the_tail_is_the_last_lines(tmp_path: Path) -> None:
     assert asyncio.run(read(tmp_path, tail=9)) == b"1\n2\n3\n"
 
 
+def test_what_is_older_or_beyond_the_limit_is_left_out(tmp_path: Path) -> None:
+    async def story() -> None:
+        for now, text in ((100.0, b"old\n"), (200.5, b"new\n"), (300.0, b"newer\n")):
+            writer = LogWriter(folder(tmp_path), 0, FixedClock(now))
+            descriptor = writer.open_for_container()
+            os.write(descriptor, text)
+            os.close(descriptor)
+            writer.close()
+        assert await read(tmp_path, since=200.5) == b"new\nnewer\n"
+        assert await read(tmp_path, since=201.0, tail=2) == b"newer\n"
+        assert await read(tmp_path, since=301.0) == b""
+        assert await read(tmp_path, limit=6) == b"old\nne"
+        assert await read(tmp_path, limit=4, follow=True) == b"old\n"
+        assert await read(tmp_path, tail=1, timestamps=True) == b"1970-01-01T00:05:00.000000Z newer\n"
+
+    asyncio.run(story())
+
+
 def test_the_run_before_the_last_restart_is_kept_and_older_ones_are_not(tmp_path: Path) -> None:
     written(tmp_path, b"first\n", b"second\n", b"third\n")
     assert asyncio.run(read(tmp_path)) == b"third\n"
@@ -94,7 +113,7 @@ def test_output_is_followed_into_the_next_instance(tmp_path: Path) -> None:
         await write(tmp_path, 0, b"one\n")
         found = []
         async with asyncio.timeout(20):
-            lines = read_logs(NodeDir(tmp_path), "u1", "app", follow=True)
+            lines = read_logs(NodeDir(tmp_path), "u1", "app", Selection(follow=True))
             found.append(await anext(lines))
             await write(tmp_path, 1, b"two\nthree\n")
             found += [await anext(lines), await anext(lines)]

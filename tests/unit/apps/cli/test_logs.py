@@ -13,7 +13,7 @@ Manifest = Callable[..., str]
 
 def test_the_lines_of_the_first_container(tandem: Tandem, manifest: Manifest) -> None:
     tandem("apply", "-f", manifest(pod()))
-    assert tandem("logs", "web-0").out == "default/web-0/app\ntail=None follow=False\n"
+    assert tandem("logs", "web-0").out == "default/web-0/app\n\n"
     assert tandem("logs", "web-0", "--tail", "3", "-f").out.endswith("tail=3 follow=True\n")
 
 
