@@ -119,16 +119,17 @@ def test_what_was_started_ends_with_the_client(pod: OnePod, script: str, options
     eventually(pod, set())
 
 
-def test_a_server_that_ends_ends_what_its_clients_run(tmp_path: Path) -> None:
-    with one_pod(tmp_path) as pod:
-        command = pod.server.command("exec", "web-0", "-c", "app", "--", "sh", "-c", "echo begun; sleep 300")
-        client = subprocess.Popen(command, stdout=subprocess.PIPE, env=pod.server.environment)
+def test_a_server_that_ends_ends_what_its_clients_run_and_tells_them(pod: OnePod) -> None:
+    command = pod.server.command("exec", "web-0", "-c", "app", "--", "sh", "-c", "echo begun; sleep 300")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=pod.server.environment) as client:
         assert client.stdout is not None
-        assert client.stdout.readline() == b"begun\n"
+        assert client.stdout.readline() == "begun\n"
         pod.server.end()
         eventually(pod, set())
-        assert client.wait(PATIENCE) != 0
-        client.stdout.close()
+        _, told = client.communicate(timeout=PATIENCE)
+    assert client.returncode == 1
+    assert "the API server ends" in told
 
 
 class Terminal:

@@ -7,6 +7,7 @@ with all that it started when the client goes before it ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -81,7 +82,13 @@ class Execution:
         wanted = self._asked.channels()
         made: Channels = SocketChannels(layer, wanted) if isinstance(layer, WebSocket) else SpdyChannels(layer, wanted)
         await made.opened()
-        await made.finish(msgspec.json.encode(await self._run(made)))
+        try:
+            status = await self._run(made)
+        except asyncio.CancelledError:
+            with contextlib.suppress(ConnectionError):  # it is the server that ends, or the client has gone
+                await made.finish(msgspec.json.encode(internal_error("the API server ends")))
+            raise
+        await made.finish(msgspec.json.encode(status))
 
     async def _run(self, client: Channels) -> dict[str, Any]:
         """The status that tells how it ended."""

@@ -59,8 +59,7 @@ class UpgradingProtocol(HttpToolsProtocol):
         if self._wire is None:
             super().shutdown()
         else:
-            self._wire.lost()
-            self.transport.close()
+            self._wire.leave()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Whether an upgrade is supported is the application's to say, and its answer says it."""

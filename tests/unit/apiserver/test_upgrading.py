@@ -22,8 +22,15 @@ async def shouting(scope: Any, receive: Any, send: Any) -> None:
         await PlainTextResponse("no upgrade")(scope, receive, send)
         return
     wire = taken_over(scope, switching("shout", ("X-Loud", "yes")))
-    while data := await wire.read():
-        await wire.write(data.upper())
+
+    async def shout() -> None:
+        while data := await wire.read():
+            await wire.write(data.upper())
+
+    async def silence() -> None:
+        """No beat is needed."""
+
+    await wire.while_there(shout(), silence)
     wire.close()
 
 

@@ -6,6 +6,7 @@ connection for as long as the client is there.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -75,8 +76,11 @@ async def serve(scope: Scope, agreed: Upgrade, work: Callable[[Layer], Awaitable
 
 
 async def _whole(layer: Layer, work: Callable[[Layer], Awaitable[None]]) -> None:
-    await work(layer)
-    await layer.close()
+    try:
+        await work(layer)
+    finally:
+        with contextlib.suppress(ConnectionError):  # who has gone needs no farewell, but a server that ends gives one
+            await layer.close()
 
 
 def _first(err: BaseException) -> BaseException:

@@ -51,6 +51,7 @@ class Wire:
         self._arrived = bytearray()
         self._bell = asyncio.Event()
         self._gone = asyncio.Event()
+        self._leaving = asyncio.Event()
         self._watch: select.epoll | None = select.epoll()
         self._watch.register(transport.get_extra_info("socket").fileno(), select.EPOLLRDHUP)
         asyncio.get_running_loop().add_reader(self._watch.fileno(), self.lost)
@@ -63,13 +64,17 @@ class Wire:
             self._flow.pause_reading()
 
     def lost(self) -> None:
-        """The client has gone, or the server ends."""
+        """The client has gone."""
         self._gone.set()
         self._bell.set()
         if self._watch is not None:
             asyncio.get_running_loop().remove_reader(self._watch.fileno())
             self._watch.close()
             self._watch = None
+
+    def leave(self) -> None:
+        """The server ends: so does the work, which may still say so."""
+        self._leaving.set()
 
     async def read(self) -> bytes:
         """What has come since the last call; empty once the client has gone and all of it was read."""
@@ -91,12 +96,16 @@ class Wire:
         await self._flow.drain()
 
     async def while_there(self, work: Coroutine[None, None, None], beat: Callable[[], Awaitable[None]]) -> None:
-        """Do the work, with a `beat` from time to time; it is cancelled if the client goes before."""
+        """Do the work, with a `beat` from time to time; it is cancelled if the client goes before.
+
+        So it is when the server ends.
+        """
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(work)
-            others = [tasks.create_task(self._gone.wait()), tasks.create_task(_beating(beat))]
-            await asyncio.wait((working, others[0]), return_when=asyncio.FIRST_COMPLETED)
-            for task in (working, *others):
+            ends = [tasks.create_task(event.wait()) for event in (self._gone, self._leaving)]
+            beating = tasks.create_task(_beating(beat))
+            await asyncio.wait((working, *ends), return_when=asyncio.FIRST_COMPLETED)
+            for task in (working, beating, *ends):
                 task.cancel()
 
     def close(self) -> None:

@@ -136,6 +136,22 @@ async def test_a_client_that_goes_with_more_to_say_is_found_by_a_beat(monkeypatc
 
 
 @on_a_loop
+async def test_a_server_that_ends_ends_the_work_which_may_still_speak() -> None:
+    async with connected() as (made, client):
+
+        async def work() -> None:
+            made.leave()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await made.write(b"bye")
+                raise
+
+        await made.while_there(work(), nothing)
+        assert await asyncio.get_running_loop().sock_recv(client, 100) == b"bye"
+
+
+@on_a_loop
 async def test_work_that_is_done_ends_the_beat() -> None:
     async with connected() as (made, _):
         await made.while_there(nothing(), nothing)
