@@ -284,7 +284,7 @@ class Lab:
         config.write_text(json.dumps(bootstrap(self.dir / "xds.sock", self.dir / "admin.sock")))
         self.log = self.dir / "envoy.log"
         command = ["nsenter", f"--net={self.node}", shutil.which("envoy") or "envoy", "-c", str(config)]
-        command += ["--concurrency", "2", "--use-dynamic-base-id", "-l", "warning", "--drain-time-s", "1"]
+        command += ["--concurrency", "2", "--disable-hot-restart", "-l", "warning", "--drain-time-s", "1"]
         command += ["--log-path", str(self.log)]
         self.envoy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._stack.callback(self._stop_envoy)
