@@ -6,7 +6,7 @@ from typing import Any
 
 from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
-from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes, Sessions
+from tandem.ir.gateway import DatagramPort, Gateway, GatewayListener, GatewayPort, HostRoutes, Sessions
 from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, PathPrefix, Route, RouteMatch
 
 GATEWAY = Origin(kind="Gateway", namespace="edge", name="edge")
@@ -60,12 +60,22 @@ def asking(*server_names: str, to: Backend, name: str = "sr") -> BytesRoute:
     return BytesRoute(name=f"TLSRoute/shop/{name}/0", matches=matches, backends=(to,), origin=origin)
 
 
-def gateway(*ports: GatewayPort, addresses: tuple[str, ...] = ("192.0.2.65",), name: str = "edge") -> Gateway:
+def datagrams(name: str, *backends: Backend, number: int = 53) -> DatagramPort:
+    """A port of UDP whose datagrams go there."""
+    origin = Origin(kind="UDPRoute", namespace="shop", name=name, path="spec.rules[0]")
+    made = BytesRoute(name=name, matches=(), backends=backends, origin=origin) if backends else None
+    return DatagramPort(port=number, route=made, origin=GATEWAY)
+
+
+def gateway(
+    *ports: GatewayPort | DatagramPort, addresses: tuple[str, ...] = ("192.0.2.65",), name: str = "edge"
+) -> Gateway:
     return Gateway(
         namespace="edge",
         name=name,
         identity=SpiffeId(f"spiffe://cluster.local/ns/edge/sa/{name}"),
         addresses=addresses,
-        ports=ports,
+        ports=tuple(port for port in ports if isinstance(port, GatewayPort)),
+        datagrams=tuple(port for port in ports if isinstance(port, DatagramPort)),
         origin=GATEWAY,
     )

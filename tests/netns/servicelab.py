@@ -19,6 +19,7 @@ from tandem.base.netns import in_netns
 from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
+from tandem.ir.gateway import Gateway
 from tandem.ir.node import NodeView
 from tandem.model import core
 from tandem.model.meta import Object
@@ -132,8 +133,8 @@ class ServiceLab(Lab):
         piece = endpoint_slice(web, list(pods))
         self.show(web, msgspec.structs.replace(piece, address_type=f"IPv{self.places.version}"), *beside)
 
-    def show(self, *objects: Object) -> None:
-        """Put these Services, slices, policies and Nodes in force beside the pods."""
+    def show(self, *objects: Object, gateways: tuple[Gateway, ...] = ()) -> None:
+        """Put these Services, slices, policies and Nodes in force beside the pods, and these gateways."""
         before, at = self.view, self.places
         made = view_of(world(at.a, at.b, at.client, at.far, *objects))
         self.view = msgspec.structs.replace(
@@ -141,6 +142,7 @@ class ServiceLab(Lab):
             node=msgspec.structs.replace(made.node, addresses=(at.node,), pod_cidrs=(at.prefix,)),
             nodes={"node-2": node_of("node-2", at.far_prefix)},
             config=msgspec.structs.replace(made.config, service_cidrs=(at.services,)),
+            gateways={f"{one.namespace}/{one.name}": one for one in gateways},
         )
         self.nft.apply(plan(self.nft.read(), compile_nft(self.view)))
         if before is not None:

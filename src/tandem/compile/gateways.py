@@ -1,5 +1,7 @@
 """Gateways of a node as the kernel sees them: Services whose one endpoint is the node's own address. Pure.
 
+Ports of UDP are Services of their own: what comes there never reaches Envoy (`datagrams.py`).
+
 So an address of a gateway is answered, announced and translated as that of a Service of type LoadBalancer is. One that
 lies in the network of Services is of the node itself, and no neighbour is told of it.
 """
@@ -9,20 +11,18 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
 
 import msgspec
 
 from tandem.base.addresses import family
 from tandem.base.memo import equal_to_before, same_as_before
 from tandem.compile.addresses import own_addresses
+from tandem.compile.datagrams import SUFFIX, datagram_fronts
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Service, ServicePort
 from tandem.ir.gateway import Gateway
 from tandem.ir.node import NodeView, without_pods
 from tandem.state.links import NodeNet
 
-SUFFIX: Final = "~gateway"
-"""Ends the names of such Services: no Service of the API can have it."""
 Front = tuple[Service, Endpoints]
 
 
@@ -60,7 +60,9 @@ def _key(service: Service) -> str:
 
 def _fronts(view: NodeView) -> tuple[Front, ...]:
     own = own_addresses(view.node.pod_cidrs)
-    return tuple(_front(view.gateways[name], own, view) for name in sorted(view.gateways))
+    gateways = [view.gateways[name] for name in sorted(view.gateways)]
+    datagrams = (front for gateway in gateways for front in datagram_fronts(view, gateway))
+    return (*(_front(gateway, own, view) for gateway in gateways), *datagrams)
 
 
 def _front(gateway: Gateway, own: Mapping[int, str], view: NodeView) -> Front:

@@ -40,6 +40,12 @@ REFUSED: Final = "refused"
 _EDGE: Final = "gateway"
 """Begins what a gateway stands under beside pods, whose uids it is none of."""
 
+DATAGRAMS: Final = "dg-on"
+"""Log prefix of the first datagram of a client that a gateway hands on."""
+
+LOST_DATAGRAMS: Final = "dg-lost"
+"""The same of what has nowhere to go."""
+
 AGENT: Final = "agent"
 """Cluster of the agent's socket (in Envoy's bootstrap): where access logs go."""
 

@@ -112,6 +112,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prefixes that may dial `balancer_ips` (loadBalancerSourceRanges); None: everyone."""
     origin: Origin | None = None
     """Of a Service with an address of the pool, so that it is told where nobody announces it."""
+    shares: int = 0
+    """The kernel gives each endpoint `weight` of so many equal shares, and drops what falls to none of them.
+
+    What begins is logged. 0: every endpoint alike.
+    """
     health_port: int = 0
     """Port of every node that tells whether the node has ready endpoints (healthCheckNodePort); 0: none."""
     external: External | None = None

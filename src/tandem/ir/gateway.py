@@ -104,6 +104,14 @@ class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
         return self.bytes or any(one.sessions is not Sessions.REQUESTS for one in self.listeners)
 
 
+class DatagramPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A port of UDP, whose datagrams the kernel hands on. Without a route, or a backend, they are dropped."""
+
+    port: int
+    route: BytesRoute | None
+    origin: Origin
+
+
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """One gateway; `identity` is who it is to the pods that it calls."""
 
@@ -112,6 +120,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     identity: SpiffeId
     addresses: tuple[str, ...]
     ports: tuple[GatewayPort, ...]
+    datagrams: tuple[DatagramPort, ...] = ()
     authorization: tuple[AuthzPolicy, ...] = ()
     """Sorted by action and origin."""
     authentication: tuple[JwtRule, ...] = ()

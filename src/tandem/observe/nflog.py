@@ -1,4 +1,4 @@
-"""The kernel's log of dropped packets -> denied Flows. Reads a netlink socket of the calling network namespace.
+"""The kernel's log of dropped packets, and of datagrams at gateways, -> Flows. Reads a netlink socket of the namespace.
 
 A flow says which side dropped it and which policies isolate the pod there. The kernel limits how many are logged, so
 that a flood of denied packets costs no more than a trickle; a full socket buffer loses messages, never blocks.
@@ -26,10 +26,20 @@ _SO_RCVBUFFORCE: Final = 33
 _BUFFER: Final = 1 << 20
 
 
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a datagram at a gateway, whom it reached there, and the route that decided."""
+
+    verdict: Verdict
+    gateway: Party
+    reason: str
+    rules: tuple[Origin, ...]
+
+
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     """How addresses and log prefixes become names. `party`: address -> Party; `origins`: prefix -> policies.
 
-    `staged` and `isolation` say of a prefix whether the packet went on after all, and whether no rule is about it.
+    `staged` and `isolation` say of a prefix whether the packet went on after all, and whether no rule is about it;
+    `handed`, of a prefix, address and port, what a gateway did; None: it is no datagram at a gateway.
     """
 
     node: str
@@ -37,6 +47,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     origins: Callable[[str], tuple[Origin, ...]]
     staged: Callable[[str], bool] = lambda _: False
     isolation: Callable[[str], bool] = lambda _: True
+    handed: Callable[[str, str, int], Handed | None] = lambda *_: None
 
 
 def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow | None:
@@ -44,6 +55,22 @@ def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow 
     packet = nflog_wire.five_tuple(logged.payload)
     if packet is None:
         return None
+    source = msgspec.structs.replace(names.party(packet.source), address=packet.source, port=packet.sport)
+    to = {"address": packet.destination, "port": packet.dport}
+    handed = names.handed(logged.prefix, packet.destination, packet.dport)
+    if handed is not None:
+        return Flow(
+            time=time,
+            node=names.node,
+            verdict=handed.verdict,
+            layer=Layer.L4,
+            protocol=packet.protocol,
+            source=source,
+            destination=msgspec.structs.replace(handed.gateway, **to),
+            reporter="kernel",
+            reason=handed.reason,
+            rules=handed.rules,
+        )
     rules = names.origins(logged.prefix)
     direction = logged.prefix.rpartition("/")[2]
     staged = names.staged(logged.prefix)
@@ -53,10 +80,8 @@ def flow(logged: nflog_wire.Logged, names: Attribution, *, time: float) -> Flow 
         verdict=Verdict.STAGED if staged else Verdict.DENIED,
         layer=Layer.L4,
         protocol=packet.protocol,
-        source=msgspec.structs.replace(names.party(packet.source), address=packet.source, port=packet.sport),
-        destination=msgspec.structs.replace(
-            names.party(packet.destination), address=packet.destination, port=packet.dport
-        ),
+        source=source,
+        destination=msgspec.structs.replace(names.party(packet.destination), **to),
         reporter="kernel",
         direction=direction,
         reason=_reason(direction, rules, staged=staged, isolation=names.isolation(logged.prefix)),
@@ -115,9 +140,9 @@ async def watch_drops(
     """
 
     def take(logged: nflog_wire.Logged) -> None:
-        if not names.staged(logged.prefix):
-            packets(logged.payload)
         found = flow(logged, names, time=clock.now())
+        if found is None or found.verdict is Verdict.DENIED:
+            packets(logged.payload)
         if found is not None:
             emit(found)
 

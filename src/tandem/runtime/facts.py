@@ -20,12 +20,12 @@ from tandem.base.clock import Clock
 from tandem.base.ids import PodUid
 from tandem.base.netns import in_netns
 from tandem.base.problems import DriverError, Origin
-from tandem.compile.names import is_staged, tells_isolation
+from tandem.compile.names import DATAGRAMS, LOST_DATAGRAMS, is_staged, tells_isolation
 from tandem.ir.node import NodeView
 from tandem.observe.accesslog import UNKNOWN_KEY, Names, flows_of
 from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Layer, Party, Verdict
-from tandem.observe.nflog import Attribution, open_log, watch_drops
+from tandem.observe.nflog import Attribution, Handed, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.judged import Judged
 from tandem.runtime.limited import LimitFigures
@@ -112,7 +112,12 @@ class Facts:
 
     async def _watch(self, sock: socket.socket) -> None:
         names = Attribution(
-            node=self._node, party=self._party, origins=self._origins, staged=is_staged, isolation=tells_isolation
+            node=self._node,
+            party=self._party,
+            origins=self._origins,
+            staged=is_staged,
+            isolation=tells_isolation,
+            handed=self._handed,
         )
         await watch_drops(sock, names, self._flows.append, clock=self._clock, packets=self.on_drop)
 
@@ -226,6 +231,10 @@ class Facts:
     def _party(self, address: str) -> Party:
         whois = self._whois()
         return whois.party(address) if whois is not None else Party(address=address)
+
+    def _handed(self, prefix: str, address: str, port: int) -> Handed | None:
+        whois = self._whois() if prefix in {DATAGRAMS, LOST_DATAGRAMS} else None
+        return whois.handed(address, port, lost=prefix == LOST_DATAGRAMS) if whois is not None else None
 
     def _origins(self, prefix: str) -> tuple[Origin, ...]:
         whois = self._whois()

@@ -1,4 +1,4 @@
-"""UDP flows to endpoints that a Service no longer has: their conntrack entries would send every packet there for ever.
+"""UDP flows to endpoints that a Service or gateway no longer has: conntrack would send every packet there for ever.
 
 In: the view before and now. Out: which tracked connections are to be forgotten. TCP ends by itself, UDP does not.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tandem.compile.datagrams import datagram_fronts
 from tandem.compile.nft.families import FAMILIES
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts
 from tandem.ir.node import NodeView
@@ -21,8 +22,8 @@ Ends = dict[str, set[Target]]
 def services_changed(before: NodeView, now: NodeView) -> bool:
     """True if some front may have other endpoints."""
     # The same object is the usual case, and dictionaries do not look for that themselves.
-    same = before.endpoints is now.endpoints and before.services is now.services
-    return not same and (before.endpoints != now.endpoints or before.services != now.services)
+    parts = ((before.endpoints, now.endpoints), (before.services, now.services), (before.gateways, now.gateways))
+    return any(old is not new and old != new for old, new in parts)
 
 
 def forget_vanished(before: NodeView, now: NodeView) -> int:
@@ -59,7 +60,12 @@ def stale_flows(before: NodeView, now: NodeView) -> Callable[[Connection], bool]
 def _ends(view: NodeView) -> Ends:
     found: Ends = {}
     udp = {name: service for name, service in view.services.items() if any(p.protocol == "UDP" for p in service.ports)}
-    view = msgspec.structs.replace(view, services=udp)
+    behind = {name: view.endpoints[name] for name in udp if name in view.endpoints}
+    for gateway in view.gateways.values():
+        for service, endpoints in datagram_fronts(view, gateway):
+            name = f"{service.namespace}/{service.name}"
+            udp[name], behind[name] = service, endpoints
+    view = msgspec.structs.replace(view, services=udp, endpoints=behind)
     for family in FAMILIES:
         for front in fronts(view, family):
             if "udp" in front.key:

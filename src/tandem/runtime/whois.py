@@ -13,8 +13,10 @@ from tandem.compile.nft.origins import origins
 from tandem.ir.authz import Action, AuthzPolicy
 from tandem.ir.fabric import MtlsMode
 from tandem.ir.gateway import Gateway, routes_of
+from tandem.ir.mesh import BytesRoute
 from tandem.ir.node import AttachedPod, NodeView
-from tandem.observe.flow import Party
+from tandem.observe.flow import Party, Verdict
+from tandem.observe.nflog import Handed
 
 
 class Whois:
@@ -35,6 +37,17 @@ class Whois:
     def route(self, name: str) -> Origin | None:
         """The manifest behind a route name."""
         return self._routes.get(name)
+
+    def handed(self, address: str, port: int, *, lost: bool) -> Handed:
+        """What a datagram to a gateway's address was, and whose route decided."""
+        gateway, route = self._datagrams.get((address, port), (Party(), None))
+        rules = (route.origin,) if route is not None else ()
+        if not lost:
+            return Handed(verdict=Verdict.ALLOWED, gateway=gateway, reason="", rules=rules)
+        who = (
+            f"the backend that it falls to has no endpoint, or may not be used: {route.origin}" if route else "no route"
+        )
+        return Handed(verdict=Verdict.ERROR, gateway=gateway, reason=f"dropped: {who}", rules=rules)
 
     def refused(self, uid: str, port: int) -> Origin | None:
         """The PeerAuthentication that refuses plain text to a pod's port; None: no object, or no such pod."""
@@ -119,6 +132,16 @@ class Whois:
             for address in attached.addresses:
                 found[address] = msgspec.structs.replace(self._by_uid[attached.pod.uid], address=address)
         return found
+
+    @cached_property
+    def _datagrams(self) -> dict[tuple[str, int], tuple[Party, BytesRoute | None]]:
+        """By address and port of UDP, the gateway and the route of its listener."""
+        return {
+            (address, port.port): (_gateway(gateway), port.route)
+            for gateway in self._view.gateways.values()
+            for port in gateway.datagrams
+            for address in gateway.addresses
+        }
 
     @cached_property
     def _routes(self) -> dict[str, Origin]:

@@ -10,7 +10,7 @@ import pytest
 from tandem.base.problems import Origin
 from tandem.compile.names import is_staged, tells_isolation
 from tandem.observe.flow import Layer, Party, Verdict
-from tandem.observe.nflog import Attribution, flow
+from tandem.observe.nflog import Attribution, Handed, flow
 from tandem.observe.nflog_wire import Logged
 
 ORIGIN = Origin(kind="NetworkPolicy", namespace="shop", name="deny-all", path="spec.ingress", source="deny.yaml:1")
@@ -47,6 +47,17 @@ def test_what_denies_and_what_would_is_told_apart(prefix: str, verdict: Verdict,
     assert found is not None
     assert (found.verdict, found.rules) == (verdict, (ORIGIN,))
     assert found.reason == f"{reason}: {ORIGIN}"
+
+
+def test_a_datagram_at_a_gateway_is_no_drop_of_a_policy() -> None:
+    told = Handed(
+        verdict=Verdict.ALLOWED, gateway=Party(namespace="edge", pod="gateway/edge"), reason="", rules=(ORIGIN,)
+    )
+    names = msgspec.structs.replace(NAMES, handed=lambda *asked: told if asked[2] == 80 else None)
+    found = flow(Logged(prefix="dg-on", payload=PAYLOAD), names, time=7.0)
+    assert found is not None
+    assert (found.verdict, found.reason, found.rules, found.direction) == (Verdict.ALLOWED, "", (ORIGIN,), "")
+    assert found.destination == Party(address="10.0.0.2", port=80, namespace="edge", pod="gateway/edge")
 
 
 def test_a_policy_that_is_gone_is_said_to_be_unknown() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from builders import endpoint_slice, pod, service, world
+from gatewaybuild import datagrams, gateway
 from nodeviews import view_of
+from tandem.ir.mesh import Backend
 from tandem.ir.node import NodeView
 from tandem.model.core import Pod
 from tandem.observe.conntrack import Connection
@@ -37,6 +39,17 @@ def stale(before: NodeView, now: NodeView, flow: Connection) -> bool:
 def test_a_flow_to_an_endpoint_that_is_gone_is_stale() -> None:
     assert stale(view(A, B), view(B), FLOW)
     assert stale(view(A, B), view(B), msgspec.structs.replace(FLOW, dialled="192.168.0.1"))
+
+
+def test_a_flow_through_a_gateway_is_stale_once_its_route_leads_elsewhere() -> None:
+    def through(*backends: str) -> NodeView:
+        to = [Backend(namespace="default", service=name, port=53) for name in backends]
+        return msgspec.structs.replace(view(A, B), gateways={"edge/edge": gateway(datagrams("dns", *to))})
+
+    flow = msgspec.structs.replace(FLOW, dialled="192.0.2.65")
+    assert services_changed(through("dns"), through())
+    assert stale(through("dns"), through(), flow)
+    assert not stale(through("dns"), through("dns", "gone"), flow)
 
 
 def test_flows_to_others_and_of_other_protocols_stay() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gatewaybuild import gateway, port
+from gatewaybuild import backend, datagrams, gateway, port
 from meshbuild import PEER_AUTH, RULE, attached, endpoint, endpoints, identity, service, strict, view
 from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
@@ -13,7 +13,7 @@ from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
 from tandem.ir.fabric import AppProtocol, Endpoint
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.ir.policy import PolicySet, Side
-from tandem.observe.flow import Party
+from tandem.observe.flow import Party, Verdict
 from tandem.runtime.whois import Whois
 
 A = attached("a", "10.244.0.2", mtls=strict(8080))
@@ -36,6 +36,17 @@ def test_a_pod_of_this_node_has_all_its_names() -> None:
 
 def test_a_pod_outside_the_mesh_has_no_identity() -> None:
     assert whois().party("10.244.0.3") == Party(address="10.244.0.3", namespace="shop", pod="p")
+
+
+def test_a_datagram_at_a_gateway_is_told_with_its_route_and_what_became_of_it() -> None:
+    ports = (datagrams("dns", backend("dns", 53)), datagrams("bare", number=54))
+    found = Whois(view(gateways={"edge/edge": gateway(*ports)}))
+    on, lost, bare = (found.handed("192.0.2.65", n, lost=gone) for n, gone in ((53, False), (53, True), (54, True)))
+    assert {one.gateway.pod for one in (on, lost, bare)} == {"gateway/edge"}
+    assert [one.verdict for one in (on, lost, bare)] == [Verdict.ALLOWED, Verdict.ERROR, Verdict.ERROR]
+    assert [[rule.name for rule in one.rules] for one in (on, lost, bare)] == [["dns"], ["dns"], []]
+    assert (on.reason, bare.reason) == ("", "dropped: no route")
+    assert "UDPRoute shop/dns" in lost.reason
 
 
 def test_a_container_that_is_no_pod_has_its_id_and_no_other_name() -> None:

@@ -40,6 +40,8 @@ class Front(msgspec.Struct, frozen=True):
     """No endpoint anywhere."""
     sources: tuple[str, ...] | None = None
     """Prefixes that may dial it; None: everyone."""
+    shares: int = 0
+    """`Service.shares`: then a target is there once for each share that it has."""
 
 
 class _Port(msgspec.Struct, frozen=True):
@@ -76,10 +78,15 @@ def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, f
     if service.external_name or not service.cluster_ips:
         return
     for port in service.ports:
+        close = near(view.node, serving(endpoints, port.name, family.version))
+        if service.shares:
+            every = [(e.address, n) for e, n in close for _ in range(e.weight)]
+        else:
+            every = [*{(e.address, n) for e, n in close}]
         known = _Port(
             service,
             port,
-            tuple(sorted({(e.address, n) for e, n in near(view.node, serving(endpoints, port.name, family.version))})),
+            tuple(sorted(every)),
             tuple(sorted({(e.address, n) for e, n in local(view.node, endpoints, port.name, family.version)})),
         )
         for address in _mine(view, service.cluster_ips, family):
@@ -96,7 +103,9 @@ def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, f
 
 
 def _front(lane: Lane, key: nft.Key, port: _Port, targets: tuple[Target, ...]) -> Front:
-    return Front(lane, key, targets, None, port.service.affinity_seconds, not port.every and not targets)
+    service = port.service
+    refused = not port.every and not targets and not service.shares
+    return Front(lane, key, targets, None, service.affinity_seconds, refused, shares=service.shares)
 
 
 def _outer(lane: Lane, key: nft.Key, port: _Port) -> Front:

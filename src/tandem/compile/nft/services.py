@@ -20,6 +20,8 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.base.ids import NodeName
 from tandem.base.memo import pairs_as_before, same_as_before
+from tandem.compile import names
+from tandem.compile.nft.chains import LOG_LIMIT
 from tandem.compile.nft.families import FAMILIES, V4, V6, Family
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
 from tandem.compile.nft.sources import source_rules, source_sets
@@ -49,9 +51,13 @@ class _Balance(msgspec.Struct, frozen=True, order=True):
     outside: bool
     alone: str = ""
     """The front that has this way, its memory and its chain for itself: one with affinity and IPv6."""
+    shares: int = 0
+    """Of so many `count` have an endpoint, each of one that may have several; the others are lost."""
 
     @property
     def name(self) -> str:
+        if self.shares:
+            return f"lb-{self.count}-of-{self.shares}"
         words = ["lb", *([self.lane] if self.lane else []), *(["outside"] if self.outside else []), str(self.count)]
         words += [f"for-{self.seconds}s"] if self.seconds else []
         return "-".join([*words, *([self.alone] if self.alone else [])])
@@ -176,6 +182,9 @@ def _fields(family: Family, lane: Lane) -> tuple[Field, ...]:
 
 
 def _ways(front: Front) -> Iterator[tuple[_Balance, tuple[Target, ...]]]:
+    if front.shares:
+        yield _Balance(front.lane.value, len(front.targets), 0, False, shares=front.shares), front.targets
+        return
     for outside, targets in ((False, front.targets), (True, front.outside or ())):
         if targets:
             alone = ""
@@ -235,14 +244,25 @@ def stable_numbers(targets: Iterable[Target]) -> dict[Target, int]:
 def _chain(way: _Balance) -> nft.Chain:
     rules: list[nft.Rule] = []
     lane = Lane(way.lane)
-    draw = nft.RandomMark(Field.CT_MARK, way.count, OUTSIDE if way.outside else 0)
+    draw = nft.RandomMark(Field.CT_MARK, way.shares or way.count, OUTSIDE if way.outside else 0)
     if way.seconds:
         rules += [nft.Rule(match=_only(f, lane), then=_again(f, way)) for f in way.families]
     rules.append(nft.Rule(then=(draw,)))
+    if way.shares:
+        rules += _told(way)
     for family in way.families:
         keep = _keep(family, way) if way.seconds else ()
         rules += [nft.Rule(match=_only(family, lane), then=(s,)) for s in (*keep, _send(family, lane))]
     return nft.Chain(name=way.name, rules=tuple(rules))
+
+
+def _told(way: _Balance) -> Iterator[nft.Rule]:
+    """What is lost, and what goes on: of both the first packet is logged."""
+    lost = (nft.Is(Field.CT_MARK, nft.Range(way.count, way.shares - 1)),)
+    if way.count < way.shares:
+        yield nft.Rule(match=lost, then=(LOG_LIMIT, nft.Log(names.LOST_DATAGRAMS)))
+        yield nft.Rule(match=lost, then=(nft.Drop(),))
+    yield nft.Rule(then=(LOG_LIMIT, nft.Log(names.DATAGRAMS)))
 
 
 def _only(family: Family, lane: Lane) -> tuple[nft.Match, ...]:
