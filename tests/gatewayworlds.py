@@ -18,6 +18,7 @@ from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment
 from tandem.translate.conditions import Programmed
@@ -123,6 +124,17 @@ def tlsroute(
     given = {"hostnames": list(hosts)} if hosts else {}
     made = _connections("TLSRoute", name, parents, ns=ns, created=created, version=version, **given, **spec)
     return cast("TLSRoute", made)
+
+
+def udproute(name: str = "ur", *parents: Raw, ns: str = "default", created: str = "", **spec: Any) -> UDPRoute:
+    """A route of datagrams to port 53 of Service dns (`names()`)."""
+    given = {"rules": [{"backendRefs": [{"name": "dns", "port": 53}]}], **spec}
+    return cast("UDPRoute", _connections("UDPRoute", name, parents, ns=ns, created=created, **given))
+
+
+def names(ns: str = "default") -> core.Service:
+    """Service dns, with port 53 of UDP and port 80 of TCP."""
+    return service("dns", ns=ns, ports=[{"name": "udp", "port": 53, "protocol": "UDP"}, {"name": "tcp", "port": 80}])
 
 
 def _connections(

@@ -34,7 +34,7 @@ class Ask(_Strict, frozen=True, kw_only=True):
     """`host:port` that is dialled; a Host header of its own may be among `headers`."""
     client: str = ""
     """`NS/APP`: sent from the first pod of that label `app` or that name; empty: from outside of the cluster."""
-    protocol: Literal["http", "grpc", "websocket", "tcp"] = "http"
+    protocol: Literal["http", "grpc", "websocket", "tcp", "udp"] = "http"
     sni: str = ""
     """HTTPS, or TCP in TLS, with this name of a server, whatever certificate it shows; empty: plain text."""
     certificate: Literal["", "first", "second"] = ""
@@ -67,7 +67,7 @@ class Answer(_Strict, frozen=True, kw_only=True):
     """What has to come back."""
 
     status: int = -1
-    """HTTP's status, gRPC's code, of TCP 1 if bytes came back and 0 if it was closed without any; -1: fine."""
+    """HTTP's status, gRPC's code, of TCP and UDP 1 if bytes came back and 0 if none did; -1: fine."""
     fails: bool = False
     """There is none: the connection is refused, or ended without an answer."""
     backend: str = ""

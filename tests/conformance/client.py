@@ -26,6 +26,8 @@ from conformance import websocket
 
 Raw = dict[str, Any]
 SECONDS = 10
+SILENCE = 1.0
+"""So long an answer to a datagram is waited for."""
 
 
 def over_http(ask: Raw) -> list[Raw]:
@@ -139,6 +141,28 @@ def over_tcp(ask: Raw) -> list[Raw]:
     return found
 
 
+def over_udp(ask: Raw) -> list[Raw]:
+    """A socket for each time, which sends a datagram and hears who has got it, or nothing. 2: somebody refused it."""
+    # A program of the node itself is told by its own kernel that a datagram was dropped there (EPERM).
+    dropped = TimeoutError, PermissionError
+    host, _, port = ask["to"].rpartition(":")
+    found: list[Raw] = []
+    for _ in range(ask["times"]):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(SILENCE)
+            client.connect((host, int(port)))
+            try:
+                client.send(b"there and back")
+                name, _, back = client.recv(4096).partition(b"\n")
+            except (*dropped, ConnectionRefusedError) as err:
+                found.append({"status": 0 if isinstance(err, dropped) else 2, "headers": {}, "seen": {}})
+                continue
+        if back != b"there and back":
+            raise EOFError(f"{name!r} sent back {back!r}")
+        found.append({"status": 1, "headers": {}, "seen": {"pod": name.decode()}})
+    return found
+
+
 def shown(connection: socket.socket) -> str:
     """Whose certificate the other end has shown."""
     assert isinstance(connection, ssl.SSLSocket)
@@ -155,7 +179,7 @@ def application(body: bytes) -> Raw:
     return {}
 
 
-SENDERS = {"http": over_http, "grpc": over_grpc, "websocket": over_websocket, "tcp": over_tcp}
+SENDERS = {"http": over_http, "grpc": over_grpc, "websocket": over_websocket, "tcp": over_tcp, "udp": over_udp}
 
 
 def main() -> None:

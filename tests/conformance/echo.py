@@ -1,4 +1,4 @@
-"""Runs in the pods of conformance cases: answers requests with what it saw of them, over HTTP/1.1, gRPC, TCP and TLS.
+"""Runs in the pods of conformance cases: answers with what it saw of a request, over HTTP/1.1, gRPC, TCP, TLS and UDP.
 
 HTTP at 8080: JSON of method, path, host and headers (values of one name joined by a comma), with the number of requests
 that have come with this `x-id`. In the query: `delay=SECONDS`, `fail=STATUS`, `reset=1` (the connection is), for the
@@ -6,7 +6,7 @@ first `times` requests of an `x-id` where that is there; `arrived=ID` tells the 
 upgrade to WebSocket gets it: the answer to a message is the same JSON with the message. gRPC at 7070: any method of
 any service answers with the same as bytes; one named Stream gives back each message as it comes. HTTP/2 alone at 8082
 (`http2.py`). TCP at 9090: greets, then echoes; in TLS at 9443, with a certificate of `backend.test`, and the greeting
-has the name that was asked for too. All name the pod.
+has the name that was asked for too. UDP at 5353: sends back. All name the pod.
 """
 
 from __future__ import annotations
@@ -138,6 +138,14 @@ class Secure(Tcp):
         self.request.close()
 
 
+class Udp(socketserver.BaseRequestHandler):
+    """Sends each datagram back with the name in front of it."""
+
+    def handle(self) -> None:
+        data, answering = self.request
+        answering.sendto(f"{NAME}\n".encode() + data, self.client_address)
+
+
 class TcpServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
@@ -175,6 +183,8 @@ def main() -> None:
     server.start()
     for port, handler in {8082: Http2, 9090: Tcp, 9443: Secure}.items():
         threading.Thread(target=TcpServer(("0.0.0.0", port), handler).serve_forever, daemon=True).start()
+    datagrams = socketserver.UDPServer(("0.0.0.0", 5353), Udp)
+    threading.Thread(target=datagrams.serve_forever, daemon=True).start()
     HttpServer(("0.0.0.0", 8080), Http).serve_forever()
 
 

@@ -35,7 +35,7 @@ PATIENCE: Final = 45.0
 SETTLING: Final = 5.0
 """How long copies of requests are waited for."""
 CALM: Final = 3
-FINE: Final = {"grpc": 0, "tcp": 1}
+FINE: Final = {"grpc": 0, "tcp": 1, "udp": 1}
 """What an answer has in place of HTTP's 200 if it is fine."""
 _PLACE: Final = re.compile(r"\{(pod|service|gateway) ([^/}]+)/([^}]+)\}")
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")

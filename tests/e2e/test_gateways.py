@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from e2e.lab import Lab, lab, until
-from e2e.objects import account, idle, namespace, pod, service, web
+from e2e.objects import account, container, idle, namespace, pod, service, web
 
 pytestmark = pytest.mark.root
 
@@ -52,6 +52,7 @@ LISTENERS = [
         "allowedRoutes": {"namespaces": {"from": "All"}},
     },
     {"name": "bytes", "port": 9000, "protocol": "TCP", "allowedRoutes": {"namespaces": {"from": "All"}}},
+    {"name": "names", "port": 5300, "protocol": "UDP", "allowedRoutes": {"namespaces": {"from": "All"}}},
     {
         "name": "sessions",
         "port": 443,
@@ -73,6 +74,26 @@ CONNECTIONS = {
 }
 
 
+DATAGRAMS = {
+    "parentRefs": [{"name": "edge", "namespace": "edge"}],
+    "rules": [{"backendRefs": [{"name": "names", "port": 53}]}],
+}
+BARE = [{"backendRefs": [{"name": "bare", "port": 53}]}]
+NAMES = """
+import socket
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("0.0.0.0", 5353))
+while True:
+    data, who = u.recvfrom(99); u.sendto(who[0].encode() + b" " + data, who)
+"""
+ASK = """
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(1.0); u.connect((sys.argv[1], 5300))
+try: u.send(b"x"); print(u.recv(99).decode())
+except OSError as err: print(type(err).__name__)
+"""
+"""One datagram to the port of names, and what comes back."""
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[Lab]:
     with lab() as found:
@@ -90,10 +111,24 @@ def world() -> Iterator[Lab]:
             made("Gateway", "edge", {"gatewayClassName": "tandem", "listeners": LISTENERS}),
             made("HTTPRoute", "web", ROUTE, ns="shop"),
             made("TCPRoute", "web", CONNECTIONS, ns="shop"),
+            pod("shop", "names", container("/usr/bin/python3", "-c", NAMES)),
+            datagram_service("shop", "names"),
+            made("UDPRoute", "names", DATAGRAMS, ns="shop"),
             made("TLSRoute", "web", {**ROUTE, "hostnames": ["web.bytes.test"]}, ns="shop"),
         )
         until(lambda: conditions(found).get("Programmed"), lambda c: c == ("True", "Programmed"), found.logs)
         yield found
+
+
+def datagram_service(ns: str, name: str) -> dict[str, Any]:
+    ports = [{"name": "udp", "port": 53, "targetPort": 5353, "protocol": "UDP"}]
+    meta = {"name": name, "namespace": ns}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta,
+        "spec": {"selector": {"app": name}, "ports": ports},
+    }
 
 
 def gateway(world: Lab) -> Any:
@@ -180,6 +215,56 @@ def test_a_session_ends_at_the_gateway_and_its_bytes_go_on_with_mtls(world: Lab)
     assert '"peer": "spiffe://cluster.local/ns/edge/sa/edge"' in ran.out, ran.text
     refused = world.run(*outside, *get("other.bytes.test", address(world), scheme="https"))
     assert refused.status == 35, refused.text  # no certificate was shown
+
+
+def sent(world: Lab) -> str:
+    """What comes back for a datagram from outside, in words."""
+    return world.run("ip", "netns", "exec", "outside", "/usr/bin/python3", "-c", ASK, address(world)).out.strip()
+
+
+def test_a_datagram_reaches_the_pod_with_the_clients_address_and_flows_tell_it(world: Lab) -> None:
+    until(lambda: sent(world), lambda back: back == f"{OUTSIDE} x", world.logs)
+
+    def told() -> list[Any]:
+        found = world.tandem("flows", "-o", "json", "--last", "200", status=0).json()["flows"]
+        mine = [f for f in found if f["protocol"] == "UDP" and f["destination"].get("port") == 5300]
+        return [f for f in mine if f["source"]["address"] == OUTSIDE]
+
+    flow = until(told, bool, world.logs)[-1]
+    assert (flow["verdict"], flow["destination"]["pod"], flow["reporter"]) == ("allowed", "gateway/edge", "kernel")
+    assert [(rule["kind"], rule["name"], rule["path"]) for rule in flow["rules"]] == [
+        ("UDPRoute", "names", "spec.rules[0]")
+    ]
+
+
+def test_a_route_is_followed_by_who_goes_on_and_without_its_backend_a_datagram_is_lost(world: Lab) -> None:
+    try:
+        world.apply(
+            datagram_service("shop", "bare"), made("UDPRoute", "names", {**DATAGRAMS, "rules": BARE}, ns="shop")
+        )
+        until(lambda: sent(world), lambda back: back == "TimeoutError", world.logs)
+
+        def lost() -> list[Any]:
+            found = world.tandem("flows", "-o", "json", "--last", "200", status=0).json()["flows"]
+            return [f for f in found if f["protocol"] == "UDP" and f["verdict"] == "error"]
+
+        flow = until(lost, bool, world.logs)[-1]
+        assert flow["reason"].startswith("dropped: the backend that it falls to has no endpoint")
+    finally:
+        world.apply(made("UDPRoute", "names", DATAGRAMS, ns="shop"))
+    until(lambda: sent(world), lambda back: back == f"{OUTSIDE} x", world.logs)
+
+
+def test_a_policy_of_the_pod_judges_datagrams_by_the_clients_address(world: Lab) -> None:
+    meta = {"name": "names", "namespace": "shop"}
+    block = [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]
+    spec = {"podSelector": {"matchLabels": {"app": "names"}}, "policyTypes": ["Ingress"], "ingress": block}
+    try:
+        world.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec})
+        until(lambda: sent(world), lambda back: back == "TimeoutError", world.logs)
+    finally:
+        world.delete("networkpolicy", "names", "-n", "shop")
+    until(lambda: sent(world), lambda back: back == f"{OUTSIDE} x", world.logs)
 
 
 def test_a_policy_of_a_pod_judges_what_a_gateway_opens(world: Lab) -> None:

@@ -272,6 +272,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "UDPRoute": (
+        ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "TLSRoute": _ROUTE,
     "BackendTLSPolicy": (
         ("Hostname", 0, _at("spec.validation.hostname")),

@@ -245,6 +245,7 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "GRPCRoute": _grpc_route,
     "TCPRoute": _route,
     "TLSRoute": _route,
+    "UDPRoute": _route,
     "ListenerSet": _listener_set,
     "Network": _network,
     "LoadBalancerPool": _pool,

@@ -28,6 +28,7 @@ from tandem.model import (
     security,
     tcproute,
     tlsroute,
+    udproute,
     xmesh,
 )
 from tandem.model.meta import Object, RawObject
@@ -358,6 +359,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=backendtls.BackendTLSPolicy,
     ),
     Kind(
+        group=gateways.GROUP,
+        versions=("v1", "v1alpha2"),
+        kind="UDPRoute",
+        plural="udproutes",
+        singular="udproute",
+        status=True,
+        cls=udproute.UDPRoute,
+    ),
+    Kind(
         group="gateway.networking.x-k8s.io",
         versions=("v1alpha1",),
         kind="XMesh",
@@ -455,10 +465,12 @@ PROGRAMMED: Final = (
     "TCPRoute",
     "TLSRoute",
     "BackendTLSPolicy",
+    "UDPRoute",
     "Canary",
     "RateLimit",
     "Gateway",
     "IstioGateway",
+    "ListenerSet",
     "Network",
 )
 """Kinds whose conditions say whether they are in force."""

@@ -33,6 +33,7 @@ from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
 from tandem.translate.conditions import (
@@ -98,6 +99,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         TCPRoute,
         TLSRoute,
         BackendTLSPolicy,
+        UDPRoute,
         XMesh,
         GatewayClass,
         Gateway,
@@ -146,7 +148,7 @@ def patches_of(
                 found.append(_entry(obj, told, programmed, given=given.hosts, now=now))
             case XMesh():
                 found.append(_mesh(obj, told, now))
-            case HTTPRoute() | GRPCRoute() | TCPRoute() | TLSRoute():
+            case HTTPRoute() | GRPCRoute() | TCPRoute() | TLSRoute() | UDPRoute():
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))

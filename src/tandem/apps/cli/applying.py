@@ -56,6 +56,7 @@ ORDER: Final = (
     "GRPCRoute",
     "TCPRoute",
     "TLSRoute",
+    "UDPRoute",
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",

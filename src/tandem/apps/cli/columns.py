@@ -343,6 +343,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "ReferenceGrant": ((Column("FROM", _granted("from")), Column("TO", _granted("to"))), ()),
     "GRPCRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TCPRoute": ((Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
+    "UDPRoute": ((Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "TLSRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "BackendTLSPolicy": (
         (Column("TARGETS", _targets), Column("HOSTNAME", _backend_name), _PROGRAMMED),

@@ -25,6 +25,7 @@ ALL: Final = (
     "TCPRoute",
     "TLSRoute",
     "BackendTLSPolicy",
+    "UDPRoute",
 )
 """What `get all` means: what runs, and what decides about its traffic."""
 

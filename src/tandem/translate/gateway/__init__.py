@@ -19,13 +19,15 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.listenersets import ListenerSet
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key, World
 from tandem.translate.balancers import Assignment, addresses_of_ingress
 from tandem.translate.gateway.addresses import place
 from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
-from tandem.translate.gateway.clashes import BY_NAME
+from tandem.translate.gateway.clashes import BY_NAME, UDP
 from tandem.translate.gateway.clients import falls_back
 from tandem.translate.gateway.connections import Given, in_order, named_of, shared_out
+from tandem.translate.gateway.datagrams import parents_refused, port_of
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
 from tandem.translate.gateway.listeners import (
     ByHolder,
@@ -67,7 +69,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     for of_gateway in listeners.values():
         every |= of_gateway
     routes, mistakes = _routes(world, options, every)
-    targets = targets_of((g, {read.listener.port for read in _merged(listeners[g.key])}) for g in gateways)
+    targets = targets_of((g, _answered(_merged(listeners[g.key]))) for g in gateways)
     sent: dict[str, ir.Gateway] = {}
     facts: dict[Key, GatewayFacts] = {}
     facts_of_sets: dict[Key, SetFacts] = {key: SetFacts(gateway=gateway) for key, gateway in sets.refused.items()}
@@ -111,6 +113,7 @@ def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Route
                 problems += read.problems
             if read.accepted:
                 found.setdefault(attached.listener, []).append((attached, read))
+    problems += (problem for route in world.sorted(UDPRoute) for problem in parents_refused(route))
     problems += (problem for items in found.values() for problem in shared_out(_connections(items))[1])
     return found, tuple(problems)
 
@@ -118,6 +121,11 @@ def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Route
 def _connections(items: list[tuple[Attached, ReadRoute]]) -> tuple[Given, ...]:
     """The routes of connections among those of a listener."""
     return tuple((attached, read.connections) for attached, read in items if read.connections is not None)
+
+
+def _answered(reads: Iterable[Read]) -> set[int]:
+    """The ports at which Envoy listens."""
+    return {read.listener.port for read in reads if read.listener.protocol != UDP}
 
 
 def _merged(listeners: ByHolder) -> tuple[Read, ...]:
@@ -149,11 +157,12 @@ def _gateway(
     """None where no listener can serve."""
     by_port: dict[int, list[Read]] = {}
     for read in reads:
-        if read.accepted:
+        if read.accepted and read.listener.protocol != UDP:
             by_port.setdefault(read.listener.port, []).append(read)
     # One that has no certificate stays: what is meant for it must not reach another listener of the port.
     by_port = {port: found for port, found in by_port.items() if any(read.serves for read in found)}
-    if not by_port:
+    datagrams = {read.listener.port: read for read in reads if read.serves and read.listener.protocol == UDP}
+    if not by_port and not datagrams:
         return None
     namespace, name = gateway.key
     return ir.Gateway(
@@ -163,6 +172,10 @@ def _gateway(
         addresses=(),
         ports=tuple(
             _port(port, served, routes, targets[gateway.key, port]) for port, served in sorted(by_port.items())
+        ),
+        datagrams=tuple(
+            port_of(read, shared_out(_connections(routes.get(read.place, [])))[0])
+            for _, read in sorted(datagrams.items())
         ),
         origin=gateway.origin(),
     )

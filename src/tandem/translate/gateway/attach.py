@@ -15,13 +15,14 @@ from tandem.model.gateway import ParentReference
 from tandem.model.gateways import GROUP, Gateway, RouteKind
 from tandem.model.listenersets import ListenerSet
 from tandem.model.tcproute import TCPRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.translate.gateway.edge import is_ours
 from tandem.translate.gateway.hosts import EVERY, common, specificity
 from tandem.translate.gateway.listeners import ByHolder, Place, Read, admits
 from tandem.translate.mesh.attach import MeshRoute, is_gateway_parent
 
-EdgeRoute = MeshRoute
+EdgeRoute = MeshRoute | UDPRoute
 """Routes that may attach to listeners."""
 
 
@@ -94,7 +95,7 @@ def _meant(
 
 
 def _hostnames(route: EdgeRoute) -> tuple[str, ...]:
-    return () if isinstance(route, TCPRoute) else route.spec.hostnames
+    return () if isinstance(route, TCPRoute | UDPRoute) else route.spec.hostnames
 
 
 def _named(read: Read, parent: ParentReference) -> bool:

@@ -12,10 +12,12 @@ from typing import Final
 
 from tandem.model.gateways import Listener
 
-BYTES: Final = frozenset({"TCP"})
-"""Protocols whose connections name no host: a port has one listener of them."""
+HOSTLESS: Final = frozenset({"TCP", "UDP"})
+"""Protocols in which no host is named: a port has one listener of them."""
 BY_NAME: Final = frozenset({"HTTPS", "TLS"})
 """Protocols that may share a port: the name in TLS tells their listeners apart."""
+UDP: Final = "UDP"
+"""Its ports are others than those of all that goes by TCP."""
 _ANOTHER: Final = "a listener that comes before it, of the Gateway or of another ListenerSet,"
 
 FIELDS: Final = {"ProtocolConflict": "protocol", "HostnameConflict": "hostname"}
@@ -46,11 +48,11 @@ def clashes_of(objects: Sequence[Sequence[Listener]], protocols: Mapping[str, ob
 
 
 def _clash(one: Listener, other: Listener, whose: str) -> Clash | None:
-    if one.port != other.port:
+    if one.port != other.port or (one.protocol == UDP) != (other.protocol == UDP):
         return None
     if one.protocol != other.protocol and not {one.protocol, other.protocol} <= BY_NAME:
         return "ProtocolConflict", f"{whose} has the same port and the protocol {other.protocol}"
-    if one.protocol in BYTES or one.hostname == other.hostname:
+    if one.protocol in HOSTLESS or one.hostname == other.hostname:
         host = one.hostname or "every host"
         return "HostnameConflict", f"{whose} of the same port is for {host} too"
     return None

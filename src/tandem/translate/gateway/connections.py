@@ -1,4 +1,4 @@
-"""TCPRoutes and TLSRoutes at listeners whose bytes are handed on -> where their connections go, with Problems. Pure.
+"""TCPRoutes, TLSRoutes and UDPRoutes -> where the connections and datagrams of their listeners go, with Problems. Pure.
 
 Nothing of a connection tells routes apart but the name that is asked for in TLS: each name has the oldest TLSRoute that
 is for it, a TCPRoute has what no TLSRoute is for, and every connection follows the first rule. All others are told.
@@ -14,8 +14,9 @@ from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import BytesMatch, BytesRoute
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
-from tandem.translate.gateway.attach import Attached
+from tandem.translate.gateway.attach import Attached, EdgeRoute
 from tandem.translate.gateway.hosts import EVERY, most_specific, specificity
 from tandem.translate.mesh.attach import ConnectionRoute
 from tandem.translate.mesh.layers import age
@@ -24,9 +25,18 @@ Given = tuple[Attached, BytesRoute]
 """A route at a listener and what its rules come to."""
 
 
-def in_order(world: World) -> tuple[ConnectionRoute, ...]:
+def _what(source: EdgeRoute) -> str:
+    return "datagrams" if isinstance(source, UDPRoute) else "connections"
+
+
+def in_order(world: World) -> tuple[ConnectionRoute | UDPRoute, ...]:
     """Every route, in the order in which they get what several of them are for."""
-    return (*sorted(world.sorted(TLSRoute), key=age), *sorted(world.sorted(TCPRoute), key=age))
+    every: tuple[tuple[ConnectionRoute | UDPRoute, ...], ...] = (
+        world.sorted(TLSRoute),
+        world.sorted(TCPRoute),
+        world.sorted(UDPRoute),
+    )
+    return tuple(route for routes in every for route in sorted(routes, key=age))
 
 
 def shared_out(attached: Iterable[Given]) -> tuple[tuple[Given, ...], tuple[Problem, ...]]:
@@ -59,7 +69,7 @@ def named_of(hostname: str, hostnames: Sequence[str], attached: Iterable[Given])
 
 def _shadowed(one: Attached, host: str, first: Attached) -> Problem:
     """What a route is told which has nothing of what a listener and it are both for."""
-    what = "connections" if host == EVERY else f"connections for {host}"
+    what = _what(one.route) if host == EVERY else f"connections for {host}"
     text = f"{what} of listener {one.listener[1]} follow {first.route.kind} {'/'.join(first.route.key)}"
     at = one.route.origin("spec.hostnames" if isinstance(one.route, TLSRoute) and host != EVERY else "spec.rules")
     return Problem(at=at, code="Shadowed", text=text, severity=Severity.WARNING)

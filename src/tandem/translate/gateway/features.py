@@ -54,6 +54,7 @@ SUPPORTED: Final = tuple(
             "TLSRoute",
             "TLSRouteModeMixed",
             "TLSRouteModeTerminate",
+            "UDPRoute",
         )
     )
 )

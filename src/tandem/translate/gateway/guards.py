@@ -20,6 +20,7 @@ from tandem.model import gateways as model
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication, TargetRef
 from tandem.model.selectors import matches_map
 from tandem.model.world import Key, World
+from tandem.translate.gateway.datagrams import silence
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.ingress.workload import concerns_ingress, key_of
 from tandem.translate.mesh.istio.authentication import denials_of, read_authentication, rules_of
@@ -48,9 +49,10 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
         asked = [read_authorization(p, world, providers) for p in mine if isinstance(p, AuthorizationPolicy)]
         judging, conflicts = one_authorizer((*asked, *denials_of(said)))
         problems += conflicts
-        gateways[name] = msgspec.structs.replace(
-            gateway, authorization=judging, authentication=rules_of(said), trusted_hops=hops
+        gateways[name], silenced = silence(
+            msgspec.structs.replace(gateway, authorization=judging, authentication=rules_of(said), trusted_hops=hops)
         )
+        problems += silenced
     return msgspec.structs.replace(
         edge, gateways=MappingProxyType(gateways), problems=(*edge.problems, *dict.fromkeys(problems))
     )

@@ -13,7 +13,7 @@ from tandem.model.listenersets import ListenerSet
 from tandem.model.selectors import matches, unknown_operator
 from tandem.model.world import World
 from tandem.translate.gateway.certificates import certificates_of
-from tandem.translate.gateway.clashes import BY_NAME, FIELDS, Clash, clashes_of
+from tandem.translate.gateway.clashes import BY_NAME, FIELDS, HOSTLESS, Clash, clashes_of
 from tandem.translate.gateway.clients import NOT_ASKED, Governed, read_clients
 from tandem.translate.gateway.edge import NOT_ACCEPTED, Holder
 from tandem.translate.gateway.hosts import EVERY
@@ -21,12 +21,14 @@ from tandem.translate.gateway.hosts import EVERY
 HTTP_ROUTE: Final = RouteKind(group=GROUP, kind="HTTPRoute")
 GRPC_ROUTE: Final = RouteKind(group=GROUP, kind="GRPCRoute")
 TCP_ROUTE: Final = RouteKind(group=GROUP, kind="TCPRoute")
+UDP_ROUTE: Final = RouteKind(group=GROUP, kind="UDPRoute")
 TLS_ROUTE: Final = RouteKind(group=GROUP, kind="TLSRoute")
 KINDS: Final = {
     "HTTP": (HTTP_ROUTE, GRPC_ROUTE),
     "HTTPS": (HTTP_ROUTE, GRPC_ROUTE),
     "TCP": (TCP_ROUTE,),
     "TLS": (TLS_ROUTE, TCP_ROUTE),
+    "UDP": (UDP_ROUTE,),
 }
 """Protocols that are served -> the kinds of routes that listeners of it may have."""
 PASSTHROUGH: Final = "Passthrough"
@@ -178,14 +180,15 @@ class _Reader:
         if listener.protocol not in KINDS:
             text = f"{listener.protocol} is not served by gateways here, only {', '.join(KINDS)}"
             self._wrong("protocol", "UnsupportedProtocol", text)
-        elif listener.protocol == "TCP" and listener.hostname:
-            self._wrong("hostname", "UnsupportedValue", "connections of TCP name no host")
+        elif listener.protocol in HOSTLESS and listener.hostname:
+            self._wrong("hostname", "UnsupportedValue", f"what comes by {listener.protocol} names no host")
 
     def _tls(self, listener: Listener) -> None:
         if listener.tls is None or listener.protocol not in KINDS:
             return
-        if listener.protocol == "TCP":
-            self._wrong("tls", "UnsupportedValue", "TLS of a listener of TCP is that of its backends")
+        if listener.protocol in HOSTLESS:
+            text = f"TLS of a listener of {listener.protocol} is that of its backends"
+            self._wrong("tls", "UnsupportedValue", text)
         if passes_through(listener) and listener.tls.certificate_refs:
             at = self._holder.origin(f"{self._at}.tls.certificateRefs")
             text = "no certificate is shown where sessions are passed through"

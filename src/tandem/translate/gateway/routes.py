@@ -17,11 +17,12 @@ from tandem.ir.gateway import HostRoutes
 from tandem.ir.mesh import BytesRoute, Route
 from tandem.model.gateway import BackendObject
 from tandem.model.grpcroute import GRPCRoute
-from tandem.model.tcproute import ConnectionRule, TCPRoute
-from tandem.model.tlsroute import TLSRoute
+from tandem.model.tcproute import ConnectionRule
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key
 from tandem.translate.gateway.attach import Attached, EdgeRoute
 from tandem.translate.gateway.hosts import covers, most_specific, specificity
+from tandem.translate.mesh.attach import ConnectionRoute
 from tandem.translate.mesh.connections import read_connections
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import read_grpcroute
@@ -37,7 +38,7 @@ class ReadRoute(msgspec.Struct, frozen=True, kw_only=True):
 
     routes: tuple[tuple[Rank, Route], ...]
     connections: BytesRoute | None = None
-    """Of a TCPRoute or a TLSRoute, in place of `routes`."""
+    """Of a route that hands on bytes or datagrams, in place of `routes`."""
     problems: tuple[Problem, ...]
 
     @property
@@ -49,7 +50,7 @@ class ReadRoute(msgspec.Struct, frozen=True, kw_only=True):
 def read_route(attached: Attached, context: Context) -> ReadRoute:
     """The rules of a route as they are for gateways: no parent Service is anybody's way to another namespace."""
     source = attached.route
-    if isinstance(source, TCPRoute | TLSRoute):
+    if isinstance(source, ConnectionRoute | UDPRoute):
         connections, mistakes = read_connections(context, source, frozenset())
         return ReadRoute(routes=(), connections=connections, problems=mistakes)
     if isinstance(source, GRPCRoute):

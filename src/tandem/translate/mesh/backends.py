@@ -6,16 +6,20 @@ from tandem.base.problems import Problem
 from tandem.ir.mesh import Backend
 from tandem.model.gateway import BackendObject
 from tandem.model.gateways import GROUP
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key
 from tandem.translate.grants import Referrer, Target, permitted
 from tandem.translate.mesh.attach import MeshRoute
 from tandem.translate.mesh.context import Context
 
+Owner = MeshRoute | UDPRoute
+"""Routes whose rules name backends."""
+
 
 class BackendReader:
     """Reads the references of one route; what is wrong is added to `problems`. `parents` are its parent Services."""
 
-    def __init__(self, owner: MeshRoute, context: Context, parents: frozenset[Key], problems: list[Problem]) -> None:
+    def __init__(self, owner: Owner, context: Context, parents: frozenset[Key], problems: list[Problem]) -> None:
         self._owner = owner
         self._context = context
         self._parents = parents
@@ -43,11 +47,17 @@ class BackendReader:
                 "RefNotPermitted",
                 f"Service {key[0]}/{key[1]} is in another namespace and no ReferenceGrant allows it",
             )
+        return self._port_mistake(ref, key)
+
+    def _port_mistake(self, ref: BackendObject, key: Key) -> tuple[str, str]:
         service = self._context.service(key)
         if service is None:
             return "BackendNotFound", f"no Service {key[0]}/{key[1]}"
         if ref.port is None:
             return "BackendNotFound", f"the reference to Service {key[0]}/{key[1]} names no port"
-        if ref.port not in {p.port for p in service.spec.ports}:
+        found = {p.protocol for p in service.spec.ports if p.port == ref.port}
+        if not found:
             return "BackendNotFound", f"Service {key[0]}/{key[1]} has no port {ref.port}"
+        if isinstance(self._owner, UDPRoute) and "UDP" not in found:
+            return "BackendNotFound", f"Service {key[0]}/{key[1]} has no port {ref.port} of UDP"
         return "", ""

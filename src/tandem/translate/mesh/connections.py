@@ -15,6 +15,7 @@ from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import BytesMatch, BytesRoute
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.attach import Attachment, ConnectionRoute, attach, is_mesh_parent
 from tandem.translate.mesh.backends import BackendReader
@@ -34,25 +35,25 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_connections(
-    context: Context, source: ConnectionRoute, parents: frozenset[Key]
+    context: Context, source: ConnectionRoute | UDPRoute, parents: frozenset[Key]
 ) -> tuple[BytesRoute, tuple[Problem, ...]]:
     """What the rules of a route come to: shares that may not be used are kept, and lead nowhere."""
     problems: list[Problem] = []
     reader = BackendReader(source, context, parents, problems)
     made: list[BytesRoute] = []
+    what, lost = ("datagrams", "dropped") if isinstance(source, UDPRoute) else ("connections", "closed")
+    otherwise = f"its share of {what} is {lost}"
     for i, rule in enumerate(source.spec.rules):
         at = f"spec.rules[{i}]"
         shares = [
-            msgspec.structs.replace(
-                reader.read(ref, f"{at}.backendRefs[{j}]", "its share of connections is closed")[0], weight=ref.weight
-            )
+            msgspec.structs.replace(reader.read(ref, f"{at}.backendRefs[{j}]", otherwise)[0], weight=ref.weight)
             for j, ref in enumerate(rule.backend_refs)
         ]
         name = f"{source.kind}/{source.metadata.namespace}/{source.metadata.name}/{i}"
         used = tuple(share for share in shares if share.weight > 0)
         made.append(BytesRoute(name=name, matches=(), backends=used, origin=source.origin(at)))
         if i:
-            text = "every connection follows the first rule of a route"
+            text = f"all {what} follow the first rule of a route"
             problems.append(Problem(at=source.origin(at), code="Shadowed", text=text, severity=Severity.WARNING))
     return made[0], tuple(problems)
 

@@ -12,7 +12,7 @@ from tandem.model.gateways import GROUP, RouteKind
 from tandem.translate.gateway.listeners import GRPC_ROUTE, HTTP_ROUTE, TCP_ROUTE, TLS_ROUTE, admits, read_listeners
 
 
-@pytest.mark.parametrize("protocol", ["UDP", "example.com/x"])
+@pytest.mark.parametrize("protocol", ["SCTP", "example.com/x"])
 def test_a_protocol_that_is_not_served_has_no_kinds_and_the_others_go_on(protocol: str) -> None:
     found = edge(gateway("edge", listener("a", 80), listener("b", 81, protocol)))
     assert codes(found) == [("spec.listeners[1].protocol", "UnsupportedProtocol")]

@@ -60,13 +60,13 @@ def test_a_gateway_in_force_says_so_of_itself_and_of_each_listener() -> None:
         ((gateway("edge"),), {KEY: (False, "waiting")}, ("True", "Accepted"), ("False", "Pending")),
         ((gateway("edge"),), {}, ("True", "Accepted"), ("False", "NoResources")),
         (
-            (gateway("edge", listener("a", 80), listener("b", 81, "UDP")),),
+            (gateway("edge", listener("a", 80), listener("b", 81, "SCTP")),),
             IN_FORCE,
             ("True", "ListenersNotValid"),
             ("True", "Programmed"),
         ),
         (
-            (gateway("edge", listener("b", 81, "UDP")),),
+            (gateway("edge", listener("b", 81, "SCTP")),),
             IN_FORCE,
             ("False", "ListenersNotValid"),
             ("False", "Invalid"),
