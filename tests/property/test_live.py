@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 import ingressworlds as istio
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
-from gatewayworlds import at, gateway, gateway_class, https, listener, route, tls_secret
+from gatewayworlds import (
+    allowing,
+    at,
+    gateway,
+    gateway_class,
+    https,
+    in_set,
+    listener,
+    listenerset,
+    route,
+    tls_secret,
+    udproute,
+)
 from meshworlds import authz, canary, dr, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
@@ -59,6 +71,12 @@ EDGE = st.sampled_from(
     (
         gateway_class(),
         gateway("edge", ns="shop"),
+        gateway("edge", listener(), listener("names", 53, "UDP"), ns="shop", **allowing("All")),
+        listenerset("ls", listener("a", 81), listener("n", 54, "UDP"), ns="shop"),
+        listenerset("ls", listener("a", 81), ns="shop", created="2026-01-01T00:00:00Z", status={"listeners": []}),
+        listenerset("lt", listener("b", 81), ns="default", to={"name": "edge", "namespace": "shop"}),
+        udproute("ur", at(), in_set("ls"), ns="shop"),
+        route("hs", in_set("ls"), ns="shop"),
         gateway("edge", https(), ns="shop", tls={"backend": {"clientCertificateRef": {"name": "cert"}}}),
         tls_secret(ns="shop"),
         route("hr", ns="shop", rules=[{"backendRefs": [{"name": "s0", "port": 80}]}]),
