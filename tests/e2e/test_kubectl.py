@@ -106,6 +106,16 @@ def test_logs_are_followed_and_begin_where_they_are_told_to(world: Lab) -> None:
         assert line(client).endswith(" third\n")
 
 
+def test_a_server_that_was_killed_ends_what_its_clients_ran(world: Lab) -> None:
+    with begun(world, "exec", "near", "--", "sh", "-c", "echo begun; sleep 4324 & trap '' PIPE; wait") as client:
+        assert line(client) == "begun\n"
+        old = world.pid("control")
+        world.kill("control")
+        world.back("control", old)
+        without(world, "sleep 4324")
+    until(lambda: kubectl(world, "exec", "near", "--", "echo", "again").out, lambda out: out == "again\n")
+
+
 def test_it_all_goes_when_the_cluster_does(world: Lab) -> None:
     """The last of the module."""
     with begun(world, "exec", "near", "--", "sh", "-c", "echo begun; sleep 4323") as client:

@@ -66,6 +66,8 @@ class Server:
         socks = [listen(address, self._port) for address in addresses]
         token = lasting_token(self._dir.root)
         tls = lasting_certificate(self._dir.root, self._clock, hosts=("localhost", *addresses))
+        pods = Pods(self._dir)
+        pods.end_of_earlier_life()
         app = build_app(
             Store(self._dir.database),
             token=token,
@@ -73,7 +75,7 @@ class Server:
             first=[made.raw for made in (*first_pools(self._shares.pods), first_class())],
             advise=self._advise,
             extra_routes=routes(lambda: self._control),
-            inside=Pods(self._dir),
+            inside=pods,
         )
         async with asyncio.TaskGroup() as tasks:
             for sock in socks:

@@ -8,14 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
+
+import structlog
 
 from tandem.apiserver.inside import CannotStartError, LogQuery, NotRunningError, PodRef, Stdio
 from tandem.base.paths import RunDir
+from tandem.workloads import started
 from tandem.workloads.dial import dial
 from tandem.workloads.logs import Selection, has_log, read_logs
 from tandem.workloads.program import Program, Wanted, start
 from tandem.workloads.record import ContainerRecord, Process, load
 from tandem.workloads.sandbox import StartError
+
+log = structlog.get_logger(__name__)
 
 
 class Pods:
@@ -36,26 +42,33 @@ class Pods:
 
     def running(self, pod: PodRef, container: str = "") -> Running:
         """The container, or the pod alone; raises NotRunningError."""
-        sandbox = load(self._dir.node(pod.node), pod.uid)
+        node = self._dir.node(pod.node)
+        sandbox = load(node, pod.uid)
         if sandbox is None or not sandbox.init.alive:
             raise NotRunningError(f"pod {pod.namespace}/{pod.name} does not run")
         own = sandbox.containers.get(container, ContainerRecord())
         if container and not own.process.alive:
             raise NotRunningError(f'container not found ("{container}")')
-        return Running(sandbox.init, own)
+        return Running(sandbox.init, own, started.folder_of(node, pod.uid))
+
+    def end_of_earlier_life(self) -> None:
+        """End the programs of a server that was killed: their clients have lost them."""
+        for process in started.end_all(self._dir.nodes()):
+            log.info("program of an earlier server ended", pid=process.pid)
 
 
 class Running:
     """One pod, and one of its containers."""
 
-    def __init__(self, init: Process, container: ContainerRecord) -> None:
+    def __init__(self, init: Process, container: ContainerRecord, records: Path) -> None:
         self._init = init
         self._container = container
+        self._records = records
 
     async def start(self, command: Sequence[str], stdio: Stdio) -> Program:
         """In the container's namespaces, with its environment; raises CannotStartError."""
         try:
-            return await start(self._container, command, Wanted(**asdict(stdio)))
+            return await start(self._container, command, Wanted(**asdict(stdio)), records=self._records)
         except (StartError, OSError) as err:
             raise CannotStartError(str(err)) from err
 

@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from tandem.base import processes
-from tandem.workloads import kernel, sandbox, tree
+from tandem.workloads import kernel, sandbox, started, tree
 from tandem.workloads.record import ContainerRecord, Process
 from tandem.workloads.sandbox import Launch, Streams
 from tandem.workloads.waiting import status_of
@@ -60,8 +61,9 @@ class _Ends:
 class Program:
     """One that runs. Whoever started it closes it."""
 
-    def __init__(self, process: Process, ends: _Ends) -> None:
+    def __init__(self, process: Process, ends: _Ends, note: Path) -> None:
         self._process = process
+        self._note = note
         self._ends = ends
         self._over = asyncio.Event()
         self._code = 0
@@ -111,8 +113,9 @@ class Program:
         await self._over.wait()
 
     def close(self) -> None:
-        """Let go of its streams."""
+        """Let go of its streams, and of its record."""
         self._ends.close()
+        self._note.unlink(missing_ok=True)
         self._unwatch()
 
     async def _chunks(self, descriptor: int) -> AsyncIterator[bytes]:
@@ -158,8 +161,11 @@ class Program:
             self._watch = _NONE
 
 
-async def start(container: ContainerRecord, command: Sequence[str], wanted: Wanted) -> Program:
-    """Run a command as if it were the container's own; raises StartError or OSError."""
+async def start(container: ContainerRecord, command: Sequence[str], wanted: Wanted, *, records: Path) -> Program:
+    """Run a command as if it were the container's own; raises StartError or OSError.
+
+    While it runs it is on record in the folder `records`, which is `started.folder_of` its pod.
+    """
     environment = {**container.environment, **(_TERMINAL if wanted.tty else {})}
     order = Launch(argv=command, environment=environment, working_dir=container.working_dir)
     ends = _Ends()
@@ -170,7 +176,8 @@ async def start(container: ContainerRecord, command: Sequence[str], wanted: Want
     except BaseException:
         ends.close()
         raise
-    return Program(Process(pid=pid, started=processes.start_time(pid) or 0), ends)
+    process = Process(pid=pid, started=processes.start_time(pid) or 0)
+    return Program(process, ends, started.note(records, process))
 
 
 async def _writable(descriptor: int) -> None:
