@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from e2e.lab import Lab, lab, until
 from e2e.objects import account, container, idle, namespace, pod, service, web
+from jwts import Issuer
 
 pytestmark = pytest.mark.root
 
@@ -338,6 +339,39 @@ def test_a_policy_of_the_gateway_judges_there_and_flows_name_the_rule_and_its_li
     finally:
         world.delete("authorizationpolicy", "of-the-gateway", "-n", "edge")
     until(lambda: asked("/open", *neighbour), lambda code: code == "200", world.logs)
+
+
+def test_a_gateway_takes_tokens_by_keys_that_the_node_fetches_from_a_pod(world: Lab) -> None:
+    """No pod of the mesh needs the keys: the node, which has a way out as nodes have, asks the Service itself."""
+    issuer = Issuer("https://edge.example")
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
+    told = {"header": "x-sub", "claim": "sub"}
+    rule = {"issuer": issuer.name, "jwksUri": "http://keys.edge/jwks.json", "outputClaimToHeaders": [told]}
+    files = f"mkdir -p /tmp/keys && echo '{issuer.jwks}' > /tmp/keys/jwks.json"
+    serve = f"{files} && exec python3 -m http.server -d /tmp/keys 8080"
+    meta = {"name": "tokens", "namespace": "edge"}
+    tokens = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "RequestAuthentication",
+        "metadata": meta,
+        "spec": {"targetRefs": [target], "jwtRules": [rule]},
+    }
+    world.apply(pod("edge", "keys", container("sh", "-c", serve, port=8080)), service("edge", "keys"))
+    world.tandem("apply", "-f", "-", stdin=yaml.safe_dump(tokens), status=0)
+
+    def code(token: str = "") -> str:
+        more = ("-H", f"authorization: Bearer {token}") if token else ()
+        return world.run(*get("shop.test", address(world), *more)).out[-3:]
+
+    world.run("ip", "route", "add", "default", "via", OUTSIDE, status=0)
+    try:
+        until(lambda: code(issuer.token(sub="kim")), lambda c: c == "200", world.logs)
+        assert [code(), code(issuer.token(exp=1)), code("x.y.z")] == ["200", "401", "401"]
+        bearer = ("-H", f"authorization: Bearer {issuer.token(sub='kim')}", "-H", "x-sub: forged")
+        assert world.run(*get("shop.test", address(world), *bearer)).out.endswith("200")
+    finally:
+        world.run("ip", "route", "del", "default", status=0)
+        world.delete("requestauthentication", "tokens", "-n", "edge")
 
 
 def test_explain_and_real_requests_from_outside_agree(world: Lab) -> None:
