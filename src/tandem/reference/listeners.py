@@ -52,7 +52,9 @@ def take(world: World, gateway: Gateway, port: int, *, sni: str, host: str) -> T
     """By port, then by the name in TLS, then by the host; of several the most specific (Gateway API, Listener)."""
     here = [found for found in listeners_of(world, gateway) if found.listener.port == port]
     if not here:
-        return Taken(steps=(Step(text=f"no listener has port {port}", origin=gateway.origin("spec.listeners")),))
+        return Taken(
+            steps=(Step(text=f"no listener of connections has port {port}", origin=gateway.origin("spec.listeners")),)
+        )
     if here[0].listener.protocol == "TCP":
         return Taken(listener=here[0], steps=(_takes(here[0], "every connection"),))
     if here[0].listener.protocol in SECURE:

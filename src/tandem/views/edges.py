@@ -41,7 +41,7 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
     if source.pod is not None:
         raise ExplainError("FROM of a gateway is the address of a client; for a pod ask about the Service behind it")
     host = (question.host or dict(question.headers).get("host", "") or target.address).lower()
-    bare = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host
+    bare = _without_port(host)
     sni = question.sni or bare
     taken = take(world, gateway, target.port, sni=sni, host=bare)
     lines = [Line(layer="listener", effect="listener", text=s.text, rule=s.origin) for s in taken.steps]
@@ -78,6 +78,12 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
         ways=ways,
         decided_by=by,
     )
+
+
+def _without_port(host: str) -> str:
+    """An address of IPv6 has colons of its own, and stands in brackets where a port follows."""
+    name, _, port = host.rpartition(":")
+    return name if port.isdigit() and (":" not in name or name.endswith("]")) else host
 
 
 def _judged(

@@ -136,7 +136,7 @@ TLS = {"to": "gateway/edge:443"}
         ({"host": "a.shop.test"}, "answered with 404", "no route of the listener is for 'a.shop.test'"),
         ({**TLS, "host": "a.shop.test", "sni": "www.shop.test"}, "answered with 421", "is another listener's"),
         ({**TLS, "sni": "else.test"}, "nobody is there", "no listener of the port takes the name"),
-        ({"to": "gateway/edge:81"}, "nobody is there", "no listener has port 81"),
+        ({"to": "gateway/edge:81"}, "nobody is there", "no listener of connections has port 81"),
     ],
 )
 def test_what_no_listener_or_route_takes_is_answered(asked: dict[str, Any], text: str, rule: str) -> None:
@@ -148,6 +148,9 @@ def test_what_no_listener_or_route_takes_is_answered(asked: dict[str, Any], text
 
 def test_the_port_in_a_host_is_none_of_its_name() -> None:
     assert ask(host="www.shop.test:8080").allowed
+    for host in ("[fd00::1]:80", "fd00::1"):
+        named = host.removesuffix(":80")
+        assert any(f"takes host {named!r}" in line.text for line in ask(host=host).route)
 
 
 def test_connections_of_tcp_have_the_first_rule_of_the_oldest_route() -> None:
