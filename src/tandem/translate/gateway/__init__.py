@@ -37,6 +37,7 @@ from tandem.translate.gateway.listeners import (
     passes_through,
     read_listeners,
 )
+from tandem.translate.gateway.overlaps import overlaps_of
 from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route, services_of
 from tandem.translate.gateway.sets import sets_of
 from tandem.translate.gateway.targets import targets_of
@@ -78,7 +79,11 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
         made = _gateway(gateway, _merged(reads), routes, targets, options) if addresses else None
         if made is not None:
             sent[f"{gateway.key[0]}/{gateway.key[1]}"] = replace(made, addresses=addresses)
-        own, *others = (tuple(_facts(read, routes, sent=made is not None) for read in of) for of in reads.values())
+        told = overlaps_of(_merged(reads))
+        own, *others = (
+            tuple(_facts(read, routes, told.get(read.place, ""), sent=made is not None) for read in of)
+            for of in reads.values()
+        )
         attached = sets.merged.get(gateway.key, ())
         found = {one.key: SetFacts(gateway=gateway.key, listeners=of) for one, of in zip(attached, others, strict=True)}
         facts_of_sets |= found
@@ -140,7 +145,7 @@ def _named(reads: Iterable[Read], routes: _Routes) -> Iterator[Key]:
             yield from services_of(attached.route)
 
 
-def _facts(read: Read, routes: _Routes, *, sent: bool) -> ListenerFacts:
+def _facts(read: Read, routes: _Routes, overlaps: str, *, sent: bool) -> ListenerFacts:
     return ListenerFacts(
         name=read.listener.name,
         kinds=read.kinds,
@@ -148,6 +153,7 @@ def _facts(read: Read, routes: _Routes, *, sent: bool) -> ListenerFacts:
         valid=read.serves,
         serves=sent and read.serves,
         governed=read.clients.at if isinstance(read.holder, Gateway) else "",
+        overlaps=overlaps,
     )
 
 

@@ -47,6 +47,8 @@ class ListenerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """It is among what nodes are sent."""
     governed: str = ""
     """Where in the Gateway else is said what holds for it: mistakes there are its own."""
+    overlaps: str = ""
+    """What is told of it where another listener of its port with TLS is for some of its hosts."""
 
 
 class GatewayFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from tandem.translate.gateway.edge import (
     ListenerFacts,
 )
 from tandem.translate.gateway.features import SUPPORTED
+from tandem.translate.gateway.overlaps import OVERLAPPING
 
 Whole = tuple[Verdict, Verdict]
 """Accepted and Programmed of an object with listeners."""
@@ -198,8 +199,10 @@ def _listener(
         programmed,
         _refs("ResolvedRefs", unresolved),
         ("Conflicted", bool(clashes), clashes[0].code if clashes else "NoConflicts", message_of(clashes)),
+        *(((OVERLAPPING[0], True, OVERLAPPING[1], facts.overlaps),) if facts.overlaps else ()),
     )
-    held = before.conditions if before is not None else ()
+    known = before.conditions if before is not None else ()
+    held = tuple(c for c in known if c.type != OVERLAPPING[0] or facts.overlaps)
     return ListenerStatus(
         name=facts.name,
         supported_kinds=facts.kinds,
