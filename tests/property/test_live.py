@@ -18,8 +18,12 @@ from gatewayworlds import (
     in_set,
     listener,
     listenerset,
+    passthrough,
     route,
+    tcproute,
+    terminate,
     tls_secret,
+    tlsroute,
     udproute,
 )
 from meshworlds import authz, canary, dr, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
@@ -86,6 +90,18 @@ EDGE = st.sampled_from(
     )
 )
 """Gateways, and what they do in TLS."""
+_TO_S0 = [{"backendRefs": [{"name": "s0", "namespace": "shop", "port": 80}]}]
+CONNECTIONS = st.sampled_from(
+    (
+        gateway("edge", passthrough(hostname="*.test"), terminate(), listener("raw", 9000, "TCP"), ns="shop"),
+        tlsroute("a.test", name="sr", ns="shop", rules=_TO_S0),
+        tlsroute("*.test", name="sr", ns="shop", parents=(at(), parent("s0", namespace="shop")), rules=_TO_S0),
+        tlsroute(name="sr", ns="other", parents=(parent("s0", namespace="shop"),), rules=_TO_S0),
+        tcproute("tr", at(), parent("s1", namespace="shop"), ns="shop", rules=_TO_S0),
+        tcproute("tr", parent("s0", namespace="shop"), ns="other", rules=_TO_S0),
+    )
+)
+"""Routes of connections, at gateways and at Services."""
 INGRESS = st.sampled_from(
     (
         istio.gateway("edge", istio.server(), istio.https("a.test", of="cert"), ns="shop"),
@@ -107,6 +123,7 @@ TARGETS = st.sampled_from(
 )
 OTHERS = st.one_of(
     EDGE,
+    CONNECTIONS,
     INGRESS,
     st.builds(lambda s, labels, mesh: namespace(s, **labels, **mesh), SPACES, LABELS, MESH),
     st.builds(
