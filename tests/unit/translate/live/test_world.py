@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from builders import namespace, node, pod, policy, service, world
+from gatewayworlds import gateway, gateway_class, route
+from issuing import authority
 from tandem.model.world import World
 from tandem.translate.live import Live
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
+from tlsworlds import backend_tls, bundle
 
 BASE = world(namespace("default"), node("node-1"), service("web"), policy("p"), pod("a", app="web"))
 
@@ -27,3 +30,15 @@ def test_the_way_to_a_world_means_nothing() -> None:
     live.translate(BASE)
     live.translate(World(synced=True))
     assert live.translate(BASE) == translate_world(BASE, Options())
+
+
+def test_gateways_with_tls_are_as_before_whatever_bundle_changes_that_they_do_not_use() -> None:
+    objects = (gateway("edge"), route("hr"), backend_tls(), bundle(), bundle("other"), gateway_class())
+    edge, live = World.of([*BASE.objects(), *objects]), Live(Options())
+    before = live.translate(edge)
+    assert before.edge.gateways["default/edge"].backend_tls
+    other = bundle("other", authority("other").pem)
+    after = live.translate(edge.with_changes("ConfigMap", {other.key: other}, synced=True))
+    assert after.edge is before.edge
+    used = bundle("roots", authority("other").pem)
+    assert live.translate(edge.with_changes("ConfigMap", {used.key: used}, synced=True)).edge != before.edge
