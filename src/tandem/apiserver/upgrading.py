@@ -62,7 +62,11 @@ class UpgradingProtocol(HttpToolsProtocol):
             self._wire.leave()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Whether an upgrade is supported is the application's to say, and its answer says it."""
+        """Whether an upgrade is supported is the application's to say, and its answer says it.
+
+        Where it is not, the connection ends with that answer: the parser reads no other request after such a head.
+        """
+        self.cycle.keep_alive = False
 
     def _take_over(self, head: bytes) -> Wire:
         self.cycle.response_started = self.cycle.response_complete = True

@@ -73,6 +73,16 @@ def test_requests_before_it_on_the_same_connection_are_plain() -> None:
     talk(story)
 
 
+def test_an_upgrade_that_was_not_taken_ends_the_connection_which_could_carry_no_other_request() -> None:
+    async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: uvicorn.Server) -> None:
+        writer.write(HEAD.replace(b"shout", b"whisper"))
+        answer = await reader.read()
+        assert b"connection: close\r\n" in answer
+        assert answer.endswith(b"no upgrade")
+
+    talk(story)
+
+
 def test_a_server_that_ends_closes_it() -> None:
     async def story(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: uvicorn.Server) -> None:
         writer.write(HEAD)

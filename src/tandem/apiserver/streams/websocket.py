@@ -53,9 +53,9 @@ class WebSocket:
             if self._protocol.close_rcvd is not None:
                 return
 
-    async def send(self, data: bytes, *, text: bool = False) -> None:
+    async def send(self, data: bytes) -> None:
         """One message."""
-        (self._protocol.send_text if text else self._protocol.send_binary)(data)
+        self._protocol.send_binary(data)
         await self._flush()
 
     async def ping(self) -> None:
