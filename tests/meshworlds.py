@@ -7,6 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from tandem.model.canary import Canary
+from tandem.model.faults import FaultInjection
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import ReferenceGrant
 from tandem.model.grpcroute import GRPCRoute
@@ -67,6 +68,12 @@ def ratelimit(
     found = cast("RateLimit", _object("tandem.io/v1", "RateLimit", (name, ns, created), given))
     notes = {"tandem.io/staged": "true"} if staged else {}
     return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes))
+
+
+def faults(*targets: Raw, name: str = "trouble", ns: str = "default", created: str = "", **spec: Any) -> FaultInjection:
+    """A FaultInjection; keywords are the fields of its spec."""
+    given = {"targetRefs": list(targets), **spec}
+    return cast("FaultInjection", _object("tandem.io/v1", "FaultInjection", (name, ns, created), given))
 
 
 def limit_at(kind: str, name: str, section: str = "") -> Raw:

@@ -100,7 +100,7 @@ class World:
         empty: tuple[Origin, ...] = ()
         told = Names(
             node="n1", pod=lambda _: Party(), party=lambda a: Party(address=a), route=lambda _: ORIGIN,
-            refused=lambda _u, _p: None, outbound=lambda _: None, authorized=lambda _u, _n: empty,
+            fault=lambda _: None, refused=lambda _u, _p: None, outbound=lambda _: None, authorized=lambda _u, _n: empty,
             staged=lambda _: empty, authenticated=lambda _: empty,
         )  # fmt: skip
         return [flow for entry in own() for flow in flows_of(log, _message(entry), told)]

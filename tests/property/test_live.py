@@ -26,7 +26,7 @@ from gatewayworlds import (
     tlsroute,
     udproute,
 )
-from meshworlds import authz, canary, dr, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
+from meshworlds import authz, canary, dr, faults, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
@@ -206,6 +206,11 @@ OTHERS = st.one_of(
     ),
     st.builds(
         lambda n, s: httproute(f"hr{n}", ns=s, parentRefs=[parent(f"s{n}")], rules=[{"name": "r"}]), NUMBERS, SPACES
+    ),
+    st.builds(
+        lambda n, s: faults(limit_at("HTTPRoute", f"hr{n}"), name=f"fi{n}", ns=s, abort={"httpStatus": 503}),
+        NUMBERS,
+        SPACES,
     ),
     st.builds(
         lambda n, s, refs, staged: ratelimit(*refs, name=f"rl{n}", ns=s, staged=staged),

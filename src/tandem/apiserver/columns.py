@@ -297,6 +297,12 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "FaultInjection": (
+        ("Targets", 0, _targets),
+        ("Accepted", 0, _condition("Accepted")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "XMesh": (("Accepted", 0, _condition("Accepted")), (AGE, 0, None)),
     "IPPool": (
         ("CIDR", 0, _at("spec.cidr")),

@@ -153,6 +153,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     abort_grpc: int | None = None
     """A gRPC status in place of an HTTP one."""
     abort_per_million: int = 1_000_000
+    origin: Origin | None = None
+    """Of a policy that says so; None: the route itself does."""
 
 
 class Cors(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

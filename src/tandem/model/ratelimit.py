@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
+from tandem.model.attachment import AttachedStatus, PolicyTarget
 from tandem.model.gateway import BackendObject, HeaderMatch, PathMatch
-from tandem.model.meta import Condition, Model, Object, Status
-
-
-class LimitTarget(Model, frozen=True, kw_only=True):
-    """spec.targetRefs[]: an object of the same namespace; `section_name`: a port, a rule or a listener of it."""
-
-    group: str = ""
-    kind: str = ""
-    name: str = ""
-    section_name: str = ""
+from tandem.model.meta import Model, Object
 
 
 class LimitKey(Model, frozen=True, kw_only=True):
@@ -53,29 +45,15 @@ class LimitCounter(Model, frozen=True, kw_only=True):
 class RateLimitSpec(Model, frozen=True, kw_only=True):
     """spec."""
 
-    target_refs: tuple[LimitTarget, ...] = ()
+    target_refs: tuple[PolicyTarget, ...] = ()
     limits: tuple[LimitRule, ...] = ()
     retry_after: bool = True
     limit_headers: bool = False
     counter: LimitCounter | None = None
 
 
-class PolicyAncestor(Model, frozen=True, kw_only=True):
-    """status.ancestors[] (GEP-713): what holds of the policy at one of its targets."""
-
-    ancestor_ref: LimitTarget
-    controller_name: str
-    conditions: tuple[Condition, ...] = ()
-
-
-class RateLimitStatus(Status, frozen=True, kw_only=True):
-    """status: of the whole, and by target."""
-
-    ancestors: tuple[PolicyAncestor, ...] = ()
-
-
 class RateLimit(Object, frozen=True, kw_only=True):
     """tandem.io RateLimit."""
 
     spec: RateLimitSpec = RateLimitSpec()
-    status: RateLimitStatus = RateLimitStatus()
+    status: AttachedStatus = AttachedStatus()

@@ -33,6 +33,8 @@ from tandem.state.xds import (
 
 _FAILED: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"})
 """What the proxy tells gRPC clients where it would tell others a 5xx."""
+_TROUBLE: Final = frozenset({"DI", "FI"})
+"""Flags of what was delayed or answered on purpose."""
 _RBAC: Final = "rbac_access_denied"
 _TOKEN: Final = "jwt_authn_access_denied"  # noqa: S105 - no secret
 _EXTERNAL: Final = {
@@ -64,6 +66,8 @@ class Names:
     """Address of a pod or Service -> what is there, only the address if that is all that is known."""
     route: Callable[[str], Origin | None]
     """Route name -> the manifest it came from."""
+    fault: Callable[[str], Origin | None]
+    """Route name -> the policy that makes trouble for its requests on purpose."""
     refused: Callable[[str, int], Origin | None]
     """(pod uid, port) -> what demands mTLS there."""
     outbound: Callable[[str], Origin | None]
@@ -90,6 +94,7 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
         if entry.common_properties.route_name == OUTSIDE:
             yield _outside(flow, names.outbound(uid))
             continue
+        flow = _troubled(flow, names.fault(entry.common_properties.route_name))
         flow = _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
         flow = _looked_at(flow, entry.response.response_code_details, entry.common_properties, uid, names)
         yield limited(flow, entry.response.response_code_details, entry.common_properties.metadata.filter_metadata)
@@ -210,6 +215,12 @@ def _denied(flow: Flow, details: str, rules: Rules) -> Flow:
     reason = "a rule of an AuthorizationPolicy denies it" if name != "none" else "no rule allows it"
     direction = "egress" if flow.reporter == "source" else "ingress"
     return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=reason, rules=found)
+
+
+def _troubled(flow: Flow, policy: Origin | None) -> Flow:
+    """With the policy that delayed it, or had it answered."""
+    made = flow.http is not None and not _TROUBLE.isdisjoint(flow.http.flags.split(","))
+    return msgspec.structs.replace(flow, rules=(policy,)) if made and policy is not None else flow
 
 
 def _without_token(flow: Flow, details: str, rules: Rules, uid: str) -> Flow:

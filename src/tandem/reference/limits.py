@@ -14,10 +14,11 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.attachment import PolicyTarget
 from tandem.model.gateway import HeaderMatch, HTTPRoute, PathMatch
 from tandem.model.gateways import Gateway
 from tandem.model.grpcroute import GRPCRoute
-from tandem.model.ratelimit import LimitMatch, LimitRule, LimitTarget, RateLimit
+from tandem.model.ratelimit import LimitMatch, LimitRule, RateLimit
 from tandem.model.world import World
 from tandem.reference.authorization import speaks_http
 
@@ -44,7 +45,7 @@ def counted_at_route(
     names = [r.name for r in route.spec.rules]
     own = int(index[1])
 
-    def is_meant(policy: RateLimit, ref: LimitTarget) -> bool:
+    def is_meant(policy: RateLimit, ref: PolicyTarget) -> bool:
         if (ref.group, ref.kind, ref.name) != (_GATEWAY, rule.kind, rule.name) or _uses(policy, {"Claim"}):
             return False
         return not ref.section_name or (ref.section_name in names and names.index(ref.section_name) == own)
@@ -88,9 +89,9 @@ def _route(world: World, kind: str, namespace: str, name: str) -> HTTPRoute | GR
     return world.get(GRPCRoute, namespace, name) if kind == "GRPCRoute" else None
 
 
-def _holding(world: World, namespace: str) -> Iterator[tuple[RateLimit, LimitTarget]]:
+def _holding(world: World, namespace: str) -> Iterator[tuple[RateLimit, PolicyTarget]]:
     """Each policy of a namespace with each target where no older one has its place."""
-    taken: set[tuple[LimitTarget, bool]] = set()
+    taken: set[tuple[PolicyTarget, bool]] = set()
     own = [p for p in world.sorted(RateLimit) if p.metadata.namespace == namespace]
     for policy in sorted(own, key=lambda p: (p.metadata.creation_timestamp or "", p.metadata.name)):
         for ref in policy.spec.target_refs:
@@ -100,7 +101,7 @@ def _holding(world: World, namespace: str) -> Iterator[tuple[RateLimit, LimitTar
                 yield policy, ref
 
 
-def _usable(world: World, policy: RateLimit, ref: LimitTarget) -> bool:
+def _usable(world: World, policy: RateLimit, ref: PolicyTarget) -> bool:
     """What is refused at a target takes nobody's place there."""
     namespace = policy.metadata.namespace
     if ref.kind in {"HTTPRoute", "GRPCRoute"}:
@@ -148,7 +149,7 @@ def _number(port: core.ServicePort, pod: core.Pod) -> int:
 
 
 def _counting(
-    policy: RateLimit, ref: LimitTarget, asked: tuple[str, str, Mapping[str, str]], where: str
+    policy: RateLimit, ref: PolicyTarget, asked: tuple[str, str, Mapping[str, str]], where: str
 ) -> Iterator[Counting]:
     section = f" {ref.section_name}" if ref.section_name else ""
     for i, limit in enumerate(policy.spec.limits):

@@ -51,6 +51,7 @@ def names_for(node: str, whois: Whois) -> Names:
         pod=whois.pod,
         party=whois.party,
         route=whois.route,
+        fault=whois.fault,
         refused=whois.refused,
         outbound=whois.outbound,
         authorized=whois.authorized,

@@ -49,6 +49,10 @@ class Whois:
         )
         return Handed(verdict=Verdict.ERROR, gateway=gateway, reason=f"dropped: {who}", rules=rules)
 
+    def fault(self, name: str) -> Origin | None:
+        """The policy that makes trouble for requests of a route on purpose."""
+        return self._faults.get(name)
+
     def refused(self, uid: str, port: int) -> Origin | None:
         """The PeerAuthentication that refuses plain text to a pod's port; None: no object, or no such pod."""
         for attached in self._view.pods:
@@ -142,6 +146,12 @@ class Whois:
             for port in gateway.datagrams
             for address in gateway.addresses
         }
+
+    @cached_property
+    def _faults(self) -> dict[str, Origin]:
+        tables = [route for table in self._view.tables.values() for route in table.routes]
+        edges = [route for gateway in self._view.gateways.values() for route in routes_of(gateway)]
+        return {r.name: r.fault.origin for r in (*tables, *edges) if r.fault is not None and r.fault.origin is not None}
 
     @cached_property
     def _routes(self) -> dict[str, Origin]:

@@ -13,11 +13,12 @@ from types import MappingProxyType
 import msgspec
 
 from tandem.base.problems import Problem, Severity
-from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes, routes_of
+from tandem.ir.gateway import Gateway, routes_of
 from tandem.ir.mesh import Forward, MeshIR
 from tandem.model.canary import Canary
 from tandem.model.world import Key, World
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.rewritten import rewritten
 from tandem.translate.mesh.canaries import divide_route
 from tandem.translate.mesh.canary_plans import Plan, plans_of
 from tandem.translate.mesh.context import Context
@@ -52,21 +53,7 @@ def canaries_of(edge: Edge) -> frozenset[Key]:
 
 
 def _divided(gateway: Gateway, plan: Plan) -> Gateway:
-    return msgspec.structs.replace(gateway, ports=tuple(_port(port, plan) for port in gateway.ports))
-
-
-def _port(port: GatewayPort, plan: Plan) -> GatewayPort:
-    return msgspec.structs.replace(port, listeners=tuple(_listener(one, plan) for one in port.listeners))
-
-
-def _listener(listener: GatewayListener, plan: Plan) -> GatewayListener:
-    return msgspec.structs.replace(listener, hosts=tuple(_host(host, plan) for host in listener.hosts))
-
-
-def _host(host: HostRoutes, plan: Plan) -> HostRoutes:
-    return msgspec.structs.replace(
-        host, routes=tuple(new for route in host.routes for new in divide_route(route, plan))
-    )
+    return rewritten(gateway, lambda _, route: divide_route(route, plan))
 
 
 def _unused(plan: Plan, actions: Sequence[Forward]) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
+from tandem.model.faults import FaultInjection
 from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
 from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass
 from tandem.model.grpcroute import GRPCRoute
@@ -36,6 +37,7 @@ from tandem.model.tlsroute import TLSRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
+from tandem.translate.attachment import attached_patch
 from tandem.translate.conditions import (
     Patch,
     Programmed,
@@ -53,7 +55,6 @@ from tandem.translate.gateway.policystatus import policy_patch
 from tandem.translate.gateway.setstatus import set_patch
 from tandem.translate.gateway.status import class_patch, gateway_patch
 from tandem.translate.ingress.status import ingress_patch
-from tandem.translate.limits.status import limit_patch
 from tandem.translate.mesh.attach import is_gateway_parent, is_mesh_parent
 from tandem.translate.mesh.xmesh import FEATURES
 
@@ -93,6 +94,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         AuthorizationPolicy,
         Canary,
         RateLimit,
+        FaultInjection,
         Network,
         HTTPRoute,
         GRPCRoute,
@@ -152,7 +154,7 @@ def patches_of(
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
-            case Gateway() | ListenerSet() | BackendTLSPolicy() | RateLimit() | IstioGateway():
+            case Gateway() | ListenerSet() | BackendTLSPolicy() | RateLimit() | FaultInjection() | IstioGateway():
                 found.append(_in_parts(obj, told, programmed, now, given.edge))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
@@ -160,7 +162,7 @@ def patches_of(
 
 
 def _in_parts(
-    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit | IstioGateway,
+    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit | FaultInjection | IstioGateway,
     told: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     now: float,
@@ -176,8 +178,8 @@ def _in_parts(
             return set_patch(obj, edge.sets.get(obj.key), own, state, now)
         case BackendTLSPolicy():
             return policy_patch(obj, edge.ancestors.get(obj.key, ()), own, state, now)
-        case RateLimit():
-            return limit_patch(obj, own, state, now)
+        case RateLimit() | FaultInjection():
+            return attached_patch(obj, own, state, now)
         case IstioGateway():
             return ingress_patch(obj, edge.ingress.get(obj.key), own, state, now)
 

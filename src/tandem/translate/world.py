@@ -19,6 +19,7 @@ from tandem.model.world import World
 from tandem.translate.balancers import Assignment, assign_addresses
 from tandem.translate.canaries import divide_gateways
 from tandem.translate.externals import selects_workloads, translate_externals
+from tandem.translate.faults import fault_gateways, fault_tables, read_faults
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
@@ -103,7 +104,9 @@ def translate_world(world: World, options: Options) -> Translation:
     edge = divide_gateways(world, options, guard_gateways(world, options, edge), mesh)
     edge = secure_backends(world, options, edge)
     limits = read_limits(world)
-    mesh, edge = limit_tables(mesh, limits), limit_gateways(edge, limits)
+    faults = read_faults(world)
+    mesh = limit_tables(fault_tables(mesh, faults), limits)
+    edge = limit_gateways(fault_gateways(edge, faults), limits)
     routed = ports_named(mesh.tables.values(), edge.gateways.values(), limits.named)
     pods = translate_pods(world, options, policy, routed=routed, limits=limits)
     services = translate_services(world, pods.pods, routed=routed)
@@ -132,6 +135,7 @@ def translate_world(world: World, options: Options) -> Translation:
                 *subset_problems(world, mesh.policies),
                 *edge.problems,
                 *limits.problems,
+                *faults.problems,
             ),
         ),
     )

@@ -23,7 +23,7 @@ from tandem.reference.edgeroutes import decide_connection, decide_request
 from tandem.reference.listeners import REQUESTS, SECURE, Found, take
 from tandem.reference.request import Request, RouteDecision, Share
 from tandem.views.parties import ExplainError, Party
-from tandem.views.ways import Explanation, Line, Question, Way, counted, endpoints, summary, way_to
+from tandem.views.ways import Explanation, Line, Question, Way, counted, endpoints, summary, troubled, way_to
 
 
 class _Came(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +62,7 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
             own = found.listener.name if found.holder is gateway else ""
             lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
             lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
+            lines += troubled(world, route.rule)
         passed = found.listener.tls is not None and found.listener.tls.mode == "Passthrough"
         ways = tuple(_ways(world, onward, gateway, route.backends, requests=requests, handed_on=passed))
     denied = tuple(line.rule for line in came.denied if line.rule is not None)

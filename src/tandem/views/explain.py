@@ -32,6 +32,7 @@ from tandem.views.ways import (
     headless,
     known_names,
     summary,
+    troubled,
     version,
     way_to,
 )
@@ -81,6 +82,7 @@ def explain(world: World, question: Question) -> Explanation:
         if decision.rule is not None:
             asked = question.method or "GET", question.path or "/", dict(question.headers)
             route += tuple(map(counted, limits.counted_at_route(world, decision.rule, *asked)))
+            route += troubled(world, decision.rule)
         shares, status = decision.backends, decision.status
     ways = _ways(world, question, source, target, shares)
     allowed = bool(ways) and all(w.allowed for w in ways)

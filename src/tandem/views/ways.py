@@ -19,6 +19,7 @@ from tandem.reference import limits, policy
 from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_http
 from tandem.reference.backendtls import decide_backend_tls
+from tandem.reference.faults import trouble_at
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Share
 from tandem.reference.virtualservices import destination_rules
@@ -136,6 +137,12 @@ def way_to(
         steps=tuple(steps),
         answered=decision.rejects,
     )
+
+
+def troubled(world: World, rule: Origin) -> tuple[Line, ...]:
+    """What is made on purpose of requests of a route's rule."""
+    found = trouble_at(world, rule)
+    return (Line(layer="fault", effect="makes trouble", text=found.text, rule=found.rule),) if found is not None else ()
 
 
 def counted(found: limits.Counting) -> Line:

@@ -16,6 +16,7 @@ WEB = Party(namespace="shop", pod="web-1", identity="spiffe://cluster.local/ns/s
 DB = Party(namespace="shop", pod="db-1", identity="spiffe://cluster.local/ns/shop/sa/db", address="10.244.0.6")
 ROUTE = Origin(kind="VirtualService", namespace="shop", name="db", path="spec.http[0]")
 TOKENS = Origin(kind="RequestAuthentication", namespace="shop", name="ra")
+TROUBLE = Origin(kind="FaultInjection", namespace="shop", name="slow")
 STRICT = Origin(kind="PeerAuthentication", namespace="shop", name="strict")
 
 PARTIES = {
@@ -29,6 +30,7 @@ NAMES = Names(
     pod=lambda uid: {"u-web": WEB, "u-db": DB}.get(uid, Party()),
     party=lambda address: PARTIES.get(address, Party(address=address)),
     route={"r1": ROUTE}.get,
+    fault={"r1": TROUBLE}.get,
     authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
     authenticated=lambda _: (TOKENS,),
     dialled=lambda uid, address, port: ("192.0.2.65", 80) if uid == "gateway/shop/edge" else (address, port),
@@ -241,3 +243,15 @@ def test_a_host_outside_that_was_told_by_its_name_is_named() -> None:
     )
     assert http("source|u-web", upstream_cluster="passthrough", **elsewhere).destination.service == ""
     assert http("source|u-web", upstream_cluster="svc/shop/api.example.com/80").destination.service == "shop/db"
+
+
+def test_trouble_on_purpose_names_the_policy_that_makes_it() -> None:
+    delayed = http("source|u-web", route_name="r1", response_flags={"delay_injected": True})
+    assert (delayed.verdict, delayed.rules) == (Verdict.ALLOWED, (TROUBLE,))
+    aborted = http("source|u-web", response=refusal(503), route_name="r1", response_flags={"fault_injected": True})
+    assert (aborted.verdict, aborted.rules) == (Verdict.ERROR, (TROUBLE,))
+    assert http("source|u-web", route_name="r1").rules == (ROUTE,)
+
+
+def refusal(code: int) -> dict[str, Any]:
+    return {"response_code": code, "response_code_details": "fault_filter_abort"}

@@ -10,7 +10,7 @@ import pytest
 from builders import namespace, node, pod, policy, service
 from gatewayworlds import at, gateway, gateway_class, https, listener, route, tcproute, tls_secret
 from jwts import Issuer
-from meshworlds import authz, limit_at, peerauth, ratelimit, reqauth
+from meshworlds import authz, faults, limit_at, peerauth, ratelimit, reqauth
 from tandem.model.core import ConfigMap, Pod
 from tandem.model.meta import Condition, Meta, Object
 from tandem.model.world import World
@@ -234,3 +234,9 @@ def test_tls_to_a_backend_takes_the_place_of_the_meshs_and_is_told_with_its_poli
     identity = "cluster.local/ns/default/sa/edge"
     assert ask(allowing(at=SERVED, principals=[identity])).allowed
     assert not ask(allowing(at=SERVED, principals=[identity]), backend_tls("p"), bundle()).allowed
+
+
+def test_trouble_on_purpose_is_told() -> None:
+    found = ask(faults(limit_at("HTTPRoute", "hr"), abort={"httpStatus": 503, "percent": 5}))
+    told = [(line.text, str(line.rule)) for line in found.route if line.layer == "fault"]
+    assert told == [("5 of 100 are answered with 503", "FaultInjection default/trouble")]

@@ -61,6 +61,7 @@ ORDER: Final = (
     "RequestAuthentication",
     "AuthorizationPolicy",
     "RateLimit",
+    "FaultInjection",
     "Canary",
     "Deployment",
     "Pod",

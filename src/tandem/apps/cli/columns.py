@@ -360,6 +360,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (_WHY,),
     ),
     "RateLimit": ((Column("TARGETS", _attached_to), _PROGRAMMED), (_WHY,)),
+    "FaultInjection": ((Column("TARGETS", _attached_to), _PROGRAMMED), (_WHY,)),
     "XMesh": ((Column("CONTROLLER", _spec("controllerName")), Column("ACCEPTED", _accepted)), (_WHY,)),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),

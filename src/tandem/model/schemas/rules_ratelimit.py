@@ -23,13 +23,10 @@ _NAMED: Final = {
 }
 
 
-def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
-    for name in ("targetRefs", "limits"):
-        if not 1 <= len(raw[name]) <= MOST:
-            yield f"{at}.{name}: between 1 and {MOST} are required"
-    for i, limit in enumerate(raw["limits"]) if raw.get("counter") else ():
-        if limit.get("burst") is not None:
-            yield f"{at}.limits[{i}].burst: has no meaning with a counter, which counts in fixed times"
+def targets(raw: dict[str, Any], at: str) -> Iterator[str]:
+    """What is wrong with targetRefs as a list."""
+    if not 1 <= len(raw["targetRefs"]) <= MOST:
+        yield f"{at}.targetRefs: between 1 and {MOST} are required"
     keys = ("group", "kind", "name", "sectionName")
     refs = (tuple(ref.get(key) or "" for key in keys) for ref in raw["targetRefs"])
     seen: set[tuple[str, ...]] = set()
@@ -37,6 +34,15 @@ def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
         if ref in seen:
             yield f"{at}.targetRefs[{i}]: the same target occurs twice"
         seen.add(ref)
+
+
+def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from targets(raw, at)
+    if not 1 <= len(raw["limits"]) <= MOST:
+        yield f"{at}.limits: between 1 and {MOST} are required"
+    for i, limit in enumerate(raw["limits"]) if raw.get("counter") else ():
+        if limit.get("burst") is not None:
+            yield f"{at}.limits[{i}].burst: has no meaning with a counter, which counts in fixed times"
 
 
 def _target(raw: dict[str, Any], at: str) -> Iterator[str]:

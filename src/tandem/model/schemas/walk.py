@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tandem.model.schemas import (
     rules_canary,
+    rules_faults,
     rules_gateway,
     rules_ipam,
     rules_istio,
@@ -42,6 +43,7 @@ RULES = {
     **rules_ipam.RULES,
     **rules_canary.RULES,
     **rules_ratelimit.RULES,
+    **rules_faults.RULES,
 }
 
 

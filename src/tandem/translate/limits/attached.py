@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes
+from tandem.ir.gateway import Gateway, GatewayListener
 from tandem.ir.limits import RateLimit
 from tandem.ir.mesh import MeshIR, Route, RouteTable
 from tandem.model.world import Key
+from tandem.translate.attachment import rule_of
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.rewritten import rewritten
 from tandem.translate.limits.found import Limits, Sections
 
-_RULE: Final = re.compile(r"spec\.rules\[(\d+)\]")
 _replace: Final = msgspec.structs.replace
 Routes = Mapping[tuple[str, Key], Sections]
 
@@ -34,10 +34,9 @@ def _table(table: RouteTable, routes: Routes) -> RouteTable:
 
 
 def _limited(route: Route, before: tuple[RateLimit, ...], routes: Routes) -> Route:
-    origin = route.origin
+    origin, rule = route.origin, rule_of(route)
     sections = routes.get((origin.kind, (origin.namespace, origin.name)), ())
-    rule = _RULE.fullmatch(origin.path)  # what no rule matches is answered with 404, and counted nowhere
-    own = _of(sections, int(rule[1])) if rule is not None else ()
+    own = _of(sections, rule) if rule is not None else ()
     return _replace(route, limits=(*before, *own)) if before or own else route
 
 
@@ -55,15 +54,8 @@ def limit_gateways(edge: Edge, limits: Limits) -> Edge:
 
 def _gateway(gateway: Gateway, limits: Limits) -> Gateway:
     sections = limits.gateways.get((gateway.namespace, gateway.name), ())
-    return _replace(gateway, ports=tuple(_port(port, sections, limits.routes) for port in gateway.ports))
 
+    def change(listener: GatewayListener, route: Route) -> tuple[Route, ...]:
+        return (_limited(route, _of(sections, listener.name), limits.routes),)
 
-def _port(port: GatewayPort, sections: Sections, routes: Routes) -> GatewayPort:
-    return _replace(port, listeners=tuple(_listener(one, _of(sections, one.name), routes) for one in port.listeners))
-
-
-def _listener(listener: GatewayListener, before: tuple[RateLimit, ...], routes: Routes) -> GatewayListener:
-    def host(one: HostRoutes) -> HostRoutes:
-        return _replace(one, routes=tuple(_limited(route, before, routes) for route in one.routes))
-
-    return _replace(listener, hosts=tuple(host(one) for one in listener.hosts))
+    return rewritten(gateway, change)

@@ -13,12 +13,12 @@ from tandem.base.problems import Problem, Severity
 from tandem.ir.limits import Counter, Limit
 from tandem.ir.limits import Key as CountKey
 from tandem.ir.limits import RateLimit as Counted
+from tandem.model.attachment import PolicyTarget
 from tandem.model.core import Service
-from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
-from tandem.model.grpcroute import GRPCRoute
-from tandem.model.ratelimit import LimitTarget, RateLimit
+from tandem.model.ratelimit import RateLimit
 from tandem.model.world import Key, World
+from tandem.translate.attachment import find_rule
 from tandem.translate.gateway.edge import is_ours
 from tandem.translate.limits.counter import read_counter
 from tandem.translate.limits.found import Limits, Section, Sections, counted_ports
@@ -105,7 +105,7 @@ def _counted(
 class _Target:
     """One target of a policy: whether it is there, and what is wrong with it."""
 
-    def __init__(self, world: World, policy: RateLimit, ref: LimitTarget, at: str) -> None:
+    def __init__(self, world: World, policy: RateLimit, ref: PolicyTarget, at: str) -> None:
         self._world, self._policy, self._ref, self.at = world, policy, ref, at
         self.found = True
         self.problems: list[Problem] = []
@@ -141,16 +141,11 @@ class _Target:
         return name or None
 
     def _rule(self) -> Section:
-        kinds: dict[str, type[HTTPRoute | GRPCRoute]] = {"HTTPRoute": HTTPRoute, "GRPCRoute": GRPCRoute}
-        route: HTTPRoute | GRPCRoute | None = self._world.get(kinds[self._ref.kind], *self._key)
-        if route is None:
-            self._missing()
-            return None
-        name = self._ref.section_name
-        names = [rule.name for rule in route.spec.rules]
-        if name and name not in names:
-            self._missing(f"has no rule named {name!r}")
-        return names.index(name) if name in names and name else None
+        rule, missing = find_rule(self._world, self._ref.kind, self._key, self._ref.section_name)
+        if missing:
+            section = ".sectionName" if "has no rule" in missing else ".name"
+            self._wrong(f"{self.at}{section}", "TargetNotFound", missing)
+        return rule
 
     def _listener(self) -> Section:
         gateway = self._world.get(Gateway, *self._key)

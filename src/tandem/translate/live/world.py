@@ -11,6 +11,7 @@ from tandem.ir.traffic import TrafficPolicy
 from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
 from tandem.translate.canaries import divide_gateways
+from tandem.translate.faults import fault_gateways, fault_tables, read_faults
 from tandem.translate.gateway import translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
@@ -62,6 +63,9 @@ class Live:
         self._guarded = Kept(guard_gateways)
         self._divided = Kept(divide_gateways)
         self._secured = Kept(secure_backends)
+        self._faults = Kept(read_faults)
+        self._faulty = same_as_before(fault_tables)
+        self._faulty_edge = same_as_before(fault_gateways)
         self._limits = Kept(read_limits)
         self._limited = same_as_before(limit_tables)
         self._limited_edge = same_as_before(limit_gateways)
@@ -82,8 +86,9 @@ class Live:
         edge = self._guarded(world, self._options, edge)
         edge = self._secured(world, self._options, self._divided(world, self._options, edge, whole))
         limits = self._limits(world)
-        edge = self._limited_edge(edge, limits)
-        mesh = self._steady(self._limited(whole, limits), edge, limits)
+        faults = self._faults(world)
+        edge = self._limited_edge(self._faulty_edge(edge, faults), limits)
+        mesh = self._steady(self._limited(self._faulty(whole, faults), limits), edge, limits)
         self._pods.update(world, (ir.ingress, ir.egress), self._routed, limits)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
@@ -91,6 +96,7 @@ class Live:
         self._gathered.tell((7, "mesh"), mesh_problems)
         self._gathered.tell((8, "gateways"), edge.problems)
         self._gathered.tell((9, "limits"), limits.problems)
+        self._gathered.tell((9, "faults"), faults.problems)
         return Translation(
             balancers=balancers,
             edge=edge,

@@ -1,4 +1,4 @@
-"""A RateLimit, with its problems and what nodes have in force -> the patch of its status. Pure.
+"""What policies have in common that are attached to other objects: rules of routes as targets, and status. Pure.
 
 What holds of the whole is in `status.conditions`, as for every kind; what holds at one target is in `status.ancestors`
 (GEP-713, PolicyAncestorStatus): there only the mistakes of that target and those of the whole count.
@@ -13,8 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from tandem.base.problems import Problem
+from tandem.ir.mesh import Route
+from tandem.model.attachment import AttachedStatus, PolicyAncestor, PolicyTarget
+from tandem.model.faults import FaultInjection
+from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import CONTROLLER
-from tandem.model.ratelimit import LimitTarget, PolicyAncestor, RateLimit, RateLimitStatus
+from tandem.model.grpcroute import GRPCRoute
+from tandem.model.ratelimit import RateLimit
+from tandem.model.world import Key, World
 from tandem.translate.conditions import (
     Patch,
     accepted_of,
@@ -23,11 +29,12 @@ from tandem.translate.conditions import (
     programmed_of,
 )
 
+_RULE: Final = re.compile(r"spec\.rules\[(\d+)\]")
 _TARGET: Final = re.compile(r"(spec\.targetRefs\[\d+\])(\..*)?")
 
 
-def limit_patch(
-    policy: RateLimit, problems: Sequence[Problem], state: tuple[bool, str] | None, now: float
+def attached_patch(
+    policy: RateLimit | FaultInjection, problems: Sequence[Problem], state: tuple[bool, str] | None, now: float
 ) -> Patch | None:
     """None where nothing changed. Ancestors of other controllers are left alone."""
     status, generation = policy.status, policy.metadata.generation
@@ -45,7 +52,7 @@ def limit_patch(
         known = before.get(msgspec.json.encode(ref))
         made = conditions(own, known.conditions if known is not None else ())
         ancestors.append(PolicyAncestor(ancestor_ref=ref, controller_name=CONTROLLER, conditions=made))
-    wanted = RateLimitStatus(conditions=conditions(problems, status.conditions), ancestors=tuple(ancestors))
+    wanted = AttachedStatus(conditions=conditions(problems, status.conditions), ancestors=tuple(ancestors))
     if wanted == status:
         return None
     body = {"conditions": conditions_json(wanted.conditions), "ancestors": [_json(a) for a in ancestors]}
@@ -66,7 +73,29 @@ def _json(ancestor: PolicyAncestor) -> dict[str, Any]:
     }
 
 
-def _reference(ref: LimitTarget) -> dict[str, str]:
+def _reference(ref: PolicyTarget) -> dict[str, str]:
     """With its group, also that of the core: readers compare it with the one in spec."""
     section = {"sectionName": ref.section_name} if ref.section_name else {}
     return {"group": ref.group, "kind": ref.kind, "name": ref.name, **section}
+
+
+def find_rule(world: World, kind: str, key: Key, section: str) -> tuple[int | None, str]:
+    """The index of a named rule of a route (None: the whole route), and what is missing: nothing, mostly."""
+    route: HTTPRoute | GRPCRoute | None = None
+    if kind == "HTTPRoute":
+        route = world.get(HTTPRoute, *key)
+    elif kind == "GRPCRoute":
+        route = world.get(GRPCRoute, *key)
+    where = f"{kind} {'/'.join(key)}"
+    if route is None:
+        return None, f"no {where}"
+    names = [rule.name for rule in route.spec.rules]
+    if not section:
+        return None, ""
+    return (names.index(section), "") if section in names else (None, f"{where} has no rule named {section!r}")
+
+
+def rule_of(route: Route) -> int | None:
+    """The index of the rule that a Route came from; None: it is no rule's, such as 404 for what no rule matches."""
+    found = _RULE.fullmatch(route.origin.path)
+    return int(found[1]) if found is not None else None

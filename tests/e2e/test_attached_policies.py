@@ -1,4 +1,4 @@
-"""Rate limits under `tandem up`: the example, its conditions, who is refused, and what is told of it."""
+"""Policies attached under `tandem up`: the examples of rate limits and faults, their conditions, and what is told."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from e2e.objects import account, idle, namespace, pod, service, web
 
 pytestmark = pytest.mark.root
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "limits" / "orders.yaml"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE, FAULTS = EXAMPLES / "limits" / "orders.yaml", EXAMPLES / "faults" / "outside.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +98,22 @@ def test_what_others_write_into_envoy_is_refused_with_what_there_is_instead(worl
     ran = world.tandem("apply", "-f", "-", stdin=yaml.safe_dump(raw))
     assert ran.status != 0
     assert "tandem.io/v1 RateLimit" in ran.err
+
+
+def test_trouble_on_purpose_is_made_at_a_route_and_ends_with_its_policy(world: Lab) -> None:
+    group, home = "gateway.networking.k8s.io", {"name": "outside", "namespace": "shop"}
+    parent = {"group": "", "kind": "Service", "name": "orders"}
+    spec = {"parentRefs": [parent], "rules": [{"backendRefs": [{"name": "orders", "port": 80}]}]}
+    world.apply({"apiVersion": f"{group}/v1", "kind": "HTTPRoute", "metadata": home, "spec": spec})
+    world.apply(*yaml.safe_load_all(FAULTS.read_text()))
+    until(lambda: codes(world, "shop", 1, path="/trouble"), lambda found: found == ["503"], world.logs)
+    (told,) = world.get("shop", "faultinjection", "outside")["status"]["ancestors"]
+    assert {c["type"]: c["status"] for c in told["conditions"]} == {"Accepted": "True", "Programmed": "True"}
+
+    def named() -> set[str]:
+        mine = [f for f in flows(world) if (f.get("http") or {}).get("path", "").startswith("/trouble")]
+        return {rule["name"] for flow in mine for rule in flow.get("rules", ()) if rule["kind"] == "FaultInjection"}
+
+    assert until(named, bool, world.logs) == {"outside"}
+    world.delete("faultinjection", "outside", "-n", "shop")
+    until(lambda: codes(world, "shop", 1, path="/trouble"), lambda found: found == ["200"], world.logs)
