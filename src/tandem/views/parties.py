@@ -17,6 +17,7 @@ from tandem.base.addresses import family
 from tandem.cluster.writes import controller_of
 from tandem.model import core
 from tandem.model.gateways import Gateway
+from tandem.model.istiogateway import IstioGateway
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference.services import fronts
@@ -106,9 +107,11 @@ def _domain(world: World, text: str, namespace: str) -> Party | None:
 
 def _resolve(world: World, text: str, namespace: str) -> Party:
     try:
-        return _address(world, str(ipaddress.ip_address(text)))
+        address = str(ipaddress.ip_address(text))
     except ValueError:
-        pass
+        address = ""
+    if address:
+        return _address(world, address)
     parts = text.split("/")
     kinds = {"deploy", "deployment", "svc", "service", "pod", "gateway", "gw"}
     space = parts.pop(0) if len(parts) > 1 and parts[0] not in kinds else namespace
@@ -147,6 +150,8 @@ def _address(world: World, address: str) -> Party:
     for gateway in world.sorted(Gateway):
         if address in _addresses(gateway):
             return _at_gateway(gateway, address)
+    if any(address == own.value for one in world.sorted(IstioGateway) for own in one.status.addresses):
+        raise ExplainError(f"{address} is the gateway of Istio's Gateways, through which explain does not go yet")
     return Party(label=address, address=address)
 
 

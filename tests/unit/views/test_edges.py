@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import ingressworlds as istio
 from builders import namespace, node, pod, policy, service
 from gatewayworlds import at, gateway, gateway_class, https, listener, route, tcproute, tls_secret
 from jwts import Issuer
@@ -240,3 +241,9 @@ def test_trouble_on_purpose_is_told() -> None:
     found = ask(faults(limit_at("HTTPRoute", "hr"), abort={"httpStatus": 503, "percent": 5}))
     told = [(line.text, str(line.rule)) for line in found.route if line.layer == "fault"]
     assert told == [("5 of 100 are answered with 503", "FaultInjection default/trouble")]
+
+
+def test_through_istios_gateway_it_does_not_go_and_says_so() -> None:
+    theirs = istio.gateway("shop", ns="default", status={"addresses": [{"value": "192.0.2.70"}]})
+    with pytest.raises(ExplainError, match="is the gateway of Istio's Gateways"):
+        ask(theirs, to="192.0.2.70:80")
