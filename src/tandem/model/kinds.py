@@ -4,61 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from tandem.model import (
     adminpolicy,
     backendtls,
-    canary,
     clusterpolicy,
     coordination,
     core,
     egress,
-    faults,
     gateway,
     gateways,
     grpcroute,
-    ipam,
     istio,
     istiogateway,
     listenersets,
-    network,
     policy,
-    pools,
-    ratelimit,
     security,
     tcproute,
     tlsroute,
     udproute,
     xmesh,
 )
-from tandem.model.meta import Object, RawObject
-
-
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind that the API serves. `versions[0]` is the storage version (the others are the same in form)."""
-
-    group: str
-    versions: tuple[str, ...]
-    kind: str
-    plural: str
-    singular: str
-    short: tuple[str, ...] = ()
-    namespaced: bool = True
-    status: bool = False
-    """True if it has a status subresource."""
-    cls: type[Object]
-
-    @property
-    def api_version(self) -> str:
-        """`group/version` (or `version` in the core group) of the storage version."""
-        return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
-
-    @property
-    def name(self) -> str:
-        """What it is called among all kinds: its `kind`, with a word before it where another group has the same."""
-        return self.cls.__name__
-
+from tandem.model.kind import Kind as Kind  # noqa: PLC0414 - callers need one import
+from tandem.model.meta import RawObject
+from tandem.model.ownkinds import OWN
 
 KINDS: Final[tuple[Kind, ...]] = (
     Kind(
@@ -379,80 +347,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         status=True,
         cls=xmesh.XMesh,
     ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="Network",
-        plural="networks",
-        singular="network",
-        namespaced=False,
-        status=True,
-        cls=network.Network,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="Canary",
-        plural="canaries",
-        singular="canary",
-        status=True,
-        cls=canary.Canary,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="RateLimit",
-        plural="ratelimits",
-        singular="ratelimit",
-        status=True,
-        cls=ratelimit.RateLimit,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="FaultInjection",
-        plural="faultinjections",
-        singular="faultinjection",
-        status=True,
-        cls=faults.FaultInjection,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="LoadBalancerPool",
-        plural="loadbalancerpools",
-        singular="loadbalancerpool",
-        short=("lbpool",),
-        namespaced=False,
-        cls=pools.LoadBalancerPool,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="IPPool",
-        plural="ippools",
-        singular="ippool",
-        namespaced=False,
-        cls=ipam.IPPool,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="IPReservation",
-        plural="ipreservations",
-        singular="ipreservation",
-        namespaced=False,
-        cls=ipam.IPReservation,
-    ),
-    Kind(
-        group="tandem.io",
-        versions=("v1",),
-        kind="IPAMBlock",
-        plural="ipamblocks",
-        singular="ipamblock",
-        namespaced=False,
-        cls=ipam.IPAMBlock,
-    ),
+    *OWN,
 )
 
 BY_KIND: Final[dict[str, Kind]] = {k.name: k for k in KINDS}

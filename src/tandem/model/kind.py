@@ -1,0 +1,32 @@
+"""A kind that the API serves."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tandem.model.meta import Object
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind that the API serves. `versions[0]` is the storage version (the others are the same in form)."""
+
+    group: str
+    versions: tuple[str, ...]
+    kind: str
+    plural: str
+    singular: str
+    short: tuple[str, ...] = ()
+    namespaced: bool = True
+    status: bool = False
+    """True if it has a status subresource."""
+    cls: type[Object]
+
+    @property
+    def api_version(self) -> str:
+        """`group/version` (or `version` in the core group) of the storage version."""
+        return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
+
+    @property
+    def name(self) -> str:
+        """What it is called among all kinds: its `kind`, with a word before it where another group has the same."""
+        return self.cls.__name__
