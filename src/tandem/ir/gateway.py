@@ -66,6 +66,11 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         return (self.hostname, *self.others)
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The names in TLS by which it is chosen; one for every host is chosen whatever else it names."""
+        return ("*",) if "*" in self.hostnames else self.hostnames
+
+    @property
     def can_end(self) -> bool:
         """There is a certificate to end TLS with."""
         return bool(self.certificates or self.terms.mesh)

@@ -6,7 +6,7 @@ the second asks for no more than a part of what the first does; both must hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -26,11 +26,14 @@ class Effective(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[Pair, ...] | None
 
 
-def effective(world: World, source: VirtualService) -> Iterator[Effective]:
-    """In order, without those for gateways alone."""
-    for i, route in enumerate(source.spec.http):
+def effective(
+    world: World, source: VirtualService, counts: Callable[[Pair], bool] | None = None
+) -> Iterator[Effective]:
+    """In order, without those of which no pair `counts`: by default, those for gateways alone."""
+    counts = counts or _meshed
+    for i, route in enumerate(_full(route, source.metadata.namespace) for route in source.spec.http):
         if route.delegate is None:
-            pairs = _meshed([(m,) for m in route.match]) if route.match else None
+            pairs = tuple(filter(counts, [(m,) for m in route.match])) if route.match else None
             if pairs is None or pairs:
                 yield Effective(owner=source, index=i, route=route, pairs=pairs)
             continue
@@ -39,8 +42,8 @@ def effective(world: World, source: VirtualService) -> Iterator[Effective]:
         target = world.get(VirtualService, *named)
         if target is None or target.spec.hosts or not _exported(target, home):
             continue
-        for j, leaf in enumerate(target.spec.http):
-            found = _pairs(route.match, leaf.match)
+        for j, leaf in enumerate(_full(leaf, target.metadata.namespace) for leaf in target.spec.http):
+            found = _pairs(route.match, leaf.match, counts)
             if found is None or found:
                 patient = leaf if leaf.timeout else msgspec.structs.replace(leaf, timeout=route.timeout)
                 yield Effective(owner=target, index=j, route=patient, pairs=found)
@@ -51,18 +54,35 @@ def _exported(target: VirtualService, to: str) -> bool:
     return any(e in {"*", to} or (e == "." and target.metadata.namespace == to) for e in allowed)
 
 
-def _pairs(root: tuple[HttpMatch, ...], leaf: tuple[HttpMatch, ...]) -> tuple[Pair, ...] | None:
+def _pairs(
+    root: tuple[HttpMatch, ...], leaf: tuple[HttpMatch, ...], counts: Callable[[Pair], bool]
+) -> tuple[Pair, ...] | None:
     if not root and not leaf:
         return None
     if not root or not leaf:
-        return _meshed([(m,) for m in root or leaf])
-    return _meshed([(a, b) for a in root for b in leaf if _within(a, b)])
+        return tuple(filter(counts, [(m,) for m in root or leaf]))
+    return tuple(filter(counts, [(a, b) for a in root for b in leaf if _within(a, b)]))
 
 
-def _meshed(pairs: list[Pair]) -> tuple[Pair, ...]:
-    """The gateways of the last that names some count."""
-    named = ((pair, next((m.gateways for m in reversed(pair) if m.gateways), ("mesh",))) for pair in pairs)
-    return tuple(pair for pair, gateways in named if "mesh" in gateways)
+def gateways_of(pair: Pair) -> tuple[str, ...]:
+    """Those of the last match that names some."""
+    return next((match.gateways for match in reversed(pair) if match.gateways), ())
+
+
+def _meshed(pair: Pair) -> bool:
+    return "mesh" in (gateways_of(pair) or ("mesh",))
+
+
+def _full(route: HttpRoute, home: str) -> HttpRoute:
+    """With every Gateway by namespace and name: one without a namespace is of the object's own."""
+    named = [
+        msgspec.structs.replace(
+            match,
+            gateways=tuple(g if g == "mesh" or "/" in g else f"{home}/{g}" for g in match.gateways),
+        )
+        for match in route.match
+    ]
+    return msgspec.structs.replace(route, match=tuple(named))
 
 
 def _within(root: HttpMatch, leaf: HttpMatch) -> bool:

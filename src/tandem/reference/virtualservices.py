@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tandem.model import core
 from tandem.model.istio import DestinationRule, HttpMatch, RouteDestination, StringMatch, VirtualService
+from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.delegates import Effective, effective
 from tandem.reference.request import Request, RouteDecision, Share, Step
@@ -17,7 +18,7 @@ def decide_virtualservices(world: World, request: Request, cluster_domain: str) 
     """The decision of the VirtualServices of the Service's host; None if none of them is about this request."""
     steps: list[Step] = []
     about: VirtualService | None = None
-    for source in sorted(world.all(VirtualService).values(), key=_age):
+    for source in sorted(world.all(VirtualService).values(), key=age):
         if not _names(source, request, cluster_domain) or not _exported(source, request.source_namespace):
             continue
         why = refused(world, source)
@@ -31,22 +32,23 @@ def decide_virtualservices(world: World, request: Request, cluster_domain: str) 
             if one.owner is not source and refused(world, one.owner):
                 continue
             origin = one.owner.origin(f"spec.http[{one.index}]")
-            if one.pairs is not None and not any(all(_concerns(m, request) for m in pair) for pair in one.pairs):
+            if one.pairs is not None and not any(all(concerns(m, request) for m in pair) for pair in one.pairs):
                 steps.append(Step(text="is about other ports or sources", origin=origin))
                 continue
             about = about or source
-            if one.pairs is not None and not any(all(_holds(m, request) for m in pair) for pair in one.pairs):
+            if one.pairs is not None and not any(all(holds(m, request) for m in pair) for pair in one.pairs):
                 steps.append(Step(text="does not match", origin=origin))
                 continue
             steps.append(Step(text="matches", origin=origin))
-            return _act(world, request, one, (cluster_domain, steps))
+            return act(world, request, one, (cluster_domain, steps))
     if about is None:
         return None
     steps.append(Step(text="no route matches: answered with 404", origin=about.origin()))
     return RouteDecision(rule=about.origin(), status=404, steps=tuple(steps))
 
 
-def _act(world: World, request: Request, rule: Effective, notes: tuple[str, list[Step]]) -> RouteDecision:
+def act(world: World, request: Request, rule: Effective, notes: tuple[str, list[Step]]) -> RouteDecision:
+    """What the route does with the request; `notes`: the cluster's domain, and the steps so far."""
     source, index, route = rule.owner, rule.index, rule.route
     cluster_domain, steps = notes
     origin = source.origin(f"spec.http[{index}]")
@@ -144,14 +146,15 @@ def destination_rules(
     """
     rules = [
         r
-        for r in sorted(world.all(DestinationRule).values(), key=_age)
+        for r in sorted(world.all(DestinationRule).values(), key=age)
         if host(r.spec.host, r.metadata.namespace, cluster_domain) == (namespace, service) and not refused(world, r)
     ]
     beside = [r for r in rules if r.metadata.namespace == namespace]
     return tuple(beside or [r for r in rules if r.metadata.namespace == ROOT])
 
 
-def _age(obj: VirtualService | DestinationRule) -> tuple[str, str, str]:
+def age(obj: Object) -> tuple[str, str, str]:
+    """Orders the older first."""
     return obj.metadata.creation_timestamp or "", obj.metadata.namespace, obj.metadata.name
 
 
@@ -165,7 +168,7 @@ def _exported(source: VirtualService, to: str) -> bool:
     return any(e in {"*", to} or (e == "." and source.metadata.namespace == to) for e in allowed)
 
 
-def _concerns(match: HttpMatch, request: Request) -> bool:
+def concerns(match: HttpMatch, request: Request) -> bool:
     """The part of a match that does not depend on the request's content: port and source."""
     if match.port and match.port != request.port:
         return False
@@ -174,9 +177,10 @@ def _concerns(match: HttpMatch, request: Request) -> bool:
     return all(request.source_labels.get(k) == v for k, v in match.source_labels.items())
 
 
-def _holds(match: HttpMatch, request: Request) -> bool:
+def holds(match: HttpMatch, request: Request) -> bool:
+    """Every part of the match."""
     url = urlsplit(request.path)
-    if not _concerns(match, request):
+    if not concerns(match, request):
         return False
     if match.uri is not None and not _string(match.uri, url.path, ignore_case=match.ignore_uri_case):
         return False

@@ -148,7 +148,7 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
             routes = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
             yield {
                 "name": listener.name,
-                "filter_chain_match": matching(listener.hostnames),
+                "filter_chain_match": matching(listener.asked),
                 "filters": [_manager(gateway, port, guard, routes)],
                 "transport_socket": ending(listener, gateway.identity, tls.ALPN_EDGE),
             }
@@ -213,7 +213,7 @@ def _virtual_hosts(hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortSc
 
 def _misdirected(others: Iterable[GatewayListener], known: set[str]) -> Iterator[Json]:
     refuse = {"name": "misdirected", "match": {"prefix": "/"}, "direct_response": respond(MISDIRECTED, "")}
-    for name in (name for other in others for name in other.hostnames):
+    for name in (name for other in others for name in other.asked):
         if name not in known:
             yield {"name": name, "domains": [name], "routes": [refuse]}
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import BytesMatch, BytesRoute, Route, RouteMatch
+from tandem.ir.mesh import BytesMatch, BytesRoute, Prefix, Route, RouteMatch
 from tandem.model.istio import HttpMatch, HttpRoute, L4Match, VirtualService
 from tandem.model.world import Key
 from tandem.translate.ingress.workload import has_labels
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.bytesroutes import BytesReader
-from tandem.translate.mesh.istio.delegates import MESH, is_delegate, routes_of
+from tandem.translate.mesh.istio.delegates import MESH, gateway_named, is_delegate, routes_of
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.mesh.istio.virtualservice import (
     is_sound,
@@ -49,7 +49,10 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     tcp: tuple[tuple[tuple[L4Match, ...], BytesRoute], ...] = ()
 
     def routes(self, place: Place) -> Iterator[Route]:
-        """Those that are about this port of this Gateway, with nothing in them that is settled by that."""
+        """Those that are about this port of this Gateway, with nothing in them that is settled by that.
+
+        None comes after one that takes everything.
+        """
         for asked, route in self.http:
             matches = tuple(
                 msgspec.structs.replace(made, ports=(), source_namespace=None, source_labels=())
@@ -57,9 +60,9 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
                 if self._about(match, place)
             )
             if matches or not asked.match:
-                # One that holds for every request makes the others say nothing.
-                plain = () if RouteMatch() in matches else matches
-                yield msgspec.structs.replace(route, matches=plain)
+                yield msgspec.structs.replace(route, matches=matches)
+            if not asked.match or any(map(is_everything, matches)):
+                return
 
     def connections(self, place: Place) -> Iterator[BytesRoute]:
         """The routes of connections of which nothing is known but the port: the first has all of them."""
@@ -87,15 +90,20 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
         if match.port not in {0, place.port}:
             return False
         if match.gateways:
-            return place.gateway in {named(name, self.source) for name in match.gateways}
+            home = self.source.metadata.namespace
+            return "/".join(place.gateway) in {gateway_named(name, home) for name in match.gateways}
         return has_labels(match.source_labels) and match.source_namespace in {"", place.root}
+
+
+def is_everything(match: RouteMatch) -> bool:
+    """Whether no request passes it by."""
+    return match in {RouteMatch(), RouteMatch(path=Prefix("/"))}
 
 
 def named(text: str, source: VirtualService) -> Key:
     """The Gateway that a VirtualService means: `NAMESPACE/NAME`, or a name in its own namespace."""
-    home = source.metadata.namespace
-    namespace, slash, name = text.rpartition("/")
-    return (home if not slash or namespace == "." else namespace), name
+    namespace, _, name = gateway_named(text, source.metadata.namespace).partition("/")
+    return namespace, name
 
 
 def names_gateways(source: VirtualService) -> bool:

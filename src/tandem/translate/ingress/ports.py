@@ -17,8 +17,8 @@ from tandem.ir import gateway as ir
 from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, Redirect, Route
 from tandem.model.core import Service
 from tandem.model.world import Key
-from tandem.translate.gateway.hosts import common, specificity
-from tandem.translate.ingress.bindings import Bound, Place
+from tandem.translate.gateway.hosts import EVERY, common, specificity
+from tandem.translate.ingress.bindings import Bound, Place, is_everything
 from tandem.translate.ingress.servers import ReadServer, Use
 
 MOVED: Final = 301
@@ -53,7 +53,8 @@ class PortReader:
         own = hosts if hosts is not None else ()
         if server.use is Use.REQUESTS:
             own = _in_order(self._hosts([server]))
-        name, *others = server.names
+        # In plain text a host that no route is for is left to whoever is for more hosts (Istio).
+        name, *others = server.names if server.use.secure else (EVERY,)
         return ir.GatewayListener(
             name=server.name,
             hostname=name,
@@ -88,7 +89,7 @@ class PortReader:
                         redirected.setdefault(host, _to_https(server))
             for rule in server.hosts if server.redirects else ():
                 redirected.setdefault(rule.host, _to_https(server))
-        ordered = {host: [*sorted(routes, key=takes_everything)] for host, routes in found.items()}
+        ordered = {host: last_for_everything(routes) for host, routes in found.items()}
         return ordered | {host: [route] for host, route in redirected.items()}
 
     def _at(self, server: ReadServer) -> Iterator[Bound]:
@@ -167,9 +168,17 @@ def names_of(route: BytesRoute, server: ReadServer, bound: Bound) -> tuple[str, 
     return tuple(dict.fromkeys(name for name in found if name is not None))
 
 
-def takes_everything(route: Route) -> bool:
-    """Whether no request passes it by."""
-    return not route.matches
+def last_for_everything(routes: Iterable[Route]) -> list[Route]:
+    """The routes in their order, but those that take every request after all others, match by match (Istio)."""
+    first: list[Route] = []
+    last: list[Route] = []
+    for route in routes:
+        some = tuple(match for match in route.matches if not is_everything(match))
+        if some:
+            first.append(msgspec.structs.replace(route, matches=some))
+        if len(some) < len(route.matches) or not route.matches:
+            last.append(msgspec.structs.replace(route, matches=()))
+    return [*first, *last]
 
 
 def _in_order(hosts: dict[str, list[Route]]) -> tuple[ir.HostRoutes, ...]:

@@ -17,7 +17,6 @@ from tandem.base.problems import Problem, Severity
 from tandem.model.istiogateway import IstioGateway, Server, ServerTls
 from tandem.model.schemas.rules_istiogateway import PLAIN, SECURE, TERMINATING
 from tandem.model.world import World
-from tandem.translate.gateway.hosts import EVERY
 from tandem.translate.ingress.credentials import Credentials
 from tandem.translate.ingress.terms import Terminated, read_terms
 from tandem.translate.options import Options
@@ -85,9 +84,8 @@ class ReadServer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Host names without namespaces; `*` is alone, for it is all of them."""
-        found = tuple(dict.fromkeys(rule.host for rule in self.hosts))
-        return (EVERY,) if EVERY in found else found
+        """Host names without namespaces."""
+        return tuple(dict.fromkeys(rule.host for rule in self.hosts))
 
 
 class Servers:
@@ -179,7 +177,7 @@ class Servers:
             text = f"{first.gateway.origin(first.at)} has the port {made.port} already, for something else"
             self._wrong("port.protocol", "ProtocolConflict", text)
         elif made.use.secure:
-            taken: Mapping[str, ReadServer] = {name: server for server in before for name in server.names}
+            taken: Mapping[str, ReadServer] = {rule.host: server for server in before for rule in server.hosts}
             for i, rule in enumerate(made.hosts):
                 if rule.host in taken:
                     other = taken[rule.host]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ingressworlds import codes, gateway, hosts_at, made, server, to, vs
-from tandem.ir.mesh import RouteMatch
+from tandem.ir.mesh import Prefix, RouteMatch
 from tandem.model.istio import VirtualService
 from tandem.translate.ingress.bindings import named, names_gateways, seen_by
 
@@ -58,7 +58,11 @@ def test_a_match_is_about_its_gateway_port_and_client(match: dict[str, Any], *, 
 
 
 def test_a_match_that_is_met_by_the_port_alone_holds_for_every_request() -> None:
-    assert matches(to(match=[{"port": 80}, PREFIX])) == [()]
+    # Match by match, as Istio orders them: what takes everything comes last, and nothing of the same object after it.
+    assert matches(to(match=[{"port": 80}, PREFIX]), to(match=[PREFIX])) == [
+        (RouteMatch(path=Prefix("/a")),),
+        (),
+    ]
 
 
 def test_delegates_take_their_place_at_gateways_too() -> None:

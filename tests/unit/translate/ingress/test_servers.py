@@ -26,15 +26,13 @@ def test_all_else_is_bytes(protocol: str) -> None:
     assert (port.tls, port.bytes) == (False, True)
 
 
-def test_hosts_lose_their_namespaces_and_one_for_all_is_alone() -> None:
-    assert names(server("other/a.test", "./B.test", "*/c.test")) == {80: [("a.test", "b.test", "c.test")]}
-    assert names(server("a.test", "shop/*")) == {80: [("*",)]}
+def test_hosts_lose_their_namespaces() -> None:
+    assert names(https("other/a.test", "./B.test", "*/c.test")) == {443: [("a.test", "b.test", "c.test")]}
+    assert names(https("a.test", "shop/*")) == {443: [("a.test", "*")]}
 
 
 def test_servers_of_plain_requests_join() -> None:
-    assert names(server("a.test"), server("a.test", "b.test", protocol="HTTP2")) == {
-        80: [("a.test",), ("a.test", "b.test")]
-    }
+    assert names(server("a.test"), server("a.test", "b.test", protocol="HTTP2")) == {80: [("*",), ("*",)]}
 
 
 def test_what_clashes_with_an_older_server_is_left_out() -> None:
@@ -103,4 +101,4 @@ def test_a_server_of_tls_with_a_mistake_keeps_its_hosts_and_serves_nobody() -> N
         ("b.test", False, "requests"),
         ("*", True, "requests"),
     ]
-    assert names(server("a.test", bind="192.0.2.1"), server("b.test")) == {80: [("b.test",)]}
+    assert names(server("a.test", bind="192.0.2.1"), server("b.test")) == {80: [("*",)]}

@@ -53,10 +53,16 @@ def in_mesh(route: HttpRoute) -> HttpRoute | None:
     return msgspec.structs.replace(route, match=matches) if len(matches) < len(route.match) else route
 
 
+def gateway_named(text: str, namespace: str) -> str:
+    """`NAMESPACE/NAME` of the Gateway that an object in a namespace means; `mesh` is no Gateway."""
+    home, slash, name = text.rpartition("/")
+    return text if text == MESH else f"{namespace if not slash or home == '.' else home}/{name}"
+
+
 def routes_of(source: VirtualService, world: World, problems: list[Problem], keep: Keep = in_mesh) -> Iterator[Owned]:
     """What is kept of the routes of one with hosts, those of its delegates in their places."""
     meta = source.metadata
-    for i, route in enumerate(source.spec.http):
+    for i, route in enumerate(_resolved(route, meta.namespace) for route in source.spec.http):
         name = f"VirtualService/{meta.namespace}/{meta.name}/{i}"
         if route.delegate is None:
             found = keep(route)
@@ -65,11 +71,22 @@ def routes_of(source: VirtualService, world: World, problems: list[Problem], kee
             continue
         target = _target(source, i, world, problems)
         for j, leaf in enumerate(target.spec.http if target is not None else ()):
-            merged = merge(route, leaf)
+            merged = merge(route, _resolved(leaf, target.metadata.namespace)) if target is not None else None
             found = keep(merged) if merged is not None else None
             if found is not None and target is not None:
                 own = f"{name}/{target.metadata.namespace}/{target.metadata.name}/{j}"
                 yield Owned(owner=target, index=j, route=found, name=own)
+
+
+def _resolved(route: HttpRoute, namespace: str) -> HttpRoute:
+    """With the full names of the Gateways that its matches name, as the object in this namespace means them."""
+    if not any(match.gateways for match in route.match):
+        return route
+    matches = (
+        msgspec.structs.replace(m, gateways=tuple(gateway_named(name, namespace) for name in m.gateways))
+        for m in route.match
+    )
+    return msgspec.structs.replace(route, match=tuple(matches))
 
 
 def _target(source: VirtualService, index: int, world: World, problems: list[Problem]) -> VirtualService | None:

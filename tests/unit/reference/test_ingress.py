@@ -1,0 +1,56 @@
+"""The gateway of Istio's Gateways by the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import service
+from ingressworlds import gateway, https, server, to, vs
+from tandem.model.meta import Object
+from tandem.model.world import World
+from tandem.reference.ingress import decide_ingress, servers
+from tandem.reference.request import Request
+
+WEB = service("web", ports=[{"name": "http", "port": 80}])
+
+
+def decided(*objects: Object, host: str = "shop.test", port: int = 80, sni: str = "", path: str = "/") -> Any:
+    asked = Request(source_namespace="", namespace="", service="", port=port, path=path, authority=host)
+    return decide_ingress(World.of([WEB, *objects]), asked, sni=sni)
+
+
+def test_the_most_specific_host_that_something_is_said_of_has_the_request() -> None:
+    wide = vs("wide", {"directResponse": {"status": 418}}, hosts=("*",))
+    assert decided(gateway(), wide).status == 418
+    assert [b.service for b in decided(gateway(), wide, vs()).backends] == ["web"]
+    assert decided(gateway(), vs(), host="other.test").status == 404
+
+
+def test_a_port_without_a_server_has_no_answer() -> None:
+    assert (decided(gateway(), port=81).status, decided(gateway(), port=81).backends) == (0, ())
+
+
+def test_redirects_go_before_routes() -> None:
+    found = decided(gateway("shop", server("shop.test", tls={"httpsRedirect": True})), vs())
+    assert (found.status, found.rule.path) == (301, "spec.servers[0].tls.httpsRedirect")
+
+
+def test_the_name_in_tls_chooses_the_server_and_hosts_of_others_are_misdirected() -> None:
+    one = gateway("shop", https("shop.test"), https("other.test"))
+    both = vs(hosts=("shop.test", "other.test"))
+    assert decided(one, both, port=443, sni="shop.test").backends
+    assert decided(one, both, port=443, sni="shop.test", host="other.test").status == 421
+    assert decided(one, both, port=443, sni="third.test").status == 0
+
+
+def test_what_takes_everything_comes_after_the_routes_of_others() -> None:
+    first = vs("a", {"directResponse": {"status": 418}})
+    second = vs("b", to(match=[{"uri": {"prefix": "/b"}}]))
+    assert decided(gateway(), first, second, path="/b").backends
+    assert decided(gateway(), first, second, path="/c").status == 418
+
+
+def test_a_server_that_clashes_with_an_older_one_has_no_part() -> None:
+    older = gateway("a", server(port=9000, protocol="TCP"), created="2026-01-01T00:00:00Z")
+    newer = gateway("b", server(port=9000), created="2026-02-01T00:00:00Z")
+    assert [one.gateway.metadata.name for one in servers(World.of([older, newer]), 9000)] == ["a"]
