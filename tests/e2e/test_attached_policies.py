@@ -117,3 +117,37 @@ def test_trouble_on_purpose_is_made_at_a_route_and_ends_with_its_policy(world: L
     assert until(named, bool, world.logs) == {"outside"}
     world.delete("faultinjection", "outside", "-n", "shop")
     until(lambda: codes(world, "shop", 1, path="/trouble"), lambda found: found == ["200"], world.logs)
+
+
+def test_a_gateway_counts_what_comes_in_and_makes_trouble_too(world: Lab) -> None:
+    group, listeners = "gateway.networking.k8s.io", [{"name": "http", "port": 80, "protocol": "HTTP"}]
+    few = [{"requests": 3, "unit": "Hour"}]
+    target = {"group": group, "kind": "Gateway", "name": "edge", "sectionName": "http"}
+    to = [{"backendRefs": [{"name": "orders", "port": 80}]}]
+
+    def made(api: str, kind: str, name: str, **spec: Any) -> dict[str, Any]:
+        return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+    world.apply(
+        made(f"{group}/v1", "Gateway", "edge", gatewayClassName="tandem", listeners=listeners),
+        made(f"{group}/v1", "HTTPRoute", "outside", parentRefs=[{"name": "edge"}], rules=to),
+        made("tandem.io/v1", "RateLimit", "edge", targetRefs=[target], limits=few),
+    )
+    (address,) = (a["value"] for a in world.get("shop", "gateway", "edge")["status"]["addresses"])
+
+    def status(path: str) -> str:
+        url = f"http://{address}{path}"
+        return world.run("curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url).out
+
+    assert [status("/in") for _ in range(5)] == ["200"] * 3 + ["429"] * 2
+    denied = until(lambda: flows(world, "--denied"), lambda found: any(_by(f, "edge") for f in found), world.logs)
+    assert {f["source"].get("pod", "") for f in denied if _by(f, "edge")} == {""}, "they come from outside"
+    world.delete("ratelimit", "edge", "-n", "shop")
+    world.apply(*yaml.safe_load_all(FAULTS.read_text()))
+    until(lambda: status("/in"), lambda found: found == "503", world.logs)
+    world.delete("faultinjection", "outside", "-n", "shop")
+    until(lambda: status("/in"), lambda found: found == "200", world.logs)
+
+
+def _by(flow: dict[str, Any], name: str) -> bool:
+    return any((rule["kind"], rule["name"]) == ("RateLimit", name) for rule in flow.get("rules", ()))

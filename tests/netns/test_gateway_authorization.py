@@ -15,6 +15,7 @@ import pytest
 
 from gatewaybuild import backend, connections, gateway, hosts, listener, port, route
 from jwts import Issuer
+from limitbuild import by, limit, limited
 from meshbuild import attached, endpoint, endpoints, service, view
 from netns.authorizers import grpc_authorizer
 from netns.meshapps import dial, greeter_app, http_app, repeats
@@ -25,6 +26,7 @@ from netns.test_mesh_tokens import accept
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, Requirement, Suffix
 from tandem.ir.fabric import AppProtocol
+from tandem.ir.limits import Key
 from tandem.ir.mesh import ClaimMatch, Exact, Forward, HeaderMatch, Prefix, Present, RouteMatch
 from tandem.ir.node import NodeView
 from tandem.ir.tlsterms import ClientProof, TlsTerms
@@ -305,3 +307,15 @@ def test_a_route_may_match_claims_themselves(world: World) -> None:
     assert [asked(org={"team.name": "a"}), asked(org={"team.name": "b"}), asked()] == [200, 404, 404]
     by(claim("groups", value="ops", invert=True))
     assert [asked(groups=["ops"]), asked(groups=["dev"]), world.status()] == [404, 200, 200]
+
+
+def test_a_gateway_counts_by_a_claim_what_its_policies_let_through(world: World) -> None:
+    whole = limited(limit(2, by(Key.CLAIM, claim="sub")))
+    allow = policy(Action.ALLOW, rule(sources=(need(Attribute.TOKEN_SUBJECT, Present()),)))
+    world.put(allow, tokens=(accept(ISSUER),), routes=(route("every", limits=(whole,)),))
+
+    def ask(sub: str = "") -> int:
+        return world.status(**({"authorization": f"Bearer {ISSUER.token(sub=sub)}"} if sub else {}))
+
+    assert [ask(sub) for sub in ("me", "you") * 3] == [200] * 4 + [429] * 2
+    assert [ask() for _ in range(4)] == [403] * 4

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from jwts import Issuer
+from limitbuild import by, limit, limited
 from meshbuild import attached, endpoint, endpoints, service, view
 from netns.meshapps import get, greeter_app, http_app
 from netns.meshlab import Lab
@@ -17,6 +18,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import FetchedKeys, GivenKeys, JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, Suffix
 from tandem.ir.fabric import AppProtocol
+from tandem.ir.limits import Key, RateLimit
 from tandem.ir.mesh import Exact, Prefix, Present
 
 pytestmark = pytest.mark.root
@@ -38,9 +40,16 @@ class World:
         self.lab = lab
         self.ns = {"a": lab.pod("a", "10.244.0.2"), "b": lab.pod("b", "10.244.0.3")}
 
-    def put(self, *rules: JwtRule, policies: tuple[AuthzPolicy, ...] = (), keys: dict[str, str] | None = None) -> None:
+    def put(
+        self,
+        *rules: JwtRule,
+        policies: tuple[AuthzPolicy, ...] = (),
+        keys: dict[str, str] | None = None,
+        limits: tuple[RateLimit, ...] = (),
+    ) -> None:
         b = attached("b", "10.244.0.3", netns=str(self.ns["b"]))
-        pod = msgspec.structs.replace(b.pod, authentication=rules, authorization=policies, plain_http_ports=(8080,))
+        judged = {"authentication": rules, "authorization": policies, "limits": limits}
+        pod = msgspec.structs.replace(b.pod, **judged, plain_http_ports=(8080,))
         server = msgspec.structs.replace(b, pod=pod)
         self.lab.apply(
             view(
@@ -225,3 +234,18 @@ def test_the_log_says_why_a_token_was_refused(world: World) -> None:
         "destination|uid-b", lambda e: "request" in e.DESCRIPTOR.fields_by_name and e.request.path == "/logged"
     )
     assert entry.response.response_code_details.startswith("jwt_authn_access_denied")
+
+
+def test_requests_are_counted_by_a_claim_and_those_without_it_together(world: World) -> None:
+    keys = by(Key.CLAIM, claim="org.team"), by(Key.CLAIM, claim="sub")
+    world.put(accept(A), limits=(limited(limit(2, *keys)),))
+    red, blue = (A.token(sub="me", org={"team": team}) for team in ("red", "blue"))
+    assert [world.ask(token)[0] for token in (red, blue) * 3] == [200] * 4 + [429] * 2
+    bare, odd = A.token(sub="me"), A.token(sub="me", org={"team": 7})
+    assert [world.ask(token)[0] for token in (bare, odd, bare)] == [200, 200, 429], "no team, or none that is a text"
+    assert [world.ask()[0] for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_token_that_is_refused_is_not_counted(world: World) -> None:
+    world.put(accept(A), limits=(limited(limit(1)),))
+    assert [world.ask(token)[0] for token in ("bad", "bad", A.token(), A.token())] == [401, 401, 200, 429]
