@@ -57,6 +57,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "compile": Command(
         target=f"{_CLI}.compile:compile_command", summary="Show what manifests become: IR, nftables, xDS."
     ),
+    "translate": Command(target=f"{_CLI}.translate:translate", summary="Write routes of Istio's API as Gateway API."),
     "explain": Command(
         target=f"{_CLI}.explain:explain", summary="Say whether one workload may talk to another, and why."
     ),

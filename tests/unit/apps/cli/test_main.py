@@ -26,6 +26,7 @@ ASKED_FOR: Final = {
     "logs",
     "status",
     "compile",
+    "translate",
     "explain",
     "flows",
     "canary",

@@ -1,0 +1,122 @@
+"""What is written as Gateway API decides as the VirtualServices did, on random worlds and requests.
+
+Where something could not be carried over it is told, and such worlds are not compared. Prefixes are of whole segments
+in Gateway API, which is told too: paths that only differ in that are not asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from typing import Any
+
+import hypothesis.strategies as st
+import msgspec
+from hypothesis import given, settings
+
+from builders import service
+from meshworlds import dr, vs
+from tandem.base.problems import Severity
+from tandem.model import core
+from tandem.model.parse import parse
+from tandem.model.world import World
+from tandem.reference.request import Request
+from tandem.reference.routes import decide
+from tandem.translate.gatewayapi.write import write_gateway_api
+from tandem.translate.mesh import translate_mesh
+from tandem.translate.options import Options
+
+SERVICES = [
+    service(name, ns=namespace, ports=[{"port": 80, "name": "http"}, {"port": 81, "name": "http-b"}])
+    for namespace in ("default", "shop")
+    for name in ("a", "b")
+]
+RULES = [
+    dr(
+        f"{name}-{namespace}",
+        ns=namespace,
+        host=name,
+        subsets=[{"name": v, "labels": {"version": v}} for v in ("v1", "v2")],
+    )
+    for namespace in ("default", "shop")
+    for name in ("a", "b")
+]
+PATHS = ("/", "/v1", "/v1/x", "/v1/x/y", "/v2", "/v1?k=1", "/v2?k=2", "/v1/x?k=1")
+exacts = st.sampled_from(({"exact": "x"}, {"exact": "y"}, {"regex": "x+"}, {"prefix": "x"}, {}))
+matches = st.fixed_dictionaries(
+    {},
+    optional={
+        "uri": st.sampled_from(
+            ({"exact": "/v1"}, {"prefix": "/v1"}, {"prefix": "/v1/x"}, {"prefix": "/"}, {"regex": "/v[12]"})
+        ),
+        "method": st.just({"exact": "POST"}),
+        "headers": st.dictionaries(st.sampled_from(("x-a", "x-b")), exacts, max_size=2),
+        "queryParams": st.dictionaries(st.just("k"), st.sampled_from(({"exact": "1"}, {"exact": "2"}, {})), max_size=1),
+        "port": st.sampled_from((80, 81)),
+    },
+)
+
+
+@st.composite
+def shares(draw: st.DrawFn) -> dict[str, Any]:
+    raw: dict[str, Any] = {
+        "destination": {"host": draw(st.sampled_from(("a", "b", "b.shop.svc.cluster.local", "gone")))}
+    }
+    raw["weight"] = draw(st.integers(1, 3))
+    if draw(st.booleans()):
+        raw["destination"]["subset"] = draw(st.sampled_from(("v1", "v2")))
+    if draw(st.booleans()):
+        raw["destination"]["port"] = {"number": draw(st.sampled_from((80, 81)))}
+    return raw
+
+
+routes = st.fixed_dictionaries(
+    {"route": st.lists(shares(), min_size=1, max_size=2)}, optional={"match": st.lists(matches, min_size=1, max_size=2)}
+)
+virtual = st.builds(
+    lambda ns, host, http, more: vs("p", ns=ns, hosts=[host], http=http, **more),
+    st.sampled_from(("default", "shop")),
+    st.sampled_from(("a", "b", "a.default.svc.cluster.local")),
+    st.lists(routes, min_size=1, max_size=4),
+    st.sampled_from(({}, {"exportTo": ["."]}, {"exportTo": ["shop"]})),
+)
+requests = st.builds(
+    Request,
+    source_namespace=st.sampled_from(("default", "shop")),
+    namespace=st.sampled_from(("default", "shop")),
+    service=st.sampled_from(("a", "b")),
+    port=st.sampled_from((80, 81)),
+    method=st.sampled_from(("GET", "POST")),
+    path=st.sampled_from(PATHS),
+    headers=st.dictionaries(st.sampled_from(("x-a", "x-b")), st.sampled_from(("x", "xx", "y")), max_size=2),
+)
+
+
+def answer(world: World, request: Request) -> tuple[int, dict[tuple[str, str, int], Fraction]]:
+    """(0 where it is sent on, 4 or 5), and who gets which part of such requests; a missing backend is nobody."""
+    decision = decide(world, request)
+    if decision.status:
+        return decision.status // 100, {}
+    parts: Counter[tuple[str, str, int]] = Counter()
+    for share in decision.backends:
+        name = f"{share.service}-{share.subset}" if share.subset else share.service
+        key = (share.namespace, name, share.port or request.port)
+        parts["", "", 0 if share.status else -1] += 0
+        parts[
+            ("", "", 5) if share.status or world.get(core.Service, share.namespace, share.service) is None else key
+        ] += share.weight
+    total = sum(parts.values())
+    return 0, {key: Fraction(weight, total) for key, weight in parts.items() if weight}
+
+
+@settings(max_examples=300)
+@given(virtual, st.lists(requests, min_size=1, max_size=12))
+def test_what_is_written_decides_as_the_virtual_services_did(source: Any, asked: list[Request]) -> None:
+    world = World.of([*SERVICES, *RULES, source])
+    mesh, _ = translate_mesh(world, Options())
+    made = write_gateway_api(world, mesh)
+    if any(remark.severity is Severity.ERROR for remark in made.remarks):
+        return
+    written = World.of([*SERVICES, *(parse(raw) for raw in made.objects)])
+    for request in asked:
+        assert answer(written, request) == answer(world, request), msgspec.to_builtins(request)

@@ -1,0 +1,134 @@
+"""HTTPRoutes for a mesh with VirtualServices: which objects there are, and what is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builders import service
+from meshworlds import dr, vs
+from tandem.model.core import Service
+from tandem.model.meta import Object
+from tandem.model.world import World
+from tandem.translate.gatewayapi.write import MATCHES, Written, write_gateway_api
+from tandem.translate.mesh import translate_mesh
+from tandem.translate.options import Options
+
+PORTS: list[dict[str, Any]] = [{"port": 80, "name": "http", "targetPort": 8080}, {"port": 81, "name": "http-b"}]
+
+
+def web(name: str = "web", namespace: str = "default", **more: Any) -> Service:
+    return service(name, ns=namespace, **{"ports": PORTS[:1], "selector": {"app": name}, **more})
+
+
+def to(host: str, **more: Any) -> dict[str, Any]:
+    return {"destination": {"host": host, **more}}
+
+
+def write(*objects: Object) -> Written:
+    world = World.of(objects)
+    return write_gateway_api(world, translate_mesh(world, Options())[0])
+
+
+def told(made: Written) -> list[str]:
+    return [f"{r.code} {r.at.kind} {r.at.path}" for r in made.remarks]
+
+
+def test_a_split_between_subsets_is_one_between_services() -> None:
+    split = [{**to("web", subset="v1"), "weight": 90}, {**to("web", subset="v2"), "weight": 10}]
+    rule = dr(host="web", subsets=[{"name": v, "labels": {"version": v}} for v in ("v1", "v2")])
+    made = write(web(), rule, vs("split", hosts=["web"], http=[{"route": split}]))
+    assert told(made) == []
+    one, two, route = made.objects
+    assert [raw["metadata"]["name"] for raw in (one, two)] == ["web-v1", "web-v2"]
+    assert two["spec"] == {
+        "selector": {"app": "web", "version": "v2"},
+        "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}],
+    }
+    assert route["metadata"] == {"name": "split-web", "namespace": "default"}
+    assert route["spec"] == {
+        "parentRefs": [{"group": "", "kind": "Service", "name": "web"}],
+        "rules": [
+            {
+                "backendRefs": [
+                    {"name": "web-v1", "port": 80, "weight": 90},
+                    {"name": "web-v2", "port": 80, "weight": 10},
+                ]
+            }
+        ],
+    }
+
+
+def test_where_the_port_that_is_dialled_matters_each_has_a_route() -> None:
+    http = [{"match": [{"port": 81}], "route": [to("web", port={"number": 80})]}]
+    (route,) = write(web(ports=PORTS), vs(hosts=["web"], http=http)).objects
+    assert (route["metadata"]["name"], route["spec"]["parentRefs"][0]["port"]) == ("vs-web-81", 81)
+    both = write(web(ports=PORTS), web("api", ports=PORTS), vs(hosts=["web"], http=[{"route": [to("api")]}])).objects
+    assert [(r["spec"]["parentRefs"][0]["port"], r["spec"]["rules"][0]["backendRefs"][0]["port"]) for r in both] == [
+        (80, 80),
+        (81, 81),
+    ]
+
+
+def test_backends_of_another_namespace_are_granted() -> None:
+    http = [{"route": [to("api.shop.svc.cluster.local")]}]
+    grant, route = write(web(), web("api", "shop"), vs(hosts=["web"], http=http)).objects
+    assert (grant["kind"], grant["metadata"]["namespace"]) == ("ReferenceGrant", "shop")
+    assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": "api"}]
+    assert route["spec"]["rules"][0]["backendRefs"][0]["namespace"] == "shop"
+
+
+def test_for_clients_of_one_namespace_it_is_a_consumer_route() -> None:
+    http = [{"route": [to("web")]}]
+    made = write(web(), vs(hosts=["web"], http=http, exportTo=["shop"]))
+    *_, route = made.objects
+    assert route["metadata"]["namespace"] == "shop"
+    assert route["spec"]["parentRefs"][0]["namespace"] == "default"
+    assert told(write(web(), vs(hosts=["web"], http=http, exportTo=["."]))) == [
+        "NotCarried VirtualService spec.http[0]"
+    ]
+
+
+def test_an_order_that_cannot_be_kept_is_told() -> None:
+    http = [
+        {"match": [{"uri": {"prefix": "/"}, "headers": {"a": {"regex": "x.*"}}}], "route": [to("web")]},
+        {"match": [{"uri": {"exact": "/v"}, "headers": {"a": {"regex": ".*y"}}}], "route": [to("api")]},
+    ]
+    assert told(write(web(), web("api"), vs(hosts=["web"], http=http))) == [
+        "NotCarried VirtualService spec.http[0].match"
+    ]
+
+
+def test_what_depends_on_its_prefix_is_not_moved_below_another() -> None:
+    http = [
+        {"match": [{"headers": {"a": {"exact": "1"}}}], "rewrite": {"uri": "/x"}, "route": [to("web")]},
+        {"match": [{"uri": {"exact": "/v"}}], "route": [to("api")]},
+    ]
+    assert "NotCarried VirtualService spec.http[0].match" in told(
+        write(web(), web("api"), vs(hosts=["web"], http=http))
+    )
+
+
+def test_more_than_a_route_may_have_is_told() -> None:
+    matches = [{"uri": {"exact": f"/{n}"}} for n in range(MATCHES + 1)]
+    made = write(web(), vs(hosts=["web"], http=[{"match": matches, "route": [to("web")]}]))
+    assert told(made) == ["NotCarried VirtualService spec.http[0]"]
+
+
+def test_a_service_in_the_place_of_a_subset_must_select_the_same() -> None:
+    rule = dr(host="web", subsets=[{"name": "v1", "labels": {"version": "v1"}}])
+    route = vs(hosts=["web"], http=[{"route": [to("web", subset="v1")]}])
+    same = web("web-v1", selector={"app": "web", "version": "v1"})
+    assert told(write(web(), same, rule, route)) == []
+    assert told(write(web(), web("web-v1"), rule, route)) == ["NotCarried VirtualService spec.http[0].route"]
+
+
+def test_what_is_not_written_at_all_is_told() -> None:
+    policy = dr(host="web", trafficPolicy={"connectionPool": {"http": {"maxRetries": 1}}})
+    edge = vs("edge", hosts=["web.test"], gateways=["edge"], http=[{"route": [to("web")]}])
+    tcp = vs("tcp", hosts=["db"], tcp=[{"route": [to("db")]}])
+    db = web("db", ports=[{"port": 5432, "name": "tcp"}])
+    assert told(write(web(), db, policy, edge, tcp)) == [
+        "NotCarried DestinationRule spec.trafficPolicy",
+        "NotCarried VirtualService spec.gateways",
+        "NotCarried VirtualService spec.tcp[0]",
+    ]
