@@ -37,12 +37,18 @@ CLASS_LABEL: Final = f"{model.GROUP}/gateway-class-name"
 def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     """The gateways with what judges requests and connections there."""
     policies: tuple[Policy, ...] = (*world.sorted(AuthorizationPolicy), *world.sorted(RequestAuthentication))
-    problems = [problem for policy in policies for problem in _misattached(policy, world, options.root_namespace)]
+    by_home: dict[str, list[Policy]] = {}
+    problems: list[Problem] = []
+    for policy in policies:
+        by_home.setdefault(policy.metadata.namespace, []).append(policy)
+        problems += _misattached(policy, world, options.root_namespace)
     providers = read_providers(world, options) if edge.gateways and policies else {}
     hops = read_trusted_hops(world, options)
     gateways = dict(edge.gateways)
     for name, gateway in edge.gateways.items():
-        mine = [p for p in policies if _judges(p, gateway, world, options)]
+        homes = dict.fromkeys((options.root_namespace, gateway.namespace))
+        beside = (policy for home in homes for policy in by_home.get(home, ()))
+        mine = [policy for policy in beside if _judges(policy, gateway, world, options)]
         if not (mine or hops):
             continue
         said = [read_authentication(p, world) for p in mine if isinstance(p, RequestAuthentication)]
