@@ -236,6 +236,9 @@ def test_a_datagram_reaches_the_pod_with_the_clients_address_and_flows_tell_it(w
     assert [(rule["kind"], rule["name"], rule["path"]) for rule in flow["rules"]] == [
         ("UDPRoute", "names", "spec.rules[0]")
     ]
+    ran = world.tandem("explain", OUTSIDE, "edge/gateway/edge:5300", "-o", "json", status=0)
+    (way,) = ran.json()["ways"]
+    assert (way["allowed"], way["port"], way["steps"][0]["text"]) == (True, 5353, f"seen as {OUTSIDE}")
 
 
 def test_a_route_is_followed_by_who_goes_on_and_without_its_backend_a_datagram_is_lost(world: Lab) -> None:
@@ -263,6 +266,7 @@ def test_a_policy_of_the_pod_judges_datagrams_by_the_clients_address(world: Lab)
     try:
         world.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec})
         until(lambda: sent(world), lambda back: back == "TimeoutError", world.logs)
+        assert "NetworkPolicy shop/names" in world.tandem("explain", OUTSIDE, "edge/gateway/edge:5300").out
     finally:
         world.delete("networkpolicy", "names", "-n", "shop")
     until(lambda: sent(world), lambda back: back == f"{OUTSIDE} x", world.logs)

@@ -12,12 +12,13 @@ from tandem.model.gateways import GROUP, ReferenceGrant
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.tcproute import TCPRoute, WeightedRef
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import refused
 
 AnyRoute = HTTPRoute | GRPCRoute
-Sending = AnyRoute | TLSRoute | TCPRoute
+Sending = AnyRoute | TLSRoute | TCPRoute | UDPRoute
 """What has rules with backends."""
 Kind = TypeVar("Kind", bound=Sending)
 CLOSED = -1
@@ -83,7 +84,8 @@ def sent(
         wrong = _wrong(world, route, ref)
         if wrong:
             where = route.origin(f"spec.rules[{index}].backendRefs[{j}]")
-            effect = f"answered with {missing}" if missing else "its share is closed"
+            lost = "dropped" if isinstance(route, UDPRoute) else "closed"
+            effect = f"answered with {missing}" if missing else f"its share is {lost}"
             steps.append(Step(text=f"{wrong}: {effect}", origin=where))
         if ref.weight > 0:
             shares.append(
@@ -129,6 +131,7 @@ def _wrong(world: World, route: Sending, ref: BackendRef | WeightedRef) -> str:
     if namespace != home and (namespace, ref.name) not in parents and not _granted(world, route, namespace, ref.name):
         return f"Service {namespace}/{ref.name} is in another namespace and nothing grants the reference"
     service = world.get(core.Service, namespace, ref.name)
-    if service is None or ref.port not in {p.port for p in service.spec.ports}:
+    ports = service.spec.ports if service is not None else ()
+    if ref.port not in {p.port for p in ports if p.protocol == "UDP" or not isinstance(route, UDPRoute)}:
         return f"no Service {namespace}/{ref.name} with port {ref.port}"
     return ""

@@ -111,6 +111,12 @@ def decide_authorization(world: World, at: Judging, asked: Asked) -> AuthzDecisi
     return msgspec.structs.replace(told, allowed=not allows, by=by, steps=tuple(steps))
 
 
+def enforced_at(world: World, at: Judging) -> tuple[Origin, ...]:
+    """The policies that may refuse something there."""
+    selecting = (p for p in world.sorted(AuthorizationPolicy) if selects(p, at, world) and not _staged(p))
+    return tuple(p.origin() for p in selecting if not _does(p, "AUDIT"))
+
+
 def _does(policy: AuthorizationPolicy, *actions: str) -> bool:
     return policy.spec.action in actions and not by_other_reference(policy)
 

@@ -15,6 +15,7 @@ from tandem.model.gateways import GROUP
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.reference.attached import age, sent
 from tandem.reference.grpcroutes import decide_grpcroutes
@@ -24,13 +25,14 @@ from tandem.reference.request import Request, RouteDecision, Step
 from tandem.reference.support import refused
 
 Requests = HTTPRoute | GRPCRoute
-Kind = TypeVar("Kind", HTTPRoute, GRPCRoute, TLSRoute, TCPRoute)
-AnyKind = TypeVar("AnyKind", bound=HTTPRoute | GRPCRoute | TLSRoute | TCPRoute)
+Kind = TypeVar("Kind", HTTPRoute, GRPCRoute, TLSRoute, TCPRoute, UDPRoute)
+AnyKind = TypeVar("AnyKind", bound=HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute)
 _KINDS = {
     "HTTP": {"HTTPRoute", "GRPCRoute"},
     "HTTPS": {"HTTPRoute", "GRPCRoute"},
     "TCP": {"TCPRoute"},
     "TLS": {"TLSRoute", "TCPRoute"},
+    "UDP": {"UDPRoute"},
 }
 
 
@@ -70,6 +72,17 @@ def decide_connection(world: World, listener: Found, sni: str) -> RouteDecision:
     return RouteDecision(steps=tuple(steps))
 
 
+def decide_datagrams(world: World, listener: Found) -> RouteDecision:
+    """The first rule of the oldest UDPRoute has all of them."""
+    steps: list[Step] = []
+    found = sorted((route for _, route in _for_host(world, listener, UDPRoute, "", steps)), key=age)
+    for route in found[:1]:
+        steps.append(Step(text="has the datagrams", origin=route.origin("spec.rules[0]")))
+        return sent(world, route, (0, route.origin("spec.rules[0]")), steps, missing=0)
+    steps.append(Step(text="no route is attached to the listener: datagrams are dropped"))
+    return RouteDecision(steps=tuple(steps))
+
+
 def _for_host(
     world: World, listener: Found, kind: type[Kind], host: str, steps: list[Step]
 ) -> Iterator[tuple[tuple[int, int], Kind]]:
@@ -77,7 +90,7 @@ def _for_host(
     for route in world.sorted(kind):
         if not _attached(world, listener, route):
             continue
-        names = () if isinstance(route, TCPRoute) else route.spec.hostnames
+        names = () if isinstance(route, TCPRoute | UDPRoute) else route.spec.hostnames
         shared = [both for name in names or ("*",) if (both := _shared(listener.host, name)) is not None]
         ranks = [precision(name) for name in shared if is_for(name, host)]
         if not ranks:
@@ -89,7 +102,7 @@ def _for_host(
             yield max(ranks), _bare(route)
 
 
-def _attached(world: World, listener: Found, route: Requests | TLSRoute | TCPRoute) -> bool:
+def _attached(world: World, listener: Found, route: Requests | TLSRoute | TCPRoute | UDPRoute) -> bool:
     holder, own = listener.holder, listener.listener
     allowed, home = own.allowed_routes, route.metadata.namespace
     kinds = {kind.kind for kind in allowed.kinds if kind.group == GROUP} or _KINDS[own.protocol]

@@ -49,8 +49,14 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def take(world: World, gateway: Gateway, port: int, *, sni: str, host: str) -> Taken:
-    """By port, then by the name in TLS, then by the host; of several the most specific (Gateway API, Listener)."""
-    here = [found for found in listeners_of(world, gateway) if found.listener.port == port]
+    """By port, then by the name in TLS, then by the host; of several the most specific (Gateway API, Listener).
+
+    A port that only UDP has is asked about for datagrams.
+    """
+    every = [found for found in listeners_of(world, gateway) if found.listener.port == port]
+    here = [found for found in every if found.listener.protocol != "UDP"]
+    if every and not here:
+        return Taken(listener=every[0], steps=(_takes(every[0], "every datagram"),))
     if not here:
         return Taken(
             steps=(Step(text=f"no listener of connections has port {port}", origin=gateway.origin("spec.listeners")),)
@@ -88,7 +94,7 @@ def listeners_of(world: World, gateway: Gateway) -> list[Found]:
         own = [
             Found(holder=holder, listener=one, index=i)
             for i, one in enumerate(holder.spec.listeners)
-            if one.protocol in {"HTTP", "HTTPS", "TCP", "TLS"}
+            if one.protocol in {"HTTP", "HTTPS", "TCP", "TLS", "UDP"}
         ]
         free = [one for one in own if not any(_clash(one, other) for other in taken)]
         # Of those of one object that cannot be told apart none is served.
@@ -134,11 +140,11 @@ def _sets(world: World, gateway: Gateway) -> Iterator[ListenerSet]:
 
 def _clash(one: Found, other: Found) -> bool:
     mine, theirs = one.listener, other.listener
-    if mine.port != theirs.port:
+    if mine.port != theirs.port or (mine.protocol == "UDP") != (theirs.protocol == "UDP"):
         return False
     if {mine.protocol, theirs.protocol} - set(SECURE) and mine.protocol != theirs.protocol:
         return True
-    return mine.protocol == "TCP" or mine.hostname == theirs.hostname
+    return mine.protocol in {"TCP", "UDP"} or mine.hostname == theirs.hostname
 
 
 def _has_certificate(world: World, found: Found) -> bool:

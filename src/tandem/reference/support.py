@@ -17,6 +17,7 @@ from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.meta import Model
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 
 ROOT: Final = "istio-system"
@@ -40,7 +41,9 @@ _FILTERS = {"RequestRedirect", "URLRewrite", "RequestMirror", "CORS"}
 _MODIFIERS = {"RequestHeaderModifier": "requestHeaderModifier", "ResponseHeaderModifier": "responseHeaderModifier"}
 
 
-def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute | TCPRoute | TLSRoute) -> str:
+def refused(
+    world: World, obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute | TCPRoute | TLSRoute | UDPRoute
+) -> str:
     """Why nothing of the object is applied; empty if it is."""
     raw = _raw(obj)
     spec = raw.get("spec", {})
@@ -53,7 +56,7 @@ def refused(world: World, obj: VirtualService | DestinationRule | HTTPRoute | GR
             reasons = _httproute(spec)
         case GRPCRoute():
             reasons = _grpcroute(spec)
-        case TCPRoute() | TLSRoute():
+        case TCPRoute() | TLSRoute() | UDPRoute():
             reasons = []
     return reasons[0] if reasons else ""
 

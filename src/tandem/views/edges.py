@@ -22,6 +22,7 @@ from tandem.reference.authorizers import trusted_proxies
 from tandem.reference.edgeroutes import decide_connection, decide_request
 from tandem.reference.listeners import REQUESTS, SECURE, Found, take
 from tandem.reference.request import Request, RouteDecision, Share
+from tandem.views.datagrams import explain_datagrams
 from tandem.views.parties import ExplainError, Party
 from tandem.views.ways import Explanation, Line, Question, Way, counted, endpoints, summary, troubled, way_to
 
@@ -46,6 +47,8 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
     taken = take(world, gateway, target.port, sni=sni, host=bare)
     lines = [Line(layer="listener", effect="listener", text=s.text, rule=s.origin) for s in taken.steps]
     found = taken.listener
+    if found is not None and found.listener.protocol == "UDP":
+        return explain_datagrams(world, question, (source, target), gateway, (found, lines))
     came = _Came(lines=())
     if found is not None or taken.status:
         came = _judged(world, question, source, (gateway, target), host=host, sni=sni, listener=found)

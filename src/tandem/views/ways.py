@@ -107,7 +107,8 @@ def way_to(
     if decision.staged is not None:
         steps.append(_would(decision.staged))
     denied = decision.by
-    tls = _transport(world, source, end, share, handed_on=handed_on)
+    # The mesh is for TCP: what else comes is judged by policy of the network alone.
+    tls = _transport(world, source, end, share, handed_on=handed_on) if question.protocol == "TCP" else None
     if tls is not None:
         steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
     refused = tls is not None and tls.outcome is Outcome.REFUSED
@@ -248,12 +249,12 @@ def _first(service: core.Service) -> int:
     return IPV6 if service.spec.ip_families[:1] == ("IPv6",) else IPV4
 
 
-def endpoints(world: World, share: Share, version: int) -> list[Party]:
-    """The ready pods behind a share, with the address and port that are dialled there."""
+def endpoints(world: World, share: Share, version: int, *, protocol: str = "") -> list[Party]:
+    """The ready pods behind a share, with the address and port that are dialled there; empty: of any protocol."""
     service = world.get(core.Service, share.namespace, share.service)
     if service is None:
         return []
-    port = next((p for p in service.spec.ports if p.port == share.port), None)
+    port = next((p for p in service.spec.ports if p.port == share.port and protocol in {"", p.protocol}), None)
     if port is None:
         return []
     labels = dict(share.labels)

@@ -7,12 +7,24 @@ from typing import Any
 import pytest
 
 from builders import namespace, service
-from gatewayworlds import at, gateway, gateway_class, grant, https, listener, route, tcproute, tls_secret
+from gatewayworlds import (
+    at,
+    gateway,
+    gateway_class,
+    grant,
+    https,
+    listener,
+    names,
+    route,
+    tcproute,
+    tls_secret,
+    udproute,
+)
 from meshworlds import grpcroute
 from tandem.model.gateways import Gateway
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.edgeroutes import decide_connection, decide_request
+from tandem.reference.edgeroutes import decide_connection, decide_datagrams, decide_request
 from tandem.reference.listeners import listeners_of
 from tandem.reference.request import Request, RouteDecision
 
@@ -108,6 +120,20 @@ def test_connections_follow_the_first_rule_of_the_oldest_route() -> None:
     assert connection().backends == ()
     missing = tcproute("m", at(sectionName="raw"), rules=to("none"))
     assert (sent(connection(missing)), connection(missing).status) == ([], 0)
+
+
+def test_datagrams_follow_the_first_rule_of_the_oldest_route_to_ports_of_udp() -> None:
+    edge = gateway("edge", listener("names", 53, "UDP"))
+
+    def decided(*objects: Object) -> RouteDecision:
+        world = World.of([namespace("default"), gateway_class(), edge, names(), *objects])
+        return decide_datagrams(world, listeners_of(world, edge)[0])
+
+    old = udproute("z", created="2026-01-01T00:00:00Z")
+    young = udproute("a", created="2026-01-02T00:00:00Z", rules=to("none"))
+    assert sent(decided(old, young)) == ["dns"]
+    assert sent(decided(young)) == sent(decided()) == []
+    assert not decided(udproute(rules=[{"backendRefs": [{"name": "dns", "port": 80}]}])).backends
 
 
 def test_requests_of_https_are_routed_as_others() -> None:

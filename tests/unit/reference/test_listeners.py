@@ -36,6 +36,11 @@ def name(found: Taken) -> str:
     return found.listener.listener.name if found.listener is not None else ""
 
 
+def test_a_port_that_only_udp_has_takes_datagrams_and_one_of_both_is_asked_about_for_tcp() -> None:
+    edge = gateway("edge", listener("names", 53, "UDP"), listener("again", 54, "UDP"), listener("raw", 54, "TCP"))
+    assert [name(taken(edge, port)) for port in (53, 54)] == ["names", "raw"]
+
+
 @pytest.mark.parametrize(
     ("host", "wanted"),
     [("a.test", "exact"), ("b.a.test", "wild"), ("c.b.a.test", "wild"), ("x.b.a.test", "wild"), ("else.org", "every")],

@@ -12,19 +12,28 @@ from tandem.model.security import AuthorizationPolicy, RequestAuthentication
 from tandem.model.world import World
 from tandem.reference.authentication import selects
 
-ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute")
+ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 JUDGING: Final = ("AuthorizationPolicy", "RequestAuthentication")
 _NOWHERE: Final = World()
 """Services say nothing of gateways."""
 
 
-def routes_at(gateway: RawObject, routes: Iterable[RawObject]) -> list[str]:
-    """`KIND NAMESPACE/NAME`, the listener that is meant and what is said of it, of each route that names it."""
+def routes_at(holder: RawObject, routes: Iterable[RawObject]) -> list[str]:
+    """`KIND NAMESPACE/NAME`, the listener that is meant and what is said of it, of each route that names the holder."""
     return [
         f"{_label(route)}{_section(parent)}: {_said(route, parent)}"
         for route in routes
         for parent in (route.get("spec") or {}).get("parentRefs") or ()
-        if _meant(parent, route) == ("Gateway", *_key(gateway))
+        if _meant(parent, route) == (holder["kind"], *_key(holder))
+    ]
+
+
+def sets_of(gateway: RawObject, sets: Iterable[RawObject]) -> list[str]:
+    """`NAMESPACE/NAME` and what is said of it, of each ListenerSet whose parent it is."""
+    return [
+        f"{'/'.join(_key(one))}: {', '.join(_words_of(one.get('status') or {})) or 'nothing was said of it yet'}"
+        for one in sets
+        if _meant((one.get("spec") or {}).get("parentRef") or {}, one) == ("Gateway", *_key(gateway))
     ]
 
 
@@ -88,5 +97,9 @@ def _conditions(route: RawObject, parent: Mapping[str, Any]) -> Iterator[str]:
     for status in (route.get("status") or {}).get("parents") or ():
         ref = status.get("parentRef") or {}
         same = _meant(ref, route) == _meant(parent, route) and _section(ref) == _section(parent)
-        for condition in (status.get("conditions") or ()) if same else ():
-            yield f"{condition['type']}={condition['status']}"
+        if same:
+            yield from _words_of(status)
+
+
+def _words_of(status: Mapping[str, Any]) -> Iterator[str]:
+    return (f"{condition['type']}={condition['status']}" for condition in status.get("conditions") or ())

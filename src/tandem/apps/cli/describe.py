@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from tandem.apps.cli.applying import conditions, label
-from tandem.apps.cli.attaching import JUDGING, ROUTES, gateways_of, parents_of, policies_at, routes_at
+from tandem.apps.cli.attaching import JUDGING, ROUTES, gateways_of, parents_of, policies_at, routes_at, sets_of
 from tandem.apps.cli.columns import age_of
 from tandem.apps.cli.naming import names_of, patterns_in
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
@@ -97,7 +97,14 @@ async def _attached(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str,
     if kind is BY_KIND["Gateway"]:
         routes = [r for k in ROUTES for r in await _policies(client, BY_KIND[k], "")]
         policies = [p for k in JUDGING for p in await _policies(client, BY_KIND[k], "")]
-        return {"Routes": routes_at(raw, routes), "Judged by": policies_at(raw, policies)}
+        sets = await _policies(client, BY_KIND["ListenerSet"], "")
+        return {
+            "Listener sets": sets_of(raw, sets),
+            "Routes": routes_at(raw, routes),
+            "Judged by": policies_at(raw, policies),
+        }
+    if kind is BY_KIND["ListenerSet"]:
+        return {"Routes": routes_at(raw, [r for k in ROUTES for r in await _policies(client, BY_KIND[k], "")])}
     if kind.kind in ROUTES:
         return {"Parents": parents_of(raw)}
     if kind.kind in JUDGING:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tandem.apps.cli.attaching import gateways_of, parents_of, policies_at, routes_at
+from tandem.apps.cli.attaching import gateways_of, parents_of, policies_at, routes_at, sets_of
 
 Raw = dict[str, Any]
 GROUP = "gateway.networking.k8s.io"
@@ -42,6 +42,18 @@ def test_routes_of_whatever_kind_and_namespace_that_name_it_are_listed_with_what
         "HTTPRoute shop/b listener http port 80: nothing was said of it yet",
         "TCPRoute far/c: nothing was said of it yet",
     ]
+
+
+def test_sets_of_a_gateway_and_routes_of_a_set_are_listed() -> None:
+    said = {"conditions": [{"type": "Accepted", "status": "False"}]}
+    sets = [
+        made("ListenerSet", "a", {"parentRef": {"name": "edge"}}, status=said),
+        made("ListenerSet", "b", {"parentRef": {"name": "edge", "namespace": "shop"}}, "far"),
+        made("ListenerSet", "c", {"parentRef": {"name": "other"}}),
+    ]
+    assert sets_of(GATEWAY, sets) == ["shop/a: Accepted=False", "far/b: nothing was said of it yet"]
+    routes = [route("r", {"name": "a", "kind": "ListenerSet"}, kind="UDPRoute"), route("s", {"name": "a"})]
+    assert routes_at(sets[0], routes) == ["UDPRoute shop/r: nothing was said of it yet"]
 
 
 def test_parents_of_a_route_are_told_apart() -> None:
