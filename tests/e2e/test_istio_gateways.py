@@ -328,3 +328,6 @@ def test_the_example_of_the_task_page_is_in_force_as_the_page_shows() -> None:
         assert call("secure.shop.test", "/call", *ask).out == "301 https://secure.shop.test/call"
         assert call("www.shop.test", "/old", *ask).out == "301 http://www.shop.test/call"
         assert "shop   www.shop.test" in world.tandem("get", "gw", "-n", "shop", status=0).out
+        told = world.tandem("describe", "gw", "shop", "-n", "shop", status=0).out
+        assert "shop/outside (www.shop.test, secure.shop.test): Accepted=True, Programmed=True" in told
+        assert f"shop/shop: {where}" in world.tandem("describe", "vs", "outside", "-n", "shop", status=0).out

@@ -11,6 +11,7 @@ import typer
 from tandem.apps.cli.applying import conditions, label
 from tandem.apps.cli.attaching import JUDGING, ROUTES, gateways_of, parents_of, policies_at, routes_at, sets_of
 from tandem.apps.cli.columns import age_of
+from tandem.apps.cli.ingress import gateways_named, policies_there, virtualservices_at
 from tandem.apps.cli.naming import names_of, patterns_in
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
 from tandem.apps.cli.selecting import pods_of, policies_of
@@ -109,6 +110,18 @@ async def _attached(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str,
         return {"Parents": parents_of(raw)}
     if kind.kind in JUDGING:
         return {"Gateways": gateways_of(raw, await _policies(client, BY_KIND["Gateway"], ""))}
+    return await _of_istio(client, kind, raw)
+
+
+async def _of_istio(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, list[str]]:
+    """The same at Istio's Gateways."""
+    if kind is BY_KIND["IstioGateway"]:
+        sources = await _policies(client, BY_KIND["VirtualService"], "")
+        policies = [p for k in JUDGING for p in await _policies(client, BY_KIND[k], "")]
+        return {"VirtualServices": virtualservices_at(raw, sources), "Judged by": policies_there(raw, policies)}
+    if kind is BY_KIND["VirtualService"]:
+        found = gateways_named(raw, await _policies(client, BY_KIND["IstioGateway"], ""))
+        return {"Gateways": found} if found else {}
     return {}
 
 
