@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ingressworlds as istio
 from builders import namespace, node, pod, policy, service, world
-from gatewayworlds import gateway, gateway_class, route
+from gatewayworlds import gateway, gateway_class, pool, route
 from issuing import authority
 from tandem.model.world import World
 from tandem.translate.live import Live
@@ -42,3 +43,20 @@ def test_gateways_with_tls_are_as_before_whatever_bundle_changes_that_they_do_no
     assert after.edge is before.edge
     used = bundle("roots", authority("other").pem)
     assert live.translate(edge.with_changes("ConfigMap", {used.key: used}, synced=True)).edge != before.edge
+
+
+def test_istios_gateway_is_as_before_whatever_changes_that_it_does_not_use() -> None:
+    objects = (
+        istio.gateway("shop", istio.server(), istio.https("a.test")),
+        istio.vs(),
+        istio.secret(),
+        pool("192.0.2.0/28"),
+    )
+    edge, live = World.of([*BASE.objects(), *objects]), Live(Options())
+    before = live.translate(edge)
+    for other in (pod("a", app="db"), istio.secret("other"), istio.secret("cert", ns="elsewhere")):
+        after = live.translate(edge.with_changes(other.kind, {other.key: other}, synced=True))
+        assert after.edge is before.edge, other.key
+    mesh = istio.vs("mesh", hosts=("web",), at=("mesh",))
+    after = live.translate(edge.with_changes("VirtualService", {mesh.key: mesh}, synced=True))
+    assert after.edge.gateways == before.edge.gateways
