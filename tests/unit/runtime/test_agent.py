@@ -150,7 +150,9 @@ def test_an_attachment_whose_policy_is_refused_inside_is_not_ready(lab: Lab) -> 
     playing(scene)
 
 
-def test_an_attachment_is_ready_when_the_kernel_has_its_view(lab: Lab) -> None:
+def test_an_attachment_is_ready_when_the_kernel_has_its_view(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "READY_TIMEOUT", 20.0)
+
     async def scene() -> None:
         lab.tell_all()
         asyncio.get_running_loop().call_later(0.01, lab.kernel, 4)
