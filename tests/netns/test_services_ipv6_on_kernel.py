@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
-from builders import pod, policy
+from builders import endpoint_slice, pod, policy, service
+from gatewaybuild import datagrams, gateway
 from netns.pods import GATEWAY6, ip
 from netns.servicelab import Places, ServiceLab, serving
+from tandem.ir.mesh import Backend
 
 pytestmark = pytest.mark.root
 
@@ -28,6 +32,21 @@ SIX = Places(
     far_prefix="fd00:10:245::/64",
     services="fd00:10:96::/112",
 )
+
+DATAGRAMS = """
+import socket
+u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); u.bind(("fd00:10:244::2", 5353)); print("ready", flush=True)
+while True:
+    data, who = u.recvfrom(99); u.sendto(b"fd00:10:244::2 " + who[0].encode(), who)
+"""
+SEND = """
+import socket
+for _ in range(40):
+    u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); u.settimeout(0.5); u.connect(("fd00:192::65", 53))
+    try: u.send(b"x"); print(u.recv(99).decode())
+    except TimeoutError: print("silent")
+    u.close()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +164,21 @@ for _ in range(200):
     time.sleep(0.05)
 print(s.getsockopt(socket.IPPROTO_IPV6, 24))  # IPV6_MTU
 """
+
+
+def test_datagrams_at_a_gateway_are_shared_out_and_lost_as_with_ipv4(node: ServiceLab) -> None:
+    pool = "fd00:192::65"
+    ip("route", "add", pool, "via", NODE, netns=node.outside)
+    ports = [{"name": "dns", "port": 53, "targetPort": 5353, "protocol": "UDP"}]
+    dns, bare = service("dns", ip="fd00:10:96::30", ports=ports), service("bare", ip="fd00:10:96::31", ports=ports)
+    piece = msgspec.structs.replace(endpoint_slice(dns, [A]), address_type="IPv6")
+    to = [Backend(namespace="default", service=name, port=53) for name in ("dns", "bare")]
+    node.show(dns, bare, piece, gateways=(gateway(datagrams("dns", *to), addresses=(pool,)),))
+    with node.python(node.netns_of(A), DATAGRAMS) as server:
+        assert server.stdout
+        assert server.stdout.readline() == "ready\n"
+        with node.python(node.outside, SEND) as sender:
+            out, _ = sender.communicate()
+    came = Counter(out.splitlines())
+    assert came.keys() == {f"fd00:10:244::2 {OUTSIDE}", "silent"}
+    assert all(count > 4 for count in came.values())
