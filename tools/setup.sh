@@ -12,6 +12,8 @@ fail() { echo "error: $1" >&2; exit 1; }
 packages="nftables libnftables1 iproute2 util-linux catatonit unbound bird2 wireguard-go conntrack tcpdump curl python3 python3-venv python3-grpcio"
 if [ "${1:-}" = dev ]; then
     packages="$packages wrk dnsperf iperf3 libcap2-bin procps openssl"
+    # A server that speaks first, and its client: the programs alone, which start no service.
+    packages="$packages mariadb-server-core mariadb-client-core"
     packages="$packages containerd runc podman conmon busybox-static containernetworking-plugins"
     # cnitool is made of Debian's own sources: libcni of the -dev package, the program of the source package.
     packages="$packages golang-go golang-github-appc-cni-dev"
