@@ -120,7 +120,7 @@ def command(kept: Daemon) -> list[str]:
 
 async def slept(kept: Daemon) -> str:
     """For how long; waits for the shell to have become it."""
-    while (found := command(kept))[0] != "sleep":
+    while (found := command(kept))[:1] != ["sleep"]:  # nothing at all for a moment
         await asyncio.sleep(0.01)
     return found[1]
 
