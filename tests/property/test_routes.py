@@ -73,7 +73,8 @@ def _match(match: RouteMatch, request: Request) -> bool:
         and all(_holds(q.match, query.get(q.name)) for q in match.query)
         and (
             not match.grpc
-            or re.fullmatch(r"application/grpc(\+.*)?", request.headers.get("content-type", "")) is not None
+            or re.fullmatch(r"application/grpc(\+.*|-web(-text)?(\+proto)?)?", request.headers.get("content-type", ""))
+            is not None
         )
     )
 
@@ -289,7 +290,12 @@ grants = st.builds(
     st.permutations(NAMESPACES),
     st.sampled_from(("", *NAMES)),
 )
-content_types = st.sampled_from(({}, {"content-type": "application/grpc"}, {"content-type": "application/grpc+proto"}))
+content_types = st.sampled_from(
+    (
+        {},
+        *({"content-type": f"application/grpc{kind}"} for kind in ("", "+proto", "-web", "-web-text+proto", "-webber")),
+    )
+)
 refs = st.one_of(
     st.builds(lambda name: {"service": name}, st.sampled_from(("a", "b", "gone"))),
     st.builds(lambda name: {"subset": name}, st.sampled_from(("v1", "v2"))),

@@ -58,6 +58,8 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     others: tuple[str, ...] = ()
     """Further host names of the same form as `hostname`, which are its own in the same way."""
     terms: TlsTerms = TlsTerms()
+    grpc_web: bool = False
+    """Clients of its port may speak gRPC-Web, whatever the routes are about."""
     origin: Origin
 
     @property

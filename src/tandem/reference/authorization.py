@@ -83,7 +83,9 @@ _BYTES = {"https", "tls", "tcp", "mongo", "mysql", "redis"}
 def speaks_grpc(port: core.ServicePort) -> bool:
     """True if a Service's port says that its requests are gRPC's."""
     said = port.app_protocol.lower() if port.app_protocol else port.name.lower()
-    return port.protocol == "TCP" and (said == "grpc" or (said.startswith("grpc-") and not said.startswith("grpc-web")))
+    if port.protocol != "TCP":
+        return False
+    return said in {"grpc", "grpc-web"} or (not port.app_protocol and said.startswith("grpc-"))
 
 
 def decide_authorization(world: World, at: Judging, asked: Asked) -> AuthzDecision:

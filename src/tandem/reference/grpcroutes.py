@@ -10,6 +10,9 @@ from tandem.model.world import World
 from tandem.reference.attached import age, headers_hold, sent
 from tandem.reference.request import Request, RouteDecision, Step
 
+_CALLS = {"application/grpc"} | {
+    f"application/grpc-web{text}{proto}" for text in ("", "-text") for proto in ("", "+proto")
+}
 _Precedence = tuple[tuple[int, ...], tuple[str, str], int, int]
 
 
@@ -36,8 +39,9 @@ def decide_grpcroutes(world: World, request: Request, routes: list[GRPCRoute], s
 
 
 def _is_grpc(request: Request) -> bool:
+    """By its content type; gRPC-Web (grpc/doc/PROTOCOL-WEB.md) is gRPC that the proxy has yet to unpack."""
     kind = request.headers.get("content-type", "")
-    return kind == "application/grpc" or kind.startswith("application/grpc+")
+    return kind in _CALLS or kind.startswith("application/grpc+")
 
 
 def _rank(match: GrpcRouteMatch) -> tuple[int, ...]:

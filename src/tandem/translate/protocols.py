@@ -18,11 +18,14 @@ APP_PROTOCOLS: Final[dict[str, AppProtocol]] = {
     "http": AppProtocol.HTTP,
     "http2": AppProtocol.HTTP2,
     "grpc": AppProtocol.GRPC,
-    "grpc-web": AppProtocol.HTTP,
+    "grpc-web": AppProtocol.GRPC,
     "kubernetes.io/h2c": AppProtocol.HTTP2,
     "kubernetes.io/ws": AppProtocol.HTTP,
 }
-"""What is parsed as requests; every other value of appProtocol is bytes (https, tls, mysql, kubernetes.io/wss…)."""
+"""What is parsed as requests. A server behind grpc-web speaks gRPC, as in Istio: its clients are what differs.
+
+Every other value of appProtocol is bytes (https, tls, mysql, kubernetes.io/wss…).
+"""
 _BYTES: Final = ("https", "tls", "tcp", "mongo", "mysql", "redis")
 _PREFIXES: Final = ("grpc-web", "grpc", "http2", "http")
 

@@ -156,5 +156,5 @@ def test_a_port_of_grpc_says_so_by_protocol_or_name() -> None:
     def says(name: str, app: str = "") -> bool:
         return speaks_grpc(core.ServicePort(port=1, name=name, app_protocol=app))
 
-    assert [says("grpc"), says("grpc-x"), says("x", "grpc")] == [True, True, True]
-    assert [says("grpc-web"), says("grpc", "http"), says("x", "kubernetes.io/h2c"), says("grpcx")] == [False] * 4
+    assert [says("grpc"), says("grpc-x"), says("grpc-web"), says("x", "grpc"), says("x", "grpc-web")] == [True] * 5
+    assert [says("grpc", "http"), says("x", "kubernetes.io/h2c"), says("grpcx"), says("", "grpc-x")] == [False] * 4

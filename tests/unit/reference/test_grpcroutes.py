@@ -40,8 +40,15 @@ def test_the_most_specific_method_decides(path: str, backend: str) -> None:
     assert share.service == backend
 
 
+@pytest.mark.parametrize("kind", ["grpc-web", "grpc-web+proto", "grpc-web-text", "grpc-web-text+proto"])
+def test_calls_of_grpc_web_are_calls(kind: str) -> None:
+    (share,) = ask("/x.A/Get", RULES, content_type=f"application/{kind}").backends
+    assert share.service == "method"
+
+
 def test_what_is_not_grpc_is_not_found_and_a_missing_backend_is_503() -> None:
-    assert ask("/x.A/Get", RULES, content_type="application/grpc-web").status == 404
+    for other in ("application/grpc-webber", "application/grpc-web-text+json", "application/json"):
+        assert ask("/x.A/Get", RULES, content_type=other).status == 404
     assert ask("/x.A/Get", RULES).status == 404
     gone: list[dict[str, Any]] = [{"backendRefs": [{"name": "gone", "port": 80}]}]
     assert ask("/x.A/Get", gone, content_type="application/grpc").status == 503

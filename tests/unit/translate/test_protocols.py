@@ -25,7 +25,7 @@ from tandem.translate.protocols import app_protocol, ports_named, routed_http
         ("http-web", "", AppProtocol.HTTP),
         ("http2-web", "", AppProtocol.HTTP2),
         ("grpc-api", "", AppProtocol.GRPC),
-        ("grpc-web-x", "", AppProtocol.HTTP),
+        ("grpc-web-x", "", AppProtocol.GRPC),
         ("https", "", AppProtocol.TCP),
         ("tls-x", "", AppProtocol.TCP),
         ("httpd", "", AppProtocol.TCP),

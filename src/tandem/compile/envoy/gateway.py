@@ -246,7 +246,8 @@ def _redirect(action: Redirect, match: RouteMatch, port: GatewayPort) -> Json:
 
 def _scope(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> PortScope:
     """What actions of routes ask of where they are; every backend of a gateway's route names its port."""
-    front = ServicePort(name="", port=port.port, protocol="TCP", app=AppProtocol.HTTP)
+    app = AppProtocol.GRPC if any(one.grpc_web for one in port.listeners) else AppProtocol.HTTP
+    front = ServicePort(name="", port=port.port, protocol="TCP", app=app)
     service = Service(namespace=gateway.namespace, name=gateway.name, cluster_ips=gateway.addresses, ports=(front,))
     return PortScope(
         service=service,

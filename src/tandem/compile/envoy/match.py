@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from tandem.compile.envoy.claims import claim_matcher
+from tandem.compile.envoy.filters.grpcweb import CONTENT_TYPE
 from tandem.compile.envoy.proto import Json
 from tandem.ir.mesh import (
     ClaimMatch,
@@ -28,10 +29,10 @@ def route_match(match: RouteMatch) -> Json:
     headers = [_header(header) for header in match.headers]
     if match.method is not None:
         headers.insert(0, _header(HeaderMatch(name=":method", match=match.method)))
+    if match.grpc:
+        headers.append(_header(HeaderMatch(name="content-type", match=Regex(CONTENT_TYPE))))
     if headers:
         body["headers"] = headers
-    if match.grpc:
-        body["grpc"] = {}
     if match.query:
         body["query_parameters"] = [_query(query) for query in match.query]
     if match.claims:

@@ -12,10 +12,11 @@ from tandem.base.ids import PodUid
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
-from tandem.compile.envoy.filters import limits, per_route
+from tandem.compile.envoy.filters import grpcweb, limits, per_route
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json
 from tandem.compile.envoy.scope import PortScope
+from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import DEFAULT_RETRY, Forward, Redirect, Respond, Route, RouteMatch
 from tandem.state.xds import ROUTE_METADATA, Resource
 
@@ -90,16 +91,23 @@ def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Route, ...
 
 def _default(scope: PortScope) -> Json:
     chosen = by_hash(scope, (scope.cluster,)) if scope.hashes or scope.service.affinity_seconds else {}
+    config = _of_port(scope)
     return {
         "name": "default",
         "match": {"prefix": "/"},
         "route": {"cluster": scope.own_cluster, "timeout": "0s", **chosen, **retry_policy(DEFAULT_RETRY)},
+        **({"typed_per_filter_config": config} if config else {}),
     }
+
+
+def _of_port(scope: PortScope) -> dict[str, Json]:
+    """What every route at a port asks of filters: one of gRPC understands gRPC-Web."""
+    return {grpcweb.NAME: grpcweb.ON} if scope.port.app is AppProtocol.GRPC else {}
 
 
 def compile_route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
     """One entry of a virtual host: one match of a route, and what it does."""
-    config = per_route(route)
+    config = {**_of_port(scope), **per_route(route)}
     return {
         "name": route.name,
         "match": route_match(match),

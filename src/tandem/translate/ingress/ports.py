@@ -65,6 +65,7 @@ class PortReader:
             connections=self._connections(server),
             sessions=SESSIONS.get(server.use, ir.Sessions.REQUESTS),
             named=self._named(server),
+            grpc_web=server.grpc_web,
             origin=server.gateway.origin(server.at),
         )
 

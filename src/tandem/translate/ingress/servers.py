@@ -77,6 +77,11 @@ class ReadServer(msgspec.Struct, frozen=True, kw_only=True):
         return f"{namespace}.{name}.{self.index}"
 
     @property
+    def grpc_web(self) -> bool:
+        """Its clients may speak gRPC-Web."""
+        return self.gateway.spec.servers[self.index].port.protocol.upper() == "GRPC-WEB"
+
+    @property
     def serves(self) -> bool:
         """Clients can be answered: TLS that ends here needs a certificate."""
         ends = self.use in {Use.REQUESTS, Use.TERMINATE}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tandem.compile.envoy.filters.grpcweb import CONTENT_TYPE
 from tandem.compile.envoy.match import route_match
 from tandem.ir.mesh import Exact, HeaderMatch, PathPrefix, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
 
@@ -35,8 +36,9 @@ def test_a_method_is_a_pseudo_header() -> None:
     assert header == {"name": ":method", "string_match": {"exact": "GET"}}
 
 
-def test_grpc_requests_are_told_by_envoy_itself() -> None:
-    assert route_match(RouteMatch(grpc=True)) == {"prefix": "/", "grpc": {}}
+def test_calls_of_grpc_are_told_by_their_content_type() -> None:
+    header = {"name": "content-type", "string_match": {"safe_regex": {"regex": CONTENT_TYPE}}}
+    assert route_match(RouteMatch(grpc=True)) == {"prefix": "/", "headers": [header]}
 
 
 def test_not_having_a_value_holds_without_the_header() -> None:

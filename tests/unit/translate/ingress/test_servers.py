@@ -20,6 +20,11 @@ def test_plain_protocols_of_requests_are_one(protocol: str) -> None:
     assert (port.tls, port.bytes) == (False, False)
 
 
+def test_clients_of_one_server_may_speak_grpc_web() -> None:
+    (port,) = made(gateway("shop", server("a.test", protocol="GRPC-WEB"), server("b.test", protocol="GRPC"))).ports
+    assert [listener.grpc_web for listener in port.listeners] == [True, False]
+
+
 @pytest.mark.parametrize("protocol", ["TCP", "MONGO", "MYSQL", "REDIS"])
 def test_all_else_is_bytes(protocol: str) -> None:
     (port,) = made(gateway("shop", server(port=9000, protocol=protocol))).ports

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from tandem.compile import names
-from tandem.compile.envoy.filters import cors, fault, limits, session, spellings
+from tandem.compile.envoy.filters import cors, fault, grpcweb, limits, session, spellings
 from tandem.compile.envoy.filters.external import compile_external, external
 from tandem.compile.envoy.filters.router import router
 from tandem.compile.envoy.filters.spellings import compile_spellings, spelling_filter
@@ -25,7 +25,7 @@ from tandem.ir.fabric import LocalPod
 from tandem.ir.mesh import Route
 from tandem.state.xds import Resource
 
-ON_DEMAND: Final = (cors, fault, session)
+ON_DEMAND: Final = (grpcweb, cors, fault, session)
 
 
 def http_filters() -> list[Json]:
@@ -74,8 +74,8 @@ def inbound_per_route(pod: LocalPod) -> dict[str, Json]:
 
 
 def _sleeping() -> Iterator[Json]:
-    first, *others = ON_DEMAND
-    yield from ({**module.disabled(), "disabled": True} for module in (first, limits, *others))
+    first, second, *others = ON_DEMAND
+    yield from ({**module.disabled(), "disabled": True} for module in (first, second, limits, *others))
 
 
 @lru_cache(maxsize=1024)

@@ -26,7 +26,7 @@ _APPS: Final = {
     "HTTP": AppProtocol.HTTP,
     "HTTP2": AppProtocol.HTTP2,
     "GRPC": AppProtocol.GRPC,
-    "GRPC-WEB": AppProtocol.HTTP,
+    "GRPC-WEB": AppProtocol.GRPC,
     "HTTPS": AppProtocol.TLS,
     "TLS": AppProtocol.TLS,
     "TCP": AppProtocol.TCP,
