@@ -75,3 +75,5 @@ class RouteMatch(msgspec.Struct, frozen=True, kw_only=True):
     """Service ports that the match is limited to; empty: all."""
     source_namespace: str | None = None
     source_labels: tuple[tuple[str, str], ...] = ()
+    until: int = 0
+    """Requests whose lot, one of a million and the same for all routes, is below this; 0: all."""

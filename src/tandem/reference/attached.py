@@ -87,6 +87,7 @@ def sent(
             lost = "dropped" if isinstance(route, UDPRoute) else "closed"
             effect = f"answered with {missing}" if missing else f"its share is {lost}"
             steps.append(Step(text=f"{wrong}: {effect}", origin=where))
+        redirect = _redirected(ref)
         if ref.weight > 0:
             shares.append(
                 Share(
@@ -94,12 +95,19 @@ def sent(
                     service=ref.name,
                     port=ref.port or 0,
                     weight=ref.weight,
-                    status=(missing or CLOSED) if wrong else 0,
+                    status=redirect or ((missing or CLOSED) if wrong else 0),
                 )
             )
     if not shares or all(s.status for s in shares):
-        return RouteDecision(rule=origin, index=index, status=missing, steps=tuple(steps))
+        answer = min((share.status for share in shares if share.status > 0), default=missing)
+        return RouteDecision(rule=origin, index=index, status=answer, steps=tuple(steps))
     return RouteDecision(rule=origin, index=index, backends=tuple(shares), timeout_ms=timeout_ms, steps=tuple(steps))
+
+
+def _redirected(ref: BackendRef | WeightedRef) -> int:
+    """The status of a redirect in the place of a backend; 0: there is none."""
+    filters = ref.filters if isinstance(ref, BackendRef) else ()
+    return next((f.request_redirect.status_code for f in filters if f.request_redirect is not None), 0)
 
 
 def _ports(world: World, route: Sending, parent: ParentReference, request: Request) -> set[int]:

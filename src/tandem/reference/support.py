@@ -254,7 +254,7 @@ def _grpcroute(spec: dict[str, Any]) -> list[str]:
     found = []
     for i, rule in enumerate(spec.get("rules", ())):
         at = f"spec.rules[{i}]"
-        found += _rule_filters(rule, at, {"RequestMirror"})
+        found += _rule_filters(rule, at, {"RequestMirror"}, set())
         for match in rule.get("matches", ()):
             method = {"type": "Exact", **match.get("method", {})}
             patterns = [h["value"] for h in match.get("headers", ()) if h.get("type") == "RegularExpression"]
@@ -265,10 +265,10 @@ def _grpcroute(spec: dict[str, Any]) -> list[str]:
     return found
 
 
-def _rule_filters(rule: dict[str, Any], at: str, known: set[str]) -> list[str]:
-    """Those of a rule and of its backends."""
+def _rule_filters(rule: dict[str, Any], at: str, known: set[str], own: set[str]) -> list[str]:
+    """Those of a rule and of its backends; `own`: what a backend may have beside header changes."""
     backends = [f for b in rule.get("backendRefs", ()) for f in b.get("filters", ())]
-    found = [f"{at}: filter {f['type']} of a backend" for f in backends if f["type"] not in _MODIFIERS]
+    found = [f"{at}: filter {f['type']} of a backend" for f in backends if f["type"] not in {*_MODIFIERS, *own}]
     for item in [*rule.get("filters", ()), *backends]:
         if item["type"] not in _MODIFIERS:
             found += [f"{at}: filter {item['type']}"] if item["type"] not in known else []
@@ -284,7 +284,7 @@ def _httproute(spec: dict[str, Any]) -> list[str]:
     for i, rule in enumerate(spec.get("rules", ())):
         at = f"spec.rules[{i}]"
         found += [f"{at}.timeouts" for t in rule.get("timeouts", {}).values() if seconds_ms(t) < 0]
-        found += _rule_filters(rule, at, _FILTERS)
+        found += _rule_filters(rule, at, _FILTERS, {"RequestRedirect", "URLRewrite"})
         for match in rule.get("matches", ()):
             found += _gateway_match(match, at)
     return found

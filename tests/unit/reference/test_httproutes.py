@@ -38,6 +38,16 @@ def test_the_longest_prefix_wins_whatever_the_order() -> None:
     assert goes_to(ask(source, path="/deeper")) == "v1"
 
 
+def test_a_redirect_in_the_place_of_a_backend_is_its_answer() -> None:
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "x.test", "statusCode": 301}}
+    moved = {"name": "v1", "port": 80, "filters": [redirect]}
+    alone = httproute(parentRefs=[parent("web")], rules=[{"backendRefs": [moved]}])
+    assert goes_to(ask(alone)) == "301"
+    shared = ask(httproute(parentRefs=[parent("web")], rules=[{"backendRefs": [moved, {"name": "v2", "port": 80}]}]))
+    assert shared is not None
+    assert [(share.service, share.status) for share in shared.backends] == [("v1", 301), ("v2", 0)]
+
+
 def test_header_names_are_case_insensitive_and_the_first_entry_counts() -> None:
     headers = [{"name": "Version", "value": "2"}, {"name": "version", "value": "3"}]
     source = httproute(parentRefs=[parent("web")], rules=[rule("v2", {"headers": headers})])

@@ -35,6 +35,8 @@ def route_match(match: RouteMatch) -> Json:
         body["headers"] = headers
     if match.query:
         body["query_parameters"] = [_query(query) for query in match.query]
+    if match.until:
+        body["runtime_fraction"] = {"default_value": {"numerator": match.until, "denominator": "MILLION"}}
     if match.claims:
         body["dynamic_metadata"] = [_claim(claim) for claim in match.claims]
     return body

@@ -69,11 +69,14 @@ def _rule(raw: dict[str, Any], at: str) -> Iterator[str]:
     if "RequestRedirect" in kinds and raw.get("backendRefs"):
         yield f"{at}.backendRefs: may not be given together with a RequestRedirect filter"
     yield from _filters(raw, at)
-    for i, item in enumerate(raw.get("filters") or []):
-        field = FILTER_FIELDS[item["type"]]
-        path = (item.get(field) or {}).get("path") or {}
-        if path.get("type") == "ReplacePrefixMatch" and not _one_prefix(raw.get("matches")):
-            yield f"{at}.filters[{i}].{field}.path: ReplacePrefixMatch needs exactly one match, of type PathPrefix"
+    backends = enumerate(raw.get("backendRefs") or [])
+    for where, holder in ((at, raw), *((f"{at}.backendRefs[{j}]", ref) for j, ref in backends)):
+        for i, item in enumerate(holder.get("filters") or []):
+            field = FILTER_FIELDS[item["type"]]
+            path = (item.get(field) or {}).get("path") or {}
+            if path.get("type") == "ReplacePrefixMatch" and not _one_prefix(raw.get("matches")):
+                text = "ReplacePrefixMatch needs exactly one match, of type PathPrefix"
+                yield f"{where}.filters[{i}].{field}.path: {text}"
 
 
 def _grpc_rule(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -11,6 +12,9 @@ from tandem.ir.mesh import Cors, Exact, HeaderEdit, Mirror, Redirect, Regex, Rew
 from tandem.model.gateway import CorsFilter, HeaderFilter, HttpFilter, RequestMirror, RequestRedirect, UrlRewrite
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.values import Wrong, header_mistake
+
+OF_BACKENDS: Final = frozenset({"RequestHeaderModifier", "ResponseHeaderModifier"})
+"""Types of filters that a single backend may have, of whatever route."""
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +31,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 class FilterReader:
     """Reads filters of one route and says what is wrong with them."""
 
-    def __init__(self, backends: BackendReader, wrong: Wrong) -> None:
+    def __init__(self, backends: BackendReader, wrong: Wrong, of_backends: frozenset[str] = OF_BACKENDS) -> None:
+        self._of_backends = of_backends
         self._backends = backends
         self._wrong = wrong
 
@@ -39,10 +44,10 @@ class FilterReader:
         return found
 
     def of_backend(self, filters: Sequence[HttpFilter], at: str) -> Filters:
-        """Those of one backend: header changes."""
+        """Those of one backend: header changes, a rewrite, a redirect in its place."""
         found = Filters()
         for i, item in enumerate(filters):
-            if item.type in {"RequestHeaderModifier", "ResponseHeaderModifier"}:
+            if item.type in self._of_backends:
                 found = self._with(found, item, f"{at}.filters[{i}]")
             else:
                 text = f"filter {item.type} of a single backend is not supported; put it on the rule"

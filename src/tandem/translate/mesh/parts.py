@@ -8,7 +8,18 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Backend, Exact, Forward, HeaderMatch, Regex, Respond, Rewrite, RouteAction, Session
+from tandem.ir.mesh import (
+    Backend,
+    Exact,
+    Forward,
+    HeaderMatch,
+    Redirect,
+    Regex,
+    Respond,
+    Rewrite,
+    RouteAction,
+    Session,
+)
 from tandem.model.gateway import BackendRef, HTTPRoute, QueryMatch, SessionPersistence
 from tandem.model.gateway import HeaderMatch as HeaderValue
 from tandem.model.grpcroute import GRPCRoute
@@ -16,13 +27,27 @@ from tandem.model.world import Key
 from tandem.translate.mesh.attach import AnyRoute
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.filters import FilterReader, Filters
+from tandem.translate.mesh.filters import OF_BACKENDS, FilterReader, Filters
 from tandem.translate.mesh.values import duration, read_regex
 
 SESSION: Final = "Tandem-Session"
 """The cookie or header of a session where the route names none."""
 MISSING: Final[dict[type[AnyRoute], tuple[int, str]]] = {HTTPRoute: (500, "500"), GRPCRoute: (503, "UNAVAILABLE")}
 """The HTTP status of what would have gone to a backend that does not exist, and how its clients call it."""
+
+
+MILLION: Final = 1_000_000
+_OF_HTTP: Final = frozenset({"RequestRedirect", "URLRewrite"})
+"""What a backend of an HTTPRoute may have beside changes of headers."""
+
+
+class _Share(msgspec.Struct, frozen=True, kw_only=True):
+    """One backend, and what is done with its requests alone."""
+
+    backend: Backend
+    exists: bool
+    redirect: Redirect | None
+    rewrite: Rewrite | None
 
 
 class Parts:
@@ -36,7 +61,8 @@ class Parts:
         self._missing, self._answer = MISSING[type(owner)]
         self.problems: list[Problem] = []
         self._backends = BackendReader(owner, context, parents, self.problems)
-        self.filters = FilterReader(self._backends, self.wrong)
+        own = OF_BACKENDS | _OF_HTTP if isinstance(owner, HTTPRoute) else OF_BACKENDS
+        self.filters = FilterReader(self._backends, self.wrong, own)
 
     def headers(self, matches: Sequence[HeaderValue], at: str) -> tuple[HeaderMatch, ...]:
         """headers[] of a match; names are in lower case."""
@@ -58,29 +84,44 @@ class Parts:
         return read_regex(pattern, at, self.wrong)
 
     def action(self, refs: Sequence[BackendRef], filters: Filters, at: str) -> RouteAction:
-        """Where the requests of a rule go: to its backends by weight."""
-        shares = [self._share(ref, f"{at}.backendRefs[{j}]") for j, ref in enumerate(refs)]
-        used = [(backend, exists) for backend, exists in shares if backend.weight > 0]
-        if not used:
-            return Respond(status=self._missing, body="the rule has no backend with a weight above 0")
-        if not any(exists for _, exists in used):
-            return Respond(status=self._missing, body="no backend of this rule exists")
-        return Forward(
-            backends=tuple(backend for backend, _ in used),
-            missing_status=self._missing,
-            rewrite=filters.rewrite or Rewrite(),
-        )
+        """Where the requests of a rule go: to its backends by weight; none of them has an action of its own."""
+        ((_, action),) = self.actions(refs, filters, at)
+        return action
 
-    def _share(self, ref: BackendRef, at: str) -> tuple[Backend, bool]:
+    def actions(self, refs: Sequence[BackendRef], filters: Filters, at: str) -> list[tuple[int, RouteAction]]:
+        """The same where backends may have redirects and rewrites of their own.
+
+        Backends with the same ones are together; before each action is the lot up to which it holds (0: the rest).
+        """
+        shares = [self._share(ref, f"{at}.backendRefs[{j}]") for j, ref in enumerate(refs)]
+        used = [share for share in shares if share.backend.weight > 0]
+        if not used:
+            return [(0, Respond(status=self._missing, body="the rule has no backend with a weight above 0"))]
+        groups: dict[tuple[Redirect | None, Rewrite | None], list[_Share]] = {}
+        for share in used:
+            groups.setdefault((share.redirect, share.rewrite), []).append(share)
+        total = sum(share.backend.weight for share in used)
+        reached, found = 0, []
+        for (redirect, rewrite), members in groups.items():
+            reached += sum(share.backend.weight for share in members)
+            action = redirect or self._sent(members, rewrite or filters.rewrite or Rewrite())
+            found.append((round(reached * MILLION / total) if reached < total else 0, action))
+        return found
+
+    def _sent(self, shares: Sequence[_Share], rewrite: Rewrite) -> RouteAction:
+        if not any(share.exists for share in shares):
+            return Respond(status=self._missing, body="no backend of this rule exists")
+        backends = tuple(share.backend for share in shares)
+        return Forward(backends=backends, missing_status=self._missing, rewrite=rewrite)
+
+    def _share(self, ref: BackendRef, at: str) -> _Share:
         """A backend with its weight and its own filters, and whether it exists and may be used."""
         backend, exists = self._backends.read(ref, at, f"its share is answered with {self._answer}")
         filters = self.filters.of_backend(ref.filters, at)
-        return (
-            msgspec.structs.replace(
-                backend, weight=ref.weight, request_headers=filters.request, response_headers=filters.response
-            ),
-            exists,
+        backend = msgspec.structs.replace(
+            backend, weight=ref.weight, request_headers=filters.request, response_headers=filters.response
         )
+        return _Share(backend=backend, exists=exists, redirect=filters.redirect, rewrite=filters.rewrite)
 
     def session(self, asked: SessionPersistence | None, at: str) -> Session | None:
         """What a rule says of sessions."""

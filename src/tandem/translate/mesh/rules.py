@@ -31,27 +31,30 @@ class RuleReader:
         return self._parts.problems
 
     def read(self, rule: HttpRouteRule, index: int) -> Iterator[Route]:
-        """The routes of `spec.rules[index]`, one for each match."""
+        """The routes of `spec.rules[index]`, one for each match, and for each action of its backends."""
         at = f"spec.rules[{index}]"
         filters = self._parts.filters.of_rule(rule.filters, at)
-        action = filters.redirect or self._parts.action(rule.backend_refs, filters, at)
+        redirect = filters.redirect
+        actions = [(0, redirect)] if redirect else self._parts.actions(rule.backend_refs, filters, at)
         timeout_ms, retry = self._patience(rule, at)
         session = self._parts.session(rule.session_persistence, f"{at}.sessionPersistence")
         meta = self._owner.metadata
         for j, match in enumerate(rule.matches or (HttpRouteMatch(),)):
-            yield Route(
-                name=f"HTTPRoute/{meta.namespace}/{meta.name}/{index}/{j}",
-                matches=(self._match(match, f"{at}.matches[{j}]"),),
-                action=action,
-                timeout_ms=timeout_ms,
-                retry=retry if isinstance(action, Forward) else None,
-                request_headers=filters.request,
-                response_headers=filters.response,
-                mirrors=filters.mirrors if isinstance(action, Forward) else (),
-                cors=filters.cors,
-                session=session if isinstance(action, Forward) else None,
-                origin=self._owner.origin(at),
-            )
+            asked = self._match(match, f"{at}.matches[{j}]")
+            for k, (until, action) in enumerate(actions):
+                yield Route(
+                    name=f"HTTPRoute/{meta.namespace}/{meta.name}/{index}/{j}{f'/{k}' if k else ''}",
+                    matches=(msgspec.structs.replace(asked, until=until),),
+                    action=action,
+                    timeout_ms=timeout_ms,
+                    retry=retry if isinstance(action, Forward) else None,
+                    request_headers=filters.request,
+                    response_headers=filters.response,
+                    mirrors=filters.mirrors if isinstance(action, Forward) else (),
+                    cors=filters.cors,
+                    session=session if isinstance(action, Forward) else None,
+                    origin=self._owner.origin(at),
+                )
 
     def _match(self, match: HttpRouteMatch, at: str) -> RouteMatch:
         return RouteMatch(

@@ -27,6 +27,13 @@ def test_paths(path: StringMatch | None, expected: dict[str, Any]) -> None:
     assert route_match(RouteMatch(path=path)) == expected
 
 
+def test_a_share_of_the_requests_is_those_whose_lot_is_below() -> None:
+    assert route_match(RouteMatch(until=250_000)) == {
+        "prefix": "/",
+        "runtime_fraction": {"default_value": {"numerator": 250_000, "denominator": "MILLION"}},
+    }
+
+
 def test_case_is_ignored_on_request() -> None:
     assert route_match(RouteMatch(path=Exact("/a"), ignore_case=True))["case_sensitive"] is False
 

@@ -21,6 +21,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("GwHttpRule", {"filters": [REDIRECT], "backendRefs": [B]}, "s.backendRefs"),
     ("GwHttpRule", {"filters": [REDIRECT, REDIRECT]}, "s.filters"),
     ("GwHttpRule", {"filters": [REWRITE], "matches": [{"path": {"type": "Exact"}}]}, "s.filters[0].urlRewrite.path"),
+    (
+        "GwHttpRule",
+        {"backendRefs": [{**B, "filters": [REWRITE]}], "matches": [{"path": {"type": "Exact"}}]},
+        "s.backendRefs[0].filters[0].urlRewrite.path",
+    ),
     ("GwHttpFilter", {"type": "CORS"}, "s.cors"),
     ("GwHttpFilter", {**REDIRECT, "cors": {}}, "s.cors"),
     ("GwHttpFilter", {"type": "Magic"}, "s.type"),

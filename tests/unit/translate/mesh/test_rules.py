@@ -7,7 +7,7 @@ from typing import Any
 from builders import service
 from meshworlds import httproute, parent
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Forward, HeaderEdit, PathPrefix, Respond, Route
+from tandem.ir.mesh import Forward, HeaderEdit, PathPrefix, Redirect, Respond, Route
 from tandem.model.world import World
 from tandem.translate.mesh.context import DEFAULT_RETRY, Context
 from tandem.translate.mesh.rules import RuleReader
@@ -118,9 +118,45 @@ def test_retry_codes_are_added_to_failed_connections() -> None:
     assert "retriable-status-codes" in retry.retry_on
 
 
+def rewrite(path: str) -> dict[str, Any]:
+    return {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": path}}}
+
+
+REDIRECT = {"type": "RequestRedirect", "requestRedirect": {"hostname": "example.org", "statusCode": 301}}
+
+
+def test_backends_that_do_something_of_their_own_have_routes_of_their_own_by_lot() -> None:
+    refs = [
+        {**BACKEND[0], "weight": 3, "filters": [rewrite("/one")]},
+        {**BACKEND[0], "weight": 2},
+        {**BACKEND[0], "weight": 1, "filters": [REDIRECT]},
+        {"name": "mine", "namespace": "other", "port": 80, "weight": 4, "filters": [rewrite("/one")]},
+    ]
+    whole = [rewrite("/whole")]
+    routes, problems = read(backendRefs=refs, filters=whole, matches=[{"path": {"value": "/v1"}}])
+    assert problems == []
+    assert [route.matches[0].until for route in routes] == [700_000, 900_000, 0]
+    assert {route.matches[0].path for route in routes} == {PathPrefix("/v1")}
+    first, second, third = (route.action for route in routes)
+    assert isinstance(first, Forward)
+    assert isinstance(second, Forward)
+    assert ([b.weight for b in first.backends], first.rewrite.path) == ([3, 4], "/one")
+    assert ([b.weight for b in second.backends], second.rewrite.path) == ([2], "/whole")
+    assert third == Redirect(status=301, host="example.org")
+    assert len({route.name for route in routes}) == 3
+    assert routes[2].retry is None
+
+
+def test_a_group_of_which_no_backend_exists_is_answered() -> None:
+    gone = {"name": "gone", "port": 80, "filters": [rewrite("/one")]}
+    routes, _ = read(backendRefs=[*BACKEND, gone])
+    assert [type(route.action) for route in routes] == [Forward, Respond]
+
+
 def test_what_is_not_supported_is_named() -> None:
+    mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": BACKEND[0]}}
     found = codes(
-        backendRefs=[{**BACKEND[0], "filters": [{"type": "URLRewrite", "urlRewrite": {}}]}],
+        backendRefs=[{**BACKEND[0], "filters": [mirror]}],
         matches=[{"path": {"type": "Exact", "value": "x"}}, {"path": {"type": "RegularExpression", "value": "("}}],
     )
     assert sorted(found) == [
