@@ -225,6 +225,8 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         (AGE, 0, None),
     ),
     "Sidecar": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "ProxyConfig": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "Telemetry": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "WorkloadEntry": (
         ("Address", 0, _at("spec.address")),
         ("Programmed", 0, _condition("Programmed")),

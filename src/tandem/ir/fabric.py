@@ -14,6 +14,7 @@ from tandem.ir.authz import AuthzPolicy
 from tandem.ir.external import External
 from tandem.ir.limits import RateLimit
 from tandem.ir.locality import Locality, LocalityBalancing
+from tandem.ir.logged import EVERYTHING, Logging
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
 
@@ -76,6 +77,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
     limits: tuple[RateLimit, ...] = ()
     """Of Services that select it, in the order of those."""
+    logging: Logging = EVERYTHING
+    """What of its requests and connections become flows."""
 
 
 class ServicePort(msgspec.Struct, frozen=True, kw_only=True):

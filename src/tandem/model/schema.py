@@ -22,7 +22,12 @@ from tandem.model.schemas.walk import walk
 INSTEAD: Final = {
     "EnvoyFilter": (
         "nobody writes into Envoy's configuration here; for rate limits there is tandem.io/v1 RateLimit, for external"
-        " authorization AuthorizationPolicy with action CUSTOM, for connections, retries and outliers DestinationRule"
+        " authorization AuthorizationPolicy with action CUSTOM, for trouble on purpose tandem.io/v1 FaultInjection, for"
+        " connections and outliers DestinationRule, for retries, headers and CORS routes, for what is logged Telemetry"
+    ),
+    "WasmPlugin": (
+        "no code is loaded into Envoy here; for decisions of your own there is AuthorizationPolicy with action CUSTOM,"
+        " for tokens RequestAuthentication, for rate limits tandem.io/v1 RateLimit, for headers the filters of routes"
     ),
 }
 """Kinds that users of other meshes have, and what does here what they are for."""

@@ -25,6 +25,7 @@ from tandem.ir.node import NodeView
 from tandem.observe.accesslog import UNKNOWN_KEY, Names, flows_of
 from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Layer, Party, Verdict
+from tandem.observe.logged import logged_part
 from tandem.observe.nflog import Attribution, Handed, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.judged import Judged
@@ -137,8 +138,10 @@ class Facts:
         self._judged.on_access_log(log_name, message)
         whois = self._whois()
         if whois is not None:
-            found = tuple(flows_of(log_name, message, names_for(self._node, whois)))
-            self._flows.extend(found)
+            names = names_for(self._node, whois)
+            found = tuple(flows_of(log_name, message, names))
+            logged = logged_part(message, silent=whois.silent(log_name))
+            self._flows.extend(found if logged is message else flows_of(log_name, logged, names))
             if any(flow.reason == UNKNOWN_KEY for flow in found):
                 self.on_unknown_key(PodUid(log_name.partition("|")[2]))
             self.unanswered.take(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Final
 
 import msgspec
 
@@ -13,10 +14,14 @@ from tandem.compile.nft.origins import origins
 from tandem.ir.authz import Action, AuthzPolicy
 from tandem.ir.fabric import MtlsMode
 from tandem.ir.gateway import Gateway, routes_of
+from tandem.ir.logged import EVERYTHING, Logging
 from tandem.ir.mesh import BytesRoute
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.flow import Party, Verdict
 from tandem.observe.nflog import Handed
+
+_CLIENT_LOGS: Final = frozenset({"source", "outside"})
+"""What a pod sends is in these (`compile/names.py`)."""
 
 
 class Whois:
@@ -66,6 +71,12 @@ class Whois:
         """What says that a pod reaches nothing but what it sees."""
         return next((p.pod.outbound.origin for p in self._view.pods if p.pod.uid == uid), None)
 
+    def silent(self, log_name: str) -> bool:
+        """Whether nothing of an access log becomes a flow."""
+        kind, _, uid = log_name.partition("|")
+        logging = self._logging.get(uid, EVERYTHING)
+        return (logging.client if kind in _CLIENT_LOGS else logging.server).nothing
+
     def authorized(self, uid: str, rule: str) -> tuple[Origin, ...]:
         """The rule of that name at a pod or a gateway; of an empty name: the policies of which one must allow."""
         policies = self._judging(uid)
@@ -101,6 +112,10 @@ class Whois:
         if gateway is not None:
             return gateway.authorization
         return next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
+
+    @cached_property
+    def _logging(self) -> dict[str, Logging]:
+        return {p.pod.uid: p.pod.logging for p in self._view.pods if p.pod.logging != EVERYTHING}
 
     @cached_property
     def _gateways(self) -> dict[str, Gateway]:

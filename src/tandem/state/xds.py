@@ -46,6 +46,9 @@ GENERATION: Final = "generation"
 GRPC_STATUS: Final = "grpc_status"
 """Custom tag in access log entries of requests: the number of the gRPC status, `-` where there is none."""
 
+LOGGED: Final = "logged"
+"""Custom tag in access log entries, where not all become flows: `true` for those that do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:

@@ -12,6 +12,7 @@ import msgspec
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.fabric import LocalPod
+from tandem.ir.logged import EVERYTHING
 from tandem.ir.outbound import OPEN
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
@@ -25,7 +26,9 @@ from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_au
 from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.providers import provider_problems, read_providers
+from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
+from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
 from tandem.translate.selected import Selected, target_port
@@ -59,6 +62,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     authorization: AuthorizationIndex
     authentication: AuthenticationIndex
     sidecars: SidecarIndex
+    telemetry: TelemetryIndex
     services: Selected
     routed: Mapping[str, frozenset[int]]
     """The ports that HTTP routes name, by `namespace/service`."""
@@ -89,6 +93,7 @@ def translate_pods(
         authorization=AuthorizationIndex(world, options.root_namespace, read_providers(world, options)),
         authentication=AuthenticationIndex(world, options.root_namespace),
         sidecars=SidecarIndex(world, options),
+        telemetry=TelemetryIndex(world, options.root_namespace),
         services=Selected(world.all(core.Service).values()),
         routed=routed or {},
         limits=limits,
@@ -103,6 +108,8 @@ def translate_pods(
             *context.authorization.problems,
             *context.authentication.problems,
             *context.sidecars.problems,
+            *context.telemetry.problems,
+            *proxy_config_problems(world),
             *mesh_config_problems(world, options),
             *provider_problems(world, options),
             *(problem for one in found for problem in one.problems),
@@ -139,6 +146,7 @@ def translate_pod(
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
         plain_http_ports=_http_ports(pod, services, context.routed),
         limits=limits if member.meshed else (),
+        logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
     )
     selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}
     problems = (*member.problems, *_outside(pod, member, selecting), *conflicts)

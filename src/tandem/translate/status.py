@@ -33,6 +33,7 @@ from tandem.model.policy import NetworkPolicy
 from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.tcproute import TCPRoute
+from tandem.model.telemetry import ProxyConfig, Telemetry
 from tandem.model.tlsroute import TLSRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
@@ -70,6 +71,8 @@ _Plain = (
     | DestinationRule
     | WorkloadEntry
     | Sidecar
+    | ProxyConfig
+    | Telemetry
     | PeerAuthentication
     | RequestAuthentication
     | AuthorizationPolicy
@@ -89,6 +92,8 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         ServiceEntry,
         WorkloadEntry,
         Sidecar,
+        ProxyConfig,
+        Telemetry,
         PeerAuthentication,
         RequestAuthentication,
         AuthorizationPolicy,

@@ -43,6 +43,8 @@ ORDER: Final = (
     "WorkloadEntry",
     "ServiceEntry",
     "Sidecar",
+    "ProxyConfig",
+    "Telemetry",
     "DestinationRule",
     "VirtualService",
     "GatewayClass",

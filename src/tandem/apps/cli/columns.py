@@ -325,6 +325,8 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (Column("ADDRESSES", _host_addresses), _WHY),
     ),
     "Sidecar": ((_PROGRAMMED,), (_WHY,)),
+    "ProxyConfig": ((_PROGRAMMED,), (_WHY,)),
+    "Telemetry": ((_PROGRAMMED,), (_WHY,)),
     "WorkloadEntry": ((Column("ADDRESS", _spec("address")), _PROGRAMMED), (_WHY,)),
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),

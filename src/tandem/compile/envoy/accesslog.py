@@ -1,4 +1,7 @@
-"""A log name -> access loggers that stream to the agent (gRPC ALS, cluster `agent`). Every entry is sent."""
+"""A log name -> access loggers that stream to the agent (gRPC ALS, cluster `agent`).
+
+Every entry is sent, also where not all become flows: others count them. Then a tag says which do.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,31 @@ from typing import Final
 
 from tandem.compile import names
 from tandem.compile.envoy.proto import Json, extension
-from tandem.state.xds import GRPC_STATUS, UPSTREAM_IDENTITY
+from tandem.state.xds import GRPC_STATUS, LOGGED, UPSTREAM_IDENTITY
 
 FLUSH: Final = "0.250s"
 _GRPC: Final[Json] = {"tag": GRPC_STATUS, "value": "%GRPC_STATUS_NUMBER%"}
 
 
-def _common(log_name: str, *tags: Json) -> Json:
+def _common(log_name: str, when: str, *tags: Json) -> Json:
+    chosen = ({"tag": LOGGED, "value": f"%CEL({when})%"},) if when else ()
     return {
         "log_name": log_name,
         "transport_api_version": "V3",
         "grpc_service": {"envoy_grpc": {"cluster_name": names.AGENT}},
         "buffer_flush_interval": FLUSH,
         # The log entry itself knows nothing of TLS towards the upstream.
-        "custom_tags": [{"tag": UPSTREAM_IDENTITY, "value": "%UPSTREAM_PEER_URI_SAN%"}, *tags],
+        "custom_tags": [{"tag": UPSTREAM_IDENTITY, "value": "%UPSTREAM_PEER_URI_SAN%"}, *tags, *chosen],
     }
 
 
-def http(log_name: str) -> list[Json]:
-    """One entry per request."""
-    fields = {"common_config": _common(log_name, _GRPC)}
+def http(log_name: str, when: str = "") -> list[Json]:
+    """One entry per request; `when` (CEL) says which become flows, where not all do."""
+    fields = {"common_config": _common(log_name, when, _GRPC)}
     return [extension("agent-http", "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", fields)]
 
 
-def tcp(log_name: str) -> list[Json]:
-    """One entry per connection, when it ends."""
-    fields = {"common_config": _common(log_name)}
+def tcp(log_name: str, when: str = "") -> list[Json]:
+    """One entry per connection, when it ends; `when` likewise."""
+    fields = {"common_config": _common(log_name, when)}
     return [extension("agent-tcp", "extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", fields)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.compile.envoy import accesslog
 from tandem.compile.envoy.filters import gateway_filters, http_filters, inbound_filters
@@ -23,13 +22,13 @@ CONNECT_ATTEMPTS: Final = 3
 """For bytes what the retry policy is for requests: nothing was sent yet when a connection could not be made."""
 
 
-def _manager(prefix: str, log_name: str, routing: Json, filters: list[Json]) -> dict[str, Any]:
+def _manager(prefix: str, log: list[Json], routing: Json, filters: list[Json]) -> dict[str, Any]:
     """Transparent: the application's `server` header, request id and authority stay as they are."""
     return {
         "stat_prefix": prefix,
         **routing,
         "http_filters": filters,
-        "access_log": accesslog.http(log_name),
+        "access_log": log,
         "server_header_transformation": "PASS_THROUGH",
         "normalize_path": True,
         "http_protocol_options": {"accept_http_10": True},
@@ -42,10 +41,11 @@ def _filter(fields: Json) -> Json:
     return extension("http", "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
 
 
-def outbound_http(pod: PodUid, route_config: str) -> Json:
+def outbound_http(pod: LocalPod, route_config: str) -> Json:
     """Requests of a pod, routed by RDS."""
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
-    return _filter(_manager(OUT, names.source_log(pod), routing, http_filters()))
+    log = accesslog.http(names.source_log(pod.uid), pod.logging.client.when)
+    return _filter(_manager(OUT, log, routing, http_filters()))
 
 
 def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
@@ -55,7 +55,8 @@ def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
     that header never passes.
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod.uid)}}
-    fields = _manager(IN, names.destination_log(pod.uid), routing, inbound_filters(pod))
+    log = accesslog.http(names.destination_log(pod.uid), pod.logging.server.when)
+    fields = _manager(IN, log, routing, inbound_filters(pod))
     if mtls:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}
@@ -68,7 +69,8 @@ def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 
     `hops`: so many proxies before it are believed who the client is.
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
-    fields = _manager(EDGE, names.destination_log(gateway.uid), routing, gateway_filters(gateway, port))
+    log = accesslog.http(names.destination_log(gateway.uid))
+    fields = _manager(EDGE, log, routing, gateway_filters(gateway, port))
     early = before_routes(gateway)
     fields |= {
         "use_remote_address": True,
@@ -80,16 +82,16 @@ def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 
     return _filter(fields)
 
 
-def tcp(prefix: str, clusters: str | list[Json], log_name: str, *, sticky: bool = False) -> Json:
+def tcp(prefix: str, clusters: str | list[Json], log_name: str, *, sticky: bool = False, when: str = "") -> Json:
     """Bytes to a cluster, or to several by `weight`; without endpoints: closed at once, and logged.
 
-    `sticky`: the client's address chooses the endpoint.
+    `sticky`: the client's address chooses the endpoint; `when`: which connections become flows, where not all do.
     """
     fields = {
         "stat_prefix": prefix,
         **({"cluster": clusters} if isinstance(clusters, str) else {"weighted_clusters": {"clusters": clusters}}),
         "max_connect_attempts": CONNECT_ATTEMPTS,
-        "access_log": accesslog.tcp(log_name),
+        "access_log": accesslog.tcp(log_name, when),
         "idle_timeout": "0s",
         **({"hash_policy": [{"source_ip": {}}]} if sticky else {}),
     }

@@ -52,6 +52,7 @@ def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
     }
     origins = frozenset(setting.origin for setting in modes.values() if setting.origin is not None)
     origins |= {policy.origin for policy in pod.authorization}
+    origins |= frozenset(pod.logging.server.origins)
     return Resource(name=name, body=body, origins=origins)
 
 
@@ -98,7 +99,7 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust_domain: str) -> Iter
     match mode:
         case MtlsMode.STRICT:
             yield from _mtls(pod, port, trust_domain)
-            refuse = [hcm.tcp(hcm.IN, names.REFUSED, names.refused_log(pod.uid))]
+            refuse = [hcm.tcp(hcm.IN, names.REFUSED, names.refused_log(pod.uid), when=pod.logging.server.when)]
             yield _chain(port, "refused-tls", {"transport_protocol": "tls"}, refuse)
             yield _chain(port, "refused-raw", {"transport_protocol": "raw_buffer"}, refuse)
         case MtlsMode.PERMISSIVE:
@@ -128,7 +129,8 @@ def _requests(pod: LocalPod, *, mtls: bool) -> list[Json]:
 
 
 def _bytes(pod: LocalPod) -> list[Json]:
-    last = hcm.tcp(hcm.IN, names.app_cluster(pod.uid), names.destination_log(pod.uid))
+    to, log_name = names.app_cluster(pod.uid), names.destination_log(pod.uid)
+    last = hcm.tcp(hcm.IN, to, log_name, when=pod.logging.server.when)
     return [*network_guards(pod, hcm.IN), last]
 
 

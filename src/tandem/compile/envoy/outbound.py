@@ -215,10 +215,10 @@ def _hosted(scopes: tuple[PortScope, ...]) -> Iterator[Hosted]:
 
 def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
     """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
-    uid = attached.pod.uid
+    uid, when = attached.pod.uid, attached.pod.logging.client.when
     identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
-    passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid))
-    refused = hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid))
+    passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid), when=when)
+    refused = hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid), when=when)
     last = {"name": "outside", "filters": [identity, refused]}
     if not ports.closed:
         last = {"name": "passthrough", "filters": [identity, passthrough]}
@@ -240,7 +240,8 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
         "default_filter_chain": last,
     }
     routes = (front.route for _, front in ports.chains)
-    return Resource(name=name, body=body, origins=frozenset(route.origin for route in routes if route is not None))
+    origins = {*attached.pod.logging.client.origins, *(route.origin for route in routes if route is not None)}
+    return Resource(name=name, body=body, origins=frozenset(origins))
 
 
 def _listening(ports: Ports) -> Json:
@@ -260,21 +261,22 @@ def _listening(ports: Ports) -> Json:
 
 
 def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Json]:
-    uid = attached.pod.uid
+    pod = attached.pod
     for scope, front in ports.chains:
         if scope.port.app.is_http and front.route is None:
-            last = hcm.outbound_http(uid, scope.route_config)
+            last = hcm.outbound_http(pod, scope.route_config)
         else:
             sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
             to = (_clusters(front.route, scope) or names.REFUSED) if front.route is not None else scope.own_cluster
-            last = hcm.tcp(hcm.OUT, to, names.source_log(uid), sticky=sticky)
+            log_name, when = names.source_log(pod.uid), pod.logging.client.when
+            last = hcm.tcp(hcm.OUT, to, log_name, sticky=sticky, when=when)
         asked = f":{','.join(front.server_names)}" if front.server_names else ""
         name = f"{scope.own_cluster}:{front.port}{asked}"
         if front.route is not None:
             name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
         yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, last]}
     for hosted in ports.hosted:
-        requests = hcm.outbound_http(uid, hosted.route_config)
+        requests = hcm.outbound_http(pod, hosted.route_config)
         match = _match(Front(hosted.addresses, hosted.port))
         yield {"name": hosted.route_config, "filter_chain_match": match, "filters": [identity, requests]}
 

@@ -13,6 +13,7 @@ from tandem.model import core
 from tandem.model.egress import Sidecar
 from tandem.model.security import PeerAuthentication
 from tandem.model.selectors import matches_map
+from tandem.model.telemetry import Telemetry
 from tandem.model.world import World
 from tandem.translate.kept import Kept
 from tandem.translate.limits.found import NO_LIMITS, Limits
@@ -24,8 +25,10 @@ from tandem.translate.mesh.istio.meshconfig import NAME as MESH
 from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.providers import Providers, provider_problems, read_providers
+from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
 from tandem.translate.mesh.istio.scoped import Scoped
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
+from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
 from tandem.translate.selected import Selected
@@ -55,6 +58,8 @@ class LivePods:
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
         self._scoped: tuple[Scoped[Any], ...] = ()
         self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
+        self._telemetry: Kept[TelemetryIndex] = Kept(TelemetryIndex)
+        self._proxies: Kept[tuple[Problem, ...]] = Kept(proxy_config_problems)
         self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
 
     def update(
@@ -85,6 +90,7 @@ class LivePods:
             authorization=authorization,
             authentication=authentication,
             sidecars=self._sidecars(now, self._options),
+            telemetry=self._telemetry(now, self._options.root_namespace),
             services=self._services,
             routed=routed,
             limits=limits,
@@ -94,6 +100,8 @@ class LivePods:
         self._gathered.tell((3, "authorization"), authorization.problems)
         self._gathered.tell((3, "authentication"), authentication.problems)
         self._gathered.tell((3, "sidecars"), context.sidecars.problems)
+        self._gathered.tell((3, "telemetry"), context.telemetry.problems)
+        self._gathered.tell((3, "proxies"), self._proxies(now))
         self._gathered.tell((3, "mesh"), self._config(now, self._options))
         self._gathered.tell((3, "providers"), self._unusable(now, self._options))
         put: dict[str, LocalPod] = {}
@@ -154,5 +162,6 @@ class LivePods:
         for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
             rules |= said.differing(was) if said is not was else set()
         rules |= {n for n, _ in changes(before.all(Sidecar), now.all(Sidecar))}
+        rules |= {n for n, _ in changes(before.all(Telemetry), now.all(Telemetry))}
         rules |= {n for (n, name) in changes(before.all(core.ConfigMap), now.all(core.ConfigMap)) if name == MESH}
         return tuple(self._linked) if self._options.root_namespace in rules else found | rules

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from meshbuild import attached
 from tandem.compile.envoy import hcm
+from tandem.ir.logged import Logged, Logging
 
 POD = attached("a", "10.0.0.1").pod
-UID = POD.uid
 
 
 def test_filter_state_that_carries_identity_is_hashable_and_shared_once() -> None:
@@ -20,24 +22,39 @@ def test_filter_state_that_carries_identity_is_hashable_and_shared_once() -> Non
 def test_only_mtls_sets_the_client_certificate_header() -> None:
     with_tls = hcm.inbound_http(POD, mtls=True)["typed_config"]
     assert with_tls["forward_client_cert_details"] == "SANITIZE_SET"
-    for other in (hcm.inbound_http(POD, mtls=False), hcm.outbound_http(UID, "rt")):
+    for other in (hcm.inbound_http(POD, mtls=False), hcm.outbound_http(POD, "rt")):
         # Envoy's default is SANITIZE: what a client claims is removed.
         assert "forward_client_cert_details" not in other["typed_config"]
 
 
 def test_statistics_prefixes_are_shared_by_all_pods() -> None:
-    assert hcm.outbound_http(UID, "rt")["typed_config"]["stat_prefix"] == "out"
+    assert hcm.outbound_http(POD, "rt")["typed_config"]["stat_prefix"] == "out"
     assert hcm.inbound_http(POD, mtls=True)["typed_config"]["stat_prefix"] == "in"
     assert hcm.tcp(hcm.IN, "c", "l")["typed_config"]["stat_prefix"] == "in"
 
 
 def test_requests_may_upgrade_to_websocket() -> None:
-    assert hcm.outbound_http(UID, "rt")["typed_config"]["upgrade_configs"] == [{"upgrade_type": "websocket"}]
+    assert hcm.outbound_http(POD, "rt")["typed_config"]["upgrade_configs"] == [{"upgrade_type": "websocket"}]
 
 
 def test_each_direction_has_its_log() -> None:
     def log(made: object) -> str:
         return str(made["typed_config"]["access_log"][0]["typed_config"]["common_config"]["log_name"])  # type: ignore[index]
 
-    assert log(hcm.outbound_http(UID, "rt")) == "source|uid-a"
+    assert log(hcm.outbound_http(POD, "rt")) == "source|uid-a"
     assert log(hcm.inbound_http(POD, mtls=False)) == "destination|uid-a"
+
+
+def test_what_becomes_a_flow_is_a_tag_of_the_log_of_its_side() -> None:
+    """Every entry is sent all the same: a Canary is judged by them."""
+
+    def tags(made: object) -> list[str]:
+        config = made["typed_config"]["access_log"][0]["typed_config"]["common_config"]  # type: ignore[index]
+        return [tag["value"] for tag in config["custom_tags"] if tag["tag"] == "logged"]
+
+    sides = Logging(client=Logged(when="connection . mtls"), server=Logged(nothing=True))
+    pod = msgspec.structs.replace(POD, logging=sides)
+    assert tags(hcm.outbound_http(pod, "rt")) == ["%CEL(connection . mtls)%"]
+    assert tags(hcm.inbound_http(pod, mtls=False)) == []
+    assert tags(hcm.tcp(hcm.IN, "c", "l", when="true")) == ["%CEL(true)%"]
+    assert tags(hcm.outbound_http(POD, "rt")) == tags(hcm.tcp(hcm.IN, "c", "l")) == []

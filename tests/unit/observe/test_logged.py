@@ -1,0 +1,40 @@
+"""What of an access log becomes flows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envoy.service.accesslog.v3 import als_pb2
+
+from tandem.observe.logged import logged_part
+from tandem.state.xds import LOGGED
+
+
+def message(*tags: str | None, logs: str = "http_logs") -> Any:
+    """An entry for each tag; None: without."""
+    made = als_pb2.StreamAccessLogsMessage()
+    for tag in tags:
+        common = getattr(made, logs).log_entry.add().common_properties
+        if tag is not None:
+            common.custom_tags[LOGGED] = tag
+    return made
+
+
+def test_where_nothing_is_left_out_it_is_the_message_itself() -> None:
+    for said in (message(None, None), message("true"), message()):
+        assert logged_part(said, silent=False) is said
+
+
+def test_an_expression_that_does_not_hold_or_cannot_be_evaluated_leaves_out() -> None:
+    for logs in ("http_logs", "tcp_logs"):
+        said = message("true", "false", "-", "404", None, logs=logs)
+        part = logged_part(said, silent=False)
+        assert [dict(e.common_properties.custom_tags) for e in getattr(part, logs).log_entry] == [{LOGGED: "true"}, {}]
+        assert len(getattr(said, logs).log_entry) == 5
+
+
+def test_of_a_silent_log_nothing_is_left() -> None:
+    for logs in ("http_logs", "tcp_logs"):
+        part = logged_part(message(None, "true", logs=logs), silent=True)
+        assert not part.http_logs.log_entry
+        assert not part.tcp_logs.log_entry
