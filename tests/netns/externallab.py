@@ -21,6 +21,7 @@ from tandem.model import core
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
+from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
@@ -69,11 +70,13 @@ class Outside:
             attached("a", CLIENT, netns=str(self.ns["a"])),
             attached("b", OTHER, netns=str(self.ns["b"]), namespace="other"),
         ]
-        index = SidecarIndex(world_of(manifests), Options())
-        told = [index.outbound(pod(p.pod.name, namespace=p.pod.namespace)) for p in pods]
+        world = world_of(manifests)
+        index, telemetry = SidecarIndex(world, Options()), TelemetryIndex(world, Options().root_namespace)
+        told = [pod(p.pod.name, namespace=p.pod.namespace) for p in pods]
+        said = [{"outbound": index.outbound(one), "logging": telemetry.logging(one)} for one in told]
         pods = [
-            msgspec.structs.replace(p, pod=msgspec.structs.replace(p.pod, outbound=outbound))
-            for p, outbound in zip(pods, told, strict=True)
+            msgspec.structs.replace(p, pod=msgspec.structs.replace(p.pod, **fields))
+            for p, fields in zip(pods, said, strict=True)
         ]
         self.view = msgspec.structs.replace(view_of(manifests, *pods, lenient=lenient), **fields)
         self.lab.apply(self.view)

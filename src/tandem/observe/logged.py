@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.state.xds import LOGGED
+from tandem.state.xds import LOGGED, LOGGED_IF
 
 
 def logged_part(message: Any, *, silent: bool) -> Any:
@@ -26,4 +26,4 @@ def logged_part(message: Any, *, silent: bool) -> Any:
 
 def _wanted(entry: Any) -> bool:
     tags = entry.common_properties.custom_tags
-    return LOGGED not in tags or tags[LOGGED] == "true"
+    return LOGGED not in tags or tags[LOGGED] == LOGGED_IF + "true"

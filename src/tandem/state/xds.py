@@ -47,7 +47,9 @@ GRPC_STATUS: Final = "grpc_status"
 """Custom tag in access log entries of requests: the number of the gRPC status, `-` where there is none."""
 
 LOGGED: Final = "logged"
-"""Custom tag in access log entries, where not all become flows: `true` for those that do."""
+"""Custom tag in access log entries, where not all become flows."""
+LOGGED_IF: Final = "if "
+"""Begins its value, then `true` for those that do: a tag without any text would be left out by Envoy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,20 +21,23 @@ def message(*tags: str | None, logs: str = "http_logs") -> Any:
 
 
 def test_where_nothing_is_left_out_it_is_the_message_itself() -> None:
-    for said in (message(None, None), message("true"), message()):
+    for said in (message(None, None), message("if true"), message()):
         assert logged_part(said, silent=False) is said
 
 
 def test_an_expression_that_does_not_hold_or_cannot_be_evaluated_leaves_out() -> None:
     for logs in ("http_logs", "tcp_logs"):
-        said = message("true", "false", "-", "404", None, logs=logs)
+        said = message("if true", "if false", "if -", "if ", "if 404", None, logs=logs)
         part = logged_part(said, silent=False)
-        assert [dict(e.common_properties.custom_tags) for e in getattr(part, logs).log_entry] == [{LOGGED: "true"}, {}]
-        assert len(getattr(said, logs).log_entry) == 5
+        assert [dict(e.common_properties.custom_tags) for e in getattr(part, logs).log_entry] == [
+            {LOGGED: "if true"},
+            {},
+        ]
+        assert len(getattr(said, logs).log_entry) == 6
 
 
 def test_of_a_silent_log_nothing_is_left() -> None:
     for logs in ("http_logs", "tcp_logs"):
-        part = logged_part(message(None, "true", logs=logs), silent=True)
+        part = logged_part(message(None, "if true", logs=logs), silent=True)
         assert not part.http_logs.log_entry
         assert not part.tcp_logs.log_entry

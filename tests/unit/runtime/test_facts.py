@@ -13,6 +13,8 @@ from meshbuild import attached, view
 from tandem.base.clock import FixedClock
 from tandem.base.ids import PolicySetId
 from tandem.base.problems import DriverError, Origin
+from tandem.ir.logged import Logged, Logging
+from tandem.ir.mesh import Backend, Forward, Route, RouteTable, Split
 from tandem.ir.node import NodeView
 from tandem.ir.policy import PolicySet, Side
 from tandem.observe.conntrack import Connection
@@ -83,6 +85,46 @@ def test_an_access_log_becomes_flows_with_names() -> None:
     (flow,) = lab.flows()
     assert (flow.source.pod, flow.source.namespace, flow.node) == ("a", "shop", "n1")
     assert flow.verdict is Verdict.ALLOWED
+
+
+def test_what_is_left_out_of_flows_counts_for_a_canary_all_the_same() -> None:
+    """Without its requests a Canary would never be judged, or by nothing."""
+    origin = Origin(kind="Canary", namespace="shop", name="web")
+    split = Split(origin=origin, stable="shop/web/v1", canary="shop/web-v2")
+    action = Forward(backends=(Backend(namespace="shop", service="web"),), splits=(split,))
+    route = Route(name="divided", matches=(), action=action, origin=origin)
+    table = RouteTable(namespace="shop", service="web", routes=(route,))
+    quiet = attached("a", "10.244.0.2", logging=Logging(client=Logged(nothing=True)))
+    lab, said = Lab(view(quiet, table)), message()
+    said.http_logs.log_entry[0].common_properties.route_name = "divided"
+    said.http_logs.log_entry[0].common_properties.upstream_cluster = "svc/shop/web-v2/80"
+    lab.facts.on_access_log("source|uid-a", said)
+    tallies = lab.facts._judged.tallies()
+    assert tallies is not None
+    assert tallies.of("shop/web", "shop/web-v2").requests == 1
+    assert not lab.facts._flows
+
+
+def test_only_what_a_filter_lets_through_becomes_a_flow() -> None:
+    lab, said = Lab(view(A)), message(3)
+    for entry, tag in zip(said.http_logs.log_entry, ("true", "false", "-"), strict=True):
+        entry.common_properties.custom_tags["logged"] = f"if {tag}"
+        entry.request.path = f"/{tag}"
+    lab.facts.on_access_log("source|uid-a", said)
+    asyncio.run(lab.run_until_told(lab.facts._flush(), reports=1))
+    assert [flow.http.path for flow in lab.flows() if flow.http is not None] == ["/true"]
+
+
+def test_a_silent_log_still_tells_of_a_key_that_is_unknown() -> None:
+    quiet = attached("a", "10.244.0.2", logging=Logging(server=Logged(nothing=True)))
+    lab, said, asked = Lab(view(quiet)), message(), list[str]()
+    lab.facts.on_unknown_key = asked.append
+    said.http_logs.log_entry[
+        0
+    ].response.response_code_details = "jwt_authn_access_denied{Jwks_doesn't_have_key_to_match_kid_or_alg_from_Jwt}"
+    lab.facts.on_access_log("destination|uid-a", said)
+    assert asked == ["uid-a"]
+    assert not lab.facts._flows
 
 
 def test_a_log_before_the_first_view_is_dropped() -> None:

@@ -11,6 +11,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import GivenKeys, JwtRule
 from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
 from tandem.ir.fabric import AppProtocol, Endpoint
+from tandem.ir.logged import Logged, Logging
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
 from tandem.ir.policy import PolicySet, Side
 from tandem.observe.flow import Party, Verdict
@@ -32,6 +33,14 @@ def whois() -> Whois:
 def test_a_pod_of_this_node_has_all_its_names() -> None:
     found = Party(address="10.244.0.2", namespace="shop", pod="a", identity=identity("a"))
     assert whois().party("10.244.0.2") == whois().pod("uid-a") == found
+
+
+def test_a_log_of_which_nothing_becomes_a_flow_is_silent_on_its_side_alone() -> None:
+    quiet = attached("q", "10.244.0.4", logging=Logging(client=Logged(nothing=True)))
+    said = Whois(view(A, quiet))
+    logs = ("source", "outside", "destination", "refused")
+    assert [said.silent(f"{log}|uid-q") for log in logs] == [True, True, False, False]
+    assert not any(said.silent(f"{log}|uid-a") for log in logs)
 
 
 def test_a_pod_outside_the_mesh_has_no_identity() -> None:

@@ -9,14 +9,14 @@ from typing import Final
 
 from tandem.compile import names
 from tandem.compile.envoy.proto import Json, extension
-from tandem.state.xds import GRPC_STATUS, LOGGED, UPSTREAM_IDENTITY
+from tandem.state.xds import GRPC_STATUS, LOGGED, LOGGED_IF, UPSTREAM_IDENTITY
 
 FLUSH: Final = "0.250s"
 _GRPC: Final[Json] = {"tag": GRPC_STATUS, "value": "%GRPC_STATUS_NUMBER%"}
 
 
 def _common(log_name: str, when: str, *tags: Json) -> Json:
-    chosen = ({"tag": LOGGED, "value": f"%CEL({when})%"},) if when else ()
+    chosen = ({"tag": LOGGED, "value": f"{LOGGED_IF}%CEL({when})%"},) if when else ()
     return {
         "log_name": log_name,
         "transport_api_version": "V3",

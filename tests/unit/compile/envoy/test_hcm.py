@@ -54,7 +54,7 @@ def test_what_becomes_a_flow_is_a_tag_of_the_log_of_its_side() -> None:
 
     sides = Logging(client=Logged(when="connection . mtls"), server=Logged(nothing=True))
     pod = msgspec.structs.replace(POD, logging=sides)
-    assert tags(hcm.outbound_http(pod, "rt")) == ["%CEL(connection . mtls)%"]
+    assert tags(hcm.outbound_http(pod, "rt")) == ["if %CEL(connection . mtls)%"]
     assert tags(hcm.inbound_http(pod, mtls=False)) == []
-    assert tags(hcm.tcp(hcm.IN, "c", "l", when="true")) == ["%CEL(true)%"]
+    assert tags(hcm.tcp(hcm.IN, "c", "l", when="true")) == ["if %CEL(true)%"]
     assert tags(hcm.outbound_http(POD, "rt")) == tags(hcm.tcp(hcm.IN, "c", "l")) == []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from builders import namespace, pod, service, world
 from meshworlds import peerauth
 from tandem.base.table import Table, changes
+from tandem.model.core import Pod
 from tandem.model.meta import Object
+from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS
 from tandem.translate.live.pods import LivePods
@@ -40,6 +44,25 @@ def test_a_rule_of_the_root_namespace_is_everyones() -> None:
     everywhere = peerauth("p", ns=Options().root_namespace, mtls={"mode": "STRICT"})
     assert touched(everywhere) == {"uid-default-a", "uid-default-b", "uid-shop-c"}
     assert touched(peerauth("p", ns="shop", mtls={"mode": "STRICT"})) == {"uid-shop-c"}
+
+
+def test_telemetry_changes_pods_in_the_mesh_for_which_it_says_something_else() -> None:
+    def telemetry(ns: str, **spec: Any) -> Object:
+        meta = {"name": "t", "namespace": ns}
+        return parse({"apiVersion": "telemetry.istio.io/v1", "kind": "Telemetry", "metadata": meta, "spec": spec})
+
+    meshed = namespace("shop", **{"istio-injection": "enabled"})
+    quiet = {"accessLogging": [{"disabled": True}]}
+    assert touched(telemetry("shop", **quiet)) == set()
+    live = LivePods(Options(), Gathered())
+    for objects in ((meshed,), (meshed, telemetry("default", **quiet))):
+        after = world(*BASE.sorted(Pod), namespace("default"), *objects)
+        live.update(after, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+        before = live.pods
+    for spec, said in (({"tracing": [{"randomSamplingPercentage": 1}]}, False), (quiet, True)):
+        after = after.with_changes("Telemetry", {("shop", "t"): telemetry("shop", **spec)}, synced=True)
+        live.update(after, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+        assert set(changes(before, live.pods)) == ({"uid-shop-c"} if said else set())
 
 
 def test_a_service_changes_the_pods_that_it_selects() -> None:

@@ -17,7 +17,7 @@ def proxy_config_problems(world: World) -> tuple[Problem, ...]:
 def _of(config: ProxyConfig) -> Iterator[Problem]:
     def problem(path: str, text: str) -> Problem:
         told = f"has no effect: {text}"
-        return Problem(at=config.origin(path), code="UnsupportedField", text=told, severity=Severity.WARNING)
+        return Problem(at=config.origin(path), code="NoEffect", text=told, severity=Severity.WARNING)
 
     spec = config.spec
     if spec.concurrency is not None:

@@ -136,7 +136,7 @@ def _unmet(telemetry: Telemetry) -> Iterator[Problem]:
     for name, entries, text in (("tracing", spec.tracing, _TRACING), ("metrics", spec.metrics, _METRICS)):
         for i, fields in enumerate(entries):
             for path in _given(fields, f"spec.{name}[{i}]"):
-                yield _warning(telemetry, path, "UnsupportedField", text)
+                yield _warning(telemetry, path, "NoEffect", text)
 
 
 def _given(fields: dict[str, object], at: str) -> Iterator[str]:

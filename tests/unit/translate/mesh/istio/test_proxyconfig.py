@@ -23,7 +23,7 @@ def test_each_field_is_told_with_its_path() -> None:
         "spec.environmentVariables[TOKEN]",
         "spec.image.imageType",
     ]
-    assert {(p.severity, p.code) for p in found} == {(Severity.WARNING, "UnsupportedField")}
+    assert {(p.severity, p.code) for p in found} == {(Severity.WARNING, "NoEffect")}
     assert "hunter2" not in "".join(p.text for p in found)
 
 

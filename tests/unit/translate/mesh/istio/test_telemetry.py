@@ -151,6 +151,7 @@ def test_what_has_no_effect_is_told_with_its_path() -> None:
     metrics = {"providers": [{"name": "prometheus"}], "overrides": [override], "reportingInterval": "5s"}
     found = problems(telemetry("n", of({}, "", "envoy"), tracing=[tracing], metrics=[metrics]))
     assert {p.severity for p in found} == {Severity.WARNING}
+    assert {p.code for p in found} == {"NoEffect", "OtherProvider"}
     assert sorted(p.at.path for p in found) == [
         "spec.accessLogging[0].providers[0].name",
         "spec.metrics[0].overrides[0]",
