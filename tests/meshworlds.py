@@ -16,6 +16,7 @@ from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
+from tandem.model.telemetry import Telemetry
 
 Raw = dict[str, Any]
 
@@ -36,6 +37,11 @@ def vs(name: str = "vs", *, ns: str = "default", created: str = "", **spec: Any)
 def dr(name: str = "dr", *, ns: str = "default", created: str = "", **spec: Any) -> DestinationRule:
     """A DestinationRule; keywords are the fields of its spec."""
     return cast("DestinationRule", _object("networking.istio.io/v1", "DestinationRule", (name, ns, created), spec))
+
+
+def telemetry(name: str = "tm", *, ns: str = "default", created: str = "", **spec: Any) -> Telemetry:
+    """A Telemetry; keywords are the fields of its spec."""
+    return cast("Telemetry", _object("telemetry.istio.io/v1", "Telemetry", (name, ns, created), spec))
 
 
 def peerauth(name: str = "pa", *, ns: str = "default", created: str = "", **spec: Any) -> PeerAuthentication:

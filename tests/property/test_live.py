@@ -26,7 +26,20 @@ from gatewayworlds import (
     tlsroute,
     udproute,
 )
-from meshworlds import authz, canary, dr, faults, httproute, limit_at, parent, peerauth, ratelimit, reqauth, vs
+from meshworlds import (
+    authz,
+    canary,
+    dr,
+    faults,
+    httproute,
+    limit_at,
+    parent,
+    peerauth,
+    ratelimit,
+    reqauth,
+    telemetry,
+    vs,
+)
 from property.worlds import LABELS, NAMESPACES, SPECS
 from tandem.ir import wire
 from tandem.model import core
@@ -144,6 +157,15 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES | st.just("istio-system"),
         st.sampled_from(AUTHENTICATION),
+    ),
+    st.builds(
+        lambda n, s, logging, labels: telemetry(
+            f"tm{n}", ns=s, accessLogging=[logging], selector={"matchLabels": labels}
+        ),
+        NUMBERS,
+        SPACES | st.just("istio-system"),
+        st.sampled_from(({"disabled": True}, {"disabled": False}, {"filter": {"expression": "response.code >= 400"}})),
+        LABELS,
     ),
     st.builds(
         lambda n, s, action, labels: authz(

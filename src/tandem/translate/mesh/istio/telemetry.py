@@ -114,7 +114,7 @@ def _entries(telemetry: Telemetry, problems: list[Problem]) -> Iterator[_Entry]:
         )
         for j, provider in enumerate(entry.providers):
             text = f"there is one log here, `tandem flows`: what is said of {provider.name!r} is said of it"
-            problems.append(_warning(telemetry, f"{path}.providers[{j}].name", "OtherProvider", text))
+            problems.append(_warning(telemetry, f"{path}.providers[{j}].name", code="OtherProvider", text=text))
 
 
 def _when(telemetry: Telemetry, entry: AccessLogging, path: str, problems: list[Problem]) -> str:
@@ -136,7 +136,7 @@ def _unmet(telemetry: Telemetry) -> Iterator[Problem]:
     for name, entries, text in (("tracing", spec.tracing, _TRACING), ("metrics", spec.metrics, _METRICS)):
         for i, fields in enumerate(entries):
             for path in _given(fields, f"spec.{name}[{i}]"):
-                yield _warning(telemetry, path, "NoEffect", text)
+                yield _warning(telemetry, path, code="NoEffect", text=text)
 
 
 def _given(fields: dict[str, object], at: str) -> Iterator[str]:
@@ -156,8 +156,8 @@ def _past_gateways(telemetry: Telemetry) -> Iterator[Problem]:
     for i, entry in enumerate(telemetry.spec.access_logging):
         if entry.match.mode != "SERVER" and (entry.disabled or entry.filter is not None):
             text = "leaves nothing out of what reaches gateways: that is always told"
-            yield _warning(telemetry, f"spec.accessLogging[{i}]", "NotAtGateways", text)
+            yield _warning(telemetry, f"spec.accessLogging[{i}]", code="NotAtGateways", text=text)
 
 
-def _warning(telemetry: Telemetry, path: str, code: str, text: str) -> Problem:
+def _warning(telemetry: Telemetry, path: str, *, code: str, text: str) -> Problem:
     return Problem(at=telemetry.origin(path), code=code, text=text, severity=Severity.WARNING)
