@@ -19,8 +19,11 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What says so."""
 
 
-class Logging(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of what a pod sends, and of what it is sent."""
+class Logging(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what a pod sends, and of what it is sent.
+
+    Both are always written: msgspec leaves out the default itself and not its equal, and equal values are equal bytes.
+    """
 
     client: Logged = Logged()
     server: Logged = Logged()
