@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -55,6 +54,18 @@ _AT: Final = Origin(kind=_SECRET[0], namespace=NAMESPACE, name=NAME)
 Everywhere = Callable[[Trust], Awaitable[None]]
 
 
+async def read_trust(client: KubeClient) -> Trust:
+    """What is trusted; nobody where nothing was written, or what is written cannot be read. Raises ApiError."""
+    try:
+        raw = await client.get(BY_KIND["ConfigMap"], NAMESPACE, STATE)
+        return msgspec.json.decode(raw["data"][FIELD], type=Trust)
+    except NotFound:
+        return Trust()
+    except (KeyError, msgspec.DecodeError) as err:
+        log.error("trust begins anew with the authority that there is", config_map=f"{NAMESPACE}/{STATE}", why=str(err))
+        return Trust()
+
+
 class TrustLoop:
     """One per control. `begin` before everything else; nodes are told `trust`, and asked for by `everywhere`."""
 
@@ -78,9 +89,7 @@ class TrustLoop:
     async def begin(self, trust_domain: str) -> None:
         """Know what is trusted, and whose word counts; raises ApiError."""
         await ensure(self._client, trust_domain=trust_domain, clock=self._clock)
-        with suppress(NotFound):
-            raw = await self._client.get(BY_KIND["ConfigMap"], NAMESPACE, STATE)
-            self.trust.put(msgspec.json.decode(raw["data"][FIELD], type=Trust))
+        self.trust.put(await read_trust(self._client))
         wanted = self._wanted(await read_world(self._client))
         if wanted is None:
             return

@@ -201,6 +201,19 @@ def test_a_root_of_ours_that_did_not_issue_the_authority_renews_nothing() -> Non
     play(story)
 
 
+@pytest.mark.parametrize("data", [{}, {"trust.json": "nonsense"}, {"trust.json": '{"roots": 1}'}])
+def test_what_somebody_wrote_over_begins_anew_with_the_authority_that_there_is(data: dict[str, str]) -> None:
+    async def story(bench: Bench) -> None:
+        raw = await bench.kube.get(BY_KIND["ConfigMap"], NAMESPACE, trust.STATE)
+        await bench.kube.replace(BY_KIND["ConfigMap"], {**raw, "data": data})
+        again = bench.new()
+        await again.begin("cluster.local")
+        assert again.trust.value == bench.loop.trust.value
+        assert again.trust.value.signer in await bench.kept()
+
+    play(story)
+
+
 def test_an_api_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trust, "RETRY_SECONDS", 0.01)
 

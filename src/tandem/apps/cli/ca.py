@@ -13,7 +13,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import msgspec
 import typer
 
 from tandem.apps.cli.layout import table, terminal_width
@@ -25,7 +24,6 @@ from tandem.drivers.ca.authority import Authority, Root, described
 from tandem.identity.trust import Trust
 from tandem.ingest.errors import AlreadyExists, NotFound
 from tandem.model import core
-from tandem.model.kinds import BY_KIND
 from tandem.runtime.authority import (
     ISTIO,
     KIND,
@@ -39,7 +37,7 @@ from tandem.runtime.authority import (
     root_in,
     secret_of,
 )
-from tandem.runtime.trust import FIELD, STATE
+from tandem.runtime.trust import read_trust
 from tandem.translate.options import Options
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ def ca(
     async def work(client: KubeClient) -> dict[str, Any]:
         if action is not Action.SHOW:
             await _replace(client, given, wait)
-        return summary(await read_world(client), await _trust(client))
+        return summary(await read_world(client), await read_trust(client))
 
     found = with_client(work, kubeconfig)
     typer.echo(as_json(found) if output == "json" else "\n".join(paint(found, terminal_width())))
@@ -169,15 +167,7 @@ async def _replace(client: KubeClient, given: Authority | None, seconds: float) 
 async def _signs(client: KubeClient, signer: str, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
-            while (await _trust(client)).signer != signer:  # noqa: ASYNC110 - another process is polled
+            while (await read_trust(client)).signer != signer:  # noqa: ASYNC110 - another process is polled
                 await asyncio.sleep(POLL)
     except TimeoutError as err:
         raise CommandError(f"not done within {seconds:g} s: see `tandem status`, and `tandem ca show`") from err
-
-
-async def _trust(client: KubeClient) -> Trust:
-    try:
-        raw = await client.get(BY_KIND["ConfigMap"], NAMESPACE, STATE)
-    except NotFound:
-        return Trust()
-    return msgspec.json.decode(raw["data"][FIELD], type=Trust)
