@@ -32,7 +32,7 @@ def ask():
             answer = server.getresponse()
             body = answer.read()
             name = json.loads(body)["name"] if body.startswith(b"{") else "-"
-            sys.stdout.write(f"{answer.status} {name}\n")  # at once: other threads write too
+            sys.stdout.write(f"{answer.status} {name}\\n")  # at once: other threads write too
         except (OSError, http.client.HTTPException):
             server.close()
         time.sleep(pause)
