@@ -193,7 +193,9 @@ def test_redirection_that_somebody_flushed_is_put_back_and_told_with_the_pod(wor
     found = until(drift, repaired, world.logs)
     assert {one["by"] for node in found for one in node["newest"]} == {"nft"}
     assert "inside pod mesh/" in " ".join(world.tandem("status").out.split())
-    assert body(world, "mesh", "a", "http://web/")["peer"] == "spiffe://cluster.local/ns/mesh/sa/a"
+    # That of the other end may be noticed a moment later.
+    peer = "spiffe://cluster.local/ns/mesh/sa/a"
+    until(lambda: body(world, "mesh", "a", "http://web/")["peer"], lambda found: found == peer, world.logs)
 
 
 def test_a_deployment_leaves_and_enters_the_mesh_by_a_label(world: Lab) -> None:
