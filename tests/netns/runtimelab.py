@@ -35,7 +35,9 @@ if [ "$CNI_COMMAND" = ADD ] && [ -e "$dir/fail" ]; then
   echo '{"cniVersion":"1.0.0","code":11,"msg":"pool is full","details":"10.9.0.0/24"}'; exit 1
 fi
 [ "$CNI_COMMAND" = ADD ] || exit 0
+exec 9> "$dir/lock"; flock 9  # several are called at once
 n=$(( $(cat "$dir/count" 2>/dev/null || echo 1) + 1 )); echo $n > "$dir/count"
+exec 9>&-
 ns=$(basename "$CNI_NETNS")
 ip link add "wlt$n" type veth peer name eth0 netns "$ns" || exit 1
 ip -n "$ns" address add "10.9.0.$n/32" dev eth0
