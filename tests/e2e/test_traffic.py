@@ -180,7 +180,8 @@ def test_a_pod_is_isolated_before_its_first_process(world: Lab, temporary: list[
 
 
 def test_redirection_that_somebody_flushed_is_put_back_and_told_with_the_pod(world: Lab) -> None:
-    flushed = "for pod in /run/tandem/nodes/*/netns/*; do nsenter --net=$pod nft flush ruleset && echo $pod || test ! -e $pod; done"
+    flush = "nsenter --net=$pod nft flush ruleset && echo $pod || test ! -e $pod"  # one may be on its way out
+    flushed = f"for pod in /run/tandem/nodes/*/netns/*; do {flush}; done"
     assert world.run("sh", "-c", flushed, status=0).out
 
     def drift() -> Any:
