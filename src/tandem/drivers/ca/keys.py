@@ -122,6 +122,7 @@ class SecretStore:
         self._failures: dict[str, str] = {}
         self._refused: set[str] = set()
         self._published: dict[str, Encoded] | None = None
+        self._roots = ""
         self._signer = ""
 
     @property
@@ -136,10 +137,11 @@ class SecretStore:
 
     def trust(self, roots: str, signer: str) -> None:
         """Whom to trust, PEM, at once; what another than `signer` signed is asked for anew."""
-        if roots:
+        if roots and roots != self._roots:  # asked with each view, and made once
+            self._roots = roots
             self._secrets[ROOT_CA] = roots_secret(roots)
-        if self._published is not None and self._secrets != self._published:
-            self._tell()
+            if self._published is not None:
+                self._tell()
         if signer != self._signer:
             self._signer = signer
             self._wake.set()
