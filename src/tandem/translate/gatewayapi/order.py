@@ -14,19 +14,18 @@ from itertools import chain
 import msgspec
 
 from tandem.ir.mesh import Exact, HeaderMatch, PathPrefix, QueryMatch, Regex, RouteMatch, StringMatch
-
-Match = RouteMatch
+from tandem.translate.mesh.httproute import rank
 
 
 class Unordered(Exception):  # noqa: N818 - a fact about two matches
     """Both may hold of one request, and what they ask for together cannot be written."""
 
 
-def arranged(rules: Sequence[tuple[Match, ...]]) -> tuple[list[tuple[Match, ...]], list[int]]:
+def arranged(rules: Sequence[tuple[RouteMatch, ...]]) -> tuple[list[tuple[RouteMatch, ...]], list[int]]:
     """The matches of each rule with what must be added, and the rules whose place could not be kept in full."""
-    made: list[tuple[Match, ...]] = []
+    made: list[tuple[RouteMatch, ...]] = []
     unkept = []
-    later: list[Match] = []
+    later: list[RouteMatch] = []
     for index in range(len(rules) - 1, -1, -1):
         found, whole = _with_both(rules[index], later)
         if not whole:
@@ -36,12 +35,12 @@ def arranged(rules: Sequence[tuple[Match, ...]]) -> tuple[list[tuple[Match, ...]
     return made, sorted(unkept)
 
 
-def _with_both(own: tuple[Match, ...], later: Iterable[Match]) -> tuple[tuple[Match, ...], bool]:
-    added: list[Match] = []
+def _with_both(own: tuple[RouteMatch, ...], later: Iterable[RouteMatch]) -> tuple[tuple[RouteMatch, ...], bool]:
+    added: list[RouteMatch] = []
     whole = True
     for other in later:
         for match in own:
-            if rank(other) <= rank(match):
+            if rank(other) >= rank(match):
                 continue
             try:
                 both = _both(match, other)
@@ -53,20 +52,7 @@ def _with_both(own: tuple[Match, ...], later: Iterable[Match]) -> tuple[tuple[Ma
     return (*own, *added), whole
 
 
-def rank(match: Match) -> tuple[int, int, bool, int, int]:
-    """Of two that hold the higher one decides."""
-    kind, length = 0, 1
-    match match.path:
-        case Exact(value=value):
-            kind, length = 2, len(value)
-        case PathPrefix(value=value) | Regex(value=value):
-            kind, length = int(isinstance(match.path, Regex)), len(value)
-        case _:
-            pass
-    return kind, length, match.method is not None, len(match.headers), len(match.query)
-
-
-def _both(one: Match, other: Match) -> Match | None:
+def _both(one: RouteMatch, other: RouteMatch) -> RouteMatch | None:
     """What holds where both do; None: nothing. Raises Unordered."""
     paths = _path(one.path, other.path)
     if paths is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Exact, PathPrefix, Route
+from tandem.ir.mesh import Exact, PathPrefix, Route, RouteMatch
 from tandem.model.gateway import HTTPRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
@@ -28,12 +28,14 @@ def read_httproute(
     """The rules of a route in their order, each match with its rank, and what is wrong with them."""
     reader = RuleReader(source, context, parents)
     routes = [route for i, rule in enumerate(source.spec.rules) for route in reader.read(rule, i)]
-    return [(_rank(route), route) for route in routes], reader.problems
+    return [(rank(route.matches[0]), route) for route in routes], reader.problems
 
 
-def _rank(route: Route) -> Rank:
-    """Regular expressions stand between exact paths and prefixes (left to the implementation)."""
-    match = route.matches[0]
+def rank(match: RouteMatch) -> Rank:
+    """Of two matches that hold the lower one decides (Gateway API, HTTPRouteRule.matches).
+
+    Regular expressions stand between exact paths and prefixes (left to the implementation).
+    """
     if isinstance(match.path, Exact):
         kind, length = 0, len(match.path.value)
     elif isinstance(match.path, PathPrefix):

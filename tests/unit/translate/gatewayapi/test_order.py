@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tandem.ir.mesh import Exact, HeaderMatch, PathPrefix, QueryMatch, Regex, RouteMatch, StringMatch
-from tandem.translate.gatewayapi.order import arranged, rank
+from tandem.translate.gatewayapi.order import arranged
+from tandem.translate.mesh.httproute import rank
 
 V1, V1X, V2 = PathPrefix("/v1"), PathPrefix("/v1/x"), PathPrefix("/v2")
 
@@ -70,4 +71,4 @@ def test_ranks_are_those_of_the_specification() -> None:
         match(V1),
         match(),
     ]
-    assert sorted(ordered, key=rank, reverse=True) == ordered
+    assert sorted(ordered, key=rank) == ordered
