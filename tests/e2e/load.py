@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2e.lab import Lab
-from e2e.objects import Raw, web
+from e2e.objects import Raw, idle, namespace, pod, service, web
 
 RPC = """
 import grpc, os, time
@@ -86,6 +86,21 @@ stop.set()
 print(json.dumps({"answers": answers, "failures": failures}))
 """
 """The same over HTTP/2: calls with one answer, and streams of ten messages."""
+
+
+def shop(web_: Raw, rpc_: Raw) -> list[Raw]:
+    """What `load` asks: two Deployments in the mesh with their Services, and clients on both nodes."""
+    front = service("shop", "rpc")
+    front["spec"]["ports"][0]["appProtocol"] = "grpc"
+    return [
+        *namespace("shop", mesh=True),
+        web_,
+        service("shop", "web"),
+        rpc_,
+        front,
+        pod("shop", "client", idle(), nodeName="node-1"),
+        pod("shop", "other", idle(), nodeName="node-2"),
+    ]
 
 
 def rpc(name: str) -> Raw:

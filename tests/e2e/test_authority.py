@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from e2e.lab import Lab, lab, until
-from e2e.load import load, rpc
-from e2e.objects import deployment, idle, namespace, pod, service, web
+from e2e.load import load, rpc, shop
+from e2e.objects import deployment, idle, pod, web
 
 pytestmark = pytest.mark.root
 
@@ -30,23 +30,14 @@ openssl x509 -req -in mesh.csr -CA root.crt -CAkey root.key -days 20 -extfile me
 def world() -> Iterator[Lab]:
     with lab() as made:
         made.tandem("up", "--detach", "--nodes", "2", status=0)
-        front = service("shop", "rpc")
-        front["spec"]["ports"][0]["appProtocol"] = "grpc"
-        made.apply(
-            *namespace("shop", mesh=True),
-            {
-                "apiVersion": "security.istio.io/v1",
-                "kind": "PeerAuthentication",
-                "metadata": {"name": "default", "namespace": "shop"},
-                "spec": {"mtls": {"mode": "STRICT"}},
-            },
-            front,
-            service("shop", "web"),
-            deployment("shop", "web", web("one"), replicas=2),
-            deployment("shop", "rpc", rpc("one"), replicas=2),
-            pod("shop", "client", idle(), nodeName="node-1"),
-            pod("shop", "other", idle(), nodeName="node-2"),
-        )
+        strict = {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "PeerAuthentication",
+            "metadata": {"name": "default", "namespace": "shop"},
+            "spec": {"mtls": {"mode": "STRICT"}},
+        }
+        apps = (deployment("shop", name, body, replicas=2) for name, body in (("web", web("one")), ("rpc", rpc("one"))))
+        made.apply(*shop(*apps), strict)
         yield made
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from e2e.lab import Lab, lab, until
-from e2e.load import load, rpc
-from e2e.objects import Raw, deployment, idle, namespace, pod, service, web
+from e2e.load import load, rpc, shop
+from e2e.objects import Raw, deployment, pod, service, web
 from tandem.drivers.envoy.process import find_envoy
 
 pytestmark = pytest.mark.root
@@ -57,19 +57,8 @@ def echo() -> Raw:
 def world() -> Iterator[Lab]:
     with lab() as made:
         made.tandem("up", "--detach", "--nodes", "2", status=0)
-        front = service("shop", "rpc")
-        front["spec"]["ports"][0]["appProtocol"] = "grpc"
-        made.apply(
-            *namespace("shop", mesh=True),
-            front,
-            service("shop", "web"),
-            service("shop", "echo", tcp=True),
-            deployment("shop", "web", web("one"), replicas=2),
-            deployment("shop", "rpc", rpc("one"), replicas=2),
-            deployment("shop", "echo", echo()),
-            pod("shop", "client", idle(), nodeName="node-1"),
-            pod("shop", "other", idle(), nodeName="node-2"),
-        )
+        apps = (deployment("shop", name, body, replicas=2) for name, body in (("web", web("one")), ("rpc", rpc("one"))))
+        made.apply(*shop(*apps), service("shop", "echo", tcp=True), deployment("shop", "echo", echo()))
         yield made
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from e2e.lab import Lab, lab, until
-from e2e.load import load, rpc
-from e2e.objects import Raw, deployment, idle, namespace, pod, service, virtual_service, web
+from e2e.load import load, rpc, shop
+from e2e.objects import Raw, deployment, virtual_service, web
 
 pytestmark = pytest.mark.root
 
@@ -30,17 +30,7 @@ def world() -> Iterator[Lab]:
     """A Service of HTTP and one of gRPC; clients of the mesh on both nodes."""
     with lab() as made:
         made.tandem("up", "--detach", "--nodes", "2", status=0)
-        grpc_front = service("shop", "rpc")
-        grpc_front["spec"]["ports"][0]["appProtocol"] = "grpc"
-        made.apply(
-            *namespace("shop", mesh=True),
-            versions("web", web("one")),
-            service("shop", "web"),
-            versions("rpc", rpc("one")),
-            grpc_front,
-            pod("shop", "client", idle(), nodeName="node-1"),
-            pod("shop", "other", idle(), nodeName="node-2"),
-        )
+        made.apply(*shop(versions("web", web("one")), versions("rpc", rpc("one"))))
         yield made
 
 

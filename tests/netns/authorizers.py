@@ -10,19 +10,18 @@ import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
-from concurrent import futures
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
 from envoy.config.core.v3 import base_pb2
 from envoy.service.auth.v3 import external_auth_pb2 as auth
 from envoy.service.auth.v3 import external_auth_pb2_grpc
 from envoy.type.v3 import http_status_pb2
 
+from netns.grpcserving import serving_grpc
 from netns.meshapps import listening
-from tandem.base.netns import in_netns
 
 
 @dataclass
@@ -72,14 +71,8 @@ def _told(name: str, value: str) -> list[Any]:
 @contextlib.contextmanager
 def grpc_authorizer(netns: Path, port: int) -> Iterator[Book]:
     book = Book()
-    server = grpc.server(futures.ThreadPoolExecutor(4))
-    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(_Grpc(book), server)
-    in_netns(str(netns), lambda: server.add_insecure_port(f"0.0.0.0:{port}"))
-    server.start()
-    try:
+    with serving_grpc(netns, port, partial(external_auth_pb2_grpc.add_AuthorizationServicer_to_server, _Grpc(book))):
         yield book
-    finally:
-        server.stop(0).wait()
 
 
 @contextlib.contextmanager

@@ -8,16 +8,15 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent import futures
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
 from envoy.service.ratelimit.v3 import rls_pb2 as rls
 from envoy.service.ratelimit.v3 import rls_pb2_grpc
 
-from tandem.base.netns import in_netns
+from netns.grpcserving import serving_grpc
 
 Descriptor = tuple[tuple[str, str], ...]
 OK, OVER = rls.RateLimitResponse.OK, rls.RateLimitResponse.OVER_LIMIT
@@ -58,11 +57,5 @@ class _Server(rls_pb2_grpc.RateLimitServiceServicer):  # type: ignore[misc]
 def counter_app(netns: Path, port: int) -> Iterator[Counts]:
     """Serves until the end of the block."""
     counts = Counts()
-    server = grpc.server(futures.ThreadPoolExecutor(4))
-    rls_pb2_grpc.add_RateLimitServiceServicer_to_server(_Server(counts), server)
-    in_netns(str(netns), lambda: server.add_insecure_port(f"0.0.0.0:{port}"))
-    server.start()
-    try:
+    with serving_grpc(netns, port, partial(rls_pb2_grpc.add_RateLimitServiceServicer_to_server, _Server(counts))):
         yield counts
-    finally:
-        server.stop(0).wait()

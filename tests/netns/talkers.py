@@ -79,3 +79,15 @@ def say(client: subprocess.Popen[str], name: str, kind: str, host: str, port: in
     client.stdin.write(json.dumps([name, kind, host, port]) + "\n")
     client.stdin.flush()
     return client.stdout.readline().strip()
+
+
+def datagrams_to(address: str) -> str:
+    """The program that sends one to port 53 there for each line it reads, from one socket, and says what comes."""
+    return f"""
+import socket, sys
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(1.0); u.connect(({address!r}, 53))
+for line in sys.stdin:
+    u.send(b"x")
+    try: print(u.recv(99).decode(), flush=True)
+    except OSError as e: print(type(e).__name__, flush=True)
+"""

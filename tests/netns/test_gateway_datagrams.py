@@ -12,6 +12,7 @@ from builders import endpoint_slice, service
 from gatewaybuild import datagrams, gateway
 from netns.pods import ip
 from netns.servicelab import CLIENT, FAR, NODE, OUTSIDE, A, B, ServiceLab, serving
+from netns.talkers import datagrams_to
 from tandem.base.netns import in_netns
 from tandem.compile.names import DATAGRAMS, LOST_DATAGRAMS
 from tandem.ir.mesh import Backend
@@ -40,14 +41,6 @@ for _ in range(count):
     except TimeoutError: print("silent")
     except ConnectionRefusedError: print("refused")
     u.close()
-"""
-TALK = """
-import socket, sys
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(1.0); u.connect(("192.0.2.65", 53))
-for line in sys.stdin:
-    u.send(b"x")
-    try: print(u.recv(99).decode(), flush=True)
-    except OSError as e: print(type(e).__name__, flush=True)
 """
 
 
@@ -115,7 +108,7 @@ def test_without_a_route_there_is_silence_and_at_another_port_a_refusal(node: Se
 
 def test_a_client_that_goes_on_speaking_follows_a_change_of_the_route(node: ServiceLab) -> None:
     route(node, a=1)
-    with node.python(node.outside, TALK) as talker:
+    with node.python(node.outside, datagrams_to(POOL)) as talker:
 
         def say() -> str:
             assert talker.stdin

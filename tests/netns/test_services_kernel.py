@@ -7,18 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from netns.servicelab import CLIENT, FAR, NODE, OUTSIDE, A, B, ServiceLab, serving
+from netns.talkers import datagrams_to
 from tandem.drivers.nft.real import Libnftables
 
 pytestmark = pytest.mark.root
-
-TALK = """
-import socket, sys
-u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.settimeout(1.0); u.connect(("10.96.0.20", 53))
-for line in sys.stdin:
-    u.send(b"x")
-    try: print(u.recv(99).decode(), flush=True)
-    except OSError as e: print(type(e).__name__, flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +79,7 @@ def test_affinity_holds_at_the_node_port(node: ServiceLab) -> None:
 
 def test_a_udp_flow_leaves_an_endpoint_that_is_gone(node: ServiceLab) -> None:
     node.serve(A)
-    with node.python(node.netns_of(CLIENT), TALK) as talker:
+    with node.python(node.netns_of(CLIENT), datagrams_to("10.96.0.20")) as talker:
         assert talker.stdin
         assert talker.stdout
 
