@@ -194,9 +194,10 @@ def test_links_go_on_without_the_agent_and_the_next_one_takes_over(lab: FastLab)
         assert asyncio.run(lab.fast.read()) == Held(earlier=links)
         lab.follow(lab.fast)
         assert asyncio.run(lab.fast.read()).links == links
-        assert lab.packets() == 0
+        began = lab.packets()
+        assert began < 10, "it counts anew; a late acknowledgement may be among it"
         talk(client, server, times=100)
-        assert lab.packets() >= 200
+        assert lab.packets() >= began + 200
         assert lab.through_the_node(WEB) == slow
         assert lab.filters(WEB).count("tandem-fast") == 1
 
