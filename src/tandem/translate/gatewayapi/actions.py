@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tandem.base.problems import Origin
 from tandem.ir.mesh import (
+    DEFAULT_RETRY,
     Backend,
     Cors,
     Exact,
@@ -21,7 +22,6 @@ from tandem.ir.mesh import (
     RouteMatch,
 )
 from tandem.translate.gatewayapi.shapes import Remarks
-from tandem.translate.mesh.context import DEFAULT_RETRY
 
 _CODES: Final = {"5xx": (500, 501, 502, 503, 504), "gateway-error": (502, 503, 504)}
 _ALWAYS: Final = frozenset({"connect-failure", "refused-stream", "reset", "reset-before-request"})

@@ -14,9 +14,9 @@ from math import gcd
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Backend, Forward, Route, RouteMatch, RouteTable
+from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, Route, RouteMatch, RouteTable
 from tandem.translate.mesh.canary_plans import Plan, plans_of
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.context import Context
 
 Tables = Mapping[str, RouteTable]
 

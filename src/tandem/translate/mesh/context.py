@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import BytesRoute, Retry, Route, RouteMatch
+from tandem.ir.mesh import BytesRoute, Route, RouteMatch
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.core import Service, ServicePort, ServiceSpec
 from tandem.model.meta import Meta
@@ -16,13 +15,6 @@ from tandem.model.world import Key, World
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
-
-DEFAULT_RETRY: Final = Retry(
-    attempts=2,
-    retry_on=("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes"),
-    retriable_codes=(503,),
-)
-"""Istio's policy where a route says nothing of retries."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):

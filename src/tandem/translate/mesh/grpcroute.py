@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Exact, Forward, Prefix, Regex, Route, RouteMatch, StringMatch
+from tandem.ir.mesh import DEFAULT_RETRY, Exact, Forward, Prefix, Regex, Route, RouteMatch, StringMatch
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule, MethodMatch
 from tandem.model.world import Key
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.layers import Accepted, Rank, accepted
 from tandem.translate.mesh.parts import Parts
 

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Exact, Forward, PathPrefix, QueryMatch, Retry, Route, RouteMatch, StringMatch
+from tandem.ir.mesh import DEFAULT_RETRY, Exact, Forward, PathPrefix, QueryMatch, Retry, Route, RouteMatch, StringMatch
 from tandem.model import gateway
 from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule
 from tandem.model.world import Key
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.parts import Parts
 
 _CONNECTION: Final = ("connect-failure", "refused-stream", "reset")

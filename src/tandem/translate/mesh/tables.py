@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import msgspec
 
 from tandem.base.problems import Problem, Severity
-from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable
+from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, Respond, Route, RouteMatch, RouteTable
 from tandem.model.world import Key
-from tandem.translate.mesh.context import DEFAULT_RETRY, Layer
+from tandem.translate.mesh.context import Layer
 
 
 def build_tables(

@@ -8,6 +8,7 @@ import pytest
 
 from tandem.base.problems import Origin
 from tandem.ir.mesh import (
+    DEFAULT_RETRY,
     Backend,
     Cors,
     Exact,
@@ -27,7 +28,6 @@ from tandem.ir.mesh import (
 )
 from tandem.translate.gatewayapi.actions import Writer
 from tandem.translate.gatewayapi.shapes import Remarks
-from tandem.translate.mesh.context import DEFAULT_RETRY
 
 AT = Origin(kind="VirtualService", name="web", namespace="shop", path="spec.http[0]")
 WEB = Backend(namespace="shop", service="web", port=80)

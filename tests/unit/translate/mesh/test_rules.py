@@ -7,9 +7,9 @@ from typing import Any
 from builders import service
 from meshworlds import httproute, parent
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Forward, HeaderEdit, PathPrefix, Redirect, Respond, Route
+from tandem.ir.mesh import DEFAULT_RETRY, Forward, HeaderEdit, PathPrefix, Redirect, Respond, Route
 from tandem.model.world import World
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.rules import RuleReader
 from tandem.translate.options import Options
 

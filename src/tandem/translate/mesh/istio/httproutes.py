@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import Backend, Forward, HeaderEdit, Mirror, Respond, Retry, Route, RouteAction
+from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, HeaderEdit, Mirror, Respond, Retry, Route, RouteAction
 from tandem.model.istio import Destination, HeaderOperations, HttpRoute, Retries, VirtualService
 from tandem.model.world import Key
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.extras import ExtrasReader
 from tandem.translate.mesh.istio.matches import MatchReader
 from tandem.translate.mesh.values import duration, header_mistake

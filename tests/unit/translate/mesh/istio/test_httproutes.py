@@ -6,10 +6,10 @@ from typing import Any
 
 from builders import service
 from meshworlds import to, vs
-from tandem.ir.mesh import Forward, Respond, Retry, Route
+from tandem.ir.mesh import DEFAULT_RETRY, Forward, Respond, Retry, Route
 from tandem.ir.traffic import Subset, TrafficPolicy
 from tandem.model.world import World
-from tandem.translate.mesh.context import DEFAULT_RETRY, Context
+from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.options import Options
 
