@@ -75,14 +75,19 @@ def namespace(name: str, **labels: str) -> core.Namespace:
     return cast("core.Namespace", parse(raw))
 
 
-def node(name: str, *, zone: str = "", ready: str = "True", cpus: str = "", **labels: str) -> core.Node:
-    """A node with this condition Ready, in a zone (empty: in none)."""
-    meta = {"name": name, "labels": {**labels, **({core.ZONE: zone} if zone else {})}}
+def node(
+    name: str, *, zone: str = "", ready: str = "True", cpus: str = "", names: str = "", **labels: str
+) -> core.Node:
+    """A node with this condition Ready, in a zone (empty: in none), which has told these names of containers."""
+    meta: Raw = {"name": name, "labels": {**labels, **({core.ZONE: zone} if zone else {})}}
+    meta |= {"annotations": {core.NETWORK_NAMES: names}} if names else {}
     status: Raw = {
         "conditions": [{"type": "Ready", "status": ready}],
         **({"allocatable": {"cpu": cpus}} if cpus else {}),
     }
-    return cast("core.Node", parse({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": status}))
+    spec = {"podCIDR": "10.244.0.0/24"} if names else {}
+    raw = {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": spec, "status": status}
+    return cast("core.Node", parse(raw))
 
 
 def policy(

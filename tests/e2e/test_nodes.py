@@ -81,6 +81,38 @@ def test_calls_stay_in_the_zone_where_the_service_says_so(world: Lab) -> None:
     world.delete("service", "zoned", "-n", "mesh")
 
 
+def test_names_that_a_runtime_gives_are_answered_on_every_node_until_the_container_is_gone(world: Lab) -> None:
+    """The plugin as a runtime executes it, with names for a container of node-2; asked by a pod of node-1."""
+    full, space = "db.tandem.net.cluster.local", "box"
+    world.run("ip", "netns", "add", space, status=0)
+
+    def plugin(verb: str) -> str:
+        config = {
+            "cniVersion": "1.1.0",
+            "name": "tandem",
+            "type": "tandem-cni",
+            "socket": f"{RUN}/nodes/node-2/cni.sock",
+            "runtimeConfig": {"aliases": {"tandem": ["db"]}},
+        }
+        variables = (f"CNI_COMMAND={verb}", "CNI_CONTAINERID=box-1", "CNI_IFNAME=eth0", f"CNI_NETNS=/run/netns/{space}")
+        run = ("env", "CNI_PATH=/opt/cni/bin", *variables, f"{RUN}/nodes/node-2/cni/bin/tandem-cni")
+        return world.run(*run, stdin=json.dumps(config), status=0).out
+
+    def resolved() -> str:
+        return world.inside("plain", "caller", "/bin/busybox", "nslookup", full, "10.96.0.10").out
+
+    given = json.loads(plugin("ADD"))["ips"][0]["address"].partition("/")[0]
+    until(resolved, lambda said: given in said, world.logs)
+    old = world.pid("control")
+    world.kill("control")
+    world.back("control", old)
+    world.settled()
+    assert given in resolved(), "what is known of other nodes outlives control"
+    plugin("DEL")
+    until(resolved, lambda said: given not in said, world.logs)
+    world.run("ip", "netns", "delete", space, status=0)
+
+
 def test_policy_judges_what_comes_from_another_node(world: Lab) -> None:
     world.apply(policy("mesh", "alone", "far", ingress=[]))
     assert world.curl("plain", "caller", "http://far.mesh/", "-m", "2").status == 28

@@ -140,10 +140,11 @@ OTHERS = st.one_of(
     INGRESS,
     st.builds(lambda s, labels, mesh: namespace(s, **labels, **mesh), SPACES, LABELS, MESH),
     st.builds(
-        lambda n, ready, rack: node(n, ready=ready, rack=rack),
+        lambda n, ready, rack, names: node(n, ready=ready, rack=rack, names=names),
         st.sampled_from(NODES),
         st.sampled_from(("True", "False")),
         st.sampled_from("ab"),
+        st.sampled_from(("", '{"db.tandem":["10.244.0.9"]}', '{"db.tandem":["10.88.0.9"]}')),
     ),
     SERVICES,
     st.builds(

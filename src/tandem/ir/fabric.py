@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
 
 import msgspec
 
 from tandem.base.addresses import host_prefix
+from tandem.base.block import Block
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
@@ -211,6 +213,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def prefixes(self) -> tuple[str, ...]:
         """Everything that others send to this node: its blocks, and what it has borrowed of theirs."""
         return (*self.pod_cidrs, *map(host_prefix, self.borrowed))
+
+    def holds(self, address: str) -> bool:
+        """True if others send it to this node; False also for what is no address."""
+        with suppress(ValueError):
+            return any(address in Block(prefix) for prefix in self.prefixes)
+        return False
 
 
 class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from tandem.base.memo import same_as_before
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
+from tandem.ir.names import Names
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.ir.traffic import TrafficPolicy
 
@@ -70,7 +71,7 @@ class AttachedPod(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's own pin (bind mount) of the pod's network namespace; unique per sandbox."""
     port_mappings: tuple[PortMapping, ...] = ()
     aliases: tuple[str, ...] = ()
-    """`NAME.NETWORK`: what a runtime calls it within a network; known on this node only."""
+    """`NAME.NETWORK`: what a runtime calls it within a network."""
     mac: str = ""
     segment: bool = False
     """Its link is a port of the node's bridge."""
@@ -91,6 +92,7 @@ pods_with_ports: Final[Choice] = chosen_as_before(lambda attached: attached.port
 _NO_NAMES: Final[dict[str, tuple[str, ...]]] = {}
 """The very same in each view: what is compiled of a part is kept for as long as the part is."""
 _NO_KEYS: Final[dict[str, str]] = {}
+_NOT_CALLED: Final[dict[str, Names]] = {}
 
 
 class NodeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +110,8 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     groups: Mapping[GroupId, AddressGroup] = {}
     services: dict[str, Service] = {}
     endpoints: dict[str, Endpoints] = {}
+    names: dict[str, Names] = msgspec.field(default_factory=lambda: _NOT_CALLED)
+    """What runtimes call containers, by the node that has told it; of this node's own, `pods` knows sooner."""
     tables: dict[str, RouteTable] = {}
     policies: dict[str, TrafficPolicy] = {}
     gateways: dict[str, Gateway] = {}
@@ -123,7 +127,7 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WITH_PODS: Final = frozenset(
-    {"pods", "sets", "groups", "tables", "policies", "gateways", "learned", "lapsed", "keys"},
+    {"pods", "sets", "groups", "tables", "policies", "gateways", "learned", "lapsed", "keys", "names"},
 )
 """What may change when a pod comes or goes, or is about requests and what pods do."""
 _REST: Final = tuple(name for name in NodeView.__struct_fields__ if name not in WITH_PODS)

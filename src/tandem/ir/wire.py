@@ -1,7 +1,7 @@
 """The delta-ADS resource types that control sends to an agent, and how their values travel (msgspec JSON).
 
 Resource names: pod uid; policy set id; group id; `namespace/name` of a service (endpoints, tables, policies alike,
-tables with `@consumer` appended where limited) or gateway; node name; `mesh` for the one MeshConfig.
+tables with `@consumer` appended where limited) or gateway; node name (node, names); `mesh` for the one MeshConfig.
 """
 
 from __future__ import annotations
@@ -16,11 +16,22 @@ from tandem.base.problems import Origin
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
+from tandem.ir.names import Names
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.ir.traffic import TrafficPolicy
 
 Value = (
-    MeshConfig | Node | LocalPod | PolicySet | AddressGroup | Service | Endpoints | RouteTable | TrafficPolicy | Gateway
+    MeshConfig
+    | Node
+    | LocalPod
+    | PolicySet
+    | AddressGroup
+    | Service
+    | Endpoints
+    | RouteTable
+    | TrafficPolicy
+    | Gateway
+    | Names
 )
 
 PREFIX: Final = "type.googleapis.com/tandem.io."
@@ -35,6 +46,7 @@ TYPES: Final[dict[str, type]] = {
     PREFIX + "TrafficPolicy": TrafficPolicy,
     PREFIX + "RouteTable": RouteTable,
     PREFIX + "Endpoints": Endpoints,
+    PREFIX + "Names": Names,
     PREFIX + "Gateway": Gateway,
     PREFIX + "LocalPod": LocalPod,
 }

@@ -409,6 +409,8 @@ LOCALITY: Final = "istio-locality"
 """Label of a pod or WorkloadEntry: `REGION.ZONE.SUBZONE`, in place of its node's (Istio)."""
 ENCRYPTION_KEY: Final = "tandem.io/wireguard-public-key"
 """Annotation of a node: its agent makes the key, control writes it, every other agent encrypts with it."""
+NETWORK_NAMES: Final = "tandem.io/network-names"
+"""Annotation of a node: what runtimes call its containers within their networks, with the addresses, as JSON."""
 NO_BALANCER: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 """Label of a node that no load balancer should lead to."""
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 from tandem.base.addresses import EVERYTHING
 from tandem.compile.names import NET
 from tandem.ipam.journal import Attachment
-from tandem.podnet.wishes import AS_OURS, Dns, is_host_name
+from tandem.ir.names import is_host_name
+from tandem.podnet.wishes import AS_OURS, Dns
 from tandem.state.links import PodLink
 
 # From 1.0.0 on an address no longer says its family; from 1.1.0 on an interface may say its MTU.

@@ -14,6 +14,7 @@ from typing import Any, Final
 from tandem.base.addresses import family
 from tandem.base.block import NAMES
 from tandem.ipam.pool import ANY, Pool, Range, Wanted
+from tandem.ir.names import is_host_name
 from tandem.ir.node import PortMapping
 from tandem.podnet.request import Code, Request, VerbError, arguments, ip_address
 from tandem.state.links import UNSHAPED, Shaping
@@ -28,8 +29,6 @@ REFUSED: Final = {
     "infinibandGUID": "Tandem makes veth links",
     "deviceID": "Tandem makes veth links",
 }
-LONGEST_NAME: Final = 100
-_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -249,8 +248,3 @@ def _aliases(path: str, value: Any, *, network: str) -> tuple[str, ...]:
     if wrong := sorted(name for name in found if not is_host_name(name)):
         raise VerbError(Code.BAD_CONFIG, f"{path}.{network}: a DNS name, not {wrong[0]!r}")
     return tuple(sorted(found))
-
-
-def is_host_name(text: str) -> bool:
-    """Labels of letters, digits, `-` and `_`, with room for the cluster's domain behind them."""
-    return len(text) <= LONGEST_NAME and all(_LABEL.fullmatch(label) for label in text.split("."))

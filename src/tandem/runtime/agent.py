@@ -64,6 +64,7 @@ from tandem.runtime.admission import Admission, Loops
 from tandem.runtime.again import Again
 from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
+from tandem.runtime.called import Called
 from tandem.runtime.certificates import Pairs, secret_sources
 from tandem.runtime.cni import CniService
 from tandem.runtime.dns import DnsLoop
@@ -151,6 +152,7 @@ class Agent:
             report=self._control.report,
             connected=lambda: self._control.connected.value,
         )
+        self._called = Called(self._control.report)
         self._metrics = Metrics()
         figures = KernelFigures(table, self._counters, self._drifted, lambda: self._facts.ended)
         self._metrics.registry.register(figures)
@@ -201,6 +203,7 @@ class Agent:
             tasks.create_task(self._certificates.run(self._views))
             tasks.create_task(self._facts.run(self._status))
             tasks.create_task(self._holder.run())
+            tasks.create_task(self._called.run(self._views))
             tasks.create_task(self._introduce())
             tasks.create_task(self._unbound.run())
             tasks.create_task(self._dns.run(self._views))
@@ -387,6 +390,7 @@ class Agent:
             if connected:
                 self._facts.again()
                 self._holder.again()
+                self._called.again()
 
     def _on_kernel(self, before: NodeView | None, now: NodeView) -> None:
         flush_udp(before, now)
@@ -423,6 +427,7 @@ class Agent:
                 *self._outward.outcome.value.failed.values(),
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),
+                *self._called.problems(),
                 *self._domains.failed.values(),
                 *self._keys.failed,
                 *self._network.narrow(),

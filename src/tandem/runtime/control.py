@@ -34,6 +34,7 @@ from tandem.ir import wire
 from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
 from tandem.ir.fabric import MeshConfig
 from tandem.ir.gateway import Gateway
+from tandem.ir.names import write_names
 from tandem.ir.policy import AddressGroup
 from tandem.model import core
 from tandem.model.kinds import BY_KIND, KINDS, PROGRAMMED
@@ -191,7 +192,12 @@ class Control:
 
     def _reported(self, node: str) -> tuple[object, ...]:
         """Of what this node has told, whatever becomes a status or a part of an object."""
-        return self._unmet(), self.reports.unconnected((node,)), self.reports.keys().get(node)
+        return (
+            self._unmet(),
+            self.reports.unconnected((node,)),
+            self.reports.keys().get(node),
+            self.reports.names.get(node),
+        )
 
     def _named(self, party: Party) -> Party:
         """An end of a flow with the names that its address has in the cluster."""
@@ -277,9 +283,8 @@ class Control:
             for pod in self._drained(translation):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
                 wrote &= await self._patch("Pod", pod.metadata.namespace, pod.metadata.name, body, subresource="")
-            for name, key in self._untold().items():
-                body = {"metadata": {"annotations": {core.ENCRYPTION_KEY: key}}}
-                wrote &= await self._patch("Node", "", name, body, subresource="")
+            for name, told in self._untold().items():
+                wrote &= await self._patch("Node", "", name, {"metadata": {"annotations": told}}, subresource="")
             if not wrote:
                 await asyncio.sleep(RETRY_SECONDS)
                 written = -1
@@ -308,14 +313,17 @@ class Control:
         sentences = self.reports.unconnected(self.ledger.nodes)
         return [Problem(at=at, code=PATHS_BROKEN, text=text, severity=Severity.WARNING) for text in sentences]
 
-    def _untold(self) -> dict[str, str]:
-        """Keys of WireGuard that nodes have told and others cannot know yet, by node."""
-        nodes = self._translated.all(core.Node)
-        return {
-            name: key
-            for name, key in self.reports.keys().items()
-            if ("", name) in nodes and nodes["", name].metadata.annotations.get(core.ENCRYPTION_KEY) != key
-        }
+    def _untold(self) -> dict[str, dict[str, str | None]]:
+        """Annotations with what nodes have told and others cannot know yet, by node; None where there is no more."""
+        keys, names, found = self.reports.keys(), self.reports.names, {}
+        for (_, name), node in sorted(self._translated.all(core.Node).items()):
+            told: dict[str, str | None] = {core.ENCRYPTION_KEY: keys[name]} if name in keys else {}
+            if name in names:
+                told[core.NETWORK_NAMES] = write_names(names[name]) or None
+            known = node.metadata.annotations
+            if news := {key: value for key, value in told.items() if known.get(key) != value}:
+                found[name] = news
+        return found
 
     def _unmet(self) -> dict[ObjectKey, tuple[bool, str]]:
         """Services with an address that a node should answer for and cannot; policies whose keys it does not get."""
@@ -388,8 +396,7 @@ class Control:
         self.ledger.connection(node, up=up)
         self._awaited.heard(node)
         if not up:
-            self.reports.forget_holdings(node)
-            self.reports.forget_tallies(node)
+            self.reports.forget(node)
         self._settled.set()
         log.info("agent connected" if up else "agent gone", node=node)
 

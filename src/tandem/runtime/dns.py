@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from tandem.base.problems import DriverError
-from tandem.compile.dns import aliases_of, compile_hosts, compile_records, compile_settings
+from tandem.compile.dns import compile_hosts, compile_records, compile_settings, names_of
 from tandem.drivers.dns.plan import Held, Records, desired, plan
 from tandem.drivers.dns.port import DnsDriver
 from tandem.drivers.process.daemon import Serves
@@ -116,7 +116,7 @@ def read_upstreams(path: Path, *, own: Container[str]) -> tuple[str, ...]:
 
 def _named(view: NodeView) -> tuple[object, ...]:
     """What records are made of."""
-    return view.config, view.services, view.endpoints, aliases_of(view)
+    return view.config, view.services, view.endpoints, names_of(view)
 
 
 def _is_address(text: str) -> bool:

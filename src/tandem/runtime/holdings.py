@@ -17,7 +17,7 @@ from tandem.base.block import Block
 from tandem.base.clock import Clock
 from tandem.ipam.journal import Journal, use_of
 from tandem.ipam.pool import Pool, Use
-from tandem.ir.fabric import Mark, Node
+from tandem.ir.fabric import Mark
 from tandem.ir.holdings import BlockUse, Holdings
 from tandem.podnet.addresses import COOL_DOWN
 from tandem.runtime.reports import Report, encode
@@ -163,7 +163,7 @@ class Holder:
             return NOTHING
         config = self._slice.config
         blocks = tuple(Block(prefix) for prefix in node.prefixes)
-        asked = tuple(host_prefix(a) for pod in self._slice.pods() for a in pod.addresses if _is_held(node, a))
+        asked = tuple(host_prefix(a) for pod in self._slice.pods() for a in pod.addresses if node.holds(a))
         return Pool(
             blocks=blocks,
             families=tuple(dict.fromkeys((*(b.family for b in blocks), *node.families))),
@@ -171,13 +171,6 @@ class Holder:
             withheld=frozenset(m.prefix for m in node.lent),
             reserved=(*(config.reserved if config is not None else ()), *asked),
         )
-
-
-def _is_held(node: Node, address: str) -> bool:
-    """False also for what is no address: the pod is refused when it comes."""
-    with suppress(ValueError):
-        return any(address in Block(prefix) for prefix in node.prefixes)
-    return False
 
 
 def _low(pool: Pool, version: int) -> int:

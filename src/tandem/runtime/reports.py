@@ -15,6 +15,7 @@ import msgspec
 
 from tandem.base.cell import Cell
 from tandem.ir.holdings import Holdings
+from tandem.ir.names import Pair
 from tandem.ir.tally import Tallies
 from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Party
@@ -32,6 +33,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of every rule of the node that has decided anything."""
     tallies: Tallies | None = None
     """Of the versions that Canaries compare."""
+    names: tuple[Pair, ...] | None = None
+    """All that runtimes call containers of the node."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Report)
@@ -53,6 +56,7 @@ class Reports:
         self.statuses: dict[str, dict[str, Any]] = {}
         self.counts: dict[str, tuple[RuleCount, ...]] = {}
         self.tallies: dict[str, Tallies] = {}
+        self.names: dict[str, tuple[Pair, ...]] = {}
         self.holdings: Cell[Mapping[str, Holdings]] = Cell({})
         """What connected nodes have of addresses."""
 
@@ -65,6 +69,8 @@ class Reports:
             self.counts[node] = report.counts
         if report.tallies is not None:
             self.tallies[node] = report.tallies
+        if report.names is not None:
+            self.names[node] = report.names
         if report.holdings is not None:
             self.holdings.put({**self.holdings.value, node: report.holdings})
         if report.flows:
@@ -84,13 +90,11 @@ class Reports:
                 said.setdefault(text, []).append(node)
         return tuple(f"node{'s' if len(by) > 1 else ''} {', '.join(by)}: {text}" for text, by in said.items())
 
-    def forget_holdings(self, node: str) -> None:
-        """The node is away: what it said of its addresses may have become untrue."""
+    def forget(self, node: str) -> None:
+        """The node is away: what it said of addresses and names may become untrue, and what it counts is not heard."""
         self.holdings.put({name: held for name, held in self.holdings.value.items() if name != node})
-
-    def forget_tallies(self, node: str) -> None:
-        """The node is away: what it counts from now on is not heard."""
         self.tallies.pop(node, None)
+        self.names.pop(node, None)
 
     def keys(self) -> dict[str, str]:
         """The public key of WireGuard that each node has told, by node."""

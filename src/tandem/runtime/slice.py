@@ -19,6 +19,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
+from tandem.ir.names import Names
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.ir.traffic import TrafficPolicy
@@ -131,6 +132,7 @@ class Slice:
             groups=self._of(AddressGroup),
             services=self._of(Service),
             endpoints=self._of(Endpoints),
+            names=self._of(Names),
             tables=self._of(RouteTable),
             policies=self._of(TrafficPolicy),
             gateways=self._of(Gateway),

@@ -10,12 +10,13 @@ from tandem.ir import wire
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
+from tandem.ir.names import Names
 from tandem.ir.policy import AddressGroup, PolicySet, every_rule, groups_of
 from tandem.ir.traffic import TrafficPolicy
 from tandem.translate.world import Translation
 
 Slice = dict[str, dict[str, wire.Value]]
-SHARED: Final = (wire.URLS[MeshConfig], wire.URLS[Node], wire.URLS[Service], wire.URLS[Endpoints])
+SHARED: Final = tuple(wire.URLS[cls] for cls in (MeshConfig, Node, Service, Endpoints, Names))
 """Types that every node is sent all of: a node without pods answers on its node ports and for addresses of the pool."""
 MESH: Final = (wire.URLS[RouteTable], wire.URLS[TrafficPolicy])
 """Types that a node with meshed pods is sent all of, and others nothing."""
@@ -59,6 +60,7 @@ def values_of(translation: Translation) -> Mapping[str, Mapping[str, wire.Value]
         TrafficPolicy: translation.mesh.policies,
         RouteTable: translation.mesh.tables,
         Endpoints: translation.endpoints,
+        Names: translation.names,
         Gateway: translation.edge.gateways,
         LocalPod: translation.pods,
     }

@@ -11,6 +11,7 @@ from tandem.base.ids import NodeName
 from tandem.base.problems import ObjectKey, Problem, by_object
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import MeshIR
+from tandem.ir.names import Names
 from tandem.ir.policy import PolicyIR
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
@@ -31,6 +32,7 @@ from tandem.translate.limits.targets import read_limits
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
 from tandem.translate.mesh.istio.subsets import subset_problems
+from tandem.translate.names import translate_names
 from tandem.translate.network import translate_network
 from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
@@ -55,6 +57,7 @@ class Translation(msgspec.Struct, frozen=True, kw_only=True):
     mesh: MeshIR
     services: Mapping[str, Service]
     endpoints: Mapping[str, Endpoints]
+    names: Mapping[str, Names]
     balancers: Assignment = Assignment()
     """Addresses for Services of type LoadBalancer, to be written into their status."""
     hosts: HostAddresses = HostAddresses(by_host={}, by_entry={})
@@ -111,11 +114,13 @@ def translate_world(world: World, options: Options) -> Translation:
     pods = translate_pods(world, options, policy, routed=routed, limits=limits)
     services = translate_services(world, pods.pods, routed=routed)
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)
+    nodes = translate_nodes(world)
     return Translation(
         balancers=balancers,
         edge=edge,
         config=announcing(mesh_config(world, options), has_policies(world)),
-        nodes=translate_nodes(world),
+        nodes=nodes,
+        names=translate_names(world, nodes),
         pods=pods.pods,
         pod_nodes=pods.nodes,
         policy=policy,

@@ -83,8 +83,10 @@ def test_what_a_node_holds_is_kept_until_it_is_away() -> None:
     reports.add("n", encode(Report(holdings=held)))
     reports.add("n", encode(Report(status={})))
     assert reports.holdings.value == {"n": held}
-    reports.forget_holdings("n")
-    assert reports.holdings.value == {}
+    reports.add("n", encode(Report(names=(("db.tandem", "10.244.0.4"),))))
+    assert reports.names == {"n": (("db.tandem", "10.244.0.4"),)}
+    reports.forget("n")
+    assert (reports.holdings.value, reports.names) == ({}, {})
 
 
 def test_the_keys_that_nodes_have_told_are_known_by_node() -> None:

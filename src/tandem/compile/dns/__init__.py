@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from tandem.base.addresses import HOST_BITS, family, host_prefix
@@ -18,6 +19,7 @@ from tandem.base.members import joined_as_before
 from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile.names import NET
 from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Service, ServicePort
+from tandem.ir.names import Pair
 from tandem.ir.node import AttachedPod, NodeView, aliased_pods, without_pods
 from tandem.state.dns import CNAME, DnsSettings, Record
 
@@ -39,7 +41,7 @@ def compile_records(view: NodeView) -> frozenset[Record]:
         for address, pointer in part.named:
             named.setdefault(address, pointer)
     others = [Record(f"dns-version.{domain}", "TXT", VERSION)]
-    for alias, address in aliases_of(view):
+    for alias, address in names_of(view):
         name = f"{alias}.{NET}.{domain}"
         others.append(Record(name, _KIND[family(address)], address))
         named.setdefault(address, _pointer(address, name))
@@ -97,13 +99,19 @@ def _pointer(address: str, name: str) -> Record:
     return Record(f"{ipaddress.ip_address(address).reverse_pointer}.", "PTR", name)
 
 
-def aliases_of(view: NodeView) -> tuple[tuple[str, str], ...]:
-    """(`NAME.NETWORK`, address) of what runtimes named on this node, sorted."""
+def own_names(view: NodeView) -> tuple[Pair, ...]:
+    """What runtimes call containers of this node, sorted."""
     return tuple(
         sorted(
-            (alias, address) for pod in aliased_pods(view.pods) for alias in pod.aliases for address in pod.addresses
+            {(alias, address) for pod in aliased_pods(view.pods) for alias in pod.aliases for address in pod.addresses}
         )
     )
+
+
+def names_of(view: NodeView) -> tuple[Pair, ...]:
+    """The same with what other nodes have told, sorted."""
+    others = (names.pairs for names in view.names.values() if names.node != view.node.name)
+    return tuple(sorted({*own_names(view), *chain.from_iterable(others)}))
 
 
 def compile_settings(view: NodeView) -> DnsSettings:

@@ -31,6 +31,7 @@ from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.istio.virtualservice import read_virtualservice
 from tandem.translate.mesh.memo import Memo
+from tandem.translate.names import translate_names
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.protocols import ports_named
@@ -70,6 +71,7 @@ class Live:
         self._limited = same_as_before(limit_tables)
         self._limited_edge = same_as_before(limit_gateways)
         self._nodes = Kept(translate_nodes)
+        self._names = Kept(translate_names)
         self._config = Kept(mesh_config)
         self._announcing = same_as_before(announcing)
         self._unreadable = Kept(unreadable_problems)
@@ -92,6 +94,7 @@ class Live:
         self._pods.update(world, (ir.ingress, ir.egress), self._routed, limits)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
+        nodes = self._nodes(world)
         self._gathered.tell((6, "balancers"), balancers.problems)
         self._gathered.tell((7, "mesh"), mesh_problems)
         self._gathered.tell((8, "gateways"), edge.problems)
@@ -101,7 +104,8 @@ class Live:
             balancers=balancers,
             edge=edge,
             config=self._announcing(self._config(world, self._options), has_policies(world)),
-            nodes=self._nodes(world),
+            nodes=nodes,
+            names=self._names(world, nodes),
             pods=self._pods.pods,
             pod_nodes=self._pods.nodes,
             policy=ir,

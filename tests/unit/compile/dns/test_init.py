@@ -7,9 +7,10 @@ from collections import defaultdict
 import msgspec
 import pytest
 
-from tandem.base.ids import ContainerId, PodUid, SpiffeId
-from tandem.compile.dns import aliases_of, compile_records, compile_settings
+from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
+from tandem.compile.dns import compile_records, compile_settings, names_of, own_names
 from tandem.ir.fabric import LocalPod
+from tandem.ir.names import Names
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state.dns import Record
 from unit.compile.dns.dnsview import SHOP, endpoint, service, view
@@ -190,12 +191,28 @@ def test_a_name_within_a_network_has_the_addresses_of_all_who_have_it() -> None:
     assert of("db.tandem.net.cluster.local.", seen) == ["A 10.244.0.40", "A 10.244.0.41"]
     assert of("first.tandem.net.cluster.local.", seen) == ["A 10.244.0.40"]
     assert of("41.0.244.10.in-addr.arpa.", seen) == ["PTR db.tandem.net.cluster.local."]
-    assert aliases_of(seen)[0] == ("db.tandem", "10.244.0.40")
+    assert own_names(seen)[0] == ("db.tandem", "10.244.0.40")
 
 
 def test_the_same_name_in_another_network_is_another_name() -> None:
     seen = named(("10.244.0.40", ("db.tandem",)), ("fd00::40", ("db.other",)))
     assert of("db.other.net.cluster.local.", seen) == ["AAAA fd00::40"]
+
+
+def test_names_of_other_nodes_are_answered_like_those_of_this_one() -> None:
+    """What this node has told itself is older than what it knows."""
+    seen = msgspec.structs.replace(
+        named(("10.244.0.40", ("db.tandem",))),
+        names={
+            "other": Names(node=NodeName("other"), pairs=(("db.tandem", "10.244.9.4"), ("far.tandem", "fd00::4"))),
+            SHOP.node.name: Names(node=SHOP.node.name, pairs=(("gone.tandem", "10.244.0.77"),)),
+        },
+    )
+    assert of("db.tandem.net.cluster.local.", seen) == ["A 10.244.0.40", "A 10.244.9.4"]
+    assert of("far.tandem.net.cluster.local.", seen) == ["AAAA fd00::4"]
+    assert of("gone.tandem.net.cluster.local.", seen) == []
+    assert own_names(seen) == (("db.tandem", "10.244.0.40"),)
+    assert len(names_of(seen)) == 3
 
 
 def test_blocks_that_come_and_go_within_the_pools_change_nothing_for_the_server() -> None:
