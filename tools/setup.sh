@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what Tandem needs: Debian packages, then a virtual environment. Shell, because Python's environment is what it
-# makes. Safe to run again: what is there is left alone. Usage: tools/setup.sh [dev]
+# makes. Safe to run again: what is there is left alone. Usage: tools/setup.sh [dev | counter]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,9 @@ if [ "${1:-}" = dev ]; then
     packages="$packages golang-go golang-github-appc-cni-dev"
     command -v kubectl >/dev/null || packages="$packages kubernetes-client"
 fi
+case "${1:-}" in dev | counter)
+    packages="$packages redis-server golang-go golang-google-grpc-dev golang-github-gomodule-redigo-dev" ;;
+esac
 missing=""
 for package in $packages; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
@@ -31,6 +34,7 @@ if [ -n "$missing" ]; then
     off=""
     case "$missing" in *unbound*) off="unbound" ;; esac
     case "$missing" in *bird2*) off="$off bird" ;; esac
+    case "$missing" in *redis-server*) off="$off redis-server" ;; esac
     if [ -n "$off" ] && [ -d /run/systemd/system ]; then
         # shellcheck disable=SC2064,SC2086 # the services as they are now, one word each
         trap "systemctl --quiet unmask $off; systemctl --quiet disable $off || true" EXIT
@@ -48,7 +52,7 @@ python=${PYTHON:-python3}
 
 extra=""
 [ "${1:-}" = dev ] && extra="[dev]"
-stamp=".venv/.installed${1:+-$1}"
+stamp=".venv/.installed${extra:+-dev}"
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
     echo "installing Tandem into .venv"
     [ -x .venv/bin/python ] || "$python" -m venv .venv
@@ -75,3 +79,12 @@ if [ "${1:-}" = dev ] && [ ! -x .venv/bin/cnitool ]; then
         >"$scratch.log" 2>&1 || fail "cnitool could not be built; $scratch.log says why"
     rm -rf "$scratch" "$scratch.log"
 fi
+
+case "${1:-}" in dev | counter)
+    if [ -n "$(find counter -name '*.go' -newer .venv/bin/tandem-counter 2>&1)" ]; then
+        echo "building tandem-counter into .venv"
+        there=$PWD
+        ( cd counter && GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE="$there/.venv/.go" \
+            go build -o "$there/.venv/bin/tandem-counter" . ) || fail "tandem-counter could not be built"
+    fi ;;
+esac

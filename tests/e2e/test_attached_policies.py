@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE, FAULTS = EXAMPLES / "limits" / "orders.yaml", EXAMPLES / "faults" / "outside.yaml"
+COUNTER = EXAMPLES / "limits" / "counter.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +41,9 @@ def world() -> Iterator[Lab]:
         yield found
 
 
-def ancestor(world: Lab) -> dict[str, str]:
-    """The conditions at the one target of the example."""
-    found = world.get("shop", "ratelimit", "orders").get("status", {}).get("ancestors", [])
+def ancestor(world: Lab, name: str = "orders") -> dict[str, str]:
+    """The conditions at the one target of an example."""
+    found = world.get("shop", "ratelimit", name).get("status", {}).get("ancestors", [])
     return {c["type"]: c["status"] for one in found for c in one["conditions"]}
 
 
@@ -151,3 +153,25 @@ def test_a_gateway_counts_what_comes_in_and_makes_trouble_too(world: Lab) -> Non
 
 def _by(flow: dict[str, Any], name: str) -> bool:
     return any((rule["kind"], rule["name"]) == ("RateLimit", name) for rule in flow.get("rules", ()))
+
+
+def test_counters_of_the_example_count_for_all_pods_together(world: Lab) -> None:
+    """Two pods of orders, two counters, one Redis that only the counters reach; a counter that ends loses nothing."""
+    program = str(Path(sys.prefix) / "bin" / "tandem-counter")
+    world.delete("ratelimit", "orders-of-users", "-n", "shop")
+    world.apply(
+        *yaml.safe_load_all(COUNTER.read_text().replace("/usr/local/bin/tandem-counter", program)),
+        pod("shop", "orders-2", web("orders-2"), labels={"app": "orders"}, serviceAccountName="orders"),
+    )
+    world.settled()
+
+    until(lambda: ancestor(world, "orders-of-all").get("Programmed"), lambda status: status == "True", world.logs)
+    assert sorted(codes(world, "shop", 10)) == ["200"] * 7 + ["429"] * 3
+    assert codes(world, "tools", 1) == ["200"]
+    for one in world.get("limits", "pods", "-l", "app=counter")["items"]:
+        world.delete("pod", one["metadata"]["name"], "-n", "limits")
+    until(lambda: codes(world, "shop", 1), lambda found: found == ["429"], world.logs)
+    denied = until(lambda: flows(world, "--denied"), lambda found: any(_by(f, "orders-of-all") for f in found))
+    assert 429 in {f["http"]["code"] for f in denied if _by(f, "orders-of-all")}
+    reached = world.inside("shop", "caller", "redis-cli", "-h", "store.limits", "-t", "2", "ping")
+    assert "PONG" not in reached.out + reached.err
