@@ -278,6 +278,52 @@ def test_policies_that_select_the_gateway_are_judged_there(world: Lab) -> None:
     world.delete("authorizationpolicy/closed", "-n", ROOT)
 
 
+def test_explain_and_real_requests_agree_from_outside_and_from_a_pod(world: Lab) -> None:
+    """Server, route, policies at the gateway and the client's own: what is said is what comes of it."""
+    denied: Any = {"selector": {"matchLabels": {"app": "istio-ingressgateway"}}, "action": "DENY"}
+    denied["rules"] = [{"from": [{"source": {"ipBlocks": [OUTSIDE]}}], "to": [{"operation": {"paths": ["/shut"]}}]}]
+    policy = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy"}
+    isolated: Any = {"podSelector": {"matchLabels": {"app": "caller"}}, "policyTypes": ["Egress"]}
+    isolated["egress"] = [{"to": [{"ipBlock": {"cidr": f"{address(world)}/32"}}]}]
+    network = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+
+    def from_pod(host: str, path: str) -> str:
+        url = f"http://{address(world)}{path}"
+        ran = world.curl(
+            "shop", "caller", url, "-H", f"Host: {host}", "-o", "/dev/null", "-w", "%{http_code}", "-m", "3"
+        )
+        return ran.out[-3:]
+
+    def explained(source: str, host: str, path: str, port: int) -> tuple[int, Any]:
+        words = ("--host", host, "--sni", host, "--path", path, "-o", "json")
+        ran = world.tandem("explain", source, f"edge/gateway/shop:{port}", *words)
+        return ran.status, ran.json()
+
+    every = [(80, "open.test", "/"), (80, "open.test", "/shut"), (80, "other.test", "/"), (80, "shop.test", "/")]
+    every += [(443, host, "/") for host in ("shop.test", "a.passed.test", "b.passed.test", "inner.test", "ended.test")]
+    try:
+        world.apply({**policy, "metadata": {"name": "shut", "namespace": ROOT}, "spec": denied})
+        until(lambda: get(world, "open.test", path="/shut"), lambda r: r.out.endswith("403"), world.logs)
+        for port, host, path in every:
+            scheme = "https" if port == 443 else "http"
+            code = get(world, host, scheme=scheme, path=path).out[-3:]
+            status, said = explained(OUTSIDE, host, path, port)
+            # A client is taken for one that has what a server asks of it.
+            assert (status == 0) == (code == "200" or host == "inner.test"), (port, host, path, code, said)
+            assert code not in {"301", "403", "404"} or ("denied" if code == "403" else code) in said["summary"], said
+        for host, path in (("open.test", "/"), ("open.test", "/shut"), ("other.test", "/")):
+            status, said = explained("shop/caller", host, path, 80)
+            assert (status == 0) == (from_pod(host, path) == "200"), said
+        assert explained("shop/caller", "open.test", "/", 80)[1]["ways"][0]["transport"] == "mtls"
+        world.apply({**network, "metadata": {"name": "only", "namespace": "shop"}, "spec": isolated})
+        until(lambda: from_pod("open.test", "/"), lambda code: code == "000", world.logs)
+        status, said = explained("shop/caller", "open.test", "/", 80)
+        assert (status, [rule["name"] for rule in said["decided_by"]]) == (1, ["only"])
+    finally:
+        world.delete("authorizationpolicy/shut", "-n", ROOT)
+        world.delete("networkpolicy/only", "-n", "shop")
+
+
 def test_flows_tell_the_gateway_and_the_route(world: Lab) -> None:
     path = "/told-by-flows"
     get(world, "open.test", path=path)

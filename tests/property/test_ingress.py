@@ -18,7 +18,8 @@ from tandem.ir.gateway import Gateway, GatewayListener, HostRoutes
 from tandem.ir.mesh import Forward, Redirect, Respond, Route
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.ingress import decide_ingress
+from tandem.reference.ingress import decide_ingress, take_ingress
+from tandem.reference.ingressbytes import decide_ingress_bytes
 from tandem.reference.request import Request
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
@@ -148,3 +149,98 @@ def test_requests_at_the_gateway_agree_with_the_reference(
     for request, sni in asked:
         full = msgspec.structs.replace(request, scheme="https" if request.port == 443 else "http")
         assert from_ir(found, full, sni) == from_reference(world, full, sni), full
+
+
+NAMES = ("a.test", "b.a.test", "c.a.test", "b.test")
+passed = st.builds(
+    lambda hosts: server(*hosts, port=9443, protocol="TLS", tls={"mode": "PASSTHROUGH"}),
+    st.lists(names, min_size=1, max_size=2, unique=True),
+)
+ended = st.builds(
+    lambda hosts: server(*hosts, port=9443, protocol="TLS", tls={"mode": "SIMPLE", "credentialName": "cert"}),
+    st.lists(names, min_size=1, max_size=2, unique=True),
+)
+raw = st.just(server(port=9000, protocol="TCP"))
+destinations = st.lists(st.sampled_from(("a", "b", "gone")), min_size=1, max_size=2, unique=True)
+
+
+def bytes_route(hosts: list[str], *matches: dict[str, Any]) -> dict[str, Any]:
+    weights = {"weight": 1} if len(hosts) > 1 else {}
+    return {"match": list(matches), "route": [{"destination": {"host": host}, **weights} for host in hosts]}
+
+
+def about(**required: Any) -> st.SearchStrategy[dict[str, Any]]:
+    more = {
+        "port": st.sampled_from((9443, 9000, 1)),
+        "gateways": st.sampled_from((["edge"], ["other"], ["shop/edge"])),
+        "sourceLabels": st.sampled_from(({"istio": "ingressgateway"}, {"app": "x"})),
+    }
+    return st.fixed_dictionaries(required, optional=more)
+
+
+sni = st.lists(st.sampled_from(("a.test", "*.a.test", "b.a.test", "b.test")), min_size=1, max_size=2, unique=True)
+sessions = st.builds(bytes_route, destinations, about(sniHosts=sni))
+connections = st.builds(bytes_route, destinations) | st.builds(bytes_route, destinations, about())
+carrying = st.builds(
+    lambda name, ns, created, hosts, tls, tcp: vs(
+        name, hosts=hosts, at=("edge",), ns=ns, created=created, tls=tls, tcp=tcp
+    ),
+    st.sampled_from(("p", "q")),
+    st.sampled_from(NAMESPACES),
+    st.sampled_from(CREATED),
+    st.sampled_from((("*.test",), ("a.test", "*.a.test"), ("b.a.test",))),
+    st.lists(sessions, min_size=1, max_size=3),
+    st.lists(connections, max_size=2),
+)
+Carried = tuple[str, frozenset[tuple[str, str]]]
+"""The route, and the Services that are there."""
+
+
+def carried_by_ir(found: Gateway | None, number: int, name: str) -> Carried:
+    port = next((p for p in found.ports if p.port == number), None) if found is not None else None
+    if port is None:
+        return "", frozenset()
+    fit = {one: max((precision(name, host) for host in one.hostnames), default=0) for one in port.listeners}
+    chosen = max(fit, key=lambda one: fit[one])
+    route = chosen.connections
+    if port.tls:
+        ranked = [
+            (max((precision(name, n) for m in r.matches for n in m.server_names), default=1), r) for r in chosen.named
+        ]
+        best = max((rank for rank, _ in ranked), default=0)
+        route = next((r for rank, r in ranked if rank == best and rank and fit[chosen]), None)
+    if route is None:
+        return "", frozenset()
+    there = frozenset((b.namespace, b.service) for b in route.backends if b.service != "gone")
+    return f"{route.origin.name} {route.origin.path}", there
+
+
+def carried_by_reference(world: World, number: int, name: str) -> Carried:
+    taken = take_ingress(world, number, sni=name, host=name)
+    if not taken.servers:
+        return "", frozenset()
+    found = decide_ingress_bytes(world, taken.servers[0], name)
+    there = frozenset((b.namespace, b.service) for b in found.backends)
+    return f"{found.rule.name} {found.rule.path}" if found.rule is not None else "", there
+
+
+@given(
+    st.lists(
+        st.builds(
+            lambda name, ns, created, servers: gateway(name, *servers, ns=ns, created=created),
+            st.sampled_from(("edge", "other")),
+            st.sampled_from(NAMESPACES),
+            st.sampled_from(CREATED),
+            st.lists(passed | ended | raw, min_size=1, max_size=3),
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+    st.lists(carrying, min_size=1, max_size=3),
+)
+@settings(max_examples=150)
+def test_connections_at_the_gateway_agree_with_the_reference(some: list[Object], sources: list[Object]) -> None:
+    world = world_of([*some, *sources])
+    found = translate_world(world, Options()).edge.gateways.get(KEY)
+    for number, name in (*((9443, name) for name in NAMES), (9000, "")):
+        assert carried_by_ir(found, number, name) == carried_by_reference(world, number, name), (number, name)

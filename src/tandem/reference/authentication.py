@@ -21,11 +21,12 @@ from tandem.model import core
 from tandem.model.gateways import GROUP, Gateway
 from tandem.model.security import AuthorizationPolicy, JwtRule, RequestAuthentication, TargetRef
 from tandem.model.world import World
+from tandem.reference.ingressgateway import IngressGateway, has_labels
 from tandem.reference.request import Step
 from tandem.reference.support import ROOT
 
 Policy = AuthorizationPolicy | RequestAuthentication
-Judging = core.Pod | Gateway
+Judging = core.Pod | Gateway | IngressGateway
 """Where policies judge."""
 
 
@@ -68,11 +69,13 @@ def authenticate(world: World, called: Judging, path: str, headers: Mapping[str,
 def selects(policy: Policy, at: Judging, world: World) -> bool:
     """By what it is attached to, else by its selector; from the root namespace in every namespace."""
     home, spec = policy.metadata.namespace, policy.spec
-    if home not in {ROOT, at.metadata.namespace}:
+    if home not in {ROOT, ROOT if isinstance(at, IngressGateway) else at.metadata.namespace}:
         return False
     refs = [ref for ref in (spec.target_ref, *spec.target_refs) if ref is not None]
     if by_other_reference(policy):
         return True
+    if isinstance(at, IngressGateway):
+        return not refs and has_labels(spec.selector.match_labels if spec.selector is not None else {})
     if isinstance(at, Gateway):
         if refs:
             return any(_means(ref, at, home) for ref in refs)

@@ -12,12 +12,13 @@ from tandem.model import core
 from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.gateways import GROUP, Gateway, ReferenceGrant
 from tandem.model.world import Key, World
+from tandem.reference.ingressgateway import IngressGateway
 from tandem.reference.mtls import MtlsDecision, Outcome, in_mesh, mode_at
 from tandem.reference.request import Step
 
 
 def decide_backend_tls(
-    world: World, gateway: Gateway, service: Key, port: int, *, pod: core.Pod, at: int
+    world: World, gateway: Gateway | IngressGateway, service: Key, port: int, *, pod: core.Pod, at: int
 ) -> MtlsDecision | None:
     """TLS with the application of `pod`, which listens at `at`: begun by the gateway, and none of the mesh's."""
     policy = policy_for(world, service, port)
@@ -83,8 +84,10 @@ def _readable(text: str) -> bool:
         return False
 
 
-def _unshown(world: World, gateway: Gateway) -> str:
-    """Why the certificate that the Gateway names for backends cannot be shown."""
+def _unshown(world: World, gateway: Gateway | IngressGateway) -> str:
+    """Why the certificate that the Gateway names for backends cannot be shown; Istio's names none."""
+    if isinstance(gateway, IngressGateway):
+        return ""
     ref = gateway.spec.tls.backend.client_certificate_ref
     if ref is None:
         return ""

@@ -6,22 +6,22 @@ Shares no code with translation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.model import core
 from tandem.model.istio import HttpMatch, StringMatch, VirtualService
 from tandem.model.istiogateway import IstioGateway, Server
 from tandem.model.world import World
 from tandem.reference.delegates import Effective, Pair, effective, gateways_of
+from tandem.reference.ingressgateway import has_labels
 from tandem.reference.listeners import is_for, precision
 from tandem.reference.request import Request, RouteDecision, Step
-from tandem.reference.support import refused
+from tandem.reference.support import ROOT, refused
 from tandem.reference.virtualservices import act, age, holds
 
-ROOT = "istio-system"
-LABELS = {"istio": {"ingressgateway", "ingress"}, "app": {"istio-ingressgateway", "istio-ingress"}}
 PLAIN = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 
 
@@ -44,6 +44,25 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         return "plain" if protocol in PLAIN else "tls" if protocol in {"HTTPS", "TLS"} else "bytes"
 
     @property
+    def handed_on(self) -> bool:
+        """TLS does not end here."""
+        mode = self.server.tls.mode if self.server.tls is not None else ""
+        return self.kind == "tls" and mode in {"PASSTHROUGH", "AUTO_PASSTHROUGH"}
+
+    @property
+    def requests(self) -> bool:
+        """What comes is read as requests."""
+        protocol = self.server.port.protocol.upper()
+        return self.kind == "plain" or (protocol == "HTTPS" and not self.handed_on)
+
+    @property
+    def spoken(self) -> str:
+        """As the Gateway API calls it."""
+        if self.requests:
+            return "HTTP" if self.kind == "plain" else "HTTPS"
+        return "TLS" if self.kind == "tls" else "TCP"
+
+    @property
     def hosts(self) -> list[tuple[str, str]]:
         """Namespace (`*`: any) and name of each host."""
         pairs = [host.lower().rpartition("/")[::2] for host in self.server.hosts]
@@ -51,46 +70,75 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         return [({"": "*", ".": home}.get(namespace, namespace), name) for namespace, name in pairs]
 
 
+def served(world: World) -> list[IstioGateway]:
+    """The Gateways that select the gateway of the cluster, the older first."""
+    return [one for one in sorted(world.all(IstioGateway).values(), key=age) if has_labels(one.spec.selector)]
+
+
 def servers(world: World, port: int) -> list[Served]:
     """Those of a port, the older first: what cannot be told from an older one has no part in it."""
     found: list[Served] = []
-    for gateway in sorted(world.all(IstioGateway).values(), key=age):
-        if all(value in LABELS.get(name, set()) for name, value in gateway.spec.selector.items()):
-            for i, server in enumerate(gateway.spec.servers):
-                one = Served(gateway=gateway, server=server, index=i)
-                if server.port.number == port and not (found and _clashes(one, found)):
-                    found.append(one)
+    for gateway in served(world):
+        for i, server in enumerate(gateway.spec.servers):
+            one = Served(gateway=gateway, server=server, index=i)
+            if server.port.number == port and not (found and _clashes(one, found)):
+                found.append(one)
     return found
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """The servers that take it: of plain text all of a port. None: nobody, and `status` is the answer (0: the end)."""
+
+    servers: tuple[Served, ...] = ()
+    status: int = 0
+    steps: tuple[Step, ...] = ()
+
+
+def take_ingress(world: World, port: int, *, sni: str, host: str) -> Taken:
+    """By port, then by the name in TLS; a request in TLS for a host of another server is misdirected."""
+    here = servers(world, port)
+    if not here:
+        return Taken(steps=(Step(text=f"no server has port {port}"),))
+    if here[0].kind != "tls":
+        takes = f"takes every {'request' if here[0].kind == 'plain' else 'connection'} of port {port}"
+        return Taken(servers=tuple(here), steps=tuple(Step(text=takes, origin=one.origin) for one in here))
+    chosen = max((one for one in here if _best(one, sni)), key=lambda one: _best(one, sni) or (0, 0), default=None)
+    if chosen is None:
+        return Taken(steps=(Step(text=f"no server takes the name {sni!r} in TLS"),))
+    takes = f"takes the name {sni!r} in TLS"
+    if not _certified(world, chosen):
+        return Taken(steps=(Step(text=f"{takes}, and has no certificate: nobody is served", origin=chosen.origin),))
+    if chosen.requests:
+        others = [one for one in here if one is not chosen]
+        mine = _hosts(world, [chosen], host)
+        if max((_best(o, host) or (-1, 0) for o in others), default=(-1, 0)) > max(mine, default=(-1, 0)):
+            text = f"{takes}, and host {host!r} is another server's: answered with 421"
+            return Taken(status=421, steps=(Step(text=text, origin=chosen.origin),))
+    return Taken(servers=(chosen,), steps=(Step(text=takes, origin=chosen.origin),))
 
 
 def decide_ingress(world: World, request: Request, *, sni: str = "") -> RouteDecision:
     """What becomes of a request for `request.authority` at `request.port`."""
+    taken = take_ingress(world, request.port, sni=sni, host=request.authority)
+    if not taken.servers:
+        return RouteDecision(status=taken.status, steps=taken.steps)
+    return routed(world, taken.servers, request)
+
+
+def routed(world: World, here: Sequence[Served], request: Request) -> RouteDecision:
+    """What servers that take a request do with it.
+
+    The routes of the most specific host that is known, those that take everything last.
+    """
     steps: list[Step] = []
-    here = servers(world, request.port)
-    if not here:
-        return RouteDecision(steps=(Step(text=f"no server has port {request.port}"),))
-    if here[0].kind == "tls":
-        chosen = max((one for one in here if _best(one, sni)), key=lambda one: _best(one, sni) or (0, 0), default=None)
-        if chosen is None:
-            return RouteDecision(steps=(Step(text=f"no server takes the name {sni!r} in TLS"),))
-        others = [one for one in here if one is not chosen]
-        mine = _hosts(world, [chosen], request.authority)
-        if max((_best(o, request.authority) or (-1, 0) for o in others), default=(-1, 0)) > max(mine, default=(-1, 0)):
-            return RouteDecision(status=421, steps=(Step(text="another server's host", origin=chosen.origin),))
-        here = [chosen]
-    return _routed(world, here, request, steps)
-
-
-def _routed(world: World, here: list[Served], request: Request, steps: list[Step]) -> RouteDecision:
-    """The routes of the most specific host that is known, those that take everything last."""
     best = max(_hosts(world, here, request.authority), default=(-1, 0))
     first: list[tuple[Effective, Pair]] = []
     last: list[tuple[Effective, Pair]] = []
     for one in here:
         redirects = _redirects(one)
-        for source in _bound(world, one):
-            shared = [name for name in _shared(one, source) if is_for(name, request.authority)]
-            if best in map(precision, shared):
+        for source in bound(world, one):
+            both = [name for name in shared(one, source) if is_for(name, request.authority)]
+            if best in map(precision, both):
                 if redirects:
                     return _to_https(one, steps)
                 for rule, pair in _until_everything(world, source, one):
@@ -103,6 +151,7 @@ def _routed(world: World, here: list[Served], request: Request, steps: list[Step
         if all(holds(_content(match), asked) for match in pair):
             steps.append(Step(text="matches", origin=rule.owner.origin(f"spec.http[{rule.index}]")))
             return act(world, asked, rule, ("cluster.local", steps))
+    steps.append(Step(text=f"no route at the gateway is for it ({request.authority!r}): answered with 404"))
     return RouteDecision(status=404, steps=tuple(steps))
 
 
@@ -136,7 +185,7 @@ def _counts(pair: Pair, one: Served) -> bool:
         return "/".join(one.gateway.key) in named
     labels = {(name, value) for match in pair for name, value in match.source_labels.items()}
     homes = {match.source_namespace for match in pair} - {""}
-    return homes <= {ROOT} and all(value in LABELS.get(name, set()) for name, value in labels)
+    return homes <= {ROOT} and all(has_labels({name: value}) for name, value in labels)
 
 
 def _redirects(one: Served) -> bool:
@@ -148,7 +197,7 @@ def _to_https(one: Served, steps: list[Step]) -> RouteDecision:
     return RouteDecision(rule=rule, index=0, status=301, steps=tuple(steps))
 
 
-def _bound(world: World, one: Served) -> Iterator[VirtualService]:
+def bound(world: World, one: Served) -> Iterator[VirtualService]:
     """The VirtualServices at the server, the older first."""
     for source in sorted(world.all(VirtualService).values(), key=age):
         home = source.metadata.namespace
@@ -159,7 +208,7 @@ def _bound(world: World, one: Served) -> Iterator[VirtualService]:
             yield source
 
 
-def _shared(one: Served, source: VirtualService) -> list[str]:
+def shared(one: Served, source: VirtualService) -> list[str]:
     """What hosts of both have in common."""
     home = source.metadata.namespace
     theirs = [h.lower() if "." in h or "*" in h else f"{h}.{home}.svc.cluster.local" for h in source.spec.hosts]
@@ -168,14 +217,25 @@ def _shared(one: Served, source: VirtualService) -> list[str]:
     return [b if is_for(a, b) else a for a, b in pairs if is_for(a, b) or is_for(b, a)]
 
 
-def _hosts(world: World, here: list[Served], host: str) -> list[tuple[int, int]]:
+def _hosts(world: World, here: Sequence[Served], host: str) -> list[tuple[int, int]]:
     """How specific each host is that the servers know and that is for this one.
 
     In plain text a host of a server counts if something is said of it: a route, or a redirect.
     """
     names = [name for one in here if one.kind == "tls" or _redirects(one) for _, name in one.hosts]
-    names += [name for one in here for source in _bound(world, one) for name in _shared(one, source)]
+    names += [name for one in here for source in bound(world, one) for name in shared(one, source)]
     return [precision(name) for name in names if is_for(name, host)]
+
+
+def _certified(world: World, one: Served) -> bool:
+    """Of a server that ends TLS with a certificate of its own: every Secret that it names is there."""
+    tls = one.server.tls
+    if tls is None or one.handed_on or tls.mode == "ISTIO_MUTUAL":
+        return True
+    names = (tls.credential_name,) if tls.credential_name else tls.credential_names
+    homes = (ROOT, one.gateway.metadata.namespace)
+    plain = [name.removeprefix("kubernetes://") for name in names]
+    return bool(names) and all(any(world.get(core.Secret, home, name) for home in homes) for name in plain)
 
 
 def _best(one: Served, host: str) -> tuple[int, int] | None:

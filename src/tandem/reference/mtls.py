@@ -15,6 +15,7 @@ from tandem.model.gateways import Gateway
 from tandem.model.istio import DestinationRule
 from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
+from tandem.reference.ingressgateway import IngressGateway
 from tandem.reference.request import Step
 from tandem.reference.support import ROOT
 
@@ -93,7 +94,7 @@ def mode_at(world: World, pod: core.Pod, port: int) -> tuple[str, Origin | None]
 
 def decide_mtls(
     world: World,
-    source: core.Pod | Gateway | None,
+    source: core.Pod | Gateway | IngressGateway | None,
     destination: core.Pod,
     port: int,
     *,
@@ -110,7 +111,7 @@ def decide_mtls(
     if source is None:
         here = False
         steps.append(Step(text="the source is no pod: it has no identity"))
-    elif isinstance(source, Gateway):
+    elif isinstance(source, Gateway | IngressGateway):
         here = True
         steps.append(Step(text="the source is a gateway, which has an identity of its own"))
     else:

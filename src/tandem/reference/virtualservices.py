@@ -5,8 +5,17 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.istio import DestinationRule, HttpMatch, RouteDestination, StringMatch, VirtualService
+from tandem.model.istio import (
+    DestinationRule,
+    HttpMatch,
+    L4Destination,
+    L4Route,
+    RouteDestination,
+    StringMatch,
+    VirtualService,
+)
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.delegates import Effective, effective
@@ -72,6 +81,24 @@ def act(world: World, request: Request, rule: Effective, notes: tuple[str, list[
     return RouteDecision(rule=origin, index=index, backends=tuple(shares), timeout_ms=timeout, steps=tuple(steps))
 
 
+def carried(world: World, source: VirtualService, route: L4Route, at: tuple[int, Origin]) -> RouteDecision:
+    """Connections of a route to its destinations by weight; what goes to one that is not there is closed.
+
+    `at`: the port that is dialled, and the route.
+    """
+    port, origin = at
+    asked = Request(source_namespace="", namespace="", service="", port=port)
+    steps = [Step(text="has the connection", origin=origin)]
+    shares = []
+    for one in route.route:
+        weight = 1 if len(route.route) == 1 else one.weight
+        share, said = _share(world, asked, source, (one, "cluster.local"))
+        steps += [Step(text=said.replace("answered with 503", "closed"), origin=origin)] if said else []
+        if weight and not said:
+            shares.append(_weighted(share, weight))
+    return RouteDecision(rule=origin, backends=tuple(shares), steps=tuple(steps))
+
+
 def _weighted(share: Share, weight: int) -> Share:
     return Share(
         namespace=share.namespace,
@@ -85,7 +112,7 @@ def _weighted(share: Share, weight: int) -> Share:
 
 
 def _share(
-    world: World, request: Request, source: VirtualService, target: tuple[RouteDestination, str]
+    world: World, request: Request, source: VirtualService, target: tuple[RouteDestination | L4Destination, str]
 ) -> tuple[Share, str]:
     """The backend of a destination, and what is wrong with it."""
     destination, domain = target[0].destination, target[1]

@@ -1,87 +1,119 @@
-"""`tandem explain` from a client to a gateway: listener, policies there, route, and each way on to a pod.
+"""`tandem explain` to a gateway: the client's way to it, listener, policies there, route, and each way on to a pod.
 
-In: the World, a Question, the client and the Gateway. Out: an Explanation. Every node that may serve the gateway is
-asked about: to a pod of its own node it comes from the last address of the network of Services, else from the node's.
+In: the World, a Question, the client and the gateway, of the Gateway API or of Istio. Out: an Explanation. Every node
+that may serve the gateway is asked about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 import msgspec
 
-from tandem.base.addresses import family
-from tandem.compile.addresses import edge_source, own_addresses
-from tandem.model import core
 from tandem.model.gateways import Gateway
 from tandem.model.world import World
 from tandem.reference import limits
-from tandem.reference.authentication import authenticate
-from tandem.reference.authorization import Asked, decide_authorization
-from tandem.reference.authorizers import trusted_proxies
 from tandem.reference.edgeroutes import decide_connection, decide_request
-from tandem.reference.listeners import REQUESTS, SECURE, Found, take
-from tandem.reference.request import Request, RouteDecision, Share
+from tandem.reference.ingress import Served, routed, take_ingress
+from tandem.reference.ingressbytes import decide_ingress_bytes
+from tandem.reference.ingressgateway import IngressGateway
+from tandem.reference.listeners import REQUESTS, Found, take
+from tandem.reference.request import Request, RouteDecision, Step
+from tandem.views.arriving import Arriving, Came, judge, leave
 from tandem.views.datagrams import explain_datagrams
-from tandem.views.parties import ExplainError, Party
-from tandem.views.ways import Explanation, Line, Question, Way, counted, endpoints, summary, troubled, way_to
+from tandem.views.onward import ways_onward
+from tandem.views.parties import Party
+from tandem.views.ways import Explanation, Line, Question, Way, counted, summary, troubled
 
 
-class _Came(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes in: by which listener, and with which headers it goes on; `denied`: the rules that refuse it."""
+class _Met(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes it: a listener, or servers of Istio's Gateways; nobody: `status` is the answer (0: the end)."""
 
-    lines: tuple[Line, ...]
-    headers: dict[str, str] = {}
-    denied: tuple[Line, ...] = ()
+    listener: Found | None = None
+    servers: tuple[Served, ...] = ()
+    status: int = 0
+    steps: tuple[Step, ...] = ()
+    protocols: Collection[str] = ()
+    """As the Gateway API names them; of the port where nobody takes it."""
+
+    @property
+    def handed_on(self) -> bool:
+        """In TLS of the client's own."""
+        if self.listener is not None:
+            return self.listener.listener.tls is not None and self.listener.listener.tls.mode == "Passthrough"
+        return any(server.handed_on for server in self.servers)
 
 
 def explain_gateway(world: World, question: Question, source: Party, target: Party) -> Explanation:
-    """Answer a Question about a gateway; raises ExplainError if it is asked from a pod."""
+    """Answer a Question about a gateway."""
     gateway = target.gateway
     assert gateway is not None  # noqa: S101 - the caller looked
-    if source.pod is not None:
-        raise ExplainError("FROM of a gateway is the address of a client; for a pod ask about the Service behind it")
     host = (question.host or dict(question.headers).get("host", "") or target.address).lower()
     bare = _without_port(host)
     sni = question.sni or bare
-    taken = take(world, gateway, target.port, sni=sni, host=bare)
-    lines = [Line(layer="listener", effect="listener", text=s.text, rule=s.origin) for s in taken.steps]
-    found = taken.listener
-    if found is not None and found.listener.protocol == "UDP":
-        return explain_datagrams(world, question, (source, target), gateway, (found, lines))
-    came = _Came(lines=())
-    if found is not None or taken.status:
-        came = _judged(world, question, source, (gateway, target), host=host, sni=sni, listener=found)
+    met = _meet(world, gateway, target.port, sni=sni, host=bare)
+    lines = [Line(layer="listener", effect="listener", text=s.text, rule=s.origin) for s in met.steps]
+    if isinstance(gateway, Gateway) and met.listener is not None and met.listener.listener.protocol == "UDP":
+        return explain_datagrams(world, question, (source, target), gateway, (met.listener, lines))
+    left = leave(world, question, source, target)
+    lines = [*left.lines, *lines]
+    came = Came(lines=())
+    if not left.denied and (met.listener or met.servers or met.status):
+        arriving = Arriving(source=source, target=target, gateway=gateway, host=host, sni=sni, protocols=met.protocols)
+        came = judge(world, question, arriving)
         lines += came.lines
-    route = RouteDecision(status=taken.status)
+    route = RouteDecision(status=met.status)
     ways: tuple[Way, ...] = ()
-    if not came.denied and found is not None:
+    denied = tuple(line.rule for line in (*left.denied, *came.denied) if line.rule is not None)
+    if not denied and (met.listener or met.servers):
         onward = msgspec.structs.replace(question, headers=tuple((came.headers | {"host": host}).items()))
-        route = _routed(world, onward, found, target.port, host=bare, sni=sni)
+        route = _routed(world, onward, met, target.port, host=bare, sni=sni)
         lines += [Line(layer="route", effect="route", text=s.text, rule=s.origin) for s in route.steps]
-        requests = found.listener.protocol in REQUESTS
         if route.rule is not None:
-            asked = question.method or "GET", question.path or "/", dict(onward.headers)
-            own = found.listener.name if found.holder is gateway else ""
-            lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
-            lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
-            lines += troubled(world, route.rule)
-        passed = found.listener.tls is not None and found.listener.tls.mode == "Passthrough"
-        ways = tuple(_ways(world, onward, gateway, route.backends, requests=requests, handed_on=passed))
-    denied = tuple(line.rule for line in came.denied if line.rule is not None)
-    by = denied or tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by))
+            lines += _beside(world, onward, gateway, met, route)
+        requests = bool(set(met.protocols) & set(REQUESTS))
+        found = ways_onward(world, onward, gateway, route.backends, requests=requests, handed_on=met.handed_on)
+        ways = tuple(found)
     told = summary(source, target, ways, status=route.status)
-    if came.denied:
-        told = f"{source.label} to {target.label}: denied at the gateway by {'; '.join(map(str, denied))}"
+    if denied:
+        where = "" if left.denied else " at the gateway"
+        told = f"{source.label} to {target.label}: denied{where} by {'; '.join(map(str, denied))}"
     return Explanation(
-        allowed=not came.denied and bool(ways) and all(way.allowed for way in ways),
+        allowed=not denied and bool(ways) and all(way.allowed for way in ways),
         summary=told,
         source=source.label,
         destination=target.label,
         route=tuple(lines),
         ways=ways,
-        decided_by=by,
+        decided_by=denied or tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by)),
     )
+
+
+def _meet(world: World, gateway: Gateway | IngressGateway, port: int, *, sni: str, host: str) -> _Met:
+    if isinstance(gateway, IngressGateway):
+        servers = take_ingress(world, port, sni=sni, host=host)
+        protocols = {one.spoken for one in servers.servers} or ({"HTTPS"} if servers.status else set())
+        return _Met(servers=servers.servers, status=servers.status, steps=servers.steps, protocols=protocols)
+    taken = take(world, gateway, port, sni=sni, host=host)
+    if taken.listener is not None:
+        protocols = {taken.listener.listener.protocol}
+    else:
+        protocols = {listener.protocol for listener in gateway.spec.listeners if listener.port == port}
+    return _Met(listener=taken.listener, status=taken.status, steps=taken.steps, protocols=protocols)
+
+
+def _beside(
+    world: World, question: Question, gateway: Gateway | IngressGateway, met: _Met, route: RouteDecision
+) -> list[Line]:
+    """What a route has beside its way: limits and trouble on purpose."""
+    assert route.rule is not None  # noqa: S101 - the caller looked
+    asked = question.method or "GET", question.path or "/", dict(question.headers)
+    lines: list[Line] = []
+    if isinstance(gateway, Gateway) and met.listener is not None:
+        own = met.listener.listener.name if met.listener.holder is gateway else ""
+        lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
+        lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
+    return [*lines, *troubled(world, route.rule)]
 
 
 def _without_port(host: str) -> str:
@@ -90,61 +122,7 @@ def _without_port(host: str) -> str:
     return name if port.isdigit() and (":" not in name or name.endswith("]")) else host
 
 
-def _judged(
-    world: World,
-    question: Question,
-    source: Party,
-    at: tuple[Gateway, Party],
-    *,
-    host: str,
-    sni: str,
-    listener: Found | None,
-) -> _Came:
-    """By the policies of the gateway, which judge requests before there is a route, and connections."""
-    gateway, target = at
-    headers = {name: value for name, value in question.headers if name != "host"}
-    if listener is None:
-        protocols = {one.protocol for one in gateway.spec.listeners if one.port == target.port}
-    else:
-        protocols = {listener.listener.protocol}
-    parsed, secure = bool(protocols & set(REQUESTS)), bool(protocols & set(SECURE))
-    path, lines = question.path or "/", list[Line]()
-    asked = Asked(
-        source=source.address,
-        client=_client(world, source.address, headers) if parsed else "",
-        sni=sni if secure else "",
-        destination=target.address,
-        port=target.port,
-        parsed=parsed,
-        method=question.method or "GET",
-        path=path,
-        host=host,
-        headers=headers | {"host": host},
-    )
-    if parsed:
-        token = authenticate(world, gateway, path, headers)
-        lines += [Line(layer="authentication at the gateway", effect=s.text, rule=s.origin) for s in token.steps]
-        headers, asked = dict(token.headers), msgspec.structs.replace(asked, claims=token.claims)
-        if token.by:
-            denied = tuple(line for line in lines if line.rule in token.by)
-            return _Came(lines=tuple(lines), denied=denied)
-    decision = decide_authorization(world, gateway, asked)
-    layer = "authorization at the gateway"
-    lines += [Line(layer=layer, effect=s.text, rule=s.origin) for s in decision.steps]
-    refused = tuple(Line(layer=layer, effect="denies", rule=origin) for origin in decision.by)
-    return _Came(lines=tuple(lines), headers=headers, denied=() if decision.allowed else refused)
-
-
-def _client(world: World, address: str, headers: dict[str, str]) -> str:
-    """Who the last so many proxies say that the client is; what fewer have said counts for nothing."""
-    hops = trusted_proxies(world)
-    said = [part.strip() for part in headers.get("x-forwarded-for", "").split(",") if part.strip()]
-    return said[-hops] if 0 < hops <= len(said) else address
-
-
-def _routed(world: World, question: Question, found: Found, port: int, *, host: str, sni: str) -> RouteDecision:
-    if found.listener.protocol not in REQUESTS:
-        return decide_connection(world, found, sni)
+def _routed(world: World, question: Question, met: _Met, port: int, *, host: str, sni: str) -> RouteDecision:
     request = Request(
         source_namespace="",
         namespace="",
@@ -154,52 +132,10 @@ def _routed(world: World, question: Question, found: Found, port: int, *, host: 
         path=question.path or "/",
         headers=dict(question.headers),
         authority=host,
+        scheme="https" if "HTTPS" in met.protocols else "http",
     )
-    return decide_request(world, found, request)
-
-
-def _ways(
-    world: World,
-    question: Question,
-    gateway: Gateway,
-    shares: tuple[Share, ...],
-    *,
-    requests: bool,
-    handed_on: bool,
-) -> Iterator[Way]:
-    """One for each endpoint, and one more for each node from which something else comes of it."""
-    seen: set[tuple[str, int]] = set()
-    for share in shares:
-        for end in endpoints(world, share, 0) if not share.status else ():
-            if (end.address, end.port) in seen:
-                continue
-            seen.add((end.address, end.port))
-            told: dict[tuple[object, ...], list[str]] = {}
-            ways: dict[tuple[object, ...], Way] = {}
-            for where, address in _senders(world, question, end):
-                sender = Party(label=where, address=address, gateway=gateway)
-                way = way_to(world, question, sender, end, share=share, requests=requests, handed_on=handed_on)
-                verdict = (way.allowed, way.decided_by)
-                told.setdefault(verdict, []).append(f"{where} as {address}")
-                ways.setdefault(verdict, way)
-            for key, way in ways.items():
-                line = Line(layer="gateway", effect="sends", text=f"from {', '.join(told[key])}")
-                yield msgspec.structs.replace(way, steps=(line, *way.steps))
-
-
-def _senders(world: World, question: Question, end: Party) -> Iterator[tuple[str, str]]:
-    """Each node that may serve gateways, with the addresses by which it speaks to the pod."""
-    version = family(end.address)
-    home = end.pod.spec.node_name if end.pod is not None else ""
-    nodes = [node for node in world.sorted(core.Node) if core.NO_BALANCER not in node.metadata.labels]
-    if not nodes:
-        yield "the pod's node", edge_source(question.service_cidrs, version)
-    for node in nodes:
-        if node.metadata.name == home:
-            yield f"node {home}", edge_source(question.service_cidrs, version)
-            continue
-        own = own_addresses(node.spec.pod_cidrs or ((node.spec.pod_cidr,) if node.spec.pod_cidr else ()))
-        given = (a.address for a in node.status.addresses if a.type == "InternalIP")
-        for address in dict.fromkeys((*own.values(), *given)):
-            if family(address) == version:
-                yield f"node {node.metadata.name}", address
+    if met.listener is not None:
+        read = met.listener.listener.protocol in REQUESTS
+        return decide_request(world, met.listener, request) if read else decide_connection(world, met.listener, sni)
+    first = met.servers[0]
+    return routed(world, met.servers, request) if first.requests else decide_ingress_bytes(world, first, sni)

@@ -1,6 +1,7 @@
 """FROM and TO of `tandem explain`: `[NS/]POD`, `[NS/]deploy/NAME`, `[NS/]svc/NAME` or an address, TO with `:PORT`.
 
-TO may also be `[NS/]gateway/NAME`, or a domain name: something with a dot that is no pod.
+TO may also be `[NS/]gateway/NAME`, of the Gateway API or of Istio, or a domain name: something with a dot that is no
+pod.
 
 In: the World and what the user wrote. Out: a Party; ExplainError says what is wrong with the words.
 """
@@ -20,6 +21,8 @@ from tandem.model.gateways import Gateway
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.reference.ingress import served
+from tandem.reference.ingressgateway import IngressGateway
 from tandem.reference.services import fronts
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -38,7 +41,7 @@ class Party:
     port: int = 0
     pod: core.Pod | None = None
     service: core.Service | None = None
-    gateway: Gateway | None = None
+    gateway: Gateway | IngressGateway | None = None
     domain: str = ""
     """A domain name: lower case, without the dot at the end."""
 
@@ -75,7 +78,7 @@ def destination_of(world: World, text: str, namespace: str) -> Party:
         raise ExplainError("TO is empty: [NS/]POD[:PORT], [NS/]deploy/NAME, [NS/]svc/NAME or an address")
     name, port = _split_port(text)
     party = _domain(world, name, namespace) or _resolve(world, name, namespace)
-    ports = _ports(party)
+    ports = _ports(world, party)
     if port == 0:
         if len(ports) != 1:
             known = ", ".join(map(str, ports)) or "none is declared"
@@ -125,10 +128,7 @@ def _resolve(world: World, text: str, namespace: str) -> Party:
             raise ExplainError(f"no Service {space}/{name}")
         return Party(label=f"{space}/svc/{name}", address=service.spec.cluster_ip, service=service)
     if kind in {"gateway", "gw"}:
-        gateway = world.get(Gateway, space, name)
-        if gateway is None:
-            raise ExplainError(f"no Gateway {space}/{name}")
-        return _at_gateway(gateway, next(iter(_addresses(gateway)), ""))
+        return _gateway(world, space, name)
     if kind in {"deploy", "deployment"}:
         return Party.of_pod(_of_deployment(world, space, name))
     pod = world.get(core.Pod, space, name)
@@ -150,8 +150,9 @@ def _address(world: World, address: str) -> Party:
     for gateway in world.sorted(Gateway):
         if address in _addresses(gateway):
             return _at_gateway(gateway, address)
-    if any(address == own.value for one in world.sorted(IstioGateway) for own in one.status.addresses):
-        raise ExplainError(f"{address} is the gateway of Istio's Gateways, through which explain does not go yet")
+    for ingress in world.sorted(IstioGateway):
+        if any(address == own.value for own in ingress.status.addresses):
+            return _at_ingress(ingress, address)
     return Party(label=address, address=address)
 
 
@@ -159,6 +160,26 @@ def _addresses(gateway: Gateway) -> tuple[str, ...]:
     """Those that it has; of manifests at rest, those that it asks for."""
     given = gateway.status.addresses or gateway.spec.addresses
     return tuple(address.value for address in given if address.value)
+
+
+def _gateway(world: World, space: str, name: str) -> Party:
+    """A Gateway of the Gateway API, or one of Istio's."""
+    gateway, ingress = world.get(Gateway, space, name), world.get(IstioGateway, space, name)
+    if gateway is not None and ingress is not None:
+        raise ExplainError(f"there are two Gateways {space}/{name}, one of Istio's: ask about an address")
+    if gateway is not None:
+        return _at_gateway(gateway, next(iter(_addresses(gateway)), ""))
+    if ingress is None:
+        raise ExplainError(f"no Gateway {space}/{name}")
+    if ingress not in served(world):
+        raise ExplainError(f"Gateway {space}/{name} selects something else than the gateway of this cluster")
+    return _at_ingress(ingress, next((address.value for address in ingress.status.addresses), ""))
+
+
+def _at_ingress(ingress: IstioGateway, address: str) -> Party:
+    """All of Istio's Gateways share one, at the same address."""
+    namespace, name = ingress.key
+    return Party(label=f"{namespace}/gateway/{name}", address=address, gateway=IngressGateway())
 
 
 def _at_gateway(gateway: Gateway, address: str) -> Party:
@@ -195,9 +216,11 @@ def _behind(service: core.Service, pod: core.Pod) -> bool:
     return same and not pod.finished and matches_map(service.spec.selector, pod.metadata.labels)
 
 
-def _ports(party: Party) -> list[int]:
+def _ports(world: World, party: Party) -> list[int]:
     if party.service is not None:
         return [p.port for p in party.service.spec.ports]
+    if isinstance(party.gateway, IngressGateway):
+        return sorted({server.port.number for one in served(world) for server in one.spec.servers})
     if party.gateway is not None:
         return sorted({listener.port for listener in party.gateway.spec.listeners})
     if party.pod is not None:

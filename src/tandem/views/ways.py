@@ -103,9 +103,7 @@ def way_to(
     # A name of which no address is known is judged by itself: the policy would know its address by then.
     names = {**known_names(question, source), **({end.domain: (end.address,)} if end.domain else {})}
     decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=names)
-    steps = [_line(s) for s in decision.steps]
-    if decision.staged is not None:
-        steps.append(_would(decision.staged))
+    steps = policy_lines(decision)
     denied = decision.by
     # The mesh is for TCP: what else comes is judged by policy of the network alone.
     tls = _transport(world, source, end, share, handed_on=handed_on) if question.protocol == "TCP" else None
@@ -179,6 +177,12 @@ def _asked(
 def _is_http(world: World, share: Share) -> bool:
     service = world.get(core.Service, share.namespace, share.service)
     return service is not None and any(speaks_http(p) for p in service.spec.ports if p.port == share.port)
+
+
+def policy_lines(decision: policy.Decision) -> list[Line]:
+    """What network policies say, and would say."""
+    would = [_would(decision.staged)] if decision.staged is not None else []
+    return [*map(_line, decision.steps), *would]
 
 
 def _line(step: policy.Step) -> Line:

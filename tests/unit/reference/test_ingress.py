@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from builders import service
-from ingressworlds import gateway, https, server, to, vs
+from ingressworlds import gateway, https, secret, server, to, vs
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.ingress import decide_ingress, servers
@@ -38,9 +38,12 @@ def test_redirects_go_before_routes() -> None:
 def test_the_name_in_tls_chooses_the_server_and_hosts_of_others_are_misdirected() -> None:
     one = gateway("shop", https("shop.test"), https("other.test"))
     both = vs(hosts=("shop.test", "other.test"))
-    assert decided(one, both, port=443, sni="shop.test").backends
-    assert decided(one, both, port=443, sni="shop.test", host="other.test").status == 421
-    assert decided(one, both, port=443, sni="third.test").status == 0
+    assert decided(one, both, secret(), port=443, sni="shop.test").backends
+    assert decided(one, both, secret(), port=443, sni="shop.test", host="other.test").status == 421
+    assert decided(one, both, secret(), port=443, sni="third.test").status == 0
+    unserved = decided(one, both, port=443, sni="shop.test")
+    assert (unserved.backends, unserved.status) == ((), 0)
+    assert "has no certificate" in unserved.steps[0].text
 
 
 def test_what_takes_everything_comes_after_the_routes_of_others() -> None:

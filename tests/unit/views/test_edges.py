@@ -195,9 +195,19 @@ def test_who_the_client_is_is_said_by_trusted_proxies() -> None:
     assert [ask(STRICT, allow, *more, headers=headers).allowed for more in ((), (mesh,))] == [False, True]
 
 
-def test_from_a_pod_nothing_is_asked() -> None:
-    with pytest.raises(ExplainError, match="is the address of a client"):
-        ask(source="default/web")
+def test_from_a_pod_its_own_network_policies_and_the_gateway_judge_it() -> None:
+    client = pod("c", ip="10.244.0.9", labels={**MESH, "app": "c"})
+    seen = authz(rules=[{"from": [{"source": {"ipBlocks": ["10.244.0.9"]}}]}], targetRefs=[EDGE])
+    found = ask(STRICT, client, seen, source="c")
+    assert (found.allowed, found.source) == (True, "default/c")
+    assert found.route[0].layer == "egress policy"
+    shut = policy("shut", podSelector={"matchLabels": {"app": "c"}}, policyTypes=["Egress"])
+    denied = ask(STRICT, client, shut, source="c")
+    assert denied.summary.startswith("default/c to default/gateway/edge:80: denied by NetworkPolicy default/shut")
+    assert (denied.allowed, denied.ways) == (False, ())
+
+
+def test_what_no_gateway_is_and_where_nothing_begins_is_said() -> None:
     with pytest.raises(ExplainError, match="nothing begins at a gateway"):
         ask(source="gateway/edge", to="default/web:8080")
     with pytest.raises(ExplainError, match="no Gateway default/none"):
@@ -243,7 +253,48 @@ def test_trouble_on_purpose_is_told() -> None:
     assert told == [("5 of 100 are answered with 503", "FaultInjection default/trouble")]
 
 
-def test_through_istios_gateway_it_does_not_go_and_says_so() -> None:
-    theirs = istio.gateway("shop", ns="default", status={"addresses": [{"value": "192.0.2.70"}]})
-    with pytest.raises(ExplainError, match="is the gateway of Istio's Gateways"):
-        ask(theirs, to="192.0.2.70:80")
+def at_istios(*objects: Object, to: str = "gateway/shop:80", **more: Any) -> Explanation:
+    secure = istio.server("raw.test", port=443, protocol="TLS", tls={"mode": "PASSTHROUGH"})
+    servers = istio.server("www.shop.test"), istio.https("www.shop.test", port=8443), secure
+    theirs = istio.gateway("shop", *servers, status={"addresses": [{"value": "192.0.2.70"}]})
+    return ask(theirs, istio.vs(hosts=("www.shop.test",)), istio.secret(), *objects, to=to, **more)
+
+
+def test_through_istios_gateway_server_route_and_mtls_are_named() -> None:
+    found = at_istios(STRICT)
+    assert found.summary == f"{CLIENT} to default/gateway/shop:80: allowed, mtls"
+    assert lines(found) == [
+        ("listener", "listener", "IstioGateway/shop spec.servers[0]"),
+        ("route", "route", "VirtualService/web spec.http[0]"),
+    ]
+    assert at_istios(to="192.0.2.70:80").allowed
+    assert at_istios(to="gateway/shop:8443", sni="www.shop.test").allowed
+    assert "404" in at_istios(host="else.test").summary
+
+
+def test_policies_of_the_root_namespace_judge_at_istios_gateway_and_pods_know_it_by_its_identity() -> None:
+    selected = {"matchLabels": {"istio": "ingressgateway"}}
+    deny = authz(ns=istio.ROOT, action="DENY", rules=[{}], selector=selected)
+    assert at_istios(deny).summary.startswith(f"{CLIENT} to default/gateway/shop:80: denied at the gateway by Auth")
+    beside = authz(action="DENY", rules=[{}], selector=selected)
+    assert at_istios(beside).allowed, "another namespace's selector means no gateway"
+    principal = "cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account"
+    assert at_istios(STRICT, allowing(at=SERVED, principals=[principal])).allowed
+    assert not at_istios(STRICT, allowing(at=SERVED, principals=["*/sa/edge"])).allowed
+
+
+def test_sessions_that_are_handed_on_follow_the_routes_of_tls() -> None:
+    sent = {"match": [{"sniHosts": ["raw.test"]}], "route": [{"destination": {"host": "web", "port": {"number": 80}}}]}
+    route_ = istio.vs("raw", hosts=("raw.test",), tls=[sent])
+    found = at_istios(route_, to="gateway/shop:443", sni="raw.test")
+    assert ("route", "route", "VirtualService/raw spec.tls[0]") in lines(found)
+    # Nobody but the pod ends this TLS.
+    assert (found.allowed, [way.address for way in found.ways]) == (True, ["10.244.0.5"])
+    assert "nobody is there" in at_istios(route_, to="gateway/shop:443", sni="else.test").summary
+
+
+def test_a_gateway_of_something_else_is_none_and_two_of_one_name_are_told() -> None:
+    with pytest.raises(ExplainError, match="selects something else"):
+        ask(istio.gateway("other", selector={"istio": "egressgateway"}), to="gateway/other:80")
+    with pytest.raises(ExplainError, match="two Gateways default/edge"):
+        ask(istio.gateway("edge"), to="gateway/edge:80")
