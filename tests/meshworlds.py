@@ -17,6 +17,7 @@ from tandem.model.parse import parse
 from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.telemetry import Telemetry
+from tandem.model.trafficpolicy import TrafficPolicy
 
 Raw = dict[str, Any]
 
@@ -80,6 +81,14 @@ def faults(*targets: Raw, name: str = "trouble", ns: str = "default", created: s
     """A FaultInjection; keywords are the fields of its spec."""
     given = {"targetRefs": list(targets), **spec}
     return cast("FaultInjection", _object("tandem.io/v1", "FaultInjection", (name, ns, created), given))
+
+
+def trafficpolicy(
+    *targets: Raw, name: str = "spread", ns: str = "default", created: str = "", **spec: Any
+) -> TrafficPolicy:
+    """A TrafficPolicy; keywords are the fields of its spec."""
+    given = {"targetRefs": list(targets), **spec}
+    return cast("TrafficPolicy", _object("tandem.io/v1", "TrafficPolicy", (name, ns, created), given))
 
 
 def limit_at(kind: str, name: str, section: str = "") -> Raw:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE, FAULTS = EXAMPLES / "limits" / "orders.yaml", EXAMPLES / "faults" / "outside.yaml"
-COUNTER = EXAMPLES / "limits" / "counter.yaml"
+COUNTER, TRAFFIC = EXAMPLES / "limits" / "counter.yaml", EXAMPLES / "traffic" / "trafficpolicy-orders.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +176,30 @@ def test_counters_of_the_example_count_for_all_pods_together(world: Lab) -> None
     assert 429 in {f["http"]["code"] for f in denied if _by(f, "orders-of-all")}
     reached = world.inside("shop", "caller", "redis-cli", "-h", "store.limits", "-t", "2", "ping")
     assert "PONG" not in reached.out + reached.err
+
+
+def test_sessions_of_a_service_hold_for_callers_inside_and_outside(world: Lab) -> None:
+    """Without its cookie requests go round; with it they stay. The route at the gateway says nothing of sessions."""
+    world.delete("ratelimit", "orders-of-all", "-n", "shop")
+    world.apply(*yaml.safe_load_all(TRAFFIC.read_text()))
+    (address,) = (a["value"] for a in world.get("shop", "gateway", "edge")["status"]["addresses"])
+    curl = ("curl", "-s", "-m", "5", "-i")
+
+    def inside(*options: str) -> str:
+        return world.inside("shop", "caller", *curl, *options, "http://orders/").out
+
+    def outside(*options: str) -> str:
+        return world.run(*curl, *options, f"http://{address}/in").out
+
+    def answered(text: str) -> str:
+        found = re.search(r'"name": "([^"]*)"', text)
+        return found[1] if found else text
+
+    for ask in (inside, outside):
+        given = until(ask, lambda text: "set-cookie: cart=" in text, world.logs)
+        cookie = re.search(r"set-cookie: (cart=[^;\s]*)", given)
+        assert cookie is not None
+        assert {answered(ask()) for _ in range(6)} == {"orders", "orders-2"}
+        assert {answered(ask("-b", cookie[1])) for _ in range(6)} == {answered(given)}
+    (told,) = world.get("shop", "trafficpolicy", "orders")["status"]["ancestors"]
+    assert {c["type"]: c["status"] for c in told["conditions"]} == {"Accepted": "True", "Programmed": "True"}

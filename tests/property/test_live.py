@@ -38,6 +38,7 @@ from meshworlds import (
     ratelimit,
     reqauth,
     telemetry,
+    trafficpolicy,
     vs,
 )
 from property.worlds import LABELS, NAMESPACES, SPECS
@@ -234,6 +235,13 @@ OTHERS = st.one_of(
         lambda n, s: faults(limit_at("HTTPRoute", f"hr{n}"), name=f"fi{n}", ns=s, abort={"httpStatus": 503}),
         NUMBERS,
         SPACES,
+    ),
+    st.builds(
+        lambda n, s, section, part: trafficpolicy(limit_at("Service", f"s{n}", section), name=f"tp{n}", ns=s, **part),
+        NUMBERS,
+        SPACES,
+        st.sampled_from(["", "http", "gone"]),
+        st.sampled_from([{"outlierDetection": {}}, {"sessionPersistence": {}}, {"loadBalancer": {"type": "Random"}}]),
     ),
     st.builds(
         lambda n, s, refs, staged: ratelimit(*refs, name=f"rl{n}", ns=s, staged=staged),

@@ -143,6 +143,12 @@ def _images(raw: Raw) -> str:
 
 
 AGE: Final = "Age"
+_ATTACHED: Final = (
+    ("Targets", 0, _targets),
+    ("Accepted", 0, _condition("Accepted")),
+    ("Programmed", 0, _condition("Programmed")),
+    (AGE, 0, None),
+)
 _ROUTE: Final = (
     ("Hostnames", 0, _joined("spec.hostnames", "")),
     ("Accepted", 0, _condition("Accepted")),
@@ -293,18 +299,9 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
-    "RateLimit": (
-        ("Targets", 0, _targets),
-        ("Accepted", 0, _condition("Accepted")),
-        ("Programmed", 0, _condition("Programmed")),
-        (AGE, 0, None),
-    ),
-    "FaultInjection": (
-        ("Targets", 0, _targets),
-        ("Accepted", 0, _condition("Accepted")),
-        ("Programmed", 0, _condition("Programmed")),
-        (AGE, 0, None),
-    ),
+    "RateLimit": _ATTACHED,
+    "FaultInjection": _ATTACHED,
+    "TrafficPolicy": _ATTACHED,
     "XMesh": (("Accepted", 0, _condition("Accepted")), (AGE, 0, None)),
     "IPPool": (
         ("CIDR", 0, _at("spec.cidr")),

@@ -192,7 +192,7 @@ class Subset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a DestinationRule says of one Service."""
+    """What a DestinationRule says of one Service, and what is attached to it over that."""
 
     namespace: str
     service: str
@@ -200,6 +200,7 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     ports: tuple[PortTraffic, ...] = ()
     subsets: tuple[Subset, ...] = ()
     origin: Origin | None = None
+    attached: tuple[Origin, ...] = ()
 
     def settled(self, locality: LocalityBalancing) -> TrafficPolicy:
         """The same with this, the mesh's own, where nothing is said of localities."""

@@ -396,6 +396,7 @@ PROGRAMMED: Final = (
     "Canary",
     "RateLimit",
     "FaultInjection",
+    "TrafficPolicy",
     "Gateway",
     "IstioGateway",
     "ListenerSet",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.model import canary, faults, ipam, network, pools, ratelimit
+from tandem.model import canary, faults, ipam, network, pools, ratelimit, trafficpolicy
 from tandem.model.kind import Kind
 
 OWN: Final = (
@@ -44,6 +44,15 @@ OWN: Final = (
         singular="faultinjection",
         status=True,
         cls=faults.FaultInjection,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="TrafficPolicy",
+        plural="trafficpolicies",
+        singular="trafficpolicy",
+        status=True,
+        cls=trafficpolicy.TrafficPolicy,
     ),
     Kind(
         group="tandem.io",

@@ -18,6 +18,7 @@ import yaml
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.istio import DestinationRule, LbSettings, LocalitySettings, OutlierDetection, TrafficPolicySpec
+from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import Key, World
 from tandem.reference.request import Share
 from tandem.reference.support import ROOT, locality_mistakes
@@ -42,6 +43,8 @@ def standings(world: World, node: str, share: Share, pods: Sequence[core.Pod]) -
     rules = destination_rules(world, share.namespace, share.service)
     lb, outlier, origin = _settings(rules, share)
     asked, origin = (lb.locality_lb_setting, origin) if lb is not None else (None, origin)
+    resting = _resting(world, share)
+    origin = origin or resting
     if asked is None:
         asked, whole = _of_mesh(world)
         origin = whole if asked.distribute or origin is None else origin
@@ -53,7 +56,7 @@ def standings(world: World, node: str, share: Share, pods: Sequence[core.Pod]) -
         return {
             key: Standing(turn=0, where=_text(ends[key]), rule=origin, part=part) for key, part in sorted(parts.items())
         }
-    if outlier is None:
+    if outlier is None and resting is None:
         return None
     ranks = {pod.key: _rank(world, asked, (node, here), pod) for pod in pods}
     turns = {rank: turn for turn, rank in enumerate(sorted(set(ranks.values())))}
@@ -120,6 +123,20 @@ def _settings(
     if exact is not None:
         return exact.load_balancer, exact.outlier_detection, origin
     return own.load_balancer or under.load_balancer, own.outlier_detection or under.outlier_detection, origin
+
+
+def _resting(world: World, share: Share) -> Origin | None:
+    """The TrafficPolicy that lets endpoints of a port rest: the port's own before the Service's, the oldest of each."""
+    service = world.get(core.Service, share.namespace, share.service)
+    names = [p.name for p in service.spec.ports if p.port == share.port and p.name] if service is not None else []
+    for section in (*names, ""):
+        for policy in world.oldest_first(TrafficPolicy):
+            meant = [(ref.name, ref.section_name) for ref in policy.spec.target_refs]
+            if policy.metadata.namespace == share.namespace and (share.service, section) in meant:
+                if policy.spec.outlier_detection is not None:
+                    return policy.origin()
+                break
+    return None
 
 
 def _parts(asked: LocalitySettings, here: Where, ends: Mapping[Key, Where]) -> dict[Key, Fraction]:

@@ -20,6 +20,7 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import CONTROLLER
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.ratelimit import RateLimit
+from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import Key, World
 from tandem.translate.conditions import (
     Patch,
@@ -34,7 +35,10 @@ _TARGET: Final = re.compile(r"(spec\.targetRefs\[\d+\])(\..*)?")
 
 
 def attached_patch(
-    policy: RateLimit | FaultInjection, problems: Sequence[Problem], state: tuple[bool, str] | None, now: float
+    policy: RateLimit | FaultInjection | TrafficPolicy,
+    problems: Sequence[Problem],
+    state: tuple[bool, str] | None,
+    now: float,
 ) -> Patch | None:
     """None where nothing changed. Ancestors of other controllers are left alone."""
     status, generation = policy.status, policy.metadata.generation

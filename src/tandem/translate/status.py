@@ -35,6 +35,7 @@ from tandem.model.security import AuthorizationPolicy, PeerAuthentication, Reque
 from tandem.model.tcproute import TCPRoute
 from tandem.model.telemetry import ProxyConfig, Telemetry
 from tandem.model.tlsroute import TLSRoute
+from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
@@ -100,6 +101,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         Canary,
         RateLimit,
         FaultInjection,
+        TrafficPolicy,
         Network,
         HTTPRoute,
         GRPCRoute,
@@ -159,7 +161,15 @@ def patches_of(
                 found.append(_route(obj, told, programmed, now, given.edge))
             case GatewayClass():
                 found.append(class_patch(obj, now))
-            case Gateway() | ListenerSet() | BackendTLSPolicy() | RateLimit() | FaultInjection() | IstioGateway():
+            case (
+                Gateway()
+                | ListenerSet()
+                | BackendTLSPolicy()
+                | RateLimit()
+                | FaultInjection()
+                | TrafficPolicy()
+                | IstioGateway()
+            ):
                 found.append(_in_parts(obj, told, programmed, now, given.edge))
             case _:
                 found.append(_plain(cast("_Plain", obj), told, programmed, now))
@@ -167,7 +177,7 @@ def patches_of(
 
 
 def _in_parts(
-    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit | FaultInjection | IstioGateway,
+    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit | FaultInjection | TrafficPolicy | IstioGateway,
     told: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     now: float,
@@ -183,7 +193,7 @@ def _in_parts(
             return set_patch(obj, edge.sets.get(obj.key), own, state, now)
         case BackendTLSPolicy():
             return policy_patch(obj, edge.ancestors.get(obj.key, ()), own, state, now)
-        case RateLimit() | FaultInjection():
+        case RateLimit() | FaultInjection() | TrafficPolicy():
             return attached_patch(obj, own, state, now)
         case IstioGateway():
             return ingress_patch(obj, edge.ingress.get(obj.key), own, state, now)

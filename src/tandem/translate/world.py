@@ -40,6 +40,7 @@ from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
 from tandem.translate.protocols import ports_named
 from tandem.translate.services import translate_services
+from tandem.translate.sessions import keep_sessions_of_gateways
 from tandem.translate.unreadable import unreadable_problems
 
 _POLICIES: Final = (NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy)
@@ -105,7 +106,7 @@ def translate_world(world: World, options: Options) -> Translation:
     edge = translate_gateways(world, options, balancers)
     edge = add_ingress(world, options, edge, balancers, mesh.policies)
     edge = divide_gateways(world, options, guard_gateways(world, options, edge), mesh)
-    edge = secure_backends(world, options, edge)
+    edge = keep_sessions_of_gateways(world, secure_backends(world, options, edge))
     limits = read_limits(world)
     faults = read_faults(world)
     mesh = limit_tables(fault_tables(mesh, faults), limits)

@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from builders import node, pod, service
-from meshworlds import dr
+from meshworlds import dr, limit_at, trafficpolicy
 from tandem.model import core
+from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import World
 from tandem.reference.locality import node_text, standings, where_is
 from tandem.reference.request import Share
@@ -53,3 +54,20 @@ def test_a_label_of_the_pod_comes_before_its_node() -> None:
     assert where_is(world, PODS[1]) == ("eu", "east", "")
     assert where_is(world, pod("x", node="n1", labels={"istio-locality": "us.a"})) == ("us", "a", "")
     assert (node_text(world, "n1"), node_text(world, "gone")) == ("eu/west", "no known locality")
+
+
+def test_a_traffic_policy_lets_endpoints_rest_and_so_places_count() -> None:
+    http = service("web", ports=[{"name": "http", "port": 80}])
+    share = Share(namespace="default", service="web", port=80)
+    old = {"created": "2026-01-01T00:00:00Z"}
+
+    def ruled(*policies: TrafficPolicy) -> list[str]:
+        found = standings(World.of([*NODES, *PODS, http, *policies]), "n1", share, PODS)
+        return sorted({one.rule.name for one in found.values()}) if found is not None else []
+
+    assert ruled(trafficpolicy(limit_at("Service", "web"), outlierDetection={})) == ["spread"]
+    assert ruled(trafficpolicy(limit_at("Service", "web", "http"), outlierDetection={})) == ["spread"]
+    assert ruled(trafficpolicy(limit_at("Service", "web", "other"), outlierDetection={})) == []
+    assert ruled(trafficpolicy(limit_at("Service", "web"), loadBalancer={})) == []
+    older = trafficpolicy(limit_at("Service", "web"), name="old", loadBalancer={}, **old)
+    assert ruled(older, trafficpolicy(limit_at("Service", "web"), outlierDetection={}, created="2026-02-01")) == []

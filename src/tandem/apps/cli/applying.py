@@ -64,6 +64,7 @@ ORDER: Final = (
     "AuthorizationPolicy",
     "RateLimit",
     "FaultInjection",
+    "TrafficPolicy",
     "Canary",
     "Deployment",
     "Pod",

@@ -251,6 +251,7 @@ def _host_addresses(raw: RawObject) -> str:
 
 _PROGRAMMED: Final = Column("PROGRAMMED", programmed)
 _WHY: Final = Column("MESSAGE", _why_not, True)
+_ATTACHED: Final = ((Column("TARGETS", _attached_to), _PROGRAMMED), (_WHY,))
 _ACCEPTED: Final = Column("ACCEPTED", lambda raw: _condition(raw, "Accepted"))
 
 
@@ -361,8 +362,9 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         ),
         (_WHY,),
     ),
-    "RateLimit": ((Column("TARGETS", _attached_to), _PROGRAMMED), (_WHY,)),
-    "FaultInjection": ((Column("TARGETS", _attached_to), _PROGRAMMED), (_WHY,)),
+    "RateLimit": _ATTACHED,
+    "FaultInjection": _ATTACHED,
+    "TrafficPolicy": _ATTACHED,
     "XMesh": ((Column("CONTROLLER", _spec("controllerName")), Column("ACCEPTED", _accepted)), (_WHY,)),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),

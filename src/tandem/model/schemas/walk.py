@@ -23,6 +23,7 @@ from tandem.model.schemas import (
     rules_tandem,
     rules_telemetry,
     rules_tls,
+    rules_trafficpolicy,
     rules_validation,
     tables,
 )
@@ -46,6 +47,7 @@ RULES = {
     **rules_canary.RULES,
     **rules_ratelimit.RULES,
     **rules_faults.RULES,
+    **rules_trafficpolicy.RULES,
 }
 
 

@@ -35,6 +35,7 @@ from tandem.translate.names import translate_names
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.protocols import ports_named
+from tandem.translate.sessions import keep_sessions_of_gateways
 from tandem.translate.unreadable import unreadable_problems
 from tandem.translate.world import Translation, announcing, has_policies, mesh_config
 
@@ -64,6 +65,7 @@ class Live:
         self._guarded = Kept(guard_gateways)
         self._divided = Kept(divide_gateways)
         self._secured = Kept(secure_backends)
+        self._sessions = Kept(keep_sessions_of_gateways)
         self._faults = Kept(read_faults)
         self._faulty = same_as_before(fault_tables)
         self._faulty_edge = same_as_before(fault_gateways)
@@ -87,6 +89,7 @@ class Live:
         edge = self._ingress(world, self._options, edge, balancers, self._policies(whole.policies), self._bindings)
         edge = self._guarded(world, self._options, edge)
         edge = self._secured(world, self._options, self._divided(world, self._options, edge, whole))
+        edge = self._sessions(world, edge)
         limits = self._limits(world)
         faults = self._faults(world)
         edge = self._limited_edge(self._faulty_edge(edge, faults), limits)

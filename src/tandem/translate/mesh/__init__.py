@@ -16,7 +16,9 @@ from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Said, translate_virtualservices
 from tandem.translate.mesh.layers import build_layers
 from tandem.translate.mesh.memo import Memo
+from tandem.translate.mesh.sessions import keep_sessions, sessions_of
 from tandem.translate.mesh.tables import build_tables
+from tandem.translate.mesh.trafficpolicies import attach_traffic, read_attachments
 from tandem.translate.mesh.xmesh import mesh_problems
 from tandem.translate.options import Options
 
@@ -32,7 +34,9 @@ def translate_mesh(
     """
     entries = read_entries(world, options)
     rules = translate_destination_rules(world, options, entries)
-    context = Context(world=world, options=options, entries=entries, policies=rules.policies)
+    attachments = read_attachments(world)
+    attached = attach_traffic(rules.policies, attachments)
+    context = Context(world=world, options=options, entries=entries, policies=attached)
     if memo is not None:
         context = memo.begin(context)
     virtual = translate_virtualservices(context, memo.read if memo is not None else None)
@@ -43,8 +47,9 @@ def translate_mesh(
     connections = connection_layers(context, (*grpc, *http), connected)
     tables, conflicts = build_tables(virtual.layers, routes.layers, connections.layers)
     tables, divided = divide(tables, context)
-    policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(rules.policies.items())}
-    told = (*rules.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
+    tables = keep_sessions(tables, sessions_of(attachments))
+    policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(attached.items())}
+    told = (*rules.problems, *attachments.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
     told += (*connection_problems, *connections.problems)
     problems = (*told, *conflicts, *divided, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems

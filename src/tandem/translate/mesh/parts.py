@@ -41,6 +41,18 @@ _OF_HTTP: Final = frozenset({"RequestRedirect", "URLRewrite"})
 """What a backend of an HTTPRoute may have beside changes of headers."""
 
 
+def read_session(asked: SessionPersistence, absolute_ms: int) -> Session:
+    """A session; `absolute_ms`: how long one lasts at most, 0: for ever."""
+    if asked.type == "Header":
+        return Session(header=asked.header.name if asked.header is not None else SESSION.lower())
+    permanent = asked.cookie.lifetime_type == "Permanent"
+    return Session(
+        cookie=asked.cookie.name or SESSION,
+        path=asked.cookie.path or "/",
+        absolute_s=-(-absolute_ms // 1000) if permanent else 0,
+    )
+
+
 class _Share(msgspec.Struct, frozen=True, kw_only=True):
     """One backend, and what is done with its requests alone."""
 
@@ -125,16 +137,10 @@ class Parts:
 
     def session(self, asked: SessionPersistence | None, at: str) -> Session | None:
         """What a rule says of sessions."""
-        if asked is None:
-            return None
-        absolute = self.duration(asked.absolute_timeout, f"{at}.absoluteTimeout")
-        if asked.type == "Header":
-            return Session(header=asked.header.name if asked.header is not None else SESSION.lower())
-        permanent = asked.cookie.lifetime_type == "Permanent"
-        return Session(
-            cookie=asked.cookie.name or SESSION,
-            path=asked.cookie.path or "/",
-            absolute_s=-(-absolute // 1000) if permanent else 0,
+        return (
+            read_session(asked, self.duration(asked.absolute_timeout, f"{at}.absoluteTimeout"))
+            if asked is not None
+            else None
         )
 
     def duration(self, text: str, at: str) -> int:
