@@ -113,6 +113,48 @@ def test_requests_in_plain_text_leave_in_tls_that_is_verified(world: World) -> N
     assert (status, json.loads(body)["app"]) == (200, "one")
 
 
+THROUGH = """
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: out}
+spec:
+  selector: {istio: egressgateway}
+  servers: [{port: {number: 8443, name: https, protocol: HTTPS}, hosts: [api.example.com], tls: {mode: ISTIO_MUTUAL}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: through}
+spec:
+  hosts: [api.example.com]
+  gateways: [out, mesh]
+  http:
+  - match: [{gateways: [mesh], port: 80}]
+    route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 8443}}}]
+  - match: [{gateways: [out], port: 8443, uri: {prefix: /public}}]
+    route: [{destination: {host: api.example.com, port: {number: 80}}}]
+"""
+JUDGED = """
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: judges, namespace: istio-system}
+spec: {selector: {matchLabels: {istio: egressgateway}}, action: DENY, rules: [{to: [{operation: {methods: [POST]}}]}]}
+"""
+
+
+def test_a_way_through_an_egress_gateway_leads_on_as_it_does_there_and_to_nothing_where_it_would_be_judged(
+    world: World,
+) -> None:
+    manifests = ENTRY % "SIMPLE, credentialName: roots" + THROUGH + world.secret(world.ca)
+    world.outside.apply(manifests)
+    status, body = world.outside.curl(f"http://{API}/public", address=OUTSIDE["two"])
+    assert (status, json.loads(body)["app"]) == (200, "one")
+    assert world.asked()[0] == 404
+    world.outside.apply(manifests + JUDGED, lenient=True)
+    assert world.outside.curl(f"http://{API}/public", address=OUTSIDE["two"])[0] == 503
+
+
 def test_a_certificate_of_another_authority_or_another_name_is_refused(world: World) -> None:
     world.outside.apply(ENTRY % "SIMPLE, credentialName: roots" + world.secret(world.other))
     assert world.asked()[0] == 503

@@ -83,6 +83,12 @@ class IngressFacts(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     serves: bool = False
     """It is among what nodes are sent."""
+    within: bool = False
+    """It has no address: what it says is done by the proxies of its clients."""
+
+
+WITHIN: Final = IngressFacts(serves=True, within=True)
+"""Of a Gateway that selects the egress gateway."""
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True):

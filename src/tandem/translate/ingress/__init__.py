@@ -19,14 +19,16 @@ from tandem.model.istiogateway import IstioGateway
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import Placed, place
-from tandem.translate.gateway.edge import Edge, IngressFacts
+from tandem.translate.gateway.edge import WITHIN, Edge, IngressFacts
 from tandem.translate.gateway.targets import target_of
-from tandem.translate.ingress.bindings import Said, names_gateways, read_bound, seen_by
+from tandem.translate.ingress.bindings import Said, names_gateways, read_bound
 from tandem.translate.ingress.ports import PortReader, by_port
 from tandem.translate.ingress.servers import Servers
 from tandem.translate.ingress.unmet import unmet
 from tandem.translate.ingress.workload import has_labels, identity_of, key_of, not_selected, selected, stand_in
 from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.istio.delegates import seen
+from tandem.translate.mesh.istio.egressgateways import is_egress, server_mistakes
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.options import Options
@@ -55,18 +57,19 @@ def add_ingress(
     context = memo.begin(context) if memo is not None else context
     said = [memo.read(s, context) if memo is not None else read_bound(s, context) for s in sources]
     bound = [one for one, _ in said if one is not None]
-    seen = [one for one in bound if seen_by(one.source, options.root_namespace)]
+    exported = [one for one in bound if seen(one.source, options.root_namespace)]
     servers, gateways = Servers(world, options), selected(world)
     for gateway in gateways:
         servers.read(gateway)
-    reader = PortReader(seen, context.service, options.root_namespace)
+    reader = PortReader(exported, context.service, options.root_namespace)
     placed = _placed(world, options, edge, taken) if gateways else Placed()
     addresses = placed.given.get(key_of(options), ())
     made = _gateway(options, gateways, _ports(edge, options, servers, reader))
     sent = {"/".join(key_of(options)): msgspec.structs.replace(made, addresses=addresses)} if made and addresses else {}
     facts = IngressFacts(addresses=addresses, serves=bool(sent))
     told = (
-        *(not_selected(gateway) for gateway in every if not has_labels(gateway.spec.selector)),
+        *(not_selected(g) for g in every if not has_labels(g.spec.selector) and not is_egress(g)),
+        *(problem for g in every if is_egress(g) for problem in server_mistakes(g)),
         *servers.problems,
         *(_of(gateway, problem) for gateway in gateways for problem in placed.problems),
         *(problem for _, problems in said for problem in problems),
@@ -76,7 +79,7 @@ def add_ingress(
     return msgspec.structs.replace(
         edge,
         gateways=MappingProxyType({**edge.gateways, **sent}),
-        ingress=MappingProxyType({gateway.key: facts for gateway in gateways}),
+        ingress=MappingProxyType({g.key: facts for g in gateways} | {g.key: WITHIN for g in every if is_egress(g)}),
         problems=(*edge.problems, *told),
     )
 

@@ -18,6 +18,7 @@ from tandem.translate.ingress.workload import has_labels
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.bytesroutes import BytesReader
 from tandem.translate.mesh.istio.delegates import MESH, gateway_named, is_delegate, routes_of
+from tandem.translate.mesh.istio.egressgateways import Through, full_host
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.mesh.istio.virtualservice import (
     is_sound,
@@ -111,13 +112,6 @@ def names_gateways(source: VirtualService) -> bool:
     return any(name != MESH for name in source.spec.gateways)
 
 
-def seen_by(source: VirtualService, namespace: str) -> bool:
-    """Whether it is exported to a namespace."""
-    exported = source.spec.export_to or ("*",)
-    home = source.metadata.namespace
-    return bool({"*", namespace} & {home if e == "." else e for e in exported})
-
-
 Said = tuple[Bound | None, tuple[Problem, ...]]
 """None: nothing of it is applied."""
 Read = Callable[[VirtualService, Context], Said]
@@ -132,7 +126,7 @@ def read_bound(source: VirtualService, context: Context) -> Said:
     problems += own_mistakes(source, context)
     http = tuple((one.route, read_owned(one, context)) for one in owned if is_sound(one.owner, source, context))
     reader = RouteReader(source, context)
-    bytes_reader = BytesReader(source, reader, here=lambda _: True)
+    bytes_reader = BytesReader(source, reader, Through(source, context), here=lambda _: True)
     connections = {route.origin.path: route for route in bytes_reader.read()}
     problems += (*reader.problems, *bytes_reader.problems, *_of_subnets(source), *unreachable(source))
     if refuses(problems):
@@ -140,7 +134,9 @@ def read_bound(source: VirtualService, context: Context) -> Said:
     return Bound(
         source=source,
         gateways=tuple(dict.fromkeys(named(name, source) for name in source.spec.gateways if name != MESH)),
-        hosts=tuple(dict.fromkeys(_host(host, source, context) for host in source.spec.hosts)),
+        hosts=tuple(
+            dict.fromkeys(full_host(host, source.metadata.namespace, context.options) for host in source.spec.hosts)
+        ),
         http=http,
         tls=_pairs(source, "tls", connections),
         tcp=_pairs(source, "tcp", connections),
@@ -163,10 +159,3 @@ def _of_subnets(source: VirtualService) -> Iterator[Problem]:
                     at = source.origin(f"spec.{kind}[{i}].match[{j}].destinationSubnets")
                     text = "at a gateway it is the gateway that is dialled: match the port or sniHosts"
                     yield Problem(at=at, code="UnsupportedValue", text=text)
-
-
-def _host(host: str, source: VirtualService, context: Context) -> str:
-    """A short name is that of a Service in the same namespace."""
-    if "." in host or "*" in host:
-        return host.lower()
-    return f"{host}.{source.metadata.namespace}.svc.{context.options.cluster_domain}"

@@ -43,6 +43,8 @@ def ingress_patch(
 def _programmed(accepted: Verdict, facts: IngressFacts | None, state: State) -> Verdict:
     if accepted[1] and (facts is None or not facts.serves):
         return "Programmed", False, "Invalid", "no server of it can serve"
+    if accepted[1] and facts is not None and facts.within:
+        return programmed_of(accepted, (True, ""))
     if accepted[1] and state is None:
         return "Programmed", False, "NoResources", "there is no node that may answer for its addresses"
     return programmed_of(accepted, state)

@@ -9,7 +9,8 @@ import pytest
 from ingressworlds import codes, gateway, hosts_at, made, server, to, vs
 from tandem.ir.mesh import Prefix, RouteMatch
 from tandem.model.istio import VirtualService
-from tandem.translate.ingress.bindings import named, names_gateways, seen_by
+from tandem.translate.ingress.bindings import named, names_gateways
+from tandem.translate.mesh.istio.delegates import seen as seen_by
 
 PREFIX = {"uri": {"prefix": "/a"}}
 

@@ -32,7 +32,7 @@ def test_one_that_is_in_force_has_its_addresses() -> None:
 
 
 def test_one_that_selects_something_else_has_none() -> None:
-    one = gateway(selector={"istio": "egressgateway"})
+    one = gateway(selector={"istio": "mygateway"})
     assert conditions(one) == {"Accepted": ("False", "NotSelected"), "Programmed": ("False", "Invalid")}
     assert "addresses" not in status(one)
 

@@ -13,13 +13,13 @@ from ingressworlds import gateway, problems, server, vs
     ("spec", "path", "code"),
     [
         ({"at": ("gone",)}, "spec.gateways[0]", "GatewayNotFound"),
-        ({"at": ("egress",)}, "spec.gateways[0]", "NotSelected"),
+        ({"at": ("mine",)}, "spec.gateways[0]", "NotSelected"),
         ({"exportTo": ["."]}, "spec.exportTo", "NotExported"),
         ({"hosts": ("other.test",)}, "spec.hosts", "NoMatchingHost"),
     ],
 )
 def test_the_reason_is_told_as_an_error_where_it_is_applied_nowhere(spec: dict[str, Any], path: str, code: str) -> None:
-    objects = gateway("shop", server("shop.test")), gateway("egress", selector={"istio": "egressgateway"})
+    objects = gateway("shop", server("shop.test")), gateway("mine", selector={"istio": "mygateway"})
     (found,) = [p for p in problems(*objects, vs(**spec)) if p.at.kind == "VirtualService"]
     assert (found.at.path, found.code, found.severity.value) == (path, code, "error")
 

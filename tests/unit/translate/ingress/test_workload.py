@@ -18,7 +18,7 @@ from meshworlds import authz, reqauth
         ({"app": "istio-ingressgateway", "istio": "ingressgateway"}, True),
         ({"app": "istio-ingress"}, True),
         ({}, True),
-        ({"istio": "egressgateway"}, False),
+        ({"istio": "mygateway"}, False),
         ({"istio": "ingressgateway", "team": "shop"}, False),
         ({"app": "my-gateway"}, False),
     ],

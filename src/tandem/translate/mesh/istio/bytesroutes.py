@@ -11,6 +11,7 @@ from tandem.base.problems import Problem
 from tandem.ir.mesh import Backend, BytesMatch, BytesRoute
 from tandem.model.istio import L4Match, L4Route, VirtualService
 from tandem.translate.mesh.istio.delegates import MESH
+from tandem.translate.mesh.istio.egressgateways import Through
 from tandem.translate.mesh.istio.httproutes import RouteReader
 
 Here = Callable[[L4Match], bool]
@@ -27,9 +28,10 @@ class BytesReader:
     `here`: which matches count; a route that has some, of which none does, is left out.
     """
 
-    def __init__(self, owner: VirtualService, routes: RouteReader, here: Here = in_mesh) -> None:
+    def __init__(self, owner: VirtualService, routes: RouteReader, through: Through, here: Here = in_mesh) -> None:
         self._owner = owner
         self._routes = routes
+        self._through = through
         self._here = here
         self.problems: list[Problem] = []
 
@@ -41,15 +43,31 @@ class BytesReader:
                 if kind == "tls" and not route.match:
                     self._wrong(f"{at}.match", "InvalidValue", "a route of TLS needs matches with sniHosts")
                 matches = tuple(self._matches(route.match, at, named=kind == "tls"))
-                backends = self._backends(route, at)
-                if not route.match or matches:
-                    meta = self._owner.metadata
-                    yield BytesRoute(
-                        name=f"VirtualService/{meta.namespace}/{meta.name}/{kind}/{i}",
-                        matches=matches,
-                        backends=backends,
-                        origin=self._owner.origin(at),
-                    )
+                if self._through.leads(self._owner, route):
+                    yield from self._led(route, at, matches)
+                elif not route.match or matches:
+                    yield self._route(at, matches, self._backends(route, at))
+
+    def _led(self, route: L4Route, at: str, matches: tuple[BytesMatch, ...]) -> Iterator[BytesRoute]:
+        """Those at the egress gateway; what is left of it is closed. At a gateway there is nothing of the mesh."""
+        if not matches:
+            return
+        for owner, path, leaf in self._through.connections(route, at):
+            reader = BytesReader(owner, self._routes.beside(owner), self._through)
+            made = tuple(reader._matches(leaf.match, path, named=False))
+            led = self._route(f"{at}/{path}", made, reader._backends(leaf, path))
+            yield msgspec.structs.replace(led, origin=owner.origin(path))
+            self.problems += reader.problems
+        yield self._route(at, matches, (Backend(namespace=self._owner.metadata.namespace, service="!gone"),))
+
+    def _route(self, at: str, matches: tuple[BytesMatch, ...], backends: tuple[Backend, ...]) -> BytesRoute:
+        meta, name = self._owner.metadata, at.replace("spec.", "").replace("[", "/").replace("]", "")
+        return BytesRoute(
+            name=f"VirtualService/{meta.namespace}/{meta.name}/{name}",
+            matches=matches,
+            backends=backends,
+            origin=self._owner.origin(at),
+        )
 
     def _matches(self, matches: Sequence[L4Match], at: str, *, named: bool) -> Iterator[BytesMatch]:
         for j, match in enumerate(matches):

@@ -99,7 +99,7 @@ def _target(source: VirtualService, index: int, world: World, problems: list[Pro
         wrong = f"no VirtualService {key[0]}/{key[1]}"
     elif not is_delegate(target):
         wrong = f"VirtualService {key[0]}/{key[1]} has hosts of its own"
-    elif not _seen(target, home):
+    elif not seen(target, home):
         wrong = f"VirtualService {key[0]}/{key[1]} is not exported to {home}"
     if not wrong:
         return target
@@ -108,7 +108,8 @@ def _target(source: VirtualService, index: int, world: World, problems: list[Pro
     return None
 
 
-def _seen(target: VirtualService, namespace: str) -> bool:
+def seen(target: VirtualService, namespace: str) -> bool:
+    """Whether it is exported to a namespace."""
     exported = target.spec.export_to or ("*",)
     return bool({"*", namespace} & set(exported)) or ("." in exported and target.metadata.namespace == namespace)
 

@@ -17,6 +17,7 @@ from tandem.model.istio import DestinationRule, SubsetSpec, TrafficPolicySpec
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import resolve_host, service_of
 from tandem.translate.mesh.istio.clienttls import TlsReader
+from tandem.translate.mesh.istio.egressgateways import is_service_of
 from tandem.translate.mesh.istio.locality import idle_settings
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
 from tandem.translate.mesh.istio.traffic import TrafficReader
@@ -42,7 +43,8 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
         if not any(p.severity is Severity.ERROR for p in found):
             problems.extend(idle_settings(rule))
             for service in services:
-                rules.setdefault(service, []).append(rule)
+                if not _is_of_egress(service, (world, entries), options):
+                    rules.setdefault(service, []).append(rule)
         elif _asks_for_tls(rule):
             refused.update((service, rule) for service in services if service not in refused)
     policies = {key: _refusing(key, rule) for key, rule in refused.items() if key in entries.hosts}
@@ -63,6 +65,11 @@ def _meant(rule: DestinationRule, options: Options, entries: Entries) -> tuple[K
     host, home = rule.spec.host, rule.metadata.namespace
     service = resolve_host(host, home, options.cluster_domain)
     return (service,) if service is not None else entries.covered(host.lower(), home)
+
+
+def _is_of_egress(service: Key, known: tuple[World, Entries], options: Options) -> bool:
+    """Whether the egress gateway is meant, which is no Service here."""
+    return is_service_of(service, options) and service_of(service, *known) is None
 
 
 def _asks_for_tls(rule: DestinationRule) -> bool:
@@ -149,6 +156,10 @@ def _mistakes(
 ) -> Iterator[Problem]:
     spec, home = rule.spec, rule.metadata.namespace
     service = services[0] if services else None
+    if service is not None and _is_of_egress(service, known, options):
+        text = "nothing lies between a pod's proxy and the egress gateway: what the rule says of the way is not done"
+        yield Problem(at=rule.origin("spec.host"), code="NoEffect", text=text, severity=Severity.WARNING)
+        return
     if service is None or service_of(service, *known) is None:
         meant = f"{service[0]}/{service[1]}" if service else spec.host
         text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{options.cluster_domain}"

@@ -28,6 +28,10 @@ class RouteReader:
         self._problems: list[Problem] = []
         self._extras = ExtrasReader(self._wrong)
 
+    def beside(self, owner: VirtualService) -> RouteReader:
+        """The same for another one."""
+        return RouteReader(owner, self._context)
+
     @property
     def problems(self) -> list[Problem]:
         """Everything found so far."""

@@ -19,6 +19,7 @@ from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, Layer, Layers, not_http, scope_of
 from tandem.translate.mesh.istio.bytesroutes import BytesReader
 from tandem.translate.mesh.istio.delegates import MESH, Owned, for_mesh, is_delegate, routes_of
+from tandem.translate.mesh.istio.egressgateways import Through
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.protocols import app_protocol
 
@@ -110,13 +111,14 @@ def read_virtualservice(source: VirtualService, context: Context) -> Said:
         return None, problems
     if is_delegate(source):
         return None, [*problems, *own_mistakes(source, context)]
-    owned = list(routes_of(source, context.world, problems))
+    through = Through(source, context)
+    owned = [led for one in routes_of(source, context.world, problems) for led in through.requests(one)]
     problems.extend(own_mistakes(source, context))
     routes = tuple(read_owned(one, context) for one in owned if is_sound(one.owner, source, context))
     own = RouteReader(source, context)
-    bytes_reader = BytesReader(source, own)
+    bytes_reader = BytesReader(source, own, through)
     connections = tuple(bytes_reader.read())
-    problems.extend((*own.problems, *bytes_reader.problems))
+    problems.extend((*own.problems, *bytes_reader.problems, *through.problems))
     hosts: list[tuple[int, Key]] = []
     for i, host in enumerate(source.spec.hosts):
         key = context.resolve(host, source.metadata.namespace)
@@ -159,10 +161,11 @@ def read_owned(one: Owned, context: Context) -> Route:
 
 def own_mistakes(source: VirtualService, context: Context) -> list[Problem]:
     """What is wrong with the routes that stand in the object itself."""
-    reader, others = RouteReader(source, context), list[Problem]()
+    reader, others, through = RouteReader(source, context), list[Problem](), Through(source, context)
     for i, route in enumerate(source.spec.http):
         if route.delegate is None:
-            reader.read(route, i)
+            elsewhere = through.leads(source, route)
+            reader.read(msgspec.structs.replace(route, route=(), direct_response=_NOTHING) if elsewhere else route, i)
             continue
         others.extend(_beside_delegate(source, i))
         reader.read(msgspec.structs.replace(route, route=(), redirect=None, direct_response=_NOTHING), i)
@@ -182,7 +185,7 @@ def _beside_delegate(source: VirtualService, index: int) -> Iterator[Problem]:
 
 
 def is_sound(owner: VirtualService, source: VirtualService, context: Context) -> bool:
-    """False for a delegate of which something is not applied: then nothing of it is."""
+    """False for a delegate, or one at the egress gateway, of which something is not applied: then nothing of it is."""
     if owner is source:
         return True
     return not refuses(own_mistakes(owner, context))

@@ -13,6 +13,7 @@ from tandem.model.istio import VirtualService
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.bytesroutes import BytesReader
+from tandem.translate.mesh.istio.egressgateways import Through
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.options import Options
 
@@ -22,7 +23,7 @@ TO: list[dict[str, Any]] = [{"destination": {"host": "db", "port": {"number": 90
 def reader(source: VirtualService) -> BytesReader:
     db = service("db", ports=[{"name": "tcp", "port": 90}, {"name": "more", "port": 91}])
     context = Context(world=World.of([db]), options=Options(), policies={})
-    return BytesReader(source, RouteReader(source, context))
+    return BytesReader(source, RouteReader(source, context), Through(source, context))
 
 
 def codes(**spec: Any) -> list[tuple[str, str]]:
