@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from typing import Any
-from urllib.parse import unquote
 
 import hypothesis.strategies as st
 import msgspec
 from hypothesis import given, settings
 
+from authzjudge import decide
 from builders import pod, service
 from gatewayworlds import gateway, gateway_class, listener, pool
 from meshworlds import authz
-from tandem.base.problems import Origin
 from tandem.compile.envoy.guarded import guard_at
-from tandem.ir.authz import (
-    REQUEST,
-    TOKEN,
-    Action,
-    Attribute,
-    AuthzPolicy,
-    AuthzRule,
-    Requirement,
-    Suffix,
-    Template,
-    Text,
-)
-from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model import core
 from tandem.model.meta import Meta
 from tandem.model.security import AuthorizationPolicy
@@ -44,12 +28,6 @@ NAMES = ("*", "a", "a*", "*a", "shop", "cluster.local/ns/shop/sa/a")
 PATHS = ("*", "/a", "/a/*", "*/b", "/a/{*}", "/{**}")
 
 
-ADDRESSES = {
-    Attribute.PEER_ADDRESS,
-    Attribute.CLIENT_ADDRESS,
-    Attribute.FORWARDED_ADDRESS,
-    Attribute.LOCAL_ADDRESS,
-}
 GROUP = "gateway.networking.k8s.io"
 FRONT, OWN = "192.0.2.65", "10.244.0.1"
 
@@ -144,113 +122,6 @@ ASKED = st.builds(
 )
 
 
-def _texts(requirement: Requirement, asked: Asked) -> list[str]:
-    """What a token says, as Envoy's metadata has it."""
-    found: Any = asked.claims or {}
-    if requirement.attribute is Attribute.TOKEN_SUBJECT:
-        return [f"{found['iss']}/{found['sub']}"] if found.get("iss") and found.get("sub") else []
-    for name in requirement.claim:
-        found = found.get(name) if isinstance(found, dict) else None
-    return [text for text in (found if isinstance(found, list) else [found]) if isinstance(text, str)]
-
-
-def _value(requirement: Requirement, asked: Asked) -> str | None:
-    domain, _, rest = asked.principal.partition("/ns/")
-    values = {
-        Attribute.PRINCIPAL: asked.principal or None,
-        Attribute.NAMESPACE: rest.split("/sa/")[0] or None,
-        Attribute.SERVICE_ACCOUNT: rest.replace("/sa/", "/") or None,
-        Attribute.TRUST_DOMAIN: domain or None,
-        Attribute.HOST: asked.host.lower(),
-        Attribute.METHOD: asked.method,
-        Attribute.HEADER: asked.headers.get(requirement.name),
-        Attribute.PORT: str(asked.port),
-        Attribute.PATH: asked.path.partition("?")[0],
-        Attribute.PEER_ADDRESS: asked.source,
-        Attribute.CLIENT_ADDRESS: asked.source,
-        Attribute.FORWARDED_ADDRESS: asked.client or asked.source,
-        Attribute.LOCAL_ADDRESS: asked.destination,
-        Attribute.SNI: asked.sni or None,
-    }
-    return values[requirement.attribute]
-
-
-def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -> bool:
-    if requirement.attribute in TOKEN:
-        return any(_is(value, text) for text in _texts(requirement, asked))
-    seen = _value(requirement, asked)
-    return seen is not None and _seen(requirement, value, seen, wide=wide)
-
-
-def _seen(requirement: Requirement, value: Text, seen: str, *, wide: bool) -> bool:
-    if requirement.attribute in ADDRESSES:
-        assert isinstance(value, Exact)
-        return ipaddress.ip_address(seen) in ipaddress.ip_network(value.value, strict=False)
-    if requirement.attribute is Attribute.PATH and not isinstance(value, Present):
-        unclear = re.search(r"(?i)(%2f\.{1,2}(/|%2f|$))|(/\.{1,2}%2f)", seen) is not None
-        if unclear and (wide or not isinstance(value, Exact)):
-            return wide
-        seen = re.sub("/+", "/", unquote(seen)) if wide else seen
-    if isinstance(value, Template):
-        pattern = re.escape(value.value).replace(r"\*\*", ".*").replace(r"\*", "[^/]+")
-        return re.fullmatch(pattern, seen) is not None
-    if requirement.attribute is Attribute.HOST and not isinstance(value, Present):
-        value = type(value)(value.value.lower())
-        bare = seen.rpartition(":")[0] or seen
-        return _is(value, seen) or (wide and _is(value, bare))
-    return _is(value, seen)
-
-
-def _is(value: Text, seen: str) -> bool:
-    wanted = getattr(value, "value", "")
-    if isinstance(value, Exact):
-        return seen == wanted
-    if isinstance(value, Prefix):
-        return seen.startswith(wanted)
-    return seen.endswith(wanted) if isinstance(value, Suffix) else seen != ""
-
-
-def _all(part: tuple[Requirement, ...], asked: Asked, action: Action) -> bool:
-    return all(
-        (not asked.parsed and r.attribute in REQUEST)
-        or (
-            (not r.values or any(_holds(r, v, asked, wide=action is not Action.ALLOW) for v in r.values))
-            and not any(_holds(r, v, asked, wide=action is Action.ALLOW) for v in r.refuses)
-        )
-        for r in part
-    )
-
-
-def _matches(rule: AuthzRule, asked: Asked, action: Action) -> bool:
-    every = (*rule.sources, *rule.operations, rule.when)
-    if action is Action.ALLOW and not asked.parsed and any(r.attribute in REQUEST for part in every for r in part):
-        return False
-    return (
-        (not rule.sources or any(_all(part, asked, action) for part in rule.sources))
-        and (not rule.operations or any(_all(part, asked, action) for part in rule.operations))
-        and _all(rule.when, asked, action)
-    )
-
-
-def _holding(policies: tuple[AuthzPolicy, ...], asked: Asked, *actions: Action) -> set[Origin]:
-    return {r.origin for p in policies if p.action in actions for r in p.rules if _matches(r, asked, p.action)}
-
-
-def _askable(policy: AuthzPolicy, asked: Asked) -> bool:
-    return policy.check is not None and (asked.parsed or policy.check.grpc)
-
-
-def _decide(policies: tuple[AuthzPolicy, ...], asked: Asked) -> tuple[bool, set[Origin], set[Origin]]:
-    """Whether it is allowed if the authorizer agrees; the rules for which that is asked, and those of audits."""
-    unaskable = tuple(p for p in policies if p.action is Action.CUSTOM and not _askable(p, asked))
-    asks = _holding(tuple(p for p in policies if _askable(p, asked)), asked, Action.CUSTOM)
-    audits = _holding(policies, asked, Action.AUDIT)
-    if _holding(policies, asked, Action.DENY) or _holding(unaskable, asked, Action.CUSTOM):
-        return False, asks, audits
-    allows = [p for p in policies if p.action is Action.ALLOW]
-    return not allows or bool(_holding(policies, asked, Action.ALLOW)), asks, audits
-
-
 MESH = """
 extensionProviders:
 - name: over-grpc
@@ -273,7 +144,7 @@ def test_translation_agrees_with_the_reference(policies: list[AuthorizationPolic
     for one in asked:
         one = msgspec.structs.replace(one, client="", sni="")  # noqa: PLW2901 - no hop is trusted, no TLS ends there
         found = decide_authorization(world, WEB, one)
-        assert _decide(judging, one) == (found.allowed, set(found.asks), set(found.audits)), one
+        assert decide(judging, one) == (found.allowed, set(found.asks), set(found.audits)), one
 
 
 TARGETS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
@@ -320,4 +191,4 @@ def test_what_a_gateway_is_sent_agrees_with_the_reference(
         found = decide_authorization(world, edge, dialled)
         guard = guard_at(made, one.port, (OWN,))
         seen = msgspec.structs.replace(dialled, destination=OWN)
-        assert _decide(guard.authorization, seen) == (found.allowed, set(found.asks), set(found.audits)), one
+        assert decide(guard.authorization, seen) == (found.allowed, set(found.asks), set(found.audits)), one

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import ingressworlds as istio
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
+from consulworlds import intentions, permission, source
 from gatewayworlds import (
     allowing,
     at,
@@ -177,6 +178,18 @@ OTHERS = st.one_of(
         SPACES | st.just("istio-system"),
         st.sampled_from(("ALLOW", "DENY")),
         LABELS,
+    ),
+    st.builds(
+        lambda n, s, of, one: intentions(of, one, name=f"ci{n}", ns=s),
+        NUMBERS,
+        SPACES,
+        st.sampled_from(("s0", "s1", "*")),
+        st.sampled_from((source("a"), source("a", permissions=[permission("deny", pathPrefix="/x")]))),
+    ),
+    st.builds(
+        lambda s, of: intentions("*", source("*", namespace="*"), name="all", ns="istio-system", of=of or s),
+        SPACES,
+        st.sampled_from(("", "*")),
     ),
     st.builds(
         lambda n, s, spec: reqauth(f"ra{n}", ns=s, notes={KEYS_FROM: "i=configmap/keys/k"}, **spec),

@@ -249,6 +249,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "ServiceIntentions": (
+        ("Destination", 0, _at("spec.destination.name")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "HTTPRoute": _ROUTE,
     "GatewayClass": (
         ("Controller", 0, _at("spec.controllerName")),

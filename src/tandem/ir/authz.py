@@ -11,11 +11,17 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 
 
 class Suffix(msgspec.Struct, frozen=True, tag="suffix"):
     """Ends with."""
+
+    value: str
+
+
+class Contains(msgspec.Struct, frozen=True, tag="contains"):
+    """Stands somewhere in it."""
 
     value: str
 
@@ -26,7 +32,7 @@ class Template(msgspec.Struct, frozen=True, tag="template"):
     value: str
 
 
-Text = Exact | Prefix | Suffix | Present | Template
+Text = Exact | Prefix | Suffix | Contains | Present | Regex | Template
 
 
 class Action(Enum):
@@ -96,6 +102,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of a claim: its name, after those of the claims that it is within."""
     values: tuple[Text, ...] = ()
     refuses: tuple[Text, ...] = ()
+    ignore_case: bool = False
+    """Of a header: letters count alike, large or small."""
 
 
 Requirements = tuple[Requirement, ...]
@@ -103,12 +111,19 @@ Requirements = tuple[Requirement, ...]
 
 
 class AuthzRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One of `sources`, one of `operations` (none given: any), and everything of `when`."""
+    """One of `sources`, one of `operations` (none given: any), everything of `when`, and nothing of `unless`."""
 
     sources: tuple[Requirements, ...] = ()
     operations: tuple[Requirements, ...] = ()
     when: Requirements = ()
+    unless: tuple[Requirements, ...] = ()
+    """Operations, of a rule that denies: what they let through does not count as the rule's."""
     origin: Origin
+
+    @property
+    def parts(self) -> tuple[Requirements, ...]:
+        """All that is asked anywhere in it."""
+        return (*self.sources, *self.operations, self.when, *self.unless)
 
 
 class CheckBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

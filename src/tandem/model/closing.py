@@ -21,7 +21,14 @@ from tandem.model.schemas.tables import fields
 from tandem.model.schemas.walk import unknown_fields
 
 Raw = dict[str, Any]
-CLOSING: Final = (*POLICIES, "PeerAuthentication", "RequestAuthentication", "AuthorizationPolicy", "BackendTLSPolicy")
+CLOSING: Final = (
+    *POLICIES,
+    "PeerAuthentication",
+    "RequestAuthentication",
+    "AuthorizationPolicy",
+    "ServiceIntentions",
+    "BackendTLSPolicy",
+)
 """Kinds that close something: one that cannot be read is never as if it were not there."""
 _RULE: Final = re.compile(r"spec\.(ingress|egress)\[(\d+)\](?:\.(?P<list>from|to|ports|protocols)\[(\d+)\])?")
 _TEXTS: Final = frozenset({"name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"})
@@ -32,7 +39,7 @@ def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
     kind = str(raw.get("kind"))
     faults: list[str] = []
-    if kind in {*POLICIES, "AuthorizationPolicy", "RequestAuthentication", "BackendTLSPolicy"}:
+    if kind in {*POLICIES, "AuthorizationPolicy", "RequestAuthentication", "ServiceIntentions", "BackendTLSPolicy"}:
         faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
     body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
@@ -74,6 +81,8 @@ def _close(kind: str, body: Raw, path: str) -> bool:
         _close_selected(body, path, {})
     elif kind == "BackendTLSPolicy":
         _close_targets(body, path)
+    elif kind == "ServiceIntentions":
+        _close_destination(body, path)
     else:
         with suppress(KeyError, IndexError, TypeError):  # closed before, with what holds it
             (_close_network if kind == "NetworkPolicy" else _close_tier)(body, path)
@@ -103,6 +112,13 @@ def _close_targets(body: Raw, path: str) -> None:
     spec = body.get("spec")
     refs = spec.get("targetRefs") if isinstance(spec, dict) and not path.startswith("spec.targetRefs") else None
     body["spec"] = {"targetRefs": refs} if refs else {}
+
+
+def _close_destination(body: Raw, path: str) -> None:
+    """Nothing but the destination is left: without sources, of an object that was not understood, nobody is allowed."""
+    spec = body.get("spec")
+    asked = spec.get("destination") if isinstance(spec, dict) and not path.startswith("spec.destination") else None
+    body["spec"] = {"destination": asked} if asked else {}
 
 
 def _close_mtls(body: Raw) -> None:

@@ -25,6 +25,7 @@ from tandem.model import (
     udproute,
     xmesh,
 )
+from tandem.model.consulkinds import CONSUL
 from tandem.model.kind import Kind as Kind  # noqa: PLC0414 - callers need one import
 from tandem.model.meta import RawObject
 from tandem.model.ownkinds import OWN
@@ -367,6 +368,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         status=True,
         cls=xmesh.XMesh,
     ),
+    *CONSUL,
     *OWN,
 )
 

@@ -212,7 +212,7 @@ def _denied(flow: Flow, details: str, rules: Rules) -> Flow:
     """Envoy names the rule that denied, or `none` where no rule allowed."""
     name = details.partition("[")[2].rpartition("]")[0]
     found = rules("" if name == "none" else name)
-    reason = "a rule of an AuthorizationPolicy denies it" if name != "none" else "no rule allows it"
+    reason = "a rule denies it" if name != "none" else "no rule allows it"
     direction = "egress" if flow.reporter == "source" else "ingress"
     return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=reason, rules=found)
 

@@ -300,8 +300,8 @@ def _path(wanted: str, path: str, *, wide: bool) -> bool:
     Where an escaped slash stands beside dots, nobody can say where they lead: what closes closes it, and what opens by
     a pattern does not open it.
     """
-    seen = _without_dots(path.partition("?")[0])
-    if wanted != "*" and _is_unclear(seen) and (wide or "*" in wanted):
+    seen = without_dots(path.partition("?")[0])
+    if wanted != "*" and is_unclear(seen) and (wide or "*" in wanted):
         return wide
     if wide:
         seen = re.sub(r"/+", "/", unquote(seen).replace("\\", "/"))
@@ -311,7 +311,7 @@ def _path(wanted: str, path: str, *, wide: bool) -> bool:
     return _text(wanted, seen)
 
 
-def _without_dots(path: str) -> str:
+def without_dots(path: str) -> str:
     """As RFC 3986, 5.2.4, takes dot segments away."""
     kept: list[str] = []
     parts = path.split("/")
@@ -325,7 +325,8 @@ def _without_dots(path: str) -> str:
     return "/".join(kept)
 
 
-def _is_unclear(path: str) -> bool:
+def is_unclear(path: str) -> bool:
+    """Whether dots stand beside a slash of which nobody can say that it is one."""
     parts = re.split(r"/|\\|%2f|%5c", path, flags=re.IGNORECASE)
     return any(part.lower().replace("%2e", ".") in {".", ".."} for part in parts)
 

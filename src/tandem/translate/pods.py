@@ -21,6 +21,7 @@ from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.limits.pods import limits_of_pod
 from tandem.translate.membership import Membership, membership, namespace_problems
+from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
 from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
@@ -60,6 +61,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Of namespaces."""
     modes: PeerAuthIndex
     authorization: AuthorizationIndex
+    intentions: IntentionIndex
     authentication: AuthenticationIndex
     sidecars: SidecarIndex
     telemetry: TelemetryIndex
@@ -91,6 +93,7 @@ def translate_pods(
         labels=world.namespace_labels,
         modes=PeerAuthIndex(world, options.root_namespace),
         authorization=AuthorizationIndex(world, options.root_namespace, read_providers(world, options)),
+        intentions=IntentionIndex(world, options.root_namespace),
         authentication=AuthenticationIndex(world, options.root_namespace),
         sidecars=SidecarIndex(world, options),
         telemetry=TelemetryIndex(world, options.root_namespace),
@@ -106,6 +109,7 @@ def translate_pods(
             *namespace_problems(world),
             *context.modes.problems,
             *context.authorization.problems,
+            *context.intentions.problems,
             *context.authentication.problems,
             *context.sidecars.problems,
             *context.telemetry.problems,
@@ -124,10 +128,14 @@ def translate_pod(
     namespace, options, uid = pod.metadata.namespace, context.options, pod.metadata.uid
     member = membership(pod, context.labels.get(namespace, {}))
     modes = context.modes.modes(pod)
-    judging, conflicts = one_authorizer(
-        (*context.authorization.policies(pod), *context.authentication.denials(pod)),
-    )
     services = context.services.of(pod)
+    judging, conflicts = one_authorizer(
+        (
+            *context.authorization.policies(pod),
+            *context.authentication.denials(pod),
+            *context.intentions.policies(namespace, services),
+        ),
+    )
     limits = limits_of_pod(pod, services, context.limits)
     local = LocalPod(
         uid=PodUid(uid),

@@ -19,6 +19,7 @@ from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPol
 from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.consul import ServiceIntentions
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.faults import FaultInjection
 from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
@@ -77,6 +78,7 @@ _Plain = (
     | PeerAuthentication
     | RequestAuthentication
     | AuthorizationPolicy
+    | ServiceIntentions
     | Canary
     | Network
 )
@@ -98,6 +100,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         PeerAuthentication,
         RequestAuthentication,
         AuthorizationPolicy,
+        ServiceIntentions,
         Canary,
         RateLimit,
         FaultInjection,

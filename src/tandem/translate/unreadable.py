@@ -10,6 +10,7 @@ from typing import Final
 
 from tandem.base.problems import Origin, Problem
 from tandem.model.backendtls import BackendTLSPolicy
+from tandem.model.consul import ServiceIntentions
 from tandem.model.meta import Object
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.unreadable import Unreadable
@@ -19,13 +20,14 @@ _CLOSED: Final = {
     "PeerAuthentication": "it counts as STRICT",
     "RequestAuthentication": "it denies everything",
     "AuthorizationPolicy": "it denies everything",
+    "ServiceIntentions": "it denies everything",
     "BackendTLSPolicy": "gateways send nothing to the backends that it names",
 }
 
 
 def unreadable_problems(world: World) -> tuple[Problem, ...]:
     """What is told of each, with the path of what was not understood."""
-    kinds = (PeerAuthentication, RequestAuthentication, AuthorizationPolicy, BackendTLSPolicy)
+    kinds = (PeerAuthentication, RequestAuthentication, AuthorizationPolicy, ServiceIntentions, BackendTLSPolicy)
     closed = [p for cls in kinds for p in world.sorted(cls) if p.metadata.unreadable]
     return tuple(problem for obj in (*world.sorted(Unreadable), *closed) for problem in problems_of(obj))
 

@@ -20,6 +20,7 @@ from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization, speaks_http
 from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.faults import trouble_at
+from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Share
 from tandem.reference.virtualservices import destination_rules
@@ -121,11 +122,13 @@ def way_to(
         asked = msgspec.structs.replace(asked, claims=token.claims)
         authorized = decide_authorization(world, end.pod, asked)
         steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
-        refused = bool(token.by) or not authorized.allowed
+        intended = decide_intentions(world, end.pod, asked)
+        steps += [Line(layer="intentions", effect=s.text, rule=s.origin) for s in intended.steps]
+        refused = bool(token.by) or not authorized.allowed or not intended.allowed
         if not refused:
             found = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
             steps += map(counted, found)
-        by = by or token.by or (() if authorized.allowed else authorized.by)
+        by = by or token.by or (() if authorized.allowed else authorized.by) or intended.by
     return Way(
         destination=end.label,
         address=end.address,

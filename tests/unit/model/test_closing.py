@@ -10,6 +10,7 @@ import pytest
 
 from tandem.model.closing import read_policy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
+from tandem.model.consul import ServiceIntentions
 from tandem.model.meta import Object
 from tandem.model.parse import ParseError
 from tandem.model.policy import NetworkPolicy
@@ -250,3 +251,20 @@ def test_a_field_of_a_backend_tls_policy_that_nobody_knows_leaves_its_targets() 
     assert [line.partition(": ")[0] for line in found.metadata.unreadable] == ["spec.validation.leastVersion"]
     blind = read_policy({**raw, "spec": {"targetRefs": [{**ref, "from": "x"}], "validation": validation}})
     assert _spec(blind) == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "left"),
+    [
+        ({"destination": {"name": "web"}, "sources": [{"name": "a", "hours": 8}]}, "web"),
+        ({"destination": {"name": "web"}, "sources": 7}, "web"),
+        ({"destination": {"name": "web", "moon": 1}, "sources": []}, ""),
+        ({"destination": {"name": 7}, "sources": []}, ""),
+    ],
+)
+def test_intentions_that_are_not_understood_allow_nobody_where_they_are_about(spec: Any, left: str) -> None:
+    raw = {"apiVersion": "consul.hashicorp.com/v1alpha1", "kind": "ServiceIntentions", "metadata": META, "spec": spec}
+    found = read_policy(raw)
+    assert isinstance(found, ServiceIntentions)
+    assert (found.spec.destination.name, found.spec.sources) == (left, ())
+    assert len(found.metadata.unreadable) == 1

@@ -62,6 +62,7 @@ ORDER: Final = (
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
+    "ServiceIntentions",
     "RateLimit",
     "FaultInjection",
     "TrafficPolicy",

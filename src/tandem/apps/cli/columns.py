@@ -206,6 +206,10 @@ def _selected(raw: RawObject) -> str:
     return selector_text(_dict(raw, "spec").get("podSelector"))
 
 
+def _intended(raw: RawObject) -> str:
+    return str(((raw.get("spec") or {}).get("destination") or {}).get("name") or "")
+
+
 def _action(raw: RawObject) -> str:
     return str(_dict(raw, "spec").get("action") or "ALLOW")
 
@@ -332,6 +336,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
+    "ServiceIntentions": ((Column("DESTINATION", _intended), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "GatewayClass": ((Column("CONTROLLER", _spec("controllerName")), _ACCEPTED), (_WHY,)),
     "Gateway": (

@@ -27,6 +27,7 @@ KINDS: Final = (
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
+    "ServiceIntentions",
     "DestinationRule",
 )
 """What verdicts and names depend on."""

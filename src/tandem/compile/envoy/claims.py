@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from tandem.compile.envoy.proto import Json
-from tandem.ir.authz import Suffix, Template, Text
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.authz import Contains, Suffix, Template, Text
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 
 METADATA: Final = "envoy.filters.http.jwt_authn"
 PAYLOAD: Final = "payload"
@@ -24,6 +24,10 @@ def string(value: Text) -> Json:
             return {"prefix": text}
         case Suffix(text):
             return {"suffix": text}
+        case Contains(text):
+            return {"contains": text}
+        case Regex(text):
+            return {"safe_regex": {"regex": text}}
         case Present() | Template():
             return {"safe_regex": {"regex": ".+"}}
         case _:

@@ -24,6 +24,7 @@ from tandem.ir.authz import (
     Attribute,
     AuthzPolicy,
     AuthzRule,
+    Contains,
     ExternalCheck,
     Requirement,
     Requirements,
@@ -31,7 +32,7 @@ from tandem.ir.authz import (
     Template,
     Text,
 )
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 from tandem.state.xds import ASKED, AUDITED, STAGED_ALLOW, STAGED_DENY
 
 HTTP: Final = "extensions.filters.http.rbac.v3.RBAC"
@@ -48,6 +49,8 @@ _SOURCES: Final = frozenset(
 _ANY: Final[Json] = {"any": True}
 _ONE_SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])"
 _SLASH: Final = f"{_ONE_SLASH}+"
+_SEVERAL: Final = rf".*(?:{_ONE_SLASH}{_ONE_SLASH}|\\|%2[fF]|%5[cC]).*"
+"""Slashes that servers may read as fewer, or as something else."""
 _UNCLEAR: Final = rf".*{_ONE_SLASH}(?:\.|%2[eE]){{1,2}}(?:{_ONE_SLASH}.*)?"
 """Dots between slashes of which one is escaped: Envoy has left them, and where they lead is the server's opinion."""
 
@@ -142,7 +145,7 @@ def _rules(policy: AuthzPolicy, *, parsed: bool) -> list[AuthzRule]:
 
 
 def _asks_requests(rule: AuthzRule) -> bool:
-    return any(r.attribute in REQUEST for part in (*rule.sources, *rule.operations, rule.when) for r in part)
+    return any(r.attribute in REQUEST for part in rule.parts for r in part)
 
 
 def _of_bytes(rule: AuthzRule) -> AuthzRule:
@@ -154,19 +157,24 @@ def _of_bytes(rule: AuthzRule) -> AuthzRule:
         sources=tuple(map(left, rule.sources)),
         operations=tuple(map(left, rule.operations)),
         when=left(rule.when),
+        unless=(),
     )
 
 
 def _policy(rule: AuthzRule, action: Action) -> Json:
     """Envoy asks for one of `principals` and one of `permissions`; conditions go to the side that they are about."""
     when = [r for r in rule.when if r.attribute in _SOURCES]
-    others = [r for r in rule.when if r.attribute not in _SOURCES]
+    others = [_permission(r, action) for r in rule.when if r.attribute not in _SOURCES]
+    # What is let through in spite of a denial is an allowance: it matches in no other spelling than the server's.
+    through = [_all([_permission(r, Action.ALLOW) for r in part], "and_rules", "rules") for part in rule.unless]
+    if through:
+        others.append({"not_rule": through[0] if len(through) == 1 else {"or_rules": {"rules": through}}})
     return {
         "principals": [
             _all([_principal(r, action) for r in (*part, *when)], "and_ids", "ids") for part in rule.sources or ((),)
         ],
         "permissions": [
-            _all([_permission(r, action) for r in (*part, *others)], "and_rules", "rules")
+            _all([*(_permission(r, action) for r in part), *others], "and_rules", "rules")
             for part in rule.operations or ((),)
         ],
     }
@@ -214,8 +222,13 @@ def _path_like(pattern: str) -> Json:
     return {"url_path": {"path": {"safe_regex": {"regex": pattern}}}}
 
 
-def _any_spelling(value: Exact | Prefix | Suffix | Template) -> str:
-    """Envoy has taken dots and escaped letters away; servers may also read several slashes, or escaped ones, as one."""
+def _any_spelling(value: Exact | Prefix | Suffix | Contains | Regex | Template) -> str:
+    """Envoy has taken dots and escaped letters away; servers may also read several slashes, or escaped ones, as one.
+
+    Of a pattern the other spellings are not known: every path with such slashes may be one.
+    """
+    if isinstance(value, Regex):
+        return f"(?:{value.value})|{_SEVERAL}"
     parts = value.value.split("/")
     if isinstance(value, Template):
         return _SLASH.join({"*": "[^/]+", "**": ".*"}.get(part, re.escape(part)) for part in parts)
@@ -225,14 +238,16 @@ def _any_spelling(value: Exact | Prefix | Suffix | Template) -> str:
             return text
         case Prefix():
             return f"{text}.*"
+        case Contains():
+            return f".*{text}.*"
         case _:
             return f".*{text}"
 
 
-def _with_port(value: Exact | Prefix | Suffix | Template) -> str:
+def _with_port(value: Exact | Prefix | Suffix | Contains | Regex | Template) -> str:
     """A host with or without a port: routes see no difference."""
-    text = re.escape(value.value)
-    around = {Prefix: f"{text}.*", Suffix: f".*{text}"}.get(type(value), text)
+    text = value.value if isinstance(value, Regex) else re.escape(value.value)
+    around = {Prefix: f"{text}.*", Suffix: f".*{text}", Contains: f".*{text}.*"}.get(type(value), text)
     return f"(?i){around}(?::[0-9]*)?"
 
 
@@ -313,7 +328,7 @@ MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
     Attribute.SNI: lambda _, value: {"requested_server_name": string(value)},
     Attribute.HOST: lambda _, value: _header(":authority", value, ignore_case=True),
     Attribute.METHOD: lambda _, value: _header(":method", value),
-    Attribute.HEADER: lambda requirement, value: _header(requirement.name, value),
+    Attribute.HEADER: lambda requirement, value: _header(requirement.name, value, ignore_case=requirement.ignore_case),
     Attribute.PATH: lambda _, value: _path(value),
     Attribute.TOKEN_SUBJECT: lambda _, value: token_subject(value),
     Attribute.CLAIM: lambda requirement, value: token_claim(requirement.claim, value),

@@ -13,7 +13,15 @@ from typing import Final, Literal
 
 import msgspec
 
-FILES: Final = ("kubernetes.json", "istio.json", "gateway.json", "tandem.json", "ipam.json", "policy.json")
+FILES: Final = (
+    "kubernetes.json",
+    "istio.json",
+    "gateway.json",
+    "consul.json",
+    "tandem.json",
+    "ipam.json",
+    "policy.json",
+)
 
 
 class Type(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tandem.model.schemas import (
     rules_canary,
+    rules_consul,
     rules_faults,
     rules_gateway,
     rules_ipam,
@@ -48,6 +49,7 @@ RULES = {
     **rules_ratelimit.RULES,
     **rules_faults.RULES,
     **rules_trafficpolicy.RULES,
+    **rules_consul.RULES,
 }
 
 

@@ -19,6 +19,7 @@ from tandem.translate.kept import Kept
 from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
+from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.meshconfig import NAME as MESH
@@ -52,6 +53,8 @@ class LivePods:
         self._services = Selected()
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
+        self._intentions: Kept[IntentionIndex] = Kept(IntentionIndex)
+        self._intended: IntentionIndex | None = None
         self._providers: Kept[Providers] = Kept(read_providers)
         self._config: Kept[tuple[Problem, ...]] = Kept(mesh_config_problems)
         self._unusable: Kept[tuple[Problem, ...]] = Kept(provider_problems)
@@ -76,18 +79,21 @@ class LivePods:
         providers = self._providers(now, self._options)
         authorization = self._authorization(now, self._options.root_namespace, providers)
         authentication = self._authentication(now, self._options.root_namespace)
+        intentions = self._intentions(now, self._options.root_namespace)
         scoped = (authorization.scoped, authentication.scoped)
-        for namespace in self._changed_namespaces(before, now, scoped):
+        for namespace in self._changed_namespaces(before, now, scoped, intentions):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
         for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
-        self._judged, self._routed, self._scoped, self._limits = judged, routed, scoped, limits
+        self._judged, self._routed, self._limits = judged, routed, limits
+        self._scoped, self._intended = scoped, intentions
         context = Context(
             options=self._options,
             labels=now.namespace_labels,
             modes=self._modes(now, self._options.root_namespace),
             authorization=authorization,
+            intentions=intentions,
             authentication=authentication,
             sidecars=self._sidecars(now, self._options),
             telemetry=self._telemetry(now, self._options.root_namespace),
@@ -98,6 +104,7 @@ class LivePods:
         self._gathered.tell((2, "namespaces"), self._namespaces(now))
         self._gathered.tell((3, "modes"), context.modes.problems)
         self._gathered.tell((3, "authorization"), authorization.problems)
+        self._gathered.tell((3, "intentions"), intentions.problems)
         self._gathered.tell((3, "authentication"), authentication.problems)
         self._gathered.tell((3, "sidecars"), context.sidecars.problems)
         self._gathered.tell((3, "telemetry"), context.telemetry.problems)
@@ -155,12 +162,16 @@ class LivePods:
             if found is not None and before.get(key) != limits.services.get(key):
                 yield found
 
-    def _changed_namespaces(self, before: World, now: World, scoped: tuple[Scoped[Any], ...]) -> Iterable[str]:
+    def _changed_namespaces(
+        self, before: World, now: World, scoped: tuple[Scoped[Any], ...], intentions: IntentionIndex
+    ) -> Iterable[str]:
         """Where something changed that all pods of the namespace are translated with."""
         found = set(changes(before.namespace_labels, now.namespace_labels))
         rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
         for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
             rules |= said.differing(was) if said is not was else set()
+        if self._intended is not None and self._intended is not intentions:
+            rules |= intentions.differing(self._intended)
         rules |= {n for n, _ in changes(before.all(Sidecar), now.all(Sidecar))}
         rules |= {n for n, _ in changes(before.all(Telemetry), now.all(Telemetry))}
         rules |= {n for (n, name) in changes(before.all(core.ConfigMap), now.all(core.ConfigMap)) if name == MESH}

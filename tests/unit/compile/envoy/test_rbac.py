@@ -15,13 +15,14 @@ from tandem.ir.authz import (
     Attribute,
     AuthzPolicy,
     AuthzRule,
+    Contains,
     ExternalCheck,
     Requirement,
     Suffix,
     Template,
     Text,
 )
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 
 AT = Origin(kind="AuthorizationPolicy", namespace="shop", name="p", path="spec.rules[0]")
 
@@ -147,3 +148,40 @@ def test_about_bytes_nobody_is_asked_over_http() -> None:
 def test_denial_comes_first() -> None:
     both = [policy(Action.ALLOW, AuthzRule(origin=AT)), policy(Action.DENY, AuthzRule(origin=AT))]
     assert [f["name"] for f in network_rbac(both, "in")] == ["rbac-deny", "rbac-allow"]
+
+
+def test_what_a_denial_lets_through_matches_in_one_spelling_alone() -> None:
+    path = Requirement(attribute=Attribute.PATH, values=(Exact("/a"),))
+    method = Requirement(attribute=Attribute.METHOD, values=(Exact("GET"),))
+    (one,) = the_rule(Action.DENY, AuthzRule(unless=((path,),), origin=AT))["permissions"]
+    assert one == {"not_rule": {"url_path": {"path": {"exact": "/a"}}}}
+    several = AuthzRule(operations=((method,),), unless=((path, method), ()), origin=AT)
+    (found,) = the_rule(Action.DENY, several)["permissions"]
+    asked, through = found["and_rules"]["rules"]
+    assert asked["header"]["name"] == ":method"
+    both, every = through["not_rule"]["or_rules"]["rules"]
+    assert (len(both["and_rules"]["rules"]), every) == (2, {"any": True})
+
+
+def test_bytes_are_let_through_by_nothing_that_asks_for_requests() -> None:
+    path = Requirement(attribute=Attribute.PATH, values=(Exact("/a"),))
+    (found,) = network_rbac([policy(Action.DENY, AuthzRule(unless=((path,),), origin=AT))], "x")
+    assert "not_rule" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "closed"),
+    [("/a/b", True), ("/x", False), ("/x//b", True), ("/x%2Fb", True), ("/x\\b", True), ("/a/..%2fb", True)],
+)
+def test_a_pattern_that_denies_closes_what_may_be_another_spelling(path: str, *, closed: bool) -> None:
+    assert (re.fullmatch(spelled(Action.DENY, Regex("/a/[a-z]")), path) is not None) is closed
+
+
+def test_headers_may_contain_a_text_in_any_case() -> None:
+    asked = Requirement(attribute=Attribute.HEADER, name="x", values=(Contains("a"), Regex("b+")))
+    (found,) = the_rule(Action.ALLOW, AuthzRule(operations=((asked,),), origin=AT))["permissions"]
+    kinds = [one["header"]["string_match"] for one in found["or_rules"]["rules"]]
+    assert kinds == [{"contains": "a"}, {"safe_regex": {"regex": "b+"}}]
+    loose = msgspec.structs.replace(asked, values=(Contains("a"),), ignore_case=True)
+    (found,) = the_rule(Action.ALLOW, AuthzRule(operations=((loose,),), origin=AT))["permissions"]
+    assert found["header"]["string_match"] == {"contains": "a", "ignore_case": True}

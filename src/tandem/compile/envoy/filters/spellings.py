@@ -69,7 +69,7 @@ def _removal(patterns: list[str]) -> Json:
 
 def _judged(policies: Iterable[AuthzPolicy]) -> set[str]:
     rules = [rule for policy in policies for rule in policy.rules]
-    return {r.name for rule in rules for r in rule.when if r.attribute is Attribute.HEADER}
+    return {r.name for rule in rules for part in rule.parts for r in part if r.attribute is Attribute.HEADER}
 
 
 def _loose(name: str) -> str:

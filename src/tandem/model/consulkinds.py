@@ -1,0 +1,37 @@
+"""Kinds of consul.hashicorp.com, in the order of the registry, and what does here what those are for that are not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tandem.model import consul
+from tandem.model.kind import Kind
+
+CONSUL: Final = (
+    Kind(
+        group="consul.hashicorp.com",
+        versions=("v1alpha1",),
+        kind="ServiceIntentions",
+        plural="serviceintentions",
+        singular="serviceintentions",
+        short=("service-intentions",),
+        status=True,
+        cls=consul.ServiceIntentions,
+    ),
+)
+_EDGE: Final = "traffic from outside comes in by Gateway of the Gateway API"
+_FAR: Final = "there is one cluster here, and no peer, partition or datacenter beside it"
+INSTEAD: Final = {
+    "ProxyDefaults": "what holds for all proxies is said by Telemetry, by the ConfigMap istio, and per Service",
+    "Mesh": "what holds for the whole mesh is said by PeerAuthentication in the root namespace and the ConfigMap istio",
+    "JWTProvider": "whose tokens count is said by RequestAuthentication, and what they allow by AuthorizationPolicy",
+    "IngressGateway": _EDGE,
+    "TerminatingGateway": "hosts outside are known by ServiceEntry",
+    "ExportedServices": _FAR,
+    "SamenessGroup": _FAR,
+    "PeeringAcceptor": _FAR,
+    "PeeringDialer": _FAR,
+    "Registration": "hosts outside are known by ServiceEntry and WorkloadEntry",
+    "ControlPlaneRequestLimit": "there are no servers of Consul to protect",
+}
+"""Kinds of Consul that are not served."""
