@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from builders import service
 from meshworlds import dr, vs
 from tandem.base.problems import Severity
+from tandem.ir.traffic import Traffic
 from tandem.model import core
 from tandem.model.parse import parse
+from tandem.model.schema import validate
 from tandem.model.world import World
 from tandem.reference.request import Request
 from tandem.reference.routes import decide
@@ -114,9 +116,93 @@ def answer(world: World, request: Request) -> tuple[int, dict[tuple[str, str, in
 def test_what_is_written_decides_as_the_virtual_services_did(source: Any, asked: list[Request]) -> None:
     world = World.of([*SERVICES, *RULES, source])
     mesh, _ = translate_mesh(world, Options())
-    made = write_gateway_api(world, mesh)
+    made = write_gateway_api(world, mesh, Options())
     if any(remark.severity is Severity.ERROR for remark in made.remarks):
         return
     written = World.of([*SERVICES, *(parse(raw) for raw in made.objects)])
     for request in asked:
         assert answer(written, request) == answer(world, request), msgspec.to_builtins(request)
+
+
+keys: list[dict[str, Any]] = [
+    {"httpHeaderName": "X-User"},
+    {"useSourceIp": True},
+    {"httpQueryParameterName": "q"},
+    {"httpCookie": {"name": "c", "path": "/", "ttl": "1.5s"}},
+    {"httpCookie": {"name": "c"}},
+]
+sizes: list[dict[str, Any]] = [{}, {"ringHash": {"minimumRingSize": 1024}}, {"maglev": {"tableSize": 1009}}]
+balancers = st.one_of(
+    st.fixed_dictionaries(
+        {"simple": st.sampled_from(("RANDOM", "ROUND_ROBIN", "LEAST_REQUEST"))},
+        optional={"warmup": st.just({"duration": "90s", "minimumPercent": 5, "aggression": 1.5})},
+    ),
+    st.builds(lambda key, size: {"consistentHash": {**key, **size}}, st.sampled_from(keys), st.sampled_from(sizes)),
+)
+pools = st.fixed_dictionaries(
+    {},
+    optional={
+        "tcp": st.fixed_dictionaries(
+            {},
+            optional={
+                "maxConnections": st.integers(1, 9),
+                "connectTimeout": st.sampled_from(("250ms", "100s")),
+                "maxConnectionDuration": st.just("24h"),
+                "idleTimeout": st.just("1h1s1ms"),
+            },
+        ),
+        "http": st.fixed_dictionaries(
+            {},
+            optional={
+                "http1MaxPendingRequests": st.integers(1, 9),
+                "http2MaxRequests": st.integers(1, 9),
+                "maxRetries": st.integers(1, 9),
+                "maxRequestsPerConnection": st.integers(1, 9),
+                "maxConcurrentStreams": st.integers(1, 9),
+            },
+        ),
+    },
+)
+parts = {
+    "loadBalancer": balancers,
+    "connectionPool": pools,
+    "outlierDetection": st.fixed_dictionaries(
+        {},
+        optional={
+            "consecutive5xxErrors": st.integers(0, 9),
+            "consecutiveGatewayErrors": st.integers(1, 9),
+            "splitExternalLocalOriginErrors": st.just(True),
+            "interval": st.just("1.5s"),
+            "maxEjectionPercent": st.integers(1, 100),
+            "minHealthPercent": st.integers(0, 100),
+        },
+    ),
+}
+traffic = st.fixed_dictionaries(
+    {},
+    optional={
+        **parts,
+        "retryBudget": st.just({"percent": 12.5, "minRetryConcurrency": 0}),
+        "portLevelSettings": st.fixed_dictionaries({"port": st.just({"number": 81})}, optional=parts).map(
+            lambda p: [p]
+        ),
+    },
+)
+
+
+@settings(max_examples=300)
+@given(traffic, st.none() | traffic)
+def test_what_is_written_of_traffic_means_what_the_rule_meant(whole: Any, own: Any) -> None:
+    subset = {"name": "v1", "labels": {"version": "v1"}, **({"trafficPolicy": own} if own is not None else {})}
+    rule = dr(host="a", trafficPolicy=whole, subsets=[subset])
+    route = vs("p", hosts=["a"], http=[{"route": [{"destination": {"host": "a", "subset": "v1"}}]}])
+    world = World.of([*SERVICES, rule, route])
+    before = translate_mesh(world, Options())[0].policies.get("default/a")
+    made = write_gateway_api(world, translate_mesh(world, Options())[0], Options())
+    assert [problem for raw in made.objects for problem in validate(raw)] == []
+    assert made.remarks == ()
+    after = translate_mesh(World.of([*SERVICES, *(parse(raw) for raw in made.objects)]), Options())[0].policies
+    for port in (80, 81):
+        for name, meant in (("a", None), ("a-v1", before.subsets[0] if before is not None else None)):
+            said = after[f"default/{name}"].of(port) if f"default/{name}" in after else Traffic()
+            assert said == (before.of(port, meant) if before is not None else Traffic()), (name, port)

@@ -22,11 +22,12 @@ def translate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if something is not carried over.")] = False,
     output: Annotated[str, typer.Option("-o", "--output", help="yaml or json.", metavar="FORMAT")] = "yaml",
 ) -> int:
-    """Write what VirtualServices mean for clients in the mesh as HTTPRoutes, without anything running.
+    """Write what VirtualServices and DestinationRules mean for clients in the mesh as HTTPRoutes and TrafficPolicies.
 
-    The Services that are routed to must be among the manifests, and the DestinationRules of their subsets: each subset
-    becomes a Service of its own. Requests are decided as before, in every order of rules; what has no form in Gateway
-    API is told with its field, as an error, and what has another form as a warning. The manifests are not changed.
+    Nothing has to run. The Services that are routed to must be among the manifests, and the DestinationRules of their
+    subsets: each subset becomes a Service of its own. Requests are decided as before, in every order of rules; what has
+    no form in Gateway API is told with its field, as an error, and what has another form as a warning. The manifests
+    are not changed.
 
     Example: tandem translate examples/traffic --to gateway-api
     """
@@ -44,7 +45,7 @@ def translate(
     refused = [
         p for p in translation.problems if p.at.kind == "VirtualService" and p.severity is Severity.ERROR
     ]  # of such an object nothing is in force, so that nothing could be written
-    made = write_gateway_api(world, translation.mesh)
+    made = write_gateway_api(world, translation.mesh, Options())
     remarks = (*refused, *made.remarks)
     for remark in remarks:
         (complain if remark.severity is Severity.ERROR else warn)(f"{remark.at}: {remark.text}")

@@ -94,10 +94,7 @@ def _budget(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _outlier(raw: dict[str, Any], at: str) -> Iterator[str]:
-    names = ("consecutiveErrors", "consecutiveGatewayErrors", "consecutiveLocalErrors")
-    yield from _counts(raw, at, *names)
-    if raw.get("consecutiveErrors", 5) == 0 and not any(raw.get(name) for name in names):
-        yield f"{at}: no kind of error lets an endpoint rest"
+    yield from _counts(raw, at, "consecutiveErrors", "consecutiveGatewayErrors", "consecutiveLocalErrors")
     for name in ("interval", "rest"):
         yield from _time(raw, at, name)
     for name in ("maximumPercent", "minimumHealthyPercent"):

@@ -21,7 +21,7 @@ from tandem.ir.mesh import (
     Route,
     RouteMatch,
 )
-from tandem.translate.gatewayapi.shapes import Remarks
+from tandem.translate.gatewayapi.shapes import Remarks, lasting
 
 _CODES: Final = {"5xx": (500, 501, 502, 503, 504), "gateway-error": (502, 503, 504)}
 _ALWAYS: Final = frozenset({"connect-failure", "refused-stream", "reset", "reset-before-request"})
@@ -49,8 +49,6 @@ class Writer:
         elif isinstance(action, Respond):
             text = f"answered with {action.status} and nothing else: such requests are answered with 500"
             self._remarks.lost(route.origin, "", text)
-        if route.fault is not None:
-            self._remarks.lost(route.origin, "fault", "faults are not injected by Gateway API")
         return made
 
     def _backend(self, backend: Backend, *, weighted: bool) -> dict[str, Any]:
@@ -140,7 +138,7 @@ class Writer:
     def _patience(self, route: Route) -> dict[str, Any]:
         retry = route.retry
         times = {"request": route.timeout_ms, "backendRequest": retry.per_try_timeout_ms if retry is not None else 0}
-        given = {name: _duration(ms) for name, ms in times.items() if ms}
+        given = {name: lasting(ms) for name, ms in times.items() if ms}
         made: dict[str, Any] = {"timeouts": given} if given else {}
         if retry is None:
             return made | {"retry": {"attempts": 0}}
@@ -160,7 +158,7 @@ class Writer:
         made: dict[str, Any] = {"attempts": retry.attempts}
         if codes:
             made["codes"] = sorted(codes)
-        return made | ({"backoff": _duration(retry.backoff_ms)} if retry.backoff_ms else {})
+        return made | ({"backoff": lasting(retry.backoff_ms)} if retry.backoff_ms else {})
 
 
 def name_of(backend: Backend) -> str:
@@ -177,7 +175,3 @@ def _modifier(which: str, edit: HeaderEdit) -> Iterator[dict[str, Any]]:
         made["remove"] = list(edit.remove)
     if made:
         yield {"type": f"{which}HeaderModifier", f"{which.lower()}HeaderModifier": made}
-
-
-def _duration(ms: int) -> str:
-    return f"{ms // 1000}s" if ms % 1000 == 0 else f"{ms}ms"

@@ -135,3 +135,15 @@ def written(match: RouteMatch) -> dict[str, Any]:
 def _named(name: str, match: StringMatch) -> dict[str, str]:
     kind = {"type": "RegularExpression"} if isinstance(match, Regex) else {}
     return {**kind, "name": name, "value": getattr(match, "value", "")}
+
+
+def lasting(ms: int) -> str:
+    """A duration as Gateway API has it (GEP-2257: no more than five digits of a unit)."""
+    if ms % 1000 == 0 and ms < 100_000_000:
+        return f"{ms // 1000}s"
+    if ms < 100_000:
+        return f"{ms}ms"
+    hours, rest = divmod(ms, 3_600_000)
+    minutes, rest = divmod(rest, 60_000)
+    parts = ((hours, "h"), (minutes, "m"), (rest // 1000, "s"), (rest % 1000, "ms"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number)

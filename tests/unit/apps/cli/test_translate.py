@@ -40,9 +40,10 @@ def test_what_is_printed_can_be_applied(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_what_is_lost_is_told_with_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = manifests(tmp_path, "fault: {delay: {fixedDelay: 1s, percentage: {value: 1}}}")
+    path = manifests(tmp_path, "rewrite: {uriRegexRewrite: {match: a, rewrite: b}}")
     assert run(["translate", path]) == 0
-    assert f"VirtualService default/web spec.http[0].fault ({path}:12): faults are not" in capsys.readouterr().err
+    lost = f"VirtualService default/web spec.http[0].rewrite.uriRegexRewrite ({path}:12): paths are not rewritten"
+    assert lost in capsys.readouterr().err
     assert run(["translate", path, "--strict", "-o", "json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert [remark["code"] for remark in told["remarks"]] == ["NotCarried"]

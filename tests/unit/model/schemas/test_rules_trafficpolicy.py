@@ -69,7 +69,7 @@ def test_a_sound_one_is_taken(spec: dict[str, Any]) -> None:
         ({"circuitBreaker": {"requests": -1}}, "spec.circuitBreaker.requests"),
         ({"retryBudget": {"percent": 120}}, "spec.retryBudget.percent"),
         ({"retryBudget": {"minimumRetries": -1}}, "spec.retryBudget.minimumRetries"),
-        ({"outlierDetection": {"consecutiveErrors": 0}}, "spec.outlierDetection: no kind"),
+        ({"outlierDetection": {"consecutiveErrors": -1}}, "spec.outlierDetection.consecutiveErrors"),
         ({"outlierDetection": {"interval": "0s"}}, "spec.outlierDetection.interval"),
         ({"outlierDetection": {"maximumPercent": 101}}, "spec.outlierDetection.maximumPercent"),
         ({"connections": {}}, "spec.connections: one of"),

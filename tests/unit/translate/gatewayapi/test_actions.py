@@ -12,7 +12,6 @@ from tandem.ir.mesh import (
     Backend,
     Cors,
     Exact,
-    Fault,
     Forward,
     HeaderEdit,
     Mirror,
@@ -142,7 +141,6 @@ def test_times_and_retries() -> None:
     ("given", "told"),
     [
         ({"action": Respond(status=418)}, "NotCarried spec.http[0]"),
-        ({"fault": Fault(delay_ms=1)}, "NotCarried fault"),
         ({"action": Redirect(port=-1)}, "NotCarried redirect.derivePort"),
         ({"action": Forward(backends=(WEB,), rewrite=Rewrite(regex=("a", "b")))}, "NotCarried rewrite.uriRegexRewrite"),
         (

@@ -8,7 +8,10 @@ from builders import service
 from meshworlds import dr, vs
 from tandem.model.core import Service
 from tandem.model.meta import Object
+from tandem.model.parse import parse
+from tandem.model.schema import validate
 from tandem.model.world import World
+from tandem.translate.faults import fault_tables, read_faults
 from tandem.translate.gatewayapi.write import MATCHES, Written, write_gateway_api
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options
@@ -26,7 +29,7 @@ def to(host: str, **more: Any) -> dict[str, Any]:
 
 def write(*objects: Object) -> Written:
     world = World.of(objects)
-    return write_gateway_api(world, translate_mesh(world, Options())[0])
+    return write_gateway_api(world, translate_mesh(world, Options())[0], Options())
 
 
 def told(made: Written) -> list[str]:
@@ -123,12 +126,36 @@ def test_a_service_in_the_place_of_a_subset_must_select_the_same() -> None:
 
 
 def test_what_is_not_written_at_all_is_told() -> None:
-    policy = dr(host="web", trafficPolicy={"connectionPool": {"http": {"maxRetries": 1}}})
+    policy = dr(host="web", trafficPolicy={"tls": {"mode": "DISABLE"}})
     edge = vs("edge", hosts=["web.test"], gateways=["edge"], http=[{"route": [to("web")]}])
     tcp = vs("tcp", hosts=["db"], tcp=[{"route": [to("db")]}])
     db = web("db", ports=[{"port": 5432, "name": "tcp"}])
     assert told(write(web(), db, policy, edge, tcp)) == [
-        "NotCarried DestinationRule spec.trafficPolicy",
+        "NotCarried DestinationRule spec.trafficPolicy.tls",
         "NotCarried VirtualService spec.gateways",
         "NotCarried VirtualService spec.tcp[0]",
     ]
+
+
+def test_faults_become_objects_at_the_rules_that_were_written() -> None:
+    slow = {"delay": {"fixedDelay": "1.5s", "percentage": {"value": 12.5}}}
+    sad = {"abort": {"grpcStatus": "UNAVAILABLE", "percentage": {"value": 100}}}
+    rules = [
+        {"match": [{"uri": {"exact": "/slow"}}], "route": [to("web")], "fault": slow},
+        {"match": [{"uri": {"exact": "/sad"}}], "route": [to("web")], "fault": sad},
+        {"route": [to("web")]},
+    ]
+    made = write(web(), vs("trouble", hosts=["web"], http=rules))
+    assert told(made) == []
+    route, *faults = made.objects
+    assert [rule.get("name") for rule in route["spec"]["rules"]] == ["rule-0", "rule-1", None]
+    assert [raw["metadata"]["name"] for raw in faults] == ["trouble-web-rule-0", "trouble-web-rule-1"]
+    world = World.of([web(), *(parse(raw) for raw in made.objects)])
+    mesh = fault_tables(translate_mesh(world, Options())[0], read_faults(world))
+    found = [route.fault for route in mesh.tables["default/web"].routes]
+    assert [(f.delay_ms, f.delay_per_million, f.abort_grpc) if f is not None else None for f in found[:3]] == [
+        (1500, 125_000, None),
+        (0, 1_000_000, 14),
+        None,
+    ]
+    assert [problem for raw in made.objects for problem in validate(raw)] == []

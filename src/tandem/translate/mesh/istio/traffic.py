@@ -101,6 +101,7 @@ class TrafficReader:
         if lb.simple not in _BALANCERS:
             self._wrong(f"{at}.simple", "UnsupportedField", f"{lb.simple} is {_REFUSED}")
         found: dict[str, object] = {"lb": _BALANCERS.get(lb.simple, LoadBalancer.LEAST_REQUEST), "hash": ()}
+        found["table_size"] = 0
         found["warmup"] = self._warmup(lb, at)
         found["locality"] = None
         if lb.locality_lb_setting is not None:
