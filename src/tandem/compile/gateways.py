@@ -1,6 +1,7 @@
 """Gateways of a node as the kernel sees them: Services whose one endpoint is the node's own address. Pure.
 
-Ports of UDP are Services of their own: what comes there never reaches Envoy (`datagrams.py`).
+Ports of UDP are Services of their own: what comes there never reaches Envoy (`datagrams.py`). Datagrams of HTTP/3 do:
+they go the way of the port's connections.
 
 So an address of a gateway is answered, announced and translated as that of a Service of type LoadBalancer is. One that
 lies in the network of Services is of the node itself, and no neighbour is told of it.
@@ -28,7 +29,7 @@ Front = tuple[Service, Endpoints]
 
 def fronted(view: NodeView) -> NodeView:
     """`without_pods(view)` with the gateways among its Services: the very same view while none of both changes."""
-    return _merged(without_pods(view), _kept(_fronts(view)))
+    return _merged(without_pods(view), _kept(gateway_fronts(view)))
 
 
 def with_gateways(net: NodeNet, view: NodeView) -> NodeNet:
@@ -58,7 +59,8 @@ def _key(service: Service) -> str:
     return f"{service.namespace}/{service.name}"
 
 
-def _fronts(view: NodeView) -> tuple[Front, ...]:
+def gateway_fronts(view: NodeView) -> tuple[Front, ...]:
+    """The Services that stand for the gateways, each with what is behind it."""
     own = own_addresses(view.node.pod_cidrs)
     gateways = [view.gateways[name] for name in sorted(view.gateways)]
     datagrams = (front for gateway in gateways for front in datagram_fronts(view, gateway))
@@ -67,8 +69,11 @@ def _fronts(view: NodeView) -> tuple[Front, ...]:
 
 def _front(gateway: Gateway, own: Mapping[int, str], view: NodeView) -> Front:
     name = f"{gateway.name}{SUFFIX}"
+    entries = [(f"p{port.port}", port, "TCP") for port in gateway.ports]
+    entries += [(f"q{port.port}", port, "UDP") for port in gateway.ports if port.http3]
     ports = tuple(
-        ServicePort(name=f"p{port.port}", port=port.port, protocol="TCP", app=AppProtocol.TCP) for port in gateway.ports
+        ServicePort(name=entry, port=port.port, protocol=protocol, app=AppProtocol.TCP)
+        for entry, port, protocol in entries
     )
     service = Service(
         namespace=gateway.namespace,
@@ -78,7 +83,7 @@ def _front(gateway: Gateway, own: Mapping[int, str], view: NodeView) -> Front:
         ports=ports,
         origin=gateway.origin,
     )
-    numbers = tuple((f"p{port.port}", port.target) for port in gateway.ports)
+    numbers = tuple((entry, port.target) for entry, port, _ in entries)
     versions = sorted(set(map(family, gateway.addresses)) & own.keys())
     behind = tuple(Endpoint(address=own[version], ports=numbers, node=view.node.name) for version in versions)
     return service, Endpoints(namespace=gateway.namespace, service=name, endpoints=behind)

@@ -183,9 +183,9 @@ def hosted_routes(port: int, routes: tuple[str, ...]) -> str:
     return f"host/{port}~{digest(' '.join(routes), 12)}"
 
 
-def gateway_listener(namespace: str, name: str, port: int) -> str:
-    """Envoy listener of a gateway's port."""
-    return f"gw/{namespace}/{name}/{port}"
+def gateway_listener(namespace: str, name: str, port: int, *, quic: bool = False) -> str:
+    """Envoy listener of a gateway's port, of connections of TCP or of QUIC."""
+    return f"gw/{namespace}/{name}/{port}" + ("/quic" if quic else "")
 
 
 def gateway_routes(namespace: str, name: str, port: int, listener: str = "") -> str:

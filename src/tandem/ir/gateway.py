@@ -60,6 +60,8 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     terms: TlsTerms = TlsTerms()
     grpc_web: bool = False
     """Clients of its port may speak gRPC-Web, whatever the routes are about."""
+    http3: bool = False
+    """Its requests are taken by QUIC too, at the port of UDP with the same number."""
     origin: Origin
 
     @property
@@ -104,6 +106,11 @@ class GatewayPort(msgspec.Struct, frozen=True, kw_only=True):
     def reads_requests(self) -> bool:
         """Some listener of it does."""
         return not self.bytes and any(one.sessions is Sessions.REQUESTS for one in self.listeners)
+
+    @property
+    def http3(self) -> bool:
+        """Some listener of it takes HTTP/3."""
+        return any(one.http3 for one in self.listeners)
 
     @property
     def hands_on(self) -> bool:

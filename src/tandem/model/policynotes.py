@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, Object
+from tandem.model.meta import Object
 
 STAGED: Final = "tandem.io/staged"
 """`true`: the policy judges and enforces nothing; what it would have denied is recorded."""
@@ -17,8 +17,6 @@ DENY: Final = "tandem.io/deny"
 """`reject`: a denial is answered (reset, ICMP) in place of silence."""
 ESTABLISHED: Final = "tandem.io/established"
 """`keep`: connections that the policy denies may go on if they were established before it."""
-_GROUP: Final = "tandem.io/"
-_OF_ANY_OBJECT: Final = frozenset({SOURCE_ANNOTATION, LINES_ANNOTATION})
 VALUES: Final = {STAGED: "true", DENY: "reject", ESTABLISHED: "keep"}
 
 
@@ -29,18 +27,14 @@ class PolicyNotes(msgspec.Struct, frozen=True, kw_only=True):
     rejects: bool = False
     keeps: bool = False
     wrong: tuple[tuple[str, str], ...] = ()
-    unknown: tuple[str, ...] = ()
-    """Annotations of our group that no policy has."""
 
 
 def notes_of(policy: Object) -> PolicyNotes:
     """What a policy's annotations ask for."""
-    ours = {k: v for k, v in policy.metadata.annotations.items() if k.startswith(_GROUP)}
-    given = {k: v for k, v in ours.items() if k in VALUES}
+    given = {k: v for k, v in policy.metadata.annotations.items() if k in VALUES}
     return PolicyNotes(
         staged=given.get(STAGED) == VALUES[STAGED],
         rejects=given.get(DENY) == VALUES[DENY],
         keeps=given.get(ESTABLISHED) == VALUES[ESTABLISHED],
         wrong=tuple(sorted((k, v) for k, v in given.items() if v != VALUES[k])),
-        unknown=tuple(sorted(ours.keys() - VALUES.keys() - _OF_ANY_OBJECT)),
     )

@@ -23,6 +23,7 @@ from tandem.reference.support import ROOT, refused
 from tandem.reference.virtualservices import act, age, holds
 
 PLAIN = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
+BEFORE_QUIC = ("TLSV1_0", "TLSV1_1", "TLSV1_2")
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,14 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
         """What comes is read as requests."""
         protocol = self.server.port.protocol.upper()
         return self.kind == "plain" or (protocol == "HTTPS" and not self.handed_on)
+
+    @property
+    def by_datagrams(self) -> bool:
+        """It takes HTTP/3: its Gateway asks for that, and QUIC can do what it asks of TLS."""
+        tls = self.server.tls
+        asked = self.gateway.metadata.annotations.get("tandem.io/http3") == "true"
+        fits = tls is not None and tls.mode != "ISTIO_MUTUAL" and tls.max_protocol_version not in BEFORE_QUIC
+        return asked and self.requests and self.kind == "tls" and fits
 
     @property
     def spoken(self) -> str:
@@ -105,7 +114,7 @@ def take_ingress(world: World, port: int, *, sni: str, host: str) -> Taken:
     chosen = max((one for one in here if _best(one, sni)), key=lambda one: _best(one, sni) or (0, 0), default=None)
     if chosen is None:
         return Taken(steps=(Step(text=f"no server takes the name {sni!r} in TLS"),))
-    takes = f"takes the name {sni!r} in TLS"
+    takes = f"takes the name {sni!r} in TLS{', by HTTP/3 too' if chosen.by_datagrams else ''}"
     if not _certified(world, chosen):
         return Taken(steps=(Step(text=f"{takes}, and has no certificate: nobody is served", origin=chosen.origin),))
     if chosen.requests:

@@ -76,7 +76,7 @@ def _secure(world: World, gateway: Gateway, here: list[Found], *, sni: str, host
     chosen = closest([one for one in here if _has_certificate(world, one)], sni)
     if chosen is None:
         return Taken(steps=(_nobody(gateway, here, f"the name {sni!r} in TLS"),))
-    steps = [_takes(chosen, f"the name {sni!r} in TLS")]
+    steps = [_takes(chosen, f"the name {sni!r} in TLS", datagrams=_by_datagrams(world, gateway, chosen))]
     meant = closest(here, host)
     if chosen.listener.protocol == "TLS" or meant == chosen:
         return Taken(listener=chosen, steps=tuple(steps))
@@ -156,9 +156,17 @@ def _has_certificate(world: World, found: Found) -> bool:
     return any(world.get(core.Secret, ref.namespace or home, ref.name) is not None for ref in refs)
 
 
-def _takes(found: Found, what: str) -> Step:
+def _by_datagrams(world: World, gateway: Gateway, found: Found) -> bool:
+    """Whether it takes HTTP/3: the Gateway asks for that, and no listener of UDP has the datagrams of the port."""
+    asked = gateway.metadata.annotations.get("tandem.io/http3") == "true" and found.listener.protocol == "HTTPS"
+    of_udp = (one.listener.port for one in listeners_of(world, gateway) if one.listener.protocol == "UDP")
+    return asked and found.listener.port not in of_udp
+
+
+def _takes(found: Found, what: str, *, datagrams: bool = False) -> Step:
     own = found.listener
-    return Step(text=f"listener {own.name} ({own.protocol}, {found.host}) takes {what}", origin=found.origin)
+    spoken = f"{own.protocol} and HTTP/3" if datagrams else own.protocol
+    return Step(text=f"listener {own.name} ({spoken}, {found.host}) takes {what}", origin=found.origin)
 
 
 def _nobody(gateway: Gateway, here: list[Found], what: str) -> Step:

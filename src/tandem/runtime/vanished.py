@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tandem.compile.datagrams import datagram_fronts
+from tandem.compile.gateways import gateway_fronts
 from tandem.compile.nft.families import FAMILIES
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts
 from tandem.ir.node import NodeView
@@ -61,10 +61,9 @@ def _ends(view: NodeView) -> Ends:
     found: Ends = {}
     udp = {name: service for name, service in view.services.items() if any(p.protocol == "UDP" for p in service.ports)}
     behind = {name: view.endpoints[name] for name in udp if name in view.endpoints}
-    for gateway in view.gateways.values():
-        for service, endpoints in datagram_fronts(view, gateway):
-            name = f"{service.namespace}/{service.name}"
-            udp[name], behind[name] = service, endpoints
+    for service, endpoints in gateway_fronts(view):
+        name = f"{service.namespace}/{service.name}"
+        udp[name], behind[name] = service, endpoints
     view = msgspec.structs.replace(view, services=udp, endpoints=behind)
     for family in FAMILIES:
         for front in fronts(view, family):

@@ -35,6 +35,18 @@ def test_a_gateways_port_leads_to_the_nodes_own_address() -> None:
     assert (POOL,) in owned.elements  # its other ports are refused
 
 
+def test_datagrams_of_http3_go_the_way_of_its_connections_and_no_others() -> None:
+    taking = msgspec.structs.replace(listener("s", "*", certificates=("c",)), http3=True)
+    secure = port(taking, number=443, target=20443, tls=True)
+    table = compile_nft(view(WEB, gateways={"edge/edge": gateway(PORT, secure, addresses=(POOL,))}, nodes=NODES))
+    (backends,) = [m for m in table.maps if m.name == "backend4"]
+    assert {key[:3]: end for key, end in backends.elements if key[0] == POOL} == {
+        (POOL, "tcp", 80): ("10.244.0.1", 20080),
+        (POOL, "tcp", 443): ("10.244.0.1", 20443),
+        (POOL, "udp", 443): ("10.244.0.1", 20443),
+    }
+
+
 def test_an_address_of_the_pool_is_announced_and_one_of_the_cluster_is_the_nodes_own() -> None:
     found = node(POOL, INNER)
     assert compile_outward(found).addresses == (POOL,)

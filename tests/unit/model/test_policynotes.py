@@ -17,11 +17,6 @@ def test_each_value_on_each_kind() -> None:
     assert notes_of(cluster_policy(notes=notes)) == wanted
 
 
-def test_an_annotation_of_ours_that_no_policy_has_is_told() -> None:
-    notes = {"tandem.io/stage": "true", "tandem.io/source-lines": "a=1", "other.io/x": "y"}
-    assert notes_of(policy(notes=notes)) == PolicyNotes(unknown=("tandem.io/stage",))
-
-
 def test_another_value_means_nothing() -> None:
     notes = {STAGED: "yes", DENY: "", ESTABLISHED: "Keep", "tandem.io/source": "f.yaml:1"}
     assert notes_of(policy(notes=notes)) == PolicyNotes(wrong=((DENY, ""), (ESTABLISHED, "Keep"), (STAGED, "yes")))

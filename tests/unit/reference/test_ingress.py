@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from builders import service
 from ingressworlds import gateway, https, secret, server, to, vs
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.ingress import decide_ingress, servers
+from tandem.reference.ingress import decide_ingress, servers, take_ingress
 from tandem.reference.request import Request
 
 WEB = service("web", ports=[{"name": "http", "port": 80}])
@@ -44,6 +46,22 @@ def test_the_name_in_tls_chooses_the_server_and_hosts_of_others_are_misdirected(
     unserved = decided(one, both, port=443, sni="shop.test")
     assert (unserved.backends, unserved.status) == ((), 0)
     assert "has no certificate" in unserved.steps[0].text
+
+
+@pytest.mark.parametrize(
+    ("notes", "terms", "told"),
+    [
+        ({}, {}, ""),
+        ({"tandem.io/http3": "true"}, {}, ", by HTTP/3 too"),
+        ({"tandem.io/http3": "true"}, {"maxProtocolVersion": "TLSV1_3"}, ", by HTTP/3 too"),
+        ({"tandem.io/http3": "true"}, {"maxProtocolVersion": "TLSV1_2"}, ""),
+        ({"tandem.io/http3": "true"}, {"mode": "ISTIO_MUTUAL", "credentialName": ""}, ""),
+    ],
+)
+def test_a_server_that_takes_http3_says_so(notes: dict[str, str], terms: dict[str, Any], told: str) -> None:
+    one = gateway("shop", https("shop.test", **terms), notes=notes)
+    found = take_ingress(World.of([WEB, one, secret()]), 443, sni="shop.test", host="shop.test")
+    assert found.steps[0].text == "takes the name 'shop.test' in TLS" + told
 
 
 def test_what_takes_everything_comes_after_the_routes_of_others() -> None:

@@ -42,6 +42,22 @@ def test_a_port_that_only_udp_has_takes_datagrams_and_one_of_both_is_asked_about
 
 
 @pytest.mark.parametrize(
+    ("notes", "more", "spoken"),
+    [
+        ({}, (), "HTTPS, *"),
+        ({"tandem.io/http3": "yes"}, (), "HTTPS, *"),
+        ({"tandem.io/http3": "true"}, (), "HTTPS and HTTP/3, *"),
+        ({"tandem.io/http3": "true"}, (listener("names", 443, "UDP"),), "HTTPS, *"),
+    ],
+)
+def test_a_listener_that_takes_http3_says_so(
+    notes: dict[str, str], more: tuple[dict[str, Any], ...], spoken: str
+) -> None:
+    found = taken(gateway("edge", https(), *more, notes=notes), 443, host="a.test")
+    assert [step.text for step in found.steps] == [f"listener https ({spoken}) takes the name 'a.test' in TLS"]
+
+
+@pytest.mark.parametrize(
     ("host", "wanted"),
     [("a.test", "exact"), ("b.a.test", "wild"), ("c.b.a.test", "wild"), ("x.b.a.test", "wild"), ("else.org", "every")],
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from builders import endpoint_slice, pod, service, world
-from gatewaybuild import datagrams, gateway
+from gatewaybuild import datagrams, gateway, listener, port
 from nodeviews import view_of
+from tandem.compile.addresses import own_addresses
 from tandem.ir.mesh import Backend
 from tandem.ir.node import NodeView
 from tandem.model.core import Pod
@@ -50,6 +51,18 @@ def test_a_flow_through_a_gateway_is_stale_once_its_route_leads_elsewhere() -> N
     assert services_changed(through("dns"), through())
     assert stale(through("dns"), through(), flow)
     assert not stale(through("dns"), through("dns", "gone"), flow)
+
+
+def test_a_flow_of_http3_is_stale_once_the_gateway_takes_it_no_longer() -> None:
+    def at(*, http3: bool) -> NodeView:
+        one = msgspec.structs.replace(listener("l", "*", certificates=("c",)), http3=http3)
+        edge = gateway(port(one, number=443, target=20443, tls=True))
+        return msgspec.structs.replace(view(A), gateways={"edge/edge": edge})
+
+    (own,) = own_addresses(at(http3=True).node.pod_cidrs).values()
+    flow = msgspec.structs.replace(FLOW, dialled="192.0.2.65", destination=own, port=20443)
+    assert stale(at(http3=True), at(http3=False), flow)
+    assert not stale(at(http3=True), at(http3=True), flow)
 
 
 def test_flows_to_others_and_of_other_protocols_stay() -> None:

@@ -24,6 +24,7 @@ from tandem.compile.envoy.cluster import Client
 from tandem.compile.envoy.filters import compile_gateway_filters
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded, guard_at, guard_of
+from tandem.compile.envoy.http3 import offered, quic_listener
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.reencrypt import is_secured, secured
@@ -97,7 +98,11 @@ def _cluster(backend: Backend) -> str:
 @lru_cache(maxsize=1024)
 def compile_gateway(gateway: Gateway, own: tuple[str, ...]) -> tuple[Resource, ...]:
     """The listeners, at `own`: the node's own addresses of the gateway's families."""
-    return tuple(_listener(gateway, port, own) for port in gateway.ports)
+    quic = (port for port in gateway.ports if port.http3)
+    return (
+        *(_listener(gateway, port, own) for port in gateway.ports),
+        *(quic_listener(gateway, port, own, guard_at(gateway, port.port, own)) for port in quic),
+    )
 
 
 def compile_gateway_guards(gateway: Gateway, own: tuple[str, ...], keys: Mapping[str, str]) -> list[Resource]:
@@ -181,7 +186,7 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
     for listener in (one for one in port.listeners if one.sessions is Sessions.REQUESTS):
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
         own = (*listener.hosts, *(HostRoutes(host=name) for name in listener.hostnames))
-        virtual = _virtual_hosts(own, port, scope)
+        virtual = [{**host, **offered(port, listener)} for host in _virtual_hosts(own, port, scope)]
         known = {domain for host in virtual for domain in host["domains"]}
         others = [other for other in port.listeners if other is not listener]
         yield _configuration(name, [*virtual, *_misdirected(others, known)], listener.hosts, scope.client)

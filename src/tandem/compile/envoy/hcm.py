@@ -63,10 +63,10 @@ def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
     return _filter(fields)
 
 
-def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 0) -> Json:
+def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 0, quic: Json | None = None) -> Json:
     """Requests from outside the cluster, routed by RDS: what clients claim of themselves is not taken over.
 
-    `hops`: so many proxies before it are believed who the client is.
+    `hops`: so many proxies before it are believed who the client is; `quic`: they come by HTTP/3, on these terms.
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
     log = accesslog.http(names.destination_log(gateway.uid))
@@ -76,6 +76,7 @@ def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 
         "use_remote_address": True,
         **({"xff_num_trusted_hops": hops} if hops else {}),
         **({"early_header_mutation_extensions": early} if early else {}),
+        **({"codec_type": "HTTP3", "http3_protocol_options": {"quic_protocol_options": quic}} if quic else {}),
         "forward_client_cert_details": "SANITIZE",
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
     }

@@ -55,17 +55,17 @@ def fraction(per_million: int) -> Json:
     return {"numerator": per_million, "denominator": "MILLION"}
 
 
-def socket_address(address: str, port: int, netns: str = "") -> Json:
-    """A core.Address; with `netns` the socket is made inside that network namespace."""
-    inner: dict[str, Any] = {"address": address, "port_value": port}
+def socket_address(address: str, port: int, netns: str = "", *, protocol: str = "") -> Json:
+    """A core.Address; with `netns` the socket is made inside that network namespace. Without a protocol: TCP."""
+    inner: dict[str, Any] = {"address": address, "port_value": port, **({"protocol": protocol} if protocol else {})}
     if netns:
         inner["network_namespace_filepath"] = netns
     return {"socket_address": inner}
 
 
-def listening_at(hosts: Iterable[str], port: int, netns: str) -> Json:
+def listening_at(hosts: Iterable[str], port: int, netns: str, *, protocol: str = "") -> Json:
     """The fields of a Listener that say where its sockets are: the first address, and the others."""
-    first, *more = (socket_address(host, port, netns) for host in hosts)
+    first, *more = (socket_address(host, port, netns, protocol=protocol) for host in hosts)
     return {"address": first, **({"additional_addresses": [{"address": other} for other in more]} if more else {})}
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from tandem.base.ids import SpiffeId
 from tandem.base.paths import SYSTEM_ROOTS
 from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
 from tandem.compile.names import gateway_certificate
-from tandem.ir.tlsterms import ClientProof, TlsTerms
+from tandem.ir.tlsterms import ClientProof, TlsTerms, TlsVersion
 from tandem.ir.traffic import Origination
 
 ALPN_HTTP: Final = "tandem-http"
@@ -23,6 +25,9 @@ ALPN_TCP: Final = "tandem-tcp"
 
 ALPN_EDGE: Final = ("h2", "http/1.1")
 """What clients of a gateway may speak where requests are read."""
+
+ALPN_QUIC: Final = ("h3",)
+"""The same by QUIC."""
 
 ROOTS: Final = "ROOTCA"
 """SDS name of the trust bundle."""
@@ -137,13 +142,24 @@ def terminating(
     terms: TlsTerms = TlsTerms(),  # noqa: B008 - frozen
 ) -> Json:
     """The server side of a gateway's listener: these certificates, on these terms."""
+    return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", _ending(certificates, alpn, terms))
+
+
+def terminating_quic(certificates: tuple[str, ...], terms: TlsTerms) -> Json:
+    """The same by QUIC, which has TLS 1.3 in it."""
+    settled = msgspec.structs.replace(terms, least=TlsVersion.V1_3, most=None, ciphers=())
+    fields = {"downstream_tls_context": _ending(certificates, ALPN_QUIC, settled), "enable_early_data": False}
+    return extension("quic", "extensions.transport_sockets.quic.v3.QuicDownstreamTransport", fields)
+
+
+def _ending(certificates: tuple[str, ...], alpn: tuple[str, ...], terms: TlsTerms) -> Json:
     params: dict[str, Any] = {"tls_minimum_protocol_version": terms.least.value}
     if terms.most is not None:
         params["tls_maximum_protocol_version"] = terms.most.value
     if terms.ciphers:
         params["cipher_suites"] = list(terms.ciphers)
     asked = _proof(terms.clients) if terms.clients is not None else {}
-    fields = {
+    return {
         **({"require_client_certificate": terms.clients.required} if terms.clients is not None else {}),
         "disable_stateless_session_resumption": True,
         "disable_stateful_session_resumption": True,
@@ -154,7 +170,6 @@ def terminating(
             **({"validation_context": asked} if asked else {}),
         },
     }
-    return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", fields)
 
 
 def _shown(name: str) -> Json:

@@ -29,6 +29,7 @@ from tandem.translate.gateway.clients import falls_back
 from tandem.translate.gateway.connections import Given, in_order, named_of, shared_out
 from tandem.translate.gateway.datagrams import parents_refused, port_of
 from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
+from tandem.translate.gateway.http3 import annotation_mistakes, asks, offer
 from tandem.translate.gateway.listeners import (
     ByHolder,
     Place,
@@ -62,7 +63,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     problems: list[Problem] = [*sets.problems]
     for gateway in gateways:
         listeners[gateway.key], wrong = read_listeners(world, gateway, sets.merged.get(gateway.key, ()))
-        problems += (*mistakes_of[gateway.key], *wrong)
+        problems += (*mistakes_of[gateway.key], *annotation_mistakes(gateway), *wrong)
     balanced = [address for addresses in balancers.given.values() for address in addresses]
     balanced += addresses_of_ingress(world)
     placed = place(world, options, [g for g in gateways if g.key not in refused], balanced)
@@ -77,6 +78,9 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     for gateway in gateways:
         addresses, reads = placed.given.get(gateway.key, ()), listeners[gateway.key]
         made = _gateway(gateway, _merged(reads), routes, targets, options) if addresses else None
+        if made is not None and asks(gateway):
+            made, not_offered = offer(made, {one.name: gateway for one in _merged(reads)})
+            problems += not_offered
         if made is not None:
             sent[f"{gateway.key[0]}/{gateway.key[1]}"] = replace(made, addresses=addresses)
         told = overlaps_of(_merged(reads))

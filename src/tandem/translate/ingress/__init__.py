@@ -20,6 +20,7 @@ from tandem.model.world import World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import Placed, place
 from tandem.translate.gateway.edge import WITHIN, Edge, IngressFacts
+from tandem.translate.gateway.http3 import annotation_mistakes, asks, in_vain, offer
 from tandem.translate.gateway.targets import target_of
 from tandem.translate.ingress.bindings import Said, names_gateways, read_bound
 from tandem.translate.ingress.ports import PortReader, by_port
@@ -59,18 +60,24 @@ def add_ingress(
     bound = [one for one, _ in said if one is not None]
     exported = [one for one in bound if seen(one.source, options.root_namespace)]
     servers, gateways = Servers(world, options), selected(world)
+    egress = [gateway for gateway in every if is_egress(gateway)]
     for gateway in gateways:
         servers.read(gateway)
     reader = PortReader(exported, context.service, options.root_namespace)
     placed = _placed(world, options, edge, taken) if gateways else Placed()
     addresses = placed.given.get(key_of(options), ())
+    not_offered: tuple[Problem, ...] = ()
     made = _gateway(options, gateways, _ports(edge, options, servers, reader))
+    if made is not None:
+        made, not_offered = offer(made, {one.name: one.gateway for one in servers.found if asks(one.gateway)})
     sent = {"/".join(key_of(options)): msgspec.structs.replace(made, addresses=addresses)} if made and addresses else {}
     facts = IngressFacts(addresses=addresses, serves=bool(sent))
     told = (
         *(not_selected(g) for g in every if not has_labels(g.spec.selector) and not is_egress(g)),
-        *(problem for g in every if is_egress(g) for problem in server_mistakes(g)),
+        *(problem for g in (*gateways, *egress) for problem in annotation_mistakes(g)),
+        *(problem for g in egress for problem in (*server_mistakes(g), *in_vain(g))),
         *servers.problems,
+        *not_offered,
         *(_of(gateway, problem) for gateway in gateways for problem in placed.problems),
         *(problem for _, problems in said for problem in problems),
         *reader.problems,
@@ -79,7 +86,7 @@ def add_ingress(
     return msgspec.structs.replace(
         edge,
         gateways=MappingProxyType({**edge.gateways, **sent}),
-        ingress=MappingProxyType({g.key: facts for g in gateways} | {g.key: WITHIN for g in every if is_egress(g)}),
+        ingress=MappingProxyType({g.key: facts for g in gateways} | {g.key: WITHIN for g in egress}),
         problems=(*edge.problems, *told),
     )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
+from tandem.model.annotations import unknown_of
 from tandem.model.meta import Object
 from tandem.model.policynotes import STAGED, VALUES, PolicyNotes, notes_of
 from tandem.model.selectors import LabelSelector, unknown_operator
@@ -62,9 +61,7 @@ class Report:
         if notes.staged:
             text = "staged: what it would deny is recorded, and nothing is denied by it"
             self.warning(f"metadata.annotations[{STAGED}]", "Staged", text)
-        for name in notes.unknown:
-            close = difflib.get_close_matches(name, VALUES, n=1)
-            text = "no policy has this annotation" + (f" (did you mean {close[0]}?)" if close else "")
+        for name, text in unknown_of(self._policy, VALUES).items():
             self.warning(f"metadata.annotations[{name}]", "UnknownAnnotation", text)
         for name, value in notes.wrong:
             text = f"{value!r} means nothing: the only value is {VALUES[name]!r}, and the annotation is not heeded"

@@ -48,6 +48,26 @@ def test_an_annotation_names_the_pool() -> None:
     assert found.gateways[KEY].addresses == ("198.51.100.9",)
 
 
+def test_each_gateway_says_for_its_own_servers_whether_they_take_http3() -> None:
+    asking = gateway("a", https("a.test"), notes={"tandem.io/http3": "true"})
+    ports = made(asking, gateway("b", https("b.test")), secret()).ports
+    assert [(one.hostname, one.http3) for port in ports for one in port.listeners] == [
+        ("a.test", True),
+        ("b.test", False),
+    ]
+
+
+def test_an_annotation_that_is_in_vain_or_unknown_is_told() -> None:
+    asked, egress = {"tandem.io/http3": "true"}, {"istio": "egressgateway"}
+    found = problems(
+        gateway("plain", server(port=80), notes=asked),
+        gateway("out", server(port=81), notes=asked, selector=egress),
+        gateway("odd", server(port=82), notes={"tandem.io/http-3": "true"}),
+    )
+    told = [(p.at.name, p.code) for p in found if p.at.path.startswith("metadata")]
+    assert sorted(told) == [("odd", "UnknownAnnotation"), ("out", "NoEffect"), ("plain", "NoEffect")]
+
+
 def test_without_an_address_nothing_is_sent_and_each_gateway_is_told() -> None:
     taken = service("lb", type="LoadBalancer", cluster_ip="10.96.0.9")
     world = World.of([gateway("a"), gateway("b"), pool("192.0.2.1/32"), taken, k8s_gateway(), gateway_class()])
