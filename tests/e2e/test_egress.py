@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,44 @@ from typing import Any
 import pytest
 from yaml import safe_load_all
 
+from certificates import Authority
 from e2e.lab import Lab, lab, until
-from e2e.objects import Raw, idle, namespace, pod, policy, web
+from e2e.objects import Raw, container, idle, namespace, pod, policy, web
 
 pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "egress"
 HOST = "partner.example.com"
+
+
+VAULT, CA, OTHERS = "vault.example.com", Authority("vault"), Authority("others")
+OWN = CA.issue("client.example.com")
+SERVE = "s_server -quiet -www -accept 8443 -cert /app/own.pem -key /app/own.pem -CAfile /app/ca.pem"
+
+
+def vault() -> list[Raw]:
+    """A host that asks for a certificate of its authority."""
+    apps, *more = namespace("vault")[::-1]
+    apps["data"] |= {"own.pem": b"".join(CA.issue(VAULT)).decode(), "ca.pem": CA.pem.decode()}
+    asks = "-Verify", "1", "-verify_return_error"
+    return [*more, apps, pod("vault", "vault", container("openssl", *SERVE.split(), *asks, port=8443))]
+
+
+def mutual(world: Lab) -> list[Raw]:
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8443}]
+    ends = [{"address": str(world.get("vault", "pod", "vault")["status"]["podIP"])}]
+    entry = {"hosts": [VAULT], "ports": ports, "resolution": "STATIC", "endpoints": ends}
+    tls = {"mode": "MUTUAL", "credentialName": "vault-client"}
+    kinds = {"ServiceEntry": entry, "DestinationRule": {"host": VAULT, "trafficPolicy": {"tls": tls}}}
+    meta = {"name": "vault", "namespace": "shop"}
+    api = "networking.istio.io/v1"
+    return [{"apiVersion": api, "kind": kind, "metadata": meta, "spec": spec} for kind, spec in kinds.items()]
+
+
+def secret(**data: bytes) -> Raw:
+    meta = {"name": "vault-client", "namespace": "shop"}
+    encoded = {field: base64.b64encode(value).decode() for field, value in data.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": encoded}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +61,7 @@ def world() -> Iterator[Lab]:
             pod("shop", "client", idle(), labels={"app": "client"}),
             pod("legacy", "plain", idle()),
             pod("legacy", "partner", web("partner")),
+            *vault(),
         )
         yield made
 
@@ -93,3 +126,21 @@ def test_what_policy_denies_an_entry_does_not_open(world: Lab) -> None:
     world.apply(policy("shop", "dns-alone", "client", policyTypes=["Egress"], egress=allowed))
     until(lambda: code(world, f"http://{HOST}/"), lambda c: c == "200", world.logs)
     world.delete("-n", "shop", "networkpolicy", "dns-alone")
+
+
+def test_the_proxy_shows_the_key_of_a_secret_and_sends_nothing_without_it(world: Lab) -> None:
+    def answer() -> str:
+        return world.curl("shop", "client", f"http://{VAULT}/", "-m", "4").out
+
+    world.apply(*mutual(world), secret(cert=OWN[0], key=OWN[1], cacert=CA.pem))
+    until(answer, lambda out: "client.example.com" in out and out.endswith("200"), world.logs)
+    # What another authority signed is not believed, and the newest content counts.
+    world.apply(secret(cert=OWN[0], key=OWN[1], cacert=OTHERS.pem))
+    until(answer, lambda out: out.endswith("503"), world.logs)
+    world.apply(secret(cert=OWN[0], key=OWN[1], cacert=CA.pem))
+    until(answer, lambda out: out.endswith("200"), world.logs)
+    world.delete("-n", "shop", "secret", "vault-client")
+    until(answer, lambda out: out.endswith("503"), world.logs)
+    conditions = world.get("shop", "destinationrule", "vault")["status"]["conditions"]
+    assert [(c["status"], c["reason"]) for c in conditions if c["type"] == "Accepted"] == [("False", "SecretNotFound")]
+    assert OWN[1].decode().splitlines()[1] not in world.logs()

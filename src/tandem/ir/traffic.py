@@ -137,6 +137,7 @@ class Origination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     roots_pem: str = ""
     roots_file: str = ""
     crl_file: str = ""
+    crl_pem: str = ""
     certificate_file: str = ""
     key_file: str = ""
     certificate: str = ""
@@ -201,6 +202,15 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     subsets: tuple[Subset, ...] = ()
     origin: Origin | None = None
     attached: tuple[Origin, ...] = ()
+
+    @property
+    def certificates(self) -> frozenset[str]:
+        """Names of the pairs of certificate and key that clients show."""
+        parts = [self.traffic, *(p.traffic for p in self.ports)]
+        for subset in self.subsets:
+            parts += [subset.traffic] if subset.traffic is not None else []
+            parts += [p.traffic for p in subset.ports]
+        return frozenset({part.origination.certificate for part in parts} - {""})
 
     def settled(self, locality: LocalityBalancing) -> TrafficPolicy:
         """The same with this, the mesh's own, where nothing is said of localities."""

@@ -1,6 +1,6 @@
-"""The loop that has the certificates of this node's gateways, and the one place from which Envoy gets all secrets.
+"""The loop that has the certificates that this node shows, and the one place from which Envoy gets all secrets.
 
-In: the newest view, and a way to ask control. Out: SDS secrets. Keys are in memory only, and go when no gateway of this
+In: the newest view, and a way to ask control. Out: SDS secrets. Keys are in memory only, and go when nothing on this
 node shows their certificate any more.
 """
 
@@ -19,8 +19,8 @@ from tandem.drivers.ca.keys import Rotation, SecretStore, Sign
 from tandem.drivers.edge import certificate_secret
 from tandem.drivers.xds.messages import Encoded
 from tandem.identity.rotation import renew_at
-from tandem.ir.gateway import certificates_of
-from tandem.ir.node import NodeView
+from tandem.ir.node import NodeView, meshed_pods
+from tandem.ir.shown import certificates_needed
 from tandem.runtime.views import Views, newest_of
 
 log = structlog.get_logger()
@@ -75,13 +75,13 @@ class CertificateLoop:
             await self._obtain(missing)
         if self._held != before:
             self._publish({secret.name: secret for secret in self._held.values()})
-        self.failed = {name: f"no certificate {name} for a gateway" for name in sorted(wanted - self._held.keys())}
+        self.failed = {name: f"no certificate {name}" for name in sorted(wanted - self._held.keys())}
 
     async def _obtain(self, names: frozenset[str]) -> None:
         try:
             pairs = await self._ask()
         except (DriverError, ValueError) as err:
-            log.warning("certificates of gateways not obtained", names=sorted(names), error=str(err))
+            log.warning("certificates not obtained", names=sorted(names), error=str(err))
             return
         for name in sorted(names & pairs.keys()):
             self._held[name] = certificate_secret(gateway_certificate(name), *pairs[name])
@@ -98,5 +98,6 @@ def secret_sources(
 
 
 def wanted_by(view: NodeView) -> frozenset[str]:
-    """Names of the certificates that the node's gateways show."""
-    return frozenset(name for gateway in view.gateways.values() for name in certificates_of(gateway))
+    """Names of the certificates that the node's gateways and proxies show."""
+    namespaces = {attached.pod.namespace for attached in meshed_pods(view.pods)}
+    return certificates_needed(view.gateways.values(), view.policies, view.services, namespaces)

@@ -36,6 +36,7 @@ from tandem.ir.fabric import MeshConfig
 from tandem.ir.gateway import Gateway
 from tandem.ir.names import write_names
 from tandem.ir.policy import AddressGroup
+from tandem.ir.shown import certificates_needed
 from tandem.model import core
 from tandem.model.kinds import BY_KIND, KINDS, PROGRAMMED
 from tandem.model.meta import RawObject
@@ -170,8 +171,14 @@ class Control:
         return encode_passwords(passwords_for(self.world, node))
 
     async def _certificates(self, node: str, _: bytes) -> bytes:
-        """A node may have the certificates that its gateways show, with their keys, and no others."""
-        pairs = pairs_for(self._translated, self._served(node))
+        """A node may have the certificates that its gateways and proxies show, with their keys, and no others."""
+        translation = self.translation.value
+        if translation is None:
+            return encode_pairs({})
+        homes = translation.pod_nodes
+        here = {pod.namespace for uid, pod in translation.pods.items() if pod.meshed and homes.get(uid) == node}
+        wanted = certificates_needed(self._served(node), translation.mesh.policies, translation.services, here)
+        pairs = pairs_for(self._translated, wanted)
         return encode_pairs({name: (pair.chain, pair.key) for name, pair in pairs.items()})
 
     def _served(self, node: str) -> tuple[Gateway, ...]:

@@ -8,13 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from gatewaybuild import GATEWAY, gateway, hosts, listener, port, route
-from meshbuild import view
+from meshbuild import attached, service, view
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
 from tandem.drivers.xds.messages import Encoded
+from tandem.ir.external import External
+from tandem.ir.fabric import AppProtocol
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import NodeView
-from tandem.ir.traffic import ClientTls, Origination
+from tandem.ir.traffic import ClientTls, Origination, Subset, Traffic, TrafficPolicy
 from tandem.runtime import certificates
 from tandem.runtime.certificates import CertificateLoop, Pairs, Secrets, wanted_by
 from unit.runtime.looping import Looping
@@ -64,6 +66,21 @@ def test_it_asks_for_what_is_shown_and_gives_up_what_is_not(monkeypatch: pytest.
 
 def test_what_gateways_show_is_named_once() -> None:
     assert wanted_by(showing("a/b/1", "c/d/2")) == {"a/b/1", "c/d/2"}
+
+
+def calling(exported: tuple[str, ...], *, meshed: bool = True) -> NodeView:
+    """A node with a pod of the namespace shop, and a host to which clients show a pair."""
+    external = External(host="api.test", exported=exported)
+    host = replace(service("api.test", "240.240.0.1", ("http", 80, AppProtocol.HTTP)), external=external)
+    shown = Traffic(tls=ClientTls.MUTUAL, origination=Origination(certificate="shop/own/1"))
+    subset = Subset(name="s", labels=(), traffic=shown)
+    policy = TrafficPolicy(namespace=host.namespace, service="api.test", subsets=(subset,))
+    return view(host, policy, attached("a", "10.244.0.2", netns="/a", meshed=meshed))
+
+
+def test_what_proxies_show_is_wanted_where_a_pod_of_the_mesh_sees_the_host() -> None:
+    assert wanted_by(calling(("*",))) == wanted_by(calling(("shop",))) == {"shop/own/1"}
+    assert wanted_by(calling(("elsewhere",))) == wanted_by(calling(("*",), meshed=False)) == frozenset()
 
 
 def test_envoy_is_told_nothing_before_the_identities_are_there() -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
-from tandem.base.memo import pairs_as_before, same_as_before
+from tandem.base.memo import equal_to_before, pairs_as_before, same_as_before
 from tandem.compile.addresses import own_addresses
 from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, client_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
@@ -38,7 +38,8 @@ from tandem.ir.gateway import Gateway, destinations_of
 from tandem.ir.locality import LocalityBalancing
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.outbound import Outbound
-from tandem.ir.traffic import TrafficPolicy
+from tandem.ir.shown import is_seen
+from tandem.ir.traffic import ClientTls, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, Resource, Snapshot
 
 _outbound: Final = pairs_as_before(compile_outbound)
@@ -49,7 +50,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
     meshed = sorted(meshed_pods(view.pods), key=lambda a: a.pod.uid)
     if not meshed and not view.gateways:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
-    clusters, endpoints = _of_services(without_pods(view), view.policies)
+    clusters, endpoints = _of_services(without_pods(view), _entitled(view, meshed))
     listeners, routes = _listeners(view, meshed)
     edge_listeners, edge_guards, edge_routes = _gateways(view)
     guards = [r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))]
@@ -65,6 +66,29 @@ def compile_envoy(view: NodeView) -> Snapshot:
             ROUTE: _by_name((*routes, *edge_routes)),
         }
     )
+
+
+def _entitled(view: NodeView, meshed: list[AttachedPod]) -> dict[str, TrafficPolicy]:
+    """The policies, where a key is shown to a host that no pod of the node sees, without it: nothing is sent."""
+    namespaces = {attached.pod.namespace for attached in meshed}
+    hidden = frozenset(
+        key for key, p in view.policies.items() if p.certificates and not is_seen(view.services.get(key), namespaces)
+    )
+    return _hiding(view.policies, _kept(hidden)) if hidden else view.policies
+
+
+@equal_to_before
+def _kept(hidden: frozenset[str]) -> frozenset[str]:
+    return hidden
+
+
+@same_as_before
+def _hiding(policies: dict[str, TrafficPolicy], hidden: frozenset[str]) -> dict[str, TrafficPolicy]:
+    closed = Traffic(tls=ClientTls.REFUSE)
+    return {
+        key: TrafficPolicy(namespace=p.namespace, service=p.service, traffic=closed) if key in hidden else p
+        for key, p in policies.items()
+    }
 
 
 @same_as_before

@@ -119,6 +119,7 @@ def originating(asked: Origination, alpn: tuple[str, ...]) -> Json:
         context["validation_context"] = {
             "trusted_ca": roots,
             **({"crl": {"filename": asked.crl_file}} if asked.crl_file else {}),
+            **({"crl": {"inline_string": asked.crl_pem}} if asked.crl_pem else {}),
             **({"match_typed_subject_alt_names": [m for n in names for m in _either(n)]} if names else {}),
         }
     if asked.certificate_file:

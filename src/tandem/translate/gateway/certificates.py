@@ -1,7 +1,7 @@
 """certificateRefs of listeners -> names of certificates, with Problems; and the pairs themselves, for nodes that serve.
 
 A name tells the Secret and which content of it is meant, so that a renewed certificate is another one. Keys are in no
-IR: an agent asks for the pairs of the gateways that it serves, and gets those alone.
+IR: an agent asks for the pairs of the gateways that it serves and of the hosts that its pods call, and gets those.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from tandem.base.digest import digest
 from tandem.base.problems import Problem
 from tandem.base.secret import Secret
-from tandem.ir import gateway as ir
 from tandem.model import core
 from tandem.model.gateways import GROUP, Gateway, Listener, SecretReference
 from tandem.model.world import Key, World
@@ -75,11 +74,10 @@ def client_certificate(world: World, gateway: Gateway) -> tuple[str | None, tupl
     return None, (Problem(at=at, code="InvalidClientCertificateRef", text=text),)
 
 
-def pairs_for(world: World, gateways: Iterable[ir.Gateway]) -> dict[str, Pair]:
-    """The pairs that these gateways show, by name."""
-    wanted = {name for gateway in gateways for name in ir.certificates_of(gateway)}
+def pairs_for(world: World, names: Iterable[str]) -> dict[str, Pair]:
+    """The pairs of these names, as far as they are there."""
     found: dict[str, Pair] = {}
-    for name in sorted(wanted):
+    for name in sorted(names):
         namespace, secret, _ = name.split("/")
         pair = _pair(world, (namespace, secret), (TLS, GENERIC))
         if isinstance(pair, Pair) and _named((namespace, secret), pair) == name:

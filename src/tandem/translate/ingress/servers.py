@@ -17,7 +17,7 @@ from tandem.base.problems import Problem, Severity
 from tandem.model.istiogateway import IstioGateway, Server, ServerTls
 from tandem.model.schemas.rules_istiogateway import PLAIN, SECURE, TERMINATING
 from tandem.model.world import World
-from tandem.translate.ingress.credentials import Credentials
+from tandem.translate.credentials import Credentials
 from tandem.translate.ingress.terms import Terminated, read_terms
 from tandem.translate.options import Options
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tandem.ir.tlsterms import ClientProof, TlsTerms, TlsVersion
 from tandem.model.istiogateway import ServerTls
-from tandem.translate.ingress.credentials import Credentials, Roots
+from tandem.translate.credentials import Credentials, Roots
 from tandem.translate.mesh.values import Wrong
 
 CIPHERS: Final = frozenset(

@@ -8,14 +8,16 @@ import msgspec
 
 from meshbuild import CONFIG, RULE, attached, endpoint, endpoints, service, strict, view
 from tandem.base.ids import NodeName
+from tandem.compile import names
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.envoy.snapshot import reachable
 from tandem.drivers.xds.encode import encode_resource
+from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
 from tandem.ir.locality import Distribution, LocalityBalancing, Portion, locality_of
 from tandem.ir.mesh import Backend, Forward, Mirror, Route, RouteTable
 from tandem.ir.node import NodeView
-from tandem.ir.traffic import Outlier, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, Origination, Outlier, Subset, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
 
 A = attached("a", "10.244.0.2")
@@ -175,3 +177,20 @@ def test_portions_of_the_whole_mesh_are_those_of_copies_too() -> None:
     for name in names:
         assert "locality_weighted_lb_config" in made[CLUSTER][name].body["common_lb_config"]
         assert [g["load_balancing_weight"] for g in made[ENDPOINT][name].body["endpoints"]] == [100]
+
+
+def test_to_a_host_that_no_pod_of_the_node_sees_nothing_is_sent_where_a_key_would_be_shown() -> None:
+    shown = Traffic(tls=ClientTls.MUTUAL, origination=Origination(server_name="api.test", certificate="shop/own/1"))
+    policy = TrafficPolicy(namespace="shop", service="api.test", traffic=shown)
+
+    def cluster(*exported: str) -> Any:
+        plain = service("api.test", "240.240.0.1", ("http", 80, AppProtocol.HTTP))
+        host = msgspec.structs.replace(plain, external=External(host="api.test", exported=exported))
+        return (
+            compile_envoy(view(A, host, policy)).resources[CLUSTER][names.service_cluster("shop", "api.test", 80)].body
+        )
+
+    for seen in ("*", "shop"):
+        assert "tls_certificate_sds_secret_configs" in str(cluster(seen))
+    assert cluster("elsewhere")["type"] == "STATIC"
+    assert "transport_socket" not in cluster("elsewhere")

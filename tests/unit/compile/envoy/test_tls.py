@@ -71,3 +71,5 @@ def test_a_host_is_shown_the_certificate_that_the_agent_has_and_offered_what_is_
     assert common["alpn_protocols"] == ["h2"]
     assert "tls_certificates" not in common
     assert "alpn_protocols" not in _context(tls.originating(asked, ()))
+    revoking = Origination(server_name="a.test", roots_pem="PEM", crl_pem="CRL")
+    assert _context(tls.originating(revoking, ()))["validation_context"]["crl"] == {"inline_string": "CRL"}

@@ -6,6 +6,7 @@ import pytest
 
 from gatewayworlds import codes, edge, gateway, grant, https, listener, tls_secret, world
 from pems import pem
+from tandem.ir.gateway import certificates_of
 from tandem.model import core
 from tandem.translate.gateway.certificates import pairs_for
 
@@ -17,7 +18,7 @@ def test_a_certificate_is_named_by_its_content_and_its_pair_is_told_by_that_name
     objects = (gateway("edge", https()), tls_secret())
     found = edge(*objects).gateways
     (name,) = found["default/edge"].ports[0].listeners[0].certificates
-    pair = pairs_for(world(*objects), found.values())[name]
+    pair = pairs_for(world(*objects), certificates_of(found["default/edge"]))[name]
     assert (pair.chain.encode(), pair.key.reveal()) == pem()
     assert KEY.decode() not in repr(pair)
     other = edge(gateway("edge", https()), tls_secret(crt=pem("b.test")[0], key=pem("b.test")[1])).gateways
@@ -27,7 +28,7 @@ def test_a_certificate_is_named_by_its_content_and_its_pair_is_told_by_that_name
 def test_a_pair_that_is_another_one_meanwhile_is_not_told_by_the_old_name() -> None:
     found = edge(gateway("edge", https()), tls_secret()).gateways
     renewed = world(gateway("edge", https()), tls_secret(crt=pem("b.test")[0], key=pem("b.test")[1]))
-    assert pairs_for(renewed, found.values()) == {}
+    assert pairs_for(renewed, certificates_of(found["default/edge"])) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,32 @@
 """trafficPolicy.tls of a DestinationRule -> how clients reach a host, with Problems at the exact field. Pure.
 
-Roots come from a Secret of the rule's namespace (`ca.crt` or `cacert`), from a file of the node, or from the node's
-system. Files are those of one directory of each node: whoever may write a rule names none of the node's own.
+Roots and keys come from a Secret of the rule's namespace, in Istio's forms, or from files of the node; without roots
+those of the node's system count. Files are those of one directory of each node: whoever may write a rule names none of
+the node's own.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final
 
 import msgspec
 
 from tandem.ir.traffic import ClientTls, Origination
-from tandem.model.core import Secret
 from tandem.model.istio import ClientTlsSettings
 from tandem.model.world import World
+from tandem.translate.credentials import Credentials
 from tandem.translate.mesh.values import Wrong
 
 DIRECTORY: Final = "/etc/tandem/tls/"
 """Of each node: where files that rules name must be."""
 _MODES: Final = {mode.value: mode for mode in ClientTls if mode not in {ClientTls.AUTO, ClientTls.REFUSE}}
-_ROOTS: Final = ("ca.crt", "cacert")
+_INSTEAD: Final = {
+    "client_certificate": "clientCertificate",
+    "private_key": "privateKey",
+    "ca_certificates": "caCertificates",
+    "ca_crl": "caCrl",
+}
+"""What is in a Secret, where one is named."""
 
 
 class _Mistakes:
@@ -61,12 +66,13 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
                 server_name=spec.sni or self.server_name,
                 alt_names=alt_names,
                 unverified=spec.insecure_skip_verify,
-                roots_pem=self._roots(spec, at, mistakes),
                 roots_file="" if spec.ca_certificates == "system" else spec.ca_certificates,
                 crl_file=spec.ca_crl,
                 certificate_file=spec.client_certificate if mode is ClientTls.MUTUAL else "",
                 key_file=spec.private_key if mode is ClientTls.MUTUAL else "",
             )
+            if spec.credential_name:
+                found = self._credential(found, spec, at, mistakes)
             _files(spec, at, mistakes)
             if self.bytes_too and "*" in found.server_name and not (alt_names or spec.insecure_skip_verify):
                 text = "by which name is a wildcard called that has ports of bytes? Name it, or subjectAltNames"
@@ -76,26 +82,29 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
             mistakes.report(f"{at}.clientCertificate", "InvalidValue", text)
         if mode is ClientTls.ISTIO_MUTUAL and spec.sni:
             mistakes.report(f"{at}.sni", "UnsupportedField", "between pods of the mesh no name is asked for")
-        if mode is ClientTls.MUTUAL and spec.credential_name:
-            text = "keys out of Secrets are not supported for hosts: name files of the nodes"
-            mistakes.report(f"{at}.credentialName", "UnsupportedField", text)
         return (ClientTls.REFUSE if mistakes.found else mode), found
 
-    def _roots(self, spec: ClientTlsSettings, at: str, mistakes: _Mistakes) -> str:
-        if not spec.credential_name or spec.mode == ClientTls.MUTUAL.value:
-            return ""
-        where, name = f"{at}.credentialName", spec.credential_name
-        secret = self.world.get(Secret, self.namespace, name)
-        if secret is None:
-            mistakes.report(where, "SecretNotFound", f"no Secret {self.namespace}/{name}: nothing is sent to the host")
-            return ""
-        data = next((secret.data[key] for key in _ROOTS if key in secret.data), "")
-        text = _decoded(data)
-        if "-----BEGIN CERTIFICATE-----" not in text:
-            keys = " nor ".join(_ROOTS)
-            text, said = "", f"Secret {self.namespace}/{name} has neither {keys} with a certificate: nothing is sent"
-            mistakes.report(where, "InvalidValue", said)
-        return text
+    def _credential(self, found: Origination, spec: ClientTlsSettings, at: str, mistakes: _Mistakes) -> Origination:
+        """With what the Secret says; of MUTUAL its roots may be missing."""
+        where, mutual = f"{at}.credentialName", spec.mode == ClientTls.MUTUAL.value
+        for name in (name for name in _INSTEAD if getattr(spec, name)):
+            mistakes.report(
+                where, "InvalidValue", f"give it or {_INSTEAD[name]}, not both: nothing is sent to the host"
+            )
+        known = Credentials(world=self.world, namespaces=(self.namespace,), trust_domain="")
+        roots, missing = known.roots(spec.credential_name)
+        certificate, wrong = known.pair(spec.credential_name) if mutual else ("", "")
+        # A pair without roots: the node's system says whom to believe.
+        needed = not mutual or known.has_roots(spec.credential_name)
+        for text in filter(None, (wrong, missing if needed else "")):
+            code = "SecretNotFound" if text.startswith("no Secret") else "InvalidValue"
+            mistakes.report(where, code, f"{text}: nothing is sent to the host")
+        return msgspec.structs.replace(
+            found,
+            certificate=certificate,
+            roots_pem=roots.roots_pem if roots is not None else "",
+            crl_pem=roots.crl_pem if roots is not None else "",
+        )
 
 
 def _files(spec: ClientTlsSettings, at: str, mistakes: _Mistakes) -> None:
@@ -109,10 +118,3 @@ def _files(spec: ClientTlsSettings, at: str, mistakes: _Mistakes) -> None:
         if path and (not path.startswith(DIRECTORY) or ".." in path.split("/")):
             text = f"{path!r}: a file of the nodes below {DIRECTORY} is asked for"
             mistakes.report(f"{at}.{name}", "UnsupportedValue", text)
-
-
-def _decoded(data: str) -> str:
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pems import pem
 from tandem.ir.traffic import ClientTls, Origination
 from tandem.model.istio import ClientTlsSettings
 from tandem.model.meta import Object
@@ -15,7 +16,8 @@ from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.istio.clienttls import DIRECTORY, TlsReader
 
-HOST, PEM = "api.example.com", "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
+HOST = "api.example.com"
+PEM, KEY = (text.decode() for text in pem())
 
 
 def secret(**data: str) -> Object:
@@ -62,7 +64,8 @@ def test_roots_come_from_a_secret_of_the_rules_namespace(key: str) -> None:
         ({"mode": "SIMPLE", "caCertificates": f"{DIRECTORY}../x"}, "t.caCertificates", "UnsupportedValue"),
         ({"mode": "SIMPLE", "caCrl": "/crl.pem"}, "t.caCrl", "UnsupportedValue"),
         ({"mode": "MUTUAL"}, "t.clientCertificate", "InvalidValue"),
-        ({"mode": "MUTUAL", "credentialName": "roots"}, "t.credentialName", "UnsupportedField"),
+        ({"mode": "MUTUAL", "credentialName": "roots"}, "t.credentialName", "InvalidValue"),
+        ({"mode": "MUTUAL", "credentialName": "gone"}, "t.credentialName", "SecretNotFound"),
         ({"mode": "ISTIO_MUTUAL", "sni": "x"}, "t.sni", "UnsupportedField"),
     ],
 )
@@ -90,3 +93,19 @@ def test_bytes_to_a_wildcard_need_a_name() -> None:
     assert read(mode="SIMPLE", reader=wild)[2] == [("t.sni", "InvalidValue")]
     assert read(mode="SIMPLE", sni="a.example.com", reader=wild)[2] == []
     assert read(mode="SIMPLE", reader={**wild, "bytes_too": False})[2] == []
+
+
+def test_mutual_shows_the_pair_of_a_secret_and_its_roots_or_those_of_the_system_count() -> None:
+    whole = secret(tls_crt=PEM, tls_key=KEY, ca_crt=PEM)
+    mode, found, wrongs = read(whole, mode="MUTUAL", credentialName="roots")
+    assert (mode, found.roots_pem, found.certificate_file, wrongs) == (ClientTls.MUTUAL, PEM, "", [])
+    assert found.certificate.startswith("shop/roots/")
+    bare = read(secret(cert=PEM, key=KEY), mode="MUTUAL", credentialName="roots")
+    assert (bare[0], bare[1].roots_pem, bare[1].certificate, bare[2]) == (ClientTls.MUTUAL, "", found.certificate, [])
+    broken = read(secret(cert=PEM, key=KEY, cacert="x"), mode="MUTUAL", credentialName="roots")
+    assert (broken[0], broken[2]) == (ClientTls.REFUSE, [("t.credentialName", "InvalidValue")])
+
+
+def test_a_secret_and_files_are_not_given_together() -> None:
+    mode, _, wrongs = read(secret(ca_crt=PEM), mode="SIMPLE", credentialName="roots", caCertificates=f"{DIRECTORY}r")
+    assert (mode, wrongs) == (ClientTls.REFUSE, [("t.credentialName", "InvalidValue")])

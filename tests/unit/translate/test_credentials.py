@@ -13,7 +13,7 @@ from tandem.model import core
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
-from tandem.translate.ingress.credentials import Credentials
+from tandem.translate.credentials import Credentials
 
 CHAIN, KEY = pem()
 CA = pem("ca.test")[0]

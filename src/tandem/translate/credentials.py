@@ -1,8 +1,8 @@
-"""credentialName of a server -> the certificate that clients are shown, and whom clients must be signed by. Pure.
+"""credentialName of a server or a host -> the certificate that is shown, and whom the other side is signed by. Pure.
 
 Istio's forms of Secrets: `tls.crt` and `tls.key`, or `cert` and `key`; authorities as `ca.crt` or `cacert` in the same
-Secret, or in one whose name ends with `-cacert`. They stand in the namespace of the gateway, which is the root one, or,
-where there is none of the name, beside the Gateway.
+Secret, or in one whose name ends with `-cacert`. Those of a Gateway stand in the namespace of the gateway, which is the
+root one, or, where there is none of the name, beside the Gateway; those of a DestinationRule beside the rule.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Roots(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """Looks up the Secrets of one Gateway: in these namespaces, the first that has one of the name."""
+    """Looks up the Secrets of one object: in these namespaces, the first that has one of the name."""
 
     world: World
     namespaces: tuple[str, ...]
@@ -57,6 +57,13 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
         if key is not None:
             return self._in_secret(key)
         return None, f"no Secret {name}{SUFFIX} or {name} in namespace {' or '.join(self.namespaces)}"
+
+    def has_roots(self, asked: str) -> bool:
+        """Whether authorities go with a certificate, usable or not."""
+        name = _plain(asked)
+        keys = (self._find(f"{name}{SUFFIX}"), self._find(name))
+        found = (self.world.get(core.Secret, *key) for key in keys if key is not None)
+        return any(secret is not None and any(field in secret.data for field in ROOTS) for secret in found)
 
     def authorities(self, asked: str) -> tuple[Roots | None, str]:
         """Those of a Secret or ConfigMap of their own."""
