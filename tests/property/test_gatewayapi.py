@@ -16,6 +16,7 @@ from hypothesis import given, settings
 
 from builders import service
 from meshworlds import dr, vs
+from property.test_connections import Answer, compiled
 from tandem.base.problems import Severity
 from tandem.ir.traffic import Traffic
 from tandem.model import core
@@ -206,3 +207,64 @@ def test_what_is_written_of_traffic_means_what_the_rule_meant(whole: Any, own: A
         for name, meant in (("a", None), ("a-v1", before.subsets[0] if before is not None else None)):
             said = after[f"default/{name}"].of(port) if f"default/{name}" in after else Traffic()
             assert said == (before.of(port, meant) if before is not None else Traffic()), (name, port)
+
+
+BYTES = [
+    service(
+        name, ns=namespace, ip=f"10.96.{i}.{j}", ports=[{"port": 443, "name": "tls"}, {"port": 9000, "name": "tcp"}]
+    )
+    for i, namespace in enumerate(("shop", "other"))
+    for j, name in enumerate(("many", "one"), 1)
+]
+shares_of_bytes = st.builds(
+    lambda host, port, weight: {
+        "destination": {"host": host, **({"port": {"number": port}} if port else {})},
+        "weight": weight,
+    },
+    st.sampled_from(("many", "one", "one.other.svc.cluster.local", "gone")),
+    st.sampled_from((0, 443, 9000)),
+    st.integers(1, 3),
+)
+ends = st.lists(shares_of_bytes, min_size=1, max_size=2)
+ports = st.sampled_from(({}, {"port": 443}, {"port": 9000}))
+sessions = st.builds(
+    lambda names, port, route: {"match": [{"sniHosts": names, **port}], "route": route},
+    st.lists(st.sampled_from(("a.test", "b.test", "*.test", "*.a.test")), min_size=1, max_size=2, unique=True),
+    ports,
+    ends,
+)
+connections = st.builds(lambda port, route: {"match": [port] if port else [], "route": route}, ports, ends)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(sessions, max_size=3),
+    st.lists(connections, max_size=2),
+    st.lists(
+        st.tuples(
+            st.sampled_from((443, 9000)),
+            st.sampled_from(("shop", "other")),
+            st.sampled_from(("", "a.test", "b.test", "c.a.test", "else.org")),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+)
+def test_connections_go_where_the_virtual_service_sent_them(
+    tls: list[Any], tcp: list[Any], asked: list[tuple[int, str, str]]
+) -> None:
+    world = World.of([*BYTES, vs("v", ns="shop", hosts=["many"], tls=tls, tcp=tcp)])
+    made = write_gateway_api(world, translate_mesh(world, Options())[0], Options())
+    assert [problem for raw in made.objects for problem in validate(raw)] == []
+    if any(remark.severity is Severity.ERROR for remark in made.remarks):
+        return
+    written = World.of([*BYTES, *(parse(raw) for raw in made.objects)])
+    for port, client, name in asked:
+        request = Request(source_namespace=client, namespace="shop", service="many", port=port, server_name=name)
+        assert sent(compiled(written, request)) == sent(compiled(world, request)), msgspec.to_builtins(request)
+
+
+def sent(answer: Answer) -> tuple[Any, ...]:
+    """Where it leads, whoever says so; shares that are closed are alike."""
+    shares = [(("", "", 0) if gone else (ns, name, port), weight) for ns, name, port, weight, gone in answer[1]]
+    return tuple(sorted(shares))

@@ -12,7 +12,7 @@ from tandem.model.parse import parse
 from tandem.model.schema import validate
 from tandem.model.world import World
 from tandem.translate.faults import fault_tables, read_faults
-from tandem.translate.gatewayapi.write import MATCHES, Written, write_gateway_api
+from tandem.translate.gatewayapi.write import Written, write_gateway_api
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options
 
@@ -111,29 +111,12 @@ def test_what_depends_on_its_prefix_is_not_moved_below_another() -> None:
     )
 
 
-def test_more_than_a_route_may_have_is_told() -> None:
-    matches = [{"uri": {"exact": f"/{n}"}} for n in range(MATCHES + 1)]
-    made = write(web(), vs(hosts=["web"], http=[{"match": matches, "route": [to("web")]}]))
-    assert told(made) == ["NotCarried VirtualService spec.http[0]"]
-
-
-def test_a_service_in_the_place_of_a_subset_must_select_the_same() -> None:
-    rule = dr(host="web", subsets=[{"name": "v1", "labels": {"version": "v1"}}])
-    route = vs(hosts=["web"], http=[{"route": [to("web", subset="v1")]}])
-    same = web("web-v1", selector={"app": "web", "version": "v1"})
-    assert told(write(web(), same, rule, route)) == []
-    assert told(write(web(), web("web-v1"), rule, route)) == ["NotCarried VirtualService spec.http[0].route"]
-
-
 def test_what_is_not_written_at_all_is_told() -> None:
     policy = dr(host="web", trafficPolicy={"tls": {"mode": "DISABLE"}})
     edge = vs("edge", hosts=["web.test"], gateways=["edge"], http=[{"route": [to("web")]}])
-    tcp = vs("tcp", hosts=["db"], tcp=[{"route": [to("db")]}])
-    db = web("db", ports=[{"port": 5432, "name": "tcp"}])
-    assert told(write(web(), db, policy, edge, tcp)) == [
+    assert told(write(web(), policy, edge)) == [
         "NotCarried DestinationRule spec.trafficPolicy.tls",
         "NotCarried VirtualService spec.gateways",
-        "NotCarried VirtualService spec.tcp[0]",
     ]
 
 

@@ -1,0 +1,13 @@
+"""What an HTTPRoute has no room for; tests/property/test_gatewayapi.py compares decisions."""
+
+from __future__ import annotations
+
+from meshworlds import vs
+from tandem.translate.gatewayapi.requests import MATCHES
+from unit.translate.gatewayapi.test_write import to, told, web, write
+
+
+def test_more_than_a_route_may_have_is_told() -> None:
+    matches = [{"uri": {"exact": f"/{n}"}} for n in range(MATCHES + 1)]
+    made = write(web(), vs(hosts=["web"], http=[{"match": matches, "route": [to("web")]}]))
+    assert told(made) == ["NotCarried VirtualService spec.http[0]"]

@@ -1,0 +1,14 @@
+"""Services that stand for subsets."""
+
+from __future__ import annotations
+
+from meshworlds import dr, vs
+from unit.translate.gatewayapi.test_write import to, told, web, write
+
+
+def test_a_service_in_the_place_of_a_subset_must_select_the_same() -> None:
+    rule = dr(host="web", subsets=[{"name": "v1", "labels": {"version": "v1"}}])
+    route = vs(hosts=["web"], http=[{"route": [to("web", subset="v1")]}])
+    same = web("web-v1", selector={"app": "web", "version": "v1"})
+    assert told(write(web(), same, rule, route)) == []
+    assert told(write(web(), web("web-v1"), rule, route)) == ["NotCarried VirtualService spec.http[0].route"]
