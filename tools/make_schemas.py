@@ -17,12 +17,15 @@ from pages import keep
 
 TARGET: Final = Path(__file__).parents[1] / "src/tandem/model/schemas/kubernetes.json"
 ROOTS: Final = {
-    "core_v1": ("Namespace", "Node", "ServiceAccount", "ConfigMap", "Secret", "Service", "Pod"),
+    "core_v1": ("Namespace", "Node", "ServiceAccount", "ConfigMap", "Secret", "Service", "Pod", "Event"),
     "apps_v1": ("Deployment",),
     "discovery_v1": ("EndpointSlice",),
     "coordination_v1": ("Lease",),
     "networking_v1": ("NetworkPolicy",),
+    "events_v1": ("Event",),
 }
+RENAMED: Final = {("events_v1", "Event"): "GroupEvent", ("events_v1", "EventSeries"): "GroupEventSeries"}
+"""Types of one name in two groups."""
 SCALARS: Final = {
     "str": "str",
     "int": "int",
@@ -132,6 +135,8 @@ REFINED: Final = {
     "PodCondition.status": "enum:True|False|Unknown",
     "NodeCondition.status": "enum:True|False|Unknown",
     "DeploymentCondition.status": "enum:True|False|Unknown",
+    "Event.type": "enum:Normal|Warning",
+    "GroupEvent.type": "enum:Normal|Warning",
     "Secret.data": "{bytes}",
     "ContainerStatus.allocatedResources": "{qty}",
     "NodeStatus.allocatable": "{qty}",
@@ -175,13 +180,14 @@ class Generator:
 
     def add(self, module: str, name: str) -> None:
         """Write the table of one type and of all that it refers to."""
+        body = self.modules.setdefault(module, classes(module))[name].body
+        name = RENAMED.get((module, name), name)
         if self.origin.setdefault(name, module) != module:
             raise SystemExit(f"{name} is in {module} and in {self.origin[name]}")
         if name in self.types:
             return
-        found = self.modules.setdefault(module, classes(module))
         fields = self.types[name] = {}
-        for node in found[name].body:
+        for node in body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 field, required = json_name(node), not optional(node)
                 spec = REFINED.get(f"{name}.{field}") or self.spec(module, annotation(node))
@@ -204,7 +210,7 @@ class Generator:
         if name in SCALARS:
             return SCALARS[name]
         self.add(where or module, name)
-        return name
+        return RENAMED.get((where or module, name), name)
 
 
 def annotation(node: ast.AnnAssign) -> ast.expr:

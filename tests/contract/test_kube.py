@@ -192,6 +192,8 @@ def test_lists_are_selected_by_namespace_and_label(tell: Tell) -> None:
         assert await names() == ["a", "b"]
         assert await names(label_selector="app=web") == ["a"]
         assert await names(label_selector="app in (web,api),!tier") == ["b"]
+        assert await names(field_selector="metadata.name=b") == ["b"]
+        assert await names(label_selector="app=web", field_selector="metadata.name=b") == []
         assert (await kube.list(CONFIG, "elsewhere"))[0] == []
 
     tell(story)

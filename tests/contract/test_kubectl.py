@@ -43,6 +43,19 @@ spec:
   hosts: [web]
   http: [{route: [{destination: {host: web, subset: v1}}]}]
 """
+EVENT = """\
+apiVersion: v1
+kind: Event
+metadata: {{name: {name}}}
+involvedObject: {{kind: Pod, namespace: default, name: web, uid: {uid}, fieldPath: "spec.containers{{c}}"}}
+type: Warning
+reason: {reason}
+message: Back-off of c
+count: 4
+firstTimestamp: "2026-01-31T12:00:00Z"
+lastTimestamp: "2026-01-31T12:05:00Z"
+source: {{component: tandem-runtime, host: n1}}
+"""
 
 
 @pytest.fixture
@@ -134,6 +147,33 @@ def test_a_watch_shows_what_comes(server: RunningServer) -> None:
             assert watching.stdout.readline().split()[0] == "web"
         finally:
             watching.terminate()
+
+
+def test_events_are_shown_listed_followed_and_described(server: RunningServer) -> None:
+    ok(server.kubectl("apply", "-f", "-", stdin=POD))
+    uid = ok(server.kubectl("get", "pod", "web", "-o", "jsonpath={.metadata.uid}"))
+    ok(server.kubectl("create", "-f", "-", stdin=EVENT.format(name="web.1", uid=uid, reason="BackOff")))
+    ok(server.kubectl("create", "-f", "-", stdin=EVENT.format(name="web.2", uid="other", reason="Killing")))
+    shown = ok(server.kubectl("get", "events"))
+    head, first, second = shown.splitlines()
+    assert head.split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    assert first.split()[1:] == ["Warning", "BackOff", "pod/web", "Back-off", "of", "c"]
+    assert "Killing" in second
+    assert "SUBOBJECT" in ok(server.kubectl("get", "ev", "-o", "wide"))
+    chosen = ("--field-selector", f"involvedObject.kind=Pod,involvedObject.uid={uid}", "-o", "name")
+    assert ok(server.kubectl("get", "events", *chosen)).split() == ["event/web.1"]
+    note = ("get", "events.events.k8s.io", "web.1", "-o", "jsonpath={.note} {.regarding.name} {.deprecatedCount}")
+    assert ok(server.kubectl(*note)) == "Back-off of c web 4"
+    described = ok(server.kubectl("describe", "pod", "web"))
+    (line,) = [text for text in described.splitlines() if "BackOff" in text]
+    assert line.split()[:2] == ["Warning", "BackOff"]
+    assert "(x4 over " in line
+    assert "tandem-runtime" in line
+    assert "Killing" not in described, "of an earlier pod of the name"
+    done = server.kubectl("get", "events", "--field-selector", "spec.nodeName=x")
+    assert "field selector 'spec.nodeName=x' is not supported" in done.stderr
+    ok(server.kubectl("delete", "events", "--all"))
+    assert "No resources found" in server.kubectl("get", "events").stderr
 
 
 def test_scale_changes_the_replicas(server: RunningServer) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from subprocess import Popen
 
 import pytest
+import yaml
 
 from e2e.lab import RUN, Lab, Ran, lab, until
 from e2e.objects import container, idle, namespace, pod, web
@@ -104,6 +105,45 @@ def test_logs_are_followed_and_begin_where_they_are_told_to(world: Lab) -> None:
         assert [re.sub(r"^\S+Z ", "", line(client)) for _ in range(2)] == ["first\n", "second\n"]
         kubectl(world, "exec", "talker", "--", "touch", "/go", status=0)
         assert line(client).endswith(" third\n")
+
+
+def test_what_becomes_of_a_pod_and_of_a_policy_is_told_by_events(world: Lab) -> None:
+    """Of one that fails its probe, ends and is started again; of one that no node takes; of a route to nowhere."""
+    script = "until [ -e /go ]; do sleep 0.1; done; exit 3"
+    readiness = {"exec": {"command": ["test", "-e", "/ready"]}, "periodSeconds": 1}
+    route = {"hosts": ["far"], "http": [{"route": [{"destination": {"host": "nowhere"}}]}]}
+    objects = (
+        pod("mesh", "shaky", {**container("sh", "-c", script), "readinessProbe": readiness}),
+        pod("mesh", "homeless", idle(), nodeSelector={"kubernetes.io/hostname": "elsewhere"}),
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "VirtualService",
+            "metadata": {"name": "lost", "namespace": "mesh"},
+            "spec": route,
+        },
+    )
+    world.tandem("apply", "-f", "-", stdin=yaml.safe_dump_all(objects), status=0)
+
+    def reasons(name: str) -> set[str]:
+        selector = f"involvedObject.name={name}"
+        found = kubectl(world, "get", "events", "--field-selector", selector, "-o", "json", status=0).json()["items"]
+        return {f"{e['type']} {e['reason']}" for e in found}
+
+    begun_ = {"Normal Scheduled", "Normal Created", "Normal Started", "Warning Unhealthy"}
+    until(lambda: reasons("shaky"), lambda found: begun_ <= found, world.logs)
+    kubectl(world, "exec", "shaky", "--", "touch", "/ready", "/go", status=0)
+    until(lambda: reasons("shaky"), lambda found: "Warning BackOff" in found, world.logs)
+    until(lambda: reasons("homeless"), lambda found: "Warning FailedScheduling" in found, world.logs)
+    until(lambda: reasons("lost"), lambda found: "Warning HostNotFound" in found, world.logs)
+    described = kubectl(world, "describe", "pod", "shaky", status=0).out
+    assert re.search(r"Warning +BackOff +.*tandem-runtime +Back-off restarting failed container", described)
+    ours = world.tandem("describe", "pod", "shaky", "-n", "mesh", status=0).out
+    assert re.search(r"Normal  Scheduled  tandem-control: Successfully assigned mesh/shaky to node-\d", ours)
+    kubectl(world, "delete", "virtualservice", "lost", status=0)
+    kubectl(world, "delete", "pod", "shaky", "homeless", "--grace-period=1", status=0)
+    until(
+        lambda: kubectl(world, "describe", "node", "node-1", status=0).out, lambda said: "Starting the process" in said
+    )
 
 
 def test_a_server_that_was_killed_ends_what_its_clients_ran(world: Lab) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
 from tandem.ingest.fake import FakeKube
+from tandem.ingest.recorder import Recorder
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.workloads import netns
@@ -88,6 +89,7 @@ class Lab:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The runtime process's work; leaving it is what its end is: the pods stay."""
+        clock = SystemClock()
         node = Node(
             name="node-1",
             addresses=("10.9.0.1",),
@@ -95,7 +97,8 @@ class Lab:
             directory=self.dir,
             client=self.kube,  # type: ignore[arg-type]
             cni=Cni(self.dir),
-            clock=SystemClock(),
+            clock=clock,
+            events=Recorder(self.kube, "tandem-runtime", clock, host="node-1"),
             slots=asyncio.Semaphore(4),
         )
         async with asyncio.TaskGroup() as tasks:

@@ -142,7 +142,32 @@ def _images(raw: Raw) -> str:
     return ",".join(c.get("image", "") for c in _get(raw, "spec.template.spec.containers") or ())
 
 
+def last_seen(raw: Raw) -> str:
+    """When an object was made; an Event, when it happened last."""
+    meta = raw["metadata"]
+    found = _get(raw, "series.lastObservedTime") or _get(raw, "lastTimestamp") or _get(raw, "eventTime")
+    return str(found or meta.get("creationTimestamp") or "")
+
+
+def event_object(raw: Raw) -> str:
+    """`pod/web-0`."""
+    return f"{str(_get(raw, 'involvedObject.kind')).lower()}/{_get(raw, 'involvedObject.name')}"
+
+
+def event_source(raw: Raw) -> str:
+    """Who says so, and on which node."""
+    who = _get(raw, "source.component") or _get(raw, "reportingComponent")
+    where = _get(raw, "source.host") or _get(raw, "reportingInstance")
+    return ", ".join(str(part) for part in (who, where) if part)
+
+
+def event_count(raw: Raw) -> str:
+    """How often it happened."""
+    return str(_get(raw, "series.count") or _get(raw, "count") or 1)
+
+
 AGE: Final = "Age"
+NAME: Final = "Name"
 _ATTACHED: Final = (
     ("Targets", 0, _targets),
     ("Accepted", 0, _condition("Accepted")),
@@ -155,7 +180,18 @@ _ROUTE: Final = (
     ("Programmed", 0, _condition("Programmed")),
     (AGE, 0, None),
 )
-# (name, priority, cell); priority 1 is shown by `-o wide` only. Name comes first in each table.
+_EVENT: Final = (
+    ("Last Seen", 0, None),
+    ("Type", 0, _at("type", "")),
+    ("Reason", 0, _at("reason", "")),
+    ("Object", 0, event_object),
+    ("Subobject", 1, _at("involvedObject.fieldPath", "")),
+    ("Source", 1, event_source),
+    ("Message", 0, lambda raw: str(_get(raw, "message")).strip()),
+    ("Count", 1, event_count),
+    ("Name", 1, _at("metadata.name")),
+)
+# (name, priority, cell); priority 1 is shown by `-o wide` only. Name comes first in each table but that of Events.
 COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "Namespace": (("Status", 0, _at("status.phase")), (AGE, 0, None)),
     "Node": (
@@ -197,6 +233,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Endpoints", 0, _endpoints),
         (AGE, 0, None),
     ),
+    "Event": _EVENT,
     "Lease": (("Holder", 0, _at("spec.holderIdentity")), (AGE, 0, None)),
     "NetworkPolicy": (
         ("Pod-Selector", 0, _pairs("spec.podSelector.matchLabels")),
@@ -332,8 +369,8 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
 
 def table(kind: str, records: Sequence[Record], now: float, *, version: str, whole: bool = False) -> Raw:
     """A meta.k8s.io/v1 Table of records of one kind; `whole` puts the objects in, not only their metadata."""
-    columns = COLUMNS[kind]
-    definitions = [_definition("Name", 0, "name")] + [_definition(name, priority) for name, priority, _ in columns]
+    columns = COLUMNS[kind] if kind == "Event" else ((NAME, 0, _at("metadata.name")), *COLUMNS[kind])
+    definitions = [_definition(name, priority, "name" if name == NAME else "") for name, priority, _ in columns]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -348,8 +385,8 @@ def _definition(name: str, priority: int, form: str = "") -> Raw:
 
 
 def _row(record: Record, columns: Sequence[tuple[str, int, Cell | None]], now: float, *, whole: bool) -> Raw:
-    born = record.meta.get("creationTimestamp")
+    born = last_seen(record.raw)
     old = age(now - parse_rfc3339(born)) if born else "<unknown>"
-    cells = [record.name, *(cell(record.raw) if cell else old for _, _, cell in columns)]
+    cells = [cell(record.raw) if cell else old for _, _, cell in columns]
     partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": record.meta}
     return {"cells": cells, "object": record.raw if whole else partial}

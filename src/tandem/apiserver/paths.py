@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.apiserver import discovery
+from tandem.apiserver import discovery, eventforms
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.verbs import Where
 from tandem.model.kinds import Kind
@@ -33,7 +33,7 @@ def parse_path(path: str) -> Where:
     if subresource and subresource not in _subresources(kind):
         raise Refusal(404, f"{NO_SUCH_PATH}: {kind.kind} has no subresource {subresource!r}")
     return Where(
-        kind=kind,
+        kind=eventforms.CORE if kind is eventforms.GROUP else kind,
         api_version=f"{group}/{version}" if group else version,
         namespace=namespace,
         name=name,

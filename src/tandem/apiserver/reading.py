@@ -15,7 +15,7 @@ from tandem.apiserver import watch
 from tandem.apiserver.columns import table
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.records import Record, dumps
-from tandem.apiserver.selectors import both, parse_field_selector, parse_label_selector
+from tandem.apiserver.selectors import Predicate, both, parse_field_selector, parse_label_selector
 from tandem.apiserver.store import Store
 from tandem.apiserver.verbs import Where
 from tandem.base.clock import Clock
@@ -38,9 +38,7 @@ class Reader:
 
     def collection(self, where: Where, query: Query, accept: str) -> Response:
         """A list, in pieces of `limit` if there is one."""
-        matches = both(
-            parse_label_selector(query.get("labelSelector", "")), parse_field_selector(query.get("fieldSelector", ""))
-        )
+        matches = _selected(query, where)
         found = [r for r in self._store.select(where.kind, where.namespace) if matches is None or matches(r.raw)]
         meta: dict[str, Any] = {"resourceVersion": str(self._store.version)}
         limit = _number(query, "limit", 0)
@@ -61,11 +59,9 @@ class Reader:
 
     def watch(self, where: Where, query: Query, accept: str) -> ASGIApp:
         """A watch; Refusal 410 where it would begin too far back."""
-        matches = both(
-            parse_label_selector(query.get("labelSelector", "")), parse_field_selector(query.get("fieldSelector", ""))
-        )
+        matches = _selected(query, where)
         if where.name:
-            matches = both(matches, parse_field_selector(f"metadata.name={where.name}"))
+            matches = both(matches, parse_field_selector(f"metadata.name={where.name}", where.kind))
         since = query.get("resourceVersion", "")
         request = watch.WatchRequest(
             kind=where.kind,
@@ -86,6 +82,11 @@ class Reader:
         whole = query.get("includeObject") == "Object"
         now = self._clock.now()
         return table(where.kind.name, records, now, version=str(self._store.version), whole=whole)
+
+
+def _selected(query: Query, where: Where) -> Predicate | None:
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+    return both(parse_label_selector(labels), parse_field_selector(fields, where.kind))
 
 
 def reply(value: Any, *, status: int = 200) -> Response:

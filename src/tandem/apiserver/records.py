@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.apiserver import eventforms
 from tandem.model.kinds import Kind
 
 Raw = dict[str, Any]
@@ -39,7 +40,9 @@ class Record:
         return self.namespace, self.name
 
     def encode(self, api_version: str) -> bytes:
-        """The object as JSON in one of its served versions (which differ in nothing but their name)."""
+        """The object as JSON in one of its served versions, which differ in nothing but their name, but for Events."""
+        if api_version == eventforms.OTHER:
+            return _encode(eventforms.shown(self.raw))
         if self._tail is None:
             ordered = {k: self.raw[k] for k in KEY_ORDER if k in self.raw}
             rest = {k: v for k, v in self.raw.items() if k not in ordered and k != "apiVersion"}

@@ -6,12 +6,26 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from tandem.apiserver import eventforms
 from tandem.apiserver.errors import Refusal
+from tandem.model.kind import Kind
 from tandem.model.schemas.syntax import label_value, qualified
 
 Raw = dict[str, Any]
 Predicate = Callable[[Raw], bool]
 FIELDS: Final = ("metadata.name", "metadata.namespace", "spec.nodeName", "status.phase", "type", "spec.type")
+OF_EVENTS: Final = (
+    "metadata.name",
+    "metadata.namespace",
+    *(
+        f"involvedObject.{f}"
+        for f in ("apiVersion", "fieldPath", "kind", "name", "namespace", "resourceVersion", "uid")
+    ),
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+)
 _SET: Final = re.compile(r"\s*(\S+)\s+(in|notin)\s*\(([^()]*)\)\s*")
 _EQUAL: Final = re.compile(r"\s*([^\s=!,()]+)\s*(==|=|!=)\s*([^\s=!,()]*)\s*")
 _EXISTS: Final = re.compile(r"\s*(!?)\s*([^\s=!,()]+)\s*")
@@ -61,16 +75,20 @@ def _requirement(part: str) -> tuple[str, str, frozenset[str]]:
     raise Refusal(400, f"unable to parse requirement {part.strip()!r} of the label selector")
 
 
-def parse_field_selector(text: str) -> Predicate | None:
+def parse_field_selector(text: str, kind: Kind) -> Predicate | None:
     """`metadata.name=a,spec.nodeName!=b`; None selects everything. Raises Refusal 400 for a field not indexed."""
+    known = OF_EVENTS if kind is eventforms.CORE else FIELDS
     checks: list[tuple[list[str], bool, str]] = []
     for part in text.split(","):
         if not part.strip():
             continue
         found = _EQUAL.fullmatch(part)
-        if found is None or found[1] not in FIELDS:
-            raise Refusal(400, f"field selector {part.strip()!r} is not supported; supported are {', '.join(FIELDS)}")
-        checks.append((found[1].split("."), found[2] != "!=", found[3]))
+        name = found[1] if found is not None else ""
+        name = eventforms.field(name) if kind is eventforms.CORE else name
+        if found is None or name not in known:
+            raise Refusal(400, f"field selector {part.strip()!r} is not supported; supported are {', '.join(known)}")
+        path = ["source", "component"] if name == "source" else name.split(".")
+        checks.append((path, found[2] != "!=", found[3]))
     if not checks:
         return None
     return lambda raw: all((_field(raw, path) == value) is wanted for path, wanted, value in checks)

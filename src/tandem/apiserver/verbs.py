@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tandem.apiserver import errors, pools, services
+from tandem.apiserver import errors, eventforms, pools, services
 from tandem.apiserver.deletion import Deletions, Options
 from tandem.apiserver.immutable import forbidden_changes
 from tandem.apiserver.nodeports import used_ports, with_node_ports
@@ -131,6 +131,7 @@ class Verbs:
         """The object changed by a merge, strategic merge or JSON patch."""
         old = self.current(where)
         base = {**old.raw, "apiVersion": where.api_version}
+        base = eventforms.shown(base) if where.api_version == eventforms.OTHER else base
         try:
             raw = _patched(base, patch, media_type, where.kind)
         except PatchError as err:
@@ -183,6 +184,7 @@ class Verbs:
         if wrong:
             name = str(meta.get("name") or where.name) if isinstance(meta, dict) else where.name
             raise errors.invalid(kind, name, wrong)
+        raw = eventforms.stored(raw) if where.api_version == eventforms.OTHER else raw
         raw["apiVersion"] = kind.api_version
         meta = raw["metadata"]
         meta.pop("managedFields", None)

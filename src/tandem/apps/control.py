@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tandem.apiserver.app import build_app
 from tandem.apiserver.credentials import lasting_certificate, lasting_token
+from tandem.apiserver.expiry import Expiry
 from tandem.apiserver.kubeconfig import write_kubeconfig
 from tandem.apiserver.server import listen, serve_on
 from tandem.apiserver.store import Store
@@ -68,8 +69,9 @@ class Server:
         tls = lasting_certificate(self._dir.root, self._clock, hosts=("localhost", *addresses))
         pods = Pods(self._dir)
         pods.end_of_earlier_life()
+        store = Store(self._dir.database)
         app = build_app(
-            Store(self._dir.database),
+            store,
             token=token,
             services=self._services,
             first=[made.raw for made in (*first_pools(self._shares.pods), first_class())],
@@ -78,6 +80,7 @@ class Server:
             inside=pods,
         )
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Expiry(store, self._clock).run())
             for sock in socks:
                 started = asyncio.Event()
                 tasks.create_task(serve_on(app, sock, tls=tls, started=started))
@@ -101,10 +104,11 @@ class Server:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._control.run())
             worlds, holdings = self._control.informer.world, self._control.reports.holdings
-            loop = ClusterLoop(client, worlds, holdings=holdings, shares=self._shares)
+            tell = self._control.events.tell
+            loop = ClusterLoop(client, worlds, tell, holdings=holdings, shares=self._shares)
             tasks.create_task(loop.run())
             tasks.create_task(CanaryLoop(self._control, self._clock).run())
-            tasks.create_task(LifecycleLoop(client, self._control.informer.world, self._clock).run())
+            tasks.create_task(LifecycleLoop(client, worlds, self._clock, tell).run())
 
     def _advise(self, raw: RawObject) -> list[str]:
         """Fields that have no effect under the process runtime, and what translation says of the object."""

@@ -25,6 +25,7 @@ _FOR_TERMINALS: Final = ("rich", "click")
 async def run(arguments: argparse.Namespace) -> None:
     """Until cancelled."""
     from tandem.ingest.kube import KubeClient
+    from tandem.ingest.recorder import Recorder
     from tandem.workloads.cni import Cni
     from tandem.workloads.context import Node
     from tandem.workloads.node import own_address, run_node
@@ -36,6 +37,7 @@ async def run(arguments: argparse.Namespace) -> None:
     # The API server starts at the same time and writes it when it answers.
     while not kubeconfig.exists():  # noqa: ASYNC110 - a file has no event
         await asyncio.sleep(_KUBECONFIG_WAIT)
+    clock = SystemClock()
     async with KubeClient.from_kubeconfig(kubeconfig) as client:
         await run_node(
             Node(
@@ -45,7 +47,8 @@ async def run(arguments: argparse.Namespace) -> None:
                 directory=directory,
                 client=client,
                 cni=Cni(directory),
-                clock=SystemClock(),
+                clock=clock,
+                events=Recorder(client, "tandem-runtime", clock, host=arguments.node),
                 slots=asyncio.Semaphore(_PARALLEL),
             )
         )

@@ -14,9 +14,10 @@ import msgspec
 from tandem.base.clock import parse_rfc3339, rfc3339
 from tandem.base.digest import digest
 from tandem.cluster.rollout import Member, Step, bounds, step
-from tandem.cluster.writes import Create, Patch, Write, controller_of, delete, owner_reference
+from tandem.cluster.writes import Create, Delete, Patch, Write, controller_of, delete, owner_reference
 from tandem.model import core
 from tandem.model.meta import Condition
+from tandem.model.said import say
 from tandem.model.world import World
 
 HASH_LABEL: Final = "pod-template-hash"
@@ -64,14 +65,19 @@ def _reconcile(deployment: core.Deployment, pods: Sequence[core.Pod], *, seed: s
     leaving = sum(p.terminating and p.metadata.labels.get(HASH_LABEL) != current for p in pods)
     todo = step(deployment.spec, members, leaving_old=leaving)
     by_name = {p.metadata.name: p for p in active}
-    writes: list[Write] = [delete(p) for p in pods if p.finished and not p.terminating]
-    writes += [delete(by_name[n]) for n in todo.delete]
+    writes: list[Write] = [_delete(deployment, p) for p in pods if p.finished and not p.terminating]
+    writes += [_delete(deployment, by_name[n]) for n in todo.delete]
     taken = {p.metadata.name for p in pods}
     for number in range(todo.create):
         name = _name(deployment, current, f"{seed}/{number}", taken)
         taken.add(name)
-        writes.append(Create(raw=_pod(deployment, current, name)))
+        told = say(deployment, "SuccessfulCreate", f"Created pod: {name}")
+        writes.append(Create(raw=_pod(deployment, current, name), told=(told,)))
     return writes + _status(deployment, members, todo, now)
+
+
+def _delete(deployment: core.Deployment, pod: core.Pod) -> Delete:
+    return delete(pod, say(deployment, "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}"))
 
 
 def _member(deployment: core.Deployment, pod: core.Pod, current: str, now: float) -> Member:

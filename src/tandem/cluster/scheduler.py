@@ -7,6 +7,7 @@ from collections import Counter
 from tandem.base.clock import rfc3339
 from tandem.cluster.writes import Patch
 from tandem.model import core
+from tandem.model.said import Said, say
 from tandem.model.world import World
 
 
@@ -24,7 +25,8 @@ def schedule(world: World, *, now: float) -> tuple[Patch, ...]:
             continue
         name = min(fitting, key=lambda n: (load[n.metadata.name], n.metadata.name)).metadata.name
         load[name] += 1
-        writes.append(_patch(pod, {"spec": {"nodeName": name}}))
+        told = say(pod, "Scheduled", f"Successfully assigned {'/'.join(pod.key)} to {name}")
+        writes.append(_patch(pod, {"spec": {"nodeName": name}}, told))
     return tuple(writes)
 
 
@@ -44,9 +46,10 @@ def _unschedulable(pod: core.Pod, *, ready: int, known: int, now: float) -> list
         "message": message,
         "lastTransitionTime": rfc3339(now),
     }
-    return [_patch(pod, {"status": {"phase": "Pending", "conditions": [condition]}}, subresource="status")]
+    status: dict[str, object] = {"status": {"phase": "Pending", "conditions": [condition]}}
+    return [_patch(pod, status, say(pod, "FailedScheduling", message, warning=True), subresource="status")]
 
 
-def _patch(pod: core.Pod, patch: dict[str, object], *, subresource: str = "") -> Patch:
-    meta = pod.metadata
-    return Patch(kind="Pod", namespace=meta.namespace, name=meta.name, patch=patch, subresource=subresource)
+def _patch(pod: core.Pod, patch: dict[str, object], told: Said, *, subresource: str = "") -> Patch:
+    namespace, name = pod.key
+    return Patch(kind="Pod", namespace=namespace, name=name, patch=patch, subresource=subresource, told=(told,))

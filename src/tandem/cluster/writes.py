@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tandem.model.meta import Object, OwnerReference, RawObject
+from tandem.model.said import Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,8 @@ class Create:
     """Make this object."""
 
     raw: RawObject
+    told: tuple[Said, ...] = ()
+    """What is told of it once it is done; so with the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class Patch:
     name: str
     patch: dict[str, Any] = field(default_factory=dict)
     subresource: str = ""
+    told: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +37,15 @@ class Delete:
     kind: str
     namespace: str
     name: str
+    told: tuple[Said, ...] = ()
 
 
 Write = Create | Patch | Delete
 
 
-def delete(obj: Object) -> Delete:
+def delete(obj: Object, *told: Said) -> Delete:
     """The removal of `obj`."""
-    return Delete(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name)
+    return Delete(kind=obj.kind, namespace=obj.metadata.namespace, name=obj.metadata.name, told=told)
 
 
 def owner_reference(owner: Object) -> RawObject:

@@ -74,11 +74,14 @@ class FakeKube:
         self._history.clear()
         self._wake()
 
-    async def list(self, kind: Kind, namespace: str = "", *, label_selector: str = "") -> tuple[list[RawObject], str]:
-        """As KubeClient.list."""
+    async def list(
+        self, kind: Kind, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> tuple[list[RawObject], str]:
+        """As KubeClient.list; of field selectors only those that ask for equality."""
         self._may_fail()
         chosen = _chooser(kind, namespace, label_selector)
-        found = [copy.deepcopy(self._objects[k]) for k in sorted(self._objects) if chosen(self._objects[k])]
+        objects = [o for key, o in sorted(self._objects.items()) if chosen(o) and _has_fields(o, field_selector)]
+        found = [copy.deepcopy(o) for o in objects]
         return found, str(self._version)
 
     async def get(self, kind: Kind, namespace: str, name: str) -> RawObject:
@@ -248,6 +251,17 @@ def _requirement(text: str, labels: Mapping[str, str]) -> bool:
     if text.startswith("!"):
         return text[1:].strip() not in labels
     return text in labels
+
+
+def _has_fields(raw: RawObject, selector: str) -> bool:
+    for part in filter(None, selector.split(",")):
+        path, _, wanted = part.partition("=")
+        value: Any = raw
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if str(value or "") != wanted:
+            return False
+    return True
 
 
 def _chooser(kind: Kind, namespace: str, label_selector: str) -> Callable[[RawObject], bool]:

@@ -79,10 +79,12 @@ class KubeClient:
         """Close every connection."""
         await self._http.aclose()
 
-    async def list(self, kind: Kind, namespace: str = "", *, label_selector: str = "") -> tuple[list[RawObject], str]:
+    async def list(
+        self, kind: Kind, namespace: str = "", *, label_selector: str = "", field_selector: str = ""
+    ) -> tuple[list[RawObject], str]:
         """All objects (page by page) and the resourceVersion to watch from."""
         path = collection_path(kind, namespace)
-        selectors = _given(labelSelector=label_selector)
+        selectors = _given(labelSelector=label_selector, fieldSelector=field_selector)
         items: list[RawObject] = []
         query = {**selectors, "limit": str(_PAGE)}
         while True:

@@ -26,6 +26,7 @@ from tandem.model import (
     xmesh,
 )
 from tandem.model.consulkinds import CONSUL
+from tandem.model.events import EVENTS
 from tandem.model.kind import Kind as Kind  # noqa: PLC0414 - callers need one import
 from tandem.model.meta import RawObject
 from tandem.model.ownkinds import OWN
@@ -111,6 +112,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         singular="lease",
         cls=coordination.Lease,
     ),
+    *EVENTS,
     Kind(
         group="networking.k8s.io",
         versions=("v1",),

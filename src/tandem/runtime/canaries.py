@@ -17,12 +17,13 @@ from tandem.base.cell import any_newer
 from tandem.base.clock import Clock
 from tandem.base.memo import same_as_before
 from tandem.cluster.canary.judge import TOO_FEW, Judgement, Outcome, judge
-from tandem.cluster.canary.rollout import Known, advance
+from tandem.cluster.canary.rollout import EXPECTED, Known, advance
 from tandem.cluster.canary.window import Heard, Window, counted
 from tandem.ingest.errors import ApiError
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.canary import COMMAND, ENDED, Canary, CanaryStatus
 from tandem.model.kinds import BY_KIND
+from tandem.model.said import say
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.world import Key
 from tandem.runtime.control import Control
@@ -156,6 +157,8 @@ class CanaryLoop:
         for event in wanted.history:
             if event not in canary.status.history:
                 log.info("canary", namespace=key[0], name=key[1], **msgspec.to_builtins(event))
+                warning = event.reason not in EXPECTED
+                self._control.events.tell(say(canary, event.reason, event.message, warning=warning))
         return True
 
     async def _take_away(self, key: Key, canary: Canary) -> None:

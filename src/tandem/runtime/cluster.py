@@ -25,6 +25,7 @@ from tandem.cluster.scheduler import schedule
 from tandem.cluster.space import Known
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
+from tandem.ingest.recorder import Tell
 from tandem.ir.holdings import Holdings
 from tandem.model.kinds import BY_KIND, Kind, name_of
 from tandem.model.meta import Object, RawObject
@@ -42,6 +43,8 @@ _PARALLEL: Final = 8
 _BACKOFF: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _TICK: Final = 0.5
 GRACE: Final = 900.0
+FAILED: Final = "FailedCreate"
+"""The reason where the API refuses what a controller makes."""
 AWAIT_SECONDS: Final = 15.0
 """For so long after its beginning control waits for what nodes hold, before it gives blocks away."""
 
@@ -154,6 +157,7 @@ class ClusterLoop:
         self,
         client: Writer,
         worlds: Cell[World],
+        tell: Tell,
         *,
         holdings: Cell[Mapping[str, Holdings]] | None = None,
         shares: Shares = SHARES,
@@ -161,6 +165,7 @@ class ClusterLoop:
     ) -> None:
         self._client = client
         self._worlds = worlds
+        self._tell = tell
         self._holdings = holdings or Cell({})
         self._shares = shares
         self._absent: dict[str, float] = {}
@@ -237,7 +242,12 @@ class ClusterLoop:
                 # Gone meanwhile is no fault: the informer is about to say so.
                 if isinstance(write, Create) or not isinstance(err, NotFound):
                     log.warning("write refused", write=repr(write)[:200], reason=err.message)
+                if isinstance(write, Create):
+                    for told in write.told:
+                        self._tell(replace(told, reason=FAILED, message=f"Error creating: {err.message}", warning=True))
                 return False
+        for told in write.told:
+            self._tell(told)
         return True
 
     async def _delete(self, write: Delete, world: World, until: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -30,6 +30,7 @@ from tandem.identity.issuance import Binding, allowed
 from tandem.identity.trust import Trust
 from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
+from tandem.ingest.recorder import Recorder
 from tandem.ir import wire
 from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
 from tandem.ir.fabric import MeshConfig
@@ -37,10 +38,11 @@ from tandem.ir.gateway import Gateway
 from tandem.ir.names import write_names
 from tandem.ir.policy import AddressGroup
 from tandem.ir.shown import certificates_needed
-from tandem.model import core
+from tandem.model import core, events
 from tandem.model.kinds import BY_KIND, KINDS, PROGRAMMED
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
+from tandem.model.said import say
 from tandem.model.world import Key, World
 from tandem.observe.flow import Party
 from tandem.runtime.announced import Announced
@@ -70,9 +72,11 @@ Each write is an event and a World more, at the moment when nodes are being told
 """
 RETRY_SECONDS: Final = 0.5
 """Before status that the API refused is written again."""
-UNTRANSLATED: Final = frozenset({"Lease"})
+UNTRANSLATED: Final = frozenset({"Lease", *events.NAMES})
 """Kinds that mean nothing for traffic, and change all the time (`runtime/lifecycle.py` watches them)."""
 NETWORK: Final = ("Network", "", "default")
+NOT_IN_FORCE: Final = "NotProgrammed"
+"""The reason of the Event where a node refuses what it was sent."""
 
 
 class Control:
@@ -88,6 +92,7 @@ class Control:
         self.server = server
         self.options = options
         self.clock = clock
+        self.events = Recorder(client, "tandem-control", clock)
         self.ledger = Ledger()
         self._awaited = Awaited(self.ledger)
         self.reports = Reports()
@@ -131,6 +136,7 @@ class Control:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.informer.run())
+                tasks.create_task(self.events.run())
                 tasks.create_task(self._translate())
                 tasks.create_task(self._write_status())
                 tasks.create_task(self.trust.run(self.informer.world, self._trusts))
@@ -253,7 +259,10 @@ class Control:
         before = self.translation.value
         self._announced.note(changes(before.policy.groups if before is not None else {}, translation.policy.groups))
         told = before.told if before is not None else {}
-        self._stale.update(changes(told, translation.told))
+        refused = changes(told, translation.told)
+        self._stale.update(refused)
+        for about, (old, new) in refused.items():
+            self._tell(world, about, [p for p in new or () if p.severity is Severity.ERROR and p not in (old or ())])
         for kind, cls in WRITTEN.items():
             self._stale.update((kind, *key) for key in changes(self._translated.all(cls), world.all(cls)))
         given = before.balancers.given if before is not None else {}
@@ -394,8 +403,21 @@ class Control:
         self._awaited.heard(node)
         self._settled.set()
 
+    def _tell(self, world: World, key: ObjectKey, problems: Iterable[Problem]) -> None:
+        """Events about an object that is refused, or a part of it."""
+        kind, namespace, name = key
+        obj = world.get(BY_KIND[kind].cls, namespace, name) if kind in BY_KIND else None
+        if obj is not None:
+            for problem in problems:
+                text = f"{problem.at.path}: {problem.text}".removeprefix(": ")
+                self.events.tell(say(obj, problem.code, text, warning=True))
+
     def _on_nack(self, node: str, type_url: str, errors: Mapping[str, tuple[str, str]]) -> None:
         self.ledger.refuse(node, type_url, errors)
+        for name, (_, text) in errors.items():
+            for about in self.ledger.made_from(node, (type_url, name)):
+                at = Origin(kind=about[0], namespace=about[1], name=about[2])
+                self._tell(self.world, about, [Problem(at=at, code=NOT_IN_FORCE, text=f"node {node}: {text}")])
         self._settled.set()
         log.warning("refused by node", node=node, type=type_url, errors={n: e[1] for n, e in errors.items()})
 

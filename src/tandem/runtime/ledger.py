@@ -121,6 +121,11 @@ class Ledger:
             self._weigh(node, entry, (type_url, name))
         self.revision += 1
 
+    def made_from(self, node: str, key: ResourceKey) -> tuple[ObjectKey, ...]:
+        """The objects behind a resource that the node was sent, sorted."""
+        sent = self._nodes.get(node, _Node()).resource(key)
+        return tuple(sorted(sent.objects)) if sent is not None else ()
+
     @property
     def nodes(self) -> tuple[str, ...]:
         """Every node that was sent something, sorted."""

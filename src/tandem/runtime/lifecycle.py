@@ -20,6 +20,7 @@ from tandem.cluster.writes import Delete, Patch
 from tandem.ingest.errors import ApiError
 from tandem.ingest.informer import Informer
 from tandem.ingest.kube import KubeClient
+from tandem.ingest.recorder import Tell
 from tandem.model import core
 from tandem.model.coordination import NODE_LEASES, Lease
 from tandem.model.kinds import BY_KIND
@@ -80,10 +81,11 @@ class Hearing:
 class LifecycleLoop:
     """Runs the node lifecycle controller."""
 
-    def __init__(self, client: KubeClient, worlds: Cell[World], clock: Clock) -> None:
+    def __init__(self, client: KubeClient, worlds: Cell[World], clock: Clock, tell: Tell) -> None:
         self._client = client
         self._worlds = worlds
         self._clock = clock
+        self._tell = tell
         self._leases = Informer(client, (BY_KIND["Lease"],))
         self._hearing = Hearing()
         self._writable = False
@@ -127,3 +129,6 @@ class LifecycleLoop:
                         await self._client.delete(BY_KIND[kind], namespace, name)
             except ApiError as err:
                 log.warning("write refused", write=repr(write)[:200], reason=err.message)
+                continue
+            for told in write.told:
+                self._tell(told)

@@ -20,13 +20,15 @@ import msgspec
 
 from tandem.base import processes
 from tandem.base.clock import Clock
+from tandem.ingest.recorder import Tell
 from tandem.model import core
+from tandem.model.said import Said, reference
 from tandem.workloads import kernel, sandbox
 from tandem.workloads.backoff import Backoff
 from tandem.workloads.environment import ConfigError
 from tandem.workloads.hold import Hold
 from tandem.workloads.logs import LogWriter
-from tandem.workloads.prober import Prober
+from tandem.workloads.prober import Prober, Voice
 from tandem.workloads.record import ContainerRecord, Process
 from tandem.workloads.sandbox import Launch, StartError
 from tandem.workloads.status import ContainerState, Ended
@@ -49,6 +51,7 @@ class Scene:
     prepare: Callable[[core.Container], Awaitable[Launch]]
     save: Callable[[str, ContainerRecord], None]
     changed: Callable[[], None]
+    tell: Tell
     stopping: asyncio.Event
 
 
@@ -59,6 +62,7 @@ class Container:
         self._scene = scene
         self._spec = spec
         self._record = record
+        self._once = once
         self._policy = (
             "OnFailure"
             if once and scene.pod.spec.restart_policy == "Always"
@@ -93,6 +97,12 @@ class Container:
         done = msgspec.structs.replace(self._record, process=Process(), done=True)
         self._save(msgspec.structs.replace(done, exit_code=self.state.ended.exit_code if self.state.ended else 0))
 
+    def stop(self, number: signal.Signals) -> None:
+        """The pod ends."""
+        if self._record.process.alive:
+            self._tell("Killing", f"Stopping container {self._spec.name}")
+        self.signal(number)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the main process; SIGKILL to everything that it started as well."""
         sandbox.signal_process(self._record.process, number)
@@ -104,6 +114,7 @@ class Container:
         try:
             order = await scene.prepare(self._spec)
         except ConfigError as err:
+            self._tell("Failed", f"Error: {err}", warning=True)
             self._show(reason="CreateContainerConfigError", message=str(err))
             await self._sleep(_CONFIG_RETRY)
             return False
@@ -118,6 +129,8 @@ class Container:
             return False
         finally:
             os.close(output)
+        self._tell("Created", f"Created container {name}")
+        self._tell("Started", f"Started container {name}")
         self._log = log
         process = Process(pid=pid, started=processes.start_time(pid) or 0)
         self._save(
@@ -144,10 +157,13 @@ class Container:
         try:
             async with asyncio.TaskGroup() as tasks:
                 end = tasks.create_task(exited(record.process))
-                prober = Prober(self._scene, spec, self._execute, self._probed, ready=self.state.ready)
+                voice = Voice(report=self._probed, unhealthy=partial(self._tell, "Unhealthy", warning=True))
+                prober = Prober(self._scene, spec, self._execute, voice, ready=self.state.ready)
                 probing = tasks.create_task(prober.run())
                 await asyncio.wait([end, probing], return_when=asyncio.FIRST_COMPLETED)
                 if not end.done() and (failed := prober.fatal):
+                    which = failed.partition(" ")[0].lower()
+                    self._tell("Killing", f"Container {spec.name} failed {which} probe, will be restarted")
                     await self._kill(end)
                 code = await end
                 probing.cancel()
@@ -187,6 +203,7 @@ class Container:
 
     def _refused(self, message: str) -> None:
         """It could not be started; without a restart that is how it ends."""
+        self._tell("Failed", f"Error: {message}", warning=True)
         now = self._scene.clock.now()
         if self._policy == "Never":
             self._show(
@@ -213,6 +230,12 @@ class Container:
         if ended is not None:
             self._save(msgspec.structs.replace(self._record, restarts=self._record.restarts + 1))
             where = f"container={self._spec.name} pod={self._scene.pod.metadata.name}"
+            if delay:
+                meta = self._scene.pod.metadata
+                pod = f"{meta.name}_{meta.namespace}({meta.uid})"
+                self._tell(
+                    "BackOff", f"Back-off restarting failed container {self._spec.name} in pod {pod}", warning=True
+                )
             self._show(
                 ended=None,
                 last=ended,
@@ -247,6 +270,11 @@ class Container:
             ready = False
         if (self.state.started, self.state.ready) != (started, ready):
             self._show(started=started, ready=ready)
+
+    def _tell(self, reason: str, message: str, *, warning: bool = False) -> None:
+        group = "initContainers" if self._once else "containers"
+        about = reference(self._scene.pod, f"spec.{group}{{{self._spec.name}}}")
+        self._scene.tell(Said(about=about, reason=reason, message=message, warning=warning))
 
     def _save(self, record: ContainerRecord) -> None:
         self._record = record

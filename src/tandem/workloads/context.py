@@ -9,6 +9,7 @@ from typing import Final
 from tandem.base.clock import Clock
 from tandem.base.paths import NodeDir
 from tandem.ingest.kube import KubeClient
+from tandem.ingest.recorder import Recorder
 from tandem.workloads.cni import Cni
 
 RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -30,6 +31,7 @@ class Node:
     client: KubeClient
     cni: Cni
     clock: Clock
+    events: Recorder
     slots: asyncio.Semaphore
     """Sandboxes and processes that are being started."""
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WRITES))

@@ -22,6 +22,8 @@ from tandem.ingest.errors import AlreadyExists, ApiError
 from tandem.ingest.informer import Informer
 from tandem.model import core
 from tandem.model.kinds import BY_KIND
+from tandem.model.parse import parse
+from tandem.model.said import say
 from tandem.model.world import World
 from tandem.workloads.context import Node, pause_after
 from tandem.workloads.dismantle import dismantle
@@ -53,6 +55,7 @@ async def run_node(node: Node) -> None:
     informer = Informer(node.client, (BY_KIND["Pod"],))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informer.run())
+        tasks.create_task(node.events.run())
         tasks.create_task(register(node))
         tasks.create_task(beat(node))
         seen, world = await informer.world.after(0)
@@ -86,11 +89,12 @@ async def register(node: Node) -> None:
             except AlreadyExists:
                 await node.client.patch(kind, "", node.name, {"metadata": raw["metadata"]})
             status = {"status": {"addresses": addresses, "conditions": [condition]}}
-            await node.client.patch(kind, "", node.name, status, subresource="status")
+            answer = await node.client.patch(kind, "", node.name, status, subresource="status")
         except ApiError as err:
             log.warning("node not registered", node=node.name, reason=err.message)
             await asyncio.sleep(_RETRY)
         else:
+            node.events.tell(say(parse(answer), "Starting", "Starting the process runtime."))
             return
 
 

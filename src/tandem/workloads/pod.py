@@ -21,6 +21,7 @@ from tandem.base.cell import Cell
 from tandem.base.ids import PodUid
 from tandem.drivers.envoy.admin import Admin
 from tandem.model import core
+from tandem.model.said import say
 from tandem.workloads import record as records
 from tandem.workloads import sandbox
 from tandem.workloads.assembly import assemble
@@ -33,7 +34,7 @@ from tandem.workloads.parting import answered, delete_from_api, drained
 from tandem.workloads.preparation import prepare
 from tandem.workloads.record import ContainerRecord, SandboxRecord
 from tandem.workloads.reporter import Reporter
-from tandem.workloads.sandbox import Launch, StartError
+from tandem.workloads.sandbox import Launch, SandboxEndedError, StartError
 from tandem.workloads.status import INTERNAL_ERROR, ContainerState, PodState, all_ended
 from tandem.workloads.waiting import exited
 
@@ -111,6 +112,7 @@ class PodWorker:
                 self._problem, failures = ("", ""), 0
                 await self._run_containers()
             except (CniError, StartError, ConfigError, OSError) as err:
+                self._tell_failure(err)
                 reason = "NetworkNotReady" if isinstance(err, CniError) else "SandboxNotReady"
                 self._show_problem("ContainerConfigError" if isinstance(err, ConfigError) else reason, str(err))
                 await self._discard()
@@ -137,6 +139,7 @@ class PodWorker:
             prepare=self._prepare,
             save=self._save_container,
             changed=self._reporter.changed,
+            tell=self._node.events.tell,
             stopping=self._stopping,
         )
         known, spec = record.containers, self._pod.spec
@@ -156,7 +159,7 @@ class PodWorker:
                 await work
                 watch.cancel()
         if not self._sandbox:
-            raise StartError("the sandbox's init has ended: the pod gets a new sandbox")
+            raise SandboxEndedError("the sandbox's init has ended: the pod gets a new sandbox")
         if not self._stopping.is_set():
             self._reporter.changed()
             await self._discard()  # everything has ended for good: the address is free again
@@ -198,7 +201,7 @@ class PodWorker:
                 proxy = Admin(self._node.directory.admin_socket)
                 await asyncio.wait_for(answered(proxy, PodUid(record.uid)), min(_ANSWER_LIMIT, grace / 2))
         for container in (*self._init_containers, *self._containers):
-            container.signal(signal.SIGTERM if grace > 0 else signal.SIGKILL)
+            container.stop(signal.SIGTERM if grace > 0 else signal.SIGKILL)
         await asyncio.wait([life], timeout=grace)
         if self._record is not None:
             sandbox.kill_all(self._record)
@@ -234,6 +237,16 @@ class PodWorker:
             problem=self._problem,
             terminating=self._stopping.is_set() or self._pod.terminating,
         )
+
+    def _tell_failure(self, err: Exception) -> None:
+        match err:
+            case SandboxEndedError():
+                told = say(self._pod, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+            case ConfigError():
+                told = say(self._pod, "Failed", f"Error: {err}", warning=True)
+            case _:
+                told = say(self._pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {err}", warning=True)
+        self._node.events.tell(told)
 
     def _show_problem(self, reason: str, message: str) -> None:
         self._problem = (reason, message)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tandem.model import core
@@ -40,17 +41,26 @@ class Report(Protocol):
 Execute = Callable[[tuple[str, ...]], Awaitable[int]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Whom the probes tell."""
+
+    report: Report
+    unhealthy: Callable[[str], None]
+    """Of each probe that failed when one was due by its period."""
+
+
 class Prober:
     """Probes one instance of a container."""
 
     def __init__(
-        self, target: Target, spec: core.Container, execute: Execute, report: Report, *, ready: bool = False
+        self, target: Target, spec: core.Container, execute: Execute, voice: Voice, *, ready: bool = False
     ) -> None:
         """`ready`: the container was found running and ready, and is so until probes fail."""
         self._address = target.address
         self._spec = spec
         self._execute = execute
-        self._report = report
+        self._report, self._unhealthy = voice.report, voice.unhealthy
         self._ready = ready
         self.fatal = ""
 
@@ -77,8 +87,15 @@ class Prober:
         await asyncio.sleep(0 if self._ready else probe.initial_delay_seconds)
         passed = failed = 0
         wait, ready = _eager(probe), self._ready
+        now = asyncio.get_running_loop().time
+        due = now() + (0 if ready else probe.period_seconds)
         while True:
+            counts = now() >= due
             why = await self._once(probe)
+            if counts:
+                due += probe.period_seconds
+                if why is not None:
+                    self._unhealthy(f"Readiness probe failed: {why}")
             passed, failed = (passed + 1, 0) if why is None else (0, failed + 1)
             if not ready and passed >= probe.success_threshold:
                 ready, wait = True, float(probe.period_seconds)
@@ -100,6 +117,7 @@ class Prober:
             if why is None:
                 return ""
             if counts:
+                self._unhealthy(f"Startup probe failed: {why}")
                 due += probe.period_seconds
                 failed += 1
                 if failed >= probe.failure_threshold:
@@ -113,6 +131,8 @@ class Prober:
         while True:
             why = await self._once(probe)
             failed = 0 if why is None else failed + 1
+            if why is not None:
+                self._unhealthy(f"Liveness probe failed: {why}")
             if why is not None and failed >= probe.failure_threshold:
                 return why
             await asyncio.sleep(probe.period_seconds)

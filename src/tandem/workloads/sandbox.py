@@ -36,6 +36,10 @@ class StartError(Exception):
     """A container cannot be started; the message says what is missing and where it was looked for."""
 
 
+class SandboxEndedError(StartError):
+    """The init of a sandbox has ended, and all that ran in it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
     """A volume (a path below rootfs.VOLUMES) at a place in the container."""

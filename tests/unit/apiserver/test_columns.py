@@ -41,8 +41,24 @@ def test_ages_are_written_as_kubectl_does(seconds: float, text: str) -> None:
 def test_every_kind_has_columns_that_bear_an_empty_object(kind: Any) -> None:
     made = table(kind.kind, [record(kind.kind)], NOW, version="5")
     names = [c["name"] for c in made["columnDefinitions"]]
-    assert names[0] == "Name"
-    assert len(made["rows"][0]["cells"]) == len(names) == len(COLUMNS[kind.kind]) + 1
+    named = kind.kind != "Event"
+    assert names[0] == ("Name" if named else "Last Seen")
+    assert len(made["rows"][0]["cells"]) == len(names) == len(COLUMNS[kind.kind]) + named
+
+
+def test_an_events_row_tells_when_it_happened_last_and_to_whom() -> None:
+    happened = {
+        "involvedObject": {"kind": "Pod", "name": "web", "fieldPath": "spec.containers{c}"},
+        "lastTimestamp": "2026-01-31T12:01:00Z",
+        "type": "Warning",
+        "reason": "BackOff",
+        "message": "Back-off\n",
+        "count": 3,
+        "source": {"component": "tandem-runtime", "host": "n1"},
+    }
+    assert table("Event", [record("Event", **happened)], NOW, version="5")["rows"][0]["cells"] == [
+        "30s", "Warning", "BackOff", "pod/web", "spec.containers{c}", "tandem-runtime, n1", "Back-off", "3", "x",
+    ]  # fmt: skip
 
 
 def test_a_pods_row() -> None:

@@ -67,6 +67,8 @@ def test_a_silent_node_is_unknown_and_its_pods_are_not_ready() -> None:
         ("a", "Unknown", "NodeStatusUnknown"),
         ("p", "False", "NodeNotReady"),
     ]
+    told = [(t.about.kind, t.about.uid, t.reason, t.warning) for w in writes for t in w.told]
+    assert told == [("Node", "a", "NodeNotReady", True), ("Pod", "uid-default-p", "NodeNotReady", True)]
 
 
 def test_a_pods_other_conditions_stay() -> None:
@@ -84,6 +86,7 @@ def test_what_is_said_already_is_not_written_again() -> None:
 def test_a_node_that_is_back_is_ready_and_its_pods_are_left_to_its_runtime() -> None:
     writes = follow_nodes(world(unknown("a"), running("p", "a")), {"a": 0.3}, now=NOW)
     assert [ready_of(w) for w in writes] == [("a", "True", "RuntimeReady")]
+    assert [t.reason for w in writes for t in w.told] == ["NodeReady"]
 
 
 def test_a_node_that_says_itself_that_it_is_not_ready_is_not_contradicted() -> None:
@@ -100,4 +103,7 @@ def test_after_a_long_silence_the_pods_are_deleted_once() -> None:
     silence = GRACE_SECONDS + DEFAULT_SECONDS
     assert follow_nodes(there, {"a": silence - 0.1}, now=NOW) == ()
     writes = follow_nodes(there, {"a": silence}, now=NOW)
-    assert writes == (Delete(kind="Pod", namespace="default", name="p"),)
+    (write,) = writes
+    assert isinstance(write, Delete)
+    assert (write.kind, write.namespace, write.name) == ("Pod", "default", "p")
+    assert [t.reason for t in write.told] == ["TaintManagerEviction"]

@@ -34,7 +34,7 @@ def test_what_is_not_served_is_not_found(word: str) -> None:
 
 def test_no_word_means_two_kinds_but_those_that_two_groups_have() -> None:
     words = Counter(w for k in KINDS for w in {k.plural, k.singular, *k.short})
-    assert {word for word, times in words.items() if times > 1} == {"gateway", "gateways"}
+    assert {word for word, times in words.items() if times > 1} == {"gateway", "gateways", "event", "events"}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,9 @@ def test_no_word_means_two_kinds_but_those_that_two_groups_have() -> None:
         ("gateways.networking.istio.io", "IstioGateway"),
         ("gateway.networking.istio.io", "IstioGateway"),
         ("istiogateway", "IstioGateway"),
+        ("events", "Event"),
+        ("ev", "Event"),
+        ("events.events.k8s.io", "GroupEvent"),
     ],
 )
 def test_a_word_that_two_groups_have_means_the_first(word: str, name: str) -> None:

@@ -13,6 +13,7 @@ from tandem.ir.holdings import Holdings
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.model.parse import parse
+from tandem.model.said import Said
 from tandem.model.world import World
 from tandem.runtime.cluster import AWAIT_SECONDS, KINDS, ClusterLoop, Memory
 
@@ -40,6 +41,10 @@ def deployment(replicas: int) -> RawObject:
     }
 
 
+def nobody(_: Said) -> None:
+    """Is told."""
+
+
 async def frozen_world(kube: FakeKube) -> Cell[World]:
     """A World as an informer had it before we wrote anything: it lags for ever."""
     objects = []
@@ -62,7 +67,7 @@ async def until(done: Callable[[], Awaitable[bool]]) -> None:
 def test_a_lagging_informer_makes_no_write_twice() -> None:
     async def run() -> None:
         kube = FakeKube([NODE, SERVICE, deployment(3)])
-        loop = ClusterLoop(kube, await frozen_world(kube), clock=FixedClock())
+        loop = ClusterLoop(kube, await frozen_world(kube), nobody, clock=FixedClock())
         assert await loop.settle()
         pods, version = await kube.list(BY_KIND["Pod"])
         assert len(pods) == 3
@@ -93,7 +98,7 @@ def test_a_removed_object_stays_removed_until_the_informer_knows() -> None:
 def test_a_refused_write_is_tried_again() -> None:
     async def run() -> None:
         kube = FakeKube([NODE, deployment(1)])
-        loop = ClusterLoop(kube, await frozen_world(kube), clock=FixedClock())
+        loop = ClusterLoop(kube, await frozen_world(kube), nobody, clock=FixedClock())
         kube.fail_next(ApiError(500, "InternalError", "disk full"))
         assert not await loop.settle()
         assert await loop.settle()
@@ -102,10 +107,33 @@ def test_a_refused_write_is_tried_again() -> None:
     asyncio.run(run())
 
 
+def test_what_was_done_is_told_and_what_the_api_refuses_to_make() -> None:
+    async def run() -> None:
+        kube, told = FakeKube([NODE]), list[Said]()
+        assert await ClusterLoop(kube, await frozen_world(kube), nobody, clock=FixedClock()).settle()
+        await kube.create(BY_KIND["Deployment"], deployment(1))
+        loop = ClusterLoop(kube, await frozen_world(kube), told.append, clock=FixedClock())
+        kube.fail_next(ApiError(403, "Forbidden", "no more pods"))
+        assert not await loop.settle()
+        assert [(t.about.kind, t.reason, t.message, t.warning) for t in told] == [
+            ("Deployment", "FailedCreate", "Error creating: no more pods", True)
+        ]
+        told.clear()
+        assert await loop.settle()
+        (name,) = await names(kube, "Pod")
+        assert [(t.about.kind, t.reason, t.message) for t in told] == [
+            ("Deployment", "SuccessfulCreate", f"Created pod: {name}"),
+            ("Pod", "Scheduled", f"Successfully assigned n/{name} to node-1"),
+        ]
+
+    asyncio.run(run())
+
+
 def test_the_loop_follows_a_deployment_from_creation_over_scaling_to_deletion() -> None:
     async def run() -> None:
         kube = FakeKube([NODE, SERVICE])
         informer = Informer(kube, [BY_KIND[k] for k in KINDS])
+        told: list[Said] = []
 
         async def have(kind: str, number: int) -> bool:
             return len(await names(kube, kind)) == number
@@ -116,6 +144,7 @@ def test_the_loop_follows_a_deployment_from_creation_over_scaling_to_deletion() 
             await until(lambda: have("Pod", 4))
             await kube.patch(kind, "n", "web", {"spec": {"replicas": 1}})
             await until(lambda: leaving(3))
+            assert sum(t.reason == "SuccessfulDelete" for t in told) == 3
             await kube.delete(kind, "n", "web")
             await until(lambda: leaving(4))
             await until(lambda: have("EndpointSlice", 1))
@@ -128,7 +157,7 @@ def test_the_loop_follows_a_deployment_from_creation_over_scaling_to_deletion() 
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(informer.run()),
-                tasks.create_task(ClusterLoop(kube, informer.world, clock=FixedClock()).run()),
+                tasks.create_task(ClusterLoop(kube, informer.world, told.append, clock=FixedClock()).run()),
             ]
             await story()
             for task in running:
@@ -146,7 +175,7 @@ def test_a_new_control_waits_for_what_nodes_hold_but_not_for_ever() -> None:
         kube, clock = FakeKube([pool, old, new]), FixedClock()
         holdings: Cell[Mapping[str, Holdings]] = Cell({})
         worlds = await frozen_world(kube)
-        loop = ClusterLoop(kube, worlds, holdings=holdings, clock=clock)
+        loop = ClusterLoop(kube, worlds, nobody, holdings=holdings, clock=clock)
         assert await loop.settle()
         assert await names(kube, "IPAMBlock") == ["10-0-0-0-29"]
         worlds.put((await frozen_world(kube)).value)

@@ -10,7 +10,6 @@ import pytest
 
 from controlling import CLOCK, ControlLab, with_control
 from tandem.base.clock import rfc3339
-from tandem.base.ids import NodeName
 from tandem.drivers.ca import wire as ca
 from tandem.drivers.ca.keys import new_request
 from tandem.ingest.errors import ApiError
@@ -18,7 +17,6 @@ from tandem.ir import announcement as calls
 from tandem.ir.announcement import Announcement, decode_known
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable
-from tandem.ir.names import Names
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
@@ -385,37 +383,6 @@ def late(uid: str) -> RawObject:
     """A pod whose status has no address yet."""
     made = pod("late", "10.244.0.77")
     return {**made, "metadata": {**made["metadata"], "uid": uid}, "status": {"phase": "Pending"}}
-
-
-def test_names_that_a_node_tells_reach_every_node_until_it_is_lost() -> None:
-    """What is written in the Node outlives its agent, and control; a node that is lost answers for nothing."""
-
-    async def scene(lab: ControlLab) -> None:
-        first, second = lab.agent("n1"), lab.agent("n2")
-        pairs = (("db.tandem", "10.244.0.8"), ("db.tandem", "10.244.0.9"))
-        lab.control._report("n1", encode(Report(names=pairs)))
-
-        async def told() -> bool:
-            return second.of(Names) == {"n1": Names(node=NodeName("n1"), pairs=pairs)}
-
-        await lab.until(told)
-        first.leave()
-        assert await told()
-        lost = {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
-        await lab.kube.patch(BY_KIND["Node"], "", "n1", lost, subresource="status")
-
-        async def nobody() -> bool:
-            return not second.of(Names)
-
-        await lab.until(nobody)
-        lab.control._report("n1", encode(Report(names=())))
-
-        async def clean() -> bool:
-            return "tandem.io/network-names" not in (await lab.object("Node", "n1", ""))["metadata"]["annotations"]
-
-        await lab.until(clean)
-
-    with_control((node("n1"), node("n2")), scene)
 
 
 def test_an_announced_address_is_answered_when_every_node_has_it_in_force() -> None:

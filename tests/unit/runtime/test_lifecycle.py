@@ -14,6 +14,7 @@ from tandem.ingest.kube import KubeClient
 from tandem.model.coordination import NODE_LEASES, Lease
 from tandem.model.kinds import BY_KIND
 from tandem.model.parse import parse
+from tandem.model.said import Said
 from tandem.model.world import World
 from tandem.runtime.lifecycle import LOOK, Hearing, LifecycleLoop
 from unit.cluster.test_lifecycle import node, unknown
@@ -90,9 +91,9 @@ def test_the_loop_writes_what_the_silence_means() -> None:
             "metadata": {"name": "a", "namespace": NODE_LEASES},
             "spec": {"holderIdentity": "a"},
         }
-        kube = FakeKube([raw, lease])
+        kube, told = FakeKube([raw, lease]), list[Said]()
         informer = Informer(kube, (NODE, BY_KIND["Lease"]))
-        loop = LifecycleLoop(cast("KubeClient", kube), informer.world, clock)
+        loop = LifecycleLoop(cast("KubeClient", kube), informer.world, clock, told.append)
         async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
             following = tasks.create_task(informer.run())
             running = tasks.create_task(loop.run())
@@ -103,6 +104,7 @@ def test_the_loop_writes_what_the_silence_means() -> None:
                 found = await kube.get(NODE, "", "a")
             running.cancel()
             following.cancel()
+        assert [t.reason for t in told] == ["NodeNotReady"]
         return cast("list[dict[str, Any]]", found["status"]["conditions"])
 
     (condition,) = asyncio.run(story())

@@ -14,6 +14,7 @@ from tandem.base.clock import FixedClock
 from tandem.base.paths import NodeDir
 from tandem.ingest.errors import ApiError
 from tandem.ingest.fake import FakeKube
+from tandem.ingest.recorder import Recorder
 from tandem.model.kinds import BY_KIND
 from tandem.workloads import node as nodes
 from tandem.workloads.context import Node
@@ -30,6 +31,7 @@ def node(kube: FakeKube, root: Path = Path("/nowhere")) -> Node:
         client=kube,
         cni=None,
         clock=FixedClock(),
+        events=Recorder(kube, "tandem-runtime", FixedClock(), host="node-1"),
     )
     return cast("Node", made)
 
@@ -40,7 +42,11 @@ def known(kube: FakeKube) -> dict[str, Any]:
 
 def test_a_node_is_registered_as_ready_with_its_address() -> None:
     kube = FakeKube()
-    asyncio.run(register(node(kube)))
+    made = node(kube)
+    asyncio.run(register(made))
+    asyncio.run(made.events.settle())
+    (event,), _ = asyncio.run(kube.list(BY_KIND["Event"]))
+    assert (event["reason"], event["involvedObject"]["uid"], event["source"]["host"]) == ("Starting", *["node-1"] * 2)
     found = known(kube)
     assert found["metadata"]["labels"]["kubernetes.io/hostname"] == "node-1"
     assert {"type": "InternalIP", "address": "192.0.2.1"} in found["status"]["addresses"]

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from typing import Any
 
 from tandem.model import core
-from tandem.workloads.prober import Prober
+from tandem.workloads.prober import Prober, Voice
 
 
 class Container:
@@ -20,6 +20,8 @@ class Container:
         self._codes: Iterator[int] = chain(codes, repeat(codes[-1]))
         self.reports: list[tuple[bool, bool]] = []
         self.changed = asyncio.Event()
+        self.unhealthy: list[str] = []
+        self.voice = Voice(report=self.report, unhealthy=self.unhealthy.append)
 
     async def execute(self, command: tuple[str, ...]) -> int:
         assert command == ("check",)
@@ -36,7 +38,7 @@ def probe(**more: int) -> core.Probe:
 
 
 async def until(container: Container, reports: int, spec: core.Container) -> list[tuple[bool, bool]]:
-    prober = Prober(container, spec, container.execute, container.report)
+    prober = Prober(container, spec, container.execute, container.voice)
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(prober.run())
         while len(container.reports) < reports:
@@ -59,15 +61,16 @@ def test_readiness_comes_and_goes_with_its_thresholds() -> None:
 def test_a_liveness_probe_that_fails_too_often_ends_the_container() -> None:
     spec = core.Container(name="a", liveness_probe=probe(failure_threshold=2))
     container = Container(0, 1, 0, 1, 1)
-    prober = Prober(container, spec, container.execute, container.report)
+    prober = Prober(container, spec, container.execute, container.voice)
     asyncio.run(prober.run())
     assert prober.fatal == "Liveness probe failed: command ended with exit status 1"
+    assert container.unhealthy == [prober.fatal] * 3
 
 
 def test_nothing_else_is_asked_before_the_startup_probe_has_passed() -> None:
     spec = core.Container(name="a", startup_probe=probe(failure_threshold=3))
     container = Container(1)
-    prober = Prober(container, spec, container.execute, container.report)
+    prober = Prober(container, spec, container.execute, container.voice)
     asyncio.run(prober.run())
     assert prober.fatal.startswith("Startup probe failed")
     assert container.reports == []
@@ -76,7 +79,7 @@ def test_nothing_else_is_asked_before_the_startup_probe_has_passed() -> None:
 def test_a_container_that_was_ready_stays_so_until_its_probe_has_failed_often_enough() -> None:
     spec = core.Container(name="a", startup_probe=probe(), readiness_probe=probe(failure_threshold=3))
     container = Container(1, 1, 0, 1, 1, 1, 0)
-    prober = Prober(container, spec, container.execute, container.report, ready=True)
+    prober = Prober(container, spec, container.execute, container.voice, ready=True)
 
     async def story() -> None:
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
@@ -95,6 +98,7 @@ def test_extra_probes_before_the_first_success_count_as_no_failure() -> None:
     spec = core.Container(name="a", startup_probe=never, readiness_probe=never)
     codes = Container(*[1] * 5, 0)
     assert asyncio.run(until(codes, 2, spec)) == [(True, False), (True, True)]
+    assert codes.unhealthy == ["Startup probe failed: command ended with exit status 1"], "the one that was due"
 
 
 def test_an_initial_delay_comes_before_the_first_probe() -> None:
@@ -102,7 +106,7 @@ def test_an_initial_delay_comes_before_the_first_probe() -> None:
     container = Container(0)
 
     async def story() -> None:
-        prober = Prober(container, spec, container.execute, container.report)
+        prober = Prober(container, spec, container.execute, container.voice)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(prober.run())
             for _ in range(20):
@@ -124,6 +128,6 @@ def test_an_exec_probe_that_takes_too_long_or_cannot_run_has_failed() -> None:
     for execute, why in ((stuck, "command timed out after 0s"), (broken, "no such file")):
         container = Container(0)
         spec = core.Container(name="a", liveness_probe=probe(failure_threshold=1, timeout_seconds=0))
-        prober = Prober(container, spec, execute, container.report)
+        prober = Prober(container, spec, execute, container.voice)
         asyncio.run(prober.run())
         assert why in prober.fatal

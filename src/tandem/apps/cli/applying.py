@@ -69,6 +69,8 @@ ORDER: Final = (
     "Canary",
     "Deployment",
     "Pod",
+    "Event",
+    "GroupEvent",
 )
 """The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
 _POLL: Final = 0.05

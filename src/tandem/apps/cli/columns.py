@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from tandem.apiserver.columns import service_outside, service_ports
+from tandem.apiserver.columns import (
+    event_count,
+    event_object,
+    event_source,
+    last_seen,
+    service_outside,
+    service_ports,
+)
 from tandem.apps.cli.applying import conditions
 from tandem.base.clock import parse_rfc3339
 from tandem.model.kinds import Kind
@@ -38,6 +45,12 @@ class Column(msgspec.Struct, frozen=True):
 def columns(kind: Kind, *, namespaces: bool, now: float, pod_mesh: Callable[[RawObject], str]) -> tuple[Column, ...]:
     """All columns of a kind, in order; `namespaces` puts NAMESPACE first, `pod_mesh` says who is in the mesh."""
     first = (Column("NAMESPACE", lambda r: _meta(r, "namespace")),) if namespaces and kind.namespaced else ()
+    if kind.kind == "Event":
+        return (
+            *first,
+            Column("LAST SEEN", lambda r: age_since(seen, now) if (seen := last_seen(r)) else NONE),
+            *_EVENT,
+        )
     named = (*first, Column("NAME", lambda r: _meta(r, "name")))
     age = Column("AGE", lambda r: age_of(r, now))
     middle, last = _OF_KIND.get(kind.name, ((), ()))
@@ -274,6 +287,15 @@ def _granted(side: str) -> Callable[[RawObject], str]:
     return cell
 
 
+_EVENT: Final = (
+    Column("TYPE", lambda raw: _text(raw.get("type"))),
+    Column("REASON", lambda raw: _text(raw.get("reason"))),
+    Column("OBJECT", event_object),
+    Column("COUNT", event_count),
+    Column("SOURCE", event_source, True),
+    Column("NAME", lambda raw: _meta(raw, "name"), True),
+    Column("MESSAGE", lambda raw: _text(raw.get("message") or raw.get("note")).strip()),
+)
 _Parts = tuple[Iterable[Column], Iterable[Column]]
 _OF_KIND: Final[Mapping[str, _Parts]] = {
     "Pod": (

@@ -11,6 +11,7 @@ import typer
 from tandem.apps.cli.applying import conditions, label
 from tandem.apps.cli.attaching import JUDGING, ROUTES, gateways_of, parents_of, policies_at, routes_at, sets_of
 from tandem.apps.cli.columns import age_of
+from tandem.apps.cli.events import events_of
 from tandem.apps.cli.ingress import gateways_named, policies_there, virtualservices_at
 from tandem.apps.cli.naming import names_of, patterns_in
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
@@ -45,7 +46,7 @@ def describe(
 ) -> None:
     """Show one object with its conditions and what belongs to it: a pod's policies, a policy's decisions and names.
 
-    Of a gateway: its routes, and the policies that judge there.
+    Of a gateway: its routes, and the policies that judge there. Of whatever: the Events about it of the last hour.
 
     Example: tandem describe pod web-0 -n shop
 
@@ -61,6 +62,8 @@ def describe(
     async def work(client: KubeClient) -> str:
         raw = await client.get(of, namespace, wanted)
         belonging = await related(client, of, raw)
+        if told := await events_of(client, raw, SystemClock().now()):
+            belonging["Events"] = told
         if output == "json":
             return as_json({"object": ordered(raw), "related": belonging})
         return "\n".join(text_of(of, raw, belonging, SystemClock().now()))

@@ -28,6 +28,10 @@ from tandem.model.schemas.rules_gateway import milliseconds
 
 WAITING: Final = "Waiting"
 PAUSED: Final = "Paused"
+EXPECTED: Final = frozenset(
+    {"Began", "StepBegan", "ManualStep", "PausedByHand", "Resumed", "Promoted", "PromotedByHand"},
+)
+"""Reasons in the history with which nothing is wrong."""
 REMEMBERED: Final = 30
 """Entries of the history."""
 

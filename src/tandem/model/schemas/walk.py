@@ -11,6 +11,7 @@ from typing import Any, Final
 from tandem.model.schemas import (
     rules_canary,
     rules_consul,
+    rules_events,
     rules_faults,
     rules_gateway,
     rules_ipam,
@@ -46,6 +47,7 @@ RULES = {
     **rules_telemetry.RULES,
     **rules_ipam.RULES,
     **rules_canary.RULES,
+    **rules_events.RULES,
     **rules_ratelimit.RULES,
     **rules_faults.RULES,
     **rules_trafficpolicy.RULES,
