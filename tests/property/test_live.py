@@ -162,13 +162,12 @@ OTHERS = st.one_of(
         st.sampled_from(AUTHENTICATION),
     ),
     st.builds(
-        lambda n, s, logging, labels: telemetry(
-            f"tm{n}", ns=s, accessLogging=[logging], selector={"matchLabels": labels}
-        ),
+        lambda n, s, logging, whom: telemetry(f"tm{n}", ns=s, accessLogging=[logging], **whom),
         NUMBERS,
         SPACES | st.just("istio-system"),
         st.sampled_from(({"disabled": True}, {"disabled": False}, {"filter": {"expression": "response.code >= 400"}})),
-        LABELS,
+        LABELS.map(lambda labels: {"selector": {"matchLabels": labels}})
+        | NUMBERS.map(lambda n: {"targetRefs": [{"kind": "Service", "name": f"s{n}"}]}),
     ),
     st.builds(
         lambda n, s, action, labels: authz(

@@ -10,6 +10,7 @@ from tandem.model.core import Pod, Service
 from tandem.model.gateways import GROUP
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication, TargetRef
 from tandem.model.selectors import matches_map
+from tandem.model.telemetry import Telemetry
 from tandem.model.world import World
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ def is_of_services(ref: TargetRef) -> bool:
     return (ref.group, ref.kind) in {("", "Service"), ("core", "Service")}
 
 
-def refs_of(policy: Policy) -> tuple[tuple[str, TargetRef], ...]:
+def refs_of(policy: Policy | Telemetry) -> tuple[tuple[str, TargetRef], ...]:
     """What a policy is attached to, with the paths."""
     ref = policy.spec.target_ref
     first = (("spec.targetRef", ref),) if ref is not None else ()

@@ -4,22 +4,25 @@ Istio's rules: what the root namespace says, then the pod's namespace, then the 
 those of one scope the oldest is used. An entry is for providers, those of the entry before where it names none; the
 narrowest scope that names some says which count, and of each the last entry for a side decides. There is one log here:
 it has what any of them would have. A side of which nothing is said is logged, as without any Telemetry.
+
+One that is attached to Services selects the pods behind them, for what they are sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.logged import EVERYTHING, Logged, Logging
-from tandem.model.core import Pod
+from tandem.model.core import Pod, Service
 from tandem.model.selectors import matches_map
 from tandem.model.telemetry import AccessLogging, Telemetry
 from tandem.model.world import World
 from tandem.translate.mesh.istio import cel
+from tandem.translate.mesh.istio.scoped import is_of_services, refs_of
 
 _DEFAULT: Final = ("",)
 """The providers of what names none."""
@@ -37,22 +40,35 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
 
 
+class _Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which pods of its namespace one is for: those that some of the selectors match."""
+
+    telemetry: Telemetry
+    selectors: tuple[Mapping[str, str], ...]
+    attached: bool = False
+    """To Services: it says nothing of what pods send."""
+
+
 class TelemetryIndex:
     """Telemetry by scope, each list oldest first; `problems` is what is wrong with them."""
 
     def __init__(self, world: World, root_namespace: str) -> None:
         self._root = root_namespace
         self._wide: dict[str, Telemetry] = {}
-        self._workload: dict[str, list[Telemetry]] = {}
+        self._workload: dict[str, list[_Choice]] = {}
         self._entries: dict[tuple[str, str], tuple[_Entry, ...]] = {}
         found: list[Problem] = []
         for telemetry in world.oldest_first(Telemetry):
             namespace = telemetry.metadata.namespace
             found += _unmet(telemetry)
-            if telemetry.spec.target_ref is not None or telemetry.spec.target_refs:
-                continue
-            if telemetry.spec.selector is not None and telemetry.spec.selector.match_labels:
-                self._workload.setdefault(namespace, []).append(telemetry)
+            selector = telemetry.spec.selector
+            if refs_of(telemetry):
+                behind = tuple(_behind(telemetry, world, found))
+                choice = _Choice(telemetry=telemetry, selectors=behind, attached=True)
+                self._workload.setdefault(namespace, []).append(choice)
+            elif selector is not None and selector.match_labels:
+                choice = _Choice(telemetry=telemetry, selectors=(selector.match_labels,))
+                self._workload.setdefault(namespace, []).append(choice)
             elif namespace in self._wide:
                 text = f"not used: {self._wide[namespace].origin()} is older and is for the whole namespace"
                 found.append(Problem(at=telemetry.origin(), code="Shadowed", text=text, severity=Severity.WARNING))
@@ -68,15 +84,43 @@ class TelemetryIndex:
         if not self._entries:
             return EVERYTHING
         home = pod.metadata.namespace
-        scopes = [self._wide.get(namespace) for namespace in dict.fromkeys((self._root, home))]
-        scopes.append(next((t for t in self._workload.get(home, ()) if _selects(t, pod)), None))
-        levels = [self._entries[scope.key] for scope in scopes if scope is not None]
-        return Logging(client=_merged(levels, "CLIENT"), server=_merged(levels, "SERVER"))
+        wide = [self._wide.get(namespace) for namespace in dict.fromkeys((self._root, home))]
+        own = [choice for choice in self._workload.get(home, ()) if _selects(choice, pod)]
+
+        def levels(choices: Iterable[_Choice]) -> list[tuple[_Entry, ...]]:
+            closest = next((choice.telemetry for choice in choices), None)
+            return [self._entries[scope.key] for scope in (*wide, closest) if scope is not None]
+
+        sending = levels(choice for choice in own if not choice.attached)
+        return Logging(client=_merged(sending, "CLIENT"), server=_merged(levels(own), "SERVER"))
 
 
-def _selects(telemetry: Telemetry, pod: Pod) -> bool:
-    selector = telemetry.spec.selector
-    return selector is not None and matches_map(selector.match_labels, pod.metadata.labels)
+def _selects(choice: _Choice, pod: Pod) -> bool:
+    return any(matches_map(selector, pod.metadata.labels) for selector in choice.selectors)
+
+
+def _behind(telemetry: Telemetry, world: World, problems: list[Problem]) -> Iterator[Mapping[str, str]]:
+    """The selectors of the Services that it is attached to."""
+    home = telemetry.metadata.namespace
+
+    def wrong(path: str, code: str, text: str) -> None:
+        problems.append(Problem(at=telemetry.origin(path), code=code, text=text))
+
+    for path, ref in refs_of(telemetry):
+        service = world.get(Service, home, ref.name)
+        if not is_of_services(ref):
+            text = "only Services can be attached to: what reaches gateways is always told; it is about nothing there"
+            wrong(path, "UnsupportedField", text)
+        elif ref.namespace not in {"", home}:
+            wrong(f"{path}.namespace", "RefNotPermitted", f"it must be {home}, its own: it is about nothing there")
+        elif service is None:
+            wrong(f"{path}.name", "TargetNotFound", f"no Service {home}/{ref.name}: it is about nothing there")
+        elif service.spec.selector:
+            yield service.spec.selector
+    for i, entry in enumerate(telemetry.spec.access_logging):
+        if entry.match.mode == "CLIENT":
+            text = "what is attached to a Service is about what its pods are sent"
+            problems.append(_warning(telemetry, f"spec.accessLogging[{i}].match.mode", code="NoEffect", text=text))
 
 
 def _merged(levels: list[tuple[_Entry, ...]], mode: str) -> Logged:
@@ -129,10 +173,6 @@ def _when(telemetry: Telemetry, entry: AccessLogging, path: str, problems: list[
 
 def _unmet(telemetry: Telemetry) -> Iterator[Problem]:
     spec = telemetry.spec
-    refs = ("spec.targetRef",) if spec.target_ref is not None else ()
-    for path in (*refs, *(f"spec.targetRefs[{i}]" for i in range(len(spec.target_refs)))):
-        text = "only pods can be selected: what reaches gateways is always told; it is not applied"
-        yield Problem(at=telemetry.origin(path), code="UnsupportedField", text=text)
     for name, entries, text in (("tracing", spec.tracing, _TRACING), ("metrics", spec.metrics, _METRICS)):
         for i, fields in enumerate(entries):
             for path in _given(fields, f"spec.{name}[{i}]"):

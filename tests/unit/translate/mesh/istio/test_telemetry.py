@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import pod
+from builders import pod, service
 from tandem.base.problems import Problem, Severity
 from tandem.ir.logged import EVERYTHING, Logged, Logging
 from tandem.model.meta import Object
@@ -137,6 +137,45 @@ def test_gateways_cannot_be_selected_and_are_always_told_of() -> None:
     ]
     assert [p.code for p in problems(telemetry("n", OFF))] == ["NotAtGateways"]
     assert problems(telemetry("n", of(OFF, "SERVER")), selecting("s", OFF, app="web")) == []
+
+
+def to(name: str = "web", **more: str) -> dict[str, str]:
+    return {"kind": "Service", "name": name, **more}
+
+
+WEB = service("web", ns="shop", selector={"app": "web"})
+
+
+def test_one_that_is_attached_to_a_service_is_for_the_pods_behind_it_and_what_they_are_sent() -> None:
+    attached = telemetry("n", OFF, targetRefs=[to("other"), to()])
+    other = service("other", ns="shop", selector={"app": "other"})
+    assert sides(attached, WEB, other) == ("all", "none")
+    assert sides(telemetry("n", OFF, targetRef=to()), WEB) == ("all", "none")
+    assert sides(telemetry("n", OFF, targetRefs=[to("other")]), WEB, other) == ("all", "all")
+    # Beside one that selects the pod, the older counts for what it is sent, and that one for what it sends.
+    selects = telemetry("s", ERRORS, created="2026-02-01T00:00:00Z", selector={"matchLabels": {"app": "web"}})
+    older = telemetry("n", OFF, created="2026-01-01T00:00:00Z", targetRefs=[to()])
+    assert sides(selects, older, WEB) == (ERRORS_READ, "none")
+
+
+@pytest.mark.parametrize(
+    ("ref", "code", "path"),
+    [
+        (to("gone"), "TargetNotFound", "spec.targetRefs[0].name"),
+        (to(namespace="legacy"), "RefNotPermitted", "spec.targetRefs[0].namespace"),
+        (to(group="networking.istio.io"), "UnsupportedField", "spec.targetRefs[0]"),
+    ],
+)
+def test_a_target_that_is_none_has_nobody(ref: dict[str, str], code: str, path: str) -> None:
+    one = telemetry("n", OFF, targetRefs=[ref])
+    assert sides(one, WEB) == ("all", "all")
+    assert [(p.code, p.at.path) for p in problems(one, WEB)] == [(code, path)]
+
+
+def test_of_what_is_sent_one_that_is_attached_says_nothing_and_that_is_told() -> None:
+    one = telemetry("n", of(OFF, "CLIENT"), targetRefs=[to()])
+    assert sides(one, WEB) == ("all", "all")
+    assert [(p.code, p.at.path) for p in problems(one, WEB)] == [("NoEffect", "spec.accessLogging[0].match.mode")]
 
 
 def test_what_has_no_effect_is_told_with_its_path() -> None:
