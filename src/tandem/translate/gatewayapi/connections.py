@@ -1,8 +1,8 @@
 """Routes of connections of VirtualServices -> TLSRoutes and TCPRoutes with Services as parents. Pure.
 
 In: the routes of bytes of one Service. Each port that is not HTTP gets routes of its own: TLSRoutes for the names that
-are asked for, or a TCPRoute for all connections. A port has one kind of them (GEP-1294), and the most specific name
-decides: where the first match did otherwise, it is told.
+are asked for, of which the most specific decides as it did before, or a TCPRoute for all connections. A port has one
+kind of them (GEP-1294).
 """
 
 from __future__ import annotations
@@ -72,11 +72,6 @@ class Connections:
         before: list[str] = []
         for route, names in routes:
             left = tuple(name for name in names if name not in before)
-            for name in left:
-                wider = [other for other in before if _covers(other, name)]
-                if wider:
-                    text = f"{name}: the earlier {wider[0]} has it too, and Gateway API goes by the more specific name"
-                    self._remarks.lost(route.origin, "match", text)
             if left:
                 yield self._route("TLSRoute", route, port, left)
             before += left
@@ -103,7 +98,3 @@ class Connections:
         self.referred.add((kind, backend.namespace, name))
         made: dict[str, Any] = {"name": name, "port": backend.port or port, "weight": backend.weight}
         return made if backend.namespace == home else {**made, "namespace": backend.namespace}
-
-
-def _covers(pattern: str, name: str) -> bool:
-    return pattern.startswith("*.") and name != pattern and name.endswith(pattern[1:])

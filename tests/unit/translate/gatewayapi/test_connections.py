@@ -59,7 +59,6 @@ def test_subsets_of_connections_are_services_too() -> None:
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
-        ({"tls": [named("*.db.test", port=443), named("a.db.test", port=443)]}, "spec.tls[1].match"),
         ({"tls": [named("db", port=443)], "tcp": [{"route": [to("db")]}]}, "spec.tcp[0]"),
         ({"tcp": [{"match": [{"sourceNamespace": "x"}], "route": [to("db")]}]}, "spec.tcp[0].match"),
         ({"tcp": [{"match": [{"destinationSubnets": ["10.0.0.0/8"]}], "route": [to("db")]}]}, "spec.tcp[0].match"),
