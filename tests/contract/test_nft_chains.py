@@ -30,7 +30,11 @@ SETS = (
     nft.Set(name="self6", type=("ipv6_addr", "ipv6_addr")),
     nft.Set(name="fronts", type=("ipv4_addr", "inet_proto", "inet_service")),
 )
-MAP = nft.Map(name="judged", type=("ipv4_addr",))
+MAPS = (
+    nft.Map(name="judged", type=("ipv4_addr",)),
+    nft.Map(name="by4", type=("ipv4_addr",), data=("counter",)),
+    nft.Map(name="by6", type=("ipv6_addr", "inet_proto", "inet_service"), data=("counter",)),
+)
 FOUR, SIX = nft.InSet((Field.SADDR4,), "four"), nft.InSet((Field.DADDR6,), "six")
 TCP, PORT = nft.Is(Field.L4PROTO, "tcp"), nft.OneOf(Field.DPORT, (8080,))
 RULES = (
@@ -41,6 +45,8 @@ RULES = (
     nft.Rule(match=(nft.InSet((Field.DADDR4, Field.L4PROTO, Field.DPORT), "fronts"),), then=(nft.Drop(),)),
     nft.Rule(match=(nft.InSet((Field.SADDR4,), "four", negate=True),), then=(nft.Goto("other"),)),
     nft.Rule(then=(nft.Dispatch((Field.DADDR4,), "judged"),)),
+    nft.Rule(then=(nft.CountBy((Field.SADDR4,), "by4"), nft.Return()), comment="17 groups"),
+    nft.Rule(then=(nft.CountBy((Field.DADDR6, Field.L4PROTO, Field.DPORT), "by6"), nft.Accept())),
     nft.Rule(match=(TCP, nft.Is(Field.DPORT, 80, negate=True)), then=(nft.Jump("other"),)),
     nft.Rule(then=(nft.Limit(per_second=50, burst=100), nft.Log("ps-1/ingress"))),
     nft.Rule(then=(nft.Counter(), nft.Drop())),
@@ -82,7 +88,7 @@ def drivers(netns: str, begun: nft.Ruleset) -> tuple[Libnftables, Libnftables]:
 
 
 def test_every_expression_is_what_libnftables_makes_of_it(netns: str) -> None:
-    begun = nft.ruleset(chains=(nft.Chain(name="other"),), sets=SETS, maps=(MAP,))
+    begun = nft.ruleset(chains=(nft.Chain(name="other"),), sets=SETS, maps=MAPS)
     ours, theirs = drivers(netns, begun)
     made = Delta(operations=(AddCounters(frozenset({"ok"})), AddChain("ps-1", None), AddRules("ps-1", RULES)))
     assert batch(made, "tandem", "inet") is not None

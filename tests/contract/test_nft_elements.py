@@ -40,8 +40,14 @@ MAPS: dict[nft.Map, tuple[Any, ...]] = {
         (("10.0.0.5",), nft.Return()),
     ),
     nft.Map(name="both", type=("ifname", "inet_service")): ((("eth0", 80), nft.Jump("judge")),),
+    nft.Map(name="by", type=("ipv6_addr",), data=("counter",)): (
+        (("fd00::1",), ("ok-1",)),
+        (("fd00::2",), ("ok-2",)),
+        (("fd00::3",), ("ok-1",)),
+    ),
 }
-EMPTY = nft.ruleset(chains=(JUDGE,), sets=tuple(SETS), maps=tuple(MAPS))
+COUNTERS = frozenset({"ok-1", "ok-2"})
+EMPTY = nft.ruleset(chains=(JUDGE,), sets=tuple(SETS), maps=tuple(MAPS), counters=COUNTERS)
 
 
 @pytest.fixture
@@ -56,6 +62,7 @@ def filled(first: int) -> nft.Ruleset:
         chains=(JUDGE,),
         sets=tuple(msgspec.structs.replace(s, elements=frozenset(e[first:])) for s, e in SETS.items()),
         maps=tuple(msgspec.structs.replace(m, elements=frozenset(e[first:])) for m, e in MAPS.items()),
+        counters=COUNTERS,
     )
 
 
@@ -85,6 +92,19 @@ def test_the_kernel_has_what_libnftables_would_have_made(netns: str, family: str
         assert told(netns, family, "tandem") == told(netns, family, "other")
         before = wanted
     assert ours.read() == filled(0)
+
+
+def test_an_address_gets_another_counter_in_one_transaction(netns: str) -> None:
+    driver = Libnftables(netns)
+    driver.apply(plan(None, filled(0)))
+    (by,) = (m for m in filled(0).maps if m.name == "by")
+    other = msgspec.structs.replace(by, elements=frozenset({(("fd00::1",), ("ok-2",))}))
+    rest = tuple(m for m in filled(0).maps if m.name != "by")
+    delta = plan(driver.read(), msgspec.structs.replace(filled(0), maps=(*rest, other)))
+    assert batch(delta, "tandem", "inet") is not None
+    driver.apply(delta)
+    (found,) = [e["map"] for e in listing("list map inet tandem by", netns) if "map" in e]
+    assert found["elem"] == [["fd00::1", "ok-2"]]
 
 
 def test_a_thousand_at_once_are_all_there(netns: str) -> None:

@@ -17,6 +17,7 @@ from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.node import compile_nft
+from tandem.compile.nft.verdicts import FEW
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
 from tandem.ir.node import NodeView
@@ -32,6 +33,11 @@ GROUPS = {
     GroupId(p.metadata.name): AddressGroup(id=GroupId(p.metadata.name), addresses=p.addresses)
     for p in (WEB, CLIENT, OTHER)
 }
+CROWD = {
+    GroupId(f"crowd{n}"): AddressGroup(id=GroupId(f"crowd{n}"), addresses=addresses)
+    for n, addresses in enumerate((CLIENT.addresses, OTHER.addresses[1:], *[()] * FEW))
+}
+"""So many that they are asked as crowds, also without one of them."""
 SERVE = """
 import socket, selectors
 chosen = selectors.DefaultSelector()
@@ -108,7 +114,7 @@ def judging(ingress: PolicySet, *others: PolicySet, objects: tuple[Object, ...] 
     """The node with `ingress` for web."""
     seen = view_of(world(WEB, CLIENT, OTHER, *objects))
     pods = (attached(WEB, ingress=ingress.id), attached(CLIENT), attached(OTHER))
-    return msgspec.structs.replace(seen, pods=pods, sets={s.id: s for s in (ingress, *others)}, groups=GROUPS)
+    return msgspec.structs.replace(seen, pods=pods, sets={s.id: s for s in (ingress, *others)}, groups=GROUPS | CROWD)
 
 
 def a_set(
@@ -168,6 +174,10 @@ def random_set(seed: int) -> PolicySet:
             found.append(a_rule(f"{tag}-x{i}", chance.choice(peers), *given, verdict=verdict))
         if chance.random() < 0.5:
             found += [a_rule(f"{tag}-g{i}", chance.choice(peers[1:4]), HTTP, verdict=verdict) for i in range(9)]
+        if chance.random() < 0.5:
+            given, without = chance.choice(ports), chance.randint(0, 1)
+            crowd = [Group(id=group) for group in list(CROWD)[without:]]
+            found += [a_rule(f"{tag}-c{i}", one, *given, verdict=verdict) for i, one in enumerate(crowd)]
         chance.shuffle(found)
         return found
 
@@ -203,9 +213,12 @@ def test_every_allowed_connection_is_counted_once_by_its_rule_also_after_a_resta
     rule, other = a_rule("counted", CALLER, HTTP), a_rule("idle", Group(id=GroupId("other")), HTTP)
     many = tuple(a_rule(f"more-{i}", Cidr(prefix=f"192.0.2.{i}/32"), HTTP) for i in range(20))
     hosts = a_rule("by-table", Cidr(prefix="10.244.0.4/32"), PortMatch(protocol="TCP", first=81, last=81))
-    view = judging(a_set(rules=(rule, other, hosts, *many)))
+    crowd = tuple(a_rule(f"crowd-{i}", Group(id=g), PortMatch(protocol="UDP")) for i, g in enumerate(CROWD))
+    view = judging(a_set(rules=(rule, other, hosts, *many, *crowd)))
     node.apply(view)
     before = node.nft.counted()
+    assert node.ask("client", ("udp", "10.244.0.2", 53)) == ["yes"]
+    assert node.ask("other", ("udp", "fd00:10:244::2", 53), ("udp", "10.244.0.2", 53)) == ["yes", "timeout"]
     assert node.ask("client", *[("tcp", "10.244.0.2", 80)] * 5) == ["yes"] * 5
     assert node.ask("other", *[("tcp", "10.244.0.2", 81)] * 3) == ["yes"] * 3
     assert node.ask("other", ("tcp", "10.244.0.2", 79)) == ["timeout"]
@@ -213,6 +226,8 @@ def test_every_allowed_connection_is_counted_once_by_its_rule_also_after_a_resta
     assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
         names.allowed(rule.origin): 5,
         names.allowed(hosts.origin): 3,
+        names.allowed(crowd[0].origin): 1,
+        names.allowed(crowd[1].origin): 1,
         names.denied((BY,)): after[names.denied((BY,))] - before[names.denied((BY,))],
     }
     again = Libnftables(node.path)

@@ -15,10 +15,12 @@ from nodeviews import attached, ifname_of, node
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft.chains import joined, judge, log_prefix, rule_prefix
+from tandem.compile.nft.chains import judge, log_prefix, rule_prefix
+from tandem.compile.nft.crowds import LARGE, crowd_tables, large_groups
 from tandem.compile.nft.dispatch import pod_sets
 from tandem.compile.nft.judged import group_sets
 from tandem.compile.nft.node import compile_nft
+from tandem.compile.nft.verdicts import FEW
 from tandem.drivers.nft.plan import apply, plan
 from tandem.drivers.nft.split import split
 from tandem.ir.node import NodeView
@@ -45,8 +47,11 @@ GROUPS = {
         "g1": ("10.0.0.1", "10.0.0.2", "10.1.0.1"),
         "g2": (),
         "g3": ("2001:db8::1",),
+        "g4": ("192.0.2.1", *(f"10.200.{n // 200}.{n % 200}" for n in range(LARGE))),
+        **{f"h{n}": (ADDRESSES[n % 3], f"10.77.0.{n}") for n in range(FEW)},
     }.items()
 }
+FEW_GROUPS, CROWD = list(GROUPS)[:5], list(GROUPS)
 BLOCKS = (
     Cidr(prefix="0.0.0.0/0"),
     Cidr(prefix="::/0"),
@@ -65,7 +70,7 @@ PORTS = ((80, 80), (81, 81), (79, 90), (85, 1000), (0, 65535), (53, 53))
 PROBES = (("TCP", 80), ("TCP", 81), ("TCP", 90), ("TCP", 500), ("TCP", 9), ("UDP", 53), ("SCTP", 80), ("ICMP", 0))
 
 peers: st.SearchStrategy[Peer] = st.one_of(
-    st.just(Anyone()), st.sampled_from(BLOCKS), st.sampled_from([Group(id=g) for g in GROUPS])
+    st.just(Anyone()), st.sampled_from(BLOCKS), st.sampled_from([Group(id=g) for g in FEW_GROUPS])
 )
 ports = st.builds(
     lambda protocol, span: PortMatch(protocol=protocol, first=span[0], last=span[1]),
@@ -84,6 +89,8 @@ def rules(draw: st.DrawFn, tag: str, verdicts: tuple[Verdict, ...], most: int) -
             wanted = [PortMatch(protocol="TCP", first=80, last=80)]
         origin = Origin(kind="P", name=f"{tag}{i}", path=f"spec.{tag}[{i}]")
         chosen = tuple(draw(st.lists(peers, min_size=1, max_size=2)))
+        if not draw(st.integers(0, 9)):  # as many groups as are asked together
+            chosen = tuple(Group(id=g) for g in draw(st.permutations(CROWD)))
         found.append(
             Rule(
                 peers=chosen,
@@ -154,9 +161,8 @@ def view(*sets: PolicySet) -> NodeView:
 
 
 def table(policy_set: PolicySet, preview: PolicySet | None = None) -> nft.Ruleset:
-    judged = judge(policy_set, preview)
-    asked = (policy_set, *([preview] if preview else []))
-    seen = view(*asked)
+    seen = view(policy_set, *([preview] if preview else []))
+    written = judge(policy_set, preview, large=large_groups(seen.groups))
     base = nft.Chain(
         name="base",
         base=nft.Hook(type="filter", hook="forward", priority=0),
@@ -165,8 +171,13 @@ def table(policy_set: PolicySet, preview: PolicySet | None = None) -> nft.Rulese
             nft.Rule(match=(nft.Is(Field.IIFNAME, "in"),), then=(nft.Log("returned"),)),
         ),
     )
-    sets = (*group_sets(seen, asked), *pod_sets(seen))
-    return joined((judged, nft.ruleset(chains=(base,), sets=sets)))
+    rules, crowds = written.rules, crowd_tables(seen.groups, written.crowds)
+    return nft.ruleset(
+        chains=(*rules.chains, base),
+        sets=(*rules.sets, *crowds.sets, *group_sets(seen, written.groups()), *pod_sets(seen)),
+        maps=(*rules.maps, *crowds.maps),
+        counters=rules.counters,
+    )
 
 
 def follow(ruleset: nft.Ruleset, side: Side, address: str, protocol: str, port: int) -> Trace:
@@ -188,9 +199,7 @@ SLOW = settings(
 @given(st.sampled_from(Side).flatmap(lambda side: policy_sets("x", side)))
 def test_a_packet_gets_what_the_order_of_rules_says(policy_set: PolicySet) -> None:
     ruleset = table(policy_set)
-    assert apply(plan(None, ruleset), None) == nft.ruleset(
-        chains=ruleset.chains, sets=ruleset.sets, maps=ruleset.maps, counters=ruleset.counters
-    )
+    assert apply(plan(None, ruleset), None) == ruleset
     for address in ADDRESSES:
         for protocol, port in PROBES:
             allowed, rule = decide(policy_set, address, protocol, port)
@@ -272,8 +281,9 @@ def changes(draw: st.DrawFn) -> tuple[NodeView, NodeView]:
     for tag in "xy":
         ingress, egress = (draw(policy_sets(f"{tag}{side.value}", side)) for side in Side)
         seen = both_pods(ingress, egress)
-        moved = draw(st.permutations([g.addresses for g in GROUPS.values()]))
-        groups = {key: AddressGroup(id=key, addresses=addresses) for key, addresses in zip(GROUPS, moved, strict=True)}
+        moved = draw(st.permutations([GROUPS[g].addresses for g in FEW_GROUPS]))
+        other = {g: AddressGroup(id=g, addresses=found) for g, found in zip(FEW_GROUPS, moved, strict=True)}
+        groups = {**GROUPS, **other}
         views.append(msgspec.structs.replace(seen, groups=groups))
     return views[0], views[1]
 

@@ -70,6 +70,22 @@ def group_set(group: GroupId, family: int) -> str:
     return f"ag{family}-{group}"
 
 
+def group_of(set_name: str) -> GroupId | None:
+    """The group whose set that is; None for any other set."""
+    kind, _, group = set_name.partition("-")
+    return GroupId(group) if kind in {"ag4", "ag6"} else None
+
+
+def crowd(said: Iterable[str]) -> str:
+    """Many groups that are asked as one, by what is said of each."""
+    return digest("\n".join(said), 12)
+
+
+def crowd_table(crowd: str, family: int) -> str:
+    """The set or map of a crowd's addresses of one family (4 or 6)."""
+    return f"gm{family}-{crowd}"
+
+
 def domain_set(patterns: tuple[str, ...], family: int) -> str:
     """The nft set of the addresses of one family (4 or 6) that were learned for these names (`ir.Domains`)."""
     return f"dn{family}-{digest(' '.join(patterns), 12)}"

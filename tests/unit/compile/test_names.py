@@ -25,6 +25,8 @@ def test_the_same_input_gives_the_same_name_for_ever() -> None:
 
 
 def test_the_sets_of_a_group_differ_by_family() -> None:
+    assert names.group_of(names.group_set(GroupId("g-1"), 6)) == GroupId("g-1")
+    assert names.group_of(names.crowd_table(names.crowd(["g ok-1"]), 4)) is None
     assert names.group_set(GroupId("g"), 4) != names.group_set(GroupId("g"), 6)
 
 

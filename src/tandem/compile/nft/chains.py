@@ -4,7 +4,7 @@
 |---|---|
 | ps-SET | tier Admin, NetworkPolicy or tier Baseline; what isolation denies is logged, counted, dropped here |
 | ps-SET-t | what comes after tier Admin, where a rule of it can pass |
-| ps-SET-…-g-… | the groups of one port, where a tier has many (verdicts.py) |
+| ps-SET-…-g-… | the groups of one port, where a tier has many (verdicts.py, crowds.py) |
 | pv-SET | the same with staged policies in force: for what ps-… allows, and nothing is denied |
 | no-RULE, st-RULE | what a rule of a tier denies, would deny |
 
@@ -18,10 +18,11 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Final
 
+from tandem.base.ids import GroupId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES
-from tandem.compile.nft.verdicts import Answers, Writer, write
+from tandem.compile.nft.verdicts import Answers, Writer, Written, write
 from tandem.ir.policy import PolicySet, Rule, Side, Verdict
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -44,44 +45,60 @@ def rule_prefix(rule: Rule, side: Side, *, staged: bool = False) -> str:
     return f"{names.denied((rule.origin,), staged=staged)}/{side.value}"
 
 
-def judge(policy_set: PolicySet, preview: PolicySet | None = None, *, answers: bool = True) -> nft.Ruleset:
+def judge(
+    policy_set: PolicySet,
+    preview: PolicySet | None = None,
+    *,
+    large: frozenset[GroupId] = frozenset(),
+    answers: bool = True,
+) -> Written:
     """Chains, tables and counters of a set, and of the one with staged policies; what both need is in both.
 
-    `answers`: denials are answered where a policy asks for it, which not every hook can.
+    `large`: the groups that no crowd has (`crowds.large_groups`). `answers`: denials are answered where a policy asks
+    for it, which not every hook can.
     """
-    enforced = _Judge(policy_set, preview, answers=answers).written()
-    return enforced if preview is None else joined((enforced, _Judge(preview, None, staged=True).written()))
+    enforced = _Judge(policy_set, preview, large=large, answers=answers).written()
+    if preview is None:
+        return enforced
+    return joined((enforced, _Judge(preview, None, large=large, staged=True).written()))
 
 
-def joined(parts: Iterable[nft.Ruleset]) -> nft.Ruleset:
+def joined(parts: Iterable[Written]) -> Written:
     """The parts as one: what is in several has the same name there, and is the same."""
     parts = tuple(parts)
-    return nft.Ruleset(
-        chains=tuple({c.name: c for p in parts for c in p.chains}.values()),
-        sets=tuple({s.name: s for p in parts for s in p.sets}.values()),
-        maps=tuple({m.name: m for p in parts for m in p.maps}.values()),
-        counters=frozenset().union(*(p.counters for p in parts)),
+    rules = nft.Ruleset(
+        chains=tuple({c.name: c for p in parts for c in p.rules.chains}.values()),
+        sets=tuple({s.name: s for p in parts for s in p.rules.sets}.values()),
+        maps=tuple({m.name: m for p in parts for m in p.rules.maps}.values()),
+        counters=frozenset().union(*(p.rules.counters for p in parts)),
     )
+    return Written(rules=rules, crowds=tuple({c.name: c for p in parts for c in p.crowds}.values()))
 
 
 class _Judge:
     """Writes the chains of one set."""
 
     def __init__(
-        self, policy_set: PolicySet, preview: PolicySet | None, *, staged: bool = False, answers: bool = True
+        self,
+        policy_set: PolicySet,
+        preview: PolicySet | None,
+        *,
+        large: frozenset[GroupId],
+        staged: bool = False,
+        answers: bool = True,
     ) -> None:
         self._set = policy_set
         self._side = policy_set.side
         self._staged = staged
         self._answers = answers
-        self._writer = Writer(names.set_chain(policy_set.id, staged=staged))
+        self._writer = Writer(names.set_chain(policy_set.id, staged=staged), large)
         # What the source's side allows returns to the base chain and is judged by the destination's there.
         self._allow: nft.Statement = nft.Return() if staged or self._side is Side.EGRESS else nft.Accept()
         if preview is not None:
             self._allow = nft.Goto(names.set_chain(preview.id, staged=True))
         self._preview = preview
 
-    def written(self) -> nft.Ruleset:
+    def written(self) -> Written:
         """All tiers, in order."""
         policy_set, writer = self._set, self._writer
         after = f"{writer.name}-t"

@@ -21,6 +21,7 @@ import msgspec
 from tandem.base.ids import PolicySetId
 from tandem.compile import names
 from tandem.compile.nft.chains import joined, judge
+from tandem.compile.nft.crowds import crowd_tables, large_groups
 from tandem.compile.nft.domains import domain_sets
 from tandem.compile.nft.families import FAMILIES, of_family
 from tandem.compile.nft.judged import group_sets, preview_of, used_sets, with_previews
@@ -47,14 +48,17 @@ def compile_guard(view: NodeView, pod: AttachedPod) -> nft.Ruleset:
     used = used_sets(alone)
     asked = with_previews(alone, used)
     # What leaves is judged after every translation, where the kernel cannot answer any more: such a denial is silent.
-    policy = joined(judge(s, preview_of(alone, s), answers=s.side is Side.INGRESS) for s in used)
+    large = large_groups(view.groups)
+    policy = joined(judge(s, preview_of(alone, s), large=large, answers=s.side is Side.INGRESS) for s in used)
+    rules, crowds = policy.rules, crowd_tables(view.groups, policy.crowds)
+    groups, domains = group_sets(alone, policy.groups()), domain_sets(alone, asked)
     services = _from_within(service_state(alone))
     return nft.ruleset(
         table=POLICY_TABLE,
-        chains=(*_guards(pod, pod.foreign), *policy.chains, *services.chains),
-        sets=(*group_sets(alone, asked), *domain_sets(alone, asked), *_itself(pod), *policy.sets, *services.sets),
-        maps=(*policy.maps, *services.maps),
-        counters=policy.counters,
+        chains=(*_guards(pod, pod.foreign), *rules.chains, *services.chains),
+        sets=(*groups, *domains, *_itself(pod), *rules.sets, *crowds.sets, *services.sets),
+        maps=(*rules.maps, *crowds.maps, *services.maps),
+        counters=rules.counters,
     )
 
 

@@ -21,14 +21,18 @@ from tandem.base.table import Table
 from tandem.base.table import changes as differences
 from tandem.compile import names
 from tandem.compile.nft.chains import judge
+from tandem.compile.nft.crowds import Crowd, large_groups
 from tandem.compile.nft.families import FAMILIES, Family
+from tandem.compile.nft.verdicts import FEW
 from tandem.ir.domains import names_of
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, PolicySet, Side, every_rule, groups_of
 from tandem.state import nft
 
-Pair = tuple[PolicySet, PolicySet | None]
-"""A set that is used, and the one that judges beside it (`PolicySet.preview`), once it has arrived."""
+Pair = tuple[PolicySet, PolicySet | None, frozenset[GroupId]]
+"""A set that is used, the one that judges beside it (`PolicySet.preview`) once it has arrived, and their large groups.
+"""
+_NO_GROUPS: Final[frozenset[GroupId]] = frozenset()
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,35 +40,38 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     rules: nft.Ruleset
     groups: frozenset[GroupId]
+    """Those with a set of their own."""
     patterns: tuple[tuple[str, ...], ...]
     """Of each `Domains` peer."""
+    crowds: tuple[Crowd, ...]
 
 
 def judged(view: NodeView) -> Judged:
     """Of the pods of a view: the very same for as long as no set of theirs is another one."""
-    return _judged(*_columns(_pairs(view.sets, *_set_ids(view.pods))))
+    return _judged(*_columns(_pairs(view.sets, *_set_ids(view.pods), large=large_groups(view.groups))))
 
 
 def _given(pair: Pair) -> Given:
-    found, preview = pair
-    rules = judge(found, preview)
-    asked = [s for s in pair if s is not None]
+    found, preview, large = pair
+    written = judge(found, preview, large=large)
+    rules = written.rules
     return (
         *({part.name: part for part in parts} for parts in (rules.chains, rules.sets, rules.maps)),
         {name: name for name in rules.counters},
-        {group: group for one in asked for group in groups_of(every_rule(one))},
-        {" ".join(peer.patterns): peer.patterns for one in asked for peer in names_of(one)},
+        {group: group for group in written.groups()},
+        {" ".join(p.patterns): p.patterns for one in (found, preview) if one is not None for p in names_of(one)},
+        {crowd.name: crowd for crowd in written.crowds},
     )
 
 
-_columns: Final = joined_values(6)(_given)
+_columns: Final = joined_values(7)(_given)
 
 
 @same_as_before
 def _judged(*columns: tuple[Any, ...]) -> Judged:
-    chains, sets, maps, counters, groups, patterns = columns
+    chains, sets, maps, counters, groups, patterns, crowds = columns
     rules = nft.Ruleset(chains=chains, sets=sets, maps=maps, counters=frozenset(counters))
-    return Judged(rules=rules, groups=frozenset(groups), patterns=patterns)
+    return Judged(rules=rules, groups=frozenset(groups), patterns=patterns, crowds=crowds)
 
 
 def used_sets(view: NodeView) -> tuple[PolicySet, ...]:
@@ -109,10 +116,18 @@ class _Pairs:
         self._used = nothing, nothing
         self._staged: dict[PolicySetId, PolicySetId] = {}
         """The preview of each that names one."""
+        self._large = _NO_GROUPS
+        self._many: dict[PolicySetId, frozenset[GroupId]] = {}
+        """The groups of each that has so many that some may be asked as a crowd."""
         self._pairs: Table[PolicySetId, Pair] = Table()
 
     def of(
-        self, sets: Mapping[PolicySetId, PolicySet], ingress: frozenset[PolicySetId], egress: frozenset[PolicySetId]
+        self,
+        sets: Mapping[PolicySetId, PolicySet],
+        ingress: frozenset[PolicySetId],
+        egress: frozenset[PolicySetId],
+        *,
+        large: frozenset[GroupId],
     ) -> Table[PolicySetId, Pair]:
         """By the id of the set that is used; the very same for as long as none of them is another one."""
         used = _ingress(sets, ingress), _egress(sets, egress)
@@ -123,14 +138,24 @@ class _Pairs:
         if staged:
             other = differences(self._sets, sets).keys()
             touched |= {name: self._pairs[name][0] for name, preview in staged.items() if preview in other}
-        put = {name: (s, _preview(sets, s)) for name, s in touched.items() if s is not None}
-        staged |= {name: s.preview for name, (s, _) in put.items() if s.preview is not None}
-        self._sets, self._used, self._staged = sets, used, staged
+        crossed = large ^ self._large if large is not self._large else _NO_GROUPS
+        regrouped = [n for n, own in self._many.items() if n not in touched and not own.isdisjoint(crossed)]
+        touched |= {name: self._pairs[name][0] for name in regrouped}
+        asked = {name: (s, _preview(sets, s)) for name, s in touched.items() if s is not None}
+        staged |= {name: s.preview for name, (s, _) in asked.items() if s.preview is not None}
+        self._many = {name: own for name, own in self._many.items() if name not in touched}
+        self._many |= {name: own for name, both in asked.items() if len(own := _groups_of(both)) > FEW}
+        put = {name: (*both, self._many.get(name, _NO_GROUPS) & large) for name, both in asked.items()}
+        self._sets, self._used, self._staged, self._large = sets, used, staged, large
         self._pairs = self._pairs.changed(put, touched.keys() - put.keys())
         return self._pairs
 
 
 _pairs: Final = _Pairs().of
+
+
+def _groups_of(sets: Iterable[PolicySet | None]) -> frozenset[GroupId]:
+    return _NO_GROUPS.union(*(groups_of(every_rule(one)) for one in sets if one is not None))
 
 
 @partial(joined_as_before, width=2)
@@ -153,15 +178,14 @@ def compiles_alike(before: NodeView, now: NodeView) -> bool:
 _OTHERS: Final = tuple(name for name in NodeView.__struct_fields__ if name != "sets")
 
 
-def group_sets(view: NodeView, used: tuple[PolicySet, ...]) -> list[nft.Set]:
-    """One set per family for each group that a used policy set refers to; a group not known here yet is empty."""
-    wanted = frozenset[GroupId]().union(*(groups_of(every_rule(found)) for found in used))
-    made = _of_each(view.groups.get(group) or _empty(group) for group in sorted(wanted))
+def group_sets(view: NodeView, groups: frozenset[GroupId]) -> list[nft.Set]:
+    """One set per family for each of these groups; a group not known here yet is empty."""
+    made = _of_each(view.groups.get(group) or _empty(group) for group in sorted(groups))
     return [one for (both,) in made for one in both.values()]
 
 
 def group_sets_of_node(view: NodeView, groups: frozenset[GroupId]) -> tuple[nft.Set, ...]:
-    """The same of the groups of all pods (`Judged.groups`): kept up from view to view."""
+    """The same of all pods (`Judged.groups`): kept up from view to view."""
     (made,) = _group_sets(_groups(view.groups, groups))
     return made
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tandem.base.memo import same_as_before
 from tandem.compile.gateways import fronted
+from tandem.compile.nft.crowds import crowd_tables_of_node
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.domains import learning, sets_of_patterns
 from tandem.compile.nft.foreign import foreign_state, own_pods
@@ -26,11 +27,12 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     fixed = _fixed(fronted(view))
     ports, answers = hostport_state(own), learning(view)
     peers = (*group_sets_of_node(view, policy.groups), *sets_of_patterns(view, policy.patterns))
+    crowds = crowd_tables_of_node(view.groups, policy.crowds)
     pods = (*pod_sets(own), *peers, *answers.sets)
     return nft.ruleset(
         chains=(*rules.chains, *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
-        sets=(*pods, *rules.sets, *fixed.sets, *behind.sets),
-        maps=(*policy_maps(own), *rules.maps, *fixed.maps, *ports.maps),
+        sets=(*pods, *rules.sets, *crowds.sets, *fixed.sets, *behind.sets),
+        maps=(*policy_maps(own), *rules.maps, *crowds.maps, *fixed.maps, *ports.maps),
         counters=rules.counters,
     )
 

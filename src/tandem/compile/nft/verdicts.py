@@ -1,7 +1,8 @@
 """Rules of one verdict, in no order among themselves -> nft rules and tables that judge a packet. Pure.
 
-A few are one nft rule each, as people would write them. More become tables (`verdicts_tables.py`); groups of pods stay
-the sets that all share, and are found by port where there are many: a packet meets those of its own port.
+A few are one nft rule each, as people would write them. More become tables (`verdicts_tables.py`). Groups of pods stay
+the sets that all share, and are found by port where there are many: a packet meets those of its own port. Where these
+are many, too, they are asked as crowds (`crowds.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, assert_never
 
+from tandem.base.ids import GroupId
 from tandem.compile import names
+from tandem.compile.nft.crowds import Crowd, crowd, questions, shares
 from tandem.compile.nft.families import FAMILIES, Family, prefixes
 from tandem.compile.nft.verdicts_space import all_of, difference
 from tandem.compile.nft.verdicts_tables import EVERY_PORT, Cell, Datum, Table, tables
@@ -19,7 +22,7 @@ from tandem.state import nft
 from tandem.state.nft import Field, Struct
 
 FEW: Final = 16
-"""As many nft rules are asked one by one: each takes a tenth of a microsecond at most."""
+"""As many nft rules, or groups of one port, are asked one by one: each takes a tenth of a microsecond at most."""
 PARTS: Final = 160
 """An ipBlock whose exceptions cut it into more prefixes than this is a rule of its own."""
 Matches = tuple[nft.Match, ...]
@@ -52,14 +55,31 @@ class Answers(Struct, frozen=True, kw_only=True):
         return nft.Rule(match=match, then=then, comment=str(rule.origin))
 
 
-class Writer:
-    """Chains and tables in the making. Rules are added to the chain in hand, which begins as the first."""
+class Written(Struct, frozen=True, kw_only=True):
+    """Chains, tables and counters, and the crowds that they ask."""
 
-    def __init__(self, name: str) -> None:
+    rules: nft.Ruleset
+    crowds: tuple[Crowd, ...] = ()
+
+    def groups(self) -> frozenset[GroupId]:
+        """Those that are asked by a set of their own."""
+        sets = (m.name for chain in self.rules.chains for r in chain.rules for m in r.match if isinstance(m, nft.InSet))
+        return frozenset(group for name in sets if (group := names.group_of(name)) is not None)
+
+
+class Writer:
+    """Chains and tables in the making. Rules are added to the chain in hand, which begins as the first.
+
+    `large`: the groups that no crowd has.
+    """
+
+    def __init__(self, name: str, large: frozenset[GroupId] = frozenset()) -> None:
         self.name = name
+        self.large = large
         self._chains: dict[str, list[nft.Rule]] = {name: []}
         self._here = name
         self._tables: list[Table] = []
+        self._crowds: dict[str, Crowd] = {}
 
     def add(self, *rules: nft.Rule) -> None:
         """Append to the chain in hand."""
@@ -71,6 +91,10 @@ class Writer:
             self._tables.append(table)
             self.add(table.rule)
 
+    def knows(self, asked: Crowd) -> None:
+        """Rules ask this crowd."""
+        self._crowds[asked.name] = asked
+
     def aside(self, name: str, rules: Iterable[nft.Rule]) -> None:
         """A chain that rules or tables go to."""
         self._chains[name] = list(rules)
@@ -81,32 +105,37 @@ class Writer:
         self._chains[name] = []
         self._here = name
 
-    def written(self) -> nft.Ruleset:
+    def written(self) -> Written:
         """All of it, with the counters that it names."""
         chains = tuple(nft.Chain(name=name, rules=tuple(rules)) for name, rules in self._chains.items())
         parts = [table.container for table in self._tables]
-        return nft.ruleset(
+        crowds = tuple(self._crowds.values())
+        rules = nft.ruleset(
             chains=chains,
             sets=tuple(part for part in parts if isinstance(part, nft.Set)),
             maps=tuple(part for part in parts if isinstance(part, nft.Map)),
-            counters=frozenset(_counters(chains, parts)),
+            counters=frozenset(_counters(chains, parts, crowds)),
         )
+        return Written(rules=rules, crowds=crowds)
 
 
-def _counters(chains: Iterable[nft.Chain], parts: Iterable[nft.Set | nft.Map]) -> Iterator[str]:
+def _counters(
+    chains: Iterable[nft.Chain], parts: Iterable[nft.Set | nft.Map], crowds: Iterable[Crowd]
+) -> Iterator[str]:
     for chain in chains:
         for rule in chain.rules:
             yield from (s.name for s in rule.then if isinstance(s, nft.Counter) and s.name)
     for part in parts:
         if isinstance(part, nft.Map) and part.data == ("counter",):
             yield from (str(data[0]) for _, data in part.elements if isinstance(data, tuple))
+    for asked in crowds:
+        yield from (str(datum[0]) for _, datum in asked.said if isinstance(datum, tuple))
 
 
-class _Line(Struct, frozen=True):
-    """Packets of a set that changes, to any of `ports`, none: every packet."""
+class _Named(Struct, frozen=True):
+    """Packets of addresses that change, to any of the rule's ports."""
 
-    match: nft.Match
-    ports: tuple[PortMatch, ...]
+    peer: Group | Domains
     rule: Rule
 
 
@@ -117,13 +146,13 @@ def write(writer: Writer, rules: tuple[Rule, ...], answers: Answers, *, side: Si
         writer.add(*few)
         return
     cells: list[Cell] = []
-    groups: list[_Line] = []
+    groups: list[_Named] = []
     alone: list[nft.Rule] = []
     everyone: list[nft.Rule] = []
     for rule in rules:
         for peer in rule.peers:
             if isinstance(peer, Group | Domains):
-                groups += [_Line(match[0], rule.ports, rule) for match in _peer_matches(peer, side)]
+                groups.append(_Named(peer, rule))
             elif isinstance(peer, Anyone) and not rule.ports:
                 everyone.append(answers.line(rule, ()))
             elif (found := _cells(peer, rule, answers)) is not None:
@@ -131,17 +160,17 @@ def write(writer: Writer, rules: tuple[Rule, ...], answers: Answers, *, side: Si
             else:
                 one = _lines((rule,), answers, side, peers=(peer,))
                 alone += one
-    writer.ask(tables(cells, side=side, name=name, then=answers.then, comment=_comment(rules)))
+    writer.ask(tables(cells, side=side, name=name, then=answers.then, comment=_comment(len(rules))))
     writer.add(*alone)
-    if len(groups) > FEW:
-        _by_port(writer, groups, answers, name=f"{name}-g")
+    if len(groups) * len(FAMILIES) > FEW:
+        _by_port(writer, groups, answers, side=side, name=f"{name}-g")
     else:
-        writer.add(*(line for group in groups for line in _group_lines(group, answers)))
+        writer.add(*(line for g in groups for line in _lines((g.rule,), answers, side, peers=(g.peer,))))
     writer.add(*everyone)
 
 
-def _comment(rules: tuple[Rule, ...]) -> str:
-    return f"{len(rules)} rules"
+def _comment(rules: int) -> str:
+    return f"{rules} rules"
 
 
 def _cells(peer: Anyone | Cidr, rule: Rule, answers: Answers) -> list[Cell] | None:
@@ -167,18 +196,13 @@ def _lines(
                     yield answers.line(rule, (*match, *ports))
 
 
-def _group_lines(group: _Line, answers: Answers) -> list[nft.Rule]:
-    return [answers.line(group.rule, (group.match, *ports)) for ports in port_matches(group.ports)]
-
-
-def _by_port(writer: Writer, groups: list[_Line], answers: Answers, *, name: str) -> None:
+def _by_port(writer: Writer, groups: list[_Named], answers: Answers, *, side: Side, name: str) -> None:
     """One look-up leads to a chain with the groups of that port; equal ones are one chain."""
     ranges: dict[str, list[tuple[int, int, int]]] = {}
     for number, group in enumerate(groups):
-        if not group.ports:
-            writer.add(answers.line(group.rule, (group.match,)))
-        for port in group.ports:
+        for port in group.rule.ports:
             ranges.setdefault(port.protocol.lower(), []).append((port.first, port.last, number))
+    writer.add(*_together(writer, [g for g in groups if not g.rule.ports], answers, side))
     chains: dict[tuple[int, ...], str] = {}
     cells: list[Cell] = []
     for protocol, given in sorted(ranges.items()):
@@ -190,9 +214,38 @@ def _by_port(writer: Writer, groups: list[_Line], answers: Answers, *, name: str
     writer.ask(tables(cells, side=Side.INGRESS, name=name, then=(), comment="groups by port"))
     rest = f"{name}-rest"
     for numbers, chain in chains.items():
-        lines = [answers.line(groups[n].rule, (groups[n].match,)) for n in numbers]
+        lines = _together(writer, [groups[n] for n in numbers], answers, side)
         writer.aside(chain, (*lines, nft.Rule(then=(nft.Goto(rest),))))
     writer.turn(rest)
+
+
+def _together(writer: Writer, groups: Iterable[_Named], answers: Answers, side: Side) -> list[nft.Rule]:
+    """What asks groups of the same ports, which the packet has: one by one, or as a few crowds."""
+    first: dict[Group | Domains, Rule] = {}
+    for one in groups:
+        first.setdefault(one.peer, one.rule)
+    said = {peer.id: rule for peer, rule in first.items() if isinstance(peer, Group)}
+    found: list[nft.Rule] = []
+    if len(said) > FEW:
+        apart = set(writer.large)
+        for share in shares(said):
+            if len(share) == 1:
+                apart.update(share)
+            else:
+                found += _as_crowd(writer, {group: said[group] for group in share}, answers, side)
+        first = {peer: rule for peer, rule in first.items() if isinstance(peer, Domains) or peer.id in apart}
+    return found + [answers.line(rule, match) for peer, rule in first.items() for match in _peer_matches(peer, side)]
+
+
+def _as_crowd(writer: Writer, said: dict[GroupId, Rule], answers: Answers, side: Side) -> list[nft.Rule]:
+    data, then = {group: answers.datum(rule) for group, rule in said.items()}, answers.then
+    if len(set(data.values())) == 1:
+        data, then = dict.fromkeys(data), answers.line(next(iter(said.values())), ()).then
+    behind = {str(rule.origin) for rule in said.values()}
+    comment = _comment(len(behind)) if len(behind) > 1 else behind.pop()
+    asked = crowd(data.items())
+    writer.knows(asked)
+    return questions(asked, side=side, then=then, comment=comment)
 
 
 def _peer_matches(peer: Peer, side: Side) -> Iterator[Matches]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from tandem.compile.nft.families import FAMILIES, Family
 from tandem.compile.nft.verdicts_space import first_of, layers
@@ -167,16 +167,26 @@ def _table(
     if not elements:
         return []
     datum = elements[0][1]
+    keys = frozenset(key if data is None else (key, data) for key, data in elements)
+    made = container(name, types, datum, elements=keys, interval=interval)
+    return [Table(made, question(fields, name, datum, then=then, comment=comment))]
+
+
+def container(
+    name: str, types: tuple[str, ...], datum: Datum, *, elements: frozenset[Any], interval: bool = False
+) -> nft.Set | nft.Map:
+    """What holds elements of the kind of `datum`: keys alone where there is none."""
     if datum is None:
-        keys = nft.Set(name=name, type=types, interval=interval, elements=frozenset(key for key, _ in elements))
-        return [Table(keys, nft.Rule(match=(nft.InSet(fields, name),), then=then, comment=comment))]
-    verdicts = isinstance(datum, nft.Goto)
-    pairs = nft.Map(
-        name=name,
-        type=types,
-        data=("verdict",) if verdicts else ("counter",),
-        interval=interval,
-        elements=frozenset((key, data) for key, data in elements if data is not None),
-    )
-    asked = (nft.Dispatch(fields, name),) if verdicts else (nft.CountBy(fields, name), *then)
-    return [Table(pairs, nft.Rule(then=asked, comment=comment))]
+        return nft.Set(name=name, type=types, interval=interval, elements=elements)
+    data = ("verdict",) if isinstance(datum, nft.Goto) else ("counter",)
+    return nft.Map(name=name, type=types, data=data, interval=interval, elements=elements)
+
+
+def question(
+    fields: tuple[Field, ...], name: str, datum: Datum, *, then: tuple[nft.Statement, ...], comment: str
+) -> nft.Rule:
+    """The rule that asks it; `then` follows what it answers, if that is no verdict."""
+    if datum is None:
+        return nft.Rule(match=(nft.InSet(fields, name),), then=then, comment=comment)
+    asked = (nft.Dispatch(fields, name),) if isinstance(datum, nft.Goto) else (nft.CountBy(fields, name), *then)
+    return nft.Rule(then=asked, comment=comment)

@@ -102,7 +102,7 @@ def _expressions(rule: nft.Rule) -> list[bytes] | None:
 
 def _families(part: object) -> set[int]:
     """What a field of an IP header asks of the packet first."""
-    fields = part.fields if isinstance(part, nft.InSet | nft.Dispatch) else ()
+    fields = part.fields if isinstance(part, nft.InSet | nft.Dispatch | nft.CountBy) else ()
     return {_FAMILY_OF[field] for field in fields if field in _FAMILY_OF}
 
 
@@ -180,6 +180,11 @@ def _count(statement: nft.Counter) -> list[bytes]:
     return [_named("counter", number64(1, 0) + number64(2, 0))]
 
 
+def _count_by(statement: nft.CountBy) -> list[bytes] | None:
+    loads = _loads(statement.fields)
+    return None if loads is None else [*loads, _named("objref", number32(3, _FIRST) + text(4, statement.map))]
+
+
 def _end(statement: nft.Verdict) -> list[bytes]:
     return [_named("immediate", number32(1, 0) + nested(2, verdict_of(statement)))]
 
@@ -192,5 +197,6 @@ _WRITERS: Final[Mapping[type, Callable[[Any], list[bytes] | None]]] = {
     nft.Limit: _limit,
     nft.Log: _log,
     nft.Counter: _count,
+    nft.CountBy: _count_by,
     **dict.fromkeys(_VERDICTS, _end),
 }

@@ -1,8 +1,9 @@
 """A Delta -> the bytes of one nfnetlink batch, and what the kernel answers. Pure, no socket.
 
 libnftables reads every chain and set of the table before each transaction: with two thousand groups that is ten
-milliseconds for one address. What most changes come to, elements of plain sets and verdict maps and the chain of a
-policy (`chains.py`), is written here (linux/netfilter/nf_tables.h, nfnetlink.h); all else is left to libnftables.
+milliseconds for one address. What most changes come to, elements of plain sets, of maps to verdicts and to counters,
+and the chain of a policy (`chains.py`), is written here (linux/netfilter/nf_tables.h, nfnetlink.h); all else is left to
+libnftables.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ _TYPES: Final[Mapping[str, Callable[[Any], bytes]]] = {
     "ifname": lambda atom: struct.pack("16s", atom.encode()),
     "inet_proto": lambda atom: struct.pack("B", PROTOCOLS[atom]),
     "inet_service": lambda atom: struct.pack("!H", atom),
+}
+
+_DATA: Final[Mapping[tuple[str, ...], Callable[[Any], bytes]]] = {
+    ("verdict",): lambda verdict: nested(2, verdict_of(verdict)),
+    ("counter",): lambda data: text(9, data[0]),
 }
 
 
@@ -76,9 +82,9 @@ def answers(data: bytes) -> list[str]:
 
 def _is_plain(operation: AddElements | DeleteElements) -> bool:
     declared = operation.declared
-    verdicts = isinstance(declared, nft.Set) or (declared.data == ("verdict",) and not declared.dynamic)
+    named = isinstance(declared, nft.Set) or (declared.data in _DATA and not declared.dynamic)
     known = all(kind in _TYPES for kind in declared.type)
-    return verdicts and known and not declared.interval and len(operation.elements) <= _MOST
+    return named and known and not declared.interval and len(operation.elements) <= _MOST
 
 
 def _parts(declared: Container, elements: frozenset[Any]) -> Iterator[bytes]:
@@ -91,8 +97,8 @@ def _parts(declared: Container, elements: frozenset[Any]) -> Iterator[bytes]:
 def _element(declared: Container, element: Any) -> bytes:
     if isinstance(declared, nft.Set):
         return _key(declared, element)
-    key, verdict = element
-    return _key(declared, key) + nested(2, verdict_of(verdict))
+    key, data = element
+    return _key(declared, key) + _DATA[declared.data](data)
 
 
 def _key(declared: Container, key: nft.Key) -> bytes:

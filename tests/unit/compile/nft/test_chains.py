@@ -8,6 +8,7 @@ from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.chains import joined, judge, log_prefix, rule_prefix
+from tandem.compile.nft.verdicts import Written
 from tandem.ir.policy import Anyone, PolicySet, PortMatch, Rule, Side, Verdict
 from tandem.state import nft
 
@@ -21,8 +22,8 @@ def _rule(verdict: Verdict = Verdict.ACCEPT, path: str = "spec.ingress[0]", *, r
     return Rule(peers=(Anyone(),), ports=WEB, origin=origin, verdict=verdict, rejects=rejects)
 
 
-def _then(ruleset: nft.Ruleset, chain: str) -> list[tuple[nft.Statement, ...]]:
-    return [rule.then for rule in ruleset.chain(chain).rules]
+def _then(written: Written, chain: str) -> list[tuple[nft.Statement, ...]]:
+    return [rule.then for rule in written.rules.chain(chain).rules]
 
 
 EMPTY = PolicySet(id=X, side=Side.INGRESS, rules=(), isolated_by=(ORIGIN,))
@@ -48,7 +49,7 @@ def test_a_denial_is_answered_only_where_that_is_asked_for_and_can_be() -> None:
 
 def test_an_allow_is_counted_and_carries_its_origin() -> None:
     rule = _rule()
-    chain = judge(msgspec.structs.replace(EMPTY, rules=(rule,))).chain("ps-x")
+    chain = judge(msgspec.structs.replace(EMPTY, rules=(rule,))).rules.chain("ps-x")
     assert chain.rules[0].comment == "NetworkPolicy shop/p spec.ingress[0] (p.yaml:7)"
     assert chain.rules[0].then == (nft.Counter(names.allowed(rule.origin)), nft.Accept())
     out = PolicySet(id=X, side=Side.EGRESS, rules=(rule,), isolated_by=(ORIGIN,))
@@ -64,7 +65,7 @@ def test_a_line_more_in_the_file_changes_no_counter() -> None:
 
 def test_network_policy_cannot_keep_a_pod_from_itself_and_the_other_tiers_can() -> None:
     def exempt(policy_set: PolicySet) -> bool:
-        return any(nft.InSet(m.fields, "self4") == m for m in _sets_in(judge(policy_set).chain("ps-x")))
+        return any(nft.InSet(m.fields, "self4") == m for m in _sets_in(judge(policy_set).rules.chain("ps-x")))
 
     assert exempt(EMPTY)
     assert not exempt(msgspec.structs.replace(EMPTY, closed=True))
@@ -117,11 +118,11 @@ def test_a_preview_judges_what_is_allowed_and_lets_it_go() -> None:
     assert _then(found, told)[0][-1] == nft.Log(f"{told}/ingress")
     assert _then(found, told)[1] == (nft.Counter(told), nft.Return())
     assert _then(found, "pv-y")[-1] == (nft.Counter(names.denied((ORIGIN,), staged=True)), nft.Return())
-    assert not [name for name in found.counters if name.startswith("ok-")]
+    assert not [name for name in found.rules.counters if name.startswith("ok-")]
 
 
 def test_what_sets_share_is_there_once() -> None:
     rule = _rule(Verdict.DENY)
     sets = [msgspec.structs.replace(EMPTY, id=PolicySetId(i), admin=(rule,)) for i in "xy"]
     found = joined(judge(s) for s in sets)
-    assert [c.name for c in found.chains].count(names.denied((rule.origin,))) == 1
+    assert [c.name for c in found.rules.chains].count(names.denied((rule.origin,))) == 1

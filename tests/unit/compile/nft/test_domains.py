@@ -65,7 +65,7 @@ def test_a_rule_for_names_matches_its_sets() -> None:
         rules=(Rule(peers=(OTHER,), origin=ORIGIN),),
         isolated_by=(ORIGIN,),
     )
-    matches = [rule.match for rule in judge(allows).chain("ps-x").rules if rule.match]
+    matches = [rule.match for rule in judge(allows).rules.chain("ps-x").rules if rule.match]
     assert matches[:2] == [
         (nft.InSet((Field.DADDR4,), names.domain_set(OTHER.patterns, 4)),),
         (nft.InSet((Field.DADDR6,), names.domain_set(OTHER.patterns, 6)),),

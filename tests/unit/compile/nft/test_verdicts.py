@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tandem.base.ids import GroupId
 from tandem.base.problems import Origin
-from tandem.compile.nft.verdicts import FEW, Answers, Writer, merged, port_matches, write
-from tandem.ir.policy import Anyone, Cidr, Group, Peer, PortMatch, Rule, Side
+from tandem.compile import names
+from tandem.compile.nft.crowds import SHARES, Crowd, questions, shares
+from tandem.compile.nft.verdicts import FEW, Answers, Writer, Written, merged, port_matches, write
+from tandem.ir.policy import Anyone, Cidr, Domains, Group, Peer, PortMatch, Rule, Side, Verdict
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -14,10 +18,16 @@ PLAIN = Answers(then=(nft.Accept(),))
 COUNTED = Answers(then=(nft.Accept(),), counted=True)
 
 
+def _made(*rules: Rule, answers: Answers = PLAIN, large: frozenset[GroupId] = frozenset()) -> Written:
+    writer = Writer("c", large)
+    write(writer, rules, answers, side=Side.INGRESS, name="c-n0")
+    return writer.written()
+
+
 def _written(*rules: Rule, side: Side = Side.INGRESS, answers: Answers = PLAIN) -> nft.Ruleset:
     writer = Writer("c")
     write(writer, rules, answers, side=side, name="c-n0")
-    return writer.written()
+    return writer.written().rules
 
 
 def _matches(*peers: Peer, side: Side = Side.INGRESS) -> list[tuple[nft.Match, ...]]:
@@ -98,6 +108,72 @@ def test_many_groups_are_found_by_their_port_and_stay_sets_that_all_share() -> N
     ]
     # A packet that no group of its port has goes on with what comes after.
     assert found.chain("c-n0-g-tcp-1").rules[-1].then == found.chain("c").rules[-1].then == (nft.Goto("c-n0-g-rest"),)
+
+
+def _each(*numbers: int, port: int = 0) -> list[Rule]:
+    """A rule for each of so many groups, which no other has."""
+    return [
+        Rule(
+            peers=(Group(id=GroupId(f"g{i}")),),
+            ports=_port(port) if port else (),
+            origin=msgspec.structs.replace(ORIGIN, path=f"spec.ingress[{i}]"),
+        )
+        for i in numbers
+    ]
+
+
+def test_many_groups_of_one_port_are_asked_as_crowds_and_others_beside_them() -> None:
+    rules = _each(*range(40), port=80)
+    known = Rule(peers=(Domains(patterns=("shop.test",)),), ports=_port(80), origin=ORIGIN)
+    again = Rule(peers=(Group(id=GroupId("g0")),), ports=_port(80), origin=ORIGIN)
+    found = _made(*rules, known, again, answers=COUNTED, large=frozenset({GroupId("g3"), GroupId("elsewhere")}))
+    said = {GroupId(f"g{i}"): (names.allowed(rule.origin),) for i, rule in enumerate(rules)}
+    assert [crowd.said for crowd in found.crowds] == [tuple((g, said[g]) for g in share) for share in shares(said)]
+    assert len(found.crowds) == SHARES
+    *asked, beside, _, named, _, rest = found.rules.chain("c-n0-g-tcp-80").rules
+    assert asked == [rule for crowd in found.crowds for rule in _questions(crowd, f"{len(crowd.said)} rules")]
+    assert beside.match == (nft.InSet((Field.SADDR4,), "ag4-g3"),)
+    assert beside.then == (nft.Counter(names.allowed(rules[3].origin)), nft.Accept())
+    assert named.match == (nft.InSet((Field.SADDR4,), names.domain_set(("shop.test",), 4)),)
+    assert rest.then == (nft.Goto("c-n0-g-rest"),)
+    assert found.groups() == {GroupId("g3")}
+    assert found.rules.counters == {names.allowed(rule.origin) for rule in (*rules, known)}
+
+
+def _questions(crowd: Crowd, comment: str) -> list[nft.Rule]:
+    return questions(crowd, side=Side.INGRESS, then=PLAIN.then, comment=comment)
+
+
+def test_many_groups_of_any_port_are_asked_as_crowds_before_the_port_is() -> None:
+    rules = _each(*range(40))
+    found = _made(*rules, Rule(peers=(Group(id=GroupId("g")),), ports=_port(1), origin=ORIGIN))
+    asked = [rule for crowd in found.crowds for rule in _questions(crowd, f"{len(crowd.said)} rules")]
+    assert list(found.rules.chain("c").rules[: len(asked)]) == asked
+    assert found.groups() == {GroupId("g")}
+    assert not _made(*rules[:FEW]).crowds
+
+
+def test_a_group_that_is_alone_in_its_share_is_asked_by_its_own_set() -> None:
+    groups = [GroupId(f"{n:012x}") for n in range(60)]
+    (alone, *_), *others = shares(groups)
+    asked = [alone, *(group for share in others for group in share)][: FEW + 1]
+    found = _made(Rule(peers=tuple(Group(id=group) for group in asked), ports=_port(80), origin=ORIGIN))
+    assert alone in found.groups()
+    assert {*found.groups(), *(group for crowd in found.crowds for group, _ in crowd.said)} == set(asked)
+
+
+def test_a_crowd_of_one_rule_is_the_same_whatever_rule_it_is() -> None:
+    peers = tuple(Group(id=GroupId(f"g{i}")) for i in range(FEW + 1))
+    one, other = (
+        _made(Rule(peers=peers, ports=_port(80), origin=rule.origin, verdict=verdict), answers=COUNTED)
+        for rule, verdict in zip(_each(1, 2), (Verdict.ACCEPT, Verdict.DENY), strict=True)
+    )
+    assert one.crowds == other.crowds
+    assert {datum for crowd in one.crowds for _, datum in crowd.said} == {None}
+    denied = names.denied((_each(2)[0].origin,))
+    rule = other.rules.chain("c-n0-g-tcp-80").rules[0]
+    assert rule.then == (nft.Goto(denied),)
+    assert rule.comment == str(_each(2)[0].origin)
 
 
 def test_an_allow_of_everyone_among_many_comes_last_so_that_the_others_count() -> None:

@@ -16,8 +16,12 @@ def made(*operations: Operation) -> bytes | None:
     return batch(Delta(operations=operations), "tandem", "inet")
 
 
-def test_elements_of_plain_sets_and_verdict_maps_are() -> None:
+def test_elements_of_plain_sets_and_of_maps_to_verdicts_and_counters_are() -> None:
     verdicts = nft.Map(name="pods", type=("ipv6_addr",))
+    counters = nft.Map(name="by", type=("ipv4_addr",), data=("counter",))
+    counted = made(AddElements(counters, frozenset({(("10.0.0.1",), ("ok-1",))})))
+    assert counted is not None
+    assert b"ok-1\0" in counted
     found = made(DeleteElements(PEERS, ONE), AddElements(verdicts, frozenset({(("fd00::1",), nft.Jump("judge"))})))
     assert found is not None
     assert expected(found) == 2
