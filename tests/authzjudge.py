@@ -120,6 +120,8 @@ def _all(part: tuple[Requirement, ...], asked: Asked, action: Action) -> bool:
 
 def _matches(rule: AuthzRule, asked: Asked, action: Action) -> bool:
     every = (*rule.sources, *rule.operations, rule.when)
+    if rule.of_requests and not asked.parsed:
+        return False
     if action is Action.ALLOW and not asked.parsed and any(r.attribute in REQUEST for part in every for r in part):
         return False
     return (
@@ -127,10 +129,12 @@ def _matches(rule: AuthzRule, asked: Asked, action: Action) -> bool:
         and (not rule.operations or any(_all(part, asked, action) for part in rule.operations))
         and _all(rule.when, asked, action)
         and not (asked.parsed and any(_all(part, asked, Action.ALLOW) for part in rule.unless))
+        and not any(_all(part, asked, Action.ALLOW) for part in rule.spares)
     )
 
 
-def _holding(policies: tuple[AuthzPolicy, ...], asked: Asked, *actions: Action) -> set[Origin]:
+def holding(policies: tuple[AuthzPolicy, ...], asked: Asked, *actions: Action) -> set[Origin]:
+    """The rules of policies with one of these actions that hold."""
     return {r.origin for p in policies if p.action in actions for r in p.rules if _matches(r, asked, p.action)}
 
 
@@ -141,9 +145,9 @@ def _askable(policy: AuthzPolicy, asked: Asked) -> bool:
 def decide(policies: tuple[AuthzPolicy, ...], asked: Asked) -> tuple[bool, set[Origin], set[Origin]]:
     """Whether it is allowed if the authorizer agrees; the rules for which that is asked, and those of audits."""
     unaskable = tuple(p for p in policies if p.action is Action.CUSTOM and not _askable(p, asked))
-    asks = _holding(tuple(p for p in policies if _askable(p, asked)), asked, Action.CUSTOM)
-    audits = _holding(policies, asked, Action.AUDIT)
-    if _holding(policies, asked, Action.DENY) or _holding(unaskable, asked, Action.CUSTOM):
+    asks = holding(tuple(p for p in policies if _askable(p, asked)), asked, Action.CUSTOM)
+    audits = holding(policies, asked, Action.AUDIT)
+    if holding(policies, asked, Action.DENY) or holding(unaskable, asked, Action.CUSTOM):
         return False, asks, audits
     allows = [p for p in policies if p.action is Action.ALLOW]
-    return not allows or bool(_holding(policies, asked, Action.ALLOW)), asks, audits
+    return not allows or bool(holding(policies, asked, Action.ALLOW)), asks, audits

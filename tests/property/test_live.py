@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ingressworlds as istio
+import linkerdworlds as lk
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
 from consulworlds import intentions, permission, source
 from gatewayworlds import (
@@ -190,6 +191,22 @@ OTHERS = st.one_of(
         SPACES,
         st.sampled_from(("", "*")),
     ),
+    st.builds(
+        lambda n, s, port, labels: lk.server(f"sv{n}", ns=s, port=port, podSelector={"matchLabels": labels}),
+        NUMBERS,
+        SPACES,
+        st.sampled_from((80, "http")),
+        LABELS,
+    ),
+    st.builds(
+        lambda n, s, target: lk.allowing(target, lk.by("MeshTLSAuthentication", "ids"), name=f"al{n}", ns=s),
+        NUMBERS,
+        SPACES,
+        st.sampled_from(("sv0", lk.at_route("lr0"))),
+    ),
+    st.builds(lambda s, d: lk.noted(namespace(s), d), SPACES, st.sampled_from(("deny", "audit"))),
+    st.builds(lambda s, who: lk.mesh_tls(ns=s, identities=[who]), SPACES, st.sampled_from(("*", "a.test"))),
+    st.builds(lambda n, s: lk.route(f"lr{n}", ns=s, server=f"sv{n}"), NUMBERS, SPACES),
     st.builds(
         lambda n, s, spec: reqauth(f"ra{n}", ns=s, notes={KEYS_FROM: "i=configmap/keys/k"}, **spec),
         NUMBERS,

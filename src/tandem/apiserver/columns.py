@@ -291,6 +291,30 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "Server": (
+        ("Port", 0, _at("spec.port")),
+        ("Protocol", 0, _at("spec.proxyProtocol", "unknown")),
+        ("Access Policy", 0, _at("spec.accessPolicy", "deny")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "ServerAuthorization": (
+        ("Server", 0, _at("spec.server.name")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "LinkerdAuthorizationPolicy": (
+        ("Target", 0, _at("spec.targetRef.name")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "MeshTLSAuthentication": (
+        ("Identities", 0, _joined("spec.identities")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
+    "NetworkAuthentication": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "LinkerdHTTPRoute": _ROUTE,
     "HTTPRoute": _ROUTE,
     "GatewayClass": (
         ("Controller", 0, _at("spec.controllerName")),

@@ -17,7 +17,7 @@ import structlog
 from tandem.base.cell import Cell
 from tandem.ingest.errors import ApiError, Gone, NotFound
 from tandem.model.closing import CLOSING, read_policy
-from tandem.model.kinds import Kind
+from tandem.model.kinds import Kind, name_of
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.unreadable import UNREADABLE, unreadable
@@ -148,7 +148,7 @@ class Informer:
         """None, and told of: it cannot be read."""
         found, left_out = None, None
         try:
-            found = read_policy(raw) if raw.get("kind") in CLOSING else parse(raw)
+            found = read_policy(raw) if name_of(raw) in CLOSING else parse(raw)
         except ParseError as err:
             left_out = unreadable(raw, str(err))
         why = left_out.metadata.unreadable if left_out else found.metadata.unreadable if found else ()

@@ -111,19 +111,23 @@ Requirements = tuple[Requirement, ...]
 
 
 class AuthzRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One of `sources`, one of `operations` (none given: any), everything of `when`, and nothing of `unless`."""
+    """One of `sources`, one of `operations` (none given: any), everything of `when`; nothing of `unless`, `spares`."""
 
     sources: tuple[Requirements, ...] = ()
     operations: tuple[Requirements, ...] = ()
     when: Requirements = ()
     unless: tuple[Requirements, ...] = ()
     """Operations, of a rule that denies: what they let through does not count as the rule's."""
+    spares: tuple[Requirements, ...] = ()
+    """Sources, likewise."""
+    of_requests: bool = False
+    """Connections of which only bytes are seen are not judged by it."""
     origin: Origin
 
     @property
     def parts(self) -> tuple[Requirements, ...]:
         """All that is asked anywhere in it."""
-        return (*self.sources, *self.operations, self.when, *self.unless)
+        return (*self.sources, *self.operations, self.when, *self.unless, *self.spares)
 
 
 class CheckBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -169,3 +173,10 @@ class AuthzPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     staged: bool = False
     check: ExternalCheck | None = None
     """Of a CUSTOM policy, and of no other."""
+    made_of: tuple[Origin, ...] = ()
+    """Other objects that say something of it."""
+
+    @property
+    def objects(self) -> frozenset[Origin]:
+        """All that it comes from."""
+        return frozenset((self.origin, *self.made_of))

@@ -31,6 +31,11 @@ def parse_cidr(text: str) -> Network | None:
     return found
 
 
+def parse_network(text: str) -> Network | None:
+    """The same, where a single address is written without a length as well."""
+    return parse_cidr(text if "/" in text else f"{text}/{128 if ':' in text else 32}")
+
+
 def odd_form(text: str) -> str:
     """What is odd about a prefix that means something, and how it is written; nothing if it is as it should be."""
     network = parse_cidr(text)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tandem.model.kinds import POLICIES
+from tandem.model.kinds import POLICIES, name_of
 from tandem.model.meta import Object, RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.schemas.tables import fields
@@ -27,6 +27,7 @@ CLOSING: Final = (
     "RequestAuthentication",
     "AuthorizationPolicy",
     "ServiceIntentions",
+    "Server",
     "BackendTLSPolicy",
 )
 """Kinds that close something: one that cannot be read is never as if it were not there."""
@@ -37,9 +38,9 @@ _NO_PROTOCOL: Final = "(not understood)"
 
 def read_policy(raw: RawObject) -> Object:
     """The policy behind a raw object of a kind of CLOSING; raises ParseError if not even its name can be read."""
-    kind = str(raw.get("kind"))
+    kind = name_of(raw)
     faults: list[str] = []
-    if kind in {*POLICIES, "AuthorizationPolicy", "RequestAuthentication", "ServiceIntentions", "BackendTLSPolicy"}:
+    if kind != "PeerAuthentication":
         faults = list(unknown_fields(raw.get("spec"), fields(kind)["spec"].type.base, "spec"))
     body: Raw = {k: copy.deepcopy(v) if k == "spec" and faults else v for k, v in raw.items()}
     for line in faults:
@@ -79,6 +80,8 @@ def _close(kind: str, body: Raw, path: str) -> bool:
         _close_selected(body, path, {"action": "DENY", "rules": [{}]})
     elif kind == "RequestAuthentication":
         _close_selected(body, path, {})
+    elif kind == "Server":
+        _close_server(body, path)
     elif kind == "BackendTLSPolicy":
         _close_targets(body, path)
     elif kind == "ServiceIntentions":
@@ -105,6 +108,14 @@ def _close_selected(body: Raw, path: str, closed: Raw) -> None:
     spec = body.get("spec")
     selector = spec.get("selector") if isinstance(spec, dict) and not path.startswith("spec.selector") else None
     body["spec"] = {**({"selector": selector} if selector else {}), **closed}
+
+
+def _close_server(body: Raw, path: str) -> None:
+    """Nothing but the pods and the port is left; every pod, and every port, where those cannot be read."""
+    spec = body.get("spec")
+    known = {k: v for k, v in spec.items() if k in {"podSelector", "port"}} if isinstance(spec, dict) else {}
+    lost = {name for name in known if path.startswith(f"spec.{name}")}
+    body["spec"] = {"podSelector": {}} | {k: v for k, v in known.items() if k not in lost}
 
 
 def _close_targets(body: Raw, path: str) -> None:

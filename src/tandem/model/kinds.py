@@ -28,6 +28,7 @@ from tandem.model import (
 from tandem.model.consulkinds import CONSUL
 from tandem.model.events import EVENTS
 from tandem.model.kind import Kind as Kind  # noqa: PLC0414 - callers need one import
+from tandem.model.linkerdkinds import LINKERD
 from tandem.model.meta import RawObject
 from tandem.model.ownkinds import OWN
 
@@ -371,6 +372,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         cls=xmesh.XMesh,
     ),
     *CONSUL,
+    *LINKERD,
     *OWN,
 )
 
@@ -391,6 +393,12 @@ PROGRAMMED: Final = (
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
+    "Server",
+    "ServerAuthorization",
+    "LinkerdAuthorizationPolicy",
+    "MeshTLSAuthentication",
+    "NetworkAuthentication",
+    "LinkerdHTTPRoute",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",

@@ -33,6 +33,11 @@ from tandem.state.xds import (
 
 _FAILED: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"})
 """What the proxy tells gRPC clients where it would tell others a 5xx."""
+_DENIED: Final = "a rule denies it"
+_DEFAULT: Final = "the default inbound policy lets nobody of the kind in"
+_DENIES: Final = {"Server": "nobody of the kind is authorized at the Server", "Pod": _DEFAULT, "Namespace": _DEFAULT}
+_WOULD: Final = dict.fromkeys(_DENIES, "it is let in for an audit: nobody of the kind is authorized")
+"""By the kind of what denies, or would, where that is no AuthorizationPolicy."""
 _TROUBLE: Final = frozenset({"DI", "FI"})
 """Flags of what was delayed or answered on purpose."""
 _RBAC: Final = "rbac_access_denied"
@@ -212,7 +217,7 @@ def _denied(flow: Flow, details: str, rules: Rules) -> Flow:
     """Envoy names the rule that denied, or `none` where no rule allowed."""
     name = details.partition("[")[2].rpartition("]")[0]
     found = rules("" if name == "none" else name)
-    reason = "a rule denies it" if name != "none" else "no rule allows it"
+    reason = _DENIES.get(found[0].kind if found else "", _DENIED) if name != "none" else "no rule allows it"
     direction = "egress" if flow.reporter == "source" else "ingress"
     return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=reason, rules=found)
 
@@ -249,7 +254,7 @@ def _looked_at(flow: Flow, details: str, common: Any, uid: str, names: Names) ->
         flow = msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction="ingress", reason=why, rules=rule(ASKED))
     if flow.verdict is Verdict.ALLOWED and holding.keys() & {STAGED_DENY, STAGED_ALLOW}:
         rules = rule(STAGED_DENY) or names.staged(uid)
-        text = "a staged AuthorizationPolicy would deny it"
+        text = _WOULD.get(rules[0].kind if rules else "", "a staged AuthorizationPolicy would deny it")
         flow = msgspec.structs.replace(flow, verdict=Verdict.STAGED, direction="ingress", reason=text, rules=rules)
     return flow
 

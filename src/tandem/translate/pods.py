@@ -30,6 +30,7 @@ from tandem.translate.mesh.istio.providers import provider_problems, read_provid
 from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.mesh.istio.telemetry import TelemetryIndex
+from tandem.translate.mesh.linkerd.servers import ServerIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
 from tandem.translate.selected import Selected, target_port
@@ -63,6 +64,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     authorization: AuthorizationIndex
     intentions: IntentionIndex
     authentication: AuthenticationIndex
+    servers: ServerIndex
     sidecars: SidecarIndex
     telemetry: TelemetryIndex
     services: Selected
@@ -95,6 +97,7 @@ def translate_pods(
         authorization=AuthorizationIndex(world, options.root_namespace, read_providers(world, options)),
         intentions=IntentionIndex(world, options.root_namespace),
         authentication=AuthenticationIndex(world, options.root_namespace),
+        servers=ServerIndex(world, options.trust_domain),
         sidecars=SidecarIndex(world, options),
         telemetry=TelemetryIndex(world, options.root_namespace),
         services=Selected(world.all(core.Service).values()),
@@ -111,6 +114,7 @@ def translate_pods(
             *context.authorization.problems,
             *context.intentions.problems,
             *context.authentication.problems,
+            *context.servers.problems,
             *context.sidecars.problems,
             *context.telemetry.problems,
             *proxy_config_problems(world),
@@ -128,12 +132,14 @@ def translate_pod(
     namespace, options, uid = pod.metadata.namespace, context.options, pod.metadata.uid
     member = membership(pod, context.labels.get(namespace, {}))
     modes = context.modes.modes(pod)
+    servers = context.servers.judged(pod)
     services = context.services.of(pod)
     judging, conflicts = one_authorizer(
         (
             *context.authorization.policies(pod),
             *context.authentication.denials(pod),
             *context.intentions.policies(namespace, services),
+            *servers.policies,
         ),
     )
     limits = limits_of_pod(pod, services, context.limits)
@@ -152,18 +158,19 @@ def translate_pod(
         authorization=judging,
         authentication=context.authentication.rules(pod),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
-        plain_http_ports=_http_ports(pod, services, context.routed),
+        plain_http_ports=tuple(sorted((_http_ports(pod, services, context.routed) | servers.http) - servers.opaque)),
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
     )
     selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}
-    problems = (*member.problems, *_outside(pod, member, selecting), *conflicts)
+    selecting |= {policy.origin for policy in servers.policies}
+    problems = (*member.problems, *_outside(pod, member, selecting), *conflicts, *servers.problems)
     return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
 
 
 def _http_ports(
     pod: core.Pod, services: Iterable[core.Service], routed: Mapping[str, frozenset[int]]
-) -> tuple[int, ...]:
+) -> frozenset[int]:
     """`services`: those that select the pod."""
     found: set[int] = set()
     for service in services:
@@ -174,11 +181,11 @@ def _http_ports(
             parsed = app_protocol(port).is_http or (port.protocol == "TCP" and port.port in http)
             if parsed and number is not None:
                 found.add(number)
-    return tuple(sorted(found))
+    return frozenset(found)
 
 
 def _outside(pod: core.Pod, member: Membership, origins: set[Origin]) -> tuple[Problem, ...]:
-    """PeerAuthentications and RateLimits that mean this very pod, while the pod is not in the mesh."""
+    """What means this very pod (ports in PeerAuthentications, RateLimits, Servers), while it is not in the mesh."""
     if member.meshed:
         return ()
     text = f"pod {pod.metadata.namespace}/{pod.metadata.name} is selected but not in the mesh ({member.because})"

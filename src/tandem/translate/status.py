@@ -27,6 +27,15 @@ from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.istiogateway import IstioGateway
+from tandem.model.linkerd import (
+    LinkerdAuthorizationPolicy,
+    LinkerdHTTPRoute,
+    MeshTLSAuthentication,
+    NetworkAuthentication,
+    Server,
+    ServerAuthorization,
+    is_server_parent,
+)
 from tandem.model.listenersets import ListenerSet
 from tandem.model.meta import Object
 from tandem.model.network import Network
@@ -79,6 +88,11 @@ _Plain = (
     | RequestAuthentication
     | AuthorizationPolicy
     | ServiceIntentions
+    | Server
+    | ServerAuthorization
+    | LinkerdAuthorizationPolicy
+    | MeshTLSAuthentication
+    | NetworkAuthentication
     | Canary
     | Network
 )
@@ -101,6 +115,12 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         RequestAuthentication,
         AuthorizationPolicy,
         ServiceIntentions,
+        Server,
+        ServerAuthorization,
+        LinkerdAuthorizationPolicy,
+        MeshTLSAuthentication,
+        NetworkAuthentication,
+        LinkerdHTTPRoute,
         Canary,
         RateLimit,
         FaultInjection,
@@ -314,7 +334,7 @@ def _mesh(mesh: XMesh, problems: Mapping[ObjectKey, Sequence[Problem]], now: flo
 def _is_ours(route: EdgeRoute, parent: ParentReference, edge: Edge) -> bool:
     key = parent.namespace or route.metadata.namespace, parent.name
     known = edge.sets if parent.kind == "ListenerSet" else edge.facts
-    return is_mesh_parent(parent) or (is_gateway_parent(parent) and key in known)
+    return is_mesh_parent(parent) or is_server_parent(parent) or (is_gateway_parent(parent) and key in known)
 
 
 def _parent_json(parent: RouteParentStatus) -> dict[str, Any]:

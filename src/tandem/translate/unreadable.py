@@ -1,7 +1,7 @@
 """Objects that nobody here can read -> Problems. Pure.
 
 They are not in the World, so nothing is made of them: a pod has no link, a Service no address, a route is not taken.
-Policies are never among them (`model/closing.py`); what Istio calls a policy is closed in its place.
+Policies are never among them (`model/closing.py`); what judges in the mesh is closed in its place.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 from tandem.base.problems import Origin, Problem
 from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.consul import ServiceIntentions
+from tandem.model.linkerd import Server
 from tandem.model.meta import Object
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.unreadable import Unreadable
@@ -21,13 +22,21 @@ _CLOSED: Final = {
     "RequestAuthentication": "it denies everything",
     "AuthorizationPolicy": "it denies everything",
     "ServiceIntentions": "it denies everything",
+    "Server": "it lets nobody in",
     "BackendTLSPolicy": "gateways send nothing to the backends that it names",
 }
 
 
 def unreadable_problems(world: World) -> tuple[Problem, ...]:
     """What is told of each, with the path of what was not understood."""
-    kinds = (PeerAuthentication, RequestAuthentication, AuthorizationPolicy, ServiceIntentions, BackendTLSPolicy)
+    kinds = (
+        PeerAuthentication,
+        RequestAuthentication,
+        AuthorizationPolicy,
+        ServiceIntentions,
+        Server,
+        BackendTLSPolicy,
+    )
     closed = [p for cls in kinds for p in world.sorted(cls) if p.metadata.unreadable]
     return tuple(problem for obj in (*world.sorted(Unreadable), *closed) for problem in problems_of(obj))
 

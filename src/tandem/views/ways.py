@@ -23,6 +23,7 @@ from tandem.reference.faults import trouble_at
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Share
+from tandem.reference.servers import decide_servers, reads_requests
 from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import Party
 
@@ -116,6 +117,8 @@ def way_to(
         asked = _asked(world, question, source, end, share=share, tls=tls)
         # Nobody but the application reads what is in its own TLS.
         parsed = tls.outcome is not Outcome.TLS and (asked.parsed or requests)
+        if tls.outcome is Outcome.PLAIN and (said := reads_requests(world, end.pod, end.port)) is not None:
+            parsed = said
         asked = msgspec.structs.replace(asked, parsed=parsed)
         token = authenticate(world, end.pod, asked.path, asked.headers) if asked.parsed else Authentication()
         steps += [Line(layer="authentication", effect=s.text, rule=s.origin) for s in token.steps]
@@ -124,11 +127,13 @@ def way_to(
         steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
         intended = decide_intentions(world, end.pod, asked)
         steps += [Line(layer="intentions", effect=s.text, rule=s.origin) for s in intended.steps]
-        refused = bool(token.by) or not authorized.allowed or not intended.allowed
+        server = decide_servers(world, end.pod, asked, trust_domain=question.trust_domain)
+        steps += [Line(layer="server", effect=s.text, rule=s.origin) for s in server.steps]
+        refused = bool(token.by) or not (authorized.allowed and intended.allowed and server.allowed)
         if not refused:
             found = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
             steps += map(counted, found)
-        by = by or token.by or (() if authorized.allowed else authorized.by) or intended.by
+        by = by or token.by or (() if authorized.allowed else authorized.by) or intended.by or server.by
     return Way(
         destination=end.label,
         address=end.address,

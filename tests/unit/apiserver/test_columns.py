@@ -37,13 +37,13 @@ def test_ages_are_written_as_kubectl_does(seconds: float, text: str) -> None:
     assert age(seconds) == text
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.kind)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
 def test_every_kind_has_columns_that_bear_an_empty_object(kind: Any) -> None:
-    made = table(kind.kind, [record(kind.kind)], NOW, version="5")
+    made = table(kind.name, [record(kind.kind)], NOW, version="5")
     names = [c["name"] for c in made["columnDefinitions"]]
     named = kind.kind != "Event"
     assert names[0] == ("Name" if named else "Last Seen")
-    assert len(made["rows"][0]["cells"]) == len(names) == len(COLUMNS[kind.kind]) + named
+    assert len(made["rows"][0]["cells"]) == len(names) == len(COLUMNS[kind.name]) + named
 
 
 def test_an_events_row_tells_when_it_happened_last_and_to_whom() -> None:

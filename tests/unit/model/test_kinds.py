@@ -34,7 +34,10 @@ def test_what_is_not_served_is_not_found(word: str) -> None:
 
 def test_no_word_means_two_kinds_but_those_that_two_groups_have() -> None:
     words = Counter(w for k in KINDS for w in {k.plural, k.singular, *k.short})
-    assert {word for word, times in words.items() if times > 1} == {"gateway", "gateways", "event", "events"}
+    assert {word for word, times in words.items() if times > 1} == {
+        *("gateway", "gateways", "event", "events", "httproute", "httproutes"),
+        *("authorizationpolicy", "authorizationpolicies"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,11 @@ def test_no_word_means_two_kinds_but_those_that_two_groups_have() -> None:
         ("events", "Event"),
         ("ev", "Event"),
         ("events.events.k8s.io", "GroupEvent"),
+        ("authorizationpolicies", "AuthorizationPolicy"),
+        ("authorizationpolicies.policy.linkerd.io", "LinkerdAuthorizationPolicy"),
+        ("httproute", "HTTPRoute"),
+        ("httproute.policy.linkerd.io", "LinkerdHTTPRoute"),
+        ("srv", "Server"),
     ],
 )
 def test_a_word_that_two_groups_have_means_the_first(word: str, name: str) -> None:

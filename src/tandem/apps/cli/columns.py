@@ -252,6 +252,16 @@ def _server_hosts(raw: RawObject) -> str:
     return ",".join(dict.fromkeys(str(host) for server in servers for host in server.get("hosts") or ()))
 
 
+def _authorized(raw: RawObject) -> str:
+    target = _dict(_dict(raw, "spec"), "targetRef")
+    return f"{target.get('kind', '')}/{target.get('name', '')}"
+
+
+def _chosen_server(raw: RawObject) -> str:
+    server = _dict(_dict(raw, "spec"), "server")
+    return str(server.get("name") or selector_text(server.get("selector")))
+
+
 def _workload(raw: RawObject) -> str:
     return ",".join(f"{k}={v}" for k, v in (_dict(raw, "spec").get("selector") or {}).items())
 
@@ -359,6 +369,15 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
     "ServiceIntentions": ((Column("DESTINATION", _intended), _PROGRAMMED), (_WHY,)),
+    "Server": (
+        (Column("PORT", _spec("port")), Column("POD-SELECTOR", _selected), _PROGRAMMED),
+        (Column("ACCESS", _spec("accessPolicy")), Column("PROTOCOL", _spec("proxyProtocol")), _WHY),
+    ),
+    "ServerAuthorization": ((Column("SERVER", _chosen_server), _PROGRAMMED), (_WHY,)),
+    "LinkerdAuthorizationPolicy": ((Column("TARGET", _authorized), _PROGRAMMED), (_WHY,)),
+    "MeshTLSAuthentication": ((_PROGRAMMED,), (Column("IDENTITIES", _spec("identities"), True), _WHY)),
+    "NetworkAuthentication": ((_PROGRAMMED,), (_WHY,)),
+    "LinkerdHTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "GatewayClass": ((Column("CONTROLLER", _spec("controllerName")), _ACCEPTED), (_WHY,)),
     "Gateway": (

@@ -28,6 +28,14 @@ KINDS: Final = (
     "RequestAuthentication",
     "AuthorizationPolicy",
     "ServiceIntentions",
+    "Server",
+    "ServerAuthorization",
+    "LinkerdAuthorizationPolicy",
+    "MeshTLSAuthentication",
+    "NetworkAuthentication",
+    "LinkerdHTTPRoute",
+    "HTTPRoute",
+    "GRPCRoute",
     "DestinationRule",
 )
 """What verdicts and names depend on."""

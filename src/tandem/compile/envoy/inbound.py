@@ -51,7 +51,7 @@ def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
         ],
     }
     origins = frozenset(setting.origin for setting in modes.values() if setting.origin is not None)
-    origins |= {policy.origin for policy in pod.authorization}
+    origins |= {origin for policy in pod.authorization for origin in policy.objects}
     origins |= frozenset(pod.logging.server.origins)
     return Resource(name=name, body=body, origins=origins)
 
@@ -73,7 +73,8 @@ def compile_inbound_routes(pod: LocalPod) -> Resource:
     name = names.inbound_routes(pod.uid)
     hosts = [{"name": "in", "domains": ["*"], "routes": [route]}]
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
-    origins = frozenset(policy.origin for policy in pod.authorization) | {limit.origin for limit in pod.limits}
+    origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
+    origins |= {limit.origin for limit in pod.limits}
     return Resource(name=name, body=body, origins=origins)
 
 

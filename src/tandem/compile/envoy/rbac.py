@@ -47,6 +47,10 @@ _SOURCES: Final = frozenset(
     }
 )
 _ANY: Final[Json] = {"any": True}
+Words = tuple[str, str, str, str]
+"""How Envoy calls all of several, one of them, their list, and what is not."""
+_IDS: Final = ("and_ids", "or_ids", "ids", "not_id")
+_PERMISSIONS: Final = ("and_rules", "or_rules", "rules", "not_rule")
 _ONE_SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])"
 _SLASH: Final = f"{_ONE_SLASH}+"
 _SEVERAL: Final = rf".*(?:{_ONE_SLASH}{_ONE_SLASH}|\\|%2[fF]|%5[cC]).*"
@@ -141,7 +145,7 @@ def _rules(policy: AuthzPolicy, *, parsed: bool) -> list[AuthzRule]:
         return list(policy.rules)
     if policy.action is Action.ALLOW:
         return [rule for rule in policy.rules if not _asks_requests(rule)]
-    return [_of_bytes(rule) for rule in policy.rules]
+    return [_of_bytes(rule) for rule in policy.rules if not rule.of_requests]
 
 
 def _asks_requests(rule: AuthzRule) -> bool:
@@ -149,6 +153,8 @@ def _asks_requests(rule: AuthzRule) -> bool:
 
 
 def _of_bytes(rule: AuthzRule) -> AuthzRule:
+    """A rule that denies, without what only requests have: no exception for those holds for bytes."""
+
     def left(part: Requirements) -> Requirements:
         return tuple(r for r in part if r.attribute not in REQUEST)
 
@@ -163,21 +169,28 @@ def _of_bytes(rule: AuthzRule) -> AuthzRule:
 
 def _policy(rule: AuthzRule, action: Action) -> Json:
     """Envoy asks for one of `principals` and one of `permissions`; conditions go to the side that they are about."""
-    when = [r for r in rule.when if r.attribute in _SOURCES]
-    others = [_permission(r, action) for r in rule.when if r.attribute not in _SOURCES]
-    # What is let through in spite of a denial is an allowance: it matches in no other spelling than the server's.
-    through = [_all([_permission(r, Action.ALLOW) for r in part], "and_rules", "rules") for part in rule.unless]
-    if through:
-        others.append({"not_rule": through[0] if len(through) == 1 else {"or_rules": {"rules": through}}})
+    who = [_principal(r, action) for r in rule.when if r.attribute in _SOURCES] + _none(rule.spares, _principal, _IDS)
+    what = [_permission(r, action) for r in rule.when if r.attribute not in _SOURCES]
+    what += _none(rule.unless, _permission, _PERMISSIONS)
     return {
         "principals": [
-            _all([_principal(r, action) for r in (*part, *when)], "and_ids", "ids") for part in rule.sources or ((),)
+            _all([*(_principal(r, action) for r in part), *who], "and_ids", "ids") for part in rule.sources or ((),)
         ],
         "permissions": [
-            _all([*(_permission(r, action) for r in part), *others], "and_rules", "rules")
+            _all([*(_permission(r, action) for r in part), *what], "and_rules", "rules")
             for part in rule.operations or ((),)
         ],
     }
+
+
+def _none(parts: tuple[Requirements, ...], judge: Callable[[Requirement, Action], Json], words: Words) -> list[Json]:
+    """That nothing of it holds.
+
+    What is let through in spite of a denial is an allowance: it matches in no other spelling than the server's.
+    """
+    both, one, inner, negate = words
+    found = [_all([judge(r, Action.ALLOW) for r in part], both, inner) for part in parts]
+    return [{negate: found[0] if len(found) == 1 else {one: {inner: found}}}] if found else []
 
 
 def _all(parts: list[Json], word: str, inner: str) -> Json:
@@ -187,14 +200,14 @@ def _all(parts: list[Json], word: str, inner: str) -> Json:
 
 
 def _principal(requirement: Requirement, action: Action) -> Json:
-    return _judged(requirement, action, ("and_ids", "or_ids", "ids", "not_id"))
+    return _judged(requirement, action, _IDS)
 
 
 def _permission(requirement: Requirement, action: Action) -> Json:
-    return _judged(requirement, action, ("and_rules", "or_rules", "rules", "not_rule"))
+    return _judged(requirement, action, _PERMISSIONS)
 
 
-def _judged(requirement: Requirement, action: Action, words: tuple[str, str, str, str]) -> Json:
+def _judged(requirement: Requirement, action: Action, words: Words) -> Json:
     """What closes (values of a denial, exceptions of an allowance) matches a path, or a host, in every spelling."""
     both, one, inner, negate = words
     parts: list[Json] = []
@@ -261,6 +274,8 @@ def _identity(attribute: Attribute, value: Text) -> Json:
                 return {"prefix": f"spiffe://{text}"}
             case Suffix(text):
                 return {"suffix": text}
+            case Regex(text):
+                return {"safe_regex": {"regex": f"spiffe://(?:{text})"}}
             case _:
                 return {"prefix": "spiffe://"}
     before, inside, after = {
@@ -283,6 +298,8 @@ def _pattern(attribute: Attribute, value: Text, inside: str) -> str:
             return f"{text_of(text)}{inside}"
         case Suffix(text):
             return f"{inside}{text_of(text)}"
+        case Regex(text):
+            return f"(?:{text})"
         case _:
             return inside.replace("*", "+")
 
@@ -290,9 +307,9 @@ def _pattern(attribute: Attribute, value: Text, inside: str) -> str:
 def _header(name: str, value: Text, *, ignore_case: bool = False) -> Json:
     if isinstance(value, Present):
         return {"header": {"name": name, "present_match": True}}
-    return {
-        "header": {"name": name, "string_match": {**string(value), **({"ignore_case": True} if ignore_case else {})}}
-    }
+    # A regular expression says itself whether case counts: Envoy refuses the two together.
+    case = {"ignore_case": True} if ignore_case and not isinstance(value, Regex) else {}
+    return {"header": {"name": name, "string_match": {**string(value), **case}}}
 
 
 def _path(value: Text) -> Json:

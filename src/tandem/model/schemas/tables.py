@@ -18,6 +18,7 @@ FILES: Final = (
     "istio.json",
     "gateway.json",
     "consul.json",
+    "linkerd.json",
     "tandem.json",
     "ipam.json",
     "policy.json",

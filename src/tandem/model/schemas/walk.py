@@ -18,6 +18,7 @@ from tandem.model.schemas import (
     rules_istio,
     rules_istiogateway,
     rules_kubernetes,
+    rules_linkerd,
     rules_listeners,
     rules_network,
     rules_policy,
@@ -52,6 +53,7 @@ RULES = {
     **rules_faults.RULES,
     **rules_trafficpolicy.RULES,
     **rules_consul.RULES,
+    **rules_linkerd.RULES,
 }
 
 

@@ -18,8 +18,8 @@ from tandem.model.tcproute import TCPRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.translate.gateway.edge import is_ours
-from tandem.translate.gateway.hosts import EVERY, common, specificity
 from tandem.translate.gateway.listeners import ByHolder, Place, Read, admits
+from tandem.translate.hostnames import EVERY, common, specificity
 from tandem.translate.mesh.attach import MeshRoute, is_gateway_parent
 
 EdgeRoute = MeshRoute | UDPRoute

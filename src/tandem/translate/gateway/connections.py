@@ -17,7 +17,7 @@ from tandem.model.tlsroute import TLSRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.translate.gateway.attach import Attached, EdgeRoute
-from tandem.translate.gateway.hosts import EVERY, most_specific, specificity
+from tandem.translate.hostnames import EVERY, most_specific, specificity
 from tandem.translate.mesh.attach import ConnectionRoute
 from tandem.translate.mesh.layers import age
 

@@ -16,7 +16,7 @@ from tandem.translate.gateway.certificates import certificates_of
 from tandem.translate.gateway.clashes import BY_NAME, FIELDS, HOSTLESS, Clash, clashes_of
 from tandem.translate.gateway.clients import NOT_ASKED, Governed, read_clients
 from tandem.translate.gateway.edge import NOT_ACCEPTED, Holder
-from tandem.translate.gateway.hosts import EVERY
+from tandem.translate.hostnames import EVERY
 
 HTTP_ROUTE: Final = RouteKind(group=GROUP, kind="HTTPRoute")
 GRPC_ROUTE: Final = RouteKind(group=GROUP, kind="GRPCRoute")

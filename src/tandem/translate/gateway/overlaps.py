@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tandem.translate.gateway.clashes import BY_NAME
-from tandem.translate.gateway.hosts import common
 from tandem.translate.gateway.listeners import Place, Read
+from tandem.translate.hostnames import common
 
 OVERLAPPING: Final = ("OverlappingTLSConfig", "OverlappingHostnames")
 """Type and reason of the condition, which is there only where it holds."""

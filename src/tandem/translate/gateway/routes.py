@@ -21,7 +21,7 @@ from tandem.model.tcproute import ConnectionRule
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key
 from tandem.translate.gateway.attach import Attached, EdgeRoute
-from tandem.translate.gateway.hosts import covers, most_specific, specificity
+from tandem.translate.hostnames import covers, most_specific, specificity
 from tandem.translate.mesh.attach import ConnectionRoute
 from tandem.translate.mesh.connections import read_connections
 from tandem.translate.mesh.context import Context

@@ -17,7 +17,7 @@ from tandem.ir import gateway as ir
 from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, Redirect, Route
 from tandem.model.core import Service
 from tandem.model.world import Key
-from tandem.translate.gateway.hosts import EVERY, common, specificity
+from tandem.translate.hostnames import EVERY, common, specificity
 from tandem.translate.ingress.bindings import Bound, Place, is_everything
 from tandem.translate.ingress.servers import ReadServer, Use
 

@@ -10,7 +10,7 @@ from tandem.base.problems import Problem, Severity
 from tandem.model.istio import VirtualService
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.world import Key
-from tandem.translate.gateway.hosts import common
+from tandem.translate.hostnames import common
 from tandem.translate.ingress.bindings import Bound, named
 from tandem.translate.ingress.workload import has_labels
 from tandem.translate.mesh.context import Context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from tandem.base.ids import NodeName, PolicySetId
 from tandem.base.problems import Problem
@@ -27,15 +27,23 @@ from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.providers import Providers, provider_problems, read_providers
 from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
-from tandem.translate.mesh.istio.scoped import Scoped
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.mesh.istio.telemetry import TelemetryIndex
+from tandem.translate.mesh.linkerd.servers import ServerIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
 from tandem.translate.selected import Selected
 
 Judged = Mapping[str, PolicySetId]
 """Pod uid -> policy set."""
+
+
+class Said(Protocol):
+    """What is said of pods, by namespace."""
+
+    def differing(self, other: Any) -> set[str]:
+        """The namespaces of which another one of the kind says something else."""
+        ...
 
 
 class LivePods:
@@ -59,7 +67,8 @@ class LivePods:
         self._config: Kept[tuple[Problem, ...]] = Kept(mesh_config_problems)
         self._unusable: Kept[tuple[Problem, ...]] = Kept(provider_problems)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
-        self._scoped: tuple[Scoped[Any], ...] = ()
+        self._servers: Kept[ServerIndex] = Kept(ServerIndex)
+        self._scoped: tuple[Said, ...] = ()
         self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
         self._telemetry: Kept[TelemetryIndex] = Kept(TelemetryIndex)
         self._proxies: Kept[tuple[Problem, ...]] = Kept(proxy_config_problems)
@@ -80,7 +89,8 @@ class LivePods:
         authorization = self._authorization(now, self._options.root_namespace, providers)
         authentication = self._authentication(now, self._options.root_namespace)
         intentions = self._intentions(now, self._options.root_namespace)
-        scoped = (authorization.scoped, authentication.scoped)
+        servers = self._servers(now, self._options.trust_domain)
+        scoped = (authorization.scoped, authentication.scoped, servers)
         for namespace in self._changed_namespaces(before, now, scoped, intentions):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
         for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
@@ -95,6 +105,7 @@ class LivePods:
             authorization=authorization,
             intentions=intentions,
             authentication=authentication,
+            servers=servers,
             sidecars=self._sidecars(now, self._options),
             telemetry=self._telemetry(now, self._options.root_namespace),
             services=self._services,
@@ -106,6 +117,7 @@ class LivePods:
         self._gathered.tell((3, "authorization"), authorization.problems)
         self._gathered.tell((3, "intentions"), intentions.problems)
         self._gathered.tell((3, "authentication"), authentication.problems)
+        self._gathered.tell((3, "servers"), servers.problems)
         self._gathered.tell((3, "sidecars"), context.sidecars.problems)
         self._gathered.tell((3, "telemetry"), context.telemetry.problems)
         self._gathered.tell((3, "proxies"), self._proxies(now))
@@ -163,7 +175,7 @@ class LivePods:
                 yield found
 
     def _changed_namespaces(
-        self, before: World, now: World, scoped: tuple[Scoped[Any], ...], intentions: IntentionIndex
+        self, before: World, now: World, scoped: tuple[Said, ...], intentions: IntentionIndex
     ) -> Iterable[str]:
         """Where something changed that all pods of the namespace are translated with."""
         found = set(changes(before.namespace_labels, now.namespace_labels))

@@ -12,6 +12,7 @@ from tandem.base.problems import Problem
 from tandem.model.gateway import HTTPRoute, ParentReference
 from tandem.model.gateways import GROUP
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.linkerd import is_server_parent
 from tandem.model.tcproute import TCPRoute
 from tandem.model.tlsroute import TLSRoute
 from tandem.model.world import Key
@@ -42,8 +43,8 @@ def attach(route: MeshRoute, context: Context) -> tuple[tuple[Attachment, ...], 
     problems: list[Problem] = []
     parents: dict[Key, list[tuple[int, tuple[int, ...]]]] = {}
     for i, parent in enumerate(route.spec.parent_refs):
-        if is_gateway_parent(parent):
-            continue  # translate/gateway/attach.py
+        if is_gateway_parent(parent) or is_server_parent(parent):
+            continue  # translate/gateway/attach.py, translate/mesh/linkerd/routes.py
         key = parent.namespace or route.metadata.namespace, parent.name
         at = f"spec.parentRefs[{i}]"
         mistake = _mistake(route, parent, at)

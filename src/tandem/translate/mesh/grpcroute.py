@@ -6,12 +6,11 @@ UNIMPLEMENTED. A backend that does not exist keeps its share, which is answered 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import DEFAULT_RETRY, Exact, Forward, Prefix, Regex, Route, RouteMatch, StringMatch
+from tandem.ir.mesh import DEFAULT_RETRY, Forward, Route, RouteMatch
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule, MethodMatch
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
@@ -40,11 +39,10 @@ def _rule(source: GRPCRoute, parts: Parts, rule: GrpcRouteRule, index: int) -> I
     session = parts.session(rule.session_persistence, f"{at}.sessionPersistence")
     sent = isinstance(action, Forward)
     for j, match in enumerate(rule.matches or (GrpcRouteMatch(),)):
-        headers = parts.headers(match.headers, f"{at}.matches[{j}].headers")
-        path = _path(match.method, parts, f"{at}.matches[{j}].method")
+        asked = parts.matches.grpc(match, f"{at}.matches[{j}]")
         route = Route(
             name=f"GRPCRoute/{source.metadata.namespace}/{source.metadata.name}/{index}/{j}",
-            matches=(RouteMatch(path=path, headers=headers, grpc=True),),
+            matches=(asked,),
             action=action,
             retry=DEFAULT_RETRY if sent else None,
             request_headers=filters.request,
@@ -53,31 +51,15 @@ def _rule(source: GRPCRoute, parts: Parts, rule: GrpcRouteRule, index: int) -> I
             session=session if sent else None,
             origin=source.origin(at),
         )
-        yield _rank(match.method, len(headers)), route
+        yield rank_called(match, asked), route
 
 
-def _path(method: MethodMatch | None, parts: Parts, at: str) -> StringMatch | None:
-    """The path of gRPC is `/service/method`; an empty part of a match is any."""
-    if method is None or not (method.service or method.method):
-        return None
-    if method.type == "RegularExpression":
-        for field, pattern in (("service", method.service), ("method", method.method)):
-            parts.regex(pattern, f"{at}.{field}")
-        named = (f"(?:{pattern})" if pattern else "[^/]+" for pattern in (method.service, method.method))
-        return Regex("/" + "/".join(named))
-    if method.type != "Exact":
-        parts.wrong(f"{at}.type", "UnsupportedValue", f"method type {method.type!r} is not supported")
-    if not method.service:
-        return Regex(f"/[^/]+/{re.escape(method.method)}")
-    return Exact(f"/{method.service}/{method.method}") if method.method else Prefix(f"/{method.service}/")
-
-
-def _rank(method: MethodMatch | None, headers: int) -> Rank:
+def rank_called(match: GrpcRouteMatch, asked: RouteMatch) -> Rank:
     """Characters of the service that matched, then of the method, then headers.
 
     Of the matches that hold for one request, all that name a service (a method) match the same characters. Where they
     are as good as each other, exact ones go before regular expressions (left to the implementation).
     """
-    asked = method or MethodMatch()
-    kind = 1 if asked.type == "RegularExpression" else 0
-    return (*(kind if part else 2 for part in (asked.service, asked.method)), -headers)
+    method = match.method or MethodMatch()
+    kind = 1 if method.type == "RegularExpression" else 0
+    return (*(kind if part else 2 for part in (method.service, method.method)), -len(asked.headers))

@@ -10,25 +10,22 @@ import msgspec
 from tandem.base.problems import Problem
 from tandem.ir.mesh import (
     Backend,
-    Exact,
     Forward,
-    HeaderMatch,
     Redirect,
-    Regex,
     Respond,
     Rewrite,
     RouteAction,
     Session,
 )
-from tandem.model.gateway import BackendRef, HTTPRoute, QueryMatch, SessionPersistence
-from tandem.model.gateway import HeaderMatch as HeaderValue
+from tandem.model.gateway import BackendRef, HTTPRoute, SessionPersistence
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.attach import AnyRoute
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.filters import OF_BACKENDS, FilterReader, Filters
-from tandem.translate.mesh.values import duration, read_regex
+from tandem.translate.mesh.matching import MatchReader
+from tandem.translate.mesh.values import duration
 
 SESSION: Final = "Tandem-Session"
 """The cookie or header of a session where the route names none."""
@@ -72,28 +69,10 @@ class Parts:
         self._owner = owner
         self._missing, self._answer = MISSING[type(owner)]
         self.problems: list[Problem] = []
+        self.matches = MatchReader(self.wrong)
         self._backends = BackendReader(owner, context, parents, self.problems)
         own = OF_BACKENDS | _OF_HTTP if isinstance(owner, HTTPRoute) else OF_BACKENDS
         self.filters = FilterReader(self._backends, self.wrong, own)
-
-    def headers(self, matches: Sequence[HeaderValue], at: str) -> tuple[HeaderMatch, ...]:
-        """headers[] of a match; names are in lower case."""
-        return tuple(HeaderMatch(name=name, match=value) for name, value in self.named(matches, at))
-
-    def named(self, matches: Sequence[HeaderValue | QueryMatch], at: str) -> list[tuple[str, Exact | Regex]]:
-        """Names and values; only the first entry of a name counts, in headers without regard to case (API docs)."""
-        found: dict[str, Exact | Regex] = {}
-        for i, match in enumerate(matches):
-            name = match.name.lower() if isinstance(match, HeaderValue) else match.name
-            if match.type not in {"Exact", "RegularExpression"}:
-                self.wrong(f"{at}[{i}].type", "UnsupportedValue", f"type {match.type!r} is not supported")
-            exact = match.type == "Exact"
-            found.setdefault(name, Exact(match.value) if exact else self.regex(match.value, f"{at}[{i}].value"))
-        return list(found.items())
-
-    def regex(self, pattern: str, at: str) -> Regex:
-        """A regular expression that Envoy takes, or a Problem."""
-        return read_regex(pattern, at, self.wrong)
 
     def action(self, refs: Sequence[BackendRef], filters: Filters, at: str) -> RouteAction:
         """Where the requests of a rule go: to its backends by weight; none of them has an action of its own."""

@@ -8,8 +8,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import DEFAULT_RETRY, Exact, Forward, PathPrefix, QueryMatch, Retry, Route, RouteMatch, StringMatch
-from tandem.model import gateway
+from tandem.ir.mesh import DEFAULT_RETRY, Forward, Retry, Route
 from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
@@ -40,7 +39,7 @@ class RuleReader:
         session = self._parts.session(rule.session_persistence, f"{at}.sessionPersistence")
         meta = self._owner.metadata
         for j, match in enumerate(rule.matches or (HttpRouteMatch(),)):
-            asked = self._match(match, f"{at}.matches[{j}]")
+            asked = self._parts.matches.http(match, f"{at}.matches[{j}]")
             for k, (until, action) in enumerate(actions):
                 yield Route(
                     name=f"HTTPRoute/{meta.namespace}/{meta.name}/{index}/{j}{f'/{k}' if k else ''}",
@@ -55,32 +54,6 @@ class RuleReader:
                     session=session if isinstance(action, Forward) else None,
                     origin=self._owner.origin(at),
                 )
-
-    def _match(self, match: HttpRouteMatch, at: str) -> RouteMatch:
-        return RouteMatch(
-            path=self._path(match.path, f"{at}.path"),
-            method=Exact(match.method) if match.method else None,
-            headers=self._parts.headers(match.headers, f"{at}.headers"),
-            query=tuple(
-                QueryMatch(name=name, match=value)
-                for name, value in self._parts.named(match.query_params, f"{at}.queryParams")
-            ),
-        )
-
-    def _path(self, path: gateway.PathMatch, at: str) -> StringMatch | None:
-        if not path.value.startswith("/") and path.type != "RegularExpression":
-            self._parts.wrong(f"{at}.value", "InvalidValue", f"{path.value!r} does not start with /")
-        match path.type:
-            case "Exact":
-                return Exact(path.value)
-            case "PathPrefix":  # element-wise; a trailing slash is ignored
-                prefix = path.value.rstrip("/")
-                return PathPrefix(prefix) if prefix else None
-            case "RegularExpression":
-                return self._parts.regex(path.value, f"{at}.value")
-            case other:
-                self._parts.wrong(f"{at}.type", "UnsupportedValue", f"path type {other!r} is not supported")
-                return None
 
     def _patience(self, rule: HttpRouteRule, at: str) -> tuple[int, Retry | None]:
         duration = self._parts.duration

@@ -27,7 +27,7 @@ from tandem.model.istio import (
 from tandem.model.istiogateway import IstioGateway, Server
 from tandem.model.schemas.rules_istiogateway import PLAIN, SECURE
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication
-from tandem.translate.gateway.hosts import common, covers
+from tandem.translate.hostnames import common, covers
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.delegates import MESH, Owned, gateway_named, merge, routes_of, seen
 from tandem.translate.mesh.istio.scoped import Policy, is_of_gateways, is_of_services, refs_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.translate.gateway.hosts import common, covers, most_specific
+from tandem.translate.hostnames import common, covers, most_specific
 
 
 @pytest.mark.parametrize(
