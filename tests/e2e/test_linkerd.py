@@ -30,7 +30,8 @@ def code(world: Lab, pod: str, *options: str) -> str:
 
 def frontend(world: Lab) -> str:
     pods = world.get("shop", "pods")["items"]
-    return next(p["metadata"]["name"] for p in pods if p["metadata"]["name"].startswith("frontend-"))
+    names: list[str] = [p["metadata"]["name"] for p in pods]
+    return next(name for name in names if name.startswith("frontend-"))
 
 
 def flows(world: Lab, verdict: str) -> list[Any]:
