@@ -37,8 +37,9 @@ def test_ages_are_written_as_kubectl_does(seconds: float, text: str) -> None:
     assert age(seconds) == text
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
+@pytest.mark.parametrize("kind", [k for k in KINDS if k.name != "GroupEvent"], ids=lambda k: k.name)
 def test_every_kind_has_columns_that_bear_an_empty_object(kind: Any) -> None:
+    """Events are stored, and shown, as those of the core group."""
     made = table(kind.name, [record(kind.kind)], NOW, version="5")
     names = [c["name"] for c in made["columnDefinitions"]]
     named = kind.kind != "Event"
