@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from certificates import Authority
 from e2e.lab import Lab, lab, until
 from e2e.objects import Raw, idle, namespace, pod
 from e2e.probing import Probe
@@ -110,8 +111,13 @@ def world() -> Iterator[Lab]:
             f" && (ip netns exec outside python3 -c '{SERVER}' >/dev/null 2>&1 &)"
         )
         made.run("sh", "-c", script, status=0)
+        (made.root / "tmp/own.pem").write_bytes(b"".join(Authority("wild").issue("a.wild.test")))
+        for serve in ("python3 -m http.server 8080", "openssl s_server -quiet -www -accept 8443 -cert /tmp/own.pem"):
+            made.run("sh", "-c", f"(ip netns exec outside {serve} >/dev/null 2>&1 &)", status=0)
         made.tandem("up", "--detach", status=0)
         made.apply(
+            *namespace("mesh", mesh=True),
+            pod("mesh", "caller", idle()),
             *namespace("app"),
             pod("app", "client", idle()),
             pod("app", "free", idle()),
@@ -195,3 +201,60 @@ def test_a_policy_that_goes_takes_its_names_with_it(world: Lab) -> None:
     world.delete("clusternetworkpolicy", "names")
     until(lambda: connects(world, EXACT, WILD, OTHER), lambda found: set(found.values()) == {"open"})
     until(lambda: world.status()["nodes"][0]["names"]["patterns"], lambda found: found == [], world.logs)
+
+
+NOBODY = "198.18.0.1"
+"""An address of nobody."""
+
+
+def test_each_name_below_a_wildcard_is_resolved_when_somebody_asks_for_it(world: Lab) -> None:
+    zone(world, {"a.wild.test": [WILD], "b.c.wild.test": [DEEP], "own.other.test": [OTHER], "example.test": [EXACT]})
+    ports = [
+        {"number": 8080, "name": "http", "protocol": "HTTP"},
+        {"number": 8443, "name": "tls", "protocol": "TLS"},
+    ]
+    spec: Any = {"hosts": ["*.wild.test"], "ports": ports, "resolution": "DYNAMIC_DNS"}
+    meta = {"name": "wild", "namespace": "mesh"}
+    entry = {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": meta, "spec": spec}
+    world.apply(entry)
+
+    def asked(host: str, *more: str, scheme: str = "http") -> str:
+        port = "8443" if scheme == "https" else "8080"
+        dialled = ("--connect-to", f"::{NOBODY}:{port}", "-m", "5", "-k", "-o", "/dev/null", "-w", "%{http_code}")
+        return world.curl("mesh", "caller", f"{scheme}://{host}:{port}/", *dialled, *more).out[-3:]
+
+    until(lambda: asked("a.wild.test"), lambda code: code == "200", world.logs)
+    assert asked("b.c.wild.test") == "200"
+    assert asked("a.wild.test", "-H", "Host: a.wild.test") == "200", "without a port that of the connection counts"
+    assert asked("a.wild.test", scheme="https") == "200"
+    # Nobody but names below the wildcard is resolved, and at no other port: those go where they were dialled.
+    assert asked("gone.wild.test") == "503"
+    assert asked("own.other.test") != "200"
+    assert asked("a.wild.test", "-H", "Host: a.wild.test:80") != "200"
+    assert asked("own.other.test", scheme="https") != "200"
+
+    def verified(**tls: Any) -> Raw:
+        traffic = {"portLevelSettings": [{"port": {"number": 8443}, "tls": {"mode": "SIMPLE", **tls}}]}
+        spec = {"host": "*.wild.test", "trafficPolicy": traffic}
+        return {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": meta, "spec": spec}
+
+    # The proxy begins TLS: nobody signed the certificate whom the node believes, unless that is not asked.
+    spec["ports"][1] = {"number": 8443, "name": "http-tls", "protocol": "HTTP"}
+    world.apply(entry, verified())
+    url = ("--connect-to", f"::{NOBODY}:8443", "-o", "/dev/null")
+    until(
+        lambda: world.curl("mesh", "caller", "http://a.wild.test:8443/", *url).out[-3:],
+        lambda code: code == "503",
+        world.logs,
+    )
+    world.apply(verified(insecureSkipVerify=True))
+    until(
+        lambda: world.curl("mesh", "caller", "http://a.wild.test:8443/", *url).out[-3:],
+        lambda code: code == "200",
+        world.logs,
+    )
+    until(
+        lambda: world.get("mesh", "destinationrule", "wild")["status"]["conditions"],
+        lambda told: all(condition["status"] == "True" for condition in told),
+        world.logs,
+    )

@@ -14,6 +14,8 @@ class External(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Addresses and prefixes that are dialled for it; sorted. Empty: it is known by its name alone."""
     passes: bool = False
     """Connections keep the address that was dialled (resolution NONE)."""
+    dynamic: bool = False
+    """It is a pattern, of which each name is resolved by whoever is asked for it (DYNAMIC_DNS)."""
     one_address: bool = False
     """Of a name's addresses one is used at a time (DNS_ROUND_ROBIN)."""
     answered: bool = False

@@ -24,14 +24,13 @@ from tandem.base.problems import DriverError
 from tandem.compile.dns import compile_hosts
 from tandem.compile.nft.domains import patterns_of_pods
 from tandem.drivers.dns.answers import ask, read
-from tandem.drivers.dns.config import INSIDE
 from tandem.drivers.dns.port import DnsError
 from tandem.ir.fabric import MeshConfig, Node
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.answers import open_answers, watch_answers
 from tandem.observe.conntrack import tracked
 from tandem.runtime.names import Name, Names
-from tandem.state.dns import NameAnswer
+from tandem.state.dns import INSIDE, NameAnswer
 
 log = structlog.get_logger()
 

@@ -20,12 +20,11 @@ from tandem.base.addresses import IPV4, family, special_of
 from tandem.base.clock import Clock
 from tandem.base.memo import same_as_before
 from tandem.drivers.dns.answers import ask
-from tandem.drivers.dns.config import INSIDE
 from tandem.drivers.dns.port import DnsError
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.node import NodeView
 from tandem.runtime.due import Due, ask_when_due
-from tandem.state.dns import NameAnswer
+from tandem.state.dns import INSIDE, NameAnswer
 
 AT_ONCE: Final = 32
 """Questions that wait for their answer at a time."""

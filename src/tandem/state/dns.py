@@ -11,6 +11,8 @@ from typing import Final
 TTL: Final = 5
 """Seconds that a record of the cluster, or its absence, may be cached."""
 CNAME: Final = "CNAME"
+INSIDE: Final = "127.116.0.53"
+"""Where the node itself asks: a loopback address that nobody else uses; pods cannot reach it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -23,6 +23,7 @@ from tandem.model.world import Key, World
 from tandem.translate.hostaddresses import HostAddresses, assign_hosts
 from tandem.translate.mesh.istio.locality import own_locality
 from tandem.translate.mesh.istio.serviceentry import (
+    DYNAMIC,
     NAMED,
     Entries,
     answered,
@@ -83,6 +84,7 @@ def _service(key: Key, entries: Entries, given: tuple[str, ...]) -> fabric.Servi
             host=key[1],
             prefixes=tuple(sorted({str(ipaddress.ip_network(a)) for a in spec.addresses})),
             passes=spec.resolution == "NONE",
+            dynamic=spec.resolution == DYNAMIC,
             one_address=spec.resolution == "DNS_ROUND_ROBIN",
             answered=answered(key, entries),
             exported=exported(entry),

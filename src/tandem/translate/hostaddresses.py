@@ -17,7 +17,7 @@ from tandem.base.addresses import IPV4, IPV6, family
 from tandem.base.digest import digest
 from tandem.model.egress import HostAddress, ServiceEntry
 from tandem.model.world import Key, World
-from tandem.translate.mesh.istio.serviceentry import Entries, answered, read_entries
+from tandem.translate.mesh.istio.serviceentry import ADDRESSED, Entries, answered, read_entries
 from tandem.translate.options import Options
 
 RANGES: Final = {IPV4: ipaddress.ip_network("240.240.0.0/16"), IPV6: ipaddress.ip_network("2001:2::/48")}
@@ -67,7 +67,7 @@ def assign_hosts(world: World, options: Options) -> HostAddresses:
 
 def _wants(key: Key, entries: Entries) -> bool:
     entry = entries.hosts[key]
-    asked = not entry.spec.addresses and entry.spec.resolution != "NONE"
+    asked = not entry.spec.addresses and entry.spec.resolution in ADDRESSED
     return asked and answered(key, entries) and entry.metadata.labels.get(AUTOMATIC) != "false"
 
 

@@ -10,13 +10,12 @@ import pytest
 
 from meshbuild import attached, view
 from tandem.base.clock import SystemClock
-from tandem.drivers.dns.config import INSIDE
 from tandem.drivers.dns.port import DnsError
 from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Service, ServicePort
 from tandem.ir.node import NodeView
 from tandem.runtime.resolved import ResolvedLoop
-from tandem.state.dns import NameAnswer
+from tandem.state.dns import INSIDE, NameAnswer
 
 PORT = ServicePort(name="http", port=80, protocol="TCP", app=AppProtocol.HTTP)
 POD = attached("a", "10.244.0.2")

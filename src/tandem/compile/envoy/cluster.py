@@ -17,7 +17,7 @@ import msgspec
 from tandem.base.ids import PodUid, SpiffeId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.envoy import tls
+from tandem.compile.envoy import dynamic, tls
 from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreading, watching
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
@@ -155,8 +155,9 @@ def _bodies(
     client: Client | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One cluster for each TCP port and each subset of it; `client` None: the connection says who."""
-    passes = service.external is not None and service.external.passes
-    for port in service.ports if not passes else ():
+    external = service.external
+    others = external is not None and (external.passes or (external.dynamic and client is not None))
+    for port in service.ports if not others else ():
         if port.protocol == "TCP":
             identity = client.identity if client is not None else None
             translated = client is not None and client.gateway
@@ -215,6 +216,14 @@ def _service_cluster(
         traffic = msgspec.structs.replace(traffic, lb=LoadBalancer.RING_HASH, table_size=0)
     if traffic.tls is ClientTls.REFUSE:
         return _base(name, "refused") | {"type": "STATIC"}
+    if service.external is not None and service.external.dynamic:
+        return {
+            **_base(name, "service"),
+            **_connecting(traffic),
+            **({} if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure)),
+            **speaking(port.app, traffic),
+            **dynamic.balancing(traffic),
+        }
     return {
         **_base(name, "service"),
         "type": "EDS",

@@ -20,6 +20,7 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
+from tandem.compile.envoy.dynamic import port_state, session_filter
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
 from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
@@ -274,11 +275,14 @@ def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Jso
         name = f"{scope.own_cluster}:{front.port}{asked}"
         if front.route is not None:
             name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
-        yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, last]}
+        external = scope.service.external
+        names_it = [session_filter(front.port)] if external is not None and external.dynamic else []
+        yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, *names_it, last]}
     for hosted in ports.hosted:
-        requests = hcm.outbound_http(pod, hosted.route_config)
+        requests = hcm.outbound_http(pod, hosted.route_config, dynamic=hosted.dynamic)
         match = _match(Front(hosted.addresses, hosted.port))
-        yield {"name": hosted.route_config, "filter_chain_match": match, "filters": [identity, requests]}
+        port = [port_state(hosted.port)] if hosted.dynamic else []
+        yield {"name": hosted.route_config, "filter_chain_match": match, "filters": [identity, *port, requests]}
 
 
 def _clusters(route: BytesRoute, scope: PortScope) -> list[Json]:

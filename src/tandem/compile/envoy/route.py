@@ -12,6 +12,7 @@ from tandem.base.ids import PodUid
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
+from tandem.compile.envoy.dynamic import elsewhere
 from tandem.compile.envoy.filters import grpcweb, limits, per_route
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json
@@ -34,6 +35,11 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[PortScope, ...]
 
     @property
+    def dynamic(self) -> bool:
+        """Some host is resolved when it is asked for."""
+        return any(s.service.external is not None and s.service.external.dynamic for s in self.scopes)
+
+    @property
     def route_config(self) -> str:
         """RDS name: pods that see the same hosts in the same way share it."""
         own = ("closed",) if self.closed else ()
@@ -49,6 +55,9 @@ def compile_hosted(hosted: Hosted) -> Resource:
     on: Json = {"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}
     if hosted.closed:
         on = {"name": names.OUTSIDE, "match": {"prefix": "/"}, "direct_response": respond(REFUSING, "")}
+    for (host, _), scope in zip(made, hosted.scopes, strict=True):
+        if scope.service.external is not None and scope.service.external.dynamic:
+            host["routes"].insert(0, {**on, "match": elsewhere(hosted.port)})
     rest = made[0][0]["routes"] if hosted.addresses else [on]
     body = {
         "name": hosted.route_config,

@@ -150,7 +150,8 @@ def _assignments(
     view: NodeView, service: Service, policy: TrafficPolicy | None, members: Endpoints
 ) -> Iterable[Resource]:
     first = family(service.cluster_ips[0]) if service.cluster_ips else IPV4
-    for port in service.ports if service.external is None or not service.external.passes else ():
+    external = service.external
+    for port in service.ports if external is None or not (external.passes or external.dynamic) else ():
         if port.protocol == "TCP":
             for subset in (None, *(policy.subsets if policy else ())):
                 near = policy.of(port.port, subset).by_locality if policy else None

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from tandem.drivers.dns.plan import desired
-from tandem.state.dns import TTL, Answers, DnsSettings
+from tandem.state.dns import INSIDE, TTL, Answers, DnsSettings
 
 AUTHORITY: Final = "authority"
 """The view that knows all names of the cluster, and nothing of other hosts; Unbound asks itself for them at INSIDE."""
-INSIDE: Final = "127.116.0.53"
-"""A loopback address that nobody else uses; pods cannot reach it."""
 NOWHERE: Final = "127.116.0.1"
 """In place of name servers where the machine has none: nothing answers there, so that foreign names fail."""
 _OWN_ZONES: Final = (

@@ -12,7 +12,7 @@ from tandem.ir.traffic import TrafficPolicy
 from tandem.model.core import Service, ServicePort, ServiceSpec
 from tandem.model.meta import Meta
 from tandem.model.world import Key, World
-from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
+from tandem.translate.mesh.istio.serviceentry import ADDRESSED, NO_ENTRIES, Entries, app_of
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
 
@@ -34,8 +34,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         return resolve_host(host, namespace, self.options.cluster_domain) or self.entries.find(host.lower(), namespace)
 
     def passes(self, key: Key) -> bool:
-        """True for a host of a ServiceEntry to which connections go at the address that was dialled."""
-        return key in self.entries.hosts and self.entries.hosts[key].spec.resolution == "NONE"
+        """True for a host of a ServiceEntry that is reached as what was dialled alone: its address, or its name."""
+        return key in self.entries.hosts and self.entries.hosts[key].spec.resolution not in ADDRESSED
 
 
 def service_of(key: Key, world: World, entries: Entries) -> Service | None:

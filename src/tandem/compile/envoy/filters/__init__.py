@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from tandem.compile import names
+from tandem.compile.envoy.dynamic import request_filter
 from tandem.compile.envoy.filters import cors, fault, grpcweb, limits, session, spellings
 from tandem.compile.envoy.filters.external import compile_external, external
 from tandem.compile.envoy.filters.router import router
@@ -28,9 +29,9 @@ from tandem.state.xds import Resource
 ON_DEMAND: Final = (grpcweb, cors, fault, session)
 
 
-def http_filters() -> list[Json]:
-    """The HTTP filter chain of a connection manager that routes a pod's requests."""
-    return [*_sleeping(), router()]
+def http_filters(*, dynamic: bool = False) -> list[Json]:
+    """The HTTP filter chain of a connection manager that routes a pod's requests; `dynamic`: some by name alone."""
+    return [*_sleeping(), *([request_filter()] if dynamic else []), router()]
 
 
 def gateway_filters(gateway: Guarded, port: int) -> list[Json]:

@@ -145,7 +145,8 @@ class RouteReader:
         backend = Backend(namespace=key[0], service=key[1], port=port, subset=destination.subset)
         exists = self._subset_exists(destination, key, f"{at}.subset")
         if self._context.passes(key) and self._dials_others(key):
-            text = f"{destination.host} has the resolution NONE: it is reached at the address that was dialled alone"
+            resolution = self._context.entries.hosts[key].spec.resolution
+            text = f"{destination.host} has the resolution {resolution}: it is reached as what was dialled alone"
             self._wrong(f"{at}.host", "UnsupportedValue", f"{text}, so no other host may lead to it")
         if asked and asked not in ports:
             offered = ", ".join(map(str, ports)) or "none"

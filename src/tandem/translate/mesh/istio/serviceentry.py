@@ -22,6 +22,10 @@ from tandem.translate.options import Options
 
 NAMED: Final = frozenset({"DNS", "DNS_ROUND_ROBIN"})
 """Resolutions by which endpoints may be domain names."""
+ADDRESSED: Final = NAMED | {"STATIC"}
+"""Those by which a host has endpoints of its own."""
+DYNAMIC: Final = "DYNAMIC_DNS"
+"""The one by which a wildcard is resolved name by name, when somebody asks for one."""
 _APPS: Final = {
     "HTTP": AppProtocol.HTTP,
     "HTTP2": AppProtocol.HTTP2,
@@ -127,6 +131,7 @@ def _mistakes(entry: ServiceEntry, options: Options) -> Iterator[Problem]:
         *_ports(entry),
         *_selection(entry),
         *_endpoints(entry),
+        *_resolved_each(entry),
     ):
         yield Problem(at=entry.origin(path), code=code, text=text)
     for path, text in _without_effect(entry):
@@ -146,14 +151,14 @@ def _hosts(entry: ServiceEntry, domain: str) -> Iterator[Wrong]:
         elif name.endswith(f".{domain.lower()}"):
             text = f"{host} is a name of the cluster, where Services are: name it otherwise"
             yield at, "UnsupportedValue", text
+        elif "*" not in name and spec.resolution == DYNAMIC:
+            text = f"{host} is one name: with the resolution {DYNAMIC} hosts are wildcards; use DNS"
+            yield at, "InvalidValue", text
         elif "*" in name and spec.resolution in NAMED and not spec.endpoints:
             text = f"{host} cannot be resolved: with the resolution {spec.resolution} a wildcard needs endpoints"
             yield at, "InvalidValue", text
     if not spec.hosts:
         yield "spec.hosts", "InvalidValue", "name at least one host"
-    if spec.resolution == "DYNAMIC_DNS":
-        text = "DYNAMIC_DNS is not supported: use DNS for a host, or NONE for a wildcard"
-        yield "spec.resolution", "UnsupportedValue", text
 
 
 def _addresses(entry: ServiceEntry) -> Iterator[Wrong]:
@@ -183,7 +188,7 @@ def _ports(entry: ServiceEntry) -> Iterator[Wrong]:
         if port.protocol and port.protocol.upper() not in _APPS:
             known = ", ".join(_APPS)
             yield f"{at}.protocol", "UnsupportedValue", f"{port.protocol!r} is none of {known}"
-        elif app_of(port) is AppProtocol.TCP and not entry.spec.addresses and entry.spec.resolution != "NONE":
+        elif app_of(port) is AppProtocol.TCP and not entry.spec.addresses and entry.spec.resolution in ADDRESSED:
             wild = next((h for h in entry.spec.hosts if "*" in h), "")
             if wild or "*" not in exported(entry):
                 what = f"of {wild} " if wild else ""
@@ -222,15 +227,34 @@ def _endpoints(entry: ServiceEntry) -> Iterator[Wrong]:
             yield f"{at}.ports[{name}]", "InvalidValue", f"there is no port {name!r} in spec.ports"
 
 
+def _resolved_each(entry: ServiceEntry) -> Iterator[Wrong]:
+    """What DYNAMIC_DNS has no use for: the name alone says where a connection goes."""
+    spec = entry.spec
+    if spec.resolution != DYNAMIC:
+        return
+    given = {"addresses": spec.addresses, "endpoints": spec.endpoints, "workloadSelector": spec.workload_selector}
+    for field in (name for name, value in given.items() if value):
+        yield (
+            f"spec.{field}",
+            "InvalidValue",
+            f"with the resolution {DYNAMIC} each name has the addresses that DNS says",
+        )
+    for i, port in enumerate(spec.ports):
+        known = not port.protocol or port.protocol.upper() in _APPS
+        if known and app_of(port) is AppProtocol.TCP:
+            text = f"with the resolution {DYNAMIC} bytes say no name: HTTP, HTTP2, GRPC, HTTPS and TLS do"
+            yield f"spec.ports[{i}].protocol", "InvalidValue", text
+
+
 def _without_effect(entry: ServiceEntry) -> Iterator[tuple[str, str]]:
     spec = entry.spec
     for i, endpoint in enumerate(spec.endpoints):
         if endpoint.network:
             yield f"spec.endpoints[{i}].network", "it is not looked at: every endpoint is reached alike"
-    if spec.resolution == "NONE":
+    if spec.resolution not in ADDRESSED:
         for i, port in enumerate(spec.ports):
             if port.target_port:
-                text = "with the resolution NONE the port that was dialled is kept"
+                text = f"with the resolution {spec.resolution} the port that was dialled is kept"
                 yield f"spec.ports[{i}].targetPort", text
     if "*" not in exported(entry) and not spec.addresses:
         text = "the cluster's DNS answers all namespaces alike: it answers for hosts that all may see"

@@ -15,6 +15,7 @@ from tandem.translate.options import Options
 HTTP = {"number": 80, "name": "http", "protocol": "HTTP"}
 TCP = {"number": 90, "name": "raw", "protocol": "TCP"}
 ONE = [{"address": "192.0.2.1"}]
+EACH: dict[str, Any] = {"resolution": "DYNAMIC_DNS", "hosts": ["*.a.com"], "endpoints": None}
 
 
 def entry(name: str = "api", *, namespace: str = "shop", created: str = "", **fields: Any) -> Object:
@@ -37,7 +38,11 @@ def read(*entries: Object) -> Entries:
         ({"hosts": ["a.*.com"]}, "spec.hosts[0]", "InvalidValue"),
         ({"hosts": ["web.shop.svc.cluster.local"]}, "spec.hosts[0]", "UnsupportedValue"),
         ({"hosts": ["*.a.com"], "resolution": "DNS", "endpoints": None}, "spec.hosts[0]", "InvalidValue"),
-        ({"resolution": "DYNAMIC_DNS", "endpoints": None}, "spec.resolution", "UnsupportedValue"),
+        ({"resolution": "DYNAMIC_DNS", "endpoints": None}, "spec.hosts[0]", "InvalidValue"),
+        ({"resolution": "DYNAMIC_DNS", "hosts": ["*.a.com"]}, "spec.endpoints", "InvalidValue"),
+        ({**EACH, "addresses": ["192.0.2.1"]}, "spec.addresses", "InvalidValue"),
+        ({**EACH, "workloadSelector": {"labels": {"a": "b"}}}, "spec.workloadSelector", "InvalidValue"),
+        ({**EACH, "ports": [TCP]}, "spec.ports[0].protocol", "InvalidValue"),
         ({"addresses": ["nonsense"]}, "spec.addresses[0]", "InvalidValue"),
         ({"addresses": ["10.0.0.1/8"]}, "spec.addresses[0]", "InvalidValue"),
         ({"addresses": ["127.0.0.1"]}, "spec.addresses[0]", "InvalidValue"),
