@@ -12,6 +12,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 END = START + datetime.timedelta(days=3650)
 
+_SIGNING = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Authority:
     """Signs what it is asked to; `pem` is its own certificate."""
@@ -32,6 +44,15 @@ class Authority:
         found = [x509.UniformResourceIdentifier(n) if "://" in n else x509.DNSName(n) for n in names]
         builder = self._builder(subject, key.public_key(), ca=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(found), critical=False)
+        return _text(builder.sign(self._key, hashes.SHA256())), _key_text(key)
+
+    def svid(self, *identities: str) -> tuple[str, str]:
+        """An X.509-SVID, as a SPIRE server would sign it, and its key; with two identities it is none."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        found = [x509.UniformResourceIdentifier(identity) for identity in identities]
+        builder = self._builder(x509.Name([]), key.public_key(), ca=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(found), critical=True)
+        builder = builder.add_extension(_SIGNING, critical=True)
         return _text(builder.sign(self._key, hashes.SHA256())), _key_text(key)
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool) -> x509.CertificateBuilder:

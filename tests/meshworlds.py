@@ -18,6 +18,7 @@ from tandem.model.ratelimit import RateLimit
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from tandem.model.telemetry import Telemetry
 from tandem.model.trafficpolicy import TrafficPolicy
+from tandem.model.trustsource import TrustSource
 
 Raw = dict[str, Any]
 
@@ -75,6 +76,12 @@ def ratelimit(
     found = cast("RateLimit", _object("tandem.io/v1", "RateLimit", (name, ns, created), given))
     notes = {"tandem.io/staged": "true"} if staged else {}
     return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes))
+
+
+def trust_source(*domains: str, name: str = "partner", socket: str = "/run/api.sock") -> TrustSource:
+    """A TrustSource of these trust domains."""
+    spec = {"trustDomains": list(domains), "spire": {"socket": socket}}
+    return cast("TrustSource", _object("tandem.io/v1", "TrustSource", (name, "", ""), spec))
 
 
 def faults(*targets: Raw, name: str = "trouble", ns: str = "default", created: str = "", **spec: Any) -> FaultInjection:

@@ -14,12 +14,13 @@ from cryptography import x509
 from tandem.base.clock import FixedClock, SystemClock
 from tandem.base.paths import NodeDir
 from tandem.drivers.ca.fake import FakeAuthority
-from tandem.drivers.ca.keys import ROOT_CA, Rotation, SecretStore, certificate_secret, new_request
+from tandem.drivers.ca.keys import Rotation, SecretStore, certificate_secret, new_request
+from tandem.drivers.ca.trusted import trust_secrets
 from tandem.drivers.ca.wire import SignRequest, SignResponse
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
 from tandem.drivers.xds.encode import Encoder
 from tandem.drivers.xds.server import XdsServer
-from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ORDER, ROUTE, SECRET, Resource, Snapshot
+from tandem.state.xds import CLUSTER, ENDPOINT, LISTENER, ORDER, ROOTS, ROUTE, SECRET, Resource, Snapshot
 
 WEB, CLIENT = "spiffe://fake.local/ns/shop/sa/web", "spiffe://fake.local/ns/shop/sa/client"
 TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
@@ -34,7 +35,7 @@ def listener(port: int) -> dict[str, Any]:
         "require_client_certificate": True,
         "common_tls_context": {
             "tls_certificate_sds_secret_configs": [{"name": WEB, "sds_config": ADS}],
-            "validation_context_sds_secret_config": {"name": ROOT_CA, "sds_config": ADS},
+            "validation_context_sds_secret_config": {"name": ROOTS, "sds_config": ADS},
         },
     }
     route = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "hello"}}}
@@ -96,7 +97,7 @@ def test_keys_are_served_and_renewed_without_a_restart(tmp_path: Path) -> None:
             clock,
             Rotation(renew_at=lambda _identity, start, _end: start + 305),
         )
-        store.trust(authority.roots, authority.signer)
+        store.trust(trust_secrets("fake.local", authority.roots, None), authority.signer)
         await server.start()
         envoy = EnvoyProcess(EnvoySettings(node_id="n1", paths=paths, concurrency=1))
         await envoy.start()

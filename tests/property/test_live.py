@@ -41,6 +41,7 @@ from meshworlds import (
     reqauth,
     telemetry,
     trafficpolicy,
+    trust_source,
     vs,
 )
 from property.worlds import LABELS, NAMESPACES, SPECS
@@ -61,6 +62,7 @@ SPACES = st.sampled_from(NAMESPACES)
 NODES = ("node-1", "node-2", "node-3")
 MESH = st.sampled_from(({}, {"tandem.io/mesh": "enabled"}))
 Raw = dict[str, Any]
+OF_A_PARTNER: Raw = {"mode": "ISTIO_MUTUAL", "subjectAltNames": ["spiffe://partner.example/web"]}
 
 
 @st.composite
@@ -262,6 +264,12 @@ OTHERS = st.one_of(
     ),
     st.builds(
         lambda n, s: faults(limit_at("HTTPRoute", f"hr{n}"), name=f"fi{n}", ns=s, abort={"httpStatus": 503}),
+        NUMBERS,
+        SPACES,
+    ),
+    st.builds(lambda n: trust_source("partner.example", name=f"ts{n}"), NUMBERS),
+    st.builds(
+        lambda n, s: dr(f"td{n}", ns=s, host=f"s{n}", trafficPolicy={"tls": OF_A_PARTNER}),
         NUMBERS,
         SPACES,
     ),

@@ -30,6 +30,7 @@ EXERCISED: Final[dict[str, tuple[str, str]]] = {
     "translate/gateway/edge.py": ("tests/unit/translate/gateway/test_init.py", "constants"),
     "state/ownership.py": ("tests/contract/test_link_driver.py", "constants"),
     "drivers/jwks/real.py": ("tests/contract/test_jwks.py", "kernel"),
+    "drivers/spiffe/real.py": ("tests/contract/test_workload_api.py", "library"),
     "apiserver/streams/websocket.py": ("tests/contract/test_exec_websocket.py", "library"),
     "workloads/container.py": ("tests/netns/test_runtime.py", "kernel"),
     "workloads/dial.py": ("tests/contract/test_kubectl_exec.py", "kernel"),

@@ -383,6 +383,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         (AGE, 0, None),
     ),
     "Network": (("Fabric", 0, _at("spec.fabric")), ("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "TrustSource": (
+        ("Trust-Domains", 0, _joined("spec.trustDomains")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "LoadBalancerPool": (
         ("Addresses", 0, _joined("spec.addresses")),
         ("Automatic", 0, _at("spec.automatic")),

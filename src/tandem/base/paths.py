@@ -83,6 +83,11 @@ class NodeDir:
         return self.root / "keys.json"
 
     @property
+    def bundles(self) -> Path:
+        """Roots of trust domains as sources of trust told them, mode 0600: a new agent goes on with them."""
+        return self.root / "bundles.json"
+
+    @property
     def metrics_socket(self) -> Path:
         """The agent's figures in Prometheus' text format, mode 0600."""
         return self.root / "metrics.sock"

@@ -19,6 +19,7 @@ from tandem.ir.locality import Locality, LocalityBalancing
 from tandem.ir.logged import EVERYTHING, Logging
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
+from tandem.ir.trust import Domains, TrustSource, domains_of
 
 
 class AppProtocol(Enum):
@@ -236,9 +237,16 @@ class MeshConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Prefixes of pod addresses that are given only to pods that ask for one of them."""
     locality: LocalityBalancing = LocalityBalancing()
     """What holds of Services about which no rule says anything else."""
+    trust_sources: tuple[TrustSource, ...] = ()
+    """Where each node learns whom to trust beside `roots_pem`."""
     roots_pem: str = ""
     """Whom every node trusts to say who somebody is; empty: nobody."""
     signer: str = ""
     """Fingerprint of the certificate that signs: identities that another one signed are asked for anew."""
     announces: bool = False
     """There are policies: an ADD tells control of its addresses, and waits a little for rules about its pod."""
+
+    @property
+    def domains(self) -> Domains:
+        """Whose identities count."""
+        return domains_of(self.trust_domain, self.trust_sources)

@@ -77,7 +77,7 @@ class GatewayListener(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     @property
     def can_end(self) -> bool:
         """There is a certificate to end TLS with."""
-        return bool(self.certificates or self.terms.mesh)
+        return bool(self.certificates) or self.terms.mesh is not None
 
 
 class BackendTls(msgspec.Struct, frozen=True, kw_only=True):

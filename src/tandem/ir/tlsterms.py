@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from tandem.ir.trust import Domains
+
 
 class TlsVersion(StrEnum):
     """Envoy's names."""
@@ -44,5 +46,5 @@ class TlsTerms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of versions before 1.3."""
     clients: ClientProof | None = None
     """None: nothing is asked of them."""
-    mesh: str = ""
-    """A trust domain: the gateway shows its identity in the mesh, and asks for one of this; nothing else counts."""
+    mesh: Domains | None = None
+    """The gateway shows its identity in the mesh, and asks for one of these; nothing else counts."""

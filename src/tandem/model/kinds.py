@@ -413,6 +413,7 @@ PROGRAMMED: Final = (
     "IstioGateway",
     "ListenerSet",
     "Network",
+    "TrustSource",
 )
 """Kinds whose conditions say whether they are in force."""
 

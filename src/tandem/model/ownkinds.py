@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.model import canary, faults, ipam, network, pools, ratelimit, trafficpolicy
+from tandem.model import canary, faults, ipam, network, pools, ratelimit, trafficpolicy, trustsource
 from tandem.model.kind import Kind
 
 OWN: Final = (
@@ -53,6 +53,16 @@ OWN: Final = (
         singular="trafficpolicy",
         status=True,
         cls=trafficpolicy.TrafficPolicy,
+    ),
+    Kind(
+        group="tandem.io",
+        versions=("v1",),
+        kind="TrustSource",
+        plural="trustsources",
+        singular="trustsource",
+        namespaced=False,
+        status=True,
+        cls=trustsource.TrustSource,
     ),
     Kind(
         group="tandem.io",

@@ -45,6 +45,7 @@ from tandem.drivers.nft.pods_watch import KernelPodsWatch
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.nft.watch import KernelWatch
 from tandem.drivers.probe.real import RawProber
+from tandem.drivers.spiffe.real import GrpcWorkloadApi
 from tandem.drivers.wireguard.process import Wireguard
 from tandem.drivers.xds.client import XdsClient
 from tandem.drivers.xds.client_session import Update
@@ -74,6 +75,7 @@ from tandem.runtime.encryption import EncryptionLoop
 from tandem.runtime.enforce import EnvoyLoop, KernelLoop
 from tandem.runtime.facts import Facts
 from tandem.runtime.fastpath import FastPathLoop
+from tandem.runtime.federation import Federation, TrustFigures
 from tandem.runtime.guards import GuardLoop
 from tandem.runtime.holdings import LIMITS, Holder, Limits
 from tandem.runtime.host_local import shared_directories
@@ -124,6 +126,7 @@ class Agent:
         self._domains = DomainsLoop(directory.names, self._clock, self._changed.set)
         self._resolved = ResolvedLoop(self._clock, self._changed.set, self._domains.hear)
         self._keys = KeysLoop(directory.keys, HttpFetcher(), self._clock, self._changed.set)
+        self._federation = Federation(directory.bundles, GrpcWorkloadApi(), self._changed.set)
         self._bird = Bird(directory)
         self._bgp = BgpLoop(self._bird, self._bird.control, self._ask_passwords)
         self._wireguard = Wireguard(directory)
@@ -160,8 +163,8 @@ class Agent:
         self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop, self._facts.on_unknown_key = self._again.dropped, self._keys.missed
-        self._metrics.registry.register(KeyFigures(self._keys))
-        self._metrics.registry.register(self._facts.limited)
+        for counted in (KeyFigures(self._keys), TrustFigures(self._federation), self._facts.limited):
+            self._metrics.registry.register(counted)
         self._guards = GuardLoop(self._facts, self._pod_drift)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
         self._progress = Progress(
@@ -210,6 +213,7 @@ class Agent:
             tasks.create_task(self._domains.run())
             tasks.create_task(self._resolved.run())
             tasks.create_task(self._keys.run())
+            tasks.create_task(self._federation.run())
             tasks.create_task(self._again.run())
             tasks.create_task(self._bird.run())
             tasks.create_task(self._bgp.run(self._views))
@@ -341,7 +345,7 @@ class Agent:
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
-                self._secrets.trust(view.config.roots_pem, view.config.signer)
+                self._secrets.trust(self._federation.secrets(view.config), view.config.signer)
                 view = unmanaged.with_closed(view, self._attached.closing)
                 await self._resolved.first(view)
                 view = self._resolved.into(view)
@@ -406,7 +410,7 @@ class Agent:
             "names": self._domains.status(),
             "resolved": self._resolved.status(),
             "tokenKeys": self._keys.status(),
-            "unmet": [*self._keys.unmet(), *self._facts.unanswered.unmet()],
+            "unmet": [*self._keys.unmet(), *self._federation.unmet(), *self._facts.unanswered.unmet()],
             "encryption": self._encryption.status(),
             "fastPath": await self._fast.status(),
             "certificates": [
@@ -430,6 +434,7 @@ class Agent:
                 *self._called.problems(),
                 *self._domains.failed.values(),
                 *self._keys.failed,
+                *self._federation.failed,
                 *self._network.narrow(),
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),

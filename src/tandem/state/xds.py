@@ -51,6 +51,16 @@ LOGGED: Final = "logged"
 LOGGED_IF: Final = "if "
 """Begins its value, then `true` for those that do: a tag without any text would be left out by Envoy."""
 
+ROOTS: Final = "ROOTCA"
+"""SDS name of the roots of our own trust domain."""
+PEERS: Final = "PEERS"
+"""SDS name of what clients are held against where there are sources of trust: each trust domain with its own roots."""
+
+
+def domain_roots(domain: str) -> str:
+    """SDS name of the roots of another trust domain."""
+    return f"roots/{domain}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:

@@ -37,8 +37,6 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
     world: World
     namespaces: tuple[str, ...]
-    trust_domain: str
-    """Of the mesh, whose certificates are in no Secret."""
 
     def pair(self, asked: str) -> tuple[str, str]:
         """Name of the certificate, and why there is none; one of both is empty."""

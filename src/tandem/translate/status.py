@@ -46,6 +46,7 @@ from tandem.model.tcproute import TCPRoute
 from tandem.model.telemetry import ProxyConfig, Telemetry
 from tandem.model.tlsroute import TLSRoute
 from tandem.model.trafficpolicy import TrafficPolicy
+from tandem.model.trustsource import TrustSource
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
@@ -95,6 +96,7 @@ _Plain = (
     | NetworkAuthentication
     | Canary
     | Network
+    | TrustSource
 )
 
 WRITTEN: Final[Mapping[str, type[Object]]] = {
@@ -126,6 +128,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         FaultInjection,
         TrafficPolicy,
         Network,
+        TrustSource,
         HTTPRoute,
         GRPCRoute,
         TCPRoute,

@@ -41,6 +41,7 @@ from tandem.translate.policy import translate_policy
 from tandem.translate.protocols import ports_named
 from tandem.translate.services import translate_services
 from tandem.translate.sessions import keep_sessions_of_gateways
+from tandem.translate.trust import translate_trust
 from tandem.translate.unreadable import unreadable_problems
 
 _POLICIES: Final = (NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy)
@@ -85,6 +86,7 @@ def mesh_config(world: World, options: Options) -> MeshConfig:
         pod_networks=translate_pools(world),
         reserved=translate_reservations(world),
         locality=read_mesh_locality(world, options),
+        trust_sources=translate_trust(world),
     )
 
 

@@ -20,7 +20,7 @@ CA = pem("ca.test")[0]
 
 
 def of(*objects: Object) -> Credentials:
-    return Credentials(world=World.of(objects), namespaces=(ROOT, "shop"), trust_domain="cluster.local")
+    return Credentials(world=World.of(objects), namespaces=(ROOT, "shop"))
 
 
 def roots(*objects: Object, name: str = "cert") -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ORDER: Final = (
     "Network",
+    "TrustSource",
     "LoadBalancerPool",
     "IPReservation",
     "IPPool",

@@ -54,10 +54,11 @@ class Action(Enum):
     SHOW = "show"
     ROTATE = "rotate"
     IMPORT = "import"
+    ROOTS = "roots"
 
 
 def ca(
-    action: Annotated[Action, typer.Argument(metavar="show|rotate|import")],
+    action: Annotated[Action, typer.Argument(metavar="show|rotate|import|roots")],
     *,
     cert: Annotated[
         Path | None, typer.Option("--cert", help="PEM: the certificate that signs, and those above it.", metavar="FILE")
@@ -72,6 +73,8 @@ def ca(
 ) -> None:
     """Show the mesh's certificate authority, make a new root, or put an authority of your own in its place.
 
+    `roots` prints what others have to trust to believe identities of the mesh, in PEM.
+
     Nodes trust the new root before anything is signed below it, then ask for new certificates; the old root is trusted
     for another day. No connection fails. Secrets do the same: tandem-system/tandem-ca as cert-manager writes them
     (tls.crt, tls.key, ca.crt), or istio-system/cacerts as Istio reads them, which counts before the other.
@@ -80,8 +83,11 @@ def ca(
 
     Example: tandem ca import --cert ca.crt --key ca.key --roots root.crt
     """
-    check_format(output, ("text", "json"))
+    check_format(output, ("text",) if action is Action.ROOTS else ("text", "json"))
     given = _given(action, cert, key, roots)
+    if action is Action.ROOTS:
+        typer.echo(with_client(read_trust, kubeconfig).pem, nl=False)
+        return
 
     async def work(client: KubeClient) -> dict[str, Any]:
         if action is not Action.SHOW:

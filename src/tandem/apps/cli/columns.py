@@ -416,5 +416,6 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),
     "IPAMBlock": ((Column("CIDR", _spec("cidr")), Column("NODE", _spec("node")), Column("POOL", _spec("pool"))), ()),
     "Network": ((Column("FABRIC", _spec("fabric")), _PROGRAMMED), (_WHY,)),
+    "TrustSource": ((Column("TRUST-DOMAINS", _spec("trustDomains")), _PROGRAMMED), (_WHY,)),
     "LoadBalancerPool": ((Column("ADDRESSES", _spec("addresses")), Column("AUTOMATIC", _spec("automatic"))), ()),
 }

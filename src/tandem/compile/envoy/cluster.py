@@ -25,6 +25,7 @@ from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
 from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
+from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import Resource
 
@@ -70,15 +71,20 @@ class _Secure(msgspec.Struct, frozen=True):
 
     identities: tuple[SpiffeId, ...]
     alpn: str
-    trust_domain: str
+    trust: Domains
     client: SpiffeId | None = None
     translated: bool = False
     """Of a gateway, which does not speak as its client does."""
 
-    def socket(self, alt_names: tuple[str, ...] = ()) -> Json:
-        """`alt_names`: others that a rule names in place of the identities."""
+    def socket(self, alt_names: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> Json:
+        """`alt_names`: others that a rule names in place of the identities; `also`: what is offered beside."""
         names = tuple(map(SpiffeId, alt_names)) or self.identities
-        return tls.upstream(names, self.alpn, self.trust_domain, client=self.client)
+        return tls.upstream(names, (self.alpn, *also), self.trust, client=self.client)
+
+    def meets(self, traffic: Traffic) -> bool:
+        """Whether a rule names servers of another trust domain, which may have no proxy of ours."""
+        named = traffic.origination.alt_names if traffic.tls is ClientTls.ISTIO_MUTUAL else ()
+        return bool(tls.foreign_domain(named, self.trust))
 
 
 def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
@@ -90,7 +96,8 @@ def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
             offered = alpn(app, traffic.pool, translated=secure.translated)
             return {"transport_socket": tls.originating(traffic.origination, offered)}
         case ClientTls.ISTIO_MUTUAL:
-            return {"transport_socket": secure.socket(traffic.origination.alt_names)}
+            offered = alpn(app, traffic.pool, translated=True) if secure.meets(traffic) else ()
+            return {"transport_socket": secure.socket(traffic.origination.alt_names, offered)}
         case ClientTls.AUTO:
             return {
                 "transport_socket_matches": [
@@ -121,7 +128,7 @@ def service_clusters(
     *,
     policy: TrafficPolicy | None,
     identities: tuple[SpiffeId, ...],
-    trust_domain: str,
+    trust: Domains,
 ) -> tuple[Resource, ...]:
     """The EDS clusters of every TCP port, the whole and each subset; for headless services also those dialled.
 
@@ -129,10 +136,10 @@ def service_clusters(
     not when an endpoint comes or goes, so that an endpoint change reaches endpoint resources only.
     """
     chosen = _chosen(service, policy)
-    made = [_resource(body, chosen, service.origin) for body in _bodies(service, chosen, identities, trust_domain)]
+    made = [_resource(body, chosen, service.origin) for body in _bodies(service, chosen, identities, trust)]
     for port in service.ports if service.keeps_address else ():
         if port.protocol == "TCP":
-            secure = _Secure(identities, _alpn(port), trust_domain)
+            secure = _Secure(identities, _alpn(port), trust)
             made.append(_dialled(service, port, secure=secure, policy=chosen))
     return tuple(made)
 
@@ -151,7 +158,7 @@ def _bodies(
     service: Service,
     policy: TrafficPolicy,
     identities: tuple[SpiffeId, ...],
-    trust_domain: str,
+    trust: Domains,
     client: Client | None = None,
 ) -> Iterator[dict[str, Any]]:
     """One cluster for each TCP port and each subset of it; `client` None: the connection says who."""
@@ -161,12 +168,9 @@ def _bodies(
         if port.protocol == "TCP":
             identity = client.identity if client is not None else None
             translated = client is not None and client.gateway
-            secure = _Secure(identities, _alpn(port), trust_domain, identity, translated)
+            secure = _Secure(identities, _alpn(port), trust, identity, translated)
             for subset in (None, *policy.subsets):
-                body = _service_cluster(service, port, subset, secure=secure, policy=policy)
-                if translated:
-                    body |= speaking(port.app, policy.of(port.port, subset), translated=True)
-                yield body
+                yield _service_cluster(service, port, subset, secure=secure, policy=policy)
 
 
 @lru_cache(maxsize=1024)
@@ -175,7 +179,7 @@ def client_clusters(
     *,
     policy: TrafficPolicy | None,
     identities: tuple[SpiffeId, ...],
-    trust_domain: str,
+    trust: Domains,
     client: Client,
 ) -> tuple[tuple[Resource, str], ...]:
     """The same for one client alone, with its namespace and certificate, each with the cluster that it is like.
@@ -187,7 +191,7 @@ def client_clusters(
     chosen = traffic_over(_chosen(service, policy), service, client.backend_tls)
     served = spoken(service, client.backend_tls, grpc=not client.gateway)
     made: list[tuple[Resource, str]] = []
-    for body in _bodies(served, chosen, identities, trust_domain, client):
+    for body in _bodies(served, chosen, identities, trust, client):
         inside = {
             "name": names.client_cluster(client.uid, body["name"]),
             "upstream_bind_config": _inside(client.netns),
@@ -232,7 +236,7 @@ def _service_cluster(
         **watching(traffic),
         **_connecting(traffic),
         **_sockets(traffic, port.app, secure),
-        **speaking(port.app, traffic),
+        **speaking(port.app, traffic, translated=secure.translated or secure.meets(traffic)),
     }
 
 
@@ -265,7 +269,7 @@ def _dialled(service: Service, port: ServicePort, *, secure: _Secure, policy: Tr
         "lb_policy": "CLUSTER_PROVIDED",
         **_connecting(traffic),
         **(automatic if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure)),
-        **speaking(port.app, traffic),
+        **speaking(port.app, traffic, translated=secure.translated or secure.meets(traffic)),
     }
     return _resource(body, policy, service.origin)
 

@@ -25,6 +25,7 @@ from tandem.compile.envoy.filters import compile_gateway_filters
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded, guard_at, guard_of
 from tandem.compile.envoy.http3 import offered, quic_listener
+from tandem.compile.envoy.peers import before_peers
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.reencrypt import is_secured, secured
@@ -154,7 +155,7 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
             yield {
                 "name": listener.name,
                 "filter_chain_match": matching(listener.asked),
-                "filters": [_manager(gateway, port, guard, routes)],
+                "filters": [*before_peers(listener.terms.mesh), _manager(gateway, port, guard, routes)],
                 "transport_socket": ending(listener, gateway.identity, tls.ALPN_EDGE),
             }
 

@@ -14,9 +14,11 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
+from tandem.compile.envoy.peers import before_peers
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
+from tandem.ir.trust import Domains
 from tandem.state.ownership import INBOUND_MARK
 from tandem.state.xds import Resource
 
@@ -29,7 +31,7 @@ INSPECT_STRICT: Final = "5s"
 
 
 @lru_cache(maxsize=1024)
-def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
+def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
     """The listener that the pod's capture rules hand everything to that reaches the pod."""
     pod = attached.pod
     modes = _modes(pod)
@@ -47,7 +49,7 @@ def compile_inbound(attached: AttachedPod, trust_domain: str) -> Resource:
         "listener_filters_timeout": INSPECT_STRICT if strict else INSPECT_MIXED,
         "continue_on_listener_filters_timeout": True,
         "filter_chains": [
-            chain for port, setting in modes.items() for chain in _chains(pod, port, setting.mode, trust_domain)
+            chain for port, setting in modes.items() for chain in _chains(pod, port, setting.mode, trust)
         ],
     }
     origins = frozenset(setting.origin for setting in modes.values() if setting.origin is not None)
@@ -95,16 +97,19 @@ def _listener_filters(*, inspected: bool) -> list[Json]:
     return filters
 
 
-def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust_domain: str) -> Iterator[Json]:
+def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust: Domains) -> Iterator[Json]:
     """All chains of a port: once a port has one chain, Envoy does not fall back to those without a port."""
     match mode:
         case MtlsMode.STRICT:
-            yield from _mtls(pod, port, trust_domain)
+            yield from _mtls(pod, port, trust)
             refuse = [hcm.tcp(hcm.IN, names.REFUSED, names.refused_log(pod.uid), when=pod.logging.server.when)]
-            yield _chain(port, "refused-tls", {"transport_protocol": "tls"}, refuse)
+            if trust.sourced:
+                yield from _peers(pod, port, trust)
+            else:
+                yield _chain(port, "refused-tls", {"transport_protocol": "tls"}, refuse)
             yield _chain(port, "refused-raw", {"transport_protocol": "raw_buffer"}, refuse)
         case MtlsMode.PERMISSIVE:
-            yield from _mtls(pod, port, trust_domain)
+            yield from _mtls(pod, port, trust)
             yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod))
             yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
         case MtlsMode.DISABLE:
@@ -114,11 +119,24 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust_domain: str) -> Iter
             assert_never(mode)
 
 
-def _mtls(pod: LocalPod, port: int, trust_domain: str) -> Iterator[Json]:
-    socket = tls.downstream(pod.identity, trust_domain)
+def _mtls(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
+    """What other proxies of the mesh open: they say whether they have read requests."""
+    socket = tls.downstream(pod.identity, trust)
     for alpn, filters in ((tls.ALPN_HTTP, _requests(pod, mtls=True)), (tls.ALPN_TCP, _bytes(pod))):
         match = {"transport_protocol": "tls", "application_protocols": [alpn]}
-        yield {**_chain(port, alpn, match, filters), "transport_socket": socket}
+        yield {**_chain(port, alpn, match, [*before_peers(trust), *filters]), "transport_socket": socket}
+
+
+def _peers(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
+    """What clients without a proxy of ours open: whoever says HTTP is read, of all others the bytes are handed on."""
+    whole = {"transport_protocol": "tls"}
+    asked = {**whole, "application_protocols": list(tls.ALPN_EDGE)}
+    for name, match, alpn, filters in (
+        ("peers-http", asked, tls.ALPN_EDGE, _requests(pod, mtls=True)),
+        ("peers", whole, (), _bytes(pod)),
+    ):
+        socket = tls.downstream(pod.identity, trust, alpn)
+        yield {**_chain(port, name, match, [*before_peers(trust), *filters]), "transport_socket": socket}
 
 
 def _plain(pod: LocalPod, port: int) -> list[Json]:

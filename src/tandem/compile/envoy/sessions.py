@@ -14,6 +14,7 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.guarded import Guarded
+from tandem.compile.envoy.peers import before_peers
 from tandem.compile.envoy.proto import Json
 from tandem.ir.gateway import GatewayListener, Sessions
 from tandem.ir.mesh import BytesRoute
@@ -35,7 +36,11 @@ def session_chains(
     for route in routed:
         asked = tuple(name for match in route.matches for name in match.server_names) or listener.hostnames
         to = shares(route) or names.REFUSED
-        filters = [*network_guards(guard, hcm.EDGE), hcm.tcp(hcm.EDGE, to, log_name, sticky=True)]
+        filters = [
+            *before_peers(listener.terms.mesh),
+            *network_guards(guard, hcm.EDGE),
+            hcm.tcp(hcm.EDGE, to, log_name, sticky=True),
+        ]
         chain = {"name": f"{listener.name}:{route.name}", "filter_chain_match": matching(asked), "filters": filters}
         # Nobody here knows what the bytes are, so that no protocol is agreed on.
         ended = listener.sessions is Sessions.TERMINATE
@@ -54,6 +59,6 @@ def matching(asked: tuple[str, ...]) -> Json:
 
 def ending(listener: GatewayListener, identity: SpiffeId, alpn: tuple[str, ...]) -> Json:
     """TLS, as it ends at a listener of the gateway with this identity."""
-    if listener.terms.mesh:
+    if listener.terms.mesh is not None:
         return tls.downstream(identity, listener.terms.mesh, alpn)
     return tls.terminating(listener.certificates, alpn, listener.terms)

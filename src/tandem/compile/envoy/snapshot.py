@@ -96,6 +96,7 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
     """The clusters and endpoints of every Service, which no pod that comes or goes changes."""
     clusters: list[Resource] = []
     endpoints: list[Resource] = []
+    trust = view.config.domains
     for key in sorted(view.services):
         service = view.services[key]
         policy = _policy(view, service, policies.get(key))
@@ -105,7 +106,7 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
                 service,
                 policy=policy,
                 identities=identities(members),
-                trust_domain=view.config.trust_domain,
+                trust=trust,
             )
         )
         endpoints.extend(_assignments(view, service, policy, reachable(view, service, members)))
@@ -177,7 +178,8 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
             known[key] = dialled(scopes_of(view, pod), view.endpoints, closed=pod.outbound.registry_only)
         pairs.append((attached, known[key]))
         used[id(known[key])] = known[key]
-    listeners = [compile_inbound(attached, view.config.trust_domain) for attached in meshed]
+    trust = view.config.domains
+    listeners = [compile_inbound(attached, trust) for attached in meshed]
     routes = [r for ports in used.values() for r in _routes(ports)]
     routes += [compile_inbound_routes(attached.pod) for attached in meshed]
     return [*listeners, *_outbound(pairs)], routes
@@ -209,7 +211,7 @@ def _copies(view: NodeView, client: Client, targets: set[str]) -> Iterator[tuple
             view.services[key],
             policy=_policy(view, view.services[key], view.policies.get(key)),
             identities=identities(members) if members else (),
-            trust_domain=view.config.trust_domain,
+            trust=view.config.domains,
             client=client,
         )
 

@@ -6,6 +6,7 @@ cluster serves all pods of the node and none of them can use another's identity.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,8 @@ from tandem.compile.envoy.proto import ADS, Json, extension, typed_struct
 from tandem.compile.names import gateway_certificate
 from tandem.ir.tlsterms import ClientProof, TlsTerms, TlsVersion
 from tandem.ir.traffic import Origination
+from tandem.ir.trust import Domains, domains_in
+from tandem.state.xds import PEERS, ROOTS, domain_roots
 
 ALPN_HTTP: Final = "tandem-http"
 """Offered by a client side that has parsed requests: the server side parses them as well."""
@@ -29,9 +32,6 @@ ALPN_EDGE: Final = ("h2", "http/1.1")
 ALPN_QUIC: Final = ("h3",)
 """The same by QUIC."""
 
-ROOTS: Final = "ROOTCA"
-"""SDS name of the trust bundle."""
-
 IDENTITY_KEY: Final = "envoy.tls.certificate_mappers.on_demand_secret"
 """Filter state that names the SDS secret of the client."""
 
@@ -43,13 +43,12 @@ _TLS: Final = "extensions.transport_sockets.tls"
 _VERSION: Final = {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"}
 
 
-def _validation(match: Json | list[Json]) -> Json:
-    matches = match if isinstance(match, list) else [match]
+def _validation(*matches: Json, roots: str = ROOTS) -> Json:
     return {
         "default_validation_context": {
             "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": m} for m in matches],
         },
-        "validation_context_sds_secret_config": {"name": ROOTS, "sds_config": ADS},
+        "validation_context_sds_secret_config": {"name": roots, "sds_config": ADS},
     }
 
 
@@ -66,11 +65,15 @@ def _selector(mapper: str, fields: Json) -> Json:
     return {"name": "on-demand", "typed_config": config}
 
 
-def downstream(identity: SpiffeId, trust_domain: str, alpn: tuple[str, ...] = ()) -> Json:
-    """The server side of a pod: its own certificate, and a client certificate of our trust domain is required.
+def downstream(identity: SpiffeId, trust: Domains, alpn: tuple[str, ...] = ()) -> Json:
+    """The server side of a pod: its own certificate, and one of a trust domain that counts is required of clients.
 
+    Where there are sources of trust, the secret says which domains do (and `before_peers` has to follow).
     A pod selects no ALPN: the filter chain was already picked by what the client offered.
     """
+    validation = {"combined_validation_context": _validation({"prefix": f"spiffe://{trust.own}/"})}
+    if trust.sourced:
+        validation = {"validation_context_sds_secret_config": {"name": PEERS, "sds_config": ADS}}
     fields = {
         "require_client_certificate": True,
         "disable_stateless_session_resumption": True,
@@ -79,13 +82,25 @@ def downstream(identity: SpiffeId, trust_domain: str, alpn: tuple[str, ...] = ()
             "tls_params": _VERSION,
             **({"alpn_protocols": list(alpn)} if alpn else {}),
             "custom_tls_certificate_selector": _selector("static_name.v3.StaticName", {"name": identity}),
-            "combined_validation_context": _validation({"prefix": f"spiffe://{trust_domain}/"}),
+            **validation,
         },
     }
     return extension("tls", f"{_TLS}.v3.DownstreamTlsContext", fields)
 
 
-def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str, *, client: SpiffeId | None = None) -> Json:
+def foreign_domain(names: Iterable[str], trust: Domains) -> str:
+    """The other trust domain that all of these names are of, if there are roots of it; else empty.
+
+    Names of several are held against our own roots, which sign those of our own alone: whoever may sign for one
+    domain must not be believed for another.
+    """
+    found = domains_in(names)
+    return next(iter(found)) if len(found) == 1 and found <= set(trust.foreign) else ""
+
+
+def upstream(
+    identities: tuple[SpiffeId, ...], alpn: tuple[str, ...], trust: Domains, *, client: SpiffeId | None = None
+) -> Json:
     """The client side towards a service whose endpoints have `identities`; `client` None: the connection says who.
 
     An empty list of names would accept every certificate of our roots, so it becomes a name that nobody has.
@@ -93,14 +108,16 @@ def upstream(identities: tuple[SpiffeId, ...], alpn: str, trust_domain: str, *, 
     mapper = ("filter_state_override.v3.Config", {"default_value": "no-identity"})
     if client is not None:
         mapper = ("static_name.v3.StaticName", {"name": client})
-    names = identities or (f"spiffe://{trust_domain}/nobody",)
+    names = identities or (f"spiffe://{trust.own}/nobody",)
+    domain = foreign_domain(names, trust)
+    roots = domain_roots(domain) if domain else ROOTS
     fields = {
         "max_session_keys": 0,
         "common_tls_context": {
             "tls_params": _VERSION,
-            "alpn_protocols": [alpn],
+            "alpn_protocols": list(alpn),
             "custom_tls_certificate_selector": _selector(*mapper),
-            "combined_validation_context": _validation([{"exact": name} for name in names]),
+            "combined_validation_context": _validation(*({"exact": name} for name in names), roots=roots),
         },
     }
     return extension("tls", f"{_TLS}.v3.UpstreamTlsContext", fields)

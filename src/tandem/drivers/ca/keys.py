@@ -1,7 +1,7 @@
 """The agent's keys: made on the node, kept in memory only, turned into SDS secrets.
 
 In: the identities that the node's pods need, whom to trust, and a way to have a CSR signed. Out: Encoded SDS secrets,
-one `tls_certificate` per SPIFFE id and the trust bundle; republished whenever one is renewed.
+one `tls_certificate` per SPIFFE id, and those of whom to trust; republished whenever one changes.
 
 Nothing is published until every identity that is needed was once answered for, with a certificate or a refusal: keys do
 not survive an agent, and Envoy keeps the old ones as long as it is not told otherwise.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from cryptography import x509
@@ -23,14 +23,12 @@ from tandem.base.clock import Clock
 from tandem.base.digest import digest
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
+from tandem.drivers.ca.trusted import new_secret
 from tandem.drivers.ca.wire import SignRequest, SignResponse
 from tandem.drivers.xds.messages import Encoded
 from tandem.state.xds import SECRET
 
 log = structlog.get_logger(__name__)
-
-ROOT_CA: Final = "ROOTCA"
-"""SDS name of the trust bundle."""
 
 # Raises PermissionError when the identity is refused, DriverError when nobody answers.
 Sign = Callable[[SignRequest], Awaitable[SignResponse]]
@@ -80,24 +78,11 @@ def certificate_secret(certificate: Certificate) -> Encoded:
 
 def tls_secret(name: str, chain: str, key: Secret) -> bytes:
     """Envoy's Secret of a chain with its key, both in PEM."""
-    secret = _secret(name)
+    secret = new_secret(name)
     secret.tls_certificate.certificate_chain.inline_string = chain
     secret.tls_certificate.private_key.inline_bytes = key.reveal()
     encoded: bytes = secret.SerializeToString(deterministic=True)
     return encoded
-
-
-def roots_secret(roots: str) -> Encoded:
-    """SDS secret of the trust bundle."""
-    secret = _secret(ROOT_CA)
-    secret.validation_context.trusted_ca.inline_string = roots
-    return Encoded(ROOT_CA, digest(roots, 16), secret.SerializeToString(deterministic=True))
-
-
-def _secret(name: str) -> Any:
-    from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
-
-    return secret_pb2.Secret(name=name)
 
 
 LONGEST_PAUSE: Final = 10.0
@@ -122,7 +107,7 @@ class SecretStore:
         self._failures: dict[str, str] = {}
         self._refused: set[str] = set()
         self._published: dict[str, Encoded] | None = None
-        self._roots = ""
+        self._trusted: Mapping[str, Encoded] = {}
         self._signer = ""
 
     @property
@@ -135,11 +120,13 @@ class SecretStore:
         """Identity -> why it has no certificate, or no newer one."""
         return dict(self._failures)
 
-    def trust(self, roots: str, signer: str) -> None:
-        """Whom to trust, PEM, at once; what another than `signer` signed is asked for anew."""
-        if roots and roots != self._roots:  # asked with each view, and made once
-            self._roots = roots
-            self._secrets[ROOT_CA] = roots_secret(roots)
+    def trust(self, secrets: Mapping[str, Encoded], signer: str) -> None:
+        """Whom to trust, at once (see `trusted.py`); what another than `signer` signed is asked for anew."""
+        if secrets and secrets != self._trusted:
+            for name in self._trusted.keys() - secrets.keys():
+                del self._secrets[name]
+            self._trusted = secrets
+            self._secrets.update(secrets)
             if self._published is not None:
                 self._tell()
         if signer != self._signer:
@@ -148,8 +135,8 @@ class SecretStore:
 
     @property
     def bundle(self) -> Mapping[tuple[str, str], str]:
-        """The version of what is trusted, by its key in xDS."""
-        return {(SECRET, ROOT_CA): self._secrets[ROOT_CA].version} if ROOT_CA in self._secrets else {}
+        """The versions of what is trusted, by their keys in xDS."""
+        return {(SECRET, name): secret.version for name, secret in self._trusted.items()}
 
     def need(self, identities: frozenset[str]) -> None:
         """What the pods of this node need from now on; `run` obtains what is missing and drops what is not needed."""

@@ -27,6 +27,7 @@ from tandem.model.schemas import (
     rules_telemetry,
     rules_tls,
     rules_trafficpolicy,
+    rules_trust,
     rules_validation,
     tables,
 )
@@ -54,6 +55,7 @@ RULES = {
     **rules_trafficpolicy.RULES,
     **rules_consul.RULES,
     **rules_linkerd.RULES,
+    **rules_trust.RULES,
 }
 
 

@@ -77,7 +77,7 @@ def _taken(port: ir.GatewayPort, datagrams: set[int]) -> str:
 
 def _beyond(listener: ir.GatewayListener) -> str:
     """Which of its terms of TLS do not go with QUIC."""
-    if listener.terms.mesh:
+    if listener.terms.mesh is not None:
         return f"{listener.origin.path} shows the certificate of the mesh (ISTIO_MUTUAL), which QUIC cannot"
     if listener.terms.most is not None and listener.terms.most < TlsVersion.V1_3:
         return f"{listener.origin.path} ends before TLS 1.3, which is QUIC's only one"

@@ -20,6 +20,7 @@ from tandem.model.world import World
 from tandem.translate.credentials import Credentials
 from tandem.translate.ingress.terms import Terminated, read_terms
 from tandem.translate.options import Options
+from tandem.translate.trust import trusted_domains
 
 CLASHES: Final = frozenset({"ProtocolConflict", "HostnameConflict"})
 NOT_SERVED: Final = frozenset({"UnsupportedField", "UnsupportedValue", "InvalidValue"})
@@ -85,7 +86,7 @@ class ReadServer(msgspec.Struct, frozen=True, kw_only=True):
     def serves(self) -> bool:
         """Clients can be answered: TLS that ends here needs a certificate."""
         ends = self.use in {Use.REQUESTS, Use.TERMINATE}
-        return not ends or bool(self.tls.certificates) or bool(self.tls.terms.mesh)
+        return not ends or bool(self.tls.certificates) or self.tls.terms.mesh is not None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,6 +100,7 @@ class Servers:
     def __init__(self, world: World, options: Options) -> None:
         self._world = world
         self._options = options
+        self._domains = trusted_domains(world, options)
         self._found: list[ReadServer] = []
         self._gateway: IstioGateway | None = None
         self._at = ""
@@ -130,8 +132,8 @@ class Servers:
         terminated = Terminated()
         if use in {Use.REQUESTS, Use.TERMINATE}:
             namespaces = tuple(dict.fromkeys((self._options.root_namespace, home)))
-            credentials = Credentials(world=self._world, namespaces=namespaces, trust_domain=self._options.trust_domain)
-            terminated = read_terms(tls, credentials, "tls", self._wrong)
+            credentials = Credentials(world=self._world, namespaces=namespaces)
+            terminated = read_terms(tls, credentials, "tls", self._wrong, domains=self._domains)
         made = ReadServer(
             gateway=gateway,
             index=index,

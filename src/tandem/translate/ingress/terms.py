@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from tandem.ir.tlsterms import ClientProof, TlsTerms, TlsVersion
+from tandem.ir.trust import Domains
 from tandem.model.istiogateway import ServerTls
 from tandem.translate.credentials import Credentials, Roots
 from tandem.translate.mesh.values import Wrong
@@ -41,14 +42,14 @@ class Terminated(msgspec.Struct, frozen=True, kw_only=True):
     terms: TlsTerms = TlsTerms()
 
 
-def read_terms(tls: ServerTls, credentials: Credentials, at: str, wrong: Wrong) -> Terminated:
+def read_terms(tls: ServerTls, credentials: Credentials, at: str, wrong: Wrong, *, domains: Domains) -> Terminated:
     """The terms of a server that ends TLS; whatever is wrong is told, and must not be served then."""
     for field in (name for name in FILES if getattr(tls, name)):
         text = "a gateway has no files of its own: put it into a Secret and name that as credentialName"
         wrong(f"{at}.{camel(field)}", "UnsupportedField", text)
     if tls.mode == "ISTIO_MUTUAL":
         _nothing_beside(tls, at, wrong)
-        return Terminated(terms=TlsTerms(mesh=credentials.trust_domain))
+        return Terminated(terms=TlsTerms(mesh=domains))
     clients = _clients(tls, credentials, at, wrong)
     least = VERSIONS.get(tls.min_protocol_version, TlsTerms().least)
     most = VERSIONS.get(tls.max_protocol_version)

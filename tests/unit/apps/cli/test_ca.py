@@ -46,6 +46,8 @@ def test_a_secret_that_is_none_is_an_error_with_its_name() -> None:
         (["import"], "needs --cert and --key"),
         (["show", "--cert", "x"], "belong to: tandem ca import"),
         (["show", "-o", "yaml"], "-o yaml"),
+        (["roots", "-o", "json"], "-o json"),
+        (["roots", "--key", "x"], "belong to: tandem ca import"),
     ],
 )
 def test_wrong_use(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from meshbuild import RULE, attached, identity, service
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
+from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
 
 WEB = service(
@@ -20,7 +21,7 @@ POLICY = TrafficPolicy(namespace="shop", service="web", origin=RULE)
 
 
 def _made(policy: TrafficPolicy | None = None, of: Any = WEB) -> dict[str, Any]:
-    made = service_clusters(of, policy=policy, identities=(identity("web"),), trust_domain="cluster.local")
+    made = service_clusters(of, policy=policy, identities=(identity("web"),), trust=Domains(own="cluster.local"))
     return {resource.name: resource for resource in made}
 
 

@@ -7,13 +7,15 @@ from typing import Any
 from meshbuild import PEER_AUTH, attached, strict
 from tandem.compile.envoy.inbound import compile_inbound
 from tandem.ir.fabric import MtlsMode, PortMtls
+from tandem.ir.trust import Domains
 from tandem.state.ownership import INBOUND_MARK
 
+OURS = Domains(own="cluster.local")
 DISABLED = (PortMtls(port=0, mode=MtlsMode.DISABLE),)
 
 
 def listener(**fields: Any) -> Any:
-    return compile_inbound(attached("b", "10.244.0.3", netns="/ns/b", **fields), "cluster.local").body
+    return compile_inbound(attached("b", "10.244.0.3", netns="/ns/b", **fields), OURS).body
 
 
 def chains(body: Any) -> dict[str, Any]:
@@ -83,4 +85,16 @@ def test_mtls_chains_are_chosen_by_what_the_client_offers() -> None:
 
 
 def test_the_listener_names_the_manifests_that_it_realises() -> None:
-    assert compile_inbound(attached("b", "10.244.0.3", mtls=strict(0)), "td").origins == {PEER_AUTH}
+    assert compile_inbound(attached("b", "10.244.0.3", mtls=strict(0)), OURS).origins == {PEER_AUTH}
+
+
+def test_where_other_domains_count_strict_ports_meet_clients_without_a_proxy() -> None:
+    trust = Domains(own="cluster.local", foreign=("partner",), sourced=True)
+    made = chains(compile_inbound(attached("b", "10.244.0.3", mtls=strict(8080)), trust).body)
+    assert made["8080/peers-http"]["filter_chain_match"]["application_protocols"] == ["h2", "http/1.1"]
+    assert "application_protocols" not in made["8080/peers"]["filter_chain_match"]
+    assert "8080/refused-tls" not in made
+    secured = [chain for chain in made.values() if "transport_socket" in chain]
+    assert len(secured) == 6
+    assert {chain["filters"][0]["name"] for chain in secured} == {"one-name"}
+    assert "transport_socket" not in made["0/app-tls"]  # which is the application's own

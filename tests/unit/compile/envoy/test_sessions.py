@@ -16,6 +16,8 @@ from tandem.compile.envoy.rbac import network_rbac
 from tandem.drivers.xds.encode import encode_tree
 from tandem.ir.authz import Action, AuthzPolicy
 from tandem.ir.gateway import GatewayListener, Sessions
+from tandem.ir.tlsterms import TlsTerms
+from tandem.ir.trust import Domains
 from tandem.state.xds import LISTENER
 
 POLICY = Origin(kind="AuthorizationPolicy", namespace="edge", name="p")
@@ -104,3 +106,19 @@ def test_a_port_is_shared_with_listeners_that_read_requests() -> None:
     (routes,) = compile_gateway_routes(gateway(made), ())
     misdirected = [one["domains"] for one in routes.body["virtual_hosts"] if one["name"] == "*.test"]
     assert misdirected == [["*.test"]]
+
+
+@pytest.mark.parametrize("sourced", [True, False])
+def test_clients_of_the_mesh_are_looked_at_first_where_several_domains_count(*, sourced: bool) -> None:
+    terms = TlsTerms(mesh=Domains(own="cluster.local", foreign=("partner",) if sourced else (), sourced=sourced))
+    read = msgspec.structs.replace(listener("read", "a.test", hosts("a.test", route("r"))), terms=terms)
+    handed = msgspec.structs.replace(
+        sessions("handed", "b.test", asking("b.test", to=backend())), terms=terms, sessions=Sessions.TERMINATE
+    )
+    (made,) = compile_gateway(gateway(port(read, handed, number=443, tls=True)), ("192.0.2.1",))
+    ended = [chain for chain in made.body["filter_chains"] if "transport_socket" in chain]
+    assert len(ended) == 2
+    for chain in ended:
+        assert (chain["filters"][0]["name"] == "one-name") is sourced
+        context = chain["transport_socket"]["typed_config"]["common_tls_context"]
+        assert ("validation_context_sds_secret_config" in context) is sourced

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from meshbuild import identity
+from tandem.base.ids import SpiffeId
 from tandem.compile.envoy import tls
 from tandem.ir.tlsterms import ClientProof, TlsTerms
 from tandem.ir.traffic import Origination
+from tandem.ir.trust import Domains
+
+OURS = Domains(own="cluster.local")
+SOURCED = Domains(own="cluster.local", foreign=("partner",), sourced=True)
 
 
 def _context(socket: Any) -> Any:
@@ -20,35 +25,54 @@ def _sans(socket: Any) -> list[Any]:
 
 
 def test_a_server_requires_a_certificate_of_the_trust_domain() -> None:
-    socket = tls.downstream(identity("b"), "cluster.local")
+    socket = tls.downstream(identity("b"), OURS)
     assert socket["typed_config"]["require_client_certificate"] is True
     assert _sans(socket) == [{"prefix": "spiffe://cluster.local/"}]
 
 
+def test_where_there_are_sources_of_trust_the_secret_says_which_domains_count() -> None:
+    context = _context(tls.downstream(identity("b"), SOURCED))
+    assert context["validation_context_sds_secret_config"]["name"] == "PEERS"
+    assert "combined_validation_context" not in context
+
+
 def test_a_server_selects_no_alpn() -> None:
-    assert "alpn_protocols" not in _context(tls.downstream(identity("b"), "cluster.local"))
+    assert "alpn_protocols" not in _context(tls.downstream(identity("b"), OURS))
 
 
 def test_both_sides_ask_for_certificates_on_demand() -> None:
     """A name subscribed in advance is never delivered to an on-demand selector of the same Envoy."""
-    for socket in (tls.downstream(identity("b"), "td"), tls.upstream((identity("b"),), tls.ALPN_TCP, "td")):
+    for socket in (tls.downstream(identity("b"), OURS), tls.upstream((identity("b"),), (tls.ALPN_TCP,), OURS)):
         assert "custom_tls_certificate_selector" in _context(socket)
         assert "tls_certificate_sds_secret_configs" not in _context(socket)
 
 
 def test_a_client_accepts_the_identities_of_the_service_and_no_other() -> None:
-    socket = tls.upstream((identity("b"), identity("c")), tls.ALPN_HTTP, "cluster.local")
+    socket = tls.upstream((identity("b"), identity("c")), (tls.ALPN_HTTP,), OURS)
     assert _sans(socket) == [{"exact": identity("b")}, {"exact": identity("c")}]
     assert _context(socket)["alpn_protocols"] == ["tandem-http"]
 
 
+def test_servers_of_another_domain_are_held_against_its_roots_and_no_others() -> None:
+    def roots(*names: str) -> str:
+        socket = tls.upstream(tuple(map(SpiffeId, names)), ("h2",), SOURCED)
+        name = _context(socket)["combined_validation_context"]["validation_context_sds_secret_config"]["name"]
+        return str(name)
+
+    assert roots(identity("b")) == "ROOTCA"
+    assert roots("spiffe://partner/a", "spiffe://partner/b") == "roots/partner"
+    assert roots("spiffe://partner/a", identity("b")) == "ROOTCA"  # who signs for one does not for the other
+    assert roots("spiffe://stranger/a") == "ROOTCA"
+    assert tls.foreign_domain(("partner.example",), SOURCED) == ""
+
+
 def test_a_service_without_identities_is_trusted_by_nobody() -> None:
-    assert _sans(tls.upstream((), tls.ALPN_TCP, "td")) == [{"exact": "spiffe://td/nobody"}]
+    assert _sans(tls.upstream((), (tls.ALPN_TCP,), OURS)) == [{"exact": "spiffe://cluster.local/nobody"}]
 
 
 def test_sessions_are_never_resumed() -> None:
-    client = tls.upstream((), tls.ALPN_TCP, "td")["typed_config"]
-    server = tls.downstream(identity("b"), "td")["typed_config"]
+    client = tls.upstream((), (tls.ALPN_TCP,), OURS)["typed_config"]
+    server = tls.downstream(identity("b"), OURS)["typed_config"]
     assert client["max_session_keys"] == 0
     assert server["disable_stateless_session_resumption"] is True
 

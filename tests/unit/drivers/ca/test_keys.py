@@ -12,12 +12,18 @@ from tandem.base.clock import FixedClock
 from tandem.base.problems import DriverError
 from tandem.drivers.ca import keys
 from tandem.drivers.ca.fake import FakeAuthority
-from tandem.drivers.ca.keys import ROOT_CA, Rotation, SecretStore
+from tandem.drivers.ca.keys import Rotation, SecretStore
 from tandem.drivers.ca.port import SigningRefusedError
+from tandem.drivers.ca.trusted import trust_secrets
 from tandem.drivers.ca.wire import SignRequest, SignResponse
 from tandem.drivers.xds.messages import Encoded
+from tandem.state.xds import PEERS, ROOTS, domain_roots
 
 WEB, DB = "spiffe://fake.local/ns/shop/sa/web", "spiffe://fake.local/ns/shop/sa/db"
+
+
+def trusting(roots: str) -> dict[str, Encoded]:
+    return trust_secrets("fake.local", roots, None)
 
 
 class Bench:
@@ -31,7 +37,7 @@ class Bench:
         self.store = SecretStore(
             self.sign, self.published.append, self.clock, Rotation(renew_at=lambda _, a, b: (a + b) / 2)
         )
-        self.store.trust(self.authority.roots, self.authority.signer)
+        self.store.trust(trusting(self.authority.roots), self.authority.signer)
 
     async def sign(self, request: SignRequest) -> SignResponse:
         chain = self.authority.sign(request.csr, self.allowed, self.clock.now())
@@ -41,12 +47,12 @@ class Bench:
 def test_a_needed_identity_becomes_a_secret_with_the_trust_bundle() -> None:
     bench = Bench(WEB)
     asyncio.run(bench.store.ensure(frozenset({WEB})))
-    assert set(bench.published[-1]) == {WEB, ROOT_CA}
+    assert set(bench.published[-1]) == {WEB, ROOTS}
     secret = secret_pb2.Secret.FromString(bench.published[-1][WEB].value)
     assert secret.name == WEB
     assert secret.tls_certificate.certificate_chain.inline_string.startswith("-----BEGIN CERTIFICATE")
     assert secret.tls_certificate.private_key.inline_bytes.startswith(b"-----BEGIN PRIVATE KEY")
-    bundle = secret_pb2.Secret.FromString(bench.published[-1][ROOT_CA].value)
+    bundle = secret_pb2.Secret.FromString(bench.published[-1][ROOTS].value)
     assert bundle.validation_context.trusted_ca.inline_string == bench.authority.roots
 
 
@@ -70,7 +76,7 @@ def test_at_half_life_a_certificate_is_renewed_with_a_new_key() -> None:
     bench.clock.advance(3600)
     asyncio.run(bench.store.ensure(frozenset({WEB})))
     assert bench.published[0][WEB].version != bench.published[1][WEB].version
-    assert bench.published[0][ROOT_CA] == bench.published[1][ROOT_CA]
+    assert bench.published[0][ROOTS] == bench.published[1][ROOTS]
 
 
 @pytest.mark.parametrize("days", [3, -3, -365], ids=["forwards", "backwards", "by a year"])
@@ -103,12 +109,12 @@ def test_another_bundle_is_told_at_once_and_other_certificates_once_another_sign
     first, old = bench.published[-1], bench.authority
     bench.authority = FakeAuthority(bench.clock.now())
     both = old.roots + bench.authority.roots
-    bench.store.trust(both, old.signer)
+    bench.store.trust(trusting(both), old.signer)
     assert bench.published[-1][WEB] == first[WEB]
-    assert bench.published[-1][ROOT_CA].version == next(iter(bench.store.bundle.values())) != first[ROOT_CA].version
+    assert bench.published[-1][ROOTS].version == next(iter(bench.store.bundle.values())) != first[ROOTS].version
     asyncio.run(bench.store.ensure(frozenset({WEB})))
     assert bench.authority.signed == []
-    bench.store.trust(both, bench.authority.signer)
+    bench.store.trust(trusting(both), bench.authority.signer)
     asyncio.run(bench.store.ensure(frozenset({WEB})))
     assert bench.authority.signed == [WEB]
     assert bench.published[-1][WEB] != first[WEB]
@@ -117,7 +123,7 @@ def test_another_bundle_is_told_at_once_and_other_certificates_once_another_sign
 def test_without_anybody_to_trust_no_bundle_is_published() -> None:
     bench = Bench(WEB)
     bench.store = SecretStore(bench.sign, bench.published.append, bench.clock, Rotation(renew_at=lambda *_: 1e12))
-    bench.store.trust("", "")
+    bench.store.trust({}, "")
     asyncio.run(bench.store.ensure(frozenset({WEB})))
     assert set(bench.published[-1]) == {WEB}
     assert bench.store.bundle == {}
@@ -137,7 +143,7 @@ def test_a_refused_identity_is_named_and_does_not_hold_the_others() -> None:
     bench = Bench(WEB)
     with pytest.raises(DriverError, match=r"no certificate for .*sa/db: .*may not be issued"):
         asyncio.run(bench.store.ensure(frozenset({WEB, DB})))
-    assert set(bench.published[-1]) == {WEB, ROOT_CA}
+    assert set(bench.published[-1]) == {WEB, ROOTS}
 
 
 def test_nothing_is_published_while_control_has_not_answered_for_all() -> None:
@@ -147,7 +153,7 @@ def test_nothing_is_published_while_control_has_not_answered_for_all() -> None:
         asyncio.run(bench.store.ensure(frozenset({WEB, DB})))
     assert bench.published == []
     asyncio.run(bench.store.ensure(frozenset({WEB, DB})))
-    assert set(bench.published[-1]) == {WEB, DB, ROOT_CA}
+    assert set(bench.published[-1]) == {WEB, DB, ROOTS}
 
 
 def test_what_is_no_longer_needed_is_dropped() -> None:
@@ -160,10 +166,21 @@ def test_what_is_no_longer_needed_is_dropped() -> None:
             while len(bench.published) < 2:  # noqa: ASYNC110 - the store works in another task
                 await asyncio.sleep(0)
             keeper.cancel()
-        assert set(bench.published[-1]) == {WEB, ROOT_CA}
+        assert set(bench.published[-1]) == {WEB, ROOTS}
 
     asyncio.run(scene())
 
 
 def test_a_refusal_is_an_error_of_permission() -> None:
     assert issubclass(SigningRefusedError, PermissionError)
+
+
+def test_what_is_no_longer_to_be_trusted_goes_and_everything_has_a_version() -> None:
+    bench = Bench(WEB)
+    asyncio.run(bench.store.ensure(frozenset({WEB})))
+    roots = bench.authority.roots
+    bench.store.trust(trust_secrets("fake.local", roots, {"partner": roots}), bench.authority.signer)
+    assert bench.published[-1].keys() == {WEB, ROOTS, PEERS, domain_roots("partner")}
+    assert {name for _, name in bench.store.bundle} == {ROOTS, PEERS, domain_roots("partner")}
+    bench.store.trust(trusting(roots), bench.authority.signer)
+    assert bench.published[-1].keys() == {WEB, ROOTS}

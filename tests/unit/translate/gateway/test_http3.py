@@ -25,6 +25,7 @@ from gatewayworlds import (
     written,
 )
 from tandem.ir.tlsterms import TlsTerms, TlsVersion
+from tandem.ir.trust import Domains
 from tandem.model.meta import Object
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.http3 import HTTP3, offer
@@ -112,7 +113,10 @@ def test_an_annotation_that_means_nothing_is_told_and_the_gateway_serves(
 @pytest.mark.parametrize(
     ("terms", "why"),
     [
-        (TlsTerms(mesh="cluster.local"), " shows the certificate of the mesh (ISTIO_MUTUAL), which QUIC cannot"),
+        (
+            TlsTerms(mesh=Domains(own="cluster.local")),
+            " shows the certificate of the mesh (ISTIO_MUTUAL), which QUIC cannot",
+        ),
         (TlsTerms(most=TlsVersion.V1_2), " ends before TLS 1.3, which is QUIC's only one"),
         (TlsTerms(most=TlsVersion.V1_3), ""),
     ],

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from ingressworlds import codes, gateway, https, made, secret, server
+from meshworlds import trust_source
 from pems import pem
 from tandem.ir.tlsterms import ClientProof, TlsTerms, TlsVersion
+from tandem.ir.trust import Domains
 
 CA = pem("ca.test")[0]
 SPKI = base64.b64encode(bytes(32)).decode()
@@ -52,7 +54,7 @@ def test_clients_are_believed_by_the_authorities_beside_the_certificate(mode: st
 def test_the_mesh_has_terms_of_its_own() -> None:
     one = server("shop.test", port=443, protocol="HTTPS", tls={"mode": "ISTIO_MUTUAL"})
     (listener,) = made(gateway("shop", one)).ports[0].listeners
-    assert (listener.terms, listener.certificates) == (TlsTerms(mesh="cluster.local"), ())
+    assert (listener.terms, listener.certificates) == (TlsTerms(mesh=Domains(own="cluster.local")), ())
     one["tls"]["minProtocolVersion"] = "TLSV1_3"
     assert codes(gateway("shop", one)) == [("spec.servers[0].tls.minProtocolVersion", "InvalidValue")]
 
@@ -86,3 +88,10 @@ def test_a_server_whose_clients_nobody_can_judge_serves_nobody() -> None:
         ("a.test", None, False),
         ("b.test", None, True),
     ]
+
+
+def test_clients_of_other_trust_domains_count_where_a_source_names_them() -> None:
+    source = trust_source("partner.example")
+    one = server("shop.test", port=443, protocol="HTTPS", tls={"mode": "ISTIO_MUTUAL"})
+    (listener,) = made(gateway("shop", one), source).ports[0].listeners
+    assert listener.terms.mesh == Domains(own="cluster.local", foreign=("partner.example",), sourced=True)

@@ -7,11 +7,13 @@ the node's own.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from tandem.ir.traffic import ClientTls, Origination
+from tandem.ir.trust import Domains, domains_in
 from tandem.model.istio import ClientTlsSettings
 from tandem.model.world import World
 from tandem.translate.credentials import Credentials
@@ -47,6 +49,8 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
 
     world: World
     namespace: str
+    domains: Domains
+    """Whose identities count in the mesh."""
     server_name: str
     """What clients call the host; may begin with `*.`."""
     alt_names: tuple[str, ...] = ()
@@ -82,6 +86,8 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
             mistakes.report(f"{at}.clientCertificate", "InvalidValue", text)
         if mode is ClientTls.ISTIO_MUTUAL and spec.sni:
             mistakes.report(f"{at}.sni", "UnsupportedField", "between pods of the mesh no name is asked for")
+        if mode is ClientTls.ISTIO_MUTUAL:
+            self._trusted(alt_names, at, mistakes)
         return (ClientTls.REFUSE if mistakes.found else mode), found
 
     def _credential(self, found: Origination, spec: ClientTlsSettings, at: str, mistakes: _Mistakes) -> Origination:
@@ -91,7 +97,7 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
             mistakes.report(
                 where, "InvalidValue", f"give it or {_INSTEAD[name]}, not both: nothing is sent to the host"
             )
-        known = Credentials(world=self.world, namespaces=(self.namespace,), trust_domain="")
+        known = Credentials(world=self.world, namespaces=(self.namespace,))
         roots, missing = known.roots(spec.credential_name)
         certificate, wrong = known.pair(spec.credential_name) if mutual else ("", "")
         # A pair without roots: the node's system says whom to believe.
@@ -105,6 +111,14 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
             roots_pem=roots.roots_pem if roots is not None else "",
             crl_pem=roots.crl_pem if roots is not None else "",
         )
+
+    def _trusted(self, names: Iterable[str], at: str, mistakes: _Mistakes) -> None:
+        """Servers are of one trust domain, and somebody tells who signs for it."""
+        found, where = sorted(domains_in(names)), f"{at}.subjectAltNames"
+        if len(found) > 1:
+            mistakes.report(where, "InvalidValue", f"names of {' and '.join(found)}: they must be of one trust domain")
+        elif found and found[0] not in {self.domains.own, *self.domains.foreign}:
+            mistakes.report(where, "UntrustedDomain", f"no TrustSource tells who signs for {found[0]}")
 
 
 def _files(spec: ClientTlsSettings, at: str, mistakes: _Mistakes) -> None:

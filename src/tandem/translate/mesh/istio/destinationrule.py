@@ -22,6 +22,7 @@ from tandem.translate.mesh.istio.locality import idle_settings
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries, app_of
 from tandem.translate.mesh.istio.traffic import TrafficReader
 from tandem.translate.options import Options
+from tandem.translate.trust import trusted_domains
 
 
 class DestinationRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,12 +90,14 @@ def _refusing(service: Key, rule: DestinationRule) -> TrafficPolicy:
 def _tls(service: Key, rule: DestinationRule, known: tuple[World, Entries], options: Options) -> TlsReader:
     world, entries = known
     entry, home = entries.hosts.get(service), rule.metadata.namespace
+    domains = trusted_domains(world, options)
     if entry is None:
         name = f"{service[1]}.{service[0]}.svc.{options.cluster_domain}"
-        return TlsReader(world=world, namespace=home, server_name=name)
+        return TlsReader(world=world, namespace=home, domains=domains, server_name=name)
     return TlsReader(
         world=world,
         namespace=home,
+        domains=domains,
         server_name=service[1],
         alt_names=entry.spec.subject_alt_names,
         bytes_too=not all(app_of(port).is_http for port in entry.spec.ports),

@@ -36,7 +36,7 @@ _HERE: Final = "it has no effect here"
 _INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
     {
         "accessLogFile": "flows tell of every request (tandem flows)",
-        "caCertificates": "the roots are those that the control plane was started with",
+        "caCertificates": "a TrustSource says whose identities of other trust domains count",
         "certificates": "the control plane has a certificate authority of its own",
         "ca": "the control plane has a certificate authority of its own",
         "defaultDestinationRuleExportTo": "say exportTo in each object",
@@ -47,7 +47,7 @@ _INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
         "tcpKeepalive": "say tcpKeepalive in a DestinationRule",
         "h2UpgradePolicy": "say h2UpgradePolicy in a DestinationRule",
         "meshMTLS": "the least version of TLS between pods is not to be chosen",
-        "trustDomainAliases": "identities of another trust domain are nobody's",
+        "trustDomainAliases": "a TrustSource says which other trust domains count, and policies name each",
     }
 )
 

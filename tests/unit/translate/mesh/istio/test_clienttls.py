@@ -10,12 +10,14 @@ import pytest
 
 from pems import pem
 from tandem.ir.traffic import ClientTls, Origination
+from tandem.ir.trust import Domains
 from tandem.model.istio import ClientTlsSettings
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.istio.clienttls import DIRECTORY, TlsReader
 
+DOMAINS = Domains(own="cluster.local", foreign=("partner.example",), sourced=True)
 HOST = "api.example.com"
 PEM, KEY = (text.decode() for text in pem())
 
@@ -28,7 +30,8 @@ def secret(**data: str) -> Object:
 
 def read(*objects: Object, reader: dict[str, Any] | None = None, **spec: Any) -> tuple[Any, Any, list[tuple[str, str]]]:
     wrongs: list[tuple[str, str]] = []
-    made = TlsReader(**{"world": World.of(objects), "namespace": "shop", "server_name": HOST, **(reader or {})})
+    given = {"world": World.of(objects), "namespace": "shop", "domains": DOMAINS, "server_name": HOST}
+    made = TlsReader(**{**given, **(reader or {})})
     settings = msgspec.convert(spec, ClientTlsSettings)
     mode, found = made.read(settings, "t", lambda path, code, _: wrongs.append((path, code)))
     return mode, found, wrongs
@@ -109,3 +112,22 @@ def test_mutual_shows_the_pair_of_a_secret_and_its_roots_or_those_of_the_system_
 def test_a_secret_and_files_are_not_given_together() -> None:
     mode, _, wrongs = read(secret(ca_crt=PEM), mode="SIMPLE", credentialName="roots", caCertificates=f"{DIRECTORY}r")
     assert (mode, wrongs) == (ClientTls.REFUSE, [("t.credentialName", "InvalidValue")])
+
+
+def test_servers_of_the_mesh_and_of_one_domain_that_a_source_tells_of_are_met() -> None:
+    for names in (["spiffe://cluster.local/ns/a/sa/b"], ["spiffe://partner.example/a", "spiffe://partner.example/b"]):
+        mode, found, wrongs = read(mode="ISTIO_MUTUAL", subjectAltNames=names)
+        assert (mode, found.alt_names, wrongs) == (ClientTls.ISTIO_MUTUAL, tuple(names), [])
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["spiffe://stranger.example/a"], "UntrustedDomain"),
+        (["spiffe://partner.example/a", "spiffe://cluster.local/a"], "InvalidValue"),
+    ],
+)
+def test_servers_of_a_domain_that_nobody_tells_of_or_of_several_are_not(names: list[str], code: str) -> None:
+    for given in ({"subjectAltNames": names}, {"reader": {"alt_names": tuple(names)}}):
+        mode, _, wrongs = read(mode="ISTIO_MUTUAL", **given)
+        assert (mode, wrongs) == (ClientTls.REFUSE, [("t.subjectAltNames", code)])

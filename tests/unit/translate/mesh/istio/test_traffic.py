@@ -17,6 +17,7 @@ from tandem.ir.traffic import (
     Traffic,
     Warmup,
 )
+from tandem.ir.trust import Domains
 from tandem.model.istio import TrafficPolicySpec
 from tandem.model.world import World
 from tandem.translate.mesh.istio.clienttls import TlsReader
@@ -24,7 +25,12 @@ from tandem.translate.mesh.istio.traffic import TrafficReader
 
 Wrongs = list[tuple[str, str]]
 
-TLS = TlsReader(world=World(), namespace="default", server_name="web.default.svc.cluster.local")
+TLS = TlsReader(
+    world=World(),
+    namespace="default",
+    domains=Domains(own="cluster.local"),
+    server_name="web.default.svc.cluster.local",
+)
 
 
 def spec(**policy: Any) -> TrafficPolicySpec:

@@ -1,0 +1,1 @@
+"""A client of SPIFFE's Workload API, as the SPIRE agent of each node serves it."""
