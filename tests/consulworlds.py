@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from tandem.model.consul import ServiceIntentions
+from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 
@@ -43,3 +44,35 @@ def source(name: str, action: str = "allow", **fields: Any) -> Raw:
 def permission(action: str = "allow", **http: Any) -> Raw:
     """A permission; keywords are fields of its http, without any it has none."""
     return {"action": action, **({"http": http} if http else {})}
+
+
+def router(name: str, *routes: Raw, ns: str = "default") -> ServiceRouter:
+    """A ServiceRouter of that Service."""
+    return cast("ServiceRouter", _object("ServiceRouter", (name, ns, ""), {"routes": list(routes)}))
+
+
+def route(service: str = "", subset: str = "", *, match: Raw | None = None, **fields: Any) -> Raw:
+    """A route of a ServiceRouter: `match` is its http, keywords are fields of its destination."""
+    place = {**({"service": service} if service else {}), **({"serviceSubset": subset} if subset else {})}
+    return {**({"match": {"http": match}} if match is not None else {}), "destination": {**place, **fields}}
+
+
+def splitter(name: str, *splits: Raw, ns: str = "default") -> ServiceSplitter:
+    """A ServiceSplitter of that Service."""
+    return cast("ServiceSplitter", _object("ServiceSplitter", (name, ns, ""), {"splits": list(splits)}))
+
+
+def split(weight: float, service: str = "", subset: str = "", **fields: Any) -> Raw:
+    """A share in percent; keywords are its other fields."""
+    place = {**({"service": service} if service else {}), **({"serviceSubset": subset} if subset else {})}
+    return {"weight": weight, **place, **fields}
+
+
+def resolver(name: str, *, ns: str = "default", **spec: Any) -> ServiceResolver:
+    """A ServiceResolver of that Service; keywords are the fields of its spec."""
+    return cast("ServiceResolver", _object("ServiceResolver", (name, ns, ""), spec))
+
+
+def versions(*names: str) -> Raw:
+    """Subsets by the version that pods say to Consul."""
+    return {name: {"filter": f"Service.Meta.version == {name}"} for name in names}

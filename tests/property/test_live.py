@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import consulworlds as consul
 import ingressworlds as istio
 import linkerdworlds as lk
 from builders import cluster_policy, endpoint_slice, namespace, node, pod, policy, service
-from consulworlds import intentions, permission, source
 from gatewayworlds import (
     allowing,
     at,
@@ -182,14 +182,26 @@ OTHERS = st.one_of(
         LABELS,
     ),
     st.builds(
-        lambda n, s, of, one: intentions(of, one, name=f"ci{n}", ns=s),
+        lambda n, s, of, one: consul.intentions(of, one, name=f"ci{n}", ns=s),
         NUMBERS,
         SPACES,
         st.sampled_from(("s0", "s1", "*")),
-        st.sampled_from((source("a"), source("a", permissions=[permission("deny", pathPrefix="/x")]))),
+        st.sampled_from((consul.source("a"), consul.source("a", permissions=[consul.permission("deny", pathPrefix="/x")]))),
     ),
     st.builds(
-        lambda s, of: intentions("*", source("*", namespace="*"), name="all", ns="istio-system", of=of or s),
+        lambda s, made: made(s),
+        SPACES,
+        st.sampled_from(
+            (
+                lambda s: consul.router("s0", consul.route("s1", match={"methods": ["GET"]}), ns=s),
+                lambda s: consul.splitter("s0", consul.split(50), consul.split(50, "s1"), ns=s),
+                lambda s: consul.resolver("s0", subsets=consul.versions("v1"), defaultSubset="v1", ns=s),
+                lambda s: consul.resolver("s1", redirect={"service": "s0"}, ns=s),
+            )
+        ),
+    ),
+    st.builds(
+        lambda s, of: consul.intentions("*", consul.source("*", namespace="*"), name="all", ns="istio-system", of=of or s),
         SPACES,
         st.sampled_from(("", "*")),
     ),

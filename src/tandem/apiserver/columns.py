@@ -286,6 +286,9 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "ServiceRouter": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "ServiceSplitter": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "ServiceResolver": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "ServiceIntentions": (
         ("Destination", 0, _at("spec.destination.name")),
         ("Programmed", 0, _condition("Programmed")),

@@ -190,6 +190,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action: RouteAction
     timeout_ms: int = 0
     """0: no timeout (Istio's default)."""
+    idle_ms: int | None = None
+    """Without a byte of request or answer; None: Envoy's five minutes, 0: for ever."""
     retry: Retry | None = None
     request_headers: HeaderEdit = HeaderEdit()
     response_headers: HeaderEdit = HeaderEdit()

@@ -34,16 +34,18 @@ class LoadBalancer(Enum):
     MAGLEV = "MAGLEV"
 
 
-class ByHeader(msgspec.Struct, frozen=True, kw_only=True, tag="header"):
+class ByHeader(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="header"):
     """The value of a request header chooses."""
 
     name: str
+    terminal: bool = False
 
 
-class ByQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
+class ByQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="query"):
     """The value of a query parameter chooses."""
 
     name: str
+    terminal: bool = False
 
 
 class ByCookie(msgspec.Struct, frozen=True, kw_only=True, tag="cookie", omit_defaults=True):
@@ -52,13 +54,17 @@ class ByCookie(msgspec.Struct, frozen=True, kw_only=True, tag="cookie", omit_def
     name: str
     path: str = ""
     ttl_s: int | None = None
+    terminal: bool = False
 
 
-class ByAddress(msgspec.Struct, frozen=True, kw_only=True, tag="address"):
+class ByAddress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="address"):
     """The client's address chooses."""
+
+    terminal: bool = False
 
 
 HashKey = ByHeader | ByQuery | ByCookie | ByAddress
+"""What chooses; all that are there do, up to a `terminal` one that is."""
 
 
 class Warmup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -153,6 +159,10 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hash: tuple[HashKey, ...] = ()
     table_size: int = 0
     """Least size of the ring, or the size of Maglev's table; 0: Envoy's."""
+    table_most: int = 0
+    """Largest size of the ring; 0: Envoy's."""
+    choices: int = 0
+    """Of so many endpoints the one with the fewest requests; 0: Envoy's two."""
     warmup: Warmup | None = None
     tls: ClientTls = ClientTls.AUTO
     origination: Origination = Origination()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.model import consul
+from tandem.model import consul, consulroutes
 from tandem.model.kind import Kind
 
 CONSUL: Final = (
@@ -17,6 +17,36 @@ CONSUL: Final = (
         short=("service-intentions",),
         status=True,
         cls=consul.ServiceIntentions,
+    ),
+    Kind(
+        group="consul.hashicorp.com",
+        versions=("v1alpha1",),
+        kind="ServiceRouter",
+        plural="servicerouters",
+        singular="servicerouter",
+        short=("service-router",),
+        status=True,
+        cls=consulroutes.ServiceRouter,
+    ),
+    Kind(
+        group="consul.hashicorp.com",
+        versions=("v1alpha1",),
+        kind="ServiceSplitter",
+        plural="servicesplitters",
+        singular="servicesplitter",
+        short=("service-splitter",),
+        status=True,
+        cls=consulroutes.ServiceSplitter,
+    ),
+    Kind(
+        group="consul.hashicorp.com",
+        versions=("v1alpha1",),
+        kind="ServiceResolver",
+        plural="serviceresolvers",
+        singular="serviceresolver",
+        short=("service-resolver",),
+        status=True,
+        cls=consulroutes.ServiceResolver,
     ),
 )
 _EDGE: Final = "traffic from outside comes in by Gateway of the Gateway API"

@@ -122,7 +122,7 @@ def _extras(route: dict[str, Any], at: str) -> list[str]:
     patterns = [regex.get("match", ""), *(o.get("regex", "") for o in cors.get("allowOrigins", ()))]
     bad = redirect.get("redirectCode", 301) not in {301, 302, 303, 307, 308}
     bad = bad or ("uri" in redirect and "prefixRewrite" in redirect) or bool(rewrite.get("uri") and regex)
-    bad = bad or not all(map(_re2, patterns)) or seconds_ms(cors.get("maxAge", "")) < 0
+    bad = bad or not all(map(re2, patterns)) or seconds_ms(cors.get("maxAge", "")) < 0
     bad = bad or ("mirror" in route and bool(route.get("mirrors")))
     if delay is not None:
         bad = bad or "exponentialDelay" in delay or seconds_ms(delay.get("fixedDelay", "")) <= 0
@@ -140,11 +140,12 @@ def _edits(route: dict[str, Any], at: str) -> list[str]:
     return [
         f"{at}.headers.{where}: {n}"
         for where, n in named
-        if (where, n.lower()) not in kept and (n.lower() == "host" or not _token(n))
+        if (where, n.lower()) not in kept and (n.lower() == "host" or not is_token(n))
     ]
 
 
-def _token(name: str) -> bool:
+def is_token(name: str) -> bool:
+    """Whether a header can be called so."""
     return bool(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name))
 
 
@@ -155,11 +156,12 @@ def _match(match: dict[str, Any], at: str) -> list[str]:
         found.append(f"{at}: pseudo headers")
     values = [match.get(f, {}) for f in ("uri", "scheme", "method", "authority")]
     values += [v for f in ("headers", "withoutHeaders", "queryParams") for v in match.get(f, {}).values()]
-    found += [f"{at}: {v}" for v in values if len(v) > 1 or not _re2(v.get("regex", ""))]
+    found += [f"{at}: {v}" for v in values if len(v) > 1 or not re2(v.get("regex", ""))]
     return found
 
 
-def _re2(pattern: str) -> bool:
+def re2(pattern: str) -> bool:
+    """Whether RE2 takes a pattern."""
     if re.search(r"\(\?(=|!|<=|<!|>|P=)|\\[1-9]", pattern):
         return False
     try:
@@ -261,7 +263,7 @@ def _grpcroute(spec: dict[str, Any]) -> list[str]:
             if method["type"] == "RegularExpression":
                 patterns += [method.get("service", ""), method.get("method", "")]
             bad = any(v.get("type", "Exact") not in _VALUES for v in (method, *match.get("headers", ())))
-            found += [f"{at}: match"] if bad or not all(_re2(p) for p in patterns) else []
+            found += [f"{at}: match"] if bad or not all(re2(p) for p in patterns) else []
     return found
 
 
@@ -275,7 +277,7 @@ def _rule_filters(rule: dict[str, Any], at: str, known: set[str], own: set[str])
             continue
         modifier = item.get(_MODIFIERS[item["type"]], {})
         names = [h["name"] for f in ("set", "add") for h in modifier.get(f, ())] + list(modifier.get("remove", ()))
-        found += [f"{at}: header {n}" for n in names if n.lower() == "host" or not _token(n)]
+        found += [f"{at}: header {n}" for n in names if n.lower() == "host" or not is_token(n)]
     return found
 
 
@@ -295,6 +297,6 @@ def _gateway_match(match: dict[str, Any], at: str) -> list[str]:
     named = [*match.get("headers", ()), *match.get("queryParams", ())]
     patterns = [v["value"] for v in [path, *named] if v.get("type") == "RegularExpression"]
     bad = path["type"] not in _PATHS or any(v.get("type", "Exact") not in _VALUES for v in named)
-    bad = bad or not all(_re2(p) for p in patterns)
+    bad = bad or not all(re2(p) for p in patterns)
     bad = bad or (path["type"] != "RegularExpression" and not path["value"].startswith("/"))
     return [f"{at}: match"] if bad else []

@@ -16,6 +16,7 @@ from tandem.ir.logged import EVERYTHING
 from tandem.ir.outbound import OPEN
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
+from tandem.model.consulmeta import traits_of
 from tandem.model.ipam import addresses_of
 from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS, Limits
@@ -149,7 +150,7 @@ def translate_pod(
         name=pod.metadata.name,
         service_account=pod.spec.service_account_name,
         identity=spiffe_id(options.trust_domain, namespace, pod.spec.service_account_name),
-        labels=tuple(sorted(pod.metadata.labels.items())),
+        labels=tuple(sorted(traits_of(pod.metadata).items())),
         meshed=member.meshed,
         addresses=addresses_of(pod),
         ingress=ingress.get(uid),

@@ -20,6 +20,7 @@ from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.consul import ServiceIntentions
+from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.faults import FaultInjection
 from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
@@ -94,6 +95,9 @@ _Plain = (
     | LinkerdAuthorizationPolicy
     | MeshTLSAuthentication
     | NetworkAuthentication
+    | ServiceRouter
+    | ServiceSplitter
+    | ServiceResolver
     | Canary
     | Network
     | TrustSource
@@ -123,6 +127,9 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         MeshTLSAuthentication,
         NetworkAuthentication,
         LinkerdHTTPRoute,
+        ServiceRouter,
+        ServiceSplitter,
+        ServiceResolver,
         Canary,
         RateLimit,
         FaultInjection,

@@ -12,6 +12,7 @@ import msgspec
 from tandem.base.addresses import IPV4, IPV6, family
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.consulmeta import traits_of
 from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
@@ -275,7 +276,7 @@ def endpoints(world: World, share: Share, version: int, *, protocol: str = "") -
         meta = pod.metadata
         chosen = meta.namespace == share.namespace and matches_map(service.spec.selector, meta.labels)
         there = (pod.ready or service.spec.publish_not_ready_addresses) and not pod.finished and not pod.terminating
-        if chosen and there and labels.items() <= meta.labels.items():
+        if chosen and there and labels.items() <= traits_of(meta).items():
             number = _number(pod, port)
             if number:
                 found.append(Party.of_pod(pod, port=number, version=version))

@@ -368,6 +368,9 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "PeerAuthentication": ((Column("MODE", _mtls_mode), _PROGRAMMED), (_WHY,)),
     "RequestAuthentication": ((Column("ISSUERS", _issuers), _PROGRAMMED), (_WHY,)),
     "AuthorizationPolicy": ((Column("ACTION", _action), _PROGRAMMED), (_WHY,)),
+    "ServiceRouter": ((_PROGRAMMED,), (_WHY,)),
+    "ServiceSplitter": ((_PROGRAMMED,), (_WHY,)),
+    "ServiceResolver": ((_PROGRAMMED,), (_WHY,)),
     "ServiceIntentions": ((Column("DESTINATION", _intended), _PROGRAMMED), (_WHY,)),
     "Server": (
         (Column("PORT", _spec("port")), Column("POD-SELECTOR", _selected), _PROGRAMMED),

@@ -74,6 +74,8 @@ def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) 
         body["weighted_clusters"] = {"clusters": [_share(route, action, backend, scope) for backend in backends]}
     body["cluster_not_found_response_code"] = _MISSING.get(action.missing_status, _MISSING[503])
     body["timeout"] = milliseconds(route.timeout_ms)
+    if route.idle_ms is not None:
+        body["idle_timeout"] = milliseconds(route.idle_ms)
     body |= _rewrite(action.rewrite, match)
     authority = action.rewrite.host or authority_of(route.request_headers)
     if authority:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from tandem.compile.envoy.proto import LIMITS, Json, any_of, milliseconds
 from tandem.ir.fabric import AppProtocol
@@ -39,14 +39,18 @@ def spreading(traffic: Traffic) -> Json:
             }
         }
     match traffic.lb:
-        case LoadBalancer.RING_HASH if traffic.table_size:
-            body["ring_hash_lb_config"] = {"minimum_ring_size": traffic.table_size}
+        case LoadBalancer.RING_HASH if traffic.table_size or traffic.table_most:
+            sizes = {"minimum_ring_size": traffic.table_size, "maximum_ring_size": traffic.table_most}
+            body["ring_hash_lb_config"] = {name: size for name, size in sizes.items() if size}
         case LoadBalancer.MAGLEV if traffic.table_size:
             body["maglev_lb_config"] = {"table_size": traffic.table_size}
         case LoadBalancer.ROUND_ROBIN if start:
             body["round_robin_lb_config"] = start
-        case LoadBalancer.LEAST_REQUEST if start:
-            body["least_request_lb_config"] = start
+        case LoadBalancer.LEAST_REQUEST if start or traffic.choices:
+            body["least_request_lb_config"] = {
+                **({"choice_count": traffic.choices} if traffic.choices else {}),
+                **start,
+            }
         case _:
             pass
     return body
@@ -157,19 +161,22 @@ def alpn(app: AppProtocol, pool: Pool, *, translated: bool = False) -> tuple[str
 
 def hash_policies(keys: Sequence[HashKey]) -> list[Json]:
     """What of a request chooses the endpoint."""
-    found: list[Json] = []
-    for key in keys:
-        match key:
-            case ByHeader(name=name):
-                found.append({"header": {"header_name": name}})
-            case ByQuery(name=name):
-                found.append({"query_parameter": {"name": name}})
-            case ByAddress():
-                found.append({"connection_properties": {"source_ip": True}})
-            case ByCookie(name=name, path=path, ttl_s=ttl):
-                given = {} if ttl is None else {"ttl": f"{ttl}s"}
-                found.append({"cookie": {"name": name, **({"path": path} if path else {}), **given}})
-    return found
+    return [{**_chosen_by(key), **({"terminal": True} if key.terminal else {})} for key in keys]
+
+
+def _chosen_by(key: HashKey) -> Json:
+    match key:
+        case ByHeader(name=name):
+            return {"header": {"header_name": name}}
+        case ByQuery(name=name):
+            return {"query_parameter": {"name": name}}
+        case ByAddress():
+            return {"connection_properties": {"source_ip": True}}
+        case ByCookie(name=name, path=path, ttl_s=ttl):
+            given = {} if ttl is None else {"ttl": f"{ttl}s"}
+            return {"cookie": {"name": name, **({"path": path} if path else {}), **given}}
+        case _:
+            assert_never(key)
 
 
 def _http2(pool: Pool) -> Json:

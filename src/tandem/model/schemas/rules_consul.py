@@ -8,10 +8,13 @@ from typing import Any, Final
 from tandem.model.consul import ANY
 from tandem.model.schemas.complaint import duplicate, invalid
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
+from tandem.model.schemas.syntax import LABEL
 
 PATHS: Final = ("pathExact", "pathPrefix", "pathRegex")
 VALUES: Final = ("present", "exact", "prefix", "suffix", "contains", "regex")
 _ELSEWHERE: Final = ("partition", "peer", "samenessGroup")
+WHOLE: Final = 100
+"""Percent."""
 _LONGEST: Final = 512
 """Characters of a description."""
 
@@ -79,16 +82,105 @@ def _http(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _header(raw: dict[str, Any], at: str) -> Iterator[str]:
-    given = [name for name in VALUES if raw.get(name)]
+    yield from _one_value(raw, at, VALUES)
+    for name in ("present", "regex"):
+        if raw.get("ignoreCase") and raw.get(name):
+            yield f"{at}.ignoreCase: does not belong to {name}"
+
+
+def _router_header(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _one_value(raw, at, ("present", "exact", "prefix", "suffix", "regex"))
+    if raw["name"].lower() == "host":
+        yield invalid(f"{at}.name", raw["name"], "the host of a request is in the header :authority")
+
+
+def _parameter(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _one_value(raw, at, ("present", "exact", "regex"))
+
+
+def _one_value(raw: dict[str, Any], at: str, names: tuple[str, ...]) -> Iterator[str]:
+    given = [name for name in names if raw.get(name)]
     for name in given[1:]:
         yield f"{at}.{name}: may not be given together with {given[0]}"
     if not given:
-        yield f"{at}: needs one of {', '.join(VALUES)}"
-    if raw.get("ignoreCase") and given and given[0] in {"present", "regex"}:
-        yield f"{at}.ignoreCase: does not belong to {given[0]}"
+        yield f"{at}: needs one of {', '.join(names)}"
+
+
+def _route(raw: dict[str, Any], at: str) -> Iterator[str]:
+    http = (raw.get("match") or {}).get("http") or {}
+    if (raw.get("destination") or {}).get("prefixRewrite") and not (http.get("pathPrefix") or http.get("pathExact")):
+        yield f"{at}.destination.prefixRewrite: needs match.http.pathPrefix or match.http.pathExact"
+
+
+def _splitter(raw: dict[str, Any], at: str) -> Iterator[str]:
+    weights = [split.get("weight") or 0 for split in raw["splits"]]
+    for i, weight in enumerate(weights):
+        if weight and not 0.01 <= weight <= WHOLE:
+            yield invalid(f"{at}.splits[{i}].weight", weight, "a weight is 0, or between 0.01 and 100")
+    if round(sum(weights), 2) != WHOLE:
+        yield invalid(f"{at}.splits", sum(weights), "the weights must be 100 together")
+
+
+def _resolver(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if raw.get("failover") and raw.get("redirect"):
+        yield f"{at}.failover: may not be given together with redirect"
+    for name in raw.get("subsets") or {}:
+        if LABEL.fullmatch(name) is None:
+            yield invalid(f"{at}.subsets[{name}]", name, "a subset's name is a DNS label (a-z, 0-9, '-')")
+
+
+def _redirect(raw: dict[str, Any], at: str) -> Iterator[str]:
+    given = [name for name, value in raw.items() if value]
+    if not given:
+        yield f"{at}: must not be empty"
+    for name in ("serviceSubset", "namespace", "partition", "peer"):
+        if raw.get(name) and not raw.get("service"):
+            yield f"{at}.{name}: needs service beside it"
+
+
+def _failover(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if not any(raw.values()):
+        yield f"{at}: must not be empty"
+    for name in ("service", "serviceSubset", "datacenters", "samenessGroup"):
+        if raw.get(name) and raw.get("targets"):
+            yield f"{at}.targets: may not be given together with {name}"
+
+
+def _hash(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if bool(raw.get("field")) is bool(raw.get("sourceIP")):
+        yield f"{at}: needs field or sourceIP, and not both"
+    elif raw.get("field") and not raw.get("fieldValue"):
+        yield f"{at}.fieldValue: is required with field"
+    if raw.get("cookieConfig") is not None and raw.get("field") != "cookie":
+        yield f"{at}.cookieConfig: does not belong to the field {raw.get('field') or 'sourceIP'}"
+
+
+def _cookie(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if raw.get("session") and raw.get("ttl"):
+        yield f"{at}.ttl: may not be given together with session"
+
+
+def _balancer(raw: dict[str, Any], at: str) -> Iterator[str]:
+    policy = raw.get("policy") or ""
+    for name, of in (("leastRequestConfig", {"least_request"}), ("ringHashConfig", {"ring_hash"})):
+        if raw.get(name) and policy not in of:
+            yield f"{at}.{name}: does not belong to the policy {policy!r}"
+    if raw.get("hashPolicies") and policy not in {"ring_hash", "maglev"}:
+        yield f"{at}.hashPolicies: do not belong to the policy {policy!r}"
 
 
 RULES: Final[dict[str, Rule]] = {
+    "CrHttp": _http,
+    "CrHeader": _router_header,
+    "CrParameter": _parameter,
+    "CrRoute": _route,
+    "CsSpec": _splitter,
+    "CvSpec": _resolver,
+    "CvRedirect": _redirect,
+    "CvFailover": _failover,
+    "CvHash": _hash,
+    "CvCookie": _cookie,
+    "CvBalancer": _balancer,
     "CiSpec": _intentions,
     "CiDestination": _named,
     "CiSource": _source,

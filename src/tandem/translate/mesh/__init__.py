@@ -8,6 +8,8 @@ from tandem.model.istio import VirtualService
 from tandem.model.world import World
 from tandem.translate.mesh.canaries import divide
 from tandem.translate.mesh.connections import accept_connections, connection_layers
+from tandem.translate.mesh.consul.chains import beneath, translate_chains
+from tandem.translate.mesh.consul.resolvers import read_resolvers, under
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproutes
@@ -35,21 +37,26 @@ def translate_mesh(
     entries = read_entries(world, options)
     rules = translate_destination_rules(world, options, entries)
     attachments = read_attachments(world)
-    attached = attach_traffic(rules.policies, attachments)
+    resolvers = read_resolvers(world)
+    below, resolved = under(resolvers.found, rules.policies)
+    attached = attach_traffic(below, attachments)
     context = Context(world=world, options=options, entries=entries, policies=attached)
     if memo is not None:
         context = memo.begin(context)
     virtual = translate_virtualservices(context, memo.read if memo is not None else None)
+    chains = translate_chains(context, resolvers)
+    istio, chained = beneath(virtual.layers, chains)
     grpc, grpc_problems = accept_grpcroutes(context)
     http, http_problems = accept_httproutes(context)
     routes = build_layers(context, grpc, http)
     connected, connection_problems = accept_connections(context)
     connections = connection_layers(context, (*grpc, *http), connected)
-    tables, conflicts = build_tables(virtual.layers, routes.layers, connections.layers)
+    tables, conflicts = build_tables(istio, routes.layers, connections.layers)
     tables, divided = divide(tables, context)
     tables = keep_sessions(tables, sessions_of(attachments))
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(attached.items())}
     told = (*rules.problems, *attachments.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
     told += (*connection_problems, *connections.problems)
+    told += (*resolvers.problems, *resolved, *chains.problems, *chained)
     problems = (*told, *conflicts, *divided, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems

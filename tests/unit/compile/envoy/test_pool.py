@@ -109,3 +109,16 @@ def test_what_is_offered_in_tls_is_what_can_be_spoken(
     app: AppProtocol, pool: Pool, pods: tuple[str, ...], gateways: tuple[str, ...]
 ) -> None:
     assert (alpn(app, pool), alpn(app, pool, translated=True)) == (pods, gateways)
+
+
+def test_a_key_that_ends_the_choice_says_so() -> None:
+    assert hash_policies((ByHeader(name="x", terminal=True), ByAddress())) == [
+        {"header": {"header_name": "x"}, "terminal": True},
+        {"connection_properties": {"source_ip": True}},
+    ]
+
+
+def test_rings_have_a_largest_size_and_the_fewest_requests_are_looked_for_among_so_many() -> None:
+    ring = Traffic(lb=LoadBalancer.RING_HASH, table_size=8, table_most=64)
+    assert spreading(ring)["ring_hash_lb_config"] == {"minimum_ring_size": 8, "maximum_ring_size": 64}
+    assert spreading(Traffic(choices=5))["least_request_lb_config"] == {"choice_count": 5}

@@ -77,3 +77,80 @@ def test_intentions_that_are_not(sources: list[Any], path: str) -> None:
 def test_permissions_that_are_not(http: Any, path: str) -> None:
     (found,) = of_intentions(source("a", permissions=[{"action": "allow", "http": http}]))
     assert found.startswith(f"spec.sources[0].permissions[0].http.{path}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("ServiceRouter", {"routes": [{"match": {"http": {"pathPrefix": "/a"}}, "destination": {"prefixRewrite": "/"}}]}),
+        ("ServiceRouter", {"routes": [{}]}),
+        ("ServiceRouter", {"routes": [{"destination": {"retryOn": ["5xx"], "requestTimeout": "-1s"}}]}),
+        ("ServiceSplitter", {"splits": [{"weight": 33.33}, {"weight": 66.67, "service": "b"}, {"weight": 0}]}),
+        ("ServiceResolver", {"subsets": {"v1": {"filter": "", "onlyPassing": True}}, "defaultSubset": "v1"}),
+        ("ServiceResolver", {"redirect": {"service": "b", "serviceSubset": "v1"}}),
+        ("ServiceResolver", {"failover": {"*": {"targets": [{"service": "b"}]}}}),
+        (
+            "ServiceResolver",
+            {"loadBalancer": {"policy": "maglev", "hashPolicies": [{"field": "header", "fieldValue": "a"}]}},
+        ),
+    ],
+)
+def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
+    assert mistakes(kind, spec) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "path"),
+    [
+        ("ServiceRouter", {"routes": [{"destination": {"prefixRewrite": "/"}}]}, "routes[0].destination.prefixRewrite"),
+        ("ServiceRouter", {"routes": [{"destination": {"retryOn": ["moon"]}}]}, "routes[0].destination.retryOn[0]"),
+        ("ServiceRouter", {"routes": [{"match": {"http": {"header": [{"name": "x"}]}}}]}, "routes[0].match.http.header"),
+        (
+            "ServiceRouter",
+            {"routes": [{"match": {"http": {"header": [{"name": "Host", "exact": "a"}]}}}]},
+            "routes[0].match.http.header[0].name",
+        ),
+        (
+            "ServiceRouter",
+            {"routes": [{"match": {"http": {"queryParam": [{"name": "x", "exact": "a", "present": True}]}}}]},
+            "routes[0].match.http.queryParam[0].exact",
+        ),
+        ("ServiceRouter", {"routes": [{"destination": {"requestTimeout": "soon"}}]}, "routes[0].destination"),
+        ("ServiceSplitter", {"splits": [{"weight": 99}]}, "splits: Invalid"),
+        ("ServiceSplitter", {"splits": [{"weight": 100}, {"weight": 0.001}]}, "splits[1].weight"),
+        ("ServiceResolver", {"redirect": {}}, "redirect: must not be empty"),
+        ("ServiceResolver", {"redirect": {"serviceSubset": "v1"}}, "redirect.serviceSubset: needs service"),
+        ("ServiceResolver", {"redirect": {"service": "b"}, "failover": {"*": {"service": "c"}}}, "failover: may not"),
+        ("ServiceResolver", {"failover": {"*": {}}}, "failover[*]: must not be empty"),
+        ("ServiceResolver", {"failover": {"*": {"service": "b", "targets": [{}]}}}, "failover[*].targets: may not"),
+        ("ServiceResolver", {"subsets": {"V1": {}}}, "subsets[V1]"),
+        ("ServiceResolver", {"loadBalancer": {"policy": "fair"}}, "loadBalancer.policy"),
+        ("ServiceResolver", {"loadBalancer": {"ringHashConfig": {"minimumRingSize": 8}}}, "loadBalancer.ringHashConfig"),
+        ("ServiceResolver", {"loadBalancer": {"hashPolicies": [{"sourceIP": True}]}}, "loadBalancer.hashPolicies"),
+        (
+            "ServiceResolver",
+            {"loadBalancer": {"policy": "maglev", "hashPolicies": [{"field": "cookie"}]}},
+            "loadBalancer.hashPolicies[0].fieldValue",
+        ),
+        (
+            "ServiceResolver",
+            {"loadBalancer": {"policy": "maglev", "hashPolicies": [{"sourceIP": True, "cookieConfig": {}}]}},
+            "loadBalancer.hashPolicies[0].cookieConfig",
+        ),
+        (
+            "ServiceResolver",
+            {
+                "loadBalancer": {
+                    "policy": "maglev",
+                    "hashPolicies": [
+                        {"field": "cookie", "fieldValue": "c", "cookieConfig": {"session": True, "ttl": "1s"}}
+                    ],
+                }
+            },
+            "loadBalancer.hashPolicies[0].cookieConfig.ttl",
+        ),
+    ],
+)
+def test_routing_that_is_not(kind: str, spec: Any, path: str) -> None:
+    (found,) = mistakes(kind, spec)
+    assert found.startswith(f"spec.{path}")

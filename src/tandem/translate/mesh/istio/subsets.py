@@ -11,6 +11,7 @@ import msgspec
 
 from tandem.base.problems import Problem, Severity
 from tandem.ir.traffic import TrafficPolicy
+from tandem.model.consulmeta import traits_of
 from tandem.model.core import EndpointSlice, Pod, Service
 from tandem.model.world import World
 
@@ -33,10 +34,11 @@ def _empty(policy: TrafficPolicy, slices: Iterable[EndpointSlice], pods: Mapping
     refs = (e.target_ref for s in slices for e in s.endpoints)
     found = [pod for ref in refs if ref is not None and (pod := pods.get(ref.uid)) is not None]
     for subset in policy.subsets:
-        held = any(dict(subset.labels).items() <= pod.metadata.labels.items() for pod in found)
+        held = any(dict(subset.labels).items() <= traits_of(pod.metadata).items() for pod in found)
         if held or subset.origin is None:
             continue
         wanted = ",".join(f"{k}={v}" for k, v in subset.labels)
         text = f"no endpoint of Service {policy.namespace}/{policy.service} has the labels {wanted}"
-        at = msgspec.structs.replace(subset.origin, path=f"{subset.origin.path}.labels")
+        field = "labels" if subset.origin.kind == "DestinationRule" else "filter"
+        at = msgspec.structs.replace(subset.origin, path=f"{subset.origin.path}.{field}")
         yield Problem(at=at, code="SubsetEmpty", text=text, severity=Severity.WARNING)
