@@ -186,7 +186,9 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES,
         st.sampled_from(("s0", "s1", "*")),
-        st.sampled_from((consul.source("a"), consul.source("a", permissions=[consul.permission("deny", pathPrefix="/x")]))),
+        st.sampled_from(
+            (consul.source("a"), consul.source("a", permissions=[consul.permission("deny", pathPrefix="/x")]))
+        ),
     ),
     st.builds(
         lambda s, made: made(s),
@@ -201,7 +203,9 @@ OTHERS = st.one_of(
         ),
     ),
     st.builds(
-        lambda s, of: consul.intentions("*", consul.source("*", namespace="*"), name="all", ns="istio-system", of=of or s),
+        lambda s, of: consul.intentions(
+            "*", consul.source("*", namespace="*"), name="all", ns="istio-system", of=of or s
+        ),
         SPACES,
         st.sampled_from(("", "*")),
     ),

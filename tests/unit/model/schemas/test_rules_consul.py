@@ -82,7 +82,10 @@ def test_permissions_that_are_not(http: Any, path: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "spec"),
     [
-        ("ServiceRouter", {"routes": [{"match": {"http": {"pathPrefix": "/a"}}, "destination": {"prefixRewrite": "/"}}]}),
+        (
+            "ServiceRouter",
+            {"routes": [{"match": {"http": {"pathPrefix": "/a"}}, "destination": {"prefixRewrite": "/"}}]},
+        ),
         ("ServiceRouter", {"routes": [{}]}),
         ("ServiceRouter", {"routes": [{"destination": {"retryOn": ["5xx"], "requestTimeout": "-1s"}}]}),
         ("ServiceSplitter", {"splits": [{"weight": 33.33}, {"weight": 66.67, "service": "b"}, {"weight": 0}]}),
@@ -104,7 +107,11 @@ def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
     [
         ("ServiceRouter", {"routes": [{"destination": {"prefixRewrite": "/"}}]}, "routes[0].destination.prefixRewrite"),
         ("ServiceRouter", {"routes": [{"destination": {"retryOn": ["moon"]}}]}, "routes[0].destination.retryOn[0]"),
-        ("ServiceRouter", {"routes": [{"match": {"http": {"header": [{"name": "x"}]}}}]}, "routes[0].match.http.header"),
+        (
+            "ServiceRouter",
+            {"routes": [{"match": {"http": {"header": [{"name": "x"}]}}}]},
+            "routes[0].match.http.header",
+        ),
         (
             "ServiceRouter",
             {"routes": [{"match": {"http": {"header": [{"name": "Host", "exact": "a"}]}}}]},
@@ -125,7 +132,11 @@ def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
         ("ServiceResolver", {"failover": {"*": {"service": "b", "targets": [{}]}}}, "failover[*].targets: may not"),
         ("ServiceResolver", {"subsets": {"V1": {}}}, "subsets[V1]"),
         ("ServiceResolver", {"loadBalancer": {"policy": "fair"}}, "loadBalancer.policy"),
-        ("ServiceResolver", {"loadBalancer": {"ringHashConfig": {"minimumRingSize": 8}}}, "loadBalancer.ringHashConfig"),
+        (
+            "ServiceResolver",
+            {"loadBalancer": {"ringHashConfig": {"minimumRingSize": 8}}},
+            "loadBalancer.ringHashConfig",
+        ),
         ("ServiceResolver", {"loadBalancer": {"hashPolicies": [{"sourceIP": True}]}}, "loadBalancer.hashPolicies"),
         (
             "ServiceResolver",

@@ -1,0 +1,97 @@
+"""Consul's objects under `tandem up`: the examples, their conditions, what is told, and real requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.lab import Lab, lab, until
+from e2e.objects import Raw, account, idle, namespace, pod, service, web
+
+pytestmark = pytest.mark.root
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "consul"
+ROUTES = [*yaml.safe_load_all((EXAMPLES / "routes.yaml").read_text())]
+INTENTIONS = [*yaml.safe_load_all((EXAMPLES / "intentions.yaml").read_text())]
+
+
+def version(name: str) -> Raw:
+    made = pod("shop", f"web-{name}", web(name), labels={"app": "web"})
+    made["metadata"]["annotations"] = {"consul.hashicorp.com/service-meta-version": name}
+    return made
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Lab]:
+    with lab() as made:
+        made.tandem("up", "--detach", status=0)
+        made.apply(
+            *namespace("shop", mesh=True),
+            *(account("shop", name) for name in ("frontend", "client")),
+            *(pod("shop", name, idle(), serviceAccountName=name) for name in ("frontend", "client")),
+            version("v1"),
+            version("v2"),
+            pod("shop", "admin", web("admin")),
+            pod("shop", "orders", web("orders")),
+            *(service("shop", name) for name in ("web", "admin", "orders")),
+            service("shop", "db", app="db", port=5432, tcp=True),
+            *ROUTES,
+        )
+        yield made
+
+
+def ask(world: Lab, url: str, *options: str, who: str = "client") -> tuple[str, Any]:
+    """The status, and what the application says."""
+    ran = world.curl("shop", who, url, *options)
+    body, _, code = ran.out.rpartition("\n")
+    return code, (yaml.safe_load(body) or {}) if code == "200" else {}
+
+
+def conditions(world: Lab, kind: str, name: str) -> dict[str, str]:
+    found = world.get("shop", kind, name).get("status", {}).get("conditions", ())
+    return {c["type"]: c["status"] for c in found}
+
+
+def test_a_router_a_splitter_and_a_resolver_send_requests_where_they_say(world: Lab) -> None:
+    for kind in ("servicerouter", "service-splitter", "serviceresolver"):
+        assert conditions(world, kind, "web") == {"Accepted": "True", "Programmed": "True"}
+    code, seen = ask(world, "http://web/admin/users")
+    assert (code, seen["name"], seen["path"]) == ("200", "admin", "/users")
+    assert {ask(world, "http://web/", "-H", "x-canary: 1")[1]["name"] for _ in range(3)} == {"v2"}
+    ran = world.inside("shop", "client", "sh", "-c", "for i in $(seq 60); do curl -s -m 5 http://web/; done")
+    names = Counter(yaml.safe_load(line)["name"] for line in ran.out.splitlines())
+    assert names.total() == 60
+    assert names["v1"] > names["v2"]
+    told = world.tandem("explain", "shop/client", "shop/svc/web:80", "--path", "/admin/users", status=0).out
+    assert "ServiceRouter shop/web spec.routes[0]" in told
+
+
+def test_intentions_let_in_whom_they_name_and_say_who_denied(world: Lab) -> None:
+    assert ask(world, "http://orders/")[0] == "200"
+    world.apply(*INTENTIONS)
+    until(lambda: ask(world, "http://orders/")[0], lambda code: code == "403", world.logs)
+    assert ask(world, "http://orders/", who="frontend")[0] == "200"
+    assert ask(world, "http://orders/admin", who="frontend")[0] == "403"
+    assert ask(world, "http://orders/", "-X", "PUT", who="frontend")[0] == "403"
+    told = world.tandem("explain", "shop/client", "shop/svc/orders:80").out
+    assert "denied by ServiceIntentions shop/orders spec.sources" in told
+    denied = until(
+        lambda: world.tandem("flows", "--denied", "-o", "json", status=0).json()["flows"],
+        lambda found: any(r["path"] == "spec.sources[0].permissions[0]" for f in found for r in f.get("rules", ())),
+        world.logs,
+    )
+    assert {r["kind"] for flow in denied for r in flow["rules"]} == {"ServiceIntentions"}
+    assert conditions(world, "serviceintentions", "orders") == {"Accepted": "True", "Programmed": "True"}
+
+
+def test_what_is_not_served_is_refused_by_name(world: Lab) -> None:
+    meta = {"name": "global", "namespace": "shop"}
+    raw = {"apiVersion": "consul.hashicorp.com/v1alpha1", "kind": "ProxyDefaults", "metadata": meta, "spec": {}}
+    ran = world.tandem("apply", "-f", "-", stdin=yaml.safe_dump(raw))
+    assert ran.status == 1
+    assert "ProxyDefaults is not served" in ran.text
