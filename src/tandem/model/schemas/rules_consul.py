@@ -163,7 +163,7 @@ def _cookie(raw: dict[str, Any], at: str) -> Iterator[str]:
 def _balancer(raw: dict[str, Any], at: str) -> Iterator[str]:
     policy = raw.get("policy") or ""
     for name, of in (("leastRequestConfig", {"least_request"}), ("ringHashConfig", {"ring_hash"})):
-        if raw.get(name) and policy not in of:
+        if raw.get(name) is not None and policy not in of:
             yield f"{at}.{name}: does not belong to the policy {policy!r}"
     if raw.get("hashPolicies") and policy not in {"ring_hash", "maglev"}:
         yield f"{at}.hashPolicies: do not belong to the policy {policy!r}"

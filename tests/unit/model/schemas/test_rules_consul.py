@@ -134,7 +134,7 @@ def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
         ("ServiceResolver", {"loadBalancer": {"policy": "fair"}}, "loadBalancer.policy"),
         (
             "ServiceResolver",
-            {"loadBalancer": {"ringHashConfig": {"minimumRingSize": 8}}},
+            {"loadBalancer": {"ringHashConfig": {}}},
             "loadBalancer.ringHashConfig",
         ),
         ("ServiceResolver", {"loadBalancer": {"hashPolicies": [{"sourceIP": True}]}}, "loadBalancer.hashPolicies"),
