@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tandem.base.paths import NodeDir
+from tandem.base.problems import DriverError
 from tandem.drivers.envoy.fake import FakeProxy
 from tandem.drivers.envoy.port import Proxy, ProxyError
 from tandem.drivers.envoy.process import EnvoyProcess, EnvoySettings
@@ -98,6 +99,19 @@ def test_what_does_not_run_is_not_ready(play: Callable[[Scene], None]) -> None:
     async def scene(proxy: Proxy, _: Callable[[], None]) -> None:
         with pytest.raises(ProxyError, match="not running"):
             await proxy.wait_ready(0.05)
+
+    play(scene)
+
+
+def test_who_turns_clients_away_is_ready_all_the_same(play: Callable[[Scene], None]) -> None:
+    async def scene(proxy: Proxy, _: Callable[[], None]) -> None:
+        with pytest.raises(DriverError):
+            await proxy.turn_away(clients=True)
+        await proxy.start()
+        await proxy.wait_ready(30)
+        for clients in (True, False, False):
+            await proxy.turn_away(clients=clients)
+            assert (await proxy.status()).ready
 
     play(scene)
 

@@ -36,6 +36,7 @@ from tandem.runtime.control import Control
 from tandem.runtime.inside import Pods
 from tandem.runtime.lifecycle import LifecycleLoop
 from tandem.runtime.trust import TrustLoop
+from tandem.runtime.withdrawals import WithdrawalLoop
 from tandem.translate.world import Options
 
 
@@ -109,6 +110,7 @@ class Server:
             tasks.create_task(loop.run())
             tasks.create_task(CanaryLoop(self._control, self._clock).run())
             tasks.create_task(LifecycleLoop(client, worlds, self._clock, tell).run())
+            tasks.create_task(WithdrawalLoop(client, worlds, self._clock).run())
 
     def _advise(self, raw: RawObject) -> list[str]:
         """Fields that have no effect under the process runtime, and what translation says of the object."""

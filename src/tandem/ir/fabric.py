@@ -196,6 +196,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """False once it is known to be lost: then others announce its addresses."""
     announces: bool = True
     """False: it answers for no addresses of load balancers (a label says so)."""
+    leaving: bool = False
+    """It soon does not: clients of its gateways are told to come back on other connections."""
     families: tuple[int, ...] = ()
     """Of how many families a pod has an address; empty: of those of the blocks."""
     borrowed: tuple[str, ...] = ()

@@ -413,6 +413,9 @@ NETWORK_NAMES: Final = "tandem.io/network-names"
 """Annotation of a node: what runtimes call its containers within their networks, with the addresses, as JSON."""
 NO_BALANCER: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 """Label of a node that no load balancer should lead to."""
+SERVES: Final = "tandem.io/serves"
+"""Annotation of a node: control writes GATEWAYS while it serves gateways, and for a while after it should no more."""
+GATEWAYS: Final = "gateways"
 
 
 class NodeAddress(Model, frozen=True, kw_only=True):

@@ -89,6 +89,7 @@ from tandem.runtime.pod_drift import PodDrift, together
 from tandem.runtime.progress import Progress
 from tandem.runtime.resolved import ResolvedLoop
 from tandem.runtime.slice import Slice
+from tandem.runtime.turnaway import TurnAwayLoop
 from tandem.runtime.views import Numbered, Views
 from tandem.state.links import HostSide
 from tandem.state.ownership import NODE_TABLES, SHUT_TABLE, TABLES
@@ -197,6 +198,7 @@ class Agent:
             tasks.create_task(self._kernel.run(self._views))
             tasks.create_task(self._proxy.run(self._views))
             tasks.create_task(self._outward.run(self._views))
+            tasks.create_task(TurnAwayLoop(self._envoy).run(self._views))
             tasks.create_task(self._guards.run(self._views))
             tasks.create_task(self._progress.run())
             tasks.create_task(self._measure())

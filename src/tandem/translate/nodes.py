@@ -33,6 +33,8 @@ def translate_nodes(world: World) -> dict[str, Node]:
         serving = {p.metadata.name for p in pools if p.serves(labels)}
         internal = [a.address for a in node.status.addresses if a.type == "InternalIP"]
         every = internal or [a.address for a in node.status.addresses if a.type != "Hostname"]
+        excluded = core.NO_BALANCER in labels
+        held = excluded and node.metadata.annotations.get(core.SERVES) == core.GATEWAYS
         nodes[name] = Node(
             name=NodeName(name),
             addresses=_one_per_family(every),
@@ -41,7 +43,8 @@ def translate_nodes(world: World) -> dict[str, Node]:
             region=labels.get(core.REGION, ""),
             zone=labels.get(core.ZONE, ""),
             subzone=labels.get(core.SUBZONE, ""),
-            announces=core.NO_BALANCER not in labels,
+            announces=held or not excluded,
+            leaving=held,
             ready=not any(c.type == "Ready" and c.status != "True" for c in node.status.conditions),
             families=tuple(sorted({p.version for p in pools if p.metadata.name in serving})),
             borrowed=tuple(

@@ -9,7 +9,7 @@ import pytest
 from addressing import block, loan, pool, reservation
 from tandem.ir.fabric import Mark
 from tandem.ir.locality import NOWHERE, locality_of
-from tandem.model.core import Node
+from tandem.model.core import GATEWAYS, NO_BALANCER, SERVES, Node
 from tandem.model.ipam import LoanState
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -110,3 +110,16 @@ def test_reservations_are_one_sorted_list() -> None:
 def test_every_pool_is_named_also_one_that_gives_nothing_new() -> None:
     world = World.of([pool("10.9.0.0/24", "off", disabled=True), pool("10.244.0.0/24")])
     assert translate_pools(world) == ("10.244.0.0/24", "10.9.0.0/24")
+
+
+@pytest.mark.parametrize(
+    ("excluded", "told", "announces", "leaving"),
+    [(False, False, True, False), (False, True, True, False), (True, True, True, True), (True, False, False, False)],
+)
+def test_a_node_that_served_gateways_is_leaving_before_it_is_gone(
+    *, excluded: bool, told: bool, announces: bool, leaving: bool
+) -> None:
+    labels = {NO_BALANCER: ""} if excluded else {}
+    meta = {"name": "n", "labels": labels, "annotations": {SERVES: GATEWAYS} if told else {}}
+    found = translate_nodes(World.of([parse({"apiVersion": "v1", "kind": "Node", "metadata": meta})]))["n"]
+    assert (found.announces, found.leaving) == (announces, leaving)

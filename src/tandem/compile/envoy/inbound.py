@@ -15,7 +15,7 @@ from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.peers import before_peers
-from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
+from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, extension, listening_at, versions_of
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.ir.trust import Domains
@@ -45,6 +45,7 @@ def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
         "transparent": True,
         "traffic_direction": "INBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "drain_type": STAYS,
         "listener_filters": _listener_filters(inspected=inspected),
         "listener_filters_timeout": INSPECT_STRICT if strict else INSPECT_MIXED,
         "continue_on_listener_filters_timeout": True,

@@ -21,7 +21,7 @@ from tandem.compile.envoy import hcm
 from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
 from tandem.compile.envoy.dynamic import port_state, session_filter
-from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, versions_of
+from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, extension, listening_at, versions_of
 from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
@@ -230,6 +230,7 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
         **listening_at((_HOSTS[v] for v in versions_of(attached.addresses)), names.OUTBOUND_PORT, attached.netns),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "drain_type": STAYS,
         **_listening(ports),
         "filter_chains": [
             *_chains(attached, ports, identity),

@@ -16,6 +16,9 @@ ADS: Final[Json] = {"ads": {}, "resource_api_version": "V3"}
 BUFFER_BYTES: Final = 32768
 """Per connection and direction; Envoy's default of 1 MiB is too much for a proxy that all pods share."""
 
+STAYS: Final = "MODIFY_ONLY"
+"""Drain type of listeners of pods: they go on when Envoy is told to turn clients of gateways away."""
+
 LIMITS: Final[Json] = {
     "thresholds": [
         dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), 4294967295),

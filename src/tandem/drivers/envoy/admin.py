@@ -30,10 +30,11 @@ class Admin:
     async def ready(self) -> bool:
         """True when Envoy has its first configuration and accepts connections."""
         try:
-            status, _ = await self._request("GET", "/ready")
+            status, state = await self._request("GET", "/ready")
         except AdminError:
             return False
-        return status == 200
+        # It says so, and goes on with all that it does, while clients of gateways are turned away.
+        return status == 200 or state.strip() == b"DRAINING"
 
     async def server_info(self) -> dict[str, Any]:
         """State, version, uptime."""

@@ -17,6 +17,7 @@ class FakeProxy(Failing):
         self._next_pid = 1000
         self._restarts = 0
         self._died = asyncio.Event()
+        self.turned_away = False
 
     def die(self) -> None:
         """As if it had been killed."""
@@ -52,6 +53,13 @@ class FakeProxy(Failing):
         return DaemonStatus(
             pid=self._pid, version="fake" if self._pid else "", ready=bool(self._pid), restarts=self._restarts
         )
+
+    async def turn_away(self, *, clients: bool) -> None:
+        """`turned_away` tells."""
+        if not self._pid:
+            raise ProxyError("Envoy is not running")
+        self.may_fail()
+        self.turned_away = clients
 
     async def stop(self, drain: float = 0.0) -> None:  # noqa: ARG002 - there are no connections to drain
         """Idempotent."""

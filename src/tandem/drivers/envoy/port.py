@@ -27,5 +27,11 @@ class Proxy(Protocol):
     async def status(self) -> DaemonStatus:
         """How it is now."""
 
+    async def turn_away(self, *, clients: bool) -> None:
+        """Whether clients of gateways are told, with each answer, to come back on another connection.
+
+        Raises a DriverError if it cannot be told.
+        """
+
     async def stop(self, drain: float = 0.0) -> None:
         """End it (after cancelling `run`) and remove its files; connections may finish for `drain` seconds."""

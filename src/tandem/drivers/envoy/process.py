@@ -151,6 +151,10 @@ class EnvoyProcess:
                 self._version = (await self._admin.server_info())["version"].split("/")[1]
         return self._daemon.status(self._version, ready=bool(self.pid) and await self._admin.ready())
 
+    async def turn_away(self, *, clients: bool) -> None:
+        """By the health that balancers in front of it would ask for: listeners of pods do not look at it."""
+        await self._admin.post(f"/healthcheck/{'fail' if clients else 'ok'}")
+
     async def stop(self, drain: float = 0.0) -> None:
         """End it, also one that an earlier agent left; see `Proxy`."""
         if drain > 0:
