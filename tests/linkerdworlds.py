@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
+from builders import pod
 from tandem.model.closing import CLOSING, read_policy
+from tandem.model.core import Pod
 from tandem.model.linkerd import (
     GROUP,
+    HTTPLocalRateLimitPolicy,
     LinkerdAuthorizationPolicy,
     LinkerdHTTPRoute,
     MeshTLSAuthentication,
@@ -18,6 +21,8 @@ from tandem.model.linkerd import (
 )
 from tandem.model.meta import Object
 from tandem.model.parse import parse
+from tandem.model.world import World
+from tandem.translate.mesh.linkerd.servers import Judged, ServerIndex
 
 Raw = dict[str, Any]
 T = TypeVar("T", bound=Object)
@@ -74,6 +79,12 @@ def older(name: str = "old", *, ns: str = "default", client: Raw, **target: Any)
     return cast("ServerAuthorization", _made("ServerAuthorization", name, spec, ns))
 
 
+def limits(name: str = "few", target: str = "web", *, ns: str = "default", **spec: Any) -> HTTPLocalRateLimitPolicy:
+    """An HTTPLocalRateLimitPolicy of a Server; keywords are the fields of its spec."""
+    given = {"targetRef": {"group": GROUP, "kind": "Server", "name": target}, **spec}
+    return cast("HTTPLocalRateLimitPolicy", _made("HTTPLocalRateLimitPolicy", name, given, ns))
+
+
 def route(name: str = "r", *matches: Raw, ns: str = "default", server: str = "web", **spec: Any) -> LinkerdHTTPRoute:
     """An HTTPRoute of this API at a Server, with one rule of these matches; keywords are the fields of its spec."""
     parents = [{"kind": "Server", "name": server}]
@@ -85,3 +96,14 @@ def noted(obj: T, policy: str) -> T:
     """The same with a default inbound policy; empty: with none."""
     notes = {"config.linkerd.io/default-inbound-policy": policy} if policy else {}
     return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, annotations=notes))
+
+
+WEB: Final = pod("web", app="web", ports={"http": 8080, "more": 9090})
+PROBED: Final = pod(
+    "p", spec={"containers": [{"name": "c", "readinessProbe": {"httpGet": {"port": 8080, "path": "/ready"}}}]}
+)
+
+
+def judged(*objects: Object, at: Pod = WEB) -> Judged:
+    """What these objects say of a pod."""
+    return ServerIndex(World.of(objects), "cluster.local").judged(at)

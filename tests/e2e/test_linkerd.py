@@ -34,10 +34,11 @@ def frontend(world: Lab) -> str:
     return next(name for name in names if name.startswith("frontend-"))
 
 
-def flows(world: Lab, verdict: str) -> list[Any]:
+def flows(world: Lab, verdict: str, source: str = "client", path: str = "/") -> list[Any]:
     found = world.tandem("flows", "-o", "json", status=0).json()["flows"]
     at_orders = [f for f in found if f["reporter"] == "destination" and f["destination"]["pod"].startswith("orders")]
-    return [f for f in at_orders if f["verdict"] == verdict and f["source"]["pod"] == "client"]
+    asked = [f for f in at_orders if f.get("http", {}).get("path") == path]
+    return [f for f in asked if f["verdict"] == verdict and f["source"]["pod"].startswith(source)]
 
 
 def test_who_is_authorized_passes_and_the_probe_with_him(world: Lab) -> None:
@@ -87,6 +88,21 @@ def test_a_route_says_so_of_its_server(world: Lab) -> None:
         "Server",
         {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True"},
     )
+
+
+def test_a_client_with_a_limit_of_its_own_is_refused_beyond_it(world: Lab) -> None:
+    world.tandem("apply", "-f", "examples/linkerd/limits.yaml", "--wait", "20", status=0)
+    many = ["http://orders/counted"] * 20
+    script = f"curl -s -o /dev/null -w '%{{http_code}} ' {' '.join(many)}"
+    out = until(lambda: world.inside("shop", frontend(world), "sh", "-c", script).out, lambda o: "429" in o, world.logs)
+    assert "200" in out
+    found = until(lambda: flows(world, "denied", "frontend", "/counted"), bool, world.logs)
+    assert {(f["rules"][0]["kind"], f["rules"][0]["path"]) for f in found} == {
+        ("HTTPLocalRateLimitPolicy", "spec.overrides[0]")
+    }
+    told = world.tandem("explain", f"shop/{frontend(world)}", "shop/svc/orders:80")
+    assert "1 in each second, of the clients that are named" in told.out, told.text
+    world.tandem("delete", "-f", "examples/linkerd/limits.yaml", status=0)
 
 
 def test_an_audit_lets_pass_and_tells(world: Lab) -> None:

@@ -18,6 +18,7 @@ from limitbuild import by, limit, limited
 from meshbuild import attached, endpoint, endpoints, service, view
 from netns.meshapps import dial, http_app
 from netns.meshlab import Lab
+from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.ir.fabric import AppProtocol
@@ -150,6 +151,14 @@ def test_each_namespace_has_a_bucket_and_those_without_an_identity_share_one(wor
 def test_each_service_account_has_a_bucket(world: World) -> None:
     world.put(limited(limit(1, by(Key.SERVICE_ACCOUNT))))
     assert [world.ask(who) for who in ("a", "c", "guest", "a", "c", "guest")] == [200, 200, 200, 429, 429, 429]
+
+
+def test_some_clients_have_a_bucket_together_and_the_others_one_each(world: World) -> None:
+    some = tuple(SpiffeId(f"spiffe://cluster.local/ns/shop/sa/{name}") for name in ("a", "c"))
+    few = limit(3, clients=some, index=0)
+    world.put(limited(few, limit(1, by(Key.SERVICE_ACCOUNT), others=some, index=1)))
+    assert [world.ask(who) for who in ("a", "c", "a", "c", "a")] == [200, 200, 200, 429, 429]
+    assert [world.ask(who) for who in ("guest", "plain", "guest", "plain")] == [200, 200, 429, 429]
 
 
 def test_an_address_is_that_of_the_connection_and_not_what_a_client_says(world: World) -> None:

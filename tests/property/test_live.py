@@ -224,6 +224,7 @@ OTHERS = st.one_of(
     ),
     st.builds(lambda s, d: lk.noted(namespace(s), d), SPACES, st.sampled_from(("deny", "audit"))),
     st.builds(lambda s, who: lk.mesh_tls(ns=s, identities=[who]), SPACES, st.sampled_from(("*", "a.test"))),
+    st.builds(lambda n, s: lk.limits(f"ll{n}", "sv0", ns=s, total={"requestsPerSecond": 1}), NUMBERS, SPACES),
     st.builds(lambda n, s: lk.route(f"lr{n}", ns=s, server=f"sv{n}"), NUMBERS, SPACES),
     st.builds(
         lambda n, s, spec: reqauth(f"ra{n}", ns=s, notes={KEYS_FROM: "i=configmap/keys/k"}, **spec),

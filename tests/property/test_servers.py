@@ -7,13 +7,16 @@ from hypothesis import event, given, settings
 
 from authzjudge import holding
 from builders import namespace, pod
-from linkerdworlds import END, allowing, at_route, by, mesh_tls, networks, noted, older, route, server
+from linkerdworlds import END, allowing, at_route, by, limits, mesh_tls, networks, noted, older, route, server
 from meshworlds import grpcroute, httproute
+from tandem.base.problems import Origin
 from tandem.ir.authz import Action
+from tandem.ir.limits import RateLimit
 from tandem.model.meta import Object
 from tandem.model.unreadable import UNREADABLE, unreadable
 from tandem.model.world import World
 from tandem.reference.authorization import Asked
+from tandem.reference.serverlimits import counted_at_server
 from tandem.reference.servers import decide_servers
 from tandem.translate.mesh.linkerd.servers import ServerIndex
 
@@ -109,6 +112,21 @@ CLIENTS = st.sampled_from(
         {"meshTLS": {"unauthenticatedTLS": True}},
     )
 )
+SERVERS_NAMED = st.sampled_from(("web", "web", "db", "gone"))
+LIMITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "total": st.just({"requestsPerSecond": 9}),
+        "identity": st.just({"requestsPerSecond": 3}),
+        "overrides": st.lists(
+            st.builds(
+                lambda refs: {"requestsPerSecond": 5, "clientRefs": refs},
+                st.lists(st.sampled_from([by("ServiceAccount", n, "shop") for n in ("a", "a.b")]), min_size=1),
+            ),
+            max_size=2,
+        ),
+    },
+)
 OLD = st.sampled_from(({}, {"selector": {"matchLabels": {"of": "db"}}}))
 OBJECTS = st.one_of(
     SERVERS,
@@ -131,6 +149,7 @@ OBJECTS = st.one_of(
     st.builds(lambda p, rules: httproute("r", parentRefs=p, rules=rules), PARENTS, RULES),
     st.builds(lambda p, rules: grpcroute("g", parentRefs=p, rules=rules), PARENTS, GRPC_RULES),
     st.builds(lambda p: noted(namespace("default"), p), st.sampled_from(POLICIES)),
+    st.builds(lambda n, target, parts: limits(n, target, **parts), st.sampled_from("kl"), SERVERS_NAMED, LIMITS),
 )
 ASKED = st.builds(
     Asked,
@@ -146,6 +165,13 @@ ASKED = st.builds(
 )
 UNREAD = {"kind": "HTTPRoute", "apiVersion": f"{GATEWAY}/v1", "metadata": {"name": "n", "namespace": "default"}}
 LOST: st.SearchStrategy[list[Object]] = st.sampled_from(([], [], [], [unreadable(UNREAD, "spec.x: unknown field")]))
+
+
+def _counted(limits: tuple[RateLimit, ...], asked: Asked) -> set[Origin]:
+    """The limits of which a request takes from a bucket."""
+    who = f"spiffe://{asked.principal}"
+    at = [one for limit in limits if asked.parsed and asked.port in limit.ports for one in limit.limits]
+    return {one.origin for one in at if who not in one.others and (not one.clients or who in one.clients)}
 
 
 SOUND = st.builds(lambda p, m: {"path": p, **m}, st.sampled_from(PATHS), st.sampled_from(({}, {"method": "GET"})))
@@ -178,3 +204,5 @@ def test_translation_agrees_with_the_reference(
         event("denied" if denials else "allowed")
         assert bool(denials) is not found.allowed, (one, denials, found)
         assert set(found.by) <= denials, (one, denials, found)
+        counted = {counting.rule for counting in counted_at_server(world, called, one)}
+        assert _counted(judged.limits, one) == counted, (one, counted)

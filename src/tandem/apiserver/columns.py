@@ -318,6 +318,13 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     ),
     "NetworkAuthentication": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "LinkerdHTTPRoute": _ROUTE,
+    "HTTPLocalRateLimitPolicy": (
+        ("Target_name", 0, _at("spec.targetRef.name")),
+        ("Total_RPS", 0, _at("spec.total.requestsPerSecond")),
+        ("Identity_RPS", 0, _at("spec.identity.requestsPerSecond")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "HTTPRoute": _ROUTE,
     "GatewayClass": (
         ("Controller", 0, _at("spec.controllerName")),

@@ -6,6 +6,7 @@ from enum import Enum
 
 import msgspec
 
+from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.match import RouteMatch
 
@@ -46,6 +47,10 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: tuple[CountedBy, ...] = ()
     matches: tuple[RouteMatch, ...] = ()
     """One of them must hold; none: every request counts."""
+    clients: tuple[SpiffeId, ...] = ()
+    """At a pod: only requests of these count."""
+    others: tuple[SpiffeId, ...] = ()
+    """At a pod: requests of these do not."""
     origin: Origin
 
 

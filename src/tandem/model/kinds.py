@@ -399,6 +399,7 @@ PROGRAMMED: Final = (
     "MeshTLSAuthentication",
     "NetworkAuthentication",
     "LinkerdHTTPRoute",
+    "HTTPLocalRateLimitPolicy",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",

@@ -140,6 +140,35 @@ class ServerAuthorization(Object, frozen=True, kw_only=True):
     status: Status = Status()
 
 
+class PerSecond(Model, frozen=True, kw_only=True):
+    """total and identity."""
+
+    requests_per_second: int = 0
+
+
+class LimitOverride(Model, frozen=True, kw_only=True):
+    """overrides[]: these clients share a limit of their own."""
+
+    requests_per_second: int = 0
+    client_refs: tuple[Reference, ...] = ()
+
+
+class HTTPLocalRateLimitPolicySpec(Model, frozen=True, kw_only=True):
+    """spec."""
+
+    target_ref: LocalTarget = LocalTarget()
+    total: PerSecond | None = None
+    identity: PerSecond | None = None
+    overrides: tuple[LimitOverride, ...] = ()
+
+
+class HTTPLocalRateLimitPolicy(Object, frozen=True, kw_only=True):
+    """policy.linkerd.io HTTPLocalRateLimitPolicy: how many requests may come to a Server."""
+
+    spec: HTTPLocalRateLimitPolicySpec = HTTPLocalRateLimitPolicySpec()
+    status: Status = Status()
+
+
 class LinkerdParentReference(ParentReference, frozen=True, kw_only=True):
     """parentRefs[], with the defaults of this API."""
 

@@ -64,4 +64,13 @@ LINKERD: Final[tuple[Kind, ...]] = (
         status=True,
         cls=linkerd.LinkerdHTTPRoute,
     ),
+    Kind(
+        group=linkerd.GROUP,
+        versions=("v1alpha1",),
+        kind="HTTPLocalRateLimitPolicy",
+        plural="httplocalratelimitpolicies",
+        singular="httplocalratelimitpolicy",
+        status=True,
+        cls=linkerd.HTTPLocalRateLimitPolicy,
+    ),
 )

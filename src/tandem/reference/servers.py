@@ -27,7 +27,7 @@ def decide_servers(world: World, pod: core.Pod, asked: Asked, *, trust_domain: s
     closed = next((s for s in _selecting(world, pod) if s.spec.port is None), None)
     if closed is not None:
         return _denied(closed.origin(), "is not understood, and lets nobody in")
-    server = _server_at(world, pod, asked.port)
+    server = server_at(world, pod, asked.port)
     if server is None:
         return _by_default(world, pod, asked)
     if _unclear(world, server):
@@ -47,7 +47,7 @@ def decide_servers(world: World, pod: core.Pod, asked: Asked, *, trust_domain: s
 
 def reads_requests(world: World, pod: core.Pod, port: int) -> bool | None:
     """Whether plain bytes at a port are read as requests, as the Server there says; None: it says nothing of that."""
-    server = _server_at(world, pod, port)
+    server = server_at(world, pod, port)
     if server is None:
         return None
     protocol = server.spec.proxy_protocol
@@ -127,7 +127,8 @@ def _odd(selector: LabelSelector) -> bool:
     return any(one.operator not in OPERATORS for one in selector.match_expressions)
 
 
-def _server_at(world: World, pod: core.Pod, port: int) -> Server | None:
+def server_at(world: World, pod: core.Pod, port: int) -> Server | None:
+    """The Server that counts at a port of a pod."""
     for server in _selecting(world, pod):
         wanted = server.spec.port
         every = [p for c in pod.spec.containers for p in c.ports if p.name == wanted and p.protocol == "TCP"]

@@ -143,7 +143,7 @@ def translate_pod(
             *servers.policies,
         ),
     )
-    limits = limits_of_pod(pod, services, context.limits)
+    limits = (*limits_of_pod(pod, services, context.limits), *servers.limits)
     local = LocalPod(
         uid=PodUid(uid),
         namespace=namespace,

@@ -29,6 +29,7 @@ from tandem.model.grpcroute import GRPCRoute
 from tandem.model.istio import DestinationRule, VirtualService
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.linkerd import (
+    HTTPLocalRateLimitPolicy,
     LinkerdAuthorizationPolicy,
     LinkerdHTTPRoute,
     MeshTLSAuthentication,
@@ -98,6 +99,7 @@ _Plain = (
     | ServiceRouter
     | ServiceSplitter
     | ServiceResolver
+    | HTTPLocalRateLimitPolicy
     | Canary
     | Network
     | TrustSource
@@ -130,6 +132,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         ServiceRouter,
         ServiceSplitter,
         ServiceResolver,
+        HTTPLocalRateLimitPolicy,
         Canary,
         RateLimit,
         FaultInjection,

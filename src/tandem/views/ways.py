@@ -24,6 +24,7 @@ from tandem.reference.faults import trouble_at
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Share
+from tandem.reference.serverlimits import counted_at_server
 from tandem.reference.servers import decide_servers, reads_requests
 from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import Party
@@ -133,6 +134,7 @@ def way_to(
         refused = bool(token.by) or not (authorized.allowed and intended.allowed and server.allowed)
         if not refused:
             found = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
+            found += counted_at_server(world, end.pod, asked, trust_domain=question.trust_domain)
             steps += map(counted, found)
         by = by or token.by or (() if authorized.allowed else authorized.by) or intended.by or server.by
     return Way(

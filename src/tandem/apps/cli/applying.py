@@ -73,6 +73,7 @@ ORDER: Final = (
     "ServiceRouter",
     "ServiceSplitter",
     "ServiceResolver",
+    "HTTPLocalRateLimitPolicy",
     "RateLimit",
     "FaultInjection",
     "TrafficPolicy",

@@ -252,7 +252,7 @@ def _server_hosts(raw: RawObject) -> str:
     return ",".join(dict.fromkeys(str(host) for server in servers for host in server.get("hosts") or ()))
 
 
-def _authorized(raw: RawObject) -> str:
+def _local_target(raw: RawObject) -> str:
     target = _dict(_dict(raw, "spec"), "targetRef")
     return f"{target.get('kind', '')}/{target.get('name', '')}"
 
@@ -377,9 +377,10 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
         (Column("ACCESS", _spec("accessPolicy")), Column("PROTOCOL", _spec("proxyProtocol")), _WHY),
     ),
     "ServerAuthorization": ((Column("SERVER", _chosen_server), _PROGRAMMED), (_WHY,)),
-    "LinkerdAuthorizationPolicy": ((Column("TARGET", _authorized), _PROGRAMMED), (_WHY,)),
+    "LinkerdAuthorizationPolicy": ((Column("TARGET", _local_target), _PROGRAMMED), (_WHY,)),
     "MeshTLSAuthentication": ((_PROGRAMMED,), (Column("IDENTITIES", _spec("identities"), True), _WHY)),
     "NetworkAuthentication": ((_PROGRAMMED,), (_WHY,)),
+    "HTTPLocalRateLimitPolicy": ((Column("TARGET", _local_target), _PROGRAMMED), (_WHY,)),
     "LinkerdHTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "GatewayClass": ((Column("CONTROLLER", _spec("controllerName")), _ACCEPTED), (_WHY,)),

@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from tandem.ir.limits import CountedBy, Key
+from tandem.ir.limits import CountedBy, Key, Limit
 from tandem.ir.match import Exact, HeaderMatch, PathPrefix, Prefix, Present, Regex, RouteMatch, StringMatch
 
 _PATH: Final = "request.url_path"
 """Without the query."""
 _METHOD: Final = "request.method"
+_IDENTITY: Final = "connection.uri_san_peer_certificate"
 
 
 def counted(by: CountedBy) -> str:
@@ -30,16 +31,25 @@ def counted(by: CountedBy) -> str:
             raise ValueError(by.key)
 
 
-def condition(matches: Iterable[RouteMatch], ports: Iterable[int]) -> str:
+def condition(limit: Limit, ports: Iterable[int]) -> str:
     """Whether a request counts; empty: always."""
     parts = []
     dialled = ", ".join(map(str, ports))
     if dialled:
         parts.append(f"destination.port in [{dialled}]")
-    asked = [_match(match) for match in matches]
+    asked = [_match(match) for match in limit.matches]
     if asked:
         parts.append(f"({' || '.join(asked)})")
+    if limit.clients:
+        parts.append(_proved(limit.clients))
+    if limit.others:
+        parts.append(f"!{_proved(limit.others)}")
     return " && ".join(parts)
+
+
+def _proved(clients: Iterable[str]) -> str:
+    """Whether the client has proved to be one of these; of one that proves nothing Envoy has no such value."""
+    return f"(has({_IDENTITY}) && {_IDENTITY} in [{', '.join(map(_quoted, clients))}])"
 
 
 def failing(when: str) -> str:

@@ -27,7 +27,7 @@ def actions_of(policy: RateLimit, limit: Limit, *, routed: bool) -> list[Json]:
     path = [{"key": LIMITS}, {"key": policy.name}]
     metadata = {"descriptor_key": "policy", "metadata_key": {"key": ROUTE_METADATA, "path": path}}
     own = {"metadata": {**metadata, "source": "ROUTE_ENTRY"}} if routed else _fixed("policy", policy.name)
-    when = condition(limit.matches, policy.ports)
+    when = condition(limit, policy.ports)
     asked = [_expression("when", failing(when))] if when else []
     return [own, _fixed("limit", index), *asked, *(_by(by) for by in limit.by)]
 
@@ -35,7 +35,7 @@ def actions_of(policy: RateLimit, limit: Limit, *, routed: bool) -> list[Json]:
 def entries_of(policy: RateLimit, limit: Limit) -> list[Json]:
     """The entries of its descriptors: one without a value has a bucket for each."""
     index = str(policy.limits.index(limit))
-    when = [{"key": "when", "value": _TRUE}] if condition(limit.matches, policy.ports) else []
+    when = [{"key": "when", "value": _TRUE}] if condition(limit, policy.ports) else []
     fixed = [{"key": "policy", "value": policy.name}, {"key": "limit", "value": index}, *when]
     return [*fixed, *({"key": key_of(by)} for by in limit.by)]
 

@@ -28,6 +28,7 @@ _TARGETS: Final = {
 }
 _BY_IDENTITY: Final = {(GROUP, "MeshTLSAuthentication"), *((group, "ServiceAccount") for group in CORE)}
 _BY_ADDRESS: Final = {(GROUP, "NetworkAuthentication")}
+_MOST_REQUESTS: Final = 4_294_967_295
 _PARENTS: Final = {(GROUP, "Server"), *((group, "Service") for group in CORE)}
 _WHO: Final = {(group, kind) for group in CORE for kind in ("ServiceAccount", "Namespace")}
 
@@ -143,6 +144,28 @@ def _route(raw: Raw, at: str) -> Iterator[str]:
             yield invalid(f"{at}.parentRefs[{i}]", found, 'must be a Server, or a Service of group ""')
 
 
+def _limits(raw: Raw, at: str) -> Iterator[str]:
+    yield from _kind(raw["targetRef"], f"{at}.targetRef", {(GROUP, "Server")})
+    limited = [(f"{at}.{name}", raw[name]) for name in ("total", "identity") if name in raw]
+    limited += [(f"{at}.overrides[{i}]", one) for i, one in enumerate(raw.get("overrides") or ())]
+    if not limited:
+        yield required(f"{at}.total", "or identity, or overrides")
+    most = raw["total"]["requestsPerSecond"] if "total" in raw else None
+    for where, one in limited:
+        asked = one["requestsPerSecond"]
+        if not 1 <= asked <= _MOST_REQUESTS:
+            yield invalid(f"{where}.requestsPerSecond", asked, f"must be between 1 and {_MOST_REQUESTS}")
+        elif most is not None and asked > most:
+            yield invalid(f"{where}.requestsPerSecond", asked, f"must not be more than the total, {most}")
+
+
+def _override(raw: Raw, at: str) -> Iterator[str]:
+    if not raw["clientRefs"]:
+        yield required(f"{at}.clientRefs", "at least one client")
+    for i, ref in enumerate(raw["clientRefs"]):
+        yield from _kind(ref, f"{at}.clientRefs[{i}]", {(group, "ServiceAccount") for group in CORE})
+
+
 RULES: Final[dict[str, Rule]] = {
     "Server": _whole_server,
     "LkServerSpec": _server,
@@ -153,6 +176,8 @@ RULES: Final[dict[str, Rule]] = {
     "LkClient": _client,
     "LkClientTls": _client_tls,
     "LkServerReference": _server_reference,
+    "LkLimitSpec": _limits,
+    "LkOverride": _override,
     "LkHttpRouteSpec": _route,
     "LkHttpRule": GATEWAY["GwHttpRule"],
     "LkHttpFilter": GATEWAY["GwHttpFilter"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from limitbuild import by
+from limitbuild import by, limit
 from tandem.compile.envoy.counting import condition, counted, failing
 from tandem.ir.limits import Key
 from tandem.ir.match import Exact, HeaderMatch, PathPrefix, Prefix, Present, Regex, RouteMatch
@@ -22,8 +22,8 @@ def test_what_is_not_read_off_the_request_is_not_asked_this_way() -> None:
 
 
 def test_without_matches_and_ports_nothing_is_asked() -> None:
-    assert condition((), ()) == ""
-    assert condition((), (8080, 9090)) == "destination.port in [8080, 9090]"
+    assert condition(limit(1), ()) == ""
+    assert condition(limit(1), (8080, 9090)) == "destination.port in [8080, 9090]"
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_without_matches_and_ports_nothing_is_asked() -> None:
     ],
 )
 def test_all_of_a_match_must_hold(match: RouteMatch, wanted: str) -> None:
-    assert condition((match,), ()) == (f"(({wanted}))" if wanted else "(true)")
+    assert condition(limit(1, matches=(match,)), ()) == (f"(({wanted}))" if wanted else "(true)")
 
 
 def test_one_of_several_matches_is_enough_at_one_of_the_ports() -> None:
     matches = (RouteMatch(method=Exact("GET"), path=Exact("/")), RouteMatch(method=Exact("PUT")))
-    assert condition(matches, (80,)) == (
+    assert condition(limit(1, matches=matches), (80,)) == (
         "destination.port in [80] && "
         '((request.url_path == "/" && request.method == "GET") || (request.method == "PUT"))'
     )
@@ -60,3 +60,11 @@ def test_one_of_several_matches_is_enough_at_one_of_the_ports() -> None:
 
 def test_a_condition_that_does_not_hold_is_an_error() -> None:
     assert failing("a && b") == '(a && b) ? "true" : request.headers["no such header"]'
+
+
+def test_who_counts_is_told_by_what_it_proved_and_who_proved_nothing_is_none_of_them() -> None:
+    own = "connection.uri_san_peer_certificate"
+    proved = f'(has({own}) && {own} in ["spiffe://a", "spiffe://b"])'
+    clients = ("spiffe://a", "spiffe://b")
+    assert condition(limit(1, clients=clients), ()) == proved
+    assert condition(limit(1, others=clients), (80,)) == f"destination.port in [80] && !{proved}"

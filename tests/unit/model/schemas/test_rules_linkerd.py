@@ -104,6 +104,27 @@ def test_what_is_sound_passes(kind: str, spec: Raw) -> None:
             {"parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}]},
             'spec.parentRefs[0]: Invalid value: "gateway.networking.k8s.io/Gateway": must be a Server',
         ),
+        ("HTTPLocalRateLimitPolicy", {"targetRef": TARGET}, "spec.total: Required value: or identity, or overrides"),
+        (
+            "HTTPLocalRateLimitPolicy",
+            {"targetRef": TARGET, "total": {"requestsPerSecond": 0}},
+            "spec.total.requestsPerSecond: Invalid value: 0: must be between 1 and",
+        ),
+        (
+            "HTTPLocalRateLimitPolicy",
+            {"targetRef": TARGET, "total": {"requestsPerSecond": 5}, "identity": {"requestsPerSecond": 6}},
+            "spec.identity.requestsPerSecond: Invalid value: 6: must not be more than the total, 5",
+        ),
+        (
+            "HTTPLocalRateLimitPolicy",
+            {"targetRef": TARGET, "overrides": [{"requestsPerSecond": 5, "clientRefs": []}]},
+            "spec.overrides[0].clientRefs: Required value: at least one client",
+        ),
+        (
+            "HTTPLocalRateLimitPolicy",
+            {"targetRef": {"kind": "Service", "name": "a"}, "total": {"requestsPerSecond": 5}},
+            'spec.targetRef: Invalid value: "Service": must be one of policy.linkerd.io/Server',
+        ),
         ("HTTPRoute", {"rules": [{"retry": {"attempts": 2}}]}, "spec.rules[0].retry: unknown field"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tandem.base.problems import Origin
 from tandem.ir.authz import Attribute, Requirement, Requirements
 from tandem.ir.match import Exact
 from tandem.translate.mesh.linkerd.identities import PROVED
@@ -24,3 +25,5 @@ SOURCES: Final[dict[str, tuple[Requirements, ...]]] = {
     AUDIT: (),
 }
 """By policy, whom it lets in beside those who are authorized. An audit lets pass, and tells what would be denied."""
+Default = tuple[str, Origin]
+"""A default policy, and where it is said."""
