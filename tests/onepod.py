@@ -28,7 +28,7 @@ metadata: {name: web-0}
 spec:
   nodeName: node-1
   containers:
-  - {name: app, image: host, command: [sleep, "60"]}
+  - {name: app, image: host, command: [sleep, "60"], stdin: true, stdinOnce: true}
   - {name: other, image: host, command: [sleep, "60"]}
 ---
 apiVersion: v1
@@ -66,7 +66,7 @@ class OnePod:
         self.process = Process(pid=pid, started=processes.start_time(pid) or 0)
         done = server.kubectl("apply", "-f", "-", stdin=POD)
         assert done.returncode == 0, done.stderr
-        uid = asyncio.run(_runs(server.kubeconfig))
+        uid = self.uid = asyncio.run(_runs(server.kubeconfig))
         environment = {"GREETING": "hello", "PATH": os.environ["PATH"]}
         own = ContainerRecord(process=self.process, environment=environment, working_dir="/usr")
         made = SandboxRecord(

@@ -20,10 +20,12 @@ from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 from websockets.uri import parse_uri
 
+from answering import answering
 from apiserving import TOKEN
 from onepod import OnePod, one_pod
 from spdyclient import Client, data, frames
 from tandem.base.netns import in_netns
+from tandem.base.paths import RunDir
 
 pytestmark = pytest.mark.root
 
@@ -125,6 +127,32 @@ def test_a_refusal_is_a_status_before_the_upgrade(
     status = json.loads(refused.value.response.body or b"")
     assert (status["kind"], status["code"]) == ("Status", code)
     assert why in status["message"]
+
+
+@pytest.mark.parametrize("version", [V4, V5])
+def test_who_attaches_is_shown_what_the_containers_own_process_writes(pod: OnePod, version: str) -> None:
+    with answering(RunDir(pod.server.directory).node("node-1"), pod.uid):
+        with asked(pod, "container=app&stdin=1&stdout=1&stderr=1", version, what="attach") as connection:
+            assert connection.subprotocol == version
+            assert connection.recv() == b"\x01"
+            connection.send(b"\x00one\ntwo\n")
+            shown = b""
+            while b"got two, " not in shown:
+                shown += bytes(connection.recv(timeout=20))[1:]
+            assert shown == b"got one, got two, "
+            if version == V5:
+                connection.send(b"\xff\x00")
+                assert connection.recv(timeout=20) == b"\x01end"
+        with asked(pod, "container=app&stdin=1&stdout=1", version, what="attach") as late:
+            out, _, status = told(late)
+            assert (out, status["code"]) == (b"", 500)
+            assert "error attaching to container: container app has no standard input any more" in status["message"]
+
+
+def test_without_a_runtime_nobody_attaches(pod: OnePod) -> None:
+    with asked(pod, "container=app&stdout=1", V5, what="attach") as connection:
+        _, _, status = told(connection)
+    assert "the node's runtime does not answer" in status["message"]
 
 
 def test_without_the_token_nothing_runs(pod: OnePod) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,35 @@ def test_what_was_started_ends_with_the_client_or_the_pod(world: Lab) -> None:
         _, err = client.communicate(timeout=60)
         assert "exit code 137" in err
     without(world, "sleep 4322")
+
+
+def test_who_attaches_takes_part_in_the_containers_own_process(world: Lab) -> None:
+    """Which goes on without him, and while the runtime is killed; with `kubectl run -i` it ends with its input."""
+    script = 'while read line; do echo "got $line"; done; exec sleep 60'
+    world.apply(pod("mesh", "reader", {**container("sh", "-c", script), "stdin": True}))
+    pid = world.get("mesh", "pod", "reader")["status"]["containerStatuses"][0]["containerID"]
+    for number in range(2):
+        with begun(world, "attach", "-i", "reader") as client:
+            assert client.stdin is not None
+            client.stdin.write(f"line-{number}\n")
+            client.stdin.flush()
+            while (said := line(client)) != f"got line-{number}\n":
+                assert said, "the client has ended"
+        old = world.pid("runtime")
+        world.kill("runtime")
+        world.back("runtime", old)
+    world.settled()
+    assert world.get("mesh", "pod", "reader")["status"]["containerStatuses"][0]["containerID"] == pid
+    assert kubectl(world, "logs", "reader", status=0).out == "got line-0\ngot line-1\n"
+    overrides = {
+        "spec": {
+            "containers": [{"name": "once", "image": "host", "command": ["cat"], "stdin": True, "stdinOnce": True}]
+        }
+    }
+    once = ("run", "once", "-i", "--rm", "--restart=Never", "--image=host", f"--overrides={json.dumps(overrides)}")
+    assert "through\n" in kubectl(world, *once, stdin="through\n", status=0).out
+    refused = kubectl(world, "attach", "-i", "near")
+    assert "has no stdin: its spec does not say `stdin: true`" in refused.text
 
 
 def test_a_port_is_forwarded_to_a_pod_of_another_node(world: Lab) -> None:

@@ -22,6 +22,12 @@ VERSION: Final = {
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 BUILT_IN: Final = ("apps", "discovery.k8s.io", "coordination.k8s.io", "networking.k8s.io")
 """Groups of Kubernetes itself; those that are added follow by name, which is how clients choose for an open word."""
+UPGRADES: Final = (
+    ("exec", "PodExecOptions"),
+    ("attach", "PodAttachOptions"),
+    ("portforward", "PodPortForwardOptions"),
+)
+"""Subresources of a pod that a connection is upgraded for, and what their parameters are called."""
 IN_ALL: Final = frozenset({"pods", "services", "deployments"})
 
 
@@ -89,7 +95,7 @@ def resource_list(group_name: str, version: str) -> Raw | None:
             resources.append(_sub(kind, "status", ["get", "patch", "update"]))
         if kind.kind == "Pod":
             resources.append(_sub(kind, "log", ["get"]))
-            for name, options in (("exec", "PodExecOptions"), ("portforward", "PodPortForwardOptions")):
+            for name, options in UPGRADES:
                 resources.append({**_sub(kind, name, ["create", "get"]), "kind": options})
         if kind.kind == "Deployment":
             scale = _sub(kind, "scale", ["get", "patch", "update"])

@@ -1,14 +1,14 @@
-"""pods/exec: a program in a container, between whose standard streams and a client's channels bytes are carried.
+"""pods/exec, pods/attach: a program in a container, between whose streams and a client's channels bytes are carried.
 
-In: a request, and the pod that it found. Out: an ASGI application that takes the connection over. The program is killed
-with all that it started when the client goes before it ends.
+In: a request, and how the program begins. Out: an ASGI application that takes the connection over. A program that was
+started for the client is killed with all that it started when the client goes before it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from tandem.apiserver.errors import Refusal
-from tandem.apiserver.inside import CannotStartError, Program, RunningPod, Stdio
+from tandem.apiserver.inside import CannotStartError, Program, Stdio
 from tandem.apiserver.streams import channels, negotiation
 from tandem.apiserver.streams.channels import Channel, Channels, SocketChannels
 from tandem.apiserver.streams.negotiation import Layer
@@ -29,24 +29,27 @@ from tandem.apiserver.streams.websocket import WebSocket
 
 log = structlog.get_logger(__name__)
 
+Begin = Callable[[], Awaitable[Program]]
+"""Start a program, or take part in one that runs; raises CannotStartError."""
 SUCCESS: Final = {"metadata": {}, "status": "Success"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request's parameters (Kubernetes: PodExecOptions) but the container."""
+    """A request's parameters (Kubernetes: PodExecOptions, PodAttachOptions) but the container."""
 
     command: tuple[str, ...]
+    """Empty: the container's own process is meant."""
     stdio: Stdio
 
     @classmethod
-    def of(cls, query: QueryParams) -> Asked:
+    def of(cls, query: QueryParams, *, attach: bool = False) -> Asked:
         """Refusal 400 for a request that nothing can come of."""
         given = {name: flag(query, name) for name in ("stdin", "stdout", "stderr", "tty")}
         if not (given["stdin"] or given["stdout"] or given["stderr"]):
             raise Refusal(400, "you must specify at least 1 of stdin, stdout, stderr")
-        command = tuple(query.getlist("command"))
-        if not command or not command[0]:
+        command = () if attach else tuple(query.getlist("command"))
+        if not attach and (not command or not command[0]):
             raise Refusal(400, "you must specify at least one command for the container")
         if given["tty"]:  # a terminal has one output
             given["stderr"] = False
@@ -67,9 +70,9 @@ def flag(query: QueryParams, name: str) -> bool:
 class Execution:
     """The ASGI application that answers."""
 
-    def __init__(self, request: Request, pod: RunningPod, asked: Asked) -> None:
+    def __init__(self, request: Request, begin: Begin, asked: Asked) -> None:
         """Refusal where the request asks for no upgrade, or for one that is not known."""
-        self._pod = pod
+        self._begin = begin
         self._asked = asked
         self._upgrade = negotiation.upgrade(request, sockets=channels.SUBPROTOCOLS, spdy=streams.SUBPROTOCOLS)
 
@@ -93,9 +96,10 @@ class Execution:
     async def _run(self, client: Channels) -> dict[str, Any]:
         """The status that tells how it ended."""
         try:
-            program = await self._pod.start(self._asked.command, self._asked.stdio)
+            program = await self._begin()
         except CannotStartError as err:
-            return internal_error(f"error executing command in container: {err}")
+            what = "executing command in" if self._asked.command else "attaching to"
+            return internal_error(f"error {what} container: {err}")
         try:
             code = await _converse(program, client, self._asked.stdio)
         except BaseException:

@@ -97,6 +97,9 @@ class RunningPod(Protocol):
     async def start(self, command: Sequence[str], stdio: Stdio) -> Program:
         """Start a program as the container would; raises CannotStartError."""
 
+    async def attach(self, stdio: Stdio) -> Program:
+        """Take part in the container's own process, which goes on without us; raises CannotStartError."""
+
     async def dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to a port on the pod's loopback; raises OSError."""
 

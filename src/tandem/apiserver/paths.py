@@ -42,5 +42,5 @@ def parse_path(path: str) -> Where:
 
 
 def _subresources(kind: Kind) -> set[str]:
-    own = {"Pod": {"log", "exec", "portforward"}, "Deployment": {"scale"}}.get(kind.kind, set())
+    own = {"Pod": {"log", "exec", "attach", "portforward"}, "Deployment": {"scale"}}.get(kind.kind, set())
     return own | ({"status"} if kind.status else set())

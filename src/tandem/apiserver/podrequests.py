@@ -1,4 +1,4 @@
-"""The subresources of a pod that lead inside: log, exec, portforward.
+"""The subresources of a pod that lead inside: log, exec, attach, portforward.
 
 In: a request and how to find its pod. Out: what answers it, or a Refusal as Kubernetes words it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
@@ -21,7 +22,8 @@ from tandem.apiserver.records import Record
 from tandem.apiserver.watch import StreamResponse
 from tandem.base.clock import Clock, SystemClock
 
-SUBRESOURCES: Final = {"log": ("GET",), "exec": ("GET", "POST"), "portforward": ("GET", "POST")}
+UPGRADED: Final = ("GET", "POST")
+SUBRESOURCES: Final = {"log": ("GET",), "exec": UPGRADED, "attach": UPGRADED, "portforward": UPGRADED}
 """With the methods that each has."""
 
 
@@ -44,6 +46,8 @@ class PodRequests:
                 return self._log(request, pod, self._inside)
             case "exec":
                 return self._exec(request, pod, self._inside)
+            case "attach":
+                return self._attach(request, pod, self._inside)
             case _:
                 return self._portforward(request, pod, self._inside)
 
@@ -59,9 +63,23 @@ class PodRequests:
         container = chosen_container(pod, request.query_params)
         ref, asked = _placed(pod), Asked.of(request.query_params)
         try:
-            return Execution(request, inside.running(ref, container), asked)
+            running = inside.running(ref, container)
         except NotRunningError as err:
             raise Refusal(500, str(err)) from err
+        return Execution(request, partial(running.start, asked.command, asked.stdio), asked)
+
+    def _attach(self, request: Request, pod: Record, inside: Inside) -> ASGIApp:
+        container = chosen_container(pod, request.query_params)
+        ref, asked = _placed(pod), Asked.of(request.query_params, attach=True)
+        spec = _spec_of(pod, container)
+        for name in ("stdin", "tty"):
+            if getattr(asked.stdio, name) and not (spec.get(name) or (name == "stdin" and spec.get("tty"))):
+                raise Refusal(400, f"container {container} has no {name}: its spec does not say `{name}: true`")
+        try:
+            running = inside.running(ref, container)
+        except NotRunningError as err:
+            raise Refusal(500, str(err)) from err
+        return Execution(request, partial(running.attach, asked.stdio), asked)
 
     def _portforward(self, request: Request, pod: Record, inside: Inside) -> ASGIApp:
         ref = _placed(pod)
@@ -76,6 +94,12 @@ def _placed(pod: Record) -> PodRef:
     if not ref.node:
         raise Refusal(400, f"pod {ref.name} does not have a host assigned")
     return ref
+
+
+def _spec_of(pod: Record, name: str) -> dict[str, Any]:
+    spec: dict[str, Any] = pod.raw["spec"]
+    every = (*spec.get("containers", ()), *spec.get("initContainers", ()))
+    return next(c for c in every if c["name"] == name)
 
 
 def chosen_container(pod: Record, query: QueryParams) -> str:

@@ -88,6 +88,11 @@ class NodeDir:
         return self.root / "bundles.json"
 
     @property
+    def attach_socket(self) -> Path:
+        """The process runtime's, for clients at containers' own processes."""
+        return self.root / "attach.sock"
+
+    @property
     def metrics_socket(self) -> Path:
         """The agent's figures in Prometheus' text format, mode 0600."""
         return self.root / "metrics.sock"

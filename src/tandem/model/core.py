@@ -155,6 +155,9 @@ class Container(Model, frozen=True, kw_only=True):
     startup_probe: Probe | None = None
     volume_mounts: tuple[VolumeMount, ...] = ()
     restart_policy: str = ""
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
 
 
 class KeyToPath(Model, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from tandem.apiserver.inside import CannotStartError, LogQuery, NotRunningError, PodRef, Stdio
 from tandem.base.paths import RunDir
 from tandem.workloads import started
+from tandem.workloads.attached import Attached, AttachError, attach
 from tandem.workloads.dial import dial
 from tandem.workloads.logs import Selection, has_log, read_logs
 from tandem.workloads.program import Program, Wanted, start
@@ -49,7 +50,9 @@ class Pods:
         own = sandbox.containers.get(container, ContainerRecord())
         if container and not own.process.alive:
             raise NotRunningError(f'container not found ("{container}")')
-        return Running(sandbox.init, own, started.folder_of(node, pod.uid))
+        return Running(
+            sandbox.init, own, started.folder_of(node, pod.uid), Place(node.attach_socket, pod.uid, container)
+        )
 
     def end_of_earlier_life(self) -> None:
         """End the programs of a server that was killed: their clients have lost them."""
@@ -57,19 +60,37 @@ class Pods:
             log.info("program of an earlier server ended", pid=process.pid)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container's runtime listens, and what it is called there."""
+
+    socket: Path
+    uid: str
+    container: str
+
+
 class Running:
     """One pod, and one of its containers."""
 
-    def __init__(self, init: Process, container: ContainerRecord, records: Path) -> None:
+    def __init__(self, init: Process, container: ContainerRecord, records: Path, place: Place) -> None:
         self._init = init
         self._container = container
         self._records = records
+        self._place = place
 
     async def start(self, command: Sequence[str], stdio: Stdio) -> Program:
         """In the container's namespaces, with its environment; raises CannotStartError."""
         try:
             return await start(self._container, command, Wanted(**asdict(stdio)), records=self._records)
         except (StartError, OSError) as err:
+            raise CannotStartError(str(err)) from err
+
+    async def attach(self, stdio: Stdio) -> Attached:
+        """To the container's own process; raises CannotStartError."""
+        place = self._place
+        try:
+            return await attach(place.socket, place.uid, place.container, stdin=stdio.stdin)
+        except AttachError as err:
             raise CannotStartError(str(err)) from err
 
     async def dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -24,7 +24,9 @@ from tandem.ingest.recorder import Tell
 from tandem.model import core
 from tandem.model.said import Said, reference
 from tandem.workloads import kernel, sandbox
+from tandem.workloads.attach import Live
 from tandem.workloads.backoff import Backoff
+from tandem.workloads.console import Console, Opening
 from tandem.workloads.environment import ConfigError
 from tandem.workloads.hold import Hold
 from tandem.workloads.logs import LogWriter
@@ -32,7 +34,7 @@ from tandem.workloads.prober import Prober, Voice
 from tandem.workloads.record import ContainerRecord, Process
 from tandem.workloads.sandbox import Launch, StartError
 from tandem.workloads.status import ContainerState, Ended
-from tandem.workloads.waiting import exited
+from tandem.workloads.waiting import exited, status_of
 
 _CONFIG_RETRY: Final = 2.0
 _START_ERROR: Final = 128
@@ -52,6 +54,8 @@ class Scene:
     save: Callable[[str, ContainerRecord], None]
     changed: Callable[[], None]
     tell: Tell
+    live: dict[tuple[str, str], Live]
+    """Those that run, for clients that attach."""
     stopping: asyncio.Event
 
 
@@ -70,6 +74,7 @@ class Container:
         )
         self._backoff = Backoff()
         self._hold: Hold | None = None
+        self._console: Console | None = None
         self.state = ContainerState(name=spec.name, image=spec.image, restarts=record.restarts)
         if record.done:
             self.state = replace(self.state, ended=self._how_it_ended(record.exit_code))
@@ -82,7 +87,8 @@ class Container:
         """Until it will not run again, or the pod is being stopped and it has ended."""
         while self.state.ended is None or self._wants_restart():
             if self._record.process.alive:
-                self._log = LogWriter(self._scene.logs / self._spec.name, self._record.restarts, self._scene.clock)
+                self._console = Console.taken_back(self._record)
+                self._log = self._new_log()
                 self._hold = Hold.of(self._record.process)
                 up = True
             elif self._scene.stopping.is_set():
@@ -118,17 +124,25 @@ class Container:
             self._show(reason="CreateContainerConfigError", message=str(err))
             await self._sleep(_CONFIG_RETRY)
             return False
-        log = LogWriter(scene.logs / name, self._record.restarts, scene.clock)
-        output = log.open_for_container()
+        spec, log = self._spec, self._new_log()
+        output = log.open_for_container() if not spec.tty else os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        opening = Opening(output, terminal=spec.tty) if spec.stdin or spec.tty else None
+        launch = partial(sandbox.launch, scene.init, order, output, opening, terminal=spec.tty)
         try:
             async with scene.slots:
-                pid, self._hold = await kernel.in_thread(partial(sandbox.launch, scene.init, order, output))
+                pid, self._hold = await kernel.in_thread(launch)
         except (StartError, OSError) as err:
             log.close()
+            if opening is not None and (console := opening.console()) is not None:
+                console.close()
+                status_of(console.keeper.pid)
             self._refused(str(err))
             return False
         finally:
             os.close(output)
+        self._console = opening.console() if opening is not None else None
+        if self._console is not None and spec.tty:
+            log.listen(self._console.output())
         self._tell("Created", f"Created container {name}")
         self._tell("Started", f"Started container {name}")
         self._log = log
@@ -140,12 +154,23 @@ class Container:
                 started_at=scene.clock.now(),
                 environment=dict(order.environment),
                 working_dir=order.working_dir,
+                keeper=self._console.keeper if self._console is not None else Process(),
+                terminal=spec.tty,
             )
         )
         return True
 
+    def _new_log(self) -> LogWriter:
+        folder, restarts = self._scene.logs / self._spec.name, self._record.restarts
+        made = LogWriter(folder, restarts, self._scene.clock, terminal=self._spec.tty)
+        if self._spec.tty and self._console is not None:
+            made.listen(self._console.output())
+        return made
+
     async def _live(self) -> None:
         record, spec = self._record, self._spec
+        key = self._scene.pod.metadata.uid, spec.name
+        live = self._scene.live[key] = Live(self._log, self._console, once=spec.stdin_once)
         self._show(
             running_since=record.started_at or self._scene.clock.now(),
             ended=None,
@@ -169,12 +194,17 @@ class Container:
                 probing.cancel()
             if self._hold is not None:
                 await self._hold.end()
+            if record.keeper.pid:
+                status_of(record.keeper.pid)
         except BaseException:  # cancelled, or a fault of ours: the container goes on, and so does its log later
             self._log.detach()
             raise
+        else:
+            self._log.close()
         finally:
+            self._scene.live.pop(key, None)
+            live.over.set()
             self._release()
-        self._log.close()
         ended = self._how_it_ended(code, failed)
         self._save(msgspec.structs.replace(record, process=Process()))
         self._show(ended=ended, running_since=0.0, ready=False, started=False)
@@ -191,6 +221,9 @@ class Container:
         hold, self._hold = self._hold, None
         if hold is not None:
             hold.close()
+        console, self._console = self._console, None
+        if console is not None:
+            console.close()
 
     def _how_it_ended(self, code: int, message: str = "") -> Ended:
         return Ended(

@@ -10,6 +10,7 @@ from tandem.base.clock import Clock
 from tandem.base.paths import NodeDir
 from tandem.ingest.kube import KubeClient
 from tandem.ingest.recorder import Recorder
+from tandem.workloads.attach import Live
 from tandem.workloads.cni import Cni
 
 RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -36,6 +37,8 @@ class Node:
     """Sandboxes and processes that are being started."""
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WRITES))
     """Reports on their way: each needs a connection, and a TLS handshake costs more than waiting for a turn."""
+    live: dict[tuple[str, str], Live] = field(default_factory=dict)
+    """Containers that run, by pod and name."""
 
 
 def pause_after(failures: int) -> float:

@@ -35,6 +35,8 @@ MS_PRIVATE: Final = 1 << 18
 MS_SHARED: Final = 1 << 20
 MNT_DETACH: Final = 2
 
+_PIDFD_GETFD: Final = 438
+"""The same number on every architecture (asm-generic/unistd.h)."""
 _PR_CAPBSET_READ: Final = 23
 _PR_CAPBSET_DROP: Final = 24
 CAPABILITIES: Final = {
@@ -91,6 +93,17 @@ def umount(target: str | Path, flags: int = MNT_DETACH) -> None:
 def pivot_root(new: str | Path, old: str | Path) -> None:
     """Change the root of the mount namespace."""
     _check(_LIBC.pivot_root(os.fsencode(new), os.fsencode(old)), f"pivot_root {new}")
+
+
+def descriptor_of(pid: int, number: int) -> int:
+    """Another process' descriptor as one of ours (pidfd_getfd(2)); needs its owner's or root's rights."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        found: int = _LIBC.syscall(_PIDFD_GETFD, pidfd, number, 0)
+        _check(min(found, 0), f"descriptor {number} of process {pid}")
+    finally:
+        os.close(pidfd)
+    return found
 
 
 def sethostname(name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import Final
 from tandem.base.clock import Clock
 from tandem.base.paths import NodeDir
 
+_NONE: Final = -1
 _CHUNK: Final = 65536
 _LONGEST_LINE: Final = 16384
 """Longer lines are stored in parts, as in the CRI (`P`: the line goes on)."""
@@ -28,21 +29,32 @@ _FOLLOW: Final = 0.1
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-class LogWriter:
-    """Reads one instance's FIFO into its log file, until closed."""
+Tap = Callable[[bytes], None]
 
-    def __init__(self, folder: Path, instance: int, clock: Clock) -> None:
+
+class LogWriter:
+    """Reads one instance's FIFO into its log file, until closed; `terminal`: what that shows instead (`listen`)."""
+
+    def __init__(self, folder: Path, instance: int, clock: Clock, *, terminal: bool = False) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clock = clock
         self._path = folder / f"{instance}.log"
         self._fifo = folder / f"{instance}.fifo"
-        if not self._fifo.exists():
-            os.mkfifo(self._fifo, 0o600)
         self._partial = b""
-        self._input = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._input = _NONE
         self._output = self._path.open("ab", buffering=0)
-        asyncio.get_running_loop().add_reader(self._input, self._read)
+        self.taps: set[Tap] = set()
+        """Are told of every byte as it comes."""
+        if not terminal:
+            if not self._fifo.exists():
+                os.mkfifo(self._fifo, 0o600)
+            self.listen(os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
         _forget(folder, instance)
+
+    def listen(self, descriptor: int) -> None:
+        """Read this; it is closed here."""
+        self._input = descriptor
+        asyncio.get_running_loop().add_reader(descriptor, self._read)
 
     def open_for_container(self) -> int:
         """A descriptor for the container's stdout and stderr; the caller closes it."""
@@ -50,9 +62,7 @@ class LogWriter:
 
     def close(self) -> None:
         """Store what is left and end. The file stays."""
-        self._read()
-        asyncio.get_running_loop().remove_reader(self._input)
-        os.close(self._input)
+        self._end_input()
         if self._partial:
             self._store([(self._partial, "F")])
         self._output.close()
@@ -60,10 +70,15 @@ class LogWriter:
 
     def detach(self) -> None:
         """End without the container noticing: a later runtime process goes on reading."""
-        self._read()
-        asyncio.get_running_loop().remove_reader(self._input)
-        os.close(self._input)
+        self._end_input()
         self._output.close()
+
+    def _end_input(self) -> None:
+        if self._input != _NONE:
+            self._read()
+            asyncio.get_running_loop().remove_reader(self._input)
+            os.close(self._input)
+            self._input = _NONE
 
     def _read(self) -> None:
         while True:
@@ -71,6 +86,11 @@ class LogWriter:
                 data = os.read(self._input, _CHUNK)
             except BlockingIOError:
                 break
+            except OSError:  # EIO: nobody has the terminal any more
+                asyncio.get_running_loop().remove_reader(self._input)
+                break
+            for tap in tuple(self.taps):
+                tap(data)
             *lines, self._partial = (self._partial + data).split(b"\n")
             parts = [(line, "F") for line in lines]
             while len(self._partial) > _LONGEST_LINE:

@@ -25,6 +25,7 @@ from tandem.model.kinds import BY_KIND
 from tandem.model.parse import parse
 from tandem.model.said import say
 from tandem.model.world import World
+from tandem.workloads.attach import AttachServer
 from tandem.workloads.context import Node, pause_after
 from tandem.workloads.dismantle import dismantle
 from tandem.workloads.heartbeat import beat
@@ -56,6 +57,7 @@ async def run_node(node: Node) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(informer.run())
         tasks.create_task(node.events.run())
+        tasks.create_task(AttachServer(node.directory.attach_socket, node.live).run())
         tasks.create_task(register(node))
         tasks.create_task(beat(node))
         seen, world = await informer.world.after(0)

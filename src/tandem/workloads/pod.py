@@ -140,6 +140,7 @@ class PodWorker:
             save=self._save_container,
             changed=self._reporter.changed,
             tell=self._node.events.tell,
+            live=self._node.live,
             stopping=self._stopping,
         )
         known, spec = record.containers, self._pod.spec

@@ -36,7 +36,13 @@ async def prepare(node: Node, pod: core.Pod, record: SandboxRecord, container: c
     )
     return Launch(
         argv=arguments(container, chosen),
-        environment={"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": "/root", **chosen},
+        environment={
+            "PATH": DEFAULT_PATH,
+            "HOSTNAME": hostname,
+            "HOME": "/root",
+            **({"TERM": "xterm"} if container.tty else {}),
+            **chosen,
+        },
         working_dir=container.working_dir,
         binds=binds,
     )

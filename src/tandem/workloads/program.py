@@ -7,12 +7,8 @@ program waits.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import struct
-import termios
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +16,7 @@ from typing import Final
 
 from tandem.base import processes
 from tandem.workloads import kernel, sandbox, started, tree
+from tandem.workloads.console import pour, resize
 from tandem.workloads.record import ContainerRecord, Process
 from tandem.workloads.sandbox import Launch, Streams
 from tandem.workloads.waiting import status_of
@@ -81,15 +78,8 @@ class Program:
 
     async def write(self, data: bytes) -> None:
         """To standard input; waits while nobody reads it. What comes after the program has closed it is lost."""
-        left = memoryview(data)
-        while left and self._ends.stdin != _NONE:
-            try:
-                left = left[os.write(self._ends.stdin, left) :]
-            except BlockingIOError:
-                await _writable(self._ends.stdin)
-            except OSError:  # EPIPE, or EIO of a terminal
-                self.close_input()
-                return
+        if not await pour(self._ends.stdin, data):
+            self.close_input()
 
     def close_input(self) -> None:
         """Standard input ends; that of a terminal does not."""
@@ -99,8 +89,7 @@ class Program:
 
     def resize(self, width: int, height: int) -> None:
         """The terminal's size, in characters."""
-        with suppress(OSError):
-            fcntl.ioctl(self._ends.stdout, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        resize(self._ends.stdout, width, height)
 
     async def ended(self) -> int:
         """The exit status; 128 and the signal's number if one killed it."""
@@ -178,15 +167,6 @@ async def start(container: ContainerRecord, command: Sequence[str], wanted: Want
         raise
     process = Process(pid=pid, started=processes.start_time(pid) or 0)
     return Program(process, ends, started.note(records, process))
-
-
-async def _writable(descriptor: int) -> None:
-    loop, bell = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_writer(descriptor, bell.set)
-    try:
-        await bell.wait()
-    finally:
-        loop.remove_writer(descriptor)
 
 
 def _pipes(ends: _Ends, wanted: Wanted) -> Streams:

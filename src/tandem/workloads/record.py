@@ -42,6 +42,9 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int = 0
     environment: dict[str, str] = {}
     working_dir: str = ""
+    keeper: Process = Process()
+    """Has the other end of its standard input or terminal (`console.py`)."""
+    terminal: bool = False
 
 
 class SandboxRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from tandem.base.paths import NodeDir
 from tandem.state.ownership import SANDBOX_VARIABLE
 from tandem.workloads import kernel as k
 from tandem.workloads import netns, rootfs
+from tandem.workloads.console import Opening
 from tandem.workloads.hold import Hold, closing_descriptor, own_namespaces
 from tandem.workloads.record import Process, SandboxRecord
 
@@ -103,8 +104,12 @@ async def started(node_dir: NodeDir, record: SandboxRecord, pid: int) -> Process
     return init
 
 
-def launch(beside: Process, order: Launch, output: int) -> tuple[int, Hold]:
+def launch(
+    beside: Process, order: Launch, output: int, opening: Opening | None = None, *, terminal: bool = False
+) -> tuple[int, Hold]:
     """In a thread of its own: start a process in the sandbox, its stdout and stderr on the descriptor `output`.
+
+    With an `opening` its standard input comes from there, with `terminal` all three.
 
     It sees what `beside` sees: the sandbox's init for a container, the container for an exec probe.
     The pid, and a hold on the mount namespace of the process and its children, which the caller closes.
@@ -119,8 +124,13 @@ def launch(beside: Process, order: Launch, output: int) -> tuple[int, Hold]:
         k.mount("tmpfs", Path("/", rootfs.VOLUMES).parent, "tmpfs", flags=k.MS_RDONLY, data="size=4k,mode=0555")
         hold = Hold(os.open("mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=namespaces))
         try:
-            return _run(order, Streams(null.fileno(), output, output)), hold
+            if opening is None:
+                return _run(order, Streams(null.fileno(), output, output)), hold
+            given = Streams(*opening.streams(partial(_keep, null.fileno())))
+            with closing_descriptor(given.stdin):
+                return _run(order, given, terminal=terminal), hold
         except (StartError, OSError):
+            hold.kill()
             hold.close()
             raise
 
@@ -153,6 +163,11 @@ def _run(order: Launch, streams: Streams, *, terminal: bool = False) -> int:
     if terminal:  # setsid(1) takes the terminal, which only the leader of a session can, and becomes the command
         argv = [shutil.which("setsid", path=DEFAULT_PATH) or "setsid", "--ctty", *argv]
     return _spawn(argv, streams, environment=order.environment, session=not terminal)
+
+
+def _keep(null: int, descriptor: int) -> int:
+    """A process of the container that does nothing but to have a descriptor."""
+    return _spawn(["sleep", "infinity"], Streams(descriptor, null, null), environment={"PATH": DEFAULT_PATH})
 
 
 def identify(pid: int) -> Process:

@@ -26,6 +26,11 @@ def test_parameters(query: str, command: tuple[str, ...], stdio: Stdio, channels
     assert (asked.command, asked.stdio, set(asked.channels())) == (command, stdio, channels)
 
 
+def test_who_attaches_names_no_command() -> None:
+    asked = Asked.of(QueryParams("command=ignored&stdin=1&stdout=1&tty=1"), attach=True)
+    assert (asked.command, asked.stdio) == ((), Stdio(stdin=True, stdout=True, tty=True))
+
+
 def test_only_absence_false_and_0_are_false() -> None:
     query = QueryParams("a=&b=True&c=False&d=0&e=x")
     assert [flag(query, name) for name in "abcdef"] == [True, True, False, False, True, False]

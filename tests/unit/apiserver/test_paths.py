@@ -41,7 +41,7 @@ def test_the_version_asked_for_is_kept() -> None:
         "/apis/batch/v1/jobs",
         "/api/v1/pods/web",
         "/api/v1/namespaces/a/nodes/b",
-        "/api/v1/namespaces/a/pods/b/attach",
+        "/api/v1/namespaces/a/pods/b/proxy",
         "/api/v1/namespaces/a/configmaps/b/status",
         "/api/v1/namespaces/a/configmaps/b/log",
         "/api/v1/namespaces/a/pods/b/status/c",

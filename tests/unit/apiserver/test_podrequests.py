@@ -19,7 +19,8 @@ def api() -> Api:
     made = Api()
     for name, names, node in (("one", "a", "node-1"), ("two", "ab", "node-1"), ("nowhere", "a", "")):
         containers = [{"name": n, "image": "host", "command": ["x"]} for n in names]
-        first = [{"name": "i", "image": "host", "command": ["x"]}]
+        first = [{"name": "t", "image": "host", "command": ["x"], "stdin": True, "tty": True}] if name == "two" else []
+        first += [{"name": "i", "image": "host", "command": ["x"]}]
         spec = {"containers": containers, "initContainers": first, **({"nodeName": node} if node else {})}
         assert made("POST", PODS, {"metadata": {"name": name}, "spec": spec}).status_code == 201
     return made
@@ -37,7 +38,14 @@ def api() -> Api:
         ("one/exec?command=x&stdout=1", 500, "pod default/one does not run"),
         ("nowhere/portforward", 400, "pod nowhere does not have a host assigned"),
         ("one/portforward", 500, "pod default/one does not run"),
-        ("two/log", 400, "choose one of: [a b] or one of the init containers: [i]"),
+        ("one/attach", 400, "you must specify at least 1 of stdin, stdout, stderr"),
+        ("two/attach?stdout=1", 400, "a container name must be specified for pod two"),
+        ("one/attach?stdout=1&stdin=1", 400, "container a has no stdin: its spec does not say `stdin: true`"),
+        ("one/attach?stdout=1&tty=1", 400, "container a has no tty: its spec does not say `tty: true`"),
+        ("nowhere/attach?stdout=1", 400, "pod nowhere does not have a host assigned"),
+        ("one/attach?stdout=1", 500, "pod default/one does not run"),
+        ("two/attach?stdout=1&stdin=1&tty=1&container=t", 500, "pod default/two does not run"),
+        ("two/log", 400, "choose one of: [a b] or one of the init containers: [t i]"),
         ("one/log?tailLines=-1", 422, "tailLines: Invalid value: '-1'"),
     ],
 )
@@ -50,10 +58,6 @@ def test_refusals_are_kubernetes_own(api: Api, path: str, code: int, message: st
 @pytest.mark.parametrize(("method", "subresource"), [("PUT", "exec"), ("POST", "log"), ("DELETE", "portforward")])
 def test_other_methods_are_refused(api: Api, method: str, subresource: str) -> None:
     assert api(method, f"{PODS}/one/{subresource}", {}).status_code == 405
-
-
-def test_attach_is_no_subresource(api: Api) -> None:
-    assert api("POST", f"{PODS}/one/attach").status_code == 404
 
 
 def test_a_log_is_of_the_container_that_is_named(api: Api) -> None:

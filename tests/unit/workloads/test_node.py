@@ -31,6 +31,7 @@ def node(kube: FakeKube, root: Path = Path("/nowhere")) -> Node:
         client=kube,
         cni=None,
         clock=FixedClock(),
+        live={},
         events=Recorder(kube, "tandem-runtime", FixedClock(), host="node-1"),
     )
     return cast("Node", made)
