@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from tandem.model.consul import ServiceIntentions
+from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
 from tandem.model.meta import Object
 from tandem.model.parse import parse
@@ -76,3 +77,8 @@ def resolver(name: str, *, ns: str = "default", **spec: Any) -> ServiceResolver:
 def versions(*names: str) -> Raw:
     """Subsets by the version that pods say to Consul."""
     return {name: {"filter": f"Service.Meta.version == {name}"} for name in names}
+
+
+def defaults(name: str, *, ns: str = "default", **spec: Any) -> ServiceDefaults:
+    """ServiceDefaults of that Service; keywords are the fields of its spec."""
+    return cast("ServiceDefaults", _object("ServiceDefaults", (name, ns, ""), spec))

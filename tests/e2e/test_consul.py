@@ -17,6 +17,7 @@ pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "consul"
 ROUTES = [*yaml.safe_load_all((EXAMPLES / "routes.yaml").read_text())]
+DEFAULTS = [*yaml.safe_load_all((EXAMPLES / "defaults.yaml").read_text())]
 INTENTIONS = [*yaml.safe_load_all((EXAMPLES / "intentions.yaml").read_text())]
 
 
@@ -32,6 +33,8 @@ def world() -> Iterator[Lab]:
         made.tandem("up", "--detach", status=0)
         made.apply(
             *namespace("shop", mesh=True),
+            *namespace("legacy"),
+            pod("legacy", "outsider", idle()),
             *(account("shop", name) for name in ("frontend", "client")),
             *(pod("shop", name, idle(), serviceAccountName=name) for name in ("frontend", "client")),
             version("v1"),
@@ -87,6 +90,25 @@ def test_intentions_let_in_whom_they_name_and_say_who_denied(world: Lab) -> None
     )
     assert {r["kind"] for flow in denied for r in flow["rules"]} == {"ServiceIntentions"}
     assert conditions(world, "serviceintentions", "orders") == {"Accepted": "True", "Programmed": "True"}
+
+
+def test_defaults_say_what_a_service_takes(world: Lab) -> None:
+    plain = world.get("shop", "service", "admin")["spec"]
+    silent = service("shop", "admin")
+    silent["spec"]["ports"] = [{"name": "main", "port": 80, "targetPort": 8080}]
+    assert plain["ports"][0]["appProtocol"] == "http"
+
+    def outside() -> str:
+        return world.curl("legacy", "outsider", "http://admin.shop/").out[-3:]
+
+    assert outside() == "200"
+    world.apply(silent, *DEFAULTS)
+    until(outside, lambda code: code == "000", world.logs)
+    until(lambda: ask(world, "http://admin/slow/3")[0], lambda code: code == "504", world.logs)
+    assert ask(world, "http://admin/quick")[0] == "200"
+    assert conditions(world, "servicedefaults", "admin") == {"Accepted": "True", "Programmed": "True"}
+    told = world.tandem("explain", "legacy/outsider", "shop/svc/admin:80").out
+    assert "denied by ServiceDefaults shop/admin spec.mutualTLSMode" in told
 
 
 def test_what_is_not_served_is_refused_by_name(world: Lab) -> None:

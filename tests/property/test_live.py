@@ -198,6 +198,8 @@ OTHERS = st.one_of(
                 lambda s: consul.router("s0", consul.route("s1", match={"methods": ["GET"]}), ns=s),
                 lambda s: consul.splitter("s0", consul.split(50), consul.split(50, "s1"), ns=s),
                 lambda s: consul.resolver("s0", subsets=consul.versions("v1"), defaultSubset="v1", ns=s),
+                lambda s: consul.defaults("s0", protocol="grpc", mutualTLSMode="strict", ns=s),
+                lambda s: consul.defaults("s1", maxInboundConnections=1, ns=s),
                 lambda s: consul.resolver("s1", redirect={"service": "s0"}, ns=s),
             )
         ),

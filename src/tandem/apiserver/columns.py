@@ -289,6 +289,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "ServiceRouter": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "ServiceSplitter": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "ServiceResolver": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
+    "ServiceDefaults": (
+        ("Protocol", 0, _at("spec.protocol", "")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "ServiceIntentions": (
         ("Destination", 0, _at("spec.destination.name")),
         ("Programmed", 0, _condition("Programmed")),

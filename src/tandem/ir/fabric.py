@@ -56,6 +56,18 @@ class PortMtls(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin | None = None
 
 
+class Inbound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a pod takes, of all clients together; 0: no limit, and the proxy's own times."""
+
+    connections: int = 0
+    """At one time."""
+    connect_ms: int = 0
+    """How long the application may take to accept one."""
+    request_ms: int = 0
+    """And to answer a request."""
+    origins: tuple[Origin, ...] = ()
+
+
 class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     """A pod bound to this node, as far as the node must know it. Its address is the node's own knowledge (IPAM)."""
 
@@ -82,6 +94,7 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     """Of Services that select it, in the order of those."""
     logging: Logging = EVERYTHING
     """What of its requests and connections become flows."""
+    inbound: Inbound = Inbound()
 
 
 class ServicePort(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.model import consul, consulroutes
+from tandem.model import consul, consuldefaults, consulroutes
 from tandem.model.kind import Kind
 
 CONSUL: Final = (
@@ -47,6 +47,16 @@ CONSUL: Final = (
         short=("service-resolver",),
         status=True,
         cls=consulroutes.ServiceResolver,
+    ),
+    Kind(
+        group="consul.hashicorp.com",
+        versions=("v1alpha1",),
+        kind="ServiceDefaults",
+        plural="servicedefaults",
+        singular="servicedefaults",
+        short=("service-defaults",),
+        status=True,
+        cls=consuldefaults.ServiceDefaults,
     ),
 )
 _EDGE: Final = "traffic from outside comes in by Gateway of the Gateway API"

@@ -11,6 +11,7 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.gateways import Gateway
 from tandem.model.istio import DestinationRule
 from tandem.model.security import PeerAuthentication
@@ -86,10 +87,22 @@ def mode_at(world: World, pod: core.Pod, port: int) -> tuple[str, Origin | None]
         at_port = oldest[0].spec.port_level_mtls.get(str(port))
         if at_port is not None and at_port.mode not in {"", "UNSET"}:
             return at_port.mode, oldest[0].origin(f"spec.portLevelMtls[{port}]")
+    asks = _asks(world, pod)
     for policy in oldest:
-        if policy.spec.mtls.mode not in {"", "UNSET"}:
+        if policy.spec.mtls.mode not in {"", "UNSET"} and (asks is None or policy in workload):
             return policy.spec.mtls.mode, policy.origin("spec.mtls")
-    return "PERMISSIVE", None
+    return ("PERMISSIVE", None) if asks is None else ("STRICT", asks)
+
+
+def _asks(world: World, pod: core.Pod) -> Origin | None:
+    """What else asks for mTLS at a pod: of the ServiceDefaults of Services that select it the first."""
+    for source in world.sorted(ServiceDefaults):
+        service = world.get(core.Service, *source.key)
+        wanted = service.spec.selector if service is not None else {}
+        mine = source.metadata.namespace == pod.metadata.namespace and wanted
+        if source.spec.mutual_tls_mode == "strict" and mine and wanted.items() <= pod.metadata.labels.items():
+            return source.origin("spec.mutualTLSMode")
+    return None
 
 
 def decide_mtls(

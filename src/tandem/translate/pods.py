@@ -11,7 +11,7 @@ import msgspec
 
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.fabric import LocalPod
+from tandem.ir.fabric import Inbound, LocalPod
 from tandem.ir.logged import EVERYTHING
 from tandem.ir.outbound import OPEN
 from tandem.ir.policy import PolicyIR
@@ -22,6 +22,7 @@ from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.limits.pods import limits_of_pod
 from tandem.translate.membership import Membership, membership, namespace_problems
+from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
@@ -64,6 +65,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     modes: PeerAuthIndex
     authorization: AuthorizationIndex
     intentions: IntentionIndex
+    defaults: Defaults
     authentication: AuthenticationIndex
     servers: ServerIndex
     sidecars: SidecarIndex
@@ -97,6 +99,7 @@ def translate_pods(
         modes=PeerAuthIndex(world, options.root_namespace),
         authorization=AuthorizationIndex(world, options.root_namespace, read_providers(world, options)),
         intentions=IntentionIndex(world, options.root_namespace),
+        defaults=Defaults(world),
         authentication=AuthenticationIndex(world, options.root_namespace),
         servers=ServerIndex(world, options.trust_domain),
         sidecars=SidecarIndex(world, options),
@@ -114,6 +117,7 @@ def translate_pods(
             *context.modes.problems,
             *context.authorization.problems,
             *context.intentions.problems,
+            *context.defaults.problems,
             *context.authentication.problems,
             *context.servers.problems,
             *context.sidecars.problems,
@@ -132,9 +136,9 @@ def translate_pod(
     """One pod that a node wires; `ingress` and `egress`: the policy sets by pod uid."""
     namespace, options, uid = pod.metadata.namespace, context.options, pod.metadata.uid
     member = membership(pod, context.labels.get(namespace, {}))
-    modes = context.modes.modes(pod)
-    servers = context.servers.judged(pod)
     services = context.services.of(pod)
+    modes = context.modes.modes(pod, strict=context.defaults.strict(services))
+    servers = context.servers.judged(pod)
     judging, conflicts = one_authorizer(
         (
             *context.authorization.policies(pod),
@@ -162,6 +166,7 @@ def translate_pod(
         plain_http_ports=tuple(sorted((_http_ports(pod, services, context.routed) | servers.http) - servers.opaque)),
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
+        inbound=context.defaults.inbound(services) if member.meshed else Inbound(),
     )
     selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}
     selecting |= {policy.origin for policy in servers.policies}

@@ -6,7 +6,6 @@ A port that says nothing of its protocol is bytes, unless HTTP routes are about 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Final
 
 from tandem.ir.fabric import AppProtocol
@@ -47,20 +46,22 @@ def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset
     """The ports that HTTP routes make HTTP: undeclared, and either named by a route or the Service's only one."""
     tcp = [p for p in ports if p.protocol == "TCP"]
     wanted = set(named)
-    return frozenset(p.port for p in tcp if _undeclared(p) and (len(tcp) == 1 or p.port in wanted))
+    return frozenset(p.port for p in tcp if undeclared(p) and (len(tcp) == 1 or p.port in wanted))
 
 
 def ports_named(
     tables: Iterable[RouteTable],
     gateways: Iterable[Gateway] = (),
-    counted: Mapping[str, frozenset[int]] = MappingProxyType({}),
+    *others: Mapping[str, frozenset[int]],
 ) -> dict[str, frozenset[int]]:
     """The ports that routes name, by `namespace/service`; a key for every Service with routes.
 
     Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef). So
-    are those of gateways' routes, and those at which requests are `counted`.
+    are those of gateways' routes, and `others`: those at which requests are counted, or of which it is said elsewhere.
     """
-    found: dict[str, set[int]] = {key: set(ports) for key, ports in counted.items()}
+    found: dict[str, set[int]] = {}
+    for key, named in (entry for other in others for entry in other.items()):
+        found.setdefault(key, set()).update(named)
     for table in (t for t in tables if t.routes or not t.bytes):
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
@@ -78,6 +79,8 @@ def _grpc_backends(table: RouteTable) -> Iterator[Backend]:
             yield from route.action.backends
 
 
-def _undeclared(port: ServicePort) -> bool:
+def undeclared(port: ServicePort) -> bool:
+    """Whether a port says nothing of its protocol."""
     prefix = port.name.lower().partition("-")[0]
-    return not port.app_protocol and prefix not in _BYTES and not app_protocol(port).is_http
+    said = port.app_protocol or prefix in _BYTES or app_protocol(port).is_http
+    return port.protocol == "TCP" and not said

@@ -20,6 +20,7 @@ from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.consul import ServiceIntentions
+from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.faults import FaultInjection
@@ -100,6 +101,7 @@ _Plain = (
     | ServiceSplitter
     | ServiceResolver
     | HTTPLocalRateLimitPolicy
+    | ServiceDefaults
     | Canary
     | Network
     | TrustSource
@@ -133,6 +135,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         ServiceSplitter,
         ServiceResolver,
         HTTPLocalRateLimitPolicy,
+        ServiceDefaults,
         Canary,
         RateLimit,
         FaultInjection,

@@ -30,6 +30,7 @@ from tandem.translate.ingress import add_ingress
 from tandem.translate.limits.attached import limit_gateways, limit_tables
 from tandem.translate.limits.targets import read_limits
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
 from tandem.translate.mesh.istio.subsets import subset_problems
 from tandem.translate.names import translate_names
@@ -113,7 +114,7 @@ def translate_world(world: World, options: Options) -> Translation:
     faults = read_faults(world)
     mesh = limit_tables(fault_tables(mesh, faults), limits)
     edge = limit_gateways(fault_gateways(edge, faults), limits)
-    routed = ports_named(mesh.tables.values(), edge.gateways.values(), limits.named)
+    routed = ports_named(mesh.tables.values(), edge.gateways.values(), limits.named, Defaults(world).named)
     pods = translate_pods(world, options, policy, routed=routed, limits=limits)
     services = translate_services(world, pods.pods, routed=routed)
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)

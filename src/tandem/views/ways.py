@@ -12,13 +12,14 @@ import msgspec
 from tandem.base.addresses import IPV4, IPV6, family
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulmeta import traits_of
 from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import limits, policy
 from tandem.reference.authentication import Authentication, authenticate
-from tandem.reference.authorization import Asked, decide_authorization, speaks_http
+from tandem.reference.authorization import Asked, decide_authorization, says_bytes, speaks_http
 from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.faults import trouble_at
 from tandem.reference.intentions import decide_intentions
@@ -187,7 +188,10 @@ def _asked(
 
 def _is_http(world: World, share: Share) -> bool:
     service = world.get(core.Service, share.namespace, share.service)
-    return service is not None and any(speaks_http(p) for p in service.spec.ports if p.port == share.port)
+    said = world.get(ServiceDefaults, share.namespace, share.service)
+    silent = said is not None and said.spec.protocol in {"http", "http2", "grpc"}
+    ports = [p for p in service.spec.ports if p.port == share.port] if service is not None else []
+    return any(speaks_http(p) or (silent and not says_bytes(p)) for p in ports)
 
 
 def policy_lines(decision: policy.Decision) -> list[Line]:

@@ -74,6 +74,7 @@ ORDER: Final = (
     "ServiceSplitter",
     "ServiceResolver",
     "HTTPLocalRateLimitPolicy",
+    "ServiceDefaults",
     "RateLimit",
     "FaultInjection",
     "TrafficPolicy",

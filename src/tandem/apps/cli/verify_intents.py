@@ -28,6 +28,7 @@ KINDS: Final = (
     "RequestAuthentication",
     "AuthorizationPolicy",
     "ServiceIntentions",
+    "ServiceDefaults",
     "Server",
     "ServerAuthorization",
     "LinkerdAuthorizationPolicy",

@@ -24,7 +24,7 @@ from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
-from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, Limits, LoadBalancer, Subset, Traffic, TrafficPolicy
 from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import Resource
@@ -281,7 +281,7 @@ def app_cluster(attached: AttachedPod) -> Resource:
     The listener's original_src filter replaces the source address by the client's and sets the mark; the
     addresses here are what remains if it does not (of loopback: the capture rules leave them alone).
     """
-    name = names.app_cluster(attached.pod.uid)
+    name, taken = names.app_cluster(attached.pod.uid), attached.pod.inbound
     source, other = (
         {"address": address, "port_value": 0, "network_namespace_filepath": attached.netns}
         for address in ("127.0.0.6", "::1")
@@ -289,11 +289,12 @@ def app_cluster(attached: AttachedPod) -> Resource:
     body = _base(name, "app") | {
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": milliseconds(APP_CONNECT_MS),
+        "connect_timeout": milliseconds(taken.connect_ms or APP_CONNECT_MS),
+        **limiting(Limits(connections=taken.connections or None)),
         "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
         **speaking(AppProtocol.HTTP, Traffic()),
     }
-    return Resource(name=name, body=body)
+    return Resource(name=name, body=body, origins=frozenset(taken.origins))
 
 
 def _shared() -> Mapping[str, Resource]:

@@ -16,6 +16,7 @@ from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.peers import before_peers
 from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, extension, listening_at, versions_of
+from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, milliseconds, versions_of
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.ir.trust import Domains
@@ -68,7 +69,7 @@ def compile_inbound_routes(pod: LocalPod) -> Resource:
         "match": {"prefix": "/"},
         "route": {
             "cluster": names.app_cluster(pod.uid),
-            "timeout": "0s",
+            "timeout": milliseconds(pod.inbound.request_ms),
             "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
         },
         **({"typed_per_filter_config": config} if config else {}),
@@ -78,6 +79,7 @@ def compile_inbound_routes(pod: LocalPod) -> Resource:
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
     origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
     origins |= {limit.origin for limit in pod.limits}
+    origins |= frozenset(pod.inbound.origins)
     return Resource(name=name, body=body, origins=origins)
 
 

@@ -169,6 +169,11 @@ def _balancer(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.hashPolicies: do not belong to the policy {policy!r}"
 
 
+def _defaults(raw: dict[str, Any], at: str) -> Iterator[str]:
+    if raw.get("mode"):
+        yield f"{at}.mode: cannot be set here, and in Consul by the annotation transparent-proxy alone"
+
+
 RULES: Final[dict[str, Rule]] = {
     "CrHttp": _http,
     "CrHeader": _router_header,
@@ -181,6 +186,7 @@ RULES: Final[dict[str, Rule]] = {
     "CvHash": _hash,
     "CvCookie": _cookie,
     "CvBalancer": _balancer,
+    "CdSpec": _defaults,
     "CiSpec": _intentions,
     "CiDestination": _named,
     "CiSource": _source,

@@ -19,6 +19,7 @@ from tandem.translate.kept import Kept
 from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
+from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
@@ -62,7 +63,7 @@ class LivePods:
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
         self._intentions: Kept[IntentionIndex] = Kept(IntentionIndex)
-        self._intended: IntentionIndex | None = None
+        self._defaults: Kept[Defaults] = Kept(Defaults)
         self._providers: Kept[Providers] = Kept(read_providers)
         self._config: Kept[tuple[Problem, ...]] = Kept(mesh_config_problems)
         self._unusable: Kept[tuple[Problem, ...]] = Kept(provider_problems)
@@ -89,21 +90,23 @@ class LivePods:
         authorization = self._authorization(now, self._options.root_namespace, providers)
         authentication = self._authentication(now, self._options.root_namespace)
         intentions = self._intentions(now, self._options.root_namespace)
+        defaults = self._defaults(now)
         servers = self._servers(now, self._options.trust_domain)
-        scoped = (authorization.scoped, authentication.scoped, servers)
-        for namespace in self._changed_namespaces(before, now, scoped, intentions):
+        scoped = (authorization.scoped, authentication.scoped, servers, intentions, defaults)
+        for namespace in self._changed_namespaces(before, now, scoped):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
         for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
         self._judged, self._routed, self._limits = judged, routed, limits
-        self._scoped, self._intended = scoped, intentions
+        self._scoped = scoped
         context = Context(
             options=self._options,
             labels=now.namespace_labels,
             modes=self._modes(now, self._options.root_namespace),
             authorization=authorization,
             intentions=intentions,
+            defaults=defaults,
             authentication=authentication,
             servers=servers,
             sidecars=self._sidecars(now, self._options),
@@ -116,6 +119,7 @@ class LivePods:
         self._gathered.tell((3, "modes"), context.modes.problems)
         self._gathered.tell((3, "authorization"), authorization.problems)
         self._gathered.tell((3, "intentions"), intentions.problems)
+        self._gathered.tell((3, "defaults"), defaults.problems)
         self._gathered.tell((3, "authentication"), authentication.problems)
         self._gathered.tell((3, "servers"), servers.problems)
         self._gathered.tell((3, "sidecars"), context.sidecars.problems)
@@ -174,16 +178,12 @@ class LivePods:
             if found is not None and before.get(key) != limits.services.get(key):
                 yield found
 
-    def _changed_namespaces(
-        self, before: World, now: World, scoped: tuple[Said, ...], intentions: IntentionIndex
-    ) -> Iterable[str]:
+    def _changed_namespaces(self, before: World, now: World, scoped: tuple[Said, ...]) -> Iterable[str]:
         """Where something changed that all pods of the namespace are translated with."""
         found = set(changes(before.namespace_labels, now.namespace_labels))
         rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
         for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
             rules |= said.differing(was) if said is not was else set()
-        if self._intended is not None and self._intended is not intentions:
-            rules |= intentions.differing(self._intended)
         rules |= {n for n, _ in changes(before.all(Sidecar), now.all(Sidecar))}
         rules |= {n for n, _ in changes(before.all(Telemetry), now.all(Telemetry))}
         rules |= {n for (n, name) in changes(before.all(core.ConfigMap), now.all(core.ConfigMap)) if name == MESH}

@@ -29,6 +29,7 @@ from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
 from tandem.translate.live.settled import Settled
 from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.istio.virtualservice import read_virtualservice
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.names import translate_names
@@ -72,6 +73,7 @@ class Live:
         self._limits = Kept(read_limits)
         self._limited = same_as_before(limit_tables)
         self._limited_edge = same_as_before(limit_gateways)
+        self._defaults = Kept(Defaults)
         self._nodes = Kept(translate_nodes)
         self._names = Kept(translate_names)
         self._config = Kept(mesh_config)
@@ -93,7 +95,7 @@ class Live:
         limits = self._limits(world)
         faults = self._faults(world)
         edge = self._limited_edge(self._faulty_edge(edge, faults), limits)
-        mesh = self._steady(self._limited(self._faulty(whole, faults), limits), edge, limits)
+        mesh = self._steady(self._limited(self._faulty(whole, faults), limits), edge, limits, self._defaults(world))
         self._pods.update(world, (ir.ingress, ir.egress), self._routed, limits)
         self._services.update(world, self._pods.pods, self._routed, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
@@ -124,8 +126,9 @@ class Live:
         self._traffic = self._traffic.become(now)
         return self._traffic
 
-    def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits) -> MeshIR:
+    def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits, said: Defaults) -> MeshIR:
         """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
         self._tables = self._tables.become(whole.tables)
-        self._routed = self._routed.become(ports_named(self._tables.values(), edge.gateways.values(), limits.named))
+        named = ports_named(self._tables.values(), edge.gateways.values(), limits.named, said.named)
+        self._routed = self._routed.become(named)
         return MeshIR(tables=self._tables, policies=self._traffic)

@@ -9,6 +9,7 @@ from tandem.model.world import World
 from tandem.translate.mesh.canaries import divide
 from tandem.translate.mesh.connections import accept_connections, connection_layers
 from tandem.translate.mesh.consul.chains import beneath, translate_chains
+from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.consul.resolvers import read_resolvers, under
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import accept_grpcroutes
@@ -39,7 +40,7 @@ def translate_mesh(
     attachments = read_attachments(world)
     resolvers = read_resolvers(world)
     below, resolved = under(resolvers.found, rules.policies)
-    attached = attach_traffic(below, attachments)
+    attached = attach_traffic(Defaults(world).spoken(below), attachments)
     context = Context(world=world, options=options, entries=entries, policies=attached)
     if memo is not None:
         context = memo.begin(context)

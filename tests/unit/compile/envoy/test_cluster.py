@@ -9,7 +9,7 @@ import pytest
 
 from meshbuild import RULE, attached, identity, service
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
-from tandem.ir.fabric import AppProtocol
+from tandem.ir.fabric import AppProtocol, Inbound
 from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
 from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
@@ -94,6 +94,15 @@ def test_the_application_is_reached_inside_its_own_namespace() -> None:
     assert body["type"] == "ORIGINAL_DST"
     assert body["upstream_bind_config"]["source_address"]["network_namespace_filepath"] == "/ns/b"
     assert "transport_socket" not in body
+
+
+def test_an_application_takes_so_many_connections_and_so_long() -> None:
+    pod = attached("b", "10.244.0.3")
+    taken = Inbound(connections=7, connect_ms=500, origins=(RULE,))
+    found = app_cluster(msgspec.structs.replace(pod, pod=msgspec.structs.replace(pod.pod, inbound=taken)))
+    assert found.body["connect_timeout"] == "0.500s"
+    assert found.body["circuit_breakers"]["thresholds"][0]["max_connections"] == 7
+    assert found.origins == {RULE}
 
 
 def test_nothing_can_be_reached_through_the_refusing_cluster() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from meshbuild import PEER_AUTH, attached, strict
-from tandem.compile.envoy.inbound import compile_inbound
-from tandem.ir.fabric import MtlsMode, PortMtls
+from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
+from tandem.ir.fabric import Inbound, MtlsMode, PortMtls
 from tandem.ir.trust import Domains
 from tandem.state.ownership import INBOUND_MARK
 
@@ -98,3 +100,12 @@ def test_where_other_domains_count_strict_ports_meet_clients_without_a_proxy() -
     assert len(secured) == 6
     assert {chain["filters"][0]["name"] for chain in secured} == {"one-name"}
     assert "transport_socket" not in made["0/app-tls"]  # which is the application's own
+
+
+def test_a_request_has_the_time_that_its_pod_gives_it() -> None:
+    pod = attached("b", "10.244.0.3").pod
+    made = msgspec.structs.replace(pod, inbound=Inbound(request_ms=1500, origins=(PEER_AUTH,)))
+    found = compile_inbound_routes(made)
+    (host,) = found.body["virtual_hosts"]
+    assert host["routes"][0]["route"]["timeout"] == "1.500s"
+    assert found.origins == {PEER_AUTH}

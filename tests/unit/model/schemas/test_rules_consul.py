@@ -165,3 +165,18 @@ def test_sound_routing_is_taken(kind: str, spec: Any) -> None:
 def test_routing_that_is_not(kind: str, spec: Any, path: str) -> None:
     (found,) = mistakes(kind, spec)
     assert found.startswith(f"spec.{path}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"mode": "transparent"}, "mode: cannot be set"),
+        ({"protocol": "smtp"}, "protocol: Unsupported"),
+        ({"mutualTLSMode": "loose"}, "mutualTLSMode: Unsupported"),
+        ({"maxInboundConnections": -1}, "maxInboundConnections"),
+        ({"upstreamConfig": {"defaults": {"limits": {"maxFriends": 1}}}}, "upstreamConfig.defaults.limits.maxFriends"),
+    ],
+)
+def test_defaults_that_are_not(spec: Any, path: str) -> None:
+    (found,) = mistakes("ServiceDefaults", spec)
+    assert found.startswith(f"spec.{path}")

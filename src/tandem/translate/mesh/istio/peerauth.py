@@ -37,8 +37,11 @@ class PeerAuthIndex:
                 self._wide[namespace] = policy
         self.problems = tuple(found)
 
-    def modes(self, pod: Pod) -> tuple[PortMtls, ...]:
-        """What `pod` accepts: first the default of all ports (port 0), then single ports in order."""
+    def modes(self, pod: Pod, *, strict: Origin | None = None) -> tuple[PortMtls, ...]:
+        """What `pod` accepts: first the default of all ports (port 0), then single ports in order.
+
+        `strict`: who else asks for mTLS, which counts where nothing selects the pod itself.
+        """
         namespace = pod.metadata.namespace
         workload = next((p for p in self._workload.get(namespace, []) if _covers(p, pod)), None)
         scopes = (workload, self._wide.get(namespace), self._wide.get(self._root))
@@ -48,6 +51,9 @@ class PeerAuthIndex:
                 origin = policy.origin("spec.mtls")
                 general = PortMtls(port=0, mode=_mode(policy.spec.mtls.mode), origin=origin)
                 break
+        selected = workload is not None and workload.spec.mtls.mode not in _UNSET
+        if strict is not None and not selected:
+            general = PortMtls(port=0, mode=MtlsMode.STRICT, origin=strict)
         return (general, *_ports(workload))
 
 
