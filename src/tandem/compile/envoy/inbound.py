@@ -15,8 +15,15 @@ from tandem.compile.envoy import hcm, tls
 from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.peers import before_peers
-from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, extension, listening_at, versions_of
-from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at, milliseconds, versions_of
+from tandem.compile.envoy.proto import (
+    BUFFER_BYTES,
+    STAYS,
+    Json,
+    extension,
+    listening_at,
+    milliseconds,
+    versions_of,
+)
 from tandem.ir.fabric import LocalPod, MtlsMode, PortMtls
 from tandem.ir.node import AttachedPod
 from tandem.ir.trust import Domains
