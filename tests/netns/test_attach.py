@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netns.runtimelab import Lab, pod, run, state
+from netns.runtimelab import Lab, pod, run, state, waits_for
 from tandem.model.meta import RawObject
 from tandem.workloads.attached import Attached, AttachError, attach
 from tandem.workloads.logs import Selection, read_logs
@@ -136,6 +136,24 @@ def test_a_terminal_has_a_size_echoes_and_outlives_the_runtime(tmp_path: Path) -
     run(tmp_path, story, pod("shell", "sh", uid="0000a003-a", container={"stdin": True, "tty": True}))
 
 
+def test_what_cannot_be_started_leaves_no_keeper_and_harms_nobody_else(tmp_path: Path) -> None:
+    async def story(lab: Lab) -> None:
+        async with lab.running():
+            raw = await lab.until("wrong", waits_for("RunContainerError"))
+            assert "no-such-program" in state(raw)["state"]["waiting"]["message"]
+            (init,) = lab.processes(raw)
+            assert init[0] == lab.record(raw).init.pid
+            assert "sleep" not in _children()
+
+    run(tmp_path, story, pod("wrong", "no-such-program", uid="0000a005-a", container={"stdin": True}))
+
+
+def _children() -> list[str]:
+    """The programs that are children of ours, also those that nobody has asked how they ended."""
+    pids = [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
+    return [path.read_text().strip() for pid in pids if (path := Path("/proc", pid, "comm")).exists()]
+
+
 def test_what_is_not_there_is_said_and_a_slow_client_holds_up_nobody(tmp_path: Path) -> None:
     async def story(lab: Lab) -> None:
         async with lab.running():
@@ -149,6 +167,7 @@ def test_what_is_not_there_is_said_and_a_slow_client_holds_up_nobody(tmp_path: P
             await lab.run_in(raw, "touch", "/go")
             await asyncio.wait_for(_log_has(lab, raw, b"done"), 30)
             slow.close()
+            assert lab.record(raw).containers["c"].keeper.pid == 0
         with pytest.raises(AttachError, match="does not answer"):
             await attach(lab.dir.attach_socket, uid, "c", stdin=False, patience=0.0)
 

@@ -20,6 +20,7 @@ from typing import Final
 from tandem.base import processes
 from tandem.workloads import kernel as k
 from tandem.workloads.record import ContainerRecord, Process
+from tandem.workloads.waiting import exited
 
 Keep = Callable[[int], int]
 """Start a process that has this descriptor as its standard input; its pid."""
@@ -31,10 +32,11 @@ _PLACE: Final = 0
 class Console:
     """Our end of one; every instance is closed once."""
 
-    def __init__(self, descriptor: int, keeper: Process, *, terminal: bool) -> None:
+    def __init__(self, descriptor: int, keeper: Process, *, terminal: bool, started_here: bool = False) -> None:
         self._descriptor = descriptor
         self.keeper = keeper
         self.terminal = terminal
+        self._started_here = started_here
 
     @classmethod
     def taken_back(cls, record: ContainerRecord) -> Console | None:
@@ -68,16 +70,21 @@ class Console:
 
     def end(self) -> None:
         """Standard input ends; that of a terminal does not."""
-        if not self.terminal and self._descriptor != _NONE:
-            if self.keeper.alive:
-                with suppress(ProcessLookupError):
-                    os.kill(self.keeper.pid, signal.SIGKILL)
+        if not self.terminal and not self.ended:
+            release(self.keeper)
             self.close()
 
     def resize(self, width: int, height: int) -> None:
         """The terminal's size, in characters."""
         if self.terminal:
             resize(self._descriptor, width, height)
+
+    async def discard(self) -> None:
+        """The container has ended: so does the keeper, of whom only his parent may ask how."""
+        self.close()
+        release(self.keeper)
+        if self._started_here:
+            await exited(self.keeper)
 
     def close(self) -> None:
         """Let go of it; the keeper does not."""
@@ -113,7 +120,14 @@ class Opening:
             return None
         ours, pid = self._made
         keeper = Process(pid=pid, started=processes.start_time(pid) or 0)
-        return Console(ours, keeper, terminal=self._terminal)
+        return Console(ours, keeper, terminal=self._terminal, started_here=True)
+
+
+def release(keeper: Process) -> None:
+    """End a keeper, if there is one."""
+    if keeper.alive:
+        with suppress(ProcessLookupError):
+            os.kill(keeper.pid, signal.SIGKILL)
 
 
 async def pour(descriptor: int, data: bytes) -> bool:

@@ -26,7 +26,7 @@ from tandem.model.said import Said, reference
 from tandem.workloads import kernel, sandbox
 from tandem.workloads.attach import Live
 from tandem.workloads.backoff import Backoff
-from tandem.workloads.console import Console, Opening
+from tandem.workloads.console import Console, Opening, release
 from tandem.workloads.environment import ConfigError
 from tandem.workloads.hold import Hold
 from tandem.workloads.logs import LogWriter
@@ -34,7 +34,7 @@ from tandem.workloads.prober import Prober, Voice
 from tandem.workloads.record import ContainerRecord, Process
 from tandem.workloads.sandbox import Launch, StartError
 from tandem.workloads.status import ContainerState, Ended
-from tandem.workloads.waiting import exited, status_of
+from tandem.workloads.waiting import exited
 
 _CONFIG_RETRY: Final = 2.0
 _START_ERROR: Final = 128
@@ -117,6 +117,7 @@ class Container:
 
     async def _start(self) -> bool:
         scene, name = self._scene, self._spec.name
+        release(self._record.keeper)  # of one that ended while no runtime was there
         try:
             order = await scene.prepare(self._spec)
         except ConfigError as err:
@@ -134,8 +135,7 @@ class Container:
         except (StartError, OSError) as err:
             log.close()
             if opening is not None and (console := opening.console()) is not None:
-                console.close()
-                status_of(console.keeper.pid)
+                await console.discard()
             self._refused(str(err))
             return False
         finally:
@@ -194,8 +194,8 @@ class Container:
                 probing.cancel()
             if self._hold is not None:
                 await self._hold.end()
-            if record.keeper.pid:
-                status_of(record.keeper.pid)
+            if self._console is not None:
+                await self._console.discard()
         except BaseException:  # cancelled, or a fault of ours: the container goes on, and so does its log later
             self._log.detach()
             raise

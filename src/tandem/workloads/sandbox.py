@@ -130,7 +130,6 @@ def launch(
             with closing_descriptor(given.stdin):
                 return _run(order, given, terminal=terminal), hold
         except (StartError, OSError):
-            hold.kill()
             hold.close()
             raise
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tandem.workloads.console import Console, Opening, pour
+from tandem.workloads.console import Console, Opening, pour, release
 from tandem.workloads.record import ContainerRecord, Process
 
 
@@ -75,6 +75,17 @@ def test_the_input_of_a_terminal_does_not_end_and_has_a_size(keepers: list[subpr
     for descriptor in (output, theirs):
         os.close(descriptor)
     console.close()
+
+
+def test_the_keeper_ends_with_the_container_and_is_asked_how(keepers: list[subprocess.Popen[bytes]]) -> None:
+    console, theirs = opened(keepers)
+    asyncio.run(console.discard())
+    assert console.ended
+    with pytest.raises(ChildProcessError):
+        os.waitpid(console.keeper.pid, os.WNOHANG)
+    keepers[-1].returncode = 0  # asked by others
+    release(console.keeper)
+    os.close(theirs)
 
 
 def test_without_its_keeper_nothing_is_taken_back(keepers: list[subprocess.Popen[bytes]]) -> None:
