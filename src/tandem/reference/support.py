@@ -6,6 +6,7 @@ A list of its own, so that the oracle does not repeat a mistake of translation.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -84,6 +85,9 @@ def _virtualservice(spec: dict[str, Any]) -> list[str]:
     found = [f"host {h}" for h in spec.get("hosts", ()) if "*" in h and alone]
     found += [] if spec.get("http") or bytes_too else ["needs http, tls or tcp"]
     found += [f"spec.{f} of a delegate" for f in bytes_too if not spec.get("hosts")]
+    found += [
+        f"name {name} is none of the hosts" for name in _asked(spec) if not _is_among(name, spec.get("hosts", ()))
+    ]
     for i, route in enumerate(spec.get("http", ())):
         at = f"spec.http[{i}]"
         found += [f"{at}.{f}" for f in sorted(set(route) - _ROUTE)]
@@ -105,6 +109,19 @@ def _virtualservice(spec: dict[str, Any]) -> list[str]:
         for match in route.get("match", ()):
             found += _match(match, at)
     return found
+
+
+def _asked(spec: dict[str, Any]) -> list[str]:
+    """Every name by which a route of TLS takes sessions."""
+    return [n.lower() for route in spec.get("tls", ()) for m in route.get("match", ()) for n in m.get("sniHosts", ())]
+
+
+def _is_among(name: str, hosts: Iterable[str]) -> bool:
+    """A short name of a Service may be asked for by any."""
+    for host in (host.lower() for host in hosts):
+        if "." not in host or name == host or (host.startswith("*") and name.endswith(host[1:])):
+            return True
+    return False
 
 
 def _retries(retries: dict[str, Any], at: str) -> list[str]:

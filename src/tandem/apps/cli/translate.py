@@ -45,7 +45,7 @@ def translate(
     refused = [
         p for p in translation.problems if p.at.kind == "VirtualService" and p.severity is Severity.ERROR
     ]  # of such an object nothing is in force, so that nothing could be written
-    made = write_gateway_api(world, translation.mesh, Options())
+    made = write_gateway_api(world, translation.mesh, Options(), translation.edge)
     remarks = (*refused, *made.remarks)
     for remark in remarks:
         (complain if remark.severity is Severity.ERROR else warn)(f"{remark.at}: {remark.text}")

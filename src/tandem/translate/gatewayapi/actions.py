@@ -24,6 +24,8 @@ from tandem.ir.mesh import (
 from tandem.translate.gatewayapi.shapes import Remarks, lasting
 
 GROUP: Final = "gateway.networking.k8s.io"
+GONE: Final = "!gone"
+"""At the end of a Service's name in routes of bytes: it is not there, and its share is closed."""
 _CODES: Final = {"5xx": (500, 501, 502, 503, 504), "gateway-error": (502, 503, 504)}
 _ALWAYS: Final = frozenset({"connect-failure", "refused-stream", "reset", "reset-before-request"})
 """What Gateway API's retries are about in any case."""

@@ -8,29 +8,26 @@ kind of them (GEP-1294).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from tandem.base.problems import Origin
 from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, RouteTable
 from tandem.model.core import Service
 from tandem.model.meta import RawObject
-from tandem.translate.gatewayapi.actions import GROUP, name_of
+from tandem.translate.gatewayapi.actions import GONE, GROUP, name_of
+from tandem.translate.gatewayapi.services import Leave
 from tandem.translate.gatewayapi.shapes import Remarks
 from tandem.translate.protocols import app_protocol
 
-_GONE: Final = "!gone"
-Referred = tuple[str, str, str]
-"""Kind of a route, namespace and name of a Service that it sends to."""
-
 
 class Connections:
-    """What is written for one table; `referred` is what its routes send to."""
+    """What is written for one table; `leaves` is what its routes refer to."""
 
     def __init__(self, table: RouteTable, service: Service, remarks: Remarks) -> None:
         self._table = table
         self._service = service
         self._remarks = remarks
-        self.referred: set[Referred] = set()
+        self.leaves: set[Leave] = set()
 
     def write(self) -> Iterator[RawObject]:
         """TLSRoutes and TCPRoutes, port by port."""
@@ -94,7 +91,7 @@ class Connections:
 
     def _backend(self, kind: str, backend: Backend, port: int, home: str) -> dict[str, Any]:
         """One that is not there stays so: its share is closed."""
-        name = name_of(backend).replace(_GONE, "")
-        self.referred.add((kind, backend.namespace, name))
+        name = name_of(backend).replace(GONE, "")
+        self.leaves.add(Leave(kind=kind, home=home, to="Service", namespace=backend.namespace, name=name))
         made: dict[str, Any] = {"name": name, "port": backend.port or port, "weight": backend.weight}
         return made if backend.namespace == home else {**made, "namespace": backend.namespace}

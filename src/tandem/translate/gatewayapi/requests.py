@@ -1,4 +1,4 @@
-"""Routes of requests to one Service -> an HTTPRoute, with the trouble that is made at its rules. Pure."""
+"""Routes of requests to one Service, or for one host of a gateway -> an HTTPRoute, and trouble at its rules. Pure."""
 
 from __future__ import annotations
 
@@ -48,8 +48,28 @@ def of_port(routes: Iterable[Route], port: int) -> list[Route]:
     return found
 
 
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a route object: whose requests it is for. `suffix`: its name's, after that of the first source."""
+
+    namespace: str
+    suffix: str
+    parents: tuple[dict[str, Any], ...]
+    hostnames: tuple[str, ...] = ()
+
+
+def head_of(table: RouteTable, port: int) -> Head:
+    """That of requests to a port of a Service; 0: to any."""
+    parent: dict[str, Any] = {"group": "", "kind": "Service", "name": table.service}
+    if table.consumer and table.consumer != table.namespace:
+        parent["namespace"] = table.namespace
+    if port:
+        parent["port"] = port
+    suffix = f"{table.service}{f'-{port}' if port else ''}"
+    return Head(namespace=table.consumer or table.namespace, suffix=suffix, parents=(parent,))
+
+
 def http_route(
-    table: RouteTable, routes: list[Route], writer: Writer, port: int, remarks: Remarks
+    head: Head, routes: Iterable[Route], writer: Writer, remarks: Remarks
 ) -> tuple[RawObject | None, list[RawObject]]:
     """The route, and the trouble that is made at its rules."""
     kept: list[Kept] = []
@@ -68,14 +88,9 @@ def http_route(
         text = f"more than an HTTPRoute may have: {RULES} rules, {MATCHES} matches of one, {IN_ALL} of all"
         remarks.lost(kept[0][0].origin, "", text)
     rules = [_rule(i, own, every, writer, remarks) for i, (own, every) in enumerate(zip(kept, matches, strict=True))]
-    parent: dict[str, Any] = {"group": "", "kind": "Service", "name": table.service}
-    if table.consumer and table.consumer != table.namespace:
-        parent["namespace"] = table.namespace
-    if port:
-        parent["port"] = port
-    name = f"{kept[0][0].origin.name}-{table.service}{f'-{port}' if port else ''}"
-    meta = {"name": name, "namespace": table.consumer or table.namespace}
-    spec = {"parentRefs": [parent], "rules": rules}
+    meta = {"name": f"{kept[0][0].origin.name}-{head.suffix}", "namespace": head.namespace}
+    hosts = {"hostnames": list(head.hostnames)} if head.hostnames else {}
+    spec = {"parentRefs": list(head.parents), **hosts, "rules": rules}
     made = {"apiVersion": f"{GROUP}/v1", "kind": "HTTPRoute", "metadata": meta, "spec": spec}
     faults = ((i, route.fault) for i, (route, _) in enumerate(kept))
     return made, [trouble(fault, GROUP, made, _rule_name(i)) for i, fault in faults if fault is not None]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
 from tandem.ir.mesh import Backend, MeshIR
 from tandem.model import core
 from tandem.model.meta import RawObject
@@ -35,11 +39,25 @@ def subset_service(world: World, mesh: MeshIR, backend: Backend) -> RawObject | 
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
 
 
-def grant(kind: str, namespace: str, home: str, services: set[str]) -> RawObject:
-    """For routes of one kind in `home`, to Services of another namespace."""
-    spec = {
-        "from": [{"group": GROUP, "kind": kind, "namespace": home}],
-        "to": [{"group": "", "kind": "Service", "name": service} for service in sorted(services)],
-    }
-    meta = {"name": f"{kind.lower()}s-of-{home}", "namespace": namespace}
-    return {"apiVersion": f"{GROUP}/v1", "kind": "ReferenceGrant", "metadata": meta, "spec": spec}
+class Leave(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """An object of a kind of the Gateway API in `home` refers to a Service or Secret, which may be elsewhere."""
+
+    kind: str
+    home: str
+    to: str
+    namespace: str
+    name: str
+
+
+def grants(leaves: Iterable[Leave]) -> Iterator[RawObject]:
+    """A ReferenceGrant for each kind and namespace that refers to others."""
+    found: dict[tuple[str, str, str], list[Leave]] = {}
+    for leave in sorted(leave for leave in leaves if leave.namespace != leave.home):
+        found.setdefault((leave.namespace, leave.home, leave.kind), []).append(leave)
+    for (namespace, home, kind), own in sorted(found.items()):
+        spec = {
+            "from": [{"group": GROUP, "kind": kind, "namespace": home}],
+            "to": [{"group": "", "kind": leave.to, "name": leave.name} for leave in own],
+        }
+        meta = {"name": f"{kind.lower()}s-of-{home}", "namespace": namespace}
+        yield {"apiVersion": f"{GROUP}/v1", "kind": "ReferenceGrant", "metadata": meta, "spec": spec}

@@ -58,6 +58,9 @@ class Remarks:
 
 def shaped(match: RouteMatch, at: Origin, remarks: Remarks) -> RouteMatch | None:
     """One match in Gateway API's forms, ports left out; None: it has no form, and why is told."""
+    if isinstance(match.path, Exact | Prefix | PathPrefix) and match.path.value and match.path.value[0] != "/":
+        remarks.changed(at, "match.uri", f"no path is {match.path.value!r} or begins so: the match is left out")
+        return None
     without_form = list(_without_form(match))
     for path, text in without_form:
         remarks.lost(at, path, text)

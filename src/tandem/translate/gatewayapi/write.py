@@ -1,33 +1,39 @@
-"""MeshIR of other APIs -> routes of the Gateway API with Services as parents, and what they need beside them. Pure.
+"""Routing of other APIs -> objects of the Gateway API, and what they need beside them. Pure.
 
 In: the World and its routing. Out: raw objects, in the order of applying, and remarks. A subset of a DestinationRule
 becomes a Service of its own, a reference to another namespace a ReferenceGrant, a traffic policy a TrafficPolicy, a
-fault a FaultInjection. Routes of gateways are not written, and told.
+fault a FaultInjection, and what Istio's Gateways share a Gateway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin, Problem
-from tandem.ir.mesh import BytesRoute, MeshIR, Route, RouteTable
+from tandem.ir.gateway import Gateway, connections_of, routes_of
+from tandem.ir.mesh import Backend, BytesRoute, MeshIR, Route, RouteTable
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model import core
 from tandem.model.istio import VirtualService
 from tandem.model.meta import RawObject
 from tandem.model.world import World
+from tandem.translate.gateway.edge import Edge
 from tandem.translate.gatewayapi.actions import Writer, name_of
-from tandem.translate.gatewayapi.connections import Connections, Referred
-from tandem.translate.gatewayapi.requests import backends_of, http_route, of_port, ports_of
-from tandem.translate.gatewayapi.services import grant, subset_service
+from tandem.translate.gatewayapi.connections import Connections
+from tandem.translate.gatewayapi.gateways import GatewayWriter
+from tandem.translate.gatewayapi.requests import backends_of, head_of, http_route, of_port, ports_of
+from tandem.translate.gatewayapi.services import Leave, grants, subset_service
 from tandem.translate.gatewayapi.shapes import Remarks
 from tandem.translate.gatewayapi.traffic import write_traffic
+from tandem.translate.ingress.workload import key_of
 from tandem.translate.mesh.istio.delegates import for_mesh
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.options import Options
+
+NO_EDGE: Final = Edge()
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,15 +43,18 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     remarks: tuple[Problem, ...]
 
 
-def write_gateway_api(world: World, mesh: MeshIR, options: Options) -> Written:
-    """All routes of the mesh that VirtualServices have made, and what DestinationRules say of traffic."""
+def write_gateway_api(world: World, mesh: MeshIR, options: Options, edge: Edge = NO_EDGE) -> Written:
+    """All routes that VirtualServices have made, of the mesh and of gateways, and what DestinationRules say."""
     sheet = _Sheet(world, mesh)
     for name in sorted(mesh.tables):
         sheet.add(mesh.tables[name])
+    gateway = edge.gateways.get("/".join(key_of(options)))
+    if gateway is not None:
+        sheet.add_gateway(gateway)
     entries = read_entries(world, options)
     for policy in translate_destination_rules(world, options, entries).policies.values():
         sheet.add_traffic(policy)
-    _beside(world, sheet.remarks)
+    _unserved(world, gateway, sheet.remarks)
     return sheet.written()
 
 
@@ -56,13 +65,13 @@ class _Sheet:
         self._world = world
         self._mesh = mesh
         self.remarks = Remarks()
+        self._gateways: list[RawObject] = []
         self._routes: list[RawObject] = []
         self._policies: list[RawObject] = []
         self._subsets: dict[tuple[str, str], RawObject] = {}
         self._standing: set[tuple[str, str]] = set()
         """Services that stand for subsets, written or there before."""
-        self._grants: dict[tuple[str, str, str], set[str]] = {}
-        """Names of Services, by kind of the route, their namespace and that of the route."""
+        self._leaves: set[Leave] = set()
 
     def add(self, table: RouteTable) -> None:
         """The routes to one Service."""
@@ -81,9 +90,7 @@ class _Sheet:
         self._add_connections(table, connections)
         everywhere = (*backends_of(ours), *(backend for route in connections for backend in route.backends))
         for backend in everywhere:
-            made = subset_service(self._world, self._mesh, backend) if backend.subset else None
-            if made is not None:
-                self._add_subset(made, (backend.namespace, name_of(backend)), at)
+            self._add_backend(backend, at)
 
     def _add_connections(self, table: RouteTable, routes: list[BytesRoute]) -> None:
         service = self._world.get(core.Service, table.namespace, table.service)
@@ -91,12 +98,22 @@ class _Sheet:
             return
         writer = Connections(table, service, self.remarks)
         self._routes += writer.write()
-        self._refer(writer.referred, table.consumer or table.namespace)
+        self._leaves |= writer.leaves
 
-    def _refer(self, referred: Iterable[Referred], home: str) -> None:
-        for kind, namespace, name in referred:
-            if namespace != home:
-                self._grants.setdefault((kind, namespace, home), set()).add(name)
+    def add_gateway(self, gateway: Gateway) -> None:
+        """The gateway of Istio's Gateways."""
+        writer = GatewayWriter(self._world, gateway, self.remarks)
+        self._gateways += writer.write()
+        self._leaves |= writer.leaves
+        sent = [(route.origin, backend) for route in routes_of(gateway) for backend in backends_of([route])]
+        sent += [(route.origin, backend) for route in connections_of(gateway) for backend in route.backends]
+        for at, backend in sent:
+            self._add_backend(backend, at)
+
+    def _add_backend(self, backend: Backend, at: Origin) -> None:
+        made = subset_service(self._world, self._mesh, backend) if backend.subset else None
+        if made is not None:
+            self._add_subset(made, (backend.namespace, name_of(backend)), at)
 
     def _add_subset(self, made: RawObject, key: tuple[str, str], at: Origin) -> None:
         """A Service of that name that selects the same is as good."""
@@ -112,12 +129,16 @@ class _Sheet:
     def _add_route(self, table: RouteTable, ours: list[Route], port: int) -> None:
         home = table.consumer or table.namespace
         writer = Writer(home, port, self.remarks)
-        route, troubles = http_route(table, of_port(ours, port), writer, port, self.remarks)
+        self._add_http(http_route(head_of(table, port), of_port(ours, port), writer, self.remarks), writer, home)
+
+    def _add_http(self, made: tuple[RawObject | None, list[RawObject]], writer: Writer, home: str) -> None:
+        route, troubles = made
         if route is None:
             return
         self._routes.append(route)
         self._policies += troubles
-        self._refer((("HTTPRoute", *backend) for backend in writer.backends), home)
+        for namespace, name in writer.backends:
+            self._leaves.add(Leave(kind="HTTPRoute", home=home, to="Service", namespace=namespace, name=name))
 
     def add_traffic(self, policy: TrafficPolicy) -> None:
         """What holds for one Service and its subsets."""
@@ -134,12 +155,16 @@ class _Sheet:
     def written(self) -> Written:
         """All of it, in the order of applying."""
         services = (self._subsets[key] for key in sorted(self._subsets))
-        grants = (grant(*key, names) for key, names in sorted(self._grants.items()))
-        return Written(objects=(*services, *grants, *self._routes, *self._policies), remarks=self.remarks.all)
+        before = (*services, *grants(self._leaves))
+        return Written(objects=(*before, *self._gateways, *self._routes, *self._policies), remarks=self.remarks.all)
 
 
-def _beside(world: World, remarks: Remarks) -> None:
-    """What is not written at all."""
+def _unserved(world: World, gateway: Gateway | None, remarks: Remarks) -> None:
+    """VirtualServices at gateways of which nothing is in force there."""
+    origins: list[Origin] = []
+    if gateway is not None:
+        origins = [r.origin for r in routes_of(gateway)] + [r.origin for r in connections_of(gateway)]
+    there = {(origin.namespace, origin.name) for origin in origins}
     for source in world.sorted(VirtualService):
-        if source.spec.hosts and not for_mesh(source):
-            remarks.lost(source.origin("spec.gateways"), "", "routes of Istio's Gateways are not written")
+        if source.spec.hosts and not for_mesh(source) and source.key not in there:
+            remarks.lost(source.origin("spec.gateways"), "", "no Gateway that is served here has routes of it")
