@@ -139,7 +139,7 @@ def programmed(world: Lab, *words: str) -> str:
 def ask(world: Lab, svid: str, url: str = "https://web.shop:443/") -> Ran:
     """By a client that has no proxy: it shows an SVID, and does not look at whom it meets."""
     shown = ("--cert", f"/svid/{svid}.crt", "--key", f"/svid/{svid}.key")
-    return world.curl("away", "client", url, "-k", "--http1.1", *shown)
+    return world.curl("away", "client", url, "-k", *shown)
 
 
 def status(world: Lab, svid: str) -> str:

@@ -44,7 +44,7 @@ class Federation:
         """By socket, why there is no newer one."""
         self._sources: tuple[TrustSource, ...] | None = None
         """None: control has not said yet."""
-        self._unanchored = False
+        self._ours = ""
         self._wake = asyncio.Event()
         self._made = equal_to_before(_made)
 
@@ -58,7 +58,7 @@ class Federation:
         if not config.roots_pem:
             return {}
         domains = config.domains
-        self._unanchored = domains.sourced and not anchored(config.roots_pem)
+        self._ours = config.roots_pem
         own = config.roots_pem + self._bundle(domains.own)
         others = {name: self._bundle(name) for name in domains.foreign} if domains.sourced else None
         return self._made((domains.own, own, others))
@@ -105,7 +105,7 @@ class Federation:
         for domain in source.domains:
             if not anchored(told.get(domain, "")):
                 yield f"{domain}: no root is told, its peers are refused"
-        if self._unanchored:
+        if self._ours and not anchored(self._ours):
             yield "no root of our own authority signs itself: beside such roots no other trust domain can be trusted"
 
     def _bundle(self, domain: str) -> str:

@@ -140,9 +140,9 @@ def _mtls(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
 def _peers(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
     """What clients without a proxy of ours open: whoever says HTTP is read, of all others the bytes are handed on."""
     whole = {"transport_protocol": "tls"}
-    asked = {**whole, "application_protocols": list(tls.ALPN_EDGE)}
+    asked = {**whole, "application_protocols": list(tls.ALPN_PEERS)}
     for name, match, alpn, filters in (
-        ("peers-http", asked, tls.ALPN_EDGE, _requests(pod, mtls=True)),
+        ("peers-http", asked, tls.ALPN_PEERS, _requests(pod, mtls=True)),
         ("peers", whole, (), _bytes(pod)),
     ):
         socket = tls.downstream(pod.identity, trust, alpn)

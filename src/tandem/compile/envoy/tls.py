@@ -32,6 +32,10 @@ ALPN_EDGE: Final = ("h2", "http/1.1")
 ALPN_QUIC: Final = ("h3",)
 """The same by QUIC."""
 
+ALPN_PEERS: Final = ("http/1.1", "h2")
+"""The same at pods, of clients without a proxy of ours: what is chosen the application has to speak, so that HTTP/2 is
+for those alone who speak nothing else."""
+
 IDENTITY_KEY: Final = "envoy.tls.certificate_mappers.on_demand_secret"
 """Filter state that names the SDS secret of the client."""
 

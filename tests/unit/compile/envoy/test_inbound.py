@@ -93,7 +93,9 @@ def test_the_listener_names_the_manifests_that_it_realises() -> None:
 def test_where_other_domains_count_strict_ports_meet_clients_without_a_proxy() -> None:
     trust = Domains(own="cluster.local", foreign=("partner",), sourced=True)
     made = chains(compile_inbound(attached("b", "10.244.0.3", mtls=strict(8080)), trust).body)
-    assert made["8080/peers-http"]["filter_chain_match"]["application_protocols"] == ["h2", "http/1.1"]
+    assert made["8080/peers-http"]["filter_chain_match"]["application_protocols"] == ["http/1.1", "h2"]
+    context = made["8080/peers-http"]["transport_socket"]["typed_config"]["common_tls_context"]
+    assert context["alpn_protocols"] == ["http/1.1", "h2"]  # in the order in which Envoy prefers them
     assert "application_protocols" not in made["8080/peers"]["filter_chain_match"]
     assert "8080/refused-tls" not in made
     secured = [chain for chain in made.values() if "transport_socket" in chain]
