@@ -78,9 +78,10 @@ def ratelimit(
     return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes))
 
 
-def trust_source(*domains: str, name: str = "partner", socket: str = "/run/api.sock") -> TrustSource:
-    """A TrustSource of these trust domains."""
-    spec = {"trustDomains": list(domains), "spire": {"socket": socket}}
+def trust_source(*domains: str, name: str = "partner", socket: str = "/run/api.sock", roots: str = "") -> TrustSource:
+    """A TrustSource of these trust domains; `roots`: `namespace/name` of where they are written."""
+    where = dict(zip(("namespace", "name"), roots.split("/"), strict=True)) if roots else {}
+    spec = {"trustDomains": list(domains), **({"roots": where} if roots else {"spire": {"socket": socket}})}
     return cast("TrustSource", _object("tandem.io/v1", "TrustSource", (name, "", ""), spec))
 
 

@@ -32,6 +32,7 @@ SVIDS: Final = {
     "later": NEXT.svid(WEB),
     "two": ROOT.svid(WEB, OURS),
     "ours": ROOT.svid(OURS),
+    "third": NEXT.svid("spiffe://third.example/web"),
 }
 SERVER: Final = """
 import http.server, json, ssl, sys
@@ -232,6 +233,20 @@ def test_pods_of_the_mesh_call_them_and_show_who_they_are(world: Lab, api: Workl
     tls["subjectAltNames"] = [OTHER]
     world.apply(rule)
     until(lambda: world.curl("shop", "caller", "http://partner.test/").out[-3:], lambda o: o == "503", world.logs)
+
+
+def test_roots_may_be_written_in_the_cluster(world: Lab, api: WorkloadApiServer) -> None:
+    del api
+    assert refused(world, "third")
+    data = {"ca.crt": NEXT.pem}
+    meta = {"name": "third", "namespace": "away"}
+    spec = {"trustDomains": ["third.example"], "roots": {"namespace": "away", "name": "third"}}
+    source = {"apiVersion": "tandem.io/v1", "kind": "TrustSource", "metadata": {"name": "third"}, "spec": spec}
+    world.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}, source)
+    until(lambda: status(world, "third"), lambda f: f == "200", world.logs)
+    assert (status(world, "web"), refused(world, "later")) == ("200", True)
+    world.delete("trustsource", "third")
+    until(lambda: status(world, "third"), lambda f: f == "000", world.logs)
 
 
 def test_silence_changes_nothing_and_what_is_withdrawn_is_gone(world: Lab, api: WorkloadApiServer) -> None:

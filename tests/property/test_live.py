@@ -286,7 +286,11 @@ OTHERS = st.one_of(
         NUMBERS,
         SPACES,
     ),
-    st.builds(lambda n: trust_source("partner.example", name=f"ts{n}"), NUMBERS),
+    st.builds(
+        lambda n, roots: trust_source("partner.example", name=f"ts{n}", roots=roots),
+        NUMBERS,
+        st.sampled_from(["", "default/gone"]),
+    ),
     st.builds(
         lambda n, s: dr(f"td{n}", ns=s, host=f"s{n}", trafficPolicy={"tls": OF_A_PARTNER}),
         NUMBERS,

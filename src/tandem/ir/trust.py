@@ -13,10 +13,12 @@ _SCHEME: Final = "spiffe://"
 
 
 class TrustSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A SPIFFE Workload API on each node that tells the bundles of these trust domains; of others nothing counts."""
+    """Who signs for these trust domains: what a SPIFFE Workload API on each node tells, or `roots_pem` as it is."""
 
-    socket: str
     domains: tuple[str, ...]
+    socket: str = ""
+    """Of the Workload API. What it tells of other domains counts for nothing."""
+    roots_pem: str = ""
     origin: Origin
 
 

@@ -1,4 +1,4 @@
-"""tandem.io TrustSource: where nodes learn whom to trust of other trust domains, or of ours beside our authority."""
+"""tandem.io TrustSource: who signs for other trust domains, or for ours beside our own authority."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ class SpireSource(Model, frozen=True, kw_only=True):
     socket: str = ""
 
 
+class RootsRef(Model, frozen=True, kw_only=True):
+    """spec.roots: a Secret or a ConfigMap with `ca.crt`."""
+
+    namespace: str = ""
+    name: str = ""
+
+
 class TrustSourceSpec(Model, frozen=True, kw_only=True):
-    """spec."""
+    """spec. One of `spire` and `roots` is given."""
 
     trust_domains: tuple[str, ...] = ()
-    spire: SpireSource = SpireSource()
+    spire: SpireSource | None = None
+    roots: RootsRef | None = None
 
 
 class TrustSource(Object, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Whom this node trusts: our own authority, and what Workload APIs tell; kept on disk, the last word in force.
+"""Whom this node trusts: our own authority, and what sources say. What Workload APIs tell is kept on disk, too.
 
 In: the sources that control names. Out: SDS secrets, and of what is not as the sources say a sentence for their
 conditions. What is not told, or was withdrawn, is trusted by nobody; an API that is away changes nothing.
@@ -7,7 +7,7 @@ conditions. What is not told, or was withdrawn, is trusted by nobody; an API tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +52,7 @@ class Federation:
         """Whom to trust by this configuration, and by what was told; nothing while there is no authority of our own."""
         if config.trust_sources != self._sources:
             self._sources = config.trust_sources
-            sockets = {source.socket for source in self._sources}
+            sockets = _sockets(self._sources)
             self._told = {socket: told for socket, told in self._told.items() if socket in sockets}
             self._wake.set()
         if not config.roots_pem:
@@ -69,7 +69,7 @@ class Federation:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._wake.clear()
-                wanted = {source.socket for source in self._sources or ()}
+                wanted = _sockets(self._sources or ())
                 for socket in listening.keys() - wanted:
                     listening.pop(socket).cancel()
                     self._silent.pop(socket, None)
@@ -99,19 +99,22 @@ class Federation:
 
     def _missing(self, source: TrustSource) -> Iterator[str]:
         told = self._told.get(source.socket, {})
-        why = self._silent.get(source.socket, "" if told else _WAITED_FOR)
+        why = self._silent.get(source.socket, "" if told else _WAITED_FOR) if source.socket else ""
         if why:
             yield f"{source.socket}: {why}" + ("; what it told last goes on" if told else "")
         for domain in source.domains:
-            if not anchored(told.get(domain, "")):
+            if not anchored(self._said(source, domain)):
                 yield f"{domain}: no root is told, its peers are refused"
         if self._ours and not anchored(self._ours):
             yield "no root of our own authority signs itself: beside such roots no other trust domain can be trusted"
 
     def _bundle(self, domain: str) -> str:
         """The roots that sources tell of a domain, each once."""
-        told = (self._told.get(s.socket, {}).get(domain, "") for s in self._sources or () if domain in s.domains)
-        return "".join(dict.fromkeys(told))
+        said = (self._said(source, domain) for source in self._sources or () if domain in source.domains)
+        return "".join(dict.fromkeys(said))
+
+    def _said(self, source: TrustSource, domain: str) -> str:
+        return self._told.get(source.socket, {}).get(domain, "") if source.socket else source.roots_pem
 
     async def _listen(self, socket: str) -> None:
         pause = FIRST_RETRY
@@ -160,6 +163,10 @@ class TrustFigures:
         yield GaugeMetricFamily("tandem_trust_domains_untold", untold, value=len(self._federation.untold))
         silent = "Workload APIs that tell nothing at present: what they told last goes on."
         yield GaugeMetricFamily("tandem_workload_apis_silent", silent, value=len(self._federation.failed))
+
+
+def _sockets(sources: Collection[TrustSource]) -> frozenset[str]:
+    return frozenset(source.socket for source in sources if source.socket)
 
 
 def _made(said: tuple[str, str, Mapping[str, str] | None]) -> dict[str, Encoded]:

@@ -42,7 +42,7 @@ from tandem.translate.policy import translate_policy
 from tandem.translate.protocols import ports_named
 from tandem.translate.services import translate_services
 from tandem.translate.sessions import keep_sessions_of_gateways
-from tandem.translate.trust import translate_trust
+from tandem.translate.trust import translate_trust, trust_problems
 from tandem.translate.unreadable import unreadable_problems
 
 _POLICIES: Final = (NetworkPolicy, ClusterNetworkPolicy, AdminNetworkPolicy, BaselineAdminNetworkPolicy)
@@ -136,6 +136,7 @@ def translate_world(world: World, options: Options) -> Translation:
             (
                 *policy_problems,
                 *unreadable_problems(world),
+                *trust_problems(world),
                 *pods.problems,
                 *services.problems,
                 *externals.problems,

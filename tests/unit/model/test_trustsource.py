@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tandem.model.parse import parse
-from tandem.model.trustsource import SpireSource, TrustSource
+from tandem.model.trustsource import RootsRef, SpireSource, TrustSource
 
 
 def test_it_is_read_as_written() -> None:
@@ -12,3 +12,10 @@ def test_it_is_read_as_written() -> None:
     assert isinstance(found, TrustSource)
     assert found.spec.trust_domains == ("b", "a")
     assert found.spec.spire == SpireSource(socket="/run/spire/agent.sock")
+
+
+def test_roots_may_be_named_in_its_place() -> None:
+    raw = {"apiVersion": "tandem.io/v1", "kind": "TrustSource", "metadata": {"name": "partner"}}
+    found = parse({**raw, "spec": {"trustDomains": ["a"], "roots": {"namespace": "n", "name": "m"}}})
+    assert isinstance(found, TrustSource)
+    assert (found.spec.spire, found.spec.roots) == (None, RootsRef(namespace="n", name="m"))

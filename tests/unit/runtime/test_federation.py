@@ -197,6 +197,16 @@ def test_several_sources_of_a_domain_are_joined_and_each_is_heard(bench: Bench) 
     bench.run(main)
 
 
+def test_roots_that_are_written_count_at_once_and_nobody_is_asked(bench: Bench) -> None:
+    written = TrustSource(domains=("a.example", "b.example"), roots_pem=TWO, origin=AT)
+    assert bench.trusted(config(written)) == {"cluster.local": OURS, "a.example": TWO, "b.example": TWO}
+    assert bench.messages() == []
+    assert bench.trusted(config(msgspec.structs.replace(written, roots_pem=""))) == {"cluster.local": OURS}
+    assert bench.messages() == ["; ".join(f"{d}.example: no root is told, its peers are refused" for d in "ab")]
+    bench.run(lambda: asyncio.sleep(0.01))
+    assert (bench.api.asked, bench.federation.failed) == ([], ())
+
+
 def test_where_our_own_root_does_not_sign_itself_the_source_is_told(bench: Bench) -> None:
     intermediate = Root.create("cluster.local", 1_800_000_000.0).issue(1_800_000_000.0).to_pem()[0]
     said = config(SOURCE, roots=intermediate)

@@ -30,7 +30,7 @@ def decode_bundles(data: bytes) -> Bundles:
     if not message.bundles:  # section 4.5: it is mandatory, and a message without it is to be discarded
         raise ValueError("the answer has no bundles")
     if message.crl:
-        raise ValueError("the answer has revocation lists, which proxies cannot go by for other trust domains")
+        raise ValueError("the answer has revocation lists, which are not supported")
     return {_domain(identity): _pem(identity, der) for identity, der in sorted(message.bundles.items())}
 
 

@@ -24,6 +24,8 @@ def _spec(raw: dict[str, Any], at: str) -> Iterator[str]:
             yield f"{where}: {domain!r} is no trust domain, such as partner.example (a-z, 0-9, '.', '-', '_')"
         elif (first := domains.index(domain)) < i:
             yield f"{where}: {domain} is trustDomains[{first}] already"
+    if bool(raw.get("spire")) is bool(raw.get("roots")):
+        yield f"{at}: one of spire and roots is required"
 
 
 def _spire(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -7,15 +7,13 @@ nodes are sent the certificates and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from tandem.model import core
 from tandem.model.world import Key, World
+from tandem.translate.texts import certificates_in
 
 ENTRY: Final = "ca.crt"
 
@@ -66,14 +64,5 @@ def _certificates(world: World, key: Key) -> tuple[str, ...] | str:
         return f"no {where}"
     if ENTRY not in source.data:
         return f"{where} has no {ENTRY}"
-    return parsed(source.data[ENTRY]) or f"{where}: {ENTRY} has no certificate in PEM, or one that cannot be read"
-
-
-@lru_cache(maxsize=256)
-def parsed(text: str) -> tuple[str, ...]:
-    """The certificates in a text, each in PEM; none where one of them cannot be read."""
-    try:
-        found = x509.load_pem_x509_certificates(text.encode())
-    except ValueError:
-        return ()
-    return tuple(one.public_bytes(Encoding.PEM).decode() for one in found)
+    found = certificates_in(source.data[ENTRY])
+    return found or f"{where}: {ENTRY} has no certificate in PEM, or one that cannot be read"

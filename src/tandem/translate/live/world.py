@@ -37,6 +37,7 @@ from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.protocols import ports_named
 from tandem.translate.sessions import keep_sessions_of_gateways
+from tandem.translate.trust import trust_problems
 from tandem.translate.unreadable import unreadable_problems
 from tandem.translate.world import Translation, announcing, has_policies, mesh_config
 
@@ -79,12 +80,14 @@ class Live:
         self._config = Kept(mesh_config)
         self._announcing = same_as_before(announcing)
         self._unreadable = Kept(unreadable_problems)
+        self._untrusted = Kept(trust_problems)
 
     def translate(self, world: World) -> Translation:
         """The Translation of this World."""
         world = self._settled.of(world)
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
+        self._gathered.tell((2, "trust"), self._untrusted(world))
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         balancers = self._balancers(world)
         edge = self._edge(world, self._options, balancers)

@@ -23,6 +23,10 @@ def test_a_sound_one_is_taken(domains: list[str]) -> None:
     assert mistakes(trustDomains=domains) == []
 
 
+def test_roots_may_be_given_in_place_of_spire() -> None:
+    assert mistakes(spire=None, roots={"namespace": "mesh", "name": "partner"}) == []
+
+
 @pytest.mark.parametrize(
     ("spec", "path"),
     [
@@ -35,14 +39,18 @@ def test_a_sound_one_is_taken(domains: list[str]) -> None:
         ({"trustDomains": [""]}, "spec.trustDomains[0]: "),
         ({"trustDomains": ["x" * 256]}, "spec.trustDomains[0]: "),
         ({"trustDomains": ["a", "b", "a"]}, "spec.trustDomains[2]: a is trustDomains[0] already"),
-        ({"spire": None}, "spec.spire: "),
+        ({"spire": None}, "spec: one of spire and roots"),
+        ({"roots": {"namespace": "a", "name": "b"}}, "spec: one of spire and roots"),
+        ({"spire": None, "roots": {"namespace": "a"}}, "spec.roots.name: "),
+        ({"spire": None, "roots": {"name": "a"}}, "spec.roots.namespace: "),
+        ({"spire": None, "roots": {"namespace": "a", "name": "b", "key": "c"}}, "spec.roots.key: unknown field"),
         ({"spire": {}}, "spec.spire.socket: "),
         ({"spire": {"socket": "agent.sock"}}, "spec.spire.socket: 'agent.sock' is not the absolute path"),
         ({"spire": {"socket": "unix:///run/agent.sock"}}, "spec.spire.socket: "),
         ({"spire": {"socket": "/run/../agent.sock"}}, "spec.spire.socket: "),
         ({"spire": {"socket": "/" + "x" * LONGEST_PATH}}, "spec.spire.socket: longer than"),
         ({"spire": {**SPIRE, "path": "/"}}, "spec.spire.path: unknown field"),
-        ({"roots": ""}, "spec.roots: unknown field"),
+        ({"pem": ""}, "spec.pem: unknown field"),
     ],
 )
 def test_a_mistake_has_its_path(spec: dict[str, Any], path: str) -> None:

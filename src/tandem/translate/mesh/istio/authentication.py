@@ -6,8 +6,6 @@ has no valid token; an object that is not understood lets no request through.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +20,7 @@ from tandem.model.security import RequestAuthentication
 from tandem.model.world import World
 from tandem.translate.mesh.istio.scoped import Scoped, Selectors, everything_denied, selectors_of
 from tandem.translate.mesh.values import milliseconds
+from tandem.translate.texts import decoded
 
 KEYS_FROM: Final = "tandem.io/jwks-from"
 """Annotation: `ISSUER=configmap/NAME/KEY` or `ISSUER=secret/NAME/KEY`, several with commas: key sets in files."""
@@ -135,7 +134,7 @@ class _Reader:
         if kind == "configmap" and (found := self._world.get(ConfigMap, home, name)) is not None:
             text = found.data.get(key)
         elif kind == "secret" and (secret := self._world.get(Secret, home, name)) is not None:
-            text = _decoded(secret.data.get(key, ""))
+            text = decoded(secret.data.get(key, "")) or None
         if text is None:
             self._wrong(path, "KeysMissing", f"{place}: there is no such key in {home}: every token is refused")
             return _NO_KEYS
@@ -150,10 +149,3 @@ class _Reader:
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         self.problems.append(Problem(at=self._policy.origin(path), code=code, text=text))
-
-
-def _decoded(data: str) -> str | None:
-    try:
-        return base64.b64decode(data, validate=True).decode() or None
-    except (binascii.Error, UnicodeDecodeError):
-        return None
