@@ -17,8 +17,8 @@ from typing import Any
 from tandem.base.netns import in_netns
 
 
-def listening(netns: Path, port: int) -> socket.socket:
-    return in_netns(str(netns), lambda: socket.create_server(("0.0.0.0", port), backlog=64))
+def listening(netns: Path, port: int, host: str = "0.0.0.0") -> socket.socket:
+    return in_netns(str(netns), lambda: socket.create_server((host, port), backlog=64))
 
 
 def dial(netns: Path, address: str, port: int, timeout: float = 8.0) -> socket.socket:
@@ -80,7 +80,7 @@ def serving(server: socketserver.TCPServer, sock: socket.socket) -> Iterator[Non
 
 
 @contextlib.contextmanager
-def http_app(netns: Path, port: int, label: str = "") -> Iterator[None]:
+def http_app(netns: Path, port: int, label: str = "", host: str = "0.0.0.0") -> Iterator[None]:
     """An HTTP/1.1 server with keep-alive."""
 
     class Server(http.server.ThreadingHTTPServer):
@@ -88,7 +88,7 @@ def http_app(netns: Path, port: int, label: str = "") -> Iterator[None]:
 
     server = Server(("127.0.0.1", 0), _Report, bind_and_activate=False)
     server.label = label  # type: ignore[attr-defined]
-    with serving(server, listening(netns, port)):
+    with serving(server, listening(netns, port, host)):
         yield
 
 

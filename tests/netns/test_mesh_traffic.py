@@ -16,8 +16,10 @@ import pytest
 from meshbuild import attached, endpoint, endpoints, identity, service, strict, view
 from netns.meshapps import Client, dial, get, greeter_app, http_app, read_all
 from netns.meshlab import Ca, Lab
+from tandem.ir.delivery import Arrival, Delivery, Room
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.traffic import Limits
 
 pytestmark = pytest.mark.root
 
@@ -170,6 +172,39 @@ def test_affinity_keeps_a_client_at_its_endpoint_and_others_elsewhere(mesh: Mesh
             ]
             peers.add(entry.common_properties.upstream_remote_address.socket_address.address)
         assert len(peers) == 1
+    finally:
+        mesh.lab.apply(made)
+
+
+def test_a_sidecar_says_where_the_application_is_and_how_much_it_is_sent(mesh: Mesh) -> None:
+    made = mesh.view()
+    elsewhere = (Arrival(port=8081, target=9081, loopback="127.0.0.1"), Arrival(port=8082, target=8080))
+    shut = Room(limits=Limits(connections=0, pending=0))
+    said = Delivery(arrivals=elsewhere, ports=((8083, shut),))
+    b = mesh.attached("b", B, delivery=said, plain_http_ports=(8081,), mtls=strict(8082))
+    names = (("loop", 8081), ("other", 8082), ("shut", 8083))
+    fronts = {f"shop/{n}": service(n, f"10.96.2.{i}", ("http", 80, AppProtocol.HTTP)) for i, (n, _) in enumerate(names)}
+    behind = {f"shop/{n}": endpoints(n, endpoint(b, http=port)) for n, port in names}
+    changed = {"services": {**made.services, **fronts}, "endpoints": {**made.endpoints, **behind}}
+    pods = tuple(b if pod.pod.name == "b" else pod for pod in made.pods)
+    try:
+        with http_app(mesh.ns["b"], 9081, "loop", "127.0.0.1"), http_app(mesh.ns["b"], 8083, "shut"):
+            mesh.lab.apply(msgspec.structs.replace(made, pods=pods, **changed))
+            # What listens at loopback sees a loopback address, all else the client's.
+            for address, app, peer in (("10.96.2.0", "loop", "127.0.0.6"), ("10.96.2.1", "b", A)):
+                status, seen = get(mesh.ns["a"], address, 80)
+                assert (status, seen["app"], seen["peer"]) == (200, app, peer)
+                assert f"URI={identity('a')}" in seen["xfcc"]
+            # Clients outside the mesh meet the same, and the same modes.
+            assert get(mesh.ns["x"], B, 8081)[1]["app"] == "loop"
+            with contextlib.closing(dial(mesh.ns["x"], B, 8082)) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nhost: b\r\n\r\n")
+                assert read_all(sock) == b""
+            with contextlib.closing(http.client.HTTPConnection(B, 8083)) as client:
+                client.sock = dial(mesh.ns["a"], "10.96.2.2", 80)
+                client.request("GET", "/")
+                assert client.getresponse().status == 503
+            assert get(mesh.ns["a"], WEB, 80)[1]["app"] == "b", "all other ports are reached as they are dialled"
     finally:
         mesh.lab.apply(made)
 

@@ -126,9 +126,9 @@ def outbound_listener(pod: PodUid) -> str:
     return f"out/{pod}"
 
 
-def inbound_routes(pod: PodUid) -> str:
-    """RDS name of what becomes of requests to a pod."""
-    return f"admit/{pod}"
+def inbound_routes(pod: PodUid, port: int = 0) -> str:
+    """RDS name of what becomes of requests to a pod, or to a port that goes another way."""
+    return f"admit/{pod}/{port}" if port else f"admit/{pod}"
 
 
 def token_filter(pod: PodUid) -> str:
@@ -151,9 +151,9 @@ def rbac_filter(pod: PodUid, action: str, port: int) -> str:
     return f"{action.lower()}/{pod}/{port}"
 
 
-def app_cluster(pod: PodUid) -> str:
-    """Cluster that delivers to the application inside the pod."""
-    return f"app/{pod}"
+def app_cluster(pod: PodUid, port: int = 0) -> str:
+    """Cluster that delivers to the application inside the pod; to a port that goes another way: below that name."""
+    return f"app/{pod}/{port}" if port else f"app/{pod}"
 
 
 def service_cluster(namespace: str, service: str, port: int, subset: str = "") -> str:

@@ -13,6 +13,7 @@ from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
+from tandem.ir.delivery import AS_DIALLED, Delivery
 from tandem.ir.external import External
 from tandem.ir.limits import RateLimit
 from tandem.ir.locality import Locality, LocalityBalancing
@@ -88,6 +89,7 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     authentication: tuple[JwtRule, ...] = ()
     """Sorted by issuer and origin."""
     outbound: Outbound = OPEN
+    delivery: Delivery = AS_DIALLED
     plain_http_ports: tuple[int, ...] = ()
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
     limits: tuple[RateLimit, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tandem.model.istio import ConnectionPool
 from tandem.model.meta import Condition, Model, Object, Status
 
 
@@ -94,6 +95,17 @@ class EgressListener(Model, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
 
 
+class IngressListener(Model, frozen=True, kw_only=True):
+    """IstioIngressListener. TLS is kept raw so that it can be refused by name."""
+
+    port: SidecarPort | None = None
+    bind: str = ""
+    capture_mode: str = "DEFAULT"
+    default_endpoint: str = ""
+    tls: dict[str, Any] | None = None
+    connection_pool: ConnectionPool | None = None
+
+
 class OutboundTrafficPolicy(Model, frozen=True, kw_only=True):
     """OutboundTrafficPolicy; one that says nothing says REGISTRY_ONLY, the first of its modes."""
 
@@ -102,12 +114,12 @@ class OutboundTrafficPolicy(Model, frozen=True, kw_only=True):
 
 
 class SidecarSpec(Model, frozen=True, kw_only=True):
-    """spec. What is not enforced is kept raw so that it can be refused by name."""
+    """spec."""
 
     workload_selector: EntrySelector | None = None
-    ingress: tuple[dict[str, Any], ...] = ()
+    ingress: tuple[IngressListener, ...] = ()
     egress: tuple[EgressListener, ...] = ()
-    inbound_connection_pool: dict[str, Any] | None = None
+    inbound_connection_pool: ConnectionPool | None = None
     outbound_traffic_policy: OutboundTrafficPolicy | None = None
 
 

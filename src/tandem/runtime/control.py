@@ -53,10 +53,10 @@ from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
 from tandem.runtime.trust import TrustLoop
 from tandem.translate.conditions import Patch
-from tandem.translate.gateway.certificates import pairs_for
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.live import Live
 from tandem.translate.network import passwords_for
+from tandem.translate.pairs import pairs_for
 from tandem.translate.slices import serving
 from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, patches_of
 from tandem.translate.world import Options, Translation, translate_world

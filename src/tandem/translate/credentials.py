@@ -17,7 +17,7 @@ from cryptography import x509
 
 from tandem.model import core
 from tandem.model.world import Key, World
-from tandem.translate.gateway.certificates import GENERIC, TLS, named_pair
+from tandem.translate.pairs import GENERIC, TLS, named_pair
 
 PREFIX: Final = "kubernetes://"
 SUFFIX: Final = "-cacert"

@@ -11,6 +11,7 @@ import msgspec
 
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.delivery import AS_DIALLED
 from tandem.ir.fabric import Inbound, LocalPod
 from tandem.ir.logged import EVERYTHING
 from tandem.ir.outbound import OPEN
@@ -138,7 +139,8 @@ def translate_pod(
     member = membership(pod, context.labels.get(namespace, {}))
     services = context.services.of(pod)
     modes = context.modes.modes(pod, strict=context.defaults.strict(services))
-    servers = context.servers.judged(pod)
+    servers, arriving = context.servers.judged(pod), context.sidecars.delivery(pod)
+    http = (_http_ports(pod, services, context.routed) | servers.http) - servers.opaque
     judging, conflicts = one_authorizer(
         (
             *context.authorization.policies(pod),
@@ -163,7 +165,8 @@ def translate_pod(
         authorization=judging,
         authentication=context.authentication.rules(pod),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
-        plain_http_ports=tuple(sorted((_http_ports(pod, services, context.routed) | servers.http) - servers.opaque)),
+        plain_http_ports=tuple(sorted((http - arriving.opaque) | arriving.http)),
+        delivery=arriving.delivery if member.meshed else AS_DIALLED,
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
         inbound=context.defaults.inbound(services) if member.meshed else Inbound(),

@@ -21,6 +21,7 @@ from tandem.compile.envoy import dynamic, tls
 from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreading, watching
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
+from tandem.ir.delivery import AS_MANY, Arrival
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
@@ -274,27 +275,44 @@ def _dialled(service: Service, port: ServicePort, *, secure: _Secure, policy: Tr
     return _resource(body, policy, service.origin)
 
 
+def app_clusters(attached: AttachedPod) -> tuple[Resource, ...]:
+    """What delivers to the application inside the pod, and at ports that go another way."""
+    return tuple(app_cluster(attached, port) for port in (0, *attached.pod.delivery.apart))
+
+
 @lru_cache(maxsize=1024)
-def app_cluster(attached: AttachedPod) -> Resource:
-    """Delivers to the application inside the pod, at the address and port that the client dialled.
+def app_cluster(attached: AttachedPod, port: int = 0) -> Resource:
+    """Delivers to the application at the address and port that the client dialled, or where a Sidecar says it is.
 
     The listener's original_src filter replaces the source address by the client's and sets the mark; the
     addresses here are what remains if it does not (of loopback: the capture rules leave them alone).
     """
-    name, taken = names.app_cluster(attached.pod.uid), attached.pod.inbound
+    name, taken, delivery = names.app_cluster(attached.pod.uid, port), attached.pod.inbound, attached.pod.delivery
+    room = delivery.room_at(port)
     source, other = (
         {"address": address, "port_value": 0, "network_namespace_filepath": attached.netns}
         for address in ("127.0.0.6", "::1")
     )
+    # What a Sidecar says of limits takes the place of what others say of them.
+    limits = room.limits if room != AS_MANY else Limits(connections=taken.connections or None)
     body = _base(name, "app") | {
-        "type": "ORIGINAL_DST",
-        "lb_policy": "CLUSTER_PROVIDED",
-        "connect_timeout": milliseconds(taken.connect_ms or APP_CONNECT_MS),
-        **limiting(Limits(connections=taken.connections or None)),
+        **_delivering(name, delivery.arrival_at(port)),
+        "connect_timeout": milliseconds(room.connect_ms or taken.connect_ms or APP_CONNECT_MS),
         "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
-        **speaking(AppProtocol.HTTP, Traffic()),
+        **limiting(limits),
+        **keeping(room.pool),
+        **speaking(AppProtocol.HTTP, Traffic(pool=room.pool)),
     }
-    return Resource(name=name, body=body, origins=frozenset(taken.origins))
+    return Resource(name=name, body=body, origins=frozenset({*delivery.origins, *taken.origins}))
+
+
+def _delivering(name: str, arrival: Arrival | None) -> Json:
+    if arrival is not None and arrival.loopback:
+        address = {"socket_address": {"address": arrival.loopback, "port_value": arrival.target}}
+        endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+        return {"type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": endpoints}}
+    other = {"original_dst_lb_config": {"upstream_port_override": arrival.target}} if arrival is not None else {}
+    return {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", **other}
 
 
 def _shared() -> Mapping[str, Resource]:

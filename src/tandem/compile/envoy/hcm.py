@@ -48,13 +48,15 @@ def outbound_http(pod: LocalPod, route_config: str, *, dynamic: bool = False) ->
     return _filter(_manager(OUT, log, routing, http_filters(dynamic=dynamic)))
 
 
-def inbound_http(pod: LocalPod, *, mtls: bool) -> Json:
+def inbound_http(pod: LocalPod, *, mtls: bool, port: int = 0) -> Json:
     """Requests to a pod, which its own route configuration hands to the application, or refuses.
+
+    `port`: one that goes another way than others.
 
     With mTLS the peer's SPIFFE id is told to the application in `x-forwarded-client-cert`; what a client claims in
     that header never passes.
     """
-    routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod.uid)}}
+    routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod.uid, port)}}
     log = accesslog.http(names.destination_log(pod.uid), pod.logging.server.when)
     fields = _manager(IN, log, routing, inbound_filters(pod))
     if mtls:

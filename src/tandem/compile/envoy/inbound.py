@@ -19,6 +19,7 @@ from tandem.compile.envoy.proto import (
     BUFFER_BYTES,
     STAYS,
     Json,
+    at_ports,
     extension,
     listening_at,
     milliseconds,
@@ -54,7 +55,7 @@ def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
         "traffic_direction": "INBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "drain_type": STAYS,
-        "listener_filters": _listener_filters(inspected=inspected),
+        "listener_filters": _listener_filters(pod, inspected=inspected),
         "listener_filters_timeout": INSPECT_STRICT if strict else INSPECT_MIXED,
         "continue_on_listener_filters_timeout": True,
         "filter_chains": [
@@ -63,25 +64,30 @@ def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
     }
     origins = frozenset(setting.origin for setting in modes.values() if setting.origin is not None)
     origins |= {origin for policy in pod.authorization for origin in policy.objects}
-    origins |= frozenset(pod.logging.server.origins)
+    origins |= {*pod.logging.server.origins, *pod.delivery.origins}
     return Resource(name=name, body=body, origins=origins)
 
 
+def compile_inbound_routes(pod: LocalPod) -> tuple[Resource, ...]:
+    """What becomes of requests to a pod, and to ports of it that go another way."""
+    return tuple(_routes(pod, port) for port in (0, *pod.delivery.apart))
+
+
 @lru_cache(maxsize=1024)
-def compile_inbound_routes(pod: LocalPod) -> Resource:
-    """What becomes of requests to a pod. One that the application has not begun to read is tried again."""
+def _routes(pod: LocalPod, port: int) -> Resource:
+    """One that the application has not begun to read is tried again."""
     config = inbound_per_route(pod)
     route = {
         "name": "inbound",
         "match": {"prefix": "/"},
         "route": {
-            "cluster": names.app_cluster(pod.uid),
+            "cluster": names.app_cluster(pod.uid, port),
             "timeout": milliseconds(pod.inbound.request_ms),
             "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
         },
         **({"typed_per_filter_config": config} if config else {}),
     }
-    name = names.inbound_routes(pod.uid)
+    name = names.inbound_routes(pod.uid, port)
     hosts = [{"name": "in", "domains": ["*"], "routes": [route]}]
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
     origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
@@ -94,14 +100,18 @@ def _modes(pod: LocalPod) -> dict[int, PortMtls]:
     """Port -> mode, 0 for all others. Ports whose plain requests are parsed need chains of their own, too."""
     named = {setting.port: setting for setting in pod.mtls}
     rest = named.get(0, PortMtls(port=0, mode=MtlsMode.PERMISSIVE))
-    return {port: named.get(port, rest) for port in sorted({0, *named, *pod.plain_http_ports})}
+    return {port: named.get(port, rest) for port in sorted({0, *named, *pod.plain_http_ports, *pod.delivery.apart})}
 
 
-def _listener_filters(*, inspected: bool) -> list[Json]:
-    filters = [
-        extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst"),
-        extension("original-src", "extensions.filters.listener.original_src.v3.OriginalSrc", {"mark": INBOUND_MARK}),
-    ]
+def _listener_filters(pod: LocalPod, *, inspected: bool) -> list[Json]:
+    source = extension(
+        "original-src", "extensions.filters.listener.original_src.v3.OriginalSrc", {"mark": INBOUND_MARK}
+    )
+    inside = [arrival.port for arrival in pod.delivery.arrivals if arrival.loopback]
+    if inside:
+        # The kernel finds no way from 127.0.0.1 back to a client: there it sees the proxy's own loopback address.
+        source = {**source, "filter_disabled": at_ports(inside)}
+    filters = [extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst"), source]
     if inspected:
         filters.append(extension("tls-inspector", "extensions.filters.listener.tls_inspector.v3.TlsInspector"))
     return filters
@@ -120,10 +130,10 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust: Domains) -> Iterato
             yield _chain(port, "refused-raw", {"transport_protocol": "raw_buffer"}, refuse)
         case MtlsMode.PERMISSIVE:
             yield from _mtls(pod, port, trust)
-            yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod))
+            yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod, port))
             yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
         case MtlsMode.DISABLE:
-            yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod))
+            yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod, port))
             yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
         case _:
             assert_never(mode)
@@ -132,7 +142,7 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust: Domains) -> Iterato
 def _mtls(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
     """What other proxies of the mesh open: they say whether they have read requests."""
     socket = tls.downstream(pod.identity, trust)
-    for alpn, filters in ((tls.ALPN_HTTP, _requests(pod, mtls=True)), (tls.ALPN_TCP, _bytes(pod))):
+    for alpn, filters in ((tls.ALPN_HTTP, _requests(pod, port, mtls=True)), (tls.ALPN_TCP, _bytes(pod, port))):
         match = {"transport_protocol": "tls", "application_protocols": [alpn]}
         yield {**_chain(port, alpn, match, [*before_peers(trust), *filters]), "transport_socket": socket}
 
@@ -142,25 +152,30 @@ def _peers(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
     whole = {"transport_protocol": "tls"}
     asked = {**whole, "application_protocols": list(tls.ALPN_PEERS)}
     for name, match, alpn, filters in (
-        ("peers-http", asked, tls.ALPN_PEERS, _requests(pod, mtls=True)),
-        ("peers", whole, (), _bytes(pod)),
+        ("peers-http", asked, tls.ALPN_PEERS, _requests(pod, port, mtls=True)),
+        ("peers", whole, (), _bytes(pod, port)),
     ):
         socket = tls.downstream(pod.identity, trust, alpn)
         yield {**_chain(port, name, match, [*before_peers(trust), *filters]), "transport_socket": socket}
 
 
 def _plain(pod: LocalPod, port: int) -> list[Json]:
-    return _requests(pod, mtls=False) if port in pod.plain_http_ports else _bytes(pod)
+    return _requests(pod, port, mtls=False) if port in pod.plain_http_ports else _bytes(pod, port)
 
 
-def _requests(pod: LocalPod, *, mtls: bool) -> list[Json]:
-    return [hcm.inbound_http(pod, mtls=mtls)]
+def _requests(pod: LocalPod, port: int, *, mtls: bool) -> list[Json]:
+    return [hcm.inbound_http(pod, mtls=mtls, port=_way(pod, port))]
 
 
-def _bytes(pod: LocalPod) -> list[Json]:
-    to, log_name = names.app_cluster(pod.uid), names.destination_log(pod.uid)
+def _bytes(pod: LocalPod, port: int) -> list[Json]:
+    to, log_name = names.app_cluster(pod.uid, _way(pod, port)), names.destination_log(pod.uid)
     last = hcm.tcp(hcm.IN, to, log_name, when=pod.logging.server.when)
     return [*network_guards(pod, hcm.IN), last]
+
+
+def _way(pod: LocalPod, port: int) -> int:
+    """The port, where it goes another way than all others."""
+    return port if port in pod.delivery.apart else 0
 
 
 def _chain(port: int, name: str, match: Json, filters: list[Json]) -> Json:

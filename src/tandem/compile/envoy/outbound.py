@@ -21,7 +21,7 @@ from tandem.compile.envoy import hcm
 from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
 from tandem.compile.envoy.dynamic import port_state, session_filter
-from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, extension, listening_at, versions_of
+from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, at_ports, extension, listening_at, versions_of
 from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
@@ -252,9 +252,7 @@ def _listening(ports: Ports) -> Json:
     asked = sorted({front.port for _, front in ports.chains if front.server_names})
     if not asked:
         return {"listener_filters": [dialled_at]}
-    rules = [{"destination_port_range": {"start": port, "end": port + 1}} for port in asked]
-    here = rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
-    inspector = {**extension("tls", _INSPECTOR), "filter_disabled": {"not_match": here}}
+    inspector = {**extension("tls", _INSPECTOR), "filter_disabled": {"not_match": at_ports(asked)}}
     return {
         "listener_filters": [dialled_at, inspector],
         "listener_filters_timeout": PATIENCE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from tandem.base.addresses import IPV4, family
@@ -35,6 +35,12 @@ def any_of(type_name: str, fields: Json | None = None) -> Json:
 def extension(name: str, type_name: str, fields: Json | None = None) -> Json:
     """A named extension with its typed config."""
     return {"name": name, "typed_config": any_of(type_name, fields)}
+
+
+def at_ports(ports: Sequence[int]) -> Json:
+    """The predicate of a listener filter that holds for connections to some of these ports."""
+    rules = [{"destination_port_range": {"start": port, "end": port + 1}} for port in ports]
+    return rules[0] if len(rules) == 1 else {"or_match": {"rules": rules}}
 
 
 def discovered(name: str, *type_names: str) -> Json:

@@ -15,7 +15,7 @@ from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.base.memo import equal_to_before, pairs_as_before, same_as_before
 from tandem.compile.addresses import own_addresses
-from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, client_clusters, service_clusters
+from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
@@ -56,7 +56,8 @@ def compile_envoy(view: NodeView) -> Snapshot:
     guards = [r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))]
     copies = [*_mirrors(view, meshed), *_gateway_clusters(view)]
     known = {resource.name: resource for resource in endpoints}
-    own = (*map(app_cluster, meshed), *(cluster for cluster, _ in copies))
+    apps = (cluster for attached in meshed for cluster in app_clusters(attached))
+    own = (*apps, *(cluster for cluster, _ in copies))
     return Snapshot(
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
@@ -181,7 +182,7 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     trust = view.config.domains
     listeners = [compile_inbound(attached, trust) for attached in meshed]
     routes = [r for ports in used.values() for r in _routes(ports)]
-    routes += [compile_inbound_routes(attached.pod) for attached in meshed]
+    routes += [made for attached in meshed for made in compile_inbound_routes(attached.pod)]
     return [*listeners, *_outbound(pairs)], routes
 
 

@@ -47,12 +47,15 @@ class Admin:
         return clusters
 
     async def requests(self, cluster: str) -> tuple[int, int]:
-        """(requests under way, requests ever) at the hosts of one cluster; connections where it carries bytes."""
-        pattern = quote(f"^{re.escape(cluster)}$")
+        """(requests under way, requests ever) at the hosts of a cluster; connections where it carries bytes.
+
+        With those of the clusters below its name (`NAME/…`).
+        """
+        pattern = quote(f"^{re.escape(cluster)}(/.*)?$")
         lines = (await self.get(f"/clusters?filter={pattern}")).decode().splitlines()
         sums = {"rq_active": 0, "rq_total": 0}
         for name, figure, value in (line.rsplit("::", 2) for line in lines if line.count("::") > 2):
-            if name.startswith(f"{cluster}::") and figure in sums:
+            if name.startswith((f"{cluster}::", f"{cluster}/")) and figure in sums:
                 sums[figure] += int(value)
         return sums["rq_active"], sums["rq_total"]
 

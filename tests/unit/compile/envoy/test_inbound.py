@@ -107,7 +107,7 @@ def test_where_other_domains_count_strict_ports_meet_clients_without_a_proxy() -
 def test_a_request_has_the_time_that_its_pod_gives_it() -> None:
     pod = attached("b", "10.244.0.3").pod
     made = msgspec.structs.replace(pod, inbound=Inbound(request_ms=1500, origins=(PEER_AUTH,)))
-    found = compile_inbound_routes(made)
+    (found,) = compile_inbound_routes(made)
     (host,) = found.body["virtual_hosts"]
     assert host["routes"][0]["route"]["timeout"] == "1.500s"
     assert found.origins == {PEER_AUTH}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.compile.envoy.proto import any_of, milliseconds, socket_address, typed_struct
+from tandem.compile.envoy.proto import any_of, at_ports, milliseconds, socket_address, typed_struct
 
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0s"), (1000, "1s"), (1500, "1.500s"), (25, "0.025s")])
@@ -25,3 +25,9 @@ def test_a_typed_struct_keeps_the_real_type_inside() -> None:
     made = typed_struct("x.v3.Y", {"a": 1})
     assert made["@type"].endswith("xds.type.v3.TypedStruct")
     assert (made["type_url"], made["value"]) == ("type.googleapis.com/envoy.x.v3.Y", {"a": 1})
+
+
+def test_a_predicate_of_ports_is_bare_for_one() -> None:
+    one = {"destination_port_range": {"start": 80, "end": 81}}
+    assert at_ports([80]) == one
+    assert at_ports([80, 90])["or_match"]["rules"][0] == one

@@ -57,4 +57,4 @@ def test_requests_are_those_of_all_hosts_of_the_cluster(tmp_path: Path) -> None:
             return await Admin(tmp_path / "admin.sock").requests("app/u")
 
     assert asyncio.run(story()) == (3, 13)
-    assert asked == [b"GET /clusters?filter=%5Eapp/u%24 HTTP/1.1\r\n"]
+    assert asked == [b"GET /clusters?filter=%5Eapp/u%28/.%2A%29%3F%24 HTTP/1.1\r\n"]

@@ -8,7 +8,7 @@ from gatewayworlds import codes, edge, gateway, grant, https, listener, tls_secr
 from pems import pem
 from tandem.ir.gateway import certificates_of
 from tandem.model import core
-from tandem.translate.gateway.certificates import pairs_for
+from tandem.translate.pairs import pairs_for
 
 KEY = pem()[1]
 REF = "spec.listeners[0].tls.certificateRefs"

@@ -110,6 +110,11 @@ def app_of(port: EntryPort) -> AppProtocol:
     return _APPS[prefix.upper()]
 
 
+def is_known(protocol: str) -> bool:
+    """Whether it is one that `app_of` can read."""
+    return protocol.upper() in _APPS
+
+
 def endpoint_mistake(workload: Workload, resolution: str) -> str:
     """What is wrong with an endpoint's address; empty if nothing."""
     address = workload.address

@@ -2,7 +2,8 @@
 
 Istio's rules: a Sidecar that selects the pod, else the namespace's without a selector, else that of the root namespace;
 among those of one scope the oldest is used. What of a Sidecar is not enforced is told, and what it restricts stays in
-force. The mesh's own mode is `outboundTrafficPolicy` of the mesh configuration (`meshconfig.py`).
+force. The mesh's own mode is `outboundTrafficPolicy` of the mesh configuration (`meshconfig.py`). Of what pods are sent
+reads `delivery.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from tandem.ir.outbound import OPEN, Outbound, Visible
 from tandem.model.core import Pod
 from tandem.model.egress import Sidecar
 from tandem.model.selectors import matches_map
-from tandem.model.world import World
+from tandem.model.world import Key, World
+from tandem.translate.mesh.istio.delivery import Read, read_delivery
 from tandem.translate.mesh.istio.meshconfig import read_mesh_config
 from tandem.translate.options import Options
 
@@ -31,11 +33,14 @@ class SidecarIndex:
         self._options = options
         self._wide: dict[str, Sidecar] = {}
         self._workload: dict[str, list[Sidecar]] = {}
+        self._delivery: dict[Key, Read] = {}
         found: list[Problem] = []
         self._mesh = _mesh_mode(world, options, found)
         for sidecar in world.oldest_first(Sidecar):
             namespace = sidecar.metadata.namespace
             found += _mistakes(sidecar)
+            self._delivery[sidecar.key] = read_delivery(sidecar)
+            found += self._delivery[sidecar.key].problems
             if sidecar.spec.workload_selector is not None and sidecar.spec.workload_selector.labels:
                 self._workload.setdefault(namespace, []).append(sidecar)
             elif namespace in self._wide:
@@ -47,9 +52,7 @@ class SidecarIndex:
 
     def outbound(self, pod: Pod) -> Outbound:
         """What the pod may reach."""
-        namespace = pod.metadata.namespace
-        selected = next((s for s in self._workload.get(namespace, ()) if _covers(s, pod)), None)
-        sidecar = selected or self._wide.get(namespace) or self._wide.get(self._options.root_namespace)
+        namespace, sidecar = pod.metadata.namespace, self._of(pod)
         if sidecar is None:
             return self._mesh
         sees = tuple(_visible(sidecar, namespace)) if sidecar.spec.egress else None
@@ -61,6 +64,16 @@ class SidecarIndex:
         if not closed and sees is None:
             return OPEN
         return Outbound(sees=sees, registry_only=closed, origin=origin or sidecar.origin("spec.egress"))
+
+    def delivery(self, pod: Pod) -> Read:
+        """What becomes of what it is sent."""
+        sidecar = self._of(pod)
+        return self._delivery[sidecar.key] if sidecar is not None else Read()
+
+    def _of(self, pod: Pod) -> Sidecar | None:
+        namespace = pod.metadata.namespace
+        selected = next((s for s in self._workload.get(namespace, ()) if _covers(s, pod)), None)
+        return selected or self._wide.get(namespace) or self._wide.get(self._options.root_namespace)
 
 
 def _covers(sidecar: Sidecar, pod: Pod) -> bool:
@@ -85,11 +98,6 @@ def _mistakes(sidecar: Sidecar) -> Iterator[Problem]:
     def problem(path: str, code: str, text: str) -> Problem:
         return Problem(at=sidecar.origin(path), code=code, text=text)
 
-    for i in range(len(spec.ingress)):
-        text = "a pod is reached at the ports that it listens to; its Service maps ports"
-        yield problem(f"spec.ingress[{i}]", "UnsupportedField", text)
-    if spec.inbound_connection_pool is not None:
-        yield problem("spec.inboundConnectionPool", "UnsupportedField", "connections to the application have no limits")
     policy = spec.outbound_traffic_policy
     if policy is not None and policy.egress_proxy:
         text = (

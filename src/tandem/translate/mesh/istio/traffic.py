@@ -7,6 +7,7 @@ not inherited, but Envoy's own (Istio, DestinationRule).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -80,7 +81,7 @@ class TrafficReader:
         if spec.load_balancer is not None:
             changes |= self._balancer(spec.load_balancer, f"{at}.loadBalancer")
         if spec.connection_pool is not None:
-            changes |= self._pool(spec.connection_pool, f"{at}.connectionPool")
+            changes |= read_pool(spec.connection_pool, f"{at}.connectionPool", self._wrong)
         if spec.outlier_detection is not None:
             changes["outlier"] = self._outlier(spec.outlier_detection, f"{at}.outlierDetection")
         if spec.tls is not None:
@@ -149,37 +150,6 @@ class TrafficReader:
         if asked.http_query_parameter_name:
             yield ByQuery(name=asked.http_query_parameter_name)
 
-    def _pool(self, asked: istio.ConnectionPool, at: str) -> dict[str, object]:
-        tcp, http, ping = asked.tcp, asked.http, asked.http.http2_keep_alive
-        upgrade = {"UPGRADE": True, "DO_NOT_UPGRADE": False}.get(http.h2_upgrade_policy)
-        idle = http.idle_timeout or tcp.idle_timeout
-        keepalive = None
-        if tcp.tcp_keepalive is not None:
-            kept = tcp.tcp_keepalive
-            keepalive = Keepalive(
-                probes=kept.probes,
-                time_s=self._time(kept.time, f"{at}.tcp.tcpKeepalive.time") // 1000,
-                interval_s=self._time(kept.interval, f"{at}.tcp.tcpKeepalive.interval") // 1000,
-            )
-        pool = Pool(
-            keepalive=keepalive,
-            connection_ms=self._time(tcp.max_connection_duration, f"{at}.tcp.maxConnectionDuration"),
-            idle_ms=self._time(idle, f"{at}.{'http' if http.idle_timeout else 'tcp'}.idleTimeout") if idle else None,
-            requests_per_connection=http.max_requests_per_connection,
-            http2=None if http.use_client_protocol else upgrade,
-            streams=http.max_concurrent_streams,
-            ping_ms=self._time(ping.interval, f"{at}.http.http2KeepAlive.interval") if ping is not None else 0,
-            ping_timeout_ms=self._time(ping.timeout, f"{at}.http.http2KeepAlive.timeout") if ping is not None else 0,
-        )
-        limits = Limits(
-            connections=tcp.max_connections,
-            pending=http.http1_max_pending_requests,
-            requests=http.http2_max_requests,
-            retries=http.max_retries,
-        )
-        connect = self._time(tcp.connect_timeout, f"{at}.tcp.connectTimeout")
-        return {"pool": pool, "limits": limits, **({"connect_timeout_ms": connect} if connect else {})}
-
     def _budget(self, limits: object, asked: istio.RetryBudget, at: str) -> Limits:
         if asked.budget_interval:
             self._wrong(f"{at}.budgetInterval", "UnsupportedField", _REFUSED)
@@ -201,4 +171,42 @@ class TrafficReader:
         )
 
     def _time(self, text: str, at: str) -> int:
-        return duration(text, at, self._wrong, such_as="500ms or 1.5s")
+        return _time(self._wrong, text, at)
+
+
+def _time(wrong: Wrong, text: str, at: str) -> int:
+    return duration(text, at, wrong, such_as="500ms or 1.5s")
+
+
+def read_pool(asked: istio.ConnectionPool, at: str, wrong: Wrong) -> dict[str, object]:
+    """ConnectionPool -> the fields of Traffic that it is about."""
+    timed = partial(_time, wrong)
+    tcp, http, ping = asked.tcp, asked.http, asked.http.http2_keep_alive
+    upgrade = {"UPGRADE": True, "DO_NOT_UPGRADE": False}.get(http.h2_upgrade_policy)
+    idle = http.idle_timeout or tcp.idle_timeout
+    keepalive = None
+    if tcp.tcp_keepalive is not None:
+        kept = tcp.tcp_keepalive
+        keepalive = Keepalive(
+            probes=kept.probes,
+            time_s=timed(kept.time, f"{at}.tcp.tcpKeepalive.time") // 1000,
+            interval_s=timed(kept.interval, f"{at}.tcp.tcpKeepalive.interval") // 1000,
+        )
+    pool = Pool(
+        keepalive=keepalive,
+        connection_ms=timed(tcp.max_connection_duration, f"{at}.tcp.maxConnectionDuration"),
+        idle_ms=timed(idle, f"{at}.{'http' if http.idle_timeout else 'tcp'}.idleTimeout") if idle else None,
+        requests_per_connection=http.max_requests_per_connection,
+        http2=None if http.use_client_protocol else upgrade,
+        streams=http.max_concurrent_streams,
+        ping_ms=timed(ping.interval, f"{at}.http.http2KeepAlive.interval") if ping is not None else 0,
+        ping_timeout_ms=timed(ping.timeout, f"{at}.http.http2KeepAlive.timeout") if ping is not None else 0,
+    )
+    limits = Limits(
+        connections=tcp.max_connections,
+        pending=http.http1_max_pending_requests,
+        requests=http.http2_max_requests,
+        retries=http.max_retries,
+    )
+    connect = timed(tcp.connect_timeout, f"{at}.tcp.connectTimeout")
+    return {"pool": pool, "limits": limits, **({"connect_timeout_ms": connect} if connect else {})}

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from builders import pod
+from tandem.ir.delivery import Arrival
 from tandem.ir.outbound import OPEN, Outbound, Visible
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
+from tandem.translate.mesh.istio.delivery import Read
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.options import Options
 
@@ -96,8 +98,7 @@ def test_the_mode_of_a_sidecar_comes_before_that_of_the_mesh() -> None:
 @pytest.mark.parametrize(
     ("spec", "path", "code"),
     [
-        ({"ingress": [{"port": {"number": 80, "protocol": "HTTP"}}]}, "spec.ingress[0]", "UnsupportedField"),
-        ({"inboundConnectionPool": {"tcp": {"maxConnections": 1}}}, "spec.inboundConnectionPool", "UnsupportedField"),
+        ({"ingress": [{"port": {"number": 80}, "bind": "10.0.0.1"}]}, "spec.ingress[0].bind", "UnsupportedField"),
         (
             {"outboundTrafficPolicy": {"mode": "ALLOW_ANY", "egressProxy": {"host": "e.com"}}},
             "spec.outboundTrafficPolicy.egressProxy",
@@ -115,6 +116,14 @@ def test_what_is_not_enforced_is_told_at_its_field(spec: dict[str, Any], path: s
 
 
 def test_what_a_sidecar_restricts_stays_in_force_beside_what_it_cannot() -> None:
-    found = outbound(sidecar(ingress=[{"port": {"number": 80}}], **HOSTS, **CLOSED))
+    found = outbound(sidecar(ingress=[{"port": {"number": 80}, "bind": "10.0.0.1"}], **HOSTS, **CLOSED))
     assert (found.registry_only, found.sees) == (True, (Visible(namespace="shop", host="*"),))
     assert outbound(sidecar(egress=[{"hosts": ["nonsense"]}])).sees == ()
+
+
+def test_what_pods_are_sent_is_said_by_the_same_sidecar() -> None:
+    own = sidecar(ingress=[{"port": {"number": 80}, "defaultEndpoint": "127.0.0.1:8080"}])
+    index = SidecarIndex(World.of([own]), Options())
+    assert index.delivery(POD).delivery.arrivals == (Arrival(port=80, target=8080, loopback="127.0.0.1"),)
+    other = pod("b", namespace="other")
+    assert index.delivery(other) == Read()
