@@ -11,6 +11,7 @@ its second at once); ratios are to the world without policies in the same round.
 | hosts | select the server; each allows an address of its own on a port of its own; the client's is the last |
 | blocks | likewise with prefixes in one another, exceptions and ranges of ports |
 | groups | likewise with a group of pods each: selectors, each of which has one pod |
+| crowd | the same, all on the client's ports |
 | elsewhere | select 500 other pods of the node; each allows an address of its own |
 """
 
@@ -45,7 +46,7 @@ CLOSED = 5301
 """A port that policy allows and nobody serves: a connection to it is two packets."""
 PORTS = [5300, CLOSED, 5201]
 FIGURES = {"connects": "new connections a second", "crr": "transactions a second", "gbits": "Gbit/s"}
-WORLDS = ("none", "hosts", "blocks", "groups", "elsewhere")
+WORLDS = ("none", "hosts", "blocks", "groups", "crowd", "elsewhere")
 Raw = dict[str, Any]
 
 
@@ -104,6 +105,8 @@ def as_groups(view: Any) -> Any:
 
 
 def ports(world: str, number: int) -> list[Any]:
+    if world == "crowd":
+        return PORTS
     port = 6000 + number
     return [[port, port + 9]] if world == "blocks" else [port]
 
@@ -154,7 +157,7 @@ def view_of(world: str) -> Any:
         sets=policy.sets,
         groups=policy.groups,
     )
-    return as_groups(view) if world == "groups" else view
+    return as_groups(view) if world in {"groups", "crowd"} else view
 
 
 def pod(name: str, address: str, labels: Raw) -> Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -15,12 +16,13 @@ from nodeviews import attached, ifname_of, node
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
+from tandem.compile.nft import verdicts_groups
 from tandem.compile.nft.chains import judge, log_prefix, rule_prefix
 from tandem.compile.nft.crowds import LARGE, crowd_tables, large_groups
 from tandem.compile.nft.dispatch import pod_sets
 from tandem.compile.nft.judged import group_sets
 from tandem.compile.nft.node import compile_nft
-from tandem.compile.nft.verdicts import FEW
+from tandem.compile.nft.verdicts_groups import FEW, MANY
 from tandem.drivers.nft.plan import apply, plan
 from tandem.drivers.nft.split import split
 from tandem.ir.node import NodeView
@@ -195,10 +197,15 @@ SLOW = settings(
 )
 
 
+ports_apart = st.sampled_from((0, MANY))
+"""More ports with groups of their own than that are many: none, or as it is."""
+
+
 @SLOW
-@given(st.sampled_from(Side).flatmap(lambda side: policy_sets("x", side)))
-def test_a_packet_gets_what_the_order_of_rules_says(policy_set: PolicySet) -> None:
-    ruleset = table(policy_set)
+@given(st.sampled_from(Side).flatmap(lambda side: policy_sets("x", side)), ports_apart)
+def test_a_packet_gets_what_the_order_of_rules_says(policy_set: PolicySet, many: int) -> None:
+    with patch.object(verdicts_groups, "MANY", many):
+        ruleset = table(policy_set)
     assert apply(plan(None, ruleset), None) == ruleset
     for address in ADDRESSES:
         for protocol, port in PROBES:
@@ -242,10 +249,12 @@ def equals(policy_set: PolicySet, rule: Rule, address: str, protocol: str, port:
 @SLOW
 @given(
     st.sampled_from(Side).flatmap(lambda side: st.tuples(policy_sets("x", side), policy_sets("y", side))),
+    ports_apart,
 )
-def test_a_preview_changes_nothing_and_tells_what_it_would_deny(both: tuple[PolicySet, PolicySet]) -> None:
+def test_a_preview_changes_nothing_and_tells_what_it_would_deny(both: tuple[PolicySet, PolicySet], many: int) -> None:
     enforced, preview = both
-    alone, beside = table(enforced), table(enforced, preview)
+    with patch.object(verdicts_groups, "MANY", many):
+        alone, beside = table(enforced), table(enforced, preview)
     for address in ADDRESSES:
         for protocol, port in PROBES:
             before = follow(alone, enforced.side, address, protocol, port)

@@ -4,7 +4,7 @@
 |---|---|
 | ps-SET | tier Admin, NetworkPolicy or tier Baseline; what isolation denies is logged, counted, dropped here |
 | ps-SET-t | what comes after tier Admin, where a rule of it can pass |
-| ps-SET-…-g-… | the groups of one port, where a tier has many (verdicts.py, crowds.py) |
+| ps-SET-…-g-… | the groups of one port, where a tier has many (verdicts_groups.py) |
 | pv-SET | the same with staged policies in force: for what ps-… allows, and nothing is denied |
 | no-RULE, st-RULE | what a rule of a tier denies, would deny |
 
@@ -22,7 +22,8 @@ from tandem.base.ids import GroupId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES
-from tandem.compile.nft.verdicts import Answers, Writer, Written, write
+from tandem.compile.nft.verdicts import write
+from tandem.compile.nft.writer import Answers, Writer, Written
 from tandem.ir.policy import PolicySet, Rule, Side, Verdict
 from tandem.state import nft
 from tandem.state.nft import Field

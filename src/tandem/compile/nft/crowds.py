@@ -1,7 +1,8 @@
-"""Many groups on the same ports -> a few look-ups that find an address in any of them, however many they are. Pure.
+"""Many groups -> a few look-ups that find an address in any of them, however many they are. Pure.
 
-A crowd is asked in place of its groups: a set, or a map to counters or verdicts, of the addresses of all of them. A pod
-that enters a group is one element of each crowd with that group. So that these stay few and small:
+A crowd is asked in place of its groups: a set, or a map to counters or verdicts, of the addresses of all of them, or of
+these with a port where each group has its own. A pod that enters a group is one element of each crowd with that group.
+So that these stay few and small:
 
 - A crowd is named by what it says: policy sets that say the same share it.
 - The groups are divided into shares, each by its own name: sets that differ by one group differ by one share.
@@ -26,7 +27,7 @@ from tandem.base.table import Table
 from tandem.base.table import changes as differences
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES, Family
-from tandem.compile.nft.verdicts_tables import Datum, container, question
+from tandem.compile.nft.verdicts_tables import PORT, PORT_TYPE, Datum, container, question
 from tandem.ir.policy import AddressGroup, Side
 from tandem.state import nft
 from tandem.state.nft import Struct
@@ -37,29 +38,45 @@ SHARES: Final = 8
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
+Place = tuple[GroupId, nft.Key]
+"""A group, and protocol and port to which its members send; all ports: nothing."""
+
+
 class Crowd(Struct, frozen=True):
-    """Groups, and what is said of the members of each; of an address the first that has it says."""
+    """Groups, and what is said of the members of each; of an address (and port) the first that has it says."""
 
     name: str
-    said: tuple[tuple[GroupId, Datum], ...]
+    said: tuple[tuple[Place, Datum], ...]
+    """Each with a port, or none with one."""
+
+    def groups(self) -> frozenset[GroupId]:
+        """Those whose members it has."""
+        return frozenset(group for (group, _), _ in self.said)
+
+    def table(self, family: Family, elements: frozenset[Any]) -> nft.Set | nft.Map:
+        """Its table of one family, with these elements."""
+        (_, port), datum = self.said[0]
+        types = (family.type, *PORT_TYPE[: len(port)])
+        return container(names.crowd_table(self.name, family.version), types, datum, elements=elements)
 
 
 Filled = tuple[Crowd, tuple[frozenset[str], ...]]
-"""A crowd and the members of its groups; of a large one none."""
+"""A crowd and the members of its groups, place by place; of a large group none."""
 
 
-def shares(groups: Iterable[GroupId]) -> list[list[GroupId]]:
-    """The groups in at most so many parts, each sorted; in which one a group is depends on nothing else."""
-    found: dict[int, list[GroupId]] = {}
-    for group in sorted(groups):
-        found.setdefault(int(digest(group, 1), 16) % SHARES, []).append(group)
+def shares(places: Iterable[Place]) -> list[list[Place]]:
+    """These in at most so many parts, each sorted; in which one a group is depends on nothing else."""
+    found: dict[int, list[Place]] = {}
+    for place in sorted(places):
+        found.setdefault(int(digest(place[0], 1), 16) % SHARES, []).append(place)
     return [found[number] for number in sorted(found)]
 
 
-def crowd(said: Iterable[tuple[GroupId, Datum]]) -> Crowd:
-    """The crowd of these groups, all with the same kind of datum."""
+def crowd(said: Iterable[tuple[Place, Datum]]) -> Crowd:
+    """The crowd that says this, all of the same kind."""
     said = tuple(said)
-    return Crowd(names.crowd(f"{group} {_word(datum)}" for group, datum in said), said)
+    words = (" ".join(map(str, (group, *port, _word(datum)))) for (group, port), datum in said)
+    return Crowd(names.crowd(words), said)
 
 
 def _word(datum: Datum) -> str:
@@ -68,10 +85,10 @@ def _word(datum: Datum) -> str:
 
 def questions(asked: Crowd, *, side: Side, then: tuple[nft.Statement, ...], comment: str) -> list[nft.Rule]:
     """The rules that ask a crowd; `then` follows what it answers, if that is no verdict."""
-    datum = asked.said[0][1]
+    (_, port), datum = asked.said[0]
     found = []
     for family in FAMILIES:
-        fields = (family.saddr if side is Side.INGRESS else family.daddr,)
+        fields = (family.saddr if side is Side.INGRESS else family.daddr, *PORT[: len(port)])
         name = names.crowd_table(asked.name, family.version)
         found.append(question(fields, name, datum, then=then, comment=comment))
     return found
@@ -101,7 +118,7 @@ def _as_set(found: tuple[GroupId, ...]) -> frozenset[GroupId]:
 
 def crowd_tables(groups: Mapping[GroupId, AddressGroup], crowds: Iterable[Crowd]) -> nft.Ruleset:
     """The sets and maps of these crowds."""
-    made = [_of_crowd((one, tuple(_members(groups.get(group)) for group, _ in one.said))) for one in crowds]
+    made = [_of_crowd((one, tuple(_members(groups.get(group)) for (group, _), _ in one.said))) for one in crowds]
     return nft.Ruleset(
         sets=tuple(part for sets, _ in made for part in sets.values()),
         maps=tuple(part for _, maps in made for part in maps.values()),
@@ -146,19 +163,19 @@ class _Crowds:
         for one in come:
             self._join(one, groups)
             touched[one.name] = one
-        put = {name: (one, tuple(self._members[group] for group, _ in one.said)) for name, one in touched.items()}
+        put = {name: (one, tuple(self._members[group] for (group, _), _ in one.said)) for name, one in touched.items()}
         self._groups, self._crowds = groups, crowds
         self._filled = self._filled.changed(put, {one.name for one in gone} - put.keys())
         return self._filled
 
     def _join(self, one: Crowd, groups: Mapping[GroupId, AddressGroup]) -> None:
-        for group, _ in one.said:
+        for group in one.groups():
             if group not in self._of:
                 self._of[group], self._members[group] = {}, _members(groups.get(group))
             self._of[group][one.name] = one
 
     def _leave(self, one: Crowd) -> None:
-        for group, _ in one.said:
+        for group in one.groups():
             del self._of[group][one.name]
             if not self._of[group]:
                 del self._of[group], self._members[group]
@@ -169,10 +186,10 @@ _filled: Final = _Crowds().of
 
 def _of_crowd(filled: Filled) -> Given:
     crowd, members = filled
-    said: dict[str, Datum] = {}
-    for (_, datum), addresses in zip(reversed(crowd.said), reversed(members), strict=True):
-        said |= dict.fromkeys(addresses, datum)
-    return _given(crowd, [_elements(said.items(), family) for family in FAMILIES])
+    said: dict[nft.Key, Datum] = {}
+    for ((_, port), datum), addresses in zip(reversed(crowd.said), reversed(members), strict=True):
+        said |= {(address, *port): datum for address in addresses}
+    return _given(crowd.table(family, _elements(said.items(), family)) for family in FAMILIES)
 
 
 def _revised(before: Filled, now: Filled, given: Given) -> Given:
@@ -181,36 +198,32 @@ def _revised(before: Filled, now: Filled, given: Given) -> Given:
     moved = _NOBODY.union(*(old ^ new for old, new in zip(before[1], members, strict=True) if old is not new))
     less, more = _first(crowd, before[1], moved), _first(crowd, members, moved)
     known = {part.name: part.elements for parts in given for part in parts.values()}
-    elements = []
+    made = []
     for family in FAMILIES:
         gone, come = _elements(less.items() - more.items(), family), _elements(more.items() - less.items(), family)
         found = known[names.crowd_table(crowd.name, family.version)]
         found = found - gone if gone else found
-        elements.append(found | come if come else found)
-    return _given(crowd, elements)
+        made.append(crowd.table(family, found | come if come else found))
+    return _given(made)
 
 
-def _first(crowd: Crowd, members: Sequence[frozenset[str]], addresses: Iterable[str]) -> dict[str, Datum]:
-    found = {}
-    for address in addresses:
-        for (_, datum), own in zip(crowd.said, members, strict=True):
-            if address in own:
-                found[address] = datum
-                break
+def _first(crowd: Crowd, members: Sequence[frozenset[str]], addresses: frozenset[str]) -> dict[nft.Key, Datum]:
+    """What is said of these addresses."""
+    found: dict[nft.Key, Datum] = {}
+    for ((_, port), datum), own in zip(crowd.said, members, strict=True):
+        for address in addresses & own:
+            found.setdefault((address, *port), datum)
     return found
 
 
-def _elements(said: Iterable[tuple[str, Datum]], family: Family) -> frozenset[Any]:
-    own = ((address, datum) for address, datum in said if version(address) == family.version)
-    return frozenset((address,) if datum is None else ((address,), datum) for address, datum in own)
+def _elements(said: Iterable[tuple[nft.Key, Datum]], family: Family) -> frozenset[Any]:
+    own = ((key, datum) for key, datum in said if version(str(key[0])) == family.version)
+    return frozenset(key if datum is None else (key, datum) for key, datum in own)
 
 
-def _given(crowd: Crowd, elements: Iterable[frozenset[Any]]) -> Given:
+def _given(made: Iterable[nft.Set | nft.Map]) -> Given:
     """Sets and maps by name."""
-    made = [
-        container(names.crowd_table(crowd.name, f.version), (f.type,), crowd.said[0][1], elements=found)
-        for f, found in zip(FAMILIES, elements, strict=True)
-    ]
+    made = tuple(made)
     return (
         {part.name: part for part in made if isinstance(part, nft.Set)},
         {part.name: part for part in made if isinstance(part, nft.Map)},

@@ -23,7 +23,7 @@ from tandem.compile import names
 from tandem.compile.nft.chains import judge
 from tandem.compile.nft.crowds import Crowd, large_groups
 from tandem.compile.nft.families import FAMILIES, Family
-from tandem.compile.nft.verdicts import FEW
+from tandem.compile.nft.verdicts_groups import FEW
 from tandem.ir.domains import names_of
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import AddressGroup, PolicySet, Side, every_rule, groups_of

@@ -25,8 +25,8 @@ from tandem.state.nft import Field, Struct
 
 EVERY_PORT: Final = nft.Range(0, 65535)
 _EVERY_PROTOCOL: Final = nft.Range(0, 255)
-_PORT: Final = (Field.L4PROTO, Field.DPORT)
-_PORT_TYPE: Final = ("inet_proto", "inet_service")
+PORT: Final = (Field.L4PROTO, Field.DPORT)
+PORT_TYPE: Final = ("inet_proto", "inet_service")
 
 Datum = nft.Goto | nft.Key | None
 """What a table says of a key: a verdict, `(counter,)`, or only that it is there."""
@@ -66,8 +66,8 @@ def tables(
             found += _by_address(own, family, side=side, name=name, then=then, comment=comment)
     anyone = [cell for cell in cells if cell.prefix is None]
     single, ranges = _of_ports(anyone)
-    found += _table(f"{name}-p", _PORT, _PORT_TYPE, single, interval=False, then=then, comment=comment)
-    found += _table(f"{name}-q", _PORT, _PORT_TYPE, ranges, interval=True, then=then, comment=comment)
+    found += _table(f"{name}-p", PORT, PORT_TYPE, single, interval=False, then=then, comment=comment)
+    found += _table(f"{name}-q", PORT, PORT_TYPE, ranges, interval=True, then=then, comment=comment)
     return found
 
 
@@ -90,7 +90,7 @@ def _by_address(
         if single or ranges:
             blocks[prefix] = [((prefix, *key), datum) for key, datum in (*single, *ranges)]
     version = family.version
-    with_ports, types = (field, *_PORT), (family.type, *_PORT_TYPE)
+    with_ports, types = (field, *PORT), (family.type, *PORT_TYPE)
     found = _table(f"{name}-h{version}", with_ports, types, hosts, interval=False, then=then, comment=comment)
     for layer, elements in _in_layers(blocks):
         table_name = f"{name}-b{version}-{layer}"

@@ -8,7 +8,7 @@ from tandem.base.ids import PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.chains import joined, judge, log_prefix, rule_prefix
-from tandem.compile.nft.verdicts import Written
+from tandem.compile.nft.writer import Written
 from tandem.ir.policy import Anyone, PolicySet, PortMatch, Rule, Side, Verdict
 from tandem.state import nft
 

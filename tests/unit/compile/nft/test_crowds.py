@@ -15,6 +15,7 @@ from tandem.compile.nft.crowds import (
     LARGE,
     SHARES,
     Crowd,
+    Place,
     crowd,
     crowd_tables,
     crowd_tables_of_node,
@@ -38,8 +39,8 @@ def _groups(*members: tuple[str, ...] | None) -> Groups:
     return {name: AddressGroup(id=name, addresses=found) for name, found in given if found is not None}
 
 
-def _crowd(*data: Datum) -> Crowd:
-    return crowd(zip(IDS, data, strict=True))
+def _crowd(*data: Datum, ports: nft.Key = ()) -> Crowd:
+    return crowd(((name, ports), datum) for name, datum in zip(IDS, data, strict=True))
 
 
 def test_an_address_has_what_the_first_group_with_it_says_and_a_large_group_is_not_in_it() -> None:
@@ -67,6 +68,20 @@ def test_denials_are_verdicts_and_what_nobody_tells_apart_is_a_set() -> None:
     assert only.elements == {("10.0.0.1",)}
 
 
+def test_where_each_group_has_its_port_the_port_is_in_the_key() -> None:
+    places = [(IDS[0], ("tcp", 80)), (IDS[0], ("udp", 53)), (IDS[1], ("tcp", 80))]
+    asked = crowd(zip(places, (ONE, TWO, TWO), strict=True))
+    (four, _) = crowd_tables(_groups(("10.0.0.1",), ("10.0.0.1", "10.0.0.2"), None), [asked]).maps
+    assert four.type == ("ipv4_addr", "inet_proto", "inet_service")
+    assert four.elements == {
+        (("10.0.0.1", "tcp", 80), ONE),
+        (("10.0.0.1", "udp", 53), TWO),
+        (("10.0.0.2", "tcp", 80), TWO),
+    }
+    (rule, _) = questions(asked, side=Side.INGRESS, then=(nft.Accept(),), comment="")
+    assert rule.then == (nft.CountBy((Field.SADDR4, Field.L4PROTO, Field.DPORT), four.name), nft.Accept())
+
+
 @pytest.mark.parametrize(
     ("datum", "then"),
     [
@@ -86,17 +101,18 @@ def test_one_rule_of_each_family_asks_it(datum: Datum, then: Callable[[str], tup
 
 
 def test_sets_that_differ_by_a_group_differ_by_a_share() -> None:
-    groups = [GroupId(f"{n:012x}") for n in range(100)]
-    before, now = shares(groups), shares(reversed([*groups[:50], *groups[51:], GroupId("other")]))
+    places: list[Place] = [(GroupId(f"{n:012x}"), ()) for n in range(100)]
+    before, now = shares(places), shares(reversed([*places[:50], *places[51:], (GroupId("other"), ())]))
     assert len(before) == SHARES
-    assert sorted(group for share in before for group in share) == groups
+    assert sorted(place for share in before for place in share) == places
     assert max(map(len, before)) < 30
     assert sum(one not in before for one in now) <= 2
 
 
 def test_the_name_is_what_is_said() -> None:
     assert _crowd(ONE, TWO, ONE) == _crowd(ONE, TWO, ONE)
-    other = [_crowd(ONE, TWO, ONE), _crowd(ONE, ONE, ONE), _crowd(None, None, None), crowd([(IDS[0], ONE)])]
+    other = [_crowd(ONE, TWO, ONE), _crowd(ONE, ONE, ONE), _crowd(None, None, None), crowd([((IDS[0], ()), ONE)])]
+    other.append(_crowd(ONE, TWO, ONE, ports=("tcp", 80)))
     assert len({one.name for one in other}) == len(other)
 
 
@@ -108,7 +124,13 @@ def test_who_is_large_is_the_very_same_until_a_group_crosses_the_bound() -> None
 
 
 MEMBERS = ((), ("10.0.0.1",), ("10.0.0.1", "10.0.0.2", "fd00::1"), ("10.0.0.2", "10.0.0.3", "fd00::2"), FULL)
-CROWDS = [_crowd(ONE, TWO, ONE), _crowd(TWO, ONE, TWO), _crowd(None, None, None), crowd([(IDS[1], ONE), (IDS[0], TWO)])]
+CROWDS = [
+    _crowd(ONE, TWO, ONE),
+    _crowd(TWO, ONE, TWO),
+    _crowd(None, None, None),
+    crowd([((IDS[1], ()), ONE), ((IDS[0], ()), TWO)]),
+]
+CROWDS.append(crowd(((name, ("tcp", 80 + n)), ONE) for n in range(2) for name in IDS[: n + 1]))
 Step = st.tuples(
     st.lists(st.sampled_from([None, *MEMBERS]), min_size=3, max_size=3),
     st.lists(st.sampled_from(CROWDS), unique=True),
@@ -138,9 +160,9 @@ def test_going_on_from_view_to_view_gives_what_a_beginning_gives(
 
 def _read(asked: Crowd, groups: Table[GroupId, AddressGroup]) -> set[object]:
     """The elements, one address after the other."""
-    found: dict[str, Datum] = {}
-    for group, datum in asked.said:
+    found: dict[nft.Key, Datum] = {}
+    for (group, port), datum in asked.said:
         known = groups.get(group)
         for address in known.addresses if known and len(known.addresses) <= LARGE else ():
-            found.setdefault(address, datum)
-    return {(address,) if datum is None else ((address,), datum) for address, datum in found.items()}
+            found.setdefault((address, *port), datum)
+    return {key if datum is None else (key, datum) for key, datum in found.items()}

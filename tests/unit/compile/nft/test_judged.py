@@ -23,7 +23,7 @@ from tandem.compile.nft.judged import (
     used_sets,
     with_previews,
 )
-from tandem.compile.nft.verdicts import FEW
+from tandem.compile.nft.verdicts_groups import FEW
 from tandem.ir.domains import names_of
 from tandem.ir.node import NodeView
 from tandem.ir.policy import AddressGroup, Domains, Group, Peer, PolicySet, Rule, Side, Verdict
