@@ -85,6 +85,9 @@ class Recorder:
                     continue
                 self._correlator.back(entry)
                 await asyncio.sleep(AGAIN_SECONDS)
+            except Exception:
+                # Whatever it is, it must end neither control nor a runtime.
+                log.exception("event not written", about=entry.said.about.name, reason=entry.said.reason)
             else:
                 tries = 0
 

@@ -27,6 +27,7 @@ CHUNK: Final = 64 * 1024
 """The largest message."""
 MOST_WAITING: Final = 1024 * 1024
 """Bytes that may wait for one client."""
+RETRY_SECONDS: Final = 5.0
 _BACKLOG: Final = 32
 
 
@@ -122,20 +123,28 @@ class AttachServer:
 
     async def run(self) -> None:
         """Until cancelled."""
-        loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as listener:
-            self._path.unlink(missing_ok=True)
-            umask = os.umask(0o177)
-            try:
-                with short(self._path) as path:
-                    listener.bind(path)
-            finally:
-                os.umask(umask)
+            while not self._bind(listener):  # noqa: ASYNC110 - a file system has no event
+                await asyncio.sleep(RETRY_SECONDS)
             listener.listen(_BACKLOG)
             async with asyncio.TaskGroup() as tasks:
                 while True:
-                    connection, _ = await loop.sock_accept(listener)
+                    connection, _ = await asyncio.get_running_loop().sock_accept(listener)
                     tasks.create_task(self._serve(connection))
+
+    def _bind(self, listener: socket.socket) -> bool:
+        """False where there is no room for it: pods run without."""
+        umask = os.umask(0o177)
+        try:
+            self._path.unlink(missing_ok=True)
+            with short(self._path) as path:
+                listener.bind(path)
+        except OSError as err:
+            log.error("nobody can attach to containers", reason=str(err))
+            return False
+        finally:
+            os.umask(umask)
+        return True
 
     async def _serve(self, connection: socket.socket) -> None:
         with connection:

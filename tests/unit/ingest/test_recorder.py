@@ -101,6 +101,25 @@ def test_a_server_that_refuses_is_not_tried_again_and_holds_up_nobody_else() -> 
     asyncio.run(story())
 
 
+def test_a_fault_of_ours_costs_one_event_and_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        kube = FakeKube()
+        made = recorder(kube)
+
+        async def broken(*_: object) -> None:
+            raise RuntimeError("a fault of ours")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(kube, "create", broken)
+            made.tell(WEB)
+            await made.settle()
+        made.tell(OTHER)
+        await made.settle()
+        assert await events(kube) == [("Killing", 1)]
+
+    asyncio.run(story())
+
+
 def test_what_is_told_while_it_runs_is_written_and_nobody_waits() -> None:
     async def story() -> None:
         kube = FakeKube()

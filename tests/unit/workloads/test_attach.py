@@ -6,6 +6,9 @@ import asyncio
 import stat
 from pathlib import Path
 
+import pytest
+
+from tandem.workloads import attach as server
 from tandem.workloads.attach import CHUNK, MOST_WAITING, AttachServer, Outbox, short
 
 
@@ -45,6 +48,22 @@ def test_who_waits_is_woken() -> None:
         return taking.result()
 
     assert asyncio.run(story()) == b"now"
+
+
+def test_a_socket_that_cannot_be_made_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "RETRY_SECONDS", 0.0)
+    path = tmp_path / "later" / "attach.sock"
+
+    async def story() -> None:
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(AttachServer(path, {}).run())
+            await asyncio.sleep(0)
+            path.parent.mkdir()
+            while not path.is_socket():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0)
+            running.cancel()
+
+    asyncio.run(story())
 
 
 def test_the_socket_is_its_owners_alone_wherever_it_is(tmp_path: Path) -> None:
