@@ -205,7 +205,9 @@ class EnvoyLoop:
         versions = {(url, name): e.version for url, named in wanted.items() for name, e in named.items()}
         gone = self._published - versions.keys()
         self._published = set(versions)
-        problems = await self._accepted({**versions, **dict.fromkeys(gone, ""), **self._beside()})
+        beside = self._beside()
+        problems = await self._accepted({**versions, **dict.fromkeys(gone, ""), **beside})
+        problems |= {name: f"{name}: {text}" for (_, name), (_, text) in self._refused(beside).items()}
         refused = broken | {key: text for key, (_, text) in self._refused(versions).items()}
         origins: dict[Origin, str] = {}
         for (url, name), text in refused.items():

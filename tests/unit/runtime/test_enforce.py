@@ -32,7 +32,7 @@ from tandem.runtime.pod_drift import PodDrift
 from tandem.runtime.views import SILENT, Numbered, Outcome, Views
 from tandem.state.links import NodeNet
 from tandem.state.ownership import TABLE
-from tandem.state.xds import LISTENER, ORDER, ROUTE, Resource, Snapshot
+from tandem.state.xds import LISTENER, ORDER, ROUTE, SECRET, Resource, Snapshot
 
 A = attached("a", "10.244.0.2")
 B = attached("b", "10.244.0.3")
@@ -284,7 +284,8 @@ class Mesh:
         self.tables: dict[str, Told] = {}
         self.watch = FakePodsWatch()
         self.drift = PodDrift(self.watch, FixedClock(), str.upper)
-        self.loop = EnvoyLoop("envoy", self.board, self._table, self.drift)
+        self.beside: dict[tuple[str, str], str] = {}
+        self.loop = EnvoyLoop("envoy", self.board, self._table, self.drift, beside=lambda: self.beside)
         self.views: Views = Cell(None)
         self.envoy = Envoy(self.board)
 
@@ -364,6 +365,20 @@ def test_what_envoy_refuses_is_told_by_manifest_and_holds_up_no_other() -> None:
         assert "bad regex" in outcome.failed[name]
         assert set(outcome.origins) == {RULE}
         assert (LISTENER, "out/uid-a") in mesh.envoy.held
+        assert "capture a" in mesh.log
+
+    with_mesh(scene)
+
+
+def test_what_envoy_refuses_of_others_is_told_and_holds_up_nothing() -> None:
+    async def scene(mesh: Mesh) -> None:
+        mesh.envoy.refuses["PEERS"] = "PEERS: failed to load"
+        mesh.board.publish("envoy", {SECRET: {"PEERS": Encoded("PEERS", "1", b"")}})
+        mesh.beside = {(SECRET, "PEERS"): "1"}
+        mesh.views.put(numbered(1, A))
+        outcome = await outcome_of(mesh.loop, at(1))
+        assert set(outcome.failed) == {"PEERS"}
+        assert "failed to load" in outcome.failed["PEERS"]
         assert "capture a" in mesh.log
 
     with_mesh(scene)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_spiffe_validator_config_pb2
 
 from issuing import authority
@@ -12,6 +14,8 @@ from tandem.drivers.ca.trusted import anchored, new_secret, trust_secrets
 from tandem.drivers.xds.messages import Encoded
 from tandem.state.xds import PEERS, ROOTS, domain_roots
 
+_P256 = bytes.fromhex("06082a8648ce3d030107")
+"""The name of the curve, in DER."""
 OURS, PARTNER = authority("one").pem, authority("two").pem
 INTERMEDIATE = Root.create("cluster.local", 1_800_000_000.0).issue(1_800_000_000.0).to_pem()[0]
 
@@ -67,3 +71,12 @@ def test_an_anchor_signs_itself() -> None:
 
 def test_a_new_secret_has_its_name_and_nothing_else() -> None:
     assert new_secret("x") == secret_pb2.Secret(name="x")
+
+
+def test_a_root_whose_key_nobody_here_knows_is_no_anchor() -> None:
+    der = x509.load_pem_x509_certificate(PARTNER.encode()).public_bytes(Encoding.DER)
+    strange = x509.load_der_x509_certificate(der.replace(_P256, _P256[:-1] + b"\x7f"))
+    pem = strange.public_bytes(Encoding.PEM).decode()
+    assert not anchored(pem)
+    assert anchored(pem + PARTNER)
+    assert domains(trust_secrets("cluster.local", OURS, {"partner.example": pem})[PEERS]) == {"cluster.local": OURS}
