@@ -111,6 +111,18 @@ def test_defaults_say_what_a_service_takes(world: Lab) -> None:
     assert "denied by ServiceDefaults shop/admin spec.mutualTLSMode" in told
 
 
+def test_another_service_stands_in_for_one_that_is_gone(world: Lab) -> None:
+    spec = {"failover": {"*": {"service": "web", "serviceSubset": "v2"}}}
+    meta = {"name": "admin", "namespace": "shop"}
+    raw = {"apiVersion": "consul.hashicorp.com/v1alpha1", "kind": "ServiceResolver", "metadata": meta, "spec": spec}
+    world.apply(raw)
+    assert ask(world, "http://admin/")[1]["name"] == "admin"
+    world.delete("pod", "admin", "-n", "shop")
+    until(lambda: ask(world, "http://admin/")[1].get("name"), lambda name: name == "v2", world.logs)
+    told = world.tandem("explain", "shop/client", "shop/svc/admin:80", status=0).out
+    assert "or else to Service shop/web" in told
+
+
 def test_what_is_not_served_is_refused_by_name(world: Lab) -> None:
     meta = {"name": "global", "namespace": "shop"}
     raw = {"apiVersion": "consul.hashicorp.com/v1alpha1", "kind": "ProxyDefaults", "metadata": meta, "spec": {}}

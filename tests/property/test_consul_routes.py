@@ -73,6 +73,7 @@ RESOLVERS = st.builds(
             {"subsets": {"v1": {"filter": "Service.Meta.a != b"}}},
             {"subsets": versions("v1"), "defaultSubset": "v2"},
             {"redirect": {"service": "b"}},
+            {"failover": {"*": {"service": "c"}}},
             {"redirect": {"service": "c", "serviceSubset": "v2"}},
             {"redirect": {"serviceSubset": "v1", "service": "a"}, "subsets": versions("v1")},
             {"redirect": {"service": "b", "peer": "p"}},

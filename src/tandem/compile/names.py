@@ -161,12 +161,17 @@ def service_cluster(namespace: str, service: str, port: int, subset: str = "") -
     return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")
 
 
+def alone(cluster: str) -> str:
+    """The endpoints of a cluster by themselves, where those of others stand in for them; the EDS name is the same."""
+    return f"alone/{cluster}"
+
+
 def version_of(cluster: str) -> str:
     """`namespace/service` or `namespace/service/subset` of the cluster of a service port; empty for any other.
 
     A gateway's own is one of them.
     """
-    kind, *parts = cluster.split("/")
+    kind, *parts = cluster.removeprefix("alone/").split("/")
     if kind == "mirror" and parts[0] == _EDGE:
         kind, *parts = parts[3:] or [""]
     if kind not in {"svc", "pod"} or len(parts) < 3:

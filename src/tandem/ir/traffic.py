@@ -202,6 +202,24 @@ class Subset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: Origin | None = None
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True, order=True, omit_defaults=True):
+    """A port of a Service, or of a subset of it. `port` 0: the port dialled."""
+
+    namespace: str
+    service: str
+    port: int = 0
+    subset: str = ""
+    alone: bool = False
+    """Others would stand in for it, too: it is meant without them."""
+
+
+class Failover(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where requests and connections go while the Service, or a subset, has no endpoint that is healthy: in order."""
+
+    subset: str = ""
+    places: tuple[Place, ...]
+
+
 class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a DestinationRule says of one Service, and what is attached to it over that."""
 
@@ -212,6 +230,8 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     subsets: tuple[Subset, ...] = ()
     origin: Origin | None = None
     attached: tuple[Origin, ...] = ()
+    failovers: tuple[Failover, ...] = ()
+    """Of calls from pods."""
 
     @property
     def certificates(self) -> frozenset[str]:
@@ -237,6 +257,11 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
                 for subset in self.subsets
             ),
         )
+
+    def failover(self, subset: Subset | None) -> tuple[Place, ...]:
+        """Where what is meant for the Service, or a subset, goes in the end."""
+        name = subset.name if subset is not None else ""
+        return next((f.places for f in self.failovers if f.subset == name), ())
 
     def of(self, port: int, subset: Subset | None = None) -> Traffic:
         """What holds for a port of the Service or of a subset."""

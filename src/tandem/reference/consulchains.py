@@ -6,6 +6,7 @@ In: the World and a request. Out: a RouteDecision with every step. Shares no cod
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from math import gcd
 from urllib.parse import parse_qsl, urlsplit
@@ -14,6 +15,7 @@ import msgspec
 
 from tandem.base.problems import Origin
 from tandem.model import core
+from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulroutes import (
     RouteHeader,
     RouteHttp,
@@ -23,11 +25,12 @@ from tandem.model.consulroutes import (
 )
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.authorization import speaks_http
+from tandem.reference.authorization import says_bytes, speaks_http
 from tandem.reference.consulsupport import in_force, subset_labels
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import seconds_ms
 
+_NOBODY = Origin(kind="", name="")
 Place = tuple[str, str, str]
 """Namespace, service and subset."""
 
@@ -38,8 +41,7 @@ def decide_chain(world: World, request: Request) -> RouteDecision | None:
     router = in_force(world.get(ServiceRouter, *key))
     splitter = _splitter(world, key)
     resolver = in_force(world.get(ServiceResolver, *key))
-    service = world.get(core.Service, *key)
-    requests = any(speaks_http(port) for port in (service.spec.ports if service is not None else ()))
+    requests = any(is_http(world, *key, port.port) for port in _ports(world, key))
     if router is None and splitter is None and (resolver is None or not requests):
         return None
     steps: list[Step] = []
@@ -116,6 +118,46 @@ def _resolved(world: World, request: Request, place: Place, at: Origin) -> tuple
         gone = Share(namespace=place[0], service=place[1], port=request.port, subset="?", status=503)
         return gone, Step(text="redirects lead in a circle: answered with 503", origin=at)
     return _share(world, request, place, None)
+
+
+def stood_in(world: World, request: Request, decision: RouteDecision) -> RouteDecision:
+    """The decision with what stands in for each share, whoever chose it."""
+    backends = tuple(
+        msgspec.structs.replace(share, instead=tuple(_instead(world, request, share))) for share in decision.backends
+    )
+    told = tuple(
+        Step(text=f"or else to Service {other.namespace}/{other.service}")
+        for share in backends
+        for other in share.instead
+    )
+    return msgspec.structs.replace(decision, backends=backends, steps=(*decision.steps, *told))
+
+
+def is_http(world: World, namespace: str, name: str, port: int) -> bool:
+    """Whether a port of a Service speaks HTTP by its own word, or where it says nothing by that of ServiceDefaults."""
+    said = world.get(ServiceDefaults, namespace, name)
+    silent = said is not None and said.spec.protocol in {"http", "http2", "grpc"}
+    ports = [p for p in _ports(world, (namespace, name)) if p.port == port]
+    return any(speaks_http(p) or (silent and not says_bytes(p)) for p in ports)
+
+
+def _ports(world: World, key: tuple[str, str]) -> tuple[core.ServicePort, ...]:
+    service = world.get(core.Service, *key)
+    return service.spec.ports if service is not None else ()
+
+
+def _instead(world: World, request: Request, share: Share) -> Iterator[Share]:
+    """What stands in for a share: of the failover of its subset, or of that of all others."""
+    resolver = in_force(world.get(ServiceResolver, share.namespace, share.service))
+    failover = resolver.spec.failover if resolver is not None and not share.status else {}
+    chosen = failover.get(share.subset) or failover.get("*")
+    for asked in (chosen.targets or (chosen,)) if chosen is not None else ():
+        service = asked.service or share.service
+        subset = asked.service_subset or (share.subset if service == share.service else "")
+        found, _ = _resolved(world, request, (asked.namespace or share.namespace, service, subset), _NOBODY)
+        same = (found.namespace, found.service, found.subset) == (share.namespace, share.service, share.subset)
+        if not same and not found.status:
+            yield found
 
 
 def _share(world: World, request: Request, place: Place, resolver: ServiceResolver | None) -> tuple[Share, Step]:

@@ -35,6 +35,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, order=True):
     labels: dict[str, str] = {}
     """What endpoints of the subset must carry."""
     status: int = 0
+    instead: tuple[Share, ...] = ()
+    """Where it goes, in order, while it has no endpoint."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tandem.model import core
 from tandem.model.world import World
 from tandem.reference.canaries import divide
-from tandem.reference.consulchains import decide_chain
+from tandem.reference.consulchains import decide_chain, stood_in
 from tandem.reference.gatewayroutes import decide_gateway_routes
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.virtualservices import decide_virtualservices
@@ -26,7 +26,7 @@ def decide(world: World, request: Request, *, cluster_domain: str = "cluster.loc
         decision = decide_virtualservices(world, request, cluster_domain)
     if decision is None:
         decision = decide_chain(world, request)
-    return divide(world, decision or _plain(request, where), request, cluster_domain)
+    return stood_in(world, request, divide(world, decision or _plain(request, where), request, cluster_domain))
 
 
 def _plain(request: Request, where: str) -> RouteDecision:

@@ -139,7 +139,8 @@ def _ways(world: World, question: Question, source: Party, target: Party, shares
         return (way if target.pod is not None else _beyond(world, source, way),)
     found: dict[tuple[str, int], Way] = {}
     through = is_own(target.service, target.address)
-    for share in shares:
+    for meant in shares:
+        share = next((s for s in (meant, *meant.instead) if endpoints(world, s, version(world, s, target))), meant)
         ends = endpoints(world, share, version(world, share, target))
         for end, line in _near(world, source, share, ends) if through else ((end, None) for end in ends):
             way = way_to(world, question, source, end, share=share if through else None)

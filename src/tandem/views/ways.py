@@ -12,15 +12,15 @@ import msgspec
 from tandem.base.addresses import IPV4, IPV6, family
 from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulmeta import traits_of
 from tandem.model.istio import DestinationRule
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import limits, policy
 from tandem.reference.authentication import Authentication, authenticate
-from tandem.reference.authorization import Asked, decide_authorization, says_bytes, speaks_http
+from tandem.reference.authorization import Asked, decide_authorization
 from tandem.reference.backendtls import decide_backend_tls
+from tandem.reference.consulchains import is_http
 from tandem.reference.faults import trouble_at
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
@@ -187,11 +187,7 @@ def _asked(
 
 
 def _is_http(world: World, share: Share) -> bool:
-    service = world.get(core.Service, share.namespace, share.service)
-    said = world.get(ServiceDefaults, share.namespace, share.service)
-    silent = said is not None and said.spec.protocol in {"http", "http2", "grpc"}
-    ports = [p for p in service.spec.ports if p.port == share.port] if service is not None else []
-    return any(speaks_http(p) or (silent and not says_bytes(p)) for p in ports)
+    return is_http(world, share.namespace, share.service, share.port)
 
 
 def policy_lines(decision: policy.Decision) -> list[Line]:

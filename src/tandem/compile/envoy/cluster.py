@@ -25,7 +25,7 @@ from tandem.ir.delivery import AS_MANY, Arrival
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
-from tandem.ir.traffic import ClientTls, Limits, LoadBalancer, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, Limits, LoadBalancer, Place, Subset, Traffic, TrafficPolicy
 from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import Resource
@@ -171,7 +171,12 @@ def _bodies(
             translated = client is not None and client.gateway
             secure = _Secure(identities, _alpn(port), trust, identity, translated)
             for subset in (None, *policy.subsets):
-                yield _service_cluster(service, port, subset, secure=secure, policy=policy)
+                body = _service_cluster(service, port, subset, secure=secure, policy=policy)
+                places = policy.failover(subset) if client is None else ()
+                if places and body["type"] == "EDS":
+                    yield body | {"name": names.alone(body["name"])}
+                    body = _one_after_the_other(body["name"], port.port, places)
+                yield body
 
 
 @lru_cache(maxsize=1024)
@@ -238,6 +243,21 @@ def _service_cluster(
         **_connecting(traffic),
         **_sockets(traffic, port.app, secure),
         **speaking(port.app, traffic, translated=secure.translated or secure.meets(traffic)),
+    }
+
+
+def _one_after_the_other(name: str, dialled: int, places: tuple[Place, ...]) -> dict[str, Any]:
+    """Its own endpoints while one of them is healthy, then those of each place. Each is reached as it always is."""
+    clusters = [names.alone(name)]
+    for place in places:
+        other = names.service_cluster(place.namespace, place.service, place.port or dialled, place.subset)
+        clusters.append(names.alone(other) if place.alone else other)
+    config = {"clusters": clusters}
+    return {
+        **_base(name, "service"),
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": extension("envoy.clusters.aggregate", "extensions.clusters.aggregate.v3.ClusterConfig", config),
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
     }
 
 

@@ -7,6 +7,7 @@ tried first, the other where that one does not answer (RFC 8305, by Envoy).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
@@ -18,6 +19,9 @@ from tandem.ir.fabric import Endpoint, Endpoints, ServicePort
 from tandem.ir.locality import NOWHERE
 from tandem.ir.traffic import Subset
 from tandem.state.xds import Resource
+
+_TO_THE_LAST: Final[Json] = {"overprovisioning_factor": 100_000}
+"""So many per cent of what is needed: while one endpoint is left nothing goes elsewhere."""
 
 
 def _lb_endpoint(hosts: list[Endpoint], port: int) -> Json:
@@ -73,6 +77,12 @@ def _group(members: list[Json], band: Band) -> Json:
         **({"priority": band.priority} if band.priority else {}),
         **({"load_balancing_weight": band.weight} if band.weight else {}),
     }
+
+
+def standing_alone(assignment: Resource) -> Resource:
+    """The endpoints of a cluster for which others stand in: not before the last one is unhealthy."""
+    name = names.alone(assignment.name)
+    return Resource(name=name, body={**assignment.body, "cluster_name": name, "policy": _TO_THE_LAST})
 
 
 def renamed(assignment: Resource, name: str) -> Resource:

@@ -17,6 +17,8 @@ from tandem.base.memo import equal_to_before, pairs_as_before, same_as_before
 from tandem.compile.addresses import own_addresses
 from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed
+from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, client_clusters, service_clusters
+from tandem.compile.envoy.endpoint import compile_endpoints, renamed, standing_alone
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
 from tandem.compile.envoy.gateway import (
@@ -158,11 +160,14 @@ def _assignments(
             for subset in (None, *(policy.subsets if policy else ())):
                 near = policy.of(port.port, subset).by_locality if policy else None
                 if near is None:
-                    yield compile_endpoints(members, port, subset, first=first)
+                    made = compile_endpoints(members, port, subset, first=first)
                 else:
                     outlook = Outlook(node=view.node.name, locality=view.node.locality, balancing=near)
                     there = located(members, view.nodes)
-                    yield compile_endpoints(there, port, subset, first=first, outlook=outlook)
+                    made = compile_endpoints(there, port, subset, first=first, outlook=outlook)
+                yield made
+                if policy is not None and policy.failover(subset):
+                    yield standing_alone(made)
 
 
 def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource], list[Resource]]:

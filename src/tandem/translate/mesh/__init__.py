@@ -10,6 +10,7 @@ from tandem.translate.mesh.canaries import divide
 from tandem.translate.mesh.connections import accept_connections, connection_layers
 from tandem.translate.mesh.consul.chains import beneath, translate_chains
 from tandem.translate.mesh.consul.defaults import Defaults
+from tandem.translate.mesh.consul.failovers import with_failovers
 from tandem.translate.mesh.consul.resolvers import read_resolvers, under
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import accept_grpcroutes
@@ -38,14 +39,15 @@ def translate_mesh(
     entries = read_entries(world, options)
     rules = translate_destination_rules(world, options, entries)
     attachments = read_attachments(world)
-    resolvers = read_resolvers(world)
+    resolvers, said = read_resolvers(world), Defaults(world)
     below, resolved = under(resolvers.found, rules.policies)
-    attached = attach_traffic(Defaults(world).spoken(below), attachments)
+    below, standing = with_failovers(below, resolvers, world)
+    attached = attach_traffic(said.spoken(below), attachments)
     context = Context(world=world, options=options, entries=entries, policies=attached)
     if memo is not None:
         context = memo.begin(context)
     virtual = translate_virtualservices(context, memo.read if memo is not None else None)
-    chains = translate_chains(context, resolvers)
+    chains = translate_chains(context, resolvers, said.named)
     istio, chained = beneath(virtual.layers, chains)
     grpc, grpc_problems = accept_grpcroutes(context)
     http, http_problems = accept_httproutes(context)
@@ -58,6 +60,6 @@ def translate_mesh(
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(attached.items())}
     told = (*rules.problems, *attachments.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
     told += (*connection_problems, *connections.problems)
-    told += (*resolvers.problems, *resolved, *chains.problems, *chained)
+    told += (*resolvers.problems, *resolved, *standing, *chains.problems, *chained)
     problems = (*told, *conflicts, *divided, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems

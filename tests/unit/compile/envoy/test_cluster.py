@@ -9,10 +9,12 @@ import pytest
 
 from meshbuild import RULE, attached, identity, service
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
+from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.fabric import AppProtocol, Inbound
-from tandem.ir.traffic import ClientTls, LoadBalancer, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, Failover, LoadBalancer, Place, Subset, Traffic, TrafficPolicy
 from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
+from tandem.state.xds import CLUSTER
 
 WEB = service(
     "web", "10.96.0.1", ("http", 80, AppProtocol.HTTP), ("grpc", 81, AppProtocol.GRPC), ("raw", 82, AppProtocol.TCP)
@@ -107,3 +109,18 @@ def test_an_application_takes_so_many_connections_and_so_long() -> None:
 
 def test_nothing_can_be_reached_through_the_refusing_cluster() -> None:
     assert "load_assignment" not in SHARED["refused"].body
+
+
+def test_places_stand_in_for_what_has_no_endpoint() -> None:
+    places = (Place(namespace="shop", service="spare"), Place(namespace="shop", service="b", port=81, alone=True))
+    policy = TrafficPolicy(namespace="shop", service="web", failovers=(Failover(places=places),))
+    made = _made(policy, service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP)))
+    assert list(made) == ["alone/svc/shop/web/80", "svc/shop/web/80"]
+    assert made["alone/svc/shop/web/80"].body["type"] == "EDS"
+    assert made["svc/shop/web/80"].body["cluster_type"]["typed_config"]["clusters"] == [
+        "alone/svc/shop/web/80",
+        "svc/shop/spare/80",
+        "alone/svc/shop/b/81",
+    ]
+    for cluster in made.values():
+        encode_resource(CLUSTER, cluster)  # raises what protobuf would refuse

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from meshbuild import attached, endpoint, endpoints
-from tandem.compile.envoy.endpoint import compile_endpoints
+from tandem.compile.envoy.endpoint import compile_endpoints, standing_alone
 from tandem.ir.fabric import AppProtocol, Endpoint, ServicePort
 from tandem.ir.traffic import Subset
 
@@ -64,3 +64,11 @@ def test_addresses_without_a_pod_are_hosts_of_their_own() -> None:
 
 def test_without_endpoints_the_assignment_is_empty_but_there() -> None:
     assert compile_endpoints(endpoints("web"), PORT).body == {"cluster_name": "svc/shop/web/80"}
+
+
+def test_what_others_stand_in_for_is_used_to_its_last_endpoint() -> None:
+    made = compile_endpoints(endpoints("web", endpoint(V1, http=8080)), PORT)
+    found = standing_alone(made)
+    assert found.name == f"alone/{made.name}"
+    assert found.body["endpoints"] == made.body["endpoints"]
+    assert found.body["policy"] == {"overprovisioning_factor": 100_000}

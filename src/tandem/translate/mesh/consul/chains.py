@@ -6,7 +6,7 @@ a chain leads to and is not there keeps its share, which is answered with 503.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from tandem.ir.mesh import Backend, BytesRoute, Forward, Respond, Route, RouteAc
 from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
 from tandem.model.meta import Object
 from tandem.model.world import Key
-from tandem.translate.mesh.consul.resolvers import Resolvers, Target
+from tandem.translate.mesh.consul.resolvers import Resolvers, Target, follow
 from tandem.translate.mesh.consul.routers import REQUEST_MS, Routed, RouterReader
 from tandem.translate.mesh.consul.splitters import Share, Splitters, read_splitters
 from tandem.translate.mesh.context import Context, Layer, Layers, not_http
@@ -25,8 +25,11 @@ MISSING = 503
 Routers = dict[Key, tuple[ServiceRouter, tuple[Routed, ...]]]
 
 
-def translate_chains(context: Context, resolvers: Resolvers) -> Layers:
-    """The layer of each Service that a router, a splitter or a resolver has the name of."""
+def translate_chains(context: Context, resolvers: Resolvers, spoken: Mapping[str, frozenset[int]]) -> Layers:
+    """The layer of each Service that a router, a splitter or a resolver has the name of.
+
+    `spoken`: the ports of Services (`namespace/name`) of which it is said elsewhere that they are HTTP.
+    """
     problems: list[Problem] = []
     routers: Routers = {}
     for source in context.world.sorted(ServiceRouter):
@@ -38,7 +41,7 @@ def translate_chains(context: Context, resolvers: Resolvers) -> Layers:
     splitters = read_splitters(context.world)
     chains = _Chains(context, routers, splitters, resolvers)
     keys = sorted(routers.keys() | splitters.found.keys() | resolvers.found.keys())
-    layers = [layer for key in keys if (layer := chains.layer(key)) is not None]
+    layers = [layer for key in keys if (layer := chains.layer(key, spoken.get("/".join(key), frozenset()))) is not None]
     return Layers(layers=tuple(layers), problems=(*problems, *splitters.problems, *dict.fromkeys(chains.problems)))
 
 
@@ -50,19 +53,19 @@ class _Chains:
         self._routers, self._splitters, self._resolvers = routers, splitters, resolvers
         self.problems: list[Problem] = []
 
-    def layer(self, key: Key) -> Layer | None:
+    def layer(self, key: Key, spoken: frozenset[int]) -> Layer | None:
         """What becomes of requests and connections to a Service; None: nobody dials it, or nothing is changed."""
         service, source = self._context.service(key), self._source(key)
         if service is None:
             text = f"no Service {'/'.join(key)}: nobody dials it, and it counts where others name it"
             self._tell(source.origin(), "HostNotFound", text, Severity.WARNING)
             return None
-        parsed = any(app_protocol(port).is_http for port in service.spec.ports)
+        parsed = [app_protocol(port).is_http or port.port in spoken for port in service.spec.ports]
         routes: tuple[Route, ...] = ()
-        if parsed or not isinstance(source, ServiceResolver):
-            self.problems += not_http(service, (), source.origin())
+        if any(parsed) or not isinstance(source, ServiceResolver):
+            self.problems += not_http(service, (), source.origin()) if not any(parsed) else ()
             routes = tuple(self._routes(key, source))
-        connections = () if all(app_protocol(p).is_http for p in service.spec.ports) else tuple(self._bytes(key))
+        connections = () if all(parsed) else tuple(self._bytes(key))
         if not routes and not connections:
             return None
         return Layer(
@@ -136,19 +139,9 @@ class _Chains:
 
     def _resolve(self, target: Target, at: Origin) -> tuple[Backend, bool]:
         """The backend, and whether it exists: redirects are followed, and the default subset is meant by none."""
-        seen: set[Target] = set()
-        while target not in seen:
-            seen.add(target)
-            resolver = self._resolvers.found.get(target.key)
-            spec = resolver.source.spec if resolver is not None else None
-            after = target
-            if spec is not None and spec.redirect is not None:
-                after = target.elsewhere(spec.redirect)
-            if spec is not None and after == target and not target.subset and spec.default_subset:
-                after = Target(*target.key, spec.default_subset)
-            if after == target:
-                return self._backend(target, at)
-            target = after
+        target, leads = follow(target, self._resolvers.found)
+        if leads:
+            return self._backend(target, at)
         text = f"redirects lead in a circle at {target.namespace}/{target.service}: answered with {MISSING}"
         self._tell(at, "Circular", text)
         return Backend(namespace=target.namespace, service=target.service, subset="?"), False

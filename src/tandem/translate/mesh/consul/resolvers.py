@@ -23,7 +23,7 @@ from tandem.ir.traffic import (
     Traffic,
     TrafficPolicy,
 )
-from tandem.model.consulroutes import Elsewhere, HashPolicy, ResolverBalancer, ServiceResolver
+from tandem.model.consulroutes import Elsewhere, HashPolicy, ResolverBalancer, ResolverFailover, ServiceResolver
 from tandem.model.world import Key, World
 from tandem.translate.mesh.consul.expressions import read_filter
 from tandem.translate.mesh.consul.values import FAR, time_of
@@ -53,7 +53,7 @@ class Target(msgspec.Struct, frozen=True, order=True):
         """The service."""
         return self.namespace, self.service
 
-    def elsewhere(self, other: Elsewhere) -> Target:
+    def elsewhere(self, other: Elsewhere | ResolverFailover) -> Target:
         """What stands in its place: of another service no subset is meant unless one is named."""
         service = other.service or self.service
         subset = self.subset if service == self.service else ""
@@ -101,9 +101,8 @@ class _Reader:
         spec = self._source.spec
         if spec.redirect is not None:
             self._here(spec.redirect, "spec.redirect")
-        for name in spec.failover:
-            text = "a service fails over to endpoints of its own alone, by locality"
-            self._wrong(f"spec.failover[{name}]", "UnsupportedField", text)
+        for name, failover in spec.failover.items():
+            self._failover(failover, f"spec.failover[{name}]")
         subsets = tuple(self._subsets())
         if spec.default_subset and spec.default_subset not in spec.subsets:
             self._wrong("spec.defaultSubset", "InvalidValue", f"there is no subset {spec.default_subset!r}")
@@ -137,6 +136,16 @@ class _Reader:
                 self._wrong(f"{at}.filter", "UnsupportedValue", labels)
             else:
                 yield Subset(name=name, labels=labels, origin=self._source.origin(at))
+
+    def _failover(self, asked: ResolverFailover, at: str) -> None:
+        for name, value in (("datacenters", asked.datacenters), ("samenessGroup", asked.sameness_group)):
+            if value:
+                self._wrong(f"{at}.{name}", "UnsupportedField", "there is one cluster here, and nothing beside it")
+        if asked.policy.mode not in {"", "sequential"} or asked.policy.regions:
+            text = "places are tried in their order, and endpoints by locality within each"
+            self._wrong(f"{at}.policy", "UnsupportedField", text)
+        for i, target in enumerate(asked.targets):
+            self._here(target, f"{at}.targets[{i}]")
 
     def _here(self, other: Elsewhere, at: str) -> None:
         for name, field in FAR:
@@ -173,6 +182,24 @@ def _key(asked: HashPolicy, at: str, wrong: Wrong) -> HashKey:
     ttl = time_of(cookie.ttl, f"{at}.cookieConfig.ttl", wrong) or 0
     given = 0 if cookie.session else -(-ttl // 1000) or None
     return ByCookie(name=asked.field_value, path=cookie.path, ttl_s=given, terminal=last)
+
+
+def follow(target: Target, found: Mapping[Key, Resolver]) -> tuple[Target, bool]:
+    """Where redirects and default subsets lead, and whether they do: in a circle they lead nowhere."""
+    seen: set[Target] = set()
+    while target not in seen:
+        seen.add(target)
+        resolver = found.get(target.key)
+        spec = resolver.source.spec if resolver is not None else None
+        after = target
+        if spec is not None and spec.redirect is not None:
+            after = target.elsewhere(spec.redirect)
+        if spec is not None and after == target and not target.subset and spec.default_subset:
+            after = Target(*target.key, spec.default_subset)
+        if after == target:
+            return target, True
+        target = after
+    return target, False
 
 
 def under(

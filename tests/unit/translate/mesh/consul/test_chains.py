@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from builders import service
-from consulworlds import resolver, route, router, split, splitter, versions
+from consulworlds import defaults, resolver, route, router, split, splitter, versions
 from meshworlds import to, vs
 from tandem.base.problems import Severity
 from tandem.ir.mesh import Backend, Forward, HeaderEdit, Respond, RouteTable
@@ -117,3 +117,13 @@ def test_a_router_that_is_refused_is_as_if_it_were_not_there() -> None:
     found, problems = tables(router("web", broken), splitter("web", split(100, "b")))
     assert [r.origin.kind for r in found["default/web"].routes] == ["ServiceSplitter"]
     assert [code for _, code, _ in problems] == ["UnsupportedField"]
+
+
+def test_a_port_that_is_http_by_the_word_of_defaults_has_requests() -> None:
+    silent = service("quiet", ports=[{"name": "a", "port": 80}, {"name": "b", "port": 81}])
+    led = resolver("quiet", redirect={"service": "b"})
+    found, _ = tables(silent, led)
+    assert (found["default/quiet"].routes, len(found["default/quiet"].bytes)) == ((), 1)
+    found, problems = tables(silent, led, defaults("quiet", protocol="http"))
+    assert shares(found["default/quiet"]) == [("b", "", 1)]
+    assert (found["default/quiet"].bytes, problems) == ((), [])
