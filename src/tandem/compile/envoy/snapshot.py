@@ -16,8 +16,6 @@ from tandem.base.ids import SpiffeId
 from tandem.base.memo import equal_to_before, pairs_as_before, same_as_before
 from tandem.compile.addresses import own_addresses
 from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters
-from tandem.compile.envoy.endpoint import compile_endpoints, renamed
-from tandem.compile.envoy.cluster import SHARED, Client, app_cluster, client_clusters, service_clusters
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed, standing_alone
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
