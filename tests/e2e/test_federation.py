@@ -137,14 +137,14 @@ def programmed(world: Lab, *words: str) -> str:
     return until(look, lambda f: f[0] == wanted and all(w in f[1] for w in words), world.logs)[1]
 
 
-def ask(world: Lab, svid: str, url: str = "https://web.shop:443/") -> Ran:
+def ask(world: Lab, svid: str, url: str = "https://web.shop:443/", *options: str) -> Ran:
     """By a client that has no proxy: it shows an SVID, and does not look at whom it meets."""
     shown = ("--cert", f"/svid/{svid}.crt", "--key", f"/svid/{svid}.key")
-    return world.curl("away", "client", url, "-k", *shown)
+    return world.curl("away", "client", url, "-k", *shown, *options)
 
 
-def status(world: Lab, svid: str) -> str:
-    return ask(world, svid).out[-3:]
+def status(world: Lab, svid: str, *to: str) -> str:
+    return ask(world, svid, *to).out[-3:]
 
 
 def refused(world: Lab, svid: str) -> bool:
@@ -233,6 +233,21 @@ def test_pods_of_the_mesh_call_them_and_show_who_they_are(world: Lab, api: Workl
     tls["subjectAltNames"] = [OTHER]
     world.apply(rule)
     until(lambda: world.curl("shop", "caller", "http://partner.test/").out[-3:], lambda o: o == "503", world.logs)
+
+
+def test_gateways_that_are_for_the_mesh_let_them_in_too(world: Lab, api: WorkloadApiServer) -> None:
+    del api
+    port = {"number": 8443, "name": "https", "protocol": "HTTPS"}
+    server = {"port": port, "hosts": ["in.test"], "tls": {"mode": "ISTIO_MUTUAL"}}
+    route = {"hosts": ["in.test"], "gateways": ["in"], "http": [{"route": [{"destination": {"host": "web"}}]}]}
+    world.apply(
+        istio("Gateway", "in", "networking", selector={"istio": "ingressgateway"}, servers=[server]),
+        istio("VirtualService", "in", "networking", **route),
+    )
+    address = world.get("shop", "istiogateway", "in")["status"]["addresses"][0]["value"]
+    to = "https://in.test:8443/", "--resolve", f"in.test:8443:{address}"
+    until(lambda: status(world, "web", *to), lambda f: f == "200", world.logs)
+    assert [status(world, svid, *to) for svid in ("other", "two", "ours", "later")] == ["200", "000", "000", "000"]
 
 
 def test_roots_may_be_written_in_the_cluster(world: Lab, api: WorkloadApiServer) -> None:
