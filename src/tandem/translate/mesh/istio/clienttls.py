@@ -103,8 +103,10 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
         # A pair without roots: the node's system says whom to believe.
         needed = not mutual or known.has_roots(spec.credential_name)
         for text in filter(None, (wrong, missing if needed else "")):
-            code = "SecretNotFound" if text.startswith("no Secret") else "InvalidValue"
-            mistakes.report(where, code, f"{text}: nothing is sent to the host")
+            if text.startswith("no Secret"):
+                mistakes.report(where, "SecretNotFound", f"{text}: nothing is sent to the host")
+            else:
+                mistakes.report(where, "InvalidValue", f"{text}: nothing is sent to the host")
         return msgspec.structs.replace(
             found,
             certificate=certificate,

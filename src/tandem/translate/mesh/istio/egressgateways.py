@@ -39,8 +39,6 @@ LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Those of Istio's installations, by istioctl and by Helm."""
 NAMES: Final = LABELS["app"]
 """Of the gateway's Service, in the root namespace."""
-CODE: Final = "EgressGateway"
-"""Of every mistake: it refuses no more than the route."""
 
 
 class Use(Enum):
@@ -229,7 +227,7 @@ class Through:
     def _wrong(self, at: tuple[VirtualService, str], field: str, text: str) -> None:
         owner, path = at
         where = f"{path}.route[0].{field}" if field else path
-        self.problems.append(Problem(at=owner.origin(where), code=CODE, text=f"{text}: nothing is sent"))
+        self.problems.append(Problem(at=owner.origin(where), code="EgressGateway", text=f"{text}: nothing is sent"))
 
 
 def _concerns(policy: Policy) -> bool:

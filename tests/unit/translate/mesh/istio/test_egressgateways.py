@@ -16,11 +16,12 @@ from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.istio.egressgateways import CODE, LABELS, Use, full_host, is_egress, use_of
+from tandem.translate.mesh.istio.egressgateways import LABELS, Use, full_host, is_egress, use_of
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Accepted, read_virtualservice
 from tandem.translate.options import Options
 
+CODE = "EgressGateway"
 EGRESS = "istio-egressgateway.istio-system.svc.cluster.local"
 PORTS = [
     {"number": 80, "name": "http", "protocol": "HTTP"},
