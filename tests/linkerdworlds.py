@@ -19,6 +19,7 @@ from tandem.model.linkerd import (
     Server,
     ServerAuthorization,
 )
+from tandem.model.linkerdprofile import ServiceProfile
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
@@ -90,6 +91,14 @@ def route(name: str = "r", *matches: Raw, ns: str = "default", server: str = "we
     parents = [{"kind": "Server", "name": server}]
     given = {"parentRefs": parents, "rules": [{"matches": list(matches)}] if matches else [{}], **spec}
     return cast("LinkerdHTTPRoute", _made("HTTPRoute", name, given, ns))
+
+
+def profile(service: str = "a", *routes: Raw, ns: str = "default", of: str = "default", **spec: Any) -> ServiceProfile:
+    """A ServiceProfile of a Service in the namespace `of`; keywords are the other fields of its spec."""
+    name = f"{service}.{of}.svc.cluster.local"
+    meta: Raw = {"name": name, "namespace": ns, "uid": f"uid-{ns}-{name}", "generation": 1}
+    raw = {"apiVersion": "linkerd.io/v1alpha2", "kind": "ServiceProfile", "metadata": meta}
+    return cast("ServiceProfile", parse({**raw, "spec": {"routes": list(routes), **spec}}))
 
 
 def noted(obj: T, policy: str) -> T:

@@ -105,6 +105,21 @@ def test_a_client_with_a_limit_of_its_own_is_refused_beyond_it(world: Lab) -> No
     world.tandem("delete", "-f", "examples/linkerd/limits.yaml", status=0)
 
 
+def test_a_profile_divides_and_its_routes_are_in_force(world: Lab) -> None:
+    world.tandem("apply", "-f", "examples/linkerd/profile.yaml", "--wait", "20", status=0)
+    script = "for i in $(seq 60); do curl -s -o /dev/null -w '%{http_code} ' http://orders/divided; done"
+    answers = world.inside("shop", "client", "sh", "-c", script).out.split()
+    # The client may not use orders, and my-service is open to it: the answer says where a request went.
+    assert 5 <= answers.count("200") <= 40, answers
+    assert answers.count("200") + answers.count("403") == 60
+    told = world.tandem("explain", "shop/client", "shop/svc/orders:80")
+    assert "route reads matches" in told.out, told.text
+    assert "denied for 2 of " in told.out, told.text
+    told = world.tandem("explain", "shop/client", "shop/svc/orders:80", "--path", "/call/x")
+    assert "route reads does not match" in told.out, told.text
+    world.tandem("delete", "-f", "examples/linkerd/profile.yaml", status=0)
+
+
 def test_an_audit_lets_pass_and_tells(world: Lab) -> None:
     whole = world.get("shop", f"servers.{POLICY}", "orders")
     world.apply({**whole, "spec": whole["spec"] | {"accessPolicy": "audit"}})

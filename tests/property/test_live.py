@@ -226,6 +226,13 @@ OTHERS = st.one_of(
     ),
     st.builds(lambda s, d: lk.noted(namespace(s), d), SPACES, st.sampled_from(("deny", "audit"))),
     st.builds(lambda s, who: lk.mesh_tls(ns=s, identities=[who]), SPACES, st.sampled_from(("*", "a.test"))),
+    st.builds(
+        lambda n, s, of, spec: lk.profile(f"s{n}", ns=s, of=of, **spec),
+        NUMBERS,
+        SPACES,
+        SPACES,
+        st.sampled_from(({}, {"retryBudget": {}}, {"dstOverrides": [{"authority": "s0", "weight": 1}]})),
+    ),
     st.builds(lambda n, s: lk.limits(f"ll{n}", "sv0", ns=s, total={"requestsPerSecond": 1}), NUMBERS, SPACES),
     st.builds(lambda n, s: lk.route(f"lr{n}", ns=s, server=f"sv{n}"), NUMBERS, SPACES),
     st.builds(

@@ -62,7 +62,13 @@ def _match(match: RouteMatch, request: Request) -> bool:
     query: dict[str, str] = {}
     for key, value in parse_qsl(url.query):
         query.setdefault(key, value)
-    headers = {**request.headers, ":authority": request.authority, ":scheme": request.scheme}
+    headers = {
+        **request.headers,
+        ":authority": request.authority,
+        ":scheme": request.scheme,
+        ":method": request.method,
+        ":path": request.path,
+    }
     return (
         (not match.ports or request.port in match.ports)
         and match.source_namespace in {None, request.source_namespace}

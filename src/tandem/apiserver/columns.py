@@ -323,6 +323,11 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     ),
     "NetworkAuthentication": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "LinkerdHTTPRoute": _ROUTE,
+    "ServiceProfile": (
+        ("Routes", 0, _length("spec.routes")),
+        ("Programmed", 0, _condition("Programmed")),
+        (AGE, 0, None),
+    ),
     "HTTPLocalRateLimitPolicy": (
         ("Target_name", 0, _at("spec.targetRef.name")),
         ("Total_RPS", 0, _at("spec.total.requestsPerSecond")),

@@ -400,6 +400,7 @@ PROGRAMMED: Final = (
     "NetworkAuthentication",
     "LinkerdHTTPRoute",
     "HTTPLocalRateLimitPolicy",
+    "ServiceProfile",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.model import linkerd
+from tandem.model import linkerd, linkerdprofile
 from tandem.model.kind import Kind
 
 LINKERD: Final[tuple[Kind, ...]] = (
@@ -72,5 +72,15 @@ LINKERD: Final[tuple[Kind, ...]] = (
         singular="httplocalratelimitpolicy",
         status=True,
         cls=linkerd.HTTPLocalRateLimitPolicy,
+    ),
+    Kind(
+        group=linkerdprofile.GROUP,
+        versions=("v1alpha2", "v1alpha1"),
+        kind="ServiceProfile",
+        plural="serviceprofiles",
+        singular="serviceprofile",
+        short=("sp",),
+        status=True,
+        cls=linkerdprofile.ServiceProfile,
     ),
 )

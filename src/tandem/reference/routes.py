@@ -11,6 +11,7 @@ from tandem.model.world import World
 from tandem.reference.canaries import divide
 from tandem.reference.consulchains import decide_chain, stood_in
 from tandem.reference.gatewayroutes import decide_gateway_routes
+from tandem.reference.profiles import decide_profile
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.virtualservices import decide_virtualservices
 
@@ -26,6 +27,8 @@ def decide(world: World, request: Request, *, cluster_domain: str = "cluster.loc
         decision = decide_virtualservices(world, request, cluster_domain)
     if decision is None:
         decision = decide_chain(world, request)
+    if decision is None:
+        decision = decide_profile(world, request, cluster_domain)
     return stood_in(world, request, divide(world, decision or _plain(request, where), request, cluster_domain))
 
 

@@ -39,6 +39,7 @@ from tandem.model.linkerd import (
     ServerAuthorization,
     is_server_parent,
 )
+from tandem.model.linkerdprofile import ServiceProfile
 from tandem.model.listenersets import ListenerSet
 from tandem.model.meta import Object
 from tandem.model.network import Network
@@ -102,6 +103,7 @@ _Plain = (
     | ServiceResolver
     | HTTPLocalRateLimitPolicy
     | ServiceDefaults
+    | ServiceProfile
     | Canary
     | Network
     | TrustSource
@@ -136,6 +138,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         ServiceResolver,
         HTTPLocalRateLimitPolicy,
         ServiceDefaults,
+        ServiceProfile,
         Canary,
         RateLimit,
         FaultInjection,

@@ -75,6 +75,7 @@ ORDER: Final = (
     "ServiceResolver",
     "HTTPLocalRateLimitPolicy",
     "ServiceDefaults",
+    "ServiceProfile",
     "RateLimit",
     "FaultInjection",
     "TrafficPolicy",

@@ -382,6 +382,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "MeshTLSAuthentication": ((_PROGRAMMED,), (Column("IDENTITIES", _spec("identities"), True), _WHY)),
     "NetworkAuthentication": ((_PROGRAMMED,), (_WHY,)),
     "HTTPLocalRateLimitPolicy": ((Column("TARGET", _local_target), _PROGRAMMED), (_WHY,)),
+    "ServiceProfile": ((_PROGRAMMED,), (_WHY,)),
     "LinkerdHTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "HTTPRoute": ((Column("HOSTNAMES", _spec("hostnames")), Column("PARENTS", _parents), _PROGRAMMED), (_WHY,)),
     "GatewayClass": ((Column("CONTROLLER", _spec("controllerName")), _ACCEPTED), (_WHY,)),

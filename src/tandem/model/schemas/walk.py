@@ -19,6 +19,7 @@ from tandem.model.schemas import (
     rules_istiogateway,
     rules_kubernetes,
     rules_linkerd,
+    rules_linkerdprofile,
     rules_listeners,
     rules_network,
     rules_policy,
@@ -55,6 +56,7 @@ RULES = {
     **rules_trafficpolicy.RULES,
     **rules_consul.RULES,
     **rules_linkerd.RULES,
+    **rules_linkerdprofile.RULES,
     **rules_trust.RULES,
 }
 

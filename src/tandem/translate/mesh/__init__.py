@@ -19,6 +19,7 @@ from tandem.translate.mesh.istio.destinationrule import translate_destination_ru
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Said, translate_virtualservices
 from tandem.translate.mesh.layers import build_layers
+from tandem.translate.mesh.linkerd.profiles import last_of, translate_profiles, with_budgets
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.mesh.sessions import keep_sessions, sessions_of
 from tandem.translate.mesh.tables import build_tables
@@ -42,13 +43,15 @@ def translate_mesh(
     resolvers, said = read_resolvers(world), Defaults(world)
     below, resolved = under(resolvers.found, rules.policies)
     below, standing = with_failovers(below, resolvers, world)
-    attached = attach_traffic(said.spoken(below), attachments)
+    attached = with_budgets(attach_traffic(said.spoken(below), attachments), world, options)
     context = Context(world=world, options=options, entries=entries, policies=attached)
     if memo is not None:
         context = memo.begin(context)
     virtual = translate_virtualservices(context, memo.read if memo is not None else None)
     chains = translate_chains(context, resolvers, said.named)
+    profiles = translate_profiles(context)
     istio, chained = beneath(virtual.layers, chains)
+    istio, profiled = last_of(istio, profiles)
     grpc, grpc_problems = accept_grpcroutes(context)
     http, http_problems = accept_httproutes(context)
     routes = build_layers(context, grpc, http)
@@ -60,6 +63,6 @@ def translate_mesh(
     policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(attached.items())}
     told = (*rules.problems, *attachments.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
     told += (*connection_problems, *connections.problems)
-    told += (*resolvers.problems, *resolved, *standing, *chains.problems, *chained)
+    told += (*resolvers.problems, *resolved, *standing, *chains.problems, *chained, *profiles.problems, *profiled)
     problems = (*told, *conflicts, *divided, *mesh_problems(world))
     return MeshIR(tables=tables, policies=policies), problems
