@@ -16,6 +16,7 @@ from hypothesis import given, settings
 
 from builders import service
 from meshworlds import dr, vs
+from property import test_consul_routes as consul
 from property.test_connections import Answer, compiled
 from tandem.base.problems import Severity
 from tandem.ir.traffic import Traffic
@@ -118,6 +119,27 @@ def test_what_is_written_decides_as_the_virtual_services_did(source: Any, asked:
     world = World.of([*SERVICES, *RULES, source])
     mesh, _ = translate_mesh(world, Options())
     made = write_gateway_api(world, mesh, Options())
+    if any(remark.severity is Severity.ERROR for remark in made.remarks):
+        return
+    written = World.of([*SERVICES, *(parse(raw) for raw in made.objects)])
+    for request in asked:
+        assert answer(written, request) == answer(world, request), msgspec.to_builtins(request)
+
+
+@settings(max_examples=200)
+@given(
+    consul.ROUTERS,
+    st.none() | consul.splitters(),
+    st.none() | consul.RESOLVERS,
+    st.lists(requests, min_size=1, max_size=8),
+)
+def test_what_is_written_decides_as_consuls_chain_did(
+    source: Any, divided: Any, resolved: Any, asked: list[Request]
+) -> None:
+    world = World.of([*SERVICES, source, *(one for one in (divided, resolved) if one is not None)])
+    mesh, _ = translate_mesh(world, Options())
+    made = write_gateway_api(world, mesh, Options())
+    assert [line for raw in made.objects for line in validate(raw)] == []
     if any(remark.severity is Severity.ERROR for remark in made.remarks):
         return
     written = World.of([*SERVICES, *(parse(raw) for raw in made.objects)])

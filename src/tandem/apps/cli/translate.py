@@ -24,16 +24,17 @@ def translate(
 ) -> int:
     """Write what VirtualServices and DestinationRules mean for clients in the mesh as HTTPRoutes and TrafficPolicies.
 
-    Nothing has to run. The Services that are routed to must be among the manifests, and the DestinationRules of their
-    subsets: each subset becomes a Service of its own. Requests are decided as before, in every order of rules; what has
-    no form in Gateway API is told with its field, as an error, and what has another form as a warning. The manifests
-    are not changed.
+    So do Consul's ServiceRouters, ServiceSplitters and ServiceResolvers. Nothing has to run. The Services that are
+    routed to must be among the manifests, and what defines their subsets: each becomes a Service of its own. Requests
+    are decided as before, in every order of rules; what has no form in Gateway API is told with its field, as an error,
+    and what has another form as a warning. The manifests are not changed.
 
     Example: tandem translate examples/traffic --to gateway-api
     """
     from tandem.apps.cli.applying import read_manifests
     from tandem.base.problems import Severity
     from tandem.runtime.rehearsal import rehearse
+    from tandem.translate.gatewayapi.shapes import OF_MESHES
     from tandem.translate.gatewayapi.write import write_gateway_api
     from tandem.translate.world import Options, translate_world
 
@@ -43,7 +44,7 @@ def translate(
     world = rehearse(read_manifests(paths, namespace or None), node="node-1")
     translation = translate_world(world, Options())
     refused = [
-        p for p in translation.problems if p.at.kind == "VirtualService" and p.severity is Severity.ERROR
+        p for p in translation.problems if p.at.kind in OF_MESHES and p.severity is Severity.ERROR
     ]  # of such an object nothing is in force, so that nothing could be written
     made = write_gateway_api(world, translation.mesh, Options(), translation.edge)
     remarks = (*refused, *made.remarks)

@@ -209,8 +209,6 @@ def _retry(raw: dict[str, Any], at: str) -> Iterator[str]:
     for i, code in enumerate(raw.get("codes") or []):
         if not 400 <= code <= 599:
             yield f"{at}.codes[{i}]: {code} is not between 400 and 599"
-    if raw.get("attempts", 1) < 1:
-        yield f"{at}.attempts: must be at least 1"
 
 
 def _grant(raw: dict[str, Any], at: str) -> Iterator[str]:

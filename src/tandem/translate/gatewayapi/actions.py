@@ -140,6 +140,8 @@ class Writer:
 
     def _patience(self, route: Route) -> dict[str, Any]:
         retry = route.retry
+        if route.idle_ms is not None:
+            self._remarks.lost(route.origin, "destination.idleTimeout", "how long a request may be silent is not said")
         times = {"request": route.timeout_ms, "backendRequest": retry.per_try_timeout_ms if retry is not None else 0}
         given = {name: lasting(ms) for name, ms in times.items() if ms}
         made: dict[str, Any] = {"timeouts": given} if given else {}

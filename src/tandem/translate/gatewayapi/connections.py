@@ -16,7 +16,7 @@ from tandem.model.core import Service
 from tandem.model.meta import RawObject
 from tandem.translate.gatewayapi.actions import GONE, GROUP, name_of
 from tandem.translate.gatewayapi.services import Leave
-from tandem.translate.gatewayapi.shapes import Remarks
+from tandem.translate.gatewayapi.shapes import OF_MESHES, Remarks
 from tandem.translate.protocols import app_protocol
 
 
@@ -31,7 +31,7 @@ class Connections:
 
     def write(self) -> Iterator[RawObject]:
         """TLSRoutes and TCPRoutes, port by port."""
-        ours = [route for route in self._table.bytes if route.origin.kind == "VirtualService"]
+        ours = [route for route in self._table.bytes if route.origin.kind in OF_MESHES]
         for port in self._service.spec.ports:
             if ours and port.protocol == "TCP" and not app_protocol(port).is_http:
                 yield from self._at_port(ours, port.port)

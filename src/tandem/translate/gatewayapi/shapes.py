@@ -27,6 +27,17 @@ from tandem.ir.mesh import (
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _ANY: Final = Regex(".*")
+OF_MESHES: Final = frozenset({"VirtualService", "ServiceRouter", "ServiceSplitter", "ServiceResolver"})
+"""Kinds whose routes have another form in Gateway API."""
+_OF_CONSUL: Final = {
+    "match": "match.http",
+    "match.uri": "match.http",
+    "match.uri.prefix": "match.http.pathPrefix",
+    "match.withoutHeaders": "match.http.header",
+    "retries.retryOn": "destination.retryOn",
+    "rewrite.uri": "destination.prefixRewrite",
+}
+"""Fields of a ServiceRouter, by those that say the same in a VirtualService."""
 
 
 class Remarks:
@@ -52,6 +63,7 @@ class Remarks:
         return tuple(sorted(self._found, key=lambda p: (p.at, p.text)))
 
     def _tell(self, at: Origin, path: str, code: str, text: str, severity: Severity) -> None:
+        path = _OF_CONSUL.get(path, path) if at.kind == "ServiceRouter" else path
         where = msgspec.structs.replace(at, path=f"{at.path}.{path}" if path else at.path)
         self._found[Problem(at=where, code=code, text=text, severity=severity)] = None
 

@@ -78,6 +78,8 @@ def _origin(policy: TrafficPolicy, subset: Subset | None) -> Origin | None:
     found = subset.origin if subset is not None and subset.traffic is not None else policy.origin
     if found is None:
         return None
+    if found.kind == "ServiceResolver":
+        return msgspec.structs.replace(found, path="spec")
     return msgspec.structs.replace(found, path=f"{found.path or 'spec'}.trafficPolicy")
 
 
@@ -85,7 +87,7 @@ def _object(
     name: str, namespace: str, said: tuple[dict[str, str], Traffic], at: Origin, remarks: Remarks
 ) -> Iterator[RawObject]:
     target, traffic = said
-    for field, text in _without_form(traffic):
+    for field, text in _without_form(traffic, consul=at.kind == "ServiceResolver"):
         remarks.lost(at, field, text)
     parts = {field: part for field, part in _parts(traffic) if part is not None}
     if parts:
@@ -97,10 +99,9 @@ def _object(
         }
 
 
-def _without_form(traffic: Traffic) -> Iterator[tuple[str, str]]:
+def _without_form(traffic: Traffic, *, consul: bool) -> Iterator[tuple[str, str]]:
     pool = traffic.pool
-    if traffic.locality is not None:
-        yield "loadBalancer.localityLbSetting", "localities are said by a DestinationRule alone"
+    yield from _unbalanced(traffic, consul=consul)
     if traffic.tls is not ClientTls.AUTO:
         yield "tls", "each endpoint gets mTLS if it can: how TLS is opened is said by a DestinationRule alone"
     if pool.keepalive is not None:
@@ -109,6 +110,18 @@ def _without_form(traffic: Traffic) -> Iterator[tuple[str, str]]:
         yield "connectionPool.http", "which version of HTTP is spoken is said by the Service's appProtocol"
     if pool.ping_ms:
         yield "connectionPool.http.http2KeepAlive", "pings of HTTP/2 are said by a DestinationRule alone"
+
+
+def _unbalanced(traffic: Traffic, *, consul: bool) -> Iterator[tuple[str, str]]:
+    if traffic.locality is not None:
+        field = "prioritizeByLocality" if consul else "loadBalancer.localityLbSetting"
+        yield field, "localities are said by a DestinationRule alone"
+    if traffic.choices:
+        yield "loadBalancer.leastRequestConfig", "among how many the least is looked for is not said"
+    if traffic.table_most:
+        yield "loadBalancer.ringHashConfig.maximumRingSize", "a ring has a least size alone"
+    if any(key.terminal for key in traffic.hash):
+        yield "loadBalancer.hashPolicies", "all keys that are there choose together, and none ends the choice"
     for key in traffic.hash:
         if isinstance(key, ByCookie) and key.path and key.ttl_s is None:
             yield "loadBalancer.consistentHash.httpCookie.path", "a path goes with a ttl"

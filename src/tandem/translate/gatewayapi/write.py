@@ -16,6 +16,7 @@ from tandem.ir.gateway import Gateway, connections_of, routes_of
 from tandem.ir.mesh import Backend, BytesRoute, MeshIR, Route, RouteTable
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model import core
+from tandem.model.consulroutes import ServiceResolver
 from tandem.model.istio import VirtualService
 from tandem.model.meta import RawObject
 from tandem.model.world import World
@@ -25,9 +26,10 @@ from tandem.translate.gatewayapi.connections import Connections
 from tandem.translate.gatewayapi.gateways import GatewayWriter
 from tandem.translate.gatewayapi.requests import backends_of, head_of, http_route, of_port, ports_of
 from tandem.translate.gatewayapi.services import Leave, grants, subset_service
-from tandem.translate.gatewayapi.shapes import Remarks
+from tandem.translate.gatewayapi.shapes import OF_MESHES, Remarks
 from tandem.translate.gatewayapi.traffic import write_traffic
 from tandem.translate.ingress.workload import key_of
+from tandem.translate.mesh.consul.resolvers import read_resolvers, under
 from tandem.translate.mesh.istio.delegates import for_mesh
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
 from tandem.translate.mesh.istio.serviceentry import read_entries
@@ -44,16 +46,20 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_gateway_api(world: World, mesh: MeshIR, options: Options, edge: Edge = NO_EDGE) -> Written:
-    """All routes that VirtualServices have made, of the mesh and of gateways, and what DestinationRules say."""
+    """All routes of other APIs, of the mesh and of gateways, and what DestinationRules and ServiceResolvers say."""
     sheet = _Sheet(world, mesh)
     for name in sorted(mesh.tables):
         sheet.add(mesh.tables[name])
     gateway = edge.gateways.get("/".join(key_of(options)))
     if gateway is not None:
         sheet.add_gateway(gateway)
-    entries = read_entries(world, options)
-    for policy in translate_destination_rules(world, options, entries).policies.values():
+    rules = translate_destination_rules(world, options, read_entries(world, options)).policies
+    resolvers = read_resolvers(world)
+    policies, _ = under(resolvers.found, rules)
+    for policy in policies.values():
         sheet.add_traffic(policy)
+    for resolver in resolvers.found.values():
+        _unsaid(resolver.source, sheet.remarks)
     _unserved(world, gateway, sheet.remarks)
     return sheet.written()
 
@@ -75,8 +81,8 @@ class _Sheet:
 
     def add(self, table: RouteTable) -> None:
         """The routes to one Service."""
-        ours = [route for route in table.routes if route.origin.kind == "VirtualService"]
-        connections = [route for route in table.bytes if route.origin.kind == "VirtualService"]
+        ours = [route for route in table.routes if route.origin.kind in OF_MESHES]
+        connections = [route for route in table.bytes if route.origin.kind in OF_MESHES]
         at = next((route.origin for routes in (ours, connections) for route in routes), None)
         if at is None:
             return
@@ -157,6 +163,16 @@ class _Sheet:
         services = (self._subsets[key] for key in sorted(self._subsets))
         before = (*services, *grants(self._leaves))
         return Written(objects=(*before, *self._gateways, *self._routes, *self._policies), remarks=self.remarks.all)
+
+
+def _unsaid(source: ServiceResolver, remarks: Remarks) -> None:
+    """What of a resolver has no form."""
+    if source.spec.failover:
+        remarks.lost(source.origin("spec.failover"), "", "no other Service stands in for one without endpoints")
+    for name, subset in source.spec.subsets.items():
+        if subset.filter:
+            text = "a Service selects by labels, and annotations are none: give the pods the labels that it selects by"
+            remarks.lost(source.origin(f"spec.subsets[{name}].filter"), "", text)
 
 
 def _unserved(world: World, gateway: Gateway | None, remarks: Remarks) -> None:

@@ -81,3 +81,7 @@ def test_a_timeout_of_nought_is_no_timeout() -> None:
 
 def test_durations_add_up() -> None:
     assert [milliseconds(t) for t in ("", "1m30s", "500ms", "1h")] == [0, 90_000, 500, 3_600_000]
+
+
+def test_nothing_may_be_retried() -> None:
+    assert list(walk({"attempts": 0, "codes": [500]}, "GwRetry", "s")) == []

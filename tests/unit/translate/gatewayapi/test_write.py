@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from builders import service
+from consulworlds import resolver, route, router, split, splitter, versions
 from meshworlds import dr, vs
 from tandem.model.core import Service
 from tandem.model.meta import Object
@@ -142,3 +143,32 @@ def test_faults_become_objects_at_the_rules_that_were_written() -> None:
         None,
     ]
     assert [problem for raw in made.objects for problem in validate(raw)] == []
+
+
+def test_consuls_chain_is_written_and_what_has_no_form_is_told() -> None:
+    made = write(
+        web(),
+        web("b"),
+        router("web", route("b", match={"pathExact": "/b", "methods": ["GET", "PUT"]}, idleTimeout="1s")),
+        splitter("web", split(90), split(10, subset="v2")),
+        resolver(
+            "web",
+            subsets=versions("v2"),
+            connectTimeout="1s",
+            failover={"*": {"service": "b"}},
+            prioritizeByLocality={"mode": "none"},
+        ),
+    )
+    assert told(made) == [
+        "NotCarried ServiceResolver spec.failover",
+        "NotCarried ServiceResolver spec.prioritizeByLocality",
+        "NotCarried ServiceResolver spec.subsets[v2].filter",
+        "NotCarried ServiceRouter spec.routes[0].destination.idleTimeout",
+    ]
+    subset, found, *policies = made.objects
+    assert subset["spec"]["selector"] == {"app": "web", "consul.hashicorp.com/service-meta-version": "v2"}
+    first, rest = found["spec"]["rules"]
+    assert [match["method"] for match in first["matches"]] == ["GET", "PUT"]
+    assert first["timeouts"] == {"request": "15s"}
+    assert [(ref["name"], ref["weight"]) for ref in rest["backendRefs"]] == [("web", 9000), ("web-v2", 1000)]
+    assert {policy["spec"]["connections"]["connectTimeout"] for policy in policies} == {"1s"}

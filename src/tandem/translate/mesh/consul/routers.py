@@ -92,10 +92,11 @@ class RouterReader:
         match = RouteMatch(
             path=self._path(http, at),
             ignore_case=http.case_insensitive and not http.path_regex and bool(http.path_exact or http.path_prefix),
-            method=_methods(http.methods),
             headers=tuple(self._header(header, f"{at}.header[{i}]") for i, header in enumerate(http.header)),
             query=tuple(self._parameter(param, f"{at}.queryParam[{i}]") for i, param in enumerate(http.query_param)),
         )
+        if http.methods:
+            return tuple(msgspec.structs.replace(match, method=Exact(method)) for method in http.methods)
         return (match,) if match != RouteMatch() else ()
 
     def _path(self, http: RouteHttp, at: str) -> StringMatch | None:
@@ -139,15 +140,8 @@ class RouterReader:
             attempts=asked.num_retries or 1,
             retry_on=tuple(dict.fromkeys(on)),
             retriable_codes=asked.retry_on_status_codes,
-            previous_hosts=True,
         )
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         text = f"{text}: the whole ServiceRouter is not applied"
         self.problems.append(Problem(at=self._source.origin(path), code=code, text=text))
-
-
-def _methods(methods: tuple[str, ...]) -> StringMatch | None:
-    if len(methods) < 2:
-        return Exact(methods[0]) if methods else None
-    return Regex("|".join(methods))
