@@ -118,6 +118,23 @@ def test_a_policy_that_comes_changes_and_goes_is_written_by_hand_and_the_same(ne
         assert told(netns, "tandem") == told(netns, "other")
 
 
+def test_a_policy_with_a_selector_that_is_new_is_written_by_hand_and_the_same(netns: str) -> None:
+    def seen(*apps: str) -> nft.Ruleset:
+        pods = [pod(f"p{i}", ip=f"10.244.0.{i + 2}", labels={"app": f"a{i}"}) for i in range(3)]
+        peers: Any = [{"podSelector": {"matchLabels": {"app": app}}} for app in apps]
+        one = policy("x", podSelector={"matchLabels": {"app": "a0"}}, ingress=[{"from": peers}])
+        return compile_nft(view_of(World.of([namespace("default"), *pods, one])))
+
+    steps = [seen("a1"), seen("a1", "a2"), seen("a2"), seen(*(f"a{n}" for n in range(1, 18))), seen("a1")]
+    ours, theirs = drivers(netns, steps[0])
+    for before, wanted in itertools.pairwise(steps):
+        delta = plan(before, wanted)
+        assert batch(delta, "tandem", "inet") is not None
+        ours.apply(delta)
+        theirs._run(commands(delta, "other"))
+        assert told(netns, "tandem") == told(netns, "other")
+
+
 def test_what_is_not_written_by_hand_is_left_whole_to_libnftables(netns: str) -> None:
     before, wanted = compile_nft(view_of(world(80))), compile_nft(view_of(world(80, 81)))
     ours, theirs = drivers(netns, before)

@@ -94,6 +94,29 @@ def test_the_kernel_has_what_libnftables_would_have_made(netns: str, family: str
     assert ours.read() == filled(0)
 
 
+@pytest.mark.parametrize("family", ["inet", "bridge"])
+def test_sets_and_maps_of_addresses_come_filled_and_go(netns: str, family: str) -> None:
+    types, whole, none = {("ipv4_addr",), ("ipv6_addr",)}, filled(0), nft.ruleset(chains=(JUDGE,), counters=COUNTERS)
+    some = nft.ruleset(
+        chains=(JUDGE,),
+        sets=tuple(one for one in whole.sets if one.type in types),
+        maps=tuple(one for one in whole.maps if one.type in types),
+        counters=COUNTERS,
+    )
+    assert len(some.sets) == len(some.maps) == 2
+    ours, theirs = Libnftables(netns, family=family), Libnftables(netns, table="other", family=family)
+    for driver in (ours, theirs):
+        driver.apply(plan(None, none))
+    before = none
+    for wanted in (some, none, some):
+        delta = plan(before, wanted)
+        assert batch(delta, "tandem", family) is not None
+        ours.apply(delta)
+        theirs._run(commands(delta, "other", family))
+        assert told(netns, family, "tandem") == told(netns, family, "other")
+        before = wanted
+
+
 def test_an_address_gets_another_counter_in_one_transaction(netns: str) -> None:
     driver = Libnftables(netns)
     driver.apply(plan(None, filled(0)))

@@ -2,8 +2,8 @@
 
 libnftables reads every chain and set of the table before each transaction: with two thousand groups that is ten
 milliseconds for one address. What most changes come to, elements of plain sets, of maps to verdicts and to counters,
-and the chain of a policy (`chains.py`), is written here (linux/netfilter/nf_tables.h, nfnetlink.h); all else is left to
-libnftables.
+such sets and maps of addresses (`containers.py`) and the chain of a policy (`chains.py`), is written here
+(linux/netfilter/nf_tables.h, nfnetlink.h); all else is left to libnftables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any, Final
 from tandem.base.netlink import attribute, message, messages
 from tandem.drivers.nft.attributes import CREATE, REQUEST, SUBSYSTEM, asked, nested, padded, text
 from tandem.drivers.nft.chains import PROTOCOLS, chain_messages, verdict_of
-from tandem.drivers.nft.plan import AddElements, Container, DeleteElements, Delta
+from tandem.drivers.nft.containers import container_messages
+from tandem.drivers.nft.plan import AddContainer, AddElements, Container, DeleteContainer, DeleteElements, Delta
 from tandem.state import nft
 
 _BEGIN, _END, _ERROR = 16, 17, 2
@@ -54,6 +55,8 @@ def batch(delta: Delta, table: str, family: str) -> bytes | None:
 
 
 def _made(operation: object, table: str, family: str) -> list[bytes] | None:
+    if isinstance(operation, AddContainer | DeleteContainer):
+        return container_messages(operation, table, family)
     if not isinstance(operation, AddElements | DeleteElements):
         return chain_messages(operation, table, family)
     if not _is_plain(operation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tandem.drivers.nft.chains import chain_messages
-from tandem.drivers.nft.plan import AddChain, AddCounters, AddRules, DeleteChain, DeleteContainer, FlushChain
+from tandem.drivers.nft.plan import AddChain, AddCounters, AddRules, DeleteChain, FlushChain
 from tandem.state import nft
 from tandem.state.nft import Field
 
@@ -18,7 +18,6 @@ PLAIN = nft.Rule(match=(nft.Is(Field.L4PROTO, "tcp"),), then=(nft.Accept(),))
     [
         AddChain("c", HOOK),
         DeleteChain("c", base=True),
-        DeleteContainer(nft.Set(name="s", type=("ipv4_addr",))),
         AddRules("c", (PLAIN, nft.Rule(then=(nft.Masquerade(),)))),
         AddRules("c", (nft.Rule(match=(nft.OneOf(Field.DPORT, (80, 81)),), then=(nft.Drop(),)),)),
         AddRules("c", (nft.Rule(match=(nft.Is(Field.DPORT, nft.Range(80, 81)),), then=(nft.Drop(),)),)),
