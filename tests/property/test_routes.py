@@ -237,7 +237,7 @@ backends = st.fixed_dictionaries(
     },
 )
 parents = st.fixed_dictionaries(
-    {"group": st.just(""), "kind": st.just("Service"), "name": st.sampled_from(NAMES)},
+    {"group": st.sampled_from(("", "", "core")), "kind": st.just("Service"), "name": st.sampled_from(NAMES)},
     optional={
         "namespace": st.sampled_from(NAMESPACES),
         "port": st.sampled_from((80, 81, 82)),

@@ -84,3 +84,12 @@ LINKERD: Final[tuple[Kind, ...]] = (
         cls=linkerdprofile.ServiceProfile,
     ),
 )
+
+INSTEAD: Final = {
+    "EgressNetwork": "hosts outside are told by networking.istio.io/v1 ServiceEntry, and who may reach them by Sidecar",
+    "ExternalWorkload": "workloads outside of the cluster are networking.istio.io/v1 WorkloadEntry of a ServiceEntry",
+    "HTTPLocalConcurrencyLimitPolicy": "what is under way at one time is limited by tandem.io/v1 TrafficPolicy",
+    "TrafficSplit": "shares by weight are gateway.networking.k8s.io/v1 HTTPRoute, or dstOverrides of a ServiceProfile",
+    "Link": "there is one cluster here, and nothing beside it",
+}
+"""Kinds that users of Linkerd have and that are not served, and what does here what they are for."""

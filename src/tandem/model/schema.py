@@ -16,12 +16,14 @@ import msgspec
 
 from tandem.model.consulkinds import INSTEAD as OF_CONSUL
 from tandem.model.kinds import BY_KIND, KINDS, Kind, name_of
+from tandem.model.linkerdkinds import INSTEAD as OF_LINKERD
 from tandem.model.meta import RawObject
 from tandem.model.schemas.syntax import LABEL, LABEL_1035, SUBDOMAIN
 from tandem.model.schemas.walk import walk
 
 INSTEAD: Final = {
     **OF_CONSUL,
+    **OF_LINKERD,
     "EnvoyFilter": (
         "nobody writes into Envoy's configuration here; for rate limits there is tandem.io/v1 RateLimit, for external"
         " authorization AuthorizationPolicy with action CUSTOM, for trouble on purpose tandem.io/v1 FaultInjection, for"

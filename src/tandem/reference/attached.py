@@ -114,7 +114,8 @@ def _ports(world: World, route: Sending, parent: ParentReference, request: Reque
     """The ports of the request's Service that a parent reference means."""
     service = world.get(core.Service, request.namespace, request.service)
     named = (parent.namespace or route.metadata.namespace, parent.name)
-    if service is None or parent.kind != "Service" or parent.group or named != (request.namespace, request.service):
+    meant = parent.kind == "Service" and parent.group in {"", "core"} and named == (request.namespace, request.service)
+    if service is None or not meant:
         return set()
     return {p.port for p in service.spec.ports if parent.port in (None, p.port) and parent.section_name in {"", p.name}}
 
@@ -133,7 +134,8 @@ def _granted(world: World, route: Sending, namespace: str, name: str) -> bool:
 def _wrong(world: World, route: Sending, ref: BackendRef | WeightedRef) -> str:
     home = route.metadata.namespace
     namespace = ref.namespace or home
-    parents = {(p.namespace or home, p.name) for p in route.spec.parent_refs if p.kind == "Service" and not p.group}
+    services = (p for p in route.spec.parent_refs if p.kind == "Service" and p.group in {"", "core"})
+    parents = {(p.namespace or home, p.name) for p in services}
     if ref.kind != "Service" or ref.group:
         return f"backends of kind {ref.kind} are not supported"
     if namespace != home and (namespace, ref.name) not in parents and not _granted(world, route, namespace, ref.name):

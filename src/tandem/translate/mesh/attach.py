@@ -63,8 +63,8 @@ def attach(route: MeshRoute, context: Context) -> tuple[tuple[Attachment, ...], 
 
 
 def is_mesh_parent(parent: ParentReference) -> bool:
-    """True for parents that are ours to judge: Services."""
-    return parent.kind == "Service" and parent.group == ""
+    """True for parents that are ours to judge: Services. Linkerd's users write the group of the core as `core`."""
+    return parent.kind == "Service" and parent.group in {"", "core"}
 
 
 def is_gateway_parent(parent: ParentReference) -> bool:

@@ -21,6 +21,7 @@ from tandem.translate.protocols import app_protocol, routed_http
 
 REFUSING: Final = frozenset({"UnsupportedValue", "InvalidValue"})
 """Codes of mistakes after which nothing of the route is applied."""
+_OF_LINKERD: Final = ("retry.linkerd.io/", "timeout.linkerd.io/")
 Rank = tuple[int, ...]
 """Smaller goes first."""
 Kind = TypeVar("Kind", bound=AnyRoute)
@@ -74,6 +75,11 @@ def _object_problems(source: AnyRoute) -> Iterator[Problem]:
         text = "hostnames do not count for parents of kind Service: the address dialled decides (GEP-1426)"
         at = source.origin("spec.hostnames")
         yield Problem(at=at, code="HostnamesIgnored", text=text, severity=Severity.WARNING)
+    for key in sorted(source.metadata.annotations):
+        if key.startswith(_OF_LINKERD):
+            text = "Linkerd's annotations are not looked at: times and retries are fields of the route"
+            at = source.origin(f"metadata.annotations[{key}]")
+            yield Problem(at=at, code="AnnotationIgnored", text=text, severity=Severity.WARNING)
 
 
 def _left(item: Accepted, first: list[Accepted], context: Context) -> tuple[Accepted | None, list[Problem]]:

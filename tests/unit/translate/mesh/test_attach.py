@@ -25,6 +25,11 @@ def test_a_route_beside_its_service_counts_for_everyone() -> None:
     assert (found.service, found.consumer, found.ports, problems) == (("default", "web"), "", (), ())
 
 
+def test_the_group_of_a_service_may_be_written_as_core() -> None:
+    (attachment,), problems = run({**parent("web"), "group": "core"})
+    assert (attachment.service, problems) == (("default", "web"), ())
+
+
 def test_a_route_of_another_namespace_counts_for_that_namespace() -> None:
     ((found,), _) = run(parent("web", namespace="default"), ns="shop")
     assert found.consumer == "shop"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from builders import service
 from meshworlds import grpcroute, httproute, parent
 from tandem.model.meta import Object
@@ -67,3 +69,16 @@ def test_a_refused_grpc_route_takes_nothing() -> None:
     bad = [{**RULES[0], "filters": [{"type": "ExtensionRef", "extensionRef": {}}]}]
     found = run(grpcroute(parentRefs=[parent("web")], rules=bad), httproute(parentRefs=[parent("web")], rules=RULES))
     assert ports(found) == [("HTTPRoute", ())]
+
+
+def test_annotations_of_linkerd_about_times_and_retries_are_told() -> None:
+    route = httproute(parentRefs=[parent("web")], rules=RULES)
+    notes = {"retry.linkerd.io/http": "5xx", "timeout.linkerd.io/request": "1s", "example.org/x": "1"}
+    noted = msgspec.structs.replace(route, metadata=msgspec.structs.replace(route.metadata, annotations=notes))
+    context = Context(world=World.of([service("web", ports=PORTS), noted]), options=Options(), policies={})
+    accepted, problems = accept_httproutes(context)
+    assert len(accepted) == 1
+    assert [(p.severity.value, p.code, p.at.path) for p in problems] == [
+        ("warning", "AnnotationIgnored", "metadata.annotations[retry.linkerd.io/http]"),
+        ("warning", "AnnotationIgnored", "metadata.annotations[timeout.linkerd.io/request]"),
+    ]
