@@ -172,7 +172,7 @@ def translate_pod(
         inbound=context.defaults.inbound(services) if member.meshed else Inbound(),
     )
     selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}
-    selecting |= {policy.origin for policy in servers.policies}
+    selecting |= {policy.origin for policy in servers.policies} | context.intentions.naming(services)
     problems = (*member.problems, *_outside(pod, member, selecting), *conflicts, *servers.problems)
     return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
 
@@ -194,7 +194,7 @@ def _http_ports(
 
 
 def _outside(pod: core.Pod, member: Membership, origins: set[Origin]) -> tuple[Problem, ...]:
-    """What means this very pod (ports in PeerAuthentications, RateLimits, Servers), while it is not in the mesh."""
+    """What means this very pod (ports in PeerAuthentications, RateLimits, Servers, intentions), while it is outside."""
     if member.meshed:
         return ()
     text = f"pod {pod.metadata.namespace}/{pod.metadata.name} is selected but not in the mesh ({member.because})"

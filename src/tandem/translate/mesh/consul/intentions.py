@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from tandem.base.problems import Problem, Severity
+from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.authz import AuthzPolicy
 from tandem.model.consul import ANY, IntentionSource, ServiceIntentions
 from tandem.model.core import Service
@@ -32,6 +32,7 @@ class IntentionIndex:
         self._root = root_namespace
         self._denials: dict[Key, tuple[Denial, ...]] = {}
         """By destination."""
+        self._owners: dict[Key, tuple[Origin, ...]] = {}
         self._shut: dict[str, tuple[Denial, ...]] = {}
         """Of objects that are about nobody knows whom, by namespace: there nothing is allowed."""
         said: dict[Key, list[tuple[ServiceIntentions, tuple[Intention, ...]]]] = {}
@@ -47,6 +48,7 @@ class IntentionIndex:
             problems += reader.problems
         for key, owners in said.items():
             self._denials[key] = self._read(key, said)
+            self._owners[key] = tuple(owner.origin() for owner, _ in owners)
             problems += _told(owners, self._levels(key, said))
         self.problems = tuple(problems)
 
@@ -56,6 +58,10 @@ class IntentionIndex:
         wide = self._denials.get((namespace, ANY), self._denials.get(_EVERYBODY, ()))
         shut = [self._shut[n] for n in dict.fromkeys((namespace, self._root)) if n in self._shut]
         return policies_of(chain.from_iterable((*(named or [wide]), *shut)))
+
+    def naming(self, services: Iterable[Service]) -> frozenset[Origin]:
+        """The objects that mean a pod that these Services select by name."""
+        return frozenset(origin for service in services for origin in self._owners.get(service.key, ()))
 
     def differing(self, other: IntentionIndex) -> set[str]:
         """The namespaces of which the two say something else; the root namespace stands for all."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from builders import service
+from builders import pod, service
 from consulworlds import intentions, permission, source
 from tandem.base.problems import Severity
 from tandem.model.consul import ServiceIntentions, ServiceIntentionsSpec
 from tandem.model.world import World
 from tandem.translate.mesh.consul.intentions import IntentionIndex
+from tandem.translate.options import Options
+from tandem.translate.world import translate_world
 
 ROOT = "istio-system"
 WEB, DB = service("web"), service("db")
@@ -109,3 +111,11 @@ def test_where_two_say_something_else() -> None:
     assert index(intentions("*", source("a"), ns=ROOT, of="*")).differing(nothing) == {ROOT}
     assert index(unread(intentions("web"), blind=True)).differing(nothing) == {"default"}
     assert index(intentions("web", source("a"))).differing(index(intentions("web", source("a")))) == set()
+
+
+def test_a_pod_that_is_meant_by_name_and_is_not_in_the_mesh_is_told() -> None:
+    outside = pod("web", labels={"app": "web"})
+    behind = service("web", selector={"app": "web"})
+    said = (intentions("web", source("a")), intentions("*", source("b")))
+    found = translate_world(World.of([outside, behind, *said]), Options()).problems
+    assert [(p.at.name, p.code) for p in found] == [("web", "NotInMesh")]
