@@ -13,81 +13,81 @@ from typing import Final, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-PARTS: Final = 512
-"""Into how many dictionaries the entries are divided, by hash: a change copies one of them and the list of all."""
-_EMPTY: Final[dict[object, object]] = {}
+BITS: Final = 5
+WIDTH: Final = 1 << BITS
+"""Of rows, and of parts in each: entries are divided by hash, and a change copies a part, its row, the list of rows."""
+_PART: Final[dict[object, object]] = {}
+_ROW: Final = [_PART] * WIDTH
+_ALL: Final = WIDTH * WIDTH
 
 
 class Table(Mapping[K, V]):
     """The order of iteration means nothing, and differs from process to process."""
 
-    __slots__ = ("_length", "parts")
+    __slots__ = ("_length", "rows")
 
     def __init__(self, entries: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:
-        parts: list[dict[K, V]] = [_EMPTY] * PARTS  # type: ignore[list-item]
+        rows: list[list[dict[K, V]]] = [_ROW] * WIDTH  # type: ignore[list-item]
+        copied = set[int]()
         for key, value in entries.items() if isinstance(entries, Mapping) else entries:
-            at = hash(key) % PARTS
-            if parts[at] is _EMPTY:
-                parts[at] = {}
-            parts[at][key] = value
-        self.parts = parts
-        self._length = sum(map(len, parts))
+            _own(rows, hash(key) % _ALL, copied)[key] = value
+        self.rows = rows
+        self._length = sum(len(part) for row in rows for part in row)
 
     def changed(self, put: Mapping[K, V], drop: Iterable[K] = ()) -> Table[K, V]:
         """One with these entries put and those keys dropped, there or not; itself if nothing differs."""
-        parts, copied, length = list(self.parts), set[int](), self._length
+        rows, copied, length = self.rows, set[int](), self._length
         for key in drop:
-            at = hash(key) % PARTS
-            if key in parts[at]:
-                parts[at] = self._own(parts[at], at, copied)
-                del parts[at][key]
+            at = hash(key) % _ALL
+            if key in rows[at >> BITS][at % WIDTH]:
+                rows = rows if copied else list(rows)
+                del _own(rows, at, copied)[key]
                 length -= 1
         for key, value in put.items():
-            at = hash(key) % PARTS
-            if parts[at].get(key, _EMPTY) is not value:
-                parts[at] = self._own(parts[at], at, copied)
-                length += key not in parts[at]
-                parts[at][key] = value
+            at = hash(key) % _ALL
+            if rows[at >> BITS][at % WIDTH].get(key, _PART) is not value:
+                rows = rows if copied else list(rows)
+                part = _own(rows, at, copied)
+                length += key not in part
+                part[key] = value
         if not copied:
             return self
         made: Table[K, V] = Table.__new__(Table)
-        made.parts, made._length = parts, length
+        made.rows, made._length = rows, length
         return made
 
     def become(self, now: Mapping[K, V]) -> Table[K, V]:
         """One with exactly these entries, in which a value that equals the one here stays that very object."""
-        put = {key: value for key, value in now.items() if self.get(key, _EMPTY) != value}  # type: ignore[arg-type]
+        put = {key: value for key, value in now.items() if self.get(key, _PART) != value}  # type: ignore[arg-type]
         return self.changed(put, [key for key in self if key not in now])
-
-    @staticmethod
-    def _own(part: dict[K, V], at: int, copied: set[int]) -> dict[K, V]:
-        if at in copied:
-            return part
-        copied.add(at)
-        return dict(part)
 
     def changes(self, before: Table[K, V]) -> dict[K, tuple[V | None, V | None]]:
         """Key -> (value before, value now), None where there is none, of each entry that is not the same object."""
         found: dict[K, tuple[V | None, V | None]] = {}
-        if before.parts is self.parts:
+        if before.rows is self.rows:
             return found
-        for old, new in zip(before.parts, self.parts, strict=True):
-            if old is not new:
-                _compare(old, new, found)
+        for old_row, new_row in zip(before.rows, self.rows, strict=True):
+            if old_row is not new_row:
+                for old, new in zip(old_row, new_row, strict=True):
+                    if old is not new:
+                        _compare(old, new, found)
         return found
 
     def __getitem__(self, key: K) -> V:
-        return self.parts[hash(key) % PARTS][key]
+        at = hash(key) % _ALL
+        return self.rows[at >> BITS][at % WIDTH][key]
 
     def get(self, key: K, default: V | None = None) -> V | None:  # type: ignore[override]
         """The value, or `default`."""
-        return self.parts[hash(key) % PARTS].get(key, default)
+        at = hash(key) % _ALL
+        return self.rows[at >> BITS][at % WIDTH].get(key, default)
 
     def __contains__(self, key: object) -> bool:
-        return key in self.parts[hash(key) % PARTS]
+        at = hash(key) % _ALL
+        return key in self.rows[at >> BITS][at % WIDTH]
 
     def __iter__(self) -> Iterator[K]:
-        return chain.from_iterable(self.parts)
+        return chain.from_iterable(chain.from_iterable(self.rows))
 
     def __len__(self) -> int:
         return self._length
@@ -107,7 +107,7 @@ class Table(Mapping[K, V]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Table):
             return super().__eq__(other)
-        return len(self) == len(other) and all(a is b or a == b for a, b in zip(self.parts, other.parts, strict=True))
+        return len(self) == len(other) and self.rows == other.rows
 
     def __repr__(self) -> str:
         return f"Table({dict(self)!r})"
@@ -115,18 +115,30 @@ class Table(Mapping[K, V]):
     __hash__ = None  # type: ignore[assignment]
 
 
+def _own(rows: list[list[dict[K, V]]], at: int, copied: set[int]) -> dict[K, V]:
+    """The part at a place, to be edited: copied the first time, with its row."""
+    row, part = at >> BITS, at % WIDTH
+    if at not in copied:
+        copied.add(at)
+        if ~row not in copied:
+            copied.add(~row)
+            rows[row] = list(rows[row])
+        rows[row][part] = dict(rows[row][part])
+    return rows[row][part]
+
+
 class _Values(ValuesView[V]):
     _mapping: Table[object, V]
 
     def __iter__(self) -> Iterator[V]:
-        return chain.from_iterable(part.values() for part in self._mapping.parts)
+        return chain.from_iterable(part.values() for row in self._mapping.rows for part in row)
 
 
 class _Items(ItemsView[K, V]):
     _mapping: Table[K, V]
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
-        return chain.from_iterable(part.items() for part in self._mapping.parts)
+        return chain.from_iterable(part.items() for row in self._mapping.rows for part in row)
 
 
 def changes(before: Mapping[K, V], now: Mapping[K, V]) -> dict[K, tuple[V | None, V | None]]:
