@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 IPV4, IPV6 = 4, 6
@@ -42,6 +42,13 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def order(address: str) -> tuple[int, tuple[int, ...]]:
+    """Sorts canonical addresses by family and number."""
+    if ":" in address:
+        return IPV6, (int(IPv6Address(address)),)
+    return IPV4, tuple(map(int, address.split(".")))
 
 
 def host_prefix(address: str) -> str:

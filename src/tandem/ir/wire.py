@@ -1,7 +1,8 @@
 """The delta-ADS resource types that control sends to an agent, and how their values travel (msgspec JSON).
 
-Resource names: pod uid; policy set id; group id; `namespace/name` of a service (endpoints, tables, policies alike,
-tables with `@consumer` appended where limited) or gateway; node name (node, names); `mesh` for the one MeshConfig.
+Resource names: pod uid; policy set id; group id, of large groups those of pieces.py; `namespace/name` of a service
+(endpoints, tables, policies alike, tables with `@consumer` appended where limited) or gateway; node name (node, names);
+`mesh` for the one MeshConfig.
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ address is somebody else's, and after a while, since an ADD may have failed.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from tandem.base.addresses import order
 from tandem.base.cell import Cell
 from tandem.base.clock import Clock
 from tandem.base.ids import GroupId
@@ -52,7 +54,7 @@ class Announced:
         living = self.known.value.values()
         for name, (_, group) in changed.items():
             for known in living if group is not None else ():
-                if group is not None and any(address in group.addresses for address in known.addresses):
+                if group is not None and any(_has(group, address) for address in known.addresses):
                     self._groups.setdefault(known.uid, set()).add(name)
         for gone in self._groups.keys() - self.known.value.keys():
             del self._groups[gone]
@@ -101,3 +103,9 @@ class Announced:
     def _waits(world: World, uid: str) -> bool:
         pod = world.pods_by_uid.get(uid)
         return pod is not None and not pod.finished and not pod.addresses
+
+
+def _has(group: AddressGroup, address: str) -> bool:
+    """Of ten thousand in their order, looked for by halves."""
+    at = bisect_left(group.addresses, order(address), key=order)
+    return group.addresses[at : at + 1] == (address,)

@@ -36,6 +36,7 @@ from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
 from tandem.ir.fabric import MeshConfig
 from tandem.ir.gateway import Gateway
 from tandem.ir.names import write_names
+from tandem.ir.pieces import name_of
 from tandem.ir.policy import AddressGroup
 from tandem.ir.shown import certificates_needed
 from tandem.model import core, events
@@ -161,9 +162,12 @@ class Control:
         seen = -1
         while told < wanted:
             seen, told = await self._told.after(seen)
-        keys = [(wire.URLS[AddressGroup], str(name)) for name in self._announced.groups_of(announcement.uid)]
-        await self._awaited.everywhere(keys)
-        return encode(Known(groups=len(keys)))
+        translation = self.translation.value
+        groups = translation.policy.groups if translation is not None else {}
+        having = [groups[name] for name in self._announced.groups_of(announcement.uid) if name in groups]
+        names = {name_of(group, address) for group in having for address in announcement.addresses}
+        await self._awaited.everywhere((wire.URLS[AddressGroup], name) for name in names)
+        return encode(Known(groups=len(having)))
 
     async def _trusts(self, trust: Trust) -> None:
         """Return once every connected node trusts that bundle."""

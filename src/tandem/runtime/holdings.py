@@ -15,9 +15,11 @@ from typing import Final
 from tandem.base.addresses import host_prefix
 from tandem.base.block import Block
 from tandem.base.clock import Clock
+from tandem.base.entries import Given, joined_values
+from tandem.base.memo import same_as_before
 from tandem.ipam.journal import Journal, use_of
 from tandem.ipam.pool import Pool, Use
-from tandem.ir.fabric import Mark
+from tandem.ir.fabric import LocalPod, Mark, Node
 from tandem.ir.holdings import BlockUse, Holdings
 from tandem.podnet.addresses import COOL_DOWN
 from tandem.runtime.reports import Report, encode
@@ -158,19 +160,29 @@ class Holder:
         return (prefix for prefix, since in self._idle_since.items() if now - since >= self._idle_seconds)
 
     def _make_pool(self) -> Pool:
-        node = self._slice.node
+        node, config = self._slice.node, self._slice.config
         if node is None:
             return NOTHING
-        config = self._slice.config
-        blocks = tuple(Block(prefix) for prefix in node.prefixes)
-        asked = tuple(host_prefix(a) for pod in self._slice.pods() for a in pod.addresses if node.holds(a))
-        return Pool(
-            blocks=blocks,
-            families=tuple(dict.fromkeys((*(b.family for b in blocks), *node.families))),
-            closed=frozenset(m.prefix for m in node.closed),
-            withheld=frozenset(m.prefix for m in node.lent),
-            reserved=(*(config.reserved if config is not None else ()), *asked),
-        )
+        (asked,) = _asked(self._slice.by_uid)
+        return _pool_of(node, config.reserved if config is not None else (), asked)
+
+
+@joined_values(1)
+def _asked(pod: LocalPod) -> Given:
+    """The addresses that pods ask for: of the thousand pods of a node mostly none."""
+    return ({address: address for address in pod.addresses},)
+
+
+@same_as_before
+def _pool_of(node: Node, reserved: tuple[str, ...], asked: tuple[str, ...]) -> Pool:
+    blocks = tuple(Block(prefix) for prefix in node.prefixes)
+    return Pool(
+        blocks=blocks,
+        families=tuple(dict.fromkeys((*(b.family for b in blocks), *node.families))),
+        closed=frozenset(m.prefix for m in node.closed),
+        withheld=frozenset(m.prefix for m in node.lent),
+        reserved=(*reserved, *(host_prefix(a) for a in asked if node.holds(a))),
+    )
 
 
 def _low(pool: Pool, version: int) -> int:

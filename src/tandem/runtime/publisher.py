@@ -1,7 +1,8 @@
 """What each node is sent, kept up from Translation to Translation at the cost of what changed.
 
 In: Translations. Out: per node the types of which something is another one now, complete and encoded; all of it equals
-`slice_for` (translate/slices.py). A value is encoded once for all nodes, and again only when it changed.
+`slice_for` (translate/slices.py), large groups in pieces (ir/pieces.py). A value is encoded once for all nodes, and
+again only when it changed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 from tandem.base.table import Table, changes
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
+from tandem.ir.pieces import cut, recut
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.runtime.ledger import Resources, Sent
 from tandem.translate.slices import EDGE, MESH, SHARED, referred, serving, values_of
@@ -36,8 +38,36 @@ class _Node:
         self.counts: Counter[Key] = Counter()
         self.meshed = 0
         self.own: dict[str, Table[str, Sent]] = {url: Table() for url in OWN}
+        self.pieces: dict[str, Mapping[str, Sent]] = {}
+        """Of each group."""
         self.touched: set[Key] = set()
         self.sent: dict[str, Table[str, Sent]] = {}
+
+
+class _Group:
+    """One that some node has, as it is sent."""
+
+    def __init__(self, group: AddressGroup) -> None:
+        self._group, self._pieces = group, cut(group)
+        self.sent: Mapping[str, Sent] = {name: _sent(name, piece) for name, piece in self._pieces.items()}
+        """By resource name; replaced and never edited."""
+        self._before: Mapping[str, Sent] = {}
+        self._news = self.sent
+
+    def become(self, group: AddressGroup) -> None:
+        """It is this, now."""
+        if group is self._group:
+            return
+        before, self._pieces = self._pieces, recut(self._group, self._pieces, group)
+        self._group, self._before = group, self.sent
+        other = {name: piece for name, piece in self._pieces.items() if before.get(name) != piece}
+        self._news = {name: _sent(name, piece) for name, piece in other.items()}
+        kept = self.sent if before.keys() == self._pieces.keys() else {}
+        self.sent = {**kept, **self._news}
+
+    def news(self, known: Mapping[str, Sent]) -> Mapping[str, Sent]:
+        """What of it is not as in `known`, which was `sent` once: mostly before the newest change."""
+        return self._news if known is self._before else self.sent
 
 
 class Publisher:
@@ -54,6 +84,7 @@ class Publisher:
         self._holders: dict[Key, set[str]] = {}
         self._needs: dict[str, tuple[Key, ...]] = {}
         """Policy set -> what it refers to."""
+        self._groups: dict[str, _Group] = {}
         self._encoded: dict[Key, tuple[wire.Value, Sent]] = {}
 
     def update(self, translation: Translation, nodes: Iterable[str]) -> dict[str, Resources]:
@@ -137,6 +168,8 @@ class Publisher:
                 del self._holders[key]
                 self._encoded.pop(key, None)
                 self._needs.pop(key[1], None)
+                if key[0] == GROUPS:
+                    self._groups.pop(key[1], None)
 
     def _referred(self, name: str) -> tuple[Key, ...]:
         found = self._needs.get(name)
@@ -153,13 +186,35 @@ class Publisher:
         for url, resource in node.touched:
             touched.setdefault(url, []).append(resource)
         node.touched = set()
+        groups = touched.pop(GROUPS, ())
         for url, names in touched.items():
             put = {n: self._encode((url, n), self._values[url][n]) for n in names if (url, n) in node.counts}
             node.own[url] = node.own[url].changed(put, names if len(put) < len(names) else ())
+        for group in groups:
+            node.own[GROUPS] = self._regroup(node, group)
         wanted = node.own | {url: self._shared_by(url, name, node) for url in COMMON}
         news = {url: table for url, table in wanted.items() if node.sent.get(url) is not table}
         node.sent = wanted
         return news
+
+    def _regroup(self, node: _Node, name: str) -> Table[str, Sent]:
+        """The pieces of the node's groups, after this group has become another one, or is there no more."""
+        known = node.pieces.pop(name, {})
+        if (GROUPS, name) not in node.counts:
+            return node.own[GROUPS].changed({}, known)
+        group = self._group(name)
+        node.pieces[name] = group.sent
+        gone = () if len(known) == len(group.sent) else known.keys() - group.sent.keys()
+        return node.own[GROUPS].changed(group.news(known), gone)
+
+    def _group(self, name: str) -> _Group:
+        value = self._values[GROUPS][name]
+        assert isinstance(value, AddressGroup)  # noqa: S101 - of this type are all of that name
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = _Group(value)
+        group.become(value)
+        return group
 
     def _shared_by(self, url: str, name: str, node: _Node) -> Table[str, Sent]:
         meant = url in SHARED or (url in MESH and node.meshed) or (url in EDGE and name in self._serving)
@@ -169,11 +224,15 @@ class Publisher:
         before = self._encoded.get(key)
         if before is not None and (before[0] is value or before[0] == value):
             return before[1]
-        data = wire.encode(value)
-        objects = frozenset((o.kind, o.namespace, o.name) for o in wire.origins(value))
-        sent = Sent(key[1], wire.version(data), data, objects)
+        sent = _sent(key[1], value)
         self._encoded[key] = value, sent
         return sent
+
+
+def _sent(name: str, value: wire.Value) -> Sent:
+    data = wire.encode(value)
+    objects = frozenset((o.kind, o.namespace, o.name) for o in wire.origins(value))
+    return Sent(name, wire.version(data), data, objects)
 
 
 _NOTHING: Final[Table[str, Sent]] = Table()

@@ -5,9 +5,9 @@ In: updates of the delta-ADS client. Out: `NodeView`s, and per update whether it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -21,8 +21,11 @@ from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
 from tandem.ir.names import Names
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.ir.pieces import Joined
 from tandem.ir.policy import AddressGroup, PolicySet
 from tandem.ir.traffic import TrafficPolicy
+
+_GROUPS: Final = wire.URLS[AddressGroup]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,9 @@ class Slice:
         self._node = node
         self._values: dict[str, Any] = {url: {} for url in wire.TYPES}
         # Of these there are thousands, and what is compiled of them asks what differs.
-        self._values |= {wire.URLS[cls]: Table() for cls in (PolicySet, AddressGroup, LocalPod)}
+        self._values |= {wire.URLS[cls]: Table() for cls in (PolicySet, LocalPod)}
+        self._joined = Joined()
+        self._values[_GROUPS] = self._joined.groups
         self._pending: list[Pending] = []
         self.number = 0
         self.underlay_mtu = 1500
@@ -71,7 +76,10 @@ class Slice:
         if values or update.removed:
             # Replaced, not edited: views hold it, and what is compiled of it is kept for as long as it is the same.
             gone = frozenset(update.removed)
-            if isinstance(held, Table):
+            if update.type_url == _GROUPS:
+                self._joined.take(values, gone)  # type: ignore[arg-type]
+                self._values[update.type_url] = self._joined.groups
+            elif isinstance(held, Table):
                 self._values[update.type_url] = held.changed(values, gone)
             else:
                 kept = {**held, **values}
@@ -94,10 +102,6 @@ class Slice:
     def pod(self, uid: str) -> LocalPod | None:
         """A pod that control bound to this node."""
         return self._of(LocalPod).get(uid)
-
-    def pods(self) -> Iterable[LocalPod]:
-        """Every pod that control bound to this node."""
-        return self._of(LocalPod).values()
 
     def pod_named(self, namespace: str, name: str) -> LocalPod | None:
         """The same by name, for runtimes that do not send the uid."""

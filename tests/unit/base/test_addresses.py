@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tandem.base.addresses import family, host_prefix, is_address, special_of
+from tandem.base.addresses import family, host_prefix, is_address, order, special_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,12 @@ def test_addresses_with_a_use_of_their_own_are_named(prefix: str, said: str) -> 
 @pytest.mark.parametrize("prefix", ["10.0.0.0/8", "128.0.0.0/9", "240.0.0.0/8", "fd00::/8", "2001:db8::/32"])
 def test_other_addresses_are_anybodys(prefix: str) -> None:
     assert not special_of(ip_network(prefix))
+
+
+def test_addresses_are_in_the_order_of_their_numbers_version_4_first() -> None:
+    assert sorted(["fd00::1", "10.0.0.10", "10.0.0.9", "9.0.0.1"], key=order) == [
+        "9.0.0.1",
+        "10.0.0.9",
+        "10.0.0.10",
+        "fd00::1",
+    ]

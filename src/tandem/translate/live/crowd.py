@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from tandem.base.addresses import order
 from tandem.base.ids import GroupId
 from tandem.ir.policy import AddressGroup
 from tandem.model.selectors import matches
@@ -261,10 +262,3 @@ def _places(kin: Kin) -> Iterator[tuple[str | None, Pair | None]]:
         yield where, None
         for pair in kin.labels.items():
             yield where, pair
-
-
-def order(address: str) -> tuple[int, tuple[int, ...]]:
-    """Sorts canonical addresses as `address_group` does."""
-    if ":" in address:
-        return 6, (int(ipaddress.IPv6Address(address)),)
-    return 4, tuple(map(int, address.split(".")))

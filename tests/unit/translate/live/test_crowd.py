@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem.model.selectors import LabelSelector, matches
-from tandem.translate.live.crowd import Crowd, Kin, KinKey, order
+from tandem.translate.live.crowd import Crowd, Kin, KinKey
 from tandem.translate.policy.draft import PodSelector
 from tandem.translate.policy.select import address_group
 
@@ -100,12 +100,3 @@ def test_addresses_are_those_of_the_pods_that_are_found(
         here = [a for labels, addresses in pods.values() for a in addresses if matches(WEB.pods, labels)]
         assert crowd.addresses(found) == address_group(WEB, here)
         assert all(crowd.has(found, a) == (a in address_group(WEB, here).addresses) for a in ("10.0.0.1", "fd00::1"))
-
-
-def test_addresses_are_in_the_order_of_their_numbers_version_4_first() -> None:
-    assert sorted(["fd00::1", "10.0.0.10", "10.0.0.9", "9.0.0.1"], key=order) == [
-        "9.0.0.1",
-        "10.0.0.9",
-        "10.0.0.10",
-        "fd00::1",
-    ]
