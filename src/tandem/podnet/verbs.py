@@ -1,12 +1,14 @@
 """ADD, DEL, CHECK, GC and STATUS as steps over the journal, the link driver and the node.
 
-ADD: journal, pin, link (closed), policy and proxy in force, link open, journal. DEL goes the other way round. The
-journal is written first and cleared last, so that a kill at any point leaves nothing that `recover` or DEL cannot find.
+ADD: journal, pin, link (closed) and at the same time policy and proxy, link open, journal. DEL goes the other way
+round. The journal is written first and cleared last, so that a kill at any point leaves nothing that `recover` or DEL
+cannot find.
 Steps of one container never overlap; those of different containers do.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -303,17 +305,25 @@ class Verbs:
                 await self.undoing.one(current)
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
-        with step("link"):
+        with step("pin"):
             pin = await self._links.pin(attachment.container_id, attachment.netns)
             attachment = msgspec.structs.replace(attachment, pin=pin)
             self._journal.update(attachment)
-            await self._links.create(link, pin)
-        await self._node.attached(attachment)
+        try:
+            async with asyncio.TaskGroup() as tasks:  # nothing passes a link before it opens: neither has to be first
+                tasks.create_task(self._make(link, pin))
+                await self._node.attached(attachment)
+        except* DriverError as errors:
+            raise errors.exceptions[0] from None
         with step("open"):
             await self._links.open(link, pin)
         attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)
         self._journal.update(attachment)
         return attachment
+
+    async def _make(self, link: PodLink, pin: str) -> None:
+        with step("link"):
+            await self._links.create(link, pin)
 
     async def _del(self, request: Request) -> None:
         async with self._turns.of(request.container_id):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -34,6 +35,10 @@ from tandem.runtime.views import Outcome
 
 log = structlog.get_logger()
 
+Serve = Callable[[], Awaitable[int]]
+"""Puts a pod into the next view, of which it returns the number; raises DriverError."""
+TURNS: Final = 2
+"""Of the event loop, until a call has left: other nodes take longest, so that nothing is computed before that."""
 Call = Callable[[str, bytes, float], Awaitable[bytes]]
 """Method, request, deadline in seconds -> control's answer; raises CallError."""
 
@@ -56,8 +61,8 @@ class Admission:
         self._metrics = metrics
         self._peers_wait = peers_wait
 
-    async def wait(self, attachment: Attachment, pod: LocalPod | None, number: int, *, announces: bool) -> None:
-        """Return when view `number` is in force for this pod, and its peers know it or had their time.
+    async def wait(self, attachment: Attachment, pod: LocalPod | None, serve: Serve, *, announces: bool) -> None:
+        """Return when what `serve` puts into the next view is in force, and peers know the pod or had their time.
 
         Raises DriverError.
         """
@@ -65,7 +70,9 @@ class Admission:
             async with asyncio.TaskGroup() as tasks:
                 if announces and pod is not None and pod.uid and attachment.namespace:
                     tasks.create_task(self._peers(attachment))
-                await self._own(attachment, pod, number)
+                    for _ in range(TURNS):
+                        await asyncio.sleep(0)
+                await self._own(attachment, pod, await serve())
         except* DriverError as errors:
             raise errors.exceptions[0] from None
         self._metrics.added()

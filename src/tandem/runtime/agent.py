@@ -7,7 +7,6 @@ means was settled by control (docs/design/0001).
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,10 +17,11 @@ from typing import Any, Final
 import structlog
 
 from tandem.base.addresses import IPV6
-from tandem.base.cell import Cell, any_newer
+from tandem.base.cell import any_newer
 from tandem.base.clock import SystemClock, rfc3339
 from tandem.base.digest import digest
 from tandem.base.ids import NodeName, PodUid
+from tandem.base.memory import spare_collector
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
@@ -90,7 +90,7 @@ from tandem.runtime.progress import Progress
 from tandem.runtime.resolved import ResolvedLoop
 from tandem.runtime.slice import Slice
 from tandem.runtime.turnaway import TurnAwayLoop
-from tandem.runtime.views import Numbered, Views
+from tandem.runtime.views import Newest, Numbered
 from tandem.state.links import HostSide
 from tandem.state.ownership import NODE_TABLES, SHUT_TABLE, TABLES
 from tandem.state.xds import ORDER, SECRET
@@ -118,7 +118,7 @@ class Agent:
         self._attached = Attached()
         self._addresses: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
-        self._views: Views = Cell(None)
+        self._newest = Newest()
         self._control = XdsClient(f"unix:{control_socket}", node, tuple(wire.TYPES), self._on_update)
         self._xds = XdsServer(directory.xds_socket, ORDER)
         self._envoy = EnvoyProcess(EnvoySettings(node_id=ENVOY, paths=directory))
@@ -133,7 +133,7 @@ class Agent:
         self._wireguard = Wireguard(directory)
         self._encryption = EncryptionLoop(self._wireguard)
         self._links = KernelLinks(directory.netns)
-        self._network = NetworkWatch(self._links, RawProber(), self._views, self._on_underlay)
+        self._network = NetworkWatch(self._links, RawProber(), self._newest.views, self._on_underlay)
         self._journal = SharedJournal(SqliteJournal(directory.journal), self._clock, shared_directories(directory))
         self._drift = Drift(KernelWatch(NODE_TABLES), Libnftables(table=SHUT_TABLE), self._clock)
         table = Libnftables()
@@ -195,39 +195,39 @@ class Agent:
             tasks.create_task(self._make_views())
             tasks.create_task(self._drift.run())
             tasks.create_task(self._pod_drift.run())
-            tasks.create_task(self._kernel.run(self._views))
-            tasks.create_task(self._proxy.run(self._views))
-            tasks.create_task(self._outward.run(self._views))
-            tasks.create_task(TurnAwayLoop(self._envoy).run(self._views))
-            tasks.create_task(self._guards.run(self._views))
+            tasks.create_task(self._kernel.run(self._newest.foremost))
+            tasks.create_task(self._proxy.run(self._newest.views))
+            tasks.create_task(self._outward.run(self._newest.views))
+            tasks.create_task(TurnAwayLoop(self._envoy).run(self._newest.views))
+            tasks.create_task(self._guards.run(self._newest.views))
             tasks.create_task(self._progress.run())
             tasks.create_task(self._measure())
             tasks.create_task(self._exposition.run())
             tasks.create_task(self._spare_collector())
             tasks.create_task(self._secrets.run())
-            tasks.create_task(self._certificates.run(self._views))
+            tasks.create_task(self._certificates.run(self._newest.views))
             tasks.create_task(self._facts.run(self._status))
             tasks.create_task(self._holder.run())
-            tasks.create_task(self._called.run(self._views))
+            tasks.create_task(self._called.run(self._newest.views))
             tasks.create_task(self._introduce())
             tasks.create_task(self._unbound.run())
-            tasks.create_task(self._dns.run(self._views))
+            tasks.create_task(self._dns.run(self._newest.views))
             tasks.create_task(self._domains.run())
             tasks.create_task(self._resolved.run())
             tasks.create_task(self._keys.run())
             tasks.create_task(self._federation.run())
             tasks.create_task(self._again.run())
             tasks.create_task(self._bird.run())
-            tasks.create_task(self._bgp.run(self._views))
+            tasks.create_task(self._bgp.run(self._newest.views))
             tasks.create_task(self._wireguard.run())
-            tasks.create_task(self._encryption.run(self._views))
+            tasks.create_task(self._encryption.run(self._newest.views))
             tasks.create_task(self._serve_cni())
             tasks.create_task(self._network.run())
-            tasks.create_task(self._fast.run(self._views))
+            tasks.create_task(self._fast.run(self._newest.views))
 
     async def _serve_cni(self) -> None:
         """Serve the CNI plugin as soon as control gave this node its pod prefix; before that the plugin says 11."""
-        await self._views.after(0)
+        await self._newest.views.after(0)
         view = self._view()
         assert view is not None  # noqa: S101 - the first view was just put
         host = HostSide(node=self._node, sources=self.pool().gateways, mtu=view.underlay_mtu)
@@ -265,15 +265,17 @@ class Agent:
 
     async def attached(self, attachment: Attachment) -> None:
         """Return when policy and listeners of this pod are in force; raises DriverError."""
+        pod, config = self._slice.pod(attachment.pod_uid), self._slice.config
+        announces = config is not None and config.announces
+        await self._admission.wait(attachment, pod, partial(self._serve, attachment, pod), announces=announces)
+
+    async def _serve(self, attachment: Attachment, pod: LocalPod | None) -> int:
         self._attached.take((attachment,))
         number = self._bump()
-        pod = self._slice.pod(attachment.pod_uid)
         if pod is not None and pod.meshed:
             # Envoy accepts a listener without its certificate, and then fails its first handshakes.
             await self._secrets.ensure(frozenset({pod.identity}))
-        config = self._slice.config
-        announces = config is not None and config.announces
-        await self._admission.wait(attachment, pod, number, announces=announces)
+        return number
 
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
         """What of policy, redirection and proxy is missing."""
@@ -301,13 +303,9 @@ class Agent:
         self._changed.set()
 
     async def _spare_collector(self) -> None:
-        """Once the first view is in force: what a cluster comes to stays, and is not looked through for cycles again.
-
-        With 10,000 Services a collection would take a fifth of a second, in the middle of an ADD.
-        """
+        """Once the first view is in force: what a cluster comes to stays."""
         await self._kernel.outcome.after(0)
-        gc.collect()
-        gc.freeze()
+        spare_collector()
 
     def _bump(self) -> int:
         self._slice.number += 1
@@ -351,7 +349,7 @@ class Agent:
                 view = unmanaged.with_closed(view, self._attached.closing)
                 await self._resolved.first(view)
                 view = self._resolved.into(view)
-                self._views.put(Numbered(number=number, view=self._keys.into(self._domains.into(view))))
+                await self._newest.put(Numbered(number=number, view=self._keys.into(self._domains.into(view))))
                 speaking = (*(p.pod.identity for p in meshed_pods(view.pods)), *_identities(view))
                 self._secrets.need(frozenset(speaking))
 
@@ -385,7 +383,7 @@ class Agent:
         return decode_response(await self._control.call(SIGN, encode(request)))
 
     def _view(self) -> NodeView | None:
-        newest = self._views.value
+        newest = self._newest.views.value
         return newest.view if newest is not None else None
 
     async def _introduce(self) -> None:

@@ -17,6 +17,7 @@ import structlog
 from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import Clock
 from tandem.base.ids import NodeName
+from tandem.base.memory import spare_collector
 from tandem.base.problems import ObjectKey, Origin, Problem, Severity
 from tandem.base.table import changes
 from tandem.drivers.bgp.wire import PASSWORDS
@@ -140,9 +141,15 @@ class Control:
                 tasks.create_task(self.events.run())
                 tasks.create_task(self._translate())
                 tasks.create_task(self._write_status())
+                tasks.create_task(self._spare_collector())
                 tasks.create_task(self.trust.run(self.informer.world, self._trusts))
         finally:
             await self.server.stop()
+
+    async def _spare_collector(self) -> None:
+        """Once nodes have been told: what a cluster comes to stays."""
+        await self.translation.after(0)
+        spare_collector()
 
     async def _sign(self, node: str, request: bytes) -> bytes:
         """A node may hold the identities of its pods and of the gateways that it serves, and no others."""

@@ -89,7 +89,6 @@ class KernelLoop:
             before = seen
             seen, newest = await newest_of(views, seen, (self._drift.found, healed), retry=retry)
             healed = self._drift.found.version
-            await asyncio.sleep(0)  # what the same pod has to say to control is sent before this computes
             try:
                 far = await self._apply(newest.view, again=seen == before)
             except DriverError as err:

@@ -5,6 +5,7 @@ In: views with their numbers. Out: the newest one, and outcomes. Nothing queues:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +27,21 @@ class Numbered:
 
 
 Views = Cell[Numbered | None]
+
+
+class Newest:
+    """The newest view of a node."""
+
+    def __init__(self) -> None:
+        self.views: Views = Cell(None)
+        self.foremost: Views = Cell(None)
+        """The same for the loop of the kernel, for which everybody waits: it begins before the others have theirs."""
+
+    async def put(self, newest: Numbered) -> None:
+        """There is a newer one."""
+        self.foremost.put(newest)
+        await asyncio.sleep(0)
+        self.views.put(newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

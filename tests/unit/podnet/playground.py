@@ -19,7 +19,7 @@ from tandem.podnet.verbs import Settings, Verbs
 from tandem.state.links import HostSide
 
 KEY = (ContainerId("c1"), "eth0")
-STEPS = ["pin", "create", "attached", "open"]
+STEPS = ["pin", "attached", "create", "open"]
 NETNS = "/run/netns/pod"
 ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web;K8S_POD_UID=uid-1"
 CONFIG = {"cniVersion": "1.1.0", "name": "tandem", "type": "tandem-cni", "socket": "/s"}

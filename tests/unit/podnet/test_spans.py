@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tandem.base.problems import DriverError
-from tandem.podnet.spans import Spans, step
+from tandem.podnet.spans import Spans, step, tracing
 from tandem.podnet.verbs import Aside, Verbs
 from unit.podnet.playground import SETTINGS, Playground, run
 
@@ -37,7 +38,7 @@ def spans_of(trace: Mapping[str, str], *, failing: str = "") -> list[Mapping[str
 
 def test_the_steps_of_add_are_children_of_add_in_the_runtimes_trace() -> None:
     found = spans_of(ASKED)
-    assert [s["name"] for s in found] == ["journal", "link", "open", "ADD"]
+    assert [s["name"] for s in found] == ["journal", "pin", "link", "open", "ADD"]
     assert {s["trace_id"] for s in found} == {TRACE}
     root = found[-1]
     assert root["parent_id"] == PARENT
@@ -59,6 +60,22 @@ def test_a_step_that_fails_says_so() -> None:
 )
 def test_without_a_valid_sampled_parent_nothing_is_written(parent: str) -> None:
     assert spans_of({"TRACEPARENT": parent}) == []
+
+
+def test_steps_side_by_side_are_both_children_of_what_is_around_them() -> None:
+    written: list[Mapping[str, Any]] = []
+
+    async def beside(name: str) -> None:
+        with step(name):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        with tracing(Spans(written.append, ASKED), "ADD"):
+            await asyncio.gather(beside("a"), beside("b"))
+
+    asyncio.run(main())
+    assert [s["name"] for s in written] == ["a", "b", "ADD"]
+    assert {s["parent_id"] for s in written[:2]} == {written[2]["span_id"]}
 
 
 def test_a_step_outside_of_a_request_is_none() -> None:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from tandem.base.problems import DriverError
 from tandem.drivers.link.port import LinkExistsError
+from tandem.ipam.journal import Attachment
 from tandem.ipam.pool import Pool
-from tandem.podnet.request import VerbError
+from tandem.podnet.request import Code, VerbError
+from tandem.state.links import PodLink
 from unit.podnet.playground import CONFIG, KEY, NETNS, STEPS, Playground, fail, request, run
 
 
@@ -18,6 +21,43 @@ def test_add_opens_the_link_last() -> None:
         await ground.add()
 
     assert run(play).links.calls == STEPS
+
+
+def test_the_link_is_made_while_policy_comes_into_force() -> None:
+    async def play(ground: Playground) -> None:
+        create, attached = ground.links.create, ground.node.attached
+        begun = {"create": asyncio.Event(), "attached": asyncio.Event()}
+
+        async def creates(link: PodLink, netns: str) -> None:
+            begun["create"].set()
+            await begun["attached"].wait()
+            await create(link, netns)
+
+        async def serves(attachment: Attachment) -> None:
+            begun["attached"].set()
+            await begun["create"].wait()
+            await attached(attachment)
+
+        ground.links.create = creates  # type: ignore[method-assign]
+        ground.node.attached = serves  # type: ignore[method-assign]
+        async with asyncio.timeout(20):
+            await ground.add()
+
+    assert sorted(run(play).links.calls) == sorted(STEPS)
+
+
+def test_a_link_that_cannot_be_made_ends_the_wait_for_policy() -> None:
+    async def play(ground: Playground) -> None:
+        async def never(_: Attachment) -> None:
+            await asyncio.Event().wait()
+
+        ground.node.attached = never  # type: ignore[method-assign]
+        fail(ground, "create", DriverError("no room"))
+        async with asyncio.timeout(20):
+            assert await ground.code("ADD") == Code.TRY_AGAIN
+        assert ground.is_clean()
+
+    run(play)
 
 
 def test_add_returns_interfaces_addresses_routes_and_dns() -> None:

@@ -34,6 +34,8 @@ class Scene:
         self.asked: list[bytes] = []
         self.answers = asyncio.Event()
         self.refuses: Exception | None = None
+        self.told_before = 0
+        """How many calls were made before the node's own view was asked for."""
         self.admission = Admission(self.loops, self._call, self.metrics, peers_wait=0.1)
 
     async def _call(self, method: str, data: bytes, deadline: float) -> bytes:
@@ -45,7 +47,11 @@ class Scene:
         return encode(Known(groups=2))
 
     async def wait(self, *, announces: bool = True, number: int = 7) -> None:
-        await self.admission.wait(ATTACHED, POD, number, announces=announces)
+        async def serve() -> int:
+            self.told_before = len(self.asked)
+            return number
+
+        await self.admission.wait(ATTACHED, POD, serve, announces=announces)
 
     def sample(self, name: str, what: str) -> float:
         return self.metrics.registry.get_sample_value(name, {"what": what}) or 0.0
@@ -68,6 +74,7 @@ def test_it_ends_when_peers_know_the_pod() -> None:
             scene.answers.set()
         (asked,) = map(decode_announcement, scene.asked)
         assert (asked.uid, asked.addresses) == (ATTACHED.pod_uid, ATTACHED.pod_addresses)
+        assert scene.told_before == 1
         assert scene.sample("tandem_cni_add_wait_seconds_count", "peers") == 1
         assert scene.sample("tandem_cni_add_bound_hits_total", "peers") == 0
         assert scene.metrics.totals()["adds"] == 1

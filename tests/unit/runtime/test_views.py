@@ -6,7 +6,7 @@ import asyncio
 
 from meshbuild import attached, view
 from tandem.base.cell import Cell
-from tandem.runtime.views import Numbered, Views, newest_of
+from tandem.runtime.views import Newest, Numbered, Views, newest_of
 
 ONE = Numbered(number=1, view=view(attached("a", "10.244.0.2")))
 TWO = Numbered(number=2, view=view())
@@ -18,6 +18,24 @@ def test_the_newest_view_is_returned_and_what_was_superseded_is_skipped() -> Non
         views.put(ONE)
         views.put(TWO)
         assert await newest_of(views, 0, retry=None) == (2, TWO)
+
+    asyncio.run(main())
+
+
+def test_the_kernel_has_a_view_a_turn_before_the_others() -> None:
+    async def main() -> None:
+        newest, order = Newest(), list[str]()
+
+        async def loop(name: str, views: Views) -> None:
+            await newest_of(views, 0, retry=None)
+            order.append(name)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(loop("other", newest.views))
+            tasks.create_task(loop("kernel", newest.foremost))
+            await asyncio.sleep(0)
+            await newest.put(ONE)
+        assert order == ["kernel", "other"]
 
     asyncio.run(main())
 
