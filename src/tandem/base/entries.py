@@ -7,6 +7,7 @@ work. Safe between threads.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Final, Generic, TypeVar
@@ -55,7 +56,8 @@ class Parts(Generic[T]):
         return self._with(more, other)
 
     def _with(self, more: Mapping[str, int], other: Mapping[str, T]) -> Parts[T]:
-        counts, named = dict(self._counts), {**self._named, **other}
+        counts = dict(self._counts) if more else self._counts
+        named = {**self._named, **other} if other else dict(self._named)
         lost = set()
         for name, number in more.items():
             counts[name] = counts.get(name, 0) + number
@@ -64,14 +66,24 @@ class Parts(Generic[T]):
                 del counts[name], named[name]
         made: Parts[T] = Parts()
         made._counts, made._named, made._names = counts, named, self._names
-        if len(named) != len(self._names) or lost:
-            names = [n for n in self._names if n not in lost] if lost else list(self._names)
-            names += [name for name in other if name not in self._named]
-            names.sort()  # nearly in order: a pass
-            made._names = names
-        same = not other and made._names is self._names
-        made.ordered = self.ordered if same else tuple(map(named.__getitem__, made._names))
+        if len(named) == len(self._names) and not lost:
+            made.ordered = self._with_others(other)
+            return made
+        names = [n for n in self._names if n not in lost] if lost else list(self._names)
+        names += [name for name in other if name not in self._named]
+        names.sort()  # nearly in order: a pass
+        made._names = names
+        made.ordered = tuple(map(named.__getitem__, names))
         return made
+
+    def _with_others(self, other: Mapping[str, T]) -> tuple[T, ...]:
+        """In the same order, these in the places that their names have."""
+        if not other:
+            return self.ordered
+        found = list(self.ordered)
+        for name, part in other.items():
+            found[bisect_left(self._names, name)] = part
+        return tuple(found)
 
 
 def joined_values(

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final, TypeVar
+from weakref import ReferenceType, ref
 
 from tandem.base.memo import same_as_before
 
@@ -53,6 +54,30 @@ def _in_common(one: tuple[T, ...], other: tuple[T, ...]) -> int:
         else:
             high = middle - 1
     return low
+
+
+_steps: Final[dict[int, tuple[ReferenceType[Elements], ReferenceType[Elements], Elements, Elements]]] = {}
+"""By the identity of a set: itself, the one that it was made of, what went and what came."""
+
+
+def stepped(before: Elements, less: Elements, more: Elements) -> Elements:
+    """`before` without these and with those; what they differ by is known (`difference`) for as long as both are."""
+    after = before - less if less else before
+    after = after | more if more else after
+    if after is not before:
+        key = id(after)
+        itself = ref(after, lambda _: _steps.pop(key, None))
+        _steps[key] = itself, ref(before), (less & before) - more, more - before
+    return after
+
+
+def difference(before: Elements, now: Elements) -> tuple[Elements, Elements]:
+    """What is gone and what has come."""
+    step = _steps.get(id(now))
+    if step is not None and step[0]() is now and step[1]() is before:
+        return step[2], step[3]
+    come = now - before
+    return (before - now if len(before) + len(come) != len(now) else Elements()), come  # mostly something only comes
 
 
 def chosen_as_before(chooses: Callable[[T], object]) -> Callable[[tuple[T, ...]], tuple[T, ...]]:

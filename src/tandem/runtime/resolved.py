@@ -12,17 +12,19 @@ import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from tandem.base.addresses import IPV4, family, special_of
 from tandem.base.clock import Clock
+from tandem.base.members import joined_as_before
 from tandem.base.memo import same_as_before
 from tandem.drivers.dns.answers import ask
 from tandem.drivers.dns.port import DnsError
 from tandem.ir.fabric import Endpoint, Endpoints, Service
-from tandem.ir.node import NodeView
+from tandem.ir.node import AttachedPod, NodeView
 from tandem.runtime.due import Due, ask_when_due
 from tandem.state.dns import INSIDE, NameAnswer
 
@@ -70,7 +72,8 @@ class ResolvedLoop:
     def into(self, view: NodeView) -> NodeView:
         """The view with addresses in place of the names of endpoints."""
         wanted = _names_of(view.endpoints)
-        self._versions = tuple(sorted({family(a) for pod in view.pods for a in pod.addresses})) or (IPV4,)
+        (versions,) = _versions_of(view.pods)
+        self._versions = tuple(sorted(versions)) or (IPV4,)
         if wanted != self._names.keys():
             self._names = {name: self._names.get(name, _Name()) for name in sorted(wanted)}
             self._learn()
@@ -139,6 +142,11 @@ def _all(state: _Name, versions: Iterable[int]) -> tuple[str, ...]:
 def _is_usable(address: str) -> bool:
     """Whoever owns a name may give it any address: those of loopback and the like are nobody's."""
     return not special_of(ipaddress.ip_network(address))
+
+
+@partial(joined_as_before, width=1)
+def _versions_of(attached: AttachedPod) -> tuple[frozenset[int], ...]:
+    return (frozenset(map(family, attached.addresses)),)
 
 
 @same_as_before

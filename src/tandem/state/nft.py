@@ -6,9 +6,10 @@ Element data: an atom is text (`10.0.0.1`, `tcp`, `td0a1b`), a number, a Prefix 
 
 from __future__ import annotations
 
+from bisect import insort
 from enum import Enum
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -363,6 +364,9 @@ class Ruleset(Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
 
+Part = TypeVar("Part", Chain, Set, Map)
+FEW: Final = 16
+"""To look for the place of one part costs as much as to look at so many."""
 _NAME: Final = attrgetter("name")
 
 
@@ -382,6 +386,18 @@ def ruleset(
         maps=tuple(sorted(maps, key=_NAME)),
         counters=counters,
     )
+
+
+def merged(many: tuple[Part, ...], *others: tuple[Part, ...]) -> tuple[Part, ...]:
+    """All in the order of their names, where `many` are in that order already: a few others are put among them."""
+    few: list[Part] = [part for parts in others for part in parts]
+    if len(few) * FEW > len(many):
+        few.extend(many)
+        return tuple(sorted(few, key=_NAME))
+    found = list(many)
+    for part in few:
+        insort(found, part, key=_NAME)
+    return tuple(found)
 
 
 def owns(family: str, table: str) -> bool:

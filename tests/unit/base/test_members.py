@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tandem.base.members import changes, chosen_as_before, joined_as_before
+from tandem.base import members as kept_up
+from tandem.base.members import changes, chosen_as_before, difference, joined_as_before, stepped
 
 
 class Pod:
@@ -107,3 +108,33 @@ def test_a_result_is_the_same_object_until_it_changes() -> None:
     assert chosen(PODS[:6:1]) is few  # 5 is odd
     assert joined(PODS[:6])[0] is first  # 5 gives what 3 and 4 give
     assert joined(PODS[:6])[1] != own
+
+
+SETS = st.frozensets(st.integers(0, 9))
+
+
+@given(SETS, st.lists(st.tuples(SETS, SETS), max_size=5))
+def test_what_sets_differ_by_is_known_and_found_alike(
+    first: frozenset[int], steps: list[tuple[frozenset[int], frozenset[int]]]
+) -> None:
+    made: list[frozenset[int]] = [first]
+    for less, more in steps:
+        made.append(stepped(made[-1], less, more))
+        assert made[-1] == (made[-2] - less) | more
+    for before in made:
+        for now in made:
+            assert difference(before, now) == (before - now, now - before)
+
+
+def test_a_set_of_which_nothing_goes_or_comes_is_the_very_same() -> None:
+    before = frozenset({1, 2})
+    assert stepped(before, frozenset(), frozenset()) is before
+
+
+def test_of_sets_that_are_gone_nothing_is_kept() -> None:
+    before = frozenset(range(100))
+    kept = [stepped(before, frozenset(), frozenset({n})) for n in range(100, 200)]
+    known = len(kept_up._steps)
+    assert known >= 100
+    del kept
+    assert len(kept_up._steps) <= known - 100

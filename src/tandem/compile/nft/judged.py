@@ -15,7 +15,7 @@ import msgspec
 from tandem.base.addresses import family as version
 from tandem.base.entries import Given, entries_of, joined_values
 from tandem.base.ids import GroupId, PolicySetId
-from tandem.base.members import changes, joined_as_before
+from tandem.base.members import changes, joined_as_before, stepped
 from tandem.base.memo import each_as_before, same_as_before
 from tandem.base.table import Table
 from tandem.base.table import changes as differences
@@ -208,9 +208,7 @@ def _revised(before: AddressGroup, now: AddressGroup, given: Given) -> Given:
 
 
 def _with(found: nft.Set, less: frozenset[nft.Key], more: frozenset[nft.Key]) -> nft.Set:
-    """Each of both is a copy of all elements: mostly there is only one, and of one family."""
-    elements = found.elements - less if less else found.elements
-    elements = elements | more if more else elements
+    elements = stepped(found.elements, less, more)
     return found if elements is found.elements else msgspec.structs.replace(found, elements=elements)
 
 

@@ -6,6 +6,8 @@ or Services, and is the very same object after that (docs/design/0020).
 
 from __future__ import annotations
 
+from typing import Final
+
 from tandem.base.memo import same_as_before
 from tandem.compile.gateways import fronted
 from tandem.compile.nft.crowds import crowd_tables_of_node
@@ -26,15 +28,18 @@ def compile_nft(view: NodeView) -> nft.Ruleset:
     rules = policy.rules
     fixed = _fixed(fronted(view))
     ports, answers = hostport_state(own), learning(view)
-    peers = (*group_sets_of_node(view, policy.groups), *sets_of_patterns(view, policy.patterns))
     crowds = crowd_tables_of_node(view.groups, policy.crowds)
-    pods = (*pod_sets(own), *peers, *answers.sets)
-    return nft.ruleset(
-        chains=(*rules.chains, *fixed.chains, *ports.chains, *behind.chains, *answers.chains),
-        sets=(*pods, *rules.sets, *crowds.sets, *fixed.sets, *behind.sets),
-        maps=(*policy_maps(own), *rules.maps, *crowds.maps, *fixed.maps, *ports.maps),
+    groups = group_sets_of_node(view, policy.groups)
+    others = (*pod_sets(own), *sets_of_patterns(view, policy.patterns), *answers.sets)
+    return nft.Ruleset(
+        chains=_chains(rules.chains, fixed.chains, ports.chains, behind.chains, answers.chains),
+        sets=nft.merged(groups, others, rules.sets, crowds.sets, fixed.sets, behind.sets),
+        maps=nft.merged(rules.maps, tuple(policy_maps(own)), crowds.maps, fixed.maps, ports.maps),
         counters=rules.counters,
     )
+
+
+_chains: Final = same_as_before(nft.merged)
 
 
 @same_as_before

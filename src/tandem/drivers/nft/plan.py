@@ -8,11 +8,13 @@ declaration of something that exists changed, the table is replaced as a whole, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar, assert_never
+from itertools import compress
+from operator import is_not
+from typing import Any, TypeVar, assert_never, cast
 
 import msgspec
 
-from tandem.base.members import between
+from tandem.base.members import between, difference
 from tandem.state import nft
 from tandem.state.nft import Struct
 
@@ -158,6 +160,12 @@ def _counters(actual: nft.Ruleset, desired: nft.Ruleset) -> tuple[frozenset[str]
 
 
 def _pairs(old: tuple[Part, ...], new: tuple[Part, ...]) -> _Pairs[Part]:
+    if old is new:
+        return []
+    if len(old) == len(new):  # mostly the same parts, of which a few are others now
+        found = list(compress(zip(old, new, strict=True), map(is_not, old, new)))
+        if all(one.name == other.name for one, other in found):
+            return cast("_Pairs[Part]", found)
     was, wanted = (dict(zip(map(id, parts), parts, strict=True)) for parts in between(old, new))
     before = {part.name: part for part in map(was.__getitem__, was.keys() - wanted.keys())}
     now = {part.name: part for part in map(wanted.__getitem__, wanted.keys() - was.keys())}
@@ -200,8 +208,7 @@ def _element_changes(old: Container | None, new: Container | None) -> tuple[list
     after = new.elements if new else frozenset()
     if before is after:
         return [], []
-    add = after - before
-    remove = before - after if len(before) + len(add) != len(after) else frozenset()  # mostly something only comes
+    remove, add = difference(before, after)
     empty = _declared(declared)
     return (
         [DeleteElements(empty, remove)] if remove else [],

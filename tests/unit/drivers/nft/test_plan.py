@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tandem.drivers.nft.plan import (
+    AddContainer,
     AddElements,
     AddRules,
+    DeleteContainer,
     DeleteElements,
     Delta,
     FlushChain,
@@ -38,6 +40,14 @@ def test_nothing_to_do_is_an_empty_delta() -> None:
 def test_a_new_peer_is_one_element() -> None:
     delta = plan(_peers("10.0.0.1"), _peers("10.0.0.1", "10.0.0.2"))
     assert delta.operations == (AddElements(nft.Set(name="peers", type=("ipv4_addr",)), frozenset({("10.0.0.2",)})),)
+
+
+def test_as_many_sets_of_other_names_are_others() -> None:
+    a, b, c = (nft.Set(name=name, type=("ipv4_addr",)) for name in "abc")
+    before, now = nft.ruleset(sets=(a, b)), nft.ruleset(sets=(b, c))
+    delta = plan(before, now)
+    assert delta.operations == (AddContainer(c), DeleteContainer(a))
+    assert apply(delta, before) == now
 
 
 def test_a_peer_that_is_replaced_is_removed_first() -> None:
