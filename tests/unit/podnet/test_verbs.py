@@ -48,7 +48,8 @@ def test_the_link_is_made_while_policy_comes_into_force() -> None:
 
 def test_a_link_that_cannot_be_made_ends_the_wait_for_policy() -> None:
     async def play(ground: Playground) -> None:
-        async def never(_: Attachment) -> None:
+        async def never(attachment: Attachment) -> None:
+            del attachment
             await asyncio.Event().wait()
 
         ground.node.attached = never  # type: ignore[method-assign]

@@ -14,6 +14,7 @@ from tandem.drivers.ca import wire as ca
 from tandem.drivers.ca.keys import new_request
 from tandem.ingest.errors import ApiError
 from tandem.ir import announcement as calls
+from tandem.ir import pieces
 from tandem.ir.announcement import Announcement, decode_known
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.ir.mesh import RouteTable
@@ -385,7 +386,12 @@ def late(uid: str) -> RawObject:
     return {**made, "metadata": {**made["metadata"], "uid": uid}, "status": {"phase": "Pending"}}
 
 
-def test_an_announced_address_is_answered_when_every_node_has_it_in_force() -> None:
+@pytest.mark.parametrize("largest", [pieces.LARGEST, 1])
+def test_an_announced_address_is_answered_when_every_node_has_it_in_force(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "LARGEST", largest)  # of one address: the group is sent in pieces
+
     async def scene(lab: ControlLab) -> None:
         lab.agent("n1")
         far = lab.agent("n2", eager=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from meshbuild import CONFIG
-from tandem.base.ids import NodeName, PodUid, SpiffeId
+from tandem.base.ids import GroupId, NodeName, PodUid, SpiffeId
 from tandem.compile.fabric import BY_NAME
 from tandem.drivers.xds.client_session import Update
 from tandem.ir import wire
 from tandem.ir.fabric import LocalPod, MeshConfig, Node, Service
 from tandem.ir.network import Network
+from tandem.ir.pieces import cut
+from tandem.ir.policy import AddressGroup
 from tandem.runtime.slice import Slice
 
 NODE = Node(name=NodeName("n1"), addresses=("192.0.2.1",), pod_cidrs=("10.244.0.0/24",))
@@ -53,6 +55,18 @@ def test_updates_add_replace_and_remove() -> None:
     view = made.view(())
     assert view is not None
     assert view.services == {"web": web}
+
+
+def test_a_group_in_pieces_is_one_in_the_view() -> None:
+    made, whole = (
+        told(),
+        AddressGroup(id=GroupId("g"), addresses=tuple(f"10.0.{n >> 8}.{n & 255}" for n in range(2000))),
+    )
+    assert len(cut(whole)) > 1
+    made.take(update(AddressGroup, **cut(whole)))
+    view = made.view(())
+    assert view is not None
+    assert {name: sorted(group.addresses) for name, group in view.groups.items()} == {"g": sorted(whole.addresses)}
 
 
 def test_a_view_does_not_change_with_later_updates() -> None:
