@@ -63,7 +63,8 @@ def test_a_group_in_pieces_is_one_in_the_view() -> None:
         AddressGroup(id=GroupId("g"), addresses=tuple(f"10.0.{n >> 8}.{n & 255}" for n in range(2000))),
     )
     assert len(cut(whole)) > 1
-    made.take(update(AddressGroup, **cut(whole)))
+    sent = {name: ("v", wire.encode(piece)) for name, piece in cut(whole).items()}
+    made.take(Update(type_url=wire.URLS[AddressGroup], resources=sent, removed=(), nonce="1"))
     view = made.view(())
     assert view is not None
     assert {name: sorted(group.addresses) for name, group in view.groups.items()} == {"g": sorted(whole.addresses)}
