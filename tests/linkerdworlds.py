@@ -86,11 +86,13 @@ def limits(name: str = "few", target: str = "web", *, ns: str = "default", **spe
     return cast("HTTPLocalRateLimitPolicy", _made("HTTPLocalRateLimitPolicy", name, given, ns))
 
 
-def route(name: str = "r", *matches: Raw, ns: str = "default", server: str = "web", **spec: Any) -> LinkerdHTTPRoute:
+def route(
+    name: str = "r", *matches: Raw, ns: str = "default", server: str = "web", created: str = "", **spec: Any
+) -> LinkerdHTTPRoute:
     """An HTTPRoute of this API at a Server, with one rule of these matches; keywords are the fields of its spec."""
     parents = [{"kind": "Server", "name": server}]
     given = {"parentRefs": parents, "rules": [{"matches": list(matches)}] if matches else [{}], **spec}
-    return cast("LinkerdHTTPRoute", _made("HTTPRoute", name, given, ns))
+    return cast("LinkerdHTTPRoute", _made("HTTPRoute", name, given, ns, creationTimestamp=created or None))
 
 
 def profile(service: str = "a", *routes: Raw, ns: str = "default", of: str = "default", **spec: Any) -> ServiceProfile:

@@ -10,6 +10,7 @@ import hypothesis.strategies as st
 import msgspec
 from hypothesis import given, settings
 
+import linkerdworlds
 from builders import service
 from meshworlds import canary, dr, grant, grpcroute, httproute, vs
 from tandem.ir.mesh import (
@@ -252,7 +253,8 @@ hr_rules = st.fixed_dictionaries(
     },
 )
 http_routes = st.builds(
-    lambda name, ns, created, spec: httproute(name, ns=ns, created=created, **spec),
+    lambda make, name, ns, created, spec: make(name, ns=ns, created=created, **spec),
+    st.sampled_from((httproute, httproute, linkerdworlds.route)),
     st.sampled_from(("p", "q")),
     st.sampled_from(NAMESPACES),
     st.sampled_from(CREATED),

@@ -10,6 +10,8 @@ from tandem.model import core
 from tandem.model.gateway import BackendRef, HeaderMatch, HTTPRoute, ParentReference
 from tandem.model.gateways import GROUP, ReferenceGrant
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.linkerd import GROUP as LINKERD
+from tandem.model.linkerd import LinkerdHTTPRoute
 from tandem.model.tcproute import TCPRoute, WeightedRef
 from tandem.model.tlsroute import TLSRoute
 from tandem.model.udproute import UDPRoute
@@ -28,7 +30,7 @@ CLOSED = -1
 def attached(world: World, request: Request, kind: type[Kind], steps: list[Step], *, consumer: bool) -> list[Kind]:
     """The routes at the request's port: of the client's own namespace, or of the Service's (GEP-1426)."""
     found: list[Kind] = []
-    for route in world.sorted(kind):
+    for route in _of_kind(world, kind):
         home = route.metadata.namespace
         wanted = home == request.source_namespace if consumer else True
         if not wanted or (home == request.namespace) == consumer:
@@ -49,8 +51,14 @@ def produced(world: World, request: Request, kind: type[Kind]) -> bool:
         route.metadata.namespace == request.namespace
         and any(_ports(world, route, p, request) for p in route.spec.parent_refs)
         and not refused(world, route)
-        for route in world.sorted(kind)
+        for route in _of_kind(world, kind)
     )
+
+
+def _of_kind(world: World, kind: type[Kind]) -> list[Kind]:
+    """HTTPRoutes are those of Linkerd's API as well."""
+    others = world.sorted(LinkerdHTTPRoute) if kind is HTTPRoute else ()
+    return [*world.sorted(kind), *(route for route in others if isinstance(route, kind))]
 
 
 def age(route: Sending) -> tuple[str, str]:
@@ -126,7 +134,8 @@ def _granted(world: World, route: Sending, namespace: str, name: str) -> bool:
         known = {(f.group, f.kind, f.namespace) for f in grant.spec.from_}
         services = {t.name for t in grant.spec.to if t.kind == "Service" and not t.group}
         beside = grant.metadata.namespace == namespace
-        if beside and (GROUP, route.kind, route.metadata.namespace) in known and services & {"", name}:
+        api, what = (LINKERD, "HTTPRoute") if isinstance(route, LinkerdHTTPRoute) else (GROUP, route.kind)
+        if beside and (api, what, route.metadata.namespace) in known and services & {"", name}:
             return True
     return False
 

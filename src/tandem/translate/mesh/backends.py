@@ -6,6 +6,8 @@ from tandem.base.problems import Problem
 from tandem.ir.mesh import Backend
 from tandem.model.gateway import BackendObject
 from tandem.model.gateways import GROUP
+from tandem.model.linkerd import GROUP as LINKERD
+from tandem.model.linkerd import LinkerdHTTPRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key
 from tandem.translate.grants import Referrer, Target, permitted
@@ -40,7 +42,8 @@ class BackendReader:
             kind = f"{ref.group}/{ref.kind}" if ref.group else ref.kind
             return "InvalidKind", f"backends of kind {kind} are not supported"
         # Whoever may dial the parent may be sent back to it; any other namespace has to grant it.
-        who = Referrer(group=GROUP, kind=self._owner.kind, namespace=self._owner.metadata.namespace)
+        group, kind = (LINKERD, "HTTPRoute") if isinstance(self._owner, LinkerdHTTPRoute) else (GROUP, self._owner.kind)
+        who = Referrer(group=group, kind=kind, namespace=self._owner.metadata.namespace)
         target = Target(kind="Service", namespace=key[0], name=key[1])
         if key not in self._parents and not permitted(self._context.world, who, target):
             return (

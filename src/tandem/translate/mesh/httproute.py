@@ -11,6 +11,7 @@ from functools import partial
 from tandem.base.problems import Problem
 from tandem.ir.mesh import Exact, PathPrefix, Route, RouteMatch
 from tandem.model.gateway import HTTPRoute
+from tandem.model.linkerd import LinkerdHTTPRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.layers import Accepted, Rank, accepted
@@ -18,8 +19,10 @@ from tandem.translate.mesh.rules import RuleReader
 
 
 def accept_httproutes(context: Context) -> tuple[list[Accepted], list[Problem]]:
-    """Every HTTPRoute at each Service that it is attached to."""
-    return accepted(context.world.sorted(HTTPRoute), context, partial(read_httproute, context))
+    """Every HTTPRoute, of the Gateway API or of Linkerd's, at each Service that it is attached to."""
+    world = context.world
+    sources = (*world.sorted(HTTPRoute), *world.sorted(LinkerdHTTPRoute))
+    return accepted(sources, context, partial(read_httproute, context))
 
 
 def read_httproute(

@@ -67,7 +67,7 @@ class Parts:
 
     def __init__(self, owner: AnyRoute, context: Context, parents: frozenset[Key]) -> None:
         self._owner = owner
-        self._missing, self._answer = MISSING[type(owner)]
+        self._missing, self._answer = MISSING[GRPCRoute if isinstance(owner, GRPCRoute) else HTTPRoute]
         self.problems: list[Problem] = []
         self.matches = MatchReader(self.wrong)
         self._backends = BackendReader(owner, context, parents, self.problems)

@@ -42,7 +42,7 @@ class RuleReader:
             asked = self._parts.matches.http(match, f"{at}.matches[{j}]")
             for k, (until, action) in enumerate(actions):
                 yield Route(
-                    name=f"HTTPRoute/{meta.namespace}/{meta.name}/{index}/{j}{f'/{k}' if k else ''}",
+                    name=f"{self._owner.kind}/{meta.namespace}/{meta.name}/{index}/{j}{f'/{k}' if k else ''}",
                     matches=(msgspec.structs.replace(asked, until=until),),
                     action=action,
                     timeout_ms=timeout_ms,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import linkerdworlds
 from builders import service
 from meshworlds import httproute, parent
 from tandem.model.gateway import HTTPRoute
+from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context, Layers
 from tandem.translate.mesh.httproute import accept_httproutes
@@ -81,3 +83,33 @@ def test_hostnames_are_reported_because_the_address_decides() -> None:
     found = run(httproute(parentRefs=[parent("web")], hostnames=["x.example"], rules=[rule()]))
     assert [p.code for p in found.problems] == ["HostnamesIgnored"]
     assert len(found.layers) == 1
+
+
+def test_routes_of_linkerds_api_are_ranked_with_the_others() -> None:
+    rules = [rule(path("/a", method="GET"))]
+    own = linkerdworlds.route("lk", parentRefs=[parent("web")], rules=rules)
+    other = httproute("gw", parentRefs=[parent("web")], rules=[rule(path("/a")), rule(path("/a", "Exact"))])
+    (layer,) = run(other, own).layers
+    assert [r.name for r in layer.routes] == [
+        "HTTPRoute/default/gw/1/0",
+        "LinkerdHTTPRoute/default/lk/0/0",
+        "HTTPRoute/default/gw/0/0",
+    ]
+
+
+def test_a_grant_is_for_the_kind_of_one_api() -> None:
+    rules = [{"backendRefs": [{"name": "web", "namespace": "default", "port": 80}]}]
+    own = linkerdworlds.route("lk", ns="shop", parentRefs=[{**parent("far"), "namespace": "default"}], rules=rules)
+    far = service("far", ports=[{"name": "http", "port": 80}])
+
+    def codes(group: str) -> list[str]:
+        given = {
+            "from": [{"group": group, "kind": "HTTPRoute", "namespace": "shop"}],
+            "to": [{"group": "", "kind": "Service"}],
+        }
+        raw = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant", "spec": given}
+        granted = parse({**raw, "metadata": {"name": "g", "namespace": "default"}})
+        world = World.of([service("web", ports=[{"name": "http", "port": 80}]), far, own, granted])
+        return [p.code for p in accept_httproutes(Context(world=world, options=Options(), policies={}))[1]]
+
+    assert (codes("policy.linkerd.io"), codes("gateway.networking.k8s.io")) == ([], ["RefNotPermitted"])

@@ -87,9 +87,6 @@ class _Reader:
         for i, parent in enumerate(self._route.spec.parent_refs):
             at = f"spec.parentRefs[{i}]"
             if not is_server_parent(parent):
-                if isinstance(self._route, LinkerdHTTPRoute):
-                    text = "at what is no Server it counts for nothing: there is the Gateway API's HTTPRoute for that"
-                    self._wrong(at, "InvalidKind", text)
                 continue
             if parent.namespace not in {"", home}:
                 self._wrong(

@@ -60,7 +60,6 @@ def test_grpc_routes_are_kept_apart() -> None:
     [
         ({"kind": "Server", "name": "gone"}, "NoMatchingParent", "spec.parentRefs[0]"),
         ({"kind": "Server", "name": "web", "namespace": "other"}, "RefNotPermitted", "spec.parentRefs[0].namespace"),
-        ({"kind": "Service", "group": "", "name": "web"}, "InvalidKind", "spec.parentRefs[0]"),
     ],
 )
 def test_parents_that_are_no_server_here_are_told(parent: Raw, code: str, path: str) -> None:
