@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 
 from builders import service
 from linkerdworlds import Raw, profile
 from meshworlds import to, vs
 from property.test_consul_routes import shared
 from property.test_routes import from_ir, from_reference
+from tandem.base.problems import Severity
 from tandem.model.meta import Object
+from tandem.model.parse import parse
+from tandem.model.schema import validate
 from tandem.model.world import World
 from tandem.reference.request import Request
 from tandem.reference.routes import decide
+from tandem.translate.gatewayapi.write import write_gateway_api
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options
 
@@ -73,6 +78,29 @@ REQUESTS = st.builds(
     authority=st.just("a"),
 )
 VIRTUAL = vs("v", hosts=["a"], http=[{"route": [to("b")]}])
+
+
+@settings(max_examples=200)
+@given(st.lists(PROFILES, max_size=3), st.lists(REQUESTS, min_size=1, max_size=6))
+def test_what_is_written_of_profiles_decides_as_they_did(profiles: list[Object], asked: list[Request]) -> None:
+    services = [service(name, ports=[{"name": "http", "port": 80}]) for name in ("a", "b")]
+    world = World.of([*services, *profiles])
+    made = write_gateway_api(world, translate_mesh(world, Options())[0], Options())
+    assert [problem for raw in made.objects for problem in validate(raw)] == []
+    event("lost" if any(r.severity is Severity.ERROR for r in made.remarks) else "written")
+    if any(remark.severity is Severity.ERROR for remark in made.remarks):
+        return
+    written = World.of([*services, *(parse(raw) for raw in made.objects)])
+    for request in asked:
+        found = reached(from_reference(written, request)), reached(from_reference(world, request))
+        assert found[0] == found[1], decide(written, request)
+
+
+def reached(answer: tuple[int, tuple[Any, ...], str]) -> tuple[int, dict[Any, Fraction]]:
+    """Where it goes, whoever says so: what is not there is answered by an error of one API or the other."""
+    status, shares, _ = shared(answer)
+    found = {"gone" if "gone" in place else place[:3]: part for place, part in shares.items()}
+    return (5, {}) if found.keys() == {"gone"} else (status // 100, found)
 
 
 @settings(max_examples=300)

@@ -24,10 +24,10 @@ def translate(
 ) -> int:
     """Write what VirtualServices and DestinationRules mean for clients in the mesh as HTTPRoutes and TrafficPolicies.
 
-    So do Consul's ServiceRouters, ServiceSplitters and ServiceResolvers. Nothing has to run. The Services that are
-    routed to must be among the manifests, and what defines their subsets: each becomes a Service of its own. Requests
-    are decided as before, in every order of rules; what has no form in Gateway API is told with its field, as an error,
-    and what has another form as a warning. The manifests are not changed.
+    So do Consul's ServiceRouters, ServiceSplitters and ServiceResolvers, and Linkerd's ServiceProfiles. Nothing has to
+    run. The Services that are routed to must be among the manifests, and what defines their subsets: each becomes a
+    Service of its own. Requests are decided as before, in every order of rules; what has no form in Gateway API is told
+    with its field, as an error, and what has another form as a warning. The manifests are not changed.
 
     Example: tandem translate examples/traffic --to gateway-api
     """

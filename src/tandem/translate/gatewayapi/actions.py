@@ -26,6 +26,8 @@ from tandem.translate.gatewayapi.shapes import Remarks, lasting
 GROUP: Final = "gateway.networking.k8s.io"
 GONE: Final = "!gone"
 """At the end of a Service's name in routes of bytes: it is not there, and its share is closed."""
+NOWHERE: Final = "?"
+"""In place of a subset in routes of requests: there is no such Service, port or subset."""
 _CODES: Final = {"5xx": (500, 501, 502, 503, 504), "gateway-error": (502, 503, 504)}
 _ALWAYS: Final = frozenset({"connect-failure", "refused-stream", "reset", "reset-before-request"})
 """What Gateway API's retries are about in any case."""
@@ -167,8 +169,8 @@ class Writer:
 
 
 def name_of(backend: Backend) -> str:
-    """The Service that stands for a backend: a subset has one of its own."""
-    return f"{backend.service}-{backend.subset}" if backend.subset else backend.service
+    """The Service that stands for a backend: a subset has one of its own. What is not there has none, as before."""
+    return backend.service if backend.subset in {"", NOWHERE} else f"{backend.service}-{backend.subset}"
 
 
 def _modifier(which: str, edit: HeaderEdit) -> Iterator[dict[str, Any]]:

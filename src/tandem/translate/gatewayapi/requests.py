@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tandem.base.problems import Origin
 from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable
 from tandem.model import core
 from tandem.model.meta import RawObject
@@ -88,12 +89,17 @@ def http_route(
         text = f"more than an HTTPRoute may have: {RULES} rules, {MATCHES} matches of one, {IN_ALL} of all"
         remarks.lost(kept[0][0].origin, "", text)
     rules = [_rule(i, own, every, writer, remarks) for i, (own, every) in enumerate(zip(kept, matches, strict=True))]
-    meta = {"name": f"{kept[0][0].origin.name}-{head.suffix}", "namespace": head.namespace}
+    meta = {"name": f"{_named(kept[0][0].origin)}-{head.suffix}", "namespace": head.namespace}
     hosts = {"hostnames": list(head.hostnames)} if head.hostnames else {}
     spec = {"parentRefs": list(head.parents), **hosts, "rules": rules}
     made = {"apiVersion": f"{GROUP}/v1", "kind": "HTTPRoute", "metadata": meta, "spec": spec}
     faults = ((i, route.fault) for i, (route, _) in enumerate(kept))
     return made, [trouble(fault, GROUP, made, _rule_name(i)) for i, fault in faults if fault is not None]
+
+
+def _named(source: Origin) -> str:
+    """By its source; a ServiceProfile has the full name of its Service."""
+    return source.name.partition(".")[0] if source.kind == "ServiceProfile" else source.name
 
 
 def _rule(index: int, own: Kept, every: tuple[RouteMatch, ...], writer: Writer, remarks: Remarks) -> dict[str, Any]:

@@ -27,7 +27,9 @@ from tandem.ir.mesh import (
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _ANY: Final = Regex(".*")
-OF_MESHES: Final = frozenset({"VirtualService", "ServiceRouter", "ServiceSplitter", "ServiceResolver"})
+OF_MESHES: Final = frozenset(
+    {"VirtualService", "ServiceRouter", "ServiceSplitter", "ServiceResolver", "ServiceProfile"}
+)
 """Kinds whose routes have another form in Gateway API."""
 _OF_CONSUL: Final = {
     "match": "match.http",
@@ -63,7 +65,10 @@ class Remarks:
         return tuple(sorted(self._found, key=lambda p: (p.at, p.text)))
 
     def _tell(self, at: Origin, path: str, code: str, text: str, severity: Severity) -> None:
-        path = _OF_CONSUL.get(path, path) if at.kind == "ServiceRouter" else path
+        if at.kind == "ServiceRouter":
+            path = _OF_CONSUL.get(path, path)
+        elif at.kind == "ServiceProfile" and path.startswith("match"):
+            path = "condition"
         where = msgspec.structs.replace(at, path=f"{at.path}.{path}" if path else at.path)
         self._found[Problem(at=where, code=code, text=text, severity=severity)] = None
 

@@ -19,6 +19,7 @@ from tandem.model import core
 from tandem.model.consulroutes import ServiceResolver
 from tandem.model.istio import VirtualService
 from tandem.model.meta import RawObject
+from tandem.model.schemas.syntax import label_value
 from tandem.model.world import World
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gatewayapi.actions import Writer, name_of
@@ -33,6 +34,7 @@ from tandem.translate.mesh.consul.resolvers import read_resolvers, under
 from tandem.translate.mesh.istio.delegates import for_mesh
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
 from tandem.translate.mesh.istio.serviceentry import read_entries
+from tandem.translate.mesh.linkerd.profiles import with_budgets
 from tandem.translate.options import Options
 
 NO_EDGE: Final = Edge()
@@ -56,7 +58,7 @@ def write_gateway_api(world: World, mesh: MeshIR, options: Options, edge: Edge =
     rules = translate_destination_rules(world, options, read_entries(world, options)).policies
     resolvers = read_resolvers(world)
     policies, _ = under(resolvers.found, rules)
-    for policy in policies.values():
+    for policy in with_budgets(policies, world, options).values():
         sheet.add_traffic(policy)
     for resolver in resolvers.found.values():
         _unsaid(resolver.source, sheet.remarks)
@@ -123,6 +125,11 @@ class _Sheet:
 
     def _add_subset(self, made: RawObject, key: tuple[str, str], at: Origin) -> None:
         """A Service of that name that selects the same is as good."""
+        for name, value in made["spec"]["selector"].items():
+            if label_value(value) is not None:
+                text = f"Service {'/'.join(key)} would select by {name}: {value!r} is no value of a label"
+                self.remarks.lost(at, "route", text)
+                return
         held = self._world.get(core.Service, *key)
         if held is not None and held.spec.selector != made["spec"]["selector"]:
             text = f"Service {'/'.join(key)} would stand for a subset, and is there for something else"
