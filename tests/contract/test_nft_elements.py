@@ -157,3 +157,17 @@ def test_a_table_that_is_gone_is_told_as_such(netns: str) -> None:
     subprocess.run(["ip", "netns", "exec", netns.rpartition("/")[2], "nft", "flush", "ruleset"], check=True)
     with pytest.raises(DriverError):
         driver.apply(plan(EMPTY, filled(0)))
+
+
+def test_a_batch_may_have_more_answers_than_a_socket_holds_by_itself(netns: str) -> None:
+    """One element in each of three thousand sets: each message of the batch has an answer of its own."""
+    bare = nft.ruleset(sets=tuple(nft.Set(name=f"s{n}", type=("ipv4_addr",)) for n in range(3000)))
+    full = nft.ruleset(
+        sets=tuple(nft.Set(name=f"s{n}", type=("ipv4_addr",), elements=frozenset({("10.0.0.1",)})) for n in range(3000))
+    )
+    driver = Libnftables(netns)
+    driver.apply(plan(None, bare))
+    delta = plan(bare, full)
+    assert batch(delta, "tandem", "inet") is not None
+    driver.apply(delta)
+    assert driver.read() == full

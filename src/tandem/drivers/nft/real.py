@@ -157,12 +157,14 @@ def listing(command: str, netns: str = "") -> list[dict[str, Any]]:
 
 def _send(elements: bytes, netlink: Netlink) -> None:
     """One batch by our own hand; raises DriverError with the kernel's word if it refuses, and then nothing is done."""
+    number, found = expected(elements), list[str]()
 
-    def said(chunks: list[bytes]) -> list[str]:
-        return [text for chunk in chunks for text in answers(chunk)]
+    def complete(chunks: list[bytes]) -> bool:
+        found.extend(answers(chunks[-1]) if chunks else ())
+        return len(found) >= number
 
     try:
-        found = said(netlink.ask(elements, lambda chunks: len(said(chunks)) >= expected(elements)))
+        netlink.ask(elements, complete, answers=number)
     except OSError as err:
         raise DriverError(f"nftables: no word of the kernel on a transaction: {err}") from err
     if refusals := [text for text in found if text]:
