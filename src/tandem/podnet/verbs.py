@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tandem.base.clock import Clock, SystemClock
+from tandem.base.groups import first_of
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
@@ -313,8 +314,8 @@ class Verbs:
             async with asyncio.TaskGroup() as tasks:  # nothing passes a link before it opens: neither has to be first
                 tasks.create_task(self._make(link, pin))
                 await self._node.attached(attachment)
-        except* DriverError as errors:
-            raise errors.exceptions[0] from None
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from None
         with step("open"):
             await self._links.open(link, pin)
         attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from tandem.base.cell import Cell
+from tandem.base.groups import first_of
 from tandem.base.ids import PodUid
 from tandem.drivers.envoy.admin import Admin
 from tandem.model import core
@@ -275,6 +276,5 @@ class PodWorker:
 
 def _told(err: BaseException) -> str:
     """What to tell people of an exception that may be wrapped in groups."""
-    while isinstance(err, BaseExceptionGroup):
-        err = err.exceptions[0]
+    err = first_of(err)
     return f"{type(err).__name__}: {err}; it is tried again, and the runtime's log has the whole story"

@@ -20,6 +20,7 @@ from tandem.apiserver.streams.spdy.connection import Connection
 from tandem.apiserver.streams.websocket import SUBPROTOCOL, Offer, WebSocket
 from tandem.apiserver.streams.wire import Wire
 from tandem.apiserver.upgrading import TAKE_OVER, switching, taken_over
+from tandem.base.groups import first_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ async def serve(scope: Scope, agreed: Upgrade, work: Callable[[Layer], Awaitable
     try:
         await wire.while_there(_whole(layer, work), layer.ping)
     except* ConnectionError as group:
-        log.info("stream ended early", path=scope["path"], reason=str(_first(group)))
+        log.info("stream ended early", path=scope["path"], reason=str(first_of(group)))
     finally:
         wire.close()
 
@@ -81,12 +82,6 @@ async def _whole(layer: Layer, work: Callable[[Layer], Awaitable[None]]) -> None
     finally:
         with contextlib.suppress(ConnectionError):  # who has gone needs no farewell, but a server that ends gives one
             await layer.close()
-
-
-def _first(err: BaseException) -> BaseException:
-    while isinstance(err, BaseExceptionGroup):
-        err = err.exceptions[0]
-    return err
 
 
 def _listed(request: Request, header: str) -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from tandem.base.groups import first_of
 from tandem.base.problems import DriverError
 from tandem.drivers.reach import worker
 
@@ -125,13 +126,8 @@ async def _all(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(one) for one in work]
     except* DriverError as group:
-        raise _first(group) from None
+        raise first_of(group) from None
     return [task.result() for task in running]
-
-
-def _first(group: BaseExceptionGroup[DriverError]) -> DriverError:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 async def _start(place: Place, workers: dict[str, _Worker]) -> None:
