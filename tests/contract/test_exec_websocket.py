@@ -55,6 +55,9 @@ def place(pod: OnePod, what: str, token: bytes = TOKEN.reveal()) -> tuple[str, s
     """The URL of a subresource, whom to trust there, and the credentials."""
     cluster = yaml.safe_load(pod.server.kubeconfig.read_text())["clusters"][0]["cluster"]
     context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    # The client writes and reads in two threads. With TLS 1.3 the server sends tickets after the handshake, and OpenSSL
+    # must not read those while it writes.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
     url = f"{cluster['server'].replace('https', 'wss')}/api/v1/namespaces/default/pods/web-0/{what}"
     return url, context, f"Bearer {token.decode()}"
 
