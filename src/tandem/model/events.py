@@ -71,8 +71,8 @@ class GroupEvent(Object, frozen=True, kw_only=True):
 
 
 EVENTS: Final = (
-    Kind(group="", versions=("v1",), kind="Event", plural="events", singular="event", short=("ev",), cls=Event),
-    Kind(group="events.k8s.io", versions=("v1",), kind="Event", plural="events", singular="event", cls=GroupEvent),
+    Kind(group="", versions=("v1",), kind="Event", plural="events", short=("ev",), cls=Event),
+    Kind(group="events.k8s.io", versions=("v1",), kind="Event", plural="events", cls=GroupEvent),
 )
 """The registry's entries. Both are one kind in store: the first."""
 NAMES: Final = frozenset(kind.name for kind in EVENTS)

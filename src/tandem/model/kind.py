@@ -14,7 +14,6 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[str, ...]
     kind: str
     plural: str
-    singular: str
     short: tuple[str, ...] = ()
     namespaced: bool = True
     status: bool = False
@@ -25,6 +24,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def api_version(self) -> str:
         """`group/version` (or `version` in the core group) of the storage version."""
         return f"{self.group}/{self.versions[0]}" if self.group else self.versions[0]
+
+    @property
+    def singular(self) -> str:
+        """What one object is called."""
+        return self.kind.lower()
 
     @property
     def name(self) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tandem.base.problems import Origin
-from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, RouteTable
+from tandem.ir.mesh import BytesMatch, BytesRoute, RouteTable
 from tandem.model.core import Service
 from tandem.model.meta import RawObject
 from tandem.translate.gatewayapi.actions import GONE, GROUP, name_of
+from tandem.translate.gatewayapi.requests import Head
 from tandem.translate.gatewayapi.services import Leave
 from tandem.translate.gatewayapi.shapes import OF_MESHES, Remarks
 from tandem.translate.protocols import app_protocol
@@ -78,20 +79,27 @@ class Connections:
         parent: dict[str, Any] = {"group": "", "kind": "Service", "name": self._table.service, "port": port}
         if home != self._table.namespace:
             parent["namespace"] = self._table.namespace
-        rule = {"backendRefs": [self._backend(kind, b, port, home) for b in route.backends]}
         index = route.name.rpartition("/")[2]
-        made = f"{route.origin.name}-{self._table.service}-{port}{f'-tls-{index}' if names else ''}"
-        hosts = {"hostnames": list(names)} if names else {}
-        return {
-            "apiVersion": f"{GROUP}/v1",
-            "kind": kind,
-            "metadata": {"name": made, "namespace": home},
-            "spec": {"parentRefs": [parent], **hosts, "rules": [rule]},
-        }
+        suffix = f"{self._table.service}-{port}{f'-tls-{index}' if names else ''}"
+        head = Head(namespace=home, suffix=suffix, parents=(parent,), hostnames=names)
+        made, leaves = connection_route(kind, head, route, port)
+        self.leaves |= leaves
+        return made
 
-    def _backend(self, kind: str, backend: Backend, port: int, home: str) -> dict[str, Any]:
-        """One that is not there stays so: its share is closed."""
-        name = name_of(backend).replace(GONE, "")
-        self.leaves.add(Leave(kind=kind, home=home, to="Service", namespace=backend.namespace, name=name))
-        made: dict[str, Any] = {"name": name, "port": backend.port or port, "weight": backend.weight}
-        return made if backend.namespace == home else {**made, "namespace": backend.namespace}
+
+def connection_route(kind: str, head: Head, route: BytesRoute, port: int = 0) -> tuple[RawObject, set[Leave]]:
+    """A TLSRoute or TCPRoute, and what it refers to; `port`: of backends that name none."""
+    home, refs, leaves = head.namespace, list[dict[str, Any]](), set[Leave]()
+    for backend in route.backends:
+        name = name_of(backend).replace(GONE, "")  # one that is not there stays so: its share is closed
+        leaves.add(Leave(kind=kind, home=home, to="Service", namespace=backend.namespace, name=name))
+        elsewhere = {} if backend.namespace == home else {"namespace": backend.namespace}
+        refs.append({"name": name, **elsewhere, "port": backend.port or port, "weight": backend.weight})
+    hosts = {"hostnames": list(head.hostnames)} if head.hostnames else {}
+    made = {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": kind,
+        "metadata": {"name": f"{route.origin.name}-{head.suffix}", "namespace": home},
+        "spec": {"parentRefs": list(head.parents), **hosts, "rules": [{"backendRefs": refs}]},
+    }
+    return made, leaves

@@ -16,14 +16,15 @@ from tandem.model import core
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.meta import RawObject
 from tandem.model.world import World
-from tandem.translate.gatewayapi.actions import GONE, GROUP, Writer, name_of
+from tandem.translate.gatewayapi.actions import GROUP, Writer
+from tandem.translate.gatewayapi.connections import connection_route
 from tandem.translate.gatewayapi.requests import Head, http_route
 from tandem.translate.gatewayapi.services import Leave
 from tandem.translate.gatewayapi.shapes import Remarks
+from tandem.translate.hostnames import EVERY, covers
 
 NAME: Final = "istio-ingressgateway"
 CLASS: Final = "tandem"
-EVERY: Final = "*"
 
 
 class GatewayWriter:
@@ -85,7 +86,7 @@ class GatewayWriter:
             for host, name in names.items():
                 self._listen(name, port.port, protocol, host, tls=self._tls(listener))
             for one in listener.hosts:
-                at = tuple(name for host, name in names.items() if _meet(host, one.host))
+                at = tuple(name for host, name in names.items() if covers(host, one.host))
                 self._add_requests(listener, one, port.port, at)
             for route in listener.named:
                 asked = tuple(name for match in route.matches for name in match.server_names)
@@ -172,33 +173,21 @@ class GatewayWriter:
             self._routes.append(route)
             self._beside += troubles
             for namespace, name in writer.backends:
-                self._refer("HTTPRoute", home, namespace, name)
+                self.leaves.add(Leave(kind="HTTPRoute", home=home, to="Service", namespace=namespace, name=name))
 
     def _add_connections(self, kind: str, route: BytesRoute, hosts: tuple[str, ...], at: tuple[str, ...]) -> None:
-        home = route.origin.namespace
-        refs: list[dict[str, Any]] = []
-        for backend in route.backends:
-            name = name_of(backend).replace(GONE, "")
-            self._refer(kind, home, backend.namespace, name)
-            elsewhere = {} if backend.namespace == home else {"namespace": backend.namespace}
-            refs.append({"name": name, **elsewhere, "port": backend.port, "weight": backend.weight})
-        index = route.name.rpartition("/")[2]
-        made = f"{route.origin.name}-{at[0]}-{index}"
-        named = {"hostnames": list(hosts)} if hosts else {}
-        spec = {"parentRefs": [self._parent(name) for name in at], **named, "rules": [{"backendRefs": refs}]}
-        meta = {"name": made, "namespace": home}
-        self._routes.append({"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": meta, "spec": spec})
+        head = Head(
+            namespace=route.origin.namespace,
+            suffix=f"{at[0]}-{route.name.rpartition('/')[2]}",
+            parents=tuple(self._parent(name) for name in at),
+            hostnames=hosts,
+        )
+        made, leaves = connection_route(kind, head, route)
+        self._routes.append(made)
+        self.leaves |= leaves
 
     def _parent(self, listener: str) -> dict[str, Any]:
         return {"name": NAME, "namespace": self._gateway.namespace, "sectionName": listener}
-
-    def _refer(self, kind: str, home: str, namespace: str, name: str) -> None:
-        if namespace != home:
-            self.leaves.add(Leave(kind=kind, home=home, to="Service", namespace=namespace, name=name))
-
-
-def _meet(listener: str, host: str) -> bool:
-    return listener in {EVERY, host} or (listener.startswith("*.") and host.endswith(listener[1:]))
 
 
 def _word(host: str) -> str:

@@ -14,9 +14,9 @@ from math import gcd
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, Route, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, Forward, Route, RouteMatch, RouteTable
 from tandem.translate.mesh.canary_plans import Plan, plans_of
-from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.context import Context, plain_route
 
 Tables = Mapping[str, RouteTable]
 
@@ -32,21 +32,8 @@ def divide(tables: Tables, context: Context) -> tuple[dict[str, RouteTable], tup
     return dict(sorted(found.items())), tuple(problems)
 
 
-def _plain(plan: Plan) -> Route:
-    """That of a Service of whose requests no other is about."""
-    namespace, service = plan.service
-    origin = plan.split.origin
-    return Route(
-        name=f"Canary/{origin.namespace}/{origin.name}",
-        matches=(),
-        action=Forward(backends=(Backend(namespace=namespace, service=service),)),
-        retry=DEFAULT_RETRY,
-        origin=origin,
-    )
-
-
 def _divided(table: RouteTable, plan: Plan) -> RouteTable:
-    own = (_plain(plan),) if (table.namespace, table.service) == plan.service else ()
+    own = (plain_route(plan.service, plan.split.origin),) if (table.namespace, table.service) == plan.service else ()
     routes = tuple(new for route in table.routes or own for new in divide_route(route, plan))
     return table if routes == table.routes else msgspec.structs.replace(table, routes=routes)
 

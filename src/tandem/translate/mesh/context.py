@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
-from tandem.ir.mesh import BytesRoute, Route, RouteMatch
+from tandem.ir.mesh import DEFAULT_RETRY, Backend, BytesRoute, Forward, Route, RouteMatch
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.core import Service, ServicePort, ServiceSpec
 from tandem.model.meta import Meta
@@ -36,6 +36,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     def passes(self, key: Key) -> bool:
         """True for a host of a ServiceEntry that is reached as what was dialled alone: its address, or its name."""
         return key in self.entries.hosts and self.entries.hosts[key].spec.resolution not in ADDRESSED
+
+
+def plain_route(service: Key, origin: Origin) -> Route:
+    """That of a Service of whose requests no other is about: all of them go to it."""
+    return Route(
+        name=f"{origin.kind}/{origin.namespace}/{origin.name}",
+        matches=(),
+        action=Forward(backends=(Backend(namespace=service[0], service=service[1]),)),
+        retry=DEFAULT_RETRY,
+        origin=origin,
+    )
 
 
 def service_of(key: Key, world: World, entries: Entries) -> Service | None:

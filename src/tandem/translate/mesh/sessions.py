@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin
-from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, Route, RouteTable, Session
+from tandem.ir.mesh import Forward, Route, RouteTable, Session
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.world import Key
+from tandem.translate.mesh.context import plain_route
 from tandem.translate.mesh.parts import read_session
 from tandem.translate.mesh.trafficpolicies import Attachments
 
@@ -38,21 +39,12 @@ def sessions_of(attachments: Attachments) -> Sessions:
 def keep_sessions(tables: Mapping[str, RouteTable], sessions: Sessions) -> dict[str, RouteTable]:
     """The routes of the mesh; a Service without routes gets one, all of whose requests go to it."""
     found = dict(tables)
-    for (namespace, service), (_, origin) in sessions.items():
+    for key, (_, origin) in sessions.items():
+        namespace, service = key
         name = f"{namespace}/{service}"
         table = found.get(name) or RouteTable(namespace=namespace, service=service, routes=())
-        found[name] = table if table.routes else _replace(table, routes=(_plain(namespace, service, origin),))
+        found[name] = table if table.routes else _replace(table, routes=(plain_route(key, origin),))
     return {name: _table(table, sessions) for name, table in sorted(found.items())} if sessions else found
-
-
-def _plain(namespace: str, service: str, origin: Origin) -> Route:
-    return Route(
-        name=f"{origin.kind}/{origin.namespace}/{origin.name}",
-        matches=(),
-        action=Forward(backends=(Backend(namespace=namespace, service=service),)),
-        retry=DEFAULT_RETRY,
-        origin=origin,
-    )
 
 
 def _table(table: RouteTable, sessions: Sessions) -> RouteTable:
