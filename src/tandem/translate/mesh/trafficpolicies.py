@@ -22,7 +22,6 @@ from tandem.ir.traffic import (
     HashKey,
     LoadBalancer,
     Outlier,
-    Pool,
     PortTraffic,
     Subset,
     Traffic,
@@ -218,15 +217,11 @@ def _outlier(asked: model.OutlierDetection) -> Outlier:
 
 
 def _connected(traffic: Traffic, asked: model.Connections) -> Traffic:
-    before = traffic.pool
-    pool = Pool(
-        keepalive=before.keepalive,
+    pool = _replace(
+        traffic.pool,
         connection_ms=milliseconds(asked.maximum_duration),
         idle_ms=milliseconds(asked.idle_timeout) if asked.idle_timeout else None,
         requests_per_connection=asked.requests,
-        http2=before.http2,
         streams=asked.streams,
-        ping_ms=before.ping_ms,
-        ping_timeout_ms=before.ping_timeout_ms,
     )
     return _replace(traffic, pool=pool, connect_timeout_ms=milliseconds(asked.connect_timeout))
