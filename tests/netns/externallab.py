@@ -20,6 +20,10 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.model import core
 from tandem.model.parse import parse
 from tandem.model.world import World
+from tandem.observe.accesslog import flows_of
+from tandem.observe.flow import Flow
+from tandem.runtime.facts import names_for
+from tandem.runtime.whois import Whois
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.options import Options
@@ -101,6 +105,22 @@ class Outside:
         done = subprocess.run([*command, *named, *more, url], capture_output=True, text=True, check=False)
         body, _, code = done.stdout.rpartition("\n")
         return int(code or 0), body
+
+
+def flow_of(outside: Outside, log: str, path: str) -> Flow:
+    """The flow of the newest entry that a log has of a path (empty: of a connection)."""
+
+    def wanted(entry: object) -> bool:
+        request = getattr(entry, "request", None)
+        return (request.path if request is not None else "") == path
+
+    entry = outside.lab.ads.log_of(log, wanted)[-1]
+    assert outside.view is not None
+    message = type("Message", (), {})()
+    message.http_logs = type("Logs", (), {"log_entry": [entry] if path else []})
+    message.tcp_logs = type("Logs", (), {"log_entry": [] if path else [entry]})
+    (found,) = flows_of(log, message, names_for("n1", Whois(outside.view)))
+    return found
 
 
 @contextlib.contextmanager

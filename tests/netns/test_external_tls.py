@@ -143,16 +143,15 @@ spec: {selector: {matchLabels: {istio: egressgateway}}, action: DENY, rules: [{t
 """
 
 
-def test_a_way_through_an_egress_gateway_leads_on_as_it_does_there_and_to_nothing_where_it_would_be_judged(
-    world: World,
-) -> None:
+def test_a_way_through_an_egress_gateway_leads_on_as_it_does_there_and_is_judged(world: World) -> None:
     manifests = ENTRY % "SIMPLE, credentialName: roots" + THROUGH + world.secret(world.ca)
     world.outside.apply(manifests)
     status, body = world.outside.curl(f"http://{API}/public", address=OUTSIDE["two"])
     assert (status, json.loads(body)["app"]) == (200, "one")
     assert world.asked()[0] == 404
-    world.outside.apply(manifests + JUDGED, lenient=True)
-    assert world.outside.curl(f"http://{API}/public", address=OUTSIDE["two"])[0] == 503
+    world.outside.apply(manifests + JUDGED)
+    assert world.outside.curl(f"http://{API}/public", address=OUTSIDE["two"])[0] == 200
+    assert world.outside.curl(f"http://{API}/public", "-d", "x", address=OUTSIDE["two"])[0] == 403
 
 
 def test_a_certificate_of_another_authority_or_another_name_is_refused(world: World) -> None:

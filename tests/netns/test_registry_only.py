@@ -7,12 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from netns.externallab import OUTSIDE, Outside, running
+from netns.externallab import OUTSIDE, Outside, flow_of, running
 from tandem.compile import names
-from tandem.observe.accesslog import flows_of
-from tandem.observe.flow import Flow, Verdict
-from tandem.runtime.facts import names_for
-from tandem.runtime.whois import Whois
+from tandem.observe.flow import Verdict
 
 pytestmark = pytest.mark.root
 
@@ -60,22 +57,6 @@ def outside() -> Iterator[Outside]:
 
 def status(outside: Outside, url: str, address: str, who: str = "a") -> int:
     return outside.curl(url, address=address, who=who)[0]
-
-
-def flow_of(outside: Outside, log: str, path: str) -> Flow:
-    """The flow of the newest entry that a log has of a path (empty: of a connection)."""
-
-    def wanted(entry: object) -> bool:
-        request = getattr(entry, "request", None)
-        return (request.path if request is not None else "") == path
-
-    entry = outside.lab.ads.log_of(log, wanted)[-1]
-    assert outside.view is not None
-    message = type("Message", (), {})()
-    message.http_logs = type("Logs", (), {"log_entry": [entry] if path else []})
-    message.tcp_logs = type("Logs", (), {"log_entry": [] if path else [entry]})
-    (found,) = flows_of(log, message, names_for("n1", Whois(outside.view)))
-    return found
 
 
 def test_what_is_not_registered_is_refused_and_told(outside: Outside) -> None:

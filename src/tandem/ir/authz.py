@@ -5,13 +5,14 @@ Without ALLOW policies everything is allowed that no DENY policy refuses; with s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin
-from tandem.ir.mesh import Exact, Prefix, Present, Regex
+from tandem.ir.match import Exact, Prefix, Present, Regex
 
 
 class Suffix(msgspec.Struct, frozen=True, tag="suffix"):
@@ -86,6 +87,8 @@ IDENTITY: frozenset[Attribute] = frozenset(
     {Attribute.PRINCIPAL, Attribute.NAMESPACE, Attribute.SERVICE_ACCOUNT, Attribute.TRUST_DOMAIN}
 )
 """What a peer has proved by its certificate."""
+ADDRESSES: frozenset[Attribute] = frozenset({Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS})
+"""Of who asks."""
 TOKEN: frozenset[Attribute] = frozenset({Attribute.TOKEN_SUBJECT, Attribute.CLAIM})
 """What a valid token says; of a request without one, nothing."""
 REQUEST: frozenset[Attribute] = TOKEN | {Attribute.HOST, Attribute.METHOD, Attribute.PATH, Attribute.HEADER}
@@ -104,6 +107,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     refuses: tuple[Text, ...] = ()
     ignore_case: bool = False
     """Of a header: letters count alike, large or small."""
+    own: bool = False
+    """Of who asks, where the proxy that judges is the asking pod's own: known, without a certificate that proves it."""
 
 
 Requirements = tuple[Requirement, ...]
@@ -180,3 +185,28 @@ class AuthzPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     def objects(self) -> frozenset[Origin]:
         """All that it comes from."""
         return frozenset((self.origin, *self.made_of))
+
+
+def settled(policy: AuthzPolicy, settle: Callable[[Requirements], Requirements | None]) -> AuthzPolicy:
+    """The policy where part of what it asks is known. `settle`: what is left to be asked; None: it cannot hold.
+
+    A rule that can never hold is left out; a policy that allows nothing then goes on to do so.
+    """
+    rules = (_settled(rule, settle) for rule in policy.rules)
+    return msgspec.structs.replace(policy, rules=tuple(rule for rule in rules if rule is not None))
+
+
+def _settled(rule: AuthzRule, settle: Callable[[Requirements], Requirements | None]) -> AuthzRule | None:
+    sources, operations = (
+        tuple(made for part in parts if (made := settle(part)) is not None) for parts in (rule.sources, rule.operations)
+    )
+    when = settle(rule.when)
+    if when is None or (rule.sources and not sources) or (rule.operations and not operations):
+        return None
+    return msgspec.structs.replace(rule, sources=sources, operations=operations, when=when)
+
+
+def holds_at(requirement: Requirement, port: int) -> bool:
+    """Whether a requirement about the port holds at this one."""
+    here = Exact(str(port))
+    return here not in requirement.refuses and (not requirement.values or here in requirement.values)

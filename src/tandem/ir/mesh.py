@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.ir.authz import AuthzPolicy
 from tandem.ir.limits import RateLimit
 from tandem.ir.match import ClaimMatch as ClaimMatch  # noqa: PLC0414 - callers need one import
 from tandem.ir.match import Exact as Exact  # noqa: PLC0414
@@ -201,6 +202,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: Session | None = None
     limits: tuple[RateLimit, ...] = ()
     """Of what it is a part of before its own: the first that is reached refuses."""
+    authorization: tuple[AuthzPolicy, ...] = ()
+    """What judges its requests before the pod's own proxy sends them, in order: an egress gateway's policies."""
     origin: Origin
 
 
@@ -226,6 +229,8 @@ class BytesRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None: connections are closed."""
     requests: bool = False
     """It is about ports of HTTP, too: their requests are no more than bytes then."""
+    authorization: tuple[AuthzPolicy, ...] = ()
+    """What judges its connections, as of `Route`."""
     origin: Origin
 
 

@@ -53,6 +53,8 @@ UNKNOWN_KEY: Final = f"{_REFUSED}Jwks doesn't have key to match kid or alg from 
 """The reason of a flow whose token was signed by a key that the pod does not know."""
 OUTSIDE: Final = "outside"
 """The route of requests for hosts that a pod does not see (`compile/names.py`)."""
+EGRESS: Final = "egress"
+"""In place of a pod's uid: what judges requests that leave a pod is the egress gateway's (docs/design/0062)."""
 Rules = Callable[[str], tuple[Origin, ...]]
 
 
@@ -78,9 +80,10 @@ class Names:
     outbound: Callable[[str], Origin | None]
     """Pod uid -> what says that it reaches nothing but what it sees."""
     authorized: Callable[[str, str], tuple[Origin, ...]]
-    """(pod uid, name of a rule) -> the rule that denied; of an empty name: the policies of which none allows."""
+    """(pod uid or EGRESS, name of a rule) -> the rule that denied; of an empty name: the policies of which none allows.
+    """
     staged: Callable[[str], tuple[Origin, ...]]
-    """Pod uid -> the staged policies of which one would have to allow."""
+    """Pod uid or EGRESS -> the staged policies of which one would have to allow."""
     authenticated: Callable[[str], tuple[Origin, ...]]
     """Pod uid -> the rules by which it takes tokens."""
     dialled: Callable[[str, str, int], tuple[str, int]] = _reached
@@ -92,8 +95,10 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
     kind, _, uid = log_name.partition("|")
     if kind not in {"source", "outside", "destination", "refused"}:
         return
-    rules, nowhere = partial(names.authorized, uid), kind == "outside"
+    nowhere = kind == "outside"
     kind = "source" if nowhere else kind
+    judging = EGRESS if kind == "source" else uid
+    rules = partial(names.authorized, judging)
     for entry in message.http_logs.log_entry:
         flow = _http(_base(kind, uid, entry.common_properties, names), entry, rules)
         if entry.common_properties.route_name == OUTSIDE:
@@ -101,7 +106,7 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
             continue
         flow = _troubled(flow, names.fault(entry.common_properties.route_name))
         flow = _without_token(flow, entry.response.response_code_details, names.authenticated, uid)
-        flow = _looked_at(flow, entry.response.response_code_details, entry.common_properties, uid, names)
+        flow = _looked_at(flow, entry.response.response_code_details, entry.common_properties, judging, names)
         yield limited(flow, entry.response.response_code_details, entry.common_properties.metadata.filter_metadata)
     for entry in message.tcp_logs.log_entry:
         if nowhere:
@@ -109,7 +114,7 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
             continue
         flow = _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
         details = entry.common_properties.connection_termination_details
-        yield _looked_at(flow, details, entry.common_properties, uid, names)
+        yield _looked_at(flow, details, entry.common_properties, judging, names)
 
 
 def _host(cluster: str) -> str:
@@ -218,8 +223,11 @@ def _denied(flow: Flow, details: str, rules: Rules) -> Flow:
     name = details.partition("[")[2].rpartition("]")[0]
     found = rules("" if name == "none" else name)
     reason = _DENIES.get(found[0].kind if found else "", _DENIED) if name != "none" else "no rule allows it"
-    direction = "egress" if flow.reporter == "source" else "ingress"
-    return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=direction, reason=reason, rules=found)
+    return msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction=_side(flow), reason=reason, rules=found)
+
+
+def _side(flow: Flow) -> str:
+    return "egress" if flow.reporter == "source" else "ingress"
 
 
 def _troubled(flow: Flow, policy: Origin | None) -> Flow:
@@ -255,7 +263,7 @@ def _looked_at(flow: Flow, details: str, common: Any, uid: str, names: Names) ->
     if flow.verdict is Verdict.ALLOWED and holding.keys() & {STAGED_DENY, STAGED_ALLOW}:
         rules = rule(STAGED_DENY) or names.staged(uid)
         text = _WOULD.get(rules[0].kind if rules else "", "a staged AuthorizationPolicy would deny it")
-        flow = msgspec.structs.replace(flow, verdict=Verdict.STAGED, direction="ingress", reason=text, rules=rules)
+        flow = msgspec.structs.replace(flow, verdict=Verdict.STAGED, direction=_side(flow), reason=text, rules=rules)
     return flow
 
 

@@ -17,6 +17,7 @@ from tandem.ir.gateway import Gateway, routes_of
 from tandem.ir.logged import EVERYTHING, Logging
 from tandem.ir.mesh import BytesRoute
 from tandem.ir.node import AttachedPod, NodeView
+from tandem.observe.accesslog import EGRESS
 from tandem.observe.flow import Party, Verdict
 from tandem.observe.nflog import Handed
 
@@ -78,15 +79,20 @@ class Whois:
         return (logging.client if kind in _CLIENT_LOGS else logging.server).nothing
 
     def authorized(self, uid: str, rule: str) -> tuple[Origin, ...]:
-        """The rule of that name at a pod or a gateway; of an empty name: the policies of which one must allow."""
+        """The rule of that name at a pod, at a gateway, or at the egress gateway (EGRESS).
+
+        Of an empty name: the policies of which one must allow.
+        """
         policies = self._judging(uid)
         if not rule:
-            return tuple(p.origin for p in policies if p.action is Action.ALLOW and not p.staged)
-        return tuple(r.origin for p in policies for r in p.rules if authz_rule(r.origin) == rule)
+            return tuple(dict.fromkeys(p.origin for p in policies if p.action is Action.ALLOW and not p.staged))
+        found = (r.origin for p in policies for r in p.rules if authz_rule(r.origin) == rule)
+        return tuple(dict.fromkeys(found))
 
     def staged(self, uid: str) -> tuple[Origin, ...]:
         """The staged policies of a pod or a gateway of which one would have to allow."""
-        return tuple(p.origin for p in self._judging(uid) if p.action is Action.ALLOW and p.staged)
+        found = (p.origin for p in self._judging(uid) if p.action is Action.ALLOW and p.staged)
+        return tuple(dict.fromkeys(found))
 
     def authenticated(self, uid: str) -> tuple[Origin, ...]:
         """The rules by which a pod or a gateway takes tokens."""
@@ -111,7 +117,18 @@ class Whois:
         gateway = self._gateways.get(uid)
         if gateway is not None:
             return gateway.authorization
+        if uid == EGRESS:
+            return self._at_egress
         return next((p.pod.authorization for p in self._view.pods if p.pod.uid == uid), ())
+
+    @cached_property
+    def _at_egress(self) -> tuple[AuthzPolicy, ...]:
+        """What judges on ways through the egress gateway: of one policy as many as there are ports there."""
+        found: dict[AuthzPolicy, None] = {}
+        for table in self._view.tables.values():
+            for judged in (*(r.authorization for r in table.routes), *(r.authorization for r in table.bytes)):
+                found |= dict.fromkeys(judged)
+        return tuple(found)
 
     @cached_property
     def _logging(self) -> dict[str, Logging]:

@@ -9,7 +9,7 @@ from envoy.service.accesslog.v3 import als_pb2
 from google.protobuf import json_format
 
 from tandem.base.problems import Origin
-from tandem.observe.accesslog import Names, flows_of
+from tandem.observe.accesslog import EGRESS, Names, flows_of
 from tandem.observe.flow import Flow, Layer, Party, Verdict
 
 WEB = Party(namespace="shop", pod="web-1", identity="spiffe://cluster.local/ns/shop/sa/web", address="10.244.0.5")
@@ -31,7 +31,7 @@ NAMES = Names(
     party=lambda address: PARTIES.get(address, Party(address=address)),
     route={"r1": ROUTE}.get,
     fault={"r1": TROUBLE}.get,
-    authorized=lambda _, rule: (Origin(kind="AuthorizationPolicy", name=rule or "all"),),
+    authorized=lambda uid, rule: (Origin(kind="AuthorizationPolicy", name=uid * (uid == EGRESS) or rule or "all"),),
     authenticated=lambda _: (TOKENS,),
     dialled=lambda uid, address, port: ("192.0.2.65", 80) if uid == "gateway/shop/edge" else (address, port),
     outbound=lambda uid: CLOSED if uid == "u-web" else None,
@@ -255,3 +255,14 @@ def test_trouble_on_purpose_names_the_policy_that_makes_it() -> None:
 
 def refusal(code: int) -> dict[str, Any]:
     return {"response_code": code, "response_code_details": "fault_filter_abort"}
+
+
+@pytest.mark.parametrize(
+    ("log", "who", "side"), [("source|u-web", EGRESS, "egress"), ("destination|u-db", "all", "ingress")]
+)
+def test_what_leaves_a_pod_is_denied_by_the_egress_gateways_policies(log: str, who: str, side: str) -> None:
+    denied = {"response_code": 403, "response_code_details": "rbac_access_denied_matched_policy[none]"}
+    flow = http(log, response=denied)
+    assert (flow.verdict, flow.direction, [rule.name for rule in flow.rules]) == (Verdict.DENIED, side, [who])
+    raw = tcp(log, connection_termination_details="rbac_access_denied_matched_policy[none]")
+    assert (raw.verdict, raw.direction, [rule.name for rule in raw.rules]) == (Verdict.DENIED, side, [who])

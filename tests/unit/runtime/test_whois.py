@@ -12,8 +12,9 @@ from tandem.ir.authn import GivenKeys, JwtRule
 from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
 from tandem.ir.fabric import AppProtocol, Endpoint
 from tandem.ir.logged import Logged, Logging
-from tandem.ir.mesh import Backend, Forward, Route, RouteTable
+from tandem.ir.mesh import Backend, BytesRoute, Forward, Route, RouteTable
 from tandem.ir.policy import PolicySet, Side
+from tandem.observe.accesslog import EGRESS
 from tandem.observe.flow import Party, Verdict
 from tandem.runtime.whois import Whois
 
@@ -127,3 +128,19 @@ def test_what_came_to_a_gateway_was_dialled_at_its_own_address_and_port() -> Non
     assert found.dialled("gateway/edge/edge", "10.244.0.1", 20080) == ("192.0.2.65", 80)
     assert found.dialled("gateway/edge/edge", "fd00::1", 1) == ("fd00::1", 1)
     assert found.dialled("uid-a", "10.244.0.2", 8080) == ("10.244.0.2", 8080)
+
+
+def test_what_judges_at_the_egress_gateway_is_told_once() -> None:
+    named = Origin(kind="AuthorizationPolicy", namespace="istio-system", name="out")
+    rule = AuthzRule(
+        origin=Origin(kind="AuthorizationPolicy", namespace="istio-system", name="out", path="spec.rules[0]")
+    )
+    here, there = (AuthzPolicy(action=Action.ALLOW, rules=rules, origin=named) for rules in ((rule,), ()))
+    trial = msgspec.structs.replace(here, staged=True)
+    route = msgspec.structs.replace(ROUTE, authorization=(here, trial))
+    raw = BytesRoute(name="raw", matches=(), backends=(), origin=RULE, authorization=(here, there))
+    table = RouteTable(namespace="shop", service="web", routes=(route,), bytes=(raw,))
+    found = Whois(view(A, WEB, table))
+    assert found.authorized(EGRESS, "") == found.staged(EGRESS) == (named,)
+    assert found.authorized(EGRESS, "AuthorizationPolicy/istio-system/out/spec.rules[0]") == (rule.origin,)
+    assert found.authorized("uid-a", "") == ()

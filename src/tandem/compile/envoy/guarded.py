@@ -16,9 +16,19 @@ from tandem.base.addresses import family
 from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.ir.authn import JwtRule
-from tandem.ir.authz import IDENTITY, Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Requirements, Text
+from tandem.ir.authz import (
+    IDENTITY,
+    Action,
+    Attribute,
+    AuthzPolicy,
+    Requirement,
+    Requirements,
+    Text,
+    holds_at,
+    settled,
+)
 from tandem.ir.gateway import Gateway
-from tandem.ir.mesh import Exact
+from tandem.ir.match import Exact
 
 
 class Guarded(Hashable, Protocol):
@@ -71,20 +81,7 @@ def guard_at(gateway: Gateway, port: int, own: Iterable[str]) -> GuardedGateway:
 
 
 def _settled(policy: AuthzPolicy, place: _Place) -> AuthzPolicy:
-    """A rule that can never hold at the place is left out; a policy that allows nothing then goes on to do so."""
-    rules = (_rule(rule, policy.action, place) for rule in policy.rules)
-    return msgspec.structs.replace(policy, rules=tuple(rule for rule in rules if rule is not None))
-
-
-def _rule(rule: AuthzRule, action: Action, place: _Place) -> AuthzRule | None:
-    sources, operations = (
-        tuple(made for part in parts if (made := _part(part, action, place)) is not None)
-        for parts in (rule.sources, rule.operations)
-    )
-    when = _part(rule.when, action, place)
-    if when is None or (rule.sources and not sources) or (rule.operations and not operations):
-        return None
-    return msgspec.structs.replace(rule, sources=sources, operations=operations, when=when)
+    return settled(policy, lambda part: _part(part, policy.action, place))
 
 
 def _part(part: Requirements, action: Action, place: _Place) -> Requirements | None:
@@ -93,8 +90,7 @@ def _part(part: Requirements, action: Action, place: _Place) -> Requirements | N
     for requirement in part:
         match requirement.attribute:
             case Attribute.PORT:
-                here = Exact(str(place.port))
-                if here in requirement.refuses or (requirement.values and here not in requirement.values):
+                if not holds_at(requirement, place.port):
                     return None
             case Attribute.LOCAL_ADDRESS:
                 found = _address(requirement, action, place)

@@ -22,6 +22,7 @@ from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
 from tandem.compile.envoy.dynamic import port_state, session_filter
 from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, at_ports, extension, listening_at, versions_of
+from tandem.compile.envoy.rbac import network_rbac
 from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
@@ -241,8 +242,9 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
         ],
         "default_filter_chain": last,
     }
-    routes = (front.route for _, front in ports.chains)
-    origins = {*attached.pod.logging.client.origins, *(route.origin for route in routes if route is not None)}
+    origins = set(attached.pod.logging.client.origins)
+    for route in (front.route for _, front in ports.chains if front.route is not None):
+        origins |= {route.origin, *(policy.origin for policy in route.authorization)}
     return Resource(name=name, body=body, origins=frozenset(origins))
 
 
@@ -263,11 +265,15 @@ def _listening(ports: Ports) -> Json:
 def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Json]:
     pod = attached.pod
     for scope, front in ports.chains:
+        judges: list[Json] = []
         if scope.port.app.is_http and front.route is None:
             last = hcm.outbound_http(pod, scope.route_config)
         else:
             sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
-            to = (_clusters(front.route, scope) or names.REFUSED) if front.route is not None else scope.own_cluster
+            to: str | list[Json] = scope.own_cluster
+            if front.route is not None:
+                to = _clusters(front.route, scope) or names.REFUSED
+                judges = network_rbac(front.route.authorization, hcm.OUT)
             log_name, when = names.source_log(pod.uid), pod.logging.client.when
             last = hcm.tcp(hcm.OUT, to, log_name, sticky=sticky, when=when)
         asked = f":{','.join(front.server_names)}" if front.server_names else ""
@@ -276,7 +282,7 @@ def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Jso
             name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
         external = scope.service.external
         names_it = [session_filter(front.port)] if external is not None and external.dynamic else []
-        yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, *names_it, last]}
+        yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, *judges, *names_it, last]}
     for hosted in ports.hosted:
         requests = hcm.outbound_http(pod, hosted.route_config, dynamic=hosted.dynamic)
         match = _match(Front(hosted.addresses, hosted.port))

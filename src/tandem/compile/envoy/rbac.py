@@ -16,7 +16,9 @@ import msgspec
 from tandem.compile import names
 from tandem.compile.envoy.claims import string, token_claim, token_subject
 from tandem.compile.envoy.proto import Json, any_of, extension
+from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.authz import (
+    ADDRESSES,
     IDENTITY,
     REQUEST,
     TOKEN,
@@ -40,8 +42,7 @@ NETWORK: Final = "extensions.filters.network.rbac.v3.RBAC"
 _SOURCES: Final = frozenset(
     {
         *IDENTITY,
-        Attribute.PEER_ADDRESS,
-        Attribute.CLIENT_ADDRESS,
+        *ADDRESSES,
         Attribute.FORWARDED_ADDRESS,
         *TOKEN,
     }
@@ -55,6 +56,8 @@ _ONE_SLASH: Final = r"(?:/|\\|%2[fF]|%5[cC])"
 _SLASH: Final = f"{_ONE_SLASH}+"
 _SEVERAL: Final = rf".*(?:{_ONE_SLASH}{_ONE_SLASH}|\\|%2[fF]|%5[cC]).*"
 """Slashes that servers may read as fewer, or as something else."""
+_INSIDE: Final = (Exact("127.0.0.0/8"), Exact("::1/128"), Exact("fe80::/10"))
+"""Addresses that every pod has beside its own."""
 _UNCLEAR: Final = rf".*{_ONE_SLASH}(?:\.|%2[eE]){{1,2}}(?:{_ONE_SLASH}.*)?"
 """Dots between slashes of which one is escaped: Envoy has left them, and where they lead is the server's opinion."""
 
@@ -74,6 +77,11 @@ _STAGED: Final = {Action.DENY: STAGED_DENY, Action.ALLOW: STAGED_ALLOW}
 def check_of(policies: Iterable[AuthzPolicy]) -> ExternalCheck | None:
     """The external authorizer that is asked; of a pod there is one."""
     return next((p.check for p in policies if p.check is not None and not p.staged), None)
+
+
+def sleeping() -> list[Json]:
+    """The filters of all actions in a chain whose routes say which of them judge."""
+    return [{**found, "disabled": True} for found in (AUDIT, *FILTERS)]
 
 
 def http_rbac(policies: Iterable[AuthzPolicy]) -> dict[Action, Json]:
@@ -212,12 +220,18 @@ def _judged(requirement: Requirement, action: Action, words: Words) -> Json:
     both, one, inner, negate = words
     parts: list[Json] = []
     if requirement.values:
-        values = [_matcher(requirement, value, wide=action is Action.DENY) for value in requirement.values]
+        values = _matchers(requirement, requirement.values, wide=action is Action.DENY)
         parts.append(values[0] if len(values) == 1 else {one: {inner: values}})
     if requirement.refuses:
-        refuses = [_matcher(requirement, value, wide=action is Action.ALLOW) for value in requirement.refuses]
+        refuses = _matchers(requirement, requirement.refuses, wide=action is Action.ALLOW)
         parts.append({negate: refuses[0] if len(refuses) == 1 else {one: {inner: refuses}}})
     return _all(parts, both, inner)
+
+
+def _matchers(requirement: Requirement, values: tuple[Text, ...], *, wide: bool) -> list[Json]:
+    """A pod may dial with an address that is none of the network's: what closes holds for those, too."""
+    hidden = _INSIDE if requirement.own and wide and requirement.attribute in ADDRESSES else ()
+    return [_matcher(requirement, value, wide=wide) for value in (*values, *hidden)]
 
 
 def _matcher(requirement: Requirement, value: Text, *, wide: bool) -> Json:
@@ -330,15 +344,16 @@ def _literal(value: Text) -> str:
 
 
 def _proved(requirement: Requirement, value: Text) -> Json:
-    return {"authenticated": {"principal_name": _identity(requirement.attribute, value)}}
+    identity = _identity(requirement.attribute, value)
+    if requirement.own:
+        return {"filter_state": {"key": IDENTITY_KEY, "string_match": identity}}
+    return {"authenticated": {"principal_name": identity}}
 
 
 MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
     **dict.fromkeys(IDENTITY, _proved),
     # No hop before a pod is trusted to tell a client's address: what a header claims counts for nothing.
-    **dict.fromkeys(
-        (Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS), lambda _, value: {"direct_remote_ip": _range(value)}
-    ),
+    **dict.fromkeys(ADDRESSES, lambda _, value: {"direct_remote_ip": _range(value)}),
     Attribute.FORWARDED_ADDRESS: lambda _, value: {"remote_ip": _range(value)},
     Attribute.LOCAL_ADDRESS: lambda _, value: {"destination_ip": _range(value)},
     Attribute.PORT: lambda _, value: {"destination_port": int(_literal(value))},

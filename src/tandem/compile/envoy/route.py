@@ -132,11 +132,13 @@ def _metadata(route: Route) -> Json:
 
 
 def counting(routes: Iterable[Route], client: PodUid | None) -> tuple[Json, frozenset[Origin]]:
-    """What a route configuration says of the limits of its routes, and where those come from."""
-    found = tuple(dict.fromkeys(limit for route in routes for limit in route.limits))
+    """What a route configuration says of the limits of its routes; where those come from, and what judges them."""
+    used = tuple(routes)
+    found = tuple(dict.fromkeys(limit for route in used for limit in route.limits))
     config = limits.of_configuration(found, client)
     fields = {"typed_per_filter_config": config} if config else {}
-    return fields, frozenset(limit.origin for limit in found)
+    judging = (policy.origin for route in used for policy in route.authorization)
+    return fields, frozenset((*(limit.origin for limit in found), *judging))
 
 
 def _action(route: Route, match: RouteMatch, scope: PortScope) -> Json:

@@ -88,6 +88,9 @@ class _Sheet:
         at = next((route.origin for routes in (ours, connections) for route in routes), None)
         if at is None:
             return
+        for judged in [r.origin for r in ours if r.authorization] + [r.origin for r in connections if r.authorization]:
+            text = "the policies of the egress gateway that judge there stay behind: who may go there is not asked"
+            self.remarks.lost(judged, "", text)
         if table.consumer == table.namespace:
             text = "for clients in the namespace of the Service alone: a route there is for all clients"
             self.remarks.lost(at, "", text)

@@ -185,3 +185,19 @@ def test_headers_may_contain_a_text_in_any_case() -> None:
     loose = msgspec.structs.replace(asked, values=(Contains("a"),), ignore_case=True)
     (found,) = the_rule(Action.ALLOW, AuthzRule(operations=((loose,),), origin=AT))["permissions"]
     assert found["header"]["string_match"] == {"contains": "a", "ignore_case": True}
+
+
+def test_of_who_asks_by_the_own_proxy_the_identity_is_known_and_other_addresses_open_nothing() -> None:
+    name = Requirement(attribute=Attribute.NAMESPACE, values=(Exact("a"),), own=True)
+    (who,) = the_rule(Action.ALLOW, AuthzRule(sources=((name,),), origin=AT))["principals"]
+    assert who["filter_state"] == {
+        "key": "envoy.tls.certificate_mappers.on_demand_secret",
+        "string_match": {"safe_regex": {"regex": "spiffe://[^/]+/ns/a/sa/[^/]+"}},
+    }
+    own = AuthzRule(
+        sources=((Requirement(attribute=Attribute.PEER_ADDRESS, values=(Exact("10.0.0.1"),), own=True),),), origin=AT
+    )
+    allowed, denied = (the_rule(action, own)["principals"][0] for action in (Action.ALLOW, Action.DENY))
+    assert allowed == {"direct_remote_ip": {"address_prefix": "10.0.0.1", "prefix_len": 32}}
+    inside = [one["direct_remote_ip"]["address_prefix"] for one in denied["or_ids"]["ids"]]
+    assert inside == ["10.0.0.1", "127.0.0.0", "::1", "fe80::"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import ingressworlds as istio
 from builders import service
 from consulworlds import resolver, route, router, split, splitter, versions
-from meshworlds import dr, vs
+from meshworlds import authz, dr, vs
 from tandem.model.core import Service
 from tandem.model.meta import Object
 from tandem.model.parse import parse
@@ -172,3 +173,15 @@ def test_consuls_chain_is_written_and_what_has_no_form_is_told() -> None:
     assert first["timeouts"] == {"request": "15s"}
     assert [(ref["name"], ref["weight"]) for ref in rest["backendRefs"]] == [("web", 9000), ("web-v2", 1000)]
     assert {policy["spec"]["connections"]["connectTimeout"] for policy in policies} == {"1s"}
+
+
+def test_policies_of_an_egress_gateway_that_judge_a_route_are_lost_and_told() -> None:
+    at = istio.gateway("out", istio.server("web.default.svc.cluster.local"), selector={"istio": "egressgateway"})
+    door = "istio-egressgateway.istio-system.svc.cluster.local"
+    way = {"match": [{"gateways": ["mesh"], "port": 80}], "route": [to(door, port={"number": 80})]}
+    on = {"match": [{"gateways": ["out"]}], "route": [to("web", port={"number": 80})]}
+    source = vs("web", hosts=["web"], gateways=["out", "mesh"], http=[way, on])
+    assert "NotCarried VirtualService spec.http[1]" not in told(write(web(), at, source))
+    assert "NotCarried VirtualService spec.http[1]" in told(
+        write(web(), at, source, authz(ns="istio-system", rules=[{}]))
+    )

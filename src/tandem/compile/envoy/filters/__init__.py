@@ -19,8 +19,7 @@ from tandem.compile.envoy.filters.spellings import compile_spellings, spelling_f
 from tandem.compile.envoy.filters.tokens import compile_tokens, tokens
 from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import Json, any_of, discovered
-from tandem.compile.envoy.rbac import ASKED_RULES, AUDIT, HTTP, http_rbac, per_route_rbac
-from tandem.compile.envoy.rbac import FILTERS as RBAC_FILTERS
+from tandem.compile.envoy.rbac import ASKED_RULES, HTTP, http_rbac, per_route_rbac, sleeping
 from tandem.ir.authz import ORDER
 from tandem.ir.fabric import LocalPod
 from tandem.ir.mesh import Route
@@ -31,7 +30,7 @@ ON_DEMAND: Final = (grpcweb, cors, fault, session)
 
 def http_filters(*, dynamic: bool = False) -> list[Json]:
     """The HTTP filter chain of a connection manager that routes a pod's requests; `dynamic`: some by name alone."""
-    return [*_sleeping(), *([request_filter()] if dynamic else []), router()]
+    return [*_judging_routes(), *_sleeping(), *([request_filter()] if dynamic else []), router()]
 
 
 def gateway_filters(gateway: Guarded, port: int) -> list[Json]:
@@ -56,7 +55,7 @@ def compile_gateway_filters(gateway: Guarded, ports: Mapping[int, Guarded], keys
 
 def inbound_filters(pod: LocalPod) -> list[Json]:
     """That of one that hands to the application what the pod's policies let through: its routes carry them."""
-    first, audit, *others = ({**f, "disabled": True} for f in (spellings.disabled(), AUDIT, *RBAC_FILTERS))
+    first, audit, *others = _judging_routes()
     asked = {**ASKED_RULES, "disabled": True}
     return [
         first,
@@ -71,7 +70,16 @@ def inbound_filters(pod: LocalPod) -> list[Json]:
 
 def inbound_per_route(pod: LocalPod) -> dict[str, Json]:
     """By filter's name what the one route of a pod asks of it."""
-    return {**spellings.per_route_spellings(pod), **per_route_rbac(pod.authorization), **limits.of_pod(pod)}
+    return {
+        **spellings.per_route_spellings(pod.authorization, pod.authentication),
+        **per_route_rbac(pod.authorization),
+        **limits.of_pod(pod),
+    }
+
+
+def _judging_routes() -> list[Json]:
+    """What routes ask to judge by: spellings, then the actions in order."""
+    return [{**spellings.disabled(), "disabled": True}, *sleeping()]
 
 
 def _sleeping() -> Iterator[Json]:
@@ -94,4 +102,5 @@ def _judging(guard: Guarded, port: int) -> tuple[Resource, ...]:
 def per_route(route: Route) -> dict[str, Json]:
     """By filter's name what a route asks of it."""
     found = ((module.NAME, module.of(route)) for module in ON_DEMAND)
-    return {name: config for name, config in found if config is not None}
+    own = {name: config for name, config in found if config is not None}
+    return {**spellings.per_route_spellings(route.authorization), **per_route_rbac(route.authorization), **own}

@@ -14,7 +14,7 @@ from typing import Final
 from tandem.compile import names
 from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import Json, any_of, discovered, extension
-from tandem.ir.authn import told_headers
+from tandem.ir.authn import JwtRule, told_headers
 from tandem.ir.authz import Attribute, AuthzPolicy
 from tandem.state.xds import Resource
 
@@ -29,9 +29,9 @@ def disabled() -> Json:
     return extension(NAME, TYPE)
 
 
-def per_route_spellings(to: Guarded) -> dict[str, Json]:
-    """What is taken away of requests to a pod, before anybody looks at them."""
-    mutations = _mutations(to)
+def per_route_spellings(judging: tuple[AuthzPolicy, ...], tokens: tuple[JwtRule, ...] = ()) -> dict[str, Json]:
+    """What is taken away of requests of a route, before anybody looks at them."""
+    mutations = _mutations(judging, tokens)
     return {NAME: any_of(f"{TYPE}PerRoute", {"mutations": mutations})} if mutations else {}
 
 
@@ -43,7 +43,7 @@ def spelling_filter(to: Guarded) -> Json:
 @lru_cache(maxsize=1024)
 def compile_spellings(to: Guarded) -> Resource:
     """Its configuration, which does nothing where nobody looks at headers."""
-    name, mutations = names.spelling_filter(to.uid), _mutations(to)
+    name, mutations = names.spelling_filter(to.uid), _mutations(to.authorization, to.authentication)
     return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE, {"mutations": mutations})})
 
 
@@ -56,9 +56,9 @@ def before_routes(to: Guarded) -> list[Json]:
     return [extension("told-headers", EARLY, {"mutations": removals})]
 
 
-def _mutations(to: Guarded) -> Json:
-    told = told_headers(to.authentication)
-    judged = sorted(_judged(to.authorization).difference(told))
+def _mutations(judging: tuple[AuthzPolicy, ...], tokens: tuple[JwtRule, ...]) -> Json:
+    told = told_headers(tokens)
+    judged = sorted(_judged(judging).difference(told))
     patterns = [_loose(name) for name in told] + [p for name in judged for p in _others(name)]
     return {"request_mutations": [_removal(patterns)]} if patterns else {}
 

@@ -52,11 +52,11 @@ class BytesReader:
         """Those at the egress gateway; what is left of it is closed. At a gateway there is nothing of the mesh."""
         if not matches:
             return
-        for owner, path, leaf in self._through.connections(route, at):
-            reader = BytesReader(owner, self._routes.beside(owner), self._through)
-            made = tuple(reader._matches(leaf.match, path, named=False))
-            led = self._route(f"{at}/{path}", made, reader._backends(leaf, path))
-            yield msgspec.structs.replace(led, origin=owner.origin(path))
+        for led in self._through.connections(route, at):
+            reader = BytesReader(led.owner, self._routes.beside(led.owner), self._through)
+            matched = tuple(reader._matches(led.route.match, led.path, named=False))
+            made = self._route(f"{at}/{led.path}", matched, reader._backends(led.route, led.path))
+            yield msgspec.structs.replace(made, origin=led.owner.origin(led.path), authorization=led.judges)
             self.problems += reader.problems
         yield self._route(at, matches, (Backend(namespace=self._owner.metadata.namespace, service="!gone"),))
 

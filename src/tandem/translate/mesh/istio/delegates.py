@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from tandem.base.problems import Problem
+from tandem.ir.authz import AuthzPolicy
 from tandem.model.istio import HttpMatch, HttpRoute, StringMatch, VirtualService
 from tandem.model.world import World
 
@@ -23,12 +24,13 @@ _INHERITED = (
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
-    """A route with the object that it stands in, its index there, and the name that it is known by."""
+    """A route with the object that it stands in, its index there, the name that it is known by, and what judges."""
 
     owner: VirtualService
     index: int
     route: HttpRoute
     name: str
+    judges: tuple[AuthzPolicy, ...] = ()
 
 
 def is_delegate(source: VirtualService) -> bool:

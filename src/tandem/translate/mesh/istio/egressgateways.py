@@ -2,22 +2,22 @@
 
 Istio's egress gateway is a proxy between the pod's and the host outside. Here both are the Envoy of the pod's node, so
 nothing lies between: a route of the mesh whose destination is the gateway becomes the routes that VirtualServices have
-at the gateway for the same hosts, merged under it as those of a delegate (docs/design/0053). What would be lost by that
-is refused: the requests are answered with 503, and connections closed.
+at the gateway for the same hosts, merged under it as those of a delegate (docs/design/0053), and is judged by the
+policies there (`egressguards.py`). What would be lost is refused: requests are answered with 503, connections closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum, auto
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Problem
+from tandem.ir.authz import AuthzPolicy
 from tandem.model.istio import (
     DirectResponse,
+    HeaderOperations,
     HttpMatch,
     HttpRoute,
     L4Match,
@@ -25,53 +25,20 @@ from tandem.model.istio import (
     VirtualService,
 )
 from tandem.model.istiogateway import IstioGateway, Server
-from tandem.model.schemas.rules_istiogateway import PLAIN, SECURE
-from tandem.model.security import AuthorizationPolicy, RequestAuthentication
 from tandem.translate.hostnames import common, covers
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.delegates import MESH, Owned, gateway_named, merge, routes_of, seen
-from tandem.translate.mesh.istio.scoped import Policy, is_of_gateways, is_of_services, refs_of
+from tandem.translate.mesh.istio.egressguards import LABELS, Use, guards_at, has_labels, use_of
 from tandem.translate.options import Options
 
-LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"app": ("istio-egressgateway", "istio-egress"), "istio": ("egressgateway", "egress")}
-)
-"""Those of Istio's installations, by istioctl and by Helm."""
 NAMES: Final = LABELS["app"]
 """Of the gateway's Service, in the root namespace."""
-
-
-class Use(Enum):
-    """What a server of an egress Gateway takes."""
-
-    REQUESTS = auto()
-    SESSIONS = auto()
-    """TLS of the client's own, by its name."""
-    BYTES = auto()
-    NOTHING = auto()
-
-
-def use_of(server: Server) -> Use:
-    """TLS between the pod and the gateway is of the mesh, or the client's own: certificates have no place there."""
-    protocol = server.port.protocol.upper()
-    mode = server.tls.mode if server.tls is not None else "PASSTHROUGH"
-    if protocol in PLAIN:
-        return Use.REQUESTS
-    if protocol not in SECURE:
-        return Use.BYTES
-    if mode == "ISTIO_MUTUAL":
-        return Use.REQUESTS if protocol == "HTTPS" else Use.BYTES
-    return Use.SESSIONS if mode == "PASSTHROUGH" else Use.NOTHING
 
 
 def is_egress(gateway: IstioGateway) -> bool:
     """Whether it selects the egress gateway, and nothing else."""
     selector = gateway.spec.selector
-    return bool(selector) and _has_labels(selector)
-
-
-def _has_labels(wanted: Mapping[str, str]) -> bool:
-    return all(value in LABELS.get(name, ()) for name, value in wanted.items())
+    return bool(selector) and has_labels(selector)
 
 
 def server_mistakes(gateway: IstioGateway) -> Iterator[Problem]:
@@ -94,11 +61,21 @@ def is_service_of(key: tuple[str, str], options: Options) -> bool:
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A VirtualService at a server of an egress Gateway."""
+    """A VirtualService at a server of an egress Gateway, and what judges there."""
 
     gateway: IstioGateway
     server: Server
     source: VirtualService
+    judges: tuple[AuthzPolicy, ...]
+
+
+class Led(msgspec.Struct, frozen=True, kw_only=True):
+    """A route of connections at the gateway, merged under one that leads there: where it stands, and what judges."""
+
+    owner: VirtualService
+    path: str
+    route: L4Route
+    judges: tuple[AuthzPolicy, ...]
 
 
 class Through:
@@ -123,23 +100,26 @@ class Through:
             yield one
             return
         before, found, taken = len(self.problems), list[Owned](), False
+        judges: tuple[AuthzPolicy, ...] = ()
         for place in self._places((one.owner, f"spec.http[{one.index}]"), one.route, Use.REQUESTS):
+            judges = place.judges
             for leaf in _routes_at(place, self._context):
                 merged = merge(one.route, leaf.route)
                 if merged is not None and not taken:
                     taken = not leaf.route.match
                     self._said_twice(one, leaf)
-                    found.append(msgspec.structs.replace(leaf, route=merged, name=f"{one.name}/{leaf.name}"))
+                    name = f"{one.name}/{leaf.name}"
+                    found.append(msgspec.structs.replace(leaf, route=merged, name=name, judges=judges))
         wrong = len(self.problems) > before
         yield from () if wrong else found
         if wrong or not taken:
             answer = msgspec.structs.replace(
                 one.route, route=(), direct_response=DirectResponse(status=503 if wrong else 404)
             )
-            yield msgspec.structs.replace(one, route=answer)
+            yield msgspec.structs.replace(one, route=answer, judges=judges)
 
-    def connections(self, route: L4Route, at: str) -> Iterator[tuple[VirtualService, str, L4Route]]:
-        """The same of connections, each with its owner and its path there; what none of them takes is closed."""
+    def connections(self, route: L4Route, at: str) -> Iterator[Led]:
+        """The same of connections; what none of them takes is closed."""
         named = any(match.sni_hosts for match in route.match)
         for place in self._places((self._source, at), route, Use.SESSIONS if named else Use.BYTES):
             kind = "tls" if use_of(place.server) is Use.SESSIONS else "tcp"
@@ -149,12 +129,13 @@ class Through:
                     continue
                 joined = tuple(j for match in route.match if (j := _joined(match, matches)) is not None)
                 if joined or not route.match:
-                    yield place.source, f"spec.{kind}[{i}]", msgspec.structs.replace(leaf, match=joined)
+                    led = msgspec.structs.replace(leaf, match=joined)
+                    yield Led(owner=place.source, path=f"spec.{kind}[{i}]", route=led, judges=place.judges)
 
     def _places(self, at: tuple[VirtualService, str], route: HttpRoute | L4Route, use: Use) -> Iterator[_Place]:
         """The VirtualServices at the gateway that have all hosts of this one, at servers of the port, by age."""
         port = self._port(at, route)
-        if port == 0 or self._judged(at):
+        if port == 0:
             return
         world, found = self._context.world, False
         wanted = {use} if use is Use.REQUESTS else {use, Use.BYTES}
@@ -165,9 +146,14 @@ class Through:
             for server in gateway.spec.servers
             if server.port.number == port and use_of(server) in wanted
         ]
+        root, rewritten = self._context.options.root_namespace, isinstance(route, HttpRoute) and _is_rewritten(route)
+        guards = [guards_at(server, world, root, rewritten=rewritten) for _, server in servers]
+        if trouble := next((g.trouble for g in guards if g.trouble), ""):
+            self._wrong(at, "destination", trouble)
+            return
         for source in world.oldest_first(VirtualService) if servers else ():
-            for gateway, server in servers:
-                place = _Place(gateway=gateway, server=server, source=source)
+            for (gateway, server), guard in zip(servers, guards, strict=True):
+                place = _Place(gateway=gateway, server=server, source=source, judges=guard.policies)
                 if self._has_all(place):
                     found = True
                     yield place
@@ -199,18 +185,6 @@ class Through:
         self._wrong(at, "destination.port", "name the port of the egress gateway")
         return 0
 
-    def _judged(self, at: tuple[VirtualService, str]) -> bool:
-        """Whether a policy would judge at the gateway, where nobody could."""
-        world, root = self._context.world, self._context.options.root_namespace
-        policies: tuple[Policy, ...] = (*world.sorted(AuthorizationPolicy), *world.sorted(RequestAuthentication))
-        for policy in policies:
-            watches = isinstance(policy, AuthorizationPolicy) and policy.spec.action == "AUDIT"
-            if policy.metadata.namespace == root and not watches and _concerns(policy):
-                text = f"{policy.origin()} would judge at the egress gateway, which is no proxy of its own here"
-                self._wrong(at, "destination", text)
-                return True
-        return False
-
     def _said_twice(self, root: Owned, leaf: Owned) -> None:
         """What both hops would do, and one can do once."""
         nothing = HttpRoute()
@@ -230,11 +204,11 @@ class Through:
         self.problems.append(Problem(at=owner.origin(where), code="EgressGateway", text=f"{text}: nothing is sent"))
 
 
-def _concerns(policy: Policy) -> bool:
-    """One that is attached to what nobody knows denies everything in its namespace, also there."""
-    refs = [ref for _, ref in refs_of(policy)]
-    labels = policy.spec.selector.match_labels if policy.spec.selector is not None else {}
-    return any(not (is_of_gateways(ref) or is_of_services(ref)) for ref in refs) or (not refs and _has_labels(labels))
+def _is_rewritten(route: HttpRoute) -> bool:
+    """Whether requests would come to the gateway otherwise than the pod sent them."""
+    shares = (share.headers for share in route.route if share.headers is not None)
+    edits = (headers.request for headers in (route.headers, *shares))
+    return route.rewrite is not None or any(edit != HeaderOperations() for edit in edits)
 
 
 def full_host(host: str, namespace: str, options: Options) -> str:
@@ -271,7 +245,7 @@ def _about(match: HttpMatch | L4Match, place: _Place) -> bool:
     home = place.source.metadata.namespace
     named = {gateway_named(name, home) for name in match.gateways}
     own = "/".join(place.gateway.key) in (named or {"/".join(place.gateway.key)})
-    return own and match.port in {0, place.server.port.number} and _has_labels(match.source_labels)
+    return own and match.port in {0, place.server.port.number} and has_labels(match.source_labels)
 
 
 def _joined(root: L4Match, leaves: Sequence[L4Match]) -> L4Match | None:

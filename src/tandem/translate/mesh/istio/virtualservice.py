@@ -156,7 +156,8 @@ def refuses(problems: Iterable[Problem]) -> bool:
 
 def read_owned(one: Owned, context: Context) -> Route:
     """A route as it was merged."""
-    return msgspec.structs.replace(RouteReader(one.owner, context).read(one.route, one.index), name=one.name)
+    read = RouteReader(one.owner, context).read(one.route, one.index)
+    return msgspec.structs.replace(read, name=one.name, authorization=one.judges)
 
 
 def own_mistakes(source: VirtualService, context: Context) -> list[Problem]:

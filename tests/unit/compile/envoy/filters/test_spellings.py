@@ -24,7 +24,7 @@ JUDGES = AuthzPolicy(
 
 def removed(name: str) -> bool:
     pod = attached("a", "10.0.0.1", authentication=(RULE,), authorization=(JUDGES,)).pod
-    (mutation,) = per_route_spellings(pod)[NAME]["mutations"]["request_mutations"]
+    (mutation,) = per_route_spellings(pod.authorization, pod.authentication)[NAME]["mutations"]["request_mutations"]
     return re.fullmatch(mutation["remove_on_match"]["key_matcher"]["safe_regex"]["regex"], name) is not None
 
 
@@ -39,5 +39,5 @@ def test_other_headers_stay(name: str) -> None:
 
 
 def test_a_pod_of_which_nothing_is_judged_has_nothing_removed() -> None:
-    assert per_route_spellings(attached("a", "10.0.0.1").pod) == {}
+    assert per_route_spellings(()) == {}
     assert disabled()["name"] == NAME

@@ -16,7 +16,8 @@ from tandem.model.meta import Object
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.istio.egressgateways import LABELS, Use, full_host, is_egress, use_of
+from tandem.translate.mesh.istio.egressgateways import full_host, is_egress
+from tandem.translate.mesh.istio.egressguards import LABELS
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Accepted, read_virtualservice
 from tandem.translate.options import Options
@@ -125,7 +126,8 @@ def test_sessions_and_connections_go_the_same_way_and_the_rest_is_closed() -> No
     ]
 
 
-ROOT_POLICY = authz(ns="istio-system", selector={"matchLabels": SELECTED}, rules=[{}])
+ASKING = authz(ns="istio-system", action="CUSTOM", provider={"name": "x"}, rules=[{}])
+BY_PATH = authz(ns="istio-system", rules=[{"to": [{"operation": {"paths": ["/b"]}}]}])
 
 
 @pytest.mark.parametrize(
@@ -133,8 +135,9 @@ ROOT_POLICY = authz(ns="istio-system", selector={"matchLabels": SELECTED}, rules
     [
         ((way(81), there()), (), "route[0].destination"),
         ((to(EGRESS, 80, {"gateways": ["mesh"]}),), (), ""),
-        ((way(), there()), (ROOT_POLICY,), "route[0].destination"),
-        ((way(), there()), (authz(ns="istio-system", rules=[{}]),), "route[0].destination"),
+        ((way(), there()), (ASKING,), "route[0].destination"),
+        ((way(rewrite={"uri": "/a"}), there()), (BY_PATH,), "route[0].destination"),
+        ((way(headers={"request": {"remove": ["x"]}}), there()), (BY_PATH,), "route[0].destination"),
         ((way(), there()), (reqauth(ns="istio-system"),), "route[0].destination"),
         ((way(rewrite={"uri": "/a"}), {**there(), "rewrite": {"uri": "/b"}}), (), "rewrite"),
     ],
@@ -152,11 +155,16 @@ def test_what_would_be_lost_is_answered_with_503_and_told(
     assert problems == [(f"spec.http[0]{where}", CODE)]
 
 
-def test_policies_that_only_watch_or_are_of_others_judge_nothing_there() -> None:
-    watching = authz(ns="istio-system", action="AUDIT", rules=[{}])
+def test_what_judges_at_the_gateway_judges_what_leads_through_it_also_what_no_route_takes() -> None:
+    judging = authz("judges", ns="istio-system", selector={"matchLabels": SELECTED}, rules=[{}])
     beside = authz(rules=[{}])
     ingress = authz("in", ns="istio-system", selector={"matchLabels": {"istio": "ingressgateway"}}, rules=[{}])
-    assert requests(way(), there(), objects=(watching, beside, ingress)) == [("spec.http[1]", [("a.test", 80)])]
+    tcp = [to(EGRESS, 9000, {"gateways": ["mesh"], "port": 9000}), there(9000, on=9000)]
+    found, problems = read(both(way(), there(uri={"prefix": "/x"}), tcp=tcp), judging, beside, ingress)
+    assert problems == []
+    assert found is not None
+    assert [[p.origin.name for p in r.authorization] for r in found.routes] == [["judges"], ["judges"]]
+    assert [[p.origin.name for p in r.authorization] for r in found.bytes] == [["judges"], []]
 
 
 def test_the_gateway_has_all_of_a_route_or_nothing() -> None:
@@ -200,18 +208,6 @@ def test_clients_at_gateways_do_not_go_through_it() -> None:
         [("spec.http[0]", 503)],
         [("spec.http[0].route[0].destination.host", "HostNotFound")],
     )
-
-
-def test_which_servers_take_what() -> None:
-    def used(protocol: str, mode: str = "") -> Use:
-        named = {"credentialName": "x"} if mode == "SIMPLE" else {}
-        tls: dict[str, Any] = {"tls": {"mode": mode, **named}} if mode else {}
-        return use_of(istio.gateway("x", istio.server(protocol=protocol, **tls)).spec.servers[0])
-
-    assert [used("HTTP"), used("HTTPS", "ISTIO_MUTUAL")] == [Use.REQUESTS] * 2
-    assert [used("TCP"), used("TLS", "ISTIO_MUTUAL")] == [Use.BYTES] * 2
-    assert [used("TLS", "PASSTHROUGH"), used("HTTPS", "PASSTHROUGH")] == [Use.SESSIONS] * 2
-    assert used("HTTPS", "SIMPLE") is Use.NOTHING
 
 
 def test_only_a_selector_of_its_labels_means_it() -> None:
