@@ -76,6 +76,40 @@ spec:
   - match: [{gateways: [out], port: 9000}]
     route: [{destination: {host: raw.example.com, port: {number: 9000}}}]
 """
+WILD = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild}
+spec:
+  hosts: ["*.example.com"]
+  ports: [{number: 80, name: http, protocol: HTTP}, {number: 443, name: tls, protocol: TLS}]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: out}
+spec:
+  selector: {istio: egressgateway}
+  servers:
+  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ["*.example.com"]}
+  - {port: {number: 443, name: tls, protocol: TLS}, hosts: ["*.example.com"], tls: {mode: PASSTHROUGH}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wild}
+spec:
+  hosts: ["*.example.com"]
+  gateways: [out, mesh]
+  http:
+  - match: [{gateways: [mesh], port: 80}]
+    route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 80}}}]
+  - match: [{gateways: [out], port: 80}]
+    route: [{destination: {host: "*.example.com", port: {number: 80}}}]
+  tls:
+  - match: [{gateways: [mesh], port: 443, sniHosts: ["*.example.com"]}]
+    route: [{destination: {host: istio-egressgateway.istio-system.svc.cluster.local, port: {number: 443}}}]
+  - match: [{gateways: [out], port: 443, sniHosts: ["*.example.com"]}]
+    route: [{destination: {host: "*.example.com", port: {number: 443}}}]
+"""
 POLICY = """
 ---
 apiVersion: security.istio.io/v1
@@ -173,3 +207,16 @@ def test_a_staged_policy_tells_and_an_audit_too(outside: Outside) -> None:
     found = told(outside, "b", "/public/staged")
     assert (found.verdict, found.direction) == (Verdict.STAGED, "egress")
     assert [rule.name for rule in (*found.rules, *found.audited)] == ["judges", "watches"]
+
+
+def test_a_wildcard_leads_through_the_gateway_for_the_names_that_are_allowed(outside: Outside) -> None:
+    names = "{to: [{operation: {hosts: [a.example.com], ports: ['80']}}]}"
+    sni = "{to: [{operation: {ports: ['443']}}], when: [{key: connection.sni, values: [a.example.com]}]}"
+    outside.apply(WILD + policy(f"{names}, {sni}"))
+    one = OUTSIDE["one"]
+    found = [
+        outside.curl(f"{kind}://{host}.example.com/", "-k", address=one)[0]
+        for kind in ("http", "https")
+        for host in "ab"
+    ]
+    assert found == [200, 403, 200, 0]

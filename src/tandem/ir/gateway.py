@@ -11,7 +11,7 @@ from tandem.base.ids import SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
-from tandem.ir.mesh import Backend, BytesRoute, Forward, Route
+from tandem.ir.mesh import Backend, BytesRoute, Forward, Route, sent_to
 from tandem.ir.tlsterms import TlsTerms
 from tandem.ir.traffic import ClientTls, Origination
 
@@ -214,6 +214,4 @@ def grpc_backends_of(gateway: Gateway) -> Iterator[Backend]:
 def backends_of(gateway: Gateway) -> Iterator[Backend]:
     """Where requests, and copies of requests, may go."""
     for route in routes_of(gateway):
-        if isinstance(route.action, Forward):
-            yield from route.action.backends
-        yield from (mirror.backend for mirror in route.mirrors)
+        yield from sent_to(route)

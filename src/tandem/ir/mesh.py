@@ -207,6 +207,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     origin: Origin
 
 
+def sent_to(route: Route) -> tuple[Backend, ...]:
+    """Where its requests, and copies of them, may go."""
+    shares = route.action.backends if isinstance(route.action, Forward) else ()
+    return (*shares, *(mirror.backend for mirror in route.mirrors))
+
+
 class BytesMatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What must hold of a connection: all that is given."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tandem.base.problems import Origin
-from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable, sent_to
 from tandem.model import core
 from tandem.model.meta import RawObject
 from tandem.model.world import World
@@ -129,6 +129,4 @@ def _moves(route: Route) -> bool:
 def backends_of(routes: Iterable[Route]) -> Iterator[Backend]:
     """All that requests and their copies go to."""
     for route in routes:
-        if isinstance(route.action, Forward):
-            yield from route.action.backends
-        yield from (mirror.backend for mirror in route.mirrors)
+        yield from sent_to(route)

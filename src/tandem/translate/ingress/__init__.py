@@ -25,7 +25,7 @@ from tandem.translate.gateway.targets import target_of
 from tandem.translate.ingress.bindings import Said, names_gateways, read_bound
 from tandem.translate.ingress.ports import PortReader, by_port
 from tandem.translate.ingress.servers import Servers
-from tandem.translate.ingress.unmet import unmet
+from tandem.translate.ingress.unmet import unmet, unreached
 from tandem.translate.ingress.workload import has_labels, identity_of, key_of, not_selected, selected, stand_in
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.delegates import seen
@@ -82,6 +82,7 @@ def add_ingress(
         *(problem for _, problems in said for problem in problems),
         *reader.problems,
         *(problem for one in bound for problem in unmet(one, context, reader.met)),
+        *(unreached(made, context) if made is not None else ()),
     )
     return msgspec.structs.replace(
         edge,

@@ -1,4 +1,4 @@
-"""VirtualServices that are at none of the servers of a Gateway that they name -> why, as Problems. Pure."""
+"""VirtualServices that are at none of the servers of a Gateway that they name, or lead nowhere -> why. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from typing import Final
 
 from tandem.base.problems import Problem, Severity
+from tandem.ir.gateway import Gateway, connections_of, routes_of
+from tandem.ir.mesh import sent_to
 from tandem.model.istio import VirtualService
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.world import Key
@@ -36,6 +38,18 @@ def unmet(bound: Bound, context: Context, met: Met) -> Iterator[Problem]:
             code, why = _why(source, key, context)
             at = source.origin(_PATHS.get(code, f"spec.gateways[{i}]"))
             yield Problem(at=at, code=code, text=why, severity=severity)
+
+
+def unreached(gateway: Gateway, context: Context) -> Iterator[Problem]:
+    """One for each route to a host that is known by no more than what a client says: whoever calls would choose it."""
+    routes = [(route.origin, backend) for route in routes_of(gateway) for backend in sent_to(route)]
+    routes += [(route.origin, backend) for route in connections_of(gateway) for backend in route.backends]
+    for origin, backend in dict.fromkeys(routes):
+        key = backend.namespace, backend.service
+        if context.passes(key):
+            resolution = context.entries.hosts[key].spec.resolution
+            text = f"{key[1]} has the resolution {resolution}: whoever calls a gateway would say what the node dials"
+            yield Problem(at=origin, code="UnsupportedValue", text=f"{text}, so nothing is sent there")
 
 
 def _is_at_egress(bound: Bound, key: Key, context: Context) -> bool:
