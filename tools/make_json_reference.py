@@ -157,7 +157,7 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "resources": ("{sent, accepted, refused}", "Counts of what control sent; `refused` is a list of texts."),
         "drift": (
             "{found, repaired, newest}",
-            "Changes by others to rules here; `newest`: the last ten, {time, by, pid, what}, in a pod also `pod`.",
+            "Changes by others to rules and pods' links; `newest`: the last ten, {time, by, pid, what, pod}.",
         ),
         "figures": (
             "{adds, addWaitSeconds, addBoundHits, connectionsEnded}",

@@ -149,7 +149,10 @@ def test_what_others_change_is_repaired_and_told(world: Lab) -> None:
     told = until(drift, lambda found: found["found"] == found["repaired"] > 0, world.logs)
     assert told["newest"][-1]["by"] == "nft"
     assert "table inet tandem removed" in told["newest"][-1]["what"]
-    assert "rules of node-1 were changed by others: 1, repaired: 1; the last by nft" in world.tandem("status").out
+    assert (
+        "rules and links of node-1 were changed by others: 1, repaired: 1; the last by nft"
+        in world.tandem("status").out
+    )
     assert figures(world)["tandem_drift_repaired_total"] == 1
     assert reaches(world, "client")
     assert not reaches(world, "other")

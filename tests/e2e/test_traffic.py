@@ -199,6 +199,22 @@ def test_redirection_that_somebody_flushed_is_put_back_and_told_with_the_pod(wor
     until(lambda: body(world, "mesh", "a", "http://web/")["peer"], lambda found: found == peer, world.logs)
 
 
+def test_what_somebody_took_out_of_pods_networks_is_put_back_and_told_with_the_pod(world: Lab) -> None:
+    take = "nsenter --net=$pod sh -c 'ip route del default; ip rule del pref 116' && echo $pod || test ! -e $pod"
+    assert world.run("sh", "-c", f"for pod in /run/tandem/nodes/*/netns/*; do {take}; done", status=0).out
+
+    def drift() -> Any:
+        return [node["drift"] for node in world.status()["nodes"]]
+
+    def repaired(nodes: Any) -> bool:
+        what = [sentence for node in nodes for one in node["newest"] for sentence in one["what"]]
+        missed = "the pod lacks the default route by 169.254.1.1" in what
+        return missed and all(node["found"] == node["repaired"] for node in nodes)
+
+    until(drift, repaired, world.logs)
+    until(lambda: code(world, "mesh", "a", "http://web/"), lambda found: found == "200", world.logs)
+
+
 def test_a_deployment_leaves_and_enters_the_mesh_by_a_label(world: Lab) -> None:
     seen = []
     for label in ("disabled", "enabled"):

@@ -33,6 +33,7 @@ from tandem.podnet import unmanaged
 from tandem.podnet.addresses import COOL_DOWN, Addresses, ShortError, patiently, with_asked
 from tandem.podnet.chained import Chained
 from tandem.podnet.keys import refuse_unknown
+from tandem.podnet.mending import Mending
 from tandem.podnet.parting import Parting
 from tandem.podnet.previous import is_chained
 from tandem.podnet.request import Code, PodRef, Request, VerbError, pod_ref, valid_attachments
@@ -123,6 +124,8 @@ class Verbs:
         behind = self._chained, Parting(journal, self._chained, self._turns)
         self.undoing = Undoing(journal, links, node, behind, host=self._host)
         """How attachments end; with `undoing.leaving`, in the background."""
+        self.mending = Mending(journal, links, foreign, self._turns, host=self._host)
+        """How they are kept whole."""
 
     async def run(self, request: Request) -> dict[str, Any] | None:
         """One verb: its result, or None where the specification wants no output; raises VerbError."""

@@ -25,6 +25,7 @@ from tandem.base.memory import spare_collector
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
+from tandem.compile.names import GATEWAYS
 from tandem.compile.nft.origins import Count, counters
 from tandem.drivers.announce.real import KernelAnnouncer
 from tandem.drivers.bgp.process import Bird
@@ -40,6 +41,7 @@ from tandem.drivers.exposition import Exposition
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.health import HealthServer
 from tandem.drivers.jwks.real import HttpFetcher
+from tandem.drivers.link.pods_watch import KernelPodLinksWatch
 from tandem.drivers.link.real import KernelLinks
 from tandem.drivers.nft.pods_watch import KernelPodsWatch
 from tandem.drivers.nft.real import Libnftables
@@ -66,6 +68,7 @@ from tandem.runtime.again import Again
 from tandem.runtime.attached import Attached
 from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.called import Called
+from tandem.runtime.captures import Captures
 from tandem.runtime.certificates import Pairs, secret_sources
 from tandem.runtime.cni import CniService
 from tandem.runtime.dns import DnsLoop
@@ -86,6 +89,7 @@ from tandem.runtime.metrics import KernelFigures, Metrics
 from tandem.runtime.network import NetworkWatch
 from tandem.runtime.outward import OutwardLoop
 from tandem.runtime.pod_drift import PodDrift, together
+from tandem.runtime.pod_links import PodLinks
 from tandem.runtime.progress import Progress
 from tandem.runtime.resolved import ResolvedLoop
 from tandem.runtime.slice import Slice
@@ -147,7 +151,9 @@ class Agent:
         self._secrets, self._certificates = secret_sources(
             self._sign, self._ask_certificates, partial(self._xds.publish_type, ENVOY, SECRET), self._clock
         )
-        self._proxy = EnvoyLoop(ENVOY, self._xds, Libnftables, self._pod_drift, beside=lambda: self._secrets.bundle)
+        self._proxy = EnvoyLoop(
+            ENVOY, self._xds, Captures(Libnftables, self._pod_drift), beside=lambda: self._secrets.bundle
+        )
         self._holder = Holder(
             self._slice,
             self._journal,
@@ -159,15 +165,15 @@ class Agent:
         self._called = Called(self._control.report)
         self._metrics = Metrics()
         figures = KernelFigures(table, self._counters, self._drifted, lambda: self._facts.ended)
-        self._metrics.registry.register(figures)
         self._exposition = Exposition(self._metrics.render, directory.metrics_socket, limits.metrics)
         self._facts = Facts(node, self._view, self._control.report, self._clock, figures.rules)
         self._again = Again(self._clock.monotonic)
         self._facts.on_drop, self._facts.on_unknown_key = self._again.dropped, self._keys.missed
-        for counted in (KeyFigures(self._keys), TrustFigures(self._federation), self._facts.limited):
+        for counted in (figures, KeyFigures(self._keys), TrustFigures(self._federation), self._facts.limited):
             self._metrics.registry.register(counted)
         self._guards = GuardLoop(self._facts, self._pod_drift)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
+        self._pod_links = PodLinks(KernelPodLinksWatch(GATEWAYS.values()), self._clock, self._pod_of, self._fast.renew)
         self._progress = Progress(
             self._slice,
             self._control,
@@ -235,7 +241,8 @@ class Agent:
         settings = Settings(host=host, names=names_of, cool_down=self._limits.cool_down)
         drivers = self._links, KernelForeign()
         service = CniService(self._dir, self._journal, drivers, self._clock, grace=self._limits.leak_grace)
-        await service.run(self, settings, lambda uid: self._slice.pod(uid) is not None)
+        keep = partial(self._pod_links.run, views=self._newest.views)
+        await service.run(self, settings, lambda uid: self._slice.pod(uid) is not None, keep)
 
     # What podnet asks of the node.
 
@@ -320,7 +327,7 @@ class Agent:
             self._metrics.in_force(outcome.number, self._clock.monotonic())
 
     def _drifted(self) -> Mapping[str, Any]:
-        return together(self._drift.status(), self._pod_drift.status())
+        return together(self._drift.status(), self._pod_drift.status(), self._pod_links.status())
 
     def _pod_of(self, netns: str) -> str:
         view = self._view()
@@ -428,6 +435,7 @@ class Agent:
                 *self._progress.failures(),
                 *self._drift.problems(),
                 *self._pod_drift.problems(),
+                *self._pod_links.problems(),
                 *self._outward.outcome.value.failed.values(),
                 *sctp.problems(self._view()),
                 *self._dns.failed.values(),

@@ -7,9 +7,9 @@ socket. Beside it run what takes leaked attachments away, and the replay of DELs
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -23,6 +23,7 @@ from tandem.ipam.journal import Attachment
 from tandem.ipam.shared import SharedJournal
 from tandem.podnet.leaks import Leaks, Witnesses
 from tandem.podnet.leaving import Leaving
+from tandem.podnet.mending import Mending
 from tandem.podnet.socket import serve
 from tandem.podnet.spool import Spool
 from tandem.podnet.theirs import Theirs
@@ -54,8 +55,14 @@ class CniService:
         self._clock = clock
         self._grace = grace
 
-    async def run(self, node: Node, settings: Settings, has_pod: Callable[[PodUid], bool]) -> None:
-        """Until cancelled. `has_pod`: whether control knows a pod on this node."""
+    async def run(
+        self,
+        node: Node,
+        settings: Settings,
+        has_pod: Callable[[PodUid], bool],
+        keep_whole: Callable[[Mending], Coroutine[Any, Any, None]],
+    ) -> None:
+        """Until cancelled. `has_pod`: whether control knows a pod on this node; `keep_whole` goes on meanwhile."""
         aside = Aside(spool=Spool(self._dir.cni_spool), emit=lambda span: log.info("span", **span))
         verbs = Verbs(self._journal, self._links, self._foreign, node=node, settings=settings, aside=aside)
         verbs.undoing.leaving = Leaving(self._journal, self._links, node)
@@ -69,6 +76,7 @@ class CniService:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(verbs.undoing.run())
             tasks.create_task(leaks.run())
+            tasks.create_task(keep_whole(verbs.mending))
             tasks.create_task(_replay(verbs, serving))
             tasks.create_task(serve(upkeep, self._dir.cni_socket, ready=serving))
 

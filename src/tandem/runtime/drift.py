@@ -123,12 +123,17 @@ def told(time: float, change: Change) -> dict[str, Any]:
 def unrepaired(change: Change, where: str) -> str:
     """The sentence on a change of what is `where`."""
     by = f"{change.process} (process {change.pid})" if change.process else "somebody"
-    return f"{by} changed {where}, they are not repaired yet: {words(change)}"
+    return f"{by} changed {where}, not repaired yet: {words(change)}"
 
 
 def words(change: Change) -> str:
     """The largest things first: with a table, all that is in it is told as well."""
-    things = sorted(change.things, key=lambda thing: _SIZES.index(thing.partition(" ")[0]))
+    things = sorted(change.things, key=_size)
     shown = ", ".join(things[:_THINGS])
     more = len(change.things) - _THINGS
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _size(thing: str) -> int:
+    first = thing.partition(" ")[0]
+    return _SIZES.index(first) if first in _SIZES else 0

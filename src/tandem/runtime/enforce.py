@@ -15,14 +15,12 @@ from typing import Final
 import structlog
 
 from tandem.base.cell import Cell
-from tandem.base.ids import ContainerId
 from tandem.base.memo import same_as_before
 from tandem.base.problems import DriverError, Origin
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.fabric import fabric_of
 from tandem.compile.gateways import with_gateways
 from tandem.compile.links import compile_node_net, with_segment
-from tandem.compile.nft.capture import compile_captures
 from tandem.compile.nft.judged import compiles_alike
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.segment import compile_segment
@@ -34,11 +32,10 @@ from tandem.drivers.xds.board import Board, Key, NotAcceptedError
 from tandem.drivers.xds.encode import EncodeError, Encoder
 from tandem.drivers.xds.messages import Encoded
 from tandem.ir.node import NodeView, without_pods
+from tandem.runtime.captures import Captures
 from tandem.runtime.drift import Drift
-from tandem.runtime.pod_drift import PodDrift
 from tandem.runtime.views import SILENT, Outcome, Views, newest_of
 from tandem.state.links import NodeNet
-from tandem.state.ownership import TABLE
 from tandem.state.xds import Snapshot
 
 log = structlog.get_logger()
@@ -166,35 +163,36 @@ class EnvoyLoop:
         self,
         client: str,
         board: Board,
-        capture: Callable[[str], NftDriver],
-        drift: PodDrift,
+        captures: Captures,
         *,
         beside: Callable[[], Mapping[Key, str]] = dict,
     ) -> None:
         """`beside`: versions of what others publish for the same Envoy, without which no view is in force."""
         self._beside = beside
-        self._drift = drift
         self._client = client
         self._board = board
-        self._capture = capture
-        self._captured: dict[ContainerId, tuple[str, NftDriver]] = {}
-        """With the namespace of each."""
+        self._captures = captures
         self._encoder = Encoder()
         self._published: set[tuple[str, str]] = set()
         self.outcome: Cell[Outcome] = Cell(Outcome())
 
     async def run(self, views: Views) -> None:
         """Publish each newest view and wait for Envoy's word; what it refuses is told and does not hold up others."""
-        seen, healed, failed = -1, 0, False
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._captures.keep())
+            await self._follow(views)
+
+    async def _follow(self, views: Views) -> None:
+        seen, again, failed = -1, 0, False
         while True:
             retry = RETRY_SECONDS if failed else None
-            seen, newest = await newest_of(views, seen, (self._drift.found, healed), retry=retry)
-            healed = self._drift.found.version
+            seen, newest = await newest_of(views, seen, (self._captures.refused, again), retry=retry)
+            again = self._captures.refused.version
             # Released before the listeners go, captured after they are there: no connection meets a closed port.
-            problems = await self._release(newest.view)
+            problems = await self._captures.release(newest.view)
             refused, origins = await self._publish(compile_envoy(newest.view))
             # Captured also when Envoy refused: then connections fail, which is better than going round the mesh.
-            problems |= refused | await self._capture_all(newest.view)
+            problems |= refused | await self._captures.apply(newest.view)
             failed = bool(problems)
             self.outcome.put(Outcome(number=newest.number, failed=problems, origins=origins))
 
@@ -243,40 +241,3 @@ class EnvoyLoop:
     def _refused(self, versions: Mapping[Key, str]) -> dict[Key, tuple[str, str]]:
         known = self._board.refusals(self._client)
         return {key: found for key, found in known.items() if versions.get(key) == found[0]}
-
-    async def _release(self, view: NodeView) -> dict[str, str]:
-        if not self._captured:
-            return {}
-        present = {p.container_id: p.pod.meshed for p in view.pods}
-        problems: dict[str, str] = {}
-        for container_id, (netns, driver) in list(self._captured.items()):
-            if present.get(container_id):
-                continue
-            del self._captured[container_id]
-            if container_id in present:  # otherwise the table went with the namespace
-                problems |= await self._attempt(f"release/{container_id}", netns, driver.remove)
-            else:
-                self._drift.leave(netns)
-        return problems
-
-    async def _capture_all(self, view: NodeView) -> dict[str, str]:
-        problems: dict[str, str] = {}
-        drifted = self._drift.take(TABLE)
-        for pod, wanted in compile_captures(view):
-            if pod.container_id not in self._captured:
-                self._captured[pod.container_id] = pod.netns, self._capture(pod.netns)
-            _, driver = self._captured[pod.container_id]
-            if pod.netns in drifted:
-                driver.forget()
-            delta = plan(driver.read(), wanted)
-            if delta:
-                problems |= await self._attempt(f"capture/{pod.container_id}", pod.netns, partial(driver.apply, delta))
-        return problems
-
-    async def _attempt(self, what: str, netns: str, action: Callable[[], None]) -> dict[str, str]:
-        try:
-            await self._drift.own(netns, TABLE, action)
-        except DriverError as err:
-            log.error("not done", what=what, error=str(err))
-            return {what: str(err)}
-        return {}

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from tandem.base.cell import any_newer
+from tandem.base.cell import Cell, any_newer
 from tandem.base.problems import DriverError
 from tandem.compile.fastpath import compile_fast_path
 from tandem.drivers.bpf.plan import plan
@@ -43,13 +43,23 @@ class FastPathLoop:
         self._prepared = False
         self._count = 0
         self._why = "not yet"
+        self._renewals: Cell[int] = Cell(0)
+        self._anew: set[str] = set()
+        """Links that were made anew: what is held of them is of those before."""
+
+    def renew(self, host_ifname: str) -> None:
+        """Another link has this name now."""
+        self._anew.add(host_ifname)
+        self._renewals.put(self._renewals.value + 1)
 
     async def run(self, views: Views) -> None:
         """Follow each newest view, until cancelled."""
-        seen, retry = -1, None
+        seen, renewals, retry = -1, 0, None
         while True:
-            await newest_of(views, seen, retry=retry)
+            await newest_of(views, seen, (self._renewals, renewals), retry=retry)
+            renewals = self._renewals.version
             try:
+                await self._forget()
                 await self._settle(views)
                 seen, newest = await newest_of(views, -1, retry=None)
                 retry = None if await self._follow(compile_fast_path(newest.view)) else LOOK_SECONDS
@@ -57,6 +67,14 @@ class FastPathLoop:
                 await self._refused(str(err))
             else:
                 self._why = "" if newest.view.config.network.fast_path else OFF
+
+    async def _forget(self) -> None:
+        """Let go of links that are other ones by now: what is sent to those before is lost."""
+        if self._anew:
+            held = await self._driver.read()
+            gone = tuple(sorted(end for end in held.ends if end.host_ifname in self._anew))
+            await self._driver.apply(Delta(drop=gone, detach=tuple(sorted(held.links & self._anew))))
+            self._anew.clear()
 
     async def _settle(self, views: Views) -> None:
         """Return when there was no news for a moment, or was for long enough; what is gone is forgotten at once."""

@@ -102,7 +102,7 @@ class KernelFigures:
         text = "Established connections that a change of policy ended."
         yield CounterMetricFamily("tandem_policy_connections_ended", text, value=self._ended())
         for word in ("found", "repaired"):
-            text = f"Changes by others to the tables of the node that were {word}."
+            text = f"Changes by others to tables of the node, and to tables and links of its pods, that were {word}."
             yield CounterMetricFamily(f"tandem_drift_{word}", text, value=self._drift()[word])
 
     def describe(self) -> Iterator[Metric]:

@@ -104,7 +104,7 @@ class PodDrift:
         return {"found": self.found.value, "repaired": self._repaired, "newest": newest}
 
 
-def together(node: Mapping[str, Any], pods: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The status of both as one: what others changed on this node and in its pods."""
-    newest = sorted([*node["newest"], *pods["newest"]], key=lambda one: str(one["time"]))
-    return {**{word: node[word] + pods[word] for word in ("found", "repaired")}, "newest": newest[-TOLD:]}
+def together(*several: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Several as one status: what others changed on this node and in its pods."""
+    newest = sorted((change for one in several for change in one["newest"]), key=lambda change: str(change["time"]))
+    return {**{word: sum(one[word] for one in several) for word in ("found", "repaired")}, "newest": newest[-TOLD:]}

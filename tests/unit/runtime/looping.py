@@ -54,5 +54,12 @@ def beside(
     asyncio.run(main())
 
 
+async def until(holds: Callable[[], object]) -> None:
+    """Return once it holds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - nobody would tell
+            await asyncio.sleep(0.001)
+
+
 async def _whole(work: Awaitable[None]) -> None:
     await work

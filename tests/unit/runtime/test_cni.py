@@ -12,9 +12,11 @@ import pytest
 from tandem_cni.build import build
 
 from tandem.base.clock import FixedClock
+from tandem.base.ids import ContainerId
 from tandem.base.paths import NodeDir
 from tandem.ipam.journal import MemoryJournal
 from tandem.ipam.shared import SharedJournal
+from tandem.podnet.mending import Mending
 from tandem.podnet.verbs import Verbs
 from tandem.runtime import cni
 from tandem.runtime.cni import CniService
@@ -33,6 +35,10 @@ class Scene:
         self.ground = Playground(journal)
         drivers = self.ground.links, self.ground.foreign
         self.service = CniService(self.dir, journal, drivers, clock, grace=60.0)
+        self.kept: list[Mending] = []
+
+    async def keep(self, mending: Mending) -> None:
+        self.kept.append(mending)
 
     async def ask(self, verb: str) -> Done:
         binary = self.dir.root / "tandem-cni"
@@ -62,7 +68,8 @@ def play(scene: Scene, book: Callable[[Scene], Awaitable[None]]) -> None:
 
     async def main() -> None:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(scene.service.run(scene.ground.node, SETTINGS, lambda _: True))
+            running = scene.service.run(scene.ground.node, SETTINGS, lambda _: True, scene.keep)
+            serving = tasks.create_task(running)
             await becomes(scene.dir.cni_socket.exists)
             await book(scene)
             serving.cancel()
@@ -75,6 +82,7 @@ def test_a_pod_comes_and_goes_and_the_socket_goes_with_the_service(tmp_path: Pat
         added = await scene.ask("ADD")
         assert added.status == 0, added.out
         assert [a.container_id for a in scene.ground.journal.all()] == ["c1"]
+        assert [await mending.look(ContainerId("c1")) for mending in scene.kept] == [()]
         assert (await scene.ask("DEL")).status == 0
         await becomes(scene.ground.is_clean)
 

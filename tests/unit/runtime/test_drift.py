@@ -57,7 +57,7 @@ def test_it_is_closed_from_the_change_to_the_repair() -> None:
         assert closed is not None
         assert closed.chains == compile_shut().chains
         assert scene.drift.problems() == (
-            "nft (process 7) changed the node's rules, they are not repaired yet: chain a removed, chain b removed",
+            "nft (process 7) changed the node's rules, not repaired yet: chain a removed, chain b removed",
         )
         await scene.drift.repaired(1)
         assert scene.shut.read() is None

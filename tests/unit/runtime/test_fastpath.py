@@ -159,3 +159,13 @@ def test_what_is_gone_is_forgotten_at_once(scene: Scene, monkeypatch: pytest.Mon
     monkeypatch.setattr(fastpath, "LONGEST", 3600.0)
     scene.play(lambda: scene.looping.put(ONE), scene.has(ONE))
     assert scene.held.links == {LINK_A, LINK_B}
+
+
+def test_a_link_that_was_made_anew_is_attached_anew_and_is_another_end(scene: Scene) -> None:
+    def renewed() -> None:
+        scene.links.filtered.discard(LINK_A)  # it went with the link before
+        scene.loop.renew(LINK_A)
+
+    scene.play(lambda: scene.looping.put(TWO), scene.has(TWO), renewed, lambda: LINK_A in scene.links.filtered)
+    assert scene.held.links == {LINK_A, LINK_B}
+    assert scene.held.ends == compile_fast_path(TWO)

@@ -65,7 +65,7 @@ def test_each_loop_is_told_of_its_own_table_once() -> None:
 def test_a_change_is_a_problem_of_the_node_until_the_table_is_made_anew() -> None:
     async def story(scene: Scene) -> None:
         await scene.happen(change(), change())
-        sentence = "nft (process 7) changed the rules inside pod shop/a, they are not repaired yet: "
+        sentence = "nft (process 7) changed the rules inside pod shop/a, not repaired yet: "
         assert scene.drift.problems() == (sentence + "rule of chain mesh-out removed",)
         assert scene.drift.take(TABLE)
         assert scene.drift.problems()

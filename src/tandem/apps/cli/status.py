@@ -158,13 +158,14 @@ def _names(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
 
 
 def _drift(nodes: list[dict[str, Any]], width: int) -> Iterator[str]:
-    """Of each node whose tables others have changed: how often, and the newest change."""
+    """Of each node whose tables or pods' links others have changed: how often, and the newest change."""
     for node in nodes:
         drift = node.get("drift") or {}
         if newest := drift.get("newest", ())[-1:]:
             what = ", ".join(newest[0]["what"][:_SHOWN])
             by = f"{newest[0]['by']} (process {newest[0]['pid']})" if newest[0]["by"] else "somebody"
-            text = f"rules of {node['name']} were changed by others: {drift['found']}, repaired: {drift['repaired']}"
+            what_of = f"rules and links of {node['name']}"
+            text = f"{what_of} were changed by others: {drift['found']}, repaired: {drift['repaired']}"
             where = f" inside pod {newest[0]['pod']}" if newest[0].get("pod") else ""
             yield from sentence(f"{text}; the last by {by}{where} at {newest[0]['time']}: {what}", width=width)
 

@@ -20,6 +20,7 @@ from tandem.drivers.link import read, rtnl
 from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.port import NetnsError
 from tandem.drivers.link.rtnl import Message, RouteSpec
+from tandem.drivers.link.settings import NO_PATH_CHECK, unmet, write_settings
 from tandem.drivers.nft.real import Libnftables
 from tandem.state.foreign import Before, Redirection, Seen
 from tandem.state.ownership import TABLES
@@ -99,10 +100,14 @@ def _look(ifname: str) -> Seen | None:
     finally:
         sock.close()
     before = Before(
-        settings=tuple((name, (SYSCTL / name).read_text().strip()) for name in _settings(ifname)),
+        settings=tuple((name, (SYSCTL / name).read_text().strip()) for name in sorted(map(_setting, _checked(ifname)))),
         lo_up=indexes["lo"][1],
     )
     return Seen(addresses=addresses, up=up, before=before)
+
+
+def _setting(name: str) -> str:
+    return f"net/ipv4/conf/{name}/rp_filter"
 
 
 def _every_address() -> frozenset[str]:
@@ -118,15 +123,14 @@ def _is_of_the_link(address: str) -> bool:
     return parsed.version == 6 and parsed.is_link_local
 
 
-def _settings(ifname: str) -> list[str]:
-    # Envoy delivers to the application from the client's address: a reverse path check in the pod would drop that. The
-    # kernel takes the stricter of an interface and "all".
-    return sorted(f"net/ipv4/conf/{name}/rp_filter" for name in ("all", "lo", ifname))
+def _checked(ifname: str) -> tuple[str, ...]:
+    """Whose path check counts: the kernel takes the stricter of an interface's own and that of "all"."""
+    return ("all", "lo", ifname)
 
 
 def _prepare(wanted: Redirection) -> None:
-    for name in _settings(wanted.ifname):
-        (SYSCTL / name).write_text("0")
+    for name in _checked(wanted.ifname):
+        write_settings(name, NO_PATH_CHECK)
     sock = Rtnl()
     try:
         sock.batch([rtnl.set_up(rtnl.LOOPBACK_INDEX), *_messages(wanted, wanted.versions, add=True)], ignore=THERE)
@@ -175,8 +179,7 @@ def _check(wanted: Redirection) -> tuple[str, ...]:
         for version in wanted.versions
         if version not in local
     ]
-    found += [f"{name} is not 0" for name in _settings(wanted.ifname) if (SYSCTL / name).read_text().strip() != "0"]
-    return tuple(found)
+    return (*found, *unmet(dict.fromkeys(_checked(wanted.ifname), NO_PATH_CHECK)))
 
 
 def _messages(wanted: Redirection, versions: Iterable[int], *, add: bool) -> list[Message]:

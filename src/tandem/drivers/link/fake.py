@@ -22,6 +22,7 @@ class FakeNetns:
     ends: dict[str, End] = field(default_factory=dict)
     marks: frozenset[tuple[int, int]] = frozenset()
     local_tables: frozenset[int] = frozenset()
+    unmet: tuple[str, ...] = ()
 
 
 class FakeLinks:
@@ -82,19 +83,7 @@ class FakeLinks:
             raise DriverError(f"the bridge {link.bridge} is missing")
         if link.ifname in pod.ends or link.host_ifname in self.hosts:
             raise LinkExistsError(f"{link.ifname} in {netns} or {link.host_ifname} on the node exists already")
-        pod.ends[link.ifname] = End(
-            mac=link.mac,
-            mtu=link.mtu,
-            up=True,
-            prefixes=frozenset(map(link.prefix_of, link.addresses)),
-            neighbours=frozenset((hop.gateway, link.host_mac) for hop in link.hops),
-            routes=frozenset(
-                route
-                for hop in link.hops
-                for route in ((EVERYTHING[hop.version], hop.gateway, ""), (host_prefix(hop.gateway), "", ""))
-            ),
-            rate=link.shaping.egress_rate,
-        )
+        pod.ends[link.ifname] = _pod_end(link)
         pod.marks = frozenset((version, mark) for version in link.versions for mark in link.local_marks)
         pod.local_tables = frozenset(link.versions)
         self.hosts[link.host_ifname] = (link, _host_end(link, up=False))
@@ -149,8 +138,26 @@ class FakeLinks:
             pod=pod.ends.get(link.ifname),
             marks=pod.marks,
             local_tables=pod.local_tables,
+            unmet=pod.unmet,
         )
         return differences(link, actual)
+
+    async def repair(self, link: PodLink, netns: str) -> bool:
+        """Make it as `create` and `open` do."""
+        self._called("repair")
+        pod = self._at(netns)
+        before = pod.ends.get(link.ifname) if link.host_ifname in self.hosts else None
+        await self.remove(link, netns)
+        pod.ends.pop(link.ifname, None)
+        await self.create(link, netns)
+        await self.open(link, netns)
+        pod.unmet = ()
+        if before is not None:
+            end = pod.ends[link.ifname]
+            pod.ends[link.ifname] = replace(
+                end, prefixes=end.prefixes | before.prefixes, routes=end.routes | before.routes
+            )
+        return before is None
 
     async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
         """Make it exactly this, but for routes whose next hop is on no network of the node."""
@@ -228,6 +235,22 @@ class FakeLinks:
                 if end is not None and end.mac == link.mac:
                     del pod.ends[link.ifname]
                 pod.ends.pop(host_ifname, None)
+
+
+def _pod_end(link: PodLink) -> End:
+    return End(
+        mac=link.mac,
+        mtu=link.mtu,
+        up=True,
+        prefixes=frozenset(map(link.prefix_of, link.addresses)),
+        neighbours=frozenset((hop.gateway, link.host_mac) for hop in link.hops),
+        routes=frozenset(
+            route
+            for hop in link.hops
+            for route in ((EVERYTHING[hop.version], hop.gateway, ""), (host_prefix(hop.gateway), "", ""))
+        ),
+        rate=link.shaping.egress_rate,
+    )
 
 
 def _host_end(link: PodLink, *, up: bool) -> End:

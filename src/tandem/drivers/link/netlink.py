@@ -35,6 +35,7 @@ from tandem.drivers.link.rtnl import (
 )
 
 _HEADER: Final = struct.Struct("=IHHII")
+_SOL_NETLINK, _STRICT = 270, 12
 _WITHOUT_FAMILY: Final = frozenset({GETLINK, GETQDISC})
 
 
@@ -89,12 +90,14 @@ class Rtnl:
         return found
 
     def dump(
-        self, kind: int, header: struct.Struct, *, of: int = 0, asked: bytes = b""
+        self, kind: int, header: struct.Struct, *, of: int = 0, asked: bytes = b"", by_kernel: bool = False
     ) -> list[tuple[tuple[int, ...], dict[int, bytes]]]:
         """Every object of a kind, of both families of IP or of family `of`: its header's fields, and its attributes.
 
-        `asked`: the header of the request, where it says more than the family.
+        `asked`: the header of the request, where it says more than the family. `by_kernel`: the kernel takes it for a
+        condition of what it tells, and refuses one that it does not know.
         """
+        self._socket.setsockopt(_SOL_NETLINK, _STRICT, by_kernel)
         self._sequence += 1
         body = asked or bytes([of]) + b"\0" * (header.size - 1)
         self._socket.send(_HEADER.pack(16 + len(body), kind, REQUEST | DUMP, self._sequence, 0) + body)

@@ -48,6 +48,8 @@ class Actual:
     """(family, mark) of the rules in the pod that lead to our table."""
     local_tables: frozenset[int] = frozenset()
     """Families in which `local default dev lo` is in our table of the pod."""
+    unmet: tuple[str, ...] = ()
+    """Settings of links in the pod that have another value, one sentence each."""
 
 
 def owns(name: str, alias: str) -> bool:
@@ -90,7 +92,7 @@ def differences(link: PodLink, actual: Actual) -> tuple[str, ...]:
         for version in link.versions
         if version not in actual.local_tables
     ]
-    return tuple(found)
+    return (*found, *actual.unmet)
 
 
 def _host_end(link: PodLink, end: End) -> list[str]:
@@ -126,10 +128,10 @@ def _pod_end(link: PodLink, end: End) -> list[str]:
 
 
 def _rate(name: str, end: End, wanted: int) -> list[str]:
-    # The kernel keeps bytes a second.
-    if wanted // 8 == end.rate // 8:
+    # The kernel keeps bytes a second. A limit where none was asked for is somebody else's.
+    if not wanted or wanted // 8 == end.rate // 8:
         return []
-    return [f"{name} is limited to {end.rate or 'no'} bit/s, not {wanted or 'no'} bit/s"]
+    return [f"{name} is limited to {end.rate or 'no'} bit/s, not {wanted} bit/s"]
 
 
 def _common(name: str, end: End, *, mac: str, mtu: int) -> list[str]:

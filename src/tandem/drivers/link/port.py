@@ -70,6 +70,12 @@ class LinkDriver(Protocol):
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs between an open link as it should be and as the kernel has it, one sentence each."""
 
+    async def repair(self, link: PodLink, netns: str) -> bool:
+        """Put back what `check` misses, as `create` and `open` make it; what others added stays, but in its place.
+
+        True if the pair was made anew, with an index of its own: one end was gone.
+        """
+
     async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
         """Make the node's addresses, routes and devices exactly these, as far as they are ours.
 

@@ -13,7 +13,7 @@ from tandem.drivers.link.devices import owns_device
 from tandem.drivers.link.netlink import Rtnl
 from tandem.drivers.link.plan import End, container_of, owns
 from tandem.drivers.link.rtnl import Attrs
-from tandem.drivers.link.shaping import rate_of
+from tandem.drivers.link.shaping import KIND, rate_of
 
 DEFAULT_MTU: Final = 1500
 
@@ -73,20 +73,24 @@ def underlay_mtu(sock: Rtnl, address: str = "") -> int:
 
 
 def end(sock: Rtnl, name: str) -> End | None:
-    """One interface with all that `differences` compares; None if there is none of that name."""
-    for (_, _, index, flags, _), attrs in sock.dump(rtnl.GETLINK, rtnl.LINK):
-        if text_of(attrs, rtnl.IFLA_IFNAME) == name:
-            return End(
-                mac=attrs.get(rtnl.IFLA_ADDRESS, b"").hex(":"),
-                mtu=number_of(attrs, rtnl.IFLA_MTU),
-                up=bool(flags & rtnl.IFF_UP),
-                prefixes=_prefixes(sock, index),
-                master=_name(sock, number_of(attrs, rtnl.IFLA_MASTER)),
-                neighbours=_neighbours(sock, index),
-                routes=_routes(sock, index),
-                rate=rate_of(sock, index),
-            )
-    return None
+    """One interface with all that `differences` compares; None if there is none of that name.
+
+    It costs the same with hundreds of links, and thousands of routes by others, beside it.
+    """
+    found = sock.named(name)
+    if found is None:
+        return None
+    (_, _, index, flags, _), attrs = found
+    return End(
+        mac=attrs.get(rtnl.IFLA_ADDRESS, b"").hex(":"),
+        mtu=number_of(attrs, rtnl.IFLA_MTU),
+        up=bool(flags & rtnl.IFF_UP),
+        prefixes=_prefixes(sock, index),
+        master=_name(sock, number_of(attrs, rtnl.IFLA_MASTER)),
+        neighbours=_neighbours(sock, index),
+        routes=_routes(sock, index),
+        rate=rate_of(sock, index) if text_of(attrs, rtnl.IFLA_QDISC) == KIND else 0,
+    )
 
 
 def marks(sock: Rtnl, table: int) -> frozenset[tuple[int, int]]:
@@ -110,30 +114,33 @@ def local_defaults(sock: Rtnl, table: int) -> frozenset[int]:
 def _prefixes(sock: Rtnl, index: int) -> frozenset[str]:
     return frozenset(
         f"{own_address(attrs)}/{bits}"
-        for (_, bits, _, _, dev), attrs in sock.dump(rtnl.GETADDR, rtnl.ADDR)
-        if dev == index
+        for (_, bits, _, _, _), attrs in sock.dump(
+            rtnl.GETADDR, rtnl.ADDR, asked=rtnl.ADDR.pack(0, 0, 0, 0, index), by_kernel=True
+        )
     )
 
 
 def _name(sock: Rtnl, index: int) -> str:
     """Of an interface; empty: there is none, or it is in another namespace."""
-    links = sock.dump(rtnl.GETLINK, rtnl.LINK) if index else ()
-    return next((text_of(attrs, rtnl.IFLA_IFNAME) for (_, _, i, _, _), attrs in links if i == index), "")
+    found = sock.link(index) if index else None
+    return text_of(found[1], rtnl.IFLA_IFNAME) if found is not None else ""
 
 
 def _neighbours(sock: Rtnl, index: int) -> frozenset[tuple[str, str]]:
+    asked = rtnl.NEIGH.pack(0, 0, 0, 0, 0) + rtnl.attr(rtnl.NDA_IFINDEX, rtnl.u32(index))
     return frozenset(
         (ip_of(attrs, rtnl.NDA_DST), attrs.get(rtnl.NDA_LLADDR, b"").hex(":"))
-        for (_, dev, state, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH)
-        if dev == index and state & rtnl.NUD_PERMANENT
+        for (_, _, state, _, _), attrs in sock.dump(rtnl.GETNEIGH, rtnl.NEIGH, asked=asked, by_kernel=True)
+        if state & rtnl.NUD_PERMANENT
     )
 
 
 def _routes(sock: Rtnl, index: int) -> frozenset[tuple[str, str, str]]:
+    asked = rtnl.ROUTE.pack(0, 0, 0, 0, rtnl.MAIN_TABLE, 0, 0, 0, 0) + rtnl.attr(rtnl.RTA_OIF, rtnl.u32(index))
     return frozenset(
         (_prefix(attrs, af, bits), ip_of(attrs, rtnl.RTA_GATEWAY), ip_of(attrs, rtnl.RTA_PREFSRC))
-        for (af, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE)
-        if table == rtnl.MAIN_TABLE and number_of(attrs, rtnl.RTA_OIF) == index
+        for (af, bits, _, _, table, *_), attrs in sock.dump(rtnl.GETROUTE, rtnl.ROUTE, asked=asked, by_kernel=True)
+        if table == rtnl.MAIN_TABLE
     )
 
 

@@ -25,10 +25,18 @@ from tandem.drivers.link import netns, read, rtnl
 from tandem.drivers.link.messages import host_messages, ingress_limit, local_delivery, pod_messages
 from tandem.drivers.link.netlink import RefusedError, Rtnl
 from tandem.drivers.link.node import GONE, apply_node, read_node
-from tandem.drivers.link.plan import Actual, differences, refuse_small
+from tandem.drivers.link.plan import Actual, End, differences, refuse_small
 from tandem.drivers.link.port import LinkExistsError, NetnsError, Owned
-from tandem.drivers.link.rtnl import End
-from tandem.drivers.link.settings import LOOPBACK_SETTINGS, PLAIN_IPV6, is_set, set_sysctls, write_settings
+from tandem.drivers.link.settings import (
+    LOOPBACK_SETTINGS,
+    NO_PATH_CHECK,
+    PLAIN_IPV6,
+    is_set,
+    pod_settings,
+    set_sysctls,
+    unmet,
+    write_settings,
+)
 from tandem.state.links import NodeNet, PodLink
 from tandem.state.ownership import LINK_GROUP
 
@@ -37,7 +45,8 @@ T = TypeVar("T")
 RUNNING_TRIES: Final = 2000
 RUNNING_PAUSE: Final = 0.0005
 
-
+THERE: Final = frozenset({errno.EEXIST})
+NOTHING: Final[frozenset[int]] = frozenset()
 NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EOPNOTSUPP})
 """What a kernel without IPv6 answers."""
 
@@ -92,6 +101,10 @@ class KernelLinks:
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs between the link as it should be and as the kernel has it."""
         return await self._run(lambda: self._check(link, netns))
+
+    async def repair(self, link: PodLink, netns: str) -> bool:
+        """Put back what `check` misses."""
+        return await self._run(lambda: self._repair(link, netns))
 
     async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
         """Make addresses, devices and routes of the node exactly these; returns the routes that cannot be."""
@@ -153,8 +166,8 @@ class KernelLinks:
         if link.bridge and not bridge:
             raise DriverError(f"the bridge {link.bridge} is missing")
         with netns.inside(path, home=self._home) as target:
-            host = End(name=link.host_ifname, mac=link.host_mac, mtu=link.mtu)
-            peer = End(name=link.ifname, mac=link.mac, mtu=link.mtu)
+            host = rtnl.End(name=link.host_ifname, mac=link.host_mac, mtu=link.mtu)
+            peer = rtnl.End(name=link.ifname, mac=link.mac, mtu=link.mtu)
             try:
                 node.batch([rtnl.new_veth(host, peer, netns=target)])
             except RefusedError as error:
@@ -173,20 +186,20 @@ class KernelLinks:
             self._delete_links([link.host_ifname])
             raise
 
-    def _fill(self, link: PodLink) -> None:
-        """Everything inside the pod, in one batch; the calling thread is in the pod's namespace."""
+    def _fill(self, link: PodLink, *, there: End | None = None) -> None:
+        """Everything inside the pod, in one batch; the calling thread is in the pod's namespace. `there`: as it is."""
         index = socket.if_nametoindex(link.ifname)
         if IPV6 in link.versions:
             write_settings(link.ifname, PLAIN_IPV6)
             write_settings("lo", PLAIN_IPV6[-1:])
         sock = Rtnl()
         try:
-            # Envoy delivers to the application from the client's address: a reverse path check would drop that. A new
-            # namespace inherits it from the host.
-            if sock.path_check_of_all():
-                write_settings("all", (("ipv4", "rp_filter", "0"),))
+            if sock.path_check_of_all():  # a new namespace inherits it from the host
+                write_settings("all", NO_PATH_CHECK)
             _without_ipv6(link, sock, index)
-            sock.batch(pod_messages(link, index))
+            if there is not None and (there.mac, there.mtu) != (link.mac, link.mtu):
+                sock.batch([rtnl.set_hardware(index, link.mac, link.mtu)])  # takes neighbours
+            sock.batch(pod_messages(link, index), ignore=THERE if there is not None else NOTHING)
         finally:
             sock.close()
 
@@ -248,22 +261,40 @@ class KernelLinks:
             finally:
                 sock.close()
 
+    def _repair(self, link: PodLink, path: str) -> bool:
+        node, actual = self._node(), self._actual(link, path)
+        if actual.host is None or actual.pod is None:
+            self._remove(link, path)
+            self._create(link, path)
+            self._open(link, path)
+            return True
+        with netns.inside(path, home=self._home):
+            self._fill(link, there=actual.pod)
+        if (actual.host.mac, actual.host.mtu) != (link.host_mac, link.mtu):
+            node.batch([rtnl.set_hardware(socket.if_nametoindex(link.host_ifname), link.host_mac, link.mtu)])
+        self._finish(link, node, _index_of(link.bridge))
+        self._open(link, path)
+        return False
+
     def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
+        return differences(link, self._actual(link, path))
+
+    def _actual(self, link: PodLink, path: str) -> Actual:
         host = read.end(self._node(), link.host_ifname)
         if host is not None and link.from_loopback:
             host = replace(host, from_loopback=is_set(link.host_ifname, LOOPBACK_SETTINGS[0]))
         with netns.inside(path, home=self._home):
-            sock = Rtnl()
+            sock, missed = Rtnl(), unmet(pod_settings(link))
         try:
-            actual = Actual(
+            return Actual(
                 host=host,
                 pod=read.end(sock, link.ifname),
                 marks=read.marks(sock, link.local_table),
                 local_tables=read.local_defaults(sock, link.local_table),
+                unmet=missed,
             )
         finally:
             sock.close()
-        return differences(link, actual)
 
     def _set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         self._node()

@@ -16,7 +16,7 @@ from tandem.state.ownership import ROUTE_PROTOCOL
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
-NEWNEIGH, GETNEIGH = 28, 30
+NEWNEIGH, DELNEIGH, GETNEIGH = 28, 29, 30
 NEWRULE, DELRULE, GETRULE = 32, 33, 34
 
 REQUEST, ACK, DUMP, REPLACE, EXCL, CREATE = 1, 4, 0x300, 0x100, 0x200, 0x400
@@ -38,7 +38,7 @@ IFLA_AF_SPEC, IFLA_GROUP = 26, 27
 IFLA_INET_CONF, IPV4_DEVCONF_RP_FILTER = 1, 8
 IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE = 8, 1
 NETCONFA_IFINDEX, NETCONFA_RP_FILTER, NETCONFA_IFINDEX_ALL = 1, 3, -1
-IFLA_MASTER: Final = 10
+IFLA_QDISC, IFLA_MASTER = 6, 10
 IFA_BROADCAST: Final = 4
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 1, 3, 4, 18, 20, 28
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
@@ -47,7 +47,7 @@ IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_METRICS, RTA_TABLE = 1, 4, 5, 6, 7, 8, 15
 RTAX_MTU: Final = 2
 RTNH_F_ONLINK: Final = 4
-NDA_DST, NDA_LLADDR = 1, 2
+NDA_DST, NDA_LLADDR, NDA_IFINDEX = 1, 2, 8
 FRA_PRIORITY, FRA_FWMARK, FRA_TABLE, FRA_PROTOCOL = 6, 10, 15, 21
 
 LINK: Final = struct.Struct("=BxHiII")
@@ -167,6 +167,12 @@ def _of_family(af: int, settings: bytes, index: int, name: str, *, what: str) ->
 def set_up(index: int) -> Message:
     """Bring a link up."""
     return Message(type=NEWLINK, body=LINK.pack(0, 0, index, IFF_UP, IFF_UP), what=f"bring up link {index}")
+
+
+def set_hardware(index: int, mac: str, mtu: int) -> Message:
+    """Set the MAC address, for which the kernel forgets every neighbour of the link, and the MTU."""
+    body = LINK.pack(0, 0, index, 0, 0) + attr(IFLA_ADDRESS, mac_bytes(mac)) + attr(IFLA_MTU, u32(mtu))
+    return Message(type=NEWLINK, body=body, what=f"MAC address and MTU of link {index}")
 
 
 def set_master(name: str, index: int) -> Message:

@@ -7,11 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from tandem.base.addresses import IPV6
+from tandem.state.links import PodLink
+
 SYSCTL: Final = Path("/proc/sys")
 _AS_PATH: Final = str.maketrans("./", "/.")
 """sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 # Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
 LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)
+# Envoy delivers to the application from the client's address: a reverse path check would drop that.
+NO_PATH_CHECK: Final = (("ipv4", "rp_filter", "0"),)
 # With an address of IPv6, nothing is negotiated: no link-local one, no router is listened to, none is asked for.
 PLAIN_IPV6: Final = (
     ("ipv6", "addr_gen_mode", "1"),
@@ -21,6 +26,29 @@ PLAIN_IPV6: Final = (
     ("ipv6", "dad_transmits", "0"),
     ("ipv6", "disable_ipv6", "0"),
 )
+
+Setting = tuple[str, str, str]
+"""Family, name and value of a link's setting."""
+
+
+def pod_settings(link: PodLink) -> dict[str, tuple[Setting, ...]]:
+    """What links inside a pod have, by name. Of two path checks, that of "all" and its own, the stricter one counts."""
+    wanted: dict[str, tuple[Setting, ...]] = dict.fromkeys(("all", "lo", link.ifname), NO_PATH_CHECK)
+    if IPV6 in link.versions:
+        wanted[link.ifname] += PLAIN_IPV6
+        wanted["lo"] += PLAIN_IPV6[-1:]
+    return wanted
+
+
+def unmet(wanted: Mapping[str, Iterable[Setting]]) -> tuple[str, ...]:
+    """A sentence for each setting of a link that has another value; what the kernel lacks cannot be wrong."""
+    return tuple(
+        f"{ifname} has the setting {name} {value} of {family}, not {setting[2]}"
+        for ifname, settings in wanted.items()
+        for setting in settings
+        for family, name in (setting[:2],)
+        if (value := _value(ifname, setting)) not in {setting[2], ""}
+    )
 
 
 def set_sysctls(wanted: Mapping[str, str]) -> dict[str, str]:
@@ -34,17 +62,22 @@ def set_sysctls(wanted: Mapping[str, str]) -> dict[str, str]:
     return before
 
 
-def is_set(ifname: str, setting: tuple[str, str, str]) -> bool:
-    """Whether a link has (family, name, value)."""
-    family, name, value = setting
+def is_set(ifname: str, setting: Setting) -> bool:
+    """Whether a link has it."""
+    return _value(ifname, setting) == setting[2]
+
+
+def _value(ifname: str, setting: Setting) -> str:
+    """Empty: there is no such link, or the kernel lacks the setting."""
+    family, name, _ = setting
     try:
-        return (SYSCTL / "net" / family / "conf" / ifname / name).read_text().strip() == value
+        return (SYSCTL / "net" / family / "conf" / ifname / name).read_text().strip()
     except FileNotFoundError:
-        return False
+        return ""
 
 
-def write_settings(ifname: str, settings: Iterable[tuple[str, str, str]]) -> None:
-    """Give a link these: (family, name, value)."""
+def write_settings(ifname: str, settings: Iterable[Setting]) -> None:
+    """Give a link these."""
     for family, name, value in settings:
         # A kernel without IPv6 has no such file.
         with suppress(FileNotFoundError):

@@ -26,7 +26,8 @@ FRAME: Final = 18
 """Ethernet header with a VLAN tag: a burst must hold one frame, or nothing passes."""
 # cell_log, linklayer, overhead, cell_align, mpu, rate; twice (rate, peak rate); then limit, buffer, mtu.
 _PARMS: Final = struct.Struct("=BBHhHIBBHhHIIII")
-_NAME: Final = b"tbf\0"
+KIND: Final = "tbf"
+_NAME: Final = KIND.encode() + b"\0"
 
 
 def token_bucket(index: int, *, rate: int, burst: int, mtu: int) -> Message:

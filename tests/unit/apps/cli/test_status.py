@@ -112,7 +112,8 @@ def test_what_others_changed_is_told_with_who_did_it() -> None:
     newest = {"time": "2026-11-28T18:00:00Z", "by": "nft", "pid": 7, "what": ["chain a removed"]}
     node = {**NODE, "drift": {"found": 2, "repaired": 2, "newest": [newest]}}
     lines = status.paint({**VIEW, "nodes": [node]}, width=200)
-    text = "rules of node-1 were changed by others: 2, repaired: 2; the last by nft (process 7) at 2026-11-28T18:00:00Z"
+    text = "rules and links of node-1 were changed by others: 2, repaired: 2; the last by nft (process 7) at"
+    text += " 2026-11-28T18:00:00Z"
     assert f"{text}: chain a removed" in lines
     inside = {**node, "drift": {"found": 2, "repaired": 2, "newest": [{**newest, "pod": "shop/a"}]}}
     lines = status.paint({**VIEW, "nodes": [inside]}, width=200)

@@ -18,9 +18,14 @@ class Dumps:
     def __init__(self, **objects: Objects) -> None:
         self._objects = {getattr(rtnl, name): found for name, found in objects.items()}
 
-    def dump(self, kind: int, header: struct.Struct, *, of: int = 0, asked: bytes = b"") -> Objects:
-        del header, asked
+    def dump(
+        self, kind: int, header: struct.Struct, *, of: int = 0, asked: bytes = b"", by_kernel: bool = False
+    ) -> Objects:
+        del header, asked, by_kernel
         return [] if of else self._objects.get(kind, [])
+
+    def named(self, name: str) -> None:
+        """There is none."""
 
 
 def sock(**objects: Objects) -> Rtnl:

@@ -1,0 +1,162 @@
+"""In which pods links, addresses, routes, rules or settings of them change, by the kernel's own word.
+
+Port, real one and fake. What changed, a look at the pod tells better, and only that knows what of it is ours: a pod's
+own user may add what it likes. So nothing is told apart here, our own changes neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from tandem.base.problems import DriverError
+from tandem.drivers.link.rtnl import DELNEIGH, NDA_DST, NEIGH, NEWNEIGH, attrs, ip_text
+from tandem.drivers.pods_socket import PodsSocket
+
+_GROUPS: Final = (1, 3, 4, 5, 7, 8, 9, 11, 19, 24, 25)
+"""RTNLGRP_ of links, neighbours, queues; addresses, routes and rules of IPv4 and IPv6; settings (linux/rtnetlink.h)."""
+_BUFFER: Final = 1 << 20
+_HEADER: Final = struct.Struct("=IHHIi")
+_PROC: Final = Path("/proc")
+
+
+class Culprit(msgspec.Struct, frozen=True):
+    """Who asked the kernel for a change; empty where it was not asked by netlink, or the process has ended since."""
+
+    process: str = ""
+    pid: int = 0
+
+
+NOBODY: Final = Culprit()
+
+
+class PodLinksWatch(Protocol):
+    """Of all namespaces that are followed."""
+
+    def follow(self, netns: str) -> None:
+        """Hear of it; raises DriverError."""
+
+    def leave(self, netns: str) -> None:
+        """Hear of it no more."""
+
+    async def touched(self) -> Mapping[str, Culprit]:
+        """Namespaces in which something changed since this was last asked, once there is one.
+
+        All of them where the kernel said more than could be read. Raises DriverError if it does not tell.
+        """
+
+    def close(self) -> None:
+        """Listen no more."""
+
+
+class KernelPodLinksWatch:
+    """PodLinksWatch on rtnetlink; `gateways` are the neighbours that pods have of us, others come and go."""
+
+    def __init__(self, gateways: Collection[str]) -> None:
+        self._gateways = frozenset(gateways)
+        self._socket = PodsSocket(socket.NETLINK_ROUTE, _GROUPS, buffer=_BUFFER)
+        self._followed: set[str] = set()
+
+    def follow(self, netns: str) -> None:
+        """Hear of it."""
+        try:
+            self._socket.follow(netns)
+        except OSError as err:
+            raise DriverError(f"changes of {netns} cannot be watched: {err.strerror}") from err
+        self._followed.add(netns)
+
+    def leave(self, netns: str) -> None:
+        """Hear of it no more."""
+        self._socket.leave(netns)
+        self._followed.discard(netns)
+
+    async def touched(self) -> Mapping[str, Culprit]:
+        """Where something changed, by whom."""
+        found: dict[str, Culprit] = {}
+        try:
+            while not found:
+                await self._socket.readable()
+                self._take(found)
+        except OSError as err:
+            raise DriverError(f"changes of links in pods cannot be watched: {err.strerror}") from err
+        return found
+
+    def _take(self, found: dict[str, Culprit]) -> None:
+        """Whatever is there."""
+        try:
+            for netns, data in self._socket.read():
+                if self._matters(data) and (not found.get(netns, NOBODY).pid):
+                    found[netns] = culprit(_HEADER.unpack_from(data)[4], netns)
+        except OSError as err:
+            if err.errno != errno.ENOBUFS:
+                raise
+            found.update(dict.fromkeys(self._followed - found.keys(), NOBODY))
+
+    def _matters(self, data: bytes) -> bool:
+        kind = _HEADER.unpack_from(data)[1]
+        if kind not in {NEWNEIGH, DELNEIGH}:
+            return True
+        raw = attrs(data[_HEADER.size + NEIGH.size :]).get(NDA_DST, b"")
+        return len(raw) in {4, 16} and ip_text(raw) in self._gateways
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()
+
+
+def culprit(port: int, netns: str) -> Culprit:
+    """The process behind a netlink port, which is its number unless it has several, or numbers of its own.
+
+    One that is not in the pod's namespace is somebody else by the same number.
+    """
+    if port <= 0:
+        return NOBODY
+    place = _PROC / str(port)
+    try:
+        if os.stat(place / "ns" / "net").st_ino != os.stat(netns).st_ino:  # noqa: PTH116 - pathlib would resolve it
+            return NOBODY
+        return Culprit(process=(place / "comm").read_text().strip(), pid=port)
+    except OSError:
+        return NOBODY
+
+
+class FakePodLinksWatch:
+    """PodLinksWatch that tells what a test says."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Mapping[str, Culprit] | DriverError] = asyncio.Queue()
+        self.followed: set[str] = set()
+        self.refused: set[str] = set()
+        """Namespaces that cannot be followed."""
+
+    def happen(self, what: Mapping[str, Culprit] | DriverError) -> None:
+        """Something changes in these namespaces, or the kernel refuses to tell."""
+        self._queue.put_nowait(what)
+
+    def follow(self, netns: str) -> None:
+        """Remember it."""
+        if netns in self.refused:
+            raise DriverError(f"changes of {netns} cannot be watched: refused")
+        self.followed.add(netns)
+
+    def leave(self, netns: str) -> None:
+        """Forget it."""
+        self.followed.discard(netns)
+
+    async def touched(self) -> Mapping[str, Culprit]:
+        """The next thing that happened."""
+        found = await self._queue.get()
+        if isinstance(found, DriverError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Nothing to close."""
