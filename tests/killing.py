@@ -98,15 +98,22 @@ class _Tracer:
 
     def run(self, ready: threading.Event, done: threading.Event) -> None:
         try:
-            # Every thread must be watched before anything is asked of the process.
-            for entry in Path(f"/proc/{self._pid}/task").iterdir():
-                _ptrace(_SEIZE, int(entry.name), data=_OPTIONS)
-                _ptrace(_INTERRUPT, int(entry.name))
+            self._seize_every_thread()
             ready.set()
             self._follow(done)
         finally:
             ready.set()
             os.close(self._pidfd)
+
+    def _seize_every_thread(self) -> None:
+        """Also those that the last ones make meanwhile; one that has ended needs nobody."""
+        seized: set[int] = set()
+        while new := {int(entry.name) for entry in Path(f"/proc/{self._pid}/task").iterdir()} - seized:
+            for task in new:
+                with suppress(ProcessLookupError):
+                    _ptrace(_SEIZE, task, data=_OPTIONS)
+                    _ptrace(_INTERRUPT, task)
+            seized |= new
 
     def _follow(self, done: threading.Event) -> None:
         """Until the process is gone, or the block has ended: the tracees go on when their tracer's thread ends."""

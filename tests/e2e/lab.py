@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
 
+from e2e.forks import Forks
 from tandem.runtime.kernelstate import Picture, difference
 
 T = TypeVar("T")
@@ -27,6 +29,8 @@ T = TypeVar("T")
 REPO: Final = Path(__file__).parents[2]
 RUN: Final = Path("/run/tandem")
 TANDEM: Final = (sys.executable, "-m", "tandem.apps.cli.main")
+LASTING: Final = (("up",), ("restart",))
+"""What these start goes on running: they are processes of their own (see `forks.py`)."""
 PATIENCE: Final = 60.0
 """No test depends on how long something takes; this only ends one that would wait for ever."""
 MODULES: Final = {
@@ -84,7 +88,9 @@ class Lab:
         done = subprocess.run(
             self.enter(*argv), input=stdin, capture_output=True, text=True, check=False, timeout=150, env=environment()
         )
-        ran = Ran(status=done.returncode, out=done.stdout, err=done.stderr)
+        return self._checked(argv, Ran(status=done.returncode, out=done.stdout, err=done.stderr), status)
+
+    def _checked(self, argv: Sequence[str], ran: Ran, status: int | None) -> Ran:
         if status is not None:
             assert ran.status == status, f"{argv[-6:]} ended with {ran.status}:\n{ran.text}{self.logs()}"
         return ran
@@ -113,8 +119,11 @@ class Lab:
             self.run("ip", *command.split(), status=0)
 
     def tandem(self, *arguments: str, stdin: str = "", status: int | None = None) -> Ran:
-        """`tandem ARGUMENTS`."""
-        return self.run(*TANDEM, *arguments, stdin=stdin, status=status)
+        """`tandem ARGUMENTS`, to the end; `status` is the only exit status that will do."""
+        if arguments[:1] in LASTING:
+            return self.run(*TANDEM, *arguments, stdin=stdin, status=status)
+        done = forks().run(self.init, arguments, environment(), stdin=stdin, timeout=150)
+        return self._checked(arguments, Ran(status=done[0], out=done[1], err=done[2]), status)
 
     def apply(self, *objects: Mapping[str, Any]) -> Ran:
         """Apply, and wait until every pod, Deployment and rule is in force."""
@@ -239,6 +248,12 @@ def lab() -> Iterator[Lab]:
             for child in _children(holder.pid):
                 os.kill(child, signal.SIGKILL)
             holder.wait(20)
+
+
+@cache
+def forks() -> Forks:
+    """The one server of forks of this run."""
+    return Forks(environment())
 
 
 def environment() -> dict[str, str]:
