@@ -29,7 +29,7 @@ from tandem.drivers.dns.plan import Held, desired, plan
 from tandem.drivers.dns.port import DnsDriver, DnsError
 from tandem.drivers.dns.process import Unbound
 from tandem.ir.fabric import Endpoint
-from tandem.state.dns import Answers, NameAnswer, Record
+from tandem.state.dns import INSIDE, Answers, NameAnswer, Record
 from unit.compile.dns.dnsview import SHOP, endpoint, query, records, service, view
 
 pytestmark = pytest.mark.root
@@ -121,8 +121,12 @@ def test_every_kind_of_change_is_applied(play: Callable[[Scene], None]) -> None:
     less = Answers(records=frozenset(r for r in ANSWERS.records if r.data != "10.244.0.3"), upstreams=("192.0.2.1",))
     other = Answers(records=frozenset({Record("out.shop.svc.cluster.local.", "A", "10.96.1.1")}))
 
+    wild = Answers(
+        hosts=frozenset({Record("*.example.com.", "A", "192.0.2.9"), Record("example.org.", "A", "1.1.1.1")})
+    )
+
     async def scene(driver: DnsDriver) -> None:
-        for answers in (ANSWERS, less, other, Answers(), ANSWERS):
+        for answers in (ANSWERS, less, wild, other, Answers(), ANSWERS):
             assert await change(driver, answers) == desired(answers)
 
     play(scene)
@@ -181,6 +185,41 @@ def test_names_are_answered_by_udp_and_tcp(tmp_path: Path) -> None:
                     [soa] = answer.authority
                     assert soa.ttl <= 5
                     assert soa[0].minimum == 5
+
+    serving(work, tmp_path, ANSWERS)
+
+
+def test_a_wildcard_is_for_all_names_below_and_the_longest_counts(tmp_path: Path) -> None:
+    """As Istio's DNS proxy looks names up; the node's own address is asked by the node, and says what others say."""
+    named = {
+        "*.example.com.": "192.0.2.1",
+        "*.b.example.com.": "192.0.2.2",
+        "own.example.com.": "192.0.2.3",
+        "*.local.": "192.0.2.4",
+    }
+    hosts = frozenset(Record(name, "A", address) for name, address in named.items())
+    replies = {
+        "a.example.com": "192.0.2.1",
+        "A.b.C.example.com": "192.0.2.1",
+        "x.b.example.com": "192.0.2.2",
+        "b.example.com": "192.0.2.1",
+        "own.example.com": "192.0.2.3",
+        "example.com": "192.0.2.7",
+        "printer.local": "192.0.2.4",
+        "web.shop.svc.cluster.local": "10.96.1.1",
+    }
+
+    async def work(server: Unbound) -> None:
+        with answering("127.0.0.9"):
+            await change(server.records, Answers(records=ANSWERS.records, hosts=hosts, upstreams=("127.0.0.9",)))
+            assert {name: records(ask(name)) for name in replies} == {n: [f"A {a}"] for n, a in replies.items()}
+            assert dns.rcode.to_text(ask("nope.shop.svc.cluster.local").rcode()) == "NXDOMAIN"
+            other = ask("a.example.com", "AAAA")
+            assert (dns.rcode.to_text(other.rcode()), records(other)) == ("NOERROR", [])
+            inside = dns.query.udp(query("a.example.com"), INSIDE, timeout=20)
+            assert records(inside) == ["A 192.0.2.7"]
+            await change(server.records, Answers(records=ANSWERS.records, upstreams=("127.0.0.9",)))
+            assert records(ask("a.example.com")) == ["A 192.0.2.7"]
 
     serving(work, tmp_path, ANSWERS)
 

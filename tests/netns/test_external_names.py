@@ -97,3 +97,38 @@ def test_a_name_that_no_entry_has_any_more_is_that_of_others_again(lab: NamesLab
             await asyncio.sleep(0.01)
 
     lab.play(work)
+
+
+WILD = """
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wild}
+spec:
+  hosts: ["*.example.test"]
+  addresses: [198.51.100.9]
+  resolution: STATIC
+  ports: [{number: 80, name: tcp, protocol: TCP}]
+  endpoints: [{address: 192.0.2.7}]
+"""
+
+
+def test_names_below_a_pattern_have_its_address_and_others_are_those_of_others(lab: NamesLab) -> None:
+    lab.upstream.zone = {("example.test", "A"): ["192.0.2.8"], ("any.example.test", "A"): ["192.0.2.9"]}
+
+    async def work(agent: Agent) -> None:
+        def asked(name: str, kind: str = "A") -> list[str]:
+            return lab.resolve(CLIENT, name, kind)
+
+        plain = view_of((CLIENT, None), (OTHER, None))
+        await agent.change(told(plain, WILD + "---" + ENTRY))
+        await agent.settled()
+        names = ("any.example.test", "below.any.example.test", "example.test")
+        found = [await asyncio.to_thread(asked, name) for name in names]
+        assert found == [["198.51.100.9"], ["198.51.100.9"], ["192.0.2.8"]]
+        assert (await asyncio.to_thread(asked, "db.example.test"))[0].startswith("240.240.")
+        assert await asyncio.to_thread(asked, "any.example.test", "AAAA") == []
+        await agent.change(plain)
+        while await asyncio.to_thread(asked, "any.example.test") != ["192.0.2.9"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    lab.play(work)

@@ -19,7 +19,7 @@ class External(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     one_address: bool = False
     """Of a name's addresses one is used at a time (DNS_ROUND_ROBIN)."""
     answered: bool = False
-    """The cluster's DNS answers for it, with its addresses."""
+    """The cluster's DNS answers for it, with its addresses if it has some; a pattern: for names below."""
     exported: tuple[str, ...] = ("*",)
     """Namespaces whose pods see it."""
 

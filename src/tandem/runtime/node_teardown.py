@@ -15,6 +15,7 @@ from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.announce.real import KernelAnnouncer
+from tandem.drivers.dns import wildcards
 from tandem.drivers.envoy import handover
 from tandem.drivers.foreign.lost import spaces_with_ours
 from tandem.drivers.foreign.real import KernelForeign
@@ -38,6 +39,7 @@ def end_pods(node: NodeDir) -> Iterator[str]:
     yield from remove_files(node)
     uapi.forget(device.name_for(node.root))
     handover.forget(node)
+    wildcards.forget(node)
     for pin in sorted(node.netns.iterdir()) if node.netns.is_dir() else ():
         netns.unbind(pin)
 

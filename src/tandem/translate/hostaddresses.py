@@ -67,7 +67,7 @@ def assign_hosts(world: World, options: Options) -> HostAddresses:
 
 def _wants(key: Key, entries: Entries) -> bool:
     entry = entries.hosts[key]
-    asked = not entry.spec.addresses and entry.spec.resolution in ADDRESSED
+    asked = not entry.spec.addresses and entry.spec.resolution in ADDRESSED and "*" not in key[1]
     return asked and answered(key, entries) and entry.metadata.labels.get(AUTOMATIC) != "false"
 
 

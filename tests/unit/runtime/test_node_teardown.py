@@ -8,6 +8,7 @@ import pytest
 
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+from tandem.drivers.dns.wildcards import file_of
 from tandem.runtime import node_teardown
 
 
@@ -37,6 +38,13 @@ def test_one_part_that_cannot_be_removed_does_not_keep_the_others(
 
 def test_a_node_without_a_directory_has_no_pods_to_end(tmp_path: Path) -> None:
     assert not [line for line in node_teardown.end_pods(NodeDir(tmp_path / "none")) if "left: " in line]
+
+
+def test_the_file_of_wildcards_goes_also_where_the_directory_is_lost(tmp_path: Path) -> None:
+    lost = NodeDir(tmp_path / "lost")
+    file_of(lost).touch()
+    list(node_teardown.end_pods(lost))
+    assert not file_of(lost).exists()
 
 
 class Removed(Stuck):

@@ -147,3 +147,11 @@ def test_dns_answers_for_hosts_that_all_may_see() -> None:
 
     assert answered()
     assert not answered(exportTo=["."])
+
+
+def test_dns_answers_for_names_below_a_pattern_where_all_may_see_it() -> None:
+    fields: dict[str, Any] = {"hosts": ["*.example.com"], "addresses": ["192.0.2.1"], "resolution": "NONE"}
+    own = [s.external for s in found(entry(**fields)).services.values()]
+    assert [(e.answered, e.prefixes) for e in own if e is not None] == [(True, ("192.0.2.1/32",))]
+    hidden = found(entry(**fields, exportTo=["."])).services.values()
+    assert [s.external.answered for s in hidden if s.external is not None] == [False]

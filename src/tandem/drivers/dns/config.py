@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tandem.drivers.dns.plan import desired
+from tandem.drivers.dns.wildcards import TAG, ZONE
 from tandem.state.dns import INSIDE, TTL, Answers, DnsSettings
 
 AUTHORITY: Final = "authority"
@@ -29,8 +30,8 @@ _OWN_ZONES: Final = (
 _OTHERS_ANSWER: Final = tuple(f'local-zone: "{zone}" nodefault' for zone in _OWN_ZONES)
 
 
-def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
-    """The whole file."""
+def config_text(settings: DnsSettings, answers: Answers, control: Path, wildcards: Path) -> str:
+    """The whole file; `wildcards`: where the file of that zone lies."""
     zones = (settings.domain, *settings.reverse)
     origins = [f"{zone} {TTL} SOA {_soa(settings.domain)}" for zone in zones]
     held = desired(answers)
@@ -39,6 +40,8 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
         *(f"interface: {address}@53" for address in settings.addresses),
         f"interface: {INSIDE}@53",
         *(f"access-control: {prefix} allow" for prefix in settings.clients),
+        f'define-tag: "{TAG}"',
+        *(f'access-control-tag: {prefix} "{TAG}"' for prefix in settings.clients),
         "access-control: 127.0.0.0/8 allow",
         f"access-control-view: 127.0.0.0/8 {AUTHORITY}",
         *_OTHERS_ANSWER,
@@ -61,6 +64,7 @@ def config_text(settings: DnsSettings, answers: Answers, control: Path) -> str:
     remote = ("control-enable: yes", f'control-interface: "{control}"', "control-use-cert: no")
     sections: list[tuple[str, Iterable[str]]] = [
         ("server", server),
+        ("rpz", (f"name: {ZONE}", f'zonefile: "{wildcards}"', f'tags: "{TAG}"')),
         ("view", view),
         ("remote-control", remote),
         *stubs,
@@ -86,7 +90,7 @@ _SERVER: Final = (
     "ip-freebind: yes",
     # One thread: a change of records is whole between two questions.
     "num-threads: 1",
-    'module-config: "iterator"',
+    'module-config: "respip iterator"',
     "do-not-query-localhost: no",
     "unblock-lan-zones: yes",
     "qname-minimisation: no",

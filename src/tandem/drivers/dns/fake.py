@@ -25,6 +25,7 @@ class FakeDns(Failing):
         self.held = Held(
             front=_changed(self.held.front, delta.front),
             authority=_changed(self.held.authority, delta.authority),
+            wildcards=self.held.wildcards if delta.wildcards is None else delta.wildcards,
             upstreams=self.held.upstreams if delta.upstreams is None else delta.upstreams,
         )
 

@@ -12,8 +12,10 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.base.digest import digest
 from tandem.base.paths import NodeDir
 from tandem.drivers.dns.config import config_text
+from tandem.drivers.dns.plan import desired
 from tandem.drivers.dns.port import DnsError
 from tandem.drivers.dns.real import UnboundRecords
+from tandem.drivers.dns.wildcards import file_of
 from tandem.drivers.process.daemon import Daemon, DaemonFiles, DaemonStatus, Kept, find_program
 from tandem.state.dns import Answers, DnsSettings
 
@@ -26,15 +28,19 @@ class _Recipe:
     server: Unbound = field(compare=False)
 
     def digest(self) -> str:
-        return digest(config_text(self.settings, Answers(), self.server.paths.dns_socket), 16)
+        return digest(self._text(Answers()), 16)
 
     def prepare(self) -> list[str]:
         program = find_program("unbound", "unbound", DnsError)
         paths = self.server.paths
-        text = config_text(self.settings, self.server.answers, paths.dns_socket)
-        paths.dns_config.write_text(text, encoding="utf-8")
+        paths.dns_config.write_text(self._text(self.server.answers), encoding="utf-8")
+        self.server.records.write_wildcards(desired(self.server.answers).wildcards or frozenset())
         paths.dns_socket.unlink(missing_ok=True)
         return [program, "-d", "-p", "-c", str(paths.dns_config)]
+
+    def _text(self, answers: Answers) -> str:
+        paths = self.server.paths
+        return config_text(self.settings, answers, paths.dns_socket, file_of(paths))
 
 
 class Unbound(Kept):
@@ -42,13 +48,12 @@ class Unbound(Kept):
 
     def __init__(self, paths: NodeDir, clock: Clock | None = None) -> None:
         self.paths = paths
-        files = DaemonFiles(
-            name="unbound", pid=paths.dns_pid, log=paths.dns_log, others=(paths.dns_socket, paths.dns_config)
-        )
+        others = (paths.dns_socket, paths.dns_config, file_of(paths))
+        files = DaemonFiles(name="unbound", pid=paths.dns_pid, log=paths.dns_log, others=others)
         super().__init__(Daemon(files, DnsError, clock or SystemClock()))
         self._version = ""
         self.answers = Answers()
-        self.records = UnboundRecords(paths.dns_socket)
+        self.records = UnboundRecords(paths.dns_socket, file_of(paths))
 
     def want(self, settings: DnsSettings) -> None:
         """Run with these settings; a server that was started otherwise is replaced."""

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from tandem.drivers.dns.config import AUTHORITY, NOWHERE
-from tandem.drivers.dns.plan import Change, Delta, Held
+from tandem.drivers.dns.plan import Change, Delta, Held, Records
 from tandem.drivers.dns.port import DnsError
+from tandem.drivers.dns.wildcards import MODE, ZONE, held, zone_text
 from tandem.state.dns import TTL, Record
 
 DEADLINE: Final = 10.0
@@ -18,18 +19,28 @@ _VERSION: Final = re.compile(r"^version: (\S+)", re.MULTILINE)
 
 
 class UnboundRecords:
-    """The records of the Unbound behind one control socket; `domain` is the cluster domain, once it is known."""
+    """The records of the Unbound behind one control socket; `domain` is the cluster domain, once it is known.
 
-    def __init__(self, socket: Path) -> None:
+    `wildcards` is the file of that zone.
+    """
+
+    def __init__(self, socket: Path, wildcards: Path) -> None:
         self._socket = socket
+        self._wildcards = wildcards
         self.domain = ""
 
     async def read(self) -> Held:
-        """List both trees and the upstreams."""
+        """List both trees, wildcards and the upstreams."""
         front = await self._ask("list_local_data")
         authority = await self._ask(f"view_list_local_data {AUTHORITY}")
         forwards = await self._ask("list_forwards")
-        return Held(front=parse_records(front), authority=parse_records(authority), upstreams=parse_upstreams(forwards))
+        file = self._wildcards.read_text(encoding="utf-8") if self._wildcards.exists() else ""
+        return Held(
+            front=parse_records(front),
+            authority=parse_records(authority),
+            wildcards=held(await self._ask("list_auth_zones"), file),
+            upstreams=parse_upstreams(forwards),
+        )
 
     async def apply(self, delta: Delta) -> None:
         """Authority first, then the cache of what it said before, then the front."""
@@ -37,9 +48,17 @@ class UnboundRecords:
         if delta.authority and self.domain:
             await self._ask(f"flush_zone {self.domain}")
         await self._change(delta.front, prefix="", view="")
+        if delta.wildcards is not None:
+            self.write_wildcards(delta.wildcards)
+            await self._ask(f"auth_zone_reload {ZONE}")
         if delta.upstreams is not None:
             await self._ask(f"forward_add . {' '.join(delta.upstreams or (NOWHERE,))}")
             await self._ask("flush_infra all")
+
+    def write_wildcards(self, records: Records) -> None:
+        """The file, from which a server loads them."""
+        self._wildcards.write_text(zone_text(records, self.domain), encoding="utf-8")
+        self._wildcards.chmod(MODE)
 
     async def version(self) -> str:
         """Its version; raises DnsError while it does not answer."""

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from tandem.base.ids import ContainerId, NodeName, PodUid, SpiffeId
-from tandem.compile.dns import compile_records, compile_settings, names_of, own_names
+from tandem.compile.dns import compile_hosts, compile_records, compile_settings, names_of, own_names
+from tandem.ir.external import External
 from tandem.ir.fabric import LocalPod
 from tandem.ir.names import Names
 from tandem.ir.node import AttachedPod, NodeView
@@ -223,3 +224,17 @@ def test_blocks_that_come_and_go_within_the_pools_change_nothing_for_the_server(
     assert compile_settings(before).clients == ("10.244.0.0/16", "10.96.0.10/32")
     outside = msgspec.structs.replace(SHOP.node, pod_cidrs=("10.9.0.0/24",))
     assert "10.9.0.0/24" in compile_settings(msgspec.structs.replace(before, node=outside)).clients
+
+
+def test_hosts_have_single_addresses_of_theirs_and_patterns_likewise() -> None:
+    def told(host: str, *prefixes: str, answered: bool = True) -> list[str]:
+        own = External(host=host, prefixes=prefixes, answered=answered)
+        seen = msgspec.structs.replace(SHOP, services={"s/h": msgspec.structs.replace(service("h"), external=own)})
+        return sorted(map(str, compile_hosts(seen)))
+
+    assert told("*.example.com", "192.0.2.1/32", "2001:db8::1/128", "198.51.100.0/24") == [
+        "*.example.com. 5 A 192.0.2.1",
+        "*.example.com. 5 AAAA 2001:db8::1",
+    ]
+    assert told("*.example.com") == []
+    assert told("example.com", "192.0.2.1/32", answered=False) == []

@@ -17,7 +17,8 @@ OUT = Record("out.", "CNAME", "example.org.")
 records = st.frozensets(
     st.builds(Record, st.sampled_from(["a.", "b.", "c."]), st.sampled_from(["A", "CNAME"]), st.sampled_from("123"))
 )
-answers = st.builds(Answers, records=records, upstreams=st.sampled_from([(), ("192.0.2.1",)]))
+hosts = st.frozensets(st.builds(Record, st.sampled_from(["x.", "*.x."]), st.just("A"), st.sampled_from("12")))
+answers = st.builds(Answers, records=records, hosts=hosts, upstreams=st.sampled_from([(), ("192.0.2.1",)]))
 
 
 def test_equal_answers_need_nothing() -> None:
@@ -44,6 +45,14 @@ def test_a_name_that_loses_one_record_gets_the_others_back() -> None:
     gone = min(DB)
     delta = plan(desired(Answers(records=DB | {WEB})), Answers(records=(DB | {WEB}) - {gone}))
     assert delta.front == delta.authority == Change(remove=("db.",), add=tuple(sorted(DB - {gone})))
+
+
+def test_wildcards_are_replaced_whole_and_given_again_where_nobody_knows() -> None:
+    wild = frozenset({Record("*.x.", "A", "1")})
+    wanted = Answers(hosts=wild | {WEB})
+    assert plan(Held(), wanted) == Delta(front=Change(add=(WEB,)), wildcards=wild)
+    assert plan(desired(wanted), Answers(hosts=frozenset({WEB}))) == Delta(wildcards=frozenset())
+    assert plan(Held(wildcards=None), Answers()) == Delta(wildcards=frozenset())
 
 
 def test_the_order_of_upstreams_alone_is_no_change() -> None:

@@ -10,5 +10,5 @@ from tandem.drivers.dns.real import UnboundRecords
 
 
 def test_real_and_fake_are_drivers(tmp_path: Path) -> None:
-    drivers: list[DnsDriver] = [FakeDns(), UnboundRecords(tmp_path / "dns.sock")]
+    drivers: list[DnsDriver] = [FakeDns(), UnboundRecords(tmp_path / "dns.sock", tmp_path / "zone")]
     assert len(drivers) == 2

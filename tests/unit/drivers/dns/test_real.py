@@ -24,6 +24,7 @@ _http._tcp.web.svc.cluster.local.\t5\tIN\tSRV\t0 100 80 web.svc.cluster.local.
 
 """
 WEB = Record("web.", "A", "10.96.1.1")
+WILD = frozenset({Record("*.example.com.", "A", "192.0.2.9")})
 
 
 def test_only_our_records_are_read() -> None:
@@ -56,7 +57,7 @@ def played(path: Path, said: Mapping[str, str], delta: Delta) -> list[str]:
 
     async def main() -> None:
         async with await asyncio.start_unix_server(answer, path):
-            driver = UnboundRecords(path)
+            driver = UnboundRecords(path, path.with_name("zone"))
             driver.domain = "cluster.local."
             await driver.apply(delta)
 
@@ -67,12 +68,13 @@ def played(path: Path, said: Mapping[str, str], delta: Delta) -> list[str]:
 def test_the_authority_changes_first_and_its_cache_is_emptied(tmp_path: Path) -> None:
     change = Change(remove=("db.",), add=(WEB,))
     said = {"local_datas": "added 1 datas\n", "view_local_datas": "added 1 datas\n"}
-    assert played(tmp_path / "s", said, Delta(authority=change, front=change, upstreams=())) == [
+    assert played(tmp_path / "s", said, Delta(authority=change, front=change, wildcards=WILD, upstreams=())) == [
         "view_local_datas_remove authority",
         "view_local_datas authority",
         "flush_zone cluster.local.",
         "local_datas_remove",
         "local_datas",
+        "auth_zone_reload wildcards.tandem",
         f"forward_add . {NOWHERE}",
         "flush_infra all",
     ]
@@ -86,4 +88,4 @@ def test_a_refused_record_is_told(tmp_path: Path) -> None:
 
 def test_a_server_that_is_away_is_told(tmp_path: Path) -> None:
     with pytest.raises(DnsError, match=r"status: .*No such file"):
-        run(UnboundRecords(tmp_path / "none").version())
+        run(UnboundRecords(tmp_path / "none", tmp_path / "zone").version())

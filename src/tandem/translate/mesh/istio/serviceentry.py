@@ -98,7 +98,7 @@ def sees(entry: ServiceEntry, namespace: str) -> bool:
 def answered(key: Key, entries: Entries) -> bool:
     """Whether the cluster's DNS answers for a host: all are answered alike, by what the oldest says that all see."""
     said = (k for k, entry in entries.hosts.items() if k[1] == key[1] and "*" in exported(entry))
-    return "*" not in key[1] and next(said, None) == key
+    return next(said, None) == key
 
 
 def app_of(port: EntryPort) -> AppProtocol:
