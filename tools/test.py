@@ -1,7 +1,8 @@
 """`make test`: checks of the tree, then the whole suite. Says what is missing instead of skipping.
 
-In: the checkout. Out: exit status 0 only if everything ran and passed; a skipped test is a failure. A few tests that
-failed are run once more, alone: what passes then is named as a race (docs/design/0047-a-second-look.md).
+In: the checkout. Out: exit status 0 only if everything ran and passed; a skipped test is a failure. The suite runs in
+two lanes side by side. A few tests that failed are run once more, alone: what passes then is named as a race
+(docs/design/0047-a-second-look.md).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Final
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +25,8 @@ LINT = (
     ("import contracts", ["lint-imports"]),
 )
 RACES: Final = 3  # more failures than this are no races
+LANES: Final = {"worlds": ["tests/e2e"], "others": ["tests", "--ignore=tests/e2e"]}
+"""Name -> what is in it; both take about half of the time."""
 
 
 def main() -> int:
@@ -48,17 +52,51 @@ def main() -> int:
 
 def tested(environment: dict[str, str], cache: Path, chosen: list[str]) -> int:
     """The exit status of the suite, and of a second look at what failed, where that is little."""
-    tests = [sys.executable, "-m", "pytest", "-q", "--no-skips", "-o", f"cache_dir={cache}"]
-    status = subprocess.run([*tests, *chosen], env=environment, check=False).returncode
-    failed = cache / "v/cache/lastfailed"
-    names = sorted(json.loads(failed.read_text())) if failed.exists() else []
-    if status != 1 or not 0 < len(names) <= RACES:
-        return status
-    print(f"a second look at {len(names)} that failed", flush=True)
-    again = subprocess.run([*tests, "--last-failed", *chosen], env=environment, check=False).returncode
+    lanes = [Lane(name, cache / name, words, environment) for name, words in LANES.items()]
+    if chosen:
+        lanes = [Lane("chosen", cache / "chosen", chosen, environment)]
+    statuses = [lane.ended() for lane in lanes]
+    failed = sorted(name for lane in lanes for name in lane.failed())
+    if not set(statuses) <= {0, 1} or not 0 < len(failed) <= RACES:
+        return max(statuses, key=abs)
+    print(f"a second look at {len(failed)} that failed", flush=True)
+    again = Lane("second look", cache / "again", failed, environment).ended()
     if again == 0:
-        print(*(f"RACE: {name} failed, and passed alone: mend it" for name in names), sep="\n", flush=True)
+        print(*(f"RACE: {name} failed, and passed alone: mend it" for name in failed), sep="\n", flush=True)
     return again
+
+
+class Lane:
+    """A part of the suite that runs beside others; its lines begin with its name."""
+
+    def __init__(self, name: str, cache: Path, words: list[str], environment: dict[str, str]) -> None:
+        self._cache = cache
+        self._run = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "--no-skips", "-o", f"cache_dir={cache}", *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._told = Thread(target=self._tell, args=(name,))
+        self._told.start()
+
+    def ended(self) -> int:
+        """Wait for the end; the exit status. An interrupted run still takes its worlds down."""
+        try:
+            self._told.join()
+        finally:
+            status = self._run.wait()
+        return status
+
+    def failed(self) -> list[str]:
+        """The names of what failed."""
+        found = self._cache / "v/cache/lastfailed"
+        return list(json.loads(found.read_text())) if found.exists() else []
+
+    def _tell(self, name: str) -> None:
+        for line in self._run.stdout or ():
+            print(f"{name}: {line}", end="", flush=True)
 
 
 if __name__ == "__main__":
