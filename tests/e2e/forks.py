@@ -1,7 +1,7 @@
 """Commands of `tandem` in a world, by a process that has imported all of them: a fork enters the world and runs `main`.
 
 Starting Python and importing is nine tenths of what a short command costs, and the tests of worlds give thousands of
-them; with an interpreter each, that was five sixths of their time. What is forked is the same code with the same
+them; with an interpreter each, that was most of their time. What is forked is the same code with the same
 arguments, environment, streams and exit status; what starts something that stays (`up`, `restart`) and what a test
 wants to see as a process (`Lab.start`) is not. This module is both ends: `Forks`, and the server when it is run.
 """
