@@ -92,6 +92,12 @@ def test_each_of_several_issuers_is_judged_by_its_own_keys(world: World) -> None
     assert [world.ask(t)[0] for t in (B.token(iss=A.name), A.token(iss="b"), A.token(iss="c"))] == [401, 401, 401]
 
 
+def test_without_an_issuer_whoever_has_the_keys_may_call_itself_anything(world: World) -> None:
+    world.put(msgspec.structs.replace(accept(A), issuer=""))
+    assert [world.ask(t)[0] for t in ("", A.token(), A.token(iss="b"))] == [200, 200, 200]
+    assert world.ask(B.token())[0] == 401
+
+
 def test_a_token_is_for_its_audiences(world: World) -> None:
     world.put(accept(A, audiences=("web", "shop")))
     assert world.ask(A.token(aud="web"))[0] == 200

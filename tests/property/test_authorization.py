@@ -66,6 +66,7 @@ PLACE = st.one_of(
 WHEN = st.one_of(
     st.builds(lambda v: {"key": "request.headers[x-a]", "values": v}, lists("1", "2*", "*")),
     st.builds(lambda v: {"key": "source.namespace", "notValues": v}, lists("shop", "b")),
+    st.builds(lambda v: {"key": "source.trustDomain", "values": v}, lists("cluster.local", "*.local", "other")),
     PLACE,
     st.builds(
         lambda k, v: {"key": f"request.auth.{k}", "values": v},

@@ -39,6 +39,7 @@ class JwtRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens of one issuer. Where no place is named, they come in `Authorization: Bearer` or `access_token=`."""
 
     issuer: str
+    """Empty: any that has the keys."""
     keys: Keys
     audiences: tuple[str, ...] = ()
     """One of them must be among those of the token; empty: any."""

@@ -58,8 +58,8 @@ def authenticate(world: World, called: Judging, path: str, headers: Mapping[str,
         )
     for rule, at, token in found:
         claims = _payload(token)
-        if claims is not None and claims.get("iss") == rule.issuer and _meant_for(rule, claims):
-            step = Step(text=f"takes the token of {rule.issuer}, if its signature and times are right", origin=at)
+        if claims is not None and rule.issuer in {"", claims.get("iss")} and _meant_for(rule, claims):
+            step = Step(text=f"takes the token of {claims.get('iss')}, if its signature and times are right", origin=at)
             onward = _onward(rule, left, claims, token)
             return Authentication(headers=onward, claims=_with_lists(rule, claims), steps=(step,))
     refused = tuple(dict.fromkeys(at for _, at, _ in found))

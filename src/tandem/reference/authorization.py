@@ -154,7 +154,8 @@ def _matching(policy: AuthorizationPolicy, asked: Asked) -> Iterator[Origin]:
 
 def _staged(policy: AuthorizationPolicy) -> bool:
     notes = policy.metadata.annotations
-    return notes.get("istio.io/dry-run") == "true" or notes.get("tandem.io/staged") == "true"
+    dry = notes.get("istio.io/dry-run") in {"1", "t", "T", "TRUE", "true", "True"}
+    return dry or notes.get("tandem.io/staged") == "true"
 
 
 def _judgeable(rule: AuthorizationRule) -> bool:
@@ -247,6 +248,7 @@ def _when(when: RuleWhen, asked: Asked, home: str) -> bool:
         "source.namespace": ("namespaces", "not_namespaces"),
         "source.principal": ("principals", "not_principals"),
         "source.serviceAccount": ("service_accounts", "not_service_accounts"),
+        "source.trustDomain": ("trust_domains", "not_trust_domains"),
     }
     yes, no = fields[key]
     return _source(Source(**{yes: when.values, no: when.not_values}), asked, home)

@@ -172,7 +172,8 @@ def _match(match: dict[str, Any], at: str) -> list[str]:
     if any(n.lower() in {"uri", "scheme", "method", "authority"} or n.startswith(":") for n in headers):
         found.append(f"{at}: pseudo headers")
     values = [match.get(f, {}) for f in ("uri", "scheme", "method", "authority")]
-    values += [v for f in ("headers", "withoutHeaders", "queryParams") for v in match.get(f, {}).values()]
+    values += [v for f in ("headers", "queryParams") for v in match.get(f, {}).values()]
+    values += [v for v in match.get("withoutHeaders", {}).values() if v != {"regex": "*"}]
     found += [f"{at}: {v}" for v in values if len(v) > 1 or not re2(v.get("regex", ""))]
     return found
 

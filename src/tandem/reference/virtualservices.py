@@ -222,7 +222,8 @@ def holds(match: HttpMatch, request: Request) -> bool:
         if name.lower() not in request.headers or not _string(wanted, request.headers[name.lower()]):
             return False
     for name, wanted in match.without_headers.items():
-        if name.lower() in request.headers and _string(wanted, request.headers[name.lower()]):
+        anything = StringMatch() if wanted.regex == "*" else wanted
+        if name.lower() in request.headers and _string(anything, request.headers[name.lower()]):
             return False
     query = dict(reversed(parse_qsl(url.query, keep_blank_values=True)))
     return all(name in query and _string(wanted, query[name]) for name, wanted in match.query_params.items())

@@ -107,7 +107,7 @@ def test_an_audit_records_and_changes_nothing() -> None:
 
 
 def test_a_dry_run_decides_nothing() -> None:
-    assert allowed(authz(notes={"istio.io/dry-run": "true"}))
+    assert allowed(authz(notes={"istio.io/dry-run": "T"}))
 
 
 def test_which_ports_speak_http() -> None:

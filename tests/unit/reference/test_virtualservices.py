@@ -54,6 +54,8 @@ def test_a_header_that_is_absent_does_not_match_without_headers() -> None:
     source = vs(hosts=["web"], http=[{"match": [match], "route": [to("web", "v1")]}])
     assert subset(ask(source)) == "v1"
     assert subset(ask(source, headers={"x-bot": "crawler"})) == "404"
+    source = vs(hosts=["web"], http=[{"match": [{"withoutHeaders": {"x-bot": {"regex": "*"}}}], "route": [to("web")]}])
+    assert subset(ask(source, headers={"x-bot": "1"})) == "404"
 
 
 def test_routes_for_another_port_or_source_leave_the_request_to_the_service() -> None:

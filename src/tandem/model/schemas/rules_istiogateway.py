@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from tandem.base.addresses import is_address
+from tandem.model.schemas.istioforms import each, full_host_fault, is_label, scoped_host_fault
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
-from tandem.model.schemas.syntax import LABEL
 
 PLAIN: Final = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 SECURE: Final = ("HTTPS", "TLS")
@@ -14,6 +15,14 @@ OTHER: Final = ("TCP", "MONGO", "MYSQL", "REDIS")
 TERMINATING: Final = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL")
 CREDENTIALS: Final = ("credentialName", "credentialNames", "tlsCertificates")
 OF_FILES: Final = ("serverCertificate", "privateKey")
+AUTHORITIES: Final = ("caCertificates", "caCertCredentialName")
+MESH: Final = "ISTIO_MUTUAL"
+
+
+def _whole(raw: dict[str, Any], _: str) -> Iterator[str]:
+    name = (raw.get("metadata") or {}).get("name") or "x"
+    if not is_label(name):
+        yield f"metadata.name: {name!r} is not a DNS label, as names of Gateways are"
 
 
 def _gateway(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -27,9 +36,11 @@ def _gateway(raw: dict[str, Any], at: str) -> Iterator[str]:
 def _server(raw: dict[str, Any], at: str) -> Iterator[str]:
     if not raw["hosts"]:
         yield f"{at}.hosts: at least one host is required"
-    for i, host in enumerate(raw["hosts"]):
-        if not _is_host(host):
-            yield f"{at}.hosts[{i}]: {host!r} is neither a host name nor NAMESPACE/NAME"
+    yield from each(raw["hosts"], f"{at}.hosts", _host_fault)
+    if "targetPort" in raw["port"]:
+        yield f"{at}.port.targetPort: is for Services; a gateway listens at the number"
+    if raw.get("bind") and not is_address(raw["bind"]):
+        yield f"{at}.bind: {raw['bind']!r} is no IP address"
     protocol, tls = raw["port"]["protocol"].upper(), raw.get("tls")
     if protocol not in (*PLAIN, *SECURE, *OTHER):
         known = ", ".join((*PLAIN, *SECURE, *OTHER))
@@ -38,33 +49,46 @@ def _server(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.tls: is required for {protocol}"
     elif protocol in OTHER and tls is not None:
         yield f"{at}.tls: belongs to HTTPS and TLS, not to {protocol}"
-    elif protocol in PLAIN and set(tls or ()) - {"httpsRedirect"}:
+    elif protocol in PLAIN and (_certificates(tls or {}) or (tls or {}).get("mode") in (*TERMINATING, MESH)):
         yield f"{at}.tls: for {protocol} it may say httpsRedirect alone"
 
 
-def _is_host(text: str) -> bool:
-    namespace, slash, name = text.rpartition("/")
-    if slash and namespace not in {"*", "."} and LABEL.fullmatch(namespace) is None:
-        return False
-    return bool(name) and name == name.strip() and "*" not in name[1:] and (name[0] != "*" or name[1:2] in {"", "."})
+def _host_fault(text: str) -> str | None:
+    return scoped_host_fault(text, addresses=True) if "/" in text else full_host_fault(text, addresses=True)
+
+
+def _certificates(tls: dict[str, Any]) -> list[str]:
+    """The fields that say which certificates are shown or taken."""
+    return [name for name in (*CREDENTIALS, *OF_FILES, *AUTHORITIES) if tls.get(name)]
 
 
 def _tls(raw: dict[str, Any], at: str) -> Iterator[str]:
-    mode = raw.get("mode") or "PASSTHROUGH"
-    certificates = [
-        name for name in (*CREDENTIALS, *OF_FILES, "caCertificates", "caCertCredentialName") if raw.get(name)
-    ]
-    if mode not in TERMINATING and certificates:
-        yield f"{at}.{certificates[0]}: may not be given in the mode {mode}"
-    named = [name for name in CREDENTIALS if raw.get(name)]
-    if len(named) > 1:
-        yield f"{at}.{named[1]}: may not be given together with {named[0]}"
-    if mode in TERMINATING and not named:
+    mode, given = raw.get("mode") or "PASSTHROUGH", _certificates(raw)
+    if mode == MESH and given:
+        yield f"{at}.{given[0]}: may not be given in the mode {mode}"
+    sources = [name for name in CREDENTIALS if raw.get(name)]
+    if all(raw.get(name) for name in OF_FILES):
+        sources.append(OF_FILES[0])
+    if len(sources) > 1:
+        yield f"{at}.{sources[1]}: may not be given together with {sources[0]}"
+    for name in ("credentialNames", "tlsCertificates"):
+        if len(raw.get(name) or ()) > 2:
+            yield f"{at}.{name}: at most two: one of RSA and one of ECDSA"
+    if mode in TERMINATING and not {"credentialName", "credentialNames"} & {*sources}:
+        yield from _files(raw, at, mode)
+
+
+def _files(raw: dict[str, Any], at: str, mode: str) -> Iterator[str]:
+    """What of certificates must be there where no Secret is named."""
+    if mode == "SIMPLE" and raw.get("caCrl"):
+        yield f"{at}.caCrl: in the mode SIMPLE no client is asked for a certificate"
+    if mode != "SIMPLE" and not raw.get("caCertificates"):
+        yield f"{at}.caCertificates: is required in the mode {mode} without credentialName"
+    pairs = [(f"{at}.tlsCertificates[{i}]", pair) for i, pair in enumerate(raw.get("tlsCertificates") or [])]
+    for where, pair in pairs or [(at, raw)]:
         for name in OF_FILES:
-            if not raw.get(name):
-                yield f"{at}.{name}: is required in the mode {mode} without credentialName"
-    if len(raw.get("credentialNames") or ()) > 2:
-        yield f"{at}.credentialNames: at most two: one of RSA and one of ECDSA"
+            if not pair.get(name):
+                yield f"{where}.{name}: is required in the mode {mode} without credentialName"
 
 
-RULES: Final[dict[str, Rule]] = {"IgSpec": _gateway, "IgServer": _server, "IgTls": _tls}
+RULES: Final[dict[str, Rule]] = {"IstioGateway": _whole, "IgSpec": _gateway, "IgServer": _server, "IgTls": _tls}

@@ -7,6 +7,7 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Final
 
 from tandem.model.schemas.complaint import shown
@@ -20,6 +21,8 @@ _PORT_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _QUANTITY: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _DURATION: Final = re.compile(r"0|[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
+_FRACTIONS: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_NANOSECONDS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _GATEWAY_DURATION: Final = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _GATEWAY_KIND: Final = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
@@ -179,6 +182,19 @@ def _regex(value: object) -> str | None:
     return None
 
 
+def _whole_duration(least: int, unit: int, what: str) -> Check:
+    """At least so many nanoseconds, in whole units of so many."""
+
+    def check(value: object) -> str | None:
+        if (wrong := SCALARS["dur"](value)) or not isinstance(value, str) or not value:
+            return wrong
+        parts = _FRACTIONS.findall(value)
+        length = round(sum(Decimal(number) * _NANOSECONDS[name] for number, name in parts))
+        return f"{value!r} is not {what}" if value[0] == "-" or length < least or length % unit else None
+
+    return check
+
+
 def _env_name(value: object) -> str | None:
     if not isinstance(value, str):
         return _text(value)
@@ -230,6 +246,9 @@ SCALARS: Final[dict[str, Check]] = {
     "key": _key,
     "time": _matches(_TIME, 64, "a time such as 2026-01-31T12:00:00Z"),
     "dur": _matches(_DURATION, 64, "a duration such as 1.5s or 2m"),
+    "msdur": _whole_duration(10**6, 10**6, "a duration of at least 1ms, in whole milliseconds"),
+    "ms0dur": _whole_duration(0, 10**6, "a duration in whole milliseconds"),
+    "secdur": _whole_duration(10**9, 10**9, "a duration of at least 1s, in whole seconds"),
     "gdur": _matches(_GATEWAY_DURATION, 32, "a Gateway API duration such as 500ms or 1m30s"),
     "label": _matches(LABEL, 63, "a DNS label (a-z, 0-9, '-', at most 63)"),
     "subdomain": _matches(SUBDOMAIN, 253, "a DNS name (a-z, 0-9, '-', '.', at most 253)"),

@@ -22,7 +22,8 @@ def wrong(*servers: dict[str, Any]) -> list[str]:
 
 def test_what_istio_takes_is_taken() -> None:
     assert wrong(server(), https("shop/*.shop.test"), server(port=9000, protocol="MONGO", name="db")) == []
-    assert wrong(server(tls={"httpsRedirect": True})) == []
+    assert wrong(server(tls={"httpsRedirect": True, "mode": "PASSTHROUGH"})) == []
+    assert wrong({**https(mode="PASSTHROUGH"), "hosts": ["*", "10.1.2.3"]}) == []
 
 
 def test_a_gateway_has_servers_and_a_server_hosts() -> None:
@@ -30,11 +31,16 @@ def test_a_gateway_has_servers_and_a_server_hosts() -> None:
     assert wrong({**server(), "hosts": []}) == ["servers[0].hosts: at least one host is required"]
 
 
-@pytest.mark.parametrize("host", ["", "a/b/c.test", "*shop.test", "a.*.test", "UPPER_/a.test", " a.test"])
-def test_a_host_is_a_name_with_or_without_a_namespace(host: str) -> None:
-    assert wrong({**server(), "hosts": [host]}) == [
-        f"servers[0].hosts[0]: {host!r} is neither a host name nor NAMESPACE/NAME"
-    ]
+@pytest.mark.parametrize("host", ["", "a", "a/b/c.test", "*shop.test", "a.*.test", "UPPER_/a.test", " a.test"])
+def test_a_host_is_a_name_with_a_dot_and_with_or_without_a_namespace(host: str) -> None:
+    (line,) = wrong({**server(), "hosts": [host]})
+    assert line.startswith("servers[0].hosts[0]: ")
+
+
+def test_a_gateway_is_named_by_a_dns_label() -> None:
+    raw = {"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "shop.a"}}
+    (line,) = validate({**raw, "spec": {"servers": [server()]}})
+    assert line.startswith("metadata.name: 'shop.a' is not a DNS label")
 
 
 def test_names_of_ports_and_servers_are_their_own() -> None:
@@ -54,7 +60,12 @@ def test_names_of_ports_and_servers_are_their_own() -> None:
         (server(protocol="TCP", tls={"mode": "SIMPLE", "credentialName": "a"}), "tls: belongs to HTTPS and TLS"),
         (https(of="") | {"port": server()["port"]}, "tls.serverCertificate: is required in the mode SIMPLE"),
         (server(tls={"mode": "SIMPLE", "credentialName": "a"}), "tls: for HTTP it may say httpsRedirect alone"),
-        (https(mode="PASSTHROUGH"), "tls.credentialName: may not be given in the mode PASSTHROUGH"),
+        ({**server(), "bind": "a"}, "bind: 'a' is no IP address"),
+        ({**server(), "port": {**server()["port"], "targetPort": 1}}, "port.targetPort: is for Services"),
+        (https(serverCertificate="a", privateKey="b"), "tls.serverCertificate: may not be given together with"),
+        (https(of="", tlsCertificates=[{"privateKey": "b"}]), "tls.tlsCertificates[0].serverCertificate: is required"),
+        (https(of="", mode="MUTUAL"), "tls.caCertificates: is required in the mode MUTUAL"),
+        (https(of="", serverCertificate="a", privateKey="b", caCrl="c"), "tls.caCrl: in the mode SIMPLE"),
         (https(mode="ISTIO_MUTUAL"), "tls.credentialName: may not be given in the mode ISTIO_MUTUAL"),
         (https(of=""), "tls.serverCertificate: is required in the mode SIMPLE without credentialName"),
         (https(credentialNames=["b"]), "tls.credentialNames: may not be given together with credentialName"),

@@ -88,7 +88,7 @@ def test_every_field_of_proxy_config_is_known() -> None:
             "spec.metrics[0].overrides[0].tagOverrides[a].value: may not be given for the operation REMOVE",
         ),
         (
-            {"selector": {"matchLabels": {"a": "b"}}, "targetRefs": [{"kind": "Gateway", "name": "a"}]},
+            {"selector": {"matchLabels": {"a": "b"}}, "targetRefs": [{"kind": "Service", "name": "a"}]},
             "spec.targetRefs: may not be given together with selector",
         ),
     ],

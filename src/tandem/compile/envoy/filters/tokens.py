@@ -78,7 +78,7 @@ def _required(providers: list[str]) -> Json:
 def _provider(rule: JwtRule, fetched: Mapping[str, str], *, routed: bool) -> Json:
     keys = rule.keys.jwks if isinstance(rule.keys, GivenKeys) else fetched.get(rule.keys.source, "")
     made: dict[str, Any] = {
-        "issuer": rule.issuer,
+        **({"issuer": rule.issuer} if rule.issuer else {}),
         "local_jwks": {"inline_string": _with_nobody(keys)},
         "payload_in_metadata": PAYLOAD,
         "normalize_payload_in_metadata": {"space_delimited_claims": list(rule.lists)},

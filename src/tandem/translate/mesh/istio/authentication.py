@@ -115,6 +115,9 @@ class _Reader:
         )
 
     def _keys(self, rule: security.JwtRule, at: str, timeout_ms: int) -> Keys:
+        if not rule.issuer and not rule.jwks_uri:
+            self._wrong(f"{at}.issuer", "InvalidValue", "without jwksUri it is required: no token is valid")
+            return _NO_KEYS
         if rule.jwks:
             return self._given(rule.jwks, f"{at}.jwks")
         if rule.jwks_uri:

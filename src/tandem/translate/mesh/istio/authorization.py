@@ -36,6 +36,8 @@ from tandem.translate.mesh.istio.scoped import Scoped, Selectors, everything_den
 
 DRY_RUN: Final = "istio.io/dry-run"
 STAGED: Final = "tandem.io/staged"
+_YES: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+"""What Istio, as Go, reads as true."""
 _SOURCE: Final = (
     ("requestPrincipals", "request_principals", Attribute.TOKEN_SUBJECT),
     ("principals", "principals", Attribute.PRINCIPAL),
@@ -56,6 +58,7 @@ _KEYS: Final = {
     "source.namespace": Attribute.NAMESPACE,
     "source.principal": Attribute.PRINCIPAL,
     "source.serviceAccount": Attribute.SERVICE_ACCOUNT,
+    "source.trustDomain": Attribute.TRUST_DOMAIN,
     "request.auth.principal": Attribute.TOKEN_SUBJECT,
     "remote.ip": Attribute.CLIENT_ADDRESS,
     "destination.ip": Attribute.LOCAL_ADDRESS,
@@ -94,7 +97,7 @@ def read_authorization(policy: AuthorizationPolicy, world: World, providers: Pro
 def is_staged(policy: AuthorizationPolicy) -> bool:
     """Whether it only tells what it would do."""
     notes = policy.metadata.annotations
-    return "true" in (notes.get(DRY_RUN), notes.get(STAGED))
+    return notes.get(STAGED) == "true" or notes.get(DRY_RUN) in _YES
 
 
 def in_order(policies: Iterable[AuthzPolicy]) -> tuple[AuthzPolicy, ...]:

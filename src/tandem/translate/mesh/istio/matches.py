@@ -15,6 +15,8 @@ from tandem.translate.mesh.values import read_regex
 
 _CLAIM: Final = "@request.auth.claims"
 _BRACKETS: Final = re.compile(r"(?:\[[^\[\]]+\])+")
+_ANYTHING: Final = "*"
+"""In place of a regular expression of withoutHeaders: the header may not be there, whatever it says."""
 _NOT_HEADERS: Final = frozenset({"uri", "scheme", "method", "authority"})
 
 
@@ -64,7 +66,8 @@ class MatchReader:
                 self._wrong(f"{at}[{name}]", "InvalidValue", text)
             if name.startswith("@"):
                 continue
-            value = self._string(match, f"{at}[{name}]") or Present()
+            anything = invert and match.regex == _ANYTHING
+            value = Present() if anything else self._string(match, f"{at}[{name}]") or Present()
             found.append(HeaderMatch(name=name.lower(), match=value, invert=invert))
         return found
 

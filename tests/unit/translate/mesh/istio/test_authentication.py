@@ -75,6 +75,13 @@ def test_every_field_is_carried() -> None:
     )
 
 
+def test_without_an_issuer_the_keys_alone_decide() -> None:
+    made, told = one(issuer="", jwksUri="https://keys.example/jwks")
+    assert (made.issuer, made.keys, told) == ("", FetchedKeys(url="https://keys.example/jwks", timeout_ms=5000), [])
+    made, told = one(issuer="", jwks=KEYS)
+    assert (made.keys, told) == (GivenKeys(""), [("spec.jwtRules[0].issuer", "InvalidValue")])
+
+
 def test_keys_without_a_place_are_told_by_the_issuer() -> None:
     assert one(issuer="https://a")[0].keys == FetchedKeys(url="https://a", discover=True)
 

@@ -92,6 +92,7 @@ def test_paths_may_be_templates() -> None:
     [
         ("request.headers[X-One]", Requirement(attribute=Attribute.HEADER, name="x-one", values=(Exact("1"),))),
         ("source.ip", Requirement(attribute=Attribute.PEER_ADDRESS, values=(Exact("1"),))),
+        ("source.trustDomain", Requirement(attribute=Attribute.TRUST_DOMAIN, values=(Exact("1"),))),
         ("destination.port", Requirement(attribute=Attribute.PORT, values=(Exact("1"),))),
         ("request.auth.principal", Requirement(attribute=Attribute.TOKEN_SUBJECT, values=(Exact("1"),))),
         ("request.auth.audiences", Requirement(attribute=Attribute.CLAIM, claim=("aud",), values=(Exact("1"),))),
@@ -180,5 +181,5 @@ def test_an_audit_has_rules_that_only_look_on() -> None:
 
 
 def test_a_dry_run_is_staged() -> None:
-    found = index(authz(notes={"istio.io/dry-run": "true"}, rules=[{}]), authz("b", notes={"tandem.io/staged": "true"}))
+    found = index(authz(notes={"istio.io/dry-run": "T"}, rules=[{}]), authz("b", notes={"tandem.io/staged": "true"}))
     assert all(policy.staged for policy in found.policies(pod("p")))

@@ -35,6 +35,8 @@ def test_a_header_without_a_value_must_be_there() -> None:
 
 
 def test_headers_that_must_not_match_are_inverted() -> None:
+    absent, problems = read(withoutHeaders={"x": {"regex": "*"}})
+    assert (absent.headers, problems) == ((HeaderMatch(name="x", match=Present(), invert=True),), [])
     assert read(withoutHeaders={"x": {"exact": "1"}})[0].headers == (
         HeaderMatch(name="x", match=Exact("1"), invert=True),
     )
