@@ -25,6 +25,8 @@ from tandem.translate.world import translate_world
 
 WEB = pod("web", labels={"app": "web"})
 NAMES = ("*", "a", "a*", "*a", "shop", "cluster.local/ns/shop/sa/a")
+DOMAINS = ("td.test", "old.test")
+PRINCIPALS = (*NAMES, *(f"{domain}/ns/shop/sa/a" for domain in ("old.test", "*.test", "o*", "other")))
 PATHS = ("*", "/a", "/a/*", "*/b", "/a/{*}", "/{**}")
 
 
@@ -43,10 +45,10 @@ def fields(**values: tuple[str, ...]) -> st.SearchStrategy[dict[str, list[str]]]
 
 
 SOURCES = fields(
-    principals=NAMES,
+    principals=PRINCIPALS,
     namespaces=NAMES,
     serviceAccounts=("a", "shop/a", "*"),
-    trustDomains=("cluster.local", "x"),
+    trustDomains=("cluster.local", "x", "old.test", "*.test"),
     ipBlocks=("10.0.0.2", "10.0.0.0/30"),
     remoteIpBlocks=("10.0.0.2", "10.0.0.8/30"),
     requestPrincipals=("*", "i/s", "i/*", "*/s", "i", "*s"),
@@ -100,7 +102,7 @@ POLICIES = st.builds(
 )
 ASKED = st.builds(
     Asked,
-    principal=st.sampled_from(("", "cluster.local/ns/shop/sa/a", "x/ns/a/sa/aa")),
+    principal=st.sampled_from(("", "x/ns/a/sa/aa", *(f"{d}/ns/shop/sa/a" for d in ("cluster.local", *DOMAINS)))),
     source=st.sampled_from(("10.0.0.2", "10.0.0.9")),
     destination=st.just("10.0.0.3"),
     port=st.sampled_from((80, 81)),
@@ -140,10 +142,11 @@ AUTH = service("auth", ports=[{"name": "grpc", "port": 9000}, {"name": "http", "
 @given(st.lists(POLICIES, max_size=3), st.lists(ASKED, min_size=1, max_size=4))
 def test_translation_agrees_with_the_reference(policies: list[AuthorizationPolicy], asked: list[Asked]) -> None:
     world = World.of([*policies, PROVIDERS, AUTH])
-    index = AuthorizationIndex(world, "istio-system", read_providers(world, Options()))
+    index = AuthorizationIndex(world, "istio-system", read_providers(world, Options()), DOMAINS)
     judging, _ = one_authorizer(index.policies(WEB))
     for one in asked:
-        one = msgspec.structs.replace(one, client="", sni="")  # noqa: PLW2901 - no hop is trusted, no TLS ends there
+        # No hop is trusted, and no TLS ends there.
+        one = msgspec.structs.replace(one, client="", sni="", domains=DOMAINS)  # noqa: PLW2901
         found = decide_authorization(world, WEB, one)
         assert decide(judging, one) == (found.allowed, set(found.asks), set(found.audits)), one
 

@@ -33,6 +33,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     principal: str = ""
     """Without `spiffe://`."""
+    domains: tuple[str, ...] = ()
+    """What the mesh's own trust domain is called."""
     source: str = ""
     client: str = ""
     """Who the client is by the word of trusted proxies; empty: `source`."""
@@ -206,15 +208,29 @@ def _source(source: Source, asked: Asked, home: str) -> bool:
         return _in_block(value, asked.client or asked.source)
 
     pairs = (
-        (source.principals, source.not_principals, lambda v: proved and _text(v, asked.principal)),
+        (source.principals, source.not_principals, lambda v: proved and _is_principal(v, asked)),
         (source.namespaces, source.not_namespaces, lambda v: proved and _text(v, namespace)),
         (source.service_accounts, source.not_service_accounts, account_is),
-        (source.trust_domains, source.not_trust_domains, lambda v: proved and _text(v, domain)),
+        (source.trust_domains, source.not_trust_domains, lambda v: proved and _is_domain(v, domain, asked)),
         (source.ip_blocks, source.not_ip_blocks, inside),
         (source.remote_ip_blocks, source.not_remote_ip_blocks, behind),
         *([(source.request_principals, source.not_request_principals, signed)] if asked.parsed else []),
     )
     return all((not yes or any(map(holds, yes))) and not any(map(holds, no)) for yes, no, holds in pairs)
+
+
+def _is_principal(wanted: str, asked: Asked) -> bool:
+    """Whoever is of this mesh is meant by each name of its domain, and by `cluster.local`."""
+    named, slash, rest = wanted.partition("/")
+    own, _, who = asked.principal.partition("/")
+    if named == "*" or wanted.count("/") != 4 or own not in asked.domains:
+        return _text(wanted, asked.principal)
+    ours = named == "cluster.local" or any(_text(named, domain) for domain in asked.domains)
+    return ours and _text(f"{slash}{rest}", f"/{who}")
+
+
+def _is_domain(wanted: str, domain: str, asked: Asked) -> bool:
+    return _text(wanted, domain) or {wanted, domain} <= {*asked.domains}
 
 
 def _operation(operation: Operation, asked: Asked, *, denies: bool) -> bool:

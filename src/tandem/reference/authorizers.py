@@ -31,6 +31,11 @@ def trusted_proxies(world: World) -> int:
     return number if type(number) is int and 0 <= number < 256 else 0
 
 
+def own_domains(world: World, trust_domain: str) -> tuple[str, ...]:
+    """What the mesh's own trust domain is called: its name, and the aliases that the mesh configuration lists."""
+    return trust_domain, *(_mesh(world).get("trustDomainAliases") or [])
+
+
 def _mesh(world: World) -> dict[str, Any]:
     config = world.get(core.ConfigMap, ROOT, "istio")
     mesh: Any = yaml.safe_load(config.data.get("mesh", "")) if config is not None else None

@@ -27,6 +27,7 @@ from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
+from tandem.translate.mesh.istio.domains import read_domains
 from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.providers import provider_problems, read_providers
@@ -98,7 +99,9 @@ def translate_pods(
         options=options,
         labels=world.namespace_labels,
         modes=PeerAuthIndex(world, options.root_namespace),
-        authorization=AuthorizationIndex(world, options.root_namespace, read_providers(world, options)),
+        authorization=AuthorizationIndex(
+            world, options.root_namespace, read_providers(world, options), read_domains(world, options)
+        ),
         intentions=IntentionIndex(world, options.root_namespace),
         defaults=Defaults(world),
         authentication=AuthenticationIndex(world, options.root_namespace),

@@ -19,6 +19,7 @@ from tandem.model.world import World
 from tandem.reference import limits, policy
 from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization
+from tandem.reference.authorizers import own_domains
 from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.consulchains import is_http
 from tandem.reference.faults import trouble_at
@@ -175,6 +176,7 @@ def _asked(
         principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
     return Asked(
         principal=principal,
+        domains=own_domains(world, question.trust_domain),
         source=source.facing(end).address,
         destination=end.address,
         port=end.port,

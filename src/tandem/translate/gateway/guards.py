@@ -25,6 +25,7 @@ from tandem.translate.gateway.edge import Edge
 from tandem.translate.ingress.workload import concerns_ingress, key_of
 from tandem.translate.mesh.istio.authentication import denials_of, read_authentication, rules_of
 from tandem.translate.mesh.istio.authorization import one_authorizer, read_authorization
+from tandem.translate.mesh.istio.domains import read_domains
 from tandem.translate.mesh.istio.meshconfig import read_trusted_hops
 from tandem.translate.mesh.istio.providers import read_providers
 from tandem.translate.mesh.istio.scoped import Policy, is_of_gateways, is_of_services, refs_of
@@ -42,7 +43,7 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     for policy in policies:
         by_home.setdefault(policy.metadata.namespace, []).append(policy)
         problems += _misattached(policy, world, options.root_namespace)
-    providers = read_providers(world, options) if edge.gateways and policies else {}
+    mesh = (read_providers(world, options) if edge.gateways and policies else {}, read_domains(world, options))
     hops = read_trusted_hops(world, options)
     gateways = dict(edge.gateways)
     for name, gateway in edge.gateways.items():
@@ -52,7 +53,7 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
         if not (mine or hops):
             continue
         said = [read_authentication(p, world) for p in mine if isinstance(p, RequestAuthentication)]
-        asked = [read_authorization(p, world, providers) for p in mine if isinstance(p, AuthorizationPolicy)]
+        asked = [read_authorization(p, world, mesh) for p in mine if isinstance(p, AuthorizationPolicy)]
         judging, conflicts = one_authorizer((*asked, *denials_of(said)))
         problems += conflicts
         gateways[name], silenced = silence(

@@ -23,6 +23,7 @@ from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+from tandem.translate.mesh.istio.domains import Domains, read_domains
 from tandem.translate.mesh.istio.meshconfig import NAME as MESH
 from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
@@ -65,6 +66,7 @@ class LivePods:
         self._intentions: Kept[IntentionIndex] = Kept(IntentionIndex)
         self._defaults: Kept[Defaults] = Kept(Defaults)
         self._providers: Kept[Providers] = Kept(read_providers)
+        self._domains: Kept[Domains] = Kept(read_domains)
         self._config: Kept[tuple[Problem, ...]] = Kept(mesh_config_problems)
         self._unusable: Kept[tuple[Problem, ...]] = Kept(provider_problems)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
@@ -87,7 +89,8 @@ class LivePods:
                 if pod is not None and has_link(pod):
                     touched[uid] = pod
         providers = self._providers(now, self._options)
-        authorization = self._authorization(now, self._options.root_namespace, providers)
+        domains = self._domains(now, self._options)
+        authorization = self._authorization(now, self._options.root_namespace, providers, domains)
         authentication = self._authentication(now, self._options.root_namespace)
         intentions = self._intentions(now, self._options.root_namespace)
         defaults = self._defaults(now)

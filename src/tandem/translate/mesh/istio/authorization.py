@@ -30,6 +30,7 @@ from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Pod
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
+from tandem.translate.mesh.istio.domains import Domains, meant
 from tandem.translate.mesh.istio.meshconfig import PLACE
 from tandem.translate.mesh.istio.providers import Providers
 from tandem.translate.mesh.istio.scoped import Scoped, Selectors, everything_denied, selectors_of
@@ -71,14 +72,18 @@ _LITERAL: Final = frozenset({Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS, A
 """Numbers and prefixes: a star in them means nothing."""
 
 
+Mesh = tuple[Providers, Domains]
+"""What the mesh configuration says of whom policies name."""
+
+
 class AuthorizationIndex:
     """AuthorizationPolicies by namespace; `problems` is what is wrong with them."""
 
-    def __init__(self, world: World, root_namespace: str, providers: Providers) -> None:
+    def __init__(self, world: World, root_namespace: str, providers: Providers, domains: Domains = ()) -> None:
         entries: list[tuple[str, Selectors, AuthzPolicy]] = []
         problems: list[Problem] = []
         for policy in world.sorted(AuthorizationPolicy):
-            reader = _Reader(policy, world, providers)
+            reader = _Reader(policy, world, (providers, domains))
             entries.append((policy.metadata.namespace, *reader.read()))
             problems += reader.problems
         self.scoped = Scoped(root_namespace, entries)
@@ -89,9 +94,9 @@ class AuthorizationIndex:
         return in_order(self.scoped.of(pod))
 
 
-def read_authorization(policy: AuthorizationPolicy, world: World, providers: Providers) -> AuthzPolicy:
+def read_authorization(policy: AuthorizationPolicy, world: World, mesh: Mesh) -> AuthzPolicy:
     """What a policy says, whomever it is for; what is wrong with it is told with all of them."""
-    return _Reader(policy, world, providers).read()[1]
+    return _Reader(policy, world, mesh).read()[1]
 
 
 def is_staged(policy: AuthorizationPolicy) -> bool:
@@ -125,10 +130,10 @@ def one_authorizer(policies: Iterable[AuthzPolicy]) -> tuple[tuple[AuthzPolicy, 
 class _Reader:
     """Reads one policy."""
 
-    def __init__(self, policy: AuthorizationPolicy, world: World, providers: Providers) -> None:
+    def __init__(self, policy: AuthorizationPolicy, world: World, mesh: Mesh) -> None:
         self._policy = policy
         self._world = world
-        self._providers = providers
+        self._providers, self._domains = mesh
         self._at_fault = False
         self.problems: list[Problem] = []
 
@@ -212,9 +217,14 @@ class _Reader:
     ) -> Requirement:
         return Requirement(
             attribute=attribute,
-            values=tuple(self._text(attribute, v, f"{at}[{i}]") for i, v in enumerate(values)),
-            refuses=tuple(self._text(attribute, v, f"{at}[{i}]") for i, v in enumerate(refuses)),
+            values=tuple(self._texts(attribute, values, at)),
+            refuses=tuple(self._texts(attribute, refuses, at)),
         )
+
+    def _texts(self, attribute: Attribute, values: tuple[str, ...], at: str) -> Iterator[Text]:
+        for i, value in enumerate(values):
+            for each in meant(attribute, value, self._domains):
+                yield self._text(attribute, each, f"{at}[{i}]")
 
     def _text(self, attribute: Attribute, value: str, at: str) -> Text:
         if attribute is Attribute.PATH and "{" in value:

@@ -146,8 +146,8 @@ class Through:
             for server in gateway.spec.servers
             if server.port.number == port and use_of(server) in wanted
         ]
-        root, rewritten = self._context.options.root_namespace, isinstance(route, HttpRoute) and _is_rewritten(route)
-        guards = [guards_at(server, world, root, rewritten=rewritten) for _, server in servers]
+        options, rewritten = self._context.options, isinstance(route, HttpRoute) and _is_rewritten(route)
+        guards = [guards_at(server, world, options, rewritten=rewritten) for _, server in servers]
         if trouble := next((g.trouble for g in guards if g.trouble), ""):
             self._wrong(at, "destination", trouble)
             return

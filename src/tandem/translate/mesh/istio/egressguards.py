@@ -31,7 +31,9 @@ from tandem.model.schemas.rules_istiogateway import PLAIN, SECURE
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication
 from tandem.model.world import World
 from tandem.translate.mesh.istio.authorization import in_order, is_staged, read_authorization
+from tandem.translate.mesh.istio.domains import read_domains
 from tandem.translate.mesh.istio.scoped import Policy, is_of_gateways, is_of_services, refs_of
+from tandem.translate.options import Options
 
 LABELS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"app": ("istio-egressgateway", "istio-egress"), "istio": ("egressgateway", "egress")}
@@ -76,10 +78,11 @@ class Guards(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-def guards_at(server: Server, world: World, root_namespace: str, *, rewritten: bool = False) -> Guards:
+def guards_at(server: Server, world: World, options: Options, *, rewritten: bool = False) -> Guards:
     """At one server. `rewritten`: what the gateway would see of a request is not what the pod sent."""
     judging: list[AuthzPolicy] = []
-    for policy in _judging(world, root_namespace):
+    domains = read_domains(world, options)
+    for policy in _judging(world, options.root_namespace):
         if isinstance(policy, RequestAuthentication):
             return Guards(trouble=f"{policy.origin()} would read tokens at the egress gateway, where nobody does")
         if policy.spec.action == Action.CUSTOM.value:
@@ -88,7 +91,9 @@ def guards_at(server: Server, world: World, root_namespace: str, *, rewritten: b
             return Guards(
                 trouble=f"{policy.origin()} would have somebody asked at the egress gateway: nobody asks there"
             )
-        judges = settled(read_authorization(policy, world, {}), lambda part: _known(part, server.port.number))
+        judges = settled(
+            read_authorization(policy, world, ({}, domains)), lambda part: _known(part, server.port.number)
+        )
         asked = {r.attribute for rule in judges.rules for part in rule.parts for r in part}
         if wrong := _unknown(asked, use_of(server), rewritten=rewritten):
             return Guards(trouble=f"{policy.origin()} judges at the egress gateway by {wrong}")

@@ -29,7 +29,9 @@ NAME: Final = "istio"
 KEY: Final = "mesh"
 LOCALITY: Final = "localityLbSetting"
 PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
-EFFECTIVE: Final = frozenset({CONFIG, "extensionProviders", "localityLbSetting", "outboundTrafficPolicy"})
+EFFECTIVE: Final = frozenset(
+    {CONFIG, "extensionProviders", "localityLbSetting", "outboundTrafficPolicy", "trustDomainAliases"}
+)
 """Fields that something here is made of; each is judged by whoever reads it."""
 _KNOWN: Final = tables.fields("MeshConfig").keys() - EFFECTIVE
 _HERE: Final = "it has no effect here"
@@ -47,7 +49,6 @@ _INSTEAD: Final[Mapping[str, str]] = MappingProxyType(
         "tcpKeepalive": "say tcpKeepalive in a DestinationRule",
         "h2UpgradePolicy": "say h2UpgradePolicy in a DestinationRule",
         "meshMTLS": "the least version of TLS between pods is not to be chosen",
-        "trustDomainAliases": "a TrustSource says which other trust domains count, and policies name each",
     }
 )
 

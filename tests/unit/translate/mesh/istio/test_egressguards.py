@@ -14,6 +14,7 @@ from tandem.model.gateways import GROUP
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.translate.mesh.istio.egressguards import LABELS, Guards, Use, guards_at, has_labels, use_of
+from tandem.translate.options import Options
 
 ROOT = "istio-system"
 SELECTED = {"selector": {"matchLabels": {"istio": "egressgateway"}}}
@@ -28,7 +29,7 @@ MUTUAL = server(443, "TLS", "ISTIO_MUTUAL")
 
 
 def at(*objects: Object, to: Any = None, rewritten: bool = False) -> Guards:
-    return guards_at(to or server(), World.of(objects), ROOT, rewritten=rewritten)
+    return guards_at(to or server(), World.of(objects), Options(), rewritten=rewritten)
 
 
 def policy(name: str = "p", *rules: dict[str, Any], **more: Any) -> Any:
