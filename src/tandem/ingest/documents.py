@@ -16,6 +16,8 @@ import yaml
 _Base: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_VALUES: Final = 500_000
 """A few nested aliases can stand for billions of values; no manifest comes near this many."""
+_MAX_DIGITS: Final = 100
+_TEMPLATE: Final = "`{{` belongs to a template: render it first (as `helm template` does), and give what comes out"
 _NULL: Final = "tag:yaml.org,2002:null"
 _BOOL: Final = "tag:yaml.org,2002:bool"
 _INT: Final = "tag:yaml.org,2002:int"
@@ -75,6 +77,8 @@ def documents(text: str) -> Iterator[Document]:
                 yield Document(value=value, line=node.start_mark.line + 1, lines=builder.lines)
     except yaml.MarkedYAMLError as err:
         raise _fault(err, text) from err
+    except RecursionError as err:
+        raise Fault(1, "nested too deeply: lists or objects in each other, hundreds of times") from err
     except yaml.YAMLError as err:
         raise Fault(1, str(err)) from err
     finally:
@@ -120,7 +124,8 @@ class _Builder:
                     merged = {**self.build(base, path), **merged}
                 continue
             if not isinstance(key, yaml.ScalarNode):
-                raise Fault(line, "a key must be text", path=path)
+                braces = isinstance(key, yaml.MappingNode)
+                raise Fault(line, _TEMPLATE if braces else "a key must be text", path=path)
             name = key.value
             where = f"{path}.{name}" if path else name
             if name in found:
@@ -140,6 +145,8 @@ def _scalar(node: Any, path: str) -> Any:
         case "tag:yaml.org,2002:bool":
             return text.lower() == "true"
         case "tag:yaml.org,2002:int":
+            if len(text) > _MAX_DIGITS:
+                raise Fault(node.start_mark.line + 1, f"a number of {len(text)} digits", path=path)
             return _integer(text)
         case "tag:yaml.org,2002:float":
             return float(text)
@@ -163,4 +170,8 @@ def _fault(err: yaml.MarkedYAMLError, text: str) -> Fault:
     row = rows[line - 1] if line <= len(rows) else ""
     if "\t" in row[: len(row) - len(row.lstrip())]:
         return Fault(line, "a tab in the indentation: YAML takes spaces only")
-    return Fault(line, ": ".join(part for part in (err.context, err.problem) if part))
+    begun = err.context_mark.line + 1 if err.context and err.context_mark is not None else line
+    if any("{{" in found for found in (row, *rows[begun - 1 : begun])):
+        return Fault(line, _TEMPLATE)
+    context = f"{err.context} (begun in line {begun})" if begun != line else err.context
+    return Fault(line, ": ".join(part for part in (context, err.problem) if part))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tandem.ingest.documents import Document, Fault, documents
 from tandem.model.kinds import BY_KIND, name_of
@@ -26,6 +26,10 @@ class ManifestError(ValueError):
     def __init__(self, errors: Iterable[str]) -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(self.errors))
+
+
+class _NotTextError(ValueError):
+    """A file that is no text of UTF-8, with its line."""
 
 
 def read_objects(paths: Iterable[str | Path], *, namespace: str | None = None) -> list[RawObject]:
@@ -49,8 +53,8 @@ def _read(paths: Iterable[str | Path], namespace: str | None) -> tuple[list[RawO
                 _read_text(name, text, namespace, objects, errors)
         except OSError as err:
             errors.append(f"{err.filename or path}: {err.strerror}")
-        except UnicodeDecodeError as err:
-            errors.append(f"{path}: not UTF-8: {err.reason} at byte {err.start}")
+        except _NotTextError as err:
+            errors.append(str(err))
     for raw in objects:
         meta = raw["metadata"]
         source = meta["annotations"][SOURCE_ANNOTATION]
@@ -64,7 +68,7 @@ def _read(paths: Iterable[str | Path], namespace: str | None) -> tuple[list[RawO
 def _texts(path: str) -> Iterator[tuple[str, str]]:
     """(name as given, content) of each file behind `path`."""
     if path == _STDIN:
-        yield "stdin", sys.stdin.read()
+        yield "stdin", _decoded("stdin", sys.stdin.buffer.read())
         return
     root = Path(path)
     if root.is_dir():
@@ -74,9 +78,17 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
     else:
         found = [root]
     for file in found:
-        text = file.read_text(encoding="utf-8-sig")
+        text = _decoded(str(file), file.read_bytes())
         # JSON allows tabs between its tokens and nowhere else; YAML, which reads it here, does not.
         yield str(file), text.replace("\t", " ") if file.suffix == ".json" else text
+
+
+def _decoded(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        line = content.count(b"\n", 0, err.start) + 1
+        raise _NotTextError(f"{name}:{line}: not UTF-8: {err.reason} at byte {err.start}") from err
 
 
 def _read_text(name: str, text: str, namespace: str | None, objects: list[RawObject], errors: list[str]) -> None:
@@ -92,15 +104,35 @@ def _read_text(name: str, text: str, namespace: str | None, objects: list[RawObj
 
 
 def _expanded(document: Document) -> Iterator[Document]:
-    """The document itself, or the items of a `kind: List`, each with lines of its own."""
+    """The document itself, or the items of a list, each with lines of its own.
+
+    A list is a `kind: List`, or one of a kind (`ServiceList`), whose items need not say what they are.
+    """
     value = document.value
-    if not isinstance(value, dict) or value.get("kind") != "List" or not isinstance(value.get("items"), list):
+    listed = _listed(value)
+    if listed is None:
         yield document
         return
+    inside: dict[str, dict[str, int]] = {}
+    for path, line in document.lines.items():
+        head, _, rest = path.partition(".")
+        inside.setdefault(head, {})[rest] = line
     for i, item in enumerate(value["items"]):
-        head = f"items[{i}]."
-        lines = {path.removeprefix(head): line for path, line in document.lines.items() if path.startswith(head)}
-        yield from _expanded(Document(value=item, line=document.line_of(head[:-1]), lines=lines))
+        head = f"items[{i}]"
+        lines = {path: line for path, line in inside.get(head, {}).items() if path}
+        whole = {**listed, **item} if isinstance(item, dict) else item
+        yield from _expanded(Document(value=whole, line=document.line_of(head), lines=lines))
+
+
+def _listed(value: Any) -> dict[str, Any] | None:
+    """What the items of a list are unless they say it; None: no list."""
+    if not isinstance(value, dict) or not isinstance(value.get("items"), list):
+        return None
+    kind = str(value.get("kind") or "")
+    if kind == "List":
+        return {}
+    one = {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
+    return one if kind.endswith("List") and name_of(one) in BY_KIND else None
 
 
 def _complaints(document: Document, namespace: str | None) -> Iterator[tuple[str, str]]:

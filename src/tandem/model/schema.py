@@ -7,6 +7,7 @@ object as it was before (immutable fields), is the server's business.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,15 @@ from tandem.model.schemas.walk import walk
 INSTEAD: Final = {
     **OF_CONSUL,
     **OF_LINKERD,
+    "CronJob": "nothing runs by the clock here; a Pod with restartPolicy OnFailure or Never runs to its end once",
+    "CustomResourceDefinition": "the kinds of this API are built in: leave it out",
+    "DaemonSet": "a Pod with spec.nodeName for each node does the same here",
+    "HorizontalPodAutoscaler": "nobody scales by load here: spec.replicas of the Deployment says how many",
+    "Ingress": "gateway.networking.k8s.io/v1 Gateway and HTTPRoute let requests in",
+    "Job": "a Pod with restartPolicy OnFailure or Never runs to its end once",
+    "ReplicaSet": "an apps/v1 Deployment keeps its pods itself",
+    "ReplicationController": "an apps/v1 Deployment keeps its pods itself",
+    "StatefulSet": "Pods by name, or an apps/v1 Deployment, and a headless Service for their names",
     "EnvoyFilter": (
         "nobody writes into Envoy's configuration here; for rate limits there is tandem.io/v1 RateLimit, for external"
         " authorization AuthorizationPolicy with action CUSTOM, for trouble on purpose tandem.io/v1 FaultInjection, for"
@@ -34,7 +44,7 @@ INSTEAD: Final = {
         " for tokens RequestAuthentication, for rate limits tandem.io/v1 RateLimit, for headers the filters of routes"
     ),
 }
-"""Kinds that users of other meshes have, and what does here what they are for."""
+"""Kinds that users of other meshes and clusters have, and what does here what they are for."""
 
 
 def validate(raw: RawObject) -> list[str]:
@@ -47,7 +57,8 @@ def validate(raw: RawObject) -> list[str]:
     served = served_versions(kind)
     errors = []
     if raw.get("apiVersion") not in served:
-        errors.append(f"apiVersion: {raw.get('apiVersion')!r}: {kind.kind} is served as {', '.join(served)}")
+        said = f"{raw['apiVersion']!r}:" if raw.get("apiVersion") else "is required:"
+        errors.append(f"apiVersion: {said} {kind.kind} is served as {', '.join(served)}")
     errors += walk(raw, kind.name)
     return errors + list(_metadata(raw, kind))
 
@@ -60,11 +71,14 @@ def served_versions(kind: Kind) -> tuple[str, ...]:
 def _unknown_kind(raw: RawObject) -> str:
     if not raw.get("kind"):
         return "kind: is required"
-    instead = INSTEAD.get(str(raw["kind"]))
-    if instead is not None:
-        return f"kind: {raw.get('apiVersion', '')} {raw['kind']} is not served: {instead}"
-    served = ", ".join(f"{k.api_version} {k.kind}" for k in KINDS)
-    return f"kind: {raw.get('apiVersion', '')} {raw['kind']} is not served; served are {served}"
+    word = str(raw["kind"])
+    head = f"kind: {raw.get('apiVersion') or ''} {word} is not served"
+    if (instead := INSTEAD.get(word)) is not None:
+        return f"{head}: {instead}"
+    names = {k.kind.lower(): k for k in KINDS} | {k.plural: k for k in KINDS}
+    if meant := difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.8):
+        return f"{head} (did you mean {names[meant[0]].api_version} {names[meant[0]].kind}?)"
+    return f"{head}; `kubectl api-resources` lists the kinds that are"
 
 
 def _metadata(raw: RawObject, kind: Kind) -> Iterator[str]:

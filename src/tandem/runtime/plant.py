@@ -6,16 +6,21 @@ In: node names and a run directory. Out: the tasks of the supervisor; readiness 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from tandem.base.paths import RunDir
 from tandem.cluster.networks import PODS, SERVICES, PodNetwork, ServiceNetwork
+from tandem.model.kinds import PROGRAMMED, name_of
+from tandem.model.meta import RawObject
 from tandem.runtime import underlay
 from tandem.runtime.holdings import LIMITS, Limits
 from tandem.runtime.supervisor import Task
 from tandem.runtime.underlay import NodeSeat
+
+_TOLD: Final = {"Pod": "pods", "Deployment": "deployments"}
+"""Kinds that have a section of the status of their own, beside those that can be programmed."""
 
 
 class PortInUseError(ValueError):
@@ -79,8 +84,11 @@ def tasks(
     return tuple(made)
 
 
-def unready(status: Mapping[str, Any], *, nodes: int) -> list[str]:
-    """Why the cluster is not ready yet, one line each, from `tandem status -o json`; empty when it is."""
+def unready(status: Mapping[str, Any], *, nodes: int, applied: Iterable[RawObject] = ()) -> list[str]:
+    """Why the cluster is not ready yet, one line each, from `tandem status -o json`; empty when it is.
+
+    `applied`: objects that the API has, and of which control hears later; those that are told of have to be there.
+    """
     lines = [f"node {n['name']} is not ready{_why(n)}" for n in status["nodes"] if not n["ready"]]
     if len(status["nodes"]) < nodes:
         lines.append(f"{nodes - len(status['nodes'])} of {nodes} nodes have not registered")
@@ -100,7 +108,17 @@ def unready(status: Mapping[str, Any], *, nodes: int) -> list[str]:
         for d in status["deployments"]
         if d["ready"] < d["wanted"]
     ]
-    return lines
+    return [*lines, *_unheard(status, applied)]
+
+
+def _unheard(status: Mapping[str, Any], applied: Iterable[RawObject]) -> Iterator[str]:
+    told = {(o["kind"], o["namespace"], o["name"]) for o in status["objects"]}
+    told |= {(kind, o["namespace"], o["name"]) for kind, key in _TOLD.items() for o in status[key]}
+    for raw in applied:
+        kind, meta = name_of(raw), raw["metadata"]
+        namespace, name = meta.get("namespace", ""), meta.get("name")
+        if kind in (*_TOLD, *PROGRAMMED) and name and (kind, namespace, name) not in told:
+            yield f"control has not heard of {kind} {f'{namespace}/' if namespace else ''}{name}"
 
 
 def _why(node: Mapping[str, Any]) -> str:

@@ -66,6 +66,11 @@ def test_map_keys_are_found_in_brackets_as_well() -> None:
         ("a: !!binary aGk=\n", 1, "tag"),
         ("a: &x [1, *x]\n", 1, "contains itself"),
         ("? [1]\n: 2\n", 1, "key must be text"),
+        ("a:\n  port: {{ .Values.port }}\n", 2, "belongs to a template"),
+        ("a:\n  {{- if .Values.port }}\n  b: 1\n", 2, "belongs to a template"),
+        ('a: "b\nc: d\n', 3, r"while scanning a quoted scalar \(begun in line 1\)"),
+        ("a: " + "9" * 5000 + "\n", 1, "a number of 5000 digits"),
+        ("a: " + "[" * 5000 + "]" * 5000 + "\n", 1, "nested too deeply"),
     ],
 )
 def test_a_fault_names_its_line(text: str, line: int, message: str) -> None:

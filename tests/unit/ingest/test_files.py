@@ -75,7 +75,7 @@ def test_a_list_is_expanded_with_the_lines_of_its_items(tmp_path: Path) -> None:
 
 
 def test_stdin_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(CONFIG.format(name="a")))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CONFIG.format(name="a").encode())))
     (found,) = read_objects(["-"])
     assert found["metadata"]["annotations"][SOURCE_ANNOTATION] == "stdin:1"
 
@@ -111,6 +111,33 @@ def test_every_mistake_of_every_file_is_reported(tmp_path: Path) -> None:
         read_objects([tmp_path])
     heads = [e.removeprefix(f"{tmp_path}/")[:8] for e in caught.value.errors]
     assert heads == ["a.yaml:2", "b.yaml:2", "c.yaml:1"]
+
+
+def test_the_list_of_one_kind_is_expanded_and_its_items_need_not_say_what_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "list.yaml"
+    file.write_text("apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n- metadata: {name: B}\n")
+    with pytest.raises(ManifestError) as caught:
+        read_objects([file])
+    assert caught.value.errors == (f"{file}:5: metadata.name: 'B' is not a DNS name (a-z, 0-9, '-', '.', at most 253)",)
+    file.write_text("apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: a}\n")
+    (found,) = read_objects([file])
+    assert (found["apiVersion"], found["kind"], found["metadata"]["name"]) == ("v1", "ConfigMap", "a")
+    file.write_text("apiVersion: v1\nkind: JobList\nitems: []\n")
+    with pytest.raises(ManifestError, match="JobList is not served"):
+        read_objects([file])
+
+
+def test_what_is_no_text_is_told_with_the_file_of_a_directory_and_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes("apiVersion: v1\nkind: ConfigMap # café\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match=f"{file}:2: not UTF-8"):
+        read_objects([tmp_path])
+
+
+def test_lines_of_windows_and_a_mark_at_the_beginning_change_nothing(tmp_path: Path) -> None:
+    (file := tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbf" + CONFIG.format(name="a").replace("\n", "\r\n").encode())
+    (found,) = read_objects([file])
+    assert found["metadata"]["annotations"][SOURCE_ANNOTATION] == f"{file}:1"
 
 
 def test_the_same_object_twice_is_an_error(tmp_path: Path) -> None:

@@ -46,9 +46,25 @@ def test_all_errors_come_at_once() -> None:
     ]
 
 
-def test_an_unknown_kind_is_refused_with_what_is_served() -> None:
-    (line,) = validate({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}})
-    assert line.startswith("kind: batch/v1 Job is not served; served are v1 Namespace")
+@pytest.mark.parametrize(
+    ("api", "kind", "more"),
+    [
+        ("batch/v1", "Job", ": a Pod with restartPolicy OnFailure or Never runs to its end once"),
+        ("networking.k8s.io/v1", "networkpolicy", " (did you mean networking.k8s.io/v1 NetworkPolicy?)"),
+        ("networking.istio.io/v1", "VirtualServices", " (did you mean networking.istio.io/v1 VirtualService?)"),
+        ("monitoring.coreos.com/v1", "ServiceMonitor", "; `kubectl api-resources` lists the kinds that are"),
+    ],
+)
+def test_an_unknown_kind_is_refused_with_what_there_is_in_its_place(api: str, kind: str, more: str) -> None:
+    assert validate({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}}) == [
+        f"kind: {api} {kind} is not served{more}"
+    ]
+
+
+def test_a_missing_version_is_asked_for() -> None:
+    assert validate({"kind": "Pod", "metadata": {"name": "x"}, "spec": POD["spec"]}) == [
+        "apiVersion: is required: Pod is served as v1"
+    ]
 
 
 def test_a_wrong_version_is_refused_with_the_served_ones() -> None:

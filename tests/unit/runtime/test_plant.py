@@ -146,6 +146,30 @@ def test_objects_and_deployments_are_waited_for() -> None:
     ]
 
 
+def test_what_was_applied_is_waited_for_until_control_has_heard_of_it() -> None:
+    applied: list[dict[str, Any]] = [
+        {"kind": kind, "apiVersion": version, "metadata": {"name": name, **namespace}}
+        for kind, version, name, namespace in (
+            ("Pod", "v1", "a", {"namespace": "shop"}),
+            ("Pod", "v1", "b", {"namespace": "shop"}),
+            ("Deployment", "apps/v1", "d", {"namespace": "shop"}),
+            ("Gateway", "networking.istio.io/v1", "edge", {"namespace": "shop"}),
+            ("Network", "tandem.io/v1", "default", {}),
+            ("ConfigMap", "v1", "nobody-tells-of-it", {"namespace": "shop"}),
+        )
+    ]
+    sections = {
+        "pods": [{**POD, "ready": True}],
+        "objects": [{"kind": "Network", "namespace": "", "name": "default", "programmed": True, "message": ""}],
+    }
+    assert unready(status(**sections), nodes=1, applied=applied) == [
+        "control has not heard of Pod shop/b",
+        "control has not heard of Deployment shop/d",
+        "control has not heard of IstioGateway shop/edge",
+    ]
+    assert unready(status(**sections), nodes=1, applied=applied[:1]) == []
+
+
 def test_control_learns_how_the_pods_addresses_are_shared_out() -> None:
     networks = Networks(pods=PodNetwork.parse("10.9.0.0/24", "29"))
     control, *_ = tasks(RunDir(Path("/r")), underlay.seats(("node-1",)), api_port=1, networks=networks)

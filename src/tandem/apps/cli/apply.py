@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tandem.apps.cli.applying import Applied, apply_each, missing_namespaces, read_manifests, refusals
+from tandem.apps.cli.applying import Applied, about_it, apply_each, missing_namespaces, read_manifests, refusals
 from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import CommandError, KubeconfigOption, complain, warn, with_client
 
@@ -44,12 +44,12 @@ def apply(
     warnings: list[str] = []
 
     def warned(text: str) -> None:
-        warnings.append(text)
-        warn(text)
+        warnings.append(about_it(text))
+        warn(warnings[-1])
 
     async def work(client: KubeClient) -> int:
         if missing := await missing_namespaces(client, objects):
-            raise CommandError(f"namespaces not found: {', '.join(missing)} (nothing was applied)")
+            raise CommandError("\nerror: ".join((*missing, "nothing was applied")))
         done: list[Applied] = []
         async for applied in apply_each(client, objects, dry_run=dry_run):
             if output == "text" or applied.outcome == "refused":
@@ -58,13 +58,19 @@ def apply(
         if not dry_run:
             told = tuple(warnings)
             for text in await refusals(client, done, wait):
-                if not any(warning in text for warning in told):  # the server said the same when it took the object
+                if not any(_same(warning, text) for warning in told):
                     warned(text)
         if output == "json":
             typer.echo(as_json({"objects": [_as_json(a) for a in done], "warnings": warnings, "dryRun": dry_run}))
         return int(any(a.outcome == "refused" for a in done))
 
     return with_client(work, kubeconfig, on_warning=warned)
+
+
+def _same(warning: str, refusal: str) -> bool:
+    """The server said what a condition says when it took the object."""
+    whose, _, text = warning.partition(": ")
+    return refusal.startswith(f"{whose}: ") and text in refusal
 
 
 def _as_json(applied: Applied) -> dict[str, str]:

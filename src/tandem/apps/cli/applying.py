@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +18,7 @@ from tandem.base.clock import SystemClock
 from tandem.ingest.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from tandem.ingest.merge import apply_patch, with_last_applied
 from tandem.model.kinds import BY_KIND, PROGRAMMED, Kind, name_of
-from tandem.model.meta import RawObject
+from tandem.model.meta import SOURCE_ANNOTATION, RawObject
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
@@ -87,6 +88,8 @@ ORDER: Final = (
 )
 """The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
 _POLL: Final = 0.05
+_SENT: ContextVar[str] = ContextVar("_SENT", default="")
+"""Whose turn it is: each object is sent by a task, which has a context of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,12 @@ class Applied:
     def label(self) -> str:
         """The object as kubectl writes it."""
         return label(self.kind, self.raw["metadata"].get("name", "?"))
+
+
+def about_it(text: str) -> str:
+    """A warning of the server's with the object that it is about, while that is being sent."""
+    sent = _SENT.get()
+    return f"{sent}: {text}" if sent else text
 
 
 def label(kind: Kind, name: str) -> str:
@@ -127,17 +136,25 @@ def in_order(objects: Iterable[RawObject]) -> list[RawObject]:
     return sorted(objects, key=lambda raw: ORDER.index(name_of(raw)))
 
 
-async def missing_namespaces(client: KubeClient, objects: Iterable[RawObject]) -> list[str]:
-    """Namespaces that objects name, and that neither exist nor are among the objects."""
-    made = {raw["metadata"]["name"] for raw in objects if raw["kind"] == "Namespace"}
-    named = {raw["metadata"].get("namespace", "") for raw in objects} - {""} - made
+async def missing_namespaces(client: KubeClient, objects: Sequence[RawObject]) -> list[str]:
+    """Namespaces that objects name, and that neither exist nor are among the objects: a line each, with who asks."""
+    made = {raw["metadata"].get("name", "") for raw in objects if raw["kind"] == "Namespace"}
+    first: dict[str, RawObject] = {}
+    for raw in objects:
+        first.setdefault(raw["metadata"].get("namespace", ""), raw)
     missing = []
-    for name in sorted(named):
+    for name in sorted(first.keys() - {""} - made):
         try:
             await client.get(BY_KIND["Namespace"], "", name)
         except NotFound:
-            missing.append(name)
+            missing.append(f"{written_at(first[name])}metadata.namespace: there is no namespace {name!r}")
     return missing
+
+
+def written_at(raw: RawObject) -> str:
+    """`file:line: ` of an object that was read from manifests."""
+    source = (raw["metadata"].get("annotations") or {}).get(SOURCE_ANNOTATION)
+    return f"{source}: " if source else ""
 
 
 async def apply_objects(client: KubeClient, objects: Iterable[RawObject], *, tell: Callable[[str], None]) -> list[str]:
@@ -165,6 +182,7 @@ async def apply_each(
 
 async def _apply(client: KubeClient, raw: RawObject, *, dry_run: bool) -> Applied:
     kind = BY_KIND[name_of(raw)]
+    _SENT.set(label(kind, raw["metadata"].get("name", "?")))
     try:
         return await _bring_about(client, kind, raw, dry_run=dry_run)
     except Unreachable:

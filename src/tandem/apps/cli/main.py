@@ -10,7 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
@@ -86,7 +86,7 @@ def application(command: str | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback()(_root)
+    app.callback()(_tandem)
     for name, entry in COMMANDS.items():
         if name == command:
             app.command(name)(_loaded(name, entry))
@@ -118,13 +118,28 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _tell_version(asked: object) -> None:
+    """`tandem 0.1.0`, and the end."""
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"tandem {version('tandem')}")
+        raise typer.Exit
+
+
 def main() -> None:
     """The entry point of the `tandem` executable."""
     sys.exit(run(sys.argv[1:]))
 
 
+def _tandem(
+    *, version: Annotated[bool, typer.Option("--version", callback=_tell_version, help="Show the version.")] = False
+) -> None:
+    """Nothing more to do before the command itself."""
+
+
 def _root() -> None:
-    """Nothing to do before the command itself."""
+    """Stands for a command that was not asked for."""
 
 
 def _loaded(name: str, entry: Command) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -99,6 +100,8 @@ def explain_failure(err: Exception) -> str | None:
             return f"{err.filename}: {err.strerror}: run it as root"
         case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
             return f"{err.filename}: {err.strerror}"
+        case OSError(errno=errno.ENOSPC | errno.EIO):  # of standard output, too
+            return f"cannot write: {err.strerror}"
         case _:
             return None
 

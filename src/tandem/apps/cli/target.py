@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Final
 
 from tandem.apps.cli.session import CommandError
@@ -34,8 +35,10 @@ def kind_named(word: str) -> Kind:
     """The kind that a user means; CommandError with what there is."""
     kind = find(word)
     if kind is None:
-        known = ", ".join(k.plural for k in KINDS)
-        raise CommandError(f"there is no kind {word!r}; known are: {known}", status=2)
+        names = [name for k in KINDS for name in (k.plural, k.singular, *k.short)]
+        close = difflib.get_close_matches(word.lower(), names, n=1)
+        meant = f" (did you mean {close[0]}?)" if close else "; `kubectl api-resources` lists what there is"
+        raise CommandError(f"there is no kind {word!r}{meant}", status=2)
     return kind
 
 

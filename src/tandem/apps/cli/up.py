@@ -127,7 +127,7 @@ def up(
     if output == "json":
         sys.stdout.write(json.dumps({"ready": not reasons, "reasons": reasons, "seconds": seconds}) + "\n")
     if reasons:
-        say.line(f"not ready after {wait:g} s:")
+        say.line(f"not ready after {seconds:.0f} s:")
         for reason in reasons:
             say.line(f"  {reason}")
         say.line("it is left running: look with `tandem status`, end it with `tandem down`")
@@ -283,7 +283,7 @@ async def _bring_up(
         while time.monotonic() < deadline:
             status = await _status(client)
             if status is not None:
-                reasons = plant.unready(status, nodes=nodes)
+                reasons = plant.unready(status, nodes=nodes, applied=objects)
                 ready = sum(p["ready"] for p in status["pods"])
                 say.progress(f"pods {ready}/{len(status['pods'])} ready, {len(reasons)} things to wait for")
                 if not reasons:

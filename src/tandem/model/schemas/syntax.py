@@ -71,7 +71,12 @@ def _full(pattern: re.Pattern[str], text: str, longest: int) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return None if isinstance(value, str) else f"must be a string, not {name_of(value)}"
+    return None if isinstance(value, str) else f"must be a string, not {name_of(value)}{hint(value)}"
+
+
+def hint(value: object) -> str:
+    """What turns a plain word of YAML into the text that was meant."""
+    return " (quote it)" if isinstance(value, int | float) else ""
 
 
 def _text1(value: object) -> str | None:

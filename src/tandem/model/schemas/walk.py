@@ -6,7 +6,7 @@ Every error at once, in the order of the document. The rules of `rules_*.py` joi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from tandem.model.schemas import (
     rules_canary,
@@ -36,7 +36,7 @@ from tandem.model.schemas import (
     tables,
 )
 from tandem.model.schemas.complaint import invalid, required, unsupported
-from tandem.model.schemas.syntax import SCALARS, label_value, name_of, qualified
+from tandem.model.schemas.syntax import SCALARS, hint, label_value, name_of, qualified
 
 UNKNOWN: Final = ": unknown field"
 RULES = {
@@ -78,7 +78,7 @@ def walk(value: object, table: str, at: str = "") -> Iterator[str]:
         where = f"{at}.{name}" if at else str(name)
         field = known.get(name)
         if field is None:
-            yield f"{where}{UNKNOWN}{_suggest(str(name), known)}"
+            yield f"{where}{UNKNOWN}{_suggest(str(name), item, table)}"
         elif item is not None:  # null is absent
             for wrong in _field(item, field.type, where):
                 sound = sound and UNKNOWN in wrong  # a field too many does not spoil the known ones
@@ -102,7 +102,7 @@ def unknown_fields(value: object, table: str, at: str) -> Iterator[str]:
         where = f"{at}.{name}"
         field = known.get(name)
         if field is None:
-            yield f"{where}{UNKNOWN}{_suggest(str(name), known)}"
+            yield f"{where}{UNKNOWN}{_suggest(str(name), item, table)}"
         elif tables.is_table(field.type.base):
             if field.type.shape == "one":
                 yield from unknown_fields(item, field.type.base, where)
@@ -157,14 +157,16 @@ def _texts(value: object, at: str, *, values: bool) -> Iterator[str]:
         if wrong:
             yield invalid(at, str(key), wrong)
         elif item is not None and not isinstance(item, str):
-            yield f"{at}[{key}]: must be a string, not {name_of(item)} (quote it)"
+            yield f"{at}[{key}]: must be a string, not {name_of(item)}{hint(item)}"
         elif values and item and (wrong := label_value(item)):
             yield invalid(f"{at}[{key}]", item, wrong)
 
 
-def _suggest(name: str, known: dict[str, Any]) -> str:
+def _suggest(name: str, value: object, table: str) -> str:
     import difflib
 
-    folded = {k.lower(): k for k in known}
+    if table == "LabelSelector" and isinstance(value, str):
+        return " (labels stand under matchLabels)"
+    folded = {k.lower(): k for k in tables.fields(table)}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return f' (did you mean "{folded[close[0]]}"?)' if close else ""

@@ -55,9 +55,9 @@ def _everyone(draft: Draft, resolver: Resolver) -> None:
         for clause in () if judgement is None else judgement.clauses:
             if clause.every_port and clause.peers == (Anyone(),):
                 text = (
-                    f"{clause.origin.path} has an empty or missing `{word}` and so matches every {noun}: by the "
-                    f"Kubernetes API the policy allows all {field}. To block instead, write `{field}: []` or drop this "
-                    "rule; to allow everything, leave it as it is"
+                    f"an empty or missing `{word}` matches every {noun}: by the Kubernetes API the policy allows all "
+                    f"{field}. To block instead, write `{field}: []` or drop this rule; to allow everything, leave it "
+                    "as it is"
                 )
                 resolver.warn(clause.origin, f"MatchesEvery{noun.capitalize()}", text)
 

@@ -51,9 +51,13 @@ def test_nothing_is_sent_when_one_manifest_is_wrong(tandem: Tandem, manifest: Ma
 
 
 def test_nothing_is_sent_to_a_namespace_that_does_not_exist(tandem: Tandem, manifest: Manifest) -> None:
-    result = tandem("apply", "-n", "nowhere", "-f", manifest(config("a")))
+    file = manifest(config("a"))
+    result = tandem("apply", "-n", "nowhere", "-f", file)
     assert (result.status, result.out) == (1, "")
-    assert "namespaces not found: nowhere" in result.err
+    assert result.err.splitlines() == [
+        f"error: {file}:1: metadata.namespace: there is no namespace 'nowhere'",
+        "error: nothing was applied",
+    ]
 
 
 def test_a_dry_run_sends_nothing(tandem: Tandem, manifest: Manifest) -> None:
@@ -71,8 +75,10 @@ def test_a_refused_object_gives_status_1_and_the_others_go_on(tandem: Tandem, ma
     assert "configmap/settings created" in result.out
 
 
-def test_the_servers_warnings_are_shown(tandem: Tandem, manifest: Manifest) -> None:
-    assert "Warning: looked at ConfigMap\n" in tandem("apply", "-f", manifest(config())).err
+def test_the_servers_warnings_are_shown_with_what_they_are_about(tandem: Tandem, manifest: Manifest) -> None:
+    told = tandem("apply", "-f", manifest(config("a"), config("b"))).err
+    assert "Warning: configmap/a: looked at ConfigMap\n" in told
+    assert "Warning: configmap/b: looked at ConfigMap\n" in told
 
 
 def test_without_a_file_the_use_is_wrong(tandem: Tandem) -> None:

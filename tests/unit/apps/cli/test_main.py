@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,11 @@ def test_the_help_shows_the_commands_that_people_use(capsys: pytest.CaptureFixtu
     assert set(words) >= ASKED_FOR
     assert "runtime" not in words
     assert {n for n, c in COMMANDS.items() if not c.hidden} == ASKED_FOR
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"tandem {version('tandem')}\n"
 
 
 @pytest.mark.parametrize("name", sorted(n for n, c in COMMANDS.items()))

@@ -36,6 +36,8 @@ def test_another_servers_certificate_is_not_called_down() -> None:
         (ApiError(403, "Forbidden", "no"), "no (Forbidden)"),
         (FileNotFoundError(2, "No such file", "x"), "x: No such file"),
         (PermissionError(13, "Permission denied", "x"), "x: Permission denied: run it as root"),
+        (OSError(28, "No space left on device"), "cannot write: No space left on device"),
+        (OSError(22, "a bug"), None),
         (RuntimeError("a bug"), None),
     ],
 )

@@ -35,8 +35,10 @@ def test_kinds_by_short_and_full_names() -> None:
         "VirtualService",
     ]
     assert [k.name for k in kinds_named("all,po")] == list(ALL)
-    with pytest.raises(CommandError, match="known are: namespaces, nodes"):
-        kind_named("frobs")
+    with pytest.raises(CommandError, match=r"there is no kind 'virtualservce' \(did you mean virtualservice\?\)"):
+        kind_named("virtualservce")
+    with pytest.raises(CommandError, match="there is no kind 'xyz'; `kubectl api-resources` lists what there is"):
+        kind_named("xyz")
 
 
 def test_a_pod_by_name_and_by_kind_and_name() -> None:

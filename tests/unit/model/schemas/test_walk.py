@@ -41,6 +41,14 @@ def test_a_boolean_label_must_be_quoted() -> None:
     ]
 
 
+def test_labels_of_a_selector_are_put_where_they_belong() -> None:
+    wrong = {"podSelector": {"app": "web", "matchLabel": {}}}
+    assert list(walk(wrong, "NetworkPolicySpec", "spec")) == [
+        "spec.podSelector.app: unknown field (labels stand under matchLabels)",
+        'spec.podSelector.matchLabel: unknown field (did you mean "matchLabels"?)',
+    ]
+
+
 def test_an_unknown_field_inside_does_not_hide_other_mistakes() -> None:
     twice = {"containers": [{"name": "a", "comand": []}, {"name": "a"}]}
     assert [line.partition(": ")[0] for line in walk(twice, "PodSpec", "s")] == [
