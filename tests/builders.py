@@ -11,6 +11,8 @@ from typing import Any, cast
 import yaml
 
 from tandem.base.digest import digest
+from tandem.cluster.endpoints import publish_endpoints
+from tandem.cluster.writes import Create
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.closing import CLOSING, read_policy
@@ -173,6 +175,12 @@ def endpoint_slice(
         "ports": [{"name": k, "port": v, "protocol": "TCP"} for k, v in numbers.items()],
     }
     return cast("core.EndpointSlice", parse(raw))
+
+
+def sliced(*objects: Object) -> World:
+    """A World of these objects in which every Service has the EndpointSlices that the controller makes."""
+    made = World.of(objects)
+    return World.of([*objects, *(parse(w.raw) for w in publish_endpoints(made) if isinstance(w, Create))])
 
 
 def world(*objects: Object) -> World:

@@ -43,7 +43,8 @@ STRUCTS: Final[tuple[tuple[str, tuple[type, ...]], ...]] = (
 PROSE: Final[dict[str, str]] = {
     "flows": '`tandem flows -o json` prints one object `{"flows": [Flow, …]}`, oldest first; with `--follow` '
     "one Flow a line.",
-    "explain": "`tandem explain … -o json` prints one Explanation. Exit status 0 if `allowed`, else 1.",
+    "explain": "`tandem explain … -o json` prints one Explanation. Exit status 0 if `allowed`, else 1; 2 where there "
+    "is no answer, and then nothing is printed.",
     "verify": "`tandem verify -f FILE -o json` prints one IntentReport, exit status 0 if `holds`. "
     "`tandem verify matrix -o json` prints one Matrix, exit status 0 if `equal`.",
     "cni status": "`tandem cni status -o json` prints one CniStatus. Exit status 1 if `code` is not 0, or a place is "
@@ -68,13 +69,15 @@ MEANINGS: Final[dict[str, str]] = {
     "Http.code": "Status of the answer.",
     "Explanation.summary": "One sentence for people; not stable.",
     "Explanation.source": "FROM as it was found.",
-    "Explanation.destination": "TO as it was found, with the port.",
-    "Explanation.route": "The steps that chose the backends.",
+    "Explanation.destination": "TO as it was found, with the port, and with its protocol where that is not TCP.",
+    "Explanation.route": "The steps that chose the backends: of DNS, of the Service or gateway, and of routes.",
     "Explanation.ways": "One for each endpoint that could be chosen.",
+    "Way.port": "0 of ICMP.",
     "Explanation.decided_by": "The rules that deny; empty if allowed.",
     "Way.decided_by": "The rules that deny this way.",
     "Way.steps": "Every rule on the way, in the order of judging.",
-    "Line.layer": "`L7 route`, `egress policy` or `ingress policy` (with its tier), `staged`, or `mTLS`.",
+    "Line.layer": "`DNS`, `Service`, `endpoints`, `L7 route`, `egress policy` or `ingress policy` (with its tier), "
+    "`staged`, `mTLS`, …",
     "Line.effect": "What the step did: `accepts`, `denies`, `passes`, `isolates`, `allows`, `default allow`, …",
     "Line.text": "For people; not stable.",
     "Line.rule": "The rule that the step is about.",

@@ -48,19 +48,22 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
 
 
-def take(world: World, gateway: Gateway, port: int, *, sni: str, host: str) -> Taken:
+def take(world: World, gateway: Gateway, port: int, *, sni: str, host: str, protocol: str = "TCP") -> Taken:
     """By port, then by the name in TLS, then by the host; of several the most specific (Gateway API, Listener).
 
-    A port that only UDP has is asked about for datagrams.
+    `protocol`: of the transport. Datagrams are for a listener of UDP, else for those that take HTTP/3.
     """
     every = [found for found in listeners_of(world, gateway) if found.listener.port == port]
-    here = [found for found in every if found.listener.protocol != "UDP"]
-    if every and not here:
-        return Taken(listener=every[0], steps=(_takes(every[0], "every datagram"),))
+    datagrams = [found for found in every if found.listener.protocol == "UDP"]
+    if datagrams and protocol == "UDP":
+        return Taken(listener=datagrams[0], steps=(_takes(datagrams[0], "every datagram"),))
+    here = [found for found in every if found not in datagrams and protocol in {"TCP", "UDP"}]
+    if protocol == "UDP":
+        here = [found for found in here if _by_datagrams(world, gateway, found)]
     if not here:
-        return Taken(
-            steps=(Step(text=f"no listener of connections has port {port}", origin=gateway.origin("spec.listeners")),)
-        )
+        what = {"TCP": "of connections ", "UDP": "of datagrams "}.get(protocol, f"of {protocol} ")
+        text = f"no listener {what}has port {port}"
+        return Taken(steps=(Step(text=text, origin=gateway.origin("spec.listeners")),))
     if here[0].listener.protocol == "TCP":
         return Taken(listener=here[0], steps=(_takes(here[0], "every connection"),))
     if here[0].listener.protocol in SECURE:

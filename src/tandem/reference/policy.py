@@ -29,7 +29,8 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
     """The first packet of a connection, after Service translation.
 
     Each end is a pod (namespace, name) or an address; with a pod, its first address is meant unless one is given.
-    `protocol` is TCP, UDP, SCTP or ICMP; `port` is the destination port.
+    `protocol` is TCP, UDP, SCTP or ICMP; `port` is the destination port. `arrived`: it comes over another node, where
+    the source's side was judged, as what it was there: the destination's alone is asked.
     """
 
     source: str = ""
@@ -38,6 +39,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
     destination_pod: Key | None = None
     protocol: str = "TCP"
     port: int = 0
+    arrived: bool = False
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -153,7 +155,8 @@ class Evaluator:
         if source.pod is not None and destination.pod is not None and source.pod.key == destination.pod.key:
             note = Step(side="egress", effect="exempt", reason="a pod may always reach itself")
             return Decision(allowed=True, steps=(note,))
-        egress = self._judge(_traffic(packet, "egress", source, destination, self._names), staged=staged)
+        leaving = _traffic(packet, "egress", source, destination, self._names)
+        egress = _Verdict(allowed=True, steps=()) if packet.arrived else self._judge(leaving, staged=staged)
         if destination.pod is not None and source.is_node and lives_on(world, destination.pod, source):
             note = Step(side="ingress", effect="exempt", reason="a node may always reach its own pods (kubelet probes)")
             return Decision(allowed=True, steps=(*egress.steps, note))
@@ -295,7 +298,7 @@ def _rules(world: World, policy: NetworkPolicy, traffic: Traffic) -> Iterator[tu
             # A port's name is a pod's: through an ipBlock, only numbers match (egress).
             named = side == "ingress" or by_label
             holds = any(_port_matches(p, traffic, named=named) for p in rule.ports)
-            yield path, holds, "" if holds else f"{traffic.protocol} {traffic.port} is none of its ports"
+            yield path, holds, "" if holds else _not_among(traffic)
 
 
 def _in_block(peer: PolicyPeer, address: str) -> bool:
@@ -314,6 +317,12 @@ def _is_chosen(world: World, peer: PolicyPeer, policy: NetworkPolicy, end: End) 
         return False
     own = policy.metadata.namespace
     return is_selected(world, end, namespaces=peer.namespace_selector, pods=peer.pod_selector, own=own)
+
+
+def _not_among(traffic: Traffic) -> str:
+    if traffic.protocol == "ICMP":
+        return "it has ports, and ICMP has none: only a rule without ports allows it"
+    return f"{traffic.protocol} {traffic.port} is none of its ports"
 
 
 def _port_matches(port: PolicyPort, traffic: Traffic, *, named: bool) -> bool:

@@ -12,8 +12,10 @@ from typing import Final
 
 import msgspec
 
+from tandem.base.addresses import family
 from tandem.model import core
 from tandem.model.world import World
+from tandem.reference.ends import is_inside
 
 Target = tuple[str, int]
 _WITH_NODE_PORTS: Final = {"NodePort", "LoadBalancer"}
@@ -48,7 +50,7 @@ def answer(world: World, node: str, dialled: Dialled) -> Answer:
                 if dialled.address in _balancer(service) and not _may_dial(service, dialled.source):
                     return Answer(outcome="dropped")
                 local = _is_local(service, way, inside=dialled.inside)
-                return _choose(world, node, (service, port), local=local)
+                return _choose(world, node, (service, port, family(dialled.address)), local=local)
     if any(dialled.address in (*_cluster_ips(s), *_balancer(s)) for s in world.sorted(core.Service)):
         return Answer(outcome="refused")
     return Answer(outcome="none")
@@ -67,6 +69,16 @@ def fronts(service: core.Service) -> tuple[str, ...]:
 def ranges_for(service: core.Service, address: str) -> tuple[str, ...]:
     """The prefixes from which alone an address may be dialled; none: everyone may."""
     return service.spec.load_balancer_source_ranges if address in _balancer(service) else ()
+
+
+def node_port_of(world: World, number: int, protocol: str, address: str) -> core.Service | None:
+    """The Service that has a node port at a node's address."""
+    dialled = Dialled(address=address, protocol=protocol, port=number, inside=True, at_node=True)
+    for service in world.sorted(core.Service):
+        served = service.spec.type != "ExternalName" and _cluster_ips(service)
+        if served and number and any(_way(service, port, dialled) for port in service.spec.ports):
+            return service
+    return None
 
 
 def _cluster_ips(service: core.Service) -> tuple[str, ...]:
@@ -89,6 +101,7 @@ def _way(service: core.Service, port: core.ServicePort, dialled: Dialled) -> str
         return "external"
     loopback = ipaddress.ip_address(dialled.address).is_loopback
     has_node_port = service.spec.type in _WITH_NODE_PORTS and port.node_port == dialled.port
+    has_node_port = has_node_port and family(dialled.address) in map(family, _cluster_ips(service))
     return "external" if has_node_port and dialled.at_node and not loopback else ""
 
 
@@ -98,7 +111,11 @@ def _is_local(service: core.Service, way: str, *, inside: bool) -> bool:
     return service.spec.external_traffic_policy == "Local" and not inside
 
 
-def _choose(world: World, node: str, what: tuple[core.Service, core.ServicePort], *, local: bool) -> Answer:
+Sought = tuple[core.Service, core.ServicePort, int]
+"""A port of a Service, and the family by which it is dialled."""
+
+
+def _choose(world: World, node: str, what: Sought, *, local: bool) -> Answer:
     everywhere = _usable(list(_endpoints(world, *what)))
     if not everywhere:
         return Answer(outcome="refused")
@@ -108,18 +125,21 @@ def _choose(world: World, node: str, what: tuple[core.Service, core.ServicePort]
     return Answer(outcome="reached", endpoints=here) if here else Answer(outcome="dropped")
 
 
-def _endpoints(world: World, service: core.Service, port: core.ServicePort) -> Iterator[tuple[core.SliceEndpoint, int]]:
+def _endpoints(
+    world: World, service: core.Service, port: core.ServicePort, version: int
+) -> Iterator[tuple[core.SliceEndpoint, int]]:
     for piece in world.slices_by_service.get(service.key, ()):
         for number in (p.port for p in piece.ports if p.name == port.name):
-            yield from ((e, number) for e in piece.endpoints if number is not None)
+            here = (e for e in piece.endpoints if family(e.addresses[0]) == version)
+            yield from ((e, number) for e in here if number is not None)
 
 
 def _may_dial(service: core.Service, source: str) -> bool:
     ranges = service.spec.load_balancer_source_ranges
-    return not ranges or any(ipaddress.ip_address(source) in ipaddress.ip_network(r) for r in ranges)
+    return not ranges or any(is_inside(source, prefix.strip()) for prefix in ranges)
 
 
-def _hinted(world: World, node: str, what: tuple[core.Service, core.ServicePort]) -> frozenset[Target]:
+def _hinted(world: World, node: str, what: Sought) -> frozenset[Target]:
     """The ready endpoints whose hints name this node, else its zone; none unless every ready one has such hints."""
     ready = [(e, n) for e, n in _endpoints(world, *what) if e.conditions.ready is not False]
     labels = next((n.metadata.labels for n in world.sorted(core.Node) if n.metadata.name == node), {})

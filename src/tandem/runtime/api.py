@@ -129,8 +129,7 @@ def _addresses(control: Control, request: Request) -> Response:
 
 def _explain(control: Control, request: Request) -> Response:
     try:
-        options = control.options
-        asked = question(request.query_params, options.dns_addresses, _names(control), options.service_cidrs)
+        asked = question(request.query_params, control.options, _names(control))
         return _json(msgspec.to_builtins(explain(control.world, asked)))
     except ExplainError as err:
         return _json({"kind": "Status", "status": "Failure", "message": str(err), "reason": "BadRequest"}, 400)

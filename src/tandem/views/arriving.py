@@ -62,6 +62,7 @@ def leave(world: World, question: Question, source: Party, target: Party) -> Cam
         source=source.facing(target).address,
         source_pod=pod.key,
         destination=own.get(family(target.address), target.address),
+        protocol=target.protocol,
         port=_port_at_node(world, question, target),
     )
     decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=known_names(question, source))

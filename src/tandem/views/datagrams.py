@@ -17,8 +17,9 @@ from tandem.model.world import World
 from tandem.reference.authorization import enforced_at
 from tandem.reference.edgeroutes import decide_datagrams
 from tandem.reference.listeners import Found
+from tandem.views.endpoints import endpoints
 from tandem.views.parties import Party
-from tandem.views.ways import Explanation, Line, Question, Way, endpoints, summary, way_to
+from tandem.views.ways import Explanation, Line, Question, Way, summary, way_to
 
 
 def explain_datagrams(
@@ -26,7 +27,6 @@ def explain_datagrams(
 ) -> Explanation:
     """`ends`: the client and the gateway; `taken`: the listener of UDP and how it was found."""
     (source, target), (listener, lines) = ends, taken
-    question = msgspec.structs.replace(question, protocol="UDP")
     silencing = enforced_at(world, gateway)
     layer = "authorization at the gateway"
     lines += [Line(layer=layer, effect="silences", text="datagrams are not judged", rule=rule) for rule in silencing]
@@ -46,6 +46,7 @@ def explain_datagrams(
         summary=told,
         source=source.label,
         destination=target.label,
+        protocol=target.protocol,
         route=tuple(lines),
         ways=ways,
         decided_by=by,

@@ -51,7 +51,7 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
     host = (question.host or dict(question.headers).get("host", "") or target.address).lower()
     bare = _without_port(host)
     sni = question.sni or bare
-    met = _meet(world, gateway, target.port, sni=sni, host=bare)
+    met = _meet(world, gateway, target, sni=sni, host=bare)
     lines = [Line(layer="listener", effect="listener", text=s.text, rule=s.origin) for s in met.steps]
     if isinstance(gateway, Gateway) and met.listener is not None and met.listener.listener.protocol == "UDP":
         return explain_datagrams(world, question, (source, target), gateway, (met.listener, lines))
@@ -66,7 +66,8 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
     ways: tuple[Way, ...] = ()
     denied = tuple(line.rule for line in (*left.denied, *came.denied) if line.rule is not None)
     if not denied and (met.listener or met.servers):
-        onward = msgspec.structs.replace(question, headers=tuple((came.headers | {"host": host}).items()))
+        headers = tuple((came.headers | {"host": host}).items())
+        onward = msgspec.structs.replace(question, headers=headers, protocol="TCP")  # also what came by HTTP/3
         route = _routed(world, onward, met, target.port, host=bare, sni=sni)
         lines += [Line(layer="route", effect="route", text=s.text, rule=s.origin) for s in route.steps]
         if route.rule is not None:
@@ -83,18 +84,22 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
         summary=told,
         source=source.label,
         destination=target.label,
+        protocol=target.protocol,
         route=tuple(lines),
         ways=ways,
         decided_by=denied or tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by)),
     )
 
 
-def _meet(world: World, gateway: Gateway | IngressGateway, port: int, *, sni: str, host: str) -> _Met:
+def _meet(world: World, gateway: Gateway | IngressGateway, target: Party, *, sni: str, host: str) -> _Met:
+    port, protocol = target.port, target.protocol
     if isinstance(gateway, IngressGateway):
         servers = take_ingress(world, port, sni=sni, host=host)
+        if protocol != "TCP" and not any(one.by_datagrams for one in servers.servers if protocol == "UDP"):
+            return _Met(steps=(Step(text=f"no server takes {protocol} at port {port}"),))
         protocols = {one.spoken for one in servers.servers} or ({"HTTPS"} if servers.status else set())
         return _Met(servers=servers.servers, status=servers.status, steps=servers.steps, protocols=protocols)
-    taken = take(world, gateway, port, sni=sni, host=host)
+    taken = take(world, gateway, port, sni=sni, host=host, protocol=protocol)
     if taken.listener is not None:
         protocols = {taken.listener.listener.protocol}
     else:

@@ -6,46 +6,35 @@ is made by the reference evaluators from the objects themselves, before any pack
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from tandem.model import core
 from tandem.model.world import World
-from tandem.reference import hosts, limits, locality, routes
+from tandem.reference import limits, locality, routes
 from tandem.reference.authorization import speaks_grpc
 from tandem.reference.mtls import in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
-from tandem.reference.services import is_own, ranges_for
+from tandem.reference.services import is_own
+from tandem.translate.options import Options
+from tandem.views.absent import why_nobody
 from tandem.views.edges import explain_gateway
-from tandem.views.parties import ExplainError, Party, destination_of, source_of
-from tandem.views.ways import (
-    Explanation,
-    Line,
-    Question,
-    Way,
-    counted,
-    endpoints,
-    headless,
-    known_names,
-    summary,
-    troubled,
-    version,
-    way_to,
-)
+from tandem.views.endpoints import endpoints, headless, version
+from tandem.views.outside import ask_dns, beyond, unregistered, ways_outside
+from tandem.views.parties import Party, destination_of, source_of
+from tandem.views.ports import ICMP, ExplainError
+from tandem.views.translated import by_kernel
+from tandem.views.ways import Explanation, Line, Question, Way, counted, summary, troubled, way_to
 
-SOMEWHERE: Final = "0.0.0.0"  # noqa: S104 - bound to nothing: an address of outside that no policy names
-"""Stands for the address of a name that nobody has asked for yet."""
+_USUAL: Final = Options()
 
 
 def question(
     asked: Mapping[str, str],
-    dns_addresses: tuple[str, ...] = ("10.96.0.10",),
+    options: Options = _USUAL,
     names: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None,
-    service_cidrs: tuple[str, ...] = ("10.96.0.0/16",),
 ) -> Question:
     """A Question from its form as a query (`headers` is a JSON list of pairs); raises ExplainError."""
     try:
@@ -56,54 +45,116 @@ def question(
         source=asked.get("from", ""),
         destination=asked.get("to", ""),
         namespace=asked.get("namespace") or "default",
+        protocol=asked.get("protocol", ""),
         method=asked.get("method", ""),
         path=asked.get("path", ""),
         host=asked.get("host", ""),
         sni=asked.get("sni", ""),
         headers=tuple((name.lower(), value) for name, value in headers),
-        dns_addresses=dns_addresses,
+        trust_domain=options.trust_domain,
+        cluster_domain=options.cluster_domain,
+        dns_addresses=options.dns_addresses,
         names=names or {},
-        service_cidrs=service_cidrs,
+        service_cidrs=options.service_cidrs,
     )
 
 
 def explain(world: World, question: Question) -> Explanation:
     """Answer a Question; raises ExplainError if FROM or TO names nothing."""
     source = source_of(world, question.source, question.namespace)
-    target = destination_of(world, question.destination, question.namespace)
-    if target.gateway is not None:
+    target = destination_of(
+        world,
+        question.destination,
+        question.namespace,
+        protocol=question.protocol,
+        home=source.pod.metadata.namespace if source.pod is not None else "",
+        dns_addresses=question.dns_addresses,
+        domain=question.cluster_domain,
+    )
+    question = msgspec.structs.replace(question, protocol=target.protocol)
+    answered = ask_dns(world, question, source, target)
+    if answered.denied:
+        return _whole(source, target, _Found(lines=answered.lines, denied=answered.denied))
+    if target.gateway is not None and question.protocol != ICMP:
         return explain_gateway(world, question, source, target)
-    route: tuple[Line, ...] = ()
-    shares: tuple[Share, ...] = ()
-    status = 0
-    if target.service is not None:
-        decision = _route(world, question, source, target)
-        route = tuple(Line(layer="L7 route", effect="route", text=s.text, rule=s.origin) for s in decision.steps)
-        if decision.rule is not None:
-            asked = question.method or "GET", question.path or "/", dict(question.headers)
-            route += tuple(map(counted, limits.counted_at_route(world, decision.rule, *asked)))
-            route += troubled(world, decision.rule)
-        shares, status = decision.backends, decision.status
-    ways = _ways(world, question, source, target, shares)
-    allowed = bool(ways) and all(w.allowed for w in ways)
+    if target.domain:
+        found = _Found(ways=ways_outside(world, question, source, target))
+    elif target.service is None:
+        found = _Found(ways=(_to_end(world, question, source, target),))
+    elif _is_routed(world, source, target):
+        found = _by_proxy(world, question, source, target)
+    else:
+        found = _by_kernel(world, question, source, target)
+    return _whole(source, target, msgspec.structs.replace(found, lines=(*answered.lines, *found.lines)))
+
+
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Before it is put together. `denied`: of `lines`, what keeps everybody away; `status`: what a proxy answers."""
+
+    lines: tuple[Line, ...] = ()
+    ways: tuple[Way, ...] = ()
+    denied: tuple[Line, ...] = ()
+    status: int = 0
+
+
+def _whole(source: Party, target: Party, found: _Found) -> Explanation:
+    bad = (o for w in found.ways if not w.allowed for o in w.decided_by)
+    denied = (line.rule for line in found.denied if line.rule is not None)
     return Explanation(
-        allowed=allowed,
-        summary=summary(source, target, ways, status=status),
+        allowed=not found.denied and bool(found.ways) and all(w.allowed for w in found.ways),
+        summary=summary(source, target, found.ways, status=found.status, denied=found.denied),
         source=source.label,
         destination=target.label,
-        route=route,
-        ways=ways,
-        decided_by=tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by)),
+        protocol=target.protocol,
+        route=found.lines,
+        ways=found.ways,
+        decided_by=tuple(dict.fromkeys((*denied, *bad))),
     )
 
 
-def _route(world: World, question: Question, source: Party, target: Party) -> RouteDecision:
-    """Pods outside the mesh reach the Service itself: routes are the work of the proxy."""
+def _is_routed(world: World, source: Party, target: Party) -> bool:
+    """The client's proxy takes it: TCP of a pod in the mesh to an address of the Service's own."""
     assert target.service is not None  # noqa: S101 - the caller looked
+    meshed = source.pod is not None and in_mesh(source.pod, world)[0]
+    own = target.node is None and is_own(target.service, target.address)
+    return meshed and own and target.protocol == "TCP"
+
+
+def _by_proxy(world: World, question: Question, source: Party, target: Party) -> _Found:
+    decision = _route(world, question, source, target)
+    lines = [Line(layer="L7 route", effect="route", text=s.text, rule=s.origin) for s in decision.steps]
+    if decision.rule is not None:
+        asked = question.method or "GET", question.path or "/", dict(question.headers)
+        lines += map(counted, limits.counted_at_route(world, decision.rule, *asked))
+        lines += troubled(world, decision.rule)
+    ways, missing = _ways(world, question, source, target, decision.backends)
+    denied = missing if missing and not ways else []
+    return _Found(lines=(*lines, *missing), ways=ways, denied=tuple(denied), status=decision.status)
+
+
+def _by_kernel(world: World, question: Question, source: Party, target: Party) -> _Found:
+    assert target.service is not None  # noqa: S101 - the caller looked
+    by = unregistered(world, question, source, target.address, target.port)
+    if by is not None:
+        line = Line(
+            layer="outbound", effect="denies", text="no ServiceEntry that the pod sees has the address", rule=by
+        )
+        return _Found(lines=(line,), denied=(line,))
+    found = by_kernel(world, question, source, target)
+    return _Found(lines=found.lines, ways=found.ways, denied=found.denied)
+
+
+def _to_end(world: World, question: Question, source: Party, target: Party) -> Way:
+    """To a pod, or to an address that is none of the cluster's."""
+    share = headless(world, target) if question.protocol == "TCP" else None
+    way = way_to(world, question, source, target, share=share)
+    return way if target.pod is not None else beyond(world, question, source, way)
+
+
+def _route(world: World, question: Question, source: Party, target: Party) -> RouteDecision:
+    assert target.service is not None  # noqa: S101 - the caller looked
+    assert source.pod is not None  # noqa: S101 - so did it
     namespace, name = target.service.key
-    own = Share(namespace=namespace, service=name, port=target.port)
-    if source.pod is None or not in_mesh(source.pod, world)[0] or not is_own(target.service, target.address):
-        return RouteDecision(backends=(own,), steps=())
     return routes.decide(
         world,
         Request(
@@ -127,27 +178,23 @@ def _presumed(target: Party) -> dict[str, str]:
     return {"content-type": "application/grpc"} if grpc else {}
 
 
-def _ways(world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]) -> tuple[Way, ...]:
-    if target.domain:
-
-        def ways(end: Party) -> list[Way]:
-            return [way_to(world, question, source, one, share=None) for one in _addresses(question, source, end)]
-
-        return _outside(world, source, target, ways)
-    if target.service is None:
-        way = way_to(world, question, source, target, share=headless(world, target))
-        return (way if target.pod is not None else _beyond(world, source, way),)
+def _ways(
+    world: World, question: Question, source: Party, target: Party, shares: tuple[Share, ...]
+) -> tuple[tuple[Way, ...], list[Line]]:
+    """The ways to every backend, and why one has none."""
     found: dict[tuple[str, int], Way] = {}
-    through = is_own(target.service, target.address)
+    missing: list[Line] = []
     for meant in shares:
         share = next((s for s in (meant, *meant.instead) if endpoints(world, s, version(world, s, target))), meant)
         ends = endpoints(world, share, version(world, share, target))
-        for end, line in _near(world, source, share, ends) if through else ((end, None) for end in ends):
-            way = way_to(world, question, source, end, share=share if through else None)
+        if not ends and not share.status:
+            missing += why_nobody(world, share, version=version(world, share, target))
+        for end, line in _near(world, source, share, ends):
+            way = way_to(world, question, source, end, share=share)
             if line is not None:
                 way = msgspec.structs.replace(way, steps=(line, *way.steps))
-            found.setdefault((end.address, end.port), _limited(source, target, way))
-    return tuple(found.values())
+            found.setdefault((end.address, end.port), way)
+    return tuple(found.values()), missing
 
 
 def _near(world: World, source: Party, share: Share, ends: list[Party]) -> Iterator[tuple[Party, Line | None]]:
@@ -169,89 +216,6 @@ def _near(world: World, source: Party, share: Share, ends: list[Party]) -> Itera
             effect = f"gets {float(stands.part * 100):.0f} of 100"
         text = f"in {stands.where}; the client's node {node} is in {locality.node_text(world, node)}"
         yield end, Line(layer="locality", effect=effect, text=text, rule=stands.rule)
-
-
-def _limited(source: Party, target: Party, way: Way) -> Way:
-    """A load balancer's address is for some sources alone, pods and nodes no exception."""
-    assert target.service is not None  # noqa: S101 - the caller looked
-    ranges = ranges_for(target.service, target.address)
-    if not ranges:
-        return way
-    origin = target.service.origin("spec.loadBalancerSourceRanges")
-    here = next((prefix for prefix in ranges if _lies_in(source.address, prefix)), "")
-    text = f"{source.address} is in {here}" if here else f"{source.address} is in none of {', '.join(ranges)}"
-    line = Line(layer="Service", effect="allows" if here else "denies", text=text, rule=origin)
-    steps = (line, *way.steps)
-    return msgspec.structs.replace(
-        way,
-        allowed=way.allowed and bool(here),
-        decided_by=way.decided_by if here else (origin, *way.decided_by),
-        steps=steps,
-    )
-
-
-def _lies_in(address: str, prefix: str) -> bool:
-    """What is no prefix holds nothing."""
-    with suppress(ValueError):
-        return ipaddress.ip_address(address) in ipaddress.ip_network(prefix.strip(), strict=False)
-    return False
-
-
-def _beyond(world: World, source: Party, way: Way) -> Way:
-    """A bare address outside: refused where nothing but the registry may be reached, and no entry can be meant."""
-    pod = source.pod
-    if pod is None or not in_mesh(pod, world)[0]:
-        return way
-    by = hosts.refusal(world, pod, None, way.address)
-    if by is None or hosts.known_at(world, way.address, way.port, pod.metadata.namespace):
-        return way
-    line = Line(layer="outbound", effect="denies", text="no ServiceEntry that the pod sees has the address", rule=by)
-    return msgspec.structs.replace(way, allowed=False, decided_by=way.decided_by or (by,), steps=(line, *way.steps))
-
-
-def _end(target: Party, address: str, port: int) -> Party:
-    """An endpoint of a host: an address, or again a name."""
-    label = f"{target.label} ({address}:{port})"
-    if hosts.is_address(address):
-        return Party(label=label, address=address, port=port)
-    return Party(label=label, domain=address.lower(), port=port)
-
-
-def _outside(world: World, source: Party, target: Party, ways: Callable[[Party], list[Way]]) -> tuple[Way, ...]:
-    """A domain name, which a ServiceEntry may have: then what is behind it is dialled, where the pod may go there."""
-    pod = source.pod
-    if pod is None or not in_mesh(pod, world)[0]:
-        return tuple(ways(target))
-    host = hosts.host_of(world, target.domain, target.port, pod.metadata.namespace)
-    by = hosts.refusal(world, pod, host, target.domain)
-    ends = [target]
-    text = "no ServiceEntry that the pod sees has the host"
-    if host is not None and by is None:
-        text = "the host is that of a ServiceEntry"
-        ends = [_end(target, address, port) for address, port in host.ends]
-    rule = by or (host.entry.origin() if host is not None else None)
-    line = Line(layer="outbound", effect="denies" if by else "allows", text=text, rule=rule)
-    found = [way for end in ends for way in ways(end)]
-    return tuple(
-        msgspec.structs.replace(
-            way,
-            allowed=way.allowed and by is None,
-            decided_by=way.decided_by or ((by,) if by is not None else ()),
-            steps=(line, *way.steps),
-        )
-        for way in found
-    )
-
-
-def _addresses(question: Question, source: Party, target: Party) -> list[Party]:
-    """What a domain name is for a pod: each address that is known on its node."""
-    if not target.domain:
-        return [target]
-    found = known_names(question, source).get(target.domain, ())
-    if not found:
-        label = f"{target.domain}:{target.port} (no address is known yet; any outside)"
-        return [Party(label=label, address=SOMEWHERE, port=target.port, domain=target.domain)]
-    return [Party(label=target.label, address=address, port=target.port) for address in found]
 
 
 __all__ = ["ExplainError", "Explanation", "Line", "Question", "Way", "explain", "question"]

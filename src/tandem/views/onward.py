@@ -17,8 +17,9 @@ from tandem.model.gateways import Gateway
 from tandem.model.world import World
 from tandem.reference.ingressgateway import IngressGateway
 from tandem.reference.request import Share
+from tandem.views.endpoints import endpoints
 from tandem.views.parties import Party
-from tandem.views.ways import Line, Question, Way, endpoints, way_to
+from tandem.views.ways import Line, Question, Way, way_to
 
 
 def ways_onward(

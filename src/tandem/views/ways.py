@@ -1,4 +1,4 @@
-"""What happens between two ends: network policy, mTLS, tokens and rules at the pod, and where a Service leads.
+"""What happens between two ends: network policy, mTLS, tokens and rules at the pod.
 
 In: the World, a Question and both ends. Out: a Way with every step, made by the reference evaluators.
 """
@@ -9,12 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tandem.base.addresses import IPV4, IPV6, family
 from tandem.base.problems import Origin
-from tandem.model import core
-from tandem.model.consulmeta import traits_of
 from tandem.model.istio import DestinationRule
-from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference import limits, policy
 from tandem.reference.authentication import Authentication, authenticate
@@ -38,7 +34,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     destination: str
     namespace: str = "default"
-    protocol: str = "TCP"
+    protocol: str = ""
+    """TCP, UDP, SCTP or ICMP; empty: as TO says, else TCP."""
     method: str = ""
     path: str = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -47,6 +44,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     sni: str = ""
     """The name that is asked for in TLS; empty: none, at a gateway the host."""
     trust_domain: str = "cluster.local"
+    cluster_domain: str = "cluster.local"
     dns_addresses: tuple[str, ...] = ("10.96.0.10",)
     """Where DNS is in this cluster."""
     names: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
@@ -93,10 +91,12 @@ def way_to(
     share: Share | None,
     requests: bool = False,
     handed_on: bool = False,
+    arrived: bool = False,
 ) -> Way:
     """Towards one end. `share`: the Service by which it was chosen; `requests`: a route says that they are some.
 
-    `handed_on`: they are in TLS of the client's own, which a gateway passes through.
+    `handed_on`: they are in TLS of the client's own, which a gateway passes through. `arrived`: they come over another
+    node, where the client's side was judged.
     """
     packet = policy.Packet(
         source=source.facing(end).address,
@@ -105,14 +105,17 @@ def way_to(
         destination_pod=end.pod.key if end.pod is not None else None,
         protocol=question.protocol,
         port=end.port,
+        arrived=arrived,
     )
     # A name of which no address is known is judged by itself: the policy would know its address by then.
     names = {**known_names(question, source), **({end.domain: (end.address,)} if end.domain else {})}
     decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=names)
     steps = policy_lines(decision)
     denied = decision.by
-    # The mesh is for TCP: what else comes is judged by policy of the network alone.
     tls = _transport(world, source, end, share, handed_on=handed_on) if question.protocol == "TCP" else None
+    if question.protocol != "TCP" and end.pod is not None and in_mesh(end.pod, world)[0]:
+        text = f"the mesh is for TCP: {question.protocol} has neither mTLS nor rules of its own, only network policy"
+        steps.append(Line(layer="mesh", effect="passes by", text=text))
     if tls is not None:
         steps += [Line(layer="mTLS", effect=tls.outcome.value, text=s.text, rule=s.origin) for s in tls.steps]
     refused = tls is not None and tls.outcome is Outcome.REFUSED
@@ -234,64 +237,10 @@ def _transport(world: World, source: Party, end: Party, share: Share | None, *, 
     return decide_mtls(world, client, end.pod, end.port, rule=rule, dialled=share.port if share is not None else 0)
 
 
-def headless(world: World, end: Party) -> Share | None:
-    """The headless Service that a pod's own address belongs to: its clients dial pods."""
-    for service in world.sorted(core.Service):
-        if service.spec.cluster_ip != "None":
-            continue
-        for port in service.spec.ports:
-            share = Share(namespace=service.metadata.namespace, service=service.metadata.name, port=port.port)
-            ends = endpoints(world, share, family(end.address))
-            if any((e.address, e.port) == (end.address, end.port) for e in ends):
-                return share
-    return None
-
-
 def _destination_rule(world: World, share: Share) -> DestinationRule | None:
     """The rule that says how clients reach the Service: the oldest with a traffic policy, as Istio merges them."""
     found = destination_rules(world, share.namespace, share.service)
     return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
-
-
-def version(world: World, share: Share, target: Party) -> int:
-    """The family in which its endpoints are reached: that of the address that was dialled, if it is the share's."""
-    if target.service is not None and target.service.key == (share.namespace, share.service):
-        return family(target.address) if target.address not in {"", "None"} else _first(target.service)
-    service = world.get(core.Service, share.namespace, share.service)
-    return _first(service) if service is not None else 0
-
-
-def _first(service: core.Service) -> int:
-    """The family that a Service prefers."""
-    return IPV6 if service.spec.ip_families[:1] == ("IPv6",) else IPV4
-
-
-def endpoints(world: World, share: Share, version: int, *, protocol: str = "") -> list[Party]:
-    """The ready pods behind a share, with the address and port that are dialled there; empty: of any protocol."""
-    service = world.get(core.Service, share.namespace, share.service)
-    if service is None:
-        return []
-    port = next((p for p in service.spec.ports if p.port == share.port and protocol in {"", p.protocol}), None)
-    if port is None:
-        return []
-    labels = dict(share.labels)
-    found = []
-    for pod in world.sorted(core.Pod):
-        meta = pod.metadata
-        chosen = meta.namespace == share.namespace and matches_map(service.spec.selector, meta.labels)
-        there = (pod.ready or service.spec.publish_not_ready_addresses) and not pod.finished and not pod.terminating
-        if chosen and there and labels.items() <= traits_of(meta).items():
-            number = _number(pod, port)
-            if number:
-                found.append(Party.of_pod(pod, port=number, version=version))
-    return found
-
-
-def _number(pod: core.Pod, port: core.ServicePort) -> int:
-    wanted = port.target_port if port.target_port is not None else port.port
-    if isinstance(wanted, int):
-        return wanted
-    return next((p.container_port for c in pod.spec.containers for p in c.ports if p.name == wanted), 0)
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,14 +250,21 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     source: str
     destination: str
+    protocol: str
+    """TCP, UDP, SCTP or ICMP."""
     route: tuple[Line, ...]
     ways: tuple[Way, ...]
     decided_by: tuple[Origin, ...] = ()
 
 
-def summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int) -> str:
-    """The answer in one line; `status`: what a request is answered with where it has no way."""
+def summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int, denied: tuple[Line, ...] = ()) -> str:
+    """The answer in one line.
+
+    `status`: what a request is answered with where it has no way; `denied`: what keeps everybody away.
+    """
     who = f"{source.label} to {target.label}"
+    if denied:
+        return f"{who}: {_kept_away(denied)}"
     if not ways:
         return f"{who}: answered with {status} by the proxy" if status else f"{who}: nobody is there to answer"
     bad = [w for w in ways if not w.allowed]
@@ -318,3 +274,14 @@ def summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int)
     by = "; ".join(str(o) for o in dict.fromkeys(o for w in bad for o in w.decided_by))
     some = "denied" if len(bad) == len(ways) else f"denied for {len(bad)} of {len(ways)} endpoints"
     return f"{who}: {some}" + (f" by {by}" if by else "")
+
+
+def _kept_away(denied: tuple[Line, ...]) -> str:
+    """What is not there, or what says no."""
+    first = denied[0]
+    by = "; ".join(str(o) for o in dict.fromkeys(line.rule for line in denied if line.rule is not None))
+    if first.effect == "denies":
+        return f"denied by {by}" if by else f"denied: {first.text}"
+    kind = "nobody is there to answer" if first.layer == "endpoints" else f"{first.layer} {first.effect}"
+    where = f" ({first.rule})" if first.rule is not None else ""
+    return f"{kind}: {first.text}{where}"

@@ -28,17 +28,29 @@ def world(edge: Gateway, *objects: Object) -> World:
     return World.of([namespace("default"), gateway_class(), tls_secret(), edge, *objects])
 
 
-def taken(edge: Gateway, port: int = 80, *objects: Object, sni: str = "", host: str = "") -> Taken:
-    return take(world(edge, *objects), edge, port, sni=sni or host, host=host)
+def taken(
+    edge: Gateway, port: int = 80, *objects: Object, sni: str = "", host: str = "", protocol: str = "TCP"
+) -> Taken:
+    return take(world(edge, *objects), edge, port, sni=sni or host, host=host, protocol=protocol)
 
 
 def name(found: Taken) -> str:
     return found.listener.listener.name if found.listener is not None else ""
 
 
-def test_a_port_that_only_udp_has_takes_datagrams_and_one_of_both_is_asked_about_for_tcp() -> None:
+@pytest.mark.parametrize(
+    ("protocol", "takes"), [("TCP", ["", "raw", ""]), ("UDP", ["names", "again", ""]), ("SCTP", ["", "", ""])]
+)
+def test_connections_and_datagrams_of_one_port_are_taken_by_different_listeners(
+    protocol: str, takes: list[str]
+) -> None:
     edge = gateway("edge", listener("names", 53, "UDP"), listener("again", 54, "UDP"), listener("raw", 54, "TCP"))
-    assert [name(taken(edge, port)) for port in (53, 54)] == ["names", "raw"]
+    assert [name(taken(edge, port, protocol=protocol)) for port in (53, 54, 55)] == takes
+
+
+@pytest.mark.parametrize(("notes", "takes"), [({}, ""), ({"tandem.io/http3": "true"}, "https")])
+def test_datagrams_are_for_what_takes_http3_where_no_listener_of_udp_is(notes: dict[str, str], takes: str) -> None:
+    assert name(taken(gateway("edge", https(), notes=notes), 443, host="a.test", protocol="UDP")) == takes
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import namespace, node, pod, policy, service
+from builders import namespace, node, pod, policy, service, sliced
 from gatewayworlds import allowing, at, gateway, gateway_class, in_set, listener, listenerset, udproute
 from meshworlds import authz, peerauth
 from tandem.model.core import Node, NodeAddress, Pod
 from tandem.model.meta import Condition, Object
-from tandem.model.world import World
 from tandem.views.explain import Explanation, Question, explain
 
 CLIENT = "203.0.113.7"
@@ -45,7 +44,7 @@ def at_address(made: Node, address: str) -> Node:
 
 def ask(*objects: Object, to: str = "gateway/edge:53", **more: Any) -> Explanation:
     base = (namespace("default"), gateway_class(), node("n1"), GATEWAY, NAMES, A)
-    return explain(World.of([*base, *objects]), Question(source=CLIENT, destination=to, **more))
+    return explain(sliced(*base, *objects), Question(source=CLIENT, destination=to, **more))
 
 
 def steps(found: Explanation) -> list[tuple[str, str]]:

@@ -8,13 +8,12 @@ import msgspec
 import pytest
 
 import ingressworlds as istio
-from builders import namespace, node, pod, policy, service
+from builders import namespace, node, pod, policy, service, sliced
 from gatewayworlds import at, gateway, gateway_class, https, listener, route, tcproute, tls_secret
 from jwts import Issuer
 from meshworlds import authz, faults, limit_at, peerauth, ratelimit, reqauth
 from tandem.model.core import ConfigMap, Pod
 from tandem.model.meta import Condition, Meta, Object
-from tandem.model.world import World
 from tandem.views.explain import ExplainError, Explanation, Question, explain
 from tlsworlds import backend_tls, bundle
 
@@ -50,7 +49,7 @@ SERVICE = service("web", ip="10.96.0.20", ports=PORTS, selector={"app": "web"})
 def ask(*objects: Object, to: str = "gateway/edge:80", source: str = CLIENT, **more: Any) -> Explanation:
     base = (namespace("default"), gateway_class(), node("n1"), tls_secret(), BOTH, SERVICE, WEB, ROUTE)
     asked = {"host": "www.shop.test"} | more
-    return explain(World.of([*base, *objects]), Question(source=source, destination=to, **asked))
+    return explain(sliced(*base, *objects), Question(source=source, destination=to, **asked))
 
 
 def lines(found: Explanation) -> list[tuple[str, str, str]]:

@@ -8,14 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from builders import cluster_policy, namespace, node, pod, policy, service, world
+from builders import cluster_policy, namespace, node, pod, policy, service, sliced, world
 from gatewayworlds import tlsroute
 from jwts import Issuer
 from meshworlds import authz, dr, grpcroute, httproute, limit_at, parent, peerauth, ratelimit, reqauth, to, vs
 from tandem.model import core
 from tandem.model.meta import Condition, Object
 from tandem.model.parse import parse
-from tandem.model.world import World
 from tandem.views.explain import ExplainError, Explanation, Question, explain, question
 
 IN_MESH = {"tandem.io/mesh": "enabled"}
@@ -49,8 +48,10 @@ STRICT = peerauth("strict", ns="shop", mtls={"mode": "STRICT"})
 
 
 def ask(*objects: Object, source: str = "shop/client", to: str = "shop/svc/web", **more: Any) -> Explanation:
-    world = World.of([namespace("shop"), CLIENT, OUTSIDER, V1, V2, WEB, *objects])
-    return explain(world, Question(source=source, destination=to, **more))
+    return explain(
+        sliced(namespace("shop"), CLIENT, OUTSIDER, V1, V2, WEB, *objects),
+        Question(source=source, destination=to, **more),
+    )
 
 
 def test_where_nothing_is_said_all_may_talk_and_the_mesh_is_mtls() -> None:
@@ -131,7 +132,7 @@ def test_the_name_in_tls_decides_about_tlsroutes() -> None:
 
 def test_routes_are_not_for_pods_outside_the_mesh() -> None:
     found = ask(SUBSETS, SPLIT, source="shop/outsider", path="/v1")
-    assert found.route == ()
+    assert [(line.layer, line.effect) for line in found.route] == [("Service", "translates")]
     assert len(found.ways) == 2
 
 
@@ -164,7 +165,9 @@ def test_a_request_that_the_proxy_answers_says_with_what() -> None:
 def test_pods_that_are_not_ready_are_not_chosen() -> None:
     lone = service("lone", ns="shop", ip="10.96.0.30", selector={"app": "late"})
     late = ready("late", "10.244.0.8", yes=False)
-    assert ask(lone, late, to="shop/svc/lone").summary.endswith("nobody is there to answer")
+    found = ask(lone, late, to="shop/svc/lone")
+    assert found.summary.endswith("nobody is there to answer: shop/late is not ready (Pod shop/late)")
+    assert [str(o) for o in found.decided_by] == ["Pod shop/late"]
     early = service("lone", ns="shop", ip="10.96.0.30", selector={"app": "late"}, publishNotReadyAddresses=True)
     assert ask(early, late, to="shop/svc/lone").allowed
 
@@ -338,7 +341,7 @@ def test_source_ranges_of_a_load_balancer_are_judged_at_its_address(source: str,
     found = ask(balanced("198.51.100.0/24"), source=source, to=f"{BALANCER}:80")
     assert found.allowed is allowed
     assert found.destination == "shop/svc/web:80"
-    (first, *_) = found.ways[0].steps
+    (first, *_) = found.route
     assert (first.layer, first.effect) == ("Service", "allows" if allowed else "denies")
     by = [str(o) for o in found.decided_by]
     assert by == ([] if allowed else ["Service shop/web spec.loadBalancerSourceRanges"])
@@ -353,7 +356,8 @@ def test_source_ranges_say_nothing_of_the_services_own_address_and_without_them_
 
 def test_the_proxy_of_a_client_knows_nothing_of_a_load_balancers_address() -> None:
     found = ask(balanced(), SUBSETS, SPLIT, to=f"{BALANCER}:80")
-    assert (found.route, {w.transport for w in found.ways}) == ((), {"plain"})
+    assert [line.layer for line in found.route] == ["Service"]
+    assert {w.transport for w in found.ways} == {"plain"}
 
 
 def names_policy() -> Object:
@@ -363,6 +367,7 @@ def names_policy() -> Object:
         priority=1,
         subject={"namespaces": {}},
         egress=[
+            {"action": "Pass", "to": [{"namespaces": {}}]},
             {"action": "Accept", "to": [{"domainNames": ["*.shop.test"]}]},
             {"action": "Deny", "to": [{"networks": ["0.0.0.0/0"]}]},
         ],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from builders import node, pod, policy, service
+from builders import node, pod, policy, service, sliced
 from tandem.model.meta import Condition, Object
-from tandem.model.world import World
 from tandem.reference.ingressgateway import IngressGateway
 from tandem.reference.request import Share
 from tandem.views.onward import ways_onward
@@ -19,8 +18,8 @@ def onward(*objects: Object, share: Share = SHARE) -> list[Way]:
     made = pod("web", ip="10.244.0.5", node="n1", labels={"app": "web"})
     ready = msgspec.structs.replace(made.status, conditions=(Condition(type="Ready", status="True"),))
     behind = service("web", selector={"app": "web"}, ports=[{"port": 80, "targetPort": 8080}])
-    world = World.of([msgspec.structs.replace(made, status=ready), behind, *objects])
-    asked = Question(source="203.0.113.7", destination="gateway/edge:80")
+    world = sliced(msgspec.structs.replace(made, status=ready), behind, *objects)
+    asked = Question(source="203.0.113.7", destination="gateway/edge:80", protocol="TCP")
     return list(ways_onward(world, asked, IngressGateway(), (share, share), requests=True, handed_on=False))
 
 

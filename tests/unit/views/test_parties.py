@@ -9,7 +9,8 @@ from builders import endpoint_slice, pod, service
 from tandem.model import core
 from tandem.model.meta import Condition, Meta, Object, OwnerReference
 from tandem.model.world import World
-from tandem.views.parties import ExplainError, destination_of, source_of
+from tandem.views.parties import destination_of, source_of
+from tandem.views.ports import ExplainError
 
 WEB = pod("web-0", namespace="shop", ip="10.244.0.5", app="web", ports={"http": 8080})
 DONE = pod("web-00", namespace="shop", ip="10.244.0.5", app="web", phase="Succeeded")
@@ -88,7 +89,8 @@ def test_to_has_a_port_that_is_given_or_the_only_one(text: str, label: str, port
     ("text", "message"),
     [
         ("", "TO is empty"),
-        ("shop/gone:80", r"no Pod shop/gone \(a Deployment is written shop/deploy/NAME\)"),
+        ("shop/gone:80", r"no Pod shop/gone \(a Deployment is written shop/deploy/NAME, a Service"),
+        ("shop/web:80", r"no Pod shop/web \(there is shop/svc/web\)"),
         ("shop/svc/gone:80", "no Service shop/gone"),
         ("shop/deploy/gone:80", "no Deployment shop/gone"),
         ("a/b/c/d:80", "a/b/c/d: write"),
@@ -99,7 +101,7 @@ def test_to_has_a_port_that_is_given_or_the_only_one(text: str, label: str, port
         ("bare", r"none is declared"),
         ("203.0.113.9", "which port"),
         ("svc/many:99", "the Service has no port 99; it has 80, 81"),
-        ("bare:http", "the port is a number from 1 to 65535"),
+        ("bare:http", "bare: there is no port named http; none has a name"),
         ("bare:0", "the port is a number from 1 to 65535"),
         ("bare:65536", "the port is a number from 1 to 65535"),
     ],

@@ -1,47 +1,17 @@
-"""Where a Service leads, and the answer in one line; whole ways are in test_explain.py and test_edges.py."""
+"""The answer in one line; whole ways are in test_explain.py and test_edges.py."""
 
 from __future__ import annotations
 
-import msgspec
-
-from builders import pod, service
 from tandem.base.problems import Origin
-from tandem.model.core import Pod
-from tandem.model.meta import Condition
-from tandem.model.world import World
-from tandem.reference.request import Share
 from tandem.views.parties import Party
-from tandem.views.ways import Way, endpoints, headless, summary
+from tandem.views.ways import Line, Way, summary
 
 RULE = Origin(kind="NetworkPolicy", namespace="default", name="deny")
-
-
-def ready(name: str, ip: str, *, yes: bool = True) -> Pod:
-    made = pod(name, ip=ip, labels={"app": "web"}, ports={"web": 8080})
-    condition = Condition(type="Ready", status="True" if yes else "False")
-    return msgspec.structs.replace(made, status=msgspec.structs.replace(made.status, conditions=(condition,)))
 
 
 def way(address: str, *, allowed: bool) -> Way:
     by = () if allowed else (RULE,)
     return Way(destination="web", address=address, port=80, allowed=allowed, transport="mtls", decided_by=by, steps=())
-
-
-def test_endpoints_are_the_ready_pods_at_the_port_that_is_meant() -> None:
-    web = service("web", ports=[{"name": "http", "port": 80, "targetPort": "web"}], selector={"app": "web"})
-    world = World.of([web, ready("a", "10.244.0.5"), ready("b", "10.244.0.6", yes=False), pod("c", ip="10.244.0.7")])
-    share = Share(namespace="default", service="web", port=80)
-    assert [(end.address, end.port) for end in endpoints(world, share, 4)] == [("10.244.0.5", 8080)]
-    for other in ({"port": 81}, {"service": "none"}, {"labels": {"version": "v2"}}):
-        assert endpoints(world, msgspec.structs.replace(share, **other), 4) == []
-
-
-def test_a_pods_own_address_may_be_that_of_a_headless_service() -> None:
-    web = service("web", ip="None", ports=[{"name": "http", "port": 80, "targetPort": 8080}], selector={"app": "web"})
-    world = World.of([web, ready("a", "10.244.0.5")])
-    found = headless(world, Party(label="a", address="10.244.0.5", port=8080))
-    assert (found.service if found is not None else "") == "web"
-    assert headless(world, Party(label="a", address="10.244.0.5", port=81)) is None
 
 
 def test_the_answer_in_one_line() -> None:
@@ -52,3 +22,14 @@ def test_the_answer_in_one_line() -> None:
     assert summary(*ends, (good, bad), status=0).startswith("a to b: denied for 1 of 2 endpoints by")
     assert summary(*ends, (), status=404) == "a to b: answered with 404 by the proxy"
     assert summary(*ends, (), status=0) == "a to b: nobody is there to answer"
+
+
+def test_what_keeps_everybody_away_is_told_with_its_reason() -> None:
+    ends = Party(label="a"), Party(label="b")
+    denies = Line(layer="egress policy", effect="denies", rule=RULE)
+    assert summary(*ends, (), status=0, denied=(denies,)) == "a to b: denied by NetworkPolicy default/deny"
+    nobody = Line(layer="endpoints", effect="nobody", text="it is not ready", rule=RULE)
+    told = "a to b: nobody is there to answer: it is not ready (NetworkPolicy default/deny)"
+    assert summary(*ends, (), status=503, denied=(nobody, nobody)) == told
+    unknown = Line(layer="DNS", effect="has no such name", text="there is no Service x/y")
+    assert summary(*ends, (), status=0, denied=(unknown,)) == "a to b: DNS has no such name: there is no Service x/y"

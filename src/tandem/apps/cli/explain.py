@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
 
 VIEW: Final = "/apis/views.tandem.io/v1/explain"
-_ENDS: Final = "[NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME or an address"
-_TO: Final = f"{_ENDS}; [NS/]gateway/NAME; or a domain name"
+_ENDS: Final = "[NS/]POD, [NS/]deploy/NAME, [NS/]svc/NAME, node/NAME or an address"
+_TO: Final = f"{_ENDS}; [NS/]gateway/NAME; or a domain name. PORT is 80, 53/UDP or a name such as http"
 
 
 def explain(
@@ -24,6 +24,9 @@ def explain(
     source: Annotated[str, typer.Argument(metavar="FROM", help=_ENDS)],
     destination: Annotated[str, typer.Argument(metavar="TO[:PORT]", help=_TO)],
     namespace: NamespaceOption = "default",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="TCP, UDP, SCTP or ICMP; default: as TO says.", metavar="P")
+    ] = "",
     method: Annotated[str, typer.Option("--method", help="HTTP method.", metavar="M")] = "",
     path: Annotated[str, typer.Option("--path", help="Request path.", metavar="P")] = "",
     header: Annotated[list[str] | None, typer.Option("--header", help="A header.", metavar="K=V")] = None,
@@ -40,6 +43,8 @@ def explain(
 ) -> int:
     """Say whether FROM may talk to TO, and name each rule on the way, from egress policy to routes and mTLS.
 
+    What is sent is TCP; TO:53/UDP and --protocol ask about UDP, SCTP and ICMP.
+
     Exit status 0: allowed; 1: denied; 2: wrong use.
 
     Example: tandem explain shop/client shop/svc/my-service:80 --path /v1
@@ -53,6 +58,7 @@ def explain(
         "from": source,
         "to": destination,
         "namespace": namespace,
+        "protocol": protocol,
         "method": method,
         "path": path,
         "host": host,

@@ -108,13 +108,14 @@ def test_the_question_travels_as_it_was_asked(
 
     monkeypatch.setattr(explain, "with_client", with_client)
     words = ["client", "svc/web:80", "-n", "shop", "--path", "/v1", "--method", "PUT", "--header", "X-A=b=c"]
-    words += ["--host", "b.test", "--sni", "a.test"]
+    words += ["--host", "b.test", "--sni", "a.test", "--protocol", "tcp"]
     assert run(["explain", *words]) == 0
     assert asked == [
         {
             "from": "client",
             "to": "svc/web:80",
             "namespace": "shop",
+            "protocol": "tcp",
             "method": "PUT",
             "path": "/v1",
             "host": "b.test",
