@@ -282,11 +282,6 @@ def test_a_pod_that_is_dialled_at_its_address_of_ipv6_is_met_there() -> None:
     assert [w.address for w in ask(*SIX, to="[fd00:10:244::5]:8080").ways] == ["fd00:10:244::5"]
 
 
-def test_the_port_of_an_address_of_ipv6_is_asked_for_in_brackets() -> None:
-    with pytest.raises(ExplainError, match=r"Write \[2001:db8::1\]:PORT"):
-        ask(to="2001:db8::1")
-
-
 def test_dns_is_where_the_cluster_has_it() -> None:
     closed = policy(
         "closed",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
+from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, NotRunningError, with_client
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
@@ -45,15 +45,15 @@ def explain(
 
     What is sent is TCP; TO:53/UDP and --protocol ask about UDP, SCTP and ICMP.
 
-    Exit status 0: allowed; 1: denied; 2: wrong use.
+    Exit status 0: allowed; 1: denied; 2: no answer, because of wrong use or because nothing runs and no -f is given.
 
     Example: tandem explain shop/client shop/svc/my-service:80 --path /v1
     """
     if output not in {"text", "json"}:
-        raise CommandError(f"-o {output}: text or json", status=2)
+        raise CommandError(f"-o {output}: text or json")
     for item in header or ():
         if "=" not in item:
-            raise CommandError(f"--header {item}: write it as NAME=VALUE", status=2)
+            raise CommandError(f"--header {item}: write it as NAME=VALUE")
     asked = {
         "from": source,
         "to": destination,
@@ -65,7 +65,7 @@ def explain(
         "sni": sni,
         "headers": json.dumps([h.split("=", 1) for h in header or ()]),
     }
-    answer = _from_files(files, asked) if files else with_client(lambda c: _ask(c, asked), kubeconfig)
+    answer = _from_files(files, asked) if files else _from_cluster(kubeconfig, asked)
     if output == "json":
         sys.stdout.write(json.dumps(answer) + "\n")
     else:
@@ -73,15 +73,21 @@ def explain(
     return 0 if answer["allowed"] else 1
 
 
-async def _ask(client: KubeClient, asked: dict[str, str]) -> dict[str, Any]:
+def _from_cluster(kubeconfig: Path | None, asked: dict[str, str]) -> dict[str, Any]:
     from tandem.ingest.errors import ApiError, Unreachable
 
+    async def ask(client: KubeClient) -> dict[str, Any]:
+        try:
+            return await client.request("GET", VIEW, query=asked)
+        except Unreachable:
+            raise
+        except ApiError as err:
+            raise CommandError(err.message) from err
+
     try:
-        return await client.request("GET", VIEW, query=asked)
-    except Unreachable:
-        raise
-    except ApiError as err:
-        raise CommandError(err.message, status=2 if err.status == 400 else 1) from err
+        return with_client(ask, kubeconfig)
+    except NotRunningError as err:
+        raise CommandError(f"{err}, or ask about manifests: tandem explain -f PATH FROM TO") from err
 
 
 def _from_files(files: list[Path], asked: dict[str, str]) -> dict[str, Any]:
@@ -94,9 +100,8 @@ def _from_files(files: list[Path], asked: dict[str, str]) -> dict[str, Any]:
 
     try:
         answer = explain(rehearse(read_manifests(files, None)), question(asked))
-    except (CommandError, ExplainError) as err:
-        # Not 1, which says that it is denied.
-        raise CommandError(str(err), status=2) from err
+    except ExplainError as err:
+        raise CommandError(str(err)) from err
     built: dict[str, Any] = msgspec.to_builtins(answer)
     return built
 

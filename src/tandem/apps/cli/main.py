@@ -27,6 +27,8 @@ class Command:
     target: str
     summary: str
     hidden: bool = False
+    asks: bool = False
+    """It ends with 1 where the answer is no, so that it ends with 2 where there is none."""
 
     @property
     def module(self) -> str:
@@ -59,10 +61,10 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "translate": Command(target=f"{_CLI}.translate:translate", summary="Write routes of Istio's API as Gateway API."),
     "explain": Command(
-        target=f"{_CLI}.explain:explain", summary="Say whether one workload may talk to another, and why."
+        target=f"{_CLI}.explain:explain", summary="Say whether one workload may talk to another, and why.", asks=True
     ),
     "verify": Command(
-        target=f"{_CLI}.verify:verify", summary="Check policies with packets, and against what was meant."
+        target=f"{_CLI}.verify:verify", summary="Check policies with packets, and against what was meant.", asks=True
     ),
     "flows": Command(target=f"{_CLI}.flows:flows", summary="Show who talked to whom, and which rule decided."),
     "canary": Command(target=f"{_CLI}.canary:canary", summary="Show how far a new version is, and move it by hand."),
@@ -98,15 +100,16 @@ def application(command: str | None = None) -> typer.Typer:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; every failure becomes `error: ...` on stderr and an exit status."""
     arguments = list(arguments) or ["--help"]
+    command = next((a for a in arguments if not a.startswith("-")), None)
+    asks = command in COMMANDS and COMMANDS[command].asks
     try:
-        command = next((a for a in arguments if not a.startswith("-")), None)
         result = application(command)(arguments, prog_name="tandem", standalone_mode=False)
     except _WRONG_USE as err:
         complain(_usage_text(err))
         return USAGE
     except CommandError as err:
         complain(str(err))
-        return err.status
+        return USAGE if asks else err.status
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as err:
@@ -114,7 +117,7 @@ def run(arguments: Sequence[str]) -> int:
         if text is None:
             raise
         complain(text)
-        return 1
+        return USAGE if asks else 1
     return result if isinstance(result, int) else 0
 
 

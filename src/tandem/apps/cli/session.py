@@ -38,6 +38,10 @@ class CommandError(Exception):
         self.status = status
 
 
+class NotRunningError(CommandError):
+    """There is no API to talk to; the message names the cure."""
+
+
 def complain(text: str) -> None:
     """`error: ...` on stderr."""
     _say("error: ", text, _RED)
@@ -51,7 +55,7 @@ def warn(text: str) -> None:
 def with_client(
     work: Callable[[KubeClient], Awaitable[T]], kubeconfig: Path | None, *, on_warning: Callable[[str], None] = warn
 ) -> T:
-    """Run `work` with a connected client; raises CommandError when there is no API to talk to."""
+    """Run `work` with a connected client; raises NotRunningError when there is no API to talk to."""
     from tandem.ingest.errors import Unreachable
     from tandem.ingest.kube import KubeClient
 
@@ -62,10 +66,10 @@ def with_client(
             try:
                 return await work(client)
             except Unreachable as err:
-                raise CommandError(not_running(client.server, str(err))) from err
+                raise NotRunningError(not_running(client.server, str(err))) from err
 
     if not path.exists():
-        raise CommandError(f"tandem is not running (no kubeconfig at {path}); start it with: tandem up")
+        raise NotRunningError(f"tandem is not running (no kubeconfig at {path}); start it with: tandem up")
     return asyncio.run(run())
 
 

@@ -76,7 +76,8 @@ def verify(
     columns destinations; `.` passes, `X` is silence, `R` a refusal, `?` cannot be known, `!` a difference. With -f it
     starts a world of its own from the manifests, out of sight, and takes it down again.
 
-    Exit status 0: all is as it should be; 1: something is not; 2: wrong use.
+    Exit status 0: all is as it should be; 1: something is not; 2: no answer, because of wrong use or because nothing
+    runs that could be asked.
 
     Example: tandem verify -f examples/verify/intents.yaml -m examples/verify/shop
 
@@ -96,5 +97,5 @@ def verify(
             return verify_matrix.in_a_world_apart(files, asked, nodes=nodes, output=output)
         return verify_matrix.here(asked, kubeconfig, output=output)
     if not files:
-        raise CommandError("which intents? Give a file with -f", status=2)
+        raise CommandError("which intents? Give a file with -f")
     return verify_intents.check_intents(files, manifests or (), kubeconfig, output=output)

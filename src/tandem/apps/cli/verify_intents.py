@@ -44,7 +44,7 @@ _SHOWN: Final = 3
 
 
 def check_intents(files: Sequence[Path], manifests: Sequence[Path], kubeconfig: Path | None, *, output: str) -> int:
-    """0: every sentence holds; 1: not; CommandError of status 2 for what cannot be read or names nothing."""
+    """0: every sentence holds; 1: not; CommandError for what cannot be read or names nothing."""
     from tandem.views.intent_check import check
     from tandem.views.intents import IntentError, read_intents
 
@@ -53,9 +53,7 @@ def check_intents(files: Sequence[Path], manifests: Sequence[Path], kubeconfig: 
         world = _world(manifests) if manifests else with_client(world_of, kubeconfig)
         report = check(world, intents)
     except IntentError as err:
-        raise CommandError("\nerror: ".join(err.errors), status=2) from err
-    except (FileNotFoundError, IsADirectoryError) as err:
-        raise CommandError(f"{err.filename}: {err.strerror}", status=2) from err
+        raise CommandError("\nerror: ".join(err.errors)) from err
     if output == "json":
         import msgspec
 
@@ -69,11 +67,7 @@ def _world(manifests: Sequence[Path]) -> World:
     from tandem.apps.cli.applying import read_manifests
     from tandem.runtime.rehearsal import rehearse
 
-    try:
-        objects = read_manifests(manifests, None)
-    except CommandError as err:
-        raise CommandError(str(err), status=2) from err
-    return rehearse(objects)
+    return rehearse(read_manifests(manifests, None))
 
 
 async def world_of(client: KubeClient) -> World:

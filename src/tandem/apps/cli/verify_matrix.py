@@ -50,7 +50,7 @@ def ports_named(words: Iterable[str]) -> tuple[tuple[str, int], ...]:
         number, _, protocol = word.partition("/")
         protocol = (protocol or "TCP").upper()
         if not number.isdigit() or not 0 < int(number) < 65536 or protocol not in {"TCP", "UDP", "SCTP"}:
-            raise CommandError(f"--port {word}: write 80, 53/UDP or 9999/SCTP", status=2)
+            raise CommandError(f"--port {word}: write 80, 53/UDP or 9999/SCTP")
         found.append((protocol, int(number)))
     return tuple(dict.fromkeys(found))
 
@@ -123,11 +123,8 @@ def in_a_world_apart(files: Sequence[Path], asked: Asked, *, nodes: int, output:
     from tandem.runtime.apart import apart
 
     if Path("-") in files:
-        raise CommandError("-f -: give files or directories: they are read once more in the world apart", status=2)
-    try:
-        read_manifests(files, None)
-    except CommandError as err:
-        raise CommandError(str(err), status=2) from err
+        raise CommandError("-f -: give files or directories: they are read once more in the world apart")
+    read_manifests(files, None)
     if os.geteuid() != 0:
         raise CommandError("a world of its own takes root")
     try:

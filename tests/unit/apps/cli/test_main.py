@@ -91,3 +91,22 @@ def test_without_a_server_the_cure_is_named(
     err = capsys.readouterr().err
     assert err.startswith("error: tandem is not running (no kubeconfig at")
     assert err.endswith("start it with: tandem up\n")
+
+
+@pytest.mark.parametrize("arguments", [["explain", "a", "b:80"], ["verify", "matrix"]])
+def test_what_ends_with_1_for_no_ends_with_2_without_an_answer(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TANDEM_RUN_DIR", str(tmp_path))
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: tandem is not running (no kubeconfig at")
+    assert ("tandem explain -f PATH FROM TO" in captured.err) is (arguments[0] == "explain")
+
+
+@pytest.mark.parametrize("name", ["explain", "verify"])
+def test_a_file_that_may_not_be_read_is_no_answer_either(name: str, tmp_path: Path) -> None:
+    words = {"explain": ["a", "b:80", "-f"], "verify": ["-f"]}
+    assert run([name, *words[name], str(tmp_path)]) == 2
+    assert run([name, *words[name], str(tmp_path / "absent")]) == 2

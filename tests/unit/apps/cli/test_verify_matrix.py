@@ -49,7 +49,7 @@ def test_a_world_that_does_not_get_ready_is_told(tmp_path: Path, capfd: pytest.C
     file.write_text(
         "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: nowhere}, spec: {containers: [{name: c}]}}"
     )
-    assert run(["verify", "matrix", "-f", str(file)]) == 1
+    assert run(["verify", "matrix", "-f", str(file)]) == 2
     assert "does not get ready" in capfd.readouterr().err
 
 
@@ -57,7 +57,7 @@ def test_without_anything_running_it_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TANDEM_RUN_DIR", str(tmp_path))
-    assert run(["verify", "matrix"]) == 1
+    assert run(["verify", "matrix"]) == 2
     assert "tandem is not running" in capsys.readouterr().err
 
 
@@ -74,6 +74,6 @@ def test_a_cluster_without_exec_is_told_in_the_words_of_kubectl(
 
     asyncio.run(run_pod())
     outcome = tandem("verify", "matrix", "--kubectl", "--kubeconfig", str(server.directory / "kubeconfig"))
-    assert outcome.status == 1
+    assert outcome.status == 2
     assert "default/web: the probe does not answer: " in outcome.err
     assert "unknown" not in outcome.err
