@@ -26,7 +26,10 @@ def dial(netns: Path, address: str, port: int, timeout: float = 8.0) -> socket.s
 
 
 class _Report(http.server.BaseHTTPRequestHandler):
-    """Answers with what the application saw: peer address, verified peer identity, headers."""
+    """Answers with what the application saw: peer address, verified peer identity, headers.
+
+    With `x-answer: NAME=VALUE` the answer has that header.
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -47,6 +50,8 @@ class _Report(http.server.BaseHTTPRequestHandler):
             time.sleep(0.3)
         self.send_response(500 if self.path == f"/fail-{seen['app']}" else 200)
         self.send_header("content-length", str(len(body)))
+        if "x-answer" in self.headers:
+            self.send_header(*self.headers["x-answer"].split("=", 1))
         self.end_headers()
         self.wfile.write(body)
 

@@ -16,12 +16,15 @@ from meshbuild import attached, endpoint, endpoints, service, strict, view
 from netns.counters import Counts, counter_app
 from netns.meshapps import Client, http_app
 from netns.meshlab import Lab
+from tandem.base.ids import PodUid
 from tandem.base.problems import Origin
+from tandem.compile.names import destination_log
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.gateway import Gateway
 from tandem.ir.limits import Key, RateLimit
 from tandem.ir.match import Exact, RouteMatch
 from tandem.ir.mesh import Backend, Forward, Route, RouteTable
+from tandem.state.xds import STAGED_LIMIT
 
 pytestmark = pytest.mark.root
 
@@ -76,6 +79,15 @@ class World:
         with contextlib.closing(Client(self.ns[who], WEB, 80)) as client:
             return client.get(path, **headers)[0]
 
+    def staged(self, path: str) -> list[str]:
+        """The staged limits that would have refused a request to web."""
+        for pod in ("b", "b2"):
+            log = destination_log(PodUid(f"uid-{pod}"))
+            for entry in self.lab.ads.log_of(log, lambda e: e.request.path == path, seconds=1):
+                fields = entry.common_properties.metadata.filter_metadata["tandem.limits"].fields
+                return [fields[key].string_value for key in sorted(fields) if key.startswith(STAGED_LIMIT)]
+        raise AssertionError(path)
+
     def ask_gateway(self) -> int:
         with contextlib.closing(Client(self.lab.node, NODE, 20080)) as client:
             return client.get("/", host="a.test")[0]
@@ -96,6 +108,36 @@ def test_all_pods_of_a_service_share_what_is_counted(world: World) -> None:
     world.put(limited(limit(5), counter=ASKED))
     assert [world.ask(who) for who in ("a", "c") * 4] == [200] * 5 + [429] * 3
     assert world.counts.of(policy="shop/few/0", limit="0") == 8
+
+
+def test_a_staged_limit_is_counted_and_told_and_refuses_nothing(world: World) -> None:
+    trial, other = (limited(limit(n, name=f"trial{n}"), name=f"trial{n}", staged=True, counter=ASKED) for n in (2, 3))
+    world.put(trial, other)
+    assert [world.ask(path=f"/staged/{n}") for n in range(5)] == [200] * 5
+    would = [world.staged(f"/staged/{n}") for n in range(5)]
+    assert [len(found) for found in would] == [0, 0, 1, 2, 2]
+    assert [("trial2" in found[0], "trial3" in found[-1]) for found in would[3:]] == [(True, True)] * 2
+    world.put(trial, limited(limit(4), counter=ASKED))
+    assert [world.ask(path=f"/both/{n}") for n in range(5)] == [200] * 4 + [429]
+    assert [len(world.staged(f"/both/{n}")) for n in range(5)] == [0, 0, 1, 1, 1]
+
+
+def test_a_staged_limit_without_an_answer_lets_all_pass(world: World) -> None:
+    world.put(limited(limit(1), staged=True, counter=ASKED), there=False)
+    assert [world.ask(path="/silent") for _ in range(2)] == [200] * 2
+    assert world.staged("/silent") == []
+
+
+def test_what_the_application_says_in_that_header_stays_its_own(world: World) -> None:
+    world.put(limited(limit(2), staged=True, counter=ASKED))
+    for said, n in (("true", 0), ("", 1), ("true", 2)):
+        with contextlib.closing(Client(world.ns["a"], WEB, 80)) as client:
+            client.request("GET", f"/own/{n}", headers={"x-answer": f"x-envoy-ratelimited={said}"} if said else {})
+            answer = client.getresponse()
+            answer.read()
+            assert answer.headers.get_all("x-envoy-ratelimited") == ([said] if said else None)
+            assert [h for h in answer.headers if h.startswith("x-tandem")] == []
+    assert [len(world.staged(f"/own/{n}")) for n in range(3)] == [0, 0, 1]
 
 
 def test_each_value_is_counted_apart_and_what_does_not_match_not_at_all(world: World) -> None:

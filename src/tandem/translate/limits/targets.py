@@ -39,7 +39,7 @@ def read_limits(world: World) -> Limits:
         limits = reader.read()
         problems += reader.problems
         staged = policy.metadata.annotations.get(STAGED) == "true"
-        counter, mistakes = _counter(world, policy, staged=staged)
+        counter, mistakes = _counter(world, policy)
         problems += mistakes
         for i, ref in enumerate(policy.spec.target_refs):
             target = _Target(world, policy, ref, f"spec.targetRefs[{i}]")
@@ -72,14 +72,9 @@ def _named(world: World, key: Key, sections: Sections) -> frozenset[int]:
     return frozenset(port.port for port in service.spec.ports if port.name in names) if service else frozenset()
 
 
-def _counter(world: World, policy: RateLimit, *, staged: bool) -> tuple[Counter | None, tuple[Problem, ...]]:
+def _counter(world: World, policy: RateLimit) -> tuple[Counter | None, tuple[Problem, ...]]:
     asked = policy.spec.counter
-    if asked is None:
-        return None, ()
-    if staged:
-        text = "a counter does not tell what it would refuse: stage the policy without one"
-        return None, (Problem(at=policy.origin("spec.counter"), code="UnsupportedValue", text=text),)
-    return read_counter(world, policy, asked)
+    return read_counter(world, policy, asked) if asked is not None else (None, ())
 
 
 def _is_void(counter: Counter | None, mistakes: tuple[Problem, ...]) -> bool:

@@ -72,7 +72,7 @@ def test_one_that_cannot_be_asked_refuses_what_it_should_count(
     assert counters(read(*granted, ref=ref, onFailure="Allow")) == []
 
 
-def test_a_staged_policy_has_no_counter() -> None:
+def test_a_staged_policy_asks_its_counter_too() -> None:
     found = read(GRANT, staged=True)
-    assert [(p.at.path, p.code) for p in found.problems] == [("spec.counter", "UnsupportedValue")]
-    assert counters(found) == []
+    assert found.problems == ()
+    assert counters(found) == counters(read(GRANT))

@@ -1,7 +1,8 @@
 """Limits that are counted elsewhere, for all proxies together: Envoy's rate limit filter, which asks a server. Pure.
 
 The server speaks `envoy.service.ratelimit.v3`. How many requests a limit allows goes along with each question, so that
-it need not be told in two places. Without an answer the request is refused, unless the limit says otherwise.
+it need not be told in two places. Without an answer the request is refused, unless the limit says otherwise. Of a
+staged limit nothing is refused: what would be has a header in its answer, which the filter before this one takes away.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ ALLOWED: Final = "allowed"
 _TYPE: Final = "extensions.filters.http.ratelimit.v3.RateLimit"
 _UNITS: Final = {1: "SECOND", 60: "MINUTE", 3600: "HOUR"}
 UNAVAILABLE: Final = 503
+FULL: Final = "x-envoy-ratelimited"
+"""Of an answer, where the counter said that a limit is full."""
 
 
 def allowed(limit: Limit) -> Json:
     """How many, and in which time, as the filter reads it."""
     return {"requests_per_unit": limit.requests, "unit": _UNITS[limit.seconds]}
+
+
+def percent(number: int) -> Json:
+    """Of a hundred."""
+    return {"default_value": {"numerator": number, "denominator": "HUNDRED"}}
 
 
 def retry_after(policy: RateLimit, seconds: int) -> dict[str, Any]:
@@ -43,11 +51,12 @@ def counter_of(policy: RateLimit, limit: Limit, counter: Counter, client: PodUid
     fields = {
         "domain": counter.domain,
         "timeout": timeout,
-        "failure_mode_deny": not counter.fail_open,
+        "failure_mode_deny": not (counter.fail_open or policy.staged),
+        **({"filter_enforced": percent(0)} if policy.staged else {}),
         "status_on_error": {"code": UNAVAILABLE},
         "rate_limited_as_resource_exhausted": True,
-        "disable_x_envoy_ratelimited_header": True,
-        **({"enable_x_ratelimit_headers": "DRAFT_VERSION_03"} if policy.tells else {}),
+        "disable_x_envoy_ratelimited_header": not policy.staged,
+        **({"enable_x_ratelimit_headers": "DRAFT_VERSION_03"} if policy.tells and not policy.staged else {}),
         **retry_after(policy, limit.seconds),
         "rate_limit_service": {
             "transport_api_version": "V3",

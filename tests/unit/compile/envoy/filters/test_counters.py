@@ -47,3 +47,12 @@ def test_who_is_refused_waits_for_the_next_minute() -> None:
     assert made(counter())["response_headers_to_add"][0]["header"]["value"] == "60"
     assert "response_headers_to_add" not in made(counter(), retry_after=False)
     assert made(counter(), tells=True)["enable_x_ratelimit_headers"] == "DRAFT_VERSION_03"
+
+
+def test_a_staged_limit_refuses_nothing_and_says_in_the_answer_alone_what_it_would() -> None:
+    found, plain = made(counter(), staged=True, tells=True), made(counter())
+    assert found["filter_enforced"]["default_value"]["numerator"] == 0
+    assert (found["failure_mode_deny"], found["disable_x_envoy_ratelimited_header"]) == (False, False)
+    assert "enable_x_ratelimit_headers" not in found
+    assert plain["disable_x_envoy_ratelimited_header"] is True
+    assert "filter_enforced" not in plain

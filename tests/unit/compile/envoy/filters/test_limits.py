@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from limitbuild import by, limit, limited
+from limitbuild import by, counter, limit, limited
 from meshbuild import attached
 from tandem.compile.envoy.filters import limits
 from tandem.ir.limits import Key, RateLimit
@@ -91,6 +91,16 @@ def test_a_staged_limit_enforces_nothing_and_leaves_a_word() -> None:
     (rule,) = only("staged", found)["request_rules"]
     assert json.loads(rule["on_header_present"]["value"])["name"] == "few"
     assert {"remove": "x-tandem-limit-staged-0"} in only("written", found)["mutations"]["request_mutations"]
+
+
+def test_of_a_staged_counter_the_filter_before_it_takes_the_word_out_of_the_answer() -> None:
+    found = chain(limited(limit(3), name="trial", staged=True, counter=counter()), limited(limit(9)))
+    assert [f["name"] for f in found] == ["put back", "told", "answered", "counter", "told", "limit", "kept"]
+    trial, real = (f["metadata"][0]["value"] for f in found if f["name"] == "told")
+    assert (list(trial), list(real)) == (["allowed"], ["limit"])
+    (rule,) = only("answered", found)["response_rules"]
+    assert (rule["header"], rule["remove"]) == ("x-envoy-ratelimited", True)
+    assert rule["on_header_present"]["key"] == "staged-counted-0"
 
 
 def test_clients_are_told_what_the_policy_says_they_are_told() -> None:
