@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import json
 import re
 from typing import Any
 from urllib.parse import unquote
 
 from tandem.base.problems import Origin
+from tandem.ir.authn import JwtRule
 from tandem.ir.authz import (
     REQUEST,
     TOKEN,
@@ -32,14 +35,51 @@ ADDRESSES = {
 }
 
 
+class Carrying(Asked, frozen=True, kw_only=True):
+    """What is asked, with the payload of the valid token of each JWTProvider."""
+
+    tokens: dict[str, dict[str, Any]] = {}
+
+
+def carrying(rules: tuple[JwtRule, ...], asked: Asked) -> Carrying:
+    """The same with what the proxy finds in headers by the rules of JWTProviders, one after the other."""
+    headers, found = dict(asked.headers), {}
+    for rule in rules if asked.parsed else ():
+        for name, prefix in rule.headers or (("authorization", "Bearer "),):
+            value = headers.get(name.lower(), "")
+            text = value.removeprefix(prefix).split(".")
+            if not value.startswith(prefix) or len(text) != 3:
+                continue
+            claims = json.loads(base64.urlsafe_b64decode(text[1] + "=="))
+            if claims["iss"] == rule.issuer and (not rule.audiences or claims.get("aud") in rule.audiences):
+                found[rule.provider] = claims
+                if not rule.forward:
+                    del headers[name.lower()]
+                break
+    every = {field: getattr(asked, field) for field in asked.__struct_fields__}
+    return Carrying(**every, tokens=found)
+
+
 def _texts(requirement: Requirement, asked: Asked) -> list[str]:
     """What a token says, as Envoy's metadata has it."""
+    if requirement.provider:
+        return _of_provider(requirement, asked)
     found: Any = asked.claims or {}
     if requirement.attribute is Attribute.TOKEN_SUBJECT:
         return [f"{found['iss']}/{found['sub']}"] if found.get("iss") and found.get("sub") else []
     for name in requirement.claim:
         found = found.get(name) if isinstance(found, dict) else None
     return [text for text in (found if isinstance(found, list) else [found]) if isinstance(text, str)]
+
+
+def _of_provider(requirement: Requirement, asked: Asked) -> list[str]:
+    assert isinstance(asked, Carrying)
+    found: Any = asked.tokens.get(requirement.provider)
+    if not requirement.claim:
+        return [] if found is None else ["there"]
+    for name in requirement.claim:
+        found = found.get(name) if isinstance(found, dict) else None
+    return [found] if isinstance(found, str) else []
 
 
 def _value(requirement: Requirement, asked: Asked) -> str | None:

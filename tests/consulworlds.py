@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any, cast
 
 from tandem.model.consul import ServiceIntentions
 from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
+from tandem.model.consultokens import JWTProvider
 from tandem.model.meta import Object
 from tandem.model.parse import parse
 
@@ -45,6 +48,19 @@ def source(name: str, action: str = "allow", **fields: Any) -> Raw:
 def permission(action: str = "allow", **http: Any) -> Raw:
     """A permission; keywords are fields of its http, without any it has none."""
     return {"action": action, **({"http": http} if http else {})}
+
+
+def provider(name: str, *, ns: str = "default", **spec: Any) -> JWTProvider:
+    """A JWTProvider of the issuer `i` with a key; keywords are the fields of its spec."""
+    key: Raw = {"keys": [{"kty": "EC", "crv": "P-256", "x": "x", "y": "y"}]}
+    keys = {"local": {"jwks": base64.b64encode(json.dumps(key).encode()).decode()}}
+    return cast("JWTProvider", _object("JWTProvider", (name, ns, ""), {"issuer": "i", "jsonWebKeySet": keys, **spec}))
+
+
+def jwt(*names: str, **claims: str) -> Raw:
+    """What is asked of tokens: of one of these providers, with these claims (`a__b` is within `a`)."""
+    asked = [{"path": path.split("__"), "value": value} for path, value in claims.items()]
+    return {"providers": [{"name": name, **({"verifyClaims": asked} if asked else {})} for name in names]}
 
 
 def router(name: str, *routes: Raw, ns: str = "default") -> ServiceRouter:

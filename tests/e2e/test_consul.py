@@ -11,13 +11,16 @@ import pytest
 import yaml
 
 from e2e.lab import Lab, lab, until
-from e2e.objects import Raw, account, idle, namespace, pod, service, web
+from e2e.objects import Raw, account, container, idle, namespace, pod, service, web
+from jwts import Issuer
 
 pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "consul"
 ROUTES = [*yaml.safe_load_all((EXAMPLES / "routes.yaml").read_text())]
 DEFAULTS = [*yaml.safe_load_all((EXAMPLES / "defaults.yaml").read_text())]
+TOKENS = [*yaml.safe_load_all((EXAMPLES / "tokens.yaml").read_text())]
+ISSUER = Issuer("https://issuer.example")
 INTENTIONS = [*yaml.safe_load_all((EXAMPLES / "intentions.yaml").read_text())]
 
 
@@ -31,6 +34,7 @@ def version(name: str) -> Raw:
 def world() -> Iterator[Lab]:
     with lab() as made:
         made.tandem("up", "--detach", status=0)
+        serve = container("sh", "-c", "mkdir -p /tmp/keys && exec python3 -m http.server -d /tmp/keys 8080", port=8080)
         made.apply(
             *namespace("shop", mesh=True),
             *namespace("legacy"),
@@ -43,6 +47,8 @@ def world() -> Iterator[Lab]:
             pod("shop", "orders", web("orders")),
             *(service("shop", name) for name in ("web", "admin", "orders")),
             service("shop", "db", app="db", port=5432, tcp=True),
+            pod("shop", "keys", serve),
+            service("shop", "keys"),
             *ROUTES,
         )
         yield made
@@ -90,6 +96,28 @@ def test_intentions_let_in_whom_they_name_and_say_who_denied(world: Lab) -> None
     )
     assert {r["kind"] for flow in denied for r in flow["rules"]} == {"ServiceIntentions"}
     assert conditions(world, "serviceintentions", "orders") == {"Accepted": "True", "Programmed": "True"}
+
+
+def test_a_permission_asks_for_a_token_whose_keys_are_fetched(world: Lab) -> None:
+    operator, clerk = ISSUER.token(org={"role": "operator"}), ISSUER.token(org={"role": "clerk"})
+
+    def code(token: str) -> str:
+        return ask(world, "http://orders/admin", "-H", f"authorization: Bearer {token}", who="frontend")[0]
+
+    world.tandem("apply", "-f", "-", stdin=yaml.safe_dump_all(TOKENS), status=0)
+    until(lambda: conditions(world, "jwtprovider", "staff"), lambda c: c.get("Programmed") == "False", world.logs)
+    assert code(operator) == "403"
+    until(lambda: ask(world, "http://orders/", who="frontend")[0], lambda c: c == "200", world.logs)
+    script = f"cat > /tmp/keys/jwks.json <<'E'\n{ISSUER.jwks}\nE"
+    assert world.inside("shop", "keys", "sh", "-c", script).status == 0
+    until(lambda: code(operator), lambda c: c == "200", world.logs)
+    until(lambda: conditions(world, "jwtprovider", "staff"), lambda c: c.get("Programmed") == "True", world.logs)
+    assert [code(text) for text in (clerk, Issuer(ISSUER.name).token(org={"role": "operator"}), "no")] == ["403"] * 3
+    asked = ("explain", "shop/frontend", "shop/svc/orders:80", "--path", "/admin", "--header")
+    allowed = world.tandem(*asked, f"authorization=Bearer {operator}")
+    assert (allowed.status, "spec.sources[0].permissions[0]" in allowed.out) == (0, True), allowed.text
+    refused = world.tandem(*asked, f"authorization=Bearer {clerk}")
+    assert (refused.status, "spec.sources[0].permissions[1]" in refused.out) == (1, True), refused.text
 
 
 def test_defaults_say_what_a_service_takes(world: Lab) -> None:

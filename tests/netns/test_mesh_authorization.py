@@ -13,6 +13,7 @@ from meshbuild import attached, endpoint, endpoints, service, view
 from netns.meshapps import dial, greeter_app, http_app, repeats
 from netns.meshlab import Lab
 from tandem.base.problems import Origin
+from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Exact, Prefix, Present
@@ -57,9 +58,9 @@ class World:
         self.lab = lab
         self.ns = {name: lab.pod(name, address) for name, address in ADDRESSES.items()}
 
-    def put(self, *policies: AuthzPolicy) -> None:
+    def put(self, *policies: AuthzPolicy, tokens: tuple[JwtRule, ...] = ()) -> None:
         b = attached("b", ADDRESSES["b"], netns=str(self.ns["b"]))
-        pod = msgspec.structs.replace(b.pod, authorization=policies, plain_http_ports=(8080,))
+        pod = msgspec.structs.replace(b.pod, authorization=policies, authentication=tokens, plain_http_ports=(8080,))
         server = msgspec.structs.replace(b, pod=pod)
         self.lab.apply(
             view(

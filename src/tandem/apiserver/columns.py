@@ -294,6 +294,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Programmed", 0, _condition("Programmed")),
         (AGE, 0, None),
     ),
+    "JWTProvider": (("Programmed", 0, _condition("Programmed")), (AGE, 0, None)),
     "ServiceIntentions": (
         ("Destination", 0, _at("spec.destination.name")),
         ("Programmed", 0, _condition("Programmed")),

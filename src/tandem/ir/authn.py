@@ -1,6 +1,7 @@
 """Whose tokens a pod takes for valid (JWT, RFC 7519), as the pod's proxy judges them.
 
-A request without a token passes, and says nothing of who asks. One with a token that is not valid is refused.
+A request without a token passes, and says nothing of who asks. One with a token that is not valid is refused, but
+where the rule is a provider's: there it is none.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class FetchedKeys(msgspec.Struct, frozen=True, kw_only=True, tag="fetched", orde
     url: str
     discover: bool = False
     timeout_ms: int = 5000
+    keep_ms: int = 0
+    """After which they are asked for again at the latest; 0: the agent's own time."""
 
     @property
     def source(self) -> str:
@@ -55,6 +58,17 @@ class JwtRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The application is given the token itself, too."""
     lists: tuple[str, ...] = ()
     """Claims whose text is a list with spaces between."""
+    provider: str = ""
+    """`NAMESPACE/NAME` of a JWTProvider: intentions ask for its tokens by that name, and one that is not valid is none.
+
+    A token that it takes out of a header, and does not forward, is there for no rule after it.
+    """
+    payload_padded: bool = False
+    """In `payload_header` base64url has its padding."""
+    skew_seconds: int = 0
+    """By so much clocks may differ; 0: the proxy's own (60)."""
+    cached: int = 0
+    """Of so many tokens the verdict is kept."""
     origin: Origin
 
 

@@ -80,7 +80,7 @@ class Attribute(Enum):
     TOKEN_SUBJECT = "tokenSubject"  # noqa: S105 - no secret
     """`ISSUER/SUBJECT` of the valid token that came with the request."""
     CLAIM = "claim"
-    """Of that token: a text, or a list of which one text is enough."""
+    """Of that token, or of a provider's: a text, or a list of which one text is enough."""
 
 
 IDENTITY: frozenset[Attribute] = frozenset(
@@ -102,7 +102,9 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     name: str = ""
     """Of a header, in lower case."""
     claim: tuple[str, ...] = ()
-    """Of a claim: its name, after those of the claims that it is within."""
+    """Of a claim: its name, after those of the claims that it is within; none: the token as a whole."""
+    provider: str = ""
+    """Of a claim: in the token of that JWTProvider, where it is a text and no list; empty: of any other valid token."""
     values: tuple[Text, ...] = ()
     refuses: tuple[Text, ...] = ()
     ignore_case: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tandem.model import consul, consuldefaults, consulroutes
+from tandem.model import consul, consuldefaults, consulroutes, consultokens
 from tandem.model.kind import Kind
 
 CONSUL: Final = (
@@ -53,13 +53,20 @@ CONSUL: Final = (
         status=True,
         cls=consuldefaults.ServiceDefaults,
     ),
+    Kind(
+        group="consul.hashicorp.com",
+        versions=("v1alpha1",),
+        kind="JWTProvider",
+        plural="jwtproviders",
+        status=True,
+        cls=consultokens.JWTProvider,
+    ),
 )
 _EDGE: Final = "traffic from outside comes in by Gateway of the Gateway API"
 _FAR: Final = "there is one cluster here, and no peer, partition or datacenter beside it"
 INSTEAD: Final = {
     "ProxyDefaults": "what holds for all proxies is said by Telemetry, by the ConfigMap istio, and per Service",
     "Mesh": "what holds for the whole mesh is said by PeerAuthentication in the root namespace and the ConfigMap istio",
-    "JWTProvider": "whose tokens count is said by RequestAuthentication, and what they allow by AuthorizationPolicy",
     "IngressGateway": _EDGE,
     "TerminatingGateway": "hosts outside are known by ServiceEntry",
     "ExportedServices": _FAR,

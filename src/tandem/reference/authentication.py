@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -57,8 +57,8 @@ def authenticate(world: World, called: Judging, path: str, headers: Mapping[str,
             headers=left, steps=tuple(Step(text="asks nothing: there is no token", origin=at) for _, at in rules)
         )
     for rule, at, token in found:
-        claims = _payload(token)
-        if claims is not None and rule.issuer in {"", claims.get("iss")} and _meant_for(rule, claims):
+        claims = payload(token)
+        if claims is not None and rule.issuer in {"", claims.get("iss")} and meant_for(rule.audiences, claims):
             step = Step(text=f"takes the token of {claims.get('iss')}, if its signature and times are right", origin=at)
             onward = _onward(rule, left, claims, token)
             return Authentication(headers=onward, claims=_with_lists(rule, claims), steps=(step,))
@@ -136,18 +136,31 @@ def _onward(rule: JwtRule, headers: Mapping[str, str], claims: dict[str, Any], t
 
 
 def _tokens(rule: JwtRule, path: str, headers: Mapping[str, str]) -> Iterator[str]:
-    places = [(h.name.lower(), h.prefix) for h in rule.from_headers]
-    params = list(rule.from_params)
-    if not (places or params or rule.from_cookies):
+    places = [(h.name, h.prefix) for h in rule.from_headers]
+    return (token for _, token in carried(places, rule.from_params, rule.from_cookies, path, headers))
+
+
+def carried(
+    places: Sequence[tuple[str, str]],
+    params: Sequence[str],
+    names: Sequence[str],
+    path: str,
+    headers: Mapping[str, str],
+) -> Iterator[tuple[str, str]]:
+    """Tokens of a request, each after the header that it is in, if it is in one of `places` (header and prefix).
+
+    `params` of the query, `names` of cookies; without any of the three where RFC 6750 has them.
+    """
+    if not (places or params or names):
         places, params = [("authorization", "Bearer ")], ["access_token"]
     for name, prefix in places:
-        value = headers.get(name, "")
+        value = headers.get(name.lower(), "")
         if value and value.startswith(prefix):
-            yield value.removeprefix(prefix)
+            yield name.lower(), value.removeprefix(prefix)
     query = parse_qs(urlsplit(path).query)
-    yield from (query[name][0] for name in params if name in query)
+    yield from (("", query[name][0]) for name in params if name in query)
     cookies = _cookies(headers.get("cookie", ""))
-    yield from (cookies[name] for name in rule.from_cookies if name in cookies)
+    yield from (("", cookies[name]) for name in names if name in cookies)
 
 
 def _cookies(text: str) -> dict[str, str]:
@@ -157,7 +170,8 @@ def _cookies(text: str) -> dict[str, str]:
         return {}
 
 
-def _payload(token: str) -> dict[str, Any] | None:
+def payload(token: str) -> dict[str, Any] | None:
+    """What a token says; None if it is none."""
     parts = token.split(".")
     try:
         found = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
@@ -166,10 +180,11 @@ def _payload(token: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and len(parts) == 3 else None
 
 
-def _meant_for(rule: JwtRule, claims: dict[str, Any]) -> bool:
+def meant_for(wanted: Sequence[str], claims: dict[str, Any]) -> bool:
+    """Whether one of the audiences is among those of the token; empty: any."""
     given = claims.get("aud")
     audiences = given if isinstance(given, list) else [given]
-    return not rule.audiences or any(audience in rule.audiences for audience in audiences)
+    return not wanted or any(audience in wanted for audience in audiences)
 
 
 def _with_lists(rule: JwtRule, claims: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tandem.model.consul import HeaderPermission, HttpPermission, IntentionSourc
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference.authorization import Asked, AuthzDecision, is_unclear, without_dots
+from tandem.reference.consultokens import Claims, can_be_asked, has_token, valid_tokens
 from tandem.reference.request import Step
 from tandem.reference.support import ROOT
 
@@ -27,6 +28,14 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     rank: tuple[int, int]
     owner: ServiceIntentions
     index: int
+
+
+class _Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked, and the tokens that came with it."""
+
+    world: World
+    asked: Asked
+    tokens: Claims = {}
 
 
 def decide_intentions(world: World, pod: core.Pod, asked: Asked) -> AuthzDecision:
@@ -44,12 +53,16 @@ def decide_intentions(world: World, pod: core.Pod, asked: Asked) -> AuthzDecisio
     about = [o for o in every if o.spec.destination.name and _may_be_about(o)]
     exact = {_destination(o) for o in about}
     places = [key for key in behind if key in exact] or [(pod.metadata.namespace, "*")]
+    known = {place: [o for o in about if _destination(o) in {place, (place[0], "*"), ("*", "*")}] for place in places}
+    judged = _Judged(world=world, asked=asked)
+    if asked.parsed:
+        tokens = valid_tokens(world, [o for said in known.values() for o in said], asked)
+        judged = msgspec.structs.replace(judged, tokens=tokens)
     steps: list[Step] = [Step(text="is not understood: nothing is allowed", origin=o) for o in shut]
     refused: list[Origin] = list(shut)
-    for place in places:
-        said = [o for o in about if _destination(o) in {place, (place[0], "*"), ("*", "*")}]
+    for said in known.values():
         if said:
-            allowed, step = _at(said, asked)
+            allowed, step = _at(said, judged)
             steps.append(step)
             refused += [] if allowed or step.origin is None else [step.origin]
     return AuthzDecision(allowed=not refused, by=tuple(refused), steps=tuple(steps))
@@ -64,21 +77,22 @@ def _may_be_about(owner: ServiceIntentions) -> bool:
     return owner.metadata.namespace in {_destination(owner)[0], ROOT}
 
 
-def _at(said: list[ServiceIntentions], asked: Asked) -> tuple[bool, Step]:
+def _at(said: list[ServiceIntentions], judged: _Judged) -> tuple[bool, Step]:
     """The verdict of the intentions for one destination."""
+    asked = judged.asked
     entries = [
         _Asked(rank=(_destination(o).count("*"), _names(o, s).count("*")), owner=o, index=i)
         for o in said
         for i, s in enumerate(o.spec.sources)
         if _is(_names(o, s), asked.principal) and not (s.peer or s.partition or s.sameness_group)
     ]
-    closed = [o for o in said if o.spec.jwt is not None or o.metadata.unreadable]
+    closed = [o for o in said if o.metadata.unreadable]
     entries += [_Asked(rank=(_destination(o).count("*"), 2), owner=o, index=-1) for o in closed]
     best = min((e.rank for e in entries if e.index >= 0 or asked.principal), default=None)
     if best is None:
         oldest = min(said, key=lambda o: (_destination(o).count("*"), o.metadata.creation_timestamp or "", *o.key))
         return False, Step(text="no intention is about this client: denied", origin=oldest.origin("spec.sources"))
-    verdicts = [_verdict(entry, asked) for entry in entries if entry.rank == best]
+    verdicts = [_verdict(entry, judged) for entry in entries if entry.rank == best]
     return next((v for v in verdicts if not v[0]), verdicts[0])
 
 
@@ -93,21 +107,31 @@ def _is(source: tuple[str, str], principal: str) -> bool:
     return bool(principal) and source[0] in {"*", namespace} and source[1] in {"*", account}
 
 
-def _verdict(entry: _Asked, asked: Asked) -> tuple[bool, Step]:
-    owner = entry.owner
-    if owner.spec.jwt is not None or owner.metadata.unreadable:
+def _verdict(entry: _Asked, judged: _Judged) -> tuple[bool, Step]:
+    owner, jwt = entry.owner, entry.owner.spec.jwt
+    if owner.metadata.unreadable:
         return False, Step(text="cannot be judged: everything is denied", origin=owner.origin())
+    if jwt is not None and not has_token(judged.world, owner, jwt, judged.tokens):
+        return False, Step(text="there is no token as it is asked for: denied", origin=owner.origin("spec.jwt"))
+    return _by_source(entry, judged)
+
+
+def _by_source(entry: _Asked, judged: _Judged) -> tuple[bool, Step]:
+    owner, asked = entry.owner, judged.asked
     source, at = owner.spec.sources[entry.index], f"spec.sources[{entry.index}]"
     if not source.permissions:
         allowed = source.action == "allow"
         return allowed, Step(text="allows" if allowed else "denies", origin=owner.origin(at))
     for i, permission in enumerate(source.permissions):
         allows = permission.action == "allow"
-        judged = permission.jwt is None and (permission.http is None or _judgeable(permission.http))
+        jwt = permission.jwt
         if not asked.parsed and allows:
             continue  # nobody sees a request there: permissions deny
-        if judged:
+        sound = permission.http is None or _judgeable(permission.http)
+        if sound and (jwt is None or can_be_asked(judged.world, owner, jwt)):
             matches = not asked.parsed or permission.http is None or _http(permission.http, asked, denies=not allows)
+            # What denies does so with a token and without one.
+            matches = matches and (jwt is None or not allows or has_token(judged.world, owner, jwt, judged.tokens))
         else:
             matches = not allows
         if matches:

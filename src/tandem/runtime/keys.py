@@ -88,13 +88,17 @@ class KeysLoop:
             for rule in asker.rules:
                 if isinstance(rule.keys, FetchedKeys):
                     users.setdefault(rule.keys.source, []).append(asker)
-                    named.setdefault(rule.keys.source, (rule.keys, set()))[1].add(rule.origin)
+                    first, said = named.get(rule.keys.source, (rule.keys, set()))
+                    named[rule.keys.source] = min(first, rule.keys, key=_kept), {*said, rule.origin}
         for source in self._sets.keys() - named.keys():
             del self._sets[source]
         for source, (keys, origins) in named.items():
             askers = tuple(users[source])
             if source in self._sets:
                 known = self._sets[source]
+                if keys.keep_ms != known.keys.keep_ms:
+                    known.due = min(known.due, known.since + _kept(keys))
+                    self._wake.set()
                 known.keys, known.askers, known.origins = keys, askers, frozenset(origins)
             else:
                 self._sets[source] = _Set(keys=keys, askers=askers, origins=frozenset(origins))
@@ -197,7 +201,8 @@ class KeysLoop:
     async def _on_keys(self, source: str, known: _Set, text: str, seconds: float | None) -> None:
         self.fetches["good"] += 1
         now = self._clock.monotonic()
-        kept = REFRESH_SECONDS if seconds is None else min(REFRESH_SECONDS, max(seconds, SOONEST_SECONDS))
+        longest = _kept(known.keys)
+        kept = longest if seconds is None else min(longest, max(seconds, SOONEST_SECONDS))
         known.error, known.retry, known.since, known.due = "", FIRST_RETRY, now, now + kept
         if self._known.get(source) != text:
             log.info("keys fetched", source=source, at=rfc3339(self._clock.now()))
@@ -236,6 +241,11 @@ def _askers(view: NodeView) -> Iterator[_Asker]:
     for gateway in view.gateways.values():
         uid = gateway_client(gateway.namespace, gateway.name)
         yield _Asker(uid=uid, namespace=gateway.namespace, netns=OWN_NETNS, rules=gateway.authentication)
+
+
+def _kept(keys: FetchedKeys) -> float:
+    """For how many seconds they are taken for the newest at most."""
+    return max(keys.keep_ms / 1000, SOONEST_SECONDS) if keys.keep_ms else REFRESH_SECONDS
 
 
 def _missing(source: str, known: _Set) -> str:

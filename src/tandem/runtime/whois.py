@@ -95,10 +95,11 @@ class Whois:
         return tuple(dict.fromkeys(found))
 
     def authenticated(self, uid: str) -> tuple[Origin, ...]:
-        """The rules by which a pod or a gateway takes tokens."""
+        """The rules by which a pod or a gateway refuses tokens."""
         gateway = self._gateways.get(uid)
         pods = (p.pod.authentication for p in self._view.pods if p.pod.uid == uid)
-        return tuple(rule.origin for rule in (gateway.authentication if gateway is not None else next(pods, ())))
+        rules = gateway.authentication if gateway is not None else next(pods, ())
+        return tuple(rule.origin for rule in rules if not rule.provider)
 
     def dialled(self, uid: str, address: str, port: int) -> tuple[str, int]:
         """Where a client dialled what came to this socket: gateways have their own address and port, not the node's."""

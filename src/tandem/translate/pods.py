@@ -166,7 +166,7 @@ def translate_pod(
         egress=egress.get(uid),
         mtls=modes,
         authorization=judging,
-        authentication=context.authentication.rules(pod),
+        authentication=(*context.authentication.rules(pod), *context.intentions.tokens(namespace, services)),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
         plain_http_ports=tuple(sorted((http - arriving.opaque) | arriving.http)),
         delivery=arriving.delivery if member.meshed else AS_DIALLED,

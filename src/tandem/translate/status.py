@@ -22,6 +22,7 @@ from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.consul import ServiceIntentions
 from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.consulroutes import ServiceResolver, ServiceRouter, ServiceSplitter
+from tandem.model.consultokens import JWTProvider
 from tandem.model.egress import HostAddress, ServiceEntry, Sidecar, WorkloadEntry
 from tandem.model.faults import FaultInjection
 from tandem.model.gateway import HTTPRoute, ParentReference, RouteParentStatus
@@ -103,6 +104,7 @@ _Plain = (
     | ServiceResolver
     | HTTPLocalRateLimitPolicy
     | ServiceDefaults
+    | JWTProvider
     | ServiceProfile
     | Canary
     | Network
@@ -138,6 +140,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         ServiceResolver,
         HTTPLocalRateLimitPolicy,
         ServiceDefaults,
+        JWTProvider,
         ServiceProfile,
         Canary,
         RateLimit,

@@ -11,6 +11,7 @@ from typing import Final
 from tandem.base.problems import Origin, Problem
 from tandem.model.backendtls import BackendTLSPolicy
 from tandem.model.consul import ServiceIntentions
+from tandem.model.consultokens import JWTProvider
 from tandem.model.linkerd import Server
 from tandem.model.meta import Object
 from tandem.model.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
@@ -22,6 +23,7 @@ _CLOSED: Final = {
     "RequestAuthentication": "it denies everything",
     "AuthorizationPolicy": "it denies everything",
     "ServiceIntentions": "it denies everything",
+    "JWTProvider": "no token of it is valid",
     "Server": "it lets nobody in",
     "BackendTLSPolicy": "gateways send nothing to the backends that it names",
 }
@@ -34,6 +36,7 @@ def unreadable_problems(world: World) -> tuple[Problem, ...]:
         RequestAuthentication,
         AuthorizationPolicy,
         ServiceIntentions,
+        JWTProvider,
         Server,
         BackendTLSPolicy,
     )

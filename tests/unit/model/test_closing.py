@@ -11,6 +11,7 @@ import pytest
 from tandem.model.closing import read_policy
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.consul import ServiceIntentions
+from tandem.model.consultokens import JWTProvider
 from tandem.model.meta import Object
 from tandem.model.parse import ParseError
 from tandem.model.policy import NetworkPolicy
@@ -268,3 +269,12 @@ def test_intentions_that_are_not_understood_allow_nobody_where_they_are_about(sp
     assert isinstance(found, ServiceIntentions)
     assert (found.spec.destination.name, found.spec.sources) == (left, ())
     assert len(found.metadata.unreadable) == 1
+
+
+def test_a_provider_of_tokens_that_is_not_understood_says_nothing() -> None:
+    spec = {"issuer": "i", "moon": 1, "jsonWebKeySet": {"remote": {"uri": "http://x/"}}}
+    raw = {"apiVersion": "consul.hashicorp.com/v1alpha1", "kind": "JWTProvider", "metadata": META, "spec": spec}
+    found = read_policy(raw)
+    assert isinstance(found, JWTProvider)
+    assert (found.spec.issuer, found.spec.json_web_key_set) == ("", None)
+    assert found.metadata.unreadable[0].startswith("spec.moon")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from builders import pod, service
-from consulworlds import intentions, permission, source
+from consulworlds import intentions, jwt, permission, provider, source
+from jwts import Issuer
 from tandem.model.consul import ServiceIntentions
 from tandem.model.world import World
 from tandem.reference.authorization import Asked, AuthzDecision
@@ -99,3 +100,31 @@ def test_headers(header: Any, value: str, *, expected: bool) -> None:
     said = intentions("web", source("a", permissions=[permission("allow", header=[{"name": "x", **header}])]))
     assert allowed(said, headers={"x": value}) is expected
     assert not allowed(said)
+
+
+def token(issuer: str = "i", **claims: Any) -> dict[str, str]:
+    return {"authorization": f"Bearer {Issuer(issuer).token(**claims)}"}
+
+
+def with_tokens(said: ServiceIntentions, **asked: Any) -> AuthzDecision:
+    world = World.of([said, provider("p"), service("web", selector={"app": "web"})])
+    principal = "cluster.local/ns/default/sa/a"
+    return decide_intentions(world, WEB, Asked(principal=principal, port=80, **asked))
+
+
+def test_a_token_is_asked_for_of_everybody_who_is_allowed() -> None:
+    said = intentions("web", source("a"), jwt=jwt("p", team="red"))
+    assert with_tokens(said, headers=token(team="red")).allowed
+    refused = with_tokens(said, headers=token(team="blue"))
+    assert [o.path for o in refused.by] == ["spec.jwt"]
+    assert not with_tokens(said, parsed=False).allowed
+    assert not allowed(said, headers=token(team="red"))  # there is no such provider
+
+
+def test_a_permission_asks_for_a_token_and_one_that_denies_does_not() -> None:
+    every = [{**permission("deny", pathExact="/x"), "jwt": jwt("p")}, {**permission(), "jwt": jwt("p")}]
+    said = intentions("web", source("a", permissions=every))
+    assert with_tokens(said, path="/a", headers=token()).allowed
+    assert not with_tokens(said, path="/a", headers=token("k")).allowed
+    assert not with_tokens(said, path="/x", headers=token()).allowed
+    assert not with_tokens(said, path="/x").allowed

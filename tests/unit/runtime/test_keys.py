@@ -117,6 +117,20 @@ def test_other_keys_are_in_force_when_the_time_of_the_old_is_over(lab: Lab) -> N
     assert lab.kid() == "two"
 
 
+def test_whoever_wants_the_newest_keys_soonest_says_when_they_are_asked_for(lab: Lab) -> None:
+    lab.fetcher.answers[URL] = Answer(text=key_set("one"))
+    lab.loop.into(VIEW)
+    lab.until(lambda: lab.changes == 1)
+    short = JwtRule(issuer="i", keys=FetchedKeys(url=URL, keep_ms=60_000), origin=AT, provider="shop/p")
+    lab.loop.into(view(attached("a", "10.244.0.2", authentication=(RULE, short))))
+    lab.fetcher.answers[URL] = Answer(text=key_set("two"))
+    lab.clock.advance(59)
+    asked = len(lab.fetcher.asked)
+    lab.clock.advance(2)
+    lab.until(lambda: lab.changes == 2)
+    assert (lab.kid(), asked) == ("two", 1)
+
+
 def test_a_token_with_an_unknown_key_brings_the_question_forward_but_not_too_often(lab: Lab) -> None:
     lab.fetcher.answers[URL] = Answer(text=key_set("one"))
     lab.loop.into(VIEW)

@@ -64,6 +64,7 @@ ORDER: Final = (
     "PeerAuthentication",
     "RequestAuthentication",
     "AuthorizationPolicy",
+    "JWTProvider",
     "ServiceIntentions",
     "MeshTLSAuthentication",
     "NetworkAuthentication",

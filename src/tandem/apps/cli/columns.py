@@ -372,6 +372,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "ServiceSplitter": ((_PROGRAMMED,), (_WHY,)),
     "ServiceResolver": ((_PROGRAMMED,), (_WHY,)),
     "ServiceDefaults": ((Column("PROTOCOL", _spec("protocol")), _PROGRAMMED), (_WHY,)),
+    "JWTProvider": ((Column("ISSUER", _spec("issuer")), _PROGRAMMED), (_WHY,)),
     "ServiceIntentions": ((Column("DESTINATION", _intended), _PROGRAMMED), (_WHY,)),
     "Server": (
         (Column("PORT", _spec("port")), Column("POD-SELECTOR", _selected), _PROGRAMMED),

@@ -28,6 +28,7 @@ KINDS: Final = (
     "RequestAuthentication",
     "AuthorizationPolicy",
     "ServiceIntentions",
+    "JWTProvider",
     "ServiceDefaults",
     "Server",
     "ServerAuthorization",

@@ -10,7 +10,7 @@ from tandem.ir.mesh import Exact, Prefix, Present, Regex
 
 METADATA: Final = "envoy.filters.http.jwt_authn"
 PAYLOAD: Final = "payload"
-"""Where in the filter's metadata the payload of the valid token is, whoever issued it."""
+"""Where in the filter's metadata the payload of the valid token is, whoever issued it; a provider's is by its name."""
 _ISSUER: Final = ("iss",)
 _SUBJECT: Final = ("sub",)
 
@@ -39,10 +39,16 @@ def token_claim(path: tuple[str, ...], value: Text) -> Json:
     return {"metadata": claim_matcher(path, string(value))}
 
 
+def provider_claim(provider: str, path: tuple[str, ...], value: Text) -> Json:
+    """A Principal or a Permission: the claim of the provider's token is such a text; without a name: there is one."""
+    found: Json = {"present_match": True} if isinstance(value, Present) else {"string_match": string(value)}
+    return {"metadata": _matcher((provider, *path), found)}
+
+
 def claim_matcher(path: tuple[str, ...], matcher: Json) -> Json:
     """A MetadataMatcher: the same for any StringMatcher."""
     text = {"string_match": matcher}
-    return _matcher(path, {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}})
+    return _matcher((PAYLOAD, *path), {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}})
 
 
 def token_subject(value: Text) -> Json:
@@ -70,8 +76,9 @@ def _parts(text: str) -> list[tuple[str, str]]:
 
 def _both(issuer: Text, subject: Text) -> Json:
     parts = ((_ISSUER, issuer), (_SUBJECT, subject))
-    return {"and_ids": {"ids": [{"metadata": _matcher(path, {"string_match": string(text)})} for path, text in parts]}}
+    matchers = [_matcher((PAYLOAD, *path), {"string_match": string(text)}) for path, text in parts]
+    return {"and_ids": {"ids": [{"metadata": matcher} for matcher in matchers]}}
 
 
 def _matcher(path: tuple[str, ...], value: Json) -> Json:
-    return {"filter": METADATA, "path": [{"key": key} for key in (PAYLOAD, *path)], "value": value}
+    return {"filter": METADATA, "path": [{"key": key} for key in path], "value": value}

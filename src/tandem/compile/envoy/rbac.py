@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.compile import names
-from tandem.compile.envoy.claims import string, token_claim, token_subject
+from tandem.compile.envoy.claims import provider_claim, string, token_claim, token_subject
 from tandem.compile.envoy.proto import Json, any_of, extension
 from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.authz import (
@@ -363,5 +363,9 @@ MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
     Attribute.HEADER: lambda requirement, value: _header(requirement.name, value, ignore_case=requirement.ignore_case),
     Attribute.PATH: lambda _, value: _path(value),
     Attribute.TOKEN_SUBJECT: lambda _, value: token_subject(value),
-    Attribute.CLAIM: lambda requirement, value: token_claim(requirement.claim, value),
+    Attribute.CLAIM: lambda requirement, value: (
+        provider_claim(requirement.provider, requirement.claim, value)
+        if requirement.provider
+        else token_claim(requirement.claim, value)
+    ),
 }

@@ -11,6 +11,7 @@ from typing import Final
 from tandem.model.schemas import (
     rules_canary,
     rules_consul,
+    rules_consultokens,
     rules_destinationrule,
     rules_events,
     rules_faults,
@@ -61,6 +62,7 @@ RULES = {
     **rules_faults.RULES,
     **rules_trafficpolicy.RULES,
     **rules_consul.RULES,
+    **rules_consultokens.RULES,
     **rules_linkerd.RULES,
     **rules_linkerdprofile.RULES,
     **rules_trust.RULES,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tandem.compile.envoy.claims import token_claim, token_subject
+from tandem.compile.envoy.claims import provider_claim, token_claim, token_subject
 from tandem.ir.authz import Suffix, Text
 from tandem.ir.mesh import Exact, Prefix, Present
 
@@ -48,3 +48,11 @@ def test_a_claim_is_a_text_or_a_list_with_one() -> None:
     assert [key["key"] for key in found["path"]] == ["payload", "a", "b"]
     text = {"string_match": {"exact": "x"}}
     assert found["value"] == {"or_match": {"value_matchers": [text, {"list_match": {"one_of": text}}]}}
+
+
+def test_a_claim_of_a_provider_is_a_text_of_its_own_payload() -> None:
+    found = provider_claim("shop/p", ("a", "b"), Exact("x"))["metadata"]
+    assert [key["key"] for key in found["path"]] == ["shop/p", "a", "b"]
+    assert found["value"] == {"string_match": {"exact": "x"}}
+    there = provider_claim("shop/p", (), Present())["metadata"]
+    assert ([key["key"] for key in there["path"]], there["value"]) == (["shop/p"], {"present_match": True})

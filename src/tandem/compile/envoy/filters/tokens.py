@@ -54,11 +54,12 @@ def _compiled(to: Guarded, fetched: tuple[tuple[str, str], ...], routed: bool) -
     if not to.authentication:
         return Resource(name=name, body={"name": name, "typed_config": any_of(TYPE)})
     providers = {f"{i}": _provider(rule, known, routed=routed) for i, rule in enumerate(to.authentication)}
+    required = _required([(f"{i}", rule) for i, rule in enumerate(to.authentication)])
     body = any_of(
         TYPE,
         {
             "providers": providers,
-            "rules": [{"match": {"prefix": "/"}, "requires": _required(list(providers))}],
+            "rules": [{"match": {"prefix": "/"}, "requires": required}],
             "bypass_cors_preflight": True,
         },
     )
@@ -66,7 +67,19 @@ def _compiled(to: Guarded, fetched: tuple[tuple[str, str], ...], routed: bool) -
     return Resource(name=name, body={"name": name, "typed_config": body}, origins=origins)
 
 
-def _required(providers: list[str]) -> Json:
+def _required(rules: list[tuple[str, JwtRule]]) -> Json:
+    """What each of two kinds of rules asks; of a JWTProvider nothing, but that its token is looked at."""
+    judged = [name for name, rule in rules if not rule.provider]
+    noted: list[Json] = [
+        {"requires_any": {"requirements": [{"provider_name": name}, {"allow_missing_or_failed": {}}]}}
+        for name, rule in rules
+        if rule.provider
+    ]
+    each = [*([_valid(judged)] if judged else ()), *noted]
+    return each[0] if len(each) == 1 else {"requires_all": {"requirements": each}}
+
+
+def _valid(providers: list[str]) -> Json:
     """No token at all, or a valid one; where issuers share a place, one that is valid for one of them."""
     each = [{"requires_any": {"requirements": [{"provider_name": p}, {"allow_missing": {}}]}} for p in providers]
     if len(each) == 1:
@@ -80,7 +93,7 @@ def _provider(rule: JwtRule, fetched: Mapping[str, str], *, routed: bool) -> Jso
     made: dict[str, Any] = {
         **({"issuer": rule.issuer} if rule.issuer else {}),
         "local_jwks": {"inline_string": _with_nobody(keys)},
-        "payload_in_metadata": PAYLOAD,
+        "payload_in_metadata": rule.provider or PAYLOAD,
         "normalize_payload_in_metadata": {"space_delimited_claims": list(rule.lists)},
         "forward": rule.forward,
         **({"clear_route_cache": True} if routed else {}),
@@ -95,6 +108,12 @@ def _provider(rule: JwtRule, fetched: Mapping[str, str], *, routed: bool) -> Jso
         made["from_cookies"] = list(rule.cookies)
     if rule.payload_header:
         made["forward_payload_header"] = rule.payload_header
+    if rule.payload_padded:
+        made["pad_forward_payload_header"] = True
+    if rule.skew_seconds:
+        made["clock_skew_seconds"] = rule.skew_seconds
+    if rule.cached:
+        made["jwt_cache_config"] = {"jwt_cache_size": rule.cached}
     if rule.claim_headers:
         made["claim_to_headers"] = [
             {"header_name": header, "claim_name": claim} for header, claim in rule.claim_headers

@@ -7,22 +7,25 @@ as in a Consul that denies by default: intentions become rules that deny, and ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
 from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
-from tandem.model.consul import ANY, IntentionSource, ServiceIntentions
+from tandem.model.consul import ANY, IntentionSource, JwtRequirement, ServiceIntentions
 from tandem.model.core import Service
 from tandem.model.world import Key, World
 from tandem.translate.mesh.consul.permissions import ALLOW, read_permissions
 from tandem.translate.mesh.consul.precedence import Denial, Intention, deciding, denials, policies_of
+from tandem.translate.mesh.consul.tokens import Providers, Tokens
+from tandem.translate.mesh.values import Wrong
 
 _EVERYBODY: Final = (ANY, ANY)
 _FAR: Final = (("partition", "partition"), ("peer", "peer"), ("samenessGroup", "sameness_group"))
-_TOKENS: Final = "whose tokens count is said by RequestAuthentication and AuthorizationPolicy"
-Tell = Callable[..., None]
+Said = dict[Key, list[tuple[ServiceIntentions, tuple[Intention, ...]]]]
+"""By destination, the oldest object first."""
 
 
 class IntentionIndex:
@@ -32,13 +35,16 @@ class IntentionIndex:
         self._root = root_namespace
         self._denials: dict[Key, tuple[Denial, ...]] = {}
         """By destination."""
+        self._rules: dict[Key, tuple[JwtRule, ...]] = {}
+        """Whose tokens are asked for."""
         self._owners: dict[Key, tuple[Origin, ...]] = {}
         self._shut: dict[str, tuple[Denial, ...]] = {}
         """Of objects that are about nobody knows whom, by namespace: there nothing is allowed."""
-        said: dict[Key, list[tuple[ServiceIntentions, tuple[Intention, ...]]]] = {}
-        problems: list[Problem] = []
+        said: Said = {}
+        providers = Providers(world, root_namespace)
+        problems: list[Problem] = [*providers.problems]
         for owner in world.oldest_first(ServiceIntentions):
-            reader = _Reader(owner)
+            reader = _Reader(owner, providers)
             key = reader.destination(world, root_namespace)
             if key is not None:
                 said.setdefault(key, []).append((owner, tuple(reader.intentions())))
@@ -47,17 +53,28 @@ class IntentionIndex:
                 self._shut[home] = (*self._shut.get(home, ()), *denials([], owner.origin(), owner.origin()))
             problems += reader.problems
         for key, owners in said.items():
-            self._denials[key] = self._read(key, said)
+            levels, first = self._levels(key, said), owners[0][0]
+            self._denials[key] = tuple(denials(levels, first.origin(), first.origin("spec.sources")))
+            self._rules[key] = tuple(rule for level in levels for one in level for rule in one.rules)
             self._owners[key] = tuple(owner.origin() for owner, _ in owners)
-            problems += _told(owners, self._levels(key, said))
+            problems += _told(owners, levels)
         self.problems = tuple(problems)
 
     def policies(self, namespace: str, services: Iterable[Service]) -> tuple[AuthzPolicy, ...]:
         """What judges a pod that these Services select: each of those that are named has to agree."""
-        named = [self._denials[s.key] for s in services if s.key in self._denials]
-        wide = self._denials.get((namespace, ANY), self._denials.get(_EVERYBODY, ()))
+        said = [self._denials[key] for key in self._about(namespace, services)]
         shut = [self._shut[n] for n in dict.fromkeys((namespace, self._root)) if n in self._shut]
-        return policies_of(chain.from_iterable((*(named or [wide]), *shut)))
+        return policies_of(chain.from_iterable((*said, *shut)))
+
+    def tokens(self, namespace: str, services: Iterable[Service]) -> tuple[JwtRule, ...]:
+        """Whose tokens are asked for at a pod that these Services select, by the names of the providers."""
+        found = {rule for key in self._about(namespace, services) for rule in self._rules[key]}
+        return tuple(sorted(found, key=lambda rule: rule.provider))
+
+    def _about(self, namespace: str, services: Iterable[Service]) -> list[Key]:
+        """The destinations that a pod is judged as."""
+        named = [s.key for s in services if s.key in self._denials]
+        return named or [key for key in ((namespace, ANY), _EVERYBODY) if key in self._denials][:1]
 
     def naming(self, services: Iterable[Service]) -> frozenset[Origin]:
         """The objects that mean a pod that these Services select by name."""
@@ -66,23 +83,18 @@ class IntentionIndex:
     def differing(self, other: IntentionIndex) -> set[str]:
         """The namespaces of which the two say something else; the root namespace stands for all."""
         keys = self._denials.keys() | other._denials.keys()
-        found = {key[0] for key in keys if self._denials.get(key) != other._denials.get(key)}
+        found = {key[0] for key in keys if self._of(key) != other._of(key)}
         found |= {n for n in self._shut.keys() | other._shut.keys() if self._shut.get(n) != other._shut.get(n)}
         return {self._root if namespace == ANY else namespace for namespace in found}
 
+    def _of(self, key: Key) -> tuple[object, object]:
+        return self._denials.get(key), self._rules.get(key)
+
     @staticmethod
-    def _levels(
-        key: Key, said: dict[Key, list[tuple[ServiceIntentions, tuple[Intention, ...]]]]
-    ) -> list[list[Intention]]:
+    def _levels(key: Key, said: Said) -> list[list[Intention]]:
         """All that is said of a destination, the most specific first."""
         keys = dict.fromkeys((key, (key[0], ANY), _EVERYBODY))
         return [[one for _, several in said.get(k, ()) for one in several] for k in keys]
-
-    def _read(
-        self, key: Key, said: dict[Key, list[tuple[ServiceIntentions, tuple[Intention, ...]]]]
-    ) -> tuple[Denial, ...]:
-        owner = said[key][0][0]
-        return tuple(denials(self._levels(key, said), owner.origin(), owner.origin("spec.sources")))
 
 
 def _told(
@@ -94,8 +106,7 @@ def _told(
         text = f"{first.origin()} is about the same destination: where both are about a client, both must allow it"
         at = owner.origin("spec.destination")
         yield Problem(at=at, code="Merged", text=text, severity=Severity.WARNING)
-    closed = first.metadata.unreadable or first.spec.jwt is not None
-    if not closed and not any(one.allows for one, _ in deciding(levels)):
+    if not first.metadata.unreadable and not any(one.allows for one, _ in deciding(levels)):
         text = "nobody is allowed: whom no intention is about is denied, so say whom you allow, or name: '*'"
         yield Problem(at=first.origin("spec.sources"), code="NothingAllowed", text=text, severity=Severity.WARNING)
 
@@ -103,8 +114,9 @@ def _told(
 class _Reader:
     """Reads one object; what is wrong with it is in `problems`."""
 
-    def __init__(self, owner: ServiceIntentions) -> None:
+    def __init__(self, owner: ServiceIntentions, providers: Providers) -> None:
         self._owner = owner
+        self._providers = providers
         self._about = owner.spec.destination.namespace or owner.metadata.namespace
         self._home = self._about if self._about != ANY else owner.metadata.namespace
         """Where sources are that name no namespace."""
@@ -126,22 +138,21 @@ class _Reader:
 
     def intentions(self) -> Iterator[Intention]:
         """What it says of each source; of one that cannot be judged as a whole, that nobody is allowed."""
-        owner = self._owner
-        if owner.spec.jwt is not None:
-            self._wrong("spec.jwt", "UnsupportedField", f"{_TOKENS}: everything is denied")
-        if owner.spec.jwt is not None or owner.metadata.unreadable:
+        owner, asked = self._owner, self._owner.spec.jwt
+        tokens = self._tokens(asked, "spec.jwt", self._denying) if asked is not None else None
+        if owner.metadata.unreadable:
             sources = {(source.namespace or self._home, source.name): None for source in owner.spec.sources}
-            for source in (*sources, _EVERYBODY):
-                yield Intention(source=source, owner=owner.origin(), origin=owner.origin())
+            for named in (*sources, _EVERYBODY):
+                yield Intention(source=named, owner=owner.origin(), origin=owner.origin())
             return
-        for i, asked in enumerate(owner.spec.sources):
-            found = self._source(asked, f"spec.sources[{i}]")
+        for i, source in enumerate(owner.spec.sources):
+            found = self._source(source, tokens, f"spec.sources[{i}]")
             if found is not None:
                 yield found
 
-    def _source(self, asked: IntentionSource, at: str) -> Intention | None:
+    def _source(self, asked: IntentionSource, tokens: Tokens | None, at: str) -> Intention | None:
         """None: it is about nobody here."""
-        permissions = read_permissions(asked.permissions, at, self._wrong)
+        permissions = read_permissions(asked.permissions, at, self._wrong, self._tokens)
         allows = asked.action == ALLOW or any(p.allows for p in permissions)
         far = [name for name, field in _FAR if getattr(asked, field)]
         for name in far:
@@ -152,9 +163,16 @@ class _Reader:
             source=(asked.namespace or self._home, asked.name),
             allows=allows,
             permissions=permissions if asked.permissions else None,
+            tokens=tokens,
             owner=self._owner.origin(),
             origin=self._owner.origin(at),
         )
+
+    def _tokens(self, asked: JwtRequirement, at: str, wrong: Wrong) -> Tokens:
+        return self._providers.asked(self._owner, asked, at, wrong)
+
+    def _denying(self, path: str, code: str, text: str) -> None:
+        self._wrong(path, code, f"{text}: everything is denied")
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         self.problems.append(Problem(at=self._owner.origin(path), code=code, text=text))

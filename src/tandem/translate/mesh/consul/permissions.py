@@ -1,18 +1,25 @@
-"""permissions[] of a source of ServiceIntentions -> what they ask of a request, with Problems at the field. Pure."""
+"""permissions[] of a source of ServiceIntentions -> what they ask of a request, with Problems at the field. Pure.
+
+Tokens are asked for by what allows. What denies does so with a token and without one, as in a Consul that denies by
+default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
 from tandem.ir.authz import Attribute, Contains, Requirement, Requirements, Suffix, Text
 from tandem.ir.mesh import Exact, Prefix, Present, Regex
-from tandem.model.consul import HeaderPermission, HttpPermission, IntentionPermission
+from tandem.model.consul import HeaderPermission, HttpPermission, IntentionPermission, JwtRequirement
+from tandem.translate.mesh.consul.tokens import Tokens
 from tandem.translate.mesh.values import Wrong, read_regex
 
 ALLOW: Final = "allow"
+ReadTokens = Callable[[JwtRequirement, str, Wrong], Tokens]
+"""What is asked of tokens at a path; `Wrong` is told where nobody's can be valid."""
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,25 +27,34 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
 
     allows: bool
     asks: Requirements
+    tokens: Tokens | None = None
+    """Of one that allows; None: it asks for none."""
     path: str
     """Of the field."""
 
+    @property
+    def ways(self) -> tuple[Requirements, ...]:
+        """One of them must hold."""
+        return (self.asks,) if self.tokens is None else tuple((*self.asks, *way) for way in self.tokens.ways)
 
-def read_permissions(given: tuple[IntentionPermission, ...], at: str, wrong: Wrong) -> tuple[Permission, ...]:
+
+def read_permissions(
+    given: tuple[IntentionPermission, ...], at: str, wrong: Wrong, tokens: ReadTokens
+) -> tuple[Permission, ...]:
     """Those that can be judged, in order. Of the others an allowance is left out, and a denial is about everything."""
-    return tuple(_read(given, at, wrong))
+    return tuple(_read(given, at, wrong, tokens))
 
 
-def _read(given: tuple[IntentionPermission, ...], at: str, wrong: Wrong) -> Iterator[Permission]:
+def _read(given: tuple[IntentionPermission, ...], at: str, wrong: Wrong, tokens: ReadTokens) -> Iterator[Permission]:
     for i, permission in enumerate(given):
         path = f"{at}.permissions[{i}]"
         faults: list[str] = []
         reader = _Reader(path, wrong, faults, allows=permission.action == ALLOW)
-        if permission.jwt is not None:
-            reader.fault("jwt", "whose tokens count is said by RequestAuthentication and AuthorizationPolicy")
+        asked = tokens(permission.jwt, f"{path}.jwt", reader.told) if permission.jwt is not None else None
         asks = tuple(reader.http(permission.http)) if permission.http is not None else ()
         if not faults:
-            yield Permission(allows=permission.action == ALLOW, asks=asks, path=path)
+            allows = permission.action == ALLOW
+            yield Permission(allows=allows, asks=asks, tokens=asked if allows else None, path=path)
         elif permission.action != ALLOW:
             yield Permission(allows=False, asks=(), path=path)
 
@@ -48,6 +64,10 @@ class _Reader:
 
     def __init__(self, path: str, wrong: Wrong, faults: list[str], *, allows: bool) -> None:
         self._path, self._wrong, self._faults, self._allows = path, wrong, faults, allows
+
+    def told(self, path: str, code: str, text: str) -> None:
+        """Of a field of its tokens, by its whole path."""
+        self.fault(path.removeprefix(f"{self._path}."), text, code)
 
     def fault(self, field: str, text: str, code: str = "UnsupportedField") -> None:
         """Of a field for which the permission cannot be judged."""

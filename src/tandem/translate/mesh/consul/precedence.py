@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Requirements, Text
 from tandem.ir.mesh import Exact, Present
 from tandem.model.consul import ANY
 from tandem.model.world import Key
 from tandem.translate.mesh.consul.permissions import Permission
+from tandem.translate.mesh.consul.tokens import Tokens
 
 
 class Intention(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +28,8 @@ class Intention(msgspec.Struct, frozen=True, kw_only=True):
     allows: bool = False
     """Without permissions: all; with some: at least one of them does."""
     permissions: tuple[Permission, ...] | None = None
+    tokens: Tokens | None = None
+    """What it asks of tokens, whatever it allows; None: nothing."""
     owner: Origin
     """The object."""
     origin: Origin
@@ -34,6 +38,12 @@ class Intention(msgspec.Struct, frozen=True, kw_only=True):
     def wildness(self) -> int:
         """How many of its names stand for all: the fewer, the earlier it is asked."""
         return self.source.count(ANY)
+
+    @property
+    def rules(self) -> tuple[JwtRule, ...]:
+        """Of the providers whose tokens it asks for."""
+        asked = (self.tokens, *(p.tokens for p in self.permissions or ()))
+        return tuple(rule for tokens in asked if tokens is not None for rule in tokens.rules)
 
     def covers(self, other: Intention) -> bool:
         """Whether each client of the other one's is its own, too."""
@@ -89,7 +99,12 @@ def policies_of(found: Iterable[Denial]) -> tuple[AuthzPolicy, ...]:
 
 
 def _rules(one: Intention, clients: Requirements) -> Iterator[AuthzRule]:
-    """What is denied to its clients: by each permission that denies and, in the end, what none of them allows."""
+    """What is denied to its clients: what comes without a token that it asks for, then by permissions.
+
+    Each of those that denies does, and in the end what none of them allows is denied.
+    """
+    if one.tokens is not None and one.allows:
+        yield AuthzRule(sources=(clients,), unless=one.tokens.ways, origin=one.tokens.origin)
     if one.permissions is None:
         if not one.allows:
             yield AuthzRule(sources=(clients,), origin=one.origin)
@@ -97,7 +112,7 @@ def _rules(one: Intention, clients: Requirements) -> Iterator[AuthzRule]:
     through: list[Requirements] = []
     for permission in one.permissions:
         if permission.allows:
-            through.append(permission.asks)
+            through += permission.ways
             continue
         origin = msgspec.structs.replace(one.origin, path=permission.path)
         operations = (permission.asks,) if permission.asks else ()

@@ -85,3 +85,16 @@ def test_every_field_reaches_the_provider() -> None:
     assert provider["forward"] is True
     assert provider["normalize_payload_in_metadata"] == {"space_delimited_claims": ["scope"]}
     assert made(whole).origins == {AT}
+
+
+def test_of_a_provider_nothing_is_asked_but_that_its_token_is_looked_at() -> None:
+    config = made(rule(), rule(provider="shop/p", payload_header="x-p", payload_padded=True, skew_seconds=30, cached=9))
+    asked = config.body["typed_config"]["rules"][0]["requires"]["requires_all"]["requirements"]
+    assert asked[0]["requires_any"]["requirements"][1] == {"allow_missing": {}}
+    either = [{"provider_name": "1"}, {"allow_missing_or_failed": {}}]
+    assert asked[1] == {"requires_any": {"requirements": either}}
+    first, second = (config.body["typed_config"]["providers"][name] for name in "01")
+    assert (first["payload_in_metadata"], second["payload_in_metadata"]) == ("payload", "shop/p")
+    assert "clock_skew_seconds" not in first
+    assert (second["clock_skew_seconds"], second["pad_forward_payload_header"]) == (30, True)
+    assert second["jwt_cache_config"] == {"jwt_cache_size": 9}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from builders import pod, service
-from consulworlds import intentions, permission, source
+from consulworlds import intentions, jwt, permission, provider, source
 from tandem.base.problems import Severity
 from tandem.model.consul import ServiceIntentions, ServiceIntentionsSpec
+from tandem.model.consultokens import JWTProvider
 from tandem.model.world import World
 from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.options import Options
@@ -17,7 +18,7 @@ ROOT = "istio-system"
 WEB, DB = service("web"), service("db")
 
 
-def index(*said: ServiceIntentions) -> IntentionIndex:
+def index(*said: ServiceIntentions | JWTProvider) -> IntentionIndex:
     return IntentionIndex(World.of([*said, WEB, DB]), ROOT)
 
 
@@ -26,7 +27,7 @@ def names(found: IntentionIndex, *services: str, ns: str = "default") -> list[st
     return [p.origin.name for p in found.policies(ns, behind)]
 
 
-def told(*said: ServiceIntentions) -> list[tuple[str, str, Severity]]:
+def told(*said: ServiceIntentions | JWTProvider) -> list[tuple[str, str, Severity]]:
     return [(p.at.path, p.code, p.severity) for p in index(*said).problems]
 
 
@@ -88,11 +89,31 @@ def test_sources_of_elsewhere_are_about_nobody() -> None:
     ]
 
 
-def test_tokens_are_refused_and_close() -> None:
-    asked = intentions("web", source("a"), jwt={"providers": [{"name": "p"}]})
-    assert told(asked) == [("spec.jwt", "UnsupportedField", Severity.ERROR)]
+def test_what_comes_without_a_token_that_is_asked_for_is_denied() -> None:
+    asked = intentions("web", source("a"), source("b", "deny"), jwt=jwt("p", team="red"))
+    assert told(asked, provider("p")) == []
+    (policy,) = index(asked, provider("p")).policies("default", [WEB])
+    rules = {rule.origin.path: rule for rule in policy.rules}
+    assert rules.keys() == {"spec.jwt", "spec.sources", "spec.sources[1]"}
+    assert [len(way) for way in rules["spec.jwt"].unless] == [2]
+    assert len(rules["spec.jwt"].sources) == 1
+
+
+def test_a_provider_that_is_not_there_leaves_nobody() -> None:
+    asked = intentions("web", source("a"), jwt=jwt("p"))
+    assert told(asked) == [("spec.jwt.providers[0].name", "ProviderNotFound", Severity.ERROR)]
     (policy,) = index(asked).policies("default", [WEB])
-    assert [rule.origin.path for rule in policy.rules] == ["", "spec.sources"]
+    assert [(rule.origin.path, rule.unless) for rule in policy.rules] == [("spec.jwt", ()), ("spec.sources", ())]
+
+
+def test_a_pod_takes_the_tokens_that_intentions_about_it_ask_for() -> None:
+    allowed = [{**permission(), "jwt": jwt("q")}, {**permission("deny"), "jwt": jwt("r")}]
+    said = intentions("web", source("a", permissions=allowed), jwt=jwt("p"))
+    found = index(said, *map(provider, "pqrs"))
+    assert [rule.provider for rule in found.tokens("default", [WEB])] == ["default/p", "default/q"]
+    assert found.tokens("default", [DB]) == ()
+    other = index(said, *(provider(n, audiences=["x"]) for n in "pqrs"))
+    assert found.differing(other) == {"default"}
 
 
 def test_what_nobody_understands_closes_its_destination_or_its_namespace() -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from consulworlds import Raw, intentions, permission, source
+from consulworlds import Raw, intentions, jwt, permission, provider, source
 from tandem.ir.authz import Attribute, Contains, Requirement, Requirements, Suffix
 from tandem.ir.mesh import Exact, Prefix, Present, Regex
+from tandem.model.world import World
 from tandem.translate.mesh.consul.permissions import Permission, read_permissions
+from tandem.translate.mesh.consul.tokens import Providers
 
 
 def read(*given: Raw) -> tuple[tuple[Permission, ...], list[tuple[str, str]]]:
-    (asked,) = intentions("web", source("a", permissions=list(given))).spec.sources
+    owner = intentions("web", source("a", permissions=list(given)))
+    (asked,) = owner.spec.sources
     told: list[tuple[str, str]] = []
-    found = read_permissions(asked.permissions, "spec.sources[0]", lambda path, code, _: told.append((path, code)))
-    return found, told
+    tokens = partial(Providers(World.of([provider("p")]), "istio-system").asked, owner)
+    wrong = partial(_told, told)
+    return read_permissions(asked.permissions, "spec.sources[0]", wrong, tokens), told
+
+
+def _told(told: list[tuple[str, str]], path: str, code: str, _: str) -> None:
+    told.append((path, code))
 
 
 def asks(action: str = "allow", **http: Any) -> Requirements:
@@ -72,7 +81,8 @@ def test_letters_may_be_large_or_small() -> None:
 @pytest.mark.parametrize(
     ("given", "path", "code"),
     [
-        ({"jwt": {"providers": []}}, "jwt", "UnsupportedField"),
+        ({"jwt": {"providers": []}}, "jwt.providers", "InvalidValue"),
+        ({"jwt": jwt("p", "gone")}, "jwt.providers[1].name", "ProviderNotFound"),
         ({"http": {"pathRegex": "(?=a)"}}, "http.pathRegex", "InvalidValue"),
         ({"http": {"header": [{"name": ":path", "exact": "/"}]}}, "http.header[0].name", "UnsupportedField"),
         ({"http": {"header": [{"name": "Host", "exact": "a"}]}}, "http.header[0].name", "UnsupportedField"),
@@ -84,3 +94,10 @@ def test_what_cannot_be_judged_allows_nothing_or_denies_everything(given: Raw, p
     at = "spec.sources[0].permissions"
     assert found == (Permission(allows=False, asks=(), path=f"{at}[1]"),)
     assert told == [(f"{at}[{i}].{path}", code) for i in (0, 1)]
+
+
+def test_tokens_are_asked_for_by_what_allows() -> None:
+    found, told = read(*({**permission(action, pathExact="/a"), "jwt": jwt("p")} for action in ("allow", "deny")))
+    assert told == []
+    assert [[r.attribute for r in way] for way in found[0].ways] == [[Attribute.PATH, Attribute.CLAIM]]
+    assert found[1].ways == (found[1].asks,)
