@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -183,3 +184,12 @@ def test_admin_answers_over_its_socket(tmp_path: Path) -> None:
         assert (await process.admin.stats("server."))["server.live"] == 1
 
     play(tmp_path, scene)
+
+
+def test_the_build_has_no_peak_ewma() -> None:
+    """Once it has, the balancer is to be offered, and no longer refused (`model/schemas/walk.py`)."""
+    with find_envoy().open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        found = {
+            name: text.find(f"envoy.load_balancing_policies.{name}".encode()) > 0 for name in ("maglev", "peak_ewma")
+        }
+    assert found == {"maglev": True, "peak_ewma": False}

@@ -30,9 +30,10 @@ def invalid(at: str, value: object, why: str) -> str:
     return f"{at}: Invalid value: {shown(value)}: {why}"
 
 
-def unsupported(at: str, value: object, choices: Iterable[str]) -> str:
+def unsupported(at: str, value: object, choices: Iterable[str], why: str = "") -> str:
     """A value that is none of its choices."""
-    return f"{at}: Unsupported value: {shown(value)}: supported values: {', '.join(shown(c) for c in choices)}"
+    known = f"supported values: {', '.join(shown(c) for c in choices)}"
+    return f"{at}: Unsupported value: {shown(value)}: {known}" + (f" ({why})" if why else "")
 
 
 def duplicate(at: str, value: object) -> str:

@@ -5,6 +5,7 @@ Every error at once, in the order of the document. The rules of `rules_*.py` joi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -40,6 +41,8 @@ from tandem.model.schemas.complaint import invalid, required, unsupported
 from tandem.model.schemas.syntax import SCALARS, hint, label_value, name_of, qualified
 
 UNKNOWN: Final = ": unknown field"
+ABSENT: Final = {"peakewma": "this build of Envoy has no peak-EWMA; the least requests come nearest to it"}
+"""Choices that users know from elsewhere, in small letters alone -> why they are none here."""
 RULES = {
     **rules_kubernetes.RULES,
     **rules_network.RULES,
@@ -136,7 +139,7 @@ def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
         if not isinstance(value, str):
             yield f"{at}: must be a string, not {name_of(value)}"
         elif value not in form.choices and value:
-            yield unsupported(at, value, form.choices)
+            yield unsupported(at, value, form.choices, ABSENT.get(re.sub("[_-]", "", value).lower(), ""))
     elif base == "intenum":
         if isinstance(value, bool) or str(value) not in form.choices:
             yield unsupported(at, value, form.choices)

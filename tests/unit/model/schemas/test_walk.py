@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tandem.model.schemas.walk import unknown_fields, walk
 
 
@@ -23,6 +25,20 @@ def test_an_enum_lists_its_choices() -> None:
     assert list(walk({"statusCode": 300}, "GwRedirect", "r")) == [
         'r.statusCode: Unsupported value: 300: supported values: "301", "302", "303", "307", "308"'
     ]
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "name"),
+    [
+        ("TpBalancer", "type", "PeakEWMA"),
+        ("DrLoadBalancer", "simple", "PEAK_EWMA"),
+        ("CvBalancer", "policy", "peak-ewma"),
+    ],
+)
+def test_a_balancer_that_envoy_does_not_have_is_refused_for_that(table: str, field: str, name: str) -> None:
+    (wrong,) = walk({field: name}, table, "b")
+    assert wrong.startswith(f'b.{field}: Unsupported value: "{name}": supported values: ')
+    assert wrong.endswith("(this build of Envoy has no peak-EWMA; the least requests come nearest to it)")
 
 
 def test_map_values_are_walked() -> None:
