@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any, cast
 
+import msgspec
+
 from builders import service
 from meshworlds import httproute
 from pems import pem
@@ -12,8 +14,9 @@ from tandem.base.problems import by_object
 from tandem.model import core
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import CONTROLLER, GROUP, Gateway, GatewayClass, ReferenceGrant
+from tandem.model.gatewayservices import GATEWAY_CLASS, service_name
 from tandem.model.listenersets import ListenerSet
-from tandem.model.meta import Object
+from tandem.model.meta import Object, OwnerReference
 from tandem.model.parse import parse
 from tandem.model.pools import LoadBalancerPool
 from tandem.model.tcproute import TCPRoute
@@ -57,7 +60,7 @@ def gateway(
     **spec: Any,
 ) -> Gateway:
     """A Gateway; keywords are further fields of its spec."""
-    meta: Raw = {"name": name, "namespace": ns, "generation": 1, "annotations": notes or {}}
+    meta: Raw = {"name": name, "namespace": ns, "uid": f"uid-{ns}-{name}", "generation": 1, "annotations": notes or {}}
     if created:
         meta["creationTimestamp"] = created
     body = {"gatewayClassName": "tandem", "listeners": list(listeners or (listener(),)), **spec}
@@ -65,6 +68,16 @@ def gateway(
     if status is not None:
         raw["status"] = status
     return cast("Gateway", parse(raw))
+
+
+def standing(made: Gateway, ip: str = "10.96.0.77", ports: list[Raw] | None = None) -> core.Service:
+    """The Service that stands for a Gateway."""
+    spec = {"type": "LoadBalancer", "loadBalancerClass": GATEWAY_CLASS}
+    given = ports or [{"name": "http-80", "port": 80}]
+    found = service(service_name(made), ns=made.key[0], ip=ip, ports=given, selector={}, **spec)
+    owner = OwnerReference(api_version=API, kind="Gateway", name=made.key[1], uid=made.metadata.uid, controller=True)
+    meta = msgspec.structs.replace(found.metadata, owner_references=(owner,))
+    return msgspec.structs.replace(found, metadata=meta)
 
 
 def allowing(frm: str, **more: Any) -> Raw:

@@ -118,6 +118,8 @@ class Step(_Strict, frozen=True, kw_only=True):
     listeners: dict[str, dict[str, str]] = {}
     """`NS/GATEWAY/LISTENER`, `ListenerSet NS/SET/LISTENER` -> the same of a listener; also `attachedRoutes`, and
     `supportedKinds` with commas."""
+    generated: dict[str, Raw] = {}
+    """`NS/GATEWAY` -> what each object made for that Gateway has among its metadata; there has to be one."""
     attached: dict[str, int] = {}
     """`NS/GATEWAY` -> how many ListenerSets are attached to it."""
 

@@ -39,6 +39,9 @@ FINE: Final = {"grpc": 0, "tcp": 1, "udp": 1}
 """What an answer has in place of HTTP's 200 if it is fine."""
 _PLACE: Final = re.compile(r"\{(pod|service|gateway) ([^/}]+)/([^}]+)\}")
 _ROUTES: Final = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+_GENERATED: Final = ("ServiceAccount", "Pod", "Service")
+"""Kinds of which upstream's suite looks for objects made for a Gateway."""
+_GATEWAY_NAME: Final = "gateway.networking.k8s.io/gateway-name"
 _ACCEPTED: Final = {"Accepted": "True", "ResolvedRefs": "True", "Programmed": "True"}
 
 
@@ -85,6 +88,8 @@ class Runner:
             eventually(lambda key=key, wanted=wanted: self._conditions(key, wanted))  # type: ignore[misc]
         for key, wanted in step.listeners.items():
             eventually(lambda key=key, wanted=wanted: self._listener(key, wanted))  # type: ignore[misc]
+        for key, metadata in step.generated.items():
+            eventually(lambda key=key, metadata=metadata: self._generated(key, metadata))  # type: ignore[misc]
         for key, count in step.attached.items():
             eventually(lambda key=key, count=count: self._attached(key, count))  # type: ignore[misc]
         for exchange in step.exchanges:
@@ -119,6 +124,18 @@ class Runner:
         status = self._get("Gateway", *key.split("/")).get("status", {})
         found = status.get("attachedListenerSets")
         return "" if found == count else f"{key} has {found} ListenerSets attached, not {count}"
+
+    def _generated(self, key: str, metadata: Raw) -> str:
+        namespace, _, name = key.partition("/")
+        every = [o for k in _GENERATED for o in self._asked("get", kind=k, namespace=namespace, name="")]
+        found = [one["metadata"] for one in every if one["metadata"].get("labels", {}).get(_GATEWAY_NAME) == name]
+        lacking = (
+            f"{meta['name']} has the {field} {meta.get(field)}, without some of {wanted}"
+            for meta in found
+            for field, wanted in metadata.items()
+            if not wanted.items() <= meta.get(field, {}).items()
+        )
+        return "; ".join(lacking) if found else f"nothing has the label {_GATEWAY_NAME}: {name}"
 
     def _listener(self, key: str, wanted: dict[str, str]) -> str:
         kind, _, place = key.rpartition(" ")

@@ -29,14 +29,15 @@ _PORT: Final = "datagrams"
 def datagram_fronts(view: NodeView, gateway: Gateway) -> Iterator[tuple[Service, Endpoints]]:
     """One for each port of UDP and IP version."""
     for port in gateway.datagrams:
-        for version in sorted(set(map(family, gateway.addresses))):
+        reached = view.reached_at(gateway)
+        for version in sorted(set(map(family, reached))):
             name = f"{gateway.name}{SUFFIX}~{port.port}~{version}"
             counts, whole = shares_of(view, port.route, version)
             front = ServicePort(name=_PORT, port=port.port, protocol="UDP", app=AppProtocol.TCP)
             service = Service(
                 namespace=gateway.namespace,
                 name=name,
-                cluster_ips=tuple(a for a in gateway.addresses if family(a) == version),
+                cluster_ips=tuple(a for a in reached if family(a) == version),
                 ports=(front,),
                 shares=whole,
             )

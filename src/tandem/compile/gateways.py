@@ -4,7 +4,8 @@ Ports of UDP are Services of their own: what comes there never reaches Envoy (`d
 they go the way of the port's connections.
 
 So an address of a gateway is answered, announced and translated as that of a Service of type LoadBalancer is. One that
-lies in the network of Services is of the node itself, and no neighbour is told of it.
+lies in the network of Services is of the node itself, and no neighbour is told of it. Where a Service stands for the
+gateway, what comes to its addresses goes the same way, and it is seen in the Service's place.
 """
 
 from __future__ import annotations
@@ -38,6 +39,38 @@ def with_gateways(net: NodeNet, view: NodeView) -> NodeNet:
     return replace(net, addresses=tuple(sorted({*net.addresses, *inner}))) if inner else net
 
 
+def with_gateways_behind(view: NodeView) -> NodeView:
+    """`view` as Envoy sees it: behind a Service that stands for a gateway is the node's own address.
+
+    The very same view without such a Service, and the same endpoints while none of it changes.
+    """
+    own = own_addresses(view.node.pod_cidrs)
+    found: dict[str, Endpoints] = {}
+    for gateway in view.gateways.values():
+        service = view.standing_for(gateway)
+        if service is not None:
+            found[_key(service)] = _behind(service, gateway, own)
+    return msgspec.structs.replace(view, endpoints=_with(view.endpoints, _as_before(found))) if found else view
+
+
+def _behind(service: Service, gateway: Gateway, own: Mapping[int, str]) -> Endpoints:
+    targets = {port.port: port.target for port in gateway.ports}
+    ports = tuple((p.name, targets[p.port]) for p in service.ports if p.protocol == "TCP" and p.port in targets)
+    versions = sorted(set(map(family, service.cluster_ips)) & own.keys())
+    ends = tuple(Endpoint(address=own[version], ports=ports) for version in versions)
+    return Endpoints(namespace=service.namespace, service=service.name, endpoints=ends)
+
+
+@equal_to_before
+def _as_before(found: dict[str, Endpoints]) -> dict[str, Endpoints]:
+    return found
+
+
+@same_as_before
+def _with(endpoints: dict[str, Endpoints], found: dict[str, Endpoints]) -> dict[str, Endpoints]:
+    return {**endpoints, **found}
+
+
 @equal_to_before
 def _kept(fronts: tuple[Front, ...]) -> tuple[Front, ...]:
     """The same object as before where nothing differs: routes of gateways change, and the kernel knows none."""
@@ -68,25 +101,26 @@ def gateway_fronts(view: NodeView) -> tuple[Front, ...]:
 
 
 def _front(gateway: Gateway, own: Mapping[int, str], view: NodeView) -> Front:
-    name = f"{gateway.name}{SUFFIX}"
+    service, reached = view.standing_for(gateway), view.reached_at(gateway)
+    name = service.name if service is not None else f"{gateway.name}{SUFFIX}"
     entries = [(f"p{port.port}", port, "TCP") for port in gateway.ports]
     entries += [(f"q{port.port}", port, "UDP") for port in gateway.ports if port.http3]
     ports = tuple(
         ServicePort(name=entry, port=port.port, protocol=protocol, app=AppProtocol.TCP)
         for entry, port, protocol in entries
     )
-    service = Service(
+    front = Service(
         namespace=gateway.namespace,
         name=name,
-        cluster_ips=gateway.addresses,
+        cluster_ips=reached,
         balancer_ips=tuple(a for a in gateway.addresses if not _is_inner(a, view.config.service_cidrs)),
         ports=ports,
         origin=gateway.origin,
     )
     numbers = tuple((entry, port.target) for entry, port, _ in entries)
-    versions = sorted(set(map(family, gateway.addresses)) & own.keys())
+    versions = sorted(set(map(family, reached)) & own.keys())
     behind = tuple(Endpoint(address=own[version], ports=numbers, node=view.node.name) for version in versions)
-    return service, Endpoints(namespace=gateway.namespace, service=name, endpoints=behind)
+    return front, Endpoints(namespace=gateway.namespace, service=name, endpoints=behind)
 
 
 def _is_inner(address: str, cidrs: Iterable[str]) -> bool:

@@ -139,6 +139,8 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """Sorted by action and origin."""
     authentication: tuple[JwtRule, ...] = ()
     """Sorted by issuer and origin."""
+    service: str = ""
+    """The Service of its namespace that stands for it: what comes to that one's own addresses comes to the gateway."""
     trusted_hops: int = 0
     """So many proxies in front of it say in `x-forwarded-for` who the client is."""
     backend_tls: tuple[BackendTls, ...] = ()

@@ -125,6 +125,15 @@ class NodeView(msgspec.Struct, frozen=True, kw_only=True):
     underlay_mtu: int = 1500
     """Of the interface by which this node reaches the others."""
 
+    def standing_for(self, gateway: Gateway) -> Service | None:
+        """The Service whose own addresses lead to the gateway too."""
+        return self.services.get(f"{gateway.namespace}/{gateway.service}") if gateway.service else None
+
+    def reached_at(self, gateway: Gateway) -> tuple[str, ...]:
+        """Every address that leads to the gateway: its own, then those of the Service that stands for it."""
+        service = self.standing_for(gateway)
+        return (*gateway.addresses, *(service.cluster_ips if service is not None else ()))
+
 
 WITH_PODS: Final = frozenset(
     {"pods", "sets", "groups", "tables", "policies", "gateways", "learned", "lapsed", "keys", "names"},

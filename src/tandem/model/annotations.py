@@ -1,4 +1,4 @@
-"""Annotations of our own group: which of an object's are ones that nobody here knows."""
+"""Annotations of our own group: what some of them say, and which of an object's are ones that nobody here knows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Final
 from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, Object
 
 GROUP: Final = "tandem.io/"
+HTTP3: Final = "tandem.io/http3"
+"""Of Gateways of both APIs, `true`: listeners of HTTPS take HTTP/3 too."""
+ASKED: Final = "true"
 _OF_ANY_OBJECT: Final = frozenset({SOURCE_ANNOTATION, LINES_ANNOTATION})
+
+
+def asks_http3(gateway: Object) -> bool:
+    """True if its owner wants HTTP/3."""
+    return gateway.metadata.annotations.get(HTTP3) == ASKED
 
 
 def unknown_of(found: Object, known: Collection[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.blocks import absent, holders, share_out
 from tandem.cluster.deployments import deploy, waits_for_time
 from tandem.cluster.endpoints import publish_endpoints
+from tandem.cluster.gatewayservices import serve_gateways
 from tandem.cluster.networks import PODS, PodNetwork
 from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
@@ -34,7 +35,10 @@ from tandem.model.world import World
 
 log = structlog.get_logger(__name__)
 
-KINDS: Final = ("Node", "IPPool", "IPReservation", "IPAMBlock", "Service", "Pod", "Deployment", "EndpointSlice")
+KINDS: Final = (
+    *("Node", "IPPool", "IPReservation", "IPAMBlock", "Service", "Pod", "Deployment", "EndpointSlice"),
+    *("GatewayClass", "Gateway", "ListenerSet"),
+)
 """What the informer must watch."""
 _PATIENCE: Final = 5.0
 """Seconds after which a write that the informer never showed is no longer believed."""
@@ -147,6 +151,7 @@ def control(world: World, known: Known, *, now: float, shares: Shares = SHARES) 
         *deploy(world, seed=known.seed, now=now),
         *schedule(world, now=now),
         *publish_endpoints(world),
+        *serve_gateways(world),
     )
 
 

@@ -177,7 +177,7 @@ class Whois:
             (address, port.port): (_gateway(gateway), port.route)
             for gateway in self._view.gateways.values()
             for port in gateway.datagrams
-            for address in gateway.addresses
+            for address in self._view.reached_at(gateway)
         }
 
     @cached_property

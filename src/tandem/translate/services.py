@@ -17,6 +17,7 @@ from tandem.base.problems import Problem, Severity
 from tandem.ir import fabric
 from tandem.ir.fabric import AppProtocol, MtlsMode
 from tandem.model import core
+from tandem.model.gatewayservices import GATEWAY_CLASS
 from tandem.model.world import World
 from tandem.translate.mesh.istio.locality import own_locality
 from tandem.translate.mesh.istio.peerauth import mode_of
@@ -99,7 +100,7 @@ def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
                 name=p.name,
                 port=p.port,
                 protocol=p.protocol,
-                app=AppProtocol.HTTP if p.protocol == "TCP" and p.port in http else app_protocol(p),
+                app=AppProtocol.HTTP if p.protocol == "TCP" and p.port in http else _app(service, p),
                 node_port=p.node_port if spec.type in _OUTWARD else 0,
             )
             for p in spec.ports
@@ -120,8 +121,14 @@ def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
     )
 
 
+def _app(service: core.Service, port: core.ServicePort) -> AppProtocol:
+    """What a gateway is sent it reads itself: on the way there it is bytes."""
+    return AppProtocol.TCP if service.spec.load_balancer_class == GATEWAY_CLASS else app_protocol(port)
+
+
 def _balancer_ips(service: core.Service) -> tuple[str, ...]:
-    if service.spec.type != "LoadBalancer":
+    """None of a gateway's, which has them itself."""
+    if service.spec.type != "LoadBalancer" or service.spec.load_balancer_class == GATEWAY_CLASS:
         return ()
     return tuple(i.ip for i in service.status.load_balancer.ingress if i.ip)
 
@@ -136,7 +143,7 @@ def _problems(service: core.Service) -> Iterable[Problem]:
         if _prefix(text) is None:
             path = f"spec.loadBalancerSourceRanges[{i}]"
             yield Problem(at=service.origin(path), code="InvalidValue", text=f"{path}: {text!r} is no address prefix")
-    if service.spec.load_balancer_class:
+    if service.spec.load_balancer_class not in {"", GATEWAY_CLASS}:
         path, text = "spec.loadBalancerClass", "an implementation of this class must give the address"
         yield Problem(at=service.origin(path), code="NotServed", text=f"{path}: {text}", severity=Severity.WARNING)
 

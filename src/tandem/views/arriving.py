@@ -15,6 +15,7 @@ from tandem.cluster.nodes import own_prefixes
 from tandem.compile.addresses import own_addresses
 from tandem.model import core
 from tandem.model.gateways import Gateway
+from tandem.model.gatewayservices import standing_for
 from tandem.model.world import World
 from tandem.reference import hosts, policy
 from tandem.reference.authentication import authenticate
@@ -70,11 +71,18 @@ def leave(world: World, question: Question, source: Party, target: Party) -> Cam
     denied = tuple(Line(layer="egress policy", effect="denies", rule=origin) for origin in decision.by)
     if in_mesh(pod, world)[0]:
         by = hosts.refusal(world, pod, None, target.address)
-        if by is not None and not hosts.known_at(world, target.address, target.port, pod.metadata.namespace):
+        known = hosts.known_at(world, target.address, target.port, pod.metadata.namespace)
+        if by is not None and not known and not _at_service(world, target):
             line = Line(layer="outbound", effect="denies", text="no ServiceEntry that the pod sees has it", rule=by)
             lines.append(line)
             denied = (*denied, line)
     return Came(lines=tuple(lines), denied=denied)
+
+
+def _at_service(world: World, target: Party) -> bool:
+    """The Service that stands for the gateway is dialled, which is one of the mesh."""
+    service = standing_for(world, target.gateway) if isinstance(target.gateway, Gateway) else None
+    return service is not None and target.address in (service.spec.cluster_ip, *service.spec.cluster_ips)
 
 
 def _port_at_node(world: World, question: Question, target: Party) -> int:

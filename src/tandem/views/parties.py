@@ -20,6 +20,7 @@ from tandem.cluster.writes import controller_of
 from tandem.compile.addresses import node_address
 from tandem.model import core
 from tandem.model.gateways import Gateway
+from tandem.model.gatewayservices import gateway_of
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
@@ -127,7 +128,7 @@ def _named(world: World, text: str, namespaces: tuple[str, str], domain: str) ->
         return None
     meaning = look_up(world, text, namespaces[1], domain)
     if meaning.service is not None:
-        return replace(_service(meaning.service), meaning=meaning)
+        return replace(_service(world, meaning.service), meaning=meaning)
     if meaning.address:
         return replace(_address(world, meaning.address), meaning=meaning)
     return Party(label=name, domain=meaning.outside, meaning=meaning)
@@ -151,7 +152,7 @@ def _resolve(world: World, text: str, namespace: str) -> Party:
         service = world.get(core.Service, space, name)
         if service is None:
             raise ExplainError(f"no Service {space}/{name}")
-        return _service(service)
+        return _service(world, service)
     if kind in {"gateway", "gw"}:
         return _gateway(world, space, name)
     if kind == "node":
@@ -171,9 +172,13 @@ def _other_kinds(world: World, space: str, name: str) -> str:
     return f"a Deployment is written {space}/deploy/NAME, a Service {space}/svc/NAME"
 
 
-def _service(service: core.Service, address: str = "") -> Party:
+def _service(world: World, service: core.Service, address: str = "") -> Party:
+    """One that stands for a Gateway is that Gateway, by another address."""
+    gateway, address = gateway_of(world, service), address or service.spec.cluster_ip
+    if gateway is not None:
+        return _at_gateway(gateway, address)
     label = f"{service.metadata.namespace}/svc/{service.metadata.name}"
-    return Party(label=label, address=address or service.spec.cluster_ip, service=service)
+    return Party(label=label, address=address, service=service)
 
 
 def _node(world: World, name: str) -> Party:
@@ -196,7 +201,7 @@ def _address(world: World, address: str) -> Party:
             return Party.of_pod(pod, version=family(address))
     for service in world.sorted(core.Service):
         if address in (service.spec.cluster_ip, *service.spec.cluster_ips, *fronts(service)):
-            return _service(service, address)
+            return _service(world, service, address)
     for gateway in world.sorted(Gateway):
         if address in _addresses(gateway):
             return _at_gateway(gateway, address)

@@ -7,7 +7,7 @@ import msgspec
 from gatewaybuild import gateway, hosts, listener, port, route
 from meshbuild import NODE, service, view
 from tandem.compile.addresses import edge_source
-from tandem.compile.gateways import fronted, with_gateways
+from tandem.compile.gateways import fronted, with_gateways, with_gateways_behind
 from tandem.compile.links import compile_node_net
 from tandem.compile.nft.node import compile_nft
 from tandem.compile.outward import announced_for, compile_outward
@@ -33,6 +33,31 @@ def test_a_gateways_port_leads_to_the_nodes_own_address() -> None:
     }
     (owned,) = [s for s in table.sets if s.name == "vips4"]
     assert (POOL,) in owned.elements  # its other ports are refused
+
+
+def test_the_addresses_of_the_service_that_stands_for_it_lead_there_too_and_are_announced_to_nobody() -> None:
+    stands = service("edge-tandem", "10.96.0.77", ("http-80", 80, AppProtocol.TCP), namespace="edge")
+    made = msgspec.structs.replace(gateway(PORT, addresses=(POOL,)), service="edge-tandem")
+    found = view(WEB, stands, gateways={"edge/edge": made}, nodes=NODES)
+    table = compile_nft(found)
+    (backends,) = [m for m in table.maps if m.name == "backend4"]
+    ends = {key[:3]: end for key, end in backends.elements}
+    assert ends == {(at, "tcp", 80): ("10.244.0.1", 20080) for at in (POOL, "10.96.0.77")}
+    assert compile_outward(found).addresses == (POOL,)
+    assert with_gateways(compile_node_net(found), found) == compile_node_net(found)
+    envoy = with_gateways_behind(found)
+    (end,) = envoy.endpoints["edge/edge-tandem"].endpoints
+    assert (end.address, end.ports) == ("10.244.0.1", (("http-80", 20080),))
+    later = msgspec.structs.replace(found, policies={"shop/web": TrafficPolicy(namespace="shop", service="web")})
+    assert with_gateways_behind(later).endpoints is envoy.endpoints
+
+
+def test_without_such_a_service_envoys_view_is_the_view() -> None:
+    found = node(POOL)
+    assert with_gateways_behind(found) is found
+    named = msgspec.structs.replace(found.gateways["edge/edge"], service="edge-tandem")
+    unseen = msgspec.structs.replace(found, gateways={"edge/edge": named})
+    assert with_gateways_behind(unseen) is unseen, "the Service is not there yet"
 
 
 def test_datagrams_of_http3_go_the_way_of_its_connections_and_no_others() -> None:

@@ -108,6 +108,13 @@ def test_the_policies_behind_a_drop_are_found_by_its_log_prefix() -> None:
     assert found.policies("ps-unknown/ingress") == ()
 
 
+def test_a_datagram_to_the_service_that_stands_for_a_gateway_is_one_to_the_gateway() -> None:
+    stands = service("edge-tandem", "10.96.0.77", namespace="edge")
+    made = msgspec.structs.replace(gateway(datagrams("on", backend())), service="edge-tandem")
+    found = Whois(view(stands, gateways={"edge/edge": made}))
+    assert found.handed("10.96.0.77", 53, lost=False).gateway.pod == "gateway/edge"
+
+
 def test_rules_of_a_gateway_are_known_by_its_name() -> None:
     at = Origin(kind="AuthorizationPolicy", namespace="edge", name="p", path="spec.rules[0]")
     policies = (

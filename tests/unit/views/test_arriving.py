@@ -8,7 +8,7 @@ import msgspec
 
 import ingressworlds as istio
 from builders import namespace, node, pod, policy
-from gatewayworlds import gateway, gateway_class, listener, pool
+from gatewayworlds import gateway, gateway_class, listener, pool, standing
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta, Object
 from tandem.model.world import World
@@ -55,6 +55,14 @@ def test_a_pod_of_the_mesh_that_may_reach_the_registry_alone_does_not_leave() ->
     mesh = ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data=data)
     assert [line.layer for line in left(mesh, meshed=True).denied] == ["outbound"]
     assert not left(mesh).denied
+
+
+def test_the_service_that_stands_for_a_gateway_is_one_of_the_mesh() -> None:
+    meta = Meta(name="istio", namespace="istio-system")
+    data = {"mesh": "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"}
+    mesh = ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data=data)
+    assert not left(mesh, standing(EDGE), to="svc/edge-tandem:80", meshed=True).denied
+    assert left(mesh, standing(EDGE), to="192.0.2.65:80", meshed=True).denied
 
 
 def test_from_outside_there_is_nothing_to_leave() -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from builders import endpoint_slice, pod, service
+from gatewayworlds import gateway, standing
 from tandem.model import core
 from tandem.model.meta import Condition, Meta, Object, OwnerReference
 from tandem.model.world import World
@@ -40,6 +41,14 @@ def owned(
 
 def world(*more: Object) -> World:
     return World.of([DONE, WEB, BARE, TWO, SVC, MANY, LONE, endpoint_slice(SVC, [WEB]), *more])
+
+
+def test_the_service_that_stands_for_a_gateway_is_the_gateway() -> None:
+    made = gateway("edge")
+    found = world(made, standing(made, ip="10.96.0.77"))
+    for to in ("svc/edge-tandem:80", "10.96.0.77:80", "edge-tandem.default.svc.cluster.local:80"):
+        party = destination_of(found, to, "default")
+        assert (party.label, party.gateway, party.address) == ("default/gateway/edge:80", made, "10.96.0.77")
 
 
 @pytest.mark.parametrize(

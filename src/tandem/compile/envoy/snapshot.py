@@ -32,6 +32,7 @@ from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
+from tandem.compile.gateways import with_gateways_behind
 from tandem.compile.reach import local, near, serving
 from tandem.ir.fabric import Endpoint, Endpoints, Service
 from tandem.ir.gateway import Gateway, destinations_of
@@ -47,6 +48,7 @@ _outbound: Final = pairs_as_before(compile_outbound)
 
 def compile_envoy(view: NodeView) -> Snapshot:
     """Listeners per meshed pod and gateway, an application cluster per pod; clusters and endpoints shared by all."""
+    view = with_gateways_behind(view)
     meshed = sorted(meshed_pods(view.pods), key=lambda a: a.pod.uid)
     if not meshed and not view.gateways:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
@@ -227,7 +229,7 @@ def _gateways(view: NodeView) -> tuple[list[Resource], list[Resource], list[Reso
     guards: list[Resource] = []
     routes: list[Resource] = []
     for gateway in view.gateways.values():
-        versions = sorted({family(address) for address in gateway.addresses} & own.keys())
+        versions = sorted(set(map(family, view.reached_at(gateway))) & own.keys())
         if versions:
             here = tuple(own[version] for version in versions)
             listeners += compile_gateway(gateway, here)

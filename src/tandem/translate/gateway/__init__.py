@@ -11,12 +11,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tandem.base.problems import Problem
+from tandem.base.problems import Problem, Severity
 from tandem.ir import gateway as ir
 from tandem.ir.gateway import Sessions
 from tandem.ir.tlsterms import TlsTerms
+from tandem.model.annotations import asks_http3
 from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
+from tandem.model.gatewayservices import is_ours, someone_elses, standing_for
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.listenersets import ListenerSet
 from tandem.model.udproute import UDPRoute
@@ -28,8 +30,8 @@ from tandem.translate.gateway.clashes import BY_NAME, UDP
 from tandem.translate.gateway.clients import falls_back
 from tandem.translate.gateway.connections import Given, in_order, named_of, shared_out
 from tandem.translate.gateway.datagrams import parents_refused, port_of
-from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts, is_ours
-from tandem.translate.gateway.http3 import annotation_mistakes, asks, offer
+from tandem.translate.gateway.edge import Edge, GatewayFacts, ListenerFacts, SetFacts
+from tandem.translate.gateway.http3 import annotation_mistakes, offer
 from tandem.translate.gateway.listeners import (
     ByHolder,
     Place,
@@ -63,7 +65,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     problems: list[Problem] = [*sets.problems]
     for gateway in gateways:
         listeners[gateway.key], wrong = read_listeners(world, gateway, sets.merged.get(gateway.key, ()))
-        problems += (*mistakes_of[gateway.key], *annotation_mistakes(gateway), *wrong)
+        problems += (*mistakes_of[gateway.key], *annotation_mistakes(gateway), *_name_taken(world, gateway), *wrong)
     balanced = [address for addresses in balancers.given.values() for address in addresses]
     balanced += addresses_of_ingress(world)
     placed = place(world, options, [g for g in gateways if g.key not in refused], balanced)
@@ -78,11 +80,13 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     for gateway in gateways:
         addresses, reads = placed.given.get(gateway.key, ()), listeners[gateway.key]
         made = _gateway(gateway, _merged(reads), routes, targets, options) if addresses else None
-        if made is not None and asks(gateway):
+        if made is not None and asks_http3(gateway):
             made, not_offered = offer(made, {one.name: gateway for one in _merged(reads)})
             problems += not_offered
         if made is not None:
-            sent[f"{gateway.key[0]}/{gateway.key[1]}"] = replace(made, addresses=addresses)
+            service = standing_for(world, gateway)
+            name = service.metadata.name if service is not None else ""
+            sent[f"{gateway.key[0]}/{gateway.key[1]}"] = replace(made, addresses=addresses, service=name)
         told = overlaps_of(_merged(reads))
         own, *others = (
             tuple(_facts(read, routes, told.get(read.place, ""), sent=made is not None) for read in of)
@@ -104,6 +108,15 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
         sets=MappingProxyType(facts_of_sets),
         problems=(*problems, *placed.problems, *mistakes),
     )
+
+
+def _name_taken(world: World, gateway: Gateway) -> Iterator[Problem]:
+    """Told of a Gateway for which no Service can stand: it is served all the same."""
+    service = someone_elses(world, gateway)
+    if service is not None:
+        text = f"Service {service.metadata.name}, which would lead to it too, is there and not of this Gateway"
+        at = gateway.origin("metadata.name")
+        yield Problem(at=at, code="NameTaken", text=text, severity=Severity.WARNING)
 
 
 def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Routes, tuple[Problem, ...]]:

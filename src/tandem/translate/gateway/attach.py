@@ -13,11 +13,11 @@ import msgspec
 from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model.gateway import ParentReference
 from tandem.model.gateways import GROUP, Gateway, RouteKind
+from tandem.model.gatewayservices import is_ours
 from tandem.model.listenersets import ListenerSet
 from tandem.model.tcproute import TCPRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
-from tandem.translate.gateway.edge import is_ours
 from tandem.translate.gateway.listeners import ByHolder, Place, Read, admits
 from tandem.translate.hostnames import EVERY, common, specificity
 from tandem.translate.mesh.attach import MeshRoute, is_gateway_parent

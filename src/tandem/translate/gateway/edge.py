@@ -10,9 +10,9 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
-from tandem.model.gateways import CONTROLLER, Gateway, GatewayClass, RouteKind
+from tandem.model.gateways import Gateway, RouteKind
 from tandem.model.listenersets import ListenerSet
-from tandem.model.world import Key, World
+from tandem.model.world import Key
 
 NOT_ACCEPTED: Final = frozenset(
     {"UnsupportedProtocol", "UnsupportedValue", "HostnameConflict", "ProtocolConflict", "NoValidCACertificate"}
@@ -104,9 +104,3 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """Of each BackendTLSPolicy that says something of a gateway of ours."""
     ingress: Mapping[Key, IngressFacts] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
-
-
-def is_ours(world: World, gateway: Gateway) -> bool:
-    """True for a Gateway whose class names us as its controller."""
-    found = world.get(GatewayClass, "", gateway.spec.gateway_class_name)
-    return found is not None and found.spec.controller_name == CONTROLLER

@@ -19,6 +19,7 @@ SUPPORTED: Final = tuple(
             "GatewayFrontendClientCertificateValidationInsecureFallback",
             "GatewayHTTPListenerIsolation",
             "GatewayHTTPSListenerDetectMisdirectedRequests",
+            "GatewayInfrastructurePropagation",
             "GatewayPort8080",
             "GatewayStaticAddresses",
             "HTTPRoute",

@@ -7,25 +7,15 @@ of its ListenerSets too, for the addresses are the Gateway's. Where HTTP/3 canno
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Problem, Severity
 from tandem.ir import gateway as ir
 from tandem.ir.tlsterms import TlsVersion
-from tandem.model.annotations import unknown_of
+from tandem.model.annotations import ASKED, HTTP3, asks_http3, unknown_of
 from tandem.model.meta import Object
 from tandem.translate.balancers import POOL
-
-HTTP3: Final = "tandem.io/http3"
-"""`true`: listeners of HTTPS take HTTP/3 too."""
-ASKED: Final = "true"
-
-
-def asks(gateway: Object) -> bool:
-    """True if its owner wants HTTP/3."""
-    return gateway.metadata.annotations.get(HTTP3) == ASKED
 
 
 def annotation_mistakes(gateway: Object) -> Iterator[Problem]:
@@ -40,7 +30,7 @@ def annotation_mistakes(gateway: Object) -> Iterator[Problem]:
 
 def in_vain(gateway: Object) -> Iterator[Problem]:
     """What a Gateway is told that asks for HTTP/3 where nobody comes by HTTPS."""
-    if asks(gateway):
+    if asks_http3(gateway):
         text = "no listener of HTTPS can serve: HTTP/3 is offered nowhere"
         yield _told(gateway, HTTP3, code="NoEffect", text=text)
 

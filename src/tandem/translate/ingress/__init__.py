@@ -14,13 +14,14 @@ import msgspec
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
 from tandem.ir.traffic import TrafficPolicy
+from tandem.model.annotations import asks_http3
 from tandem.model.istio import VirtualService
 from tandem.model.istiogateway import IstioGateway
 from tandem.model.world import World
 from tandem.translate.balancers import Assignment
 from tandem.translate.gateway.addresses import Placed, place
 from tandem.translate.gateway.edge import WITHIN, Edge, IngressFacts
-from tandem.translate.gateway.http3 import annotation_mistakes, asks, in_vain, offer
+from tandem.translate.gateway.http3 import annotation_mistakes, in_vain, offer
 from tandem.translate.gateway.targets import target_of
 from tandem.translate.ingress.bindings import Said, names_gateways, read_bound
 from tandem.translate.ingress.ports import PortReader, by_port
@@ -69,7 +70,7 @@ def add_ingress(
     not_offered: tuple[Problem, ...] = ()
     made = _gateway(options, gateways, _ports(edge, options, servers, reader))
     if made is not None:
-        made, not_offered = offer(made, {one.name: one.gateway for one in servers.found if asks(one.gateway)})
+        made, not_offered = offer(made, {one.name: one.gateway for one in servers.found if asks_http3(one.gateway)})
     sent = {"/".join(key_of(options)): msgspec.structs.replace(made, addresses=addresses)} if made and addresses else {}
     facts = IngressFacts(addresses=addresses, serves=bool(sent))
     told = (

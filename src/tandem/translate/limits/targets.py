@@ -16,10 +16,10 @@ from tandem.ir.limits import RateLimit as Counted
 from tandem.model.attachment import PolicyTarget
 from tandem.model.core import Service
 from tandem.model.gateways import Gateway
+from tandem.model.gatewayservices import is_ours
 from tandem.model.ratelimit import RateLimit
 from tandem.model.world import Key, World
 from tandem.translate.attachment import find_rule
-from tandem.translate.gateway.edge import is_ours
 from tandem.translate.limits.counter import read_counter
 from tandem.translate.limits.found import Limits, Section, Sections, counted_ports
 from tandem.translate.limits.read import LimitReader

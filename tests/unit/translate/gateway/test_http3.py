@@ -26,9 +26,10 @@ from gatewayworlds import (
 )
 from tandem.ir.tlsterms import TlsTerms, TlsVersion
 from tandem.ir.trust import Domains
+from tandem.model.annotations import HTTP3
 from tandem.model.meta import Object
 from tandem.translate.gateway.edge import Edge
-from tandem.translate.gateway.http3 import HTTP3, offer
+from tandem.translate.gateway.http3 import offer
 
 NOTES = {HTTP3: "true"}
 AT = f"metadata.annotations[{HTTP3}]"
