@@ -125,9 +125,9 @@ class Lab:
         done = forks().run(self.init, arguments, environment(), stdin=stdin, timeout=150)
         return self._checked(arguments, Ran(status=done[0], out=done[1], err=done[2]), status)
 
-    def apply(self, *objects: Mapping[str, Any]) -> Ran:
-        """Apply, and wait until every pod, Deployment and rule is in force."""
-        ran = self.tandem("apply", "-f", "-", "--wait", "20", stdin=yaml.safe_dump_all(objects), status=0)
+    def apply(self, *objects: Mapping[str, Any], seconds: int = 20) -> Ran:
+        """Apply, and wait (pods that are slow to begin: longer) until every pod, Deployment and rule is in force."""
+        ran = self.tandem("apply", "-f", "-", "--wait", str(seconds), stdin=yaml.safe_dump_all(objects), status=0)
         self.settled()
         return ran
 

@@ -25,21 +25,42 @@ _GRANTS: Final = (
 _WITHIN: Final = 60.0
 
 
+def installing(home: Path) -> list[str]:
+    """The command that makes an empty database in `home`; after it `granted` may be in `home`'s grants.sql."""
+    return ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={home}/data", "--skip-test-db", *_LEAN]
+
+
+def granted() -> str:
+    """What the server does first, one statement a line."""
+    return "".join(f"{statement};\n" for statement in _GRANTS)
+
+
+def serving(home: Path) -> list[str]:
+    """The command of the server; it listens to port 3306 of every address."""
+    options = [f"--datadir={home}/data", f"--socket={home}/db.sock", f"--pid-file={home}/pid"]
+    options += [f"--log-error={home}/log.err", f"--init-file={home}/grants.sql"]
+    options += [f"--port={PORT}", "--bind-address=0.0.0.0", "--skip-name-resolve"]
+    return ["mariadbd", "--no-defaults", "--user=root", *options, *_LEAN]
+
+
+def asking(address: str, *statements: str, port: int = PORT, patience: int = 10) -> list[str]:
+    """The command of one session of the database's client; for the greeting it waits `patience` seconds, no more."""
+    where = [f"--host={address}", f"--port={port}", "--protocol=tcp", f"--connect-timeout={patience}"]
+    who = [f"--user={USER}", f"--password={PASSWORD}", "--batch", "--skip-column-names"]
+    return ["mariadb", "--no-defaults", *where, *who, f"--execute={';'.join(statements)}"]
+
+
 def _inside(netns: Path, *command: str) -> list[str]:
     return ["nsenter", f"--net={netns}", *command]
 
 
 @contextlib.contextmanager
 def database(netns: Path, home: Path) -> Iterator[None]:
-    """The server listens to port 3306 of every address; `home` is an empty directory that it may fill."""
-    data, log = home / "data", home / "log.err"
-    made = ["mariadb-install-db", "--no-defaults", "--user=root", f"--datadir={data}", "--skip-test-db", *_LEAN]
-    subprocess.run(made, check=True, capture_output=True)
-    # The server takes one statement a line.
-    (home / "grants.sql").write_text("".join(f"{statement};\n" for statement in _GRANTS))
-    options = [f"--datadir={data}", f"--socket={home}/db.sock", f"--pid-file={home}/pid", f"--log-error={log}"]
-    options += [f"--port={PORT}", "--bind-address=0.0.0.0", "--skip-name-resolve", f"--init-file={home}/grants.sql"]
-    command = _inside(netns, "mariadbd", "--no-defaults", "--user=root", *options, *_LEAN)
+    """The server in that namespace; `home` is an empty directory that it may fill."""
+    log = home / "log.err"
+    subprocess.run(installing(home), check=True, capture_output=True)
+    (home / "grants.sql").write_text(granted())
+    command = _inside(netns, *serving(home))
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             deadline = time.monotonic() + _WITHIN
@@ -53,8 +74,6 @@ def database(netns: Path, home: Path) -> Iterator[None]:
 
 
 def ask(netns: Path, address: str, *statements: str, patience: int = 10) -> subprocess.CompletedProcess[str]:
-    """One session of the database's client; for the greeting it waits `patience` seconds and no more."""
-    where = [f"--host={address}", f"--port={PORT}", "--protocol=tcp", f"--connect-timeout={patience}"]
-    who = [f"--user={USER}", f"--password={PASSWORD}", "--batch", "--skip-column-names"]
-    command = _inside(netns, "mariadb", "--no-defaults", *where, *who, f"--execute={';'.join(statements)}")
+    """One session of the client in that namespace."""
+    command = _inside(netns, *asking(address, *statements, patience=patience))
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=_WITHIN)
