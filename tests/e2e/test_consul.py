@@ -134,6 +134,14 @@ def test_defaults_say_what_a_service_takes(world: Lab) -> None:
     until(outside, lambda code: code == "000", world.logs)
     until(lambda: ask(world, "http://admin/slow/3")[0], lambda code: code == "504", world.logs)
     assert ask(world, "http://admin/quick")[0] == "200"
+    ran = world.inside(
+        "shop",
+        "client",
+        *("sh", "-c", "for i in $(seq 30); do curl -s -o /dev/null -w '%{http_code}\\n' http://admin/reports; done"),
+    )
+    assert "429" in ran.out.split()
+    told = world.tandem("explain", "shop/client", "shop/svc/admin:80", "--path", "/reports/1", status=0).out
+    assert "ServiceDefaults shop/admin spec.rateLimits.instanceLevel.routes[0]" in told
     assert conditions(world, "servicedefaults", "admin") == {"Accepted": "True", "Programmed": "True"}
     told = world.tandem("explain", "legacy/outsider", "shop/svc/admin:80").out
     assert "denied by ServiceDefaults shop/admin spec.mutualTLSMode" in told

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from envoy.service.accesslog.v3 import als_pb2
 
+from consulworlds import defaults
 from gatewaybuild import gateway, hosts, listener, port
 from gatewaybuild import route as gateway_route
 from limitbuild import by, limit, limited
@@ -28,6 +29,7 @@ from tandem.ir.match import Exact, HeaderMatch, PathPrefix, Regex, RouteMatch
 from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteTable
 from tandem.observe.accesslog import Names, flows_of
 from tandem.observe.flow import Flow, Party, Verdict
+from tandem.translate.mesh.consul.limits import read_rate_limits
 
 pytestmark = pytest.mark.root
 
@@ -276,3 +278,16 @@ def test_a_gateway_counts_what_comes_in_by_it_beside_what_its_routes_count(world
     assert [world.ask_gateway("a.test") for _ in range(3)] == [200, 200, 429]
     assert [world.ask_gateway("b.test") for _ in range(3)] == [200, 200, 429]
     assert world.ask_gateway("c.test") == 404
+
+
+def test_the_first_route_of_consuls_has_its_limit_in_place_of_the_whole(world: World) -> None:
+    routes = [{"pathExact": "/few", "requestsPerSecond": 1}, {"pathRegex": "/[fg].*", "requestsPerSecond": 1000}]
+    said = {"instanceLevel": {"requestsPerSecond": 1, "requestsMaxBurst": 3, "routes": routes}}
+    found = read_rate_limits(defaults("web", ns="shop", rateLimits=said), lambda *told: pytest.fail(str(told)))
+    assert found is not None
+    world.put(msgspec.structs.replace(found, ports=(8080,)))
+    assert 429 in [world.ask(path="/few") for _ in range(20)]
+    assert [world.ask(path="/g") for _ in range(20)] == [200] * 20
+    assert [world.ask(path="/other") for _ in range(3)] == [200] * 3
+    assert 429 in [world.ask(path="/other?q=1") for _ in range(20)]
+    assert [world.ask(path="/few", own=8081), world.ask(path="/other", own=8081)] == [200, 200]

@@ -47,6 +47,8 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: tuple[CountedBy, ...] = ()
     matches: tuple[RouteMatch, ...] = ()
     """One of them must hold; none: every request counts."""
+    unless: tuple[RouteMatch, ...] = ()
+    """None of them may hold."""
     clients: tuple[SpiffeId, ...] = ()
     """At a pod: only requests of these count."""
     others: tuple[SpiffeId, ...] = ()

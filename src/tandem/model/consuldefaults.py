@@ -15,6 +15,30 @@ class MeshGatewayMode(Model, frozen=True, kw_only=True):
     mode: str = ""
 
 
+class InstanceRoute(Model, frozen=True, kw_only=True):
+    """instanceLevel.routes[]: one of the paths; a burst of 0 is as many as in a second."""
+
+    path_exact: str = ""
+    path_prefix: str = ""
+    path_regex: str = ""
+    requests_per_second: int = 0
+    requests_max_burst: int = 0
+
+
+class InstanceLimits(Model, frozen=True, kw_only=True):
+    """rateLimits.instanceLevel: of requests that no route is about."""
+
+    requests_per_second: int = 0
+    requests_max_burst: int = 0
+    routes: tuple[InstanceRoute, ...] = ()
+
+
+class RateLimits(Model, frozen=True, kw_only=True):
+    """spec.rateLimits."""
+
+    instance_level: InstanceLimits = InstanceLimits()
+
+
 class ServiceDefaultsSpec(Model, frozen=True, kw_only=True):
     """spec; what is refused as a whole is not taken apart. Times in milliseconds, 0: Consul's own."""
 
@@ -30,7 +54,7 @@ class ServiceDefaultsSpec(Model, frozen=True, kw_only=True):
     external_sni: str = msgspec.field(name="externalSNI", default="")
     upstream_config: dict[str, Any] | None = None
     destination: dict[str, Any] | None = None
-    rate_limits: dict[str, Any] | None = None
+    rate_limits: RateLimits = RateLimits()
     envoy_extensions: tuple[dict[str, Any], ...] = ()
 
 

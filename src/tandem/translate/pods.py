@@ -152,7 +152,8 @@ def translate_pod(
             *servers.policies,
         ),
     )
-    limits = (*limits_of_pod(pod, services, context.limits), *servers.limits)
+    counted = limits_of_pod(pod, services, context.limits)
+    limits = (*counted, *context.defaults.limits(pod, services), *servers.limits)
     local = LocalPod(
         uid=PodUid(uid),
         namespace=namespace,

@@ -18,6 +18,7 @@ from tandem.reference.authorization import Asked, decide_authorization
 from tandem.reference.authorizers import own_domains
 from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.consulchains import is_http
+from tandem.reference.consullimits import counted_by_defaults
 from tandem.reference.faults import trouble_at
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
@@ -139,6 +140,7 @@ def way_to(
         refused = bool(token.by) or not (authorized.allowed and intended.allowed and server.allowed)
         if not refused:
             found = limits.counted_at_pod(world, end.pod, end.port, asked.method, asked.path, asked.headers)
+            found += counted_by_defaults(world, end.pod, asked) if asked.parsed else ()
             found += counted_at_server(world, end.pod, asked, trust_domain=question.trust_domain)
             steps += map(counted, found)
         by = by or token.by or (() if authorized.allowed else authorized.by) or intended.by or server.by

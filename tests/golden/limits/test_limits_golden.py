@@ -16,6 +16,7 @@ from tandem.ingest.defaults import default
 from tandem.ir.gateway import routes_of
 from tandem.ir.limits import RateLimit as Counted
 from tandem.ir.mesh import Route
+from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.parse import parse
 from tandem.model.ratelimit import RateLimit
 from tandem.model.schema import validate
@@ -47,8 +48,8 @@ def _pod(limits: tuple[Counted, ...]) -> dict[str, list[int]]:
 
 def render(world: World) -> str:
     found = translate_world(world, Options())
-    told = [p for p in found.problems if p.at.kind == "RateLimit"]
-    keys = [(policy.kind, *policy.key) for policy in world.sorted(RateLimit)]
+    told = [p for p in found.problems if p.at.kind in {"RateLimit", "ServiceDefaults"}]
+    keys = [(policy.kind, *policy.key) for cls in (RateLimit, ServiceDefaults) for policy in world.sorted(cls)]
     status = {patch.name: patch.body["status"] for patch in patches_of(world, keys, by_object(told), {}, 0.0)}
     pods = {pod.name: pod.limits for pod in found.pods.values()}
     tables = {name: table.routes for name, table in found.mesh.tables.items()}

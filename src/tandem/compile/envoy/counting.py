@@ -40,6 +40,8 @@ def condition(limit: Limit, ports: Iterable[int]) -> str:
     asked = [_match(match) for match in limit.matches]
     if asked:
         parts.append(f"({' || '.join(asked)})")
+    if limit.unless:
+        parts.append(f"!({' || '.join(map(_match, limit.unless))})")
     if limit.clients:
         parts.append(_proved(limit.clients))
     if limit.others:

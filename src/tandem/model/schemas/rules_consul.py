@@ -169,6 +169,29 @@ def _balancer(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.hashPolicies: do not belong to the policy {policy!r}"
 
 
+def _instance(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _burst(raw, at)
+    if not raw.get("requestsPerSecond") and not raw.get("routes"):
+        yield f"{at}: needs requestsPerSecond or routes"
+
+
+def _rate_route(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from paths(raw, at)
+    if not any(raw.get(name) for name in PATHS):
+        yield f"{at}: needs one of {', '.join(PATHS)}"
+    if not raw.get("requestsPerSecond"):
+        yield f"{at}.requestsPerSecond: is required, and above 0"
+    yield from _burst(raw, at)
+
+
+def _burst(raw: dict[str, Any], at: str) -> Iterator[str]:
+    burst, requests = raw.get("requestsMaxBurst") or 0, raw.get("requestsPerSecond") or 0
+    if burst and not requests:
+        yield f"{at}.requestsMaxBurst: needs requestsPerSecond beside it"
+    elif burst and burst < requests:
+        yield f"{at}.requestsMaxBurst: must not be less than requestsPerSecond"
+
+
 def _defaults(raw: dict[str, Any], at: str) -> Iterator[str]:
     if raw.get("mode"):
         yield f"{at}.mode: cannot be set here, and in Consul by the annotation transparent-proxy alone"
@@ -187,6 +210,8 @@ RULES: Final[dict[str, Rule]] = {
     "CvCookie": _cookie,
     "CvBalancer": _balancer,
     "CdSpec": _defaults,
+    "CdInstance": _instance,
+    "CdRateRoute": _rate_route,
     "CiSpec": _intentions,
     "CiDestination": _named,
     "CiSource": _source,

@@ -68,3 +68,8 @@ def test_who_counts_is_told_by_what_it_proved_and_who_proved_nothing_is_none_of_
     clients = ("spiffe://a", "spiffe://b")
     assert condition(limit(1, clients=clients), ()) == proved
     assert condition(limit(1, others=clients), (80,)) == f"destination.port in [80] && !{proved}"
+
+
+def test_what_a_limit_leaves_out_does_not_count() -> None:
+    few = limit(1, matches=(RouteMatch(path=Prefix("/a")),), unless=(RouteMatch(path=Exact("/a")), RouteMatch()))
+    assert condition(few, ()) == '((request.url_path.startsWith("/a"))) && !((request.url_path == "/a") || true)'

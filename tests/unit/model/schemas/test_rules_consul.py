@@ -174,6 +174,19 @@ def test_routing_that_is_not(kind: str, spec: Any, path: str) -> None:
         ({"protocol": "smtp"}, "protocol: Unsupported"),
         ({"mutualTLSMode": "loose"}, "mutualTLSMode: Unsupported"),
         ({"maxInboundConnections": -1}, "maxInboundConnections"),
+        ({"rateLimits": {"instanceLevel": {}}}, "rateLimits.instanceLevel: needs requestsPerSecond or routes"),
+        (
+            {"rateLimits": {"instanceLevel": {"requestsPerSecond": 5, "requestsMaxBurst": 4}}},
+            "rateLimits.instanceLevel.requestsMaxBurst: must not be less",
+        ),
+        (
+            {"rateLimits": {"instanceLevel": {"routes": [{"pathExact": "/a"}]}}},
+            "rateLimits.instanceLevel.routes[0].requestsPerSecond: is required",
+        ),
+        (
+            {"rateLimits": {"instanceLevel": {"routes": [{"requestsPerSecond": 1}]}}},
+            "rateLimits.instanceLevel.routes[0]: needs one of",
+        ),
         ({"upstreamConfig": {"defaults": {"limits": {"maxFriends": 1}}}}, "upstreamConfig.defaults.limits.maxFriends"),
     ],
 )

@@ -7,17 +7,21 @@ port says of its protocol comes before what is said of all; mTLS that is asked f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.fabric import Inbound
+from tandem.ir.limits import RateLimit
 from tandem.ir.traffic import PortTraffic, Traffic, TrafficPolicy
 from tandem.model.consuldefaults import ServiceDefaults
-from tandem.model.core import Service, ServicePort
+from tandem.model.core import Pod, Service, ServicePort
 from tandem.model.world import Key, World
+from tandem.translate.mesh.consul.limits import read_rate_limits
 from tandem.translate.protocols import app_protocol, undeclared
+from tandem.translate.selected import target_port
 
 REFUSED: Final = {
     "destination": ("destination", "hosts outside are known by ServiceEntry"),
@@ -26,7 +30,6 @@ REFUSED: Final = {
         "upstream_config",
         "limits of one client's calls are not told from those of others: TrafficPolicy says them where the service is",
     ),
-    "rateLimits": ("rate_limits", "how many requests may come is said by RateLimit"),
     "envoyExtensions": ("envoy_extensions", "nobody writes into Envoy's configuration here"),
     "expose": ("expose", "ports that take plain text are said by PeerAuthentication, portLevelMtls"),
     "transparentProxy": ("transparent_proxy", "every pod of the mesh is dialled as its Services are"),
@@ -43,6 +46,8 @@ class Defaults:
         problems: list[Problem] = []
         named: dict[str, frozenset[int]] = {}
         self._http2: dict[Key, tuple[int, ...]] = {}
+        self._limits: dict[Key, tuple[RateLimit, frozenset[int]]] = {}
+        """What is counted, and at which ports of the Service."""
         for source in world.sorted(ServiceDefaults):
             service = world.get(Service, *source.key)
             problems += _refused(source)
@@ -57,6 +62,14 @@ class Defaults:
                 named["/".join(source.key)] = frozenset(silent)
             if source.spec.protocol in _HTTP2 and silent:
                 self._http2[source.key] = silent
+            wrong = partial(self._wrong, source, problems)
+            limit = read_rate_limits(source, wrong)
+            http = {p.port for p in service.spec.ports if app_protocol(p).is_http}
+            counted = http | named.get("/".join(source.key), frozenset())
+            if limit is not None and counted:
+                self._limits[source.key] = limit, frozenset(counted)
+            elif limit is not None:
+                wrong("spec.rateLimits", "PortNotHTTP", "the service has no port of HTTP: nothing is counted")
         self.named: Mapping[str, frozenset[int]] = named
         """The ports of Services (`namespace/name`) that are HTTP since it is said here."""
         self.problems = tuple(problems)
@@ -75,6 +88,17 @@ class Defaults:
             origins=tuple(sorted(said)),
         )
 
+    def limits(self, pod: Pod, services: Iterable[Service]) -> tuple[RateLimit, ...]:
+        """What is counted at a pod that these Services select, each at its own ports."""
+        found: list[RateLimit] = []
+        for service in services:
+            limit, counted = self._limits.get(service.key, (None, frozenset[int]()))
+            numbers = {target_port(port, pod) for port in service.spec.ports if port.port in counted}
+            ports = tuple(sorted(number for number in numbers if number is not None))
+            if limit is not None and ports:
+                found.append(msgspec.structs.replace(limit, ports=ports))
+        return tuple(found)
+
     def strict(self, services: Iterable[Service]) -> Origin | None:
         """Who asks for mTLS at a pod that these Services select."""
         mine = (self._found[s.key] for s in services if s.key in self._found)
@@ -90,6 +114,10 @@ class Defaults:
             ordered = tuple(sorted((*known.ports, *made), key=lambda p: p.port))
             found[key] = msgspec.structs.replace(known, ports=ordered)
         return found
+
+    @staticmethod
+    def _wrong(source: ServiceDefaults, problems: list[Problem], path: str, code: str, text: str) -> None:
+        problems.append(_told(source, path, code, text))
 
     def differing(self, other: Defaults) -> set[str]:
         """The namespaces in which the two say something else."""
