@@ -28,6 +28,7 @@ from tandem.ir.mesh import (
     RouteTable,
     Session,
 )
+from tandem.translate.mesh.values import COMMANDS
 
 pytestmark = pytest.mark.root
 
@@ -87,6 +88,13 @@ ROUTES = (
         at("/own"),
         request_headers=HeaderEdit(set=(("x-who", "route"),)),
     ),
+    route(
+        "made",
+        to(("v1", 1)),
+        at("/made"),
+        request_headers=HeaderEdit(set=(("x-made", "%REQ(x-a?x-b):3% %PROTOCOL% 100%%"),)),
+        response_headers=HeaderEdit(set=tuple((f"x-{name.lower()}", f"%{name}%") for name in sorted(COMMANDS))),
+    ),
     route("session", to(("v1", 1), ("v2", 1)), at("/cookie"), session=Session(cookie="sticky", path="/cookie")),
     route(
         "token",
@@ -145,9 +153,9 @@ def test_the_backend_sees_the_rewritten_host(shop: Shop) -> None:
     [
         ("/moved/x?q=1", 301, "http://new.test/there?q=1"),
         ("/x/a?q=1", 302, "http://web.test/y/a?q=1"),
-        ("/scheme/a", 308, "https://web.test:443/scheme/a"),
+        ("/scheme/a", 308, "https://web.test/scheme/a"),
         ("/port", 303, "http://web.test:8081/port"),
-        ("/dialled", 307, "http://web.test:80/dialled"),
+        ("/dialled", 307, "http://web.test/dialled"),
     ],
 )
 def test_a_redirect_tells_where_to(shop: Shop, asked: str, status: int, location: str) -> None:
@@ -197,3 +205,10 @@ def test_a_header_keeps_the_session_at_its_endpoint(shop: Shop, path: str) -> No
     token = headers["x-token"]
     apps = {ask(shop, path, x_token=token)[2] for _ in range(10)}
     assert len({body.split(b'"peer"')[0] for body in apps}) == 1
+
+
+def test_values_of_headers_are_put_together_of_the_request(shop: Shop) -> None:
+    _, answer = get(shop.ns["a"], WEB, 80, "/made", x_b="longer")
+    assert {k.lower(): v for k, v in answer["headers"].items()}["x-made"] == "lon HTTP/1.1 100%"
+    status, headers, _ = ask(shop, "/made")
+    assert (status, headers["x-response_code"]) == (200, "200")

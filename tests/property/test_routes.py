@@ -135,7 +135,7 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
 vs_matches = optional(
     uri=strings,
     method=st.just({"exact": "POST"}),
-    headers=some_headers,
+    headers=st.one_of(some_headers, st.just({":method": {"exact": "POST"}})),
     withoutHeaders=st.one_of(some_headers, st.just({"x-a": {"regex": "*"}})),
     queryParams=st.dictionaries(st.just("k"), st.sampled_from(({"exact": "1"}, {"regex": "[12]"}, {})), max_size=1),
     port=st.sampled_from(PORTS),

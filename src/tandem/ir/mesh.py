@@ -24,7 +24,10 @@ from tandem.ir.traffic import TrafficPolicy
 
 
 class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Header changes: set overwrites, add appends, remove deletes."""
+    """Header changes: set overwrites, add appends, remove deletes.
+
+    In a value `%` begins what the proxy puts there of a request (`%REQ(x-a)%`), `%%` is the sign itself.
+    """
 
     set: tuple[tuple[str, str], ...] = ()
     add: tuple[tuple[str, str], ...] = ()

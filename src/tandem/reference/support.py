@@ -169,7 +169,9 @@ def is_token(name: str) -> bool:
 def _match(match: dict[str, Any], at: str) -> list[str]:
     found = []
     headers = {**match.get("headers", {}), **match.get("withoutHeaders", {})}
-    if any(n.lower() in {"uri", "scheme", "method", "authority"} or n.startswith(":") for n in headers):
+    parts = {":method", ":path", ":authority", ":scheme"}
+    words = {"uri", "scheme", "method", "authority"}
+    if any(n.lower() in words or (n.startswith(":") and n not in parts) for n in headers):
         found.append(f"{at}: pseudo headers")
     values = [match.get(f, {}) for f in ("uri", "scheme", "method", "authority")]
     values += [v for f in ("headers", "queryParams") for v in match.get(f, {}).values()]

@@ -218,12 +218,19 @@ def holds(match: HttpMatch, request: Request) -> bool:
     ):
         if wanted is not None and not _string(wanted, value):
             return False
+    headers = {
+        **request.headers,
+        ":method": request.method,
+        ":path": request.path,
+        ":authority": request.authority,
+        ":scheme": request.scheme,
+    }
     for name, wanted in match.headers.items():
-        if name.lower() not in request.headers or not _string(wanted, request.headers[name.lower()]):
+        if name.lower() not in headers or not _string(wanted, headers[name.lower()]):
             return False
     for name, wanted in match.without_headers.items():
         anything = StringMatch() if wanted.regex == "*" else wanted
-        if name.lower() in request.headers and _string(anything, request.headers[name.lower()]):
+        if name.lower() in headers and _string(anything, headers[name.lower()]):
             return False
     query = dict(reversed(parse_qsl(url.query, keep_blank_values=True)))
     return all(name in query and _string(wanted, query[name]) for name, wanted in match.query_params.items())

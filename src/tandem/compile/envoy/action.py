@@ -45,15 +45,18 @@ def respond(status: int, text: str) -> Json:
     return {"status": status, **({"body": {"inline_string": text}} if text else {})}
 
 
-def redirect(action: Redirect, match: RouteMatch, dialled: int) -> Json:
-    """A redirect; without a port of its own it leads to the port of a scheme that it names (Gateway API)."""
+def redirect(action: Redirect, match: RouteMatch, dialled: int, *, here: str = "http") -> Json:
+    """A redirect; without a port of its own it leads to the port of a scheme that it names (Gateway API).
+
+    `here`: the scheme of the request. A scheme's well-known port is left out where the client has written none either.
+    """
     body: dict[str, Any] = {"response_code": _REDIRECTS[action.status]}
     if action.scheme:
         body["scheme_redirect"] = action.scheme
     if action.host:
         body["host_redirect"] = action.host
     port = dialled if action.port < 0 else action.port or _PORTS.get(action.scheme, 0)
-    if port:
+    if port and (port != _PORTS.get(action.scheme or here) or dialled != _PORTS[here]):
         body["port_redirect"] = port
     if action.path is not None:
         body["path_redirect"] = action.path

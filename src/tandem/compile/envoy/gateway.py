@@ -50,7 +50,6 @@ from tandem.ir.mesh import Backend, BytesRoute, Redirect, Route, RouteMatch
 from tandem.state.xds import Resource
 
 MISDIRECTED: Final = 421
-_WELL_KNOWN: Final = {"http": 80, "https": 443}
 
 
 def client_of(gateway: Gateway, *, grpc: bool = False, tls: bool = False) -> Client:
@@ -236,18 +235,9 @@ def _route(route: Route, match: RouteMatch, port: GatewayPort, scope: PortScope)
 
 
 def _redirect(action: Redirect, match: RouteMatch, port: GatewayPort) -> Json:
-    """Without a port of its own it leads to that of its scheme, or of the listener (HTTPRequestRedirectFilter, port).
-
-    The well-known port of a scheme is left out where the client has written none either.
-    """
-    here = "https" if port.tls else "http"
-    scheme = action.scheme or here
-    number = action.port or (_WELL_KNOWN[scheme] if action.scheme else port.port)
-    if number == _WELL_KNOWN[scheme] and port.port == _WELL_KNOWN[here]:
-        body = dict(redirect(msgspec.structs.replace(action, port=0), match, port.port))
-        body.pop("port_redirect", None)
-        return body
-    return redirect(msgspec.structs.replace(action, port=number), match, port.port)
+    """Without a port of its own it leads to that of its scheme, or the listener's (HTTPRequestRedirectFilter, port)."""
+    kept = action if action.port or action.scheme else msgspec.structs.replace(action, port=-1)
+    return redirect(kept, match, port.port, here="https" if port.tls else "http")
 
 
 def _scope(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> PortScope:

@@ -31,10 +31,8 @@ def edits(side: str, edit: HeaderEdit) -> Json:
     changes += [(name, value, _APPEND) for name, value in edit.add]
     body: dict[str, Any] = {}
     if changes:
-        # A percent sign would start a format command of Envoy's; values are meant literally.
         body[f"{side}_headers_to_add"] = [
-            {"header": {"key": name, "value": value.replace("%", "%%")}, "append_action": action}
-            for name, value, action in changes
+            {"header": {"key": name, "value": value}, "append_action": action} for name, value, action in changes
         ]
     if edit.remove:
         body[f"{side}_headers_to_remove"] = list(edit.remove)

@@ -22,6 +22,7 @@ from tandem.ir.mesh import (
     RouteMatch,
 )
 from tandem.translate.gatewayapi.shapes import Remarks, lasting
+from tandem.translate.mesh.values import plain
 
 GROUP: Final = "gateway.networking.k8s.io"
 GONE: Final = "!gone"
@@ -69,6 +70,9 @@ class Writer:
         return made if backend.namespace == self._home else {**made, "namespace": backend.namespace}
 
     def _filters(self, route: Route, matches: tuple[RouteMatch, ...]) -> Iterator[dict[str, Any]]:
+        for name in _put_together(route):
+            text = f"the value of {name} is put together of a request: Gateway API has texts alone"
+            self._remarks.lost(route.origin, "headers", text)
         yield from _modifier("Request", route.request_headers)
         yield from _modifier("Response", route.response_headers)
         if isinstance(route.action, Redirect):
@@ -173,11 +177,20 @@ def name_of(backend: Backend) -> str:
     return backend.service if backend.subset in {"", NOWHERE} else f"{backend.service}-{backend.subset}"
 
 
+def _put_together(route: Route) -> Iterator[str]:
+    """The headers whose values are no texts."""
+    edits = [route.request_headers, route.response_headers]
+    for backend in route.action.backends if isinstance(route.action, Forward) else ():
+        edits += (backend.request_headers, backend.response_headers)
+    yield from (name for edit in edits for name, value in (*edit.set, *edit.add) if plain(value) is None)
+
+
 def _modifier(which: str, edit: HeaderEdit) -> Iterator[dict[str, Any]]:
     made: dict[str, Any] = {}
     for field, pairs in (("set", edit.set), ("add", edit.add)):
-        if pairs:
-            made[field] = [{"name": name, "value": value} for name, value in pairs]
+        known = [{"name": name, "value": text} for name, value in pairs if (text := plain(value)) is not None]
+        if known:
+            made[field] = known
     if edit.remove:
         made["remove"] = list(edit.remove)
     if made:

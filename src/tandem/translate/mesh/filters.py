@@ -11,7 +11,7 @@ import msgspec
 from tandem.ir.mesh import Cors, Exact, HeaderEdit, Mirror, Redirect, Regex, Rewrite, StringMatch
 from tandem.model.gateway import CorsFilter, HeaderFilter, HttpFilter, RequestMirror, RequestRedirect, UrlRewrite
 from tandem.translate.mesh.backends import BackendReader
-from tandem.translate.mesh.values import Wrong, header_mistake
+from tandem.translate.mesh.values import Wrong, header_mistake, literal
 
 OF_BACKENDS: Final = frozenset({"RequestHeaderModifier", "ResponseHeaderModifier"})
 """Types of filters that a single backend may have, of whatever route."""
@@ -81,8 +81,8 @@ class FilterReader:
             if mistake:
                 self._wrong(where, "UnsupportedValue", mistake)
         return HeaderEdit(
-            set=tuple(sorted({h.name.lower(): h.value for h in reversed(modifier.set)}.items())),
-            add=tuple(sorted((h.name.lower(), h.value) for h in modifier.add)),
+            set=tuple(sorted({h.name.lower(): literal(h.value) for h in reversed(modifier.set)}.items())),
+            add=tuple(sorted((h.name.lower(), literal(h.value)) for h in modifier.add)),
             remove=tuple(sorted({n.lower() for n in modifier.remove})),
         )
 

@@ -17,6 +17,20 @@ Wrong = Callable[[str, str, str], None]
 _UNITS_MS: Final[dict[str, float]] = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1, "us": 0.001, "ns": 0.000001}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)")
 _NOT_RE2: Final = re.compile(r"\(\?(?:[=!]|<[=!]|>)|\\[1-9]|\(\?P=")
+_COMMAND: Final = re.compile(r"%(?:%|([^%(]+)(?:\(([^)]*)\))?(?::\d+)?%)|%")
+COMMANDS: Final = frozenset(
+    {
+        "PROTOCOL", "START_TIME", "ROUTE_NAME", "REQUESTED_SERVER_NAME", "RESPONSE_CODE", "RESPONSE_CODE_DETAILS",
+        "RESPONSE_FLAGS", "DURATION", "BYTES_RECEIVED", "STREAM_ID", "UPSTREAM_HOST", "UPSTREAM_CLUSTER",
+        "DOWNSTREAM_REMOTE_ADDRESS", "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_REMOTE_PORT",
+        "DOWNSTREAM_DIRECT_REMOTE_ADDRESS", "DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT",
+        "DOWNSTREAM_LOCAL_ADDRESS", "DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT", "DOWNSTREAM_LOCAL_PORT",
+        "DOWNSTREAM_PEER_URI_SAN", "DOWNSTREAM_PEER_SUBJECT", "DOWNSTREAM_TLS_VERSION", "DOWNSTREAM_TLS_CIPHER",
+    }
+)  # fmt: skip
+"""What Envoy can put into a header without being told more."""
+_OF_HEADERS: Final = frozenset({"REQ", "RESP"})
+_NAMED: Final = re.compile(r":?[A-Za-z0-9!#$&'*+.^_`|~-]+(?:\?:?[A-Za-z0-9!#$&'*+.^_`|~-]+)?")
 _HEADER: Final = re.compile(r"^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$")
 
 
@@ -66,4 +80,25 @@ def header_mistake(name: str) -> str:
         return f"header {name!r} cannot be changed here: it decides where the request goes"
     if not _HEADER.match(name):
         return f"{name!r} is not a header name"
+    return ""
+
+
+def literal(value: str) -> str:
+    """A header's value in which no `%` begins a command."""
+    return value.replace("%", "%%")
+
+
+def plain(value: str) -> str | None:
+    """The same the other way; None where there are commands in it."""
+    commands = any(found[0] != "%%" for found in _COMMAND.finditer(value))
+    return None if commands else value.replace("%%", "%")
+
+
+def command_mistake(value: str) -> str:
+    """Why a header's value cannot be made; empty if it can. One that Envoy does not know would hold up all routes."""
+    for found in _COMMAND.finditer(value):
+        name, about = found[1], found[2]
+        known = name in COMMANDS and about is None
+        if found[0] != "%%" and not known and not (name in _OF_HEADERS and about and _NAMED.fullmatch(about)):
+            return f"{found[0]} is not put into headers here; write %% for the sign itself"
     return ""

@@ -36,6 +36,11 @@ def test_the_port_follows_the_scheme_or_the_request() -> None:
     assert redirect(Redirect(scheme="https"), RouteMatch(), 8080)["port_redirect"] == 443
     assert redirect(Redirect(scheme="https", port=-1), RouteMatch(), 8080)["port_redirect"] == 8080
     assert "port_redirect" not in redirect(Redirect(host="a"), RouteMatch(), 8080)
+    for plain in (Redirect(scheme="https"), Redirect(port=-1), Redirect(port=80)):
+        assert "port_redirect" not in redirect(plain, RouteMatch(), 80)
+    assert redirect(Redirect(scheme="https", port=-1), RouteMatch(), 80)["port_redirect"] == 80
+    assert redirect(Redirect(port=80), RouteMatch(), 8080)["port_redirect"] == 80
+    assert "port_redirect" not in redirect(Redirect(port=-1), RouteMatch(), 443, here="https")
 
 
 def test_retries_wait_and_go_elsewhere() -> None:

@@ -6,8 +6,8 @@ from tandem.compile.envoy.headers import authority_of, edits, joined
 from tandem.ir.mesh import HeaderEdit
 
 
-def test_the_host_is_a_rewrite_and_values_are_literal() -> None:
-    edit = HeaderEdit(set=(("host", "a"), ("x", "100%")), remove=("y",))
+def test_the_host_is_a_rewrite_and_values_are_as_the_proxy_reads_them() -> None:
+    edit = HeaderEdit(set=(("host", "a"), ("x", "100%%")), remove=("y",))
     assert authority_of(edit) == "a"
     body = edits("request", edit)
     assert [h["header"] for h in body["request_headers_to_add"]] == [{"key": "x", "value": "100%%"}]

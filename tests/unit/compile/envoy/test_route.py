@@ -103,8 +103,8 @@ def test_retries_try_another_host() -> None:
     assert made["retry_host_predicate"][0]["typed_config"]["@type"].endswith("PreviousHostsPredicate")
 
 
-def test_header_values_are_literal_and_the_authority_is_rewritten() -> None:
-    edit = HeaderEdit(set=(("host", "other"), ("x", "50%")), add=(("y", "1"),), remove=("z",))
+def test_header_values_stand_and_the_authority_is_rewritten() -> None:
+    edit = HeaderEdit(set=(("host", "other"), ("x", "50%%")), add=(("y", "1"),), remove=("z",))
     (made,) = routes(route(Forward(backends=(SELF,)), request_headers=edit, response_headers=HeaderEdit(remove=("s",))))
     assert made["route"]["host_rewrite_literal"] == "other"
     assert [(h["header"]["key"], h["header"]["value"]) for h in made["request_headers_to_add"]] == [

@@ -50,6 +50,14 @@ def filters(action: RouteAction | None = None, match: RouteMatch = PREFIX, **mor
     return found
 
 
+def test_values_of_headers_are_texts_and_what_is_none_is_told() -> None:
+    edit = HeaderEdit(set=(("a", "1%%"), ("b", "%PROTOCOL%")))
+    made, told = rule(request_headers=edit)
+    (found,) = made["filters"]
+    assert found["requestHeaderModifier"] == {"set": [{"name": "a", "value": "1%"}]}
+    assert len(told) == 1
+
+
 def test_backends_have_ports_weights_namespaces_and_headers_of_their_own() -> None:
     other = Backend(
         namespace="far",

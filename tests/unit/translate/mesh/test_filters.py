@@ -60,10 +60,10 @@ def test_cors_answers_strangers_itself() -> None:
 
 
 def test_a_backend_changes_headers_rewrites_redirects_and_does_nothing_else() -> None:
-    changes = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "X", "value": "1"}]}}
+    changes = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "X", "value": "1%"}]}}
     route, wrongs = read(backendRefs=[{**BACKEND[0], "filters": [changes]}])
     assert isinstance(route.action, Forward)
-    assert route.action.backends[0].request_headers.set == (("x", "1"),)
+    assert route.action.backends[0].request_headers.set == (("x", "1%%"),)
     assert wrongs == []
     redirect = {"type": "RequestRedirect", "requestRedirect": {}}
     assert read(backendRefs=[{**BACKEND[0], "filters": [redirect]}])[0].action == Redirect()

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tandem.translate.mesh.values import header_mistake, milliseconds, regex_mistake
+from tandem.translate.mesh.values import (
+    command_mistake,
+    header_mistake,
+    literal,
+    milliseconds,
+    plain,
+    regex_mistake,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +52,18 @@ def test_headers_that_cannot_be_changed(name: str) -> None:
 
 def test_ordinary_headers_can_be_changed() -> None:
     assert header_mistake("X-Request-Id") == ""
+
+
+@pytest.mark.parametrize("value", ["", "a b", "100%%", "%PROTOCOL%", "%REQ(x-a)%-%REQ(:path?x-b):9%", "%%%RESP(x)%"])
+def test_values_that_the_proxy_makes(value: str) -> None:
+    assert command_mistake(value) == ""
+
+
+@pytest.mark.parametrize("value", ["50%", "%NO_SUCH%", "%REQ%", "%REQ()%", "%PROTOCOL(x)%", "%ENVIRONMENT(HOME)%"])
+def test_values_that_it_would_refuse_or_should_not_tell(value: str) -> None:
+    assert command_mistake(value) != ""
+
+
+def test_a_text_is_written_without_commands_and_read_again() -> None:
+    assert plain(literal("50% of %REQ(a)%")) == "50% of %REQ(a)%"
+    assert plain("%REQ(a)%") is None

@@ -6,7 +6,7 @@ from typing import Final
 
 from tandem.ir.mesh import HeaderEdit
 from tandem.model.consulroutes import HeaderModifiers
-from tandem.translate.mesh.values import Wrong, duration, header_mistake
+from tandem.translate.mesh.values import Wrong, duration, header_mistake, literal
 
 FAR: Final = (
     ("partition", "partition"),
@@ -32,8 +32,8 @@ def edit_of(asked: HeaderModifiers, at: str, wrong: Wrong) -> HeaderEdit:
             if mistake:
                 wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
     return HeaderEdit(
-        set=tuple(sorted((k.lower(), v) for k, v in asked.set.items())),
-        add=tuple(sorted((k.lower(), v) for k, v in asked.add.items())),
+        set=tuple(sorted((k.lower(), literal(v)) for k, v in asked.set.items())),
+        add=tuple(sorted((k.lower(), literal(v)) for k, v in asked.add.items())),
         remove=tuple(sorted(n.lower() for n in asked.remove)),
     )
 

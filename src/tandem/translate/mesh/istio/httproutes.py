@@ -13,7 +13,7 @@ from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.extras import ExtrasReader
 from tandem.translate.mesh.istio.matches import MatchReader
-from tandem.translate.mesh.values import duration, header_mistake
+from tandem.translate.mesh.values import command_mistake, duration, header_mistake
 
 MISSING: Final = 503
 
@@ -202,6 +202,10 @@ class RouteReader:
                 rewrites = verb == "set" and at.endswith(".request") and name.lower() in {"host", ":authority"}
                 mistake = "" if rewrites else header_mistake(name)
                 if mistake:
+                    self._wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
+        for verb, values in (("set", operations.set), ("add", operations.add)):
+            for name, value in values.items():
+                if mistake := command_mistake(value):
                     self._wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
         return HeaderEdit(
             set=tuple(sorted((k.lower(), v) for k, v in operations.set.items())),

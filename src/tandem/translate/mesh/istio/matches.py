@@ -18,6 +18,8 @@ _BRACKETS: Final = re.compile(r"(?:\[[^\[\]]+\])+")
 _ANYTHING: Final = "*"
 """In place of a regular expression of withoutHeaders: the header may not be there, whatever it says."""
 _NOT_HEADERS: Final = frozenset({"uri", "scheme", "method", "authority"})
+_PARTS: Final = frozenset({":method", ":path", ":authority", ":scheme"})
+"""Of a request, that may be named as its headers are (RFC 9113, 8.3.1)."""
 
 
 class MatchReader:
@@ -61,8 +63,8 @@ class MatchReader:
     def _headers(self, matches: Mapping[str, istio.StringMatch], at: str, *, invert: bool) -> list[HeaderMatch]:
         found = []
         for name, match in sorted(matches.items()):
-            if name.lower() in _NOT_HEADERS or name.startswith(":"):
-                text = f"{name!r} is not matched as a header; use the field {name.strip(':')} of the match"
+            if name.lower() in _NOT_HEADERS or (name.startswith(":") and name not in _PARTS):
+                text = f"{name!r} is not matched as a header; use a field of the match, or one of {sorted(_PARTS)}"
                 self._wrong(f"{at}[{name}]", "InvalidValue", text)
             if name.startswith("@"):
                 continue

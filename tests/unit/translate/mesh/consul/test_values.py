@@ -26,10 +26,10 @@ def test_what_is_no_duration_is_told() -> None:
 
 def test_headers_that_cannot_be_changed_are_told() -> None:
     told: Told = []
-    asked = HeaderModifiers(set={"X-A": "1", "Host": "b"}, add={"B": "2"}, remove=("C", ":path"))
+    asked = HeaderModifiers(set={"X-A": "1", "Host": "b"}, add={"B": "2%"}, remove=("C", ":path"))
     found = edit_of(asked, "at", lambda path, code, _: told.append((path, code)))
     assert ("x-a", "1") in found.set
-    assert (found.add, "c" in found.remove) == ((("b", "2"),), True)
+    assert (found.add, "c" in found.remove) == ((("b", "2%%"),), True)
     assert told == [("at.set[Host]", "UnsupportedValue"), ("at.remove[:path]", "UnsupportedValue")]
 
 

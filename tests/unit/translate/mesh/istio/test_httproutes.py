@@ -138,3 +138,10 @@ def test_the_host_can_be_set_on_requests_and_not_otherwise_changed() -> None:
         ("headers.request.remove[host]", "UnsupportedValue"),
         ("headers.response.set[host]", "UnsupportedValue"),
     ]
+
+
+def test_values_of_headers_may_be_put_together_of_the_request() -> None:
+    asked = {"set": {"x": "%REQ(x-a)% 100%%"}, "add": {"y": "%NO_SUCH%"}}
+    found, problems = read(route=[to("web")], headers={"request": asked})
+    assert found.request_headers.set == (("x", "%REQ(x-a)% 100%%"),)
+    assert problems == [("headers.request.add[y]", "UnsupportedValue")]

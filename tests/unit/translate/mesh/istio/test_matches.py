@@ -34,6 +34,14 @@ def test_a_header_without_a_value_must_be_there() -> None:
     assert read(headers={"X-Flag": {}})[0].headers == (HeaderMatch(name="x-flag", match=Present()),)
 
 
+def test_parts_of_a_request_may_be_named_as_headers() -> None:
+    found, problems = read(headers={":method": {"exact": "GET"}}, withoutHeaders={":path": {"prefix": "/a"}})
+    method = HeaderMatch(name=":method", match=Exact("GET"))
+    assert found.headers == (method, HeaderMatch(name=":path", match=Prefix("/a"), invert=True))
+    assert problems == []
+    assert read(headers={":status": {"exact": "200"}})[1] == [("m.headers[:status]", "InvalidValue")]
+
+
 def test_headers_that_must_not_match_are_inverted() -> None:
     absent, problems = read(withoutHeaders={"x": {"regex": "*"}})
     assert (absent.headers, problems) == ((HeaderMatch(name="x", match=Present(), invert=True),), [])
