@@ -137,6 +137,9 @@ def _listed(value: Any) -> dict[str, Any] | None:
 
 def _complaints(document: Document, namespace: str | None) -> Iterator[tuple[str, str]]:
     """(field path, `path: message`) of everything that is wrong."""
+    if isinstance(document.value, dict) and not document.value.get("kind") and "resources" in document.value:
+        yield "", "a kustomization is no object: `kubectl kustomize DIRECTORY` writes the objects that it means"
+        return
     for error in validate(document.value):
         path = error.partition(": ")[0]
         yield (path if " " not in path else ""), error

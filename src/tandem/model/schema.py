@@ -31,6 +31,7 @@ INSTEAD: Final = {
     "HorizontalPodAutoscaler": "nobody scales by load here: spec.replicas of the Deployment says how many",
     "Ingress": "gateway.networking.k8s.io/v1 Gateway and HTTPRoute let requests in",
     "Job": "a Pod with restartPolicy OnFailure or Never runs to its end once",
+    "Kustomization": "`kubectl kustomize DIRECTORY` writes the objects that it means",
     "ReplicaSet": "an apps/v1 Deployment keeps its pods itself",
     "ReplicationController": "an apps/v1 Deployment keeps its pods itself",
     "StatefulSet": "Pods by name, or an apps/v1 Deployment, and a headless Service for their names",
@@ -166,6 +167,11 @@ def _find(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
 
 def _images(spec: dict[str, Any], at: str) -> Iterator[str]:
     for name in ("initContainers", "containers"):
-        for where, value in _find(spec, [f"{name}[]", "image"], at):
-            if value != "host":
-                yield f"{where}: {value!r} is not used: the process runtime runs the host's programs (image: host)"
+        for where, container in _find(spec, [f"{name}[]"], at):
+            image = container.get("image") if isinstance(container, dict) else None
+            if image and image != "host":
+                missing = "" if container.get("command") else ", and there is no `command`, so that it does not start"
+                yield (
+                    f"{where}.image: {image!r} is not used: the process runtime runs the host's programs (image: host)"
+                    f"{missing}"
+                )

@@ -278,7 +278,9 @@ def _bind_volume(bind: Bind) -> None:
 def _find(order: Launch) -> str:
     search = order.environment.get("PATH", DEFAULT_PATH)
     if not order.argv:
-        raise StartError("command is empty: image `host` has no program of its own, so `command` is required")
+        raise StartError(
+            "command is empty: images are not used here, so that `command` has to name a program of this machine"
+        )
     name = order.argv[0]
     if "/" in name and not name.startswith("/"):
         name = str(Path(order.working_dir or "/", name))

@@ -127,6 +127,12 @@ def test_the_list_of_one_kind_is_expanded_and_its_items_need_not_say_what_they_a
         read_objects([file])
 
 
+def test_a_kustomization_is_rendered_by_others(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\n")
+    with pytest.raises(ManifestError, match=r"kustomization.yaml:1: .*`kubectl kustomize DIRECTORY`"):
+        read_objects([tmp_path])
+
+
 def test_what_is_no_text_is_told_with_the_file_of_a_directory_and_its_line(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes("apiVersion: v1\nkind: ConfigMap # café\n".encode("latin-1"))

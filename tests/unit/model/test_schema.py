@@ -146,6 +146,12 @@ def test_inert_looks_into_a_deployments_template() -> None:
     assert inert(raw)[0].startswith("spec.template.spec.containers[0].image: 'nginx' is not used")
 
 
+def test_an_image_without_a_command_is_told_not_to_start() -> None:
+    without, with_one = ({"name": "c", "image": "nginx", **more} for more in ({}, {"command": ["sleep", "9"]}))
+    said = [inert({**POD, "spec": {"containers": [one]}})[0] for one in (without, with_one)]
+    assert [line.endswith("there is no `command`, so that it does not start") for line in said] == [True, False]
+
+
 def test_the_generated_tables_are_those_of_the_generator() -> None:
     import subprocess
     import sys

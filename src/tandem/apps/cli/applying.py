@@ -89,6 +89,8 @@ ORDER: Final = (
 )
 """The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
 _POLL: Final = 0.05
+_UNDER_WAY: Final = ("Promoted",)
+"""Conditions that say how far something is: False is no refusal."""
 _SENT: ContextVar[str] = ContextVar("_SENT", default="")
 """Whose turn it is: each object is sent by a task, which has a context of its own."""
 
@@ -258,7 +260,7 @@ def is_settled(raw: RawObject) -> bool:
 
 def said_no(raw: RawObject) -> list[str]:
     """`Type=False (Reason): message` of each condition that is False, without those that only repeat another."""
-    no = [c for c in conditions(raw) if c.get("status") == "False"]
+    no = [c for c in conditions(raw) if c.get("status") == "False" and c.get("type") not in _UNDER_WAY]
     causes = {"Invalid", *(c.get("reason") for c in no if c["type"] != "Programmed")}
     root = [c for c in no if c["type"] != "Programmed" or c.get("reason") not in causes] or no
     return [f"{c['type']}=False ({c.get('reason', '')}): {c.get('message', '')}" for c in root]

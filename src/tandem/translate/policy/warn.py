@@ -33,14 +33,14 @@ def about_policy(draft: Draft, world: World, *, subjects: Collection[NamedPorts]
     namespace = draft.origin.namespace
     if not namespace:
         at = msgspec.structs.replace(draft.origin, path="spec.subject")
-        text = "spec.subject matches no pod now: the policy does nothing until one does"
+        text = "no pod matches now: the policy does nothing until one does"
         resolver.warn(at, "SelectsNoPod", text)
     elif _unknown_namespace(world, namespace):
         text = f"namespace {namespace!r} does not exist and has no pods: the policy does nothing"
         resolver.warn(draft.origin, "NamespaceNotFound", text)
     else:
         at = msgspec.structs.replace(draft.origin, path="spec.podSelector")
-        text = f"spec.podSelector matches no pod in namespace {namespace!r} now: the policy does nothing until one does"
+        text = f"no pod in namespace {namespace!r} matches now: the policy does nothing until one does"
         resolver.warn(at, "SelectsNoPod", text)
 
 

@@ -63,6 +63,7 @@ def test_an_object_is_settled_when_its_newest_generation_was_judged() -> None:
 def test_a_refusal_is_said_once() -> None:
     no = judged(("Accepted", "False", "SubsetNotFound"), ("Programmed", "False", "Invalid"))
     assert said_no(no) == ["Accepted=False (SubsetNotFound): Accepted words"]
+    assert said_no(judged(("Accepted", "True", "Accepted"), ("Promoted", "False", "Began"))) == []
     assert said_no(judged(("Programmed", "False", "Pending"))) == ["Programmed=False (Pending): Programmed words"]
 
 
