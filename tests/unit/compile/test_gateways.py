@@ -7,6 +7,7 @@ import msgspec
 from gatewaybuild import gateway, hosts, listener, port, route
 from meshbuild import NODE, service, view
 from tandem.compile.addresses import edge_source
+from tandem.compile.envoy import compile_envoy
 from tandem.compile.gateways import fronted, with_gateways, with_gateways_behind
 from tandem.compile.links import compile_node_net
 from tandem.compile.nft.node import compile_nft
@@ -14,6 +15,7 @@ from tandem.compile.outward import announced_for, compile_outward
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.node import NodeView
 from tandem.ir.traffic import TrafficPolicy
+from tandem.state.xds import LISTENER
 
 PORT = port(listener("l", "*", hosts("*", route("r"))))
 POOL, INNER = "192.0.2.65", "10.96.255.253"
@@ -50,6 +52,22 @@ def test_the_addresses_of_the_service_that_stands_for_it_lead_there_too_and_are_
     assert (end.address, end.ports) == ("10.244.0.1", (("http-80", 20080),))
     later = msgspec.structs.replace(found, policies={"shop/web": TrafficPolicy(namespace="shop", service="web")})
     assert with_gateways_behind(later).endpoints is envoy.endpoints
+
+
+def test_a_family_that_the_service_alone_has_is_served_too() -> None:
+    both = msgspec.structs.replace(NODE, pod_cidrs=("10.244.0.0/24", "fd00:244::/120"))
+    stands = service("edge-tandem", "10.96.0.77", ("http-80", 80, AppProtocol.TCP), namespace="edge")
+    stands = msgspec.structs.replace(stands, cluster_ips=("10.96.0.77", "fd00:96::77"))
+    made = msgspec.structs.replace(gateway(PORT, addresses=(POOL,)), service="edge-tandem")
+    found = msgspec.structs.replace(view(stands, gateways={"edge/edge": made}, nodes={"n1": both}), node=both)
+    (backends,) = [m for m in compile_nft(found).maps if m.name == "backend6"]
+    assert {key[:3]: end for key, end in backends.elements} == {("fd00:96::77", "tcp", 80): ("fd00:244::1", 20080)}
+    assert [end.address for end in with_gateways_behind(found).endpoints["edge/edge-tandem"].endpoints] == [
+        "10.244.0.1",
+        "fd00:244::1",
+    ]
+    listeners = compile_envoy(found).resources[LISTENER].values()
+    assert "fd00:244::1" in str([one.body for one in listeners]), "somebody listens there"
 
 
 def test_without_such_a_service_envoys_view_is_the_view() -> None:
