@@ -231,7 +231,7 @@ class TrafficPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     origin: Origin | None = None
     attached: tuple[Origin, ...] = ()
     failovers: tuple[Failover, ...] = ()
-    """Of calls from pods."""
+    """Of calls from pods and gateways."""
 
     @property
     def certificates(self) -> frozenset[str]:

@@ -123,7 +123,8 @@ def _resolved(world: World, request: Request, place: Place, at: Origin) -> tuple
 def stood_in(world: World, request: Request, decision: RouteDecision) -> RouteDecision:
     """The decision with what stands in for each share, whoever chose it."""
     backends = tuple(
-        msgspec.structs.replace(share, instead=tuple(_instead(world, request, share))) for share in decision.backends
+        msgspec.structs.replace(share, instead=tuple(_instead(world, _at(request, share), share)))
+        for share in decision.backends
     )
     told = tuple(
         Step(text=f"or else to Service {other.namespace}/{other.service}")
@@ -144,6 +145,11 @@ def is_http(world: World, namespace: str, name: str, port: int) -> bool:
 def _ports(world: World, key: tuple[str, str]) -> tuple[core.ServicePort, ...]:
     service = world.get(core.Service, *key)
     return service.spec.ports if service is not None else ()
+
+
+def _at(request: Request, share: Share) -> Request:
+    """The request as it asks for a share: its port is the one that is dialled where others stand in."""
+    return msgspec.structs.replace(request, port=share.port)
 
 
 def _instead(world: World, request: Request, share: Share) -> Iterator[Share]:

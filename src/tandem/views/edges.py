@@ -13,6 +13,7 @@ import msgspec
 from tandem.model.gateways import Gateway
 from tandem.model.world import World
 from tandem.reference import limits
+from tandem.reference.consulchains import stood_in
 from tandem.reference.edgeroutes import decide_connection, decide_request
 from tandem.reference.ingress import Served, routed, take_ingress
 from tandem.reference.ingressbytes import decide_ingress_bytes
@@ -139,6 +140,10 @@ def _routed(world: World, question: Question, met: _Met, port: int, *, host: str
         authority=host,
         scheme="https" if "HTTPS" in met.protocols else "http",
     )
+    return stood_in(world, request, _decided(world, met, request, sni))
+
+
+def _decided(world: World, met: _Met, request: Request, sni: str) -> RouteDecision:
     if met.listener is not None:
         read = met.listener.listener.protocol in REQUESTS
         return decide_request(world, met.listener, request) if read else decide_connection(world, met.listener, sni)

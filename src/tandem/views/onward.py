@@ -33,7 +33,8 @@ def ways_onward(
 ) -> Iterator[Way]:
     """One for each endpoint, and one more for each node from which something else comes of it."""
     seen: set[tuple[str, int]] = set()
-    for share in shares:
+    for meant in shares:
+        share = next((one for one in (meant, *meant.instead) if endpoints(world, one, 0)), meant)
         for end in endpoints(world, share, 0) if not share.status else ():
             if (end.address, end.port) in seen:
                 continue

@@ -9,6 +9,7 @@ import pytest
 
 import ingressworlds as istio
 from builders import namespace, node, pod, policy, service, sliced
+from consulworlds import resolver
 from gatewayworlds import at, gateway, gateway_class, https, listener, route, tcproute, tls_secret
 from jwts import Issuer
 from meshworlds import authz, faults, limit_at, peerauth, ratelimit, reqauth
@@ -297,3 +298,14 @@ def test_a_gateway_of_something_else_is_none_and_two_of_one_name_are_told() -> N
         ask(istio.gateway("other", selector={"istio": "egressgateway"}), to="gateway/other:80")
     with pytest.raises(ExplainError, match="two Gateways default/edge"):
         ask(istio.gateway("edge"), to="gateway/edge:80")
+
+
+def test_another_service_stands_in_for_a_backend_without_endpoints() -> None:
+    empty = service("old", ip="10.96.0.21", ports=PORTS, selector={"app": "old"})
+    rules = [{"backendRefs": [{"name": "old", "port": 80}]}]
+    to_old = route("hr", at(sectionName="http"), host="www.shop.test", rules=rules)
+    failover = resolver("old", failover={"*": {"service": "web"}})
+    found = ask(empty, to_old, failover)
+    assert (found.allowed, [way.address for way in found.ways]) == (True, ["10.244.0.5"])
+    assert "or else to Service default/web" in [line.text for line in found.route]
+    assert not ask(empty, to_old).allowed

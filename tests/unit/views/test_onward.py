@@ -35,3 +35,9 @@ def test_each_endpoint_is_told_once_with_the_nodes_from_which_it_is_the_same() -
 
 def test_a_share_that_is_answered_leads_nowhere() -> None:
     assert onward(share=msgspec.structs.replace(SHARE, status=503)) == []
+
+
+def test_what_stands_in_is_told_where_a_share_has_no_endpoint() -> None:
+    gone = Share(namespace="default", service="gone", port=80, instead=(SHARE,))
+    assert [way.address for way in onward(node("n1"), share=gone)] == ["10.244.0.5"]
+    assert onward(node("n1"), share=msgspec.structs.replace(gone, instead=())) == []

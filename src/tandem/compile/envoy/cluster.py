@@ -172,10 +172,11 @@ def _bodies(
             secure = _Secure(identities, _alpn(port), trust, identity, translated)
             for subset in (None, *policy.subsets):
                 body = _service_cluster(service, port, subset, secure=secure, policy=policy)
-                places = policy.failover(subset) if client is None else ()
+                # Copies of a pod's requests, and questions of its proxy, have one place.
+                places = policy.failover(subset) if client is None or client.gateway else ()
                 if places and body["type"] == "EDS":
                     yield body | {"name": names.alone(body["name"])}
-                    body = _one_after_the_other(body["name"], port.port, places)
+                    body = _one_after_the_other(body["name"], port.port, places, client)
                 yield body
 
 
@@ -198,11 +199,9 @@ def client_clusters(
     served = spoken(service, client.backend_tls, grpc=not client.gateway)
     made: list[tuple[Resource, str]] = []
     for body in _bodies(served, chosen, identities, trust, client):
-        inside = {
-            "name": names.client_cluster(client.uid, body["name"]),
-            "upstream_bind_config": _inside(client.netns),
-        }
-        resource = _resource({**body, **inside}, chosen)
+        inside = {"upstream_bind_config": _inside(client.netns)} if "cluster_type" not in body else {}
+        name = names.client_cluster(client.uid, body["name"])
+        resource = _resource({**body, **inside, "name": name}, chosen)
         told = resource.origins | origins_of(body["name"], client.backend_tls)
         made.append((replace(resource, origins=told), body["name"]))
     return tuple(made)
@@ -246,12 +245,17 @@ def _service_cluster(
     }
 
 
-def _one_after_the_other(name: str, dialled: int, places: tuple[Place, ...]) -> dict[str, Any]:
+def standing_in(place: Place, dialled: int) -> str:
+    """The cluster of a place that stands in for another, at whose port `dialled` it is asked for."""
+    name = names.service_cluster(place.namespace, place.service, place.port or dialled, place.subset)
+    return names.alone(name) if place.alone else name
+
+
+def _one_after_the_other(name: str, dialled: int, places: tuple[Place, ...], client: Client | None) -> dict[str, Any]:
     """Its own endpoints while one of them is healthy, then those of each place. Each is reached as it always is."""
-    clusters = [names.alone(name)]
-    for place in places:
-        other = names.service_cluster(place.namespace, place.service, place.port or dialled, place.subset)
-        clusters.append(names.alone(other) if place.alone else other)
+    clusters = [names.alone(name), *(standing_in(place, dialled) for place in places)]
+    if client is not None:
+        clusters = [names.client_cluster(client.uid, one) for one in clusters]
     config = {"clusters": clusters}
     return {
         **_base(name, "service"),

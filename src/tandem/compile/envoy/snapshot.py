@@ -14,8 +14,9 @@ import msgspec
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
 from tandem.base.memo import equal_to_before, pairs_as_before, same_as_before
+from tandem.compile import names
 from tandem.compile.addresses import own_addresses
-from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters
+from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters, standing_in
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed, standing_alone
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
@@ -40,7 +41,7 @@ from tandem.ir.locality import LocalityBalancing
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.outbound import Outbound
 from tandem.ir.shown import is_seen
-from tandem.ir.traffic import ClientTls, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, Place, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, Resource, Snapshot
 
 _outbound: Final = pairs_as_before(compile_outbound)
@@ -249,9 +250,19 @@ def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
     found: list[tuple[Resource, str]] = []
     for gateway in view.gateways.values():
         targets = services_used(gateway)
+        places = {f"{place.namespace}/{place.service}" for _, place in _places(view, targets)}
         for client, shared in clusters_used(gateway).items():
-            found += [made for made in _copies(view, client, targets) if made[1] in shared]
+            used = shared | {names.alone(name) for name in shared}
+            used |= {standing_in(place, port) for port, place in _places(view, targets)}
+            found += [made for made in _copies(view, client, targets | places) if made[1] in used]
     return found
+
+
+def _places(view: NodeView, targets: set[str]) -> Iterator[tuple[int, Place]]:
+    """What stands in for these Services, each with the port of which it does."""
+    for key in targets & view.services.keys() & view.policies.keys():
+        for failover in view.policies[key].failovers:
+            yield from ((port.port, place) for port in view.services[key].ports for place in failover.places)
 
 
 @same_as_before
