@@ -16,7 +16,7 @@ from nodeviews import attached, ifname_of, node
 from tandem.base.ids import GroupId, PolicySetId
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.nft import verdicts_groups
+from tandem.compile.nft import verdicts_groups, verdicts_mixed
 from tandem.compile.nft.chains import judge, log_prefix, rule_prefix
 from tandem.compile.nft.crowds import LARGE, crowd_tables, large_groups
 from tandem.compile.nft.dispatch import pod_sets
@@ -201,10 +201,14 @@ ports_apart = st.sampled_from((0, MANY))
 """More ports with groups of their own than that are many: none, or as it is."""
 
 
+blocks = st.sampled_from((1, FEW))
+"""As many blocks of one verdict, and groups that follow one another, are asked one after the other."""
+
+
 @SLOW
-@given(st.sampled_from(Side).flatmap(lambda side: policy_sets("x", side)), ports_apart)
-def test_a_packet_gets_what_the_order_of_rules_says(policy_set: PolicySet, many: int) -> None:
-    with patch.object(verdicts_groups, "MANY", many):
+@given(st.sampled_from(Side).flatmap(lambda side: policy_sets("x", side)), ports_apart, blocks)
+def test_a_packet_gets_what_the_order_of_rules_says(policy_set: PolicySet, many: int, few: int) -> None:
+    with patch.object(verdicts_groups, "MANY", many), patch.multiple(verdicts_mixed, FEW=few, AGAIN=1000):
         ruleset = table(policy_set)
     assert apply(plan(None, ruleset), None) == ruleset
     for address in ADDRESSES:
@@ -250,10 +254,13 @@ def equals(policy_set: PolicySet, rule: Rule, address: str, protocol: str, port:
 @given(
     st.sampled_from(Side).flatmap(lambda side: st.tuples(policy_sets("x", side), policy_sets("y", side))),
     ports_apart,
+    blocks,
 )
-def test_a_preview_changes_nothing_and_tells_what_it_would_deny(both: tuple[PolicySet, PolicySet], many: int) -> None:
+def test_a_preview_changes_nothing_and_tells_what_it_would_deny(
+    both: tuple[PolicySet, PolicySet], many: int, few: int
+) -> None:
     enforced, preview = both
-    with patch.object(verdicts_groups, "MANY", many):
+    with patch.object(verdicts_groups, "MANY", many), patch.multiple(verdicts_mixed, FEW=few, AGAIN=1000):
         alone, beside = table(enforced), table(enforced, preview)
     for address in ADDRESSES:
         for protocol, port in PROBES:

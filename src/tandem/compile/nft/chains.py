@@ -5,11 +5,13 @@
 | ps-SET | tier Admin, NetworkPolicy or tier Baseline; what isolation denies is logged, counted, dropped here |
 | ps-SET-t | what comes after tier Admin, where a rule of it can pass |
 | ps-SET-…-g-… | the groups of one port, where a tier has many (verdicts_groups.py) |
+| ps-SET-a-…, -b-… | one port, where the verdict changes from rule to rule (verdicts_mixed.py) |
 | pv-SET | the same with staged policies in force: for what ps-… allows, and nothing is denied |
 | no-RULE, st-RULE | what a rule of a tier denies, would deny |
 
 A tier is cut into blocks of one verdict: within a block no order matters, so that it is a few look-ups however many
-rules it has (`verdicts.py`). An allowed packet is counted by its rule; only first packets of connections come here.
+rules it has (`verdicts.py`). One with many blocks is cut by port instead (`verdicts_mixed.py`). An allowed packet is
+counted by its rule; only first packets of connections come here.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.nft.families import FAMILIES
 from tandem.compile.nft.verdicts import write
+from tandem.compile.nft.verdicts_mixed import write_mixed
 from tandem.compile.nft.writer import Answers, Writer, Written
 from tandem.ir.policy import PolicySet, Rule, Side, Verdict
 from tandem.state import nft
@@ -119,18 +122,22 @@ class _Judge:
         return writer.written()
 
     def _tier(self, rules: tuple[Rule, ...], tag: str, *, leave: nft.Statement) -> None:
-        """Blocks of one verdict, in order; `leave` is what a rule that passes does."""
-        for number, (verdict, block) in enumerate(groupby(rules, key=lambda rule: rule.verdict)):
-            found = tuple(block)
-            answers = Answers(
+        """Blocks of one verdict, in order, or all at once; `leave` is what a rule that passes does."""
+
+        def answers(verdict: Verdict) -> Answers:
+            return Answers(
                 then=(leave,) if verdict is Verdict.PASS else (self._allow,),
                 counted=verdict is Verdict.ACCEPT and not self._staged,
                 staged=self._staged,
             )
-            write(self._writer, found, answers, side=self._side, name=f"{self._writer.name}-{tag}{number}")
-            if verdict is Verdict.DENY:
-                for rule in found:
-                    self._denial(rule)
+
+        name = f"{self._writer.name}-{tag}"
+        if not write_mixed(self._writer, rules, answers, side=self._side, name=name):
+            for number, (verdict, block) in enumerate(groupby(rules, key=lambda rule: rule.verdict)):
+                write(self._writer, tuple(block), answers(verdict), side=self._side, name=f"{name}{number}")
+        for rule in rules:
+            if rule.verdict is Verdict.DENY:
+                self._denial(rule)
 
     def _denial(self, rule: Rule) -> None:
         origins = (rule.origin,)
