@@ -78,7 +78,7 @@ class Pipeline:
         return [*found, *(policy(n, self.pods, wide=False) for n in range(policies))]
 
     def settle(self) -> None:
-        news = self.publisher.update(self.live.translate(self.world), self.names).get(NODE, {})
+        news = dict(self.publisher.update(self.live.translate(self.world), self.names)).get(NODE, {})
         for action in self.session.on_wanted(news):
             if isinstance(action, Response):
                 update = self.client.on_response(codec.decode_response(codec.encode_response(action)))

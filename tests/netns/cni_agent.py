@@ -55,6 +55,10 @@ class AnyPod:
         identity = SpiffeId(f"spiffe://cluster.local/ns/{namespace}/sa/default")
         return LocalPod(uid=uid, namespace=namespace, name=name, service_account="default", identity=identity)
 
+    async def announced(self, attachment: Attachment) -> None:
+        del attachment
+        await self._stall.at("announced")
+
     async def attached(self, attachment: Attachment) -> None:
         del attachment
         await self._stall.at("attached")

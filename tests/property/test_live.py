@@ -407,7 +407,7 @@ def every_step(steps: list[list[tuple[Object, bool]]]) -> None:
         for gone in sent.keys() - nodes:
             publisher.forget(gone)
             del sent[gone]
-        for name, news in publisher.update(found, nodes).items():
+        for name, news in publisher.update(found, nodes):
             sent.setdefault(name, {}).update(news)
         for name in nodes:
             wanted = {url: {n: wire.encode(v) for n, v in named.items()} for url, named in sent_to(name, whole).items()}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 from tandem.base.addresses import FAMILIES, IPV4, family
 from tandem.base.digest import digest
 
 
+@lru_cache(maxsize=1 << 12)
 def node_address(pod_cidr: str) -> str:
-    """The first address of a pod prefix: the node's own, never given to a pod."""
+    """The first address of a pod prefix: the node's own, never given to a pod. Remembered: each view asks for many."""
     return str(ipaddress.ip_network(pod_cidr)[1])
 
 

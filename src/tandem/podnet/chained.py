@@ -6,6 +6,7 @@ came. The journal knows the addresses as those of a foreign link: they are none 
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from tandem.base.groups import first_of
 from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.port import ForeignDriver
@@ -33,6 +35,9 @@ _log: Final = logging.getLogger(__name__)
 
 class Enforces(Protocol):
     """`verbs.Node`, as far as it is needed here."""
+
+    async def announced(self, attachment: Attachment) -> None:
+        """Returns when whoever has rules about this pod knows its addresses, or had the time for it; never raises."""
 
     async def attached(self, attachment: Attachment) -> None:
         """Returns when policy and listeners of this attachment are in force; raises DriverError."""
@@ -146,7 +151,12 @@ class Chained:
             attachment = msgspec.structs.replace(attachment, pin=pin)
             self._journal.update(attachment)
             await self._foreign.prepare(pin, compile_redirection(attachment.ifname, attachment.pod_addresses))
-        await self._node.attached(attachment)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._node.announced(attachment))
+                await self._node.attached(attachment)
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from None
         self._journal.update(msgspec.structs.replace(attachment, phase=Phase.READY))
 
     async def _look(self, request: Request, previous: Previous) -> Seen:

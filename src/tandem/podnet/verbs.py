@@ -1,8 +1,8 @@
 """ADD, DEL, CHECK, GC and STATUS as steps over the journal, the link driver and the node.
 
-ADD: journal, pin, link (closed) and at the same time policy and proxy, link open, journal. DEL goes the other way
-round. The journal is written first and cleared last, so that a kill at any point leaves nothing that `recover` or DEL
-cannot find.
+ADD: journal, pin, link (closed) and at the same time policy and proxy, link open, journal; peers hear of the pod beside
+all that, and before the answer. DEL goes the other way round. The journal is written first and cleared last, so that a
+kill at any point leaves nothing that `recover` or DEL cannot find.
 Steps of one container never overlap; those of different containers do.
 """
 
@@ -55,6 +55,9 @@ class Node(Protocol):
 
     async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
         """The pod as control sees it (an empty uid: by name alone), or None when it is unknown after `timeout`."""
+
+    async def announced(self, attachment: Attachment) -> None:
+        """Returns when whoever has rules about this pod knows its addresses, or had the time for it; never raises."""
 
     async def attached(self, attachment: Attachment) -> None:
         """Returns when kernel policy and Envoy listeners of this attachment are in force."""
@@ -309,20 +312,27 @@ class Verbs:
                 await self.undoing.one(current)
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._node.announced(attachment))
+                attachment = await self._connect(attachment, link)
+        except BaseExceptionGroup as errors:
+            raise first_of(errors) from None
+        attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)
+        self._journal.update(attachment)
+        return attachment
+
+    async def _connect(self, attachment: Attachment, link: PodLink) -> Attachment:
+        """Up to the open link: it waits for the pod's own rules and for no peer's."""
         with step("pin"):
             pin = await self._links.pin(attachment.container_id, attachment.netns)
             attachment = msgspec.structs.replace(attachment, pin=pin)
             self._journal.update(attachment)
-        try:
-            async with asyncio.TaskGroup() as tasks:  # nothing passes a link before it opens: neither has to be first
-                tasks.create_task(self._make(link, pin))
-                await self._node.attached(attachment)
-        except BaseExceptionGroup as errors:
-            raise first_of(errors) from None
+        async with asyncio.TaskGroup() as tasks:  # nothing passes a link before it opens: neither has to be first
+            tasks.create_task(self._make(link, pin))
+            await self._node.attached(attachment)
         with step("open"):
             await self._links.open(link, pin)
-        attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)
-        self._journal.update(attachment)
         return attachment
 
     async def _make(self, link: PodLink, pin: str) -> None:

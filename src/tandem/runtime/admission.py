@@ -6,7 +6,8 @@
 | proxy: listeners and capture of a meshed pod | READY_TIMEOUT | the same |
 | peers: rules about the pod, wherever there is one | Limits.peers_wait | ADD goes on: isolation holds, an allow lags |
 
-Peers are waited for only where there are policies (`MeshConfig.announces`). All of it goes on at once.
+Peers are told first, since their answer takes longest, and only where there are policies (`MeshConfig.announces`). All
+of it goes on at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 
@@ -35,10 +35,6 @@ from tandem.runtime.views import Outcome
 
 log = structlog.get_logger()
 
-Serve = Callable[[], Awaitable[int]]
-"""Puts a pod into the next view, of which it returns the number; raises DriverError."""
-TURNS: Final = 2
-"""Of the event loop, until a call has left: other nodes take longest, so that nothing is computed before that."""
 Call = Callable[[str, bytes, float], Awaitable[bytes]]
 """Method, request, deadline in seconds -> control's answer; raises CallError."""
 
@@ -61,28 +57,14 @@ class Admission:
         self._metrics = metrics
         self._peers_wait = peers_wait
 
-    async def wait(self, attachment: Attachment, pod: LocalPod | None, serve: Serve, *, announces: bool) -> None:
-        """Return when what `serve` puts into the next view is in force, and peers know the pod or had their time.
-
-        Raises DriverError.
-        """
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                if announces and pod is not None and pod.uid and attachment.namespace:
-                    tasks.create_task(self._peers(attachment))
-                    for _ in range(TURNS):
-                        await asyncio.sleep(0)
-                await self._own(attachment, pod, await serve())
-        except* DriverError as errors:
-            raise errors.exceptions[0] from None
-        self._metrics.added()
-
-    async def _own(self, attachment: Attachment, pod: LocalPod | None, number: int) -> None:
+    async def own(self, attachment: Attachment, pod: LocalPod | None, number: int) -> None:
+        """Return when policy and listeners of the pod, which is in view `number`, are in force; raises DriverError."""
         with step("policy"):
             await self._timed("policy", self._policy(attachment, number))
         if pod is not None and pod.meshed:
             with step("proxy"):
                 await self._timed("proxy", self._proxy(attachment, pod, number))
+        self._metrics.added()
 
     async def _timed(self, what: str, work: Awaitable[None]) -> None:
         begun, done = asyncio.get_running_loop().time(), False
@@ -110,8 +92,8 @@ class Admission:
                 raise DriverError(f"Envoy does not listen in {attachment.pin}: has it a certificate?")
             await asyncio.sleep(0.01)
 
-    async def _peers(self, attachment: Attachment) -> None:
-        """Tell control of the addresses, and wait until they are in force where rules are about this pod."""
+    async def peers(self, attachment: Attachment) -> None:
+        """Tell control of the addresses; return when rules about the pod have them everywhere, or time is over."""
         begun, groups = asyncio.get_running_loop().time(), None
         request = encode(Announcement(uid=attachment.pod_uid, addresses=attachment.pod_addresses))
         with step("peers"):

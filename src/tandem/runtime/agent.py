@@ -199,13 +199,14 @@ class Agent:
             tasks.create_task(self._control.run())
             tasks.create_task(self._envoy.run())
             tasks.create_task(self._make_views())
+            tasks.create_task(self._newest.run())
             tasks.create_task(self._drift.run())
             tasks.create_task(self._pod_drift.run())
             tasks.create_task(self._kernel.run(self._newest.foremost))
-            tasks.create_task(self._proxy.run(self._newest.views))
+            tasks.create_task(self._proxy.run(self._newest.awaited))
             tasks.create_task(self._outward.run(self._newest.views))
             tasks.create_task(TurnAwayLoop(self._envoy).run(self._newest.views))
-            tasks.create_task(self._guards.run(self._newest.views))
+            tasks.create_task(self._guards.run(self._newest.awaited))
             tasks.create_task(self._progress.run())
             tasks.create_task(self._measure())
             tasks.create_task(self._exposition.run())
@@ -270,19 +271,21 @@ class Agent:
         """`host` with the MTU of pods."""
         return self._network.fit(host)
 
+    async def announced(self, attachment: Attachment) -> None:
+        """Return when whoever has rules about this pod knows its addresses, or had the time for it."""
+        config = self._slice.config
+        if config is not None and config.announces and self._slice.pod(attachment.pod_uid) is not None:
+            await self._admission.peers(attachment)
+
     async def attached(self, attachment: Attachment) -> None:
         """Return when policy and listeners of this pod are in force; raises DriverError."""
-        pod, config = self._slice.pod(attachment.pod_uid), self._slice.config
-        announces = config is not None and config.announces
-        await self._admission.wait(attachment, pod, partial(self._serve, attachment, pod), announces=announces)
-
-    async def _serve(self, attachment: Attachment, pod: LocalPod | None) -> int:
+        pod = self._slice.pod(attachment.pod_uid)
         self._attached.take((attachment,))
         number = self._bump()
         if pod is not None and pod.meshed:
             # Envoy accepts a listener without its certificate, and then fails its first handshakes.
             await self._secrets.ensure(frozenset({pod.identity}))
-        return number
+        await self._admission.own(attachment, pod, number)
 
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
         """What of policy, redirection and proxy is missing."""
@@ -390,7 +393,7 @@ class Agent:
         return decode_response(await self._control.call(SIGN, encode(request)))
 
     def _view(self) -> NodeView | None:
-        newest = self._newest.views.value
+        newest = self._newest.awaited.value
         return newest.view if newest is not None else None
 
     async def _introduce(self) -> None:

@@ -36,6 +36,8 @@ class Announced:
         self._groups: dict[str, set[GroupId]] = {}
         self._pods: Table[Key, core.Pod] = Table()
         self._owners: dict[str, str] = {}
+        self._shown: dict[str, tuple[core.Pod, Announcement, core.Pod]] = {}
+        """Each as it is, what is announced of it, and as it is with that."""
         self.known: Cell[Mapping[str, Announcement]] = Cell({})
         """By uid; its version grows with each announcement."""
 
@@ -64,17 +66,21 @@ class Announced:
         return frozenset(self._groups.get(uid, ()))
 
     def over(self, world: World) -> World:
-        """The World with what is announced and not in it."""
+        """The World with what is announced and not in it; a pod of which nothing is new is the same object again."""
         living = self._living(world)
+        self._shown = {uid: self._with(world.pods_by_uid[uid], announced) for uid, announced in living.items()}
         if not living:
             return world
-        changed = {}
-        for uid, announcement in living.items():
-            pod = world.pods_by_uid[uid]
-            ips = tuple(core.PodIp(ip=address) for address in announcement.addresses)
-            status = msgspec.structs.replace(pod.status, pod_ip=announcement.addresses[0], pod_ips=ips)
-            changed[pod.key] = msgspec.structs.replace(pod, status=status)
+        changed = {pod.key: shown for pod, _, shown in self._shown.values()}
         return world.with_changes(core.Pod.__name__, changed, synced=world.synced)
+
+    def _with(self, pod: core.Pod, announcement: Announcement) -> tuple[core.Pod, Announcement, core.Pod]:
+        known = self._shown.get(announcement.uid)
+        if known is not None and known[0] is pod and known[1] is announcement:
+            return known
+        ips = tuple(core.PodIp(ip=address) for address in announcement.addresses)
+        status = msgspec.structs.replace(pod.status, pod_ip=announcement.addresses[0], pod_ips=ips)
+        return pod, announcement, msgspec.structs.replace(pod, status=status)
 
     def _living(self, world: World) -> dict[str, Announcement]:
         if not self.known.value:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -33,7 +34,7 @@ from tandem.ingest.informer import Informer
 from tandem.ingest.kube import ApiError, KubeClient, NotFound
 from tandem.ingest.recorder import Recorder
 from tandem.ir import wire
-from tandem.ir.announcement import ANNOUNCE, Known, decode_announcement, encode
+from tandem.ir.announcement import ANNOUNCE, Announcement, Known, decode_announcement, encode
 from tandem.ir.fabric import MeshConfig
 from tandem.ir.gateway import Gateway
 from tandem.ir.names import write_names
@@ -110,6 +111,8 @@ class Control:
         self._paths: list[Problem] = []
         self._refused: dict[ObjectKey, tuple[bool, str]] = {}
         self._announced = Announced(clock)
+        self._asking: Counter[str] = Counter()
+        """How many ADDs wait on each node for what they have announced."""
         self._told: Cell[int] = Cell(-1)
         """Which version of what is announced the newest publication has."""
         server.add_unary(ANNOUNCE, self._announce)
@@ -165,6 +168,15 @@ class Control:
         """Answered once every connected node that has a rule about the pod has its addresses in force."""
         announcement = decode_announcement(request)
         self._announced.take(self.world, node, announcement)
+        self._asking[node] += 1
+        try:
+            return encode(await self._known(announcement))
+        finally:
+            self._asking[node] -= 1
+            if not self._asking[node]:
+                del self._asking[node]
+
+    async def _known(self, announcement: Announcement) -> Known:
         wanted, told = self._announced.known.version, -1
         seen = -1
         while told < wanted:
@@ -174,7 +186,7 @@ class Control:
         having = [groups[name] for name in self._announced.groups_of(announcement.uid) if name in groups]
         names = {name_of(group, address) for group in having for address in announcement.addresses}
         await self._awaited.everywhere((wire.URLS[AddressGroup], name) for name in names)
-        return encode(Known(groups=len(having)))
+        return Known(groups=len(having))
 
     async def _trusts(self, trust: Trust) -> None:
         """Return once every connected node trusts that bundle."""
@@ -244,30 +256,35 @@ class Control:
             world = self._announced.over(self.world)
             started = time.perf_counter()
             translation = _trusting(live.translate(world), trust)
-            self._publish(world, translation)
-            self._note(world, translation)
-            self._translated = world
+            await self._publish(world, translation)
+            before, self._translated = (self._translated, self.translation.value), world
             self.translation.put(translation)
+            await asyncio.sleep(0)  # the messages leave
+            self._note(*before, world, translation)
             self.ledger.revision += 1
             self._told.put(told)
             self._trusted.put(trust)
             self._settled.set()
             log.debug("translated", ms=round((time.perf_counter() - started) * 1000, 1), nodes=len(self.ledger.nodes))
 
-    def _publish(self, world: World, translation: Translation) -> None:
+    async def _publish(self, world: World, translation: Translation) -> None:
+        """Tell nodes; first those on which an ADD waits, whose kernel takes longer than the others' word."""
         nodes = {name for _, name in world.all(core.Node)}
         for gone in set(self.ledger.nodes) - nodes:
             self.ledger.forget([gone])
             self._awaited.heard(gone)
             self.server.forget(gone)
             self._publisher.forget(gone)
-        for node, resources in self._publisher.update(translation, sorted(nodes)).items():
+        waiting = frozenset(self._asking)
+        for node, resources in self._publisher.update(translation, sorted(nodes, key=lambda n: (n not in waiting, n))):
+            if waiting and node not in waiting:
+                waiting = frozenset()
+                await asyncio.sleep(0)  # their messages leave
             self.ledger.sent(node, resources)
             self.server.publish(node, resources)
 
-    def _note(self, world: World, translation: Translation) -> None:
+    def _note(self, earlier: World, before: Translation | None, world: World, translation: Translation) -> None:
         """Which objects may need another status, and which pods are on their way out."""
-        before = self.translation.value
         self._announced.note(changes(before.policy.groups if before is not None else {}, translation.policy.groups))
         told = before.told if before is not None else {}
         refused = changes(told, translation.told)
@@ -275,7 +292,7 @@ class Control:
         for about, (old, new) in refused.items():
             self._tell(world, about, [p for p in new or () if p.severity is Severity.ERROR and p not in (old or ())])
         for kind, cls in WRITTEN.items():
-            self._stale.update((kind, *key) for key in changes(self._translated.all(cls), world.all(cls)))
+            self._stale.update((kind, *key) for key in changes(earlier.all(cls), world.all(cls)))
         given = before.balancers.given if before is not None else {}
         self._stale.update(("Service", *key) for key in changes(given, translation.balancers.given))
         hosts = before.hosts.by_entry if before is not None else {}
@@ -286,7 +303,7 @@ class Control:
         concerned = changes(edge.ancestors, translation.edge.ancestors)
         self._stale.update(("BackendTLSPolicy", *key) for key in concerned)
         self._stale.update(("IstioGateway", *key) for key in changes(edge.ingress, translation.edge.ingress))
-        for key, (_, pod) in changes(self._translated.all(core.Pod), world.all(core.Pod)).items():
+        for key, (_, pod) in changes(earlier.all(core.Pod), world.all(core.Pod)).items():
             self._leaving.pop(key, None)
             if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:
                 self._leaving[key] = pod

@@ -42,6 +42,8 @@ log = structlog.get_logger()
 
 ENVOY_TIMEOUT: Final = 5.0
 RETRY_SECONDS: Final = 0.5
+TURNS: Final = 3
+"""Of the event loop, until an outcome has become an acknowledgement that has left."""
 LOOK_SECONDS: Final = 15.0
 """Between two looks at what the node has beside pods' links, where nothing changed."""
 REACH_SECONDS: Final = 5.0
@@ -71,6 +73,7 @@ class KernelLoop:
         self._far: dict[str, str] = {}
         self._view: NodeView | None = None
         self._on_applied = on_applied
+        self._untold: tuple[NodeView | None, NodeView] | None = None
         self.outcome: Cell[Outcome] = Cell(Outcome())
 
     @property
@@ -92,9 +95,18 @@ class KernelLoop:
                 retry = RETRY_SECONDS
                 log.error("kernel refuses", error=str(err))
                 self.outcome.put(Outcome(number=self.outcome.value.number, failed={"kernel": str(err)}))
-                continue
-            retry = REACH_SECONDS if far else LOOK_SECONDS
-            self.outcome.put(Outcome(number=newest.number, failed=far))
+            else:
+                retry = REACH_SECONDS if far else LOOK_SECONDS
+                self.outcome.put(Outcome(number=newest.number, failed=far))
+            await self._tell()
+
+    async def _tell(self) -> None:
+        """What follows from rules in force, such as the end of connections: after ADD and control have heard."""
+        if self._untold is not None:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            (before, now), self._untold = self._untold, None
+            self._on_applied(before, now)
 
     async def _apply(self, view: NodeView, *, again: bool) -> dict[str, str]:
         """What of the other nodes cannot be reached; all else is in force.
@@ -136,7 +148,7 @@ class KernelLoop:
         await self._drift.repaired(drifted)
         before, self._view = self._view, view
         if delta or (before is not None and before.learned.keys() != view.learned.keys()):
-            self._on_applied(before, view)
+            self._untold = before, view
 
     async def _parts(self, delta: Delta) -> tuple[Delta, ...]:
         """One transaction; several where it is large and nobody meets a verdict that is neither old nor new."""

@@ -8,7 +8,7 @@ again only when it changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from tandem.base.table import Table, changes
@@ -87,8 +87,12 @@ class Publisher:
         self._groups: dict[str, _Group] = {}
         self._encoded: dict[Key, tuple[wire.Value, Sent]] = {}
 
-    def update(self, translation: Translation, nodes: Iterable[str]) -> dict[str, Resources]:
-        """By node, of `nodes`, the types that changed for it; for a node that is new, every type."""
+    def update(self, translation: Translation, nodes: Iterable[str]) -> Iterator[tuple[str, Resources]]:
+        """Node by node, of `nodes`, the types that changed for it; for a node that is new, every type.
+
+        What a node is sent is made when it is asked for, so that the first one's can leave before that of the others is
+        made. To be taken to its end before the next Translation comes.
+        """
         before, self._values = self._values, values_of(translation)
         self._serving = serving(translation)
         shared = [self._share(url, changes(before[url], self._values[url])) for url in COMMON]
@@ -98,10 +102,15 @@ class Publisher:
                 for node in self._holders.get((url, name), ()) if old is not None and new is not None else ():
                     self._touch(node, (url, name))
         known = self._told - self._touched
-        news = {name: self._news(name) for name in nodes if any(shared) or name not in known}
-        self._touched.difference_update(news)
-        self._told.update(news)
-        return {name: found for name, found in news.items() if found}
+        return self._each([name for name in nodes if any(shared) or name not in known])
+
+    def _each(self, nodes: Iterable[str]) -> Iterator[tuple[str, Resources]]:
+        for name in nodes:
+            news = self._news(name)
+            self._touched.discard(name)
+            self._told.add(name)
+            if news:
+                yield name, news
 
     def forget(self, name: str) -> None:
         """The node is gone: should it come back, it is a new one."""

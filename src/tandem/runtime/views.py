@@ -1,6 +1,7 @@
 """The newest view of a node, for which each loop of the agent waits, and how far a loop has come with it.
 
-In: views with their numbers. Out: the newest one, and outcomes. Nothing queues: what was superseded is skipped.
+In: views with their numbers. Out: the newest one, to each loop in its turn, and outcomes. Nothing queues: what was
+superseded is skipped.
 """
 
 from __future__ import annotations
@@ -27,21 +28,35 @@ class Numbered:
 
 
 Views = Cell[Numbered | None]
+LATER_SECONDS: Final = 0.02
+"""For loops that nobody waits for: a pod that starts brings several views, each while others need the CPU."""
 
 
 class Newest:
-    """The newest view of a node."""
+    """The newest view of a node: at once for those whom ADD, DEL and control wait for, in a moment for all others."""
 
     def __init__(self) -> None:
-        self.views: Views = Cell(None)
         self.foremost: Views = Cell(None)
-        """The same for the loop of the kernel, for which everybody waits: it begins before the others have theirs."""
+        """For the loop of the kernel, for which everybody waits: it begins before any other."""
+        self.awaited: Views = Cell(None)
+        """For the loops whose outcome somebody waits for, and for whoever asks."""
+        self.views: Views = Cell(None)
+        """For all others."""
 
     async def put(self, newest: Numbered) -> None:
         """There is a newer one."""
         self.foremost.put(newest)
         await asyncio.sleep(0)
-        self.views.put(newest)
+        self.awaited.put(newest)
+
+    async def run(self) -> None:
+        """Hand on to those who can wait; until cancelled."""
+        seen = 0
+        while True:
+            await self.awaited.after(seen)
+            await asyncio.sleep(LATER_SECONDS)
+            seen, newest = await self.awaited.after(seen)
+            self.views.put(newest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

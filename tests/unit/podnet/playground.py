@@ -40,6 +40,11 @@ class RecordingNode:
         """Brings more addresses, or cannot."""
         self.pods = {"uid-1": local_pod()}
         self.in_force: dict[ContainerId, Attachment] = {}
+        self.peers = asyncio.Event()
+        """Peers know whoever is announced once this is set, as it is."""
+        self.peers.set()
+        self.known: set[ContainerId] = set()
+        """What peers know."""
         self.failures: dict[str, DriverError] = {}
         self.damage: list[str] = []
         self.troubles: list[str] = []
@@ -48,6 +53,10 @@ class RecordingNode:
         del timeout
         found = [p for p in self.pods.values() if (p.uid == uid if uid else (p.namespace, p.name) == (namespace, name))]
         return found[0] if found else None
+
+    async def announced(self, attachment: Attachment) -> None:
+        await self.peers.wait()
+        self.known.add(attachment.container_id)
 
     async def attached(self, attachment: Attachment) -> None:
         self._called("attached")

@@ -46,6 +46,28 @@ def test_the_link_is_made_while_policy_comes_into_force() -> None:
     assert sorted(run(play).links.calls) == sorted(STEPS)
 
 
+def test_the_link_opens_while_peers_come_to_know_the_pod_and_the_answer_waits_for_them() -> None:
+    async def play(ground: Playground) -> None:
+        opened, opening = asyncio.Event(), ground.links.open
+
+        async def opens(link: PodLink, netns: str) -> None:
+            await opening(link, netns)
+            opened.set()
+
+        ground.links.open = opens  # type: ignore[method-assign]
+        ground.node.peers.clear()
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            adding = tasks.create_task(ground.add())
+            await opened.wait()
+            await asyncio.sleep(0.01)
+            assert not adding.done()
+            assert not ground.node.known
+            ground.node.peers.set()
+        assert ground.node.known
+
+    assert run(play).links.calls == STEPS
+
+
 def test_a_link_that_cannot_be_made_ends_the_wait_for_policy() -> None:
     async def play(ground: Playground) -> None:
         async def never(attachment: Attachment) -> None:
@@ -53,6 +75,7 @@ def test_a_link_that_cannot_be_made_ends_the_wait_for_policy() -> None:
             await asyncio.Event().wait()
 
         ground.node.attached = never  # type: ignore[method-assign]
+        ground.node.peers.clear()
         fail(ground, "create", DriverError("no room"))
         async with asyncio.timeout(20):
             assert await ground.code("ADD") == Code.TRY_AGAIN

@@ -34,8 +34,6 @@ class Scene:
         self.asked: list[bytes] = []
         self.answers = asyncio.Event()
         self.refuses: Exception | None = None
-        self.told_before = 0
-        """How many calls were made before the node's own view was asked for."""
         self.admission = Admission(self.loops, self._call, self.metrics, peers_wait=0.1)
 
     async def _call(self, method: str, data: bytes, deadline: float) -> bytes:
@@ -46,12 +44,11 @@ class Scene:
         await self.answers.wait()
         return encode(Known(groups=2))
 
-    async def wait(self, *, announces: bool = True, number: int = 7) -> None:
-        async def serve() -> int:
-            self.told_before = len(self.asked)
-            return number
+    async def own(self, number: int = 7) -> None:
+        await self.admission.own(ATTACHED, POD, number)
 
-        await self.admission.wait(ATTACHED, POD, serve, announces=announces)
+    async def peers(self) -> None:
+        await self.admission.peers(ATTACHED)
 
     def sample(self, name: str, what: str) -> float:
         return self.metrics.registry.get_sample_value(name, {"what": what}) or 0.0
@@ -68,23 +65,21 @@ def play(story: Callable[[Scene], Awaitable[None]]) -> None:
 def test_it_ends_when_peers_know_the_pod() -> None:
     async def story(scene: Scene) -> None:
         async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(scene.wait())
+            waiting = tasks.create_task(scene.peers())
             await asyncio.sleep(0.02)
             assert not waiting.done()
             scene.answers.set()
         (asked,) = map(decode_announcement, scene.asked)
         assert (asked.uid, asked.addresses) == (ATTACHED.pod_uid, ATTACHED.pod_addresses)
-        assert scene.told_before == 1
         assert scene.sample("tandem_cni_add_wait_seconds_count", "peers") == 1
         assert scene.sample("tandem_cni_add_bound_hits_total", "peers") == 0
-        assert scene.metrics.totals()["adds"] == 1
 
     play(story)
 
 
 def test_it_goes_on_after_the_bound_and_that_is_counted() -> None:
     async def story(scene: Scene) -> None:
-        await scene.wait()
+        await scene.peers()
         assert scene.sample("tandem_cni_add_bound_hits_total", "peers") == 1
         assert scene.metrics.totals()["addBoundHits"] == 1
 
@@ -95,16 +90,17 @@ def test_it_goes_on_after_the_bound_and_that_is_counted() -> None:
 def test_a_control_that_is_away_holds_up_no_pod(failure: Exception) -> None:
     async def story(scene: Scene) -> None:
         scene.refuses = failure
-        await scene.wait()
+        await scene.peers()
         assert scene.sample("tandem_cni_add_bound_hits_total", "peers") == 1
 
     play(story)
 
 
-def test_where_no_policy_is_about_pods_control_is_not_asked() -> None:
+def test_the_pods_own_rules_wait_for_no_peer() -> None:
     async def story(scene: Scene) -> None:
-        await scene.wait(announces=False)
+        await scene.own()
         assert scene.asked == []
+        assert scene.metrics.totals()["adds"] == 1
         assert scene.sample("tandem_cni_add_wait_seconds_count", "peers") == 0
         assert scene.sample("tandem_cni_add_wait_seconds_count", "policy") == 1
 
@@ -115,12 +111,11 @@ def test_the_pods_own_rules_are_no_matter_of_a_bound_that_lets_it_go_on(monkeypa
     monkeypatch.setattr(progress, "READY_TIMEOUT", 0.05)
 
     async def story(scene: Scene) -> None:
-        scene.answers.set()
         with pytest.raises(DriverError, match="not in force"):
-            await scene.wait(number=8)
+            await scene.own(8)
         scene.loops.kernel.put(Outcome(number=8, failed={"kernel": "no memory"}))
         with pytest.raises(DriverError, match="no memory"):
-            await scene.wait(number=8)
+            await scene.own(8)
         assert scene.sample("tandem_cni_add_bound_hits_total", "policy") == 2
         assert scene.metrics.totals()["adds"] == 0
 

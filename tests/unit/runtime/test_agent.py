@@ -92,7 +92,7 @@ def test_nothing_is_enforced_before_control_has_told_everything_once(lab: Lab) -
         await asyncio.sleep(0.01)
         assert lab.agent._view() is None
         lab.agent._control.synced.put(True)
-        await lab.agent._newest.views.after(0)
+        await lab.agent._newest.awaited.after(0)
         view = lab.agent._view()
         assert view is not None
         assert view.pods == ()
@@ -117,7 +117,7 @@ def test_settings_that_cannot_be_remembered_degrade_the_node_until_they_can_and_
         lab.tell_all()
         lab.tell(Node, "n", n1=msgspec.structs.replace(NODE, pod_cidrs=(*NODE.pod_cidrs, "fd00:1::/64")))
         lab.agent._control.synced.put(True)
-        await lab.agent._newest.views.after(0)
+        await lab.agent._newest.awaited.after(0)
         assert any("sysctls.json" in text for text in await lab.agent.degraded())
         while not lab.agent._forwards_ipv6:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.001)

@@ -139,7 +139,7 @@ def test_what_others_change_is_put_back_and_meanwhile_nothing_begins() -> None:
         await outcome_of(kernel.loop, lambda o: not o.failed)
         assert (kernel.nft.read(), kernel.shut.read()) == (whole, None)
         assert kernel.drift.problems() == ()
-        assert kernel.applied[-1] == (None, view(A))  # what began in between is looked at
+        assert kernel.applied[-1] == (1, None, view(A))  # what began in between is looked at
 
     with_kernel(scene)
 

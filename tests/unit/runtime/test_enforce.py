@@ -67,6 +67,8 @@ async def outcome_of(loop: KernelLoop | EnvoyLoop, holds: Callable[[Outcome], bo
         seen, value = await loop.outcome.after(-1)
         while not holds(value):
             seen, value = await loop.outcome.after(seen)
+        for _ in range(2 * enforce.TURNS):
+            await asyncio.sleep(0)  # what follows from it is told after it
         return value
 
 
@@ -82,14 +84,14 @@ class Kernel:
 
     def __init__(self) -> None:
         self.nft, self.links, self.segment = FakeNft(), FakeLinks(), FakeNft()
-        self.applied: list[tuple[NodeView | None, NodeView]] = []
+        self.applied: list[tuple[int, NodeView | None, NodeView]] = []  # with the number in force
         self.shut, self.watch = FakeNft(), FakeWatch()
         self.drift = Drift(self.watch, self.shut, FixedClock())
         self.loop = KernelLoop(self.nft, self.links, self._applied, segment=self.segment, drift=self.drift)
         self.views: Views = Cell(None)
 
     def _applied(self, before: NodeView | None, now: NodeView) -> None:
-        self.applied.append((before, now))
+        self.applied.append((self.loop.outcome.value.number, before, now))
 
 
 def with_kernel(scene: Callable[[Kernel], Awaitable[None]]) -> None:
@@ -110,7 +112,7 @@ def test_a_view_is_in_force_when_rules_and_addresses_are_in_the_kernel() -> None
         assert await outcome_of(kernel.loop, at(3)) == Outcome(number=3)
         assert kernel.nft.read() is not None
         assert "10.244.0.1" in kernel.links.net.addresses
-        assert kernel.applied == [(None, view(A, WEB))]
+        assert kernel.applied == [(3, None, view(A, WEB))]
 
     with_kernel(scene)
 
@@ -200,7 +202,7 @@ def test_only_the_newest_view_is_put_in_force() -> None:
         for number in (1, 2, 3):
             kernel.views.put(numbered(number, *(A, B)[: number - 1]))
         await outcome_of(kernel.loop, at(3))
-        assert [now for _, now in kernel.applied] == [view(A, B)]
+        assert [now for *_, now in kernel.applied] == [view(A, B)]
 
     with_kernel(scene)
 

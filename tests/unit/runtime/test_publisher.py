@@ -33,15 +33,15 @@ def with_pods(world: World, **pods: object) -> World:
 
 def test_a_new_node_is_told_every_type_and_then_what_changes() -> None:
     live, publisher = Live(Options()), Publisher()
-    first = publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES)
+    first = dict(publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES))
     assert {name: set(news) for name, news in first.items()} == {name: set(wire.TYPES) for name in NODES}
-    assert publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES) == {}
+    assert dict(publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES)) == {}
 
 
 def test_a_pod_that_joins_a_group_concerns_the_nodes_that_have_the_group() -> None:
     live, publisher = Live(Options()), Publisher()
-    publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES)
-    news = publisher.update(live.translate(with_pods(WORLD, db=DB, web=WEB)), NODES)
+    dict(publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES))
+    news = dict(publisher.update(live.translate(with_pods(WORLD, db=DB, web=WEB)), NODES))
     assert {name: set(changed) for name, changed in news.items()} == {"node-1": {GROUPS}, "node-2": {PODS}}
     (group,) = news["node-1"][GROUPS].values()
     decoded = wire.decode(GROUPS, group.value)
@@ -51,13 +51,13 @@ def test_a_pod_that_joins_a_group_concerns_the_nodes_that_have_the_group() -> No
 
 def test_what_the_last_pod_of_a_node_needed_goes_with_it() -> None:
     live, publisher = Live(Options()), Publisher()
-    publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES)
-    news = publisher.update(live.translate(WORLD), NODES)
+    dict(publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES))
+    news = dict(publisher.update(live.translate(WORLD), NODES))
     assert news == {"node-1": {GROUPS: Table(), SETS: Table(), PODS: Table()}}
 
 
 def test_a_resource_says_which_objects_it_was_made_from() -> None:
-    news = Publisher().update(Live(Options()).translate(with_pods(WORLD, db=DB)), NODES)
+    news = dict(Publisher().update(Live(Options()).translate(with_pods(WORLD, db=DB)), NODES))
     (sent,) = news["node-1"][SETS].values()
     assert sent.objects == {("NetworkPolicy", "default", "p")}
     assert isinstance(wire.decode(SETS, sent.value), PolicySet)
@@ -67,25 +67,25 @@ def test_a_resource_says_which_objects_it_was_made_from() -> None:
 def test_an_equal_value_is_not_encoded_again() -> None:
     live, publisher = Live(Options()), Publisher()
     translation = live.translate(with_pods(WORLD, db=DB))
-    before = publisher.update(translation, NODES)["node-1"][PODS]
+    before = dict(publisher.update(translation, NODES))["node-1"][PODS]
     uid, local = next(iter(translation.pods.items()))
     assert isinstance(local, LocalPod)
     copy = msgspec.structs.replace(translation, pods=Table({uid: msgspec.structs.replace(local)}))
-    assert publisher.update(copy, NODES) == {}
+    assert dict(publisher.update(copy, NODES)) == {}
     assert list(before) == [uid]
 
 
 def test_a_node_that_was_forgotten_is_new_when_it_comes_back() -> None:
     live, publisher = Live(Options()), Publisher()
     translation = live.translate(with_pods(WORLD, db=DB))
-    publisher.update(translation, NODES)
+    dict(publisher.update(translation, NODES))
     publisher.forget("node-1")
-    assert set(publisher.update(translation, NODES)["node-1"]) == set(wire.TYPES)
+    assert set(dict(publisher.update(translation, NODES))["node-1"]) == set(wire.TYPES)
 
 
 def test_nodes_that_nothing_concerns_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     live, publisher = Live(Options()), Publisher()
-    publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES)
+    dict(publisher.update(live.translate(with_pods(WORLD, db=DB)), NODES))
     looked: list[str] = []
     news = publisher._news
 
@@ -94,5 +94,5 @@ def test_nodes_that_nothing_concerns_are_not_looked_at(monkeypatch: pytest.Monke
         return news(name)
 
     monkeypatch.setattr(publisher, "_news", noted)
-    publisher.update(live.translate(with_pods(WORLD, db=pod("db", app="db", tier="x", node="node-1"))), NODES)
+    dict(publisher.update(live.translate(with_pods(WORLD, db=pod("db", app="db", tier="x", node="node-1"))), NODES))
     assert looked == ["node-1"]

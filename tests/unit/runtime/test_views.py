@@ -31,11 +31,27 @@ def test_the_kernel_has_a_view_a_turn_before_the_others() -> None:
             order.append(name)
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(loop("other", newest.views))
+            tasks.create_task(loop("proxy", newest.awaited))
             tasks.create_task(loop("kernel", newest.foremost))
             await asyncio.sleep(0)
             await newest.put(ONE)
-        assert order == ["kernel", "other"]
+        assert order == ["kernel", "proxy"]
+
+    asyncio.run(main())
+
+
+def test_whom_nobody_waits_for_has_the_newest_view_a_moment_later() -> None:
+    async def main() -> None:
+        newest = Newest()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(newest.run())
+            await newest.put(ONE)
+            assert (newest.awaited.value, newest.views.value) == (ONE, None)
+            await newest.put(TWO)
+            assert await newest.views.after(0) == (1, TWO)
+            await newest.put(ONE)
+            assert await newest.views.after(1) == (2, ONE)
+            running.cancel()
 
     asyncio.run(main())
 
