@@ -48,7 +48,7 @@ class _Report(http.server.BaseHTTPRequestHandler):
         body = json.dumps(seen).encode()
         if self.path == "/slow":
             time.sleep(0.3)
-        self.send_response(500 if self.path == f"/fail-{seen['app']}" else 200)
+        self.send_response({f"/fail-{seen['app']}": 500, "/busy": 503}.get(self.path, 200))
         self.send_header("content-length", str(len(body)))
         if "x-answer" in self.headers:
             self.send_header(*self.headers["x-answer"].split("=", 1))

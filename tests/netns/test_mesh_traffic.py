@@ -238,6 +238,13 @@ def test_envoys_own_connections_are_not_captured_again(mesh: Mesh) -> None:
     assert not logs.log_of("source|uid-b", asks("/once"), seconds=0.5)
 
 
+def test_what_the_application_has_begun_is_not_asked_again(mesh: Mesh) -> None:
+    assert get(mesh.ns["a"], WEB, 80, "/busy")[0] == 503
+    logs = mesh.lab.ads
+    assert len(logs.log_of("source|uid-a", asks("/busy"))) == 1
+    assert len(logs.log_of("destination|uid-b", asks("/busy"), seconds=0.5)) == 1
+
+
 def test_a_nested_call_carries_the_identity_of_the_pod_that_makes_it(mesh: Mesh) -> None:
     """b is called by a, and calls d itself."""
     assert get(mesh.ns["a"], WEB, 80)[1]["app"] == "b"

@@ -70,11 +70,9 @@ DEFAULT_RETRY: Final = Retry(
         "reset-before-request",
         "unavailable",
         "cancelled",
-        "retriable-status-codes",
     ),
-    retriable_codes=(503,),
 )
-"""Istio's policy where nothing is said of retries."""
+"""Istio's policy where nothing is said of retries: a 503 may be the application's own, to what it has begun."""
 
 
 class Rewrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
