@@ -197,7 +197,10 @@ def random_set(seed: int) -> PolicySet:
 def test_the_kernel_and_the_tracer_agree_on_tables_of_every_shape(node: Node, seed: int) -> None:
     view = judging(random_set(seed))
     few = FEW if seed % 2 else 1
-    with patch.object(verdicts_groups, "MANY", 0 if seed % 2 else MANY), patch.multiple(verdicts_mixed, FEW=few, AGAIN=1000):
+    with (
+        patch.object(verdicts_groups, "MANY", 0 if seed % 2 else MANY),
+        patch.multiple(verdicts_mixed, FEW=few, AGAIN=1000),
+    ):
         node.apply(view)
         ruleset, route = compile_nft(view), routes(world(WEB, CLIENT, OTHER))
     wanted, found = {}, {}
