@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from builders import service
 from gatewayworlds import tcproute, tlsroute
-from meshworlds import grant, httproute, parent
+from meshworlds import grant, httproute, parent, vs
 from tandem.compile.envoy.outbound import dialled
 from tandem.compile.envoy.scope import port_scopes
 from tandem.model.meta import Object
@@ -57,7 +57,48 @@ def routes(draw: st.DrawFn, kind: str) -> Object:
     return tlsroute(*hosts, name=name, parents=above, **given_, rules=rules)
 
 
+matches = st.builds(
+    lambda port, home, subnet, gateways: {
+        **({"port": port} if port else {}),
+        **({"sourceNamespace": home} if home else {}),
+        **({"destinationSubnets": [subnet]} if subnet else {}),
+        **({"gateways": gateways} if gateways else {}),
+    },
+    st.sampled_from((0, 0, 70, 443, 9000)),
+    st.sampled_from(("", "", "client")),
+    st.sampled_from(("", "", "10.96.0.0/24", "10.97.0.0/16")),
+    st.sampled_from(([], [], ["mesh"], ["shop/edge"])),
+)
+destinations = st.builds(
+    lambda name, port, weight: {"destination": {"host": name, "port": {"number": port}}, "weight": weight},
+    st.sampled_from(("many", "one")),
+    st.sampled_from((70, 443)),
+    st.integers(1, 2),
+)
+
+
+@st.composite
+def virtualservices(draw: st.DrawFn) -> Object:
+    def every(*, named: bool) -> list[dict[str, Any]]:
+        names = st.lists(st.sampled_from(HOSTS), min_size=1, max_size=2, unique=True)
+        of = st.builds(lambda match, sni: {**match, "sniHosts": sni}, matches, names) if named else matches
+        some = st.lists(of, min_size=1 if named else 0, max_size=2)
+        made = st.builds(
+            lambda match, to: {"match": match, "route": to}, some, st.lists(destinations, min_size=1, max_size=2)
+        )
+        return draw(st.lists(made, max_size=2))
+
+    host = draw(st.sampled_from(("many", "one")))
+    spec = {"tls": every(named=True), "tcp": every(named=False)}
+    if draw(st.booleans()):
+        spec["http"] = [{"route": [{"destination": {"host": "one"}}]}]
+    name, created = draw(st.sampled_from(("r", "s"))), draw(st.sampled_from(CREATED))
+    return vs(name, ns="shop", created=created, hosts=[host], **{k: v for k, v in spec.items() if v})
+
+
 kinds = st.sampled_from(("TCPRoute", "TLSRoute", "TLSRoute", "HTTPRoute")).flatmap(routes)
+# Of both APIs at one port: tests/unit/reference/test_bytesroutes.py.
+istios = virtualservices()
 worlds = st.builds(
     lambda found, granted: World.of(
         [
@@ -67,7 +108,7 @@ worlds = st.builds(
             *([grant("TCPRoute", "TLSRoute", to="other", source="client")] if granted else []),
         ]
     ),
-    st.lists(kinds, max_size=5, unique_by=lambda route: (route.kind, route.key)),
+    st.one_of(*(st.lists(of, max_size=5, unique_by=lambda route: (route.kind, route.key)) for of in (kinds, istios))),
     st.booleans(),
 )
 
@@ -95,6 +136,8 @@ def compiled(world: World, request: Request) -> Answer:
         for b in front.route.backends
     )
     closed = all(share[-1] for share in shares)
+    if front.route.origin.kind == "VirtualService":  # what is closed is not told as a share of it
+        shares = tuple(share for share in shares if not share[-1])
     who = f"{front.route.origin.kind} {front.route.origin.namespace}/{front.route.origin.name}"
     return who, () if closed else shares
 
@@ -109,13 +152,14 @@ def referred(world: World, request: Request) -> Answer:
         (b.namespace, b.service, b.port or request.port, b.weight, bool(b.status)) for b in decision.backends
     )
     seen = request.port == 80 or (request.port == 70 and _http_somewhere(world))
-    if decision.rule is None or decision.rule.kind == "HTTPRoute":
+    of_requests = decision.rule is not None and decision.rule.path.startswith("spec.http")
+    if decision.rule is None or decision.rule.kind == "HTTPRoute" or of_requests:
         return ("requests", ()) if seen else ("", shares)
     return f"{decision.rule.kind} {decision.rule.namespace}/{decision.rule.name}", shares
 
 
 def _http_somewhere(world: World) -> bool:
-    """Some HTTPRoute is at Service one: whoever calls it, its only port is one of HTTP then."""
+    """Some route of requests is at Service one: whoever calls it, its only port is one of HTTP then."""
     found = translate_world(world, Options()).services["shop/one"]
     return found.ports[0].app.is_http
 

@@ -55,6 +55,15 @@ def produced(world: World, request: Request, kind: type[Kind]) -> bool:
     )
 
 
+def anybodys(world: World, request: Request, kind: type[Kind]) -> bool:
+    """Whether some route of a kind is at the request's port, whoever's clients it is for."""
+    return any(
+        any(request.port in _ports(world, route, p, request) for p in route.spec.parent_refs)
+        and not refused(world, route)
+        for route in _of_kind(world, kind)
+    )
+
+
 def _of_kind(world: World, kind: type[Kind]) -> list[Kind]:
     """HTTPRoutes are those of Linkerd's API as well."""
     others = world.sorted(LinkerdHTTPRoute) if kind is HTTPRoute else ()

@@ -77,6 +77,10 @@ def take(world: World, gateway: Gateway, port: int, *, sni: str, host: str, prot
 def _secure(world: World, gateway: Gateway, here: list[Found], *, sni: str, host: str) -> Taken:
     """By the name in TLS; a request on the connection for a host of another listener is misdirected."""
     chosen = closest([one for one in here if _has_certificate(world, one)], sni)
+    bare = closest(here, sni)
+    if chosen is None and bare is not None:
+        text = f"listener {bare.listener.name} has no certificate: no Secret that it names is there"
+        return Taken(steps=(Step(text=text, origin=bare.holder.origin(f"spec.listeners[{bare.index}].tls")),))
     if chosen is None:
         return Taken(steps=(_nobody(gateway, here, f"the name {sni!r} in TLS"),))
     steps = [_takes(chosen, f"the name {sni!r} in TLS", datagrams=_by_datagrams(world, gateway, chosen))]

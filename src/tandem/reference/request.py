@@ -20,6 +20,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     authority: str = ""
     scheme: str = "http"
+    address: str = ""
+    """Of the Service, as it was dialled; empty: its first one."""
     server_name: str = ""
     """That TLS asks for, in lower case; empty: none, or no TLS."""
 

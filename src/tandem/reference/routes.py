@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tandem.model import core
 from tandem.model.world import World
+from tandem.reference.bytesroutes import decide_bytes, reads_requests
 from tandem.reference.canaries import divide
 from tandem.reference.consulchains import decide_chain, stood_in
 from tandem.reference.gatewayroutes import decide_gateway_routes
@@ -23,8 +24,11 @@ def decide(world: World, request: Request, *, cluster_domain: str = "cluster.loc
     if service is None:
         return RouteDecision(status=503, steps=(Step(text=f"{where} does not exist"),))
     decision = decide_gateway_routes(world, request)
-    if decision is None:
+    if decision is None and reads_requests(world, request, cluster_domain):
         decision = decide_virtualservices(world, request, cluster_domain)
+    elif decision is None or (decision.rule is None and not reads_requests(world, request, cluster_domain)):
+        # What routes of connections of the Gateway API leave.
+        decision = decide_bytes(world, request, cluster_domain) or decision
     if decision is None:
         decision = decide_chain(world, request)
     if decision is None:

@@ -28,7 +28,7 @@ def decide_virtualservices(world: World, request: Request, cluster_domain: str) 
     steps: list[Step] = []
     about: VirtualService | None = None
     for source in sorted(world.all(VirtualService).values(), key=age):
-        if not _names(source, request, cluster_domain) or not _exported(source, request.source_namespace):
+        if not names_host(source, request, cluster_domain) or not exported(source, request.source_namespace):
             continue
         why = refused(world, source)
         if why:
@@ -81,7 +81,9 @@ def act(world: World, request: Request, rule: Effective, notes: tuple[str, list[
     return RouteDecision(rule=origin, index=index, backends=tuple(shares), timeout_ms=timeout, steps=tuple(steps))
 
 
-def carried(world: World, source: VirtualService, route: L4Route, at: tuple[int, Origin]) -> RouteDecision:
+def carried(
+    world: World, source: VirtualService, route: L4Route, at: tuple[int, Origin], domain: str = "cluster.local"
+) -> RouteDecision:
     """Connections of a route to its destinations by weight; what goes to one that is not there is closed.
 
     `at`: the port that is dialled, and the route.
@@ -92,7 +94,7 @@ def carried(world: World, source: VirtualService, route: L4Route, at: tuple[int,
     shares = []
     for one in route.route:
         weight = 1 if len(route.route) == 1 else one.weight
-        share, said = _share(world, asked, source, (one, "cluster.local"))
+        share, said = _share(world, asked, source, (one, domain))
         steps += [Step(text=said.replace("answered with 503", "closed"), origin=origin)] if said else []
         if weight and not said:
             shares.append(_weighted(share, weight))
@@ -185,12 +187,14 @@ def age(obj: Object) -> tuple[str, str, str]:
     return obj.metadata.creation_timestamp or "", obj.metadata.namespace, obj.metadata.name
 
 
-def _names(source: VirtualService, request: Request, domain: str) -> bool:
+def names_host(source: VirtualService, request: Request, domain: str) -> bool:
+    """Whether it is about the Service of the request."""
     wanted = (request.namespace, request.service)
     return any(host(h, source.metadata.namespace, domain) == wanted for h in source.spec.hosts)
 
 
-def _exported(source: VirtualService, to: str) -> bool:
+def exported(source: VirtualService, to: str) -> bool:
+    """Whether clients of a namespace see it."""
     allowed = source.spec.export_to or ("*",)
     return any(e in {"*", to} or (e == "." and source.metadata.namespace == to) for e in allowed)
 

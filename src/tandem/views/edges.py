@@ -6,10 +6,11 @@ that may serve the gateway is asked about.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import msgspec
 
+from tandem.base.problems import Origin
 from tandem.model.gateways import Gateway
 from tandem.model.world import World
 from tandem.reference import limits
@@ -76,7 +77,8 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
         requests = bool(set(met.protocols) & set(REQUESTS))
         found = ways_onward(world, onward, gateway, route.backends, requests=requests, handed_on=met.handed_on)
         ways = tuple(found)
-    told = summary(source, target, ways, status=route.status)
+    last = lines[-1] if lines and not ways else None
+    told = summary(source, target, ways, status=route.status, last=last)
     if denied:
         where = "" if left.denied else " at the gateway"
         told = f"{source.label} to {target.label}: denied{where} by {'; '.join(map(str, denied))}"
@@ -88,8 +90,15 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
         protocol=target.protocol,
         route=tuple(lines),
         ways=ways,
-        decided_by=denied or tuple(dict.fromkeys(o for w in ways if not w.allowed for o in w.decided_by)),
+        decided_by=denied or tuple(dict.fromkeys(_deciding(ways, last))),
     )
+
+
+def _deciding(ways: tuple[Way, ...], last: Line | None) -> Iterator[Origin]:
+    """What denies a way, or what comes last where there is none."""
+    yield from (origin for way in ways if not way.allowed for origin in way.decided_by)
+    if last is not None and last.rule is not None:
+        yield last.rule
 
 
 def _meet(world: World, gateway: Gateway | IngressGateway, target: Party, *, sni: str, host: str) -> _Met:

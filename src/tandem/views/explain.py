@@ -99,10 +99,11 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def _whole(source: Party, target: Party, found: _Found) -> Explanation:
     bad = (o for w in found.ways if not w.allowed for o in w.decided_by)
-    denied = (line.rule for line in found.denied if line.rule is not None)
+    last = found.lines[-1] if found.lines and not found.ways and not found.denied else None
+    denied = (line.rule for line in (*found.denied, last) if line is not None and line.rule is not None)
     return Explanation(
         allowed=not found.denied and bool(found.ways) and all(w.allowed for w in found.ways),
-        summary=summary(source, target, found.ways, status=found.status, denied=found.denied),
+        summary=summary(source, target, found.ways, status=found.status, denied=found.denied, last=last),
         source=source.label,
         destination=target.label,
         protocol=target.protocol,
@@ -128,6 +129,8 @@ def _by_proxy(world: World, question: Question, source: Party, target: Party) ->
         lines += map(counted, limits.counted_at_route(world, decision.rule, *asked))
         lines += troubled(world, decision.rule)
     ways, missing = _ways(world, question, source, target, decision.backends)
+    if decision.rule is not None and not decision.backends and not decision.status:
+        missing = [Line(layer="L7 route", effect="closes", text="it has no destination left", rule=decision.rule)]
     denied = missing if missing and not ways else []
     return _Found(lines=(*lines, *missing), ways=ways, denied=tuple(denied), status=decision.status)
 
@@ -166,6 +169,7 @@ def _route(world: World, question: Question, source: Party, target: Party) -> Ro
             method=question.method or "GET",
             path=question.path or "/",
             headers={**_presumed(target), **dict(question.headers)},
+            address=target.address if target.address != "None" else "",
             server_name=question.sni.lower(),
         ),
     )

@@ -259,16 +259,26 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: tuple[Origin, ...] = ()
 
 
-def summary(source: Party, target: Party, ways: tuple[Way, ...], *, status: int, denied: tuple[Line, ...] = ()) -> str:
+def summary(
+    source: Party,
+    target: Party,
+    ways: tuple[Way, ...],
+    *,
+    status: int,
+    denied: tuple[Line, ...] = (),
+    last: Line | None = None,
+) -> str:
     """The answer in one line.
 
-    `status`: what a request is answered with where it has no way; `denied`: what keeps everybody away.
+    `status`: what a request is answered with where it has no way; `denied`: what keeps everybody away; `last`: the step
+    after which there was no way.
     """
     who = f"{source.label} to {target.label}"
     if denied:
         return f"{who}: {_kept_away(denied)}"
     if not ways:
-        return f"{who}: answered with {status} by the proxy" if status else f"{who}: nobody is there to answer"
+        what = f"answered with {status} by the proxy" if status else "nobody is there to answer"
+        return f"{who}: {what}{_reason(last)}"
     bad = [w for w in ways if not w.allowed]
     if not bad:
         kinds = sorted({w.transport for w in ways})
@@ -285,5 +295,12 @@ def _kept_away(denied: tuple[Line, ...]) -> str:
     if first.effect == "denies":
         return f"denied by {by}" if by else f"denied: {first.text}"
     kind = "nobody is there to answer" if first.layer == "endpoints" else f"{first.layer} {first.effect}"
-    where = f" ({first.rule})" if first.rule is not None else ""
-    return f"{kind}: {first.text}{where}"
+    return f"{kind}{_reason(first)}"
+
+
+def _reason(line: Line | None) -> str:
+    """Its words, without what they say of the answer, and its rule."""
+    if line is None:
+        return ""
+    where = f" ({line.rule})" if line.rule is not None else ""
+    return f": {line.text.partition(': answered with')[0]}{where}"

@@ -161,6 +161,8 @@ def test_affinity_and_source_ranges_are_told() -> None:
     )
     limited = web(loadBalancerSourceRanges=["10.244.1.0/24"])
     assert ask(f"{BALANCER}:53", of=limited).allowed
+    for to in ("svc/web:53", "10.96.0.20:80", "node/n1:30053/UDP", f"{PARTNER}:53"):
+        assert ask(to, of=limited, source="203.0.113.50").allowed, to
     refused = ask(f"{BALANCER}:53", of=limited, source="203.0.113.50")
     assert refused.summary.endswith("denied by Service default/web spec.loadBalancerSourceRanges")
 
