@@ -126,8 +126,11 @@ def test_check_finds_what_is_wrong_and_release_mends_it_but_refuses_what_lives(w
     kept = next(iter(held(world) - {address(world, "caller")}))
     refused = world.tandem("ipam", "release", kept, status=1)
     assert "which lives" in refused.err
+    (agent,) = (str(n) for n, words in world.processes().items() if "tandem.apps.agent" in words and "node-2" in words)
+    world.run("kill", "-STOP", agent, status=0)  # or it would make the link again
     world.run("ip", "-n", "tandem-node-2", "link", "delete", link_of(world, kept), status=0)
     findings = world.tandem("ipam", "check", "-o", "json", status=1).json()["findings"]
+    world.run("kill", "-CONT", agent, status=0)
     assert [(f["kind"], f["node"], f["address"]) for f in findings] == [("missing", "node-2", kept)]
     world.tandem("ipam", "release", kept, "--force", status=0)
     assert kept not in held(world)
