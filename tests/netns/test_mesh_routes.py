@@ -51,7 +51,7 @@ ROUTES = (
         to(("v1", 1)),
         RouteMatch(path=Exact("/edit")),
         request_headers=HeaderEdit(
-            set=(("x-set", "100%"), ("host", "other")), add=(("x-add", "1"),), remove=("x-del",)
+            set=(("x-set", "100%%"), ("host", "other")), add=(("x-add", "1"),), remove=("x-del",)
         ),
     ),
     route("mine", Respond(status=403), RouteMatch(path=Exact("/who"), source_labels=(("role", "guest"),))),
