@@ -302,3 +302,25 @@ def test_a_tunnel_is_not_opened(world: World) -> None:
     answer, heard = world.send(b"CONNECT web:80 HTTP/1.1\r\nhost: web\r\n\r\n" + SMUGGLED.encode())
     assert answer.split(b" ")[1] in {b"403", b"404", b"400", b"405"}
     assert heard == b""
+
+
+def test_without_a_proxy_nothing_reaches_the_server() -> None:
+    """TPROXY hands nothing to a socket that is not there, and what it leaves alone would go on to the application."""
+    with Lab("np") as lab:
+        made = World(lab)
+        made.server.socket.close()
+        made.server.socket = listening(made.ns["b"], 8080)
+        with made.server:
+            thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+            thread.start()
+            try:
+                made.put(CLOSED)
+                assert made.send(request("/open"))[1] != b""
+                lab.envoy.kill()
+                lab.envoy.wait()
+                with pytest.raises(TimeoutError):
+                    made.send(request("/open"))
+                assert made.server.heard == []
+            finally:
+                made.server.shutdown()
+                thread.join()

@@ -69,21 +69,7 @@ def _of(f: Family) -> nft.Match:
 def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]) -> nft.Chain:
     """What arrives. The node itself is exempt: the kubelet's probes reach the application directly."""
     rules = [
-        # A pod that dials its own service meets itself: Envoy's connection must reach Envoy, not the application.
-        *(
-            nft.Rule(
-                match=(
-                    _FROM_LO,
-                    nft.Is(nft.Field.MARK, ENVOY_MARK),
-                    nft.OneOf(f.daddr, tuple(of_family(pod.addresses, f))),
-                    _TCP,
-                    _OPENING,
-                ),
-                then=_to_envoy(f),
-                comment="own service",
-            )
-            for f in families
-        ),
+        *(rule for f in families for rule in _own_service(f, pod)),
         nft.Rule(match=(_FROM_LO,), then=(nft.Accept(),)),
         nft.Rule(
             match=(nft.Is(nft.Field.CT_MARK, INBOUND_CONNECTION),),
@@ -100,9 +86,27 @@ def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]
             then=(nft.SetMark(nft.Field.MARK, TPROXY_MARK), nft.Accept()),
         ),
         *(nft.Rule(match=(_of(f), _TCP), then=_to_envoy(f)) for f in families),
+        # Where Envoy does not listen, the rules before this one do not apply, and the application would be next. What
+        # is dropped is sent again in a second; what has begun before ends by the kernel's own reset.
+        nft.Rule(match=(nft.Is(nft.Field.CT_STATE, "new"),), then=(nft.Drop(),), comment="no proxy"),
     ]
     return nft.Chain(
         name="mesh-in", rules=tuple(rules), base=nft.Hook(type="filter", hook="prerouting", priority=MANGLE)
+    )
+
+
+def _own_service(f: Family, pod: AttachedPod) -> tuple[nft.Rule, nft.Rule]:
+    """A pod that dials its own service meets itself: Envoy's connection must reach Envoy, never the application."""
+    match = (
+        _FROM_LO,
+        nft.Is(nft.Field.MARK, ENVOY_MARK),
+        nft.OneOf(f.daddr, tuple(of_family(pod.addresses, f))),
+        _TCP,
+        _OPENING,
+    )
+    return (
+        nft.Rule(match=match, then=_to_envoy(f), comment="own service"),
+        nft.Rule(match=match, then=(nft.Drop(),), comment="no proxy"),
     )
 
 

@@ -48,10 +48,11 @@ def test_the_node_and_dns_are_not_captured() -> None:
     assert 'ip saddr { 10.244.0.1 } accept comment "the node"' in rules("mesh-in")
 
 
-def test_what_arrives_last_is_handed_to_envoy() -> None:
-    assert rules("mesh-in")[-1] == (
-        "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept"
-    )
+def test_what_arrives_last_is_handed_to_envoy_or_dropped_where_that_does_not_listen() -> None:
+    assert rules("mesh-in")[-2:] == [
+        "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept",
+        'ct state new drop comment "no proxy"',
+    ]
 
 
 def test_answers_to_the_pods_own_connections_are_let_through_before() -> None:
@@ -77,12 +78,12 @@ def rules_of(*addresses: str) -> dict[str, list[str]]:
 
 def test_both_families_of_a_pod_are_captured_each_with_its_own_exemptions() -> None:
     found = rules_of("10.244.0.2", "fd00:10:244::2")
-    assert found["mesh-in"][-2:] == [
+    assert found["mesh-in"][-3:-1] == [
         "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept",
         "meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [::1]:15006 meta mark set 0x53b accept",
     ]
     assert 'ip6 saddr { fd00:10:244::1 } accept comment "the node"' in found["mesh-in"]
-    assert found["mesh-in"][1].startswith('meta iifname "lo" meta mark 1337 ip6 daddr { fd00:10:244::2 }')
+    assert found["mesh-in"][2].startswith('meta iifname "lo" meta mark 1337 ip6 daddr { fd00:10:244::2 }')
     assert found["mesh-out"][2:] == [
         "ip daddr { 10.96.0.10, 10.244.0.1 } accept",
         "ip6 daddr { fd00:10:96::a, fd00:10:244::1 } accept",
@@ -100,7 +101,7 @@ def test_a_pod_of_ipv6_alone_has_no_rule_of_ipv4_but_the_one_that_drops() -> Non
 
 def test_only_envoys_connection_to_the_pod_itself_is_taken_from_loopback() -> None:
     assert rules("mesh-in")[0].startswith('meta iifname "lo" meta mark 1337 ip daddr { 10.244.0.2 }')
-    assert rules("mesh-in")[1] == 'meta iifname "lo" accept'
+    assert rules("mesh-in")[2] == 'meta iifname "lo" accept'
 
 
 def test_a_node_without_pod_prefix_exempts_nobody() -> None:
