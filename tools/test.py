@@ -25,7 +25,10 @@ LINT = (
     ("import contracts", ["lint-imports"]),
 )
 RACES: Final = 3  # more failures than this are no races
-LANES: Final = {"worlds": ["tests/e2e"], "others": ["tests", "--ignore=tests/e2e"]}
+LANES: Final = {
+    "worlds": ["tests/e2e", "tests/conformance"],
+    "others": ["tests", "--ignore=tests/e2e", "--ignore=tests/conformance"],
+}
 """Name -> what is in it; both take about half of the time."""
 
 
@@ -52,9 +55,8 @@ def main() -> int:
 
 def tested(environment: dict[str, str], cache: Path, chosen: list[str]) -> int:
     """The exit status of the suite, and of a second look at what failed, where that is little."""
-    lanes = [Lane(name, cache / name, words, environment) for name, words in LANES.items()]
-    if chosen:
-        lanes = [Lane("chosen", cache / "chosen", chosen, environment)]
+    parts = {"chosen": chosen} if chosen else LANES
+    lanes = [Lane(name, cache / name, words, environment) for name, words in parts.items()]
     statuses = [lane.ended() for lane in lanes]
     failed = sorted(name for lane in lanes for name in lane.failed())
     if not set(statuses) <= {0, 1} or not 0 < len(failed) <= RACES:
