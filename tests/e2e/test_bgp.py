@@ -121,9 +121,9 @@ def test_nodes_tell_each_other_their_pods_and_pods_reach_each_other(world: Lab) 
 
 def test_a_router_learns_pods_and_addresses_of_services_and_reaches_both(world: Lab) -> None:
     [balancer] = world.get("mesh", "service", "far")["status"]["loadBalancer"]["ingress"]
-    found = until(lambda: learnt(world, "router"), lambda routes: balancer["ip"] in routes and len(routes) >= 3)
-    assert found[prefix(world, "node-1")] == "198.18.116.11"
-    assert found[prefix(world, "node-2")] == "198.18.116.12"
+    one, two = (prefix(world, node) for node in ("node-1", "node-2"))
+    found = until(lambda: learnt(world, "router"), lambda routes: {balancer["ip"], one, two} <= routes.keys())
+    assert (found[one], found[two]) == ("198.18.116.11", "198.18.116.12")
     pod_address = world.get("mesh", "pod", "far")["status"]["podIP"]
     for url in (f"http://{pod_address}:8080/", f"http://{balancer['ip']}/"):
         asked = world.run("ip", "netns", "exec", "router", "curl", "-s", "-m", "5", url)
