@@ -137,9 +137,13 @@ def stood_in(world: World, request: Request, decision: RouteDecision) -> RouteDe
 def is_http(world: World, namespace: str, name: str, port: int) -> bool:
     """Whether a port of a Service speaks HTTP by its own word, or where it says nothing by that of ServiceDefaults."""
     said = world.get(ServiceDefaults, namespace, name)
-    silent = said is not None and said.spec.protocol in {"http", "http2", "grpc"}
-    ports = [p for p in _ports(world, (namespace, name)) if p.port == port]
-    return any(speaks_http(p) or (silent and not says_bytes(p)) for p in ports)
+    return any(is_http_port(said, p) for p in _ports(world, (namespace, name)) if p.port == port)
+
+
+def is_http_port(said: ServiceDefaults | None, port: core.ServicePort) -> bool:
+    """The same of the port itself."""
+    of_http = said is not None and said.spec.protocol in {"http", "http2", "grpc"}
+    return speaks_http(port) or (of_http and not says_bytes(port))
 
 
 def _ports(world: World, key: tuple[str, str]) -> tuple[core.ServicePort, ...]:

@@ -11,10 +11,9 @@ import re
 from tandem.model import core
 from tandem.model.consuldefaults import InstanceRoute, ServiceDefaults
 from tandem.model.world import World
-from tandem.reference.authorization import Asked, says_bytes, speaks_http
-from tandem.reference.limits import Counting
-
-_HTTP = {"http", "http2", "grpc"}
+from tandem.reference.authorization import Asked
+from tandem.reference.consulchains import is_http_port
+from tandem.reference.limits import Counting, number_at, selects
 
 
 def counted_by_defaults(world: World, pod: core.Pod, asked: Asked) -> tuple[Counting, ...]:
@@ -37,19 +36,10 @@ def _counted(world: World, pod: core.Pod, source: ServiceDefaults, asked: Asked)
 
 def _leads_to(service: core.Service, source: ServiceDefaults, pod: core.Pod, number: int) -> bool:
     """Whether a port of HTTP of the Service is this one of the pod."""
-    chosen = service.spec.selector.items() <= pod.metadata.labels.items()
-    if not service.spec.selector or not chosen or service.metadata.namespace != pod.metadata.namespace:
+    if service.metadata.namespace != pod.metadata.namespace or not selects(service, pod):
         return False
-    named = source.spec.protocol in _HTTP
-    http = [p for p in service.spec.ports if speaks_http(p) or (named and p.protocol == "TCP" and not says_bytes(p))]
-    return number in {_number(port, pod) for port in http}
-
-
-def _number(port: core.ServicePort, pod: core.Pod) -> int:
-    wanted = port.port if port.target_port is None else port.target_port
-    if isinstance(wanted, int):
-        return wanted
-    return next((p.container_port for c in pod.spec.containers for p in c.ports if p.name == wanted), 0)
+    http = [p for p in service.spec.ports if p.protocol == "TCP" and is_http_port(source, p)]
+    return number in {number_at(port, pod) for port in http}
 
 
 def _is_of(route: InstanceRoute, path: str) -> bool:

@@ -76,9 +76,9 @@ def counted_at_pod(
     found: list[Counting] = []
     for policy, ref in _holding(world, pod.metadata.namespace):
         service = world.get(core.Service, pod.metadata.namespace, ref.name)
-        if (ref.group, ref.kind) != ("", "Service") or service is None or not _selects(service, pod):
+        if (ref.group, ref.kind) != ("", "Service") or service is None or not selects(service, pod):
             continue
-        if any(_number(p, pod) == port for p in service.spec.ports if _counts(service, p, ref.section_name)):
+        if any(number_at(p, pod) == port for p in service.spec.ports if _counts(service, p, ref.section_name)):
             found += _counting(policy, ref, (method, path, headers), "at each pod of it")
     return tuple(found)
 
@@ -136,11 +136,13 @@ def _counts(service: core.Service, port: core.ServicePort, section: str) -> bool
     return speaks_http(port) or (silent and (bool(section) or alone))
 
 
-def _selects(service: core.Service, pod: core.Pod) -> bool:
+def selects(service: core.Service, pod: core.Pod) -> bool:
+    """Whether the Service's selector is met by the pod's labels; they are of one namespace."""
     return bool(service.spec.selector) and service.spec.selector.items() <= pod.metadata.labels.items()
 
 
-def _number(port: core.ServicePort, pod: core.Pod) -> int:
+def number_at(port: core.ServicePort, pod: core.Pod) -> int:
+    """The port of the pod that a Service's port of TCP leads to; 0: the pod names none so."""
     wanted = port.port if port.target_port is None else port.target_port
     if isinstance(wanted, int):
         return wanted

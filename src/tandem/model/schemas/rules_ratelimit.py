@@ -9,16 +9,16 @@ from typing import Any, Final
 from tandem.model.gateways import GROUP
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.schemas.rules_kubernetes import Rule, repeated
+from tandem.model.schemas.syntax import TOKEN
 
 MOST: Final = 16
 """Targets, limits, and whatever else is a list here (GEP-713 has no more than 16 ancestors)."""
 LONGEST: Final = 10_000
 """Milliseconds that a counter may take."""
 KINDS: Final = {("", "Service"), (GROUP, "HTTPRoute"), (GROUP, "GRPCRoute"), (GROUP, "Gateway")}
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _CLAIM: Final = re.compile(r"[^.\s\"'\\]+(\.[^.\s\"'\\]+)*")
 _NAMED: Final = {
-    "Header": (_TOKEN, "the name of a header"),
+    "Header": (TOKEN, "the name of a header"),
     "Claim": (_CLAIM, "the name of a claim, such as sub or a.b"),
 }
 

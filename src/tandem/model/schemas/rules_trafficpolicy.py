@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.schemas.rules_kubernetes import Rule
 from tandem.model.schemas.rules_ratelimit import targets
+from tandem.model.schemas.syntax import TOKEN
 
 PARTS: Final = (
     "loadBalancer",
@@ -20,7 +20,6 @@ PARTS: Final = (
 )
 HASHING: Final = frozenset({"RingHash", "Maglev"})
 _LARGEST: Final = {"RingHash": 8_388_608, "Maglev": 5_000_011}
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _LONGEST: Final = 86_400_000
 """Milliseconds of any time here."""
 
@@ -63,7 +62,7 @@ def _hash(raw: dict[str, Any], at: str) -> Iterator[str]:
         return
     if kind == "Query" and not name:
         yield f"{at}.name: the name of a parameter is required"
-    elif kind != "Query" and _TOKEN.fullmatch(name) is None:
+    elif kind != "Query" and TOKEN.fullmatch(name) is None:
         yield f"{at}.name: {name!r} is not the name of a {kind.lower()}"
     if kind != "Cookie":
         yield from (f"{at}.{key}: only a Cookie has one" for key in ("path", "ttl") if raw.get(key))

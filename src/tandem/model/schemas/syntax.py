@@ -24,7 +24,7 @@ _DURATION: Final = re.compile(r"0|[+-]?((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))
 _FRACTIONS: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _NANOSECONDS: Final = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _GATEWAY_DURATION: Final = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
+TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}")
 _GATEWAY_KIND: Final = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _NOT_RE2: Final = re.compile(r"\(\?(=|!|<=|<!)|(?<!\\)(\\\\)*\\[1-9]")
 _RE2_ONLY: Final = re.compile(r"\\[pPzQEC]|\(\?<[A-Za-z]|\(\?[a-zA-Z-]*U|\[\[:")
@@ -260,5 +260,5 @@ SCALARS: Final[dict[str, Check]] = {
     "hostname": _matches(_HOSTNAME, 253, "a host name (a-z, 0-9, '-', '.', with at most one leading '*.')"),
     "group": _matches(SUBDOMAIN, 253, "an API group"),
     "gwkind": _matches(_GATEWAY_KIND, 63, "a kind"),
-    "token": _matches(_TOKEN, 256, "a header name"),
+    "token": _matches(TOKEN, 256, "a header name"),
 }
