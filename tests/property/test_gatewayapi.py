@@ -51,7 +51,14 @@ matches = st.fixed_dictionaries(
     {},
     optional={
         "uri": st.sampled_from(
-            ({"exact": "/v1"}, {"prefix": "/v1"}, {"prefix": "/v1/x"}, {"prefix": "/"}, {"regex": "/v[12]"})
+            (
+                {"exact": "/v1"},
+                {"prefix": "/v1"},
+                {"prefix": "/v1/x"},
+                {"prefix": "/"},
+                {"regex": "/v[12]"},
+                {"exact": "x"},
+            )
         ),
         "method": st.just({"exact": "POST"}),
         "headers": st.dictionaries(st.sampled_from(("x-a", "x-b")), exacts, max_size=2),

@@ -74,11 +74,17 @@ def http_route(
 ) -> tuple[RawObject | None, list[RawObject]]:
     """The route, and the trouble that is made at its rules."""
     kept: list[Kept] = []
+    unsaid: list[Route] = []
     for route in routes:
         shapes = [shaped(m, route.origin, remarks) for m in route.matches or (RouteMatch(),)]
         found = tuple(dict.fromkeys(m for m in shapes if m is not None))
         if found:
             kept.append((route, found))
+        else:
+            unsaid.append(route)
+    if unsaid and not kept:
+        text = "no route is left to be written: requests are no longer turned away, but go as if there were none"
+        remarks.lost(unsaid[0].origin, "match", text)
     if not kept or all(route.name.endswith("/plain") for route, _ in kept):
         return None, []
     matches, unkept = arranged([found for _, found in kept])
