@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import time
 from collections.abc import Iterator
 
@@ -12,17 +13,22 @@ import pytest
 from netns.meshapps import dial, get
 from netns.shoplab import SUBSETS, WEB, Shop, route, running_shop, to
 from tandem.ir.mesh import (
+    AS_ASKED,
+    DIALLED,
     Backend,
     Cors,
     Exact,
     Fault,
     Forward,
     HeaderEdit,
+    HeaderMatch,
     Mirror,
     PathPrefix,
     Prefix,
+    Present,
     Redirect,
     Regex,
+    Respond,
     Rewrite,
     RouteMatch,
     RouteTable,
@@ -56,7 +62,10 @@ ROUTES = (
     route("prefix", Redirect(prefix="/y"), at("/x")),
     route("scheme", Redirect(scheme="https", status=308), at("/scheme")),
     route("port", Redirect(port=8081, status=303), at("/port")),
-    route("dialled", Redirect(port=-1, scheme="http", status=307), at("/dialled")),
+    route("dialled", Redirect(port=DIALLED, scheme="http", status=307), at("/dialled")),
+    route("asked", Redirect(port=AS_ASKED, scheme="https", status=301), at("/asked")),
+    route("bytes", Respond(status=200, encoded="AP8K"), at("/bytes")),
+    route("root", rewritten(prefix="/v3"), RouteMatch(headers=(HeaderMatch(name="x-root", match=Present()),))),
     route("slow", to(("v1", 1)), at("/slow"), fault=Fault(delay_ms=300)),
     route("broken", to(("v1", 1)), at("/broken"), fault=Fault(abort_status=429)),
     route("never", to(("v1", 1)), at("/never"), fault=Fault(abort_status=429, abort_per_million=0)),
@@ -161,6 +170,28 @@ def test_the_backend_sees_the_rewritten_host(shop: Shop) -> None:
 def test_a_redirect_tells_where_to(shop: Shop, asked: str, status: int, location: str) -> None:
     found, headers, _ = ask(shop, asked)
     assert (found, headers["location"]) == (status, location)
+
+
+@pytest.mark.parametrize(
+    ("host", "location"),
+    [("web", "https://web/asked"), ("web:80", "https://web/asked"), ("web:85", "https://web:85/asked")],
+)
+def test_a_redirect_may_keep_the_port_that_the_client_wrote(shop: Shop, host: str, location: str) -> None:
+    assert ask(shop, "/asked", host=host)[1]["location"] == location
+
+
+def test_bytes_are_answered_as_they_are(shop: Shop) -> None:
+    assert ask(shop, "/bytes")[::2] == (200, b"\x00\xff\n")
+
+
+def test_without_a_word_on_the_path_a_prefix_takes_the_place_of_its_first_slash(shop: Shop) -> None:
+    _, _, body = ask(shop, "/a/b", x_root="1")
+    assert json.loads(body)["path"] == "/v3a/b"
+
+
+def test_a_server_is_told_the_how_manieth_try_it_is(shop: Shop) -> None:
+    _, answer = get(shop.ns["a"], WEB, 80, "/full")
+    assert {k.lower(): v for k, v in answer["headers"].items()}["x-envoy-attempt-count"] == "1"
 
 
 def test_faults_delay_and_abort_their_own_routes_only(shop: Shop) -> None:

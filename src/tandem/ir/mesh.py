@@ -22,6 +22,9 @@ from tandem.ir.match import RouteMatch as RouteMatch  # noqa: PLC0414
 from tandem.ir.match import StringMatch as StringMatch  # noqa: PLC0414
 from tandem.ir.traffic import TrafficPolicy
 
+AUTHORITY: Final = frozenset({"host", ":authority"})
+"""Under one of these names a HeaderEdit sets the host that a request is for."""
+
 
 class HeaderEdit(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Header changes: set overwrites, add appends, remove deletes.
@@ -82,6 +85,8 @@ class Rewrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole path; the query stays."""
     prefix: str | None = None
     """In place of the prefix that matched; element-wise where the match is."""
+    by_element: bool = False
+    """`prefix` is element-wise where the match says nothing of the path, too; else it takes the place of its `/`."""
     regex: tuple[str, str] | None = None
     """RE2 pattern and substitution, on the path alone."""
     host: str = ""
@@ -112,6 +117,12 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True, tag="forward", omit_def
     splits: tuple[Split, ...] = ()
 
 
+DIALLED: Final = -1
+"""The port of a redirect: the one that was dialled."""
+AS_ASKED: Final = -2
+"""The port of a redirect: as the client wrote it, if it did; but not a well-known one that the scheme changes."""
+
+
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect", omit_defaults=True):
     """Answer with `status` and a Location: what is empty or None stays as the client asked for it."""
 
@@ -119,18 +130,22 @@ class Redirect(msgspec.Struct, frozen=True, kw_only=True, tag="redirect", omit_d
     scheme: str = ""
     host: str = ""
     port: int = 0
-    """0: that of the request where `scheme` is empty too, else the scheme's own; -1: the port that was dialled."""
+    """0: that of the request where `scheme` is empty too, else the scheme's own; or DIALLED, or AS_ASKED."""
     path: str | None = None
     """The whole path; the query stays."""
     prefix: str | None = None
     """In place of the prefix that matched."""
+    by_element: bool = False
+    """As of `Rewrite`."""
 
 
-class Respond(msgspec.Struct, frozen=True, kw_only=True, tag="respond"):
+class Respond(msgspec.Struct, frozen=True, kw_only=True, tag="respond", omit_defaults=True):
     """Answer directly: user's directResponse, or our refusal of what cannot be honoured (fail closed)."""
 
     status: int
     body: str = ""
+    encoded: str = ""
+    """In place of `body`: bytes, in base64."""
 
 
 RouteAction = Forward | Redirect | Respond

@@ -83,11 +83,18 @@ class Retries(Model, frozen=True, kw_only=True):
     backoff: str = ""
 
 
+class HttpBody(Model, frozen=True, kw_only=True):
+    """HTTPBody: a text, or bytes in base64."""
+
+    string: str = ""
+    bytes: str = ""
+
+
 class DirectResponse(Model, frozen=True, kw_only=True):
     """HTTPDirectResponse."""
 
     status: int
-    body: dict[str, Any] = {}
+    body: HttpBody = HttpBody()
 
 
 class HttpRedirect(Model, frozen=True, kw_only=True):
@@ -96,7 +103,7 @@ class HttpRedirect(Model, frozen=True, kw_only=True):
     uri: str = ""
     authority: str = ""
     port: int = 0
-    derive_port: str = "FROM_PROTOCOL_DEFAULT"
+    derive_port: str = ""
     scheme: str = ""
     redirect_code: int = 301
     prefix_rewrite: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from urllib.parse import parse_qsl, urlsplit
 
@@ -62,7 +63,8 @@ def act(world: World, request: Request, rule: Effective, notes: tuple[str, list[
     cluster_domain, steps = notes
     origin = source.origin(f"spec.http[{index}]")
     if route.direct_response is not None:
-        status, body = route.direct_response.status, str(route.direct_response.body.get("string", ""))
+        status, given = route.direct_response.status, route.direct_response.body
+        body = given.string or base64.b64decode(given.bytes).decode(errors="replace")
         return RouteDecision(rule=origin, index=index, status=status, body=body, steps=tuple(steps))
     if route.redirect is not None:
         return RouteDecision(rule=origin, index=index, status=route.redirect.redirect_code, steps=tuple(steps))

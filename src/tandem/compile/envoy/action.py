@@ -12,12 +12,15 @@ from tandem.compile.envoy.pool import hash_policies
 from tandem.compile.envoy.proto import Json, extension, fraction, milliseconds
 from tandem.compile.envoy.scope import PortScope
 from tandem.ir.mesh import (
+    AS_ASKED,
     DEFAULT_RETRY,
+    DIALLED,
     Backend,
     Forward,
     HeaderEdit,
     Mirror,
     PathPrefix,
+    Prefix,
     Redirect,
     Retry,
     Rewrite,
@@ -40,9 +43,10 @@ BY_CLIENT: Final[Json] = {"hash_policy": [{"connection_properties": {"source_ip"
 """The client's address chooses, in clusters of Services with session affinity; others do not look at it."""
 
 
-def respond(status: int, text: str) -> Json:
-    """A direct response."""
-    return {"status": status, **({"body": {"inline_string": text}} if text else {})}
+def respond(status: int, text: str = "", *, encoded: str = "") -> Json:
+    """A direct response; `encoded`: bytes in place of a text, in base64."""
+    body = {"inline_bytes": encoded} if encoded else {"inline_string": text}
+    return {"status": status, **({"body": body} if encoded or text else {})}
 
 
 def redirect(action: Redirect, match: RouteMatch, dialled: int, *, here: str = "http") -> Json:
@@ -55,13 +59,13 @@ def redirect(action: Redirect, match: RouteMatch, dialled: int, *, here: str = "
         body["scheme_redirect"] = action.scheme
     if action.host:
         body["host_redirect"] = action.host
-    port = dialled if action.port < 0 else action.port or _PORTS.get(action.scheme, 0)
-    if port and (port != _PORTS.get(action.scheme or here) or dialled != _PORTS[here]):
+    port = dialled if action.port == DIALLED else action.port or _PORTS.get(action.scheme, 0)
+    if port and port != AS_ASKED and (port != _PORTS.get(action.scheme or here) or dialled != _PORTS[here]):
         body["port_redirect"] = port
     if action.path is not None:
         body["path_redirect"] = action.path
     elif action.prefix is not None:
-        body |= _prefix(action.prefix, match)
+        body |= _prefix(action.prefix, match, by_element=action.by_element)
     return body
 
 
@@ -69,7 +73,7 @@ def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) 
     """A route to one cluster or several; without a share above 0 the answer of a backend that is missing."""
     backends = _shares(action)
     if not backends:
-        return {"direct_response": respond(action.missing_status, "")}
+        return {"direct_response": respond(action.missing_status)}
     body: dict[str, Any] = {}
     if len(backends) == 1 and not _edited_apart(action):
         body["cluster"] = cluster_of(backends[0], scope)
@@ -182,21 +186,19 @@ def _rewrite(rewrite: Rewrite, match: RouteMatch) -> Json:
         return _regex("^/.*$", _literal(rewrite.path))
     if rewrite.regex is not None:
         return _regex(*rewrite.regex)
-    return _prefix(rewrite.prefix, match) if rewrite.prefix is not None else {}
+    return {} if rewrite.prefix is None else _prefix(rewrite.prefix, match, by_element=rewrite.by_element)
 
 
-def _prefix(replacement: str, match: RouteMatch) -> Json:
+def _prefix(replacement: str, match: RouteMatch, *, by_element: bool) -> Json:
     """In place of the prefix that matched. Element-wise prefixes never leave two slashes or none between elements."""
-    if match.path is not None and not isinstance(match.path, PathPrefix):
-        return {"prefix_rewrite": replacement} if replacement else _regex(f"^{re.escape(_value(match))}/*", "/")
-    stem, put = _value(match).rstrip("/"), replacement.rstrip("/")
+    path = match.path or (PathPrefix("/") if by_element else Prefix("/"))
+    value = getattr(path, "value", "")
+    if not isinstance(path, PathPrefix):
+        return {"prefix_rewrite": replacement} if replacement else _regex(f"^{re.escape(value)}/*", "/")
+    stem, put = value.rstrip("/"), replacement.rstrip("/")
     if not put:
         return _regex(f"^{re.escape(stem)}/*", "/")
     return {"prefix_rewrite": put} if stem else _regex("^/", _literal(f"{put}/"))
-
-
-def _value(match: RouteMatch) -> str:
-    return getattr(match.path, "value", "")
 
 
 def _literal(text: str) -> str:

@@ -29,7 +29,7 @@ from tandem.compile.envoy.peers import before_peers
 from tandem.compile.envoy.proto import BUFFER_BYTES, Json, extension, listening_at
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.reencrypt import is_secured, secured
-from tandem.compile.envoy.route import compile_route, counting
+from tandem.compile.envoy.route import COUNTED, compile_route, counting
 from tandem.compile.envoy.scope import Hashes, PortScope, counters_of
 from tandem.compile.envoy.sessions import ending, matching, session_chains
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
@@ -46,7 +46,7 @@ from tandem.ir.gateway import (
     passed_of,
     routes_of,
 )
-from tandem.ir.mesh import Backend, BytesRoute, Redirect, Route, RouteMatch
+from tandem.ir.mesh import DIALLED, Backend, BytesRoute, Redirect, Route, RouteMatch
 from tandem.state.xds import Resource
 
 MISDIRECTED: Final = 421
@@ -212,12 +212,12 @@ def _virtual_hosts(hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortSc
     for host in hosts:
         if host.host not in found:
             routes = [_route(route, match, port, scope) for route in host.routes for match in _matches(route)]
-            found[host.host] = {"name": host.host, "domains": [host.host], "routes": routes}
+            found[host.host] = {"name": host.host, "domains": [host.host], "routes": routes, **COUNTED}
     return list(found.values())
 
 
 def _misdirected(others: Iterable[GatewayListener], known: set[str]) -> Iterator[Json]:
-    refuse = {"name": "misdirected", "match": {"prefix": "/"}, "direct_response": respond(MISDIRECTED, "")}
+    refuse = {"name": "misdirected", "match": {"prefix": "/"}, "direct_response": respond(MISDIRECTED)}
     for name in (name for other in others for name in other.asked):
         if name not in known:
             yield {"name": name, "domains": [name], "routes": [refuse]}
@@ -236,7 +236,7 @@ def _route(route: Route, match: RouteMatch, port: GatewayPort, scope: PortScope)
 
 def _redirect(action: Redirect, match: RouteMatch, port: GatewayPort) -> Json:
     """Without a port of its own it leads to that of its scheme, or the listener's (HTTPRequestRedirectFilter, port)."""
-    kept = action if action.port or action.scheme else msgspec.structs.replace(action, port=-1)
+    kept = action if action.port or action.scheme else msgspec.structs.replace(action, port=DIALLED)
     return redirect(kept, match, port.port, here="https" if port.tls else "http")
 
 

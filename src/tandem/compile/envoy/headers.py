@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tandem.compile.envoy.proto import Json
-from tandem.ir.mesh import HeaderEdit
+from tandem.ir.mesh import AUTHORITY, HeaderEdit
 
 _OVERWRITE: Final = "OVERWRITE_IF_EXISTS_OR_ADD"
 _APPEND: Final = "APPEND_IF_EXISTS_OR_ADD"
@@ -13,7 +13,7 @@ _APPEND: Final = "APPEND_IF_EXISTS_OR_ADD"
 
 def authority_of(edit: HeaderEdit) -> str:
     """The host that the changes set; empty where they set none. Envoy takes it as a rewrite, not as a header."""
-    return next((value for name, value in edit.set if _is_authority(name)), "")
+    return next((value for name, value in edit.set if name.lower() in AUTHORITY), "")
 
 
 def joined(first: HeaderEdit, then: HeaderEdit) -> HeaderEdit:
@@ -27,7 +27,7 @@ def joined(first: HeaderEdit, then: HeaderEdit) -> HeaderEdit:
 
 def edits(side: str, edit: HeaderEdit) -> Json:
     """`side` is request or response. Envoy refuses to add `host`: see `authority_of`."""
-    changes = [(name, value, _OVERWRITE) for name, value in edit.set if not _is_authority(name)]
+    changes = [(name, value, _OVERWRITE) for name, value in edit.set if name.lower() not in AUTHORITY]
     changes += [(name, value, _APPEND) for name, value in edit.add]
     body: dict[str, Any] = {}
     if changes:
@@ -37,7 +37,3 @@ def edits(side: str, edit: HeaderEdit) -> Json:
     if edit.remove:
         body[f"{side}_headers_to_remove"] = list(edit.remove)
     return body
-
-
-def _is_authority(name: str) -> bool:
-    return name.lower() in {"host", ":authority"}

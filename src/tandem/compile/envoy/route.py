@@ -21,6 +21,8 @@ from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import DEFAULT_RETRY, Forward, Redirect, Respond, Route, RouteMatch
 from tandem.state.xds import ROUTE_METADATA, Resource
 
+COUNTED: Final[Json] = {"include_request_attempt_count": True}
+"""Servers are told the how manieth try a request is, in `x-envoy-attempt-count` (Istio: proxyHeaders.attemptCount)."""
 REFUSING: Final = 502
 """As Istio answers requests for hosts that are not registered."""
 
@@ -54,7 +56,7 @@ def compile_hosted(hosted: Hosted) -> Resource:
     fields, counted = counting((route for _, used in made for route in used), client)
     on: Json = {"name": "other", "match": {"prefix": "/"}, "route": {"cluster": names.PASSTHROUGH, "timeout": "0s"}}
     if hosted.closed:
-        on = {"name": names.OUTSIDE, "match": {"prefix": "/"}, "direct_response": respond(REFUSING, "")}
+        on = {"name": names.OUTSIDE, "match": {"prefix": "/"}, "direct_response": respond(REFUSING)}
     for (host, _), scope in zip(made, hosted.scopes, strict=True):
         if scope.service.external is not None and scope.service.external.dynamic:
             host["routes"].insert(0, {**on, "match": elsewhere(hosted.port)})
@@ -95,7 +97,7 @@ def _virtual_host(scope: PortScope, domain: str) -> tuple[Json, tuple[Route, ...
     if not used:
         routes = [_default(scope)]
     name = f"{scope.service.namespace}/{scope.service.name}:{scope.port.port}"
-    return {"name": name, "domains": [domain], "routes": routes}, tuple(used)
+    return {"name": name, "domains": [domain], "routes": routes, **COUNTED}, tuple(used)
 
 
 def _default(scope: PortScope) -> Json:
@@ -143,8 +145,8 @@ def counting(routes: Iterable[Route], client: PodUid | None) -> tuple[Json, froz
 
 def _action(route: Route, match: RouteMatch, scope: PortScope) -> Json:
     match route.action:
-        case Respond(status=status, body=text):
-            return {"direct_response": respond(status, text)}
+        case Respond(status=status, body=text, encoded=encoded):
+            return {"direct_response": respond(status, text, encoded=encoded)}
         case Redirect() as action:
             return {"redirect": redirect(action, match, scope.port.port)}
         case Forward() as action:

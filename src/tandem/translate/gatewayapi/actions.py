@@ -8,6 +8,7 @@ from typing import Any, Final
 from tandem.base.problems import Origin
 from tandem.ir.mesh import (
     DEFAULT_RETRY,
+    DIALLED,
     Backend,
     Cors,
     Exact,
@@ -18,6 +19,7 @@ from tandem.ir.mesh import (
     Redirect,
     Respond,
     Retry,
+    Rewrite,
     Route,
     RouteMatch,
 )
@@ -94,29 +96,32 @@ class Writer:
             made["hostname"] = asked.host
         if asked.port > 0:
             made["port"] = asked.port
-        elif asked.port < 0:
+        elif asked.port == DIALLED:
             self._remarks.lost(at, "redirect.derivePort", "the port that was dialled is not kept with another scheme")
-        path = self._path(asked.path, asked.prefix, matches, at, "redirect.prefixRewrite")
+        path = self._path(asked, matches, at, "redirect.prefixRewrite")
         return made | ({"path": path} if path else {})
 
     def _rewrite(self, action: Forward, matches: tuple[RouteMatch, ...], at: Origin) -> dict[str, Any]:
         asked = action.rewrite
         if asked.regex is not None:
             self._remarks.lost(at, "rewrite.uriRegexRewrite", "paths are not rewritten by regular expressions")
-        path = self._path(asked.path, asked.prefix, matches, at, "rewrite.uri")
+        path = self._path(asked, matches, at, "rewrite.uri")
         made: dict[str, Any] = {"hostname": asked.host} if asked.host else {}
         return made | ({"path": path} if path else {})
 
     def _path(
-        self, whole: str | None, prefix: str | None, matches: tuple[RouteMatch, ...], at: Origin, field: str
+        self, asked: Redirect | Rewrite, matches: tuple[RouteMatch, ...], at: Origin, field: str
     ) -> dict[str, str]:
-        if whole is not None:
-            return {"type": "ReplaceFullPath", "replaceFullPath": whole}
+        if asked.path is not None:
+            return {"type": "ReplaceFullPath", "replaceFullPath": asked.path}
+        prefix = asked.prefix
         if prefix is None:
             return {}
         if all(isinstance(m.path, Exact) for m in matches):
             return {"type": "ReplaceFullPath", "replaceFullPath": prefix}
-        if all(m.path is None or isinstance(m.path, PathPrefix) for m in matches):
+        # In place of the first `/` alone, what ends in one leaves it between elements.
+        rooted = asked.by_element or prefix.endswith("/")
+        if all(rooted if m.path is None else isinstance(m.path, PathPrefix) for m in matches):
             return {"type": "ReplacePrefixMatch", "replacePrefixMatch": prefix}
         self._remarks.lost(at, field, "a prefix is replaced where all matches of the rule are about prefixes")
         return {}

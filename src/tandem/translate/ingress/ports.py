@@ -14,7 +14,7 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
-from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, Redirect, Route
+from tandem.ir.mesh import AS_ASKED, Backend, BytesMatch, BytesRoute, Forward, Redirect, Route
 from tandem.model.core import Service
 from tandem.model.world import Key
 from tandem.translate.hostnames import EVERY, common, specificity
@@ -189,7 +189,7 @@ def _in_order(hosts: dict[str, list[Route]]) -> tuple[ir.HostRoutes, ...]:
 
 def _to_https(server: ReadServer) -> Route:
     origin = server.gateway.origin(f"{server.at}.tls.httpsRedirect")
-    action = Redirect(status=MOVED, scheme="https")
+    action = Redirect(status=MOVED, scheme="https", port=AS_ASKED)
     return Route(
         name=f"IstioGateway/{'/'.join(server.gateway.key)}/{server.index}/https",
         matches=(),

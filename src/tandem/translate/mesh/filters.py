@@ -104,6 +104,7 @@ def _redirect(asked: RequestRedirect) -> Redirect:
         port=asked.port,
         path=path.replace_full_path if path is not None and path.type == "ReplaceFullPath" else None,
         prefix=path.replace_prefix_match if path is not None and path.type == "ReplacePrefixMatch" else None,
+        by_element=path is not None and path.type == "ReplacePrefixMatch",
     )
 
 
@@ -113,6 +114,7 @@ def _rewrite(asked: UrlRewrite) -> Rewrite:
         host=asked.hostname,
         path=path.replace_full_path if path is not None and path.type == "ReplaceFullPath" else None,
         prefix=path.replace_prefix_match if path is not None and path.type == "ReplacePrefixMatch" else None,
+        by_element=path is not None and path.type == "ReplacePrefixMatch",
     )
 
 

@@ -8,10 +8,21 @@ import pytest
 
 from meshbuild import service
 from tandem.base.problems import Origin
-from tandem.compile.envoy.action import forward, redirect, retry_policy, route_edits
+from tandem.compile.envoy.action import forward, redirect, respond, retry_policy, route_edits
 from tandem.compile.envoy.scope import PortScope
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import Backend, Forward, HeaderEdit, PathPrefix, Prefix, Redirect, Retry, Route, RouteMatch
+from tandem.ir.mesh import (
+    AS_ASKED,
+    Backend,
+    Forward,
+    HeaderEdit,
+    PathPrefix,
+    Prefix,
+    Redirect,
+    Retry,
+    Route,
+    RouteMatch,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,16 +31,23 @@ from tandem.ir.mesh import Backend, Forward, HeaderEdit, PathPrefix, Prefix, Red
         (PathPrefix("/a"), "/b", {"prefix_rewrite": "/b"}),
         (PathPrefix("/a"), "/b/", {"prefix_rewrite": "/b"}),
         (PathPrefix("/a"), "/", {"regex_rewrite": {"pattern": {"regex": "^/a/*"}, "substitution": "/"}}),
-        (None, "/b", {"regex_rewrite": {"pattern": {"regex": "^/"}, "substitution": "/b/"}}),
+        (None, "/b", {"prefix_rewrite": "/b"}),
         (Prefix("/a"), "/b/", {"prefix_rewrite": "/b/"}),
     ],
 )
 def test_a_prefix_gives_way_to_another(matched: Any, put: str, expected: Any) -> None:
     body = dict(redirect(Redirect(prefix=put), RouteMatch(path=matched), 80))
     assert body.pop("response_code") == "FOUND"
-    if matched is None:
-        expected = {"regex_rewrite": expected["regex_rewrite"]}
     assert body == expected
+
+
+def test_without_a_word_on_the_path_the_root_is_an_element_if_the_front_end_says_so() -> None:
+    body = redirect(Redirect(prefix="/b", by_element=True), RouteMatch(), 80)
+    assert body["regex_rewrite"] == {"pattern": {"regex": "^/"}, "substitution": "/b/"}
+
+
+def test_bytes_are_answered_as_they_are() -> None:
+    assert respond(200, encoded="AP8=") == {"status": 200, "body": {"inline_bytes": "AP8="}}
 
 
 def test_the_port_follows_the_scheme_or_the_request() -> None:
@@ -41,6 +59,7 @@ def test_the_port_follows_the_scheme_or_the_request() -> None:
     assert redirect(Redirect(scheme="https", port=-1), RouteMatch(), 80)["port_redirect"] == 80
     assert redirect(Redirect(port=80), RouteMatch(), 8080)["port_redirect"] == 80
     assert "port_redirect" not in redirect(Redirect(port=-1), RouteMatch(), 443, here="https")
+    assert "port_redirect" not in redirect(Redirect(scheme="https", port=AS_ASKED), RouteMatch(), 8080)
 
 
 def test_retries_wait_and_go_elsewhere() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tandem.base.problems import Origin
 from tandem.ir.mesh import (
     DEFAULT_RETRY,
+    DIALLED,
     Backend,
     Cors,
     Exact,
@@ -95,6 +96,16 @@ def test_backends_have_ports_weights_namespaces_and_headers_of_their_own() -> No
             RouteMatch(path=Exact("/a")),
             {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/x"}},
         ),
+        (
+            Rewrite(prefix="/x/"),
+            RouteMatch(),
+            {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x/"}},
+        ),
+        (
+            Rewrite(prefix="/x", by_element=True),
+            RouteMatch(),
+            {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}},
+        ),
         (Rewrite(path="/x"), PREFIX, {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/x"}}),
         (Rewrite(host="h"), PREFIX, {"hostname": "h"}),
     ],
@@ -149,8 +160,12 @@ def test_times_and_retries() -> None:
     ("given", "told"),
     [
         ({"action": Respond(status=418)}, "NotCarried spec.http[0]"),
-        ({"action": Redirect(port=-1)}, "NotCarried redirect.derivePort"),
+        ({"action": Redirect(port=DIALLED)}, "NotCarried redirect.derivePort"),
         ({"action": Forward(backends=(WEB,), rewrite=Rewrite(regex=("a", "b")))}, "NotCarried rewrite.uriRegexRewrite"),
+        (
+            {"action": Forward(backends=(WEB,), rewrite=Rewrite(prefix="/x")), "match": RouteMatch()},
+            "NotCarried rewrite.uri",
+        ),
         (
             {"action": Forward(backends=(WEB,), rewrite=Rewrite(prefix="/")), "match": RouteMatch(path=Regex("/x"))},
             "NotCarried rewrite.uri",

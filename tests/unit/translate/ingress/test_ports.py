@@ -8,7 +8,7 @@ import pytest
 
 from builders import service
 from ingressworlds import codes, gateway, hosts_at, https, made, problems, secret, server, to, vs
-from tandem.ir.mesh import Forward, Redirect
+from tandem.ir.mesh import AS_ASKED, Forward, Redirect
 
 EVERY = server()
 PREFIX: dict[str, Any] = {"match": [{"uri": {"prefix": "/a"}}]}
@@ -59,7 +59,7 @@ def test_a_redirect_takes_the_place_of_the_routes() -> None:
     found = hosts_at(made(gateway("shop", one, https("shop.test")), vs(), secret()))
     for host in ("shop.test", "bare.test"):
         (route,) = found[host].routes
-        assert route.action == Redirect(status=301, scheme="https")
+        assert route.action == Redirect(status=301, scheme="https", port=AS_ASKED)
         assert route.origin.path == "spec.servers[0].tls.httpsRedirect"
     secure = hosts_at(made(gateway("shop", one, https("shop.test")), vs(), secret()), 443)
     assert isinstance(secure["shop.test"].routes[0].action, Forward)

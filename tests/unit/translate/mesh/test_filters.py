@@ -26,7 +26,7 @@ def read(*filters: Any, **rule: Any) -> tuple[Route, list[tuple[str, str]]]:
 def test_a_redirect_takes_the_place_of_backends() -> None:
     asked = {"scheme": "https", "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}, "statusCode": 301}
     route, wrongs = read({"type": "RequestRedirect", "requestRedirect": asked}, backendRefs=[])
-    assert route.action == Redirect(status=301, scheme="https", prefix="/x")
+    assert route.action == Redirect(status=301, scheme="https", prefix="/x", by_element=True)
     assert wrongs == []
 
 

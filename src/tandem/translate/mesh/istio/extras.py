@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from tandem.base.grpc import STATUSES
-from tandem.ir.mesh import Cors, Exact, Fault, Prefix, Redirect, Rewrite, StringMatch
+from tandem.ir.mesh import AS_ASKED, DIALLED, Cors, Exact, Fault, Prefix, Redirect, Rewrite, StringMatch
 from tandem.model import istio
 from tandem.translate.mesh.values import Wrong, milliseconds, read_regex
 
+_DERIVED: Final = {"FROM_REQUEST_PORT": DIALLED, "FROM_PROTOCOL_DEFAULT": 0}
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _REFUSED: Final = "not supported; the whole VirtualService is not applied"
 
@@ -30,7 +31,7 @@ class ExtrasReader:
             status=asked.redirect_code,
             scheme=asked.scheme,
             host=asked.authority,
-            port=asked.port or (-1 if asked.derive_port == "FROM_REQUEST_PORT" else 0),
+            port=asked.port or _DERIVED.get(asked.derive_port, AS_ASKED),
             path=asked.uri or None,
             prefix=asked.prefix_rewrite,
         )

@@ -7,7 +7,18 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Problem
-from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, HeaderEdit, Mirror, Respond, Retry, Route, RouteAction
+from tandem.ir.mesh import (
+    AUTHORITY,
+    DEFAULT_RETRY,
+    Backend,
+    Forward,
+    HeaderEdit,
+    Mirror,
+    Respond,
+    Retry,
+    Route,
+    RouteAction,
+)
 from tandem.model.istio import Destination, HeaderOperations, HttpRoute, Retries, VirtualService
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
@@ -123,9 +134,7 @@ class RouteReader:
             return Respond(status=MISSING)
         if not 200 <= response.status <= 599:
             self._wrong(f"{at}.status", "InvalidValue", f"{response.status} is not a final status (200 to 599)")
-        for name in sorted(set(response.body) - {"string"}):
-            self._unsupported(f"{at}.body.{name}")
-        return Respond(status=response.status, body=str(response.body.get("string", "")))
+        return Respond(status=response.status, body=response.body.string, encoded=response.body.bytes)
 
     def backend(self, destination: Destination, at: str) -> tuple[Backend, bool]:
         """The backend, and whether it exists."""
@@ -198,8 +207,8 @@ class RouteReader:
     def _edit(self, operations: HeaderOperations, at: str) -> HeaderEdit:
         for verb, names in (("set", operations.set), ("add", operations.add), ("remove", operations.remove)):
             for name in names:
-                # Setting the host is Istio's way of rewriting it; anything else about it is a mistake.
-                rewrites = verb == "set" and at.endswith(".request") and name.lower() in {"host", ":authority"}
+                # Setting or adding the host is Istio's way of rewriting it; anything else about it is a mistake.
+                rewrites = verb != "remove" and at.endswith(".request") and name.lower() in AUTHORITY
                 mistake = "" if rewrites else header_mistake(name)
                 if mistake:
                     self._wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
@@ -207,17 +216,16 @@ class RouteReader:
             for name, value in values.items():
                 if mistake := command_mistake(value):
                     self._wrong(f"{at}.{verb}[{name}]", "UnsupportedValue", mistake)
+        added = {k.lower(): v for k, v in operations.add.items()}
+        hosts = {k: added.pop(k) for k in AUTHORITY & added.keys()}
         return HeaderEdit(
-            set=tuple(sorted((k.lower(), v) for k, v in operations.set.items())),
-            add=tuple(sorted((k.lower(), v) for k, v in operations.add.items())),
+            set=tuple(sorted((hosts | {k.lower(): v for k, v in operations.set.items()}).items())),
+            add=tuple(sorted(added.items())),
             remove=tuple(sorted(n.lower() for n in operations.remove)),
         )
 
     def _duration(self, text: str, at: str) -> int:
         return duration(text, at, self._wrong, such_as="500ms or 1.5s")
-
-    def _unsupported(self, path: str) -> None:
-        self._wrong(path, "UnsupportedField", "not supported yet; the whole VirtualService is not applied")
 
     def _wrong(self, path: str, code: str, text: str) -> None:
         self._problems.append(Problem(at=self._owner.origin(path), code=code, text=text))

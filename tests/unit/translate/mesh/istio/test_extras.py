@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tandem.ir.mesh import Cors, Exact, Fault, Prefix, Redirect, Regex, Rewrite
+from tandem.ir.mesh import AS_ASKED, Cors, Exact, Fault, Prefix, Redirect, Regex, Rewrite
 from tandem.model import istio
 from tandem.translate.mesh.istio.extras import ExtrasReader
 
@@ -19,7 +19,9 @@ def reader() -> tuple[ExtrasReader, Wrongs]:
 def test_a_redirect_is_301_and_follows_the_scheme() -> None:
     read, wrongs = reader()
     asked = istio.HttpRedirect(uri="/new", authority="a.test", scheme="https")
-    assert read.redirect(asked, "r") == Redirect(status=301, scheme="https", host="a.test", path="/new")
+    assert read.redirect(asked, "r") == Redirect(status=301, scheme="https", host="a.test", path="/new", port=AS_ASKED)
+    own = istio.HttpRedirect(scheme="https", derive_port="FROM_PROTOCOL_DEFAULT")
+    assert read.redirect(own, "r") == Redirect(status=301, scheme="https")
     kept = istio.HttpRedirect(derive_port="FROM_REQUEST_PORT", prefix_rewrite="/x", redirect_code=307)
     assert read.redirect(kept, "r") == Redirect(status=307, port=-1, prefix="/x")
     assert wrongs == []

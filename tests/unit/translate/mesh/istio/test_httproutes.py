@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from builders import service
 from meshworlds import to, vs
-from tandem.ir.mesh import DEFAULT_RETRY, Forward, Respond, Retry, Route
+from tandem.ir.mesh import DEFAULT_RETRY, Forward, HeaderEdit, Respond, Retry, Route
 from tandem.ir.traffic import Subset, TrafficPolicy
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context
@@ -93,6 +95,7 @@ def test_codes_among_the_retry_conditions_are_kept_apart() -> None:
 
 def test_a_direct_response_has_status_and_body() -> None:
     assert one(directResponse={"status": 418, "body": {"string": "tea"}}).action == Respond(status=418, body="tea")
+    assert one(directResponse={"status": 200, "body": {"bytes": "AP8="}}).action == Respond(status=200, encoded="AP8=")
 
 
 def test_a_destination_has_header_changes_of_its_own() -> None:
@@ -131,8 +134,14 @@ def test_values_that_make_no_sense_are_named_at_their_field() -> None:
     assert read(directResponse={"status": 99})[1] == [("directResponse.status", "InvalidValue")]
 
 
-def test_the_host_can_be_set_on_requests_and_not_otherwise_changed() -> None:
-    assert one(route=[to("web")], headers={"request": {"set": {"Host": "x"}}}).request_headers.set == (("host", "x"),)
+@pytest.mark.parametrize("verb", ["set", "add"])
+@pytest.mark.parametrize("name", ["Host", ":authority"])
+def test_the_host_that_is_set_or_added_takes_the_place_of_the_clients(verb: str, name: str) -> None:
+    found = one(route=[to("web")], headers={"request": {verb: {name: "x"}}}).request_headers
+    assert found == HeaderEdit(set=((name.lower(), "x"),))
+
+
+def test_the_host_is_not_otherwise_changed() -> None:
     found = read(route=[to("web")], headers={"request": {"remove": ["host"]}, "response": {"set": {"host": "x"}}})[1]
     assert found == [
         ("headers.request.remove[host]", "UnsupportedValue"),
