@@ -20,6 +20,7 @@ from tandem.ir.locality import Locality, LocalityBalancing
 from tandem.ir.logged import EVERYTHING, Logging
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
+from tandem.ir.paths import Paths
 from tandem.ir.trust import Domains, TrustSource, domains_of
 
 
@@ -97,6 +98,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     logging: Logging = EVERYTHING
     """What of its requests and connections become flows."""
     inbound: Inbound = Inbound()
+    paths: Paths = Paths.BASE
+    """Of requests from it and to it."""
 
 
 class ServicePort(msgspec.Struct, frozen=True, kw_only=True):

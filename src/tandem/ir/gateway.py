@@ -12,6 +12,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.mesh import Backend, BytesRoute, Forward, Route, sent_to
+from tandem.ir.paths import Paths
 from tandem.ir.tlsterms import TlsTerms
 from tandem.ir.traffic import ClientTls, Origination
 
@@ -143,6 +144,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """The Service of its namespace that stands for it: what comes to that one's own addresses comes to the gateway."""
     trusted_hops: int = 0
     """So many proxies in front of it say in `x-forwarded-for` who the client is."""
+    paths: Paths = Paths.EDGE
     backend_tls: tuple[BackendTls, ...] = ()
     """Sorted by namespace, Service and port; others are spoken to by mTLS of the mesh, or in plain text."""
     origin: Origin

@@ -15,6 +15,7 @@ from tandem.ir.delivery import AS_DIALLED
 from tandem.ir.fabric import Inbound, LocalPod
 from tandem.ir.logged import EVERYTHING
 from tandem.ir.outbound import OPEN
+from tandem.ir.paths import Paths
 from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.consulmeta import traits_of
@@ -28,7 +29,7 @@ from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
 from tandem.translate.mesh.istio.domains import read_domains
-from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
+from tandem.translate.mesh.istio.meshconfig import mesh_config_problems, read_paths
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.providers import provider_problems, read_providers
 from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
@@ -76,6 +77,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     routed: Mapping[str, frozenset[int]]
     """The ports that HTTP routes name, by `namespace/service`."""
     limits: Limits = NO_LIMITS
+    paths: Paths = Paths.BASE
 
 
 class One(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +113,7 @@ def translate_pods(
         services=Selected(world.all(core.Service).values()),
         routed=routed or {},
         limits=limits,
+        paths=read_paths(world, options) or Paths.BASE,
     )
     found = [translate_pod(p, context, policy.ingress, policy.egress) for p in world.sorted(core.Pod) if has_link(p)]
     return Pods(
@@ -174,6 +177,7 @@ def translate_pod(
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
         inbound=context.defaults.inbound(services) if member.meshed else Inbound(),
+        paths=context.paths,
     )
     selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}
     selecting |= {policy.origin for policy in servers.policies} | context.intentions.naming(services)

@@ -160,7 +160,7 @@ def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterat
 
 
 def _manager(gateway: Gateway, port: GatewayPort, guard: Guarded, routes: str) -> Json:
-    return hcm.gateway_http(guard, port.port, routes, hops=gateway.trusted_hops)
+    return hcm.gateway_http(gateway, guard, port.port, routes)
 
 
 def _shares(gateway: Gateway, secure: tuple[str, ...], route: BytesRoute) -> list[Json]:

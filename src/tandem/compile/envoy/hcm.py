@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tandem.compile import names
@@ -11,6 +12,8 @@ from tandem.compile.envoy.filters.spellings import before_routes
 from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import ADS, Json, any_of, extension
 from tandem.ir.fabric import LocalPod
+from tandem.ir.gateway import Gateway
+from tandem.ir.paths import Paths
 
 OUT: Final = "out"
 IN: Final = "in"
@@ -22,7 +25,17 @@ CONNECT_ATTEMPTS: Final = 3
 """For bytes what the retry policy is for requests: nothing was sent yet when a connection could not be made."""
 
 
-def _manager(prefix: str, log: list[Json], routing: Json, filters: list[Json]) -> dict[str, Any]:
+_NORMAL: Final = {"normalize_path": True}
+_PATHS: Final[Mapping[Paths, Json]] = {
+    Paths.KEEP: {"normalize_path": False},
+    Paths.BASE: _NORMAL,
+    Paths.MERGE: {**_NORMAL, "merge_slashes": True},
+    Paths.DECODE: {**_NORMAL, "merge_slashes": True, "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD"},
+    Paths.EDGE: {**_NORMAL, "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT"},
+}
+
+
+def _manager(prefix: str, paths: Paths, log: list[Json], routing: Json, filters: list[Json]) -> dict[str, Any]:
     """Transparent: the application's `server` header, request id and authority stay as they are."""
     return {
         "stat_prefix": prefix,
@@ -30,7 +43,7 @@ def _manager(prefix: str, log: list[Json], routing: Json, filters: list[Json]) -
         "http_filters": filters,
         "access_log": log,
         "server_header_transformation": "PASS_THROUGH",
-        "normalize_path": True,
+        **_PATHS[paths],
         "http_protocol_options": {"accept_http_10": True},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "stream_idle_timeout": "0s",
@@ -45,7 +58,7 @@ def outbound_http(pod: LocalPod, route_config: str, *, dynamic: bool = False) ->
     """Requests of a pod, routed by RDS; `dynamic`: some lead to hosts that are resolved when they are asked for."""
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
     log = accesslog.http(names.source_log(pod.uid), pod.logging.client.when)
-    return _filter(_manager(OUT, log, routing, http_filters(dynamic=dynamic)))
+    return _filter(_manager(OUT, pod.paths, log, routing, http_filters(dynamic=dynamic)))
 
 
 def inbound_http(pod: LocalPod, *, mtls: bool, port: int = 0) -> Json:
@@ -58,29 +71,28 @@ def inbound_http(pod: LocalPod, *, mtls: bool, port: int = 0) -> Json:
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": names.inbound_routes(pod.uid, port)}}
     log = accesslog.http(names.destination_log(pod.uid), pod.logging.server.when)
-    fields = _manager(IN, log, routing, inbound_filters(pod))
+    fields = _manager(IN, pod.paths, log, routing, inbound_filters(pod))
     if mtls:
         fields["forward_client_cert_details"] = "SANITIZE_SET"
         fields["set_current_client_cert_details"] = {"uri": True}
     return _filter(fields)
 
 
-def gateway_http(gateway: Guarded, port: int, route_config: str, *, hops: int = 0, quic: Json | None = None) -> Json:
+def gateway_http(gateway: Gateway, guard: Guarded, port: int, route_config: str, *, quic: Json | None = None) -> Json:
     """Requests from outside the cluster, routed by RDS: what clients claim of themselves is not taken over.
 
-    `hops`: so many proxies before it are believed who the client is; `quic`: they come by HTTP/3, on these terms.
+    `guard` is what judges at the port; `quic`: they come by HTTP/3, on these terms.
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
-    log = accesslog.http(names.destination_log(gateway.uid))
-    fields = _manager(EDGE, log, routing, gateway_filters(gateway, port))
-    early = before_routes(gateway)
+    log, hops = accesslog.http(names.destination_log(guard.uid)), gateway.trusted_hops
+    fields = _manager(EDGE, gateway.paths, log, routing, gateway_filters(guard, port))
+    early = before_routes(guard)
     fields |= {
         "use_remote_address": True,
         **({"xff_num_trusted_hops": hops} if hops else {}),
         **({"early_header_mutation_extensions": early} if early else {}),
         **({"codec_type": "HTTP3", "http3_protocol_options": {"quic_protocol_options": quic}} if quic else {}),
         "forward_client_cert_details": "SANITIZE",
-        "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
     }
     return _filter(fields)
 

@@ -50,7 +50,7 @@ def _chain(gateway: Gateway, port: GatewayPort, listener: GatewayListener, guard
     return {
         "name": listener.name,
         **asked,
-        "filters": [hcm.gateway_http(guard, port.port, routes, hops=gateway.trusted_hops, quic=_TERMS)],
+        "filters": [hcm.gateway_http(gateway, guard, port.port, routes, quic=_TERMS)],
         "transport_socket": tls.terminating_quic(listener.certificates, listener.terms),
     }
 

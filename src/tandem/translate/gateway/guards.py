@@ -26,7 +26,7 @@ from tandem.translate.ingress.workload import concerns_ingress, key_of
 from tandem.translate.mesh.istio.authentication import denials_of, read_authentication, rules_of
 from tandem.translate.mesh.istio.authorization import one_authorizer, read_authorization
 from tandem.translate.mesh.istio.domains import read_domains
-from tandem.translate.mesh.istio.meshconfig import read_trusted_hops
+from tandem.translate.mesh.istio.meshconfig import read_paths, read_trusted_hops
 from tandem.translate.mesh.istio.providers import read_providers
 from tandem.translate.mesh.istio.scoped import Policy, is_of_gateways, is_of_services, refs_of
 from tandem.translate.options import Options
@@ -44,20 +44,26 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
         by_home.setdefault(policy.metadata.namespace, []).append(policy)
         problems += _misattached(policy, world, options.root_namespace)
     mesh = (read_providers(world, options) if edge.gateways and policies else {}, read_domains(world, options))
-    hops = read_trusted_hops(world, options)
+    hops, paths = read_trusted_hops(world, options), read_paths(world, options)
     gateways = dict(edge.gateways)
     for name, gateway in edge.gateways.items():
         homes = dict.fromkeys((options.root_namespace, gateway.namespace))
         beside = (policy for home in homes for policy in by_home.get(home, ()))
         mine = [policy for policy in beside if _judges(policy, gateway, world, options)]
-        if not (mine or hops):
+        if not (mine or hops or paths):
             continue
         said = [read_authentication(p, world) for p in mine if isinstance(p, RequestAuthentication)]
         asked = [read_authorization(p, world, mesh) for p in mine if isinstance(p, AuthorizationPolicy)]
         judging, conflicts = one_authorizer((*asked, *denials_of(said)))
         problems += conflicts
         gateways[name], silenced = silence(
-            msgspec.structs.replace(gateway, authorization=judging, authentication=rules_of(said), trusted_hops=hops)
+            msgspec.structs.replace(
+                gateway,
+                authorization=judging,
+                authentication=rules_of(said),
+                trusted_hops=hops,
+                paths=paths or gateway.paths,
+            )
         )
         problems += silenced
     return msgspec.structs.replace(

@@ -13,6 +13,7 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
+from tandem.ir.paths import Paths
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.annotations import asks_http3
 from tandem.model.istio import VirtualService
@@ -131,5 +132,6 @@ def _gateway(
         identity=identity_of(options),
         addresses=(),
         ports=ports,
+        paths=Paths.BASE,
         origin=gateways[0].origin(),
     )

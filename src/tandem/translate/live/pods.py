@@ -9,6 +9,7 @@ from tandem.base.ids import NodeName, PolicySetId
 from tandem.base.problems import Problem
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
+from tandem.ir.paths import Paths
 from tandem.model import core
 from tandem.model.egress import Sidecar
 from tandem.model.security import PeerAuthentication
@@ -25,7 +26,7 @@ from tandem.translate.mesh.istio.authentication import AuthenticationIndex
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex
 from tandem.translate.mesh.istio.domains import Domains, read_domains
 from tandem.translate.mesh.istio.meshconfig import NAME as MESH
-from tandem.translate.mesh.istio.meshconfig import mesh_config_problems
+from tandem.translate.mesh.istio.meshconfig import mesh_config_problems, read_paths
 from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
 from tandem.translate.mesh.istio.providers import Providers, provider_problems, read_providers
 from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
@@ -58,7 +59,7 @@ class LivePods:
         self._before = World()
         self._judged: tuple[Judged, Judged] = (Table(), Table())
         self._routed: Mapping[str, frozenset[int]] = {}
-        self._limits = NO_LIMITS
+        self._limits, self._paths = NO_LIMITS, Paths.BASE
         self._linked: dict[str, dict[str, core.Pod]] = {}
         self._services = Selected()
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
@@ -101,7 +102,10 @@ class LivePods:
         for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
-        self._judged, self._routed, self._limits = judged, routed, limits
+        paths = read_paths(now, self._options) or Paths.BASE
+        if paths is not self._paths:
+            touched.update((pod.metadata.uid, pod) for pods in self._linked.values() for pod in pods.values())
+        self._judged, self._routed, self._limits, self._paths = judged, routed, limits, paths
         self._scoped = scoped
         context = Context(
             options=self._options,
@@ -117,6 +121,7 @@ class LivePods:
             services=self._services,
             routed=routed,
             limits=limits,
+            paths=paths,
         )
         self._gathered.tell((2, "namespaces"), self._namespaces(now))
         self._gathered.tell((3, "modes"), context.modes.problems)

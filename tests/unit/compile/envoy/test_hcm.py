@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from meshbuild import attached
 from tandem.compile.envoy import hcm
 from tandem.ir.logged import Logged, Logging
+from tandem.ir.paths import Paths
 
 POD = attached("a", "10.0.0.1").pod
 
@@ -25,6 +27,27 @@ def test_only_mtls_sets_the_client_certificate_header() -> None:
     for other in (hcm.inbound_http(POD, mtls=False), hcm.outbound_http(POD, "rt")):
         # Envoy's default is SANITIZE: what a client claims is removed.
         assert "forward_client_cert_details" not in other["typed_config"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked"),
+    [
+        (Paths.KEEP, (False, None, None)),
+        (Paths.BASE, (True, None, None)),
+        (Paths.MERGE, (True, True, None)),
+        (Paths.DECODE, (True, True, "UNESCAPE_AND_FORWARD")),
+        (Paths.EDGE, (True, None, "UNESCAPE_AND_REDIRECT")),
+    ],
+)
+def test_paths_are_made_plain_in_both_directions(paths: Paths, asked: object) -> None:
+    pod = msgspec.structs.replace(POD, paths=paths)
+    for made in (hcm.outbound_http(pod, "rt"), hcm.inbound_http(pod, mtls=True)):
+        found = made["typed_config"]
+        assert asked == (
+            found["normalize_path"],
+            found.get("merge_slashes"),
+            found.get("path_with_escaped_slashes_action"),
+        )
 
 
 def test_statistics_prefixes_are_shared_by_all_pods() -> None:

@@ -12,6 +12,7 @@ from gatewayworlds import gateway, gateway_class, route, world
 from meshworlds import authz, reqauth
 from tandem.ir.authz import Action
 from tandem.ir.gateway import Gateway
+from tandem.ir.paths import Paths
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta, Object
 from tandem.translate.gateway.guards import labels_of
@@ -141,6 +142,11 @@ def test_what_is_not_understood_is_told_once_and_closes() -> None:
 def test_proxies_before_it_are_trusted_as_the_mesh_configuration_says() -> None:
     assert at(translated(mesh("defaultConfig: {gatewayTopology: {numTrustedProxies: 2}}"))).trusted_hops == 2
     assert at(translated()).trusted_hops == 0
+
+
+def test_paths_are_made_plain_as_the_mesh_configuration_says() -> None:
+    assert at(translated()).paths is Paths.EDGE
+    assert at(translated(mesh("pathNormalization: {normalization: MERGE_SLASHES}"))).paths is Paths.MERGE
 
 
 def test_the_gateway_of_another_controller_is_that_ones_affair() -> None:

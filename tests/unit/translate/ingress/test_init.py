@@ -10,6 +10,7 @@ from gatewayworlds import gateway_class, pool, tls_secret
 from ingressworlds import KEY, edge, gateway, hosts_at, https, made, problems, secret, server, to, translated, vs
 from meshworlds import dr
 from tandem.ir.mesh import Forward
+from tandem.ir.paths import Paths
 from tandem.model.world import World
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
@@ -97,6 +98,10 @@ def test_a_virtualservice_for_both_is_at_the_gateway_and_in_the_mesh() -> None:
     assert [(p.severity.value, p.code) for p in found.problems if p.at.kind == "VirtualService"] == [
         ("warning", "HostNotFound")
     ]
+
+
+def test_paths_are_those_of_the_mesh_and_nobody_is_redirected_for_them() -> None:
+    assert made(gateway(), vs()).paths is Paths.BASE
 
 
 def test_a_port_that_a_route_names_is_parsed_as_http() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from builders import namespace, pod, service, world
 from meshworlds import peerauth
 from tandem.base.table import Table, changes
-from tandem.model.core import Pod
-from tandem.model.meta import Object
+from tandem.model.core import ConfigMap, Pod
+from tandem.model.meta import Meta, Object
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS
@@ -44,6 +44,13 @@ def test_a_rule_of_the_root_namespace_is_everyones() -> None:
     everywhere = peerauth("p", ns=Options().root_namespace, mtls={"mode": "STRICT"})
     assert touched(everywhere) == {"uid-default-a", "uid-default-b", "uid-shop-c"}
     assert touched(peerauth("p", ns="shop", mtls={"mode": "STRICT"})) == {"uid-shop-c"}
+
+
+def test_what_is_done_with_paths_is_everyones() -> None:
+    meta = Meta(name="istio", namespace=Options().root_namespace)
+    said = {"mesh": "pathNormalization: {normalization: NONE}"}
+    config = ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data=said)
+    assert touched(config) == {"uid-default-a", "uid-default-b", "uid-shop-c"}
 
 
 def test_telemetry_changes_pods_in_the_mesh_for_which_it_says_something_else() -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.locality import LocalityBalancing
+from tandem.ir.paths import Paths
 from tandem.model.core import ConfigMap
 from tandem.model.istio import LocalitySettings
 from tandem.model.schemas import tables
@@ -28,9 +29,17 @@ from tandem.translate.options import Options
 NAME: Final = "istio"
 KEY: Final = "mesh"
 LOCALITY: Final = "localityLbSetting"
+PATHS: Final = "pathNormalization"
+_PATHS: Final = {
+    "DEFAULT": Paths.BASE,
+    "NONE": Paths.KEEP,
+    "BASE": Paths.BASE,
+    "MERGE_SLASHES": Paths.MERGE,
+    "DECODE_AND_MERGE_SLASHES": Paths.DECODE,
+}
 PLACE: Final = f"ConfigMap {NAME}, data.{KEY}"
 EFFECTIVE: Final = frozenset(
-    {CONFIG, "extensionProviders", "localityLbSetting", "outboundTrafficPolicy", "trustDomainAliases"}
+    {CONFIG, "extensionProviders", LOCALITY, "outboundTrafficPolicy", PATHS, "trustDomainAliases"}
 )
 """Fields that something here is made of; each is judged by whoever reads it."""
 _KNOWN: Final = tables.fields("MeshConfig").keys() - EFFECTIVE
@@ -74,6 +83,12 @@ def read_mesh_locality(world: World, options: Options) -> LocalityBalancing:
     """What holds where no DestinationRule says it; Istio's default where what is written cannot be used."""
     found, wrong = _locality(read_mesh_config(world, options).fields)
     return LocalityBalancing() if wrong else found
+
+
+def read_paths(world: World, options: Options) -> Paths | None:
+    """What is done with paths of requests, at pods and at gateways; None: nothing is said of it."""
+    said = read_mesh_config(world, options).fields.get(PATHS)
+    return _PATHS.get(str(said.get("normalization"))) if isinstance(said, dict) else None
 
 
 def read_trusted_hops(world: World, options: Options) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from tandem.base.problems import Severity
 from tandem.ir.locality import Failover, LocalityBalancing
+from tandem.ir.paths import Paths
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta
 from tandem.model.schemas import tables
@@ -15,6 +16,7 @@ from tandem.translate.mesh.istio.meshconfig import (
     mesh_config_problems,
     read_mesh_config,
     read_mesh_locality,
+    read_paths,
 )
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
@@ -56,8 +58,8 @@ def test_what_is_no_configuration_has_no_fields_and_says_why(text: str, why: str
         ("outboundTraficPolicy: {mode: REGISTRY_ONLY}", ["outboundTraficPolicy"]),
         ("extensionProviders: 5", ["extensionProviders"]),
         (
-            "{accessLogFile: /dev/stdout, pathNormalization: {normalization: NONE}}",
-            ["accessLogFile", "pathNormalization"],
+            "{accessLogFile: /dev/stdout, pathNormalization: {normalization: SOME}}",
+            ["accessLogFile", "pathNormalization.normalization"],
         ),
         ("{extensionProviders: [], outboundTrafficPolicy: {mode: REGISTRY_ONLY}}", []),
         ("{trustDomain: cluster.local, rootNamespace: istio-system, enableAutoMtls: true, ca: null}", []),
@@ -74,6 +76,24 @@ def test_what_is_no_configuration_has_no_fields_and_says_why(text: str, why: str
 )
 def test_what_has_no_effect_is_told_with_its_path(text: str, paths: list[str]) -> None:
     assert sorted(line.partition(":")[0] for line in told(text)) == paths
+
+
+@pytest.mark.parametrize(
+    ("said", "paths"),
+    [
+        ("{}", None),
+        ("{pathNormalization: null}", None),
+        ("{pathNormalization: {normalization: SOME}}", None),
+        ("{pathNormalization: [BASE]}", None),
+        ("{pathNormalization: {normalization: DEFAULT}}", Paths.BASE),
+        ("{pathNormalization: {normalization: NONE}}", Paths.KEEP),
+        ("{pathNormalization: {normalization: BASE}}", Paths.BASE),
+        ("{pathNormalization: {normalization: MERGE_SLASHES}}", Paths.MERGE),
+        ("{pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}}", Paths.DECODE),
+    ],
+)
+def test_what_is_done_with_paths(said: str, paths: Paths | None) -> None:
+    assert read_paths(world(said), Options()) is paths
 
 
 def test_localities_are_the_meshs_own_where_they_can_be_used() -> None:
