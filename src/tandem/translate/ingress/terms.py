@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
+from tandem.base.problems import Severity
 from tandem.ir.tlsterms import ClientProof, TlsTerms, TlsVersion
 from tandem.ir.trust import Domains
 from tandem.model.istiogateway import ServerTls
@@ -42,7 +43,13 @@ class Terminated(msgspec.Struct, frozen=True, kw_only=True):
     terms: TlsTerms = TlsTerms()
 
 
-def read_terms(tls: ServerTls, credentials: Credentials, at: str, wrong: Wrong, *, domains: Domains) -> Terminated:
+class Tell(Protocol):
+    """Who is told of mistakes: one that is a warning changes nothing of what is served."""
+
+    def __call__(self, path: str, code: str, text: str, severity: Severity = Severity.ERROR, /) -> None: ...  # noqa: D102
+
+
+def read_terms(tls: ServerTls, credentials: Credentials, at: str, wrong: Tell, *, domains: Domains) -> Terminated:
     """The terms of a server that ends TLS; whatever is wrong is told, and must not be served then."""
     for field in (name for name in FILES if getattr(tls, name)):
         text = "a gateway has no files of its own: put it into a Secret and name that as credentialName"
@@ -55,16 +62,23 @@ def read_terms(tls: ServerTls, credentials: Credentials, at: str, wrong: Wrong, 
     most = VERSIONS.get(tls.max_protocol_version)
     if most is not None and most < least:
         wrong(f"{at}.maxProtocolVersion", "InvalidValue", f"it is before the least version, {least.name}")
-    for i, cipher in enumerate(tls.cipher_suites):
-        if cipher not in CIPHERS:
-            known = ", ".join(sorted(CIPHERS))
-            wrong(f"{at}.cipherSuites[{i}]", "UnsupportedValue", f"{cipher!r} is none of {known}")
     certificates = _certificates(tls, credentials, at, wrong)
     judged = clients is not None or tls.mode not in MUTUAL
     return Terminated(
         certificates=certificates if judged else (),
-        terms=TlsTerms(least=least, most=most, ciphers=tls.cipher_suites, clients=clients),
+        terms=TlsTerms(least=least, most=most, ciphers=_ciphers(tls, at, wrong), clients=clients),
     )
+
+
+def _ciphers(tls: ServerTls, at: str, wrong: Tell) -> tuple[str, ...]:
+    """Those that are known: others are left out with a warning, as in Istio, unless nothing was left to choose from."""
+    known = tuple(dict.fromkeys(cipher for cipher in tls.cipher_suites if cipher in CIPHERS))
+    for i, cipher in enumerate(tls.cipher_suites):
+        if cipher not in CIPHERS:
+            text = f"{cipher!r} is none of {', '.join(sorted(CIPHERS))}"
+            severity = Severity.WARNING if known else Severity.ERROR
+            wrong(f"{at}.cipherSuites[{i}]", "UnsupportedValue", text, severity)
+    return known
 
 
 def camel(field: str) -> str:

@@ -59,6 +59,12 @@ def test_the_mesh_has_terms_of_its_own() -> None:
     assert codes(gateway("shop", one)) == [("spec.servers[0].tls.minProtocolVersion", "InvalidValue")]
 
 
+def test_ciphers_that_are_not_known_are_left_out_of_those_that_are_and_told() -> None:
+    known = "ECDHE-RSA-AES128-GCM-SHA256"
+    assert terms(cipherSuites=["fake", known, known]).ciphers == (known,)
+    assert told(cipherSuites=["fake", known]) == [("cipherSuites[0]", "UnsupportedValue")]
+
+
 @pytest.mark.parametrize(
     ("tls", "path", "code"),
     [
