@@ -62,8 +62,7 @@ def _about(route: L4Route, one: Served, source: VirtualService) -> Iterator[L4Ma
         named = {g if "/" in g else f"{home}/{g}" for g in match.gateways}
         if match.port not in {0, one.server.port.number} or match.destination_subnets:
             continue
-        if named:
-            if "/".join(one.gateway.key) in named:
-                yield match
-        elif has_labels(match.source_labels) and match.source_namespace in {"", ROOT}:
+        if named and "/".join(one.gateway.key) not in named:
+            continue
+        if has_labels(match.source_labels) and match.source_namespace in {"", ROOT}:
             yield match

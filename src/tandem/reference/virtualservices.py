@@ -6,6 +6,8 @@ import base64
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
+
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.istio import (
@@ -19,7 +21,7 @@ from tandem.model.istio import (
 )
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.delegates import Effective, effective
+from tandem.reference.delegates import Effective, Pair, effective, gateways_of
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import ROOT, refused, seconds_ms
 
@@ -42,11 +44,12 @@ def decide_virtualservices(world: World, request: Request, cluster_domain: str) 
             if one.owner is not source and refused(world, one.owner):
                 continue
             origin = one.owner.origin(f"spec.http[{one.index}]")
-            if one.pairs is not None and not any(all(concerns(m, request) for m in pair) for pair in one.pairs):
+            pairs = [_of_gateways(pair) for pair in one.pairs or ()]
+            if one.pairs is not None and not any(all(concerns(m, request) for m in pair) for pair in pairs):
                 steps.append(Step(text="is about other ports or sources", origin=origin))
                 continue
             about = about or source
-            if one.pairs is not None and not any(all(holds(m, request) for m in pair) for pair in one.pairs):
+            if one.pairs is not None and not any(all(holds(m, request) for m in pair) for pair in pairs):
                 steps.append(Step(text="does not match", origin=origin))
                 continue
             steps.append(Step(text="matches", origin=origin))
@@ -55,6 +58,13 @@ def decide_virtualservices(world: World, request: Request, cluster_domain: str) 
         return None
     steps.append(Step(text="no route matches: answered with 404", origin=about.origin()))
     return RouteDecision(rule=about.origin(), status=404, steps=tuple(steps))
+
+
+def _of_gateways(pair: Pair) -> Pair:
+    """One that names gateways, of which `mesh` is one, says nothing else about sources."""
+    if not gateways_of(pair):
+        return pair
+    return tuple(msgspec.structs.replace(match, source_namespace="", source_labels={}) for match in pair)
 
 
 def act(world: World, request: Request, rule: Effective, notes: tuple[str, list[Step]]) -> RouteDecision:
@@ -123,7 +133,12 @@ def _share(
     namespace, name = host(destination.host, source.metadata.namespace, domain)
     service = world.get(core.Service, namespace, name)
     wanted = destination.port.number if destination.port else 0
-    if service is None:
+    if service is not None and service.spec.type == "ExternalName":
+        own = [p.port for p in service.spec.ports]
+        wanted = wanted or (own[0] if len(own) == 1 else request.port)
+        namespace, name = host(service.spec.external_name.lower().removesuffix("."), "", domain)
+        service = world.get(core.Service, namespace, name)
+    if service is None or service.spec.type == "ExternalName":
         gone = Share(namespace=namespace, service=name, port=wanted, subset=destination.subset, status=503)
         return gone, f"no Service {namespace}/{name}: answered with 503"
     tcp = [p.port for p in service.spec.ports if p.protocol == "TCP"]

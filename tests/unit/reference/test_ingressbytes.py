@@ -47,6 +47,12 @@ def test_a_match_of_another_port_gateway_or_client_is_about_nothing_here() -> No
     assert sent(decided(gateway("shop", PASSED), named)) == ["web"]
 
 
+def test_a_match_that_names_gateways_is_about_the_sources_as_well() -> None:
+    odd = to("other", gateways=["shop"], sniHosts=["a.test"], sourceLabels={"app": "web"})
+    source = vs("raw", hosts=("*.test",), tls=[odd, to(sniHosts=["a.test"])])
+    assert sent(decided(gateway("shop", PASSED), source)) == ["web"]
+
+
 def test_connections_go_by_the_first_route_of_the_oldest() -> None:
     older = vs("b", hosts=("*",), created="2026-01-01T00:00:00Z", tcp=[to("other")])
     newer = vs("a", hosts=("*",), created="2026-02-01T00:00:00Z", tcp=[to()])

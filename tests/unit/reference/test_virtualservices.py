@@ -44,6 +44,20 @@ def test_conditions_of_one_match_all_hold_and_one_match_is_enough() -> None:
     assert subset(ask(source, path="/b")) == "v1"
 
 
+def test_of_a_match_that_names_gateways_nothing_else_about_sources_counts() -> None:
+    one = {"match": [{"gateways": ["mesh"], "sourceLabels": {"app": "x"}}], "route": [to("web", "v2")]}
+    assert subset(ask(vs(hosts=["web"], http=[one, {"route": [to("web", "v1")]}]))) == "v2"
+
+
+def test_an_alias_is_another_name_for_where_a_share_goes() -> None:
+    also = service("also", type="ExternalName", externalName="web.default.svc.cluster.local")
+    gone = service("gone", type="ExternalName", externalName="web.example.com")
+    found = ask(vs(hosts=["web"], http=[{"route": [to("also", "v1")]}]), also, port=81)
+    assert found is not None
+    assert [(share.service, share.port, share.subset) for share in found.backends] == [("web", 80, "v1")]
+    assert subset(ask(vs(hosts=["web"], http=[{"route": [to("gone", "")]}]), gone)) == "503"
+
+
 def test_a_prefix_is_of_characters() -> None:
     source = vs(hosts=["web"], http=[{"match": [{"uri": {"prefix": "/v1"}}], "route": [to("web", "v1")]}])
     assert subset(ask(source, path="/v10?x=1")) == "v1"

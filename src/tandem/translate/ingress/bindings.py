@@ -90,9 +90,10 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     def _about(self, match: HttpMatch | L4Match, place: Place) -> bool:
         if match.port not in {0, place.port}:
             return False
-        if match.gateways:
-            home = self.source.metadata.namespace
-            return "/".join(place.gateway) in {gateway_named(name, home) for name in match.gateways}
+        home = self.source.metadata.namespace
+        named = "/".join(place.gateway) in {gateway_named(name, home) for name in match.gateways}
+        if match.gateways and (not named or isinstance(match, HttpMatch)):
+            return named
         return has_labels(match.source_labels) and match.source_namespace in {"", place.root}
 
 

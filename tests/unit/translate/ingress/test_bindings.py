@@ -94,6 +94,16 @@ def test_connections_follow_the_first_route_that_is_about_the_port() -> None:
     assert tcp({"match": [{"port": 9001}]})[1] == ""
 
 
+@pytest.mark.parametrize(("labels", "carried"), [({"istio": "ingressgateway"}, True), ({"app": "web"}, False)])
+def test_of_connections_a_match_that_names_gateways_is_about_the_sources_as_well(
+    labels: dict[str, str], *, carried: bool
+) -> None:
+    route = {"match": [{"gateways": ["shop"], "sourceLabels": labels}], "route": [{"destination": {"host": "web"}}]}
+    one, _ = tcp(route)
+    found = made(gateway("shop", server(port=9000, protocol="TCP")), one).ports[0].listeners[0].connections
+    assert (found is not None) is carried
+
+
 def test_the_address_that_was_dialled_says_nothing_at_a_gateway() -> None:
     match = {"destinationSubnets": ["192.0.2.0/24"]}
     one, name = tcp({"match": [match]})

@@ -19,6 +19,7 @@ from tandem.ir.mesh import (
     Route,
     RouteAction,
 )
+from tandem.model.core import Service
 from tandem.model.istio import Destination, HeaderOperations, HttpRoute, Retries, VirtualService
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
@@ -27,6 +28,7 @@ from tandem.translate.mesh.istio.matches import MatchReader
 from tandem.translate.mesh.values import command_mistake, duration, header_mistake
 
 MISSING: Final = 503
+EXTERNAL_NAME: Final = "ExternalName"
 
 
 class RouteReader:
@@ -142,7 +144,10 @@ class RouteReader:
         key = self._context.resolve(destination.host, self._owner.metadata.namespace)
         service = self._context.service(key) if key is not None else None
         asked = destination.port.number if destination.port is not None else 0
-        if key is None or service is None:
+        if key is not None and service is not None and service.spec.type == EXTERNAL_NAME:
+            key, asked = self._alias(service, asked)
+            service = self._context.service(key) if key is not None else None
+        if key is None or service is None or service.spec.type == EXTERNAL_NAME:
             meant = f"{key[0]}/{key[1]}" if key else destination.host
             text = f"no Service {meant}: its share is answered with {MISSING}"
             self._wrong(f"{at}.host", "HostNotFound", f"{text} (write a name, or NAME.NAMESPACE.svc.{domain})")
@@ -163,6 +168,13 @@ class RouteReader:
             self._wrong(f"{at}.port.number", "PortNotFound", f"{text}: its share is answered with {MISSING}")
             exists = False
         return backend, exists
+
+    def _alias(self, service: Service, asked: int) -> tuple[Key | None, int]:
+        """What it is another name for, and the port: the one asked for, else its only one, else the dialled one."""
+        own = [port.port for port in service.spec.ports]
+        target = service.spec.external_name.lower().removesuffix(".")
+        key = self._context.resolve(target, service.metadata.namespace) if "." in target else None
+        return key, asked or (own[0] if len(own) == 1 else 0)
 
     def _dials_others(self, key: Key) -> bool:
         home = self._owner.metadata.namespace

@@ -52,8 +52,9 @@ class MatchReader:
             ),
             query=tuple(query),
             ports=(match.port,) if match.port else (),
-            source_namespace=match.source_namespace or None,
-            source_labels=tuple(sorted(match.source_labels.items())),
+            # Of a match that names gateways (`mesh` is one) nothing else about sources counts (Istio).
+            source_namespace=None if match.gateways else match.source_namespace or None,
+            source_labels=() if match.gateways else tuple(sorted(match.source_labels.items())),
         )
 
     def _pseudo(self, name: str, match: istio.StringMatch | None, at: str) -> tuple[HeaderMatch, ...]:

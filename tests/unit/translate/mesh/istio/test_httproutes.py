@@ -8,18 +8,20 @@ import pytest
 
 from builders import service
 from meshworlds import to, vs
-from tandem.ir.mesh import DEFAULT_RETRY, Forward, HeaderEdit, Respond, Retry, Route
+from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, HeaderEdit, Respond, Retry, Route
 from tandem.ir.traffic import Subset, TrafficPolicy
+from tandem.model.core import Service
 from tandem.model.world import World
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.httproutes import RouteReader
 from tandem.translate.options import Options
 
 TWO_PORTS = [{"name": "http", "port": 80}, {"name": "http-b", "port": 81}]
+GONE = Respond(status=503, body="no destination of this route exists")
 
 
-def read(**route: Any) -> tuple[Route, list[tuple[str, str]]]:
-    world = World.of([service("web"), service("two", ports=TWO_PORTS)])
+def read(*more: Service, **route: Any) -> tuple[Route, list[tuple[str, str]]]:
+    world = World.of([service("web"), service("two", ports=TWO_PORTS), *more])
     policy = TrafficPolicy(namespace="default", service="web", subsets=(Subset(name="v1", labels=()),))
     source = vs(hosts=["web"], http=[route])
     reader = RouteReader(source, Context(world=world, options=Options(), policies={("default", "web"): policy}))
@@ -51,6 +53,28 @@ def test_without_a_port_the_only_port_is_meant_else_the_dialled_one() -> None:
     assert backends(one(route=[to("web")]))[0][1] == 80
     assert backends(one(route=[to("two")]))[0][1] == 0
     assert backends(one(route=[to("two", port=81)]))[0][1] == 81
+
+
+@pytest.mark.parametrize(
+    ("ports", "asked", "port"),
+    [([{"port": 81}], None, 81), ([{"port": 81}], 80, 80), (TWO_PORTS, None, 0)],
+)
+def test_an_alias_stands_for_what_it_is_another_name_for(
+    ports: list[dict[str, Any]], asked: int | None, port: int
+) -> None:
+    target = {"destination": {"host": "also", **({"port": {"number": asked}} if asked else {})}}
+    world = [service("also", type="ExternalName", externalName="two.default.svc.cluster.local", ports=ports)]
+    found, problems = read(*world, route=[target])
+    assert problems == []
+    assert isinstance(found.action, Forward)
+    assert found.action.backends == (Backend(namespace="default", service="two", port=port),)
+
+
+@pytest.mark.parametrize("name", ["www.example.com", "two", "twice.default.svc.cluster.local"])
+def test_an_alias_for_nothing_here_answers_503(name: str) -> None:
+    twice = service("twice", type="ExternalName", externalName="two.default.svc.cluster.local")
+    found, problems = read(service("also", type="ExternalName", externalName=name), twice, route=[to("also")])
+    assert (found.action, problems) == (GONE, [("route[0].destination.host", "HostNotFound")])
 
 
 def test_what_does_not_exist_answers_503() -> None:

@@ -50,6 +50,12 @@ def test_headers_that_must_not_match_are_inverted() -> None:
     )
 
 
+def test_of_one_that_names_gateways_nothing_else_about_sources_counts() -> None:
+    whom = {"sourceLabels": {"app": "a"}, "sourceNamespace": "shop"}
+    assert read(**whom)[0] == RouteMatch(source_namespace="shop", source_labels=(("app", "a"),))
+    assert read(**whom, gateways=["mesh"])[0] == RouteMatch()
+
+
 CLAIMS = "@request.auth.claims"
 
 
