@@ -17,14 +17,16 @@ from tandem.base.clock import SystemClock
 from tandem.base.paths import RunDir
 from tandem.ingest.fake import FakeKube
 from tandem.ingest.recorder import Recorder
+from tandem.model.images import Images
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.workloads import netns
 from tandem.workloads.cni import Cni
 from tandem.workloads.context import Node
 from tandem.workloads.node import run_node
+from tandem.workloads.program import Wanted, start
 from tandem.workloads.record import SandboxRecord, load
-from tandem.workloads.sandbox import exec_argv
+from tandem.workloads.started import folder_of
 from tandem.workloads.sweep import members, sweep
 
 POD = BY_KIND["Pod"]
@@ -76,6 +78,7 @@ class Lab:
     """One node."""
 
     def __init__(self, root: Path, *objects: RawObject) -> None:
+        self.images = Images()
         self.dir = RunDir(root).node("node-1")
         self.kube = FakeKube(objects, clock=SystemClock())
         for folder in (self.dir.pods, self.dir.cni_bin, self.dir.cni_conf):
@@ -100,6 +103,7 @@ class Lab:
             clock=clock,
             events=Recorder(self.kube, "tandem-runtime", clock, host="node-1"),
             slots=asyncio.Semaphore(4),
+            images=self.images,
         )
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(run_node(node))
@@ -132,15 +136,15 @@ class Lab:
                 await asyncio.sleep(0.01)
 
     async def run_in(self, pod: RawObject, *command: str, container: str = "c") -> str:
-        """The output of a command inside the pod, as `tandem exec` runs it."""
+        """The output of a command inside the pod, as the API server runs it; what it says on stderr comes last."""
         own = self.record(pod).containers[container]
-        process = await asyncio.create_subprocess_exec(
-            *exec_argv(own.process, command, working_dir=own.working_dir),
-            env=own.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        return (await process.communicate())[0].decode()
+        wanted = Wanted(stdin=False, stdout=True, stderr=True, tty=False)
+        program = await start(own, command, wanted, records=folder_of(self.dir, pod["metadata"]["uid"]))
+        try:
+            said = [chunk async for chunk in program.output()] + [chunk async for chunk in program.errors()]
+            return b"".join(said).decode()
+        finally:
+            program.close()
 
     def record(self, pod: RawObject) -> SandboxRecord:
         """What the runtime wrote down."""

@@ -12,6 +12,7 @@ import pytest
 
 from netns.runtimelab import POD, Lab, is_ready, pod, run, state
 from tandem.model import core
+from tandem.model.images import Image
 from tandem.model.meta import RawObject
 from tandem.workloads.environment import arguments
 
@@ -112,10 +113,10 @@ def test_a_fault_of_the_runtime_is_told_and_ends_neither_the_pod_nor_its_neighbo
 ) -> None:
     faults = ["first", "second"]
 
-    def failing(container: core.Container, environment: dict[str, str]) -> tuple[str, ...]:
+    def failing(container: core.Container, image: Image | None, environment: dict[str, str]) -> tuple[str, ...]:
         if container.name == "bad" and faults:
             raise RuntimeError(faults.pop())
-        return arguments(container, environment)
+        return arguments(container, image, environment)
 
     async def story(lab: Lab) -> None:
         async with lab.running():

@@ -24,6 +24,7 @@ from tandem.cluster.classes import first_class
 from tandem.cluster.networks import POD_NETWORK, SERVICE_NETWORK, PodNetwork, ServiceNetwork
 from tandem.cluster.nodes import first_pools
 from tandem.drivers.xds.server import XdsServer
+from tandem.ingest.images import load_images
 from tandem.ingest.kube import KubeClient
 from tandem.ir import wire
 from tandem.model.meta import RawObject
@@ -60,6 +61,7 @@ class Server:
         self._shares = shares
         self._services = services
         self._clock = SystemClock()
+        self._images = load_images(place.run_dir.images)
         self._control: Control | None = None
 
     async def run(self) -> None:
@@ -114,7 +116,7 @@ class Server:
 
     def _advise(self, raw: RawObject) -> list[str]:
         """Fields that have no effect under the process runtime, and what translation says of the object."""
-        return [*inert(raw), *(self._control.advise(raw) if self._control is not None else ())]
+        return [*inert(raw, self._images), *(self._control.advise(raw) if self._control is not None else ())]
 
 
 def main() -> None:

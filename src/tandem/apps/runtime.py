@@ -24,6 +24,7 @@ _FOR_TERMINALS: Final = ("rich", "click")
 
 async def run(arguments: argparse.Namespace) -> None:
     """Until cancelled."""
+    from tandem.ingest.images import load_images
     from tandem.ingest.kube import KubeClient
     from tandem.ingest.recorder import Recorder
     from tandem.workloads.cni import Cni
@@ -50,6 +51,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 clock=clock,
                 events=Recorder(client, "tandem-runtime", clock, host=arguments.node),
                 slots=asyncio.Semaphore(_PARALLEL),
+                images=load_images(run_dir.images),
             )
         )
 

@@ -190,6 +190,11 @@ class RunDir:
         return self.root / "kubeconfig-nodes"
 
     @property
+    def images(self) -> Path:
+        """What `tandem up --images` said, mode 0600: environments may hold secrets."""
+        return self.root / "images.json"
+
+    @property
     def database(self) -> Path:
         """The embedded API server's SQLite file, mode 0600."""
         return self.root / "api.db"

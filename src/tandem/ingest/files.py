@@ -7,7 +7,8 @@ schema. Every error reads `file:line: field path: message`; all of them are repo
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from tandem.model.schema import validate
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 _STDIN: Final = "-"
+_KUSTOMIZED: Final = "a kustomization is no object: `kubectl kustomize {folder}` writes those that it means, for -f -"
 
 
 class ManifestError(ValueError):
@@ -28,79 +30,105 @@ class ManifestError(ValueError):
         super().__init__("\n".join(self.errors))
 
 
-class _NotTextError(ValueError):
+class NotTextError(ValueError):
     """A file that is no text of UTF-8, with its line."""
 
 
-def read_objects(paths: Iterable[str | Path], *, namespace: str | None = None) -> list[RawObject]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    namespace: str | None
+    skip: frozenset[str]
+    tell: Callable[[int], None]
+
+
+def read_objects(
+    paths: Iterable[str | Path],
+    *,
+    namespace: str | None = None,
+    skip: Iterable[str] = (),
+    tell: Callable[[int], None] = lambda _: None,
+) -> list[RawObject]:
     """All objects of `paths`, in order; raises ManifestError with every mistake.
 
     Namespaced objects that name no namespace get `namespace` (None: `default`); one that names another is a mistake.
+    Objects of the kinds `skip` are left out. `tell` hears how many have been read so far.
     """
-    objects, errors = _read(paths, namespace)
+    how = _How(namespace=namespace, skip=frozenset(kind.lower() for kind in skip), tell=tell)
+    objects: list[RawObject] = []
+    errors: list[str] = []
+    for path in paths:
+        try:
+            for name, text in _texts(str(path)):
+                _read_text(name, text, how, objects, errors)
+        except OSError as err:
+            errors.append(f"{err.filename or path}: {err.strerror}")
+        except NotTextError as err:
+            errors.append(str(err))
+        except ManifestError as err:
+            errors += err.errors
+    errors += _twice(objects)
     if errors:
         raise ManifestError(errors)
     return objects
 
 
-def _read(paths: Iterable[str | Path], namespace: str | None) -> tuple[list[RawObject], list[str]]:
-    objects: list[RawObject] = []
-    errors: list[str] = []
+def _twice(objects: Iterable[RawObject]) -> Iterator[str]:
     seen: dict[tuple[str, str, str], str] = {}
-    for path in paths:
-        try:
-            for name, text in _texts(str(path)):
-                _read_text(name, text, namespace, objects, errors)
-        except OSError as err:
-            errors.append(f"{err.filename or path}: {err.strerror}")
-        except _NotTextError as err:
-            errors.append(str(err))
     for raw in objects:
         meta = raw["metadata"]
         source = meta["annotations"][SOURCE_ANNOTATION]
         key = (name_of(raw), str(meta.get("namespace", "")), str(meta.get("name") or id(raw)))
         if key in seen:
-            errors.append(f"{source}: metadata.name: {key[0]} {key[2]!r} is defined before, at {seen[key]}")
+            yield f"{source}: metadata.name: {key[0]} {key[2]!r} is defined before, at {seen[key]}"
         seen.setdefault(key, source)
-    return objects, errors
 
 
 def _texts(path: str) -> Iterator[tuple[str, str]]:
     """(name as given, content) of each file behind `path`."""
     if path == _STDIN:
-        yield "stdin", _decoded("stdin", sys.stdin.buffer.read())
+        yield "stdin", text_of("stdin", sys.stdin.buffer.read())
         return
     root = Path(path)
     if root.is_dir():
         found = sorted(p for p in root.rglob("*") if p.suffix in SUFFIXES and p.is_file())
         if not found:
             raise FileNotFoundError(2, f"no {', '.join('*' + s for s in SUFFIXES)} in this directory", path)
+        if built := [p for p in found if p.stem == "kustomization"]:
+            raise ManifestError(f"{p}:1: {_KUSTOMIZED.format(folder=p.parent)}" for p in built)
     else:
         found = [root]
     for file in found:
-        text = _decoded(str(file), file.read_bytes())
+        text = text_of(str(file), file.read_bytes())
         # JSON allows tabs between its tokens and nowhere else; YAML, which reads it here, does not.
         yield str(file), text.replace("\t", " ") if file.suffix == ".json" else text
 
 
-def _decoded(name: str, content: bytes) -> str:
+def text_of(name: str, content: bytes) -> str:
+    """The text of a file; raises NotTextError if it is none of UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         line = content.count(b"\n", 0, err.start) + 1
-        raise _NotTextError(f"{name}:{line}: not UTF-8: {err.reason} at byte {err.start}") from err
+        raise NotTextError(f"{name}:{line}: not UTF-8: {err.reason} at byte {err.start}") from err
 
 
-def _read_text(name: str, text: str, namespace: str | None, objects: list[RawObject], errors: list[str]) -> None:
+def _read_text(name: str, text: str, how: _How, objects: list[RawObject], errors: list[str]) -> None:
     try:
         for document in documents(text):
             for single in _expanded(document):
-                wrong = list(_complaints(single, namespace))
+                if _kind(single).lower() in how.skip:
+                    continue
+                wrong = list(_complaints(single, how.namespace))
                 errors += [f"{name}:{single.line_of(path)}: {message}" for path, message in wrong]
                 if not wrong:
-                    objects.append(_placed(single, name, namespace))
+                    objects.append(_placed(single, name, how.namespace))
+                    how.tell(len(objects))
     except Fault as err:
         errors.append(f"{name}:{err.line}: {err.path}: {err}" if err.path else f"{name}:{err.line}: {err}")
+
+
+def _kind(document: Document) -> str:
+    return str(document.value.get("kind") or "") if isinstance(document.value, dict) else ""
 
 
 def _expanded(document: Document) -> Iterator[Document]:
@@ -137,8 +165,8 @@ def _listed(value: Any) -> dict[str, Any] | None:
 
 def _complaints(document: Document, namespace: str | None) -> Iterator[tuple[str, str]]:
     """(field path, `path: message`) of everything that is wrong."""
-    if isinstance(document.value, dict) and not document.value.get("kind") and "resources" in document.value:
-        yield "", "a kustomization is no object: `kubectl kustomize DIRECTORY` writes the objects that it means"
+    if not _kind(document) and isinstance(document.value, dict) and "resources" in document.value:
+        yield "", _KUSTOMIZED.format(folder="DIRECTORY")
         return
     for error in validate(document.value):
         path = error.partition(": ")[0]

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from tandem.model.consulkinds import INSTEAD as OF_CONSUL
+from tandem.model.images import HOST, Images
 from tandem.model.kinds import BY_KIND, KINDS, Kind, name_of
 from tandem.model.linkerdkinds import INSTEAD as OF_LINKERD
 from tandem.model.meta import RawObject
@@ -46,6 +47,9 @@ INSTEAD: Final = {
     ),
 }
 """Kinds that users of other meshes and clusters have, and what does here what they are for."""
+
+_OTHER_IMAGE: Final = "`command` is run of this machine's programs (`tandem up --images FILE` says what images are)"
+_NO_COMMAND: Final = "there is no `command`, and `tandem up --images FILE` was not told what the image is"
 
 
 def validate(raw: RawObject) -> list[str]:
@@ -122,7 +126,7 @@ def _inert_table() -> dict[str, dict[str, Any]]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
 
 
-def inert(raw: RawObject) -> list[str]:
+def inert(raw: RawObject, images: Images) -> list[str]:
     """Valid fields of a Pod, Deployment or Service that change nothing here: `path: has no effect: reason`."""
     spec = raw.get("spec")
     if not isinstance(spec, dict):
@@ -130,13 +134,13 @@ def inert(raw: RawObject) -> list[str]:
     match raw.get("kind"):
         case "Pod":
             found = list(_inert(spec, "pod", "spec"))
-            return found + list(_images(spec, "spec"))
+            return found + list(_images(spec, "spec", images))
         case "Deployment":
             template = spec.get("template")
             pod = template.get("spec") if isinstance(template, dict) else None
             if not isinstance(pod, dict):
                 return []
-            return [*_inert(pod, "pod", "spec.template.spec"), *_images(pod, "spec.template.spec")]
+            return [*_inert(pod, "pod", "spec.template.spec"), *_images(pod, "spec.template.spec", images)]
         case "Service":
             return list(_inert(spec, "service", "spec"))
     return []
@@ -165,13 +169,13 @@ def _find(value: Any, path: list[str], at: str) -> Iterator[tuple[str, Any]]:
             yield from _find(item, path[1:], f"{at}.{name}[{i}]")
 
 
-def _images(spec: dict[str, Any], at: str) -> Iterator[str]:
+def _images(spec: dict[str, Any], at: str, images: Images) -> Iterator[str]:
     for name in ("initContainers", "containers"):
         for where, container in _find(spec, [f"{name}[]"], at):
             image = container.get("image") if isinstance(container, dict) else None
-            if image and image != "host":
-                missing = "" if container.get("command") else ", and there is no `command`, so that it does not start"
-                yield (
-                    f"{where}.image: {image!r} is not used: the process runtime runs the host's programs (image: host)"
-                    f"{missing}"
-                )
+            if not isinstance(image, str) or image in {"", HOST} or images.of(image) is not None:
+                continue
+            if container.get("command"):
+                yield f"{where}.image: {image!r} has no effect: {_OTHER_IMAGE}"
+            else:
+                yield f"{where}.image: {image!r} does not start: {_NO_COMMAND}"

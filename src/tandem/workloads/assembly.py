@@ -22,7 +22,9 @@ from tandem.workloads.cni import BAD_CONFIG, CniError
 from tandem.workloads.context import Node
 from tandem.workloads.dismantle import attachment
 from tandem.workloads.etc import pod_files, pod_hostname
+from tandem.workloads.preparation import roots
 from tandem.workloads.record import Process, SandboxRecord
+from tandem.workloads.sandbox import Guise
 
 Save = Callable[[SandboxRecord], None]
 
@@ -41,9 +43,12 @@ async def assemble(node: Node, pod: core.Pod, before: SandboxRecord | None, save
         asked = replace(attachment(record), capabilities=_capabilities(pod))
         record = msgspec.structs.replace(record, addresses=_preferred(await node.cni.add(asked), node.addresses))
         save(record)
-    files = pod_files(pod, record.addresses, node_name=node.name, dns=node.dns)
-    start = partial(sandbox.start_init, node.directory, record, hostname=pod_hostname(pod, node.name), files=files)
-    pid = await kernel.in_thread(start)
+    guise = Guise(
+        hostname=pod_hostname(pod, node.name),
+        files=pod_files(pod, record.addresses, node_name=node.name, dns=node.dns),
+        images=roots(node, pod),
+    )
+    pid = await kernel.in_thread(partial(sandbox.start_init, node.directory, record, guise))
     record = msgspec.structs.replace(record, init=sandbox.identify(pid))
     save(record)
     await sandbox.started(node.directory, record, pid)

@@ -125,6 +125,9 @@ class Container:
             self._show(reason="CreateContainerConfigError", message=str(err))
             await self._sleep(_CONFIG_RETRY)
             return False
+        except StartError as err:
+            self._refused(str(err))
+            return False
         spec, log = self._spec, self._new_log()
         output = log.open_for_container() if not spec.tty else os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         opening = Opening(output, terminal=spec.tty) if spec.stdin or spec.tty else None

@@ -10,6 +10,7 @@ from tandem.base.clock import Clock
 from tandem.base.paths import NodeDir
 from tandem.ingest.kube import KubeClient
 from tandem.ingest.recorder import Recorder
+from tandem.model.images import Images
 from tandem.workloads.attach import Live
 from tandem.workloads.cni import Cni
 
@@ -35,6 +36,8 @@ class Node:
     events: Recorder
     slots: asyncio.Semaphore
     """Sandboxes and processes that are being started."""
+    images: Images = field(default_factory=Images)
+    """What is here of the images that containers name."""
     writes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WRITES))
     """Reports on their way: each needs a connection, and a TLS handshake costs more than waiting for a turn."""
     live: dict[tuple[str, str], Live] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tandem.model import core
+from tandem.model.images import Image
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 _FIELD_KEY: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
@@ -81,11 +82,15 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return _REFERENCE.sub(one, text)
 
 
-def arguments(container: core.Container, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Command and args; empty without a command: the image `host` has none of its own."""
-    if not container.command:
-        return ()
-    return tuple(expand(word, environment) for word in (*container.command, *container.args))
+def arguments(container: core.Container, image: Image | None, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The command line: command and args stand before entrypoint and cmd of the image, as Kubernetes has it.
+
+    A command takes the place of both, args that of cmd. Empty if there is neither command nor image.
+    """
+    given = tuple(expand(word, environment) for word in (*container.command, *container.args))
+    if container.command:
+        return given
+    return (*image.entrypoint, *(given or image.cmd)) if image is not None else ()
 
 
 def decoded(secret: core.Secret) -> dict[str, bytes]:

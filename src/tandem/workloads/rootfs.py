@@ -1,7 +1,9 @@
 """The file system of a pod: the host's, copy-on-write, with a /proc, /sys, /dev, /run and some of /etc of its own.
 
-Called in a thread that has just entered a new mount namespace. Nothing is ever written to the host: an overlay over
-`/` keeps what the pod writes in a private tmpfs, which goes with the namespace.
+A container of an image that is here has that image's root instead, copy-on-write too, with the same of its own.
+
+Called in a thread that has just entered a new mount namespace. Nothing is ever written to the host, nor to an image:
+an overlay keeps what is written in a private tmpfs, which goes with the namespace.
 """
 
 from __future__ import annotations
@@ -9,17 +11,27 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tandem.base.digest import digest
 from tandem.workloads import kernel as k
 
-VOLUMES: Final = "run/.tandem/volumes"
+_PRIVATE: Final = "run/.tandem"
+"""Of the pod's; no container sees it."""
+VOLUMES: Final = f"{_PRIVATE}/volumes"
 """Where a pod's volumes lie inside its namespace; a container sees only those that it mounts."""
+_IMAGES: Final = f"{_PRIVATE}/images"
+_OWN_LAYER: Final = f"{_PRIVATE}/own"
 
 _OWN: Final = ("/proc", "/sys", "/dev", "/run")
+_SHARED: Final = ("proc", "sys", "dev")
+_PODS_FILES: Final = ("etc/hosts", "etc/hostname", "etc/resolv.conf")
 _FOREIGN: Final = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet")
+_OLD: Final = ".tandem-old"
 _QUIET: Final = k.MS_NOSUID | k.MS_NODEV | k.MS_NOEXEC
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS: Final = {
@@ -33,8 +45,20 @@ _PROC_READ_ONLY: Final = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 _PROC_HIDDEN: Final = ("kcore", "keys", "timer_list")
 
 
-def build(base: Path, *, hidden: Sequence[Path], files: Mapping[str, bytes]) -> None:
-    """Make the pod's root and pivot into it. `base` is an empty directory; `hidden` host paths appear empty."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a pod sees of this machine."""
+
+    hidden: Sequence[Path]
+    """Paths that appear empty."""
+    images: Sequence[Path]
+    """Roots of images that containers of the pod may enter."""
+    files: Mapping[str, bytes]
+    """Files of its own."""
+
+
+def build(base: Path, view: View) -> None:
+    """Make the pod's root and pivot into it. `base` is an empty directory."""
     host_mounts = _host_mounts()
     k.mount("none", "/", flags=k.MS_PRIVATE | k.MS_REC)
     k.mount("tmpfs", base, "tmpfs", flags=k.MS_NODEV, data="mode=0755")
@@ -43,7 +67,7 @@ def build(base: Path, *, hidden: Sequence[Path], files: Mapping[str, bytes]) -> 
     _overlay("/", root, base / "layer")
     for number, place in enumerate(host_mounts):
         _take_over(place, root, base / f"layer{number}")
-    for path in hidden:
+    for path in view.hidden:
         if (root / path.relative_to("/")).is_dir():
             k.mount("tmpfs", root / path.relative_to("/"), "tmpfs", flags=_QUIET, data="mode=0555,size=4k")
     _dev(root / "dev")
@@ -52,14 +76,58 @@ def build(base: Path, *, hidden: Sequence[Path], files: Mapping[str, bytes]) -> 
     (root / "run/lock").mkdir()
     (root / "run/lock").chmod(0o1777)
     (root / VOLUMES).mkdir(parents=True, mode=0o755)
-    for name, content in files.items():
+    (root / _OWN_LAYER).mkdir()
+    for image in view.images:
+        target = root / _place_of(image)
+        target.mkdir(parents=True)
+        k.bind(image, target, flags=k.MS_RDONLY | k.MS_NODEV)
+    for name, content in view.files.items():
         write_file(root / name.lstrip("/"), content)
-    old = root / "run/.old"
+    _leave(_pivot(root))
+
+
+@contextmanager
+def container(image: Path | None) -> Iterator[Path]:
+    """The calling thread's view becomes a container's: of an image that the pod was built with, or the pod's own.
+
+    While the block runs, what is given leads to the root of the pod; afterwards only the container's own is left.
+    """
+    if image is None:
+        yield Path("/")
+        if Path("/", _PRIVATE).is_dir():  # not beside a container that has left it already
+            k.mount("tmpfs", Path("/", _PRIVATE), "tmpfs", flags=k.MS_RDONLY, data="size=4k,mode=0555")
+        return
+    layer = Path("/", _OWN_LAYER)
+    k.mount("tmpfs", layer, "tmpfs", flags=k.MS_NODEV, data="mode=0755")
+    root = layer / "root"
+    root.mkdir()
+    _overlay(str(Path("/", _place_of(image))), root, layer / "layer")
+    pods = _pivot(root)
+    for name in _SHARED:
+        Path("/", name).mkdir(exist_ok=True)
+        k.bind(pods / name, Path("/", name))
+    for name in _PODS_FILES:
+        write_file(Path("/", name), (pods / name).read_bytes())
+    yield pods
+    _leave(pods)
+
+
+def _place_of(image: Path) -> str:
+    return f"{_IMAGES}/{digest(str(image), 16)}"
+
+
+def _pivot(root: Path) -> Path:
+    """Make a mounted directory the root; where the old one is then."""
+    old = root / _OLD
     old.mkdir()
     k.pivot_root(root, old)
     os.chdir("/")
-    k.umount("/run/.old")
-    Path("/run/.old").rmdir()
+    return Path("/", _OLD)
+
+
+def _leave(old: Path) -> None:
+    k.umount(old)
+    old.rmdir()
 
 
 def harden_proc() -> None:

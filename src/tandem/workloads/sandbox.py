@@ -58,6 +58,8 @@ class Launch:
     environment: Mapping[str, str]
     working_dir: str = ""
     binds: Sequence[Bind] = ()
+    root: Path | None = None
+    """Of the container's image, one that the sandbox was started with; None: the pod's own."""
 
 
 class Streams(NamedTuple):
@@ -73,8 +75,20 @@ def make_netns(record: SandboxRecord) -> None:
     netns.create(Path(record.netns))
 
 
-def start_init(node_dir: NodeDir, record: SandboxRecord, *, hostname: str, files: Mapping[str, bytes]) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guise:
+    """What a pod calls itself, and what it sees beside the machine's own."""
+
+    hostname: str
+    files: Mapping[str, bytes]
+    images: Sequence[Path] = ()
+    """Roots of its containers' images."""
+
+
+def start_init(node_dir: NodeDir, record: SandboxRecord, guise: Guise) -> int:
     """In a thread of its own: the other namespaces, and the pid of the process that will hold them (`started`)."""
+    if gone := [image for image in guise.images if not image.is_dir()]:
+        raise StartError(f"the root of an image is not there any more: no directory {gone[0]}")
     folder = node_dir.pods / record.uid
     base = folder / "root"
     base.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,8 +96,8 @@ def start_init(node_dir: NodeDir, record: SandboxRecord, *, hostname: str, files
         _enter_file(Path(record.netns), k.CLONE_NEWNET)
     with Path(os.devnull).open("r+b") as null, (folder / "init.log").open("wb") as log:
         k.unshare(_NAMESPACES)
-        k.sethostname(hostname[:63])
-        rootfs.build(base, hidden=_secret_places(node_dir), files=files)
+        k.sethostname(guise.hostname[:63])
+        rootfs.build(base, rootfs.View(hidden=_secret_places(node_dir), images=guise.images, files=guise.files))
         return _spawn(
             _INIT,
             Streams(null.fileno(), null.fileno(), log.fileno()),
@@ -119,9 +133,9 @@ def launch(
     with Path(os.devnull).open("rb") as null, closing_descriptor(own_namespaces()) as namespaces:
         _enter(beside.pid, _JOINED)
         k.unshare(k.CLONE_NEWNS)
-        for bind in order.binds:
-            _bind_volume(bind)
-        k.mount("tmpfs", Path("/", rootfs.VOLUMES).parent, "tmpfs", flags=k.MS_RDONLY, data="size=4k,mode=0555")
+        with rootfs.container(order.root) as pods:
+            for bind in order.binds:
+                _bind_volume(bind, pods / rootfs.VOLUMES)
         hold = Hold(os.open("mnt", os.O_RDONLY | os.O_CLOEXEC, dir_fd=namespaces))
         try:
             if opening is None:
@@ -151,17 +165,41 @@ def join(beside: Process, order: Launch, streams: Callable[[], Streams], *, term
             os.close(descriptor)
 
 
+def take_part(beside: Process, order: Launch) -> subprocess.Popen[bytes]:
+    """Start a process among those of the container that `beside` is of, with the streams and terminal of this one.
+
+    The calling thread is in the container from then on: it is that of a program that ends with the process.
+    """
+    if not beside.alive:
+        raise StartError("the container has ended")
+    _enter(beside.pid, _JOINED)
+    argv = _ready(order)
+    try:
+        return subprocess.Popen(argv, env=dict(order.environment), close_fds=False)
+    except OSError as err:
+        raise StartError(f"command {argv[0]!r}: {err.strerror}") from err
+
+
 def _run(order: Launch, streams: Streams, *, terminal: bool = False) -> int:
     """In a thread that is where the process is to be."""
+    argv = _ready(order)
+    if terminal:  # setsid(1) takes the terminal, which only the leader of a session can, and becomes the command
+        setsid = shutil.which("setsid", path=DEFAULT_PATH)
+        if setsid is None:
+            raise StartError("a terminal needs the program `setsid` in the container, and there is none")
+        argv = [setsid, "-c", *argv]
+    return _spawn(argv, streams, environment=order.environment, session=not terminal)
+
+
+def _ready(order: Launch) -> list[str]:
+    """The command line with the program's path; the calling thread is where it is to start, with no more rights."""
     argv = [_find(order), *order.argv[1:]]
     directory = order.working_dir or "/"
     if not Path(directory).is_dir():
         raise StartError(f"workingDir {directory}: no such directory in the pod")
     os.chdir(directory)
     k.limit_capabilities()
-    if terminal:  # setsid(1) takes the terminal, which only the leader of a session can, and becomes the command
-        argv = [shutil.which("setsid", path=DEFAULT_PATH) or "setsid", "--ctty", *argv]
-    return _spawn(argv, streams, environment=order.environment, session=not terminal)
+    return argv
 
 
 def _keep(null: int, descriptor: int) -> int:
@@ -175,15 +213,6 @@ def identify(pid: int) -> Process:
     if started is None:
         raise StartError(f"process {pid} ended at once")
     return Process(pid=pid, started=started)
-
-
-def exec_argv(init: Process, command: Sequence[str], *, working_dir: str = "") -> list[str]:
-    """The command line that runs `command` inside the sandbox with a container's capabilities (`tandem exec`)."""
-    caps = ",".join(f"+{c}" for c in k.CAPABILITIES)
-    enter = ["nsenter", f"--target={init.pid}", "--net", "--uts", "--ipc", "--pid", "--mount"]
-    if working_dir:
-        enter.append(f"--wdns={working_dir}")
-    return [*enter, "--", "setpriv", f"--bounding-set=-all,{caps}", "--inh-caps=-all", "--", *command]
 
 
 def kill_all(record: SandboxRecord) -> None:
@@ -261,8 +290,8 @@ def _secret_places(node_dir: NodeDir) -> list[Path]:
     return [nodes.parent if nodes.name == "nodes" else node_dir.root]
 
 
-def _bind_volume(bind: Bind) -> None:
-    source, target = Path("/", rootfs.VOLUMES, bind.volume), Path(bind.target)
+def _bind_volume(bind: Bind, volumes: Path) -> None:
+    source, target = volumes / bind.volume, Path(bind.target)
     try:
         if source.is_dir():
             target.mkdir(parents=True, exist_ok=True)
@@ -277,10 +306,6 @@ def _bind_volume(bind: Bind) -> None:
 
 def _find(order: Launch) -> str:
     search = order.environment.get("PATH", DEFAULT_PATH)
-    if not order.argv:
-        raise StartError(
-            "command is empty: images are not used here, so that `command` has to name a program of this machine"
-        )
     name = order.argv[0]
     if "/" in name and not name.startswith("/"):
         name = str(Path(order.working_dir or "/", name))

@@ -116,7 +116,13 @@ def _conditions(pod: core.Pod, state: PodState, phase: str, now: float) -> list[
     elif state.problem[0] == INTERNAL_ERROR:  # nobody looks after the pod now
         why = state.problem
     elif unready:
-        why = ("ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
+        reasons = [
+            f"{c.name}: {c.reason}: {c.message}"
+            for c in state.containers
+            if not (c.ready or c.running_since) and c.message
+        ]
+        text = "; ".join([f"containers with unready status: [{' '.join(unready)}]", *reasons])
+        why = ("ContainersNotReady", text)
     verdicts = {
         "PodScheduled": (True, "", ""),
         "PodReadyToStartContainers": (state.sandbox, *state.problem),

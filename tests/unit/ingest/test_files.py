@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ metadata:
 """
 
 
-def errors_of(path: Path, **options: str) -> list[str]:
+def errors_of(path: Path, **options: Any) -> list[str]:
     with pytest.raises(ManifestError) as caught:
         read_objects([path], **options)
     return [e.replace(str(path), "f.yaml") for e in caught.value.errors]
@@ -129,7 +130,10 @@ def test_the_list_of_one_kind_is_expanded_and_its_items_need_not_say_what_they_a
 
 def test_a_kustomization_is_rendered_by_others(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\n")
-    with pytest.raises(ManifestError, match=r"kustomization.yaml:1: .*`kubectl kustomize DIRECTORY`"):
+    (tmp_path / "patch.yaml").write_text("- op: add\n")  # what belongs to it is no object either, and is not told of
+    with pytest.raises(
+        ManifestError, match=rf"^{tmp_path}/kustomization.yaml:1: .*`kubectl kustomize {tmp_path}`[^\n]*$"
+    ):
         read_objects([tmp_path])
 
 
@@ -188,3 +192,18 @@ spec:
             "10.0.0.0/8 may be meant"
         )
     ]
+
+
+def test_kinds_that_are_left_out_are_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: networking.k8s.io/v1\nkind: Ingress\n")
+    assert read_objects([tmp_path], skip=["ingress"]) == []
+    with pytest.raises(ManifestError, match="Ingress"):
+        read_objects([tmp_path], skip=["Pod"])
+
+
+def test_reading_tells_how_far_it_is(tmp_path: Path) -> None:
+    one = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c%d}\n"
+    (tmp_path / "a.yaml").write_text("---\n".join(one % i for i in range(3)))
+    told: list[int] = []
+    read_objects([tmp_path], tell=told.append)
+    assert told == [1, 2, 3]

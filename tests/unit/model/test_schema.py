@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tandem.model.images import Image, Images
 from tandem.model.kinds import KINDS
-from tandem.model.schema import inert, validate
+from tandem.model.schema import _NO_COMMAND, inert, validate
 
+NONE = Images()
 POD: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -128,7 +130,7 @@ def test_the_widely_copied_manifests_are_valid(name: str) -> None:
 
 def test_inert_fields_are_named_with_the_reason() -> None:
     raw = pod(activeDeadlineSeconds=5, containers=[{"name": "c", "image": "nginx", "resources": {"a": 1}}])
-    assert [line.partition(":")[0] for line in inert(raw)] == [
+    assert [line.partition(":")[0] for line in inert(raw, NONE)] == [
         "spec.activeDeadlineSeconds",
         "spec.containers[0].resources",
         "spec.containers[0].image",
@@ -137,19 +139,29 @@ def test_inert_fields_are_named_with_the_reason() -> None:
 
 def test_defaults_and_empty_values_are_not_called_inert() -> None:
     service = {"kind": "Service", "spec": {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster"}}
-    assert inert(service) == []
-    assert inert(pod(securityContext={}, schedulerName="default-scheduler")) == []
+    assert inert(service, NONE) == []
+    assert inert(pod(securityContext={}, schedulerName="default-scheduler"), NONE) == []
 
 
 def test_inert_looks_into_a_deployments_template() -> None:
     raw = {"kind": "Deployment", "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "nginx"}]}}}}
-    assert inert(raw)[0].startswith("spec.template.spec.containers[0].image: 'nginx' is not used")
+    assert inert(raw, NONE)[0].startswith(
+        "spec.template.spec.containers[0].image: 'nginx' does not start: there is no `command`"
+    )
 
 
-def test_an_image_without_a_command_is_told_not_to_start() -> None:
-    without, with_one = ({"name": "c", "image": "nginx", **more} for more in ({}, {"command": ["sleep", "9"]}))
-    said = [inert({**POD, "spec": {"containers": [one]}})[0] for one in (without, with_one)]
-    assert [line.endswith("there is no `command`, so that it does not start") for line in said] == [True, False]
+def test_what_becomes_of_an_image_is_told_unless_it_is_here() -> None:
+    here = Images((Image(image="redis", root="/r"),))
+    containers = [
+        {"name": "a", "image": "nginx"},
+        {"name": "b", "image": "nginx", "command": ["sleep", "9"]},
+        {"name": "c", "image": "redis:7"},
+        {"name": "d", "image": "host"},
+    ]
+    assert [line.partition(" (")[0] for line in inert(pod(containers=containers), here)] == [
+        f"spec.containers[0].image: 'nginx' does not start: {_NO_COMMAND}",
+        "spec.containers[1].image: 'nginx' has no effect: `command` is run of this machine's programs",
+    ]
 
 
 def test_the_generated_tables_are_those_of_the_generator() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from builders import pod
 from tandem.base.paths import NodeDir
+from tandem.model.images import Images
 from tandem.workloads import assembly, kernel, sandbox
 from tandem.workloads.context import Node
 from tandem.workloads.record import ContainerRecord, Process, SandboxRecord, new_record
@@ -61,6 +62,7 @@ def assembled(
         addresses=given[0],
         dns=("10.96.0.10",),
         directory=NodeDir(root),
+        images=Images(),
         cni=SimpleNamespace(add=add),
     )
     return asyncio.run(assembly.assemble(cast("Node", node), pod("a", uid="u1", **options), before, save))

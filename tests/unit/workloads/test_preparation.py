@@ -14,11 +14,12 @@ from builders import pod
 from tandem.base import processes
 from tandem.ingest.errors import ApiError
 from tandem.ingest.fake import FakeKube
+from tandem.model.images import Image, Images
 from tandem.workloads import preparation, volumes
 from tandem.workloads.context import Node
 from tandem.workloads.environment import ConfigError
 from tandem.workloads.record import Process, SandboxRecord
-from tandem.workloads.sandbox import Bind, Launch
+from tandem.workloads.sandbox import Bind, Launch, StartError
 
 ME = Process(pid=os.getpid(), started=processes.start_time(os.getpid()) or 0)
 MAP = {
@@ -27,6 +28,9 @@ MAP = {
     "metadata": {"name": "app", "namespace": "default"},
     "data": {"greeting": "hello"},
 }
+IMAGES = Images(
+    (Image(image="redis", root="/r", cmd=("redis-server",), working_dir="/data", env={"A": "1", "B": "2"}),)
+)
 VOLUME = {"name": "cfg", "configMap": {"name": "app"}}
 
 
@@ -34,7 +38,7 @@ def prepared(
     root: Path, monkeypatch: pytest.MonkeyPatch, kube: FakeKube, *, provided: list[Any], **container: Any
 ) -> Launch:
     monkeypatch.setattr(volumes, "place", lambda _: root)
-    node = SimpleNamespace(name="node-1", addresses=("192.0.2.1",), dns=("10.96.0.10",), client=kube)
+    node = SimpleNamespace(name="node-1", addresses=("192.0.2.1",), dns=("10.96.0.10",), client=kube, images=IMAGES)
     one = pod("a", uid="u1", spec={"containers": [{"name": "main", **container}], "volumes": provided})
     record = SandboxRecord(
         uid="u1", namespace="default", name="a", attempt=0, container_id="c", init=ME, addresses=("10.244.0.5",)
@@ -88,3 +92,23 @@ def test_an_api_that_does_not_answer_is_a_reason_to_wait(tmp_path: Path, monkeyp
     kube.fail_next(ApiError(500, "InternalError", "no answer"))
     with pytest.raises(ConfigError, match="ConfigMap app: no answer"):
         prepared(tmp_path, monkeypatch, kube, provided=[VOLUME], command=["x"])
+
+
+def test_an_image_says_what_the_container_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = [{"name": "B", "value": "own"}]
+    order = prepared(tmp_path, monkeypatch, FakeKube(()), provided=[], image="docker.io/library/redis", env=env)
+    assert (order.argv, order.root, order.working_dir) == (("redis-server",), Path("/r"), "/data")
+    assert (order.environment["A"], order.environment["B"]) == ("1", "own")
+    order = prepared(tmp_path, monkeypatch, FakeKube(()), provided=[], image="redis", command=["x"], workingDir="/w")
+    assert (order.argv, order.root, order.working_dir) == (("x",), Path("/r"), "/w")
+
+
+def test_nothing_to_start_is_told_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StartError, match=r"what the image 'nginx' starts: give `command`, or tell `tandem up --images"):
+        prepared(tmp_path, monkeypatch, FakeKube(()), provided=[], image="nginx", args=["-g"])
+
+
+def test_the_roots_of_all_containers_images_are_told_once() -> None:
+    node = cast("Node", SimpleNamespace(images=IMAGES))
+    containers = [{"name": "a", "image": "redis"}, {"name": "b", "image": "redis:7"}, {"name": "c", "image": "host"}]
+    assert preparation.roots(node, pod("a", spec={"containers": containers})) == (Path("/r"),)

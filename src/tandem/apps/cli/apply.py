@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tandem.apps.cli.applying import Applied, about_it, apply_each, missing_namespaces, read_manifests, refusals
+from tandem.apps.cli.applying import (
+    Applied,
+    about_it,
+    apply_each,
+    idle_fields,
+    missing_namespaces,
+    read_manifests,
+    refusals,
+)
 from tandem.apps.cli.output import as_json, check_format
+from tandem.apps.cli.progress import Progress
 from tandem.apps.cli.session import CommandError, KubeconfigOption, complain, warn, with_client
+from tandem.apps.cli.warnings import Warnings
 
 if TYPE_CHECKING:
     from tandem.ingest.kube import KubeClient
@@ -19,6 +29,15 @@ FilesOption = Annotated[
     typer.Option("-f", "--filename", help="Manifest, directory of manifests, or - for stdin.", metavar="PATH"),
 ]
 
+SkipOption = Annotated[
+    str, typer.Option("--skip", help="Kinds of objects that are left out, with commas.", metavar="KINDS")
+]
+
+
+def kinds_of(skip: str) -> list[str]:
+    """What --skip names."""
+    return [kind.strip() for kind in skip.split(",") if kind.strip()]
+
 
 def apply(
     *,
@@ -27,6 +46,7 @@ def apply(
         str | None, typer.Option("-n", "--namespace", help="Namespace of objects that name none.", metavar="NS")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and compare only; send nothing.")] = False,
+    skip: SkipOption = "",
     wait: Annotated[
         float, typer.Option("--wait", help="How long to wait for the nodes' answer.", metavar="SECONDS", min=0)
     ] = 2.0,
@@ -38,14 +58,13 @@ def apply(
     Everything is checked before anything is sent. Exit status 1 if an object was refused.
 
     Example: tandem apply -f examples/shop
+
+    Without what is not served here: tandem apply -f app.yaml --skip HorizontalPodAutoscaler,PodDisruptionBudget
     """
     check_format(output, ("text", "json"))
-    objects = read_manifests(filename, namespace)
-    warnings: list[str] = []
-
-    def warned(text: str) -> None:
-        warnings.append(about_it(text))
-        warn(warnings[-1])
+    progress = Progress()
+    objects = read_manifests(filename, namespace, skip=kinds_of(skip), progress=progress)
+    warnings = Warnings(warn)
 
     async def work(client: KubeClient) -> int:
         if missing := await missing_namespaces(client, objects):
@@ -54,17 +73,22 @@ def apply(
         async for applied in apply_each(client, objects, dry_run=dry_run):
             if output == "text" or applied.outcome == "refused":
                 report(applied, dry_run=dry_run)
+            else:
+                progress.moving(f"sent {len(done)} of {len(objects)} objects")
             done.append(applied)
-        if not dry_run:
-            told = tuple(warnings)
-            for text in await refusals(client, done, wait):
-                if not any(_same(warning, text) for warning in told):
-                    warned(text)
+        progress.clear()
+        told = tuple(warnings.all)
+        afterwards = idle_fields(objects) if dry_run else await refusals(client, done, wait, progress=progress)
+        for text in afterwards:
+            if not any(_same(warning, text) for warning in told):
+                warnings.add(text)
+        warnings.close()
         if output == "json":
-            typer.echo(as_json({"objects": [_as_json(a) for a in done], "warnings": warnings, "dryRun": dry_run}))
+            answer = {"objects": [_as_json(a) for a in done], "warnings": warnings.all, "dryRun": dry_run}
+            typer.echo(as_json(answer))
         return int(any(a.outcome == "refused" for a in done))
 
-    return with_client(work, kubeconfig, on_warning=warned)
+    return with_client(work, kubeconfig, on_warning=lambda text: warnings.add(about_it(text)))
 
 
 def _same(warning: str, refusal: str) -> bool:

@@ -6,15 +6,17 @@ In: paths, or raw objects. Out: what happened to each object, and the conditions
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tandem.apps.cli.progress import Progress
 from tandem.apps.cli.session import CommandError
 from tandem.base.clock import SystemClock
+from tandem.base.paths import RunDir
 from tandem.ingest.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from tandem.ingest.merge import apply_patch, with_last_applied
 from tandem.model.kinds import BY_KIND, PROGRAMMED, Kind, name_of
@@ -48,6 +50,7 @@ ORDER: Final = (
     "ProxyConfig",
     "Telemetry",
     "DestinationRule",
+    "IstioGateway",
     "VirtualService",
     "GatewayClass",
     "ReferenceGrant",
@@ -55,7 +58,6 @@ ORDER: Final = (
     "BackendTLSPolicy",
     "Gateway",
     "ListenerSet",
-    "IstioGateway",
     "HTTPRoute",
     "GRPCRoute",
     "TCPRoute",
@@ -89,6 +91,8 @@ ORDER: Final = (
 )
 """The order of applying: what others refer to first, and what restricts before what runs. Deleting goes backwards."""
 _POLL: Final = 0.05
+_TOGETHER: Final = 64
+"""How many are sent before the first of them is told of."""
 _UNDER_WAY: Final = ("Promoted",)
 """Conditions that say how far something is: False is no refusal."""
 _SENT: ContextVar[str] = ContextVar("_SENT", default="")
@@ -121,14 +125,23 @@ def label(kind: Kind, name: str) -> str:
     return f"{kind.singular}.{kind.group}/{name}" if kind.group else f"{kind.singular}/{name}"
 
 
-def read_manifests(paths: Sequence[Path], namespace: str | None) -> list[RawObject]:
+def read_manifests(
+    paths: Sequence[str | Path], namespace: str | None, *, skip: Sequence[str] = (), progress: Progress | None = None
+) -> list[RawObject]:
     """Every object of the paths, in the order of applying; raises CommandError with each mistake on a line."""
     from tandem.ingest.files import ManifestError, read_objects
 
+    shown = progress or Progress()
+
+    def tell(count: int) -> None:
+        shown.moving(f"reading manifests: {count} objects so far")
+
     try:
-        objects = read_objects(paths, namespace=namespace)
+        objects = read_objects(paths, namespace=namespace, skip=skip, tell=tell)
     except ManifestError as err:
         raise CommandError("\nerror: ".join(err.errors)) from err
+    finally:
+        shown.clear()
     if not objects:
         raise CommandError("no objects in the manifests")
     return in_order(objects)
@@ -137,6 +150,17 @@ def read_manifests(paths: Sequence[Path], namespace: str | None) -> list[RawObje
 def in_order(objects: Iterable[RawObject]) -> list[RawObject]:
     """Objects in the order of applying; objects of one kind stay as they were."""
     return sorted(objects, key=lambda raw: ORDER.index(name_of(raw)))
+
+
+def idle_fields(objects: Iterable[RawObject]) -> Iterator[str]:
+    """What the server would warn of: `object: field: what is the matter`, of fields that change nothing here."""
+    from tandem.ingest.images import load_images
+    from tandem.model.schema import inert
+
+    images = load_images(RunDir.default().images)
+    for raw in objects:
+        for text in inert(raw, images):
+            yield f"{label(BY_KIND[name_of(raw)], raw['metadata'].get('name', '?'))}: {text}"
 
 
 async def missing_namespaces(client: KubeClient, objects: Sequence[RawObject]) -> list[str]:
@@ -160,27 +184,17 @@ def written_at(raw: RawObject) -> str:
     return f"{source}: " if source else ""
 
 
-async def apply_objects(client: KubeClient, objects: Iterable[RawObject], *, tell: Callable[[str], None]) -> list[str]:
-    """Send every object and `tell` what became of it; returns what was refused, with the reasons."""
-    refused = []
-    async for applied in apply_each(client, objects):
-        if applied.outcome == "refused":
-            refused.append(f"{applied.label}: {applied.message}")
-        else:
-            tell(f"{applied.label} {applied.outcome}")
-    return refused
-
-
 async def apply_each(
     client: KubeClient, objects: Iterable[RawObject], *, dry_run: bool = False
 ) -> AsyncIterator[Applied]:
     """Send every object, in the order of applying; what the server refuses is reported and the others go on.
 
-    Objects of one kind do not refer to each other, so they are sent at the same time.
+    Objects of one kind do not refer to each other, so that some are on their way at the same time.
     """
     for _, group in groupby(in_order(objects), key=name_of):
-        for applied in await asyncio.gather(*(_apply(client, raw, dry_run=dry_run) for raw in group)):
-            yield applied
+        while some := tuple(islice(group, _TOGETHER)):
+            for applied in await asyncio.gather(*(_apply(client, raw, dry_run=dry_run) for raw in some)):
+                yield applied
 
 
 async def _apply(client: KubeClient, raw: RawObject, *, dry_run: bool) -> Applied:
@@ -216,7 +230,7 @@ async def _bring_about(client: KubeClient, kind: Kind, raw: RawObject, *, dry_ru
     return Applied(kind=kind, raw=live, outcome="configured")
 
 
-async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: float) -> list[str]:
+async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: float, *, progress: Progress) -> list[str]:
     """Wait until the conditions of policy and routing objects are settled (at most `seconds`); those that say no."""
     clock = SystemClock()
     deadline = clock.monotonic() + seconds
@@ -225,7 +239,8 @@ async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: floa
     while waiting:
         late = clock.monotonic() >= deadline
         left = []
-        for item in waiting:
+        for number, item in enumerate(waiting):
+            progress.moving(f"waiting for the nodes' answer: {len(waiting) - number} objects")
             meta = item.raw["metadata"]
             try:
                 live = await client.get(item.kind, meta.get("namespace", ""), meta["name"])
@@ -238,6 +253,7 @@ async def refusals(client: KubeClient, applied: Iterable[Applied], seconds: floa
         waiting = left
         if waiting:
             await asyncio.sleep(_POLL)
+    progress.clear()
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tandem.apps.cli.applying import in_order, label, read_manifests
+from tandem.apps.cli.applying import label, read_manifests
 from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import CommandError, KubeconfigOption, complain, with_client
 from tandem.apps.cli.target import kind_named
@@ -85,7 +85,7 @@ def _targets(
     if files:
         if kind:
             raise CommandError("give either -f or KIND NAME, not both", status=2)
-        raws = in_order(read_manifests(files, namespace))
+        raws = read_manifests(files, namespace)
         return [
             (BY_KIND[name_of(r)], str(r["metadata"].get("namespace", "")), str(r["metadata"]["name"]))
             for r in reversed(raws)

@@ -7,13 +7,18 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from tandem.apps.cli.apply import SkipOption, kinds_of
+from tandem.apps.cli.applying import about_it, apply_each, read_manifests
 from tandem.apps.cli.output import check_format
+from tandem.apps.cli.progress import Progress
 from tandem.apps.cli.session import CommandError
+from tandem.apps.cli.warnings import Warnings
 from tandem.base.paths import RunDir
 from tandem.cluster.networks import (
     POD_NETWORK,
@@ -26,7 +31,9 @@ from tandem.cluster.networks import (
 from tandem.cluster.nodes import first_pools
 from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
+from tandem.ingest.images import read_images, save_images
 from tandem.ingest.kube import KubeClient
+from tandem.model.images import Images
 from tandem.model.schema import validate
 from tandem.runtime import plant, preflight, teardown, underlay
 from tandem.runtime.apart import at_rest
@@ -44,7 +51,11 @@ def up(
     files: Annotated[
         list[str] | None, typer.Option("-f", "--filename", help="Manifests: a file or a directory.", metavar="PATH")
     ] = None,
+    skip: SkipOption = "",
     nodes: Annotated[int, typer.Option("--nodes", min=1, max=32, help="How many nodes to make.")] = 1,
+    images: Annotated[
+        Path | None, typer.Option("--images", help="What images are here: programs, root directories.", metavar="FILE")
+    ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when everything is ready; go on in the background.")
     ] = False,
@@ -99,22 +110,28 @@ def up(
 
     Example: tandem up -f examples/shop --detach
 
+    Images that are unpacked here: tandem up -f app.yaml --images images.yaml
+
     Both families: tandem up --pod-cidr 10.244.0.0/16,fd00:10:244::/56
     """
     check_format(output, ("text", "json"))
     started = time.monotonic()
     run_dir = RunDir.default()
-    loaded = at_rest(_load(files or [])) if asleep else _load(files or [])
+    known = _known(images)
+    # Manifests are read before anything is started: a mistake in them changes nothing.
+    say = Progress(quiet=output == "json")
+    loaded = read_manifests(files, None, skip=kinds_of(skip), progress=say) if files else []
+    loaded = at_rest(loaded) if asleep else loaded
     objects = _with_pool(_with_network(loaded, fabric, mtu, encryption), lb_pool)
     networks = _networks(pod_cidr, node_prefix, service_cidr=service_cidr, nodes=nodes)
     _check_pools(objects, networks)
     limits = Limits(cool_down=ip_cool_down, leak_grace=leak_grace, peers_wait=peers_wait, metrics=metrics)
     _check(run_dir, api_port, networks.pods.families, fabric=_fabric(objects))
-    say = _Teller(quiet=output == "json")
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C
         signal.signal(number, signal.default_int_handler)
     _prepare(run_dir, say)
     try:
+        save_images(run_dir.images, known)
         seats = _seats(run_dir, nodes, networks.pods.families)
         write_tasks(run_dir, plant.tasks(run_dir, seats, api_port=api_port, networks=networks, limits=limits))
         spawn(run_dir)
@@ -138,36 +155,14 @@ def up(
     return 0
 
 
-class _Teller:
-    """Progress for people on stderr: lines that stay, and on a terminal one line that changes."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._moving = sys.stderr.isatty() and not quiet
-        self._open = False
-
-    def line(self, text: str) -> None:
-        if self._quiet:
-            return
-        sys.stderr.write(("\r\x1b[2K" if self._open else "") + text + "\n")
-        sys.stderr.flush()
-        self._open = False
-
-    def progress(self, text: str) -> None:
-        if self._moving:
-            sys.stderr.write(f"\r\x1b[2K{text}")
-            sys.stderr.flush()
-            self._open = True
-
-
-def _load(paths: list[str]) -> list[dict[str, Any]]:
-    """Manifests are read before anything is started: a mistake in them changes nothing."""
-    from tandem.ingest.files import ManifestError, read_objects
+def _known(path: Path | None) -> Images:
+    """What the file of --images says, checked before anything is started."""
+    from tandem.ingest.files import ManifestError
 
     try:
-        return read_objects(paths)
+        return read_images(path) if path is not None else Images()
     except ManifestError as err:
-        raise CommandError(str(err)) from err
+        raise CommandError("\nerror: ".join(err.errors)) from err
 
 
 def _with_network(objects: list[dict[str, Any]], fabric: str, mtu: int, encryption: str) -> list[dict[str, Any]]:
@@ -248,7 +243,7 @@ def _networks(pod_cidr: str, node_prefix: str, *, service_cidr: str, nodes: int)
     return plant.Networks(pods=pods, services=services)
 
 
-def _prepare(run_dir: RunDir, say: _Teller) -> None:
+def _prepare(run_dir: RunDir, say: Progress) -> None:
     if teardown.traces(run_dir):
         say.line(f"an earlier run in {run_dir.root} has left something: cleaning up first")
         for _ in teardown.down(run_dir):
@@ -269,34 +264,38 @@ def _seats(run_dir: RunDir, nodes: int, families: tuple[int, ...]) -> tuple[unde
 
 
 async def _bring_up(
-    run_dir: RunDir, objects: list[dict[str, Any]], *, nodes: int, deadline: float, say: _Teller
+    run_dir: RunDir, objects: list[dict[str, Any]], *, nodes: int, deadline: float, say: Progress
 ) -> list[str]:
     """Apply and wait; returns why it is not ready at the deadline (empty: it is)."""
-    from tandem.apps.cli.applying import apply_objects
-
-    async with await _api(run_dir, deadline) as client:
-        if objects:
-            refused = await apply_objects(client, objects, tell=say.line)
-            if refused:
-                return refused
+    warnings = Warnings(lambda text: say.line(f"Warning: {text}"))
+    async with await _api(run_dir, deadline, on_warning=lambda text: warnings.add(about_it(text))) as client:
+        refused = []
+        async for applied in apply_each(client, objects):
+            if applied.outcome == "refused":
+                refused.append(f"{applied.label}: {applied.message}")
+            else:
+                say.line(f"{applied.label} {applied.outcome}")
+        warnings.close()
+        if refused:
+            return refused
         reasons = ["control has not answered"]
         while time.monotonic() < deadline:
             status = await _status(client)
             if status is not None:
                 reasons = plant.unready(status, nodes=nodes, applied=objects)
                 ready = sum(p["ready"] for p in status["pods"])
-                say.progress(f"pods {ready}/{len(status['pods'])} ready, {len(reasons)} things to wait for")
+                say.moving(f"pods {ready}/{len(status['pods'])} ready, {len(reasons)} things to wait for")
                 if not reasons:
                     return []
             await asyncio.sleep(_LOOK)
         return reasons
 
 
-async def _api(run_dir: RunDir, deadline: float) -> KubeClient:
+async def _api(run_dir: RunDir, deadline: float, *, on_warning: Callable[[str], None]) -> KubeClient:
     """The API as soon as it answers."""
     while time.monotonic() < deadline:
         if run_dir.kubeconfig.exists():
-            client = KubeClient.from_kubeconfig(run_dir.kubeconfig)
+            client = KubeClient.from_kubeconfig(run_dir.kubeconfig, on_warning=on_warning)
             try:
                 await client.request("GET", "/version")
             except (Unreachable, ApiError):
@@ -314,7 +313,7 @@ async def _status(client: KubeClient) -> dict[str, Any] | None:
         return None
 
 
-def _stay(run_dir: RunDir, say: _Teller) -> None:
+def _stay(run_dir: RunDir, say: Progress) -> None:
     """In the foreground until Ctrl-C (or `tandem down` from elsewhere)."""
     say.line("press Ctrl-C to take it down")
     try:
@@ -324,7 +323,7 @@ def _stay(run_dir: RunDir, say: _Teller) -> None:
         _take_down(run_dir, say)
 
 
-def _take_down(run_dir: RunDir, say: _Teller) -> None:
+def _take_down(run_dir: RunDir, say: Progress) -> None:
     say.line("taking it down")
     for line in teardown.down(run_dir):
         if "left: " in line:

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from cliobjects import config, namespace, pod, policy, service
-from tandem.apps.cli.applying import ORDER, Applied, apply_objects, in_order, is_settled, label, refusals, said_no
+from tandem.apps.cli.applying import ORDER, Applied, apply_each, in_order, is_settled, label, refusals, said_no
+from tandem.apps.cli.progress import Progress
 from tandem.ingest.errors import ApiError
 from tandem.ingest.fake import FakeKube
 from tandem.model.kinds import BY_KIND
@@ -42,13 +43,26 @@ def test_labels_read_as_with_kubectl() -> None:
     assert label(BY_KIND["NetworkPolicy"], "a") == "networkpolicy.networking.k8s.io/a"
 
 
-def test_apply_objects_tells_what_was_done_and_returns_what_was_refused() -> None:
+def test_what_is_refused_is_told_and_the_others_go_on() -> None:
     kube = FakeKube()
     kube.fail_next(ApiError(422, "Invalid", "no such thing"))
-    told: list[str] = []
-    refused = asyncio.run(apply_objects(kube, [config("b"), namespace("a")], tell=told.append))  # type: ignore[arg-type]
-    assert refused == ["namespace/a: no such thing"]
-    assert told == ["configmap/b created"]
+
+    async def outcomes() -> list[str]:
+        objects = [config("b"), namespace("a")]
+        return [f"{a.label} {a.outcome} {a.message}".rstrip() async for a in apply_each(kube, objects)]  # type: ignore[arg-type]
+
+    assert asyncio.run(outcomes()) == ["namespace/a refused no such thing", "configmap/b created"]
+
+
+def test_objects_are_told_of_before_all_of_their_kind_are_sent() -> None:
+    kube = FakeKube()
+
+    async def first() -> int:
+        async for _ in apply_each(kube, [config(f"c{i}") for i in range(300)]):  # type: ignore[arg-type]
+            break
+        return len((await kube.list(BY_KIND["ConfigMap"]))[0])
+
+    assert 0 < asyncio.run(first()) < 300
 
 
 def test_an_object_is_settled_when_its_newest_generation_was_judged() -> None:
@@ -75,6 +89,6 @@ def test_refusals_waits_for_the_verdict_and_no_longer_than_asked() -> None:
         status = judged(("Accepted", "False", "Bad"))["status"]
         await kube.patch(kind, "default", "a", {"status": status}, subresource="status")
         done = [Applied(kind=kind, raw=await kube.get(kind, "default", name), outcome="created") for name in ("a", "b")]
-        return await refusals(kube, done, 0.1)  # type: ignore[arg-type]
+        return await refusals(kube, done, 0.1, progress=Progress())  # type: ignore[arg-type]
 
     assert asyncio.run(run()) == ["networkpolicy.networking.k8s.io/a: Accepted=False (Bad): Accepted words"]

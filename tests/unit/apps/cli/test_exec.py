@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cliobjects import pod
-from tandem.apps.cli.exec import enter
+from tandem.apps.cli.exec import place
 from tandem.apps.cli.session import CommandError
 from tandem.base import processes
 from tandem.base.paths import RunDir
@@ -38,23 +38,21 @@ def record(run_dir: RunDir, **fields: Any) -> None:
 def test_the_containers_own_process_environment_and_directory_are_used(run_dir: RunDir) -> None:
     own = ContainerRecord(process=HERE, environment={"A": "1"}, working_dir="/srv")
     record(run_dir, containers={"app": own})
-    argv, environment = enter(placed(), "app", ["env"])
-    assert argv[0] == "nsenter"
-    assert f"--target={os.getpid()}" in argv
-    assert "--wdns=/srv" in argv
-    assert argv[-2:] == ["--", "env"]
-    assert environment["A"] == "1"
-    assert "PATH" in environment
+    beside, order = place(placed(), "app", ["env"])
+    assert beside == HERE
+    assert (order.argv, order.working_dir) == (["env"], "/srv")
+    assert order.environment["A"] == "1"
+    assert "PATH" in order.environment
 
 
 def test_a_pod_elsewhere_or_without_a_node_is_said() -> None:
     with pytest.raises(CommandError, match="no sandbox on this machine"):
-        enter(placed(), "app", ["x"])
+        place(placed(), "app", ["x"])
     with pytest.raises(CommandError, match="not on a node yet"):
-        enter({**pod(), "metadata": {"name": "web-0", "uid": "u"}}, "app", ["x"])
+        place({**pod(), "metadata": {"name": "web-0", "uid": "u"}}, "app", ["x"])
 
 
 def test_a_pod_whose_init_has_gone_is_said(run_dir: RunDir) -> None:
     record(run_dir, init=Process(pid=os.getpid(), started=1))
     with pytest.raises(CommandError, match="is not running"):
-        enter(placed(), "app", ["x"])
+        place(placed(), "app", ["x"])
