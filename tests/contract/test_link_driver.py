@@ -121,6 +121,25 @@ def test_create_twice_is_refused_and_changes_nothing(case: Case) -> None:
     case.play(book)
 
 
+@pytest.mark.parametrize("ifname", ["eth0", "net1"])
+def test_the_namespace_of_another_container_is_refused_and_stays_as_it_was(case: Case, ifname: str) -> None:
+    second = compile_pod_link(C2, ifname, addresses=("10.244.0.6",), host=HOST)
+
+    async def book(driver: LinkDriver) -> None:
+        await driver.pin(C1, case.pods[0])
+        await driver.create(link(), case.pods[0])
+        await driver.open(link(), case.pods[0])
+        pin = await driver.pin(C2, case.pods[0])
+        for path in (case.pods[0], pin):
+            with pytest.raises(LinkExistsError, match="already"):
+                await driver.create(second, path)
+            await driver.remove(second, path)
+            assert await driver.check(link(), case.pods[0]) == ()
+        assert (await driver.list_owned()).links == (link().host_ifname,)
+
+    case.play(book)
+
+
 def test_a_namespace_that_is_not_there_is_refused_by_name(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         for call in (driver.create(link(), "/no/such"), driver.check(link(), "/no/such"), driver.pin(C1, "/no/such")):

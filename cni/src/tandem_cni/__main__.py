@@ -13,7 +13,17 @@ from typing import Any
 
 from tandem_cni.checks import VERSIONS, check_config, check_environment, read_config
 from tandem_cni.spool import queue
-from tandem_cni.wire import IO_FAILURE, NOT_AVAILABLE, TRY_AGAIN, AgentAwayError, CniError, ask, away, result_of
+from tandem_cni.wire import (
+    INTERNAL,
+    IO_FAILURE,
+    NOT_AVAILABLE,
+    TRY_AGAIN,
+    AgentAwayError,
+    CniError,
+    ask,
+    away,
+    result_of,
+)
 
 ABOUT = "tandem-cni: network and mesh of pods, CNI protocol versions 0.3.0 to 1.1.0"
 CNI = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH")
@@ -33,10 +43,13 @@ def read_input() -> bytes:
 def say_version(data: bytes) -> dict[str, Any]:
     """The answer to VERSION, which needs neither agent nor a whole configuration."""
     try:
-        asked = read_config(data).get("cniVersion") if data.strip() else None
+        asked = read_config(data).get("cniVersion")
     except CniError:
         asked = None
-    return {"cniVersion": asked if asked in VERSIONS else VERSIONS[-1], "supportedVersions": list(VERSIONS)}
+    return {
+        "cniVersion": asked if asked and isinstance(asked, str) else VERSIONS[-1],
+        "supportedVersions": list(VERSIONS),
+    }
 
 
 def relay(verb: str, env: dict[str, str], config: dict[str, Any], answer: bytes | OSError | None) -> Any:
@@ -63,30 +76,45 @@ def serve(verb: str, env: dict[str, str], config: dict[str, Any], answer: bytes 
         raise
 
 
+def say(answer: Any, status: int) -> int:
+    """One object on standard output, None: nothing; `status`, or 1 where the runtime cannot have heard it."""
+    if answer is None:
+        return status
+    try:
+        with os.fdopen(1, "wb", closefd=False) as stdout:
+            stdout.write(json.dumps(answer).encode() + b"\n")
+    except OSError as error:
+        print(f"tandem-cni: standard output cannot be written: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
 def main(data: bytes | None = None, *, answer: bytes | OSError | None = None) -> int:
     """Run one verb; the exit status. `data` is what the quick way has read, `answer` what the agent told it."""
     env = dict(os.environ)
     if not env.get("CNI_COMMAND"):
         print(ABOUT, file=sys.stderr)
         return 0
-    version = VERSIONS[-1]
+    version, result = VERSIONS[-1], None
     try:
         verb = check_environment(env)
         data = read_input() if data is None else data
         if verb == "VERSION":
-            result: Any = say_version(data)
+            result = say_version(data)
         else:
             config = read_config(data)
-            version = str(config.get("cniVersion", version))
+            if config.get("cniVersion") in VERSIONS:
+                version = config["cniVersion"]
             check_config(verb, config)
             result = serve(verb, env, config, answer)
     except CniError as error:
-        failure = {"cniVersion": version, "code": error.code, "msg": error.msg, "details": error.details}
-        print(json.dumps(failure))
-        return 1
-    if result is not None:
-        print(json.dumps(result))
-    return 0
+        failure = error
+    except Exception as error:  # noqa: BLE001 - the runtime has to be told in JSON, whatever it was
+        failure = CniError(INTERNAL, f"internal error: {error!r}")
+    else:
+        return say(result, 0)
+    told = {"code": failure.code, "msg": failure.msg, "details": failure.details}
+    return say({"cniVersion": version, **told}, 1)
 
 
 if __name__ == "__main__":

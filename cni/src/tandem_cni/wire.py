@@ -19,6 +19,7 @@ BAD_JSON = 6
 BAD_CONFIG = 7
 TRY_AGAIN = 11
 NOT_AVAILABLE = 50
+INTERNAL = 999
 
 LIMIT = 8 << 20
 _LENGTH = struct.Struct(">I")
@@ -67,7 +68,7 @@ def result_of(data: bytes) -> Any:
     """The result in an answer; raises CniError: the agent's own, or BAD_JSON."""
     try:
         answer = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CniError(BAD_JSON, "the agent's answer is not JSON", str(error)) from None
     if not isinstance(answer, dict):
         raise CniError(BAD_JSON, "the agent's answer is not a JSON object")

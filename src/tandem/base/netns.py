@@ -18,6 +18,15 @@ OWN_NETNS: Final = "/proc/self/ns/net"
 """The network namespace of this process."""
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """What all paths to one namespace have in common; None: there is nothing at this one."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - pathlib would resolve it
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def in_netns(path: str, work: Callable[[], T]) -> T:
     """What `work` returns in the namespace at `path`, or raises; OSError if that cannot be entered."""
     return _in_thread(lambda: _enter(path), work)

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tandem.base.groups import first_of
+from tandem.base.netns import identity
 from tandem.base.problems import DriverError
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.port import ForeignDriver
@@ -123,8 +124,13 @@ class Chained:
         self._journal.remove(attachment.key)
 
     async def forget(self, request: Request) -> None:
-        """DEL of what no journal knows: it may have been lost, and with it the settings as they were."""
-        if request.netns:
+        """DEL of what no journal knows: it may have been lost, and with it the settings as they were.
+
+        A namespace of another container is that one's.
+        """
+        wanted = identity(request.netns)
+        is_anothers = wanted and any(identity(other.pin) == wanted for other in self._journal.all())
+        if request.netns and not is_anothers:
             await self._foreign.restore(request.netns, compile_redirection(request.ifname), UNTOUCHED)
         await self._links.unpin(request.container_id)
 

@@ -28,7 +28,12 @@ class Previous:
 
 
 def is_chained(request: Request) -> bool:
-    """True if another plugin makes the link; raises VerbError where the configuration contradicts itself."""
+    """True if another plugin makes the link; raises VerbError where the configuration contradicts itself.
+
+    DEL does not look at that: what ADD refused has a DEL all the same.
+    """
+    if request.verb == "DEL":
+        return request.config.get(CHAINED) is True
     chained = _flag(request.config, CHAINED)
     if request.verb == "ADD" and chained and request.config.get("prevResult") is None:
         what = f'"{CHAINED}": true needs the prevResult of a plugin that makes the interface'
@@ -62,7 +67,7 @@ def previous_of(request: Request) -> Previous:
         raise VerbError(Code.BAD_CONFIG, f"prevResult: an object, not {result!r}")
     number = _interface(result, request.ifname)
     addresses, gateways = [], []
-    for index, item in enumerate(_objects("prevResult.ips", result.get("ips"))):
+    for index, item in enumerate(objects("prevResult.ips", result.get("ips"))):
         if item.get("interface") in {None, number}:
             addresses.append(ip_address(f"prevResult.ips[{index}].address", str(item.get("address")).partition("/")[0]))
             if item.get("gateway"):
@@ -75,13 +80,14 @@ def previous_of(request: Request) -> Previous:
 
 
 def _interface(result: Mapping[str, Any], ifname: str) -> int:
-    for index, item in enumerate(_objects("prevResult.interfaces", result.get("interfaces"))):
+    for index, item in enumerate(objects("prevResult.interfaces", result.get("interfaces"))):
         if item.get("name") == ifname and item.get("sandbox"):
             return index
     raise VerbError(Code.BAD_CONFIG, f"prevResult.interfaces: no {ifname} with a sandbox")
 
 
-def _objects(path: str, value: Any) -> list[Mapping[str, Any]]:
+def objects(path: str, value: Any) -> list[Mapping[str, Any]]:
+    """A list of objects, empty where there is none; raises VerbError."""
     found = value if value is not None else []
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
         raise VerbError(Code.BAD_CONFIG, f"{path}: a list of objects, not {value!r}")

@@ -104,9 +104,13 @@ class _Wire(msgspec.Struct):
 
 def parse(data: bytes) -> Request:
     """One request off the socket; raises VerbError."""
+    # By the quick way it is put together of bytes: the configuration must be one object also without what is around it.
+    head, key, config = data.partition(b'"config":')
+    quick = b'"unchecked":true' in head
     try:
-        wire = msgspec.json.decode(data, type=_Wire)
-    except msgspec.DecodeError as error:
+        wire = msgspec.json.decode(head + key + b"{}}" if quick else data, type=_Wire)
+        wire.config = msgspec.json.decode(config[:-1], type=dict[str, Any]) if quick else wire.config
+    except (msgspec.DecodeError, RecursionError) as error:
         raise VerbError(Code.BAD_JSON, "request from tandem-cni cannot be read", str(error)) from None
     if wire.unchecked:
         try:
@@ -128,14 +132,17 @@ def parse(data: bytes) -> Request:
 def ip_address(path: str, value: Any) -> str:
     """An address in canonical form; raises VerbError with the path of the value."""
     try:
-        return str(ipaddress.ip_address(value))
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))  # a number would be taken for one
     except ValueError:
         raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, not {value!r}") from None
 
 
 def arguments(args: str) -> dict[str, str]:
-    """CNI_ARGS (`K=V;K=V`) as a mapping."""
-    return dict(part.split("=", 1) for part in args.split(";") if "=" in part)
+    """CNI_ARGS (`K=V;K=V`) as a mapping; raises VerbError."""
+    pairs = [part.partition("=") for part in args.split(";") if part]
+    if wrong := next((key + equals for key, equals, _ in pairs if not key or not equals), ""):
+        raise VerbError(Code.BAD_ENVIRONMENT, f"CNI_ARGS: {wrong!r} is no KEY=VALUE", args)
+    return {key: value for key, _, value in pairs}
 
 
 def pod_ref(args: str) -> PodRef:

@@ -10,6 +10,7 @@ from tandem.base.addresses import EVERYTHING
 from tandem.compile.names import NET
 from tandem.ipam.journal import Attachment
 from tandem.ir.names import is_host_name
+from tandem.podnet.previous import objects
 from tandem.podnet.wishes import AS_OURS, Dns
 from tandem.state.links import PodLink
 
@@ -65,15 +66,17 @@ def add_result(attachment: Attachment, link: PodLink, *, names: Names, version: 
 def against_previous(attachment: Attachment, link: PodLink, previous: Mapping[str, Any]) -> tuple[str, ...]:
     """How `prevResult` differs from what we gave; what later plugins changed or added is no difference.
 
+    Raises VerbError where it is no result.
+
     A later plugin may change the MAC address (CNI specification, CHECK), so the kernel is compared and not this.
     """
     found = []
-    interfaces = [item for item in previous.get("interfaces") or () if isinstance(item, dict)]
+    interfaces = objects("prevResult.interfaces", previous.get("interfaces"))
     if not any(item.get("name") == link.ifname and item.get("sandbox") for item in interfaces):
         found.append(f"prevResult.interfaces: no {link.ifname} with a sandbox")
     if not any(item.get("name") == link.host_ifname for item in interfaces):
         found.append(f"prevResult.interfaces: no {link.host_ifname}")
-    given = {str(item.get("address")) for item in previous.get("ips") or () if isinstance(item, dict)}
+    given = {str(item.get("address")) for item in objects("prevResult.ips", previous.get("ips"))}
     ours = map(link.prefix_of, attachment.addresses)
     found += [f"prevResult.ips: no {prefix}, which is ours" for prefix in ours if prefix not in given]
     return tuple(found)

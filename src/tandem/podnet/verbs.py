@@ -152,9 +152,9 @@ class Verbs:
                 case _:
                     raise VerbError(Code.BAD_ENVIRONMENT, f"CNI_COMMAND: unknown verb {request.verb!r}")
         except NetnsError as error:
-            raise VerbError(Code.BAD_NETNS, f"CNI_NETNS: {error}") from error
+            raise VerbError(Code.BAD_NETNS, f"CNI_NETNS: {error}", request.netns) from error
         except LinkExistsError as error:
-            raise VerbError(Code.ALREADY_ATTACHED, str(error)) from error
+            raise VerbError(Code.ALREADY_ATTACHED, str(error), request.netns) from error
         except DriverError as error:
             raise VerbError(Code.TRY_AGAIN, f"{request.verb} failed and was undone: {error}") from error
         return None
@@ -229,7 +229,7 @@ class Verbs:
         for attachment in self._journal.of(request.container_id):
             if attachment.phase is Phase.READY:
                 what = f"container {attachment.container_id} has {attachment.ifname} already"
-                more = "" if attachment.ifname == request.ifname else "; a pod has one interface of this network"
+                more = "" if attachment.ifname == request.ifname else "; a container has one interface of Tandem's"
                 raise VerbError(Code.ALREADY_ATTACHED, f"{what}{more}", ", ".join(attachment.pod_addresses))
             await self.undoing.one(attachment)
 
@@ -303,13 +303,14 @@ class Verbs:
                 raise VerbError(Code.PORT_TAKEN, f"{port} is taken by {owner} (container {other.container_id})")
 
     async def _finish(self, other: Attachment) -> None:
-        """Undo an attachment that its DEL has given up, so that its port and its addresses are free."""
+        """Undo an attachment that its DEL has given up, so that its port and addresses are free; or log why not."""
         if other.phase is not Phase.DELETING:
             return
         async with self._turns.of(other.container_id):
             current = self._journal.get(other.key)
             if current is not None and current.phase is Phase.DELETING:
-                await self.undoing.one(current)
+                for sentence in await self.undoing.attempt(current):
+                    _log.warning("not taken away yet: %s", sentence)
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
         try:

@@ -117,6 +117,14 @@ def _list(path: str, value: Any) -> list[Any]:
     return value
 
 
+def _texts(path: str, value: Any) -> list[str]:
+    found = _list(path, value)
+    for index, text in enumerate(found):
+        if not isinstance(text, str):
+            raise VerbError(Code.BAD_CONFIG, f"{path}[{index}]: a text, not {text!r}")
+    return found
+
+
 def _number(path: str, value: Any, *, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise VerbError(Code.BAD_CONFIG, f"{path}: a number from {least} to {most}, not {value!r}")
@@ -169,13 +177,14 @@ def _shaping(path: str, value: Any) -> Shaping:
 
 
 def _addresses(path: str, value: Any) -> tuple[str, ...]:
-    texts = value.split(",") if isinstance(value, str) else _list(path, value)
+    texts = value.split(",") if isinstance(value, str) else _texts(path, value)
     found = []
     for text in texts:
-        bare, slash, bits = str(text).strip().partition("/")
-        if slash and not bits.isdigit():
-            raise VerbError(Code.BAD_CONFIG, f"{path}: an IP address, with or without a prefix length, not {text!r}")
-        found.append(ip_address(path, bare))
+        try:
+            found.append(str(ipaddress.ip_interface(text.strip()).ip))
+        except ValueError:
+            what = f"{path}: an IP address, with or without a prefix length, not {text!r}"
+            raise VerbError(Code.BAD_CONFIG, what) from None
     _one_per_family(path, found)
     return tuple(found)
 
@@ -235,14 +244,14 @@ def _dns(path: str, value: Any) -> Dns:
     servers = tuple(
         ip_address(f"{path}.servers[{i}]", s) for i, s in enumerate(_list(f"{path}.servers", entry.get("servers")))
     )
-    texts = {name: tuple(str(t) for t in _list(f"{path}.{name}", entry.get(name))) for name in ("searches", "options")}
+    texts = {name: tuple(_texts(f"{path}.{name}", entry.get(name))) for name in ("searches", "options")}
     return Dns(servers=servers, searches=texts["searches"], options=texts["options"])
 
 
 def _aliases(path: str, value: Any, *, network: str) -> tuple[str, ...]:
     """Those for the network that is asked; a runtime sends one list for each network of the container."""
-    own = _list(f"{path}.{network}", _object(path, value).get(network))
-    found = {str(name).lower().rstrip(".") for name in own}
+    own = _texts(f"{path}.{network}", _object(path, value).get(network))
+    found = {name.lower().rstrip(".") for name in own}
     if own and not is_host_name(network.lower()):
         raise VerbError(Code.UNSUPPORTED, f"{path}: the network's name {network!r} cannot be part of a DNS name")
     if wrong := sorted(name for name in found if not is_host_name(name)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -108,6 +109,24 @@ def test_del_with_the_journal_lost_cleans_the_namespace() -> None:
         await ground.foreign.prepare(NETNS, compile_redirection("eth0"))
         await ground.delete(config=CHAINED)
         assert is_clean(ground)
+
+    run(play)
+
+
+def test_del_of_nobody_leaves_the_namespace_of_another_container_alone(tmp_path: Path) -> None:
+    """Names of one namespace: here, of one file."""
+    pin, other = tmp_path / "pin", tmp_path / "other"
+    pin.touch()
+    other.hardlink_to(pin)
+
+    async def play(ground: Playground) -> None:
+        await ground.add(config=CHAINED)
+        known = ground.journal.get(KEY)
+        assert known is not None
+        ground.journal.update(msgspec.structs.replace(known, pin=str(pin)))
+        ground.foreign.spaces[str(other)] = ground.foreign.spaces[NETNS]
+        await ground.delete("c2", config=CHAINED, netns=str(other))
+        assert ground.foreign.spaces[NETNS].prepared
 
     run(play)
 

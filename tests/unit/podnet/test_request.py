@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tandem.base.ids import ContainerId
-from tandem.podnet.request import Code, VerbError, ip_address, parse, pod_ref, valid_attachments
+from tandem.podnet.request import Code, VerbError, arguments, ip_address, parse, pod_ref, valid_attachments
 
 
 def test_a_request_has_environment_and_configuration() -> None:
@@ -75,6 +75,45 @@ def test_what_the_courier_did_not_check_is_checked_here(
     with pytest.raises(VerbError) as caught:
         parse(msgspec.json.encode({"verb": "DEL", "unchecked": True, "env": env, "config": config}))
     assert caught.value.code == code
+
+
+ENVELOPE = (
+    b'{"verb":"ADD","unchecked":true,"env":{"CNI_CONTAINERID":"c","CNI_NETNS":"/n","CNI_IFNAME":"e"},"config":%s}'
+)
+PLAIN = b'{"cniVersion":"1.1.0","name":"x","socket":"/s"}'
+
+
+@pytest.mark.parametrize("more", [b',"verb":"DEL"', b',"config":{}', b',"unchecked":false', b"}", b" {}"])
+def test_a_configuration_that_is_more_than_one_object_says_nothing_of_the_verb(more: bytes) -> None:
+    """The courier's quick way puts it in as bytes."""
+    assert parse(ENVELOPE % PLAIN).verb == "ADD"
+    with pytest.raises(VerbError) as caught:
+        parse(ENVELOPE % (PLAIN + more))
+    assert caught.value.code is Code.BAD_JSON
+
+
+def test_a_configuration_that_is_too_deep_is_code_6() -> None:
+    with pytest.raises(VerbError) as caught:
+        parse(ENVELOPE % (PLAIN[:-1] + b',"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}"))
+    assert caught.value.code is Code.BAD_JSON
+
+
+@pytest.mark.parametrize("args", ["K8S_POD_NAMESPACE;K8S_POD_NAME=x", "=x", "A=b;=", "IgnoreUnknown"])
+def test_an_argument_that_is_no_pair_is_code_4_and_named(args: str) -> None:
+    """A pod whose namespace cannot be read must not become a container that no policy is about."""
+    with pytest.raises(VerbError, match=r"CNI_ARGS: .* is no KEY=VALUE") as caught:
+        arguments(args)
+    assert caught.value.code is Code.BAD_ENVIRONMENT
+
+
+def test_arguments_may_be_empty_and_hold_equal_signs() -> None:
+    assert arguments("IgnoreUnknown=1;;A=;B=c=d;") == {"IgnoreUnknown": "1", "A": "", "B": "c=d"}
+
+
+@pytest.mark.parametrize("value", [5, True, 1.5, None])
+def test_a_number_is_no_address(value: object) -> None:
+    with pytest.raises(VerbError, match="an IP address, not"):
+        ip_address("x", value)
 
 
 def test_an_address_is_made_canonical_or_named_by_its_path() -> None:

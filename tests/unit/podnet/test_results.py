@@ -10,6 +10,7 @@ import pytest
 from attaching import attachment
 from tandem.base.ids import ContainerId
 from tandem.compile.links import compile_pod_link
+from tandem.podnet.request import Code, VerbError
 from tandem.podnet.results import Names, add_result, against_previous
 from tandem.state.links import HostSide
 
@@ -100,7 +101,21 @@ def test_a_mac_address_that_a_later_plugin_changed_is_no_difference() -> None:
     assert against_previous(ATTACHMENT, LINK, changed) == ()
 
 
-@pytest.mark.parametrize("previous", [{}, {"interfaces": None, "ips": None}, {"interfaces": [3], "ips": [3]}])
+@pytest.mark.parametrize(
+    ("previous", "path"),
+    [
+        ({"interfaces": 3}, "prevResult.interfaces"),
+        ({"interfaces": [3]}, "prevResult.interfaces"),
+        ({"ips": 3}, "prevResult.ips"),
+    ],
+)
+def test_what_is_no_result_is_code_7_and_named_by_its_path(previous: dict[str, Any], path: str) -> None:
+    with pytest.raises(VerbError, match=f"{path}: a list of objects, not") as caught:
+        against_previous(ATTACHMENT, LINK, previous)
+    assert caught.value.code is Code.BAD_CONFIG
+
+
+@pytest.mark.parametrize("previous", [{}, {"interfaces": None, "ips": None}])
 def test_what_is_missing_is_named(previous: dict[str, Any]) -> None:
     found = against_previous(ATTACHMENT, LINK, previous)
     assert len(found) == 3

@@ -193,6 +193,43 @@ def test_a_full_pool_is_named_and_a_del_makes_room() -> None:
     run(play)
 
 
+def test_what_cannot_be_taken_away_of_another_pod_does_not_fail_an_add() -> None:
+    async def play(ground: Playground) -> None:
+        for n in range(5):
+            ground.links.add_netns(f"/ns/{n}")
+            await ground.add(f"c{n}", netns=f"/ns/{n}")
+        fail(ground, "remove")
+        assert await ground.code("DEL", "c0") == 11
+        fail(ground, "remove")
+        assert await ground.code("ADD", "c9") == 101
+        await ground.add("c9")
+
+    run(play)
+
+
+def test_a_second_container_in_one_namespace_is_refused_and_the_first_stays_whole() -> None:
+    async def play(ground: Playground) -> None:
+        result = await ground.add()
+        assert await ground.code("ADD", "c2") == 100
+        assert await ground.code("ADD", "c2", ifname="net1") == 100
+        await ground.delete("c2")
+        await ground.delete("c2", ifname="net1")
+        await ground.check(result)
+
+    run(play)
+
+
+@pytest.mark.parametrize("wrong", [{"policy": True}, {"chained": "yes"}, {"ipam": {}}])
+def test_what_add_refuses_to_read_del_does_not(wrong: dict[str, Any]) -> None:
+    """A runtime executes DEL after an ADD that failed, with the same configuration."""
+
+    async def play(ground: Playground) -> None:
+        assert await ground.code("ADD", config=CONFIG | wrong) in {2, 7}
+        await ground.delete(config=CONFIG | wrong)
+
+    run(play)
+
+
 def test_a_pod_that_control_does_not_know_is_try_again() -> None:
     async def play(ground: Playground) -> None:
         ground.node.pods.clear()

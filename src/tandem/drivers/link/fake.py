@@ -74,6 +74,11 @@ class FakeLinks:
         if container_id in self.pins:
             del self.namespaces[self.pins.pop(container_id)]
 
+    def _holder(self, link: PodLink, pod: FakeNetns) -> ContainerId | None:
+        """Another container that has this namespace."""
+        others = ((c, path) for c, path in self.pins.items() if c != link.container_id)
+        return next((c for c, path in others if self.namespaces[path] is pod), None)
+
     async def create(self, link: PodLink, netns: str) -> None:
         """Make the pair and all inside the pod; the host end stays down."""
         self._called("create")
@@ -83,6 +88,8 @@ class FakeLinks:
             raise DriverError(f"the bridge {link.bridge} is missing")
         if link.ifname in pod.ends or link.host_ifname in self.hosts:
             raise LinkExistsError(f"{link.ifname} in {netns} or {link.host_ifname} on the node exists already")
+        if pod.marks and (holder := self._holder(link, pod)) is not None:
+            raise LinkExistsError(f"the namespace at {netns} has an interface of container {holder} already")
         pod.ends[link.ifname] = _pod_end(link)
         pod.marks = frozenset((version, mark) for version in link.versions for mark in link.local_marks)
         pod.local_tables = frozenset(link.versions)
@@ -106,7 +113,7 @@ class FakeLinks:
         self._called("remove")
         self._drop(link.host_ifname)
         pod = self.namespaces.get(netns)
-        if pod is not None:
+        if pod is not None and self._holder(link, pod) is None:
             pod.marks, pod.local_tables = frozenset(), frozenset()
 
     async def cut(self, link: PodLink, netns: str) -> None:

@@ -12,7 +12,7 @@ from tandem.state.links import NodeNet, PodLink
 
 
 class LinkExistsError(DriverError):
-    """The interface, or its host end, is already there."""
+    """The interface, its host end, or another container's interface is already there."""
 
 
 class NetnsError(DriverError):
@@ -50,13 +50,16 @@ class LinkDriver(Protocol):
         """Let go of the namespace; fine if it is not pinned."""
 
     async def create(self, link: PodLink, netns: str) -> None:
-        """Make the pair, and all inside the pod; the host end stays down: nothing can be sent or received yet."""
+        """Make the pair, and all inside the pod; the host end stays down: nothing can be sent or received yet.
+
+        LinkExistsError where the interface is there, or the namespace has one of another container's.
+        """
 
     async def open(self, link: PodLink, netns: str) -> None:
         """Bring the host end up with its neighbour entries and host routes; returns when both ends can transmit."""
 
     async def remove(self, link: PodLink, netns: str) -> None:
-        """Undo `create` and `open`, also when half done; fine if link or namespace are gone."""
+        """Undo `create` and `open`, also when half done; fine if link or namespace are gone, or are another's."""
 
     async def cut(self, link: PodLink, netns: str) -> None:
         """Nothing can be sent or received any more, and the pod's interface name and rules are free, at once.

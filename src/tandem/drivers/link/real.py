@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 
 from tandem.base.addresses import IPV6
 from tandem.base.ids import ContainerId
+from tandem.base.netns import identity
 from tandem.base.problems import DriverError
 from tandem.drivers.link import netns, read, rtnl
 from tandem.drivers.link.messages import host_messages, ingress_limit, local_delivery, pod_messages
@@ -159,6 +160,12 @@ class KernelLinks:
             netns.bind(path, target)
         return str(target)
 
+    def _holder(self, link: PodLink, path: str) -> ContainerId | None:
+        """Another container that has this namespace: what is in there is its own."""
+        wanted = identity(path)
+        others = (pin for pin in self._pinned() if wanted and pin != link.container_id)
+        return next((pin for pin in others if identity(f"{self._pins}/{pin}") == wanted), None)
+
     def _create(self, link: PodLink, path: str) -> None:
         node = self._node()
         refuse_small(link)
@@ -166,6 +173,7 @@ class KernelLinks:
         if link.bridge and not bridge:
             raise DriverError(f"the bridge {link.bridge} is missing")
         with netns.inside(path, home=self._home) as target:
+            self._refuse_held(link, path)
             host = rtnl.End(name=link.host_ifname, mac=link.host_mac, mtu=link.mtu)
             peer = rtnl.End(name=link.ifname, mac=link.mac, mtu=link.mtu)
             try:
@@ -185,6 +193,16 @@ class KernelLinks:
         except OSError:
             self._delete_links([link.host_ifname])
             raise
+
+    def _refuse_held(self, link: PodLink, path: str) -> None:
+        """A namespace has one link of ours; the calling thread is in it. Without our rules nobody has one there."""
+        sock = Rtnl()
+        try:
+            holder = self._holder(link, path) if read.marks(sock, link.local_table) else None
+        finally:
+            sock.close()
+        if holder is not None:
+            raise LinkExistsError(f"the namespace at {path} has an interface of container {holder} already")
 
     def _fill(self, link: PodLink, *, there: End | None = None) -> None:
         """Everything inside the pod, in one batch; the calling thread is in the pod's namespace. `there`: as it is."""
@@ -240,6 +258,8 @@ class KernelLinks:
     def _remove(self, link: PodLink, path: str) -> None:
         self._node()
         self._delete_links([link.host_ifname])
+        if self._holder(link, path) is not None:
+            return
         with suppress(NetnsError), netns.inside(path, home=self._home):
             sock = Rtnl()
             try:
