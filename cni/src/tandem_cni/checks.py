@@ -20,6 +20,8 @@ NEEDS = {
     "VERSION": (),
 }
 SINCE = {"CHECK": "0.4.0", "STATUS": "1.1.0", "GC": "1.1.0"}
+LONGEST_CONFIG = 7 << 20
+"""Bytes on standard input; with the environment it is no more than the agent takes (wire.py)."""
 LONGEST_ID = 239
 """Bytes of a container id; with the longest interface name it is the name of a file (spool.py)."""
 LONGEST_PATH = 107
@@ -62,7 +64,10 @@ def is_identifier(text: str) -> bool:
 
 
 def read_config(data: bytes) -> dict[str, Any]:
-    """The network configuration as an object; raises CniError 6."""
+    """The network configuration as an object; raises CniError 6, or 7 for more than the agent takes."""
+    if len(data) > LONGEST_CONFIG:
+        what = f"{len(data)} bytes, more than {LONGEST_CONFIG}"
+        raise CniError(BAD_CONFIG, f"network configuration on standard input: {what}")
     try:
         config = json.loads(data.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -4,6 +4,7 @@
 
 my $verb = $ENV{CNI_COMMAND};
 leave('') if !defined $verb || $verb !~ /\A(?:ADD|DEL)\z/;
+leave('') if !-e STDOUT || !-e STDERR;  # closed: what is opened here would take their places
 
 my ($data, $length) = ('', undef);
 while ($length = sysread STDIN, $data, 65536, length $data) { }
@@ -13,7 +14,7 @@ my @names = qw(CNI_CONTAINERID CNI_NETNS CNI_IFNAME CNI_ARGS CNI_PATH TRACEPAREN
 my @known = grep { defined $ENV{$_} } @names;
 leave('read') if grep { $ENV{$_} =~ /[^ !#-\[\]-~]/ } @known;
 my ($path, $rest) = $data =~ /\A.*?"socket"\s*:\s*"([^"\\]*)"(.*)\z/s or leave('read');
-leave('read') if index($rest, '"socket"') >= 0;
+leave('read') if index($rest, '"socket"') >= 0 || length $data > 7 << 20;
 
 my $pairs = join ',', map { qq("$_":"$ENV{$_}") } @known;
 my $message = qq({"verb":"$verb","unchecked":true,"env":{$pairs},"config":$data});

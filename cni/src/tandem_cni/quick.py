@@ -13,6 +13,7 @@ VERBS = (b"ADD", b"DEL")
 CNI = (b"CNI_CONTAINERID", b"CNI_NETNS", b"CNI_IFNAME", b"CNI_ARGS", b"CNI_PATH")
 PASSED_ON = (*CNI, b"TRACEPARENT", b"TRACESTATE", b"BAGGAGE")
 PLAIN = frozenset(range(32, 127)) - frozenset(b'"\\')
+LIMIT = 7 << 20
 RESULT = b'{"result":'
 
 
@@ -23,7 +24,7 @@ def message(env: dict[bytes, bytes], data: bytes) -> tuple[bytes, bytes] | None:
     colon, _, rest = rest.partition(b'"')
     path, end, rest = rest.partition(b'"')
     known = [(name, env[name]) for name in PASSED_ON if name in env]
-    if verb not in VERBS or not found or not end or colon.strip() != b":" or b'"socket"' in rest:
+    if verb not in VERBS or not found or not end or colon.strip() != b":" or b'"socket"' in rest or len(data) > LIMIT:
         return None
     if b"\\" in path or not PLAIN.issuperset(b"".join([value for _, value in known])):
         return None

@@ -102,6 +102,11 @@ class _Wire(msgspec.Struct):
     """It came by the courier's quick way, which looks at nothing."""
 
 
+class _Valid(msgspec.Struct):
+    container_id: str = msgspec.field(name="containerID")
+    ifname: str
+
+
 def parse(data: bytes) -> Request:
     """One request off the socket; raises VerbError."""
     # By the quick way it is put together of bytes: the configuration must be one object also without what is around it.
@@ -157,11 +162,15 @@ def pod_ref(args: str) -> PodRef:
 
 
 def valid_attachments(config: Mapping[str, Any]) -> frozenset[Key] | None:
-    """What GC must keep; None when the runtime did not say, which must remove nothing."""
-    for name in ("cni.dev/valid-attachments", "cni.dev/attachments"):
-        if name in config:
-            try:
-                return frozenset((ContainerId(item["containerID"]), item["ifname"]) for item in config[name] or ())
-            except (TypeError, KeyError) as error:
-                raise VerbError(Code.BAD_CONFIG, f"{name}: a list of containerID and ifname", str(error)) from None
-    return None
+    """What GC must keep; None when the runtime did not say, which must remove nothing. Raises VerbError.
+
+    A list that is read wrong would be one of fewer attachments, and GC takes away what is not in it.
+    """
+    name = next((name for name in ("cni.dev/valid-attachments", "cni.dev/attachments") if name in config), "")
+    if not name:
+        return None
+    try:
+        found = msgspec.convert(config[name], list[_Valid] | None) or ()
+    except msgspec.ValidationError as error:
+        raise VerbError(Code.BAD_CONFIG, f"{name}: a list of containerID and ifname", str(error)) from None
+    return frozenset((ContainerId(one.container_id), one.ifname) for one in found)

@@ -50,7 +50,14 @@ def test_null_is_an_empty_list_and_absence_is_not() -> None:
     assert valid_attachments({}) is None
 
 
-@pytest.mark.parametrize("value", [3, [3], [{"containerID": "c"}]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(3, "", {}, False, [3], [{"containerID": "c"}], [{"ifname": "eth0"}]),
+        [{"containerID": 3, "ifname": "eth0"}],
+        [{"containerID": "c", "ifname": None}],
+    ],
+)
 def test_a_wrong_list_is_code_7_and_removes_nothing(value: object) -> None:
     with pytest.raises(VerbError) as caught:
         valid_attachments({"cni.dev/valid-attachments": value})
