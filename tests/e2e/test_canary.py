@@ -245,6 +245,8 @@ def test_by_hand_it_is_paused_goes_on_and_is_promoted_or_aborted(world: Lab) -> 
         note = ("annotate", "canary", "hand", "-n", "shop", "tandem.io/canary=promote")
         world.run("kubectl", "--kubeconfig=/run/tandem/kubeconfig", *note, status=0)
         assert reaches(world, "hand", phase="Promoted")["reason"] == "PromotedByHand"
+    late = world.tandem("canary", "abort", "hand", "-n", "shop", status=1)
+    assert late.err == "error: Canary shop/hand: nothing to abort: the rollout has ended, Promoted\n"
 
 
 def test_only_requests_with_the_header_or_the_cookie_are_divided(world: Lab) -> None:

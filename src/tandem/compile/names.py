@@ -171,13 +171,18 @@ def version_of(cluster: str) -> str:
 
     A gateway's own is one of them.
     """
+    found = service_port(cluster)
+    return "/".join(filter(None, (found[0], found[1], found[3]))) if found is not None else ""
+
+
+def service_port(cluster: str) -> tuple[str, str, int, str] | None:
+    """Namespace, Service, port and subset (empty: none) of the cluster of a service port, a gateway's own as well."""
     kind, *parts = cluster.removeprefix("alone/").split("/")
     if kind == "mirror" and parts[0] == _EDGE:
         kind, *parts = parts[3:] or [""]
     if kind not in {"svc", "pod"} or len(parts) < 3:
-        return ""
-    namespace, service, _, *subset = parts
-    return "/".join((namespace, service, *subset))
+        return None
+    return parts[0], parts[1], int(parts[2]), "/".join(parts[3:])
 
 
 def client_cluster(client: PodUid, cluster: str) -> str:

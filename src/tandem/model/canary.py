@@ -12,6 +12,8 @@ from tandem.model.meta import Condition, Model, Object
 COMMAND: Final = "tandem.io/canary"
 """Annotation: one of COMMANDS, which is done once and then taken away."""
 COMMANDS: Final = ("promote", "abort", "pause", "resume", "restart")
+IGNORED: Final = "CommandIgnored"
+"""The reason in the history where a command had nothing to do."""
 PROGRESSING: Final = "Progressing"
 PROMOTED: Final = "Promoted"
 ROLLED_BACK: Final = "RolledBack"

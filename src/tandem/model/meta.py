@@ -83,7 +83,7 @@ class Object(Model, frozen=True, kw_only=True):
         notes = self.metadata.annotations
         source = notes.get(SOURCE_ANNOTATION, "")
         if path and source:
-            line = _lines(notes.get(LINES_ANNOTATION, "")).get(path)
+            line = _line(_lines(notes.get(LINES_ANNOTATION, "")), path)
             if line:
                 source = f"{source.rpartition(':')[0]}:{line}"
         return Origin(
@@ -93,6 +93,13 @@ class Object(Model, frozen=True, kw_only=True):
 
 def _lines(text: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+
+
+def _line(lines: dict[str, str], path: str) -> str:
+    """That of the path, else of the nearest item that it is in: `spec.rules[1]` for `spec.rules[1].backendRefs[0]`."""
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return lines.get(path, "")
 
 
 RawObject = dict[str, Any]

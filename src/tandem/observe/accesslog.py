@@ -19,6 +19,7 @@ from tandem.base.problems import Origin
 from tandem.observe import flags
 from tandem.observe.flow import Flow, Http, Layer, Party, Verdict
 from tandem.observe.limited import limited
+from tandem.observe.outcome import Behind, Outcome, of_connection, of_request
 from tandem.state.xds import (
     ASKED,
     AUDITED,
@@ -31,8 +32,6 @@ from tandem.state.xds import (
     UPSTREAM_IDENTITY,
 )
 
-_FAILED: Final = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"})
-"""What the proxy tells gRPC clients where it would tell others a 5xx."""
 _DENIED: Final = "a rule denies it"
 _DEFAULT: Final = "the default inbound policy lets nobody of the kind in"
 _DENIES: Final = {"Server": "nobody of the kind is authorized at the Server", "Pod": _DEFAULT, "Namespace": _DEFAULT}
@@ -56,6 +55,10 @@ OUTSIDE: Final = "outside"
 EGRESS: Final = "egress"
 """In place of a pod's uid: what judges requests that leave a pod is the egress gateway's (docs/design/0062)."""
 Rules = Callable[[str], tuple[Origin, ...]]
+
+
+def _unknown(_cluster: str) -> Behind:
+    return Behind()
 
 
 def _reached(_uid: str, address: str, port: int) -> tuple[str, int]:
@@ -88,6 +91,8 @@ class Names:
     """Pod uid -> the rules by which it takes tokens."""
     dialled: Callable[[str, str, int], tuple[str, int]] = _reached
     """(pod uid, address and port of the socket that was reached) -> those that the client dialled."""
+    behind: Callable[[str], Behind] = _unknown
+    """Cluster -> what is behind it."""
 
 
 def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
@@ -100,7 +105,7 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
     judging = EGRESS if kind == "source" else uid
     rules = partial(names.authorized, judging)
     for entry in message.http_logs.log_entry:
-        flow = _http(_base(kind, uid, entry.common_properties, names), entry, rules)
+        flow = _http(_base(kind, uid, entry.common_properties, names), entry, rules, names)
         if entry.common_properties.route_name == OUTSIDE:
             yield _outside(flow, names.outbound(uid))
             continue
@@ -112,7 +117,7 @@ def flows_of(log_name: str, message: Any, names: Names) -> Iterator[Flow]:
         if nowhere:
             yield _outside(_base(kind, uid, entry.common_properties, names), names.outbound(uid))
             continue
-        flow = _tcp(_base(kind, uid, entry.common_properties, names), entry, rules)
+        flow = _tcp(_base(kind, uid, entry.common_properties, names), entry, rules, names)
         details = entry.common_properties.connection_termination_details
         yield _looked_at(flow, details, entry.common_properties, judging, names)
 
@@ -174,7 +179,7 @@ def _base(kind: str, uid: str, common: Any, names: Names) -> Flow:
     )
 
 
-def _http(flow: Flow, entry: Any, rules: Rules) -> Flow:
+def _http(flow: Flow, entry: Any, rules: Rules, names: Names) -> Flow:
     common, request, response = entry.common_properties, entry.request, entry.response
     code, details = response.response_code.value, response.response_code_details
     methods = request.DESCRIPTOR.fields_by_name["request_method"].enum_type.values_by_number
@@ -196,26 +201,24 @@ def _http(flow: Flow, entry: Any, rules: Rules) -> Flow:
         return flow
     if details.startswith(_RBAC):
         return _denied(flow, details, rules)
-    failed = flags.reason(common.response_flags)
-    # An answer of the application itself, whatever its code, is a delivered request.
-    if details != "via_upstream" and (code >= 500 or grpc in _FAILED or (code == 0 and failed)):
-        text = failed or details.replace("_", " ")
-        detail = common.upstream_transport_failure_reason
-        return msgspec.structs.replace(flow, verdict=Verdict.ERROR, reason=f"{text}: {detail}" if detail else text)
-    return flow
+    # A proxy of the other side, which may have answered in its place, has proved who it is.
+    last = flow.reporter == "destination" or not flow.tls
+    return _became(flow, of_request(entry, grpc, names.behind(common.upstream_cluster), last=last))
 
 
-def _tcp(flow: Flow, entry: Any, rules: Rules) -> Flow:
+def _became(flow: Flow, found: Outcome) -> Flow:
+    verdict = Verdict.ERROR if found.failed else flow.verdict
+    rules = tuple(dict.fromkeys((*flow.rules, *found.rules)))
+    return msgspec.structs.replace(flow, verdict=verdict, reason=found.reason, rules=rules)
+
+
+def _tcp(flow: Flow, entry: Any, rules: Rules, names: Names) -> Flow:
     common = entry.common_properties
     if flow.verdict is Verdict.DENIED:
         return flow
     if common.connection_termination_details.startswith(_RBAC):
         return _denied(flow, common.connection_termination_details, rules)
-    failed = flags.reason(common.response_flags)
-    if not failed:
-        return flow
-    detail = common.upstream_transport_failure_reason or common.downstream_transport_failure_reason
-    return msgspec.structs.replace(flow, verdict=Verdict.ERROR, reason=f"{failed}: {detail}" if detail else failed)
+    return _became(flow, of_connection(common, names.behind(common.upstream_cluster)))
 
 
 def _denied(flow: Flow, details: str, rules: Rules) -> Flow:

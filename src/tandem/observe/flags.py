@@ -47,6 +47,11 @@ def reason(flags: Any) -> str:
     return "; ".join(text for _, text in _set(flags) if text)
 
 
+def left(flags: Any) -> bool:
+    """True if the client ended it."""
+    return bool(flags.downstream_connection_termination or flags.downstream_remote_reset)
+
+
 def _set(flags: Any) -> list[tuple[str, str]]:
     present = {field.name for field, _ in flags.ListFields()}
     # Most requests have none, and a node tells of thousands a second.

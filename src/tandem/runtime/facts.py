@@ -59,6 +59,7 @@ def names_for(node: str, whois: Whois) -> Names:
         staged=whois.staged,
         authenticated=whois.authenticated,
         dialled=whois.dialled,
+        behind=whois.behind,
     )
 
 
@@ -187,7 +188,7 @@ class Facts:
             destination=msgspec.structs.replace(ends[1], port=connection.port),
             reporter="kernel",
             direction=ended.side.value,
-            reason=f"an established connection was ended, it is denied now: {'; '.join(map(str, ended.rules))}",
+            reason="an established connection was ended: it is denied now",
             rules=ended.rules,
         )
 

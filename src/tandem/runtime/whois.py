@@ -20,6 +20,8 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.observe.accesslog import EGRESS
 from tandem.observe.flow import Party, Verdict
 from tandem.observe.nflog import Handed
+from tandem.observe.outcome import Behind
+from tandem.runtime.behind import behind
 
 _CLIENT_LOGS: Final = frozenset({"source", "outside"})
 """What a pod sends is in these (`compile/names.py`)."""
@@ -50,9 +52,7 @@ class Whois:
         rules = (route.origin,) if route is not None else ()
         if not lost:
             return Handed(verdict=Verdict.ALLOWED, gateway=gateway, reason="", rules=rules)
-        who = (
-            f"the backend that it falls to has no endpoint, or may not be used: {route.origin}" if route else "no route"
-        )
+        who = "the backend that it falls to has no endpoint, or may not be used" if route else "no route"
         return Handed(verdict=Verdict.ERROR, gateway=gateway, reason=f"dropped: {who}", rules=rules)
 
     def fault(self, name: str) -> Origin | None:
@@ -71,6 +71,10 @@ class Whois:
     def outbound(self, uid: str) -> Origin | None:
         """What says that a pod reaches nothing but what it sees."""
         return next((p.pod.outbound.origin for p in self._view.pods if p.pod.uid == uid), None)
+
+    def behind(self, cluster: str) -> Behind:
+        """What is behind a cluster."""
+        return behind(self._view, cluster)
 
     def silent(self, log_name: str) -> bool:
         """Whether nothing of an access log becomes a flow."""

@@ -20,6 +20,12 @@ def test_a_rule_has_its_own_line() -> None:
     assert (origin.source, origin.path) == ("/m/shop.yaml:15", "spec.ingress[0].from[1]")
 
 
+def test_what_is_in_a_rule_has_the_line_of_that_rule() -> None:
+    deep = obj(source="shop.yaml:7", lines=LINES)
+    assert deep.origin("spec.ingress[0].from[2].podSelector").source == "shop.yaml:12"
+    assert deep.origin("spec.ingress[0].from[1].podSelector").source == "shop.yaml:15"
+
+
 def test_a_rule_without_a_known_line_has_that_of_its_object() -> None:
     assert obj(source="shop.yaml:7", lines=LINES).origin("spec.egress[0]").source == "shop.yaml:7"
     assert obj(source="shop.yaml:7", lines=LINES).origin().source == "shop.yaml:7"

@@ -11,6 +11,8 @@ from google.protobuf import json_format
 from tandem.base.problems import Origin
 from tandem.observe.accesslog import EGRESS, Names, flows_of
 from tandem.observe.flow import Flow, Layer, Party, Verdict
+from tandem.observe.outcome import Behind
+from tandem.state.xds import UPSTREAM_IDENTITY
 
 WEB = Party(namespace="shop", pod="web-1", identity="spiffe://cluster.local/ns/shop/sa/web", address="10.244.0.5")
 DB = Party(namespace="shop", pod="db-1", identity="spiffe://cluster.local/ns/shop/sa/db", address="10.244.0.6")
@@ -25,7 +27,9 @@ PARTIES = {
     "10.96.0.7": Party(address="10.96.0.7", service="shop/db"),
 }
 CLOSED = Origin(kind="Sidecar", namespace="shop", name="own", path="spec.outboundTrafficPolicy")
+POOL = Origin(kind="DestinationRule", namespace="shop", name="db")
 NAMES = Names(
+    behind=lambda cluster: Behind(ends=2, policies=(POOL,), ejects=True) if cluster == "c" else Behind(),
     node="n1",
     pod=lambda uid: {"u-web": WEB, "u-db": DB}.get(uid, Party()),
     party=lambda address: PARTIES.get(address, Party(address=address)),
@@ -147,6 +151,20 @@ def test_the_transports_reason_is_told() -> None:
 
 def test_an_applications_own_500_is_allowed() -> None:
     assert http("source|u-web", response={"response_code": 500}).verdict is Verdict.ALLOWED
+
+
+def test_whether_the_application_answered_is_known_where_no_proxy_is_behind_this_one() -> None:
+    for log in ("source|u-web", "destination|u-db"):
+        assert http(log, response={"response_code": 503}).reason == "the application itself answers so"
+    proved = {"custom_tags": {UPSTREAM_IDENTITY: str(DB.identity)}}
+    behind_a_proxy = http("source|u-web", response={"response_code": 503}, **proved)
+    assert (behind_a_proxy.tls, behind_a_proxy.reason) == (True, "")
+
+
+def test_what_is_too_much_names_who_limits_it() -> None:
+    full = {"response_code": 503, "response_code_details": "upstream_reset_before_response_started{overflow}"}
+    flow = http("source|u-web", response=full, response_flags={"upstream_overflow": True}, upstream_cluster="c")
+    assert (flow.verdict, flow.rules) == (Verdict.ERROR, (POOL,))
 
 
 def test_a_client_that_leaves_is_no_error() -> None:

@@ -76,6 +76,13 @@ def test_a_request_reads_as_one_line() -> None:
     )
 
 
+def test_the_reason_stands_beside_the_rule() -> None:
+    route = Origin(kind="VirtualService", namespace="shop", name="web", path="spec.http[0]")
+    late = flow(verdict=Verdict.ERROR, reason="the endpoint did not answer in time", rules=(route,))
+    text = "VirtualService shop/web spec.http[0]: the endpoint did not answer in time"
+    assert cells(late)["RULE"] == text
+
+
 def test_an_audit_stands_beside_the_rule() -> None:
     watch = Origin(kind="AuthorizationPolicy", namespace="shop", name="watch", path="spec.rules[0]")
     text = "audited by AuthorizationPolicy shop/watch spec.rules[0]"

@@ -15,7 +15,7 @@ from tandem.apps.cli.layout import table, terminal_width
 from tandem.apps.cli.output import as_json, check_format
 from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, with_client
 from tandem.base.clock import SystemClock
-from tandem.model.canary import COMMAND
+from tandem.model.canary import COMMAND, IGNORED
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 
@@ -52,7 +52,7 @@ def canary(
     promote gives the canary everything at once, whatever was measured; abort gives everything back to the stable
     version. pause keeps the weight (what fails is still rolled back); resume ends a pause, and lets a manual step go
     on. restart begins anew, also after the end. Each is written as the annotation tandem.io/canary, which is taken
-    away when it is done.
+    away when it is done. Where there is nothing to promote, to abort or to resume, it says so: exit status 1.
 
     Example: tandem canary status reviews -n shop
 
@@ -64,8 +64,12 @@ def canary(
         kind = BY_KIND["Canary"]
         if action is Action.STATUS:
             return await client.get(kind, namespace, name)
+        before = await client.get(kind, namespace, name)
         await client.patch(kind, namespace, name, {"metadata": {"annotations": {COMMAND: action.value}}})
-        return await _done(client, namespace, name, wait)
+        after = await _done(client, namespace, name, wait)
+        if why := ignored(before, after):
+            raise CommandError(f"Canary {namespace}/{name}: {why}")
+        return after
 
     raw = with_client(work, kubeconfig)
     typer.echo(as_json(summary(raw)) if output == "json" else "\n".join(paint(raw, SystemClock().now())))
@@ -82,6 +86,13 @@ async def _done(client: KubeClient, namespace: str, name: str, seconds: float) -
                 await asyncio.sleep(POLL)
     except TimeoutError as err:
         raise CommandError(f"not done within {seconds:g} s: control has not taken the command yet") from err
+
+
+def ignored(before: RawObject, after: RawObject) -> str:
+    """Why the command between the two has moved nothing; empty if it has."""
+    known, now = ((raw.get("status") or {}).get("history") or [] for raw in (before, after))
+    new = (e for e in now if now.count(e) > known.count(e))
+    return next((e["message"] for e in new if e["reason"] == IGNORED), "")
 
 
 def summary(raw: RawObject) -> dict[str, Any]:

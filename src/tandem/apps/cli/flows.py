@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from tandem.apps.cli.output import until_unread
 from tandem.apps.cli.session import CommandError, KubeconfigOption, with_client
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def flows(
             sys.stdout.flush()
         return 0
 
-    return with_client(on_and_on if follow else once, kubeconfig)
+    async def while_read(client: KubeClient) -> int:
+        return await until_unread(on_and_on(client), sys.stdout)
+
+    return with_client(while_read if follow else once, kubeconfig)
 
 
 def _table(found: list[dict[str, Any]]) -> None:

@@ -1,8 +1,12 @@
-"""Objects as JSON and YAML text, as `-o json` and `-o yaml` print them."""
+"""Objects as JSON and YAML text, as `-o json` and `-o yaml` print them, and the end of what nobody reads on."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import asyncio
+import os
+import stat
+from collections.abc import Coroutine
+from typing import Any, Final, TextIO
 
 import msgspec
 import yaml
@@ -34,3 +38,35 @@ def check_format(output: str, allowed: tuple[str, ...]) -> None:
     """CommandError (wrong use) for an `-o` that is not offered."""
     if output not in allowed:
         raise CommandError(f"-o {output}: choose one of {', '.join(a for a in allowed if a)}", status=2)
+
+
+async def until_unread(writing: Coroutine[Any, Any, int], stream: TextIO) -> int:
+    """Write on to the stream until nobody reads it any more, as behind `| head -1`: that is a good end too."""
+    loop, ours = asyncio.get_running_loop(), asyncio.current_task()
+    assert ours is not None  # noqa: S101 - it runs
+    try:
+        fd = stream.fileno()
+    except OSError:  # no file
+        return await writing
+    unread = asyncio.Event()
+
+    def end() -> None:
+        unread.set()
+        ours.cancel()
+
+    piped = stat.S_ISFIFO(os.fstat(fd).st_mode)
+    if piped:
+        loop.add_reader(fd, end)  # the writing end is never readable: the event is that the other one is closed
+    try:
+        return await writing
+    except asyncio.CancelledError:
+        if not unread.is_set():
+            raise
+        ours.uncancel()
+    except BrokenPipeError:
+        pass
+    finally:
+        if piped:
+            loop.remove_reader(fd)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), fd)  # for what is still in a buffer
+    return 0

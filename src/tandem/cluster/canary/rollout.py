@@ -16,6 +16,7 @@ from tandem.model.canary import (
     COMMAND,
     COMMANDS,
     ENDED,
+    IGNORED,
     PROGRESSING,
     PROMOTED,
     ROLLED_BACK,
@@ -86,7 +87,7 @@ class _Rollout:
         if asked == "restart":
             self._begin("by hand")
         elif self._status.phase in ENDED:
-            self._remember("CommandIgnored", f"{asked}: the rollout has ended")
+            self._remember(IGNORED, f"nothing to {asked}: the rollout has ended, {self._status.phase}")
         elif asked == "promote":
             self._end(PROMOTED, "PromotedByHand", "by hand, whatever was measured")
         elif asked == "abort":
@@ -101,7 +102,7 @@ class _Rollout:
     def _resume(self) -> None:
         manual = self._status.phase == PAUSED and not self._status.paused
         if self._status.phase != PAUSED:
-            self._remember("CommandIgnored", "resume: the rollout is not paused")
+            self._remember(IGNORED, "nothing to resume: the rollout is not paused")
             return
         # The deadline begins anew: a pause is nobody's delay.
         self._set(paused=False, resumed=self._status.resumed or manual, step_started=rfc3339(self._now))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.apps.cli.canary import paint, summary
+from tandem.apps.cli.canary import ignored, paint, summary
 from tandem.base.clock import parse_rfc3339
 
 FIGURES = {"requests": 120, "successRate": 99.5, "latencyMs": 12.5}
@@ -67,3 +67,19 @@ def test_the_json_has_the_same() -> None:
     found = summary(CANARY)
     assert (found["phase"], found["weight"], found["step"], found["steps"]) == ("Progressing", 60, 2, 2)
     assert found["canary"] == {"version": "web-v2", **FIGURES, "requests": 30}
+
+
+def told(*events: tuple[str, str]) -> dict[str, Any]:
+    history = [{"time": "2026-01-31T12:00:00Z", "reason": r, "message": m, "weight": 0} for r, m in events]
+    return {"status": {"history": history}}
+
+
+def test_a_command_that_moved_nothing_says_why_also_the_second_time() -> None:
+    nothing = "CommandIgnored", "nothing to abort: the rollout has ended, Promoted"
+    promoted = told(("PromotedByHand", "by hand"))
+    once = told(("PromotedByHand", "by hand"), nothing)
+    twice = told(("PromotedByHand", "by hand"), nothing, nothing)
+    assert ignored({}, promoted) == ""
+    assert ignored(promoted, once) == nothing[1]
+    assert ignored(once, once) == ""
+    assert ignored(once, twice) == nothing[1]

@@ -1,0 +1,35 @@
+"""What is behind the cluster of a Service's port, from one NodeView: for the flows of what failed there."""
+
+from __future__ import annotations
+
+from tandem.compile.names import service_port
+from tandem.ir.node import NodeView
+from tandem.ir.traffic import Subset, Traffic, TrafficPolicy
+from tandem.observe.outcome import Behind
+
+
+def behind(view: NodeView, cluster: str) -> Behind:
+    """Of any other cluster: nothing."""
+    found = service_port(cluster)
+    if found is None:
+        return Behind()
+    namespace, name, number, version = found
+    key = f"{namespace}/{name}"
+    service, known, policy = view.services.get(key), view.endpoints.get(key), view.policies.get(key)
+    if service is None or known is None:
+        return Behind()
+    subset = next((s for s in policy.subsets if s.name == version), None) if policy is not None else None
+    labels = set(subset.labels) if subset is not None else set()
+    ports = {port.name for port in service.ports if port.port == number}
+    ends = sum(labels <= set(end.labels) and bool(ports & {name for name, _ in end.ports}) for end in known.endpoints)
+    if policy is None:
+        return Behind(ends=ends)
+    origins = (*((policy.origin,) if policy.origin is not None else ()), *policy.attached)
+    return Behind(ends=ends, policies=origins, ejects=_traffic(policy, subset, number).outlier is not None)
+
+
+def _traffic(policy: TrafficPolicy, subset: Subset | None, port: int) -> Traffic:
+    """What holds for the port: of the subset first."""
+    own = (*(subset.ports if subset is not None else ()), *policy.ports)
+    whole = subset.traffic if subset is not None and subset.traffic is not None else policy.traffic
+    return next((p.traffic for p in own if p.port == port), whole)
