@@ -62,8 +62,18 @@ def authenticate(world: World, called: Judging, path: str, headers: Mapping[str,
             step = Step(text=f"takes the token of {claims.get('iss')}, if its signature and times are right", origin=at)
             onward = _onward(rule, left, claims, token)
             return Authentication(headers=onward, claims=_with_lists(rule, claims), steps=(step,))
-    refused = tuple(dict.fromkeys(at for _, at, _ in found))
-    return Authentication(by=refused, steps=tuple(Step(text="refuses the token", origin=at) for at in refused))
+    refused = {at: f"refuses the token: {_wrong(rule, token)}" for rule, at, token in reversed(found)}
+    steps = tuple(Step(text=text, origin=at) for at, text in reversed(refused.items()))
+    return Authentication(by=tuple(reversed(refused)), steps=steps)
+
+
+def _wrong(rule: JwtRule, token: str) -> str:
+    claims = payload(token)
+    if claims is None:
+        return "it cannot be read as one"
+    if rule.issuer not in {"", claims.get("iss")}:
+        return f"it is of issuer {claims.get('iss')!r}, and asked for is {rule.issuer!r}"
+    return f"it is for {claims.get('aud')!r}, and asked for is one of {', '.join(rule.audiences)}"
 
 
 def selects(policy: Policy, at: Judging, world: World) -> bool:

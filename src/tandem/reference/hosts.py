@@ -77,6 +77,15 @@ def refusal(world: World, pod: Pod, host: Host | None, name: str) -> Origin | No
     return _mesh(world)
 
 
+def hidden(world: World, pod: Pod, service: tuple[str, str], port: int, domain: str) -> Origin | None:
+    """The Sidecar that does not show a pod the port of a Service (namespace, name): the proxy does not know it then."""
+    sidecar = _sidecar(world, pod)
+    namespace, name = service
+    if sidecar is None or _in_view(sidecar, pod, namespace, f"{name}.{namespace}.svc.{domain}", port):
+        return None
+    return sidecar.origin("spec.egress")
+
+
 def _sidecar(world: World, pod: Pod) -> Sidecar | None:
     every = sorted(world.all(Sidecar).values(), key=lambda s: (s.metadata.creation_timestamp or "", s.key))
     for namespace, selected in ((pod.metadata.namespace, True), (pod.metadata.namespace, False), (ROOT, False)):
@@ -88,10 +97,12 @@ def _sidecar(world: World, pod: Pod) -> Sidecar | None:
     return None
 
 
-def _in_view(sidecar: Sidecar, pod: Pod, namespace: str, name: str) -> bool:
+def _in_view(sidecar: Sidecar, pod: Pod, namespace: str, name: str, port: int = 0) -> bool:
+    """`port`: listeners for another one show nothing; 0: any."""
     if not sidecar.spec.egress:
         return True
-    for text in (text for listener in sidecar.spec.egress for text in listener.hosts):
+    listeners = (e for e in sidecar.spec.egress if e.port is None or not port or e.port.number in {0, port})
+    for text in (text for listener in listeners for text in listener.hosts):
         where, _, pattern = text.lower().partition("/")
         home = pod.metadata.namespace if where == "." else where
         named = pattern in {"*", name} or (pattern.startswith("*.") and name.endswith(pattern[1:]))

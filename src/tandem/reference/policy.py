@@ -24,6 +24,9 @@ from tandem.reference.tiers import TierPolicy, Traffic, policies_of, rulings, se
 _STAGED: Final = ("tandem.io/staged", "true")
 _REJECT: Final = ("tandem.io/deny", "reject")
 
+NO_PEER: Final = "is none of its peers"
+"""Ends the reason of a rule that may be about anything but the other end."""
+
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True):
     """The first packet of a connection, after Service translation.
@@ -291,7 +294,7 @@ def _rules(world: World, policy: NetworkPolicy, traffic: Traffic) -> Iterator[tu
         by_address = not rule.peers or any(_in_block(p, peer.address) for p in rule.peers)
         by_label = not rule.peers or any(_is_chosen(world, p, policy, peer) for p in rule.peers)
         if not by_address and not by_label:
-            yield path, False, f"{peer.address} is none of its peers"
+            yield path, False, f"{peer.address} {NO_PEER}"
         elif not rule.ports:
             yield path, True, ""
         else:

@@ -130,7 +130,8 @@ def _addresses(control: Control, request: Request) -> Response:
 def _explain(control: Control, request: Request) -> Response:
     try:
         asked = question(request.query_params, control.options, _names(control))
-        return _json(msgspec.to_builtins(explain(control.world, asked)))
+        _, flows = control.reports.since(0)
+        return _json(msgspec.to_builtins(explain(control.world, asked, flows=flows, now=control.clock.now())))
     except ExplainError as err:
         return _json({"kind": "Status", "status": "Failure", "message": str(err), "reason": "BadRequest"}, 400)
 

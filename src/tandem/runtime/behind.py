@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tandem.compile.names import service_port
 from tandem.ir.node import NodeView
-from tandem.ir.traffic import Subset, Traffic, TrafficPolicy
 from tandem.observe.outcome import Behind
 
 
@@ -25,11 +24,4 @@ def behind(view: NodeView, cluster: str) -> Behind:
     if policy is None:
         return Behind(ends=ends)
     origins = (*((policy.origin,) if policy.origin is not None else ()), *policy.attached)
-    return Behind(ends=ends, policies=origins, ejects=_traffic(policy, subset, number).outlier is not None)
-
-
-def _traffic(policy: TrafficPolicy, subset: Subset | None, port: int) -> Traffic:
-    """What holds for the port: of the subset first."""
-    own = (*(subset.ports if subset is not None else ()), *policy.ports)
-    whole = subset.traffic if subset is not None and subset.traffic is not None else policy.traffic
-    return next((p.traffic for p in own if p.port == port), whole)
+    return Behind(ends=ends, policies=origins, ejects=policy.of(number, subset).outlier is not None)

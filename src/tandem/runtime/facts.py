@@ -188,7 +188,7 @@ class Facts:
             destination=msgspec.structs.replace(ends[1], port=connection.port),
             reporter="kernel",
             direction=ended.side.value,
-            reason="an established connection was ended: it is denied now",
+            reason=f"an established connection was ended, it is denied now: {'; '.join(map(str, ended.rules))}",
             rules=ended.rules,
         )
 

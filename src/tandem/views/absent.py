@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tandem.base.addresses import family
+from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.consulmeta import traits_of
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference.request import Share
+from tandem.reference.virtualservices import destination_rules
 from tandem.views.ways import Line
 
 _SHOWN = 3
@@ -37,8 +39,17 @@ def why_nobody(world: World, share: Share, *, protocol: str = "TCP", version: in
     subset = [p for p in chosen if wanted <= traits_of(p.metadata).items()]
     if not subset:
         text = f"none of its {len(chosen)} pods has the labels {_pairs(wanted)} of subset {share.subset!r}"
-        return (_nobody(text, service, "spec.selector"),)
+        return (_line(text, _subset_at(world, share) or service.origin("spec.selector")),)
     return tuple(_of_pods(subset, service, found[0], version))
+
+
+def _subset_at(world: World, share: Share) -> Origin | None:
+    """Where a DestinationRule says which labels the subset has."""
+    for rule in destination_rules(world, share.namespace, share.service):
+        for i, subset in enumerate(rule.spec.subsets):
+            if subset.name == share.subset:
+                return rule.origin(f"spec.subsets[{i}].labels")
+    return None
 
 
 def _of_pods(
@@ -110,5 +121,8 @@ def _called(pod: core.Pod) -> str:
 
 
 def _nobody(text: str, at: core.Service | core.Pod | None = None, path: str = "") -> Line:
-    rule = at.origin(path) if at is not None else None
+    return _line(text, at.origin(path) if at is not None else None)
+
+
+def _line(text: str, rule: Origin | None) -> Line:
     return Line(layer="endpoints", effect="nobody", text=text, rule=rule)

@@ -22,10 +22,11 @@ from tandem.reference.ingressgateway import IngressGateway
 from tandem.reference.listeners import REQUESTS, Found, take
 from tandem.reference.request import Request, RouteDecision, Step
 from tandem.views.arriving import Arriving, Came, judge, leave
+from tandem.views.beside import answered, beside
 from tandem.views.datagrams import explain_datagrams
 from tandem.views.onward import ways_onward
 from tandem.views.parties import Party
-from tandem.views.ways import Explanation, Line, Question, Way, counted, summary, troubled
+from tandem.views.ways import Explanation, Line, Question, Way, counted, summary
 
 
 class _Met(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,10 +76,12 @@ def explain_gateway(world: World, question: Question, source: Party, target: Par
         if route.rule is not None:
             lines += _beside(world, onward, gateway, met, route)
         requests = bool(set(met.protocols) & set(REQUESTS))
-        found = ways_onward(world, onward, gateway, route.backends, requests=requests, handed_on=met.handed_on)
+        backends = () if answered(lines) else route.backends
+        found = ways_onward(world, onward, gateway, backends, requests=requests, handed_on=met.handed_on)
         ways = tuple(found)
-    last = lines[-1] if lines and not ways else None
-    told = summary(source, target, ways, status=route.status, last=last)
+    instead = answered(lines)
+    last = (instead or lines)[-1] if lines and not ways else None
+    told = summary(source, target, ways, status=route.status, denied=tuple(instead), last=last, lines=tuple(lines))
     if denied:
         where = "" if left.denied else " at the gateway"
         told = f"{source.label} to {target.label}: denied{where} by {'; '.join(map(str, denied))}"
@@ -128,7 +131,7 @@ def _beside(
         own = met.listener.listener.name if met.listener.holder is gateway else ""
         lines += map(counted, limits.counted_at_gateway(world, gateway, own, *asked))
         lines += map(counted, limits.counted_at_route(world, route.rule, *asked))
-    return [*lines, *troubled(world, route.rule)]
+    return [*lines, *beside(world, route)]
 
 
 def _without_port(host: str) -> str:

@@ -6,27 +6,32 @@ is made by the reference evaluators from the objects themselves, before any pack
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.world import World
+from tandem.observe.flow import Flow
 from tandem.reference import limits, locality, routes
 from tandem.reference.authorization import speaks_grpc
+from tandem.reference.hosts import hidden
 from tandem.reference.mtls import in_mesh
 from tandem.reference.request import Request, RouteDecision, Share
 from tandem.reference.services import is_own
 from tandem.translate.options import Options
 from tandem.views.absent import why_nobody
+from tandem.views.beside import answered, beside
 from tandem.views.edges import explain_gateway
 from tandem.views.endpoints import endpoints, headless, version
+from tandem.views.lately import with_lately
 from tandem.views.outside import ask_dns, beyond, unregistered, ways_outside
 from tandem.views.parties import Party, destination_of, source_of
 from tandem.views.ports import ICMP, ExplainError
 from tandem.views.translated import by_kernel
-from tandem.views.ways import Explanation, Line, Question, Way, counted, summary, troubled, way_to
+from tandem.views.ways import Explanation, Line, Question, Way, counted, summary, way_to
 
 _USUAL: Final = Options()
 
@@ -59,8 +64,14 @@ def question(
     )
 
 
-def explain(world: World, question: Question) -> Explanation:
-    """Answer a Question; raises ExplainError if FROM or TO names nothing."""
+def explain(world: World, question: Question, *, flows: Sequence[Flow] = (), now: float = 0.0) -> Explanation:
+    """Answer a Question; raises ExplainError if FROM or TO names nothing. `flows`: what was seen until now."""
+    source, target = _ends(world, question)
+    question = msgspec.structs.replace(question, protocol=target.protocol)
+    return with_lately(_explained(world, question, source, target), (source, target), flows, now)
+
+
+def _ends(world: World, question: Question) -> tuple[Party, Party]:
     source = source_of(world, question.source, question.namespace)
     target = destination_of(
         world,
@@ -71,21 +82,24 @@ def explain(world: World, question: Question) -> Explanation:
         dns_addresses=question.dns_addresses,
         domain=question.cluster_domain,
     )
-    question = msgspec.structs.replace(question, protocol=target.protocol)
-    answered = ask_dns(world, question, source, target)
-    if answered.denied:
-        return _whole(source, target, _Found(lines=answered.lines, denied=answered.denied))
+    return source, target
+
+
+def _explained(world: World, question: Question, source: Party, target: Party) -> Explanation:
+    told = ask_dns(world, question, source, target)
+    if told.denied:
+        return _whole(source, target, _Found(lines=told.lines, denied=told.denied))
     if target.gateway is not None and question.protocol != ICMP:
         return explain_gateway(world, question, source, target)
     if target.domain:
         found = _Found(ways=ways_outside(world, question, source, target))
     elif target.service is None:
         found = _Found(ways=(_to_end(world, question, source, target),))
-    elif _is_routed(world, source, target):
+    elif _is_routed(world, question, source, target):
         found = _by_proxy(world, question, source, target)
     else:
         found = _by_kernel(world, question, source, target)
-    return _whole(source, target, msgspec.structs.replace(found, lines=(*answered.lines, *found.lines)))
+    return _whole(source, target, msgspec.structs.replace(found, lines=(*told.lines, *found.lines)))
 
 
 class _Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +117,9 @@ def _whole(source: Party, target: Party, found: _Found) -> Explanation:
     denied = (line.rule for line in (*found.denied, last) if line is not None and line.rule is not None)
     return Explanation(
         allowed=not found.denied and bool(found.ways) and all(w.allowed for w in found.ways),
-        summary=summary(source, target, found.ways, status=found.status, denied=found.denied, last=last),
+        summary=summary(
+            source, target, found.ways, status=found.status, denied=found.denied, last=last, lines=found.lines
+        ),
         source=source.label,
         destination=target.label,
         protocol=target.protocol,
@@ -113,12 +129,20 @@ def _whole(source: Party, target: Party, found: _Found) -> Explanation:
     )
 
 
-def _is_routed(world: World, source: Party, target: Party) -> bool:
+def _is_routed(world: World, question: Question, source: Party, target: Party) -> bool:
     """The client's proxy takes it: TCP of a pod in the mesh to an address of the Service's own."""
     assert target.service is not None  # noqa: S101 - the caller looked
     meshed = source.pod is not None and in_mesh(source.pod, world)[0]
     own = target.node is None and is_own(target.service, target.address)
-    return meshed and own and target.protocol == "TCP"
+    return meshed and own and target.protocol == "TCP" and _hides(world, question, source, target) is None
+
+
+def _hides(world: World, question: Question, source: Party, target: Party) -> Origin | None:
+    """The Sidecar that does not show the Service to the client's proxy: to that it is an address like any other."""
+    pod, service = source.pod, target.service
+    if pod is None or service is None or target.protocol != "TCP" or not in_mesh(pod, world)[0]:
+        return None
+    return hidden(world, pod, service.key, target.port, question.cluster_domain)
 
 
 def _by_proxy(world: World, question: Question, source: Party, target: Party) -> _Found:
@@ -127,7 +151,9 @@ def _by_proxy(world: World, question: Question, source: Party, target: Party) ->
     if decision.rule is not None:
         asked = question.method or "GET", question.path or "/", dict(question.headers)
         lines += map(counted, limits.counted_at_route(world, decision.rule, *asked))
-        lines += troubled(world, decision.rule)
+    lines += beside(world, decision)
+    if instead := answered(lines):
+        return _Found(lines=tuple(lines), denied=tuple(instead))
     ways, missing = _ways(world, question, source, target, decision.backends)
     if decision.rule is not None and not decision.backends and not decision.status:
         missing = [Line(layer="L7 route", effect="closes", text="it has no destination left", rule=decision.rule)]
@@ -137,14 +163,20 @@ def _by_proxy(world: World, question: Question, source: Party, target: Party) ->
 
 def _by_kernel(world: World, question: Question, source: Party, target: Party) -> _Found:
     assert target.service is not None  # noqa: S101 - the caller looked
+    hides = _hides(world, question, source, target)
     by = unregistered(world, question, source, target.address, target.port)
     if by is not None:
-        line = Line(
-            layer="outbound", effect="denies", text="no ServiceEntry that the pod sees has the address", rule=by
-        )
+        text = "no ServiceEntry that the pod sees has the address"
+        if hides is not None:
+            text = f"Service {'/'.join(target.service.key)} is not among the hosts of {hides}"
+        line = Line(layer="outbound", effect="denies", text=text, rule=by)
         return _Found(lines=(line,), denied=(line,))
     found = by_kernel(world, question, source, target)
-    return _Found(lines=found.lines, ways=found.ways, denied=found.denied)
+    lines = found.lines
+    if hides is not None:
+        text = "the Service is not among its hosts: the client's proxy lets bytes pass, without routes and mTLS"
+        lines = (Line(layer="outbound", effect="passes by", text=text, rule=hides, warns=True), *lines)
+    return _Found(lines=lines, ways=found.ways, denied=found.denied)
 
 
 def _to_end(world: World, question: Question, source: Party, target: Party) -> Way:

@@ -45,7 +45,9 @@ def as_json(flow: Flow) -> dict[str, Any]:
 def row(raw: dict[str, Any]) -> tuple[str, ...]:
     """One table row of a flow's JSON form, in the order of COLUMNS."""
     flow = msgspec.convert(raw, Flow)
-    decided = ": ".join(text for text in ("; ".join(str(r) for r in flow.rules), flow.reason) if text)
+    rules_of = "; ".join(str(r) for r in flow.rules)
+    why = "" if rules_of and rules_of in flow.reason else flow.reason
+    decided = ": ".join(text for text in (rules_of, why) if text)
     audited = f"audited by {'; '.join(map(str, flow.audited))}" if flow.audited else ""
     rules = "; ".join(text for text in (decided, audited) if text)
     return rfc3339(flow.time)[11:19], flow.verdict.value, _end(flow.source), _end(flow.destination), _what(flow), rules

@@ -34,9 +34,11 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 def ask_dns(world: World, question: Question, source: Party, target: Party) -> Answered:
     """Whether the client gets an answer for the name that it dials, and which."""
     meaning = target.meaning
-    if meaning is None:
-        return Answered()
     lines = [*_asked(world, question, source)]
+    if meaning is None:
+        # Whoever writes svc/NAME means the Service, and its clients have its name.
+        by_name = target.service is not None and "svc/" in question.destination
+        return Answered(lines=tuple(msgspec.structs.replace(line, warns=True) for line in lines if by_name))
     if any(line.effect == "goes elsewhere" for line in lines) and not (meaning.outside and meaning.alias is None):
         return Answered(lines=tuple(lines), denied=tuple(lines))
     if meaning.alias is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tandem.base.problems import Origin
+from tandem.model.core import Service
 from tandem.model.istio import DestinationRule
 from tandem.model.world import World
 from tandem.reference import limits, policy
@@ -19,7 +20,6 @@ from tandem.reference.authorizers import own_domains
 from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.consulchains import is_http
 from tandem.reference.consullimits import counted_by_defaults
-from tandem.reference.faults import trouble_at
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
 from tandem.reference.request import Share
@@ -27,6 +27,7 @@ from tandem.reference.serverlimits import counted_at_server
 from tandem.reference.servers import decide_servers, reads_requests
 from tandem.reference.virtualservices import destination_rules
 from tandem.views.parties import Party
+from tandem.views.peers import unlike
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     effect: str
     text: str = ""
     rule: Origin | None = None
+    warns: bool = False
+    """It may fail for this all the same, where it is allowed."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +114,7 @@ def way_to(
     # A name of which no address is known is judged by itself: the policy would know its address by then.
     names = {**known_names(question, source), **({end.domain: (end.address,)} if end.domain else {})}
     decision = policy.decide(world, packet, dns_addresses=question.dns_addresses, names=names)
-    steps = policy_lines(decision)
+    steps = [_with_labels(world, line, source, end) for line in policy_lines(decision)]
     denied = decision.by
     tls = _transport(world, source, end, share, handed_on=handed_on) if question.protocol == "TCP" else None
     if question.protocol != "TCP" and end.pod is not None and in_mesh(end.pod, world)[0]:
@@ -132,6 +135,9 @@ def way_to(
         steps += [Line(layer="authentication", effect=s.text, rule=s.origin) for s in token.steps]
         asked = msgspec.structs.replace(asked, claims=token.claims)
         authorized = decide_authorization(world, end.pod, asked)
+        if authorized.steps:
+            who = asked.principal or "a client that has not proved who it is"
+            steps.append(Line(layer="authorization", effect="judges", text=f"{_request(asked)}of {who}"))
         steps += [Line(layer="authorization", effect=s.text, rule=s.origin) for s in authorized.steps]
         intended = decide_intentions(world, end.pod, asked)
         steps += [Line(layer="intentions", effect=s.text, rule=s.origin) for s in intended.steps]
@@ -144,6 +150,8 @@ def way_to(
             found += counted_at_server(world, end.pod, asked, trust_domain=question.trust_domain)
             steps += map(counted, found)
         by = by or token.by or (() if authorized.allowed else authorized.by) or intended.by or server.by
+    if decision.allowed and not refused:
+        steps += undeclared(world, end, share)
     return Way(
         destination=end.label,
         address=end.address,
@@ -156,10 +164,19 @@ def way_to(
     )
 
 
-def troubled(world: World, rule: Origin) -> tuple[Line, ...]:
-    """What is made on purpose of requests of a route's rule."""
-    found = trouble_at(world, rule)
-    return (Line(layer="fault", effect="makes trouble", text=found.text, rule=found.rule),) if found is not None else ()
+def undeclared(world: World, end: Party, share: Share | None) -> list[Line]:
+    """A port that no container of the pod declares, though they declare others: perhaps nobody listens there."""
+    ports = [p.container_port for c in end.pod.spec.containers for p in c.ports] if end.pod is not None else []
+    if not ports or end.port in ports or end.pod is None:
+        return []
+    rule = end.pod.origin()
+    service = world.get(Service, share.namespace, share.service) if share is not None else None
+    for i, port in enumerate(service.spec.ports if service is not None and share is not None else ()):
+        if service is not None and share is not None and port.port == share.port:
+            rule = service.origin(f"spec.ports[{i}].targetPort")
+    who, known = "/".join(end.pod.key), ", ".join(map(str, sorted(set(ports))))
+    text = f"no container of {who} declares port {end.port}, they declare {known}: if nobody listens it is reset"
+    return [Line(layer="port", effect="is not declared", text=text, rule=rule, warns=True)]
 
 
 def counted(found: limits.Counting) -> Line:
@@ -193,6 +210,10 @@ def _asked(
     )
 
 
+def _request(asked: Asked) -> str:
+    return f"{asked.method} {asked.path} " if asked.parsed else "a connection "
+
+
 def _is_http(world: World, share: Share) -> bool:
     return is_http(world, share.namespace, share.service, share.port)
 
@@ -213,6 +234,15 @@ def _line(step: policy.Step) -> Line:
         text=step.reason,
         rule=step.origin if step.kind else None,
     )
+
+
+def _with_labels(world: World, line: Line, source: Party, end: Party) -> Line:
+    """Of a rule whose peers the other end is none of, with whom it means instead."""
+    pod = source.pod if line.layer.startswith("ingress") else end.pod
+    if line.rule is None or pod is None or not line.text.endswith(policy.NO_PEER):
+        return line
+    more = unlike(world, line.rule, pod)
+    return msgspec.structs.replace(line, text=f"{line.text}: {more}") if more else line
 
 
 def _would(decision: policy.Decision) -> Line:
@@ -245,6 +275,24 @@ def _destination_rule(world: World, share: Share) -> DestinationRule | None:
     return next((rule for rule in found if rule.spec.traffic_policy is not None), None)
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of some of the last requests and connections of this kind, of those that proxies and kernel told."""
+
+    verdict: str
+    """As that of a flow."""
+    count: int
+    reason: str = ""
+    rules: tuple[Origin, ...] = ()
+    newest: str
+    """When the last of them began."""
+
+    @property
+    def told(self) -> str:
+        """Why, and by what."""
+        rules = "; ".join(map(str, self.rules))
+        return f"{self.reason or self.verdict} ({rules})" if rules else self.reason or self.verdict
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """The answer. `allowed` is True only if every endpoint that could be chosen may be reached."""
 
@@ -257,6 +305,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     route: tuple[Line, ...]
     ways: tuple[Way, ...]
     decided_by: tuple[Origin, ...] = ()
+    seen: tuple[Seen, ...] = ()
+    """What became of such requests in the last five minutes; of manifests at rest nothing."""
 
 
 def summary(
@@ -267,11 +317,12 @@ def summary(
     status: int,
     denied: tuple[Line, ...] = (),
     last: Line | None = None,
+    lines: tuple[Line, ...] = (),
 ) -> str:
     """The answer in one line.
 
     `status`: what a request is answered with where it has no way; `denied`: what keeps everybody away; `last`: the step
-    after which there was no way.
+    after which there was no way; `lines`: of the way as far as it is that of all.
     """
     who = f"{source.label} to {target.label}"
     if denied:
@@ -282,10 +333,16 @@ def summary(
     bad = [w for w in ways if not w.allowed]
     if not bad:
         kinds = sorted({w.transport for w in ways})
-        return f"{who}: allowed, {' or '.join(kinds)}"
+        return f"{who}: allowed, {' or '.join(kinds)}{_but((*lines, *(s for w in ways for s in w.steps)))}"
     by = "; ".join(str(o) for o in dict.fromkeys(o for w in bad for o in w.decided_by))
     some = "denied" if len(bad) == len(ways) else f"denied for {len(bad)} of {len(ways)} endpoints"
     return f"{who}: {some}" + (f" by {by}" if by else "")
+
+
+def _but(lines: tuple[Line, ...]) -> str:
+    """What may go wrong all the same; of lines that differ in the endpoint alone the first."""
+    found = {(line.layer, line.rule): _reason(line).removeprefix(": ") for line in reversed(lines) if line.warns}
+    return "".join(f"; but {text}" for text in reversed(found.values()))
 
 
 def _kept_away(denied: tuple[Line, ...]) -> str:

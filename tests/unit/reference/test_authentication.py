@@ -39,10 +39,19 @@ def test_the_token_of_a_known_issuer_is_taken() -> None:
     assert (found.claims["sub"], found.claims["scope"]) == ("me", ["read", "write"])
 
 
-@pytest.mark.parametrize("token", [B.token(), "a.b", "x", A.token(aud="other")])
-def test_any_other_token_is_refused_by_name(token: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        (B.token(), "it is of issuer 'b', and asked for is 'a'"),
+        ("a.b", "it cannot be read as one"),
+        ("x", "it cannot be read as one"),
+        (A.token(aud="other"), "it is for 'other', and asked for is one of web"),
+    ],
+)
+def test_any_other_token_is_refused_by_name_and_with_the_reason(token: str, why: str) -> None:
     found = judge(accepting(audiences=["web"]), authorization=f"Bearer {token}")
     assert [str(o) for o in found.by] == ["RequestAuthentication default/ra spec.jwtRules[0]"]
+    assert [step.text for step in found.steps] == [f"refuses the token: {why}"]
 
 
 def test_tokens_come_where_the_rule_says() -> None:

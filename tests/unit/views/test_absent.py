@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from builders import pod, service, sliced
+from meshworlds import dr
 from tandem.model import core
 from tandem.model.meta import Condition, Object
 from tandem.reference.request import Share
@@ -91,3 +92,10 @@ def test_of_many_pods_some_are_told() -> None:
     lines = told(web(), *pods)
     assert lines[3:] == ["and 2 pods more | None"]
     assert len([line for line in lines if "is not ready (starting)" in line]) == 3
+
+
+def test_a_subset_without_pods_lies_in_the_rule_that_defines_it() -> None:
+    rule = dr("web", host="web", subsets=[{"name": "v9", "labels": {"version": "nine"}}])
+    found = told(web(), server(), rule, subset="v9", labels={"version": "nine"})
+    text = "none of its 1 pods has the labels version=nine of subset 'v9'"
+    assert found == [f"{text} | DestinationRule default/web spec.subsets[0].labels"]

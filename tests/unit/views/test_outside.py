@@ -8,7 +8,10 @@ import pytest
 
 from builders import namespace, pod, policy, service, sliced
 from tandem.model.meta import Object
+from tandem.model.parse import parse
 from tandem.views.explain import Explanation, Question, explain
+from unit.views.test_explain import SPLIT, STRICT, SUBSETS
+from unit.views.test_explain import ask as of_service
 
 WEB = service("web", ns="shop", ip="10.96.0.20", ports=[{"port": 80}], publishNotReadyAddresses=True)
 OUT = service("out", ns="shop", type="ExternalName", externalName="api.example.com")
@@ -89,3 +92,27 @@ def test_dns_itself_is_a_destination(to: str, asked: str) -> None:
     assert found.destination.startswith("the cluster's DNS:53")
     denied = ask(to, CLOSED)
     assert [str(o) for o in denied.decided_by] == ["NetworkPolicy shop/closed spec.egress"]
+
+
+def hides(**spec: Any) -> Object:
+    raw = {"egress": [{"hosts": ["./other.shop.svc.cluster.local"]}], **spec}
+    meta = {"name": "own", "namespace": "shop"}
+    return parse({"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": meta, "spec": raw})
+
+
+def test_a_service_that_a_sidecar_hides_is_refused_where_the_registry_alone_counts() -> None:
+    found = of_service(hides(outboundTrafficPolicy={"mode": "REGISTRY_ONLY"}))
+    assert not found.allowed
+    assert found.summary.endswith(": denied by Sidecar shop/own spec.outboundTrafficPolicy")
+    assert found.route[0].text == "Service shop/web is not among the hosts of Sidecar shop/own spec.egress"
+
+
+def test_a_service_that_a_sidecar_hides_is_reached_past_the_mesh_else() -> None:
+    found = of_service(hides(), SPLIT, SUBSETS)
+    assert {(w.address, w.transport) for w in found.ways} == {("10.244.0.5", "plain"), ("10.244.0.6", "plain")}
+    assert "without routes and mTLS (Sidecar shop/own spec.egress)" in found.summary
+    assert not of_service(hides(), STRICT).allowed
+    shown = hides(egress=[{"hosts": ["shop/*"]}])
+    assert {w.transport for w in of_service(shown).ways} == {"mtls"}
+    other_port = hides(egress=[{"port": {"number": 81, "protocol": "HTTP", "name": "http"}, "hosts": ["shop/*"]}])
+    assert {w.transport for w in of_service(other_port).ways} == {"plain"}

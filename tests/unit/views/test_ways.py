@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from builders import pod, service
+from meshworlds import authz
 from tandem.base.problems import Origin
+from tandem.model.meta import Condition
 from tandem.views.parties import Party
 from tandem.views.ways import Line, Way, summary
+from unit.views.test_explain import IN_MESH, ask
 
 RULE = Origin(kind="NetworkPolicy", namespace="default", name="deny")
 
@@ -33,3 +39,21 @@ def test_what_keeps_everybody_away_is_told_with_its_reason() -> None:
     assert summary(*ends, (), status=503, denied=(nobody, nobody)) == told
     unknown = Line(layer="DNS", effect="has no such name", text="there is no Service x/y")
     assert summary(*ends, (), status=0, denied=(unknown,)) == "a to b: DNS has no such name: there is no Service x/y"
+
+
+def test_whoever_is_judged_by_an_authorizationpolicy_is_told_with_the_request() -> None:
+    steps = ask(authz("a", ns="shop", rules=[{"from": [{"source": {"namespaces": ["x"]}}]}])).ways[0].steps
+    assert [s.text for s in steps if s.effect == "judges"] == ["GET / of cluster.local/ns/shop/sa/default"]
+
+
+def test_a_port_that_no_container_declares_is_told_and_one_of_a_pod_that_declares_none_is_not() -> None:
+    odd = service("odd", ns="shop", ip="10.96.0.21", selector={"app": "odd"}, ports=[{"port": 80, "targetPort": 9090}])
+    declares = pod("odd", namespace="shop", ip="10.244.0.9", ports={"http": 8080}, labels={"app": "odd"} | IN_MESH)
+    silent = pod("odd", namespace="shop", ip="10.244.0.9", labels={"app": "odd"} | IN_MESH)
+    yes = msgspec.structs.replace(declares.status, conditions=(Condition(type="Ready", status="True"),))
+    found = ask(odd, msgspec.structs.replace(declares, status=yes), to="shop/svc/odd:80")
+    assert found.allowed
+    assert "no container of shop/odd declares port 9090, they declare 8080" in found.summary
+    assert found.summary.endswith("(Service shop/odd spec.ports[0].targetPort)")
+    quiet = ask(odd, msgspec.structs.replace(silent, status=yes), to="shop/svc/odd:80")
+    assert quiet.summary.endswith(": allowed, mtls")

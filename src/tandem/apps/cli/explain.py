@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from tandem.apps.cli.output import place
 from tandem.apps.cli.session import CommandError, KubeconfigOption, NamespaceOption, NotRunningError, with_client
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ def _paint(answer: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     colour = "green" if answer["allowed"] else "red"
     console.print(f"[bold {colour}]{_escape(answer['summary'])}[/]")
+    for one in answer.get("seen", ()):
+        rules = "; ".join(place(rule) for rule in one.get("rules", ()))
+        told = "  ".join(filter(None, (_escape(one.get("reason", "")), f"[cyan]{_escape(rules)}[/]" if rules else "")))
+        console.print(f"  [dim]lately:[/] {one['count']} {one['verdict']}  {told}  [dim]last {one['newest'][11:19]}[/]")
     for line in answer["route"]:
         console.print(f"  {_line(line)}")
     for way in answer["ways"]:
@@ -125,9 +130,7 @@ def _line(line: dict[str, Any]) -> str:
     rule = line.get("rule")
     parts = [f"[dim]{line['layer']}:[/] {line['effect']}", _escape(line.get("text", ""))]
     if rule:
-        where = f"{rule['namespace']}/{rule['name']}" if rule.get("namespace") else rule["name"]
-        source = f" ({rule['source']})" if rule.get("source") else ""
-        parts.append(f"[cyan]{_escape(' '.join(filter(None, (rule['kind'], where, rule.get('path', '')))))}{source}[/]")
+        parts.append(f"[cyan]{_escape(place(rule))}[/]")
     return "  ".join(p for p in parts if p)
 
 

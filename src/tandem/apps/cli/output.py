@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -38,6 +38,13 @@ def check_format(output: str, allowed: tuple[str, ...]) -> None:
     """CommandError (wrong use) for an `-o` that is not offered."""
     if output not in allowed:
         raise CommandError(f"-o {output}: choose one of {', '.join(a for a in allowed if a)}", status=2)
+
+
+def place(origin: Mapping[str, Any]) -> str:
+    """An Origin in its JSON form, as one line for people."""
+    where = f"{origin['namespace']}/{origin['name']}" if origin.get("namespace") else origin["name"]
+    source = f"({origin['source']})" if origin.get("source") else ""
+    return " ".join(filter(None, (origin["kind"], where, origin.get("path", ""), source)))
 
 
 async def until_unread(writing: Coroutine[Any, Any, int], stream: TextIO) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from tandem.apps.cli.layout import sentence, table, terminal_width
-from tandem.apps.cli.output import as_json, check_format
+from tandem.apps.cli.output import as_json, check_format, place
 from tandem.apps.cli.session import KubeconfigOption, with_client
 
 if TYPE_CHECKING:
@@ -229,16 +229,10 @@ def _problems(view: dict[str, Any], width: int) -> Iterator[str]:
         for p in view["pods"]
         if p["message"] and not p["ready"] and p["phase"] not in {"Succeeded", "Terminating"}
     ]
-    texts += [f"{p['severity']}: {_place(p['origin'])}: {p['text']}" for p in view["problems"]]
+    texts += [f"{p['severity']}: {place(p['origin'])}: {p['text']}" for p in view["problems"]]
     yield "problems:" if texts else "problems: none"
     for text in texts:
         yield from sentence(text, width=width, first="  ")
-
-
-def _place(origin: dict[str, Any]) -> str:
-    where = f"{origin['namespace']}/{origin['name']}" if origin["namespace"] else origin["name"]
-    place = " ".join(part for part in (origin["kind"], where, origin["path"]) if part)
-    return f"{place} ({origin['source']})" if origin.get("source") else place
 
 
 def _yes(answer: bool) -> str:  # noqa: FBT001 - a word for an answer

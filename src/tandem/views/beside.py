@@ -1,0 +1,32 @@
+"""What a route's rule and the Services behind it have beside the way: trouble on purpose, patience, limits.
+
+In: the World and the decision of a route. Out: Lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tandem.model.world import World
+from tandem.reference.faults import trouble_at
+from tandem.reference.patience import limits, patience
+from tandem.reference.request import RouteDecision
+from tandem.views.ways import Line
+
+
+def beside(world: World, decision: RouteDecision) -> Iterator[Line]:
+    """A line that `answered` knows among them, where every request is answered on purpose."""
+    trouble = trouble_at(world, decision.rule) if decision.rule is not None else None
+    if trouble is not None:
+        effect = f"answers with {trouble.answer}" if trouble.answer else "makes trouble"
+        yield Line(layer="fault", effect=effect, text=trouble.text, rule=trouble.rule, warns=True)
+    for step in patience(world, decision):
+        yield Line(layer="patience", effect="limits", text=step.text, rule=step.origin)
+    told = (step for share in decision.backends if not share.status for step in limits(world, share))
+    for text, rule in dict.fromkeys((step.text, step.origin) for step in told):
+        yield Line(layer="limits", effect="limits", text=text, rule=rule)
+
+
+def answered(lines: list[Line]) -> list[Line]:
+    """What answers every request in the place of the backend."""
+    return [line for line in lines if line.layer == "fault" and line.effect.startswith("answers")]
