@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tandem.apiserver import discovery, openapi, protobuf
+from tandem.apiserver import definitions, discovery, openapi, protobuf
 from tandem.apiserver.deletion import Options
 from tandem.apiserver.errors import Refusal
 from tandem.apiserver.inside import Inside
@@ -31,12 +31,13 @@ from tandem.apiserver.verbs import MERGE, Verbs, Where
 from tandem.base.clock import SystemClock
 from tandem.base.secret import Secret
 from tandem.cluster.networks import SERVICES, ServiceNetwork
+from tandem.model.schema import INSTEAD
 
 BODY_LIMIT: Final = 3 * 1024 * 1024
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 APPLY: Final = "application/apply-patch+yaml"
 PROTOBUF: Final = "application/vnd.kubernetes.protobuf"
-INSTEAD: Final = "--dry-run=client -o yaml | kubectl apply -f -"
+BY_APPLY: Final = "--dry-run=client -o yaml | kubectl apply -f -"
 Advise = Callable[[dict[str, Any]], list[str]]
 
 
@@ -114,6 +115,8 @@ class _Api:
             return _refused(Refusal(400, f"the body cannot be decoded: {err}"))
 
     async def _object(self, request: Request, where: Where) -> ASGIApp:
+        if where.kind is definitions.KIND and request.method != "GET":
+            raise Refusal(405, f"{request.method} is not possible: {INSTEAD[where.kind.kind]}")
         match request.method:
             case "GET":
                 return self._get(request, where)
@@ -153,17 +156,18 @@ class _Api:
 
     async def _delete(self, request: Request, where: Where) -> Response:
         options = await _delete_options(request)
+        dry_run = _dry_run(request, options.dry_run)
         if where.subresource:
             raise Refusal(405, "a subresource cannot be deleted")
         if where.name:
-            record, gone = self.verbs.delete(where, options, dry_run=_dry_run(request))
+            record, gone = self.verbs.delete(where, options, dry_run=dry_run)
             return reply(_deleted(record)) if gone else self._reader.one(where, record, "")
         listed = self._reader.collection(where, request.query_params, "")
         for item in msgspec.json.decode(listed.body)["items"]:
             meta = item["metadata"]
             target = msgspec.structs.replace(where, namespace=meta.get("namespace", ""), name=meta["name"])
             if self._store.get(target.kind, target.namespace, target.name) is not None:  # an owner may have taken it
-                self.verbs.delete(target, options, dry_run=_dry_run(request))
+                self.verbs.delete(target, options, dry_run=dry_run)
         return listed
 
     def _written(self, request: Request, where: Where, record: Record, *, status: int = 200) -> Response:
@@ -228,20 +232,24 @@ async def _body(request: Request) -> bytes:
 
 
 async def _json(request: Request) -> Any:
+    return _decoded(request, await _body(request))
+
+
+def _decoded(request: Request, body: bytes) -> Any:
     media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
     if media == PROTOBUF:
         try:
-            return protobuf.decode(await _body(request))
+            return protobuf.decode(body)
         except protobuf.ProtobufError as err:
-            raise Refusal(415, f"{err}; use kubectl create ... {INSTEAD}") from err
+            raise Refusal(415, f"{err}; use kubectl create ... {BY_APPLY}") from err
     if not media.endswith("json"):
         raise Refusal(415, f"the body must be JSON, not {media}")
-    return msgspec.json.decode(await _body(request))
+    return msgspec.json.decode(body)
 
 
 async def _delete_options(request: Request) -> Options:
     body = await _body(request)
-    raw = msgspec.json.decode(body) if body else {}
+    raw = _decoded(request, body) if body else {}
     query = request.query_params
     if isinstance(raw, dict):
         if query.get("gracePeriodSeconds", "").isdigit():
@@ -251,8 +259,9 @@ async def _delete_options(request: Request) -> Options:
     return msgspec.convert(raw, type=Options)
 
 
-def _dry_run(request: Request) -> bool:
-    values = request.query_params.getlist("dryRun")
+def _dry_run(request: Request, also: Sequence[str] = ()) -> bool:
+    """Whether nothing is to be written; a deletion's options may say so too."""
+    values = [*request.query_params.getlist("dryRun"), *also]
     if any(v not in {"", "All"} for v in values):
         raise Refusal(400, f"dryRun: {values[0]!r} is not supported; supported is All")
     return "All" in values

@@ -194,6 +194,7 @@ _EVENT: Final = (
 # (name, priority, cell); priority 1 is shown by `-o wide` only. Name comes first in each table but that of Events.
 COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "Namespace": (("Status", 0, _at("status.phase")), (AGE, 0, None)),
+    "CustomResourceDefinition": (("Kind", 0, _at("spec.names.kind")), ("Scope", 0, _at("spec.scope"))),
     "Node": (
         ("Status", 0, _node_status),
         (AGE, 0, None),

@@ -25,6 +25,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     propagation_policy: str | None = None
     preconditions: dict[str, str] | None = None
     orphan_dependents: bool | None = None
+    dry_run: tuple[str, ...] = ()
 
     @property
     def orphan(self) -> bool:

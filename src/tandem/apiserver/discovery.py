@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
+from tandem.apiserver import definitions
 from tandem.model.kinds import KINDS, Kind
 
 Raw = dict[str, Any]
@@ -20,7 +21,8 @@ VERSION: Final = {
     "platform": "linux/amd64",
 }
 VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-BUILT_IN: Final = ("apps", "discovery.k8s.io", "coordination.k8s.io", "networking.k8s.io")
+SERVED: Final = (*KINDS, definitions.KIND)
+FIRST: Final = ("apps", "discovery.k8s.io", "coordination.k8s.io", "networking.k8s.io")
 """Groups of Kubernetes itself; those that are added follow by name, which is how clients choose for an open word."""
 UPGRADES: Final = (
     ("exec", "PodExecOptions"),
@@ -35,11 +37,11 @@ IN_ALL: Final = frozenset({"pods", "services", "deployments"})
 def groups() -> dict[str, tuple[str, ...]]:
     """The versions of each named group, the preferred one first."""
     found: dict[str, list[str]] = {}
-    for kind in KINDS:
+    for kind in SERVED:
         if kind.group:
             versions = found.setdefault(kind.group, [])
             versions += [v for v in kind.versions if v not in versions]
-    order = [*(g for g in found if g in BUILT_IN), *sorted(found.keys() - set(BUILT_IN))]
+    order = [*(g for g in found if g in FIRST), *sorted(found.keys() - set(FIRST))]
     return {g: tuple(found[g]) for g in order}
 
 
@@ -69,12 +71,12 @@ def find(group_name: str, version: str, plural: str) -> Kind | None:
 
 @cache
 def _by_path() -> dict[tuple[str, str, str], Kind]:
-    return {(k.group, v, k.plural): k for k in KINDS for v in k.versions}
+    return {(k.group, v, k.plural): k for k in SERVED for v in k.versions}
 
 
 def resource_list(group_name: str, version: str) -> Raw | None:
     """/api/v1 and /apis/<group>/<version>."""
-    kinds = [k for k in KINDS if k.group == group_name and version in k.versions]
+    kinds = [k for k in SERVED if k.group == group_name and version in k.versions]
     if not kinds:
         return None
     resources: list[Raw] = []
@@ -84,7 +86,7 @@ def resource_list(group_name: str, version: str) -> Raw | None:
             "singularName": kind.singular,
             "namespaced": kind.namespaced,
             "kind": kind.kind,
-            "verbs": list(VERBS),
+            "verbs": list(definitions.VERBS if kind is definitions.KIND else VERBS),
         }
         if kind.short:
             entry["shortNames"] = list(kind.short)

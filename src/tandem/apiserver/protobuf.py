@@ -1,6 +1,6 @@
-"""Bodies that `kubectl create <kind>` sends: Kubernetes protobuf -> a raw object. Pure.
+"""Bodies that `kubectl create <kind>` and typed clients send: Kubernetes protobuf -> a raw object. Pure.
 
-Only the fields that its generators write are known, by number (generated.proto of the API). A field that is not known
+Only the fields that those write mostly are known, by number (generated.proto of the API). A field that is not known
 and holds something is refused; empty ones are absent, because the API's messages write out every empty field.
 """
 
@@ -52,9 +52,21 @@ MESSAGES: Final[dict[str, dict[int, tuple[str, str]]]] = {
     "PodTemplate": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec")},
     "PodSpec": {2: ("containers", "[Container]")},
     "Container": {1: ("name", "str"), 2: ("image", "str"), 3: ("command", "[str]"), 6: ("ports", "[ContainerPort]")},
+    "DeleteOptions": {
+        1: ("gracePeriodSeconds", "int"),
+        2: ("preconditions", "Preconditions"),
+        3: ("orphanDependents", "bool"),
+        4: ("propagationPolicy", "str"),
+        5: ("dryRun", "[str]"),
+    },
+    "Preconditions": {1: ("uid", "str"), 2: ("resourceVersion", "str")},
     "ContainerPort": {1: ("name", "str"), 3: ("containerPort", "int"), 4: ("protocol", "str")},
 }
-ROOTS: Final = frozenset({"Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment"})
+ROOTS: Final = frozenset(
+    {"Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment", "DeleteOptions"}
+)
+MEANT_ZEROS: Final = frozenset({"replicas", "gracePeriodSeconds"})
+"""Numbers of which none is another thing than 0; who writes them means it."""
 
 
 class ProtobufError(ValueError):
@@ -127,7 +139,7 @@ def _message(data: bytes, name: str, at: str) -> Raw:
             made.setdefault(field, {})[_bytes(entry.get(1, b"")).decode()] = _value(
                 entry.get(2, b""), form[1:-1], where
             )
-        elif not _empty(value) or (form == "int" and field == "replicas"):
+        elif not _empty(value) or field in MEANT_ZEROS:
             made[field] = _value(value, form, where)
     return made
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from tandem.apiserver import definitions
 from tandem.apiserver.records import Event, Raw, Record
 from tandem.model.kinds import BY_KIND, KINDS, Kind
 
@@ -63,14 +64,17 @@ class Store:
         self._db.executescript(SCHEMA)
         self._version: int = self._db.execute("SELECT version FROM counter").fetchone()[0]
         self._history = history
-        self._objects: dict[str, dict[Key, Record]] = {k.name: {} for k in KINDS}
+        kinds = (*KINDS, definitions.KIND)
+        self._objects: dict[str, dict[Key, Record]] = {k.name: {} for k in kinds}
         self._owned: dict[str, set[tuple[str, Key]]] = {}
-        self._logs = {k.name: _Log(self._version) for k in KINDS}
+        self._logs = {k.name: _Log(self._version) for k in kinds}
         self._pending: list[Event] | None = None
         self.ended = False
         for kind, body in self._db.execute("SELECT kind, body FROM objects"):
             if kind in BY_KIND:
                 self._place(Record(BY_KIND[kind], msgspec.json.decode(body)))
+        for record in definitions.records():
+            self._place(record)
 
     @property
     def version(self) -> int:

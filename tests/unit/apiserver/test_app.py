@@ -171,3 +171,18 @@ def test_what_a_policy_may_not_say_is_refused_however_it_is_written(
     assert (response.status_code, response.json()["reason"]) == (422, "Invalid")
     (found,) = response.json()["details"]["causes"]
     assert (found["reason"], found["field"], found["message"]) == cause
+
+
+def test_options_of_a_deletion_come_in_protobuf_too(api: Api) -> None:
+    api("POST", PODS, {**POD, "spec": {**POD["spec"], "nodeName": "n1"}})
+    names = b"\x0a\x02v1\x12\x0dDeleteOptions"
+    sent = b"k8s\x00\x0a" + bytes([len(names)]) + names + b"\x12\x02\x08\x05"
+    marked = api("DELETE", f"{PODS}/web", sent, content_type="application/vnd.kubernetes.protobuf").json()
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 5
+
+
+def test_a_deletion_that_says_in_its_options_that_it_is_a_dry_run_is_one(api: Api) -> None:
+    api("POST", PODS, POD)
+    assert api("DELETE", f"{PODS}/web", {"kind": "DeleteOptions", "dryRun": ["All"]}).status_code == 200
+    assert api("GET", f"{PODS}/web").status_code == 200
+    assert api("DELETE", f"{PODS}/web", {"kind": "DeleteOptions", "dryRun": ["Some"]}).status_code == 400

@@ -47,3 +47,12 @@ def test_target_ports_are_numbers_or_names() -> None:
         port = field(3, 90) + field(4, value)
         made = decode(body(b"Service", field(2, field(1, port))))
         assert made["spec"]["ports"] == [{"port": 90, "targetPort": wanted}]
+
+
+def test_no_grace_is_not_the_usual_grace() -> None:
+    assert decode(body(b"DeleteOptions", field(1, 0) + field(5, b"All"))) == {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "gracePeriodSeconds": 0,
+        "dryRun": ["All"],
+    }

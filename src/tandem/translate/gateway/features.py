@@ -11,7 +11,7 @@ SUPPORTED: Final = tuple(
             "BackendTLSPolicySANValidation",
             "GRPCRoute",
             "GRPCRouteNamedRouteRule",
-            "GRPCRouteRequestHeaderModification",
+            "GRPCRouteRequestHeaderModifier",
             "Gateway",
             "GatewayAddressEmpty",
             "GatewayBackendClientCertificate",
