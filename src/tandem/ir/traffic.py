@@ -54,6 +54,8 @@ class ByCookie(msgspec.Struct, frozen=True, kw_only=True, tag="cookie", omit_def
     name: str
     path: str = ""
     ttl_s: int | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+    """Of the cookie that is given out, as they are written; a value may be empty."""
     terminal: bool = False
 
 
@@ -172,6 +174,8 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outlier: Outlier | None = None
     locality: LocalityBalancing | None = None
     """None: what holds for the whole mesh."""
+    proxy_protocol: int = 0
+    """Version of the PROXY protocol in which endpoints are told first who connects; 0: they are not."""
 
     @property
     def by_locality(self) -> LocalityBalancing | None:

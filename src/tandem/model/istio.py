@@ -259,13 +259,20 @@ class ClientTlsSettings(Model, frozen=True, kw_only=True):
     insecure_skip_verify: bool = False
 
 
+class CookieAttribute(Model, frozen=True, kw_only=True):
+    """ConsistentHashLB.HTTPCookie.Attribute."""
+
+    name: str
+    value: str = ""
+
+
 class HttpCookie(Model, frozen=True, kw_only=True):
     """ConsistentHashLB.HTTPCookie."""
 
     name: str
     path: str = ""
     ttl: str | None = None
-    attributes: tuple[dict[str, Any], ...] = ()
+    attributes: tuple[CookieAttribute, ...] = ()
 
 
 class RingHash(Model, frozen=True, kw_only=True):
@@ -413,6 +420,12 @@ class PortPolicySpec(Model, frozen=True, kw_only=True):
     tls: ClientTlsSettings | None = None
 
 
+class ProxyProtocol(Model, frozen=True, kw_only=True):
+    """TrafficPolicy.ProxyProtocol."""
+
+    version: str = "V1"
+
+
 class TrafficPolicySpec(Model, frozen=True, kw_only=True):
     """trafficPolicy of a host or a subset."""
 
@@ -422,7 +435,7 @@ class TrafficPolicySpec(Model, frozen=True, kw_only=True):
     outlier_detection: OutlierDetection | None = None
     port_level_settings: tuple[PortPolicySpec, ...] = ()
     tunnel: dict[str, Any] | None = None
-    proxy_protocol: dict[str, Any] | None = None
+    proxy_protocol: ProxyProtocol | None = None
     retry_budget: RetryBudget | None = None
 
 

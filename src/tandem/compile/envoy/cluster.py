@@ -229,7 +229,10 @@ def _service_cluster(
         return {
             **_base(name, "service"),
             **_connecting(traffic),
-            **({} if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure)),
+            **tls.announcing(
+                traffic.proxy_protocol,
+                {} if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure),
+            ),
             **speaking(port.app, traffic),
             **dynamic.balancing(traffic),
         }
@@ -240,7 +243,7 @@ def _service_cluster(
         **spreading(traffic),
         **watching(traffic),
         **_connecting(traffic),
-        **_sockets(traffic, port.app, secure),
+        **tls.announcing(traffic.proxy_protocol, _sockets(traffic, port.app, secure)),
         **speaking(port.app, traffic, translated=secure.translated or secure.meets(traffic)),
     }
 
@@ -293,7 +296,10 @@ def _dialled(service: Service, port: ServicePort, *, secure: _Secure, policy: Tr
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         **_connecting(traffic),
-        **(automatic if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure)),
+        **tls.announcing(
+            traffic.proxy_protocol,
+            automatic if traffic.tls is ClientTls.AUTO else _sockets(traffic, port.app, secure),
+        ),
         **speaking(port.app, traffic, translated=secure.translated or secure.meets(traffic)),
     }
     return _resource(body, policy, service.origin)

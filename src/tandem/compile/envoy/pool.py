@@ -172,8 +172,10 @@ def _chosen_by(key: HashKey) -> Json:
             return {"query_parameter": {"name": name}}
         case ByAddress():
             return {"connection_properties": {"source_ip": True}}
-        case ByCookie(name=name, path=path, ttl_s=ttl):
-            given = {} if ttl is None else {"ttl": f"{ttl}s"}
+        case ByCookie(name=name, path=path, ttl_s=ttl, attributes=attributes):
+            given: dict[str, Any] = {} if ttl is None else {"ttl": f"{ttl}s"}
+            if attributes:
+                given["attributes"] = [{"name": called, "value": value} for called, value in attributes]
             return {"cookie": {"name": name, **({"path": path} if path else {}), **given}}
         case _:
             assert_never(key)

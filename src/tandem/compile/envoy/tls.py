@@ -210,4 +210,21 @@ def _proof(clients: ClientProof) -> Json:
     }
 
 
+def announcing(version: int, sockets: Json) -> Json:
+    """The same, each behind a header of the PROXY protocol that says who connects; version 0: as they are."""
+    if not version:
+        return sockets
+    if "transport_socket_matches" in sockets:
+        matches = sockets["transport_socket_matches"]
+        told = [{**match, "transport_socket": _announced(version, match["transport_socket"])} for match in matches]
+        return {"transport_socket_matches": told}
+    return {"transport_socket": _announced(version, sockets.get("transport_socket", RAW))}
+
+
+def _announced(version: int, inner: Json) -> Json:
+    fields = {"config": {"version": f"V{version}"}, "transport_socket": inner}
+    kind = "extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"
+    return extension("envoy.transport_sockets.upstream_proxy_protocol", kind, fields)
+
+
 RAW: Final = extension("raw", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")

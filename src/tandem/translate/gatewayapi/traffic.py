@@ -104,6 +104,8 @@ def _without_form(traffic: Traffic, *, consul: bool) -> Iterator[tuple[str, str]
     yield from _unbalanced(traffic, consul=consul)
     if traffic.tls is not ClientTls.AUTO:
         yield "tls", "each endpoint gets mTLS if it can: how TLS is opened is said by a DestinationRule alone"
+    if traffic.proxy_protocol:
+        yield "proxyProtocol", "that a connection begins with its client's address is said by a DestinationRule alone"
     if pool.keepalive is not None:
         yield "connectionPool.tcp.tcpKeepalive", "keep-alive of TCP is said by a DestinationRule alone"
     if pool.http2 is not None:
@@ -125,6 +127,8 @@ def _unbalanced(traffic: Traffic, *, consul: bool) -> Iterator[tuple[str, str]]:
     for key in traffic.hash:
         if isinstance(key, ByCookie) and key.path and key.ttl_s is None:
             yield "loadBalancer.consistentHash.httpCookie.path", "a path goes with a ttl"
+        if isinstance(key, ByCookie) and key.attributes:
+            yield "loadBalancer.consistentHash.httpCookie.attributes", "of a cookie path and ttl are said"
 
 
 def _parts(traffic: Traffic) -> Iterator[tuple[str, dict[str, Any] | None]]:

@@ -85,12 +85,13 @@ def test_the_port_or_the_pool_says_which_http() -> None:
 
 
 def test_every_key_of_a_hash() -> None:
-    keys = (ByHeader(name="x"), ByQuery(name="q"), ByAddress(), ByCookie(name="c", path="/", ttl_s=0))
+    cookie = ByCookie(name="c", path="/", ttl_s=0, attributes=(("Secure", ""),))
+    keys = (ByHeader(name="x"), ByQuery(name="q"), ByAddress(), cookie)
     assert hash_policies(keys) == [
         {"header": {"header_name": "x"}},
         {"query_parameter": {"name": "q"}},
         {"connection_properties": {"source_ip": True}},
-        {"cookie": {"name": "c", "path": "/", "ttl": "0s"}},
+        {"cookie": {"name": "c", "path": "/", "ttl": "0s", "attributes": [{"name": "Secure", "value": ""}]}},
     ]
 
 

@@ -24,6 +24,18 @@ def _sans(socket: Any) -> list[Any]:
     return [entry["matcher"] for entry in validation["match_typed_subject_alt_names"]]
 
 
+def test_every_socket_of_a_cluster_is_behind_the_header_that_says_who_connects() -> None:
+    inner = {"name": "x"}
+    assert tls.announcing(0, {"transport_socket": inner}) == {"transport_socket": inner}
+    one: Any = tls.announcing(2, {"transport_socket": inner})["transport_socket"]["typed_config"]
+    assert (one["config"], one["transport_socket"]) == ({"version": "V2"}, inner)
+    plain: Any = tls.announcing(1, {})["transport_socket"]["typed_config"]
+    assert (plain["config"], plain["transport_socket"]) == ({"version": "V1"}, tls.RAW)
+    matches = [{"name": "mtls", "transport_socket": inner}, {"name": "plain", "transport_socket": tls.RAW}]
+    both: Any = tls.announcing(1, {"transport_socket_matches": matches})["transport_socket_matches"]
+    assert [m["transport_socket"]["typed_config"]["transport_socket"] for m in both] == [inner, tls.RAW]
+
+
 def test_a_server_requires_a_certificate_of_the_trust_domain() -> None:
     socket = tls.downstream(identity("b"), OURS)
     assert socket["typed_config"]["require_client_certificate"] is True

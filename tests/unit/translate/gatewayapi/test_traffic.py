@@ -70,6 +70,11 @@ def test_nothing_is_written_where_nothing_is_said() -> None:
     [
         ({"tls": {"mode": "ISTIO_MUTUAL"}}, "tls"),
         ({"loadBalancer": {"localityLbSetting": {"enabled": False}}}, "loadBalancer.localityLbSetting"),
+        ({"proxyProtocol": {"version": "V2"}}, "proxyProtocol"),
+        (
+            {"loadBalancer": {"consistentHash": {"httpCookie": {"name": "a", "attributes": [{"name": "Secure"}]}}}},
+            "loadBalancer.consistentHash.httpCookie.attributes",
+        ),
         ({"connectionPool": {"tcp": {"tcpKeepalive": {"probes": 3}}}}, "connectionPool.tcp.tcpKeepalive"),
         ({"connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}}}, "connectionPool.http"),
         ({"connectionPool": {"http": {"http2KeepAlive": {"interval": "1s"}}}}, "connectionPool.http.http2KeepAlive"),

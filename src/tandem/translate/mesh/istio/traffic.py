@@ -40,6 +40,7 @@ _BALANCERS: Final = {
     "LEAST_CONN": LoadBalancer.LEAST_REQUEST,  # Istio's old name of the same
     "RANDOM": LoadBalancer.RANDOM,
 }
+_VERSIONS: Final = {"V1": 1, "V2": 2}
 _REFUSED: Final = "not supported yet; the whole DestinationRule is not applied"
 
 
@@ -66,7 +67,7 @@ class TrafficReader:
                 self._wrong(f"{where}.port", "InvalidValue", "name the port by its number")
             elif own.port.number in found:
                 self._wrong(f"{where}.port", "InvalidValue", f"port {own.port.number} occurs twice")
-            found[own.port.number] = self._laid(Traffic(), own, where)
+            found[own.port.number] = self._laid(_beside(spec), own, where)
         return tuple(PortTraffic(port=port, traffic=found[port]) for port in sorted(found))
 
     def over(self, ports: tuple[PortTraffic, ...], spec: istio.TrafficPolicySpec, at: str) -> tuple[PortTraffic, ...]:
@@ -88,9 +89,10 @@ class TrafficReader:
             mode, origination = self._tls.read(spec.tls, f"{at}.tls", self._wrong)
             changes |= {"tls": mode, "origination": origination}
         if isinstance(spec, istio.TrafficPolicySpec):
-            for name, value in (("tunnel", spec.tunnel), ("proxyProtocol", spec.proxy_protocol)):
-                if value:
-                    self._wrong(f"{at}.{name}", "UnsupportedField", _REFUSED)
+            if spec.tunnel:
+                self._wrong(f"{at}.tunnel", "UnsupportedField", _REFUSED)
+            if spec.proxy_protocol is not None:
+                changes["proxy_protocol"] = _VERSIONS[spec.proxy_protocol.version]
             if spec.retry_budget is not None:
                 limits = changes.get("limits", under.limits)
                 changes["limits"] = self._budget(limits, spec.retry_budget, f"{at}.retryBudget")
@@ -141,10 +143,9 @@ class TrafficReader:
             yield ByHeader(name=asked.http_header_name.lower())
         if asked.http_cookie is not None:
             cookie = asked.http_cookie
-            if cookie.attributes:
-                self._wrong(f"{at}.httpCookie.attributes", "UnsupportedField", _REFUSED)
             ttl = None if cookie.ttl is None else -(-self._time(cookie.ttl, f"{at}.httpCookie.ttl") // 1000)
-            yield ByCookie(name=cookie.name, path=cookie.path, ttl_s=ttl)
+            attributes = tuple((one.name, one.value) for one in cookie.attributes)
+            yield ByCookie(name=cookie.name, path=cookie.path, ttl_s=ttl, attributes=attributes)
         if asked.use_source_ip:
             yield ByAddress()
         if asked.http_query_parameter_name:
@@ -172,6 +173,12 @@ class TrafficReader:
 
     def _time(self, text: str, at: str) -> int:
         return _time(self._wrong, text, at)
+
+
+def _beside(spec: istio.TrafficPolicySpec) -> Traffic:
+    """What holds for every port, whatever is said of it: no portLevelSettings say otherwise."""
+    asked = spec.proxy_protocol
+    return Traffic(proxy_protocol=_VERSIONS[asked.version] if asked is not None else 0)
 
 
 def _time(wrong: Wrong, text: str, at: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from meshworlds import dr
 from tandem.ir.traffic import (
     ByCookie,
@@ -56,6 +58,23 @@ def test_one_key_chooses_by_a_ring_or_by_maglev() -> None:
         lb=LoadBalancer.MAGLEV, hash=(ByCookie(name="c", ttl_s=90),), table_size=7
     )
     assert read(loadBalancer={"consistentHash": {}})[1] == [("p.loadBalancer.consistentHash", "InvalidValue")]
+
+
+def test_a_cookie_is_given_out_with_its_attributes() -> None:
+    attributes = [{"name": "SameSite", "value": "Strict"}, {"name": "Secure"}]
+    found, wrongs = read(
+        loadBalancer={"consistentHash": {"httpCookie": {"name": "c", "ttl": "5s", "attributes": attributes}}}
+    )
+    assert found.hash == (ByCookie(name="c", ttl_s=5, attributes=(("SameSite", "Strict"), ("Secure", ""))),)
+    assert wrongs == []
+
+
+@pytest.mark.parametrize(("asked", "version"), [({}, 1), ({"version": "V1"}, 1), ({"version": "V2"}, 2)])
+def test_endpoints_are_told_who_connects_whatever_is_said_of_their_ports(asked: dict[str, str], version: int) -> None:
+    whole = spec(proxyProtocol=asked, portLevelSettings=[{"port": {"number": 81}, "tls": {"mode": "DISABLE"}}])
+    reader = TrafficReader(lambda *_: None, TLS)
+    assert reader.traffic(((whole, "t"),)).proxy_protocol == version
+    assert [port.traffic.proxy_protocol for port in reader.ports(whole, "t")] == [version]
 
 
 def test_both_ways_of_a_slow_start() -> None:
