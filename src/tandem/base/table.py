@@ -87,6 +87,8 @@ class Table(Mapping[K, V]):
         return key in self.rows[at >> BITS][at % WIDTH]
 
     def __iter__(self) -> Iterator[K]:
+        if not self._length:  # most kinds have no object: 1,024 parts need not be looked at for that
+            return iter(())
         return chain.from_iterable(chain.from_iterable(self.rows))
 
     def __len__(self) -> int:
@@ -131,6 +133,8 @@ class _Values(ValuesView[V]):
     _mapping: Table[object, V]
 
     def __iter__(self) -> Iterator[V]:
+        if not self._mapping:
+            return iter(())
         return chain.from_iterable(part.values() for row in self._mapping.rows for part in row)
 
 
@@ -138,6 +142,8 @@ class _Items(ItemsView[K, V]):
     _mapping: Table[K, V]
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
+        if not self._mapping:
+            return iter(())
         return chain.from_iterable(part.items() for row in self._mapping.rows for part in row)
 
 

@@ -7,7 +7,7 @@ Node that no longer exists stay until it has been away for the grace period and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -40,11 +40,20 @@ def share_out(world: World, known: Known, pods: PodNetwork = PODS) -> tuple[Writ
     if writes:
         return tuple(writes)  # before anybody else gets a part of them
     # A block that somebody has deleted may be one that a node still holds and has not told of yet.
+    held = _by_node(world)
     for node in world.sorted(core.Node) if not known.awaited else ():
-        writes += _grown(world, node, known, space, starving)
+        writes += _grown(world, node, known, space, starving, held.get(node.metadata.name, ()))
     if writes:
         return tuple(writes)  # what follows judges by the blocks that there are
-    return (*_returned(world, known, space), *_orphans(world, known), *lend(world, known, starving))
+    return (*_returned(world, known, space, held), *_orphans(world, known), *lend(world, known, starving))
+
+
+def _by_node(world: World) -> dict[str, tuple[IPAMBlock, ...]]:
+    """The blocks of each node, sorted by name."""
+    found: dict[str, tuple[IPAMBlock, ...]] = {}
+    for block in world.sorted(IPAMBlock):
+        found[block.spec.node] = (*found.get(block.spec.node, ()), block)
+    return found
 
 
 def absent(world: World, heard: AbstractSet[str] = frozenset()) -> frozenset[str]:
@@ -106,10 +115,14 @@ def _restored(world: World, node: core.Node, known: Known, space: Space) -> Iter
 
 
 def _grown(
-    world: World, node: core.Node, known: Known, space: Space, starving: set[tuple[str, int]]
+    world: World,
+    node: core.Node,
+    known: Known,
+    space: Space,
+    starving: set[tuple[str, int]],
+    own: Sequence[IPAMBlock],
 ) -> Iterator[Write]:
     """The first block of each family, those around addresses that pods ask for, and another where it runs low."""
-    own = [b for b in world.sorted(IPAMBlock) if b.spec.node == node.metadata.name]
     has = {b.version for b in own} | set(map(family, own_prefixes(node)))
     for address in _wanted_here(world, node):
         around = space.take_around(node, address)
@@ -140,19 +153,19 @@ def _grown(
 
 
 def _wanted_here(world: World, node: core.Node) -> Iterator[str]:
-    for pod in world.sorted(core.Pod):
-        if pod.spec.node_name == node.metadata.name and not pod.finished:
+    for _, pod in sorted(world.asking.items()):
+        if pod.spec.node_name == node.metadata.name:
             yield from valid_addresses_of(pod)
 
 
-def _returned(world: World, known: Known, space: Space) -> Iterator[Write]:
+def _returned(world: World, known: Known, space: Space, held: Mapping[str, tuple[IPAMBlock, ...]]) -> Iterator[Write]:
     """Idle blocks beyond the first, one at a time: marked, then deleted once the node has let go."""
     for node in world.sorted(core.Node):
         report = known.holdings.get(node.metadata.name)
         if report is None:
             continue
         first = set(own_prefixes(node))
-        own = [b for b in world.sorted(IPAMBlock) if b.spec.node == node.metadata.name and b.spec.cidr not in first]
+        own = [b for b in held.get(node.metadata.name, ()) if b.spec.cidr not in first]
         yield from (delete(b) for b in own if b.spec.returning in report.returned and not b.spec.loans)
         for version in HOST_BITS:
             mine = [b for b in own if b.version == version]
@@ -171,9 +184,8 @@ def _returned(world: World, known: Known, space: Space) -> Iterator[Write]:
 
 def _orphans(world: World, known: Known) -> Iterator[Write]:
     """Blocks of nodes that are gone for good."""
-    in_use = {a for p in world.all(core.Pod).values() if not p.finished for a in p.addresses}
-    for block in world.sorted(IPAMBlock):
-        if block.spec.node in known.gone and not block.spec.loans and not any(_inside(block, a) for a in in_use):
+    for block in world.sorted(IPAMBlock) if known.gone else ():
+        if block.spec.node in known.gone and not block.spec.loans and not any(_inside(block, a) for a in world.claims):
             yield delete(block)
 
 

@@ -31,18 +31,22 @@ def deploy(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
     writes: list[Write] = []
     living = {d.metadata.uid for d in world.all(core.Deployment).values() if not d.metadata.deletion_timestamp}
     for pod in world.sorted(core.Pod):
-        owner = controller_of(pod)
-        if owner is None or owner.kind != "Deployment":
-            continue
-        if owner.uid in living:
-            owned.setdefault(owner.uid, []).append(pod)
-        elif not pod.terminating:
+        owner = owner_of(pod)
+        if owner in living:
+            owned.setdefault(owner, []).append(pod)
+        elif owner and not pod.terminating:
             writes.append(delete(pod))
     for deployment in world.sorted(core.Deployment):
         if deployment.metadata.uid in living:
             pods = owned.get(deployment.metadata.uid, [])
-            writes += _reconcile(deployment, pods, seed=seed, now=now)
+            writes += reconcile(deployment, pods, seed=seed, now=now)
     return tuple(writes)
+
+
+def owner_of(pod: core.Pod) -> str:
+    """The uid of the Deployment that made it; empty: none did."""
+    owner = controller_of(pod)
+    return owner.uid if owner is not None and owner.kind == "Deployment" else ""
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
@@ -50,15 +54,14 @@ def template_hash(template: Mapping[str, Any]) -> str:
     return digest(msgspec.json.encode(template, order="sorted"), 10)
 
 
-def waits_for_time(world: World) -> bool:
-    """True if some pod becomes available by waiting alone (minReadySeconds)."""
-    return any(
-        d.spec.min_ready_seconds and d.status.available_replicas < d.status.ready_replicas
-        for d in world.all(core.Deployment).values()
-    )
+def waits_for_time(deployment: core.Deployment) -> bool:
+    """True if some pod of it becomes available by waiting alone (minReadySeconds)."""
+    status = deployment.status
+    return bool(deployment.spec.min_ready_seconds) and status.available_replicas < status.ready_replicas
 
 
-def _reconcile(deployment: core.Deployment, pods: Sequence[core.Pod], *, seed: str, now: float) -> list[Write]:
+def reconcile(deployment: core.Deployment, pods: Sequence[core.Pod], *, seed: str, now: float) -> list[Write]:
+    """What is to be written of one Deployment that has these pods, sorted by name."""
     current = template_hash(deployment.spec.template)
     active = [p for p in pods if not p.terminating and not p.finished]
     members = [_member(deployment, p, current, now) for p in active]

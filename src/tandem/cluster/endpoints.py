@@ -7,7 +7,7 @@ come from `topology.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from ipaddress import ip_address
 from typing import Any, Final
@@ -20,13 +20,15 @@ from tandem.cluster.writes import Create, Patch, Write, delete, owner_reference
 from tandem.model import core
 from tandem.model.parse import parse
 from tandem.model.selectors import matches_map
-from tandem.model.world import World
+from tandem.model.world import Key, World
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 MANAGED_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
 MANAGER: Final = "endpointslice-controller.tandem.io"
 MAX_ENDPOINTS: Final = 100
 
+Slices = dict[Key, dict[str, Any]]
+"""By namespace and name, as they are written."""
 _Ports = tuple[core.SlicePort, ...]
 _FAMILIES: Final = {4: "IPv4", 6: "IPv6"}
 
@@ -35,34 +37,58 @@ def publish_endpoints(world: World) -> tuple[Write, ...]:
     """Creates, patches and deletes that make our slices say what the pods are."""
     pods: dict[str, list[core.Pod]] = {}
     for pod in world.sorted(core.Pod):
-        if _addresses(pod) and not pod.finished:
+        if has_endpoint(pod):
             pods.setdefault(pod.metadata.namespace, []).append(pod)
-    places = _Places(zones=zones_of(world), shares=shares(world))
-    wanted: dict[tuple[str, str], dict[str, Any]] = {}
-    for service in world.sorted(core.Service):
-        if service.spec.selector and service.spec.type != "ExternalName" and not service.metadata.deletion_timestamp:
-            for raw in _slices(service, pods.get(service.metadata.namespace, ()), places):
-                wanted[service.metadata.namespace, raw["metadata"]["name"]] = raw
-    existing = {
-        k: s
-        for k, s in world.all(core.EndpointSlice).items()
-        if s.metadata.labels.get(MANAGED_LABEL) == MANAGER and not s.metadata.deletion_timestamp
-    }
-    writes: list[Write] = [delete(existing[k]) for k in sorted(existing) if k not in wanted]
-    for key in sorted(wanted):
-        writes += _difference(wanted[key], existing.get(key))
-    return tuple(writes)
+    places, wanted = places_of(world), Slices()
+    for service in filter(selects, world.sorted(core.Service)):
+        own = pods.get(service.metadata.namespace, ())
+        chosen = [p for p in own if matches_map(service.spec.selector, p.metadata.labels)]
+        wanted |= slices_of(service, chosen, places)
+    existing = world.all(core.EndpointSlice)
+    keys = sorted({*existing, *wanted}, key=lambda key: (key in wanted, key))
+    return tuple(write for key in keys for write in writes_of(wanted.get(key), existing.get(key)))
 
 
-class _Places(msgspec.Struct, frozen=True, kw_only=True):
+def has_endpoint(pod: core.Pod) -> bool:
+    """Whether it may be one of a Service that selects it."""
+    return bool(_addresses(pod)) and not pod.finished
+
+
+def selects(service: core.Service) -> bool:
+    """Whether its slices are ours to make."""
+    spec = service.spec
+    return bool(spec.selector) and spec.type != "ExternalName" and not service.metadata.deletion_timestamp
+
+
+def slices_of(service: core.Service, chosen: Sequence[core.Pod], places: Places) -> Slices:
+    """The slices of a Service with the pods that it selects, which are sorted by name."""
+    return {(service.metadata.namespace, raw["metadata"]["name"]): raw for raw in _slices(service, chosen, places)}
+
+
+def writes_of(wanted: dict[str, Any] | None, existing: core.EndpointSlice | None) -> tuple[Write, ...]:
+    """What makes a slice as it is the one that is wanted; None: there is none, or is to be none."""
+    if existing is not None and (
+        existing.metadata.labels.get(MANAGED_LABEL) != MANAGER or existing.metadata.deletion_timestamp
+    ):
+        existing = None
+    if wanted is not None:
+        return tuple(_difference(wanted, existing))
+    return (delete(existing),) if existing is not None else ()
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
     """The zone of each node, and the share of each zone."""
 
     zones: Mapping[str, str]
     shares: Mapping[str, Fraction]
 
 
-def _slices(service: core.Service, pods: Iterable[core.Pod], places: _Places) -> Iterable[dict[str, Any]]:
-    chosen = [p for p in pods if matches_map(service.spec.selector, p.metadata.labels)]
+def places_of(world: World) -> Places:
+    """Those of a World."""
+    return Places(zones=zones_of(world), shares=shares(world))
+
+
+def _slices(service: core.Service, chosen: Sequence[core.Pod], places: Places) -> Iterable[dict[str, Any]]:
     for family in _families(service, chosen):
         groups: dict[_Ports, list[dict[str, Any]]] = {}
         for pod in chosen:

@@ -46,6 +46,16 @@ _GIVEN: Final = ("cluster_ip", "cluster_ips", "ip_families", "session_affinity_c
 
 def serve_gateways(world: World) -> tuple[Write, ...]:
     """Creates, patches and deletes that make our Services say what the Gateways are."""
+    return serve(world, tuple(filter(made_here, world.sorted(core.Service))))
+
+
+def made_here(service: core.Service) -> bool:
+    """Whether it stands, or stood, for a Gateway of ours."""
+    return gateway_behind(service) is not None and service.spec.load_balancer_class == GATEWAY_CLASS
+
+
+def serve(world: World, made: Sequence[core.Service]) -> tuple[Write, ...]:
+    """The same; `made`: the Services that are `made_here`, sorted by name."""
     gateways = [g for g in world.sorted(Gateway) if is_ours(world, g) and not g.metadata.deletion_timestamp]
     sets = _sets(world) if gateways else {}
     writes: list[Write] = []
@@ -60,11 +70,8 @@ def serve_gateways(world: World) -> tuple[Write, ...]:
         elif service is not None and is_of(service, gateway):
             kept.add(key)
             writes += _differences(gateway, service, ports)
-    for service in world.sorted(core.Service):
-        ours = gateway_behind(service) is not None and service.spec.load_balancer_class == GATEWAY_CLASS
-        if ours and service.key not in kept and not service.metadata.deletion_timestamp:
-            writes.append(delete(service))
-    return tuple(writes)
+    gone = (s for s in made if s.key not in kept and not s.metadata.deletion_timestamp)
+    return (*writes, *map(delete, gone))
 
 
 def _sets(world: World) -> dict[Key, tuple[ListenerSet, ...]]:

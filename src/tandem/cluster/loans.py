@@ -66,8 +66,8 @@ def lend(world: World, known: Known, starving: AbstractSet[tuple[str, int]]) -> 
 
 def _named(world: World) -> Iterator[tuple[str, str]]:
     """(address, node) for each address that a pod asks for by name."""
-    for pod in world.sorted(core.Pod):
-        if pod.spec.node_name and not pod.finished:
+    for _, pod in sorted(world.asking.items()):
+        if pod.spec.node_name:
             yield from ((address, pod.spec.node_name) for address in valid_addresses_of(pod))
 
 
@@ -92,7 +92,7 @@ class _Now:
         owner, borrower = self.known.holdings.get(block.spec.node), self.known.holdings.get(loan.node)
         needed = self.named.get(loan.address) == loan.node
         if loan.node in self.known.gone:
-            pod = self.world.pods_by_address.get(loan.address)
+            pod = self.world.pod_at(loan.address)
             return None if pod is None else loan.state
         match loan.state:
             case LoanState.ASKED:

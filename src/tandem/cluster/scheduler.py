@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from tandem.base.clock import rfc3339
 from tandem.cluster.writes import Patch
@@ -13,12 +14,20 @@ from tandem.model.world import World
 
 def schedule(world: World, *, now: float) -> tuple[Patch, ...]:
     """Bindings, and a PodScheduled=False condition for each pod that no node can take."""
-    nodes = [n for n in world.sorted(core.Node) if _ready(n) and not n.metadata.deletion_timestamp]
     load = Counter(p.spec.node_name for p in world.all(core.Pod).values() if not p.finished)
+    return assign(world, filter(waits, world.sorted(core.Pod)), load, now=now)
+
+
+def waits(pod: core.Pod) -> bool:
+    """Whether it is to get a node."""
+    return not (pod.spec.node_name or pod.terminating or pod.finished)
+
+
+def assign(world: World, pods: Iterable[core.Pod], load: Counter[str], *, now: float) -> tuple[Patch, ...]:
+    """The same of these pods, sorted by name; `load`: how many each node has, and then with them."""
+    nodes = [n for n in world.sorted(core.Node) if _ready(n) and not n.metadata.deletion_timestamp]
     writes: list[Patch] = []
-    for pod in world.sorted(core.Pod):
-        if pod.spec.node_name or pod.terminating or pod.finished:
-            continue
+    for pod in pods:
         fitting = [n for n in nodes if pod.spec.node_selector.items() <= n.metadata.labels.items()]
         if not fitting:
             writes += _unschedulable(pod, ready=len(nodes), known=len(world.all(core.Node)), now=now)

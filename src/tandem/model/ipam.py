@@ -32,6 +32,11 @@ def valid_addresses_of(pod: core.Pod) -> tuple[str, ...]:
     return tuple(address for text in addresses_of(pod) if (address := _canonical(text)))
 
 
+def asks(pod: core.Pod) -> bool:
+    """Whether it asks for addresses, and may still need them."""
+    return bool(addresses_of(pod)) and not pod.finished
+
+
 def _canonical(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast
 
 from tandem.base.table import Table
 from tandem.model import core
+from tandem.model.ipam import asks
 from tandem.model.kinds import BY_KIND
 from tandem.model.meta import Object
 
@@ -52,8 +53,6 @@ class World:
         for name, update in _UPDATES.items():
             if name in self.__dict__:  # looked up before: what it was then is brought up to date
                 made.__dict__[name] = update(made, self.__dict__[name], kind, differing)
-        if kind != core.Pod.__name__ and "pods_by_address" in self.__dict__:
-            made.__dict__["pods_by_address"] = self.pods_by_address
         return made
 
     @property
@@ -120,9 +119,27 @@ class World:
         return Table((p.metadata.uid, p) for p in self.all(core.Pod).values())
 
     @cached_property
-    def pods_by_address(self) -> Mapping[str, core.Pod]:
-        """Running pods by each of their addresses."""
-        return {a: p for p in self.all(core.Pod).values() if not p.finished for a in p.addresses}
+    def claims(self) -> Mapping[str, tuple[core.Pod, ...]]:
+        """Running pods by each of their addresses, sorted by name: for a moment two may claim the same one."""
+        found: dict[str, list[core.Pod]] = {}
+        for pod in self.sorted(core.Pod):
+            for address in _claimed(pod):
+                found.setdefault(address, []).append(pod)
+        return Table((address, tuple(pods)) for address, pods in found.items())
+
+    @cached_property
+    def asking(self) -> Mapping[Key, core.Pod]:
+        """Pods that ask for addresses by name and have not finished."""
+        return Table((key, pod) for key, pod in self.all(core.Pod).items() if asks(pod))
+
+    def pod_at(self, address: str) -> core.Pod | None:
+        """The running pod with this address."""
+        pods = self.claims.get(address)
+        return pods[-1] if pods else None
+
+
+def _claimed(pod: core.Pod | None) -> tuple[str, ...]:
+    return pod.addresses if pod is not None and not pod.finished else ()
 
 
 def _by_key(entry: tuple[Key, Object]) -> Key:
@@ -196,10 +213,38 @@ def _identify(_: World, before: Table[str, core.Pod], kind: str, changes: Change
     return before.changed(put, gone - put.keys())
 
 
+def _claim(
+    _: World, before: Table[str, tuple[core.Pod, ...]], kind: str, changes: Changes
+) -> Table[str, tuple[core.Pod, ...]]:
+    if kind != core.Pod.__name__:
+        return before
+    found: dict[str, dict[Key, core.Pod]] = {}
+    pairs = cast("Iterable[tuple[core.Pod | None, core.Pod | None]]", changes.values())
+    for old, new in pairs:
+        for address in {*_claimed(old), *_claimed(new)}:
+            pods = found.setdefault(address, {pod.key: pod for pod in before.get(address) or ()})
+            if old is not None:
+                pods.pop(old.key, None)
+            if new is not None and address in _claimed(new):
+                pods[new.key] = new
+    put = {address: tuple(pods[key] for key in sorted(pods)) for address, pods in found.items() if pods}
+    return before.changed(put, found.keys() - put.keys())
+
+
+def _ask(_: World, before: Table[Key, core.Pod], kind: str, changes: Changes) -> Table[Key, core.Pod]:
+    if kind != core.Pod.__name__:
+        return before
+    pods = cast("Iterable[tuple[Key, tuple[core.Pod | None, core.Pod | None]]]", changes.items())
+    put = {key: new for key, (_, new) in pods if new is not None and asks(new)}
+    return before.changed(put, changes.keys() - put.keys())
+
+
 _UPDATES: Final[Mapping[str, Callable[[World, Any, str, Changes], object]]] = {
     "population": _count,
     "namespace_labels": _label,
     "slices_by_service": _slice,
     "pods_by_uid": _identify,
+    "claims": _claim,
+    "asking": _ask,
 }
 """What is looked up in a World -> how it is brought up to date: World now, value before, kind, changes -> value now."""

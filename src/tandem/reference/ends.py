@@ -44,7 +44,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 
 def end_of(world: World, key: Key | None, address: str, dns_addresses: tuple[str, ...]) -> End:
     """The end that a pod or an address is; of a pod its first address is meant unless one is given."""
-    pod = world.get(core.Pod, *key) if key else world.pods_by_address.get(address)
+    pod = world.get(core.Pod, *key) if key else world.pod_at(address)
     if pod is None:
         if address in dns_addresses:
             return End(address=address, namespace=_DNS_NAMESPACE, labels=_DNS_LABELS, ports=_DNS_PORTS)

@@ -17,9 +17,10 @@ import structlog
 from tandem.base.cell import Cell, any_newer
 from tandem.base.clock import Clock, SystemClock
 from tandem.cluster.blocks import absent, holders, share_out
-from tandem.cluster.deployments import deploy, waits_for_time
+from tandem.cluster.deployments import deploy
 from tandem.cluster.endpoints import publish_endpoints
 from tandem.cluster.gatewayservices import serve_gateways
+from tandem.cluster.live.controllers import Controllers
 from tandem.cluster.networks import PODS, PodNetwork
 from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
@@ -104,7 +105,7 @@ class Memory:
 
     def over(self, world: World, now: float) -> World:
         """`world` with our writes; what it has caught up with is dropped."""
-        changed: dict[str, dict[tuple[str, str], Object]] = {}
+        changed: dict[str, dict[tuple[str, str], Object | None]] = {}
         for (kind, namespace, name), write in list(self._written.items()):
             cls, key = BY_KIND[kind].cls, (namespace, name)
             shown = world.all(cls).get(key)
@@ -113,13 +114,9 @@ class Memory:
                 continue
             if shown is not None and not write.shown:
                 self._written[kind, namespace, name] = replace(write, shown=True)
-            objects = changed.setdefault(kind, dict(world.all(cls)))
-            if write.obj is None:
-                objects.pop(key, None)
-            else:
-                objects[key] = write.obj
+            changed.setdefault(kind, {})[key] = write.obj
         for kind, objects in changed.items():
-            world = world.with_kind(kind, objects, synced=world.synced)
+            world = world.with_changes(kind, objects, synced=world.synced)
         return world
 
 
@@ -144,7 +141,10 @@ SHARES: Final = Shares()
 
 
 def control(world: World, known: Known, *, now: float, shares: Shares = SHARES) -> tuple[Write, ...]:
-    """Every controller's writes, in the order in which they should be made."""
+    """Every controller's writes of a World as a whole, in the order in which they should be made.
+
+    The loop goes on from World to World instead (`cluster/live/`), which comes to the same.
+    """
     return (
         *assign_pod_cidrs(world, shares.pods),
         *share_out(world, known, shares.pods),
@@ -178,6 +178,7 @@ class ClusterLoop:
         """Who had addresses when the first World was whole, and until when they are waited for."""
         self._clock = clock or SystemClock()
         self._memory = Memory()
+        self._controllers = Controllers(shares.pods)
         self._slots = asyncio.Semaphore(_PARALLEL)
 
     async def run(self) -> None:
@@ -185,7 +186,7 @@ class ClusterLoop:
         seen, held, failures = -1, -1, 0
         while True:
             wait = _BACKOFF[min(failures, len(_BACKOFF)) - 1] if failures else None
-            if waits_for_time(self._worlds.value) or self._absent or (self._awaited and self._awaited[0]):
+            if self._controllers.wait or self._absent or (self._awaited and self._awaited[0]):
                 wait = min(wait or _TICK, _TICK)
             await any_newer((self._worlds, seen), (self._holdings, held), seconds=wait)
             seen, held = self._worlds.version, self._holdings.version
@@ -196,7 +197,7 @@ class ClusterLoop:
         """Write until nothing is left to do; False if the API refused something that is worth another try."""
         for _ in range(_ROUNDS):
             world = self._memory.over(self._worlds.value, self._clock.monotonic())
-            writes = control(world, self._known(world), now=self._clock.now(), shares=self._shares)
+            writes = self._controllers.update(world, self._known(world), now=self._clock.now())
             if not writes:
                 return True
             if not await self._apply(writes, world):

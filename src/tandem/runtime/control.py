@@ -46,11 +46,13 @@ from tandem.model.kinds import BY_KIND, KINDS, PROGRAMMED
 from tandem.model.meta import RawObject
 from tandem.model.parse import ParseError, parse
 from tandem.model.said import say
-from tandem.model.world import Key, World
+from tandem.model.world import World
 from tandem.observe.flow import Party
 from tandem.runtime.announced import Announced
 from tandem.runtime.authority import sign_for
 from tandem.runtime.awaited import Awaited
+from tandem.runtime.draining import DRAINED, Draining
+from tandem.runtime.homes import Homes
 from tandem.runtime.ledger import Ledger
 from tandem.runtime.publisher import Publisher
 from tandem.runtime.reports import Reports
@@ -62,12 +64,10 @@ from tandem.translate.network import passwords_for
 from tandem.translate.pairs import pairs_for
 from tandem.translate.slices import serving
 from tandem.translate.status import PATHS_BROKEN, WRITTEN, Given, patches_of
-from tandem.translate.world import Options, Translation, translate_world
+from tandem.translate.world import Options, Translation
 
 log = structlog.get_logger()
 
-DRAINED: Final = "tandem.io/drained"
-"""Annotation on a terminating pod: every kernel and proxy has acknowledged that its endpoints are gone."""
 GATHER_SECONDS: Final = 0.03
 """After a change, before status is written: most nodes have answered by then, and "waiting" need not be told of them.
 
@@ -101,13 +101,14 @@ class Control:
         self.reports = Reports()
         self.informer = Informer(client, tuple(k for k in KINDS if k.name not in UNTRANSLATED))
         self.translation: Cell[Translation | None] = Cell(None)
+        self._live = Live(options)
         self._translated = World()
         self._settled = asyncio.Event()
         self._publisher = Publisher()
         self._stale: set[ObjectKey] = set()
         """Objects whose status may have to be another one."""
-        self._leaving: dict[Key, core.Pod] = {}
-        """Pods that terminate and are not known to be drained."""
+        self._draining = Draining()
+        self._homes = Homes()
         self._paths: list[Problem] = []
         self._refused: dict[ObjectKey, tuple[bool, str]] = {}
         self._announced = Announced(clock)
@@ -157,9 +158,8 @@ class Control:
     async def _sign(self, node: str, request: bytes) -> bytes:
         """A node may hold the identities of its pods and of the gateways that it serves, and no others."""
         translation = self.translation.value
-        pods = translation.pods if translation is not None else {}
-        nodes = translation.pod_nodes if translation is not None else {}
-        bindings = (Binding(node=nodes[uid], identity=pod.identity) for uid, pod in pods.items())
+        pods = self._homes.pods(translation, node) if translation is not None else {}
+        bindings = (Binding(node=NodeName(node), identity=pod.identity) for pod in pods.values())
         may = allowed(bindings, NodeName(node)) | {gateway.identity for gateway in self._served(node)}
         authority = await self.trust.signing()
         return sign_for(authority, node, request, allowed=may, now=self.clock.now())
@@ -204,8 +204,7 @@ class Control:
         translation = self.translation.value
         if translation is None:
             return encode_pairs({})
-        homes = translation.pod_nodes
-        here = {pod.namespace for uid, pod in translation.pods.items() if pod.meshed and homes.get(uid) == node}
+        here = {pod.namespace for pod in self._homes.pods(translation, node).values() if pod.meshed}
         wanted = certificates_needed(self._served(node), translation.mesh.policies, translation.services, here)
         pairs = pairs_for(self._translated, wanted)
         return encode_pairs({name: (pair.chain, pair.key) for name, pair in pairs.items()})
@@ -239,13 +238,13 @@ class Control:
         """An end of a flow with the names that its address has in the cluster."""
         if party.pod or not party.address:
             return party
-        pod = self.world.pods_by_address.get(party.address)
+        pod = self.world.pod_at(party.address)
         if pod is None:
             return party
         return msgspec.structs.replace(party, namespace=pod.metadata.namespace, pod=pod.metadata.name)
 
     async def _translate(self) -> None:
-        seen, told, live = -1, -1, Live(self.options)
+        seen, told = -1, -1
         trusted, trust = await self.trust.trust.after(0)  # without one nodes would be told to trust nobody
         while True:
             await any_newer((self.informer.world, seen), (self._announced.known, told), (self.trust.trust, trusted))
@@ -255,7 +254,7 @@ class Control:
                 continue
             world = self._announced.over(self.world)
             started = time.perf_counter()
-            translation = _trusting(live.translate(world), trust)
+            translation = _trusting(self._live.translate(world), trust)
             await self._publish(world, translation)
             before, self._translated = (self._translated, self.translation.value), world
             self.translation.put(translation)
@@ -303,10 +302,7 @@ class Control:
         concerned = changes(edge.ancestors, translation.edge.ancestors)
         self._stale.update(("BackendTLSPolicy", *key) for key in concerned)
         self._stale.update(("IstioGateway", *key) for key in changes(edge.ingress, translation.edge.ingress))
-        for key, (_, pod) in changes(earlier.all(core.Pod), world.all(core.Pod)).items():
-            self._leaving.pop(key, None)
-            if pod is not None and pod.terminating and pod.addresses and DRAINED not in pod.metadata.annotations:
-                self._leaving[key] = pod
+        self._draining.note(earlier, world, translation.endpoints)
 
     async def _write_status(self) -> None:
         written = -1
@@ -324,7 +320,7 @@ class Control:
                 if not done:
                     wrote = False
                     self._stale.add((patch.kind, patch.namespace, patch.name))
-            for pod in self._drained(translation):
+            for pod in self._draining.drained(self.ledger):
                 body = {"metadata": {"annotations": {DRAINED: "true"}}}
                 wrote &= await self._patch("Pod", pod.metadata.namespace, pod.metadata.name, body, subresource="")
             for name, told in self._untold().items():
@@ -381,18 +377,6 @@ class Control:
             for entry in (*status.get("unannounced", ()), *status.get("unmet", ()))
         }
 
-    def _drained(self, translation: Translation) -> list[core.Pod]:
-        """Terminating pods that no node sends traffic to any more."""
-        leaving = [self._leaving[key] for key in sorted(self._leaving)]
-        if not leaving:
-            return []
-        used = {e.address for service in translation.endpoints.values() for e in service.endpoints}
-        keys = [(wire.PREFIX + "Endpoints", name) for name in translation.endpoints]
-        up = [n for n in self.ledger.nodes if self.ledger.connected(n)]
-        if not all(self.ledger.settled(n, keys) for n in up):
-            return []
-        return [p for p in leaving if not used.intersection(p.addresses)]
-
     async def _patch(
         self, kind: str, namespace: str, name: str, body: Mapping[str, object], *, subresource: str
     ) -> bool:
@@ -416,8 +400,8 @@ class Control:
             return []  # the API server says what is wrong with it
         if obj.kind not in PROGRAMMED or not self.world.synced:
             return []
-        kept = {**self.world.all(type(obj)), obj.key: obj}
-        told = translate_world(self.world.with_kind(obj.kind, kept, synced=True), self.options).told
+        stored = self._announced.over(self.world).with_changes(obj.kind, {obj.key: obj}, synced=True)
+        told = self._live.translate(stored).told  # the next World is mostly this one
         return [f"{p.at.path or obj.kind}: {p.text}" for p in told.get((obj.kind, *obj.key), ())]
 
     def errors_of(self, key: ObjectKey) -> list[str]:

@@ -43,6 +43,16 @@ class _Node:
     sent: dict[str, Table[str, Sent]] = field(default_factory=dict)
     accepted: dict[ResourceKey, str] = field(default_factory=dict)
     refused: dict[ResourceKey, tuple[str, str]] = field(default_factory=dict)
+    wanting: dict[str, set[str]] = field(default_factory=dict)
+    """By type URL the names of what was sent and is not accepted as it was sent."""
+
+    def compare(self, key: ResourceKey) -> None:
+        """Of this something was sent, taken back or accepted."""
+        sent, wanting = self.resource(key), self.wanting.setdefault(key[0], set())
+        if sent is None or self.accepted.get(key) == sent.version:
+            wanting.discard(key[1])
+        else:
+            wanting.add(key[1])
 
     def resource(self, key: ResourceKey) -> Sent | None:
         """What was sent under a name."""
@@ -79,6 +89,7 @@ class Ledger:
                 if new is None:
                     entry.accepted.pop(key, None)
                     entry.refused.pop(key, None)
+                entry.compare(key)
                 was, objects = old.objects if old else frozenset(), new.objects if new else frozenset()
                 self._uses.subtract(was - objects)
                 self._uses.update(objects - was)
@@ -110,6 +121,7 @@ class Ledger:
         for name, version in versions.items():
             entry.accepted[type_url, name] = version
             entry.refused.pop((type_url, name), None)
+            entry.compare((type_url, name))
             self._weigh(node, entry, (type_url, name))
         self.revision += 1
 
@@ -137,9 +149,14 @@ class Ledger:
 
     def settled(self, node: str, keys: Iterable[ResourceKey] | None = None) -> bool:
         """True if the node has accepted what it was last sent: of `keys`, or of everything."""
-        entry = self._nodes.get(node, _Node())
-        wanted = ((k, entry.resource(k)) for k in (entry.every() if keys is None else keys))
-        return all(entry.accepted.get(k) == sent.version for k, sent in wanted if sent is not None)
+        wanting = self._nodes.get(node, _Node()).wanting
+        if keys is None:
+            return not any(wanting.values())
+        return not any(name in wanting.get(type_url, ()) for type_url, name in keys)
+
+    def has_all(self, node: str, type_url: str) -> bool:
+        """True if the node has accepted whatever it was last sent of a type."""
+        return node not in self._nodes or not self._nodes[node].wanting.get(type_url)
 
     def versions(self, node: str) -> tuple[int, int, tuple[str, ...]]:
         """(resources sent, of these accepted, refusals as text), for `tandem status`."""

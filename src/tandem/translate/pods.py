@@ -20,6 +20,7 @@ from tandem.ir.policy import PolicyIR
 from tandem.model import core
 from tandem.model.consulmeta import traits_of
 from tandem.model.ipam import addresses_of
+from tandem.model.selected import Selected, target_port
 from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.limits.pods import limits_of_pod
@@ -38,7 +39,6 @@ from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.mesh.linkerd.servers import ServerIndex
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol, routed_http
-from tandem.translate.selected import Selected, target_port
 
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):

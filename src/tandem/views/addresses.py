@@ -155,7 +155,7 @@ def lookup(world: World, address: str) -> Found:
     loans = block.spec.loans if block is not None else ()
     borrower = next((x.node for x in loans if x.address == address and x.state.value != "Asked"), "")
     reserved = next((r.metadata.name for r in world.sorted(IPReservation) if _covers(r, address)), "")
-    pod = world.pods_by_address.get(address)
+    pod = world.pod_at(address)
     return Found(
         address=address,
         pool=pool,

@@ -36,7 +36,7 @@ def endpoints(world: World, share: Share, version: int, *, protocol: str = "TCP"
 
 def party_at(world: World, address: str, port: int, target: core.TargetRef | None = None) -> Party:
     """The pod that has the address, or what is there beyond the cluster."""
-    pod = world.pods_by_address.get(address)
+    pod = world.pod_at(address)
     if pod is not None:
         return Party.of_pod(pod, port=port, version=family(address))
     if target is not None and target.kind == "Pod":

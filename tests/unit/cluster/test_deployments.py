@@ -147,4 +147,4 @@ def test_a_pod_is_available_only_after_min_ready_seconds() -> None:
 
 
 def test_time_alone_matters_only_with_min_ready_seconds() -> None:
-    assert not waits_for_time(World.of([deployment()]))
+    assert not waits_for_time(deployment())

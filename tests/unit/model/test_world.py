@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tandem.model.istio import VirtualService
 from tandem.model.meta import Object
 from tandem.model.policy import NetworkPolicy
 from tandem.model.world import World
+from working import calls_of
 
 
 def test_a_world_of_objects_is_synced_and_an_empty_one_is_not() -> None:
@@ -74,16 +76,16 @@ def test_pods_are_found_by_uid_and_by_each_address() -> None:
     one = pod("a", ip=("10.244.0.2", "fd00::2"))
     found = world(one)
     assert found.pods_by_uid == {"uid-default-a": one}
-    assert found.pods_by_address == {"10.244.0.2": one, "fd00::2": one}
+    assert [found.pod_at(address) for address in ("10.244.0.2", "fd00::2", "10.244.0.3")] == [one, one, None]
 
 
 def test_the_address_of_a_finished_pod_is_nobodys() -> None:
     """It may be another pod's by now."""
-    assert world(pod("a", ip="10.244.0.2", phase="Succeeded")).pods_by_address == {}
-    assert world(pod("a", ip="10.244.0.2", host_network=True)).pods_by_address == {}
+    assert world(pod("a", ip="10.244.0.2", phase="Succeeded")).pod_at("10.244.0.2") is None
+    assert world(pod("a", ip="10.244.0.2", host_network=True)).pod_at("10.244.0.2") is None
 
 
-LOOKED_UP = ("population", "namespace_labels", "slices_by_service", "pods_by_uid", "pods_by_address")
+LOOKED_UP = ("population", "namespace_labels", "slices_by_service", "pods_by_uid", "claims")
 NAMES = st.sampled_from(("a", "b", "c"))
 SPACES = st.sampled_from(("shop", "bank"))
 
@@ -120,10 +122,19 @@ def test_changes_make_the_world_that_the_objects_make(steps: list[list[tuple[Obj
     whole = World.of(objects.values())
     assert list(found.objects()) == list(whole.objects())
     for name in LOOKED_UP:
-        if name == "pods_by_address":
-            assert found.pods_by_address.keys() == whole.pods_by_address.keys()
-        else:
-            assert getattr(found, name) == getattr(whole, name), name
+        assert getattr(found, name) == getattr(whole, name), name
+
+
+@pytest.mark.parametrize("name", LOOKED_UP)
+def test_what_was_looked_up_costs_what_changed(name: str) -> None:
+    def work(count: int) -> int:
+        found = world(*(pod(f"p{n}", ip=f"10.244.{n >> 8}.{n & 255}") for n in range(count)), namespace("default"))
+        getattr(found, name)
+        found = found.with_changes("Pod", {("default", "p0"): None}, synced=True)
+        changed = {("default", "p1"): pod("p1", ip="10.245.0.1", app="x")}
+        return calls_of(lambda: getattr(found.with_changes("Pod", changed, synced=True), name))
+
+    assert work(400) <= work(100) + 40
 
 
 def test_a_change_of_one_kind_leaves_the_others_the_very_same() -> None:

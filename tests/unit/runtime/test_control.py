@@ -23,8 +23,9 @@ from tandem.model.kinds import BY_KIND
 from tandem.model.meta import RawObject
 from tandem.observe.flow import Flow, Layer, Party, Verdict
 from tandem.runtime import control
-from tandem.runtime.control import DRAINED
+from tandem.runtime.draining import DRAINED
 from tandem.runtime.reports import Report, encode
+from working import calls_of
 
 PROGRAMMED = {"type": "Programmed", "status": "True"}
 PENDING = {"type": "Programmed", "status": "False"}
@@ -323,6 +324,25 @@ def test_advice_is_about_the_object_itself_and_changes_nothing() -> None:
     bad = routed("web")
     bad["spec"]["http"][0]["route"][0]["destination"]["host"] = "nowhere"
     with_control((*CLUSTER, bad), scene)
+
+
+@pytest.mark.parametrize(
+    "stored", [policy(podSelector={"matchLabels": {"app": "web"}}, ingress=[{"from": []}]), routed("web", name="more")]
+)
+def test_advice_costs_what_the_object_is_about_and_not_the_world(stored: RawObject) -> None:
+    def work(pods: int) -> int:
+        found = 0
+
+        async def scene(lab: ControlLab) -> None:
+            nonlocal found
+            lab.control.advise(routed("web", name="first"))
+            found = calls_of(lambda: lab.control.advise(stored))
+
+        others = (pod(f"p{n}", f"10.244.{2 + (n >> 8)}.{n & 255}", "n2") for n in range(pods))
+        with_control((*CLUSTER, *others), scene)
+        return found
+
+    assert work(160) <= work(40) * 1.5
 
 
 def test_before_the_first_synchronisation_there_is_no_advice() -> None:

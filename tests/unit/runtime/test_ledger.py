@@ -40,6 +40,19 @@ def test_an_acknowledgement_of_an_older_version_does_not_count() -> None:
     assert not book.settled("n1")
 
 
+def test_a_node_has_all_of_a_type_when_it_has_accepted_each_as_it_was_sent() -> None:
+    book = ledger()
+    assert not book.has_all("n1", KEY[0])
+    assert book.has_all("n1", "t.Gateway")
+    assert book.has_all("n2", KEY[0])
+    book.accept("n1", KEY[0], {KEY[1]: "1"})
+    assert book.has_all("n1", KEY[0])
+    book.sent("n1", only("2"))
+    assert not book.has_all("n1", KEY[0])
+    book.sent("n1", {KEY[0]: Table()})
+    assert book.has_all("n1", KEY[0])
+
+
 def test_a_refusal_is_told_in_the_nodes_own_words_and_outranks_a_wait() -> None:
     book = ledger()
     book.sent("n2", only("1"))

@@ -8,10 +8,10 @@ from tandem.base.ids import PolicySetId
 from tandem.ir.policy import PolicyIR
 from tandem.model.core import ServicePort
 from tandem.model.meta import Object
+from tandem.model.selected import target_port
 from tandem.model.world import World
 from tandem.translate.options import Options
 from tandem.translate.pods import Pods, translate_pods
-from tandem.translate.selected import target_port
 
 NO_POLICY = PolicyIR(sets={}, groups={}, ingress={}, egress={})
 

@@ -8,8 +8,8 @@ import msgspec
 
 from tandem.ir.limits import RateLimit
 from tandem.model.core import Pod, Service
+from tandem.model.selected import target_port
 from tandem.translate.limits.found import Limits, counted_ports
-from tandem.translate.selected import target_port
 
 
 def limits_of_pod(pod: Pod, services: Iterable[Service], limits: Limits) -> tuple[RateLimit, ...]:

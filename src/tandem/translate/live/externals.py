@@ -7,9 +7,9 @@ from typing import Final, Generic, TypeVar
 
 from tandem.base.table import Table
 from tandem.ir import fabric
+from tandem.model.kept import Kept
 from tandem.model.world import World
 from tandem.translate.externals import Externals, selects_workloads, translate_externals
-from tandem.translate.kept import Kept
 from tandem.translate.live.problems import Gathered
 from tandem.translate.options import Options
 

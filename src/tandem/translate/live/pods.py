@@ -12,11 +12,12 @@ from tandem.ir.fabric import LocalPod
 from tandem.ir.paths import Paths
 from tandem.model import core
 from tandem.model.egress import Sidecar
+from tandem.model.kept import Kept
 from tandem.model.security import PeerAuthentication
+from tandem.model.selected import Selected
 from tandem.model.selectors import matches_map
 from tandem.model.telemetry import Telemetry
 from tandem.model.world import World
-from tandem.translate.kept import Kept
 from tandem.translate.limits.found import NO_LIMITS, Limits
 from tandem.translate.live.problems import Gathered
 from tandem.translate.membership import namespace_problems
@@ -35,7 +36,6 @@ from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.mesh.linkerd.servers import ServerIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
-from tandem.translate.selected import Selected
 
 Judged = Mapping[str, PolicySetId]
 """Pod uid -> policy set."""

@@ -1,6 +1,7 @@
 """The World as translation reads it: an object of which only the conditions changed is the one that it was before.
 
-Control writes conditions into thousands of objects, and each comes back as an event: nothing is done anew for it.
+Control writes conditions into thousands of objects, and each comes back as an event: nothing is done anew for it. Nor
+is it for an event of what is not read at all, as the heartbeat of a Node is.
 """
 
 from __future__ import annotations
@@ -43,8 +44,11 @@ class Settled:
 
 def _same(known: Any, new: Any) -> bool:
     """Nothing differs but the conditions, and the version that each change gives."""
-    if new is None or not isinstance(getattr(known, "status", None), _CONDITIONS):
+    if new is None or known is None:
         return False
     replace = msgspec.structs.replace
     meta = replace(new.metadata, resource_version=known.metadata.resource_version)
-    return bool(replace(new, metadata=meta, status=known.status) == known)
+    status = getattr(known, "status", None)
+    if isinstance(status, _CONDITIONS):
+        return bool(replace(new, metadata=meta, status=status) == known)
+    return bool(replace(new, metadata=meta) == known)

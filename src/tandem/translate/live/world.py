@@ -8,6 +8,7 @@ from tandem.base.memo import same_as_before
 from tandem.base.table import Table
 from tandem.ir.mesh import MeshIR, RouteTable
 from tandem.ir.traffic import TrafficPolicy
+from tandem.model.kept import Kept
 from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
 from tandem.translate.canaries import divide_gateways
@@ -18,7 +19,6 @@ from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.gateway.secured import secure_backends
 from tandem.translate.ingress import add_ingress
 from tandem.translate.ingress.bindings import read_bound
-from tandem.translate.kept import Kept
 from tandem.translate.limits.attached import limit_gateways, limit_tables
 from tandem.translate.limits.found import Limits
 from tandem.translate.limits.targets import read_limits

@@ -1,6 +1,6 @@
 """What each object of one kind came to, kept from one translation to the next with what was looked up for it.
 
-As `translate/kept.py` for the whole, and below it: what is looked up here is noted for the whole as well.
+As `model/kept.py` for the whole, and below it: what is looked up here is noted for the whole as well.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import msgspec
 
 from tandem.base.table import Table
 from tandem.ir.traffic import TrafficPolicy
+from tandem.model.kept import Looked, Noted
 from tandem.model.meta import Object
 from tandem.model.world import Key
-from tandem.translate.kept import Looked, Noted
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES, Entries
 

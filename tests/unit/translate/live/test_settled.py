@@ -6,10 +6,10 @@ from typing import cast
 
 import msgspec
 
-from builders import service
+from builders import node, service
 from meshworlds import httproute, parent, to, vs
 from tandem.model.backendtls import AncestorStatus, BackendTLSPolicy, PolicyStatus
-from tandem.model.core import Service, ServiceStatus
+from tandem.model.core import Node, Service, ServiceStatus
 from tandem.model.gateway import HTTPRoute, ParentReference
 from tandem.model.istio import VirtualService
 from tandem.model.meta import Condition, Object, Status
@@ -73,6 +73,17 @@ def test_a_status_that_translation_reads_counts() -> None:
         front, status=ServiceStatus(conditions=(Condition(type="Programmed", status="True"),))
     )
     assert settled.of(world(given)).get(Service, *front.key) is given
+
+
+def test_an_event_of_what_is_not_read_is_no_change() -> None:
+    """The heartbeat of a Node, which may come a thousand times between two changes."""
+    settled, beating = Settled(), node("n1")
+    first = settled.of(world(beating))
+    meta = msgspec.structs.replace(beating.metadata, resource_version="2")
+    again = settled.of(world(msgspec.structs.replace(beating, metadata=meta)))
+    assert again is first
+    moved = node("n1", zone="a")
+    assert settled.of(world(moved)).get(Node, *beating.key) is moved
 
 
 def test_policies_for_backends_are_settled_too() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from builders import service
 from meshworlds import dr, to, vs
 from tandem.model.istio import VirtualService
+from tandem.model.kept import Kept
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.translate.kept import Kept
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.virtualservice import Said, read_virtualservice

@@ -18,10 +18,10 @@ from tandem.ir.limits import RateLimit
 from tandem.ir.traffic import PortTraffic, Traffic, TrafficPolicy
 from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.core import Pod, Service, ServicePort
+from tandem.model.selected import target_port
 from tandem.model.world import Key, World
 from tandem.translate.mesh.consul.limits import read_rate_limits
 from tandem.translate.protocols import app_protocol, undeclared
-from tandem.translate.selected import target_port
 
 REFUSED: Final = {
     "destination": ("destination", "hosts outside are known by ServiceEntry"),

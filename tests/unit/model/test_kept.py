@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from builders import endpoint_slice, namespace, pod, service, world
 from tandem.model import core
+from tandem.model.kept import Kept
 from tandem.model.world import World
-from tandem.translate.kept import Kept
 
 BASE = world(pod("a"), pod("b"), service("web"), namespace("default"))
 
@@ -51,7 +51,7 @@ def test_what_is_looked_up_by_other_names_is_noted_too() -> None:
     assert runs(lambda w: w.slices_by_service.get(("default", "web")), BASE, sliced) == 2
     assert runs(lambda w: w.pods_by_uid.get("uid-default-a"), BASE, changed(BASE, pod("b", app="x"))) == 1
     assert runs(lambda w: w.pods_by_uid.get("uid-default-b"), BASE, changed(BASE, pod("b", app="x"))) == 2
-    assert runs(lambda w: "10.9.9.9" in w.pods_by_address, BASE, changed(BASE, pod("b", ip="10.9.9.9"))) == 2
+    assert runs(lambda w: w.pod_at("10.9.9.9"), BASE, changed(BASE, pod("b", ip="10.9.9.9"))) == 2
     assert runs(lambda w: dict(w.namespace_labels["default"]), BASE, changed(BASE, namespace("default", a="b"))) == 2
     assert runs(lambda w: len(w.namespace_labels), BASE, changed(BASE, namespace("more"))) == 2
     assert runs(lambda w: list(w.all(core.Pod).values()), BASE, changed(BASE, pod("c"))) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builders import pod, service
-from tandem.translate.selected import Selected
+from tandem.model.selected import Selected
 
 WEB = service("web", ns="shop", selector={"app": "web"})
 V2 = service("v2", ns="shop", selector={"app": "web", "version": "2"})

@@ -89,9 +89,14 @@ class Noted(World):
         return self._mapping("pods_by_uid", lambda world: world.pods_by_uid)
 
     @property
-    def pods_by_address(self) -> Mapping[str, Any]:
-        """As `World.pods_by_address`."""
-        return self._mapping("pods_by_address", lambda world: world.pods_by_address)
+    def asking(self) -> Mapping[Key, Any]:
+        """As `World.asking`."""
+        return self._mapping("asking", lambda world: world.asking)
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """As `World.claims`."""
+        return self._mapping("claims", lambda world: world.claims)
 
 
 class Looked(Mapping[Any, V]):

@@ -1,0 +1,58 @@
+"""All controllers of the cluster, each at the cost of what changed for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from tandem.cluster.blocks import share_out
+from tandem.cluster.live.deployments import LiveDeployments
+from tandem.cluster.live.endpoints import LiveEndpoints
+from tandem.cluster.live.gatewayservices import LiveGatewayServices
+from tandem.cluster.live.scheduler import LiveScheduler
+from tandem.cluster.networks import PodNetwork
+from tandem.cluster.nodes import assign_pod_cidrs
+from tandem.cluster.space import Known
+from tandem.cluster.writes import Write
+from tandem.model.kept import Kept
+from tandem.model.world import World
+
+
+class Controllers:
+    """One per loop."""
+
+    def __init__(self, pods: PodNetwork) -> None:
+        self._network: Final = pods
+        self._cidrs = Kept(assign_pod_cidrs)
+        self._blocks = Kept(share_out)
+        self._known: Known | None = None
+        self._deployments = LiveDeployments()
+        self._scheduler = LiveScheduler()
+        self._endpoints = LiveEndpoints()
+        self._gateways = LiveGatewayServices()
+
+    @property
+    def wait(self) -> bool:
+        """Whether something is to be done after a while, though nothing changes."""
+        return self._deployments.waits
+
+    def update(self, world: World, known: Known, *, now: float) -> tuple[Write, ...]:
+        """Every controller's writes, in the order in which they should be made."""
+        return (
+            *self._cidrs(world, self._network),
+            *self._share_out(world, known),
+            *self._deployments.update(world, seed=known.seed, at=now),
+            *self._scheduler.update(world, at=now),
+            *self._endpoints.update(world),
+            *self._gateways.update(world),
+        )
+
+    def _share_out(self, world: World, known: Known) -> tuple[Write, ...]:
+        """Nothing is done anew for another seed alone: it is for what is written, and then it is another one."""
+        before = self._known
+        if before is None or replace(before, seed=known.seed) != known:
+            self._known = known
+        writes = self._blocks(world, self._known, self._network)
+        if writes:
+            self._known = None
+        return writes
