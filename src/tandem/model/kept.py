@@ -35,6 +35,38 @@ class Kept(Generic[R]):
         self._before = arguments, noted, result
         return result
 
+    @property
+    def looked_up(self) -> Noted:
+        """What the result came from."""
+        assert self._before is not None  # noqa: S101 - for whoever has asked
+        return self._before[1]
+
+
+class KeptEach(Generic[R]):
+    """The same for one thing after the other, each with a name; `begin` each round of them.
+
+    The World is the Noted one of whoever asks: what is looked up here is noted for the whole as well. Of another World
+    nothing is kept. What was not asked for in a round is forgotten.
+    """
+
+    def __init__(self, function: Callable[..., R]) -> None:
+        self._function = function
+        self._before: dict[object, Kept[R]] = {}
+        self._now: dict[object, Kept[R]] = {}
+
+    def begin(self) -> None:
+        """Another round."""
+        self._before, self._now = self._now, {}
+
+    def __call__(self, name: object, world: World, *arguments: Any) -> R:
+        """The result for what has this name."""
+        if not isinstance(world, Noted):
+            return self._function(world, *arguments)
+        kept = self._now[name] = self._before.get(name) or Kept(self._function)
+        result = kept(world.noted, *arguments)
+        world.include(kept.looked_up)
+        return result
+
 
 def _same(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 EVERY: Final = "*"
@@ -29,6 +30,19 @@ def specificity(host: str) -> tuple[int, int]:
     return -exact, -len(host)
 
 
-def most_specific(hosts: Iterable[str], host: str) -> str | None:
+def covering(host: str) -> Iterator[str]:
+    """Every name that covers a host, the most specific first."""
+    yield host
+    _, dot, rest = host.partition(".")
+    while dot:
+        wildcard = f"*.{rest}"
+        if wildcard != host:
+            yield wildcard
+        _, dot, rest = rest.partition(".")
+    if host != EVERY:
+        yield EVERY
+
+
+def most_specific(hosts: AbstractSet[str], host: str) -> str | None:
     """Of these, the most specific one that covers `host`; None if none does."""
-    return min((h for h in hosts if covers(h, host)), key=specificity, default=None)
+    return next((name for name in covering(host) if name in hosts), None)

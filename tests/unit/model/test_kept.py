@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builders import endpoint_slice, namespace, pod, service, world
 from tandem.model import core
-from tandem.model.kept import Kept
+from tandem.model.kept import Kept, KeptEach
 from tandem.model.world import World
 
 BASE = world(pod("a"), pod("b"), service("web"), namespace("default"))
@@ -62,3 +62,34 @@ def test_another_argument_runs_it_again() -> None:
     first, second = object(), object()
     assert kept(BASE, first) is kept(BASE, first)
     assert kept(BASE, second) == (2, second)
+
+
+def test_of_many_things_only_those_are_done_anew_that_found_something_else() -> None:
+    """And what one of them found is noted for the whole."""
+    done: list[str] = []
+
+    def labels(found: World, name: str) -> object:
+        done.append(name)
+        one = found.get(core.Pod, "default", name)
+        return one.metadata.labels if one is not None else None
+
+    each, names = KeptEach(labels), ("a", "b")
+
+    def whole(found: World, asked: tuple[str, ...]) -> list[object]:
+        each.begin()
+        return [each(name, found, name) for name in asked]
+
+    kept, later = Kept(whole), changed(BASE, pod("b", app="x"))
+    assert kept(BASE, names) == [{}, {}]
+    assert kept(BASE, names) == [{}, {}]
+    assert kept(later, names) == [{}, {"app": "x"}]
+    assert done == ["a", "b", "b"]
+    assert kept(later, ("a",)) == [{}]
+    assert kept(later, names) == [{}, {"app": "x"}]
+    assert done == ["a", "b", "b", "b"]
+
+
+def test_of_a_world_that_notes_nothing_nothing_is_kept() -> None:
+    each = KeptEach(lambda found, name: found.get(core.Pod, "default", name))
+    assert each("a", BASE, "a") is BASE.get(core.Pod, "default", "a")
+    assert each("a", changed(BASE, pod("a", app="x")), "a") == pod("a", app="x")

@@ -20,12 +20,13 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.gateways import Gateway
 from tandem.model.gatewayservices import is_ours, someone_elses, standing_for
 from tandem.model.grpcroute import GRPCRoute
+from tandem.model.kept import KeptEach
 from tandem.model.listenersets import ListenerSet
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import Key, World
 from tandem.translate.balancers import Assignment, addresses_of_ingress
 from tandem.translate.gateway.addresses import place
-from tandem.translate.gateway.attach import Attached, EdgeRoute, attach
+from tandem.translate.gateway.attach import Attached, EdgeRoute, Parents, attach
 from tandem.translate.gateway.clashes import BY_NAME, UDP
 from tandem.translate.gateway.clients import falls_back
 from tandem.translate.gateway.connections import Given, in_order, named_of, shared_out
@@ -44,7 +45,6 @@ from tandem.translate.gateway.overlaps import overlaps_of
 from tandem.translate.gateway.routes import ReadRoute, hosts_of, read_route, services_of
 from tandem.translate.gateway.sets import sets_of
 from tandem.translate.gateway.targets import targets_of
-from tandem.translate.mesh.context import Context
 from tandem.translate.options import Options
 from tandem.translate.pods import spiffe_id
 
@@ -55,8 +55,23 @@ REFUSING: Final = frozenset({"InvalidParameters", "UnsupportedValue"})
 """Codes of mistakes of a Gateway after which nothing of it is served."""
 
 
-def translate_gateways(world: World, options: Options, balancers: Assignment) -> Edge:
+class Reading:
+    """What is read of each Gateway's listeners and of each route, kept from one translation to the next."""
+
+    def __init__(self) -> None:
+        self.listeners: Final = KeptEach(read_listeners)
+        self.route: Final = KeptEach(read_route)
+
+    def begin(self) -> Reading:
+        """For another translation."""
+        self.listeners.begin()
+        self.route.begin()
+        return self
+
+
+def translate_gateways(world: World, options: Options, balancers: Assignment, reading: Reading | None = None) -> Edge:
     """The whole of gateways; equal Worlds give equal results."""
+    reading = (reading or Reading()).begin()
     gateways = [g for g in world.sorted(Gateway) if is_ours(world, g) and not g.metadata.deletion_timestamp]
     mistakes_of = {gateway.key: tuple(gateway_mistakes(gateway)) for gateway in gateways}
     refused = {key for key, found in mistakes_of.items() if any(p.code in REFUSING for p in found)}
@@ -64,7 +79,8 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     listeners: dict[Key, ByHolder] = {}
     problems: list[Problem] = [*sets.problems]
     for gateway in gateways:
-        listeners[gateway.key], wrong = read_listeners(world, gateway, sets.merged.get(gateway.key, ()))
+        merged = sets.merged.get(gateway.key, ())
+        listeners[gateway.key], wrong = reading.listeners(gateway.key, world, gateway, *merged)
         problems += (*mistakes_of[gateway.key], *annotation_mistakes(gateway), *_name_taken(world, gateway), *wrong)
     balanced = [address for addresses in balancers.given.values() for address in addresses]
     balanced += addresses_of_ingress(world)
@@ -72,7 +88,7 @@ def translate_gateways(world: World, options: Options, balancers: Assignment) ->
     every: ByHolder = {(ListenerSet.__name__, *key): () for key in sets.refused}
     for of_gateway in listeners.values():
         every |= of_gateway
-    routes, mistakes = _routes(world, options, every)
+    routes, mistakes = _routes(world, options, every, reading)
     targets = targets_of((g, _answered(_merged(listeners[g.key]))) for g in gateways)
     sent: dict[str, ir.Gateway] = {}
     facts: dict[Key, GatewayFacts] = {}
@@ -119,19 +135,21 @@ def _name_taken(world: World, gateway: Gateway) -> Iterator[Problem]:
         yield Problem(at=at, code="NameTaken", text=text, severity=Severity.WARNING)
 
 
-def _routes(world: World, options: Options, listeners: ByHolder) -> tuple[_Routes, tuple[Problem, ...]]:
+def _routes(
+    world: World, options: Options, listeners: ByHolder, reading: Reading
+) -> tuple[_Routes, tuple[Problem, ...]]:
     """The routes of each listener, and what is wrong with routes that name a Gateway or a set."""
-    context = Context(world=world, options=options, policies={})
+    parents = Parents(world, listeners)
     sources: tuple[EdgeRoute, ...] = (*world.sorted(GRPCRoute), *world.sorted(HTTPRoute), *in_order(world))
     found: _Routes = {}
     problems: list[Problem] = []
     for route in sources:
-        attachments, wrong = attach(route, world, listeners)
+        attachments, wrong = attach(route, parents)
         problems += wrong
         read: ReadRoute | None = None
         for attached in attachments:
             if read is None:
-                read = read_route(attached, context)
+                read = reading.route((route.kind, route.key), world, route, options)
                 problems += read.problems
             if read.accepted:
                 found.setdefault(attached.listener, []).append((attached, read))
@@ -205,7 +223,7 @@ def _gateway(
 
 
 def _port(port: int, reads: list[Read], routes: _Routes, target: int) -> ir.GatewayPort:
-    hostnames = [read.hostname for read in reads]
+    hostnames = frozenset(read.hostname for read in reads)
     protocol = reads[0].listener.protocol
     return ir.GatewayPort(
         port=port,
@@ -216,7 +234,7 @@ def _port(port: int, reads: list[Read], routes: _Routes, target: int) -> ir.Gate
     )
 
 
-def _listener(read: Read, hostnames: list[str], attached: list[tuple[Attached, ReadRoute]]) -> ir.GatewayListener:
+def _listener(read: Read, hostnames: frozenset[str], attached: list[tuple[Attached, ReadRoute]]) -> ir.GatewayListener:
     """`hostnames`: those of all listeners of the port."""
     made = ir.GatewayListener(
         name=read.name,

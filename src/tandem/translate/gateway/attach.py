@@ -6,7 +6,7 @@ why none is left is that of the step after which none was. Listeners of a Gatewa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ from tandem.model.tcproute import TCPRoute
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.translate.gateway.listeners import ByHolder, Place, Read, admits
-from tandem.translate.hostnames import EVERY, common, specificity
+from tandem.translate.hostnames import EVERY, common, covering, specificity
 from tandem.translate.mesh.attach import MeshRoute, is_gateway_parent
 
 EdgeRoute = MeshRoute | UDPRoute
@@ -34,8 +34,46 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...]
 
 
-def attach(route: EdgeRoute, world: World, listeners: ByHolder) -> tuple[tuple[Attached, ...], tuple[Problem, ...]]:
-    """One Attached for each listener; `listeners` has those of all Gateways that are ours and of their sets."""
+class _Admitting:
+    """Listeners of one parent that a route may attach to, found by their host names."""
+
+    def __init__(self, reads: Iterable[Read]) -> None:
+        self.reads = tuple(reads)
+        self._by_host: dict[str, list[int]] = {}
+        for i, read in enumerate(self.reads):
+            self._by_host.setdefault(read.hostname, []).append(i)
+
+    def matching(self, hostnames: Sequence[str]) -> list[tuple[Read, tuple[str, ...]]]:
+        """Those that have something in common with these host names, and what."""
+        near = self.reads
+        if hostnames and not any(host.startswith(EVERY) for host in hostnames):
+            wide = {name for host in hostnames for name in covering(host)}
+            near = tuple(self.reads[i] for i in sorted(i for name in wide for i in self._by_host.get(name, ())))
+        return [(read, hosts) for read in near if (hosts := shared_hosts(read.hostname, hostnames))]
+
+
+class Parents:
+    """The listeners of all Gateways that are ours and of their sets, for one route after the other."""
+
+    def __init__(self, world: World, listeners: ByHolder) -> None:
+        self.world, self.listeners = world, listeners
+        self._admitting: dict[tuple[ObjectKey, RouteKind, str], _Admitting] = {}
+
+    def admitting(self, key: ObjectKey, route: EdgeRoute, named: Sequence[Read]) -> _Admitting:
+        """Those of a parent that take such a route, of the ones that it names."""
+        kind, home = RouteKind(group=GROUP, kind=route.kind), route.metadata.namespace
+        if len(named) < len(self.listeners[key]):
+            return _Admitting(read for read in named if admits(read, kind, home, self.world))
+        found = self._admitting.get((key, kind, home))
+        if found is None:
+            found = _Admitting(read for read in named if admits(read, kind, home, self.world))
+            self._admitting[key, kind, home] = found
+        return found
+
+
+def attach(route: EdgeRoute, parents: Parents) -> tuple[tuple[Attached, ...], tuple[Problem, ...]]:
+    """One Attached for each listener."""
+    listeners = parents.listeners
     found: dict[Place, Attached] = {}
     problems: list[Problem] = []
     for i, parent in enumerate(route.spec.parent_refs):
@@ -44,9 +82,9 @@ def attach(route: EdgeRoute, world: World, listeners: ByHolder) -> tuple[tuple[A
         key = parent.kind, parent.namespace or route.metadata.namespace, parent.name
         at = f"spec.parentRefs[{i}]"
         if key not in listeners:
-            problems.append(_not_ours(route, world, key, at))
+            problems.append(_not_ours(route, parents.world, key, at))
             continue
-        meant = _meant(route, parent, key, listeners[key], world)
+        meant = _meant(route, parent, key, parents)
         if isinstance(meant, tuple):
             problems.append(Problem(at=route.origin(at), code=meant[0], text=meant[1]))
             continue
@@ -70,26 +108,25 @@ def _not_ours(route: EdgeRoute, world: World, key: ObjectKey, at: str) -> Proble
 
 
 def _meant(
-    route: EdgeRoute, parent: ParentReference, key: ObjectKey, reads: tuple[Read, ...], world: World
+    route: EdgeRoute, parent: ParentReference, key: ObjectKey, parents: Parents
 ) -> list[Attached] | tuple[str, str]:
     """What the route attaches to, or the code and text of why it does not."""
-    where = f"{key[0]} {key[1]}/{key[2]}"
+    where, reads = f"{key[0]} {key[1]}/{key[2]}", parents.listeners[key]
     if not reads and key[0] == "ListenerSet":
         return "NoMatchingParent", f"{where} is not accepted by its Gateway"
-    named = [r for r in reads if _named(r, parent)]
+    named = [r for r in reads if _named(r, parent)] if parent.section_name or parent.port is not None else reads
     if not named:
         section = f" named {parent.section_name!r}" if parent.section_name else ""
         port = f" at port {parent.port}" if parent.port is not None else ""
         return "NoMatchingParent", f"{where} has no listener{section}{port}"
-    kind, home = RouteKind(group=GROUP, kind=route.kind), route.metadata.namespace
-    allowing = [r for r in named if admits(r, kind, home, world)]
-    if not allowing:
+    admitting = parents.admitting(key, route, named)
+    if not admitting.reads:
         names = ", ".join(r.listener.name for r in named)
-        text = f"{where}: listener {names} takes no {route.kind} of namespace {home}"
+        text = f"{where}: listener {names} takes no {route.kind} of namespace {route.metadata.namespace}"
         return "NotAllowedByListeners", text
-    matching = [(r, hosts) for r in allowing if (hosts := shared_hosts(r.hostname, _hostnames(route)))]
+    matching = admitting.matching(_hostnames(route))
     if not matching:
-        names = ", ".join(f"{r.listener.name} ({r.hostname})" for r in allowing)
+        names = ", ".join(f"{r.listener.name} ({r.hostname})" for r in admitting.reads)
         return "NoMatchingListenerHostname", f"{where}: no host name of the route is one of listener {names}"
     return [Attached(route=route, listener=r.place, hosts=hosts) for r, hosts in matching]
 

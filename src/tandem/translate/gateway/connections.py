@@ -6,7 +6,8 @@ is for it, a TCPRoute has what no TLSRoute is for, and every connection follows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -54,7 +55,7 @@ def shared_out(attached: Iterable[Given]) -> tuple[tuple[Given, ...], tuple[Prob
     return tuple(found), tuple(problems)
 
 
-def named_of(hostname: str, hostnames: Sequence[str], attached: Iterable[Given]) -> tuple[BytesRoute, ...]:
+def named_of(hostname: str, hostnames: AbstractSet[str], attached: Iterable[Given]) -> tuple[BytesRoute, ...]:
     """The routes of the listener `hostname`, among the `hostnames` of all listeners of the port, by its own names."""
     found: list[BytesRoute] = []
     for one, connections in attached:

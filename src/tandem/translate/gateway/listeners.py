@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -70,9 +70,7 @@ ByHolder = dict[ObjectKey, tuple[Read, ...]]
 """The listeners of each object that has some."""
 
 
-def read_listeners(
-    world: World, gateway: Gateway, sets: Sequence[ListenerSet] = ()
-) -> tuple[ByHolder, tuple[Problem, ...]]:
+def read_listeners(world: World, gateway: Gateway, *sets: ListenerSet) -> tuple[ByHolder, tuple[Problem, ...]]:
     """Every listener of the Gateway and of its sets, in their order."""
     holders: tuple[Holder, ...] = (gateway, *sets)
     clashes = clashes_of([holder.spec.listeners for holder in holders], KINDS)

@@ -11,7 +11,7 @@ from typing import Final
 
 from tandem.translate.gateway.clashes import BY_NAME
 from tandem.translate.gateway.listeners import Place, Read
-from tandem.translate.hostnames import common
+from tandem.translate.hostnames import covering
 
 OVERLAPPING: Final = ("OverlappingTLSConfig", "OverlappingHostnames")
 """Type and reason of the condition, which is there only where it holds."""
@@ -21,10 +21,9 @@ def overlaps_of(reads: Sequence[Read]) -> dict[Place, str]:
     """Of the accepted listeners of a Gateway and its sets those that overlap, with the text of their condition."""
     known = [read for read in reads if read.accepted and read.listener.protocol in BY_NAME]
     found: dict[Place, str] = {}
-    for read in known:
-        others = [other for other in known if other is not read and _meets(read, other)]
+    for read, others in zip(known, _others(known), strict=True):
         if others:
-            own = [other.listener.name for other in others if other.holder is read.holder]
+            own = [known[i].listener.name for i in sorted(others) if known[i].holder is read.holder]
             whose = (
                 f"listener {', '.join(own)} of the same port" if own else "a listener of another object at that port"
             )
@@ -32,5 +31,16 @@ def overlaps_of(reads: Sequence[Read]) -> dict[Place, str]:
     return found
 
 
-def _meets(one: Read, other: Read) -> bool:
-    return one.listener.port == other.listener.port and common(one.hostname, other.hostname) is not None
+def _others(known: Sequence[Read]) -> list[set[int]]:
+    """For each listener those at its port that have hosts in common with it."""
+    by_name: dict[tuple[int, str], list[int]] = {}
+    for i, read in enumerate(known):
+        by_name.setdefault((read.listener.port, read.hostname), []).append(i)
+    found: list[set[int]] = [set() for _ in known]
+    for i, read in enumerate(known):
+        for name in covering(read.hostname):
+            for other in by_name.get((read.listener.port, name), ()):
+                if other != i:
+                    found[i].add(other)
+                    found[other].add(i)
+    return found

@@ -7,8 +7,8 @@ match goes on to the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -19,15 +19,16 @@ from tandem.model.gateway import BackendObject
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.tcproute import ConnectionRule
 from tandem.model.udproute import UDPRoute
-from tandem.model.world import Key
+from tandem.model.world import Key, World
 from tandem.translate.gateway.attach import Attached, EdgeRoute
-from tandem.translate.hostnames import covers, most_specific, specificity
+from tandem.translate.hostnames import covering, most_specific, specificity
 from tandem.translate.mesh.attach import ConnectionRoute
 from tandem.translate.mesh.connections import read_connections
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import read_grpcroute
 from tandem.translate.mesh.httproute import read_httproute
 from tandem.translate.mesh.layers import REFUSING, Rank, age
+from tandem.translate.options import Options
 
 Ranked = tuple[tuple[Rank, Route], ...]
 """The matches of a route in their order, each with its rank."""
@@ -47,9 +48,9 @@ class ReadRoute(msgspec.Struct, frozen=True, kw_only=True):
         return not any(p.code in REFUSING and p.severity is Severity.ERROR for p in self.problems)
 
 
-def read_route(attached: Attached, context: Context) -> ReadRoute:
+def read_route(world: World, source: EdgeRoute, options: Options) -> ReadRoute:
     """The rules of a route as they are for gateways: no parent Service is anybody's way to another namespace."""
-    source = attached.route
+    context = Context(world=world, options=options, policies={})
     if isinstance(source, ConnectionRoute | UDPRoute):
         connections, mistakes = read_connections(context, source, frozenset())
         return ReadRoute(routes=(), connections=connections, problems=mistakes)
@@ -72,25 +73,23 @@ def services_of(route: EdgeRoute) -> Iterator[Key]:
 
 
 def hosts_of(
-    hostname: str, hostnames: Sequence[str], attached: Iterable[tuple[Attached, Ranked]]
+    hostname: str, hostnames: AbstractSet[str], attached: Iterable[tuple[Attached, Ranked]]
 ) -> tuple[HostRoutes, ...]:
     """The hosts of the listener `hostname`, among the `hostnames` of all listeners of the port."""
-    items = [(host, a, routes) for a, routes in attached for host in a.hosts]
-    own = {host for host, _, _ in items if most_specific(hostnames, host) == hostname}
+    by_name: dict[str, list[tuple[Attached, Ranked]]] = {}
+    for one, routes in attached:
+        for host in one.hosts:
+            by_name.setdefault(host, []).append((one, routes))
+    own = (host for host in by_name if most_specific(hostnames, host) == hostname)
     ordered = sorted(own, key=lambda h: (specificity(h), h))
-    return tuple(HostRoutes(host=host, routes=_in_order(host, items)) for host in ordered)
+    return tuple(HostRoutes(host=host, routes=_in_order(host, by_name)) for host in ordered)
 
 
-def _in_order(host: str, items: list[tuple[str, Attached, Ranked]]) -> tuple[Route, ...]:
-    @cache
-    def rank(name: str) -> tuple[int, int]:
-        return specificity(name)
-
-    best: dict[str, tuple[tuple[int, int], Attached, Ranked]] = {}
-    for name, attached, routes in items:
-        key = f"{attached.route.kind}/{'/'.join(attached.route.key)}"
-        if covers(name, host) and (key not in best or rank(name) < best[key][0]):
-            best[key] = rank(name), attached, routes
+def _in_order(host: str, by_name: Mapping[str, list[tuple[Attached, Ranked]]]) -> tuple[Route, ...]:
+    best: dict[tuple[str, Key], tuple[tuple[int, int], Attached, Ranked]] = {}
+    for name in covering(host):  # of several names of a route the most specific one counts
+        for attached, routes in by_name.get(name, ()):
+            best.setdefault((attached.route.kind, attached.route.key), (specificity(name), attached, routes))
     entries = [
         # GRPCRoutes match requests of gRPC alone, and say more of those than an HTTPRoute does.
         ((ranked, attached.route.kind, rank_of, age(attached.route), position), route)

@@ -13,7 +13,7 @@ from tandem.model.world import World
 from tandem.translate.balancers import assign_addresses
 from tandem.translate.canaries import divide_gateways
 from tandem.translate.faults import fault_gateways, fault_tables, read_faults
-from tandem.translate.gateway import translate_gateways
+from tandem.translate.gateway import Reading, translate_gateways
 from tandem.translate.gateway.edge import Edge
 from tandem.translate.gateway.guards import guard_gateways
 from tandem.translate.gateway.secured import secure_backends
@@ -62,6 +62,7 @@ class Live:
         self._routed: Table[str, frozenset[int]] = Table()
         self._balancers = Kept(assign_addresses)
         self._edge = Kept(translate_gateways)
+        self._reading = Reading()
         self._ingress = Kept(add_ingress)
         self._bindings = Memo(read_bound)
         self._guarded = Kept(guard_gateways)
@@ -90,7 +91,7 @@ class Live:
         self._gathered.tell((2, "trust"), self._untrusted(world))
         whole, mesh_problems = self._mesh(world, self._options, self._virtual)
         balancers = self._balancers(world)
-        edge = self._edge(world, self._options, balancers)
+        edge = self._edge(world, self._options, balancers, self._reading)
         edge = self._ingress(world, self._options, edge, balancers, self._policies(whole.policies), self._bindings)
         edge = self._guarded(world, self._options, edge)
         edge = self._secured(world, self._options, self._divided(world, self._options, edge, whole))

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from gatewayworlds import Raw, at, codes, edge, gateway, gateway_class, listener, route
+from gatewayworlds import Raw, at, codes, edge, gateway, gateway_class, listener, route, world
 from tandem.model.meta import Object
+from tandem.translate.gateway.attach import Parents, attach
 from tandem.translate.gateway.edge import Edge
+from tandem.translate.gateway.listeners import read_listeners
+from working import calls_of
 
 TWO = (listener("a", 80, hostname="a.test"), listener("b", 81, hostname="*.b.test"))
 
@@ -83,3 +86,15 @@ def test_gateways_of_other_controllers_are_left_alone() -> None:
 def test_two_parents_of_one_listener_count_once() -> None:
     found = edge(gateway("edge", *TWO), route("hr", at(sectionName="a"), at(port=80)))
     assert attached(found) == {"a": 1, "b": 0}
+
+
+def test_routes_find_their_listeners_by_name_and_not_by_looking_at_each() -> None:
+    def work(count: int) -> int:
+        listeners = [listener(f"l{n}", hostname=f"h{n}.test") for n in range(count)]
+        found = world(gateway_class())
+        parents = Parents(found, read_listeners(found, gateway("edge", *listeners))[0])
+        routes = [route(f"r{n}", hostnames=[f"h{n}.test"]) for n in range(count)]
+        assert all(len(attach(one, parents)[0]) == 1 for one in routes)
+        return calls_of(lambda: [attach(one, parents) for one in routes])
+
+    assert work(80) < work(20) * 5

@@ -8,7 +8,12 @@ from builders import service
 from gatewayworlds import edge, gateway, gateway_class, https, listener, pool, route, standing, tls_secret, world
 from tandem.base.problems import Severity
 from tandem.model.core import IngressAddress, LoadBalancerStatus, ServiceStatus
+from tandem.model.kept import Kept, KeptEach
 from tandem.model.meta import Object
+from tandem.translate.balancers import Assignment
+from tandem.translate.gateway import Reading, translate_gateways
+from tandem.translate.gateway.listeners import read_listeners
+from tandem.translate.gateway.routes import read_route
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
@@ -33,6 +38,32 @@ def test_a_gateway_that_is_being_deleted_is_not_served() -> None:
 
 def test_a_gateway_without_its_class_is_left_alone() -> None:
     assert not edge(gateway("edge"), gateway_class("tandem", "example.com/other"), POOL).gateways
+
+
+def test_a_service_that_changes_has_its_own_route_read_anew_and_no_certificate() -> None:
+    """That was every route and every certificate: a second with a thousand of each."""
+    listeners = [https(f"l{n}", of=f"c{n}", hostname=f"h{n}.test") for n in range(4)]
+    routes = [
+        route(f"r{n}", hostnames=[f"h{n}.test"], rules=[{"backendRefs": [{"name": f"s{n}", "port": 80}]}])
+        for n in range(4)
+    ]
+    secrets = [tls_secret(f"c{n}") for n in range(4)]
+    services = [service(f"s{n}") for n in range(4)]
+    before = world(gateway("edge", *listeners), POOL, gateway_class(), *routes, *secrets, *services)
+    other = service("s1", ports=[{"port": 81, "name": "http"}])
+    later = before.with_changes("Service", {other.key: other}, synced=True)
+    read: list[str] = []
+
+    class Noting(Reading):
+        def __init__(self) -> None:
+            self.listeners = KeptEach(lambda *given: (read.append("listeners"), read_listeners(*given))[1])
+            self.route = KeptEach(lambda *given: (read.append(given[1].key[1]), read_route(*given))[1])
+
+    reading = Noting()
+    kept, options, nothing = Kept(translate_gateways), Options(), Assignment()
+    for found in (before, later):
+        assert kept(found, options, nothing, reading) == translate_gateways(found, options, nothing)
+    assert read == ["listeners", "r0", "r1", "r2", "r3", "r1"]
 
 
 def test_a_port_that_a_gateways_route_names_is_parsed_as_http() -> None:

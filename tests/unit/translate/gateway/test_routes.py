@@ -8,6 +8,9 @@ from tandem.ir.gateway import HostRoutes
 from tandem.ir.mesh import Forward, Respond
 from tandem.model.gateway import HTTPRoute
 from tandem.model.meta import Object
+from tandem.translate.gateway.attach import Attached
+from tandem.translate.gateway.routes import hosts_of
+from working import calls_of
 
 ISOLATED = (
     listener("every"),
@@ -71,3 +74,15 @@ def test_a_backend_of_another_namespace_needs_a_grant_and_is_answered_with_500_w
     assert without[0].routes[0].action == Respond(status=500, body="no backend of this rule exists")
     (granted,) = hosts(gateway("edge"), far, there, grant("HTTPRoute", "Service")).values()
     assert isinstance(granted[0].routes[0].action, Forward)
+
+
+def test_hosts_of_a_listener_cost_their_number_and_not_its_square() -> None:
+    def work(count: int) -> int:
+        names = [f"h{n}.test" for n in range(count)]
+        attached = [
+            (Attached(route=route("r"), listener=(("Gateway", "default", "edge"), "every"), hosts=(name,)), ())
+            for name in names
+        ]
+        return calls_of(lambda: hosts_of("*", frozenset({"*"}), attached))
+
+    assert work(200) < work(50) * 5
