@@ -5,7 +5,7 @@ Front end of its own beside the mesh: what a rule of a route does is read by the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
 from typing import Final
 
@@ -58,9 +58,13 @@ REFUSING: Final = frozenset({"InvalidParameters", "UnsupportedValue"})
 class Reading:
     """What is read of each Gateway's listeners and of each route, kept from one translation to the next."""
 
-    def __init__(self) -> None:
-        self.listeners: Final = KeptEach(read_listeners)
-        self.route: Final = KeptEach(read_route)
+    def __init__(
+        self,
+        listeners: Callable[..., tuple[ByHolder, tuple[Problem, ...]]] = read_listeners,
+        route: Callable[..., ReadRoute] = read_route,
+    ) -> None:
+        self.listeners: Final = KeptEach(listeners)
+        self.route: Final = KeptEach(route)
 
     def begin(self) -> Reading:
         """For another translation."""

@@ -8,12 +8,15 @@ from builders import service
 from gatewayworlds import edge, gateway, gateway_class, https, listener, pool, route, standing, tls_secret, world
 from tandem.base.problems import Severity
 from tandem.model.core import IngressAddress, LoadBalancerStatus, ServiceStatus
-from tandem.model.kept import Kept, KeptEach
+from tandem.model.gateways import Gateway
+from tandem.model.kept import Kept
 from tandem.model.meta import Object
 from tandem.translate.balancers import Assignment
+from tandem.model.world import World
 from tandem.translate.gateway import Reading, translate_gateways
+from tandem.translate.gateway.attach import EdgeRoute
 from tandem.translate.gateway.listeners import read_listeners
-from tandem.translate.gateway.routes import read_route
+from tandem.translate.gateway.routes import ReadRoute, read_route
 from tandem.translate.options import Options
 from tandem.translate.world import translate_world
 
@@ -54,12 +57,15 @@ def test_a_service_that_changes_has_its_own_route_read_anew_and_no_certificate()
     later = before.with_changes("Service", {other.key: other}, synced=True)
     read: list[str] = []
 
-    class Noting(Reading):
-        def __init__(self) -> None:
-            self.listeners = KeptEach(lambda *given: (read.append("listeners"), read_listeners(*given))[1])
-            self.route = KeptEach(lambda *given: (read.append(given[1].key[1]), read_route(*given))[1])
+    def noting(found: World, source: EdgeRoute, options: Options) -> ReadRoute:
+        read.append(source.key[1])
+        return read_route(found, source, options)
 
-    reading = Noting()
+    def listening(found: World, made: Gateway) -> object:
+        read.append("listeners")
+        return read_listeners(found, made)
+
+    reading = Reading(listeners=listening, route=noting)  # type: ignore[arg-type]
     kept, options, nothing = Kept(translate_gateways), Options(), Assignment()
     for found in (before, later):
         assert kept(found, options, nothing, reading) == translate_gateways(found, options, nothing)
