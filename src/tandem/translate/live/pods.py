@@ -24,13 +24,14 @@ from tandem.translate.membership import namespace_problems
 from tandem.translate.mesh.consul.defaults import Defaults
 from tandem.translate.mesh.consul.intentions import IntentionIndex
 from tandem.translate.mesh.istio.authentication import AuthenticationIndex
-from tandem.translate.mesh.istio.authorization import AuthorizationIndex
+from tandem.translate.mesh.istio.authorization import AuthorizationIndex, reading
 from tandem.translate.mesh.istio.domains import Domains, read_domains
 from tandem.translate.mesh.istio.meshconfig import NAME as MESH
 from tandem.translate.mesh.istio.meshconfig import mesh_config_problems, read_paths
-from tandem.translate.mesh.istio.peerauth import PeerAuthIndex
+from tandem.translate.mesh.istio.peerauth import PeerAuthIndex, selected_by
 from tandem.translate.mesh.istio.providers import Providers, provider_problems, read_providers
 from tandem.translate.mesh.istio.proxyconfig import proxy_config_problems
+from tandem.translate.mesh.istio.scoped import Scoped, matches_all
 from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.mesh.linkerd.servers import ServerIndex
@@ -64,6 +65,7 @@ class LivePods:
         self._services = Selected()
         self._modes: Kept[PeerAuthIndex] = Kept(PeerAuthIndex)
         self._authorization: Kept[AuthorizationIndex] = Kept(AuthorizationIndex)
+        self._policies = reading()
         self._intentions: Kept[IntentionIndex] = Kept(IntentionIndex)
         self._defaults: Kept[Defaults] = Kept(Defaults)
         self._providers: Kept[Providers] = Kept(read_providers)
@@ -72,7 +74,8 @@ class LivePods:
         self._unusable: Kept[tuple[Problem, ...]] = Kept(provider_problems)
         self._authentication: Kept[AuthenticationIndex] = Kept(AuthenticationIndex)
         self._servers: Kept[ServerIndex] = Kept(ServerIndex)
-        self._scoped: tuple[Said, ...] = ()
+        self._said: tuple[Said, ...] = ()
+        self._scoped: tuple[Scoped[Any], ...] = ()
         self._sidecars: Kept[SidecarIndex] = Kept(SidecarIndex)
         self._telemetry: Kept[TelemetryIndex] = Kept(TelemetryIndex)
         self._proxies: Kept[tuple[Problem, ...]] = Kept(proxy_config_problems)
@@ -91,14 +94,20 @@ class LivePods:
                     touched[uid] = pod
         providers = self._providers(now, self._options)
         domains = self._domains(now, self._options)
-        authorization = self._authorization(now, self._options.root_namespace, providers, domains)
+        root = self._options.root_namespace
+        authorization = self._authorization(now, root, providers, domains, self._policies)
         authentication = self._authentication(now, self._options.root_namespace)
         intentions = self._intentions(now, self._options.root_namespace)
         defaults = self._defaults(now)
         servers = self._servers(now, self._options.trust_domain)
-        scoped = (authorization.scoped, authentication.scoped, servers, intentions, defaults)
-        for namespace in self._changed_namespaces(before, now, scoped):
+        said = (servers, intentions, defaults)
+        for namespace in self._changed_namespaces(before, now, said):
             touched.update((pod.metadata.uid, pod) for pod in self._linked.get(namespace, {}).values())
+        scoped = (authorization.scoped, authentication.scoped)
+        for namespace, selector in self._changed_selectors(before, now, scoped):
+            places = self._linked if namespace == self._options.root_namespace else (namespace,)
+            pods = (pod for place in places for pod in self._linked.get(place, {}).values())
+            touched.update((p.metadata.uid, p) for p in pods if matches_all(selector, p.metadata.labels))
         for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
@@ -106,7 +115,7 @@ class LivePods:
         if paths is not self._paths:
             touched.update((pod.metadata.uid, pod) for pods in self._linked.values() for pod in pods.values())
         self._judged, self._routed, self._limits, self._paths = judged, routed, limits, paths
-        self._scoped = scoped
+        self._said, self._scoped = said, scoped
         context = Context(
             options=self._options,
             labels=now.namespace_labels,
@@ -186,12 +195,21 @@ class LivePods:
             if found is not None and before.get(key) != limits.services.get(key):
                 yield found
 
-    def _changed_namespaces(self, before: World, now: World, scoped: tuple[Said, ...]) -> Iterable[str]:
+    def _changed_selectors(
+        self, before: World, now: World, scoped: tuple[Scoped[Any], ...]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Where something changed that some pods of the namespace are translated with, and their labels."""
+        for was, one in zip(self._scoped, scoped, strict=bool(self._scoped)):
+            yield from one.differing(was) if one is not was else ()
+        for pair in changes(before.all(PeerAuthentication), now.all(PeerAuthentication)).values():
+            yield from ((p.metadata.namespace, selected_by(p)) for p in pair if p is not None)
+
+    def _changed_namespaces(self, before: World, now: World, said: tuple[Said, ...]) -> Iterable[str]:
         """Where something changed that all pods of the namespace are translated with."""
         found = set(changes(before.namespace_labels, now.namespace_labels))
-        rules = {namespace for namespace, _ in changes(before.all(PeerAuthentication), now.all(PeerAuthentication))}
-        for was, said in zip(self._scoped, scoped, strict=bool(self._scoped)):
-            rules |= said.differing(was) if said is not was else set()
+        rules: set[str] = set()
+        for was, one in zip(self._said, said, strict=bool(self._said)):
+            rules |= one.differing(was) if one is not was else set()
         rules |= {n for n, _ in changes(before.all(Sidecar), now.all(Sidecar))}
         rules |= {n for n, _ in changes(before.all(Telemetry), now.all(Telemetry))}
         rules |= {n for (n, name) in changes(before.all(core.ConfigMap), now.all(core.ConfigMap)) if name == MESH}

@@ -11,8 +11,8 @@ from tandem.model.core import IngressAddress, LoadBalancerStatus, ServiceStatus
 from tandem.model.gateways import Gateway
 from tandem.model.kept import Kept
 from tandem.model.meta import Object
-from tandem.translate.balancers import Assignment
 from tandem.model.world import World
+from tandem.translate.balancers import Assignment
 from tandem.translate.gateway import Reading, translate_gateways
 from tandem.translate.gateway.attach import EdgeRoute
 from tandem.translate.gateway.listeners import read_listeners

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
 from builders import namespace, pod, service, world
-from meshworlds import peerauth
+from meshworlds import authz, peerauth
 from tandem.base.table import Table, changes
 from tandem.model.core import ConfigMap, Pod
 from tandem.model.meta import Meta, Object
 from tandem.model.parse import parse
+from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.translate.limits.found import NO_LIMITS
+from tandem.translate.live import pods
 from tandem.translate.live.pods import LivePods
 from tandem.translate.live.problems import Gathered
+from tandem.translate.mesh.istio import authorization
 from tandem.translate.options import Options
+from tandem.translate.pods import One, translate_pod
 
 OPEN = (Table[str, str](), Table[str, str]())
 BASE = world(namespace("default"), namespace("shop"), pod("a"), pod("b"), pod("c", namespace="shop"))
@@ -51,6 +58,52 @@ def test_what_is_done_with_paths_is_everyones() -> None:
     said = {"mesh": "pathNormalization: {normalization: NONE}"}
     config = ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data=said)
     assert touched(config) == {"uid-default-a", "uid-default-b", "uid-shop-c"}
+
+
+@pytest.mark.parametrize(
+    "rule", [authz(selector={"matchLabels": {"app": "web"}}), peerauth("p", selector={"matchLabels": {"app": "web"}})]
+)
+@pytest.mark.parametrize("home", ["default", Options().root_namespace])
+def test_a_rule_for_some_pods_has_those_translated_and_no_other(
+    rule: Object,
+    home: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That was every pod of the namespace."""
+    done: list[str] = []
+
+    def noting(one: Pod, *given: Any) -> One:
+        done.append(one.metadata.name)
+        return translate_pod(one, *given)
+
+    monkeypatch.setattr(pods, "translate_pod", noting)
+    rule = replace(rule, metadata=replace(rule.metadata, namespace=home))
+    live, web = LivePods(Options(), Gathered()), pod("web", app="web")
+    before = BASE.with_changes("Pod", {web.key: web}, synced=True)
+    live.update(before, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+    done.clear()
+    after = before.with_changes(rule.kind, {rule.key: rule}, synced=True)
+    live.update(after, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+    assert done == ["web"]
+    live.update(before, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+    assert done == ["web", "web"]
+
+
+def test_a_policy_that_changes_is_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noting(found: World, policy: AuthorizationPolicy, *given: Any) -> Any:
+        done.append(policy.metadata.name)
+        return read(found, policy, *given)
+
+    read = authorization._read
+    monkeypatch.setattr(authorization, "_read", noting)
+    live = LivePods(Options(), Gathered())
+    before = world(*BASE.objects(), *(authz(f"a{n}") for n in range(3)))
+    live.update(before, OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+    changed = authz("a1", action="DENY")
+    live.update(before.with_changes(changed.kind, {changed.key: changed}, synced=True), OPEN, {}, NO_LIMITS)  # type: ignore[arg-type]
+    assert done == ["a0", "a1", "a2", "a1"]
 
 
 def test_telemetry_changes_pods_in_the_mesh_for_which_it_says_something_else() -> None:

@@ -28,6 +28,7 @@ from tandem.ir.authz import (
 )
 from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Pod
+from tandem.model.kept import KeptEach
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
 from tandem.model.world import World
 from tandem.translate.mesh.istio.domains import Domains, meant
@@ -79,19 +80,41 @@ Mesh = tuple[Providers, Domains]
 class AuthorizationIndex:
     """AuthorizationPolicies by namespace; `problems` is what is wrong with them."""
 
-    def __init__(self, world: World, root_namespace: str, providers: Providers, domains: Domains = ()) -> None:
-        entries: list[tuple[str, Selectors, AuthzPolicy]] = []
-        problems: list[Problem] = []
-        for policy in world.sorted(AuthorizationPolicy):
-            reader = _Reader(policy, world, (providers, domains))
-            entries.append((policy.metadata.namespace, *reader.read()))
-            problems += reader.problems
-        self.scoped = Scoped(root_namespace, entries)
-        self.problems = tuple(problems)
+    def __init__(
+        self,
+        world: World,
+        root_namespace: str,
+        providers: Providers,
+        domains: Domains = (),
+        kept: Reading | None = None,
+    ) -> None:
+        """`kept`: what was read of each before."""
+        read = kept or reading()
+        read.begin()
+        every = [(p, read(p.key, world, p, providers, domains)) for p in world.sorted(AuthorizationPolicy)]
+        self.scoped = Scoped(root_namespace, ((p.metadata.namespace, *said) for p, (said, _) in every))
+        self.problems = tuple(problem for _, (_, problems) in every for problem in problems)
 
     def policies(self, pod: Pod) -> tuple[AuthzPolicy, ...]:
         """What judges a pod, in order."""
         return in_order(self.scoped.of(pod))
+
+
+_Said = tuple[Selectors, AuthzPolicy]
+Reading = KeptEach[tuple[_Said, tuple[Problem, ...]]]
+
+
+def _read(
+    world: World, policy: AuthorizationPolicy, providers: Providers, domains: Domains
+) -> tuple[_Said, tuple[Problem, ...]]:
+    """Whom a policy selects and what it says, and what is wrong with it."""
+    reader = _Reader(policy, world, (providers, domains))
+    return reader.read(), tuple(reader.problems)
+
+
+def reading() -> Reading:
+    """For an index that goes on from World to World."""
+    return KeptEach(_read)
 
 
 def read_authorization(policy: AuthorizationPolicy, world: World, mesh: Mesh) -> AuthzPolicy:

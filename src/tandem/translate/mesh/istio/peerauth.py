@@ -6,14 +6,15 @@ scope the oldest is used and the others are not. Without any object the mode is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.fabric import MtlsMode, PortMtls
 from tandem.model.core import Pod
 from tandem.model.security import PeerAuthentication
-from tandem.model.selectors import matches_map
 from tandem.model.world import World
+from tandem.translate.mesh.istio.scoped import Scoped, Selectors
 
 _UNSET: Final = ("", "UNSET")
 
@@ -24,17 +25,18 @@ class PeerAuthIndex:
     def __init__(self, world: World, root_namespace: str) -> None:
         self._root = root_namespace
         self._wide: dict[str, PeerAuthentication] = {}
-        self._workload: dict[str, list[PeerAuthentication]] = {}
+        workload: list[tuple[str, Selectors, PeerAuthentication]] = []
         found: list[Problem] = []
         for policy in world.oldest_first(PeerAuthentication):
             namespace = policy.metadata.namespace
             found.extend(_mistakes(policy))
             if _selects(policy):
-                self._workload.setdefault(namespace, []).append(policy)
+                workload.append((namespace, (selected_by(policy),), policy))
             elif namespace in self._wide:
                 found.append(_shadowed(policy, self._wide[namespace]))
             else:
                 self._wide[namespace] = policy
+        self._workload = Scoped("", workload)
         self.problems = tuple(found)
 
     def modes(self, pod: Pod, *, strict: Origin | None = None) -> tuple[PortMtls, ...]:
@@ -43,7 +45,7 @@ class PeerAuthIndex:
         `strict`: who else asks for mTLS, which counts where nothing selects the pod itself.
         """
         namespace = pod.metadata.namespace
-        workload = next((p for p in self._workload.get(namespace, []) if _covers(p, pod)), None)
+        workload = next(iter(self._workload.of(pod)), None)
         scopes = (workload, self._wide.get(namespace), self._wide.get(self._root))
         general = PortMtls(port=0, mode=MtlsMode.PERMISSIVE)
         for policy in scopes:
@@ -80,12 +82,12 @@ def _mode(text: str) -> MtlsMode:
 
 def _selects(policy: PeerAuthentication) -> bool:
     # An empty selector is no selector (Istio): the object is namespace-wide.
-    return policy.spec.selector is not None and bool(policy.spec.selector.match_labels)
+    return bool(selected_by(policy))
 
 
-def _covers(policy: PeerAuthentication, pod: Pod) -> bool:
-    selector = policy.spec.selector
-    return selector is not None and matches_map(selector.match_labels, pod.metadata.labels)
+def selected_by(policy: PeerAuthentication) -> Mapping[str, str]:
+    """Labels of the pods of its namespace that it may be about; none: all of them."""
+    return policy.spec.selector.match_labels if policy.spec.selector is not None else {}
 
 
 def _mistakes(policy: PeerAuthentication) -> list[Problem]:

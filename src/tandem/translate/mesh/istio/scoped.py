@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, Generic, TypeVar
 
 from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
 from tandem.model.core import Pod, Service
@@ -25,24 +25,48 @@ class Scoped(Generic[T]):
 
     def __init__(self, root: str, entries: Iterable[tuple[str, Selectors, T]]) -> None:
         self._root = root
-        self._by_namespace: dict[str, tuple[tuple[Selectors, T], ...]] = {}
+        self._by_namespace: dict[str, list[tuple[Selectors, T]]] = {}
+        self._by_label: dict[tuple[str, str, str], list[int]] = {}
+        """Entries of a namespace, by the one label of each selector by which they are found."""
         for namespace, selectors, value in entries:
-            self._by_namespace[namespace] = (*self._by_namespace.get(namespace, ()), (selectors, value))
+            known = self._by_namespace.setdefault(namespace, [])
+            for label in {_label(selector) for selector in selectors}:
+                self._by_label.setdefault((namespace, *label), []).append(len(known))
+            known.append((selectors, value))
 
     def of(self, pod: Pod) -> list[T]:
         """All that is said of a pod, first by the root namespace."""
-        home, labels = pod.metadata.namespace, pod.metadata.labels
-        namespaces = dict.fromkeys((self._root, home))
-        found = [entry for n in namespaces for entry in self._by_namespace.get(n, ())]
-        return [value for selectors, value in found if any(_matches(s, labels) for s in selectors)]
+        labels = pod.metadata.labels
+        found: list[T] = []
+        for namespace in dict.fromkeys((self._root, pod.metadata.namespace)):
+            known = self._by_namespace.get(namespace, [])
+            near = {i for label in (_ALL, *labels.items()) for i in self._by_label.get((namespace, *label), ())}
+            found += (known[i][1] for i in sorted(near) if any(matches_all(s, labels) for s in known[i][0]))
+        return found
 
-    def differing(self, other: Scoped[T]) -> set[str]:
-        """The namespaces of which the two say something else."""
+    def differing(self, other: Scoped[T]) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Namespaces, and by selector the pods there, of which the two say something else."""
         mine, others = self._by_namespace, other._by_namespace
-        return {n for n in mine.keys() | others.keys() if mine.get(n) != others.get(n)}
+        for namespace in sorted(mine.keys() | others.keys()):
+            one, two = mine.get(namespace, []), others.get(namespace, [])
+            if one == two:
+                continue
+            same = {(id(s), id(v)) for s, v in one} & {(id(s), id(v)) for s, v in two}
+            for selectors, value in (*one, *two):
+                if (id(selectors), id(value)) not in same:
+                    yield from ((namespace, selector) for selector in selectors)
 
 
-def _matches(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+_ALL: Final = ("", "")
+
+
+def _label(selector: Mapping[str, str]) -> tuple[str, str]:
+    """One that all pods have which the selector matches; no label at all if it matches every pod."""
+    return min(selector.items()) if selector else _ALL
+
+
+def matches_all(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether a pod has all labels of a selector; without any it is everybody's."""
     return not selector or matches_map(dict(selector), labels)
 
 

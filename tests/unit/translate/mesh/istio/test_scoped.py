@@ -9,6 +9,7 @@ from meshworlds import authz
 from tandem.model.core import Service
 from tandem.model.world import World
 from tandem.translate.mesh.istio.scoped import Scoped, Selectors, selectors_of
+from working import calls_of
 
 
 def selected(*services: Service, **spec: Any) -> tuple[Selectors | None, list[tuple[str, str]]]:
@@ -57,4 +58,20 @@ def test_the_root_namespace_speaks_for_all_and_differences_are_by_namespace() ->
     assert one.of(pod("p", namespace="a", labels={"app": "x"})) == ["r", "a"]
     assert one.of(pod("p", namespace="b")) == ["r"]
     two = Scoped("root", [("root", ({},), "r"), ("a", ({"app": "x"},), "b"), ("c", ({},), "c")])
-    assert one.differing(two) == {"a", "c"}
+    assert list(one.differing(two)) == [("a", {"app": "x"}), ("a", {"app": "x"}), ("c", {})]
+    assert list(one.differing(one)) == []
+
+
+def test_what_is_said_of_others_is_not_looked_at() -> None:
+    def work(count: int) -> int:
+        found = Scoped("root", [("a", ({"app": f"x{n}"},), n) for n in range(count)])
+        return calls_of(lambda: found.of(pod("p", namespace="a", labels={"app": "x1", "tier": "front"})))
+
+    assert work(100) == work(10)
+
+
+def test_a_selector_of_several_labels_asks_for_all_of_them() -> None:
+    found = Scoped("root", [("a", ({"app": "x", "tier": "front"}, {"app": "y"}), "said")])
+    assert found.of(pod("p", namespace="a", labels={"app": "x", "tier": "front", "more": "z"})) == ["said"]
+    assert found.of(pod("p", namespace="a", labels={"app": "x"})) == []
+    assert found.of(pod("p", namespace="a", labels={"app": "y"})) == ["said"]
