@@ -106,8 +106,8 @@ class LivePods:
         scoped = (authorization.scoped, authentication.scoped)
         for namespace, selector in self._changed_selectors(before, now, scoped):
             places = self._linked if namespace == self._options.root_namespace else (namespace,)
-            pods = (pod for place in places for pod in self._linked.get(place, {}).values())
-            touched.update((p.metadata.uid, p) for p in pods if matches_all(selector, p.metadata.labels))
+            near = (pod for place in places for pod in self._linked.get(place, {}).values())
+            touched.update((p.metadata.uid, p) for p in near if matches_all(selector, p.metadata.labels))
         for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
