@@ -91,6 +91,17 @@ def test_a_link_that_is_gone_is_made_anew(case: Case) -> None:
     case.play(book)
 
 
+def test_the_pods_end_says_what_it_is_while_both_are_there(case: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        assert await driver.hardware(LINK, case.pods[0]) is None
+        await driver.create(LINK, case.pods[0])
+        assert await driver.hardware(LINK, case.pods[0]) == (LINK.mac, 1400)
+        await driver.remove_all((LINK.host_ifname,))
+        assert await driver.hardware(LINK, case.pods[0]) is None
+
+    case.play(book)
+
+
 def test_a_repair_that_fails_says_so(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         with pytest.raises(DriverError, match="/no/such"):

@@ -63,6 +63,9 @@ class AnyPod:
         del attachment
         await self._stall.at("attached")
 
+    def renewed(self, attachment: Attachment) -> None:
+        del attachment
+
     async def detached(self, attachment: Attachment) -> None:
         del attachment
         await self._stall.at("detached")

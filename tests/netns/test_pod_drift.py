@@ -124,7 +124,7 @@ async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str
     await foreign.prepare(theirs.pin, compile_redirection("eth0", ("10.88.0.2",)))
     for one in (own, theirs):
         journal.add(one)
-    mending = Mending(journal, driver, foreign, Turns(), host=lambda: HOST)
+    mending = Mending(journal, driver, foreign, Turns(), host=lambda: HOST, renewed=lambda _: None)
     names = {own.pin: "default/web", theirs.pin: "default/behind"}
     links = PodLinks(KernelPodLinksWatch(GATEWAYS.values()), SystemClock(), lambda netns: names[netns], lambda _: None)
     pins_of = {"web": own, "behind": theirs}

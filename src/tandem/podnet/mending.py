@@ -2,24 +2,34 @@
 
 In: a container of this node. Out: one sentence for each thing that differs; the host ends that were made anew. What is
 another plugin's stays as it is. Tables are not looked at: the kernel tells of each of their changes.
+
+What differs at the first look after ADD is the work of plugins behind ours in the chain: they may change what a plugin
+before them made (CNI specification, CHECK). Another MAC address and a smaller MTU become the link's own from then on.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import Final
+
+import msgspec
 
 from tandem.base.ids import ContainerId
 from tandem.compile.foreign import compile_redirection
 from tandem.drivers.foreign.port import ForeignDriver
+from tandem.drivers.link.plan import LEAST_MTU_IPV6
 from tandem.drivers.link.port import LinkDriver
-from tandem.ipam.journal import Attachment, Journal, Phase
+from tandem.ipam.journal import Attachment, Journal, Key, Phase
 from tandem.podnet.turns import Turns
 from tandem.podnet.undoing import link_of
 from tandem.state.links import HostSide
 
+_log: Final = logging.getLogger(__name__)
+
 
 class Mending:
-    """One per node; `host`: the node's side today."""
+    """One per node; `host`: the node's side today; `renewed` is told of each attachment that is another now."""
 
     def __init__(
         self,
@@ -29,19 +39,50 @@ class Mending:
         turns: Turns,
         *,
         host: Callable[[], HostSide],
+        renewed: Callable[[Attachment], None],
     ) -> None:
         self._journal = journal
         self._links = links
         self._foreign = foreign
         self._turns = turns
         self._host = host
+        self._renewed = renewed
+        self.fresh: set[Key] = set()
+        """Attached, and not looked at since."""
 
     async def look(self, container_id: ContainerId) -> tuple[str, ...] | None:
         """What differs; None while somebody is busy with the container. Raises DriverError."""
         if self._turns.is_busy(container_id):
             return None
         async with self._turns.of(container_id):
-            return tuple([sentence for a in self._whole(container_id) for sentence in await self._differences(a)])
+            found: list[str] = []
+            for attachment in self._whole(container_id):
+                found += await self._differences(await self.settled(attachment))
+        return tuple(found)
+
+    async def settled(self, attachment: Attachment) -> Attachment:
+        """The attachment with what later plugins made of it, if this is the first look; the caller has its turn."""
+        if attachment.key not in self.fresh:
+            return attachment
+        self.fresh.discard(attachment.key)
+        link, netns = link_of(attachment, self._host()), attachment.pin or attachment.netns
+        differs = await self._links.check(link, netns)
+        found = await self._links.hardware(link, netns) if differs else None
+        if found is None:
+            return attachment
+        mac, mtu = found
+        taken = msgspec.structs.replace(
+            attachment,
+            mac=attachment.mac if attachment.segment else mac,  # what its bridge lets it send is bound to that
+            mtu=mtu if LEAST_MTU_IPV6 <= mtu < attachment.mtu else attachment.mtu,
+        )
+        if taken != attachment:
+            self._journal.update(taken)
+            self._renewed(taken)
+        await self._links.repair(link_of(taken, self._host()), netns)
+        what = "container %s: changed by a later plugin of its chain, MAC address %s, MTU %d: %s"
+        _log.info(what, taken.container_id, taken.mac, taken.mtu, "; ".join(differs))
+        return taken
 
     async def mend(self, container_id: ContainerId) -> tuple[str, ...]:
         """Put back what differs; raises DriverError. A container that has gone meanwhile needs nothing."""

@@ -62,6 +62,9 @@ class Node(Protocol):
     async def attached(self, attachment: Attachment) -> None:
         """Returns when kernel policy and Envoy listeners of this attachment are in force."""
 
+    def renewed(self, attachment: Attachment) -> None:
+        """From now on it is this one."""
+
     async def detached(self, attachment: Attachment) -> None:
         """Returns when they are gone; at once if they never were."""
 
@@ -127,7 +130,7 @@ class Verbs:
         behind = self._chained, Parting(journal, self._chained, self._turns)
         self.undoing = Undoing(journal, links, node, behind, host=self._host)
         """How attachments end; with `undoing.leaving`, in the background."""
-        self.mending = Mending(journal, links, foreign, self._turns, host=self._host)
+        self.mending = Mending(journal, links, foreign, self._turns, host=self._host, renewed=node.renewed)
         """How they are kept whole."""
 
     async def run(self, request: Request) -> dict[str, Any] | None:
@@ -321,6 +324,7 @@ class Verbs:
             raise first_of(errors) from None
         attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)
         self._journal.update(attachment)
+        self.mending.fresh.add(attachment.key)
         return attachment
 
     async def _connect(self, attachment: Attachment, link: PodLink) -> Attachment:
@@ -352,6 +356,7 @@ class Verbs:
                 queued.done()
 
     async def _del_alone(self, request: Request) -> None:
+        self.mending.fresh.discard(request.key)
         attachment = self._journal.get(request.key)
         if attachment is not None:
             await self.undoing.leave(attachment)
@@ -376,6 +381,7 @@ class Verbs:
             if attachment.foreign is not None:
                 found = await self._chained.check(request, attachment)
             else:
+                attachment = await self.mending.settled(attachment)
                 link = link_of(attachment, self._host())
                 found = against_previous(attachment, link, previous) + await self._links.check(link, request.netns)
             found += await self._node.check(attachment)

@@ -287,6 +287,11 @@ class Agent:
             await self._secrets.ensure(frozenset({pod.identity}))
         await self._admission.own(attachment, pod, number)
 
+    def renewed(self, attachment: Attachment) -> None:
+        """It has another MAC address or MTU."""
+        self._attached.take((attachment,))
+        self._bump()
+
     async def check(self, attachment: Attachment) -> tuple[str, ...]:
         """What of policy, redirection and proxy is missing."""
         return await damage(self._view(), attachment.container_id)

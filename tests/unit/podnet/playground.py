@@ -62,6 +62,9 @@ class RecordingNode:
         self._called("attached")
         self.in_force[attachment.container_id] = attachment
 
+    def renewed(self, attachment: Attachment) -> None:
+        self.in_force[attachment.container_id] = attachment
+
     async def detached(self, attachment: Attachment) -> None:
         self._called("detached")
         self.in_force.pop(attachment.container_id, None)

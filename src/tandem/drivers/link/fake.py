@@ -149,6 +149,12 @@ class FakeLinks:
         )
         return differences(link, actual)
 
+    async def hardware(self, link: PodLink, netns: str) -> tuple[str, int] | None:
+        """Of the pod's end."""
+        self._called("hardware")
+        end = self._at(netns).ends.get(link.ifname)
+        return None if end is None or link.host_ifname not in self.hosts else (end.mac, end.mtu)
+
     async def repair(self, link: PodLink, netns: str) -> bool:
         """Make it as `create` and `open` do."""
         self._called("repair")

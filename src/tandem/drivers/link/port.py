@@ -73,6 +73,9 @@ class LinkDriver(Protocol):
     async def check(self, link: PodLink, netns: str) -> tuple[str, ...]:
         """What differs between an open link as it should be and as the kernel has it, one sentence each."""
 
+    async def hardware(self, link: PodLink, netns: str) -> tuple[str, int] | None:
+        """MAC address and MTU of the end in the pod; None: one of the ends is missing."""
+
     async def repair(self, link: PodLink, netns: str) -> bool:
         """Put back what `check` misses, as `create` and `open` make it; what others added stays, but in its place.
 

@@ -103,6 +103,10 @@ class KernelLinks:
         """What differs between the link as it should be and as the kernel has it."""
         return await self._run(lambda: self._check(link, netns))
 
+    async def hardware(self, link: PodLink, netns: str) -> tuple[str, int] | None:
+        """MAC address and MTU of the end in the pod."""
+        return await self._run(lambda: self._hardware(link, netns))
+
     async def repair(self, link: PodLink, netns: str) -> bool:
         """Put back what `check` misses."""
         return await self._run(lambda: self._repair(link, netns))
@@ -298,6 +302,10 @@ class KernelLinks:
 
     def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
         return differences(link, self._actual(link, path))
+
+    def _hardware(self, link: PodLink, path: str) -> tuple[str, int] | None:
+        found = self._actual(link, path)
+        return None if found.host is None or found.pod is None else (found.pod.mac, found.pod.mtu)
 
     def _actual(self, link: PodLink, path: str) -> Actual:
         host = read.end(self._node(), link.host_ifname)
