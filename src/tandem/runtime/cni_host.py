@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -105,7 +106,7 @@ def install(run_dir: RunDir, node: NodeDir, places: Places, *, wait: float) -> I
     if earlier is not None and not _is_named(run_dir, [places.conf_dir], earlier["executable"]):
         yield from _remove_executable(Path(earlier["executable"]), earlier["sha256"])
     for other in sorted(places.conf_dir.iterdir()) if places.chain is None else ():
-        if other.suffix in _READ and other.name < CONFLIST:
+        if other.suffix in _READ and other.name < CONFLIST and other.is_file():
             yield f"note: {other} sorts before it, and runtimes that take the first file will use that one"
 
 
@@ -144,19 +145,29 @@ def _remove_executable(executable: Path, sha256: str) -> Iterator[str]:
     if _digest(executable) != sha256:
         yield f"left: {executable}: it was changed since it was installed"
         return
-    executable.unlink()
+    try:
+        executable.unlink()
+    except OSError as error:
+        yield f"left: {executable}: {error.strerror}"
+        return
     yield f"{executable} removed"
 
 
 def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
-    """Take away what install wrote; a line that starts with `left:` tells what was changed since and stays."""
+    """Take away what install wrote; a line that starts with `left:` tells what stays, and why."""
     gone: dict[str, Mapping[str, Any]] = {}
+    for conflist in defaced(run_dir):
+        yield f"left: {conflist}: it was changed since it was installed"
     for conflist in installed(run_dir, conf_dirs):
         record: Mapping[str, Any] = _read(conflist) or {}
         if conflist.read_text(encoding="utf-8") != _text(_record(conflist, record)):
             yield f"left: {conflist}: it was changed since it was installed"
             continue
-        conflist.unlink()  # first: a runtime that finds a network without its plugin takes the node for broken
+        try:
+            conflist.unlink()  # first: a runtime that finds a network without its plugin takes the node for broken
+        except OSError as error:
+            yield f"left: {conflist}: {error.strerror}"
+            continue
         yield f"{conflist} removed"
         gone[str(conflist)] = record
     for draft in _begun(run_dir, conf_dirs):
@@ -169,7 +180,8 @@ def uninstall(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> Iterator[str]:
     for conflist in _remembered(run_dir):
         _draft(conflist).unlink(missing_ok=True)  # of an install that was killed as it wrote it
     _remove_directories({folder for record in gone.values() for folder in record["directories"]})
-    _memory(run_dir).unlink(missing_ok=True)
+    if not any(path.exists() for path in _remembered(run_dir)):
+        _memory(run_dir).unlink(missing_ok=True)
 
 
 def installed(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> list[Path]:
@@ -178,6 +190,11 @@ def installed(run_dir: RunDir, conf_dirs: Iterable[Path] = ()) -> list[Path]:
     usual = (path for folder in folders for path in (folder / CONFLIST, *folder.glob(f"*/{BEHIND}")))
     known = {*_remembered(run_dir), *usual}
     return sorted(path for path in known if (record := _read(path)) is not None and _is_below(record, run_dir))
+
+
+def defaced(run_dir: RunDir) -> list[Path]:
+    """Files that install wrote, and that nobody can read as ours any more."""
+    return sorted(path for path in set(_remembered(run_dir)) if path.exists() and _read(path) is None)
 
 
 def _begun(run_dir: RunDir, conf_dirs: Iterable[Path]) -> list[Path]:
@@ -308,7 +325,8 @@ def _make(folder: Path) -> list[str]:
 def _remove_directories(made: Iterable[str]) -> None:
     for path in sorted(map(Path, made), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
+            with suppress(OSError):  # of no harm where it is
+                path.rmdir()
 
 
 def _digest(executable: Path) -> str:

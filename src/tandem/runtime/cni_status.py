@@ -83,7 +83,7 @@ def cni_status(run_dir: RunDir, node: NodeDir, conf_dirs: Iterable[Path] = ()) -
     executable = node.cni_bin / cni_host.PLUGIN
     there = executable.is_file()
     code, message = cni_host.ask_status(executable, node) if there else (50, f"{executable} is missing")
-    places = cni_host.installed(run_dir, conf_dirs)
+    places = sorted({*cni_host.installed(run_dir, conf_dirs), *cni_host.defaced(run_dir)})
     return CniStatus(
         node=node.root.name,
         verbs=VERBS,

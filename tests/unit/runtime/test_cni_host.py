@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import threading
@@ -20,6 +21,7 @@ from tandem.runtime.cni_host import (
     Places,
     ask_status,
     ask_versions,
+    defaced,
     install,
     installed,
     is_unchanged,
@@ -143,6 +145,7 @@ def test_a_network_that_sorts_before_ours_is_told(tmp_path: Path) -> None:
     where = places(tmp_path)
     where.conf_dir.mkdir(parents=True)
     (where.conf_dir / "05-cilium.conflist").write_text("{}")
+    (where.conf_dir / "06-folder.conflist").mkdir()
     assert "05-cilium.conflist sorts before it" in put(run_dir(tmp_path), where)[-1]
 
 
@@ -192,6 +195,44 @@ def test_a_list_that_was_changed_since_stays_and_is_told(tmp_path: Path) -> None
     assert not is_unchanged(where.conflist)
     assert list(uninstall(made)) == [f"left: {where.conflist}: it was changed since it was installed"]
     assert where.executable.exists()
+
+
+def test_a_list_that_nobody_can_read_any_more_stays_and_is_told(tmp_path: Path) -> None:
+    where, made = places(tmp_path), run_dir(tmp_path)
+    put(made, where)
+    with where.conflist.open("a") as file:
+        file.write("x")
+    assert defaced(made) == [where.conflist]
+    assert not is_unchanged(where.conflist)
+    for _ in range(2):
+        assert list(uninstall(made)) == [f"left: {where.conflist}: it was changed since it was installed"]
+    where.conflist.unlink()
+    assert list(uninstall(made)) == []
+
+
+def test_what_cannot_be_removed_is_told_and_removed_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, made = places(tmp_path), run_dir(tmp_path)
+    put(made, where)
+    for refused in ({where.conflist}, {where.executable}):
+        with monkeypatch.context() as patched:
+            refuse(patched, refused)
+            (left,) = [line for line in uninstall(made) if line.startswith("left:")]
+        assert left == f"left: {min(refused)}: Read-only file system"
+    assert where.executable.exists()
+
+
+def refuse(patched: pytest.MonkeyPatch, paths: set[Path]) -> None:
+    """As a file system does that can only be read."""
+    unlink = Path.unlink
+
+    def checked(path: Path, *, missing_ok: bool = False) -> None:
+        if path in paths:
+            raise OSError(errno.EROFS, "Read-only file system")
+        unlink(path, missing_ok=missing_ok)
+
+    patched.setattr(Path, "unlink", checked)
 
 
 def test_an_executable_that_was_changed_since_stays_and_is_told(tmp_path: Path) -> None:
