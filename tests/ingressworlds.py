@@ -13,7 +13,7 @@ from tandem.ir.gateway import Gateway, HostRoutes
 from tandem.model import core
 from tandem.model.istio import VirtualService
 from tandem.model.istiogateway import IstioGateway
-from tandem.model.meta import Object
+from tandem.model.meta import Meta, Object
 from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.gateway.edge import Edge
@@ -87,6 +87,12 @@ def secret(name: str = "cert", *, ns: str = ROOT, **data: bytes) -> core.Secret:
     encoded = {field.replace("_", "."): base64.b64encode(value).decode() for field, value in given.items()}
     raw = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": ns}, "data": encoded}
     return cast("core.Secret", parse(raw))
+
+
+def mesh(text: str) -> core.ConfigMap:
+    """Istio's mesh configuration."""
+    meta = Meta(name="istio", namespace=ROOT)
+    return core.ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data={"mesh": text})
 
 
 def translated(*objects: Object) -> Translation:

@@ -15,6 +15,7 @@ from tandem.model import core
 from tandem.model.istio import HttpMatch, StringMatch, VirtualService
 from tandem.model.istiogateway import IstioGateway, Server
 from tandem.model.world import World
+from tandem.reference.authorizers import trusted_proxies
 from tandem.reference.delegates import Effective, Pair, effective, gateways_of
 from tandem.reference.ingressgateway import has_labels
 from tandem.reference.listeners import is_for, precision
@@ -143,8 +144,9 @@ def routed(world: World, here: Sequence[Served], request: Request) -> RouteDecis
     best = max(_hosts(world, here, request.authority), default=(-1, 0))
     first: list[tuple[Effective, Pair]] = []
     last: list[tuple[Effective, Pair]] = []
+    secure = request.headers.get("x-forwarded-proto") == "https" and trusted_proxies(world) > 0
     for one in here:
-        redirects = _redirects(one)
+        redirects = _redirects(one) and not secure
         for source in bound(world, one):
             both = [name for name in shared(one, source) if is_for(name, request.authority)]
             if best in map(precision, both):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from builders import service
-from ingressworlds import gateway, https, secret, server, to, vs
+from ingressworlds import gateway, https, mesh, secret, server, to, vs
 from tandem.model.meta import Object
 from tandem.model.world import World
 from tandem.reference.ingress import decide_ingress, servers, take_ingress
@@ -16,8 +16,8 @@ from tandem.reference.request import Request
 WEB = service("web", ports=[{"name": "http", "port": 80}])
 
 
-def decided(*objects: Object, host: str = "shop.test", port: int = 80, sni: str = "", path: str = "/") -> Any:
-    asked = Request(source_namespace="", namespace="", service="", port=port, path=path, authority=host)
+def decided(*objects: Object, host: str = "shop.test", port: int = 80, sni: str = "", **more: Any) -> Any:
+    asked = Request(source_namespace="", namespace="", service="", port=port, authority=host, **more)
     return decide_ingress(World.of([WEB, *objects]), asked, sni=sni)
 
 
@@ -35,6 +35,16 @@ def test_a_port_without_a_server_has_no_answer() -> None:
 def test_redirects_go_before_routes() -> None:
     found = decided(gateway("shop", server("shop.test", tls={"httpsRedirect": True})), vs())
     assert (found.status, found.rule.path) == (301, "spec.servers[0].tls.httpsRedirect")
+
+
+def test_who_came_to_a_trusted_proxy_by_https_is_not_redirected() -> None:
+    one = gateway("shop", server("shop.test", tls={"httpsRedirect": True}))
+    trusting = mesh("defaultConfig: {gatewayTopology: {numTrustedProxies: 1}}")
+    told = {"x-forwarded-proto": "https"}
+    assert decided(one, vs(), trusting, headers=told).backends
+    assert decided(one, vs(), trusting).status == 301
+    assert decided(one, vs(), headers=told).status == 301
+    assert decided(one, trusting, headers=told).status == 404
 
 
 def test_the_name_in_tls_chooses_the_server_and_hosts_of_others_are_misdirected() -> None:

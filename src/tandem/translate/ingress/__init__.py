@@ -32,6 +32,7 @@ from tandem.translate.ingress.workload import has_labels, identity_of, key_of, n
 from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.istio.delegates import seen
 from tandem.translate.mesh.istio.egressgateways import is_egress, server_mistakes
+from tandem.translate.mesh.istio.meshconfig import read_trusted_hops
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.options import Options
@@ -65,7 +66,8 @@ def add_ingress(
     egress = [gateway for gateway in every if is_egress(gateway)]
     for gateway in gateways:
         servers.read(gateway)
-    reader = PortReader(exported, context.service, options.root_namespace)
+    trusting = read_trusted_hops(world, options) > 0
+    reader = PortReader(exported, context.service, options.root_namespace, trusting=trusting)
     placed = _placed(world, options, edge, taken) if gateways else Placed()
     addresses = placed.given.get(key_of(options), ())
     not_offered: tuple[Problem, ...] = ()

@@ -14,7 +14,18 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
-from tandem.ir.mesh import AS_ASKED, Backend, BytesMatch, BytesRoute, Forward, Redirect, Route
+from tandem.ir.mesh import (
+    AS_ASKED,
+    Backend,
+    BytesMatch,
+    BytesRoute,
+    Exact,
+    Forward,
+    HeaderMatch,
+    Redirect,
+    Route,
+    RouteMatch,
+)
 from tandem.model.core import Service
 from tandem.model.world import Key
 from tandem.translate.hostnames import EVERY, common, specificity
@@ -23,16 +34,24 @@ from tandem.translate.ingress.servers import ReadServer, Use
 
 MOVED: Final = 301
 SESSIONS: Final = {Use.TERMINATE: ir.Sessions.TERMINATE, Use.PASSTHROUGH: ir.Sessions.PASSTHROUGH}
+BY_PLAIN_TEXT: Final = RouteMatch(
+    headers=(HeaderMatch(name="x-forwarded-proto", match=Exact("https"), invert=True),),
+)
+"""Of requests at a gateway before which proxies are trusted: with others Envoy itself says how they came."""
 Find = Callable[[Key], Service | None]
 
 
 class PortReader:
-    """Makes the ports; `met` is which VirtualServices are at which server, `problems` what their destinations lack."""
+    """Makes the ports; `met` is which VirtualServices are at which server, `problems` what their destinations lack.
 
-    def __init__(self, bound: Sequence[Bound], find: Find, root: str) -> None:
+    `trusting`: proxies before the gateway are believed how a request came to them.
+    """
+
+    def __init__(self, bound: Sequence[Bound], find: Find, root: str, *, trusting: bool) -> None:
         self._bound = bound
         self._find = find
         self._root = root
+        self._trusting = trusting
         self.met: set[tuple[Key, Key]] = set()
         """VirtualService and Gateway."""
         self.problems: list[Problem] = []
@@ -91,7 +110,13 @@ class PortReader:
             for rule in server.hosts if server.redirects else ():
                 redirected.setdefault(rule.host, _to_https(server))
         ordered = {host: last_for_everything(routes) for host, routes in found.items()}
-        return ordered | {host: [route] for host, route in redirected.items()}
+        return ordered | {host: self._redirected(route, ordered.get(host, [])) for host, route in redirected.items()}
+
+    def _redirected(self, route: Route, behind: list[Route]) -> list[Route]:
+        """Who has come to a proxy before the gateway by HTTPS is not sent there again."""
+        if not self._trusting:
+            return [route]
+        return [msgspec.structs.replace(route, matches=(BY_PLAIN_TEXT,)), *behind]
 
     def _at(self, server: ReadServer) -> Iterator[Bound]:
         """The VirtualServices that are at this server, the oldest first."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from builders import service
-from ingressworlds import codes, gateway, hosts_at, https, made, problems, secret, server, to, vs
-from tandem.ir.mesh import AS_ASKED, Forward, Redirect
+from ingressworlds import codes, gateway, hosts_at, https, made, mesh, problems, secret, server, to, vs
+from tandem.ir.mesh import AS_ASKED, Exact, Forward, Redirect
 
 EVERY = server()
 PREFIX: dict[str, Any] = {"match": [{"uri": {"prefix": "/a"}}]}
@@ -63,6 +63,17 @@ def test_a_redirect_takes_the_place_of_the_routes() -> None:
         assert route.origin.path == "spec.servers[0].tls.httpsRedirect"
     secure = hosts_at(made(gateway("shop", one, https("shop.test")), vs(), secret()), 443)
     assert isinstance(secure["shop.test"].routes[0].action, Forward)
+
+
+def test_who_came_to_a_trusted_proxy_by_https_is_not_redirected() -> None:
+    one = server("shop.test", "bare.test", tls={"httpsRedirect": True})
+    found = hosts_at(made(gateway("shop", one), vs(), mesh("defaultConfig: {gatewayTopology: {numTrustedProxies: 1}}")))
+    redirect, route = found["shop.test"].routes
+    assert redirect.action == Redirect(status=301, scheme="https", port=AS_ASKED)
+    (header,) = redirect.matches[0].headers
+    assert (header.name, header.match, header.invert) == ("x-forwarded-proto", Exact("https"), True)
+    assert isinstance(route.action, Forward)
+    assert [r.action for r in found["bare.test"].routes] == [redirect.action]
 
 
 def test_a_destination_without_a_port_has_its_only_one_or_that_of_the_gateway() -> None:
