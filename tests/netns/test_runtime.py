@@ -107,6 +107,51 @@ def test_environment_volumes_and_arguments_come_from_the_spec(tmp_path: Path) ->
     run(tmp_path, story, APP, KEY, pod("web", "sh", "-c", uid="00000003-a", container=container, volumes=volumes))
 
 
+def test_a_container_cannot_turn_the_nodes_hand_on_the_host_through_its_volumes(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "precious").touch()
+    # The volume is written anew at each start: what the node took for its own old files would be deleted.
+    attack = f"ln -sfn {victim} /cfg/..data; test -e /tmp/again && sleep 60; touch /tmp/again; exit 1"
+    container = {"args": [attack], "volumeMounts": [{"name": "cfg", "mountPath": "/cfg"}]}
+
+    async def story(lab: Lab) -> None:
+        async with lab.running():
+            web = await lab.until("web", lambda p: is_ready(p) and state(p)["restartCount"] == 1)
+            assert (victim / "precious").exists()
+            assert "Read-only" in await lab.run_in(web, "touch", "/cfg/x")
+
+    volumes = [{"name": "cfg", "configMap": {"name": "app"}}]
+    run(tmp_path, story, APP, pod("web", "sh", "-c", uid="00000021-a", container=container, volumes=volumes))
+
+
+def test_no_link_leads_a_sub_path_out_of_its_volume(tmp_path: Path) -> None:
+    whole = [{"name": "data", "mountPath": "/data"}]
+    script = "mkdir /data/in; touch /data/in/x; ln -s in /data/near; ln -s /run/.tandem/volumes /data/far"
+    init = {"name": "init", "image": "host", "command": ["sh", "-c", script], "volumeMounts": whole}
+    spec = {"initContainers": [init], "volumes": [{"name": "data", "emptyDir": {}}]}
+
+    def mounting(name: str, uid: str, path: str) -> RawObject:
+        mounts = [{"name": "data", "mountPath": "/sub", "subPath": path}]
+        return pod(name, "sleep", "60", uid=uid, container={"volumeMounts": mounts}, **spec)
+
+    async def story(lab: Lab) -> None:
+        async with lab.running():
+            near = await lab.ready("near")
+            assert await lab.run_in(near, "ls", "/sub") == "x\n"
+            for name in ("far", "up"):
+                out = await lab.until(name, waits_for("RunContainerError"))
+                assert "mountPath /sub cannot be provided" in state(out)["state"]["waiting"]["message"]
+
+    run(
+        tmp_path,
+        story,
+        mounting("near", "00000022-a", "near"),
+        mounting("far", "00000023-a", "far"),
+        mounting("up", "00000024-a", ".."),
+    )
+
+
 def test_readiness_follows_the_probe_from_the_node(tmp_path: Path) -> None:
     container = {
         "readinessProbe": {"httpGet": {"path": "/server.py", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +36,18 @@ MS_PRIVATE: Final = 1 << 18
 MS_SHARED: Final = 1 << 20
 MNT_DETACH: Final = 2
 
+_OPEN_TREE: Final = 428
+_MOVE_MOUNT: Final = 429
+_OPENAT2: Final = 437
 _PIDFD_GETFD: Final = 438
-"""The same number on every architecture (asm-generic/unistd.h)."""
+"""The same numbers on every architecture (asm-generic/unistd.h)."""
+_RESOLVE_BENEATH: Final = 0x08 | 0x02
+"""RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS (linux/openat2.h)."""
+_WHOLE_TREE: Final = 0x1 | os.O_CLOEXEC | 0x1000 | 0x8000
+"""OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_EMPTY_PATH, AT_RECURSIVE (linux/mount.h, linux/fcntl.h)."""
+_ONTO: Final = 0x4 | 0x10
+"""MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS (linux/mount.h)."""
+_AT_FDCWD: Final = -100
 _PR_CAPBSET_READ: Final = 23
 _PR_CAPBSET_DROP: Final = 24
 CAPABILITIES: Final = {
@@ -81,6 +92,32 @@ def mount(source: str | Path, target: str | Path, kind: str = "", *, flags: int 
 def bind(source: str | Path, target: str | Path, *, flags: int = 0) -> None:
     """A bind mount; `flags` (read-only, nodev ...) need a second step, as mount(2) says."""
     mount(source, target, flags=MS_BIND | MS_REC)
+    _set_flags(target, flags)
+
+
+def bind_open(descriptor: int, target: str | Path, *, flags: int = 0) -> None:
+    """As `bind`, of what is open: nobody can put anything else in its place meanwhile."""
+    tree = _descriptor(_LIBC.syscall(_OPEN_TREE, descriptor, b"", _WHOLE_TREE), f"open the mount for {target}")
+    try:
+        done = _LIBC.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _ONTO)
+        _check(done, f"mount on {target}")
+    finally:
+        os.close(tree)
+    _set_flags(target, flags)
+
+
+def open_beneath(folder: Path, path: str) -> int:
+    """A descriptor (O_PATH) of a path below a folder; no link on the way may lead out of it (openat2(2))."""
+    base = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    try:
+        how = struct.pack("=3Q", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH)
+        found = _LIBC.syscall(_OPENAT2, base, os.fsencode(path or "."), how, len(how))
+        return _descriptor(found, f"{path} in {folder}")
+    finally:
+        os.close(base)
+
+
+def _set_flags(target: str | Path, flags: int) -> None:
     if flags:
         mount("none", target, flags=MS_BIND | MS_REMOUNT | flags)
 
@@ -99,11 +136,9 @@ def descriptor_of(pid: int, number: int) -> int:
     """Another process' descriptor as one of ours (pidfd_getfd(2)); needs its owner's or root's rights."""
     pidfd = os.pidfd_open(pid)
     try:
-        found: int = _LIBC.syscall(_PIDFD_GETFD, pidfd, number, 0)
-        _check(min(found, 0), f"descriptor {number} of process {pid}")
+        return _descriptor(_LIBC.syscall(_PIDFD_GETFD, pidfd, number, 0), f"descriptor {number} of process {pid}")
     finally:
         os.close(pidfd)
-    return found
 
 
 def sethostname(name: str) -> None:
@@ -152,6 +187,11 @@ async def in_thread(work: Callable[[], T]) -> T:
             task.uncancel()
             task.cancel()
         return done.result()
+
+
+def _descriptor(result: int, what: str) -> int:
+    _check(min(result, 0), what)
+    return result
 
 
 def _check(result: int, what: str) -> None:

@@ -32,6 +32,8 @@ async def prepare(node: Node, pod: core.Pod, record: SandboxRecord, container: c
     """Fetch what the container refers to, write its volumes, resolve its environment."""
     references = await _references(node, pod)
     mounts = {m.name for m in container.volume_mounts}
+    # What is written from objects is written again from the node, with its rights: no container may put links there.
+    kept = {v.name for v in pod.spec.volumes if v.empty_dir is None}
     folder = volumes.place(record.init)
     for volume in pod.spec.volumes:
         if volume.name in mounts:
@@ -42,7 +44,7 @@ async def prepare(node: Node, pod: core.Pod, record: SandboxRecord, container: c
     chosen = resolve(pod, container, references, addresses=record.addresses, host_ips=node.addresses)
     hostname = pod_hostname(pod, node.name)
     binds = tuple(
-        Bind(volume=f"{m.name}/{m.sub_path}".rstrip("/"), target=m.mount_path, read_only=m.read_only)
+        Bind(volume=m.name, path=m.sub_path, target=m.mount_path, read_only=m.read_only or m.name in kept)
         for m in container.volume_mounts
     )
     image = node.images.of(container.image)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,9 +44,10 @@ class SandboxEndedError(StartError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """A volume (a path below rootfs.VOLUMES) at a place in the container."""
+    """A volume (a name below rootfs.VOLUMES), or a path within it, at a place in the container."""
 
     volume: str
+    path: str = ""
     target: str
     read_only: bool = False
 
@@ -291,15 +293,16 @@ def _secret_places(node_dir: NodeDir) -> list[Path]:
 
 
 def _bind_volume(bind: Bind, volumes: Path) -> None:
-    source, target = volumes / bind.volume, Path(bind.target)
+    target = Path(bind.target)
     try:
-        if source.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        elif not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.touch()
-        flags = k.MS_NODEV | k.MS_NOSUID | (k.MS_RDONLY if bind.read_only else 0)
-        k.bind(source, target, flags=flags)
+        with closing_descriptor(k.open_beneath(volumes / bind.volume, bind.path)) as source:
+            if stat.S_ISDIR(os.fstat(source).st_mode):
+                target.mkdir(parents=True, exist_ok=True)
+            elif not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.touch()
+            flags = k.MS_NODEV | k.MS_NOSUID | (k.MS_RDONLY if bind.read_only else 0)
+            k.bind_open(source, target, flags=flags)
     except OSError as err:
         raise StartError(f"mountPath {bind.target} cannot be provided: {err.strerror or err}") from err
 

@@ -65,7 +65,7 @@ def write(folder: Path, files: Sequence[VolumeFile] | None) -> None:
             target.write_bytes(file.content)
             target.chmod(file.mode)
         data.mkdir(exist_ok=True)
-    old = str((folder / _DATA).readlink()) if (folder / _DATA).is_symlink() else ""
+    old = (folder / _DATA).readlink().name if (folder / _DATA).is_symlink() else ""
     if old == version:
         return
     (folder / "..new").symlink_to(version)
@@ -77,7 +77,7 @@ def write(folder: Path, files: Sequence[VolumeFile] | None) -> None:
     for entry in folder.iterdir():
         if not entry.name.startswith("..") and entry.name not in names:
             entry.unlink()
-    if old:
+    if old.startswith("..") and old != "..":
         shutil.rmtree(folder / old, ignore_errors=True)
 
 
@@ -89,14 +89,19 @@ def _projected(
             raise ConfigError(f"{what} not found")
         data = {}
     if not source.items:
-        return tuple(VolumeFile(path=k, content=data[k], mode=source.default_mode) for k in sorted(data))
+        return tuple(_file(k, data[k], source.default_mode, what) for k in sorted(data))
     found = []
     for item in source.items:
         if item.key in data:
-            if item.path.startswith("/") or ".." in item.path.split("/"):
-                raise ConfigError(f"{what}: items[].path {item.path!r} must be relative and without `..`")
             mode = source.default_mode if item.mode is None else item.mode
-            found.append(VolumeFile(path=item.path, content=data[item.key], mode=mode))
+            found.append(_file(item.path, data[item.key], mode, what))
         elif not source.optional:
             raise ConfigError(f"{what} has no key {item.key!r}")
     return tuple(found)
+
+
+def _file(path: str, content: bytes, mode: int, what: str) -> VolumeFile:
+    """What leads out of the volume is refused here too: the API server may be another than ours."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ConfigError(f"{what}: the path {path!r} must be relative and without `..`")
+    return VolumeFile(path=path, content=content, mode=mode)

@@ -51,7 +51,7 @@ def test_environment_arguments_and_volumes_come_from_the_api(tmp_path: Path, mon
         {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {"name": "HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
     ]
-    mounts = [{"name": "cfg", "mountPath": "/cfg", "subPath": "greeting", "readOnly": True}]
+    mounts = [{"name": "cfg", "mountPath": "/cfg", "subPath": "greeting"}]
     launch = prepared(
         tmp_path,
         monkeypatch,
@@ -65,7 +65,7 @@ def test_environment_arguments_and_volumes_come_from_the_api(tmp_path: Path, mon
     )
     assert launch.argv == ("serve", "10.244.0.5", "hello")
     assert (launch.environment["HOST"], launch.environment["HOSTNAME"]) == ("192.0.2.1", "a")
-    assert launch.binds == (Bind(volume="cfg/greeting", target="/cfg", read_only=True),)
+    assert launch.binds == (Bind(volume="cfg", path="greeting", target="/cfg", read_only=True),)
     assert launch.working_dir == "/cfg"
     assert (tmp_path / "cfg/greeting").read_text() == "hello"
 

@@ -46,6 +46,24 @@ def test_a_path_cannot_leave_the_volume() -> None:
         files_of(of_map(items=(core.KeyToPath(key="a", path="../etc/passwd"),)), KNOWN)
 
 
+def test_a_key_cannot_leave_the_volume_either() -> None:
+    data = {"../../etc/passwd": "x"}
+    known = core.ConfigMap(api_version="v1", kind="ConfigMap", metadata=Meta(name="m", namespace="n"), data=data)
+    with pytest.raises(ConfigError, match="must be relative"):
+        files_of(of_map(), References(config_maps={"m": known}, secrets={}))
+
+
+def test_what_is_deleted_lies_in_the_volume(tmp_path: Path) -> None:
+    folder, other = tmp_path / "v", tmp_path / "other"
+    write(folder, files(a="1"))
+    other.mkdir()
+    (folder / "..data").unlink()
+    (folder / "..data").symlink_to(other)
+    write(folder, files(a="2"))
+    assert other.exists()
+    assert (folder / "a").read_text() == "2"
+
+
 def test_a_key_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match="has no key 'c'"):
         files_of(of_map(items=(core.KeyToPath(key="c", path="c"),)), KNOWN)

@@ -6,6 +6,7 @@ A rule is given an object of its type in the right form and the object's path; i
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -16,6 +17,8 @@ from tandem.model.schemas.syntax import label_value, percent_or_count
 
 Rule = Callable[[dict[str, Any], str], Iterable[str]]
 HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
+_FILE_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_SEARCH: Final = re.compile(r"\.|_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*\.?")
 
 
 def repeated(items: Iterable[tuple[str, object]]) -> Iterator[str]:
@@ -90,6 +93,39 @@ def _toleration(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.effect: must be NoExecute when tolerationSeconds is given"
     if operator == "Exists" and raw.get("value"):
         yield f"{at}.value: must be empty when the operator is Exists"
+
+
+def _mount(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _below(raw.get("subPath") or "", f"{at}.subPath")
+
+
+def _item(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _below(raw["path"], f"{at}.path")
+    if raw["path"].startswith(".."):
+        yield invalid(f"{at}.path", raw["path"], "must not start with '..'")
+
+
+def _below(path: str, at: str) -> Iterator[str]:
+    """Of a path that must not lead out of its volume."""
+    if path.startswith("/"):
+        yield invalid(at, path, "must be a relative path")
+    if ".." in path.split("/"):
+        yield invalid(at, path, "must not contain '..'")
+
+
+def _file_keys(raw: dict[str, Any], at: str) -> Iterator[str]:
+    """Each key of a ConfigMap or Secret can be the name of a file."""
+    for field in ("data", "binaryData", "stringData"):
+        for key in raw.get(field) or {}:
+            if _FILE_KEY.fullmatch(key) is None or key == "." or key.startswith(".."):
+                why = "must be at most 253 letters, digits, '-', '_' or '.', and neither '.' nor begin with '..'"
+                yield invalid(f"{at}{field}", key, why)
+
+
+def _dns_config(raw: dict[str, Any], at: str) -> Iterator[str]:
+    for i, name in enumerate(raw.get("searches") or []):
+        if _SEARCH.fullmatch(name) is None:
+            yield invalid(f"{at}.searches[{i}]", name, "must be a DNS name")
 
 
 def _volume(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -185,6 +221,8 @@ def _slice(raw: dict[str, Any], at: str) -> Iterator[str]:
         for j, text in enumerate(endpoint["addresses"]):
             if family and (not is_address(text) or ipaddress.ip_address(text).version != family):
                 yield f"{at}endpoints[{i}].addresses[{j}]: {text!r} is not an {raw['addressType']} address"
+            elif family and (use := special_of(ipaddress.ip_network(text))):
+                yield invalid(f"{at}endpoints[{i}].addresses[{j}]", text, f"is of {use}")
         if not endpoint["addresses"]:
             yield f"{at}endpoints[{i}].addresses: at least one address is required"
     yield from repeated((f"{at}ports[{i}].name", p.get("name")) for i, p in enumerate(raw.get("ports") or []))
@@ -198,6 +236,11 @@ RULES: Final[dict[str, Rule]] = {
     "Probe": _probe,
     "EnvVar": _env,
     "Volume": _volume,
+    "VolumeMount": _mount,
+    "KeyToPath": _item,
+    "ConfigMap": _file_keys,
+    "Secret": _file_keys,
+    "PodDNSConfig": _dns_config,
     "Toleration": _toleration,
     "DeploymentSpec": _deployment_spec,
     "DeploymentStrategy": _strategy,

@@ -29,6 +29,14 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("Toleration", {"operator": "Exists", "tolerationSeconds": 5}, "s.effect"),
     ("Toleration", {"key": "a", "operator": "Exists", "value": "x"}, "s.value"),
     ("Volume", {"name": "v", "emptyDir": {}, "configMap": {}}, "s"),
+    ("VolumeMount", {"name": "v", "mountPath": "/v", "subPath": "a/../../b"}, "s.subPath"),
+    ("VolumeMount", {"name": "v", "mountPath": "/v", "subPath": "/etc"}, "s.subPath"),
+    ("KeyToPath", {"key": "a", "path": "a/../../b"}, "s.path"),
+    ("KeyToPath", {"key": "a", "path": "..data"}, "s.path"),
+    ("HostAlias", {"ip": "192.0.2.1\n192.0.2.2 other"}, "s.ip"),
+    ("HostAlias", {"ip": "192.0.2.1", "hostnames": ["a\n192.0.2.2 b"]}, "s.hostnames[0]"),
+    ("PodDNSConfig", {"searches": [".", "_tcp.a.", "a_b.c", "a\nnameserver 192.0.2.1"]}, "s.searches[3]"),
+    ("PodDNSConfig", {"nameservers": ["192.0.2.1", "x"]}, "s.nameservers[1]"),
     ("LabelSelectorRequirement", {"key": "a", "operator": "In"}, "s.values"),
     ("LabelSelectorRequirement", {"key": "a", "operator": "Exists", "values": ["b"]}, "s.values"),
     ("DeploymentSpec", {"selector": {}, "template": TEMPLATE}, "s.selector"),
@@ -69,6 +77,19 @@ def test_a_headless_service_needs_no_ports() -> None:
 def test_an_endpoint_slice_holds_addresses_of_its_family() -> None:
     raw = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}, {"addresses": ["::1"]}]}
     assert list(walk(raw, "EndpointSlice")) == ["endpoints[1].addresses[0]: '::1' is not an IPv4 address"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.1.1", "0.0.0.0", "224.0.0.1"])
+def test_no_endpoint_is_the_node_that_dials_it(address: str) -> None:
+    raw = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1", address]}]}
+    assert [line.partition(": ")[0] for line in walk(raw, "EndpointSlice")] == ["endpoints[0].addresses[1]"]
+
+
+@pytest.mark.parametrize("key", ["../../etc/passwd", "/etc/passwd", "..", ".", "..data", "a b", "", "a\n"])
+@pytest.mark.parametrize(("kind", "field"), [("ConfigMap", "data"), ("Secret", "stringData")])
+def test_every_key_can_be_the_name_of_a_file(kind: str, field: str, key: str) -> None:
+    raw = {"metadata": {"name": "a"}, field: {"key.name_1-A": "x", ".hidden": "x", key: "x"}}
+    assert [line.partition(": ")[0] for line in walk(raw, kind)] == [field]
 
 
 def test_empty_values_do_not_repeat() -> None:
