@@ -65,6 +65,20 @@ sock.sendto(b"hello", ("255.255.255.255", 9999))
 """
 
 
+FORGE = """
+import socket, struct, sys
+
+node, mac, source, target = sys.argv[1:]
+ends = socket.inet_aton(source) + socket.inet_aton(target)
+header = struct.pack("!BBHHHBBH", 0x45, 0, 34, 1, 0, 64, 17, 0) + ends
+total = sum(struct.unpack("!10H", header))
+total = (total & 0xFFFF) + (total >> 16)
+inner = header[:10] + struct.pack("!H", ~total & 0xFFFF) + header[12:] + struct.pack("!HHHH", 1, 9999, 14, 0)
+frame = bytes.fromhex(mac.replace(":", "")) + bytes(6) + b"\\x08\\x00" + inner + b"forged"
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.sendto(struct.pack("!II", 1 << 27, 116 << 8) + frame, (node, 4789))
+"""
+"""A datagram to a pod, wrapped as a node would wrap it."""
 BEFORE: dict[str, tuple[str, ...]] = {}
 """The machine as it was."""
 
@@ -144,6 +158,21 @@ def test_policy_judges_what_comes_out_of_the_tunnel(world: Lab) -> None:
     assert world.curl("plain", "caller", "http://far.mesh/", "-m", "2").status == 28
     world.delete("networkpolicy", "alone", "-n", "mesh")
     assert world.curl("plain", "caller", "http://far.mesh/").out.endswith("200")
+
+
+def test_no_pod_speaks_in_the_name_of_another_by_wrapping_its_packets_itself(world: Lab) -> None:
+    target, claimed = address(world, "plain", "open"), address(world, "mesh", "far")
+    link = world.run("ip", "-n", "tandem-node-1", "-j", "link", "show", "tandem-vx", status=0).json()[0]
+    underlay = world.get("", "node", "node-1")["status"]["addresses"][0]["address"]
+    ear = world.begin("plain", "open", "/usr/bin/python3", "-c", HEAR)
+    assert ear.stdout is not None
+    assert ear.stdout.readline() == "ready\n"
+    for ns, name in (("plain", "caller"), ("mesh", "near")):  # of another node, and of the same
+        forge = ("/usr/bin/python3", "-c", FORGE, underlay, link["address"], claimed, target)
+        assert world.inside(ns, name, *forge).status == 0
+    say = f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'hello', ('{target}', 9999))"
+    world.inside("plain", "caller", "/usr/bin/python3", "-c", say)
+    assert ear.communicate(timeout=20)[0] == f"{address(world, 'plain', 'caller')}\n"
 
 
 def test_the_mtu_is_what_the_underlay_leaves_and_every_path_carries_it(world: Lab) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from netns.meshapps import dial, listening
 from netns.meshlab import Lab
 from netns.test_mesh_authorization import need, policy, rule
 from tandem.base.problems import Origin
+from tandem.compile.names import INBOUND_PORT, OUTBOUND_PORT
 from tandem.ir.authn import GivenKeys, JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, Suffix, Template
 from tandem.ir.fabric import AppProtocol
@@ -302,6 +304,33 @@ def test_a_tunnel_is_not_opened(world: World) -> None:
     answer, heard = world.send(b"CONNECT web:80 HTTP/1.1\r\nhost: web\r\n\r\n" + SMUGGLED.encode())
     assert answer.split(b" ")[1] in {b"403", b"404", b"400", b"405"}
     assert heard == b""
+
+
+def accepted(world: World) -> int:
+    """How many connections the proxy's sockets in pods have taken."""
+    lines = world.lab.admin("/stats?filter=^listener.(in|out).downstream_cx_total").splitlines()
+    return sum(int(line.rpartition(" ")[2]) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "port"),
+    [
+        ("a", B, INBOUND_PORT),
+        ("b", "127.0.0.1", INBOUND_PORT),
+        ("b", B, INBOUND_PORT),
+        ("b", "127.0.0.1", OUTBOUND_PORT),
+    ],
+)
+def test_who_dials_the_proxy_itself_does_not_keep_it_busy_with_itself(
+    world: World, name: str, host: str, port: int
+) -> None:
+    world.put()
+    before = accepted(world)
+    with contextlib.suppress(OSError), contextlib.closing(dial(world.ns[name], host, port, timeout=0.5)) as sock:
+        sock.sendall(request("/open"))
+        time.sleep(0.5)
+    assert accepted(world) - before <= 1
+    assert world.send(request("/open"))[0].startswith(b"HTTP/1.1 200")
 
 
 def test_without_a_proxy_nothing_reaches_the_server() -> None:

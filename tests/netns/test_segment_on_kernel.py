@@ -154,14 +154,14 @@ def raw(mac: str) -> bytes:
     return bytes.fromhex(mac.replace(":", ""))
 
 
-def datagram(source: PodLink, mac: str, *, to: str) -> bytes:
-    """A frame with a datagram to port 9999."""
-    ends = socket.inet_aton(source.addresses[0]), socket.inet_aton(to)
+def datagram(source: PodLink, mac: str, *, to: str, claiming: str = "", tag: bytes = b"") -> bytes:
+    """A frame with a datagram to port 9999; it may claim to come from another address."""
+    ends = socket.inet_aton(claiming or source.addresses[0]), socket.inet_aton(to)
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 32, 1, 0, 64, 17, 0, *ends)
     total = sum(struct.unpack("!10H", header))
     total = (total & 0xFFFF) + (total >> 16)
     header = header[:10] + struct.pack("!H", ~total & 0xFFFF) + header[12:]
-    return raw(mac) + raw(source.mac) + b"\x08\x00" + header + struct.pack("!HHHH", 1, 9999, 12, 0) + b"evil"
+    return raw(mac) + raw(source.mac) + tag + b"\x08\x00" + header + struct.pack("!HHHH", 1, 9999, 12, 0) + b"evil"
 
 
 @pytest.fixture(params=["1", "0"], ids=["with br_netfilter", "without"])
@@ -253,6 +253,30 @@ def test_nobody_speaks_in_anothers_name(segment: Segment) -> None:
     with ear:
         in_netns(segment.spaces.path("c"), shout)
         assert not _gets(ear)
+
+
+TAGS = {"802.1Q": b"\x81\x00\x00\x00", "802.1ad": b"\x88\xa8\x00\x00", "twice": b"\x81\x00\x00\x00" * 2}
+"""Of VLAN 0, that is of none: whoever gets such a frame takes what is in it as if there were no tag."""
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_hides_no_address(segment: Segment, tag: str) -> None:
+    segment.enforce(ONLY_A)
+    bridge = segment.in_netns("b", _hardware_of_gateway)
+    with in_netns(segment.spaces.path("b"), _ear) as isolated, in_netns(segment.spaces.path("a"), _ear) as free:
+        for to, ear in (("b", isolated), ("a", free)):
+            # To the pod itself, and to the node that hands it on.
+            for mac in (segment.links[to].mac, str(bridge)):
+                claiming = "10.244.0.2" if to == "b" else ADDRESSES["b"]
+                frame = datagram(segment.links["c"], mac, to=ADDRESSES[to], claiming=claiming, tag=TAGS[tag])
+                segment.send_frame("c", frame)
+            assert not _gets(ear)
+
+
+def _hardware_of_gateway() -> str:
+    found = subprocess.run(["ip", "neighbour", "show", "169.254.1.1"], check=True, capture_output=True, text=True)
+    words = found.stdout.split()
+    return words[words.index("lladdr") + 1]
 
 
 def test_the_nodes_loopback_is_not_to_be_had_from_the_bridge(segment: Segment) -> None:

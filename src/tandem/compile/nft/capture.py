@@ -69,6 +69,7 @@ def _of(f: Family) -> nft.Match:
 def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]) -> nft.Chain:
     """What arrives. The node itself is exempt: the kubelet's probes reach the application directly."""
     rules = [
+        *_itself(families),
         *(rule for f in families for rule in _own_service(f, pod)),
         nft.Rule(match=(_FROM_LO,), then=(nft.Accept(),)),
         nft.Rule(
@@ -93,6 +94,17 @@ def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]
     return nft.Chain(
         name="mesh-in", rules=tuple(rules), base=nft.Hook(type="filter", hook="prerouting", priority=MANGLE)
     )
+
+
+def _itself(families: tuple[Family, ...]) -> Iterator[nft.Rule]:
+    """Who dials Envoy's sockets themselves: handed on to where it was sent it would come back there, without end."""
+    dialled, redirected = nft.Is(nft.Field.TCP_DPORT, names.OUTBOUND_PORT), nft.Is(nft.Field.CT_STATUS, "dnat")
+    inbound = (nft.Is(nft.Field.TCP_DPORT, names.INBOUND_PORT), _OPENING)
+    yield nft.Rule(match=inbound, then=(nft.Drop(),), comment="Envoy's own port")
+    yield nft.Rule(match=(_FROM_LO, dialled, redirected), then=(nft.Accept(),))
+    for f in families:
+        direct = (_FROM_LO, dialled, nft.Is(f.daddr, _LOCALHOST[f.version]), _OPENING)
+        yield nft.Rule(match=direct, then=(nft.Drop(),), comment="Envoy's own port")
 
 
 def _own_service(f: Family, pod: AttachedPod) -> tuple[nft.Rule, nft.Rule]:

@@ -2,10 +2,10 @@
 
 | chain | hook, priority | does |
 |---|---|---|
-| source-check | prerouting -300 | a pod's address by its own link only, with encryption also by the tunnel only |
+| source-check | prerouting -300 | a pod's address by its own link only, with encryption another node's by the tunnel |
 | service-*, refuse-* | prerouting, output -100, -90 | Services (services.py) |
 | policy-forward | forward 0 | segment sizes, egress policy of the source, ingress policy of the destination |
-| policy-input | input 0 | egress policy of a pod that speaks to the node |
+| policy-input | input 0 | egress policy of a pod that speaks to the node; the tunnel's port is for nodes |
 | node-output | output 0 | the node may speak to its own pods, on their links; its gateways as policy has it |
 | source-nat | postrouting 100 | hairpin, gateways, traffic through this node, and traffic that leaves the cluster |
 
@@ -17,7 +17,7 @@ every packet 30 ns and more (docs/design/0020): packets of established connectio
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -26,7 +26,9 @@ from tandem.base.members import joined_as_before
 from tandem.compile import names
 from tandem.compile.addresses import edge_source
 from tandem.compile.fabric.interface import others
+from tandem.compile.fabric.vxlan import VXLAN
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes, without
+from tandem.ir.network import Network
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -56,6 +58,9 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
         *_SEGMENT_SIZE,
         _no_mid_stream(Field.IIFNAME),
         _no_mid_stream(Field.OIFNAME),
+        # Masqueraded, it would come from this node: nobody but the node itself speaks to the others as a node.
+        *_not_as_a_node(view, nft.Is(Field.IIFNAME, POD_LINKS)),
+        *_not_as_a_node(view, nft.Is(Field.CT_STATUS, "dnat")),
         *(_wrong_link(f) for f in FAMILIES),
         *egress,
         *_dispatch("ingress", "daddr"),
@@ -63,8 +68,22 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
     return (
         _base("source-check", "prerouting", priority=-300, rules=_source_check(view)),
         _base("policy-forward", "forward", priority=0, rules=forward),
-        _base("policy-input", "input", priority=0, rules=(_REPLIES, _no_mid_stream(Field.IIFNAME), *egress)),
-        _base("node-output", "output", priority=0, rules=(*(_wrong_link(f) for f in FAMILIES), *_of_gateways())),
+        _base(
+            "policy-input",
+            "input",
+            priority=0,
+            rules=(_REPLIES, _no_mid_stream(Field.IIFNAME), *_tunnel_of_nodes(view), *egress),
+        ),
+        _base(
+            "node-output",
+            "output",
+            priority=0,
+            rules=(
+                *(_wrong_link(f) for f in FAMILIES),
+                *_not_as_a_node(view, nft.Is(Field.MARK, ENVOY_MARK)),
+                *_of_gateways(),
+            ),
+        ),
         nft.Chain(
             name="source-nat",
             rules=_source_nat(view),
@@ -92,7 +111,39 @@ def _source_check(view: NodeView) -> tuple[nft.Rule, ...]:
         for f in FAMILIES
     )
     ends = nft.Rule(match=(from_pod,), then=_DROP, comment="not the pod's own address")
-    return (*own, ends, *(clear if view.config.network.encryption is not None else ()))
+    from_elsewhere = tuple(
+        nft.Rule(match=(nft.InSet((f.saddr,), f"pods{f.version}"),), then=_DROP, comment="not by the pod's own link")
+        for f in FAMILIES
+    )
+    return (*own, ends, *from_elsewhere, *(clear if view.config.network.encryption is not None else ()))
+
+
+def _not_as_a_node(view: NodeView, who: nft.Match) -> tuple[nft.Rule, ...]:
+    """What is not the node's own does not reach the ports by which nodes trust each other's addresses."""
+    return tuple(
+        nft.Rule(
+            match=(who, nft.InSet((f.daddr, Field.L4PROTO, Field.DPORT), f"among-nodes{f.version}")),
+            then=_DROP,
+            comment="for nodes among themselves",
+        )
+        for f in FAMILIES
+        if _by_address(view.config.network)
+    )
+
+
+def _tunnel_of_nodes(view: NodeView) -> Iterator[nft.Rule]:
+    """What is unwrapped here was wrapped by a node."""
+    for protocol, port in _by_address(view.config.network):
+        for f in FAMILIES if protocol == "udp" else ():
+            from_others = nft.InSet((f.saddr,), f"nodes{f.version}", negate=True)
+            match = (nft.Is(Field.UDP_DPORT, port), from_others)
+            yield nft.Rule(match=match, then=_DROP, comment="wrapped by no node")
+
+
+def _by_address(network: Network) -> tuple[tuple[str, int], ...]:
+    """Protocol and port of what believes a node by its address: a tunnel without keys, and speakers of BGP."""
+    tunnel = (("udp", network.vxlan.port),) if network.fabric == VXLAN.name else ()
+    return (*tunnel, *((("tcp", network.bgp.port),) if network.bgp is not None else ()))
 
 
 def _no_mid_stream(link: Field) -> nft.Rule:
@@ -187,10 +238,22 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
             _interval(f"local{f.version}", f, without(prefixes(view.node.prefixes, f), lent)),
             _interval(f"cluster{f.version}", f, cluster),
         ]
+        if _by_address(view.config.network):
+            found += _among_nodes(view.config.network, [a for n in nodes for a in of_family(n.addresses, f)], f)
         if view.config.network.encryption is not None:
             theirs = prefixes([p for n in others(view) for p in n.prefixes], f)
             found.append(_interval(f"encrypted{f.version}", f, theirs))
     return found
+
+
+def _among_nodes(network: Network, addresses: list[str], family: Family) -> Iterator[nft.Set]:
+    """The nodes, and where they believe each other, and routers believe them, by the address."""
+    keys = {(address, *kind) for address in addresses for kind in _by_address(network)}
+    for peer in network.bgp.peers if network.bgp is not None else ():
+        keys |= {(address, "tcp", peer.port) for address in of_family([peer.address], family)}
+    kind = (family.type, "inet_proto", "inet_service")
+    yield nft.Set(name=f"nodes{family.version}", type=(family.type,), elements=frozenset((a,) for a in addresses))
+    yield nft.Set(name=f"among-nodes{family.version}", type=kind, elements=frozenset(keys))
 
 
 def pod_sets(view: NodeView) -> list[nft.Set]:

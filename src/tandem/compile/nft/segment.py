@@ -7,8 +7,9 @@
 
 IP to a single destination is judged, translated and forwarded by the node like any packet of a pod, so that policy,
 Services and the mesh hold between pods of one bridge without a second copy of their rules, whatever a pod writes into
-its neighbours' ARP tables. ARP, neighbour discovery, broadcast, multicast and every other protocol are switched.
-A policy speaks of none of these, so a pod that one isolates sends or gets ARP and discovery alone.
+its neighbours' ARP tables. ARP, neighbour discovery, broadcast, multicast and every other protocol are switched; a
+policy speaks of none of these, so a pod that one isolates sends or gets ARP and discovery alone. Frames with a VLAN tag
+are dropped: what is in them would reach the IP stack of whoever takes them, with any address.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _DROP: Final = (nft.Counter(), nft.Drop())
 _ACCEPT: Final = (nft.Accept(),)
 _ARP: Final = nft.Is(Field.ETHER_TYPE, "arp")
 _DISCOVERY: Final = nft.OneOf(Field.ICMPV6_TYPE, ("nd-neighbor-solicit", "nd-neighbor-advert"))
+_TAGGED: Final = nft.OneOf(Field.ETHER_TYPE, ("8021q", "8021ad"))
 _TO_ONE: Final = nft.OneOf(Field.PKTTYPE, ("broadcast", "multicast"), negate=True)
 _LOOPBACK: Final = nft.Prefix("127.0.0.0", 8)
 
@@ -70,6 +72,7 @@ def _from_pod(mac: str) -> tuple[nft.Rule, ...]:
     return (
         nft.Rule(match=(nft.Is(Field.IIFNAME, PORTS, negate=True),), then=_ACCEPT, comment="no pod's"),
         nft.Rule(match=(nft.InSet(from_port, "ports", negate=True),), then=_DROP, comment="not the pod's own MAC"),
+        nft.Rule(match=(_TAGGED,), then=_DROP, comment="a VLAN tag"),
         nft.Rule(match=(_ARP, nft.InSet((*from_port, Field.ARP_SADDR), "ports4")), then=_ACCEPT),
         nft.Rule(match=(_ARP,), then=_DROP, comment="ARP in another's name"),
         nft.Rule(match=(_DISCOVERY,), then=_ACCEPT, comment="neighbour discovery"),

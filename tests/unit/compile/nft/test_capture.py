@@ -83,7 +83,7 @@ def test_both_families_of_a_pod_are_captured_each_with_its_own_exemptions() -> N
         "meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [::1]:15006 meta mark set 0x53b accept",
     ]
     assert 'ip6 saddr { fd00:10:244::1 } accept comment "the node"' in found["mesh-in"]
-    assert found["mesh-in"][2].startswith('meta iifname "lo" meta mark 1337 ip6 daddr { fd00:10:244::2 }')
+    assert found["mesh-in"][6].startswith('meta iifname "lo" meta mark 1337 ip6 daddr { fd00:10:244::2 }')
     assert found["mesh-out"][2:] == [
         "ip daddr { 10.96.0.10, 10.244.0.1 } accept",
         "ip6 daddr { fd00:10:96::a, fd00:10:244::1 } accept",
@@ -100,8 +100,16 @@ def test_a_pod_of_ipv6_alone_has_no_rule_of_ipv4_but_the_one_that_drops() -> Non
 
 
 def test_only_envoys_connection_to_the_pod_itself_is_taken_from_loopback() -> None:
-    assert rules("mesh-in")[0].startswith('meta iifname "lo" meta mark 1337 ip daddr { 10.244.0.2 }')
-    assert rules("mesh-in")[2] == 'meta iifname "lo" accept'
+    assert rules("mesh-in")[3].startswith('meta iifname "lo" meta mark 1337 ip daddr { 10.244.0.2 }')
+    assert rules("mesh-in")[5] == 'meta iifname "lo" accept'
+
+
+def test_envoys_own_ports_are_dialled_by_what_was_redirected_there_alone() -> None:
+    assert rules("mesh-in")[:3] == [
+        'tcp dport 15006 ct direction original drop comment "Envoy\'s own port"',
+        'meta iifname "lo" tcp dport 15001 ct status dnat accept',
+        'meta iifname "lo" tcp dport 15001 ip daddr 127.0.0.1 ct direction original drop comment "Envoy\'s own port"',
+    ]
 
 
 def test_a_node_without_pod_prefix_exempts_nobody() -> None:

@@ -12,8 +12,9 @@ from nodeviews import GATEWAY, ifname_of, node, routes, view_of
 from tandem.compile.nft.dispatch import base_chains, fixed_sets, pod_sets, policy_maps
 from tandem.compile.nft.node import compile_nft
 from tandem.ir.fabric import Node
-from tandem.ir.network import Encryption
+from tandem.ir.network import Bgp, BgpPeer, Encryption, Network, Vxlan
 from tandem.state import nft
+from tandem.state.ownership import ENVOY_MARK
 
 WEB = pod("web", ip="10.244.0.2", app="web")
 CLIENT = pod("client", ip="10.244.0.3")
@@ -51,6 +52,51 @@ def test_with_encryption_what_another_nodes_pods_send_comes_by_the_tunnel_alone(
         )
         verdicts += [trace(table, packet, route=routes(WORLD)).verdict for packet in packets]
     assert verdicts == ["accept"] * 4 + ["drop", "drop", "accept", "accept"]
+
+
+OTHER_NODE = node("node-2", "10.245.0.0/24")
+NODE, OTHER = view_of(WORLD).node.addresses[0], OTHER_NODE.addresses[0]
+
+
+def _between(network: Network, packet: Packet) -> str:
+    view = view_of(WORLD)
+    nodes: dict[str, Node] = {view.node.name: view.node, "node-2": OTHER_NODE}
+    config = msgspec.structs.replace(view.config, network=network)
+    table = compile_nft(msgspec.structs.replace(view, nodes=nodes, config=config))
+    return trace(table, packet, route={NODE: "", OTHER: "eth0", "192.0.2.7": "eth0"}.__getitem__).verdict
+
+
+def test_nobody_but_a_node_is_taken_for_one_by_the_tunnel_or_a_speaker_of_bgp() -> None:
+    vxlan = Network(fabric="vxlan", vxlan=Vxlan(port=4790))
+    bgp = Network(bgp=Bgp(as_number=64512, port=1790, peers=(BgpPeer(address="192.0.2.7", as_number=64513, port=179),)))
+    pod_ = Packet(saddr="10.244.0.3", daddr=OTHER, protocol="udp", dport=4790, iifname=ifname_of(CLIENT))
+    service = Packet(saddr="192.0.2.9", daddr=OTHER, protocol="udp", dport=4790, iifname="eth0", dnat=True)
+    gateway = Packet(saddr=NODE, daddr=OTHER, dport=1790, mark=ENVOY_MARK)
+    for packet in (pod_, service, msgspec.structs.replace(pod_, daddr=NODE)):
+        assert _between(vxlan, packet) == "drop"
+        assert _between(vxlan, msgspec.structs.replace(packet, dport=4789)) == "accept"
+        assert _between(Network(), packet) == "accept"
+    to_speaker = msgspec.structs.replace(pod_, protocol="tcp", dport=1790)
+    to_router = msgspec.structs.replace(to_speaker, daddr="192.0.2.7", dport=179)
+    for packet in (to_speaker, to_router, gateway):
+        assert _between(bgp, packet) == "drop"
+        assert _between(bgp, msgspec.structs.replace(packet, dport=80)) == "accept"
+        assert _between(Network(), packet) == "accept"
+    assert _between(bgp, msgspec.structs.replace(gateway, mark=0)) == "accept"
+
+
+def test_the_tunnel_unwraps_what_nodes_have_wrapped_alone() -> None:
+    vxlan = Network(fabric="vxlan")
+    wrapped = Packet(saddr=OTHER, daddr=NODE, protocol="udp", dport=4789, iifname="eth0")
+    assert _between(vxlan, wrapped) == "accept"
+    assert _between(vxlan, msgspec.structs.replace(wrapped, saddr="192.0.2.9")) == "drop"
+    assert _between(Network(), msgspec.structs.replace(wrapped, saddr="192.0.2.9")) == "accept"
+
+
+def test_a_pod_of_this_node_does_not_speak_from_elsewhere() -> None:
+    for link in ("eth0", "tandem-vx"):
+        assert _verdict(msgspec.structs.replace(TO_WEB, daddr="10.244.0.3", saddr="10.244.0.2", iifname=link)) == "drop"
+        assert _verdict(Packet(saddr="10.245.0.9", daddr="10.244.0.3", iifname=link)) == "accept"
 
 
 def test_an_address_that_another_node_has_borrowed_is_not_local() -> None:
