@@ -1,72 +1,41 @@
-"""Bodies that `kubectl create <kind>` and typed clients send: Kubernetes protobuf -> a raw object. Pure.
+"""Bodies in Kubernetes protobuf, as typed clients and `kubectl create <kind>` send them -> a raw object. Pure.
 
-Only the fields that those write mostly are known, by number (generated.proto of the API). A field that is not known
-and holds something is refused; empty ones are absent, because the API's messages write out every empty field.
+`protobuf.json` beside this file has the messages of the kinds of Kubernetes itself: by number each field's name and
+form, as Go's types of the API have them. Forms: a scalar, `[form]`, `{form}` (a map from text) or a message; `?` where
+Go has a pointer, which is written if it is there, while all else is written also where it is empty, and then is absent
+here, as in JSON; the name `-` where the message's fields are those of the one around it. A field that is not known
+and holds something is refused.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
+
+import msgspec
+
+from tandem.apiserver.definitions import BUILT_IN
+from tandem.base.clock import rfc3339
+from tandem.model.kinds import KINDS
 
 MAGIC: Final = b"k8s\x00"
 Raw = dict[str, Any]
-# message -> number -> (JSON name, form); forms: str, int, bool, bytes, or a message; [x] list, {x} map of str to x.
-MESSAGES: Final[dict[str, dict[int, tuple[str, str]]]] = {
-    "ObjectMeta": {
-        1: ("name", "str"),
-        2: ("generateName", "str"),
-        3: ("namespace", "str"),
-        11: ("labels", "{str}"),
-        12: ("annotations", "{str}"),
-    },
-    "Namespace": {1: ("metadata", "ObjectMeta")},
-    "ServiceAccount": {1: ("metadata", "ObjectMeta")},
-    "ConfigMap": {
-        1: ("metadata", "ObjectMeta"),
-        2: ("data", "{str}"),
-        3: ("binaryData", "{bytes}"),
-        4: ("immutable", "bool"),
-    },
-    "Secret": {1: ("metadata", "ObjectMeta"), 2: ("data", "{bytes}"), 3: ("type", "str"), 4: ("stringData", "{str}")},
-    "Service": {1: ("metadata", "ObjectMeta"), 2: ("spec", "ServiceSpec")},
-    "ServiceSpec": {
-        1: ("ports", "[ServicePort]"),
-        2: ("selector", "{str}"),
-        3: ("clusterIP", "str"),
-        4: ("type", "str"),
-        10: ("externalName", "str"),
-    },
-    "ServicePort": {
-        1: ("name", "str"),
-        2: ("protocol", "str"),
-        3: ("port", "int"),
-        4: ("targetPort", "IntOrString"),
-        5: ("nodePort", "int"),
-    },
-    "IntOrString": {1: ("type", "int"), 2: ("int", "int"), 3: ("str", "str")},
-    "Deployment": {1: ("metadata", "ObjectMeta"), 2: ("spec", "DeploymentSpec")},
-    "DeploymentSpec": {1: ("replicas", "int"), 2: ("selector", "LabelSelector"), 3: ("template", "PodTemplate")},
-    "LabelSelector": {1: ("matchLabels", "{str}")},
-    "PodTemplate": {1: ("metadata", "ObjectMeta"), 2: ("spec", "PodSpec")},
-    "PodSpec": {2: ("containers", "[Container]")},
-    "Container": {1: ("name", "str"), 2: ("image", "str"), 3: ("command", "[str]"), 6: ("ports", "[ContainerPort]")},
-    "DeleteOptions": {
-        1: ("gracePeriodSeconds", "int"),
-        2: ("preconditions", "Preconditions"),
-        3: ("orphanDependents", "bool"),
-        4: ("propagationPolicy", "str"),
-        5: ("dryRun", "[str]"),
-    },
-    "Preconditions": {1: ("uid", "str"), 2: ("resourceVersion", "str")},
-    "ContainerPort": {1: ("name", "str"), 3: ("containerPort", "int"), 4: ("protocol", "str")},
-}
-ROOTS: Final = frozenset(
-    {"Namespace", "ServiceAccount", "ConfigMap", "Secret", "Service", "Deployment", "DeleteOptions"}
-)
-MEANT_ZEROS: Final = frozenset({"replicas", "gracePeriodSeconds"})
-"""Numbers of which none is another thing than 0; who writes them means it."""
+Messages = dict[str, dict[int, tuple[str, str]]]
+ROOTS: Final = frozenset({"DeleteOptions", *(k.kind for k in KINDS if k.group in BUILT_IN)})
+APART: Final = {"events.k8s.io": "events."}
+"""Groups with a kind of another's name, and what their messages begin with."""
+
+
+@cache
+def _messages() -> Messages:
+    raw = msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=dict[str, dict[int, str]])
+    return {
+        name: {number: (text.partition(" ")[0], text.partition(" ")[2]) for number, text in fields.items()}
+        for name, fields in raw.items()
+    }
 
 
 class ProtobufError(ValueError):
@@ -83,7 +52,8 @@ def decode(body: bytes) -> Raw:
         version, kind = _bytes(names.get(1, b"")).decode(), _bytes(names.get(2, b"")).decode()
         if kind not in ROOTS:
             raise ProtobufError(f"protobuf is not understood for {kind}")
-        return {"apiVersion": version, "kind": kind, **_message(_bytes(envelope.get(2, b"")), kind, kind)}
+        name = APART.get(version.partition("/")[0], "") + kind
+        return {"apiVersion": version, "kind": kind, **_message(_bytes(envelope.get(2, b"")), name, kind)}
     except (IndexError, UnicodeDecodeError) as err:
         raise ProtobufError("the body is cut off or not Kubernetes protobuf") from err
 
@@ -125,39 +95,58 @@ def _bytes(value: int | bytes) -> bytes:
 def _message(data: bytes, name: str, at: str) -> Raw:
     made: Raw = {}
     for number, value in _fields(data):
-        known = MESSAGES[name].get(number)
+        known = _messages()[name].get(number)
         if known is None:
             if not _empty(value):
                 raise ProtobufError(f"{at}: field number {number} is not understood in protobuf")
             continue
         field, form = known
         where = f"{at}.{field}"
-        if form.startswith("["):
+        if field == "-":
+            made |= _message(_bytes(value), form.rstrip("?"), at)
+        elif form.startswith("["):
             made.setdefault(field, []).append(_value(value, form[1:-1], where))
         elif form.startswith("{"):
             entry = dict(_fields(_bytes(value)))
             made.setdefault(field, {})[_bytes(entry.get(1, b"")).decode()] = _value(
                 entry.get(2, b""), form[1:-1], where
             )
-        elif not _empty(value) or field in MEANT_ZEROS:
-            made[field] = _value(value, form, where)
+        elif form.endswith("?") or value not in (0, b""):
+            found = _value(value, form.rstrip("?"), where)
+            if found is not None:
+                made[field] = found
     return made
 
 
 def _value(value: int | bytes, form: str, at: str) -> Any:
     match form:
         case "int":
-            return value
+            return value - (1 << 64) if isinstance(value, int) and value >> 63 else value
         case "bool":
             return bool(value)
         case "str":
             return _bytes(value).decode()
         case "bytes":
             return base64.b64encode(_bytes(value)).decode()
+        case "Quantity":
+            return _bytes(dict(_fields(_bytes(value))).get(1, b"")).decode() or None
         case "IntOrString":
-            either = _message(_bytes(value), form, at)
-            return either.get("str", "") if either.get("type") else either.get("int", 0)
+            return _int_or_string(dict(_fields(_bytes(value))))
+        case "Time" | "MicroTime":
+            return _time(dict(_fields(_bytes(value))), fine=form == "MicroTime")
     return _message(_bytes(value), form, at)
+
+
+def _int_or_string(either: dict[int, int | bytes]) -> int | str:
+    return _bytes(either.get(3, b"")).decode() if either.get(1) else _value(either.get(2, 0), "int", "")
+
+
+def _time(parts: dict[int, int | bytes], *, fine: bool) -> str | None:
+    seconds, nanos = parts.get(1, 0), parts.get(2, 0)
+    if not isinstance(seconds, int) or not isinstance(nanos, int) or not (seconds or nanos):
+        return None
+    text = rfc3339(seconds)
+    return f"{text[:-1]}.{nanos // 1000:06}Z" if fine else text
 
 
 def _empty(value: int | bytes) -> bool:
