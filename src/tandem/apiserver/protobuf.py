@@ -10,7 +10,7 @@ and holds something is refused.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -119,34 +119,51 @@ def _message(data: bytes, name: str, at: str) -> Raw:
 
 
 def _value(value: int | bytes, form: str, at: str) -> Any:
-    match form:
-        case "int":
-            return value - (1 << 64) if isinstance(value, int) and value >> 63 else value
-        case "bool":
-            return bool(value)
-        case "str":
-            return _bytes(value).decode()
-        case "bytes":
-            return base64.b64encode(_bytes(value)).decode()
-        case "Quantity":
-            return _bytes(dict(_fields(_bytes(value))).get(1, b"")).decode() or None
-        case "IntOrString":
-            return _int_or_string(dict(_fields(_bytes(value))))
-        case "Time" | "MicroTime":
-            return _time(dict(_fields(_bytes(value))), fine=form == "MicroTime")
-    return _message(_bytes(value), form, at)
+    read = SCALARS.get(form)
+    return _message(_bytes(value), form, at) if read is None else read(value)
 
 
-def _int_or_string(either: dict[int, int | bytes]) -> int | str:
-    return _bytes(either.get(3, b"")).decode() if either.get(1) else _value(either.get(2, 0), "int", "")
+def _int(value: int | bytes) -> int | bytes:
+    return value - (1 << 64) if isinstance(value, int) and value >> 63 else value
 
 
-def _time(parts: dict[int, int | bytes], *, fine: bool) -> str | None:
-    seconds, nanos = parts.get(1, 0), parts.get(2, 0)
-    if not isinstance(seconds, int) or not isinstance(nanos, int) or not (seconds or nanos):
-        return None
-    text = rfc3339(seconds)
-    return f"{text[:-1]}.{nanos // 1000:06}Z" if fine else text
+def _text(value: int | bytes) -> str:
+    return _bytes(value).decode()
+
+
+def _base64(value: int | bytes) -> str:
+    return base64.b64encode(_bytes(value)).decode()
+
+
+def _quantity(value: int | bytes) -> str | None:
+    return _text(dict(_fields(_bytes(value))).get(1, b"")) or None
+
+
+def _int_or_string(value: int | bytes) -> int | bytes | str:
+    either = dict(_fields(_bytes(value)))
+    return _text(either.get(3, b"")) if either.get(1) else _int(either.get(2, 0))
+
+
+def _time(value: int | bytes) -> str | None:
+    seconds = dict(_fields(_bytes(value))).get(1, 0)
+    return rfc3339(seconds) if isinstance(seconds, int) and seconds else None
+
+
+def _micro_time(value: int | bytes) -> str | None:
+    text, nanos = _time(value), dict(_fields(_bytes(value))).get(2, 0)
+    return f"{text[:-1]}.{nanos // 1000:06}Z" if text and isinstance(nanos, int) else None
+
+
+SCALARS: Final[dict[str, Callable[[int | bytes], Any]]] = {
+    "int": _int,
+    "bool": bool,
+    "str": _text,
+    "bytes": _base64,
+    "Quantity": _quantity,
+    "IntOrString": _int_or_string,
+    "Time": _time,
+    "MicroTime": _micro_time,
+}
 
 
 def _empty(value: int | bytes) -> bool:
