@@ -24,16 +24,21 @@ class SpdyChannels:
     def __init__(self, connection: Connection, wanted: Collection[Channel]) -> None:
         self._connection = connection
         self._events = connection.events()
-        self._missing = set(wanted)
+        self._wanted = frozenset(wanted)
         self._streams: dict[Channel, int] = {}
         self._channels: dict[int, Channel] = {}
+        """Of those that are wanted."""
         self._early: list[Input] = []
 
     async def opened(self) -> None:
-        """Once the client has begun every stream that its request speaks of."""
+        """Once the client has begun as many streams as its request speaks of.
+
+        They are counted, as in Kubernetes: who asks for a terminal and for stderr, without being a terminal, begins a
+        stream for stderr, which stays silent, and none for its size.
+        """
         try:
             async with asyncio.timeout(_CREATION):
-                while self._missing:
+                while len(self._streams) < len(self._wanted):
                     # What comes on the first streams before the last one has begun is a client's first write at most.
                     self._early += await self._handle(await anext(self._events))
         except TimeoutError:
@@ -51,8 +56,8 @@ class SpdyChannels:
                 yield found
 
     async def send(self, channel: Channel, data: bytes) -> None:
-        """On the channel's stream."""
-        if data:
+        """On the channel's stream; nobody hears what has none."""
+        if data and channel in self._streams:
             await self._connection.send(self._streams[channel], data)
 
     async def finish(self, status: bytes) -> None:
@@ -66,13 +71,14 @@ class SpdyChannels:
         match event:
             case Opened(stream, headers, ends):
                 channel = _NAMES.get(headers.get(TYPE, "").lower())
-                if channel not in self._missing or channel is None:
+                if channel is None or channel in self._streams:
                     await self._connection.reset(stream, PROTOCOL_ERROR)
                     return []
-                self._missing.discard(channel)
-                self._streams[channel], self._channels[stream] = stream, channel
+                self._streams[channel] = stream
+                if channel in self._wanted:
+                    self._channels[stream] = channel
                 await self._connection.reply(stream)
-                return [Input(channel, b"", ends=True)] if ends else []
+                return [Input(channel, b"", ends=True)] if ends and channel in self._wanted else []
             case Data(stream, data, ends) if stream in self._channels:
                 return [Input(self._channels[stream], data, ends)]
             case Reset(stream) if self._channels.get(stream) is Channel.STDIN:

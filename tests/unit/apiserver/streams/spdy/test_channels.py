@@ -46,9 +46,10 @@ def test_a_programs_channels() -> None:
     ]
 
 
-def test_a_stream_that_the_request_does_not_speak_of_is_reset() -> None:
+def test_a_stream_of_no_known_kind_or_of_one_that_is_there_is_reset() -> None:
     client = Client()
-    pipe = Pipe(client.opens(1, {"streamtype": "stderr"}), *(client.opens(n, {"streamtype": "error"}) for n in (3, 5)))
+    kinds = ("other", "error", "error")
+    pipe = Pipe(*(client.opens(2 * n + 1, {"streamtype": kind}) for n, kind in enumerate(kinds)))
 
     async def story() -> None:
         made = SpdyChannels(Connection(pipe), {Channel.ERROR})
@@ -57,6 +58,26 @@ def test_a_stream_that_the_request_does_not_speak_of_is_reset() -> None:
 
     asyncio.run(story())
     assert [(f.kind, f.stream) for f in pipe.frames] == [(3, 1), (2, 3), (3, 5)]
+
+
+def test_a_client_of_a_terminal_may_begin_a_stream_for_stderr_in_place_of_that_for_its_size() -> None:
+    client = Client()
+    kinds = ("error", "stdout", "stderr")
+    pipe = Pipe(*(client.opens(2 * n + 1, {"streamtype": kind}) for n, kind in enumerate(kinds)), data(5, b"?"))
+
+    async def story() -> list[Input]:
+        made = SpdyChannels(Connection(pipe), {Channel.ERROR, Channel.STDOUT, Channel.RESIZE})
+        await made.opened()
+        await made.send(Channel.RESIZE, b"nobody")
+        await made.finish(b"{}")
+        return [said async for said in made.received()]
+
+    assert asyncio.run(story()) == []
+    assert [f for f in pipe.frames if f.kind == 0] == [
+        Frame(0, 3, b"", ends=True),
+        Frame(0, 5, b"", ends=True),
+        Frame(0, 1, b"{}", ends=True),
+    ]
 
 
 def test_a_reset_of_standard_input_is_its_end() -> None:
