@@ -207,8 +207,9 @@ def _domain(config: MeshConfig) -> str:
 
 
 def _host(endpoint: Endpoint) -> str:
-    """The endpoint's label: its host name, or its address with dashes."""
-    return endpoint.hostname.lower() or endpoint.address.replace(".", "-").replace(":", "-")
+    """The endpoint's label: its host name if that is one, or its address with dashes."""
+    name = endpoint.hostname.lower()
+    return name if _LABEL.fullmatch(name) else endpoint.address.replace(".", "-").replace(":", "-")
 
 
 def _name(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tandem.base.addresses import is_address, special_of
 from tandem.model.schemas.complaint import forbidden, invalid, required
-from tandem.model.schemas.syntax import label_value, percent_or_count
+from tandem.model.schemas.syntax import SUBDOMAIN, label_value, percent_or_count
 
 Rule = Callable[[dict[str, Any], str], Iterable[str]]
 HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
@@ -175,8 +175,7 @@ def _service_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
     ports, kind = raw.get("ports") or [], raw.get("type") or "ClusterIP"
     headless = raw.get("clusterIP") == "None"
     if kind == "ExternalName":
-        if not raw.get("externalName"):
-            yield f"{at}.externalName: is required for the type ExternalName"
+        yield from _external_name(raw.get("externalName") or "", f"{at}.externalName")
         if raw.get("clusterIP"):
             yield f"{at}.clusterIP: must be empty for the type ExternalName"
     elif not ports and not headless:
@@ -194,6 +193,13 @@ def _service_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
             yield f"{where}: {text!r} is not an IP address"
         elif ".externalIPs" in where and (use := special_of(ipaddress.ip_network(text))):
             yield f"{where}: {text} is of {use}, where nobody outside can be sent"
+
+
+def _external_name(name: str, at: str) -> Iterator[str]:
+    if not name:
+        yield f"{at}: is required for the type ExternalName"
+    elif SUBDOMAIN.fullmatch(name.lower().removesuffix(".")) is None:
+        yield invalid(at, name, "must be a DNS name")
 
 
 def _source_ranges(ranges: list[str], kind: str, at: str) -> Iterator[str]:

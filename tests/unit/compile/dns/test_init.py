@@ -51,6 +51,14 @@ def test_endpoints_of_a_headless_service_are_called_by_host_name_or_by_address()
     assert of(f"10-244-0-12.db{BELOW}") == ["A 10.244.0.12"]
 
 
+@pytest.mark.parametrize(
+    "name", ["web.shop.svc.cluster.local. 5 A 192.0.2.1 ;", "a\nweb.other. 5 A 192.0.2.1", "a.b", "'"]
+)
+def test_an_endpoint_whose_host_name_is_none_speaks_for_nobody_else(name: str) -> None:
+    nameless, named = (view(service("db"), db=(endpoint("10.244.0.3", n, http=80),)) for n in ("", name))
+    assert compile_records(named) == compile_records(nameless)
+
+
 def test_a_named_port_of_a_headless_service_has_a_record_for_each_endpoint() -> None:
     assert of(f"_http._tcp.db{BELOW}") == [
         f"SRV 0 100 5432 10-244-0-12.db{BELOW}",

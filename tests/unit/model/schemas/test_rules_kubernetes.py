@@ -49,6 +49,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("RollingUpdateDeployment", {"maxSurge": "some"}, "s.maxSurge"),
     ("ServiceSpec", {}, "s.ports"),
     ("ServiceSpec", {"type": "ExternalName"}, "s.externalName"),
+    ("ServiceSpec", {"type": "ExternalName", "externalName": "a.b\n5 A 192.0.2.1"}, "s.externalName"),
+    ("Endpoint", {"addresses": [], "hostname": "a.shop.svc. 5 A 192.0.2.1 ;"}, "s.hostname"),
     ("ServiceSpec", {"ports": [{"port": 1}, {"port": 2, "name": "b"}]}, "s.ports[0].name"),
     ("ServiceSpec", {"ports": [{"port": 1, "name": "a"}, {"port": 1, "name": "b"}]}, "s.ports[1]"),
     ("ServiceSpec", {"ports": [{"port": 1}], "clusterIP": "x"}, "s.clusterIP"),
