@@ -59,8 +59,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retriable_codes: tuple[int, ...] = ()
     backoff_ms: int = 0
     """Before the first retry, more before each further one; 0: Envoy's 25."""
-    previous_hosts: bool = False
-    """A retry may go to a host that failed before."""
+    previous_hosts: bool | None = None
+    """A retry may go to a host that failed before; None: where all requests go to what a hash of them chooses."""
     other_localities: bool = False
     """A retry prefers a locality that was not tried."""
 

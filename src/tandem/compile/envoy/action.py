@@ -90,7 +90,8 @@ def forward(route: Route, action: Forward, match: RouteMatch, scope: PortScope) 
     if route.mirrors:
         body["request_mirror_policies"] = [_mirror(mirror, scope) for mirror in route.mirrors]
     used = [_shared(backend, scope) for backend in backends]
-    return {"route": {**body, **by_hash(scope, used), **retry_policy(route.retry)}}
+    chosen = len(used) == 1 and bool(dict(scope.hashes).get(used[0]))
+    return {"route": {**body, **by_hash(scope, used), **retry_policy(route.retry, chosen=chosen)}}
 
 
 def by_hash(scope: PortScope, clusters: Iterable[str]) -> Json:
@@ -117,15 +118,18 @@ def _shared(backend: Backend, scope: PortScope) -> str:
     return names.service_cluster(backend.namespace, backend.service, port, backend.subset)
 
 
-def retry_policy(retry: Retry | None) -> Json:
-    """None and no attempts: no retry. A retry goes to another host where there is one."""
+def retry_policy(retry: Retry | None, *, chosen: bool = False) -> Json:
+    """None and no attempts: no retry. A retry goes to another host where there is one.
+
+    `chosen`: a hash of the request has chosen the host, and it stays there if nothing else was said (Istio).
+    """
     if retry is None or retry.attempts <= 0:
         return {}
     policy: dict[str, Any] = {
         "retry_on": ",".join(retry.retry_on or DEFAULT_RETRY.retry_on),
         "num_retries": retry.attempts,
     }
-    if not retry.previous_hosts:
+    if not (chosen if retry.previous_hosts is None else retry.previous_hosts):
         policy["retry_host_predicate"] = [
             extension("previous-hosts", "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
         ]

@@ -23,6 +23,7 @@ from tandem.ir.mesh import (
     Route,
     RouteMatch,
 )
+from tandem.ir.traffic import ByAddress
 
 
 @pytest.mark.parametrize(
@@ -66,10 +67,26 @@ def test_retries_wait_and_go_elsewhere() -> None:
     plain = retry_policy(Retry(attempts=2))["retry_policy"]
     assert "retry_host_predicate" in plain
     asked = Retry(attempts=2, backoff_ms=100, previous_hosts=True, other_localities=True)
+    for again, chosen, elsewhere in ((None, False, True), (None, True, False), (False, True, True)):
+        made = retry_policy(Retry(attempts=2, previous_hosts=again), chosen=chosen)["retry_policy"]
+        assert ("retry_host_predicate" in made) is elsewhere
     policy = retry_policy(asked)["retry_policy"]
     assert policy["retry_back_off"] == {"base_interval": "0.100s"}
     assert "retry_host_predicate" not in policy
     assert policy["retry_priority"]["name"] == "previous-priorities"
+
+
+def test_a_request_that_a_hash_sends_to_a_host_is_tried_there_again() -> None:
+    web = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP))
+    hashes = (("svc/shop/web/80", (ByAddress(),)),)
+    scope = PortScope(service=web, port=web.ports[0], hashes=hashes)
+    origin = Origin(kind="VirtualService", name="r")
+    one, two = Backend(namespace="shop", service="web"), Backend(namespace="shop", service="other")
+    for backends, elsewhere in (((one,), False), ((two,), True), ((one, two), True)):
+        action = Forward(backends=backends)
+        route = Route(name="r", matches=(), action=action, retry=Retry(attempts=2), origin=origin)
+        made = forward(route, action, RouteMatch(), scope)["route"]["retry_policy"]
+        assert ("retry_host_predicate" in made) is elsewhere
 
 
 def test_a_share_that_gets_nothing_takes_no_header_changes_from_the_others() -> None:

@@ -200,6 +200,7 @@ class RouteReader:
         per_try = self._duration(retries.per_try_timeout, f"{at}.perTryTimeout")
         if retries.attempts == 0:
             return None
+        elsewhere = retries.retry_ignore_previous_hosts
         if not retries.retry_on:
             on, codes = DEFAULT_RETRY.retry_on, DEFAULT_RETRY.retriable_codes
         else:
@@ -212,7 +213,7 @@ class RouteReader:
             retry_on=on,
             retriable_codes=codes,
             backoff_ms=self._duration(retries.backoff, f"{at}.backoff"),
-            previous_hosts=retries.retry_ignore_previous_hosts is False,
+            previous_hosts=None if elsewhere is None else not elsewhere,
             other_localities=bool(retries.retry_remote_localities),
         )
 

@@ -135,6 +135,11 @@ def test_retries_say_how_long_to_wait_and_where_to_go() -> None:
     retry = one(route=[to("web")], retries=asked).retry
     assert retry is not None
     assert (retry.backoff_ms, retry.previous_hosts, retry.other_localities) == (1000, True, True)
+    for said, again in ((True, False), (None, None)):
+        given = {"attempts": 2, **({} if said is None else {"retryIgnorePreviousHosts": said})}
+        found = one(route=[to("web")], retries=given).retry
+        assert found is not None
+        assert found.previous_hosts is again
 
 
 def test_mirrors_whose_destination_is_there_get_a_share_of_copies() -> None:
