@@ -3,8 +3,8 @@
 `protobuf.json` beside this file has the messages of the kinds of Kubernetes itself: by number each field's name and
 form, as Go's types of the API have them. Forms: a scalar, `[form]`, `{form}` (a map from text) or a message; `?` where
 Go has a pointer, which is written if it is there, while all else is written also where it is empty, and then is absent
-here, as in JSON; the name `-` where the message's fields are those of the one around it. A field that is not known
-and holds something is refused.
+here, as in JSON; `!` where JSON has it also when it is empty (a container's `restartCount` of 0); the name `-` where
+the message's fields are those of the one around it. A field that is not known and holds something is refused.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def decode(body: bytes) -> Raw:
             raise ProtobufError(f"protobuf is not understood for {kind}")
         name = APART.get(version.partition("/")[0], "") + kind
         return {"apiVersion": version, "kind": kind, **_message(_bytes(envelope.get(2, b"")), name, kind)}
-    except (IndexError, UnicodeDecodeError) as err:
+    except (IndexError, UnicodeDecodeError, msgspec.DecodeError) as err:
         raise ProtobufError("the body is cut off or not Kubernetes protobuf") from err
 
 
@@ -111,8 +111,8 @@ def _message(data: bytes, name: str, at: str) -> Raw:
             made.setdefault(field, {})[_bytes(entry.get(1, b"")).decode()] = _value(
                 entry.get(2, b""), form[1:-1], where
             )
-        elif form.endswith("?") or value not in (0, b""):
-            found = _value(value, form.rstrip("?"), where)
+        elif form[-1] in "?!" or value not in (0, b""):
+            found = _value(value, form.rstrip("?!"), where)
             if found is not None:
                 made[field] = found
     return made
@@ -139,6 +139,12 @@ def _quantity(value: int | bytes) -> str | None:
     return _text(dict(_fields(_bytes(value))).get(1, b"")) or None
 
 
+def _raw(value: int | bytes) -> Any:
+    """JSON as it is, of managed fields."""
+    held = _bytes(dict(_fields(_bytes(value))).get(1, b""))
+    return msgspec.json.decode(held) if held else None
+
+
 def _int_or_string(value: int | bytes) -> int | bytes | str:
     either = dict(_fields(_bytes(value)))
     return _text(either.get(3, b"")) if either.get(1) else _int(either.get(2, 0))
@@ -163,6 +169,7 @@ SCALARS: Final[dict[str, Callable[[int | bytes], Any]]] = {
     "IntOrString": _int_or_string,
     "Time": _time,
     "MicroTime": _micro_time,
+    "Raw": _raw,
 }
 
 
