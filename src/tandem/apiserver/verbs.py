@@ -87,8 +87,6 @@ class Verbs:
             meta.pop(field, None)
         if not meta.get("name"):
             meta["name"] = f"{meta['generateName']}{_suffix()}"
-        if kind.status:
-            raw.pop("status", None)
         self._check_namespace(kind, where.namespace, meta["name"])
         if self.store.get(kind, where.namespace, meta["name"]) is not None:
             raise errors.already_exists(kind, meta["name"])
@@ -112,9 +110,8 @@ class Verbs:
             raw = default(raw)
             kept = {k: old.meta[k] for k in OURS if k in old.meta}
             raw["metadata"] = {k: v for k, v in raw["metadata"].items() if k not in OURS} | kept
-            if kind.status:
-                raw.pop("status", None)
-                raw |= {"status": old.raw["status"]} if "status" in old.raw else {}
+            if kind.status and "status" in old.raw:
+                raw["status"] = old.raw["status"]
             new = self._prepared(kind, raw, old)
         new["metadata"] = {**new["metadata"], "resourceVersion": old.meta["resourceVersion"]}
         if new == old.raw:
@@ -172,6 +169,8 @@ class Verbs:
         if not isinstance(body, dict):
             raise errors.Refusal(400, "the body is not an object")
         raw: Raw = without_null({"apiVersion": where.api_version, "kind": kind.kind, **body})
+        if kind.status and where.subresource != "status":
+            raw.pop("status", None)  # it is written there alone; Go's types send one that would not do
         for field, wanted in (("kind", kind.kind), ("apiVersion", where.api_version)):
             if raw[field] != wanted:
                 raise errors.Refusal(400, f"{field}: {raw[field]!r} does not match {wanted!r} of the request's path")

@@ -251,3 +251,15 @@ def test_status_is_written_of_an_object_from_before_a_rule_that_it_breaks(verbs:
         verbs.patch(where, {"status": {"conditons": []}}, MERGE)
     with refused(422):
         verbs.patch(at("NetworkPolicy", "p"), {"metadata": {"labels": {"a": "b"}}}, MERGE)
+
+
+def test_a_status_that_comes_with_an_object_is_not_looked_at(verbs: Verbs) -> None:
+    """Go's types of routes write `parents: null`, which the status subresource refuses."""
+    route = {"metadata": {"name": "r"}, "spec": {"rules": [{"backendRefs": [{"name": "a", "port": 1}]}]}}
+    verbs.create(at("TCPRoute"), {**route, "status": {"parents": None}})
+    status = {"parents": [{"parentRef": {"name": "g"}, "controllerName": "example.com/x", "conditions": []}]}
+    verbs.update(at("TCPRoute", "r", sub="status"), {**route, "status": status})
+    labelled = {**route, "metadata": {"name": "r", "labels": {"a": "b"}}, "status": {"parents": None}}
+    assert verbs.update(at("TCPRoute", "r"), labelled).raw["status"] == status
+    with refused(422):
+        verbs.update(at("TCPRoute", "r", sub="status"), {**route, "status": {"parents": None}})
