@@ -13,6 +13,8 @@ from unit.docs import pages
 
 PAGES = pages.tasks()
 WIDTH = 120
+AT_REST = frozenset({"translate", "compile", "verify"})
+"""Commands that need nothing to run."""
 
 
 def name(page: Path) -> str:
@@ -37,6 +39,21 @@ def test_every_command_line_is_one_that_the_parser_takes(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_page_shows_a_command(page: Path) -> None:
     assert pages.tandem_commands(page)
+
+
+@pytest.mark.parametrize("page", sorted(pages.TASKS.glob("*.md")), ids=name)
+def test_every_page_says_what_has_to_run_before_its_first_command(page: Path) -> None:
+    """Somebody who comes to the page first starts something there, or is told where that is done."""
+    first = next((words[0] for words in pages.tandem_commands(page) if words[0] not in AT_REST), "up")
+    before = page.read_text().partition(f"$ tandem {first}")[0]
+    assert first == "up" or "first-run.md" in before or "tandem up" in before
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_kubectl_is_told_of_the_api_first(page: Path) -> None:
+    lines = [" ".join(words) for words in pages.commands(page)]
+    used = next((i for i, line in enumerate(lines) if line.startswith("kubectl ") or " | kubectl " in line), None)
+    assert used is None or "export KUBECONFIG=/run/tandem/kubeconfig" in lines[:used]
 
 
 @pytest.mark.parametrize("page", pages.every_page(), ids=name)

@@ -137,8 +137,8 @@ def paint(raw: RawObject, now: float) -> Iterator[str]:
 
 
 def _figures(version: dict[str, Any], share: str) -> tuple[str, ...]:
-    if "requests" not in version:
-        return version["version"], share, "-", "-", "-"
+    if not version.get("requests"):  # nothing was measured
+        return version["version"], share, str(version.get("requests", "-")), "-", "-"
     return (
         version["version"],
         share,

@@ -303,7 +303,7 @@ async def _api(run_dir: RunDir, deadline: float, *, on_warning: Callable[[str], 
             else:
                 return client
         await asyncio.sleep(_LOOK)
-    raise CommandError(f"the API server did not start; its log: {run_dir.control_log}{_tail(run_dir.control_log)}")
+    raise CommandError(f"the API server does not answer in the time that --wait gives{_tail(run_dir.control_log)}")
 
 
 async def _status(client: KubeClient) -> dict[str, Any] | None:

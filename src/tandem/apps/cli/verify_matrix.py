@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tandem.apps.cli.progress import Progress
 from tandem.apps.cli.session import CommandError, with_client
 from tandem.apps.cli.verify_intents import world_of
 from tandem.base.paths import RunDir
@@ -58,7 +59,7 @@ def ports_named(words: Iterable[str]) -> tuple[tuple[str, int], ...]:
 def here(asked: Asked, kubeconfig: Path | None, *, output: str) -> int:
     """Over what runs on this machine, or with `kubectl` over the cluster of the kubeconfig."""
     world = with_client(world_of, kubeconfig)
-    matrix = _observe(world, asked, kubeconfig)
+    matrix = _observe(world, asked, kubeconfig, progress=Progress(quiet=output == "json"))
     if output == "json":
         import msgspec
 
@@ -68,7 +69,7 @@ def here(asked: Asked, kubeconfig: Path | None, *, output: str) -> int:
     return 0 if matrix.equal else 1
 
 
-def _observe(world: World, asked: Asked, kubeconfig: Path | None) -> Matrix:
+def _observe(world: World, asked: Asked, kubeconfig: Path | None, *, progress: Progress) -> Matrix:
     from tandem.base.problems import DriverError
     from tandem.runtime.matrix import Patience, observe
     from tandem.views.matrix import ends_of, ports_of, questions
@@ -80,6 +81,7 @@ def _observe(world: World, asked: Asked, kubeconfig: Path | None) -> Matrix:
     dns = _dns_addresses(asked)
     every = questions(world, [seat.end for seat in seats], asked.ports or ports_of(world), dns_addresses=dns)
     patience = Patience(seconds=asked.seconds, tries=asked.tries)
+    progress.line(f"asking {len(every)} questions from {len(seats)} places")
     try:
         return asyncio.run(observe(seats, every, patience=patience, left_out=left_out))
     except DriverError as err:
@@ -127,7 +129,9 @@ def in_a_world_apart(files: Sequence[Path], asked: Asked, *, nodes: int, output:
     read_manifests(files, None)
     if os.geteuid() != 0:
         raise CommandError("a world of its own takes root")
+    progress = Progress(quiet=output == "json")
     try:
+        progress.line("making a world of these manifests, with pods that only sleep")
         with apart() as world:
             if nodes == 1:
                 world.make_outside()

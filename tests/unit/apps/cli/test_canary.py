@@ -52,6 +52,12 @@ def test_it_shows_where_it_stands_both_versions_and_what_has_happened() -> None:
     ]
 
 
+def test_where_nothing_was_asked_nothing_was_measured() -> None:
+    idle = {"requests": 0, "successRate": 100.0, "latencyMs": 0.0}
+    quiet = {**CANARY, "status": {**CANARY["status"], "canaryFigures": idle}}
+    assert "web-v2   60%    0         -        -" in list(paint(quiet, 0.0))
+
+
 def test_one_that_has_not_begun_has_no_figures() -> None:
     fresh = {k: v for k, v in CANARY.items() if k != "status"}
     assert list(paint(fresh, 0.0)) == [
