@@ -23,9 +23,16 @@ from tandem.model.meta import RawObject
 from tandem.model.schemas.syntax import LABEL, LABEL_1035, SUBDOMAIN
 from tandem.model.schemas.walk import walk
 
+_NO_RIGHTS: Final = "nobody is asked for rights here: whoever has the kubeconfig may do everything, and pods have none"
 INSTEAD: Final = {
     **OF_CONSUL,
     **OF_LINKERD,
+    **dict.fromkeys(("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"), _NO_RIGHTS),
+    **dict.fromkeys(
+        ("PersistentVolume", "PersistentVolumeClaim", "StorageClass"), "volumes are emptyDir, configMap and secret here"
+    ),
+    **dict.fromkeys(("LimitRange", "ResourceQuota"), "processes are not limited here"),
+    "PodDisruptionBudget": "nobody evicts pods by budgets here",
     "CronJob": "nothing runs by the clock here; a Pod with restartPolicy OnFailure or Never runs to its end once",
     "CustomResourceDefinition": "the kinds of this API are built in: leave it out",
     "DaemonSet": "a Pod with spec.nodeName for each node does the same here",
