@@ -5,7 +5,7 @@ Envoy has nothing to do on a node without a meshed pod that serves no gateway, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -13,7 +13,7 @@ import msgspec
 
 from tandem.base.addresses import IPV4, family
 from tandem.base.ids import SpiffeId
-from tandem.base.memo import equal_to_before, pairs_as_before, same_as_before
+from tandem.base.memo import each_as_before, equal_to_before, pairs_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.addresses import own_addresses
 from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters, standing_in
@@ -35,9 +35,10 @@ from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
 from tandem.compile.gateways import with_gateways_behind
 from tandem.compile.reach import local, near, serving
-from tandem.ir.fabric import Endpoint, Endpoints, Service
+from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway, destinations_of
 from tandem.ir.locality import LocalityBalancing
+from tandem.ir.mesh import RouteTable
 from tandem.ir.node import AttachedPod, NodeView, meshed_pods, without_pods
 from tandem.ir.outbound import Outbound
 from tandem.ir.shown import is_seen
@@ -55,9 +56,10 @@ def compile_envoy(view: NodeView) -> Snapshot:
         return Snapshot(resources={kind: {} for kind in (CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE)})
     clusters, endpoints = _of_services(without_pods(view), _entitled(view, meshed))
     listeners, routes = _listeners(view, meshed)
-    edge_listeners, edge_guards, edge_routes = _gateways(view)
+    edge = view.node, view.config, view.services, view.gateways, view.policies
+    edge_listeners, edge_guards, edge_routes = _gateways(view.keys, *edge)
     guards = [r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))]
-    copies = [*_mirrors(view, meshed), *_gateway_clusters(view)]
+    copies = [*_mirrors(view, meshed), *_gateway_clusters(_behind(view), *edge)]
     known = {resource.name: resource for resource in endpoints}
     apps = (cluster for attached in meshed for cluster in app_clusters(attached))
     own = (*apps, *(cluster for cluster, _ in copies))
@@ -100,21 +102,40 @@ def _of_services(view: NodeView, policies: dict[str, TrafficPolicy]) -> tuple[li
     """The clusters and endpoints of every Service, which no pod that comes or goes changes."""
     clusters: list[Resource] = []
     endpoints: list[Resource] = []
-    trust = view.config.domains
+    known = _made(view.node, view.nodes, view.config)
+    for gone in known.keys() - view.services.keys():
+        del known[gone]
     for key in sorted(view.services):
-        service = view.services[key]
-        policy = _policy(view, service, policies.get(key))
-        members = view.endpoints.get(key) or Endpoints(namespace=service.namespace, service=service.name, endpoints=())
-        clusters.extend(
-            service_clusters(
-                service,
-                policy=policy,
-                identities=identities(members),
-                trust=trust,
-            )
-        )
-        endpoints.extend(_assignments(view, service, policy, reachable(view, service, members)))
+        parts = view.services[key], policies.get(key), view.endpoints.get(key)
+        before = known.get(key)
+        if before is None or any(a is not b for a, b in zip(before[0], parts, strict=True)):
+            before = known[key] = parts, _of_service(view, *parts)
+        clusters += before[1][0]
+        endpoints += before[1][1]
     return clusters, endpoints
+
+
+_Parts = tuple[Service, TrafficPolicy | None, Endpoints | None]
+_Resources = tuple[tuple[Resource, ...], tuple[Resource, ...]]
+
+
+@same_as_before
+def _made(*_parts: object) -> dict[str, tuple[_Parts, _Resources]]:
+    """Of what each Service's clusters and endpoints were made, beside these parts of a view that all have in common."""
+    return {}
+
+
+def _of_service(
+    view: NodeView, service: Service, policy: TrafficPolicy | None, members: Endpoints | None
+) -> _Resources:
+    policy = _policy(view, service, policy)
+    members = members or Endpoints(namespace=service.namespace, service=service.name, endpoints=())
+    return (
+        tuple(
+            service_clusters(service, policy=policy, identities=identities(members), trust=view.config.domains),
+        ),
+        tuple(_assignments(view, service, policy, reachable(view, service, members))),
+    )
 
 
 def _policy(view: NodeView, service: Service, policy: TrafficPolicy | None) -> TrafficPolicy | None:
@@ -130,6 +151,26 @@ def identities(endpoints: Endpoints) -> tuple[SpiffeId, ...]:
     """The distinct identities behind a service, sorted."""
     members = (*endpoints.endpoints, *endpoints.named)
     return tuple(sorted({who for e in members if (who := e.identity or e.account) is not None}))
+
+
+Behind = Mapping[str, tuple[SpiffeId, ...]]
+"""The identities behind each Service."""
+_every: Final = each_as_before(identities)
+
+
+def _behind(view: NodeView) -> Behind:
+    """The very same while no Service gets another identity, whatever endpoints come and go."""
+    return _behind_as_before(_behind_of(view.endpoints))
+
+
+@same_as_before
+def _behind_of(endpoints: dict[str, Endpoints]) -> Behind:
+    return dict(zip(endpoints, _every(endpoints.values()), strict=True))
+
+
+@equal_to_before
+def _behind_as_before(found: Behind) -> Behind:
+    return found
 
 
 def reachable(view: NodeView, service: Service, members: Endpoints) -> Endpoints:
@@ -174,8 +215,7 @@ def _assignments(
 def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource], list[Resource]]:
     """Pods of one namespace (and with the same labels, where a route asks for labels) dial the same ports."""
     known = _dialled(view.services, view.tables, view.endpoints, view.policies)
-    asked = any(source_limits(table) for table in view.tables.values())
-    copied = any(called(table) for table in view.tables.values())
+    asked, copied = _asking(view.tables)
     pairs: list[tuple[AttachedPod, Ports]] = []
     used: dict[int, Ports] = {}
     for attached in meshed:
@@ -198,34 +238,53 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
     Each comes with the cluster that has its endpoints.
     """
     found: list[tuple[Resource, str]] = []
+    known = _called_by_home(view.services, view.tables)
     for attached in meshed:
         home = attached.pod.namespace
-        tables = (view.tables.get(f"{key}@{home}") or view.tables.get(key) for key in view.services)
-        targets = {f"{b.namespace}/{b.service}" for table in tables if table for b in called(table)}
+        if home not in known:
+            known[home] = _called_from(view, home)
+        targets = set(known[home])
         check = check_of(attached.pod.authorization)
         targets |= {f"{check.namespace}/{check.service}"} if check is not None else set()
         counters = (limit.counter for limit in attached.pod.limits if limit.counter is not None)
         targets |= {f"{counter.namespace}/{counter.service}" for counter in counters}
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
-        found += _copies(view, client, targets)
+        found += _copies(view, _behind(view), client, targets)
     return found
 
 
-def _copies(view: NodeView, client: Client, targets: set[str]) -> Iterator[tuple[Resource, str]]:
+def _called_from(view: NodeView, home: str) -> frozenset[str]:
+    """What proxies of pods of a namespace send by clusters of their own."""
+    tables = (view.tables.get(f"{key}@{home}") or view.tables.get(key) for key in view.services)
+    return frozenset(f"{b.namespace}/{b.service}" for table in tables if table for b in called(table))
+
+
+def _copies(view: NodeView, behind: Behind, client: Client, targets: set[str]) -> Iterator[tuple[Resource, str]]:
     for key in sorted(targets & view.services.keys()):
-        members = view.endpoints.get(key)
         yield from client_clusters(
             view.services[key],
             policy=_policy(view, view.services[key], view.policies.get(key)),
-            identities=identities(members) if members else (),
+            identities=behind.get(key, ()),
             trust=view.config.domains,
             client=client,
         )
 
 
-def _gateways(view: NodeView) -> tuple[list[Resource], list[Resource], list[Resource]]:
-    """Listeners, what judges at them, and routes. A gateway without a family of the node's own is not served here."""
-    own = own_addresses(view.node.pod_cidrs)
+@same_as_before
+def _gateways(
+    keys: dict[str, str],
+    node: Node,
+    config: MeshConfig,
+    services: dict[str, Service],
+    gateways: dict[str, Gateway],
+    policies: dict[str, TrafficPolicy],
+) -> tuple[list[Resource], list[Resource], list[Resource]]:
+    """Listeners, what judges at them, and routes. A gateway without a family of the node's own is not served here.
+
+    No pod that comes or goes changes them, and no endpoint.
+    """
+    view = NodeView(node=node, keys=keys, config=config, services=services, gateways=gateways, policies=policies)
+    own = own_addresses(node.pod_cidrs)
     listeners: list[Resource] = []
     guards: list[Resource] = []
     routes: list[Resource] = []
@@ -245,8 +304,17 @@ def _gateway_hashes(view: NodeView, gateway: Gateway) -> Hashes:
     return tuple(hashes for key in known for hashes in service_hashes(view.services[key], view.policies[key]))
 
 
-def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
+@same_as_before
+def _gateway_clusters(
+    behind: Behind,
+    node: Node,
+    config: MeshConfig,
+    services: dict[str, Service],
+    gateways: dict[str, Gateway],
+    policies: dict[str, TrafficPolicy],
+) -> list[tuple[Resource, str]]:
     """Everything that a gateway sends goes by clusters of its own, each with the one that has its endpoints."""
+    view = NodeView(node=node, config=config, services=services, gateways=gateways, policies=policies)
     found: list[tuple[Resource, str]] = []
     for gateway in view.gateways.values():
         targets = services_used(gateway)
@@ -254,7 +322,7 @@ def _gateway_clusters(view: NodeView) -> list[tuple[Resource, str]]:
         for client, shared in clusters_used(gateway).items():
             used = shared | {names.alone(name) for name in shared}
             used |= {standing_in(place, port) for port, place in _places(view, targets)}
-            found += [made for made in _copies(view, client, targets | places) if made[1] in used]
+            found += [made for made in _copies(view, behind, client, targets | places) if made[1] in used]
     return found
 
 
@@ -269,6 +337,18 @@ def _places(view: NodeView, targets: set[str]) -> Iterator[tuple[int, Place]]:
 def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str, Outbound], Ports]:
     """What has been worked out of these parts of a view: a new dictionary when one of them is new."""
     return {}
+
+
+@same_as_before
+def _called_by_home(*_parts: object) -> dict[str, frozenset[str]]:
+    """The same, by namespace, for what its pods' proxies send by clusters of their own."""
+    return {}
+
+
+@same_as_before
+def _asking(tables: dict[str, RouteTable]) -> tuple[bool, bool]:
+    """Whether a route asks for labels of the source, and whether one sends by clusters of the client."""
+    return any(map(source_limits, tables.values())), any(map(called, tables.values()))
 
 
 def _routes(ports: Ports) -> list[Resource]:

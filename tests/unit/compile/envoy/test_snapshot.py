@@ -5,20 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from meshbuild import CONFIG, RULE, attached, endpoint, endpoints, service, strict, view
-from tandem.base.ids import NodeName
+from tandem.base.ids import NodeName, SpiffeId
 from tandem.compile import names
-from tandem.compile.envoy import compile_envoy
+from tandem.compile.envoy import compile_envoy, snapshot
+from tandem.compile.envoy.endpoint import compile_endpoints
+from tandem.compile.envoy.gateway import compile_gateway_guards
 from tandem.compile.envoy.snapshot import reachable
 from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoint, Endpoints, Node
+from tandem.ir.gateway import Gateway
 from tandem.ir.locality import Distribution, LocalityBalancing, Portion, locality_of
 from tandem.ir.mesh import Backend, Forward, Mirror, Route, RouteTable
 from tandem.ir.node import NodeView
 from tandem.ir.traffic import ClientTls, Origination, Outlier, Subset, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE
+from working import calls_of
 
 A = attached("a", "10.244.0.2")
 B = attached("b", "10.244.0.3", mtls=strict(8080), plain_http_ports=(8080,))
@@ -194,3 +199,66 @@ def test_to_a_host_that_no_pod_of_the_node_sees_nothing_is_sent_where_a_key_woul
         assert "tls_certificate_sds_secret_configs" in str(cluster(seen))
     assert cluster("elsewhere")["type"] == "STATIC"
     assert "transport_socket" not in cluster("elsewhere")
+
+
+def test_a_pod_that_comes_has_no_route_looked_through_for_copies_again() -> None:
+    """That was every route for every pod of the node, each time."""
+
+    def work(count: int) -> int:
+        fronts = [service(f"s{n}", f"10.96.1.{n}", ("http", 80, AppProtocol.HTTP)) for n in range(count)]
+        mirror = Mirror(backend=Backend(namespace="shop", service="s0", port=80))
+        action = Forward(backends=(Backend(namespace="shop", service="s1"),))
+        copied = Route(name="r", matches=(), action=action, mirrors=(mirror,), origin=RULE)
+        table = RouteTable(namespace="shop", service="s1", routes=(copied,))
+        whole = view(A, B, *fronts, table)
+        meshed = list(whole.pods)
+        assert {of for _, of in snapshot._mirrors(whole, meshed[:1])}
+        return calls_of(lambda: snapshot._mirrors(whole, meshed))
+
+    work(10)  # what is made of a pod is kept by value, and both Worlds have the same two
+    assert work(40) == work(10)
+
+
+def test_gateways_are_compiled_once_whatever_pods_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noting(gateway: Gateway, *given: Any) -> Any:
+        done.append(gateway.name)
+        return compile_gateway_guards(gateway, *given)
+
+    monkeypatch.setattr(snapshot, "compile_gateway_guards", noting)
+    one = Gateway(
+        namespace="shop",
+        name="edge",
+        identity=SpiffeId("spiffe://cluster.local/ns/shop/sa/edge"),
+        addresses=("192.0.2.10",),
+        ports=(),
+        origin=RULE,
+    )
+    before = msgspec.structs.replace(view(A, WEB), gateways={"shop/edge": one})
+    first = compile_envoy(before).resources
+    more = compile_envoy(msgspec.structs.replace(before, pods=(*before.pods, B))).resources
+    assert done == ["edge"]
+    assert first[CLUSTER].keys() < more[CLUSTER].keys()
+
+
+def test_an_endpoint_that_changes_has_its_service_compiled_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noting(members: Endpoints, *given: Any, **named: Any) -> Any:
+        done.append(members.service)
+        return compile_endpoints(members, *given, **named)
+
+    monkeypatch.setattr(snapshot, "compile_endpoints", noting)
+    before = shop(endpoint(A, http=8080))
+    first = compile_envoy(before).resources
+    done.clear()
+    other = endpoints("web", endpoint(A, http=8080), endpoint(B, http=8080))
+    later = msgspec.structs.replace(before, endpoints={**before.endpoints, "shop/web": other})
+    found = compile_envoy(later).resources
+    assert set(done) == {"web"}
+    assert found[CLUSTER].keys() == first[CLUSTER].keys()
+    left = {key: one for key, one in before.services.items() if key != "shop/web"}
+    assert not any(
+        "web" in name for name in compile_envoy(msgspec.structs.replace(later, services=left)).resources[CLUSTER]
+    )
