@@ -69,7 +69,7 @@ def test_a_change_is_told_with_its_pod_and_of_others_nothing_is(pods: list[str],
             fake = watch = FakePodLinksWatch()
             fake.happen({first: NOBODY})
         for netns in (first, second):
-            watch.follow(netns)
+            watch.follow(netns, "", ())
         watch.leave(second)
         for netns in (stranger, second, first):
             ip(netns, "rule", "add", "fwmark", "5", "lookup", "116")
@@ -81,7 +81,7 @@ def test_a_change_is_told_with_its_pod_and_of_others_nothing_is(pods: list[str],
                 await fake.touched()
             fake.refused.add(second)
             with pytest.raises(DriverError, match=second):
-                fake.follow(second)
+                fake.follow(second, "", ())
             fake.close()
 
     play(scene)
@@ -107,7 +107,7 @@ def test_a_change_is_told_with_its_pod_and_of_others_nothing_is(pods: list[str],
 )
 def test_the_kernel_tells_of_every_kind_of_change(pods: list[str], change: str) -> None:
     async def scene(watch: KernelPodLinksWatch) -> None:
-        watch.follow(pods[0])
+        watch.follow(pods[0], "", ())
         await quiet(watch)
         run(pods[0], change)
         assert set(await watch.touched()) == {pods[0]}
@@ -117,7 +117,7 @@ def test_the_kernel_tells_of_every_kind_of_change(pods: list[str], change: str) 
 
 def test_neighbours_that_are_none_of_us_come_and_go(pods: list[str]) -> None:
     async def scene(watch: KernelPodLinksWatch) -> None:
-        watch.follow(pods[0])
+        watch.follow(pods[0], "", ())
         await quiet(watch)
         run(pods[0], "ip neighbour add 10.9.9.9 lladdr 02:00:00:00:00:01 dev eth0")
         run(pods[0], "ip rule add fwmark 5 lookup 116")
@@ -155,7 +155,7 @@ def staying(netns: str) -> Iterator[tuple[str, int]]:
 
 def test_a_process_that_lives_on_is_named(pods: list[str]) -> None:
     async def scene(watch: KernelPodLinksWatch) -> None:
-        watch.follow(pods[0])
+        watch.follow(pods[0], "", ())
         await quiet(watch)
         with staying(pods[0]) as (name, pid):
             assert await watch.touched() == {pods[0]: Culprit(name, pid)}
@@ -170,7 +170,7 @@ def test_after_more_than_could_be_read_any_pod_may_have_changed(
 
     async def scene(watch: KernelPodLinksWatch) -> None:
         for netns in pods[:2]:
-            watch.follow(netns)
+            watch.follow(netns, "", ())
         run(pods[0], "for n in $(seq 400); do echo rule add fwmark $n lookup 116; done | ip -batch -")
         assert set(await watch.touched()) == set(pods[:2])
 

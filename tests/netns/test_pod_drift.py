@@ -21,6 +21,7 @@ from nodeviews import view_of
 from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock
 from tandem.base.ids import ContainerId, PodUid
+from tandem.base.netns import in_netns
 from tandem.compile.foreign import compile_redirection
 from tandem.compile.names import GATEWAYS
 from tandem.drivers.foreign.real import KernelForeign
@@ -50,7 +51,10 @@ SETTINGS = "; sysctl -a 2>/dev/null | grep -E '(all|lo|eth0).rp_filter|eth0.(dis
 class Node:
     """A pod of ours and one behind another plugin, and the part of an agent that keeps them whole."""
 
+    netns: str
     web: str
+    host: str
+    """The node's end of the link of `web`."""
     behind: str
     links: PodLinks
     views: Views
@@ -88,7 +92,7 @@ def play(tmp_path: Path) -> Iterator[Callable[[Callable[[Node], Awaitable[None]]
         node, web, behind = (spaces.add(name) for name in ("node", "web", "behind"))
 
         def run(story: Callable[[Node], Awaitable[None]]) -> None:
-            asyncio.run(_play(story, (node, web, behind), pins))
+            in_netns(node, lambda: asyncio.run(_play(story, (node, web, behind), pins)))
 
         try:
             yield run
@@ -126,18 +130,20 @@ async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str
         journal.add(one)
     mending = Mending(journal, driver, foreign, Turns(), host=lambda: HOST, renewed=lambda _: None)
     names = {own.pin: "default/web", theirs.pin: "default/behind"}
-    links = PodLinks(KernelPodLinksWatch(GATEWAYS.values()), SystemClock(), lambda netns: names[netns], lambda _: None)
+    watch = KernelPodLinksWatch(GATEWAYS.values(), node="/proc/thread-self/ns/net")
+    links = PodLinks(watch, SystemClock(), lambda netns: names[netns], lambda _: None)
     pins_of = {"web": own, "behind": theirs}
     pods = (
-        msgspec.structs.replace(p, container_id=pins_of[p.pod.name].container_id, netns=pins_of[p.pod.name].pin)
+        msgspec.structs.replace(p, container_id=known.container_id, netns=known.pin, host_ifname=known.host_ifname)
         for p in SEEN.pods
+        for known in (pins_of[p.pod.name],)
     )
     views: Views = Cell(Numbered(number=1, view=msgspec.structs.replace(SEEN, pods=tuple(pods))))
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(links.run(mending, views))
         await asyncio.sleep(1.5)  # the first look at each
         assert links.status()["found"] == 0, links.status()
-        await story(Node(web, behind, links, views, driver, mending))
+        await story(Node(node, web, own.host_ifname, behind, links, views, driver, mending))
         running.cancel()
     await driver.close()
 
@@ -181,6 +187,37 @@ def test_whatever_others_change_in_a_pod_is_put_back_and_told(
             assert not node.links.problems()
             assert (change, state(node.web)) == (change, before)
         assert node.links.status()["found"] == len(CHANGES)
+
+    play(story)
+
+
+HOST_STATE = "ip route show proto 116; ip -6 route show proto 116; ip neighbour show nud permanent; ip -br link"
+HOST_CHANGES = (
+    "ip route del 10.244.0.2",
+    "ip route replace 10.244.0.2 dev lo",
+    "ip -6 route del fd00:10:244::2",
+    "ip neighbour del 10.244.0.2 dev {host}",
+    "ip neighbour replace 10.244.0.2 lladdr 02:00:00:00:00:99 dev {host} nud permanent",
+    "ip link set {host} mtu 1300",
+    "ip link set {host} address 02:00:00:00:00:99",
+    "ip link set {host} down",
+)
+
+
+def test_whatever_others_change_at_its_end_on_the_node_is_put_back_as_soon(
+    play: Callable[[Callable[[Node], Awaitable[None]]], None],
+) -> None:
+    async def story(node: Node) -> None:
+        before = sorted(run(node.netns, HOST_STATE).splitlines())
+        for number, change in enumerate((c.format(host=node.host) for c in HOST_CHANGES), start=1):
+            await asyncio.to_thread(run, node.netns, change)
+            async with asyncio.timeout(20):
+                await node.repaired(number)
+            assert node.newest()["pod"] == "default/web"
+            assert (change, sorted(run(node.netns, HOST_STATE).splitlines())) == (change, before)
+        await asyncio.to_thread(run, node.netns, "ip link add other0 type veth peer name other1; ip link set other0 up")
+        await asyncio.sleep(0.5)
+        assert node.links.status()["found"] == len(HOST_CHANGES)
 
     play(story)
 

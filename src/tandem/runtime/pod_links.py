@@ -20,6 +20,7 @@ from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.drivers.link.pods_watch import NOBODY, Culprit, PodLinksWatch
 from tandem.drivers.nft.watch import Change
+from tandem.ir.node import AttachedPod
 from tandem.runtime.drift import RETRY_SECONDS, TOLD, told, unrepaired
 from tandem.runtime.views import Views, newest_of
 
@@ -92,16 +93,17 @@ class PodLinks:
         seen = -1
         while True:
             seen, newest = await newest_of(views, seen, retry=None)
-            pods = {pod.netns: pod.container_id for pod in newest.view.pods if pod.netns}
+            pods = {pod.netns: pod for pod in newest.view.pods if pod.netns}
             for netns in self._pods.keys() - pods.keys():
                 self._leave(netns)
             for netns in pods.keys() - self._pods.keys():
-                self._join(netns)
-            self._pods = pods
+                self._join(pods[netns])
+            self._pods = {netns: pod.container_id for netns, pod in pods.items()}
 
-    def _join(self, netns: str) -> None:
+    def _join(self, pod: AttachedPod) -> None:
+        netns = pod.netns
         try:
-            self._watch.follow(netns)
+            self._watch.follow(netns, pod.host_ifname, pod.addresses if pod.host_ifname else ())
         except DriverError as err:
             log.error("not watched", netns=netns, error=str(err))
         self._due[netns] = self._rests[netns] = asyncio.get_running_loop().time() + FIRST_SECONDS

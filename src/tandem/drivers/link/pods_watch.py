@@ -1,7 +1,8 @@
 """In which pods links, addresses, routes, rules or settings of them change, by the kernel's own word.
 
 Port, real one and fake. What changed, a look at the pod tells better, and only that knows what of it is ours: a pod's
-own user may add what it likes. So nothing is told apart here, our own changes neither.
+own user may add what it likes. So nothing is told apart here, our own changes neither. What happens to a host end, or
+to the node's route to a pod, counts as happening in that pod.
 """
 
 from __future__ import annotations
@@ -11,14 +12,31 @@ import errno
 import os
 import socket
 import struct
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 
+from tandem.base.netns import OWN_NETNS
 from tandem.base.problems import DriverError
-from tandem.drivers.link.rtnl import DELNEIGH, NDA_DST, NEIGH, NEWNEIGH, attrs, ip_text
+from tandem.drivers.link.rtnl import (
+    DELNEIGH,
+    DELNETCONF,
+    DELROUTE,
+    NDA_DST,
+    NEIGH,
+    NETCONFA_IFINDEX,
+    NEWNEIGH,
+    NEWNETCONF,
+    NEWROUTE,
+    ROUTE,
+    RTA_DST,
+    RTA_OIF,
+    attrs,
+    ip_text,
+)
 from tandem.drivers.pods_socket import PodsSocket
 
 _GROUPS: Final = (1, 3, 4, 5, 7, 8, 9, 11, 19, 24, 25)
@@ -41,8 +59,8 @@ NOBODY: Final = Culprit()
 class PodLinksWatch(Protocol):
     """Of all namespaces that are followed."""
 
-    def follow(self, netns: str) -> None:
-        """Hear of it; raises DriverError."""
+    def follow(self, netns: str, host_ifname: str, addresses: Collection[str]) -> None:
+        """Hear of it, of its host end (empty: none) and of routes to these addresses; raises DriverError."""
 
     def leave(self, netns: str) -> None:
         """Hear of it no more."""
@@ -58,25 +76,36 @@ class PodLinksWatch(Protocol):
 
 
 class KernelPodLinksWatch:
-    """PodLinksWatch on rtnetlink; `gateways` are the neighbours that pods have of us, others come and go."""
+    """PodLinksWatch on rtnetlink; `gateways` are the neighbours that pods have of us, others come and go.
 
-    def __init__(self, gateways: Collection[str]) -> None:
+    `node` is a path to the node's namespace, which is that of the calling thread.
+    """
+
+    def __init__(self, gateways: Collection[str], *, node: str = OWN_NETNS) -> None:
+        self._node = node
         self._gateways = frozenset(gateways)
         self._socket = PodsSocket(socket.NETLINK_ROUTE, _GROUPS, buffer=_BUFFER)
-        self._followed: set[str] = set()
+        self._followed: dict[str, tuple[str, ...]] = {}
+        """What each has on the node: its host end, its addresses."""
+        self._on_node: dict[str, str] = {}
+        """The same the other way round."""
 
-    def follow(self, netns: str) -> None:
+    def follow(self, netns: str, host_ifname: str, addresses: Collection[str]) -> None:
         """Hear of it."""
         try:
+            self._socket.follow(self._node)
             self._socket.follow(netns)
         except OSError as err:
             raise DriverError(f"changes of {netns} cannot be watched: {err.strerror}") from err
-        self._followed.add(netns)
+        self._followed[netns] = (host_ifname, *addresses) if host_ifname else ()
+        self._on_node.update(dict.fromkeys(self._followed[netns], netns))
 
     def leave(self, netns: str) -> None:
         """Hear of it no more."""
         self._socket.leave(netns)
-        self._followed.discard(netns)
+        for name in self._followed.pop(netns, ()):
+            if self._on_node.get(name) == netns:  # else another pod has the address by now
+                del self._on_node[name]
 
     async def touched(self) -> Mapping[str, Culprit]:
         """Where something changed, by whom."""
@@ -92,13 +121,29 @@ class KernelPodLinksWatch:
     def _take(self, found: dict[str, Culprit]) -> None:
         """Whatever is there."""
         try:
-            for netns, data in self._socket.read():
-                if self._matters(data) and (not found.get(netns, NOBODY).pid):
-                    found[netns] = culprit(_HEADER.unpack_from(data)[4], netns)
+            for place, data in self._socket.read():
+                netns = self._pod_of(data) if place == self._node else place if self._matters(data) else ""
+                if netns and not found.get(netns, NOBODY).pid:
+                    found[netns] = culprit(_HEADER.unpack_from(data)[4], place)
         except OSError as err:
             if err.errno != errno.ENOBUFS:
                 raise
             found.update(dict.fromkeys(self._followed - found.keys(), NOBODY))
+
+    def _pod_of(self, data: bytes) -> str:
+        """Whose host end, or whose address, something on the node is about; empty: nobody's."""
+        kind, body = _HEADER.unpack_from(data)[1], data[_HEADER.size :]
+        if kind in {NEWROUTE, DELROUTE}:
+            found = attrs(body[ROUTE.size :])
+            address = found.get(RTA_DST, b"")
+            if netns := self._on_node.get(ip_text(address), "") if len(address) in {4, 16} else "":
+                return netns
+            index = found.get(RTA_OIF, b"")
+        elif kind in {NEWNETCONF, DELNETCONF}:
+            index = attrs(body[4:]).get(NETCONFA_IFINDEX, b"")
+        else:  # links, addresses, neighbours and queues have it in one place
+            index = body[4:8]
+        return self._on_node.get(_name_of(index), "")
 
     def _matters(self, data: bytes) -> bool:
         kind = _HEADER.unpack_from(data)[1]
@@ -110,6 +155,15 @@ class KernelPodLinksWatch:
     def close(self) -> None:
         """Listen no more."""
         self._socket.close()
+
+
+def _name_of(index: bytes) -> str:
+    """Of an interface of the node; one that is gone has none, but then the pod's end has told of it."""
+    number = int.from_bytes(index, sys.byteorder, signed=True)
+    try:
+        return socket.if_indextoname(number) if number > 0 else ""
+    except OSError:
+        return ""
 
 
 def culprit(port: int, netns: str) -> Culprit:
@@ -141,8 +195,9 @@ class FakePodLinksWatch:
         """Something changes in these namespaces, or the kernel refuses to tell."""
         self._queue.put_nowait(what)
 
-    def follow(self, netns: str) -> None:
+    def follow(self, netns: str, host_ifname: str, addresses: Collection[str]) -> None:
         """Remember it."""
+        del host_ifname, addresses
         if netns in self.refused:
             raise DriverError(f"changes of {netns} cannot be watched: refused")
         self.followed.add(netns)
