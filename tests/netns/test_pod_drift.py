@@ -192,6 +192,7 @@ def test_whatever_others_change_in_a_pod_is_put_back_and_told(
 
 
 HOST_STATE = "ip route show proto 116; ip -6 route show proto 116; ip neighbour show nud permanent; ip -br link"
+HOST_STATE += " | grep -v mine | sed 's/@if[0-9]*//'"
 HOST_CHANGES = (
     "ip route del 10.244.0.2",
     "ip route replace 10.244.0.2 dev lo",
@@ -201,6 +202,7 @@ HOST_CHANGES = (
     "ip link set {host} mtu 1300",
     "ip link set {host} address 02:00:00:00:00:99",
     "ip link set {host} down",
+    "ip link set {host} name mine",
 )
 
 

@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -89,6 +90,8 @@ class KernelPodLinksWatch:
         """What each has on the node: its host end, its addresses."""
         self._on_node: dict[str, str] = {}
         """The same the other way round."""
+        self._indexes: dict[int, str] = {}
+        """Namespaces by the number of the host end, which stays where somebody gives it another name."""
 
     def follow(self, netns: str, host_ifname: str, addresses: Collection[str]) -> None:
         """Hear of it."""
@@ -99,6 +102,8 @@ class KernelPodLinksWatch:
             raise DriverError(f"changes of {netns} cannot be watched: {err.strerror}") from err
         self._followed[netns] = (host_ifname, *addresses) if host_ifname else ()
         self._on_node.update(dict.fromkeys(self._followed[netns], netns))
+        with suppress(OSError):  # there is none, and a new one will be heard of by its name
+            self._indexes[socket.if_nametoindex(host_ifname)] = netns
 
     def leave(self, netns: str) -> None:
         """Hear of it no more."""
@@ -106,6 +111,7 @@ class KernelPodLinksWatch:
         for name in self._followed.pop(netns, ()):
             if self._on_node.get(name) == netns:  # else another pod has the address by now
                 del self._on_node[name]
+        self._indexes = {index: known for index, known in self._indexes.items() if known != netns}
 
     async def touched(self) -> Mapping[str, Culprit]:
         """Where something changed, by whom."""
@@ -143,7 +149,8 @@ class KernelPodLinksWatch:
             index = attrs(body[4:]).get(NETCONFA_IFINDEX, b"")
         else:  # links, addresses, neighbours and queues have it in one place
             index = body[4:8]
-        return self._on_node.get(_name_of(index), "")
+        number = int.from_bytes(index, sys.byteorder, signed=True)
+        return self._on_node.get(_name_of(number)) or self._indexes.get(number, "")
 
     def _matters(self, data: bytes) -> bool:
         kind = _HEADER.unpack_from(data)[1]
@@ -157,9 +164,8 @@ class KernelPodLinksWatch:
         self._socket.close()
 
 
-def _name_of(index: bytes) -> str:
+def _name_of(number: int) -> str:
     """Of an interface of the node; one that is gone has none, but then the pod's end has told of it."""
-    number = int.from_bytes(index, sys.byteorder, signed=True)
     try:
         return socket.if_indextoname(number) if number > 0 else ""
     except OSError:

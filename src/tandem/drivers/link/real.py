@@ -288,6 +288,8 @@ class KernelLinks:
     def _repair(self, link: PodLink, path: str) -> bool:
         node, actual = self._node(), self._actual(link, path)
         if actual.host is None or actual.pod is None:
+            if actual.pod is not None and actual.pod.mac == link.mac:  # the host end has another name now
+                self._delete_in(path, link.ifname)
             self._remove(link, path)
             self._create(link, path)
             self._open(link, path)
@@ -299,6 +301,14 @@ class KernelLinks:
         self._finish(link, node, _index_of(link.bridge))
         self._open(link, path)
         return False
+
+    def _delete_in(self, path: str, ifname: str) -> None:
+        with netns.inside(path, home=self._home):
+            pod = Rtnl()
+        try:
+            pod.batch([rtnl.del_link(ifname)], ignore=GONE)
+        finally:
+            pod.close()
 
     def _check(self, link: PodLink, path: str) -> tuple[str, ...]:
         return differences(link, self._actual(link, path))

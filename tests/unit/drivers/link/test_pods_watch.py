@@ -51,7 +51,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KernelPodLinksWatc
     made = KernelPodLinksWatch(("169.254.1.1", "fe80::1"))
     for name in "ab":
         (tmp_path / name).touch()
-        made.follow(str(tmp_path / name))
+        made.follow(str(tmp_path / name), "", ())
     return made
 
 
@@ -86,7 +86,7 @@ def test_a_kernel_that_does_not_tell_is_an_error(watch: KernelPodLinksWatch) -> 
 
 def test_a_namespace_that_is_not_there_cannot_be_followed(watch: KernelPodLinksWatch) -> None:
     with pytest.raises(DriverError, match="changes of /no/such cannot be watched: No such file"):
-        watch.follow("/no/such")
+        watch.follow("/no/such", "", ())
 
 
 def test_the_process_behind_a_port_is_one_of_the_pods_own_namespace(tmp_path: Path) -> None:
