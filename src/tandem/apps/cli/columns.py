@@ -16,6 +16,7 @@ from tandem.apiserver.columns import (
     service_ports,
 )
 from tandem.apps.cli.applying import conditions
+from tandem.apps.cli.layout import visible
 from tandem.base.clock import parse_rfc3339
 from tandem.model.kinds import Kind
 from tandem.model.meta import RawObject
@@ -60,14 +61,18 @@ def columns(kind: Kind, *, namespaces: bool, now: float, pod_mesh: Callable[[Raw
 
 def widths(rows: Sequence[RawObject], of: Sequence[Column]) -> list[int]:
     """How wide each column must be."""
-    return [max(len(text) for text in (c.name, *(c.cell(r) or NONE for r in rows))) for c in of]
+    return [max(len(text) for text in (c.name, *(_cell(c, r) for r in rows))) for c in of]
 
 
 def table(rows: Sequence[RawObject], of: Sequence[Column], at_least: Sequence[int] = ()) -> list[str]:
     """Lines of text with a heading, columns as wide as they need to be (and `at_least` so wide)."""
-    cells = [[c.name for c in of], *([c.cell(r) or NONE for c in of] for r in rows)]
+    cells = [[c.name for c in of], *([_cell(c, r) for c in of] for r in rows)]
     wide = [max(pair) for pair in zip(widths(rows, of), at_least or [0] * len(of), strict=True)]
     return ["   ".join(t.ljust(w) for t, w in zip(row, wide, strict=True)).rstrip() for row in cells]
+
+
+def _cell(column: Column, raw: RawObject) -> str:
+    return visible(column.cell(raw)) or NONE
 
 
 def age_of(raw: RawObject, now: float) -> str:

@@ -13,6 +13,7 @@ from tandem.apps.cli.attaching import JUDGING, ROUTES, gateways_of, parents_of, 
 from tandem.apps.cli.columns import age_of
 from tandem.apps.cli.events import events_of
 from tandem.apps.cli.ingress import gateways_named, policies_there, virtualservices_at
+from tandem.apps.cli.layout import visible
 from tandem.apps.cli.naming import names_of, patterns_in
 from tandem.apps.cli.output import as_json, as_yaml, check_format, ordered
 from tandem.apps.cli.selecting import pods_of, policies_of
@@ -66,7 +67,8 @@ def describe(
             belonging["Events"] = told
         if output == "json":
             return as_json({"object": ordered(raw), "related": belonging})
-        return "\n".join(text_of(of, raw, belonging, SystemClock().now()))
+        text = "\n".join(text_of(of, raw, belonging, SystemClock().now()))
+        return "\n".join(map(visible, text.split("\n")))
 
     typer.echo(with_client(work, kubeconfig))
 

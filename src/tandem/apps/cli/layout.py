@@ -20,6 +20,13 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
+def visible(text: str) -> str:
+    """One line as it can be shown: a terminal does not obey what somebody wrote into an object."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> list[str]:
     """A header and a line for each row; the columns that do not fit follow in lines of their own, each by name."""
     widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]

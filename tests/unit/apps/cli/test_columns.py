@@ -89,3 +89,10 @@ def test_selectors_read_on_one_line() -> None:
     assert selector_text(None) == "<none>"
     expression = {"key": "tier", "operator": "In", "values": ["a", "b"]}
     assert selector_text({"matchLabels": {"app": "x"}, "matchExpressions": [expression]}) == "app=x,tier In (a,b)"
+
+
+def test_what_objects_say_is_no_command_to_the_terminal() -> None:
+    event = {"metadata": {"name": "e"}, "reason": "R\x1b[2J", "message": "all well\nNormal  forged row"}
+    lines = table([event], columns(BY_KIND["Event"], namespaces=False, now=NOW, pod_mesh=str))
+    assert len(lines) == 2
+    assert all(line.isprintable() for line in lines)

@@ -89,3 +89,21 @@ def test_a_gateway_its_routes_and_its_policies_name_each_other(tandem: Tandem, m
     parents = tandem("describe", "httproute", "web").out
     assert parents.endswith("Parents:\n  Gateway default/edge listener http: nothing was said of it yet\n")
     assert tandem("describe", "authorizationpolicy", "shut").out.endswith("Gateways:\n  default/edge\n")
+
+
+def test_what_objects_say_is_no_command_to_the_terminal(tandem: Tandem, manifest: Manifest) -> None:
+    tandem("apply", "-f", manifest(service()))
+    known = json.loads(tandem("get", "svc", "web", "-o", "json").out)
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "involvedObject": {"kind": "Service", "name": "web", "uid": known["metadata"]["uid"]},
+        "type": "Normal",
+        "reason": "Said",
+        "message": "\r\x9b2Jall well",
+    }
+    tandem("apply", "-f", manifest(event))
+    out = tandem("describe", "svc", "web").out
+    assert "all well" in out
+    assert all(line.isprintable() for line in out.split("\n"))

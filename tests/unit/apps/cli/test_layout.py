@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tandem.apps.cli.layout import sentence, table
+from tandem.apps.cli.layout import sentence, table, visible
 
 COLUMNS = ("NAME", "ADDRESS", "IDENTITY")
 ROWS = [("shop/web-0", "10.244.0.2", "cluster.local/ns/shop/sa/web"), ("shop/db", "", "")]
@@ -40,3 +40,8 @@ def test_sentences_break_between_words_only() -> None:
     lines = sentence("refused by node-1: a-very-long-word-with-hyphens", width=20)
     assert lines == ["refused by node-1:", "    a-very-long-word-with-hyphens"]
     assert sentence("x " * 60, width=0, first="  ") == ["  " + "x " * 60]
+
+
+def test_control_characters_are_shown_and_not_obeyed() -> None:
+    assert visible("\x1b[2Jgone\r\u202ekcab\x9b") == "\\x1b[2Jgone\\r\\u202ekcab\\x9b"
+    assert visible("straße — fine") == "straße — fine"
