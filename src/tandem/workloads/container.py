@@ -177,6 +177,7 @@ class Container:
         self._show(
             running_since=record.started_at or self._scene.clock.now(),
             ended=None,
+            unhealthy="",
             started=self.state.started or spec.startup_probe is None,
             ready=self.state.ready or (spec.startup_probe is None and spec.readiness_probe is None),
             identity=f"tandem://{record.process.pid}-{record.process.started}",
@@ -185,7 +186,7 @@ class Container:
         try:
             async with asyncio.TaskGroup() as tasks:
                 end = tasks.create_task(exited(record.process))
-                voice = Voice(report=self._probed, unhealthy=partial(self._tell, "Unhealthy", warning=True))
+                voice = Voice(report=self._probed, unhealthy=self._unhealthy)
                 prober = Prober(self._scene, spec, self._execute, voice, ready=self.state.ready)
                 probing = tasks.create_task(prober.run())
                 await asyncio.wait([end, probing], return_when=asyncio.FIRST_COMPLETED)
@@ -300,6 +301,11 @@ class Container:
         finally:
             await hold.end()
             hold.close()
+
+    def _unhealthy(self, why: str) -> None:
+        self._tell("Unhealthy", why, warning=True)
+        if why != self.state.unhealthy:
+            self._show(unhealthy=why)
 
     def _probed(self, *, started: bool, ready: bool) -> None:
         if self._scene.stopping.is_set():

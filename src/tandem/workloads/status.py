@@ -42,6 +42,8 @@ class ContainerState:
     ready: bool = False
     started: bool = False
     identity: str = ""
+    unhealthy: str = ""
+    """What the last probe that failed said, of this instance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +118,7 @@ def _conditions(pod: core.Pod, state: PodState, phase: str, now: float) -> list[
     elif state.problem[0] == INTERNAL_ERROR:  # nobody looks after the pod now
         why = state.problem
     elif unready:
-        reasons = [
-            f"{c.name}: {c.reason}: {c.message}"
-            for c in state.containers
-            if not (c.ready or c.running_since) and c.message
-        ]
+        reasons = [f"{c.name}: {why}" for c in state.containers if (why := _unready(c))]
         text = "; ".join([f"containers with unready status: [{' '.join(unready)}]", *reasons])
         why = ("ContainersNotReady", text)
     verdicts = {
@@ -133,6 +131,15 @@ def _conditions(pod: core.Pod, state: PodState, phase: str, now: float) -> list[
     before = {c.type: c for c in pod.status.conditions}
     ours = [_condition(kind, verdicts[kind], before.get(kind), now) for kind in OURS]
     return ours + [_foreign(c) for c in pod.status.conditions if c.type not in OURS]
+
+
+def _unready(container: ContainerState) -> str:
+    """Why a container is not ready, as far as that is known."""
+    if container.ready:
+        return ""
+    if container.running_since:
+        return container.unhealthy
+    return f"{container.reason}: {container.message}" if container.message else ""
 
 
 def _condition(kind: str, verdict: tuple[bool, str, str], before: Any, now: float) -> dict[str, Any]:

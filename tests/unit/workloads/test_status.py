@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -61,6 +62,13 @@ def test_a_failed_init_container_of_a_pod_that_must_not_restart_fails_it() -> No
 def test_an_unready_container_is_named() -> None:
     found = condition(status(ContainerState(name="a", running_since=1.0)), "Ready")
     assert (found["status"], found["message"]) == ("False", "containers with unready status: [a]")
+
+
+def test_a_container_whose_probe_fails_is_named_with_what_the_probe_said() -> None:
+    failing = ContainerState(name="a", running_since=1.0, unhealthy="Readiness probe failed: connection refused")
+    found = condition(status(failing), "Ready")
+    assert found["message"] == "containers with unready status: [a]; a: Readiness probe failed: connection refused"
+    assert "message" not in condition(status(replace(failing, ready=True)), "Ready")
 
 
 def test_a_pod_that_is_being_deleted_is_not_ready() -> None:
