@@ -118,7 +118,7 @@ def _conditions(pod: core.Pod, state: PodState, phase: str, now: float) -> list[
     elif state.problem[0] == INTERNAL_ERROR:  # nobody looks after the pod now
         why = state.problem
     elif unready:
-        reasons = [f"{c.name}: {why}" for c in state.containers if (why := _unready(c))]
+        reasons = [f"{c.name}: {said}" for c in state.containers if (said := _unready(c))]
         text = "; ".join([f"containers with unready status: [{' '.join(unready)}]", *reasons])
         why = ("ContainersNotReady", text)
     verdicts = {
