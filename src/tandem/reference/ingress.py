@@ -10,90 +10,18 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.istio import HttpMatch, StringMatch, VirtualService
-from tandem.model.istiogateway import IstioGateway, Server
 from tandem.model.world import World
 from tandem.reference.authorizers import trusted_proxies
 from tandem.reference.delegates import Effective, Pair, effective, gateways_of
+from tandem.reference.ingressbytes import names_asked
 from tandem.reference.ingressgateway import has_labels
+from tandem.reference.ingressservers import Served, bound, servers, shared
 from tandem.reference.listeners import is_for, precision
 from tandem.reference.request import Request, RouteDecision, Step
 from tandem.reference.support import ROOT, refused
-from tandem.reference.virtualservices import act, age, holds
-
-PLAIN = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
-BEFORE_QUIC = ("TLSV1_0", "TLSV1_1", "TLSV1_2")
-
-
-class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """A server of a Gateway that the gateway of the cluster serves."""
-
-    gateway: IstioGateway
-    server: Server
-    index: int
-
-    @property
-    def origin(self) -> Origin:
-        """Where it is written."""
-        return self.gateway.origin(f"spec.servers[{self.index}]")
-
-    @property
-    def kind(self) -> str:
-        """plain, tls or bytes: of one port all are the same."""
-        protocol = self.server.port.protocol.upper()
-        return "plain" if protocol in PLAIN else "tls" if protocol in {"HTTPS", "TLS"} else "bytes"
-
-    @property
-    def handed_on(self) -> bool:
-        """TLS does not end here."""
-        mode = self.server.tls.mode if self.server.tls is not None else ""
-        return self.kind == "tls" and mode in {"PASSTHROUGH", "AUTO_PASSTHROUGH"}
-
-    @property
-    def requests(self) -> bool:
-        """What comes is read as requests."""
-        protocol = self.server.port.protocol.upper()
-        return self.kind == "plain" or (protocol == "HTTPS" and not self.handed_on)
-
-    @property
-    def by_datagrams(self) -> bool:
-        """It takes HTTP/3: its Gateway asks for that, and QUIC can do what it asks of TLS."""
-        tls = self.server.tls
-        asked = self.gateway.metadata.annotations.get("tandem.io/http3") == "true"
-        fits = tls is not None and tls.mode != "ISTIO_MUTUAL" and tls.max_protocol_version not in BEFORE_QUIC
-        return asked and self.requests and self.kind == "tls" and fits
-
-    @property
-    def spoken(self) -> str:
-        """As the Gateway API calls it."""
-        if self.requests:
-            return "HTTP" if self.kind == "plain" else "HTTPS"
-        return "TLS" if self.kind == "tls" else "TCP"
-
-    @property
-    def hosts(self) -> list[tuple[str, str]]:
-        """Namespace (`*`: any) and name of each host."""
-        pairs = [host.lower().rpartition("/")[::2] for host in self.server.hosts]
-        home = self.gateway.metadata.namespace
-        return [({"": "*", ".": home}.get(namespace, namespace), name) for namespace, name in pairs]
-
-
-def served(world: World) -> list[IstioGateway]:
-    """The Gateways that select the gateway of the cluster, the older first."""
-    return [one for one in sorted(world.all(IstioGateway).values(), key=age) if has_labels(one.spec.selector)]
-
-
-def servers(world: World, port: int) -> list[Served]:
-    """Those of a port, the older first: what cannot be told from an older one has no part in it."""
-    found: list[Served] = []
-    for gateway in served(world):
-        for i, server in enumerate(gateway.spec.servers):
-            one = Served(gateway=gateway, server=server, index=i)
-            if server.port.number == port and not (found and _clashes(one, found)):
-                found.append(one)
-    return found
+from tandem.reference.virtualservices import act, holds
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +40,8 @@ def take_ingress(world: World, port: int, *, sni: str, host: str) -> Taken:
     if here[0].kind != "tls":
         takes = f"takes every {'request' if here[0].kind == 'plain' else 'connection'} of port {port}"
         return Taken(servers=tuple(here), steps=tuple(Step(text=takes, origin=one.origin) for one in here))
-    chosen = max((one for one in here if _best(one, sni)), key=lambda one: _best(one, sni) or (0, 0), default=None)
+    fitting = [(found, one) for one in here if (found := _best(world, one, sni)) is not None]
+    _, chosen = max(fitting, key=lambda each: each[0], default=(None, None))
     if chosen is None:
         return Taken(steps=(Step(text=f"no server takes the name {sni!r} in TLS"),))
     takes = f"takes the name {sni!r} in TLS{', by HTTP/3 too' if chosen.by_datagrams else ''}"
@@ -121,7 +50,7 @@ def take_ingress(world: World, port: int, *, sni: str, host: str) -> Taken:
     if chosen.requests:
         others = [one for one in here if one is not chosen]
         mine = _hosts(world, [chosen], host)
-        if max((_best(o, host) or (-1, 0) for o in others), default=(-1, 0)) > max(mine, default=(-1, 0)):
+        if max((_best(world, o, host) or (-1, 0) for o in others), default=(-1, 0)) > max(mine, default=(-1, 0)):
             text = f"{takes}, and host {host!r} is another server's: answered with 421"
             return Taken(status=421, steps=(Step(text=text, origin=chosen.origin),))
     return Taken(servers=(chosen,), steps=(Step(text=takes, origin=chosen.origin),))
@@ -208,26 +137,6 @@ def _to_https(one: Served, steps: list[Step]) -> RouteDecision:
     return RouteDecision(rule=rule, index=0, status=301, steps=tuple(steps))
 
 
-def bound(world: World, one: Served) -> Iterator[VirtualService]:
-    """The VirtualServices at the server, the older first."""
-    for source in sorted(world.all(VirtualService).values(), key=age):
-        home = source.metadata.namespace
-        named = {g if "/" in g else f"{home}/{g}" for g in source.spec.gateways if g != "mesh"}
-        exported = source.spec.export_to or ("*",)
-        seen = any(e in {"*", ROOT} or (e == "." and home == ROOT) for e in exported)
-        if "/".join(one.gateway.key) in named and source.spec.hosts and seen and not refused(world, source):
-            yield source
-
-
-def shared(one: Served, source: VirtualService) -> list[str]:
-    """What hosts of both have in common."""
-    home = source.metadata.namespace
-    theirs = [h.lower() if "." in h or "*" in h else f"{h}.{home}.svc.cluster.local" for h in source.spec.hosts]
-    mine = [name for namespace, name in one.hosts if namespace in {"*", home}]
-    pairs = [(a, b) for a in mine for b in theirs]
-    return [b if is_for(a, b) else a for a, b in pairs if is_for(a, b) or is_for(b, a)]
-
-
 def _hosts(world: World, here: Sequence[Served], host: str) -> list[tuple[int, int]]:
     """How specific each host is that the servers know and that is for this one.
 
@@ -249,14 +158,5 @@ def _certified(world: World, one: Served) -> bool:
     return bool(names) and all(any(world.get(core.Secret, home, name) for home in homes) for name in plain)
 
 
-def _best(one: Served, host: str) -> tuple[int, int] | None:
-    names = [name for _, name in one.hosts]
-    names = ["*"] if "*" in names else names
-    return max((precision(name) for name in names if is_for(name, host)), default=None)
-
-
-def _clashes(one: Served, before: list[Served]) -> bool:
-    if one.kind != before[0].kind or one.kind == "bytes":
-        return True
-    taken = {name for other in before for _, name in other.hosts}
-    return one.kind == "tls" and bool(taken & {name for _, name in one.hosts})
+def _best(world: World, one: Served, host: str) -> tuple[int, int] | None:
+    return max((precision(name) for name in names_asked(world, one) if is_for(name, host)), default=None)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from tandem.model.istio import L4Match, L4Route, VirtualService
 from tandem.model.world import World
-from tandem.reference.ingress import Served, bound, shared
 from tandem.reference.ingressgateway import has_labels
+from tandem.reference.ingressservers import Served, bound, shared
 from tandem.reference.listeners import is_for, precision
 from tandem.reference.request import RouteDecision, Step
 from tandem.reference.support import ROOT
@@ -41,17 +41,31 @@ def _every(world: World, one: Served) -> Iterator[Ranked]:
                 return
 
 
+def names_asked(world: World, one: Served) -> list[str]:
+    """The names in TLS by which a server is chosen: what is for every name is for no other one beside it.
+
+    Where TLS is handed on, the names of routes are told apart, whatever else the server is for.
+    """
+    routed = {name for name, _, _ in _claims(world, one)} if one.handed_on else set[str]()
+    left = [name for _, name in one.hosts if name not in routed]
+    return [*sorted(routed), *(["*"] if "*" in left else left)]
+
+
 def _by_name(world: World, one: Served, sni: str) -> Iterator[Ranked]:
-    """Of equal names the first route has it."""
+    for name, source, i in _claims(world, one):
+        if is_for(name, sni):
+            yield precision(name), source, i
+
+
+def _claims(world: World, one: Served) -> Iterator[tuple[str, VirtualService, int]]:
+    """The names of routes of TLS at the server. Of equal names the first route has it."""
     taken: set[str] = set()
     for source in bound(world, one):
         for i, route in enumerate(source.spec.tls):
             asked = [name.lower() for match in _about(route, one, source) for name in match.sni_hosts]
             both = [(host, name) for host in shared(one, source) for name in asked]
             names = [b if is_for(a, b) else a for a, b in both if is_for(a, b) or is_for(b, a)]
-            for name in dict.fromkeys(names):
-                if name not in taken and is_for(name, sni):
-                    yield precision(name), source, i
+            yield from ((name, source, i) for name in dict.fromkeys(names) if name not in taken)
             taken.update(names)
 
 

@@ -16,9 +16,10 @@ from tandem.model.world import World
 from tandem.reference import limits
 from tandem.reference.consulchains import stood_in
 from tandem.reference.edgeroutes import decide_connection, decide_request
-from tandem.reference.ingress import Served, routed, take_ingress
+from tandem.reference.ingress import routed, take_ingress
 from tandem.reference.ingressbytes import decide_ingress_bytes
 from tandem.reference.ingressgateway import IngressGateway
+from tandem.reference.ingressservers import Served
 from tandem.reference.listeners import REQUESTS, Found, take
 from tandem.reference.request import Request, RouteDecision, Step
 from tandem.views.arriving import Arriving, Came, judge, leave

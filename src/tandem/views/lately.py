@@ -34,11 +34,17 @@ def with_lately(found: Explanation, ends: tuple[Party, Party], flows: Sequence[F
         Seen(verdict=kind[0], count=count, reason=kind[1], rules=kind[2], newest=rfc3339(newest[kind].time))
         for kind, count in counts.items()
     )
-    failing = next((one for one in seen if _fails(newest[one.verdict, one.reason, one.rules])), None)
+    failures = [one for one in seen if _fails(newest[one.verdict, one.reason, one.rules])]
+    failing = max(failures, key=_telling, default=None)
     told = found.summary
     if found.allowed and failing is not None and _fails(recent[0]):
         told += f"; but lately {failing.count} of {len(recent)} failed: {failing.told}"
     return msgspec.structs.replace(found, summary=told, seen=seen)
+
+
+def _telling(one: Seen) -> tuple[bool, bool, bool, int]:
+    """Of a request two proxies tell: who knows the rule knows more, then who failed, then who has a reason."""
+    return bool(one.rules), one.verdict != Verdict.ALLOWED.value, ": " in one.reason, one.count
 
 
 def _about(flow: Flow, found: Explanation, source: Party, target: Party) -> bool:

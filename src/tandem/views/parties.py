@@ -25,8 +25,8 @@ from tandem.model.istiogateway import IstioGateway
 from tandem.model.selectors import matches_map
 from tandem.model.world import World
 from tandem.reference.ends import DNS
-from tandem.reference.ingress import served
 from tandem.reference.ingressgateway import IngressGateway
+from tandem.reference.ingressservers import served
 from tandem.reference.listeners import listeners_of
 from tandem.reference.services import fronts, node_port_of
 from tandem.views.names import Meaning, look_up

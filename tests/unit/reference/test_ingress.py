@@ -10,7 +10,7 @@ from builders import service
 from ingressworlds import gateway, https, mesh, secret, server, to, vs
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.reference.ingress import decide_ingress, servers, take_ingress
+from tandem.reference.ingress import decide_ingress, take_ingress
 from tandem.reference.request import Request
 
 WEB = service("web", ports=[{"name": "http", "port": 80}])
@@ -79,9 +79,3 @@ def test_what_takes_everything_comes_after_the_routes_of_others() -> None:
     second = vs("b", to(match=[{"uri": {"prefix": "/b"}}]))
     assert decided(gateway(), first, second, path="/b").backends
     assert decided(gateway(), first, second, path="/c").status == 418
-
-
-def test_a_server_that_clashes_with_an_older_one_has_no_part() -> None:
-    older = gateway("a", server(port=9000, protocol="TCP"), created="2026-01-01T00:00:00Z")
-    newer = gateway("b", server(port=9000), created="2026-02-01T00:00:00Z")
-    assert [one.gateway.metadata.name for one in servers(World.of([older, newer]), 9000)] == ["a"]

@@ -38,6 +38,15 @@ def test_the_most_specific_name_has_the_session_and_of_equal_ones_the_first() ->
     assert sent(decided(gateway("shop", PASSED), source, sni="b.test")) == ["web"]
 
 
+def test_a_name_of_a_route_comes_before_wider_ones_of_other_servers_also_beside_one_for_every_host() -> None:
+    passing: dict[str, Any] = {"port": 443, "protocol": "TLS", "tls": {"mode": "PASSTHROUGH"}}
+    both = gateway("shop", server("*", "a.test", **passing), server("*.test", **passing))
+    exact = vs("exact", hosts=("a.test",), tls=[to(sniHosts=["a.test"])])
+    wide = vs("wide", hosts=("*.test",), tls=[to("other", sniHosts=["*.test"])])
+    assert sent(decided(both, exact, wide)) == ["web"]
+    assert sent(decided(both, exact, wide, sni="b.test")) == ["other"]
+
+
 def test_a_match_of_another_port_gateway_or_client_is_about_nothing_here() -> None:
     for match in ({"port": 444}, {"gateways": ["elsewhere"]}, {"sourceLabels": {"app": "x"}}):
         source = vs("raw", hosts=("a.test",), tls=[to(sniHosts=["a.test"], **match)])

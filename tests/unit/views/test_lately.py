@@ -72,3 +72,9 @@ def test_what_is_denied_anyway_needs_no_more_words() -> None:
     found = ask(dropped, objects=(DENY,))
     assert "lately" not in found.summary
     assert [(one.verdict, one.rules) for one in found.seen] == [("denied", (DENY.origin(),))]
+
+
+def test_of_both_ends_of_a_request_the_one_that_knows_more_is_told() -> None:
+    reset = {"verdict": Verdict.ERROR, "reason": "no connection to the endpoint", "destination": POD}
+    found = ask(flow(9, 503, **reset), flow(9, 503))
+    assert found.summary.endswith("but lately 1 of 2 failed: answered with 503: no connection to the endpoint")
