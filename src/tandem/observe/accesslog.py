@@ -203,7 +203,13 @@ def _http(flow: Flow, entry: Any, rules: Rules, names: Names) -> Flow:
         return _denied(flow, details, rules)
     # A proxy of the other side, which may have answered in its place, has proved who it is.
     last = flow.reporter == "destination" or not flow.tls
-    return _became(flow, of_request(entry, grpc, names.behind(common.upstream_cluster), last=last))
+    return _became(flow, of_request(entry, grpc, names.behind(_cluster(flow, common)), last=last))
+
+
+def _cluster(flow: Flow, common: Any) -> str:
+    """Where nobody was chosen Envoy names none: without a route it is that of the Service that was dialled."""
+    service = flow.destination.service if not flow.rules else ""
+    return common.upstream_cluster or (f"svc/{service}/{flow.destination.port}" if service else "")
 
 
 def _became(flow: Flow, found: Outcome) -> Flow:
@@ -218,7 +224,7 @@ def _tcp(flow: Flow, entry: Any, rules: Rules, names: Names) -> Flow:
         return flow
     if common.connection_termination_details.startswith(_RBAC):
         return _denied(flow, common.connection_termination_details, rules)
-    return _became(flow, of_connection(common, names.behind(common.upstream_cluster)))
+    return _became(flow, of_connection(common, names.behind(_cluster(flow, common))))
 
 
 def _denied(flow: Flow, details: str, rules: Rules) -> Flow:

@@ -28,8 +28,9 @@ PARTIES = {
 }
 CLOSED = Origin(kind="Sidecar", namespace="shop", name="own", path="spec.outboundTrafficPolicy")
 POOL = Origin(kind="DestinationRule", namespace="shop", name="db")
+BEHIND = {"c": Behind(ends=2, policies=(POOL,), ejects=True), "svc/shop/db/80": Behind(policies=(POOL,))}
 NAMES = Names(
-    behind=lambda cluster: Behind(ends=2, policies=(POOL,), ejects=True) if cluster == "c" else Behind(),
+    behind=lambda cluster: BEHIND.get(cluster, Behind()),
     node="n1",
     pod=lambda uid: {"u-web": WEB, "u-db": DB}.get(uid, Party()),
     party=lambda address: PARTIES.get(address, Party(address=address)),
@@ -165,6 +166,15 @@ def test_what_is_too_much_names_who_limits_it() -> None:
     full = {"response_code": 503, "response_code_details": "upstream_reset_before_response_started{overflow}"}
     flow = http("source|u-web", response=full, response_flags={"upstream_overflow": True}, upstream_cluster="c")
     assert (flow.verdict, flow.rules) == (Verdict.ERROR, (POOL,))
+
+
+def test_where_nobody_was_chosen_the_service_that_was_dialled_says_who_limits_it() -> None:
+    """Envoy tells the cluster with the endpoint."""
+    full = {"response_code": 503, "response_code_details": "overflow"}
+    flow = http("source|u-web", response=full, response_flags={"upstream_overflow": True})
+    assert flow.rules == (POOL,)
+    routed = http("source|u-web", response=full, response_flags={"upstream_overflow": True}, route_name="r1")
+    assert routed.rules == (ROUTE,)
 
 
 def test_a_client_that_leaves_is_no_error() -> None:
