@@ -94,6 +94,7 @@ def test_both_addresses_may_be_asked_for(node: Node) -> None:
 @pytest.mark.parametrize(("command", "words"), [*DAMAGE.items(), *AT_NODE.items()])
 def test_damage_to_what_a_pod_has_of_ipv6_is_named_by_check(node: Node, command: str, words: str) -> None:
     netns, _, result = node.add("one")
+    assert node.cni("CHECK", "one", netns, prevResult=result).status == 0  # what differs before is a later plugin's
     where = {"six": result["ips"][1]["address"].removesuffix("/128"), "host": result["interfaces"][0]["name"]}
     ip(node.netns if command in AT_NODE else netns, *command.format(**where).split())
     done = node.cni("CHECK", "one", netns, prevResult=result)
