@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -65,16 +66,23 @@ def _pair(world: World, key: Key, forms: tuple[Form, ...]) -> Pair | str:
     missing = [name for name in form if name not in secret.data]
     if missing:
         return f"{where} has no {' and no '.join(missing)}"
+    found = _read(secret.data[form[0]], secret.data[form[1]], form)
+    return found if isinstance(found, Pair) else f"{where}: {found}"
+
+
+@lru_cache(maxsize=1024)
+def _read(certificates: str, key: str, form: Form) -> Pair | str:
+    """Kept, for a key of RSA is proved anew whenever it is loaded, and each translation asks for every listener's."""
     try:
-        chain = base64.b64decode(secret.data[form[0]], validate=True)
-        private = base64.b64decode(secret.data[form[1]], validate=True)
+        chain = base64.b64decode(certificates, validate=True)
+        private = base64.b64decode(key, validate=True)
         leaf, *_ = x509.load_pem_x509_certificates(chain)
     except (binascii.Error, ValueError):
-        return f"{where}: {form[0]} is no certificate in PEM, or {form[1]} no base64"
+        return f"{form[0]} is no certificate in PEM, or {form[1]} no base64"
     try:
         fits = load_pem_private_key(private, password=None).public_key() == leaf.public_key()
     except (ValueError, TypeError):
-        return f"{where}: {form[1]} is no private key in PEM without a password"
+        return f"{form[1]} is no private key in PEM without a password"
     if not fits:
-        return f"{where}: the key in {form[1]} is not that of the certificate in {form[0]}"
+        return f"the key in {form[1]} is not that of the certificate in {form[0]}"
     return Pair(chain=chain.decode("ascii", "replace"), key=Secret(private))

@@ -46,3 +46,10 @@ def test_what_is_wrong_is_said_without_a_word_of_the_key(data: dict[str, Any], w
     assert not name
     assert word in wrong
     assert PRIVATE.decode().splitlines()[1] not in wrong
+
+
+def test_a_key_is_read_once_for_each_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World.of([secret(tls_crt=CHAIN, tls_key=PRIVATE)])
+    found = named_pair(world, KEY)
+    monkeypatch.setattr("tandem.translate.pairs.load_pem_private_key", None)
+    assert named_pair(World.of([secret(tls_crt=CHAIN, tls_key=PRIVATE)]), KEY) == found
