@@ -191,6 +191,12 @@ STATUS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "wanted": ("integer", "Replicas asked for."),
         "ready": ("integer", "Replicas of the newest template that are ready."),
     },
+    "statefulSets[]": {
+        "namespace": ("string", ""),
+        "name": ("string", ""),
+        "wanted": ("integer", "Replicas asked for."),
+        "ready": ("integer", "Replicas of the newest template that are ready."),
+    },
     "problems[]": {
         "severity": ("`error` or `warning`", ""),
         "code": ("string", "A reason of [conditions](conditions.md)."),

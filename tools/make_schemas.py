@@ -18,7 +18,7 @@ from pages import keep
 TARGET: Final = Path(__file__).parents[1] / "src/tandem/model/schemas/kubernetes.json"
 ROOTS: Final = {
     "core_v1": ("Namespace", "Node", "ServiceAccount", "ConfigMap", "Secret", "Service", "Pod", "Event"),
-    "apps_v1": ("Deployment",),
+    "apps_v1": ("Deployment", "StatefulSet"),
     "discovery_v1": ("EndpointSlice",),
     "coordination_v1": ("Lease",),
     "networking_v1": ("NetworkPolicy",),
@@ -69,6 +69,7 @@ MERGE_KEYS: Final = {
     "PodStatus.hostIPs": "ip",
     "PodStatus.resourceClaimStatuses": "name",
     "DeploymentStatus.conditions": "type",
+    "StatefulSetStatus.conditions": "type",
     "NodeStatus.addresses": "type",
     "NodeStatus.conditions": "type",
     "NamespaceStatus.conditions": "type",
@@ -128,6 +129,8 @@ REFINED: Final = {
     "EndpointPort.port": "port",
     "EndpointPort.name": "str",
     "DeploymentStrategy.type": "enum:RollingUpdate|Recreate",
+    "StatefulSetSpec.podManagementPolicy": "enum:OrderedReady|Parallel",
+    "StatefulSetUpdateStrategy.type": "enum:RollingUpdate|OnDelete",
     "Toleration.operator": "enum:Exists|Equal|Gt|Lt",
     "Toleration.effect": "enum:NoSchedule|PreferNoSchedule|NoExecute",
     "Taint.effect": "enum:NoSchedule|PreferNoSchedule|NoExecute",
@@ -135,6 +138,7 @@ REFINED: Final = {
     "PodCondition.status": "enum:True|False|Unknown",
     "NodeCondition.status": "enum:True|False|Unknown",
     "DeploymentCondition.status": "enum:True|False|Unknown",
+    "StatefulSetCondition.status": "enum:True|False|Unknown",
     "Event.type": "enum:Normal|Warning",
     "GroupEvent.type": "enum:Normal|Warning",
     "Secret.data": "{bytes}",

@@ -150,7 +150,9 @@ class Lab:
     def status(self) -> Any:
         """`tandem status`; it exits with 1 while something is not well. Without an answer: empty."""
         ran = self.tandem("status", "-o", "json")
-        return ran.json() if ran.out else {"nodes": [], "pods": [], "deployments": [], "objects": []}
+        return (
+            ran.json() if ran.out else {"nodes": [], "pods": [], "deployments": [], "statefulSets": [], "objects": []}
+        )
 
     def get(self, namespace: str, kind: str, *more: str) -> Any:
         return self.tandem("get", kind, *more, "-n", namespace, "-o", "json", status=0).json()
@@ -283,7 +285,7 @@ def _is_settled(status: Any) -> bool:
     return bool(
         status["nodes"]
         and all(p["ready"] or p["phase"] == "Succeeded" for p in status["pods"])
-        and all(d["ready"] == d["wanted"] for d in status["deployments"])
+        and all(o["ready"] == o["wanted"] for o in (*status["deployments"], *status["statefulSets"]))
         and holds_for(status["objects"], "programmed")
         and holds_for(status["nodes"], "ready")
     )

@@ -130,7 +130,7 @@ def _slice_ports(raw: Raw) -> str:
     return ",".join(str(p.get("port", "*")) for p in raw.get("ports") or ()) or "<unset>"
 
 
-def _deployment_ready(raw: Raw) -> str:
+def _replicas_ready(raw: Raw) -> str:
     return f"{_get(raw, 'status.readyReplicas', '0')}/{_get(raw, 'spec.replicas', '0')}"
 
 
@@ -221,13 +221,14 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
         ("Node", 1, _at("spec.nodeName")),
     ),
     "Deployment": (
-        ("Ready", 0, _deployment_ready),
+        ("Ready", 0, _replicas_ready),
         ("Up-to-date", 0, _count("status.updatedReplicas")),
         ("Available", 0, _count("status.availableReplicas")),
         (AGE, 0, None),
         ("Images", 1, _images),
         ("Selector", 1, _pairs("spec.selector.matchLabels")),
     ),
+    "StatefulSet": (("Ready", 0, _replicas_ready), (AGE, 0, None), ("Images", 1, _images)),
     "EndpointSlice": (
         ("AddressType", 0, _at("addressType")),
         ("Ports", 0, _slice_ports),

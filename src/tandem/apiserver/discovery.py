@@ -30,7 +30,9 @@ UPGRADES: Final = (
     ("portforward", "PodPortForwardOptions"),
 )
 """Subresources of a pod that a connection is upgraded for, and what their parameters are called."""
-IN_ALL: Final = frozenset({"pods", "services", "deployments"})
+SCALED: Final = frozenset({"Deployment", "StatefulSet"})
+"""Kinds with a subresource `scale`."""
+IN_ALL: Final = frozenset({"pods", "services", "deployments", "statefulsets"})
 
 
 @cache
@@ -99,7 +101,7 @@ def resource_list(group_name: str, version: str) -> Raw | None:
             resources.append(_sub(kind, "log", ["get"]))
             for name, options in UPGRADES:
                 resources.append({**_sub(kind, name, ["create", "get"]), "kind": options})
-        if kind.kind == "Deployment":
+        if kind.kind in SCALED:
             scale = _sub(kind, "scale", ["get", "patch", "update"])
             resources.append({**scale, "group": "autoscaling", "version": "v1", "kind": "Scale"})
     name = f"{group_name}/{version}" if group_name else version

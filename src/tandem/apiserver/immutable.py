@@ -14,6 +14,7 @@ POD_MAY_CHANGE: Final = re.compile(
 )
 ALWAYS: Final = {
     "Deployment": (("spec", "selector"),),
+    "StatefulSet": (("spec", "selector"), ("spec", "serviceName"), ("spec", "podManagementPolicy")),
     "EndpointSlice": (("addressType",),),
     "XMesh": (("spec", "controllerName"),),
     "IPPool": (("spec", "cidr"),),

@@ -42,5 +42,6 @@ def parse_path(path: str) -> Where:
 
 
 def _subresources(kind: Kind) -> set[str]:
-    own = {"Pod": {"log", "exec", "attach", "portforward"}, "Deployment": {"scale"}}.get(kind.kind, set())
-    return own | ({"status"} if kind.status else set())
+    own = {"log", "exec", "attach", "portforward"} if kind.kind == "Pod" else set()
+    scale = {"scale"} if kind.kind in discovery.SCALED else set()
+    return own | scale | ({"status"} if kind.status else set())

@@ -1,4 +1,4 @@
-"""The scale subresource of a Deployment: an autoscaling/v1 Scale out, a merge patch of the Deployment in. Pure."""
+"""The scale subresource of a Deployment or StatefulSet: an autoscaling/v1 Scale out, a merge patch of it in. Pure."""
 
 from __future__ import annotations
 

@@ -6,15 +6,16 @@ A pod belongs to the Deployment that its controlling ownerReference names by uid
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from tandem.base.clock import parse_rfc3339, rfc3339
+from tandem.base.clock import rfc3339
 from tandem.base.digest import digest
 from tandem.cluster.rollout import Member, Step, bounds, step
-from tandem.cluster.writes import Create, Delete, Patch, Write, controller_of, delete, owner_reference
+from tandem.cluster.templates import available, owned_pods, pod_of, template_hash
+from tandem.cluster.writes import Create, Delete, Patch, Write, delete
 from tandem.model import core
 from tandem.model.meta import Condition
 from tandem.model.said import say
@@ -27,37 +28,12 @@ _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 def deploy(world: World, *, seed: str, now: float) -> tuple[Write, ...]:
     """Pods to make and remove, and each Deployment's status. `seed` is the chance in the names of new pods."""
-    owned: dict[str, list[core.Pod]] = {}
-    writes: list[Write] = []
-    living = {d.metadata.uid for d in world.all(core.Deployment).values() if not d.metadata.deletion_timestamp}
-    for pod in world.sorted(core.Pod):
-        owner = owner_of(pod)
-        if owner in living:
-            owned.setdefault(owner, []).append(pod)
-        elif owner and not pod.terminating:
-            writes.append(delete(pod))
+    owned, left = owned_pods(world, core.Deployment)
+    writes: list[Write] = [*left]
     for deployment in world.sorted(core.Deployment):
-        if deployment.metadata.uid in living:
-            pods = owned.get(deployment.metadata.uid, [])
-            writes += reconcile(deployment, pods, seed=seed, now=now)
+        if deployment.metadata.uid in owned:
+            writes += reconcile(deployment, owned[deployment.metadata.uid], seed=seed, now=now)
     return tuple(writes)
-
-
-def owner_of(pod: core.Pod) -> str:
-    """The uid of the Deployment that made it; empty: none did."""
-    owner = controller_of(pod)
-    return owner.uid if owner is not None and owner.kind == "Deployment" else ""
-
-
-def template_hash(template: Mapping[str, Any]) -> str:
-    """The label value that tells pods of one template from those of another; every field counts."""
-    return digest(msgspec.json.encode(template, order="sorted"), 10)
-
-
-def waits_for_time(deployment: core.Deployment) -> bool:
-    """True if some pod of it becomes available by waiting alone (minReadySeconds)."""
-    status = deployment.status
-    return bool(deployment.spec.min_ready_seconds) and status.available_replicas < status.ready_replicas
 
 
 def reconcile(deployment: core.Deployment, pods: Sequence[core.Pod], *, seed: str, now: float) -> list[Write]:
@@ -75,7 +51,9 @@ def reconcile(deployment: core.Deployment, pods: Sequence[core.Pod], *, seed: st
         name = _name(deployment, current, f"{seed}/{number}", taken)
         taken.add(name)
         told = say(deployment, "SuccessfulCreate", f"Created pod: {name}")
-        writes.append(Create(raw=_pod(deployment, current, name), told=(told,)))
+        writes.append(
+            Create(raw=pod_of(deployment, deployment.spec.template, name, {HASH_LABEL: current}), told=(told,))
+        )
     return writes + _status(deployment, members, todo, now)
 
 
@@ -88,18 +66,9 @@ def _member(deployment: core.Deployment, pod: core.Pod, current: str, now: float
         name=pod.metadata.name,
         updated=pod.metadata.labels.get(HASH_LABEL) == current,
         ready=pod.ready,
-        available=_available(pod, deployment.spec.min_ready_seconds, now),
+        available=available(pod, deployment.spec.min_ready_seconds, now),
         created=pod.metadata.creation_timestamp or "",
     )
-
-
-def _available(pod: core.Pod, min_ready_seconds: int, now: float) -> bool:
-    ready = next((c for c in pod.status.conditions if c.type == "Ready" and c.status == "True"), None)
-    if ready is None:
-        return False
-    if not min_ready_seconds or not ready.last_transition_time:
-        return True
-    return parse_rfc3339(ready.last_transition_time) + min_ready_seconds <= now
 
 
 def _name(deployment: core.Deployment, current: str, seed: str, taken: set[str]) -> str:
@@ -112,42 +81,20 @@ def _name(deployment: core.Deployment, current: str, seed: str, taken: set[str])
     raise AssertionError("14 million names are taken")
 
 
-def _pod(deployment: core.Deployment, current: str, name: str) -> dict[str, Any]:
-    template = deployment.spec.template
-    own = template.get("metadata") or {}
-    metadata: dict[str, Any] = {
-        "name": name,
-        "namespace": deployment.metadata.namespace,
-        "labels": {**(own.get("labels") or {}), HASH_LABEL: current},
-        "ownerReferences": [owner_reference(deployment)],
-    }
-    notes = {**_source(deployment.metadata.annotations), **(own.get("annotations") or {})}
-    if notes:
-        metadata["annotations"] = notes
-    if own.get("finalizers"):
-        metadata["finalizers"] = own["finalizers"]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
-
-
 def _raw(value: object) -> Any:
     """As it came in JSON: lists, not tuples."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def _source(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Where the Deployment was applied from, so that explanations of its pods lead there."""
-    return {k: v for k, v in annotations.items() if k == "tandem.io/source"}
-
-
 def _status(deployment: core.Deployment, members: Sequence[Member], todo: Step, now: float) -> list[Write]:
     updated = sum(m.updated for m in members)
-    available = sum(m.available for m in members)
+    enough = sum(m.available for m in members)
     status = core.DeploymentStatus(
         observed_generation=deployment.metadata.generation,
         replicas=len(members),
         updated_replicas=updated,
         ready_replicas=sum(m.ready for m in members),
-        available_replicas=available,
+        available_replicas=enough,
         conditions=_conditions(deployment, members, todo, now),
     )
     if status == deployment.status:
@@ -158,7 +105,7 @@ def _status(deployment: core.Deployment, members: Sequence[Member], todo: Step, 
         "updatedReplicas": status.updated_replicas,
         "readyReplicas": status.ready_replicas,
         "availableReplicas": status.available_replicas,
-        "unavailableReplicas": max(0, max(deployment.spec.replicas, len(members)) - available),
+        "unavailableReplicas": max(0, max(deployment.spec.replicas, len(members)) - enough),
         "conditions": _raw(status.conditions),
     }
     namespace, name = deployment.key

@@ -129,6 +129,17 @@ def _deployment(raw: Raw) -> None:
     _pod_spec(spec["template"].get("spec") or {})
 
 
+def _stateful_set(raw: Raw) -> None:
+    spec = raw["spec"]
+    _set(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady", updateStrategy={})
+    strategy = spec["updateStrategy"]
+    _set(strategy, type="RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        _set(strategy, rollingUpdate={})
+        _set(strategy["rollingUpdate"], partition=0)
+    _pod_spec(spec["template"].get("spec") or {})
+
+
 def _service(raw: Raw) -> None:
     spec = raw.setdefault("spec", {})
     _set(spec, type="ClusterIP", sessionAffinity="None")
@@ -236,6 +247,7 @@ DEFAULTS: Final[dict[str, Callable[[Raw], None]]] = {
     "Secret": _secret,
     "Pod": _pod,
     "Deployment": _deployment,
+    "StatefulSet": _stateful_set,
     "Service": _service,
     "EndpointSlice": _slice,
     "NetworkPolicy": _network_policy,

@@ -28,7 +28,7 @@ _ITEM_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "ports": ("containerPort", "port"),
 }
 """Lists of the core kinds whose items are merged by a key, as the API's `patchMergeKey` says; others are replaced."""
-_CORE_KINDS: Final = frozenset({"Pod", "Deployment", "Service", "ServiceAccount"})
+_CORE_KINDS: Final = frozenset({"Pod", "Deployment", "StatefulSet", "Service", "ServiceAccount"})
 
 
 def with_last_applied(manifest: RawObject) -> RawObject:

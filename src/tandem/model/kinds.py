@@ -19,6 +19,7 @@ from tandem.model import (
     listenersets,
     policy,
     security,
+    stateful,
     tcproute,
     telemetry,
     tlsroute,
@@ -88,6 +89,15 @@ KINDS: Final[tuple[Kind, ...]] = (
         short=("deploy",),
         status=True,
         cls=core.Deployment,
+    ),
+    Kind(
+        group="apps",
+        versions=("v1",),
+        kind="StatefulSet",
+        plural="statefulsets",
+        short=("sts",),
+        status=True,
+        cls=stateful.StatefulSet,
     ),
     Kind(
         group="discovery.k8s.io",

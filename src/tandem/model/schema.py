@@ -42,7 +42,6 @@ INSTEAD: Final = {
     "Kustomization": "`kubectl kustomize DIRECTORY` writes the objects that it means",
     "ReplicaSet": "an apps/v1 Deployment keeps its pods itself",
     "ReplicationController": "an apps/v1 Deployment keeps its pods itself",
-    "StatefulSet": "Pods by name, or an apps/v1 Deployment, and a headless Service for their names",
     "EnvoyFilter": (
         "nobody writes into Envoy's configuration here; for rate limits there is tandem.io/v1 RateLimit, for external"
         " authorization AuthorizationPolicy with action CUSTOM, for trouble on purpose tandem.io/v1 FaultInjection, for"
@@ -142,7 +141,7 @@ def inert(raw: RawObject, images: Images) -> list[str]:
         case "Pod":
             found = list(_inert(spec, "pod", "spec"))
             return found + list(_images(spec, "spec", images))
-        case "Deployment":
+        case "Deployment" | "StatefulSet":
             template = spec.get("template")
             pod = template.get("spec") if isinstance(template, dict) else None
             if not isinstance(pod, dict):

@@ -120,7 +120,7 @@ def _asleep(raw: RawObject) -> RawObject:
     match raw["kind"]:
         case "Pod":
             return {**raw, "spec": _sleeping(raw["spec"])}
-        case "Deployment":
+        case "Deployment" | "StatefulSet":
             spec = raw["spec"]
             template = spec["template"]
             return {**raw, "spec": {**spec, "template": {**template, "spec": _sleeping(template["spec"])}}}

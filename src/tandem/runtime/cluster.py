@@ -25,6 +25,7 @@ from tandem.cluster.networks import PODS, PodNetwork
 from tandem.cluster.nodes import assign_pod_cidrs
 from tandem.cluster.scheduler import schedule
 from tandem.cluster.space import Known
+from tandem.cluster.statefulsets import keep_ordinals
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.ingest.errors import ApiError, NotFound
 from tandem.ingest.recorder import Tell
@@ -37,7 +38,8 @@ from tandem.model.world import World
 log = structlog.get_logger(__name__)
 
 KINDS: Final = (
-    *("Node", "IPPool", "IPReservation", "IPAMBlock", "Service", "Pod", "Deployment", "EndpointSlice"),
+    *("Node", "IPPool", "IPReservation", "IPAMBlock", "Service", "Pod"),
+    *("Deployment", "StatefulSet", "EndpointSlice"),
     *("GatewayClass", "Gateway", "ListenerSet"),
 )
 """What the informer must watch."""
@@ -149,6 +151,7 @@ def control(world: World, known: Known, *, now: float, shares: Shares = SHARES) 
         *assign_pod_cidrs(world, shares.pods),
         *share_out(world, known, shares.pods),
         *deploy(world, seed=known.seed, now=now),
+        *keep_ordinals(world, now=now),
         *schedule(world, now=now),
         *publish_endpoints(world),
         *serve_gateways(world),

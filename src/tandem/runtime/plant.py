@@ -19,7 +19,7 @@ from tandem.runtime.holdings import LIMITS, Limits
 from tandem.runtime.supervisor import Task
 from tandem.runtime.underlay import NodeSeat
 
-_TOLD: Final = {"Pod": "pods", "Deployment": "deployments"}
+_TOLD: Final = {"Pod": "pods", "Deployment": "deployments", "StatefulSet": "statefulSets"}
 """Kinds that have a section of the status of their own, beside those that can be programmed."""
 
 
@@ -104,9 +104,10 @@ def unready(status: Mapping[str, Any], *, nodes: int, applied: Iterable[RawObjec
         if not o["programmed"]
     ]
     lines += [
-        f"Deployment {d['namespace']}/{d['name']} has {d['ready']} of {d['wanted']} replicas ready"
-        for d in status["deployments"]
-        if d["ready"] < d["wanted"]
+        f"{kind} {o['namespace']}/{o['name']} has {o['ready']} of {o['wanted']} replicas ready"
+        for kind in ("Deployment", "StatefulSet")
+        for o in status[_TOLD[kind]]
+        if o["ready"] < o["wanted"]
     ]
     return [*lines, *_unheard(status, applied)]
 

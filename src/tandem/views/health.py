@@ -13,6 +13,7 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.model import core
+from tandem.model.stateful import StatefulSet
 from tandem.model.world import World
 
 NONE_JUDGED: Final[Mapping[str, int]] = {"allowed": 0, "denied": 0, "staged": 0}
@@ -71,7 +72,8 @@ def status(
         "policy": [{"verdict": verdict, "count": count} for verdict, count in (judged or NONE_JUDGED).items()],
         "nodes": [_node(n, deliveries, reports, world) for n in world.sorted(core.Node)],
         "pods": [_pod(p, memberships) for p in world.sorted(core.Pod)],
-        "deployments": [_deployment(d) for d in world.sorted(core.Deployment)],
+        "deployments": [_replicas(d) for d in world.sorted(core.Deployment)],
+        "statefulSets": [_replicas(s) for s in world.sorted(StatefulSet)],
         "objects": [msgspec.to_builtins(o) for o in objects],
         "problems": [
             {
@@ -128,13 +130,13 @@ def _node(
     }
 
 
-def _deployment(deployment: core.Deployment) -> dict[str, Any]:
-    current = deployment.status.observed_generation >= deployment.metadata.generation
+def _replicas(owner: core.Deployment | StatefulSet) -> dict[str, Any]:
+    current = owner.status.observed_generation >= owner.metadata.generation
     return {
-        "namespace": deployment.metadata.namespace,
-        "name": deployment.metadata.name,
-        "wanted": deployment.spec.replicas,
-        "ready": min(deployment.status.ready_replicas, deployment.status.updated_replicas) if current else 0,
+        "namespace": owner.metadata.namespace,
+        "name": owner.metadata.name,
+        "wanted": owner.spec.replicas,
+        "ready": min(owner.status.ready_replicas, owner.status.updated_replicas) if current else 0,
     }
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tandem.cluster.deployments import HASH_LABEL, deploy, template_hash, waits_for_time
+from tandem.cluster.deployments import HASH_LABEL, deploy
+from tandem.cluster.templates import template_hash, waits_for_time
 from tandem.cluster.writes import Create, Delete, Patch, Write
 from tandem.model import core
 from tandem.model.meta import Object

@@ -39,17 +39,20 @@ def view() -> dict[str, Any]:
     """The status of a World with one object of each sort."""
     node = parse({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}})
     template = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "a", "image": "host"}]}}
-    deployment = parse(
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "a", "namespace": "default"},
-            "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template},
-        }
+    deployment, stateful = (
+        parse(
+            {
+                "apiVersion": "apps/v1",
+                "kind": kind,
+                "metadata": {"name": "a", "namespace": "default"},
+                "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": template},
+            }
+        )
+        for kind in ("Deployment", "StatefulSet")
     )
     policy = builders.policy("p")
     return status(
-        builders.world(node, deployment, builders.pod("a"), policy),
+        builders.world(node, deployment, stateful, builders.pod("a"), policy),
         deliveries={},
         reports={},
         memberships={},

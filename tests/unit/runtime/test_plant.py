@@ -28,7 +28,7 @@ POD = {"namespace": "shop", "name": "a", "ready": False, "phase": "Pending", "me
 
 
 def status(**sections: Any) -> dict[str, Any]:
-    return {"nodes": [NODE], "pods": [], "objects": [], "deployments": [], **sections}
+    return {"nodes": [NODE], "pods": [], "objects": [], "deployments": [], "statefulSets": [], **sections}
 
 
 def test_a_port_in_use_is_told_with_its_cure() -> None:
@@ -132,17 +132,19 @@ def test_an_unready_pod_says_why_and_finished_ones_hold_nobody_up() -> None:
     ]
 
 
-def test_objects_and_deployments_are_waited_for() -> None:
+def test_objects_deployments_and_stateful_sets_are_waited_for() -> None:
     sections = {
         "objects": [{"kind": "VirtualService", "namespace": "n", "name": "v", "programmed": False, "message": "wait"}],
         "deployments": [
             {"namespace": "n", "name": "d", "wanted": 2, "ready": 1},
             {"namespace": "n", "name": "e", "wanted": 0, "ready": 0},
         ],
+        "statefulSets": [{"namespace": "n", "name": "s", "wanted": 3, "ready": 2}],
     }
     assert unready(status(**sections), nodes=1) == [
         "VirtualService n/v is not programmed: wait",
         "Deployment n/d has 1 of 2 replicas ready",
+        "StatefulSet n/s has 2 of 3 replicas ready",
     ]
 
 

@@ -85,6 +85,7 @@ ORDER: Final = (
     "TrafficPolicy",
     "Canary",
     "Deployment",
+    "StatefulSet",
     "Pod",
     "Event",
     "GroupEvent",

@@ -185,7 +185,7 @@ def _node_address(raw: RawObject) -> str:
     return next((str(a["address"]) for a in _dict(raw, "status").get("addresses") or ()), "")
 
 
-def _deployment_ready(raw: RawObject) -> str:
+def _replicas_ready(raw: RawObject) -> str:
     return f"{_dict(raw, 'status').get('readyReplicas', 0)}/{_dict(raw, 'spec').get('replicas', 1)}"
 
 
@@ -328,10 +328,14 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     ),
     "Deployment": (
         (
-            Column("READY", _deployment_ready),
+            Column("READY", _replicas_ready),
             Column("UP-TO-DATE", _count("updatedReplicas")),
             Column("AVAILABLE", _count("availableReplicas")),
         ),
+        (Column("SELECTOR", lambda r: selector_text(_dict(r, "spec").get("selector")), True),),
+    ),
+    "StatefulSet": (
+        (Column("READY", _replicas_ready),),
         (Column("SELECTOR", lambda r: selector_text(_dict(r, "spec").get("selector")), True),),
     ),
     "EndpointSlice": (

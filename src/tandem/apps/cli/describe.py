@@ -27,6 +27,7 @@ from tandem.model.kinds import BY_KIND, POLICIES, Kind
 from tandem.model.meta import LINES_ANNOTATION, SOURCE_ANNOTATION, RawObject
 from tandem.model.parse import parse
 from tandem.model.selectors import matches
+from tandem.model.stateful import StatefulSet
 from tandem.views.counts import lines
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ async def related(client: KubeClient, kind: Kind, raw: RawObject) -> dict[str, l
             BY_KIND["EndpointSlice"], namespace, label_selector=f"kubernetes.io/service-name={name}"
         )
         return {"Endpoints": [line for piece in slices for line in _endpoints(piece)]}
-    if kind.kind == "Deployment":
+    if kind.kind in {"Deployment", "StatefulSet"}:
         pods, _ = await client.list(BY_KIND["Pod"], namespace)
         owned = [p for p in pods if _selects_template(raw, p["metadata"].get("labels") or {})]
         return {"Pods": [p["metadata"]["name"] for p in owned]}
@@ -214,6 +215,6 @@ def _endpoints(piece: RawObject) -> list[str]:
     return lines
 
 
-def _selects_template(deployment: RawObject, labels: Mapping[str, str]) -> bool:
-    parsed = parse(deployment)
-    return isinstance(parsed, Deployment) and matches(parsed.spec.selector, labels)
+def _selects_template(owner: RawObject, labels: Mapping[str, str]) -> bool:
+    parsed = parse(owner)
+    return isinstance(parsed, Deployment | StatefulSet) and matches(parsed.spec.selector, labels)

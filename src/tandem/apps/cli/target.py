@@ -16,6 +16,7 @@ ALL: Final = (
     "Pod",
     "Service",
     "Deployment",
+    "StatefulSet",
     *POLICIES,
     "ServiceEntry",
     "VirtualService",
@@ -57,11 +58,11 @@ async def find_pod(client: KubeClient, target: str, namespace: str) -> RawObject
     kind = kind_named(word) if slash else BY_KIND["Pod"]
     if kind.kind == "Pod":
         return await client.get(kind, namespace, name if slash else target)
-    if kind.kind not in {"Deployment", "Service"}:
-        raise CommandError(f"{kind.singular} has no pods: give POD, deploy/NAME or svc/NAME", status=2)
+    if kind.kind not in {"Deployment", "StatefulSet", "Service"}:
+        raise CommandError(f"{kind.singular} has no pods: give POD, deploy/NAME, sts/NAME or svc/NAME", status=2)
     owner = await client.get(kind, namespace, name)
     selector = owner.get("spec", {}).get("selector") or {}
-    labels = selector.get("matchLabels") or {} if kind.kind == "Deployment" else selector
+    labels = selector if kind.kind == "Service" else selector.get("matchLabels") or {}
     if not labels:
         raise CommandError(f"{target} selects no pods")
     pods, _ = await client.list(

@@ -19,6 +19,7 @@ KINDS: Final = (
     "Node",
     "Pod",
     "Deployment",
+    "StatefulSet",
     "Service",
     "NetworkPolicy",
     "ClusterNetworkPolicy",

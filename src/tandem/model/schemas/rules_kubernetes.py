@@ -139,7 +139,8 @@ def _pod(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}spec: is required"
 
 
-def _deployment_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
+def _template_owner(raw: dict[str, Any], at: str) -> Iterator[str]:
+    """What the specs of a Deployment and a StatefulSet have in common."""
     if (raw.get("replicas") or 0) < 0:
         yield f"{at}.replicas: must not be negative"
     wanted = raw["selector"].get("matchLabels") or {}
@@ -154,7 +155,24 @@ def _deployment_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
     if spec is None:
         yield f"{at}.template.spec: is required"
     elif spec.get("restartPolicy", "Always") != "Always":
-        yield f"{at}.template.spec.restartPolicy: must be Always in a Deployment"
+        yield f"{at}.template.spec.restartPolicy: must be Always here"
+
+
+def _stateful_spec(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _template_owner(raw, at)
+    if raw.get("volumeClaimTemplates"):
+        yield forbidden(f"{at}.volumeClaimTemplates", "there are no persistent volumes here")
+    if ((raw.get("ordinals") or {}).get("start") or 0) < 0:
+        yield f"{at}.ordinals.start: must not be negative"
+    strategy = raw.get("updateStrategy") or {}
+    rolling = strategy.get("rollingUpdate") or {}
+    if strategy.get("type") == "OnDelete" and strategy.get("rollingUpdate") is not None:
+        yield f"{at}.updateStrategy.rollingUpdate: may not be given when the type is OnDelete"
+    if rolling.get("partition"):
+        reason = "older templates are not kept here, so that every pod gets the newest"
+        yield forbidden(f"{at}.updateStrategy.rollingUpdate.partition", reason)
+    if rolling.get("maxUnavailable") not in {None, 1}:
+        yield forbidden(f"{at}.updateStrategy.rollingUpdate.maxUnavailable", "pods are replaced one by one here")
 
 
 def _strategy(raw: dict[str, Any], at: str) -> Iterator[str]:
@@ -248,7 +266,8 @@ RULES: Final[dict[str, Rule]] = {
     "Secret": _file_keys,
     "PodDNSConfig": _dns_config,
     "Toleration": _toleration,
-    "DeploymentSpec": _deployment_spec,
+    "DeploymentSpec": _template_owner,
+    "StatefulSetSpec": _stateful_spec,
     "DeploymentStrategy": _strategy,
     "RollingUpdateDeployment": _rolling_update,
     "ServiceSpec": _service_spec,

@@ -1,35 +1,43 @@
-"""`deploy` from World to World: of Deployments that changed, or a pod of which did, and of those that wait for time."""
+"""Owners of pods from World to World: of those that changed, or a pod of which did, and of those that wait for time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
 from tandem.base.table import changes
-from tandem.cluster.deployments import owner_of, reconcile, waits_for_time
+from tandem.cluster.templates import Owner, owner_of, waits_for_time
 from tandem.cluster.writes import Write, delete
 from tandem.model import core
 from tandem.model.world import Key, World
 
+By = TypeVar("By", bound=Owner)
+Reconcile = Callable[[By, Sequence[core.Pod]], list[Write]]
+"""What is to be written of one owner that has these pods, sorted by name."""
 
-class LiveDeployments:
-    """Its results do not depend on the Worlds between."""
 
-    def __init__(self) -> None:
+class LiveOwners(Generic[By]):
+    """Of one kind. Its results do not depend on the Worlds between."""
+
+    def __init__(self, kind: type[By]) -> None:
+        self._kind = kind
         self._before = World()
         self._owned: dict[str, dict[Key, core.Pod]] = {}
-        """Pods that Deployments made, by the uid of those."""
+        """Pods that owners made, by the uid of those."""
         self._living: dict[str, Key] = {}
-        """Deployments by uid, without those that are being deleted."""
+        """Owners by uid, without those that are being deleted."""
         self._orphans: dict[Key, Write] = {}
         self._open: set[Key] = set()
-        """Deployments of which something is still to be written, or will be after a while."""
+        """Owners of which something is still to be written, or will be after a while."""
         self.waits = False
         """Whether some pod becomes available by waiting alone."""
 
-    def update(self, now: World, *, seed: str, at: float) -> tuple[Write, ...]:
-        """Everything that is to be written in this World, at this moment."""
+    def update(self, now: World, reconcile: Reconcile[By]) -> tuple[Write, ...]:
+        """Everything that is to be written in this World, by `reconcile` at this moment."""
         before, self._before = self._before, now
         owners = self._changed_pods(before, now)
         touched = self._open
-        for key, (old, new) in changes(before.all(core.Deployment), now.all(core.Deployment)).items():
+        for key, (old, new) in changes(before.all(self._kind), now.all(self._kind)).items():
             touched.add(key)
             if old is not None and self._living.get(old.metadata.uid) == key:
                 del self._living[old.metadata.uid]
@@ -44,23 +52,24 @@ class LiveDeployments:
         writes = [self._orphans[key] for key in sorted(self._orphans)]
         self._open, self.waits = set(), False
         for key in sorted(touched):
-            deployment = now.get(core.Deployment, *key)
-            if deployment is None or deployment.metadata.deletion_timestamp:
+            owner = now.get(self._kind, *key)
+            if owner is None or owner.metadata.deletion_timestamp:
                 continue
-            owned = self._owned.get(deployment.metadata.uid, {})
-            own = reconcile(deployment, [owned[name] for name in sorted(owned)], seed=seed, now=at)
+            owned = self._owned.get(owner.metadata.uid, {})
+            own = reconcile(owner, [owned[name] for name in sorted(owned)])
             writes += own
-            waits = waits_for_time(deployment)
+            waits = waits_for_time(owner)
             self.waits |= waits
             if own or waits:
                 self._open.add(key)
         return tuple(writes)
 
     def _changed_pods(self, before: World, now: World) -> set[str]:
-        """The uids of the Deployments that made pods which are others now."""
+        """The uids of the owners that made pods which are others now."""
         owners: set[str] = set()
         for key, (old, new) in changes(before.all(core.Pod), now.all(core.Pod)).items():
-            was, owner = owner_of(old) if old is not None else "", owner_of(new) if new is not None else ""
+            was = owner_of(old, self._kind) if old is not None else ""
+            owner = owner_of(new, self._kind) if new is not None else ""
             if was:
                 del self._owned[was][key]
                 self._orphans.pop(key, None)
@@ -70,7 +79,7 @@ class LiveDeployments:
         return owners
 
     def _judge(self, uid: str) -> None:
-        """Which of the pods that a Deployment made are orphans."""
+        """Which of the pods that an owner made are orphans."""
         for key, pod in self._owned.get(uid, {}).items():
             if uid in self._living or pod.terminating:
                 self._orphans.pop(key, None)
