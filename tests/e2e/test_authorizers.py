@@ -72,6 +72,47 @@ def test_the_page_on_tokens_is_right_about_who_passes(world: Lab) -> None:
     until(lambda: code(world, "/", "-H", "authorization: Bearer not-a-token"), lambda c: c == "200", world.logs)
 
 
+def at_gateway(world: Lab, *options: str) -> str:
+    (address, *_) = world.get("shop", "gateway", "public")["status"]["addresses"]
+    url = f"http://{address['value']}/asked"
+    return world.curl("shop", "client", url, "-H", "host: shop.test", "-o", "/dev/null", *options).out.strip()
+
+
+def test_a_route_of_a_gateway_asks(world: Lab) -> None:
+    api = "gateway.networking.k8s.io/v1"
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    edge = {"gatewayClassName": "tandem", "listeners": [listener]}
+    asks = {
+        "protocol": "HTTP",
+        "backendRef": {"name": "authorizer", "port": 8000},
+        "http": {"allowedHeaders": ["x-pass"]},
+    }
+    rule = {
+        "filters": [{"type": "ExternalAuth", "externalAuth": asks}],
+        "backendRefs": [{"name": "orders", "port": 80}],
+    }
+    route = {"parentRefs": [{"name": "public"}], "hostnames": ["shop.test"], "rules": [rule]}
+    meta = {"namespace": "shop"}
+    world.apply(
+        {"apiVersion": api, "kind": "Gateway", "metadata": {**meta, "name": "public"}, "spec": edge},
+        {"apiVersion": api, "kind": "HTTPRoute", "metadata": {**meta, "name": "asks"}, "spec": route},
+    )
+    until(lambda: at_gateway(world, "-H", "x-pass: please"), lambda c: c == "200", world.logs)
+    assert at_gateway(world) == "403"
+    found = until(
+        lambda: [
+            f
+            for f in world.tandem("flows", "--denied", "-o", "json", status=0).json()["flows"]
+            if f.get("http", {}).get("path") == "/asked"
+        ],
+        bool,
+        world.logs,
+    )
+    assert [r["name"] for r in found[0]["rules"]] == ["asks"]
+    told = world.tandem("explain", "shop/client", "shop/gateway/public:80", "--host", "shop.test", "--path", "/asked")
+    assert "asks Service shop/authorizer first" in told.out, told.text
+
+
 def test_without_the_authorizer_nothing_passes_and_the_condition_says_so(world: Lab) -> None:
     assert programmed(world).startswith("True")
     world.delete("-n", "shop", "pod", "authorizer")

@@ -34,6 +34,7 @@ from tandem.base.digest import digest
 from tandem.base.netns import in_netns
 from tandem.compile.envoy import compile_envoy
 from tandem.compile.nft.capture import compile_capture
+from tandem.drivers.envoy.bootstrap import RUNTIME
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
 from tandem.drivers.xds.encode import encode_tree
@@ -243,6 +244,7 @@ def bootstrap(socket_path: Path, admin: Path) -> dict[str, Any]:
             "cds_config": ads,
         },
         "static_resources": {"clusters": [pipe("xds"), pipe("agent")]},
+        "layered_runtime": RUNTIME,
     }
 
 

@@ -228,6 +228,8 @@ def _filters(target: Raw) -> None:
     for item in _each(target, "filters"):
         if item.get("requestMirror"):
             _reference(item["requestMirror"]["backendRef"], group="", kind="Service")
+        if item.get("externalAuth"):
+            _reference(item["externalAuth"]["backendRef"], group="", kind="Service")
         if item.get("requestRedirect") is not None:
             _set(item["requestRedirect"], statusCode=302)
 

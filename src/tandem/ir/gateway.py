@@ -216,6 +216,6 @@ def grpc_backends_of(gateway: Gateway) -> Iterator[Backend]:
 
 
 def backends_of(gateway: Gateway) -> Iterator[Backend]:
-    """Where requests, and copies of requests, may go."""
+    """Where requests, copies of requests, and questions about them may go."""
     for route in routes_of(gateway):
         yield from sent_to(route)

@@ -199,6 +199,21 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """0: a cookie of the browser's session."""
 
 
+class RouteCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whom a gateway asks about a route's requests before they are sent on; without an answer they are refused."""
+
+    backend: Backend
+    grpc: bool
+    """Envoy's ext_authz; else plain HTTP, where 200 is yes."""
+    request_headers: tuple[str, ...] = ()
+    """Of the request, that go along; none over gRPC: all."""
+    path_prefix: str = ""
+    answer_headers: tuple[str, ...] = ()
+    """Of the answer over HTTP, that the backend is told; none: all that do not describe the answer itself."""
+    max_body_bytes: int = 0
+    """So much of a body goes along, and more is refused; 0: none does."""
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first route with a match that holds decides; `matches == ()` is every request."""
 
@@ -216,6 +231,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault: Fault | None = None
     cors: Cors | None = None
     session: Session | None = None
+    check: RouteCheck | None = None
     limits: tuple[RateLimit, ...] = ()
     """Of what it is a part of before its own: the first that is reached refuses."""
     authorization: tuple[AuthzPolicy, ...] = ()
@@ -224,9 +240,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def sent_to(route: Route) -> tuple[Backend, ...]:
-    """Where its requests, and copies of them, may go."""
+    """Where its requests, copies of them, and questions about them may go."""
     shares = route.action.backends if isinstance(route.action, Forward) else ()
-    return (*shares, *(mirror.backend for mirror in route.mirrors))
+    asked = (route.check.backend,) if route.check is not None else ()
+    return (*shares, *(mirror.backend for mirror in route.mirrors), *asked)
 
 
 class BytesMatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

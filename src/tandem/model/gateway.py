@@ -126,6 +126,30 @@ class CorsFilter(Model, frozen=True, kw_only=True):
     max_age: int = 5
 
 
+class HeadersOfQuestion(Model, frozen=True, kw_only=True):
+    """GRPCAuthConfig, and what HTTPAuthConfig has beside: none is all over gRPC, and over HTTP none but the usual."""
+
+    allowed_headers: tuple[str, ...] = ()
+    path: str = ""
+    allowed_response_headers: tuple[str, ...] = ()
+
+
+class ForwardBody(Model, frozen=True, kw_only=True):
+    """ForwardBodyConfig; 0: no body goes along."""
+
+    max_size: int = 0
+
+
+class ExternalAuth(Model, frozen=True, kw_only=True):
+    """HTTPExternalAuthFilter (GEP-1494, experimental)."""
+
+    protocol: str
+    backend_ref: BackendObject
+    grpc: HeadersOfQuestion | None = None
+    http: HeadersOfQuestion | None = None
+    forward_body: ForwardBody = ForwardBody()
+
+
 class HttpFilter(Model, frozen=True, kw_only=True):
     """filters[]; what we do not enforce is kept raw so that it can be refused by name."""
 
@@ -137,7 +161,7 @@ class HttpFilter(Model, frozen=True, kw_only=True):
     url_rewrite: UrlRewrite | None = None
     extension_ref: dict[str, Any] | None = None
     cors: CorsFilter | None = None
-    external_auth: dict[str, Any] | None = None
+    external_auth: ExternalAuth | None = None
 
 
 class BackendRef(BackendObject, frozen=True, kw_only=True):

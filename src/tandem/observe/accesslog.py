@@ -268,7 +268,8 @@ def _looked_at(flow: Flow, details: str, common: Any, uid: str, names: Names) ->
         flow = msgspec.structs.replace(flow, audited=rule(AUDITED))
     why = _EXTERNAL.get(details, "")
     if why:
-        flow = msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction="ingress", reason=why, rules=rule(ASKED))
+        asking = rule(ASKED) or flow.rules  # of a policy, or of a gateway's route
+        flow = msgspec.structs.replace(flow, verdict=Verdict.DENIED, direction="ingress", reason=why, rules=asking)
     if flow.verdict is Verdict.ALLOWED and holding.keys() & {STAGED_DENY, STAGED_ALLOW}:
         rules = rule(STAGED_DENY) or names.staged(uid)
         text = _WOULD.get(rules[0].kind if rules else "", "a staged AuthorizationPolicy would deny it")

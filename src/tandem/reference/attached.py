@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tandem.base.problems import Origin
 from tandem.model import core
-from tandem.model.gateway import BackendRef, HeaderMatch, HTTPRoute, ParentReference
+from tandem.model.gateway import BackendObject, BackendRef, HeaderMatch, HTTPRoute, ParentReference
 from tandem.model.gateways import GROUP, ReferenceGrant
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.linkerd import GROUP as LINKERD
@@ -98,7 +98,7 @@ def sent(
     shares = []
     refs: tuple[BackendRef | WeightedRef, ...] = route.spec.rules[index].backend_refs
     for j, ref in enumerate(refs):
-        wrong = _wrong(world, route, ref)
+        wrong = unusable(world, route, ref)
         if wrong:
             where = route.origin(f"spec.rules[{index}].backendRefs[{j}]")
             lost = "dropped" if isinstance(route, UDPRoute) else "closed"
@@ -149,7 +149,8 @@ def _granted(world: World, route: Sending, namespace: str, name: str) -> bool:
     return False
 
 
-def _wrong(world: World, route: Sending, ref: BackendRef | WeightedRef) -> str:
+def unusable(world: World, route: Sending, ref: BackendObject | WeightedRef) -> str:
+    """Why nothing goes where a reference of the route leads; empty if it does."""
     home = route.metadata.namespace
     namespace = ref.namespace or home
     services = (p for p in route.spec.parent_refs if p.kind == "Service" and p.group in {"", "core"})

@@ -95,7 +95,7 @@ def _for_host(
         ranks = [precision(name) for name in shared if is_for(name, host)]
         if not ranks:
             continue
-        why = refused(world, route) if isinstance(route, HTTPRoute | GRPCRoute) else ""
+        why = refused(world, route, edge=True) if isinstance(route, HTTPRoute | GRPCRoute) else ""
         if why:
             steps.append(Step(text=f"not applied: {why}", origin=route.origin()))
         else:

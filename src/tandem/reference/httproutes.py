@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tandem.model.gateway import HTTPRoute, HttpRouteMatch
 from tandem.model.world import World
-from tandem.reference.attached import age, headers_hold, sent, value_holds
+from tandem.reference.attached import age, headers_hold, sent, unusable, value_holds
 from tandem.reference.request import Request, RouteDecision, Step
 from tandem.reference.support import seconds_ms
 
@@ -72,6 +72,14 @@ def _holds(match: HttpRouteMatch, request: Request) -> bool:
 def _act(world: World, route: HTTPRoute, index: int, steps: list[Step]) -> RouteDecision:
     rule = route.spec.rules[index]
     origin = route.origin(f"spec.rules[{index}]")
+    asked = next((f.external_auth for f in rule.filters if f.external_auth is not None), None)
+    if asked is not None:
+        why = unusable(world, route, asked.backend_ref)
+        name = f"{asked.backend_ref.namespace or route.metadata.namespace}/{asked.backend_ref.name}"
+        text = f"{why}: answered with 500" if why else f"asks Service {name} first, and is refused unless it says yes"
+        steps.append(Step(text=text, origin=origin))
+        if why:
+            return RouteDecision(rule=origin, index=index, status=500, steps=tuple(steps))
     redirect = next((f.request_redirect for f in rule.filters if f.request_redirect is not None), None)
     if redirect is not None:
         return RouteDecision(rule=origin, index=index, status=redirect.status_code, steps=tuple(steps))

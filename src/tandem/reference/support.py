@@ -43,9 +43,12 @@ _MODIFIERS = {"RequestHeaderModifier": "requestHeaderModifier", "ResponseHeaderM
 
 
 def refused(
-    world: World, obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute | TCPRoute | TLSRoute | UDPRoute
+    world: World,
+    obj: VirtualService | DestinationRule | HTTPRoute | GRPCRoute | TCPRoute | TLSRoute | UDPRoute,
+    *,
+    edge: bool = False,
 ) -> str:
-    """Why nothing of the object is applied; empty if it is."""
+    """Why nothing of the object is applied, at gateways (`edge`) or in the mesh; empty if it is."""
     raw = _raw(obj)
     spec = raw.get("spec", {})
     match obj:
@@ -54,7 +57,7 @@ def refused(
         case DestinationRule():
             reasons = _destinationrule(world, obj, spec)
         case HTTPRoute():
-            reasons = _httproute(spec)
+            reasons = _httproute(spec, edge=edge)
         case GRPCRoute():
             reasons = _grpcroute(spec)
         case TCPRoute() | TLSRoute() | UDPRoute():
@@ -301,12 +304,16 @@ def _rule_filters(rule: dict[str, Any], at: str, known: set[str], own: set[str])
     return found
 
 
-def _httproute(spec: dict[str, Any]) -> list[str]:
+def _httproute(spec: dict[str, Any], *, edge: bool) -> list[str]:
     found = []
     for i, rule in enumerate(spec.get("rules", ())):
         at = f"spec.rules[{i}]"
         found += [f"{at}.timeouts" for t in rule.get("timeouts", {}).values() if seconds_ms(t) < 0]
-        found += _rule_filters(rule, at, _FILTERS, {"RequestRedirect", "URLRewrite"})
+        found += _rule_filters(
+            rule, at, _FILTERS | ({"ExternalAuth"} if edge else set()), {"RequestRedirect", "URLRewrite"}
+        )
+        asked = [f for f in rule.get("filters", ()) if f["type"] == "ExternalAuth"]
+        found += [f"{at}: a second filter ExternalAuth"] if len(asked) > 1 else []
         for match in rule.get("matches", ()):
             found += _gateway_match(match, at)
     return found

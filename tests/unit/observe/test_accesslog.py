@@ -216,6 +216,8 @@ def test_the_external_authorizer_denies_by_the_rule_about_which_it_was_asked(det
     flow = http("destination|u-db", response=response, **looked(asked="r"))
     assert (flow.verdict, [o.name for o in flow.rules]) == (Verdict.DENIED, ["r"])
     assert words in flow.reason
+    flow = http("destination|u-db", response=response, route_name="r1")
+    assert (flow.verdict, flow.rules) == (Verdict.DENIED, (ROUTE,)), "a route asks"
 
 
 def test_an_unknown_pod_is_told_by_address() -> None:

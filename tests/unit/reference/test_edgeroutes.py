@@ -138,3 +138,18 @@ def test_datagrams_follow_the_first_rule_of_the_oldest_route_to_ports_of_udp() -
 
 def test_requests_of_https_are_routed_as_others() -> None:
     assert sent(ask(route(), edge=gateway("edge", https(hostname="*.test")))) == ["web"]
+
+
+@pytest.mark.parametrize(("name", "status"), [("api", 0), ("gone", 500)])
+def test_who_is_asked_is_told_and_must_be_there(name: str, status: int) -> None:
+    asked = {"protocol": "HTTP", "backendRef": {"name": name, "port": 80}, "http": {}}
+    rules = to("web", filters=[{"type": "ExternalAuth", "externalAuth": asked}])
+    found = ask(route("r", host="a.test", rules=rules))
+    assert (found.status, sent(found)) == (status, [] if status else ["web"])
+    assert any(f"default/{name}" in step.text for step in found.steps)
+
+
+def test_a_rule_that_would_ask_two_is_not_applied() -> None:
+    asked = {"protocol": "HTTP", "backendRef": {"name": "api", "port": 80}, "http": {}}
+    rules = to("web", filters=[{"type": "ExternalAuth", "externalAuth": asked}] * 2)
+    assert sent(ask(route("r", host="a.test", rules=rules))) == []

@@ -119,6 +119,8 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
     netns: str
     identity: SpiffeId
     gateway: bool = False
+    questions: bool = False
+    """What it sends there are questions over gRPC."""
     backend_tls: tuple[BackendTls, ...] = ()
     """What it opens in TLS, of gateways."""
 
@@ -196,7 +198,7 @@ def client_clusters(
     Its endpoints have the cluster's own name: of a name that another cluster has asked for Envoy tells nobody again.
     """
     chosen = traffic_over(_chosen(service, policy), service, client.backend_tls)
-    served = spoken(service, client.backend_tls, grpc=not client.gateway)
+    served = spoken(service, client.backend_tls, grpc=not client.gateway, questions=client.questions)
     made: list[tuple[Resource, str]] = []
     for body in _bodies(served, chosen, identities, trust, client):
         inside = {"upstream_bind_config": _inside(client.netns)} if "cluster_type" not in body else {}

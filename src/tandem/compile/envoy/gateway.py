@@ -52,11 +52,16 @@ from tandem.state.xds import Resource
 MISDIRECTED: Final = 421
 
 
-def client_of(gateway: Gateway, *, grpc: bool = False, tls: bool = False) -> Client:
-    """Who sends: in the node's own namespace, as the gateway's identity. `grpc`: in what the client speaks."""
+def client_of(gateway: Gateway, *, grpc: bool = False, tls: bool = False, questions: bool = False) -> Client:
+    """Who sends: in the node's own namespace, as the gateway's identity. `grpc`: in what the client speaks.
+
+    `questions`: those of routes over gRPC.
+    """
     uid = names.gateway_client(gateway.namespace, gateway.name, tls=tls)
     opened = gateway.backend_tls if tls else ()
-    return Client(uid=uid, netns="", identity=gateway.identity, gateway=not grpc, backend_tls=opened)
+    return Client(
+        uid=uid, netns="", identity=gateway.identity, gateway=not grpc, questions=questions, backend_tls=opened
+    )
 
 
 def clusters_used(gateway: Gateway) -> dict[Client, set[str]]:
@@ -66,11 +71,14 @@ def clusters_used(gateway: Gateway) -> dict[Client, set[str]]:
     TLS of the gateway's is in none that is handed on, and in none in which it asks.
     """
     calls = {_cluster(backend) for backend in grpc_backends_of(gateway)}
+    asked = {
+        _cluster(route.check.backend) for route in routes_of(gateway) if route.check is not None and route.check.grpc
+    }
     found: dict[Client, set[str]] = {}
 
     def uses(backends: Iterable[Backend], secure: tuple[str, ...]) -> None:
         for name in dict.fromkeys(map(_cluster, backends)):
-            client = client_of(gateway, grpc=name in calls, tls=is_secured(name, secure))
+            client = client_of(gateway, grpc=name in calls, tls=is_secured(name, secure), questions=name in asked)
             found.setdefault(client, set()).add(name)
 
     uses(opened_of(gateway), secured(gateway))

@@ -59,8 +59,16 @@ def _ports(policy: TrafficPolicy, subset: Subset | None, asked: dict[int, Backen
     return (*others, *secure)
 
 
-def spoken(service: Service, every: Iterable[BackendTls], *, grpc: bool) -> Service:
-    """The Service, of which a port that speaks TLS, and says no more, speaks gRPC in it where routes of gRPC lead."""
+def spoken(service: Service, every: Iterable[BackendTls], *, grpc: bool, questions: bool = False) -> Service:
+    """The Service, of which a port that speaks TLS, and says no more, speaks gRPC in it where routes of gRPC lead.
+
+    `questions`: of gRPC alone go there, whatever a port says of itself.
+    """
+    if questions:
+        every_one = (
+            msgspec.structs.replace(p, app=AppProtocol.GRPC) if p.protocol == "TCP" else p for p in service.ports
+        )
+        return msgspec.structs.replace(service, ports=tuple(every_one))
     asked = {one.port for one in every if (one.namespace, one.service) == (service.namespace, service.name)}
     if not grpc or not asked:
         return service

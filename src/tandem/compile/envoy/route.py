@@ -11,9 +11,9 @@ import msgspec
 from tandem.base.ids import PodUid
 from tandem.base.problems import Origin
 from tandem.compile import names
-from tandem.compile.envoy.action import by_hash, forward, redirect, respond, retry_policy, route_edits
+from tandem.compile.envoy.action import by_hash, cluster_of, forward, redirect, respond, retry_policy, route_edits
 from tandem.compile.envoy.dynamic import elsewhere
-from tandem.compile.envoy.filters import grpcweb, limits, per_route
+from tandem.compile.envoy.filters import asking, grpcweb, limits, per_route
 from tandem.compile.envoy.match import route_match
 from tandem.compile.envoy.proto import Json
 from tandem.compile.envoy.scope import PortScope
@@ -118,7 +118,7 @@ def _of_port(scope: PortScope) -> dict[str, Json]:
 
 def compile_route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
     """One entry of a virtual host: one match of a route, and what it does."""
-    config = {**_of_port(scope), **per_route(route)}
+    config = {**_of_port(scope), **per_route(route), **_asking(route, scope)}
     return {
         "name": route.name,
         "match": route_match(match),
@@ -127,6 +127,12 @@ def compile_route(route: Route, match: RouteMatch, scope: PortScope) -> Json:
         **({"typed_per_filter_config": config} if config else {}),
         **_action(route, match, scope),
     }
+
+
+def _asking(route: Route, scope: PortScope) -> dict[str, Json]:
+    if route.check is None:
+        return {}
+    return {asking.NAME: asking.of(route.check, cluster_of(route.check.backend, scope))}
 
 
 def _metadata(route: Route) -> Json:

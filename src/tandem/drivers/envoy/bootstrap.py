@@ -19,6 +19,11 @@ AGENT_CLUSTER: Final = "agent"
 MAX_CONNECTIONS: Final = 20_000
 """Downstream connections of the whole node; the admin interface is exempt."""
 
+RUNTIME: Final[dict[str, Any]] = {
+    "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 32_768}}]
+}
+"""Regular expressions may be as large as Istio lets them be: Envoy by itself refuses what exceeds some 40 letters."""
+
 _TYPE: Final = "type.googleapis.com/envoy."
 _RECONNECT: Final = {"retry_back_off": {"base_interval": "0.05s", "max_interval": "0.5s"}}
 
@@ -46,6 +51,7 @@ def bootstrap(
             "lds_config": ads | {"initial_fetch_timeout": "0s"},
         },
         "static_resources": {"clusters": [_agent_cluster(paths)]},
+        "layered_runtime": RUNTIME,
         "overload_manager": {
             "resource_monitors": [
                 {

@@ -27,6 +27,7 @@ _CONTROLLER: Final = re.compile(
     r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 )
 _METHOD: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
+_PREFIX: Final = re.compile(r"(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+")
 _UNITS: Final = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 
 
@@ -182,6 +183,21 @@ def _mirror(raw: dict[str, Any], at: str) -> Iterator[str]:
         yield f"{at}.fraction: may not be given together with percent"
 
 
+def _external(raw: dict[str, Any], at: str) -> Iterator[str]:
+    yield from _of_type({**raw, "type": raw["protocol"]}, at, raw["protocol"].lower(), ("grpc", "http"))
+
+
+def _question(raw: dict[str, Any], at: str) -> Iterator[str]:
+    for field in ("allowedHeaders", "allowedResponseHeaders"):
+        yield from longest(raw, at, {field: 64})
+        yield from repeated((f"{at}.{field}[{i}]", name) for i, name in enumerate(raw.get(field) or []))
+    path = raw.get("path") or ""
+    if len(path) > 1024:
+        yield f"{at}.path: at most 1024 characters"
+    if path and _PREFIX.fullmatch(path) is None:
+        yield f"{at}.path: {path!r} has characters that a path must escape"
+
+
 def _fraction(raw: dict[str, Any], at: str) -> Iterator[str]:
     if raw.get("denominator", 100) < 1:
         yield f"{at}.denominator: must be at least 1"
@@ -234,6 +250,9 @@ RULES: Final[dict[str, Rule]] = {
     "GwHttpBackendRef": _backend,
     "GwHeaderFilter": _header_filter,
     "GwMirror": _mirror,
+    "GwExternalAuth": _external,
+    "GwGrpcAuth": _question,
+    "GwHttpAuth": _question,
     "GwGrpcRouteSpec": _spec,
     "GwGrpcRule": _grpc_rule,
     "GwGrpcFilter": _filter,

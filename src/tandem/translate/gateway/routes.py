@@ -62,11 +62,12 @@ def read_route(world: World, source: EdgeRoute, options: Options) -> ReadRoute:
 
 
 def services_of(route: EdgeRoute) -> Iterator[Key]:
-    """The Services that a route names as backends, and for copies, whatever is wrong with them."""
+    """The Services that a route names as backends, for copies and to be asked, whatever is wrong with them."""
     for rule in route.spec.rules:
         named: list[BackendObject] = list(rule.backend_refs)
         if not isinstance(rule, ConnectionRule):
             named += (item.request_mirror.backend_ref for item in rule.filters if item.request_mirror is not None)
+            named += (item.external_auth.backend_ref for item in rule.filters if item.external_auth is not None)
         for ref in named:
             if (ref.group, ref.kind) == ("", "Service"):
                 yield ref.namespace or route.metadata.namespace, ref.name

@@ -8,11 +8,33 @@ from typing import Final
 
 import msgspec
 
-from tandem.ir.mesh import Cors, Exact, HeaderEdit, Mirror, Redirect, Regex, Rewrite, StringMatch
-from tandem.model.gateway import CorsFilter, HeaderFilter, HttpFilter, RequestMirror, RequestRedirect, UrlRewrite
+from tandem.ir.mesh import (
+    Cors,
+    Exact,
+    HeaderEdit,
+    Mirror,
+    Redirect,
+    Regex,
+    Respond,
+    Rewrite,
+    RouteCheck,
+    StringMatch,
+)
+from tandem.model.gateway import (
+    CorsFilter,
+    ExternalAuth,
+    HeaderFilter,
+    HeadersOfQuestion,
+    HttpFilter,
+    RequestMirror,
+    RequestRedirect,
+    UrlRewrite,
+)
 from tandem.translate.mesh.backends import BackendReader
 from tandem.translate.mesh.values import Wrong, header_mistake, literal
 
+UNASKED: Final = Respond(status=500, body="whom the rule asks about its requests does not exist")
+"""In place of all that a rule does."""
 OF_BACKENDS: Final = frozenset({"RequestHeaderModifier", "ResponseHeaderModifier"})
 """Types of filters that a single backend may have, of whatever route."""
 
@@ -26,13 +48,19 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     rewrite: Rewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
     cors: Cors | None = None
+    check: RouteCheck | None = None
+    unasked: bool = False
+    """Somebody should be asked who does not exist, or may not be."""
 
 
 class FilterReader:
-    """Reads filters of one route and says what is wrong with them."""
+    """Reads filters of one route and says what is wrong with them. `edge`: as they are for gateways."""
 
-    def __init__(self, backends: BackendReader, wrong: Wrong, of_backends: frozenset[str] = OF_BACKENDS) -> None:
+    def __init__(
+        self, backends: BackendReader, wrong: Wrong, of_backends: frozenset[str] = OF_BACKENDS, *, edge: bool = False
+    ) -> None:
         self._of_backends = of_backends
+        self._edge = edge
         self._backends = backends
         self._wrong = wrong
 
@@ -68,6 +96,12 @@ class FilterReader:
             changes["mirrors"] = (*found.mirrors, *self._mirror(item.request_mirror, f"{at}.requestMirror"))
         elif item.cors is not None:
             changes["cors"] = _cors(item.cors)
+        elif item.external_auth is not None and self._edge and found.check is None:
+            check = self._check(item.external_auth, f"{at}.externalAuth")
+            changes |= {"check": check, "unasked": check is None}
+        elif item.external_auth is not None:
+            text = "one authorizer is asked about a request" if self._edge else "gateways ask, and clients do not"
+            self._wrong(f"{at}.type", "UnsupportedValue", f"filter {item.type} is not supported here: {text}")
         else:
             self._wrong(f"{at}.type", "UnsupportedValue", f"filter {item.type} is not supported")
         return msgspec.structs.replace(found, **changes)
@@ -93,6 +127,20 @@ class FilterReader:
         else:
             share = 10_000 * (100 if mirror.percent is None else mirror.percent)
         return (Mirror(backend=backend, per_million=share),) if exists and share else ()
+
+    def _check(self, asked: ExternalAuth, at: str) -> RouteCheck | None:
+        told = "requests are answered with 500"
+        backend, exists = self._backends.read(asked.backend_ref, f"{at}.backendRef", told)
+        config = asked.grpc or asked.http or HeadersOfQuestion()
+        check = RouteCheck(
+            backend=backend,
+            grpc=asked.protocol == "GRPC",
+            request_headers=tuple(sorted({name.lower() for name in config.allowed_headers})),
+            path_prefix=config.path,
+            answer_headers=tuple(sorted({name.lower() for name in config.allowed_response_headers})),
+            max_body_bytes=asked.forward_body.max_size,
+        )
+        return check if exists else None
 
 
 def _redirect(asked: RequestRedirect) -> Redirect:

@@ -62,7 +62,7 @@ class _Share(msgspec.Struct, frozen=True, kw_only=True):
 class Parts:
     """Reads parts of one route's rules and gathers what is wrong with them.
 
-    `parents` are its parent Services.
+    `parents` are its parent Services; none: the route is read for gateways.
     """
 
     def __init__(self, owner: AnyRoute, context: Context, parents: frozenset[Key]) -> None:
@@ -72,7 +72,7 @@ class Parts:
         self.matches = MatchReader(self.wrong)
         self._backends = BackendReader(owner, context, parents, self.problems)
         own = OF_BACKENDS | _OF_HTTP if isinstance(owner, HTTPRoute) else OF_BACKENDS
-        self.filters = FilterReader(self._backends, self.wrong, own)
+        self.filters = FilterReader(self._backends, self.wrong, own, edge=not parents)
 
     def action(self, refs: Sequence[BackendRef], filters: Filters, at: str) -> RouteAction:
         """Where the requests of a rule go: to its backends by weight; none of them has an action of its own."""

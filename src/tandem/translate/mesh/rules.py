@@ -12,6 +12,7 @@ from tandem.ir.mesh import DEFAULT_RETRY, Forward, Retry, Route
 from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.filters import UNASKED
 from tandem.translate.mesh.parts import Parts
 
 _CONNECTION: Final = ("connect-failure", "refused-stream", "reset")
@@ -33,8 +34,8 @@ class RuleReader:
         """The routes of `spec.rules[index]`, one for each match, and for each action of its backends."""
         at = f"spec.rules[{index}]"
         filters = self._parts.filters.of_rule(rule.filters, at)
-        redirect = filters.redirect
-        actions = [(0, redirect)] if redirect else self._parts.actions(rule.backend_refs, filters, at)
+        instead = UNASKED if filters.unasked else filters.redirect
+        actions = [(0, instead)] if instead else self._parts.actions(rule.backend_refs, filters, at)
         timeout_ms, retry = self._patience(rule, at)
         session = self._parts.session(rule.session_persistence, f"{at}.sessionPersistence")
         meta = self._owner.metadata
@@ -51,6 +52,7 @@ class RuleReader:
                     response_headers=filters.response,
                     mirrors=filters.mirrors if isinstance(action, Forward) else (),
                     cors=filters.cors,
+                    check=filters.check,
                     session=session if isinstance(action, Forward) else None,
                     origin=self._owner.origin(at),
                 )

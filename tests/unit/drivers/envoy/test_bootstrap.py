@@ -28,6 +28,11 @@ def test_nothing_begins_without_its_first_listeners() -> None:
     assert {resources[kind]["initial_fetch_timeout"] for kind in ("cds_config", "lds_config")} == {"0s"}
 
 
+def test_regular_expressions_may_be_as_large_as_with_istio() -> None:
+    (layer,) = bootstrap("n1", PATHS)["layered_runtime"]["layers"]
+    assert layer["static_layer"] == {"re2.max_program_size.error_level": 32_768}
+
+
 def test_sockets_are_those_of_the_node() -> None:
     tree = bootstrap("n1", PATHS)
     assert tree["admin"]["address"]["pipe"] == {"path": "/run/tandem/nodes/n1/envoy-admin.sock", "mode": 0o600}

@@ -6,19 +6,23 @@ from typing import Any
 
 from builders import service
 from meshworlds import httproute, parent
-from tandem.ir.mesh import Cors, Exact, Forward, Redirect, Regex, Rewrite, Route, Session
-from tandem.model.world import World
+from tandem.ir.mesh import Backend, Cors, Exact, Forward, Redirect, Regex, Rewrite, Route, RouteCheck, Session
+from tandem.model.world import Key, World
 from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.filters import UNASKED
 from tandem.translate.mesh.rules import RuleReader
 from tandem.translate.options import Options
 
 BACKEND = [{"name": "web", "port": 80}]
 
 
-def read(*filters: Any, **rule: Any) -> tuple[Route, list[tuple[str, str]]]:
+def read(
+    *filters: Any, parents: frozenset[Key] = frozenset({("default", "web")}), **rule: Any
+) -> tuple[Route, list[tuple[str, str]]]:
+    """`parents`: none is as gateways read it."""
     owner = httproute(parentRefs=[parent("web")], rules=[{"backendRefs": BACKEND, **rule, "filters": list(filters)}])
     context = Context(world=World.of([service("web"), service("two")]), options=Options(), policies={})
-    reader = RuleReader(owner, context, frozenset({("default", "web")}))
+    reader = RuleReader(owner, context, parents)
     (route,) = reader.read(owner.spec.rules[0], 0)
     return route, [(p.at.path, p.code) for p in reader.problems]
 
@@ -82,3 +86,42 @@ def test_sessions_are_kept_by_a_cookie_or_a_header() -> None:
     assert read(sessionPersistence={"type": "Header", "header": {"name": "x-mine"}})[0].session == Session(
         header="x-mine"
     )
+
+
+def asking(name: str = "two", **more: Any) -> Any:
+    asked = {"protocol": "HTTP", "backendRef": {"name": name, "port": 80}, "http": {}, **more}
+    return {"type": "ExternalAuth", "externalAuth": asked}
+
+
+def test_a_gateway_asks_whom_a_rule_names() -> None:
+    backend = Backend(namespace="default", service="two", port=80)
+    config = {"allowedHeaders": ["X-B", "x-a"], "allowedResponseHeaders": ["X-User"], "path": "/auth"}
+    route, wrongs = read(asking(http=config, forwardBody={"maxSize": 9}), parents=frozenset())
+    assert wrongs == []
+    assert route.check == RouteCheck(
+        backend=backend,
+        grpc=False,
+        request_headers=("x-a", "x-b"),
+        path_prefix="/auth",
+        answer_headers=("x-user",),
+        max_body_bytes=9,
+    )
+    over_grpc = {"protocol": "GRPC", "backendRef": {"name": "two", "port": 80}, "grpc": {}}
+    route, _ = read({"type": "ExternalAuth", "externalAuth": over_grpc}, parents=frozenset())
+    assert route.check == RouteCheck(backend=backend, grpc=True)
+
+
+def test_whom_nobody_can_ask_lets_nothing_pass() -> None:
+    at = "spec.rules[0].filters[0].externalAuth.backendRef"
+    for backend, code in ({"name": "gone"}, "BackendNotFound"), ({"name": "two", "namespace": "x"}, "RefNotPermitted"):
+        asked = asking(backendRef={"port": 80, **backend})
+        route, wrongs = read(asked, parents=frozenset())
+        assert (route.action, route.check, wrongs) == (UNASKED, None, [(at, code)])
+    redirect = {"type": "RequestRedirect", "requestRedirect": {}}
+    assert read(redirect, asking("gone"), backendRefs=[], parents=frozenset())[0].action == UNASKED
+
+
+def test_clients_in_the_mesh_ask_nobody_and_a_rule_asks_one() -> None:
+    refused = ("spec.rules[0].filters[0].type", "UnsupportedValue")
+    assert read(asking())[1] == [refused]
+    assert read(asking(), asking(), parents=frozenset())[1] == [("spec.rules[0].filters[1].type", "UnsupportedValue")]

@@ -12,7 +12,7 @@ from typing import Final
 
 from tandem.compile import names
 from tandem.compile.envoy.dynamic import request_filter
-from tandem.compile.envoy.filters import cors, fault, grpcweb, limits, session, spellings
+from tandem.compile.envoy.filters import asking, cors, fault, grpcweb, limits, session, spellings
 from tandem.compile.envoy.filters.external import compile_external, external
 from tandem.compile.envoy.filters.router import router
 from tandem.compile.envoy.filters.spellings import compile_spellings, spelling_filter
@@ -42,7 +42,7 @@ def gateway_filters(gateway: Guarded, port: int) -> list[Json]:
         audit,
         *external(gateway, asked),
         *others,
-        *_sleeping(),
+        *_sleeping(asks=True),
         router(),
     ]
 
@@ -82,9 +82,11 @@ def _judging_routes() -> list[Json]:
     return [{**spellings.disabled(), "disabled": True}, *sleeping()]
 
 
-def _sleeping() -> Iterator[Json]:
+def _sleeping(*, asks: bool = False) -> Iterator[Json]:
+    """`asks`: routes there may ask others about their requests, after preflights and limits."""
     first, second, *others = ON_DEMAND
-    yield from ({**module.disabled(), "disabled": True} for module in (first, second, limits, *others))
+    modules = (first, second, limits, *((asking,) if asks else ()), *others)
+    yield from ({**module.disabled(), "disabled": True} for module in modules)
 
 
 @lru_cache(maxsize=1024)
