@@ -26,7 +26,7 @@ Raw = dict[str, Any]
 SPACES = ("shop", "bank")
 APPS = ("web", "db")
 UIDS = ("u-shop-a-0", "u-shop-a-1", "u-shop-b-0", "u-bank-a-0")
-"""Of Deployments: no two objects have the same one."""
+"""Of Deployments and StatefulSets: no two objects have the same one."""
 TAKEN: Raw = {
     "listeners": [
         {
@@ -52,7 +52,8 @@ def pods(draw: st.DrawFn) -> Object:
     }
     owner = draw(st.sampled_from((*UIDS, "")))
     if owner:
-        reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d", "uid": owner, "controller": True}
+        kind = draw(st.sampled_from(("Deployment", "StatefulSet")))
+        reference = {"apiVersion": "apps/v1", "kind": kind, "name": "d", "uid": f"{owner}-{kind}", "controller": True}
         meta["ownerReferences"] = [reference]
     if draw(st.booleans()):
         meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -68,12 +69,13 @@ def pods(draw: st.DrawFn) -> Object:
 
 
 @st.composite
-def deployments(draw: st.DrawFn) -> Object:
+def owners(draw: st.DrawFn) -> Object:
+    kind = draw(st.sampled_from(("Deployment", "StatefulSet")))
     meta: Raw = {
         "name": draw(NAMES),
         "namespace": draw(st.sampled_from(SPACES)),
     }
-    meta["uid"] = f"u-{meta['namespace']}-{meta['name']}-{draw(st.integers(0, 1))}"
+    meta["uid"] = f"u-{meta['namespace']}-{meta['name']}-{draw(st.integers(0, 1))}-{kind}"
     if draw(st.booleans()):
         meta["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "host"}]}}
@@ -83,7 +85,7 @@ def deployments(draw: st.DrawFn) -> Object:
         "template": template,
         "minReadySeconds": draw(st.sampled_from((0, 5))),
     }
-    return parse({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+    return parse({"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": spec})
 
 
 @st.composite
@@ -98,7 +100,7 @@ def services(draw: st.DrawFn) -> core.Service:
 OBJECTS = st.one_of(
     pods(),
     pods(),
-    deployments(),
+    owners(),
     services(),
     st.builds(
         lambda n, zone, disk: node(n, zone=zone, disk=disk),

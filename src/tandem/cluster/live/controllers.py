@@ -54,11 +54,11 @@ class Controllers:
         )
 
     def _share_out(self, world: World, known: Known) -> tuple[Write, ...]:
-        """Nothing is done anew for another seed alone: it is for what is written, and then it is another one."""
+        """Nothing is looked at anew for another seed alone, and what is written has the seed of now."""
         before = self._known
         if before is None or replace(before, seed=known.seed) != known:
             self._known = known
-        writes = self._blocks(world, self._known, self._network)
-        if writes:
-            self._known = None
-        return writes
+        if not self._blocks(world, self._known, self._network):
+            return ()
+        self._known = None
+        return share_out(world, known, self._network)
