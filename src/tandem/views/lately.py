@@ -20,6 +20,8 @@ from tandem.views.ways import Explanation, Seen
 
 SECONDS: Final = 300.0
 """What is older says little of what there is now."""
+TOGETHER: Final = 1.0
+"""So near to each other two proxies tell of one request."""
 _Kind = tuple[str, str, tuple[Origin, ...]]
 
 
@@ -34,7 +36,9 @@ def with_lately(found: Explanation, ends: tuple[Party, Party], flows: Sequence[F
         Seen(verdict=kind[0], count=count, reason=kind[1], rules=kind[2], newest=rfc3339(newest[kind].time))
         for kind, count in counts.items()
     )
-    failures = [one for one in seen if _fails(newest[one.verdict, one.reason, one.rules])]
+    kinds = zip(seen, (newest[kind] for kind in counts), strict=True)
+    # Of the newest request alone: what failed otherwise, and before, may be mended.
+    failures = [one for one, flow in kinds if _fails(flow) and recent[0].time - flow.time < TOGETHER]
     failing = max(failures, key=_telling, default=None)
     told = found.summary
     if found.allowed and failing is not None and _fails(recent[0]):

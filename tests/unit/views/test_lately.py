@@ -59,6 +59,12 @@ def test_what_was_mended_is_no_reproach_and_is_told_all_the_same() -> None:
     assert f"lately 1 of 1 failed: answered with 504: {late['reason']} ({ROUTE})" in ask(flow(9, 504, **late)).summary
 
 
+def test_the_newest_failure_is_told_and_none_before_it() -> None:
+    late = {"verdict": Verdict.ERROR, "reason": "the endpoint did not answer in time", "rules": (ROUTE,)}
+    found = ask(flow(9, 504, **late), flow(5, 503, destination=POD, reason="the application itself answers so"))
+    assert found.summary.endswith("but lately 1 of 2 failed: answered with 503: the application itself answers so")
+
+
 def test_only_what_was_asked_about_and_is_new_is_told() -> None:
     elsewhere = msgspec.structs.replace(SERVICE, service="shop/other")
     other_port = msgspec.structs.replace(SERVICE, port=81)
