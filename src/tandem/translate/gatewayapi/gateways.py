@@ -21,7 +21,7 @@ from tandem.translate.gatewayapi.connections import connection_route
 from tandem.translate.gatewayapi.requests import Head, http_route
 from tandem.translate.gatewayapi.services import Leave
 from tandem.translate.gatewayapi.shapes import Remarks
-from tandem.translate.hostnames import EVERY, covers
+from tandem.translate.hostnames import EVERY, covers, most_specific
 
 NAME: Final = "istio-ingressgateway"
 CLASS: Final = "tandem"
@@ -77,6 +77,7 @@ class GatewayWriter:
     def _add_secure(self, port: GatewayPort) -> None:
         served = [one for one in port.listeners if self._can_be_said(one)]
         self._ask_clients(port.port, served)
+        every = {host for listener in served for host in listener.asked}
         for i, listener in enumerate(served):
             protocol = "HTTPS" if listener.sessions is Sessions.REQUESTS else "TLS"
             names = {host: f"{protocol.lower()}-{port.port}-{i}-{j}" for j, host in enumerate(listener.asked)}
@@ -91,6 +92,10 @@ class GatewayWriter:
             for route in listener.named:
                 asked = tuple(name for match in route.matches for name in match.server_names)
                 hosts = tuple(host for host in asked or listener.asked if host != EVERY)
+                for host in hosts:
+                    if most_specific(every, host) not in names:
+                        text = f"sessions for {host} are those of a more specific server of the port"
+                        self._remarks.lost(route.origin, "match", text)
                 kind = "TLSRoute" if hosts else "TCPRoute"
                 self._add_connections(kind, route, hosts, tuple(names.values()))
 

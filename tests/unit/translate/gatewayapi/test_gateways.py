@@ -116,3 +116,11 @@ def test_what_has_no_form_is_told(tls: dict[str, Any], path: str) -> None:
 
 def test_a_route_at_a_gateway_that_is_not_served_is_told() -> None:
     assert told(write(vs())) == ["NotCarried VirtualService spec.gateways"]
+
+
+def test_sessions_that_a_more_specific_server_would_take_are_lost() -> None:
+    passed = server("*", port=9443, protocol="TLS", tls={"mode": "PASSTHROUGH"})
+    ended = server("db.test", port=9443, protocol="TLS", tls=SIMPLE)
+    tls = [{"match": [{"sniHosts": ["db.test"]}], "route": [{"destination": {"host": "web", "port": {"number": 80}}}]}]
+    made = write(secret(), gateway("shop", passed, ended), vs(hosts=("db.test",), tls=tls))
+    assert "NotCarried VirtualService spec.tls[0].match" in told(made)
