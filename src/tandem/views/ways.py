@@ -166,17 +166,24 @@ def way_to(
 
 def undeclared(world: World, end: Party, share: Share | None) -> list[Line]:
     """A port that no container of the pod declares, though they declare others: perhaps nobody listens there."""
-    ports = [p.container_port for c in end.pod.spec.containers for p in c.ports] if end.pod is not None else []
-    if not ports or end.port in ports or end.pod is None:
+    if end.pod is None:
         return []
-    rule = end.pod.origin()
-    service = world.get(Service, share.namespace, share.service) if share is not None else None
-    for i, port in enumerate(service.spec.ports if service is not None and share is not None else ()):
-        if service is not None and share is not None and port.port == share.port:
-            rule = service.origin(f"spec.ports[{i}].targetPort")
-    who, known = "/".join(end.pod.key), ", ".join(map(str, sorted(set(ports))))
+    ports = sorted({p.container_port for c in end.pod.spec.containers for p in c.ports})
+    if not ports or end.port in ports:
+        return []
+    rule = (_target_of(world, share) if share is not None else None) or end.pod.origin()
+    who, known = "/".join(end.pod.key), ", ".join(map(str, ports))
     text = f"no container of {who} declares port {end.port}, they declare {known}: if nobody listens it is reset"
     return [Line(layer="port", effect="is not declared", text=text, rule=rule, warns=True)]
+
+
+def _target_of(world: World, share: Share) -> Origin | None:
+    """Where the Service says which port its pods have."""
+    service = world.get(Service, share.namespace, share.service)
+    if service is None:
+        return None
+    at = (i for i, port in enumerate(service.spec.ports) if port.port == share.port)
+    return next((service.origin(f"spec.ports[{i}].targetPort") for i in at), None)
 
 
 def counted(found: limits.Counting) -> Line:

@@ -131,9 +131,7 @@ def _of_service(
     policy = _policy(view, service, policy)
     members = members or Endpoints(namespace=service.namespace, service=service.name, endpoints=())
     return (
-        tuple(
-            service_clusters(service, policy=policy, identities=identities(members), trust=view.config.domains),
-        ),
+        service_clusters(service, policy=policy, identities=identities(members), trust=view.config.domains),
         tuple(_assignments(view, service, policy, reachable(view, service, members))),
     )
 
@@ -238,7 +236,7 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
     Each comes with the cluster that has its endpoints.
     """
     found: list[tuple[Resource, str]] = []
-    known = _called_by_home(view.services, view.tables)
+    known, behind = _called_by_home(view.services, view.tables), _behind(view)
     for attached in meshed:
         home = attached.pod.namespace
         if home not in known:
@@ -249,7 +247,7 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
         counters = (limit.counter for limit in attached.pod.limits if limit.counter is not None)
         targets |= {f"{counter.namespace}/{counter.service}" for counter in counters}
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
-        found += _copies(view, _behind(view), client, targets)
+        found += _copies(view, behind, client, targets)
     return found
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tandem.compile.envoy.complement import all_but
-from tandem.compile.envoy.filters.external import TYPE
-from tandem.compile.envoy.proto import Json, any_of, extension, milliseconds
-from tandem.ir.mesh import RouteCheck
+from tandem.compile.envoy.filters.external import TYPE, grpc_service, patterns, server
+from tandem.compile.envoy.proto import Json, any_of, extension
+from tandem.ir.mesh import Exact, RouteCheck
 
 NAME: Final = "envoy.filters.http.composite"
 _TYPE: Final = "extensions.filters.http.composite.v3."
@@ -42,24 +42,17 @@ def _fields(check: RouteCheck, cluster: str) -> Json:
     return {
         "transport_api_version": "V3",
         "status_on_error": {"code": 403},
-        **(_grpc(check, cluster) if check.grpc else _http(check, cluster)),
+        **(grpc_service(check.backend, cluster, _PATIENCE_MS) if check.grpc else _http(check, cluster)),
         **({"allowed_headers": _named(check.request_headers)} if check.request_headers else {}),
         **({"with_request_body": body} if check.max_body_bytes else {}),
     }
 
 
-def _grpc(check: RouteCheck, cluster: str) -> Json:
-    service = {"cluster_name": cluster, "authority": f"{check.backend.service}.{check.backend.namespace}"}
-    return {"grpc_service": {"envoy_grpc": service, "timeout": milliseconds(_PATIENCE_MS)}}
-
-
 def _http(check: RouteCheck, cluster: str) -> Json:
-    backend = check.backend
-    uri = f"http://{backend.service}.{backend.namespace}:{backend.port}"
     rest = {"patterns": [{"safe_regex": {"regex": all_but(_OWN, _OWN_PREFIXES)}}]}
     told = _named(check.answer_headers) if check.answer_headers else rest
     service: dict[str, Any] = {
-        "server_uri": {"uri": uri, "cluster": cluster, "timeout": milliseconds(_PATIENCE_MS)},
+        **server(check.backend, cluster, _PATIENCE_MS),
         "authorization_response": {"allowed_upstream_headers": told},
     }
     if check.path_prefix:
@@ -68,4 +61,4 @@ def _http(check: RouteCheck, cluster: str) -> Json:
 
 
 def _named(headers: tuple[str, ...]) -> Json:
-    return {"patterns": [{"exact": name, "ignore_case": True} for name in headers]}
+    return patterns(tuple(map(Exact, headers)))

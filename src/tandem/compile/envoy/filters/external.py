@@ -16,7 +16,7 @@ from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import Json, any_of, discovered, extension, milliseconds
 from tandem.compile.envoy.rbac import HTTP, check_of, network_asked, network_rbac
 from tandem.ir.authz import ExternalCheck, Text
-from tandem.ir.mesh import Present
+from tandem.ir.mesh import Backend, Present
 from tandem.state.xds import ASKED, RBAC_METADATA, SHADOW_RESULT, Resource
 
 TYPE: Final = "extensions.filters.http.ext_authz.v3.ExtAuthz"
@@ -38,7 +38,8 @@ def network_external(to: Guarded, prefix: str) -> list[Json]:
     check = check_of(to.authorization)
     if check is None or not check.grpc:
         return []
-    fields = {"stat_prefix": prefix, **_common(check, RBAC_METADATA[1]), **_grpc(to, check)}
+    fields = {"stat_prefix": prefix, **_common(check, RBAC_METADATA[1])}
+    fields |= grpc_service(check, _cluster(to, check), check.timeout_ms)
     return [network_asked(to.authorization, prefix), extension(names.check_filter(to.uid), NETWORK, fields)]
 
 
@@ -52,7 +53,7 @@ def compile_external(to: Guarded) -> Resource:
         **_common(check, RBAC_METADATA[0]),
         "status_on_error": {"code": check.status_on_error},
         "clear_route_cache": check.clear_route_cache,
-        **(_grpc(to, check) if check.grpc else _http(to, check)),
+        **(grpc_service(check, _cluster(to, check), check.timeout_ms) if check.grpc else _http(to, check)),
         **_body(check),
     }
     asking = frozenset(p.origin for p in to.authorization if p.check is not None)
@@ -70,15 +71,20 @@ def _cluster(to: Guarded, check: ExternalCheck) -> str:
     return names.client_cluster(to.uid, names.service_cluster(check.namespace, check.service, check.port))
 
 
-def _grpc(to: Guarded, check: ExternalCheck) -> Json:
-    service = {"cluster_name": _cluster(to, check), "authority": f"{check.service}.{check.namespace}"}
-    return {"grpc_service": {"envoy_grpc": service, "timeout": milliseconds(check.timeout_ms)}}
+def grpc_service(asked: ExternalCheck | Backend, cluster: str, timeout_ms: int) -> Json:
+    """Who is asked over gRPC, by that cluster."""
+    service = {"cluster_name": cluster, "authority": f"{asked.service}.{asked.namespace}"}
+    return {"grpc_service": {"envoy_grpc": service, "timeout": milliseconds(timeout_ms)}}
+
+
+def server(asked: ExternalCheck | Backend, cluster: str, timeout_ms: int) -> Json:
+    """Who is asked over HTTP, by that cluster."""
+    uri = f"http://{asked.service}.{asked.namespace}:{asked.port}"
+    return {"server_uri": {"uri": uri, "cluster": cluster, "timeout": milliseconds(timeout_ms)}}
 
 
 def _http(to: Guarded, check: ExternalCheck) -> Json:
-    uri = f"http://{check.service}.{check.namespace}:{check.port}"
-    server = {"uri": uri, "cluster": _cluster(to, check), "timeout": milliseconds(check.timeout_ms)}
-    service: dict[str, Any] = {"server_uri": server}
+    service: dict[str, Any] = {**server(check, _cluster(to, check), check.timeout_ms)}
     if check.path_prefix:
         service["path_prefix"] = check.path_prefix
     if check.added_headers:
@@ -89,14 +95,15 @@ def _http(to: Guarded, check: ExternalCheck) -> Json:
         "allowed_client_headers": check.downstream_on_deny,
         "allowed_client_headers_on_success": check.downstream_on_allow,
     }
-    told = {field: _patterns(headers) for field, headers in answers.items() if headers}
+    told = {field: patterns(headers) for field, headers in answers.items() if headers}
     if told:
         service["authorization_response"] = told
-    asked = {"allowed_headers": _patterns(check.request_headers)} if check.request_headers else {}
+    asked = {"allowed_headers": patterns(check.request_headers)} if check.request_headers else {}
     return {"http_service": service, **asked}
 
 
-def _patterns(headers: tuple[Text, ...]) -> Json:
+def patterns(headers: tuple[Text, ...]) -> Json:
+    """Names of headers, in whatever case."""
     return {"patterns": [string(h) if isinstance(h, Present) else {**string(h), "ignore_case": True} for h in headers]}
 
 
