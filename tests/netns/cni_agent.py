@@ -24,6 +24,7 @@ from tandem.podnet.results import Names
 from tandem.podnet.socket import serve
 from tandem.podnet.spool import Spool
 from tandem.podnet.verbs import Aside, Settings, Verbs
+from tandem.runtime.cni import remember
 from tandem.state.links import HostSide, NodeNet, PodLink, Route
 
 STALLED = "stalled"
@@ -54,6 +55,10 @@ class AnyPod:
         del timeout
         identity = SpiffeId(f"spiffe://cluster.local/ns/{namespace}/sa/default")
         return LocalPod(uid=uid, namespace=namespace, name=name, service_account="default", identity=identity)
+
+    def announces(self, attachment: Attachment) -> bool:
+        del attachment
+        return False
 
     async def announced(self, attachment: Attachment) -> None:
         del attachment
@@ -117,13 +122,15 @@ async def main(directory: Path, node_netns: str, step: str, *, background: bool 
     prefixes = ("10.244.0.0/22", *([six] if six else []))
     own = tuple(map(node_address, prefixes))
     net = NodeNet(addresses=tuple(sorted((*own, "10.96.0.10"))), routes=tuple(Route(prefix=p) for p in prefixes))
+    journal = SqliteJournal(node.journal)
+    await remember(journal, links)
     await links.apply_node(net)
     settings = Settings(
         host=HostSide(node="node-1", sources=own, mtu=await links.underlay_mtu()),
         names=Names(dns_addresses=("10.96.0.10",), cluster_domain="cluster.local"),
     )
     aside = Aside(spool=Spool(node.root / "dels"))
-    journal, pods = SqliteJournal(node.journal), AnyPod(stall, Pool.of(*prefixes))
+    pods = AnyPod(stall, Pool.of(*prefixes))
     verbs = Verbs(journal, links, KernelForeign(node_netns), node=pods, settings=settings, aside=aside)
     if background:
         verbs.undoing.leaving = Leaving(journal, links, pods)

@@ -111,6 +111,29 @@ def test_an_add_killed_at_any_step_can_be_repeated_in_the_same_sandbox(node: Swe
     sweep(node, case)
 
 
+def test_the_address_of_an_add_killed_at_any_step_cools_down_once_anybody_may_have_seen_it(node: SweptNode) -> None:
+    seen: list[int] = []
+
+    def case(step: int) -> Watch:
+        pod, container = netns(node, FIRST), f"c{step}"
+        with killed_before(node.pid, step, only=Row(JOURNAL)) as watch:
+            node.cni("ADD", container, pod)
+        held = [a for one in read_attachments(node.directory / "ipam.db") for a in one.addresses]
+        routes = ip(node.netns, "route") + ip(node.netns, "-6", "route")
+        restarted(node, watch)
+        assert node.cni("DEL", container, "").status == 0
+        assert node.cni("DEL", container, "").status == 0  # waits for all of it
+        for address in (a for a in held if f"{a} dev td" in routes):
+            seen.append(step)
+            done = node.cni("ADD", f"n{step}", netns(node, SECOND), runtimeConfig={"ips": [address]})
+            assert done.status == 1, (step, address, watch.steps[-1])
+            assert "cools down" in done.answer["msg"]
+        return watch
+
+    sweep(node, case)
+    assert len(set(seen)) >= FEWEST // 2
+
+
 @pytest.mark.parametrize("way", ["with", "without"])
 def test_a_del_killed_at_any_step_is_finished_and_nothing_is_left(node: SweptNode, way: str) -> None:
     """The courier tells success whatever happens to the agent: what was begun, or queued, is done at the next start."""

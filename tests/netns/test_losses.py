@@ -116,6 +116,26 @@ def test_pods_outlive_their_journal_and_no_address_is_given_twice(node: SweptNod
     until_same(node, before, first)
 
 
+def all_rest(node: SweptNode, netns: str) -> bool:
+    done = node.cni("ADD", "two", netns)
+    return done.code == 101 and "all cool down, for 30 s more" in done.answer["msg"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "killed again"])
+def test_after_a_lost_directory_every_address_rests_also_if_no_pod_was_left(node: SweptNode, *, again: bool) -> None:
+    pod, _, _ = node.add("one")
+    for _ in range(2):  # the second waits for all of the first
+        assert node.cni("DEL", "one", pod).status == 0
+    node.kill()
+    for path in node.directory.glob("ipam.*"):
+        path.unlink()
+    node.start()
+    if again:
+        node.kill()
+        node.start()
+    assert all_rest(node, sandbox(node, "two"))
+
+
 def test_a_lost_directory_gives_no_address_twice_and_leaves_nothing(node: SweptNode) -> None:
     """Nobody knows any more what the pods were: they are cut off, rather than open."""
     first = sandbox(node, "one")
@@ -127,6 +147,7 @@ def test_a_lost_directory_gives_no_address_twice_and_leaves_nothing(node: SweptN
         path.unlink()
     node.start()
     assert result["interfaces"][0]["name"] not in ip(node.netns, "link")
+    assert all_rest(node, sandbox(node, "two"))
     assert node.cni("DEL", "one", first).status == 0
     until_same(node, before, first)
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from tandem.base.addresses import family
 from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId, PodUid
-from tandem.ipam.pool import Use
+from tandem.ipam.pool import NEVER, Use
 from tandem.ir.node import ForeignLink, PortMapping
 from tandem.state.foreign import Before
 from tandem.state.links import UNSHAPED, Shaping
 
 Key = tuple[ContainerId, str]
 """Container id and interface name: one attachment."""
+EVERY: Final = ""
+"""In place of an address of which it is told when it was given up: all of them may have been, until then."""
 
 
 class Phase(Enum):
@@ -62,7 +64,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """Our own path of it, once pinned."""
     phase: Phase = Phase.ADDING
     opened: bool = False
-    """Its addresses were on the network: once given up, they cool down."""
+    """Its addresses may have been on the network, or told to others: once given up, they cool down."""
     port_mappings: tuple[PortMapping, ...] = ()
     shaping: Shaping = UNSHAPED
     segment: tuple[str, ...] = ()
@@ -94,6 +96,10 @@ class DuplicateError(Exception):
 class Journal(Protocol):
     """A durable map of attachments in which no address occurs twice."""
 
+    @property
+    def begins_anew(self) -> bool:
+        """There was nothing when it was opened, not even copies: a first start, or all is lost."""
+
     def get(self, key: Key) -> Attachment | None:
         """One attachment."""
 
@@ -111,6 +117,12 @@ class Journal(Protocol):
 
     def released(self) -> Mapping[str, float]:
         """When addresses that are free again, or were once, were given up: on the monotonic clock."""
+
+    def begun(self) -> float:
+        """What was given up before this moment, on the monotonic clock, may not be known; -inf: all is."""
+
+    def rest(self) -> None:
+        """Every address may have been in use until now: none is given before it has cooled down. Never raises."""
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one; raises DuplicateError."""
@@ -131,6 +143,8 @@ class Journal(Protocol):
 class MemoryJournal:
     """Journal in memory, with the same refusals; `store.SqliteJournal` is this plus a file."""
 
+    begins_anew = True
+
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._attachments: dict[Key, Attachment] = {}
@@ -138,6 +152,7 @@ class MemoryJournal:
         self._owners: dict[str, Key] = {}
         self._last: dict[int, str] = {}
         self._released: dict[str, float] = {}
+        self._begun = NEVER
 
     def get(self, key: Key) -> Attachment | None:
         """One attachment."""
@@ -163,10 +178,19 @@ class MemoryJournal:
         """When addresses were given up."""
         return self._released
 
+    def begun(self) -> float:
+        """Until when something unknown may have happened."""
+        return self._begun
+
+    def rest(self) -> None:
+        """Nothing that was before is known."""
+        self._begun = self._clock.monotonic()
+
     def restore(self, *, last: Mapping[int, str], released: Mapping[str, float]) -> None:
         """What was known before a restart."""
         self._last.update(last)
         self._released.update(released)
+        self._begun = self._released.pop(EVERY, self._begun)
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one."""
@@ -211,6 +235,7 @@ def use_of(journal: Journal, clock: Clock, *, cool_down: float) -> Use:
         taken=journal.taken(),
         released=journal.released(),
         last=journal.last(),
+        begun=journal.begun(),
         now=clock.monotonic(),
         cool_down=cool_down,
     )

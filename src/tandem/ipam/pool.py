@@ -16,6 +16,7 @@ from typing import Final
 from tandem.base.addresses import family
 from tandem.base.block import NAMES, Block, number_of, span, text_of
 
+NEVER: Final = float("-inf")
 Range = tuple[str, str]
 """First and last address."""
 
@@ -41,14 +42,20 @@ class Use:
     """When addresses were given up, on the monotonic clock."""
     last: Mapping[int, str] = field(default_factory=dict)
     """The address given last, by family."""
+    begun: float = NEVER
+    """What was given up until then is not known: it may be any address."""
     now: float = 0.0
     cool_down: float = 0.0
     """Seconds for which an address that was given up stays unused."""
 
     def cools(self, address: str) -> float:
         """Seconds until the address may be given again; 0: it may."""
-        since = self.released.get(address)
-        return 0.0 if since is None else max(0.0, since + self.cool_down - self.now)
+        return max(0.0, max(self.released.get(address, NEVER), self.begun) + self.cool_down - self.now)
+
+    @property
+    def blind(self) -> float:
+        """Seconds for which every address cools down, since nobody knows which of them were given up."""
+        return max(0.0, self.begun + self.cool_down - self.now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +117,9 @@ class Pool:
         """One address per family, in their order; raises PoolFullError or AddressRefusedError, and then gives none."""
         if not self.families:
             raise PoolFullError("this node has no block of addresses yet")
+        if seconds := use.blind:
+            what = "which addresses were in use until lately is not known, for the journal of them begins anew"
+            raise PoolFullError(f"{what}: all cool down, for {ceil(seconds)} s more")
         asked = {family(address): address for address in wanted.addresses}
         ranges = {family(ones[0][0]): ones for ones in wanted.ranges if ones}
         for version in (*asked, *ranges):

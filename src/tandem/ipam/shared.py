@@ -114,6 +114,19 @@ class SharedJournal:
             return own
         return {**own, **{a: max(since, own.get(a, since)) for a, since in self._released.items()}}
 
+    @property
+    def begins_anew(self) -> bool:
+        """Nothing was there."""
+        return self._journal.begins_anew
+
+    def begun(self) -> float:
+        """Until when something unknown may have happened."""
+        return self._journal.begun()
+
+    def rest(self) -> None:
+        """Nothing that was before is known."""
+        self._journal.rest()
+
     def add(self, attachment: Attachment) -> None:
         """Write a new one, and its files."""
         self._journal.add(attachment)

@@ -21,7 +21,8 @@ from tandem.base.clock import Clock, SystemClock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.copies import Copies
-from tandem.ipam.journal import Attachment, DuplicateError, Key, MemoryJournal, Phase
+from tandem.ipam.journal import EVERY, Attachment, DuplicateError, Key, MemoryJournal, Phase
+from tandem.ipam.pool import NEVER
 
 SCHEMA: Final = """
 create table if not exists attachments (
@@ -35,6 +36,8 @@ create table if not exists released (address text primary key, boot text not nul
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 REMEMBERED: Final = 3600.0
 """Seconds for which it is remembered when an address was given up: longer than any cool-down."""
+BOOT: Final = 0.0
+"""On the monotonic clock. Without any record no address was given up in this boot, or `rest` is due."""
 _ADVICE: Final = (
     "; pods keep their network, but whose address is whose cannot be told any more: move the file and its -wal away, "
     "and the node begins anew, without the pods that it has now"
@@ -59,6 +62,7 @@ class SqliteJournal:
         self._failure = ""
         self._copies = Copies(path.with_suffix(".copies"))
         lost = not path.exists()
+        self._begins_anew = lost and not self._copies
         try:
             self._open()
         except (sqlite3.Error, msgspec.DecodeError) as error:
@@ -68,7 +72,10 @@ class SqliteJournal:
             self._set_aside(error)
         if lost:
             self._take_over()
-        cooling = {_RELEASED + a: self._released_at(time) for a, time in self.released().items()}
+        if self._begins_anew:
+            self._rest(BOOT)
+        every = {EVERY: self.begun()} if self.begun() > NEVER else {}
+        cooling = {_RELEASED + a: self._released_at(time) for a, time in {**self.released(), **every}.items()}
         self._copies.begin({_name(a.key): _ENCODE(a) for a in self.all() if a.phase is Phase.READY} | cooling)
 
     def _open(self) -> None:
@@ -113,6 +120,11 @@ class SqliteJournal:
     def _released_at(self, time: float) -> bytes:
         return f"{self._boot} {time!r}".encode()
 
+    @property
+    def begins_anew(self) -> bool:
+        """Nothing was there."""
+        return self._begins_anew
+
     def close(self) -> None:
         """Close the files."""
         self._db.close()
@@ -141,6 +153,20 @@ class SqliteJournal:
     def released(self) -> Mapping[str, float]:
         """When addresses were given up."""
         return self._mirror.released()
+
+    def begun(self) -> float:
+        """Until when something unknown may have happened."""
+        return self._mirror.begun()
+
+    def rest(self) -> None:
+        """Nothing that was before is known."""
+        self._rest(self._clock.monotonic())
+
+    def _rest(self, since: float) -> None:
+        self._mirror.restore(last={}, released={EVERY: since})
+        self._copies.keep(_RELEASED + EVERY, self._released_at(since))
+        self._unwritten.append(("insert or replace into released values (?, ?, ?)", (EVERY, self._boot, since)))
+        self._write_removals()
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one."""
@@ -183,10 +209,7 @@ class SqliteJournal:
         self._unwritten += [("insert or replace into released values (?, ?, ?)", (a, *row)) for a in gone]
         for address in gone:
             self._copies.keep(_RELEASED + address, self._released_at(row[1]))
-        try:
-            self._write([])
-        except DriverError as error:
-            _log.warning("removal of container %s is not written yet: %s", key[0], error)
+        self._write_removals()
 
     def trouble(self) -> str:
         """Tries again what could not be written, or to write at all."""
@@ -194,6 +217,13 @@ class SqliteJournal:
             with suppress(DriverError):
                 self._write([("pragma user_version = 1", ())])
         return self._failure
+
+    def _write_removals(self) -> None:
+        """What makes room, or is about what is gone, may wait."""
+        try:
+            self._write([])
+        except DriverError as error:
+            _log.warning("not written yet: %s", error)
 
     def _write(self, statements: list[_Statement]) -> None:
         """These, after the removals that wait, or nothing; raises DriverError."""

@@ -24,7 +24,7 @@ from tandem.base.problems import DriverError
 from tandem.compile.links import compile_pod_link
 from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link.port import LinkDriver, LinkExistsError, NetnsError
-from tandem.ipam.journal import Attachment, Journal, Phase
+from tandem.ipam.journal import Attachment, Journal, Key, Phase
 from tandem.ipam.pool import Pool
 from tandem.ipam.shared import HeldError
 from tandem.ir.fabric import LocalPod
@@ -55,6 +55,9 @@ class Node(Protocol):
 
     async def pod(self, uid: PodUid, namespace: str, name: str, timeout: float) -> LocalPod | None:  # noqa: ASYNC109
         """The pod as control sees it (an empty uid: by name alone), or None when it is unknown after `timeout`."""
+
+    def announces(self, attachment: Attachment) -> bool:
+        """Whether anybody is told of its addresses before it is READY."""
 
     async def announced(self, attachment: Attachment) -> None:
         """Returns when whoever has rules about this pod knows its addresses, or had the time for it; never raises."""
@@ -127,6 +130,8 @@ class Verbs:
         self._addresses = Addresses(journal, node.pool, aside.clock, cool_down=settings.cool_down)
         self._chained = Chained(journal, links, foreign, node)
         self._turns = Turns()
+        self._shown: set[Key] = set()
+        """Attachments being made whose addresses others have seen, or may have been told."""
         behind = self._chained, Parting(journal, self._chained, self._turns)
         self.undoing = Undoing(journal, links, node, behind, host=self._host)
         """How attachments end; with `undoing.leaving`, in the background."""
@@ -177,6 +182,7 @@ class Verbs:
         if orphans := await self._links.sweep_pods(known):
             what = "links=%s pins=%s had no record and were removed: pods that ran on them have no network, delete them"
             _log.error(what, orphans.links, orphans.pins)
+            self._journal.rest()
         return (*failed, *await self.replay())
 
     async def end(self, container_id: ContainerId, still: Callable[[], Awaitable[bool]]) -> tuple[str, ...]:
@@ -219,8 +225,11 @@ class Verbs:
                 attachment = await self._attach(attachment, link)
             except Exception:
                 # Cancellation is no failure: an agent that is told to stop leaves the rest to `recover`.
-                await self.undoing.attempt(self._journal.get(attachment.key) or attachment)
+                current = self._journal.get(attachment.key) or attachment
+                await self.undoing.attempt(msgspec.structs.replace(current, opened=attachment.key in self._shown))
                 raise
+            finally:
+                self._shown.discard(attachment.key)
             return add_result(
                 attachment, link, names=self._settings.names.with_dns(wanted.dns), version=request.version
             )
@@ -316,29 +325,32 @@ class Verbs:
                     _log.warning("not taken away yet: %s", sentence)
 
     async def _attach(self, attachment: Attachment, link: PodLink) -> Attachment:
+        with step("pin"):
+            pin = await self._links.pin(attachment.container_id, attachment.netns)
+            # From here on a kill may come when others have seen the addresses: not only READY ones cool down.
+            attachment = msgspec.structs.replace(attachment, pin=pin, opened=True)
+            self._journal.update(attachment)
+        if self._node.announces(attachment):
+            self._shown.add(attachment.key)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._node.announced(attachment))
-                attachment = await self._connect(attachment, link)
+                await self._connect(attachment, link)
         except BaseExceptionGroup as errors:
             raise first_of(errors) from None
-        attachment = msgspec.structs.replace(attachment, phase=Phase.READY, opened=True)
+        attachment = msgspec.structs.replace(attachment, phase=Phase.READY)
         self._journal.update(attachment)
         self.mending.fresh.add(attachment.key)
         return attachment
 
-    async def _connect(self, attachment: Attachment, link: PodLink) -> Attachment:
+    async def _connect(self, attachment: Attachment, link: PodLink) -> None:
         """Up to the open link: it waits for the pod's own rules and for no peer's."""
-        with step("pin"):
-            pin = await self._links.pin(attachment.container_id, attachment.netns)
-            attachment = msgspec.structs.replace(attachment, pin=pin)
-            self._journal.update(attachment)
         async with asyncio.TaskGroup() as tasks:  # nothing passes a link before it opens: neither has to be first
-            tasks.create_task(self._make(link, pin))
+            tasks.create_task(self._make(link, attachment.pin))
             await self._node.attached(attachment)
+        self._shown.add(attachment.key)
         with step("open"):
-            await self._links.open(link, pin)
-        return attachment
+            await self._links.open(link, attachment.pin)
 
     async def _make(self, link: PodLink, pin: str) -> None:
         with step("link"):

@@ -70,7 +70,7 @@ from tandem.runtime.bgp import BgpLoop
 from tandem.runtime.called import Called
 from tandem.runtime.captures import Captures
 from tandem.runtime.certificates import Pairs, secret_sources
-from tandem.runtime.cni import CniService
+from tandem.runtime.cni import CniService, remember
 from tandem.runtime.dns import DnsLoop
 from tandem.runtime.domains import DomainsLoop
 from tandem.runtime.drift import Drift
@@ -192,6 +192,7 @@ class Agent:
     async def run(self) -> None:
         """Until cancelled. What is in force stays in force afterwards: a restarted agent takes over from the kernel."""
         await self._set_sysctls(sysctls.WANTED)
+        await remember(self._journal, self._links)
         await self._xds.start()
         alive = await self._links.alive()
         self._attached.take(a for a in self._journal.all() if a.phase is Phase.READY and a.container_id in alive)
@@ -271,10 +272,14 @@ class Agent:
         """`host` with the MTU of pods."""
         return self._network.fit(host)
 
+    def announces(self, attachment: Attachment) -> bool:
+        """Whether there are policies that may be about this pod."""
+        config = self._slice.config
+        return config is not None and config.announces and self._slice.pod(attachment.pod_uid) is not None
+
     async def announced(self, attachment: Attachment) -> None:
         """Return when whoever has rules about this pod knows its addresses, or had the time for it."""
-        config = self._slice.config
-        if config is not None and config.announces and self._slice.pod(attachment.pod_uid) is not None:
+        if self.announces(attachment):
             await self._admission.peers(attachment)
 
     async def attached(self, attachment: Attachment) -> None:

@@ -19,7 +19,7 @@ from tandem.base.paths import NodeDir
 from tandem.drivers.foreign.port import ForeignDriver
 from tandem.drivers.link.occupancy import abandoned
 from tandem.drivers.link.port import LinkDriver
-from tandem.ipam.journal import Attachment
+from tandem.ipam.journal import Attachment, Journal
 from tandem.ipam.shared import SharedJournal
 from tandem.podnet.leaks import Leaks, Witnesses
 from tandem.podnet.leaving import Leaving
@@ -35,6 +35,16 @@ from tandem.runtime.host_local import keep
 log = structlog.get_logger()
 
 REPLAY_SECONDS: Final = 5.0
+
+
+async def remember(journal: Journal, links: LinkDriver) -> None:
+    """Let every address rest where the records of an earlier agent are lost: what it made is in the kernel still.
+
+    Call it before anything is made there.
+    """
+    if journal.begins_anew and (left := await links.list_owned()):
+        log.error("the journal of addresses is lost, all of them rest", links=left.links, addresses=left.addresses)
+        journal.rest()
 
 
 class CniService:

@@ -143,6 +143,8 @@ class Holder:
         busy = {a for a in (*use.taken, *use.released) if a in use.taken or use.cools(a)}
         marks = [m for m in node.lent if m.id]
         closed = [m for m in node.closed if m.id]
+        if use.blind:
+            marks = closed = []  # what may have been in use until lately is given to nobody, and nobody knows what was
         return Holdings(
             blocks=blocks,
             low={version: _low(pool, version) for version in pool.families},

@@ -236,6 +236,39 @@ def test_a_journal_lost_with_a_reboot_lets_every_address_cool_down_anew(tmp_path
     again.close()
 
 
+def test_a_journal_without_any_record_rests_since_the_boot_and_knows_it_after_a_restart(tmp_path: Path) -> None:
+    """What was before, nobody can tell: it was no later than the boot, unless somebody says so (`rest`)."""
+    path = tmp_path / "j.db"
+    journal = SqliteJournal(path, FixedClock(12.0))
+    assert (journal.begins_anew, journal.begun()) == (True, 0.0)
+    journal.close()
+    again = SqliteJournal(path, FixedClock(20.0))
+    assert (again.begins_anew, again.begun(), dict(again.released())) == (False, 0.0, {})
+    again.close()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_that_every_address_rests_is_known_after_a_restart_and_from_the_copies(tmp_path: Path, *, lost: bool) -> None:
+    path = tmp_path / "j.db"
+    journal = SqliteJournal(path, FixedClock(1000.0))
+    journal.rest()
+    journal.close()
+    if lost:
+        path.unlink()
+    again = SqliteJournal(path, FixedClock(1010.0))
+    assert (again.begins_anew, again.begun()) == (False, 1000.0)
+    again.close()
+
+
+def test_on_a_full_disk_all_rest_in_memory(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "j.db", FixedClock(1000.0))
+    with no_room(tmp_path):
+        journal.rest()
+        assert journal.begun() == 1000.0
+    assert journal.trouble() == ""
+    journal.close()
+
+
 def test_attachments_can_be_read_beside_the_one_who_writes(tmp_path: Path) -> None:
     path = tmp_path / "ipam.db"
     assert read_attachments(path) == ()

@@ -15,7 +15,7 @@ from tandem.ipam.journal import MemoryJournal
 from tandem.ipam.pool import Pool
 from tandem.podnet.request import VerbError
 from tandem.podnet.verbs import Aside, Verbs
-from unit.podnet.playground import CONFIG, SETTINGS, Playground, local_pod, request
+from unit.podnet.playground import CONFIG, SETTINGS, Killed, Playground, fail, kill_at, local_pod, request, revive
 
 
 def run(play: Callable[[Playground], Awaitable[None]]) -> None:
@@ -76,6 +76,58 @@ def test_the_address_of_an_add_that_failed_does_not_cool_down() -> None:
         ground.verbs = Verbs(ground.journal, ground.links, ground.foreign, node=ground.node, settings=settings)
         ground.node.failures["attached"] = DriverError("busy")
         assert await ground.code("ADD") == 11
+        await ground.add()
+
+    run(play)
+
+
+@pytest.mark.parametrize("how", ["refused when it opens", "told to others", "killed after it opened", "cut short"])
+def test_the_address_of_an_add_that_failed_cools_down_once_others_may_know_it(how: str) -> None:
+    async def play(ground: Playground) -> None:
+        ground.node.addresses = Pool.of("10.244.0.5/32")
+        settings = replace(SETTINGS, cool_down=30)
+        ground.verbs = Verbs(ground.journal, ground.links, ground.foreign, node=ground.node, settings=settings)
+        match how:
+            case "told to others":
+                ground.node.has_policies = True
+                fail(ground, "create")
+            case "refused when it opens":
+                fail(ground, "open")
+            case _:
+                kill_at(ground, "open", before=how == "cut short")
+        try:
+            await ground.add()
+        except (VerbError, Killed, BaseExceptionGroup):
+            if "open" not in vars(ground.links):
+                revived = ground.verbs
+            else:
+                revive(ground, "open")
+                ground.node.addresses = Pool.of("10.244.0.5/32")
+                revived = Verbs(ground.journal, ground.links, ground.foreign, node=ground.node, settings=settings)
+                await revived.recover()
+        ground.verbs = revived
+        assert ground.is_clean()
+        with pytest.raises(VerbError, match="1 cool down"):
+            await ground.add("c2")
+
+    run(play)
+
+
+def test_while_nobody_knows_what_was_in_use_no_address_is_given_nor_by_name() -> None:
+    clock = FixedClock(1000.0)
+
+    async def play(ground: Playground) -> None:
+        ground.journal = MemoryJournal(clock)
+        ground.journal.rest()
+        clock.advance(12)
+        settings, aside = replace(SETTINGS, cool_down=30), Aside(clock=clock)
+        ground.verbs = Verbs(
+            ground.journal, ground.links, ground.foreign, node=ground.node, settings=settings, aside=aside
+        )
+        assert await ground.code("STATUS") == 50
+        with pytest.raises(VerbError, match="begins anew: all cool down, for 18 s more"):
+            await ground.add(config=CONFIG | {"runtimeConfig": {"ips": ["10.244.0.3"]}})
+        clock.advance(18)
         await ground.add()
 
     run(play)

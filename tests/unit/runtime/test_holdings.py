@@ -12,6 +12,7 @@ from tandem.base.clock import FixedClock
 from tandem.base.ids import NodeName
 from tandem.ipam.pool import PoolFullError
 from tandem.ir.fabric import Mark, Node
+from tandem.podnet.addresses import COOL_DOWN
 from tandem.runtime.reports import Reports
 
 ONE = Node(name=NodeName("n"), addresses=(), pod_cidrs=("10.0.0.0/29",))
@@ -53,6 +54,19 @@ def test_lent_addresses_are_agreed_to_unless_they_are_in_use_or_cool_down() -> N
     node.told({"n": msgspec.structs.replace(ONE, lent=marks)})
     held = node.holder.holdings()
     assert (held.agreed, held.declined) == (("id4",), ("id2", "id3"))
+
+
+def test_while_nobody_knows_what_was_in_use_nothing_is_agreed_to_returned_or_offered() -> None:
+    clock = FixedClock(1000.0)
+    node = Agent("n", clock)
+    node.journal.rest()
+    lent, closed = Mark(prefix="10.0.0.2", id="lent"), Mark(prefix="10.0.9.9/32", id="closed")
+    node.told({"n": msgspec.structs.replace(ONE, lent=(lent,), borrowed=("10.0.9.9",), closed=(closed,))})
+    held = node.holder.holdings()
+    assert (held.agreed, held.declined, held.returned, held.spare) == ((), (), (), ())
+    clock.advance(COOL_DOWN)
+    held = node.holder.holdings()
+    assert (held.agreed, held.returned, bool(held.spare)) == (("lent",), ("closed",), True)
 
 
 def test_closed_parts_are_returned_once_nothing_of_them_is_in_use_or_cools_down() -> None:

@@ -33,6 +33,7 @@ from tandem.compile.fabric import FABRICS
 from tandem.ingest.errors import ApiError, Unreachable
 from tandem.ingest.images import read_images, save_images
 from tandem.ingest.kube import KubeClient
+from tandem.ipam.store import REMEMBERED
 from tandem.model.images import Images
 from tandem.model.schema import validate
 from tandem.runtime import plant, preflight, teardown, underlay
@@ -78,7 +79,10 @@ def up(
         str, typer.Option("--service-cidr", help="The addresses of all Services; the first family is their default.")
     ] = SERVICE_NETWORK,
     ip_cool_down: Annotated[
-        float, typer.Option("--ip-cool-down", min=0, help="Before a pod's address is given again.", metavar="SECONDS")
+        float,
+        typer.Option(
+            "--ip-cool-down", min=0, max=REMEMBERED, help="Before a pod's address is given again.", metavar="SECONDS"
+        ),
     ] = LIMITS.cool_down,
     leak_grace: Annotated[
         float, typer.Option("--leak-grace", min=0, help="Before leaked addresses are taken back.", metavar="SECONDS")
