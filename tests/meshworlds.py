@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
+from tandem.model.backendtraffic import XBackendTrafficPolicy
 from tandem.model.canary import Canary
 from tandem.model.faults import FaultInjection
 from tandem.model.gateway import HTTPRoute
@@ -97,6 +98,15 @@ def trafficpolicy(
     """A TrafficPolicy; keywords are the fields of its spec."""
     given = {"targetRefs": list(targets), **spec}
     return cast("TrafficPolicy", _object("tandem.io/v1", "TrafficPolicy", (name, ns, created), given))
+
+
+def backendtraffic(
+    *services: str, name: str = "standard", ns: str = "default", created: str = "", **spec: Any
+) -> XBackendTrafficPolicy:
+    """An XBackendTrafficPolicy at Services; keywords are the fields of its spec."""
+    given = {"targetRefs": [{"group": "", "kind": "Service", "name": service} for service in services], **spec}
+    api = "gateway.networking.x-k8s.io/v1alpha1"
+    return cast("XBackendTrafficPolicy", _object(api, "XBackendTrafficPolicy", (name, ns, created), given))
 
 
 def limit_at(kind: str, name: str, section: str = "") -> Raw:

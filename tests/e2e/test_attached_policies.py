@@ -18,6 +18,7 @@ pytestmark = pytest.mark.root
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EXAMPLE, FAULTS = EXAMPLES / "limits" / "orders.yaml", EXAMPLES / "faults" / "outside.yaml"
+STANDARD = EXAMPLES / "traffic" / "xbackendtrafficpolicy-orders.yaml"
 COUNTER, TRAFFIC = EXAMPLES / "limits" / "counter.yaml", EXAMPLES / "traffic" / "trafficpolicy-orders.yaml"
 
 
@@ -178,10 +179,17 @@ def test_counters_of_the_example_count_for_all_pods_together(world: Lab) -> None
     assert "PONG" not in reached.out + reached.err
 
 
-def test_sessions_of_a_service_hold_for_callers_inside_and_outside(world: Lab) -> None:
+@pytest.mark.parametrize(
+    ("example", "kind", "name"),
+    [(TRAFFIC, "trafficpolicy", "cart"), (STANDARD, "xbackendtrafficpolicy", "basket")],
+    ids=["TrafficPolicy", "XBackendTrafficPolicy"],
+)
+def test_sessions_of_a_service_hold_for_callers_inside_and_outside(
+    world: Lab, example: Path, kind: str, name: str
+) -> None:
     """Without its cookie requests go round; with it they stay. The route at the gateway says nothing of sessions."""
-    world.delete("ratelimit", "orders-of-all", "-n", "shop")
-    world.apply(*yaml.safe_load_all(TRAFFIC.read_text()))
+    world.delete("ratelimit", "orders-of-all", "-n", "shop", "--ignore-not-found")
+    world.apply(*yaml.safe_load_all(example.read_text()))
     (address,) = (a["value"] for a in world.get("shop", "gateway", "edge")["status"]["addresses"])
     curl = ("curl", "-s", "-m", "5", "-i")
 
@@ -196,10 +204,13 @@ def test_sessions_of_a_service_hold_for_callers_inside_and_outside(world: Lab) -
         return found[1] if found else text
 
     for ask in (inside, outside):
-        given = until(ask, lambda text: "set-cookie: cart=" in text, world.logs)
-        cookie = re.search(r"set-cookie: (cart=[^;\s]*)", given)
+        given = until(ask, lambda text: f"set-cookie: {name}=" in text, world.logs)
+        cookie = re.search(rf"set-cookie: ({name}=[^;\s]*)", given)
         assert cookie is not None
         assert {answered(ask()) for _ in range(6)} == {"orders", "orders-2"}
         assert {answered(ask("-b", cookie[1])) for _ in range(6)} == {answered(given)}
-    (told,) = world.get("shop", "trafficpolicy", "orders")["status"]["ancestors"]
+    (told,) = world.get("shop", kind, "orders")["status"]["ancestors"]
     assert {c["type"]: c["status"] for c in told["conditions"]} == {"Accepted": "True", "Programmed": "True"}
+    told_by = world.tandem("explain", "shop/caller", "shop/svc/orders:80", status=0).text
+    assert f"requests with the cookie {name} stay" in told_by
+    world.delete(kind, "orders", "-n", "shop")

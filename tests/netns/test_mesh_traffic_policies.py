@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from netns.meshapps import get
-from netns.shoplab import SUBSETS, WEB, Shop, running_shop
+from netns.shoplab import SUBSETS, WEB, Shop, route, running_shop, to
+from tandem.ir.mesh import Retry, RouteTable
 from tandem.ir.traffic import (
     ByAddress,
     ByCookie,
@@ -86,6 +87,24 @@ def test_a_limit_of_requests_answers_the_others_at_once(shop: Shop) -> None:
     assert found[503] >= 1
 
 
+def test_a_budget_within_a_time_lets_retries_through_that_one_of_what_is_under_way_does_not(shop: Shop) -> None:
+    """One request after the other: a fifth of one under way is none; a fifth of the last minute's forty is eight."""
+    retry = Retry(attempts=1, retry_on=("5xx",))
+    table = RouteTable(namespace="shop", service="web", routes=(route("again", to(("", 1)), retry=retry),))
+
+    def answers(limits: Limits) -> collections.Counter[int]:
+        policy = msgspec.structs.replace(SUBSETS, traffic=Traffic(lb=LoadBalancer.ROUND_ROBIN, limits=limits))
+        shop.lab.apply(shop.view("v1", "v2", policy=policy, table=table))
+        for _ in range(40):
+            shop.get("/")
+        return collections.Counter(shop.get("/fail-v1")[0] for _ in range(20))
+
+    under_way = answers(Limits(budget_percent=20.0, budget_least=0))
+    assert under_way[500] >= 8
+    assert answers(Limits(budget_percent=20.0, budget_least=0, budget_interval_ms=60_000)) == {200: 20}
+    assert answers(Limits(budget_percent=0.0, budget_least=0, budget_interval_ms=60_000))[500] >= 8
+
+
 def test_envoy_takes_every_setting_there_is(shop: Shop) -> None:
     pool = Pool(
         keepalive=Keepalive(probes=3, time_s=30, interval_s=5),
@@ -100,7 +119,7 @@ def test_envoy_takes_every_setting_there_is(shop: Shop) -> None:
     everything = Traffic(
         lb=LoadBalancer.ROUND_ROBIN,
         warmup=Warmup(duration_ms=1000, least_percent=5, aggression=1.5),
-        limits=Limits(connections=9, pending=9, requests=9, retries=9, budget_percent=20.0),
+        limits=Limits(connections=9, pending=9, requests=9, retries=9, budget_percent=20.0, budget_interval_ms=1500),
         pool=pool,
         outlier=Outlier(gateway_errors=3, local_errors=2, least_healthy_percent=30),
         connect_timeout_ms=500,

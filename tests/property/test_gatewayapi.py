@@ -214,7 +214,9 @@ traffic = st.fixed_dictionaries(
     {},
     optional={
         **parts,
-        "retryBudget": st.just({"percent": 12.5, "minRetryConcurrency": 0}),
+        "retryBudget": st.sampled_from(
+            ({"percent": 12.5, "minRetryConcurrency": 0}, {"percent": 50, "budgetInterval": "1.5s"})
+        ),
         "portLevelSettings": st.fixed_dictionaries({"port": st.just({"number": 81})}, optional=parts).map(
             lambda p: [p]
         ),

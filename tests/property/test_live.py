@@ -31,6 +31,7 @@ from gatewayworlds import (
 )
 from meshworlds import (
     authz,
+    backendtraffic,
     canary,
     dr,
     faults,
@@ -312,6 +313,12 @@ OTHERS = st.one_of(
         SPACES,
         st.sampled_from(["", "http", "gone"]),
         st.sampled_from([{"outlierDetection": {}}, {"sessionPersistence": {}}, {"loadBalancer": {"type": "Random"}}]),
+    ),
+    st.builds(
+        lambda n, s, part: backendtraffic(f"s{n}", name=f"bt{n}", ns=s, **part),
+        NUMBERS,
+        SPACES,
+        st.sampled_from([{"retryConstraint": {}}, {"sessionPersistence": {"cookie": {"name": "cart"}}}]),
     ),
     st.builds(
         lambda n, s, refs, staged: ratelimit(*refs, name=f"rl{n}", ns=s, staged=staged),

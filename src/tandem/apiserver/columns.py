@@ -391,6 +391,7 @@ COLUMNS: Final[dict[str, tuple[tuple[str, int, Cell | None], ...]]] = {
     "RateLimit": _ATTACHED,
     "FaultInjection": _ATTACHED,
     "TrafficPolicy": _ATTACHED,
+    "XBackendTrafficPolicy": _ATTACHED,
     "XMesh": (("Accepted", 0, _condition("Accepted")), (AGE, 0, None)),
     "IPPool": (
         ("CIDR", 0, _at("spec.cidr")),

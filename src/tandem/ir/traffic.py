@@ -91,6 +91,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The same as a part of the requests under way; takes the place of `retries`."""
     budget_least: int = 3
     """Retries that are always allowed, where there is a budget."""
+    budget_interval_ms: int = 0
+    """The budget is a part of the requests of so long a time; 0: of those under way."""
 
 
 class Keepalive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from typing import Final
 from tandem.model import (
     adminpolicy,
     backendtls,
+    backendtraffic,
     clusterpolicy,
     coordination,
     core,
@@ -338,6 +339,15 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         group="gateway.networking.x-k8s.io",
         versions=("v1alpha1",),
+        kind="XBackendTrafficPolicy",
+        plural="xbackendtrafficpolicies",
+        short=("xbtrafficpolicy",),
+        status=True,
+        cls=backendtraffic.XBackendTrafficPolicy,
+    ),
+    Kind(
+        group="gateway.networking.x-k8s.io",
+        versions=("v1alpha1",),
         kind="XMesh",
         plural="xmeshes",
         short=("mesh",),
@@ -385,6 +395,7 @@ PROGRAMMED: Final = (
     "RateLimit",
     "FaultInjection",
     "TrafficPolicy",
+    "XBackendTrafficPolicy",
     "Gateway",
     "IstioGateway",
     "ListenerSet",

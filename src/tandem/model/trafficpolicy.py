@@ -43,10 +43,11 @@ class CircuitBreaker(Model, frozen=True, kw_only=True):
 
 
 class RetryBudget(Model, frozen=True, kw_only=True):
-    """spec.retryBudget: of a hundred requests under way so many may be retries."""
+    """spec.retryBudget: of a hundred requests under way, or of those within `interval`, so many may be retries."""
 
     percent: float = 20.0
     minimum_retries: int = 3
+    interval: str = ""
 
 
 class OutlierDetection(Model, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """How long a rule waits and how often it tries, how much a Service takes at one time and who rests after failures.
 
+Budgets of retries: `budgets.py`.
+
 Judged on the objects, for `tandem explain`; shares no code with translation.
 """
 
@@ -14,6 +16,7 @@ from tandem.model.core import Service
 from tandem.model.gateway import HTTPRoute
 from tandem.model.trafficpolicy import TrafficPolicy
 from tandem.model.world import World
+from tandem.reference.budgets import budget
 from tandem.reference.request import RouteDecision, Share, Step
 from tandem.reference.virtualservices import age, destination_rules
 
@@ -70,6 +73,7 @@ def limits(world: World, share: Share) -> Iterator[Step]:
                     http.max_retries,
                 )
                 break
+    yield from budget(world, share, attached)
     for policy in (p for p in attached if p.spec.outlier_detection is not None):
         mine = policy.spec.outlier_detection
         assert mine is not None  # noqa: S101 - likewise

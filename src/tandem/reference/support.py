@@ -209,7 +209,6 @@ def _destinationrule(world: World, rule: DestinationRule, spec: dict[str, Any]) 
         ports = policy.get("portLevelSettings", [])
         numbers = [p.get("port", {}).get("number", 0) for p in ports]
         found += ["portLevelSettings"] if not all(numbers) or len(set(numbers)) < len(numbers) else []
-        found += ["retryBudget"] if policy.get("retryBudget", {}).get("budgetInterval") else []
         for part in [policy, *ports]:
             found += _traffic(part)
     return found

@@ -15,8 +15,10 @@ import msgspec
 from tandem.base.problems import Problem
 from tandem.ir.mesh import Route
 from tandem.model.attachment import AttachedStatus, PolicyAncestor, PolicyTarget
+from tandem.model.backendtls import AncestorStatus
+from tandem.model.backendtraffic import XBackendTrafficPolicy
 from tandem.model.faults import FaultInjection
-from tandem.model.gateway import HTTPRoute
+from tandem.model.gateway import HTTPRoute, ParentReference
 from tandem.model.gateways import CONTROLLER
 from tandem.model.grpcroute import GRPCRoute
 from tandem.model.ratelimit import RateLimit
@@ -29,6 +31,7 @@ from tandem.translate.conditions import (
     conditions_json,
     programmed_of,
 )
+from tandem.translate.gateway.policystatus import ancestors_patch
 
 _RULE: Final = re.compile(r"spec\.rules\[(\d+)\]")
 _TARGET: Final = re.compile(r"(spec\.targetRefs\[\d+\])(\..*)?")
@@ -62,6 +65,23 @@ def attached_patch(
     body = {"conditions": conditions_json(wanted.conditions), "ancestors": [_json(a) for a in ancestors]}
     namespace, name = policy.key
     return Patch(kind=policy.kind, namespace=namespace, name=name, body={"status": body})
+
+
+def standard_patch(
+    policy: XBackendTrafficPolicy, problems: Sequence[Problem], state: tuple[bool, str] | None, now: float
+) -> Patch | None:
+    """The same for a policy of the Gateway API: its targets are the ancestors, and there are no other conditions."""
+    before = {a.ancestor_ref: a.conditions for a in policy.status.ancestors if a.controller_name == CONTROLLER}
+    own = []
+    for i, target in enumerate(policy.spec.target_refs):
+        ref = ParentReference(
+            group=target.group, kind=target.kind, namespace=policy.metadata.namespace, name=target.name
+        )
+        accepted = accepted_of([p for p in problems if _concerns(p, f"spec.targetRefs[{i}]")])
+        verdicts = (accepted, programmed_of(accepted, state))
+        made = conditions_after(before.get(ref, ()), verdicts, policy.metadata.generation, now)
+        own.append(AncestorStatus(ancestor_ref=ref, controller_name=CONTROLLER, conditions=made))
+    return ancestors_patch(policy, own)
 
 
 def _concerns(problem: Problem, target: str) -> bool:

@@ -17,6 +17,7 @@ from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model import core
 from tandem.model.adminpolicy import AdminNetworkPolicy, BaselineAdminNetworkPolicy
 from tandem.model.backendtls import BackendTLSPolicy
+from tandem.model.backendtraffic import XBackendTrafficPolicy
 from tandem.model.canary import ENDED, PROMOTED, Canary
 from tandem.model.clusterpolicy import ClusterNetworkPolicy
 from tandem.model.consul import ServiceIntentions
@@ -55,7 +56,7 @@ from tandem.model.trustsource import TrustSource
 from tandem.model.udproute import UDPRoute
 from tandem.model.world import World
 from tandem.model.xmesh import MeshFeature, XMesh
-from tandem.translate.attachment import attached_patch
+from tandem.translate.attachment import attached_patch, standard_patch
 from tandem.translate.conditions import (
     Patch,
     Programmed,
@@ -79,6 +80,16 @@ from tandem.translate.mesh.xmesh import FEATURES
 _REFS: Final = frozenset({"BackendNotFound", "InvalidKind", "RefNotPermitted"})
 PATHS_BROKEN: Final = "PathsBroken"
 """Code of what nodes say of their paths to others: of the Network, whatever it says itself."""
+_InParts = (
+    Gateway
+    | ListenerSet
+    | BackendTLSPolicy
+    | RateLimit
+    | FaultInjection
+    | TrafficPolicy
+    | XBackendTrafficPolicy
+    | IstioGateway
+)
 _Plain = (
     NetworkPolicy
     | ClusterNetworkPolicy
@@ -146,6 +157,7 @@ WRITTEN: Final[Mapping[str, type[Object]]] = {
         RateLimit,
         FaultInjection,
         TrafficPolicy,
+        XBackendTrafficPolicy,
         Network,
         TrustSource,
         HTTPRoute,
@@ -213,6 +225,7 @@ def patches_of(
                 | RateLimit()
                 | FaultInjection()
                 | TrafficPolicy()
+                | XBackendTrafficPolicy()
                 | IstioGateway()
             ):
                 found.append(_in_parts(obj, told, programmed, now, given.edge))
@@ -222,7 +235,7 @@ def patches_of(
 
 
 def _in_parts(
-    obj: Gateway | ListenerSet | BackendTLSPolicy | RateLimit | FaultInjection | TrafficPolicy | IstioGateway,
+    obj: _InParts,
     told: Mapping[ObjectKey, Sequence[Problem]],
     programmed: Programmed,
     now: float,
@@ -240,6 +253,8 @@ def _in_parts(
             return policy_patch(obj, edge.ancestors.get(obj.key, ()), own, state, now)
         case RateLimit() | FaultInjection() | TrafficPolicy():
             return attached_patch(obj, own, state, now)
+        case XBackendTrafficPolicy():
+            return standard_patch(obj, own, state, now)
         case IstioGateway():
             return ingress_patch(obj, edge.ingress.get(obj.key), own, state, now)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tandem.model.world import World
+from tandem.reference.budgets import kept
 from tandem.reference.faults import trouble_at
 from tandem.reference.patience import limits, patience
 from tandem.reference.request import RouteDecision
@@ -22,6 +23,8 @@ def beside(world: World, decision: RouteDecision) -> Iterator[Line]:
         yield Line(layer="fault", effect=effect, text=trouble.text, rule=trouble.rule, warns=True)
     for step in patience(world, decision):
         yield Line(layer="patience", effect="limits", text=step.text, rule=step.origin)
+    for step in kept(world, decision):
+        yield Line(layer="sessions", effect="keeps", text=step.text, rule=step.origin)
     told = (step for share in decision.backends if not share.status for step in limits(world, share))
     for text, rule in dict.fromkeys((step.text, step.origin) for step in told):
         yield Line(layer="limits", effect="limits", text=text, rule=rule)

@@ -83,6 +83,7 @@ ORDER: Final = (
     "RateLimit",
     "FaultInjection",
     "TrafficPolicy",
+    "XBackendTrafficPolicy",
     "Canary",
     "Deployment",
     "StatefulSet",

@@ -427,6 +427,7 @@ _OF_KIND: Final[Mapping[str, _Parts]] = {
     "RateLimit": _ATTACHED,
     "FaultInjection": _ATTACHED,
     "TrafficPolicy": _ATTACHED,
+    "XBackendTrafficPolicy": _ATTACHED,
     "XMesh": ((Column("CONTROLLER", _spec("controllerName")), Column("ACCEPTED", _accepted)), (_WHY,)),
     "IPPool": ((Column("CIDR", _spec("cidr")), Column("BLOCK", _spec("blockSize"))), ()),
     "IPReservation": ((Column("CIDRS", _spec("reservedCIDRs")),), ()),

@@ -69,6 +69,8 @@ def limiting(limits: Limits) -> Json:
     if limits.budget_percent is not None:
         budget = {"value": limits.budget_percent}
         threshold["retry_budget"] = {"budget_percent": budget, "min_retry_concurrency": limits.budget_least}
+        if limits.budget_interval_ms:
+            threshold["retry_budget"]["budget_interval"] = milliseconds(limits.budget_interval_ms)
     return {"circuit_breakers": {"thresholds": [threshold]}}
 
 

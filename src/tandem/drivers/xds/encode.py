@@ -15,6 +15,7 @@ from tandem.base.problems import DriverError
 from tandem.drivers.xds import anytype
 from tandem.drivers.xds.endpoints import encode_endpoints
 from tandem.drivers.xds.messages import Encoded
+from tandem.drivers.xds.newer import put_newer, without_newer
 from tandem.state.xds import ENDPOINT, Resource, Snapshot
 
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
@@ -65,7 +66,9 @@ def encode_tree(type_url: str, tree: Mapping[str, Any], name: str = "") -> bytes
     try:
         anytype.load_types(tree)
         message = anytype.message_class(type_url)()
-        json_format.ParseDict(dict(tree), message)
+        body, held = without_newer(tree)
+        json_format.ParseDict(body, message)
+        put_newer(message, held)
         anytype.settle(message)
     except (json_format.ParseError, LookupError) as error:
         text = f"{type_url.rpartition('.')[2]} {name}: {error}"

@@ -90,6 +90,7 @@ def _budget(raw: dict[str, Any], at: str) -> Iterator[str]:
     if not 0 <= raw.get("percent", 20) <= 100:
         yield f"{at}.percent: {raw['percent']} is not between 0 and 100"
     yield from _counts(raw, at, "minimumRetries")
+    yield from _time(raw, at, "interval")
 
 
 def _outlier(raw: dict[str, Any], at: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tandem.model.schemas import (
+    rules_backendtraffic,
     rules_canary,
     rules_consul,
     rules_consultokens,
@@ -64,6 +65,7 @@ RULES = {
     **rules_ratelimit.RULES,
     **rules_faults.RULES,
     **rules_trafficpolicy.RULES,
+    **rules_backendtraffic.RULES,
     **rules_consul.RULES,
     **rules_consultokens.RULES,
     **rules_linkerd.RULES,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tandem.base.problems import Problem
 from tandem.model.backendtls import AncestorStatus, BackendTLSPolicy
+from tandem.model.backendtraffic import XBackendTrafficPolicy
 from tandem.model.gateway import ParentReference
 from tandem.model.gateways import CONTROLLER
 from tandem.translate.conditions import (
@@ -36,7 +37,6 @@ def policy_patch(
     now: float,
 ) -> Patch | None:
     """What to write, None for nothing; entries of other controllers stay as they are."""
-    foreign = tuple(a for a in policy.status.ancestors if a.controller_name != CONTROLLER)
     before = {a.ancestor_ref: a.conditions for a in policy.status.ancestors if a.controller_name == CONTROLLER}
     own = []
     for ancestor in ancestors:
@@ -44,6 +44,12 @@ def policy_patch(
         verdicts = _verdicts(_about(problems, ancestor), state)
         conditions = conditions_after(before.get(ref, ()), verdicts, policy.metadata.generation, now)
         own.append(AncestorStatus(ancestor_ref=ref, controller_name=CONTROLLER, conditions=conditions))
+    return ancestors_patch(policy, own)
+
+
+def ancestors_patch(policy: BackendTLSPolicy | XBackendTrafficPolicy, own: Sequence[AncestorStatus]) -> Patch | None:
+    """What to write where these are ours; None for nothing."""
+    foreign = tuple(a for a in policy.status.ancestors if a.controller_name != CONTROLLER)
     wanted = (*foreign, *own)[:MOST]
     if wanted == policy.status.ancestors:
         return None

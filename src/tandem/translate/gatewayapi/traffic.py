@@ -185,7 +185,8 @@ def _breaker(limits: Limits) -> dict[str, Any] | None:
 def _budget(limits: Limits) -> dict[str, Any] | None:
     if limits.budget_percent is None:
         return None
-    return {"percent": limits.budget_percent, "minimumRetries": limits.budget_least}
+    within = {"interval": lasting(limits.budget_interval_ms)} if limits.budget_interval_ms else {}
+    return {"percent": limits.budget_percent, "minimumRetries": limits.budget_least, **within}
 
 
 def _outlier(outlier: Outlier | None) -> dict[str, Any] | None:

@@ -29,10 +29,12 @@ def sessions_of(attachments: Attachments) -> Sessions:
     """Of whole Services: none is kept for a single port."""
     found: dict[Key, tuple[Session, Origin]] = {}
     for key, attached in attachments.services.items():
-        asked = attached.whole.spec.session_persistence if attached.whole is not None else None
-        if attached.whole is not None and asked is not None:
-            session = read_session(asked, milliseconds(asked.absolute_timeout))
-            found[key] = session, attached.whole.origin("spec.sessionPersistence")
+        for policy in (attached.whole, attached.standard):
+            asked = policy.spec.session_persistence if policy is not None else None
+            if policy is not None and asked is not None:
+                session = read_session(asked, milliseconds(asked.absolute_timeout))
+                found[key] = session, policy.origin("spec.sessionPersistence")
+                break
     return found
 
 

@@ -1,4 +1,6 @@
-"""TrafficPolicies of our own -> what they change of how Services are reached, with Problems per target. Pure.
+"""TrafficPolicies -> what they change of how Services are reached, with Problems per target. Pure.
+
+Those of our own lie over those of the Gateway API (`backendtraffic.py`), and both over DestinationRules.
 
 A target is a Service of the same namespace, or a port of it by name. A part that is given (balancer, circuit breaker …)
 takes the place of the same part of DestinationRules, for their subsets too; what is not given stays. What a port has
@@ -29,9 +31,11 @@ from tandem.ir.traffic import (
     Warmup,
 )
 from tandem.model import trafficpolicy as model
+from tandem.model.backendtraffic import XBackendTrafficPolicy
 from tandem.model.core import Service
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.world import Key, World
+from tandem.translate.mesh.backendtraffic import read_standard, spec_of
 
 _replace: Final = msgspec.structs.replace
 _BALANCERS: Final = {
@@ -48,11 +52,13 @@ class Attached(msgspec.Struct, frozen=True, kw_only=True):
 
     whole: model.TrafficPolicy | None = None
     ports: tuple[tuple[int, model.TrafficPolicy], ...] = ()
+    standard: XBackendTrafficPolicy | None = None
+    """What the Gateway API's own policy says, below the others."""
 
     @property
     def origins(self) -> tuple[Origin, ...]:
         """The objects that say so."""
-        found = [self.whole] if self.whole is not None else []
+        found = [policy for policy in (self.standard, self.whole) if policy is not None]
         return tuple(policy.origin() for policy in (*found, *(policy for _, policy in self.ports)))
 
 
@@ -88,12 +94,16 @@ def read_attachments(world: World) -> Attachments:
                 problems.append(Problem(at=policy.origin(at), code="Conflicted", text=text))
                 continue
             problems += _without_effect(policy, service, f"{at}.sectionName" if port is not None else "")
-    return Attachments(services={key: _attached(at) for key, at in sorted(found.items())}, problems=tuple(problems))
+    standard = read_standard(world, {key: at[None] for key, at in found.items() if None in at})
+    services = {
+        key: _attached(found.get(key, {}), standard.services.get(key)) for key in sorted({*found, *standard.services})
+    }
+    return Attachments(services=services, problems=(*problems, *standard.problems))
 
 
-def _attached(places: Mapping[int | None, model.TrafficPolicy]) -> Attached:
+def _attached(places: Mapping[int | None, model.TrafficPolicy], standard: XBackendTrafficPolicy | None) -> Attached:
     ports = sorted((port, policy) for port, policy in places.items() if port is not None)
-    return Attached(whole=places.get(None), ports=tuple(ports))
+    return Attached(whole=places.get(None), ports=tuple(ports), standard=standard)
 
 
 def _without_effect(policy: model.TrafficPolicy, service: Service, section: str) -> Iterator[Problem]:
@@ -116,8 +126,9 @@ def attach_traffic(policies: Mapping[Key, TrafficPolicy], attachments: Attachmen
 
 
 def _laid(under: TrafficPolicy, attached: Attached) -> TrafficPolicy:
-    if attached.whole is not None:
-        spec = attached.whole.spec
+    whole = attached.whole.spec if attached.whole is not None else None
+    standard = spec_of(attached.standard) if attached.standard is not None else None
+    for spec in (said for said in (standard, whole) if said is not None):
         under = _replace(
             under,
             traffic=_changed(under.traffic, spec),
@@ -169,7 +180,12 @@ def _changed(traffic: Traffic, spec: model.TrafficPolicySpec) -> Traffic:
         )
     if spec.retry_budget is not None:
         budget = spec.retry_budget
-        limits = _replace(limits, budget_percent=budget.percent, budget_least=budget.minimum_retries)
+        limits = _replace(
+            limits,
+            budget_percent=budget.percent,
+            budget_least=budget.minimum_retries,
+            budget_interval_ms=milliseconds(budget.interval) if budget.interval else 0,
+        )
     traffic = _replace(traffic, limits=limits)
     if spec.outlier_detection is not None:
         traffic = _replace(traffic, outlier=_outlier(spec.outlier_detection))

@@ -152,10 +152,10 @@ class TrafficReader:
             yield ByQuery(name=asked.http_query_parameter_name)
 
     def _budget(self, limits: object, asked: istio.RetryBudget, at: str) -> Limits:
-        if asked.budget_interval:
-            self._wrong(f"{at}.budgetInterval", "UnsupportedField", _REFUSED)
+        interval = self._time(asked.budget_interval, f"{at}.budgetInterval") if asked.budget_interval else 0
         under = limits if isinstance(limits, Limits) else Limits()
-        return msgspec.structs.replace(under, budget_percent=asked.percent, budget_least=asked.min_retry_concurrency)
+        fields = {"budget_percent": asked.percent, "budget_least": asked.min_retry_concurrency}
+        return msgspec.structs.replace(under, **fields, budget_interval_ms=interval)
 
     def _outlier(self, asked: istio.OutlierDetection, at: str) -> Outlier:
         if asked.outlier_detection_http_error_codes:

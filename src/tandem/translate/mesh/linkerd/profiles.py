@@ -21,7 +21,7 @@ from tandem.model.linkerdprofile import ProfileBudget, ProfileRoute, ServiceProf
 from tandem.model.world import Key, World
 from tandem.translate.mesh.context import Context, Layer, Layers, not_http, resolve_host
 from tandem.translate.mesh.linkerd.conditions import failures_of, matches_of, patterns_of
-from tandem.translate.mesh.values import duration, regex_mistake
+from tandem.translate.mesh.values import duration, milliseconds, regex_mistake
 from tandem.translate.options import Options
 
 UNSENT: Final = Retry(attempts=2, retry_on=("connect-failure", "refused-stream"))
@@ -67,15 +67,23 @@ def with_budgets(policies: Mapping[Key, TrafficPolicy], world: World, options: O
         asked = spec.retry_budget or (ProfileBudget() if any(r.is_retryable for r in spec.routes) else None)
         if key is None or asked is None or key[0] != profile.metadata.namespace:
             continue
-        bound = Limits(budget_percent=asked.retry_ratio * 100, budget_least=asked.min_retries_per_second)
+        bound = Limits(
+            budget_percent=asked.retry_ratio * 100,
+            budget_least=asked.min_retries_per_second,
+            budget_interval_ms=milliseconds(asked.ttl) or 0,
+        )
         known = found.get(key)
         if known is None:
             namespace, service = key
             traffic = Traffic(limits=bound)
             found[key] = TrafficPolicy(namespace=namespace, service=service, traffic=traffic, origin=profile.origin())
         elif known.traffic.limits.budget_percent is None and known.traffic.limits.retries is None:
-            fields = {"budget_percent": bound.budget_percent, "budget_least": bound.budget_least}
-            limits = msgspec.structs.replace(known.traffic.limits, **fields)
+            limits = msgspec.structs.replace(
+                known.traffic.limits,
+                budget_percent=bound.budget_percent,
+                budget_least=bound.budget_least,
+                budget_interval_ms=bound.budget_interval_ms,
+            )
             found[key] = msgspec.structs.replace(known, traffic=msgspec.structs.replace(known.traffic, limits=limits))
     return found
 
@@ -147,9 +155,6 @@ class _Reader:
         if spec.retry_budget is not None and consumer:
             text = "a budget is that of a Service: it counts in the profile beside it"
             self._told("spec.retryBudget", "NoEffect", text)
-        elif spec.retry_budget is not None and spec.retry_budget.ttl not in {"", "10s"}:
-            text = "what is counted is requests under way, not those of a time"
-            self._told("spec.retryBudget.ttl", "NoEffect", text)
 
     def _action(self, key: Key) -> RouteAction:
         """To the Service, or by weight to what stands for it."""
