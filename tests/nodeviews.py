@@ -15,6 +15,8 @@ from tandem.ir.node import AttachedPod, NodeView
 from tandem.ir.policy import PolicySet
 from tandem.model import core
 from tandem.model.world import World
+from tandem.translate.nodes import inner_prefixes
+from tandem.translate.options import Options
 from tandem.translate.policy import translate_policy
 from tandem.translate.services import translate_services
 
@@ -65,7 +67,7 @@ def view_of(world: World, *, node_name: str = "node-1", names: Mapping[str, tupl
         for p in world.sorted(core.Pod)
         if p.spec.node_name == node_name and not p.spec.host_network and not p.finished
     ]
-    found = translate_services(world, {})
+    found = translate_services(world, {}, inner=inner_prefixes(world, Options()))
     zone = {n.metadata.name: n.metadata.labels.get(core.ZONE, "") for n in world.sorted(core.Node)}.get(node_name, "")
     return NodeView(
         node=msgspec.structs.replace(node(node_name), zone=zone),

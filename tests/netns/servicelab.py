@@ -20,6 +20,7 @@ from tandem.compile.nft.node import compile_nft
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
 from tandem.ir.gateway import Gateway
+from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.model import core
 from tandem.model.meta import Object
@@ -133,7 +134,7 @@ class ServiceLab(Lab):
         piece = endpoint_slice(web, list(pods))
         self.show(web, msgspec.structs.replace(piece, address_type=f"IPv{self.places.version}"), *beside)
 
-    def show(self, *objects: Object, gateways: tuple[Gateway, ...] = ()) -> None:
+    def show(self, *objects: Object, gateways: tuple[Gateway, ...] = (), network: Network | None = None) -> None:
         """Put these Services, slices, policies and Nodes in force beside the pods, and these gateways."""
         before, at = self.view, self.places
         made = view_of(world(at.a, at.b, at.client, at.far, *objects))
@@ -141,7 +142,7 @@ class ServiceLab(Lab):
             made,
             node=msgspec.structs.replace(made.node, addresses=(at.node,), pod_cidrs=(at.prefix,)),
             nodes={"node-2": node_of("node-2", at.far_prefix)},
-            config=msgspec.structs.replace(made.config, service_cidrs=(at.services,)),
+            config=msgspec.structs.replace(made.config, service_cidrs=(at.services,), network=network or Network()),
             gateways={f"{one.namespace}/{one.name}": one for one in gateways},
         )
         self.nft.apply(plan(self.nft.read(), compile_nft(self.view)))

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import endpoint_slice, node, pod, service, world
+from meshbuild import CONFIG
 from nfttrace import Memory, Packet, Trace, trace
 from nodeviews import DNS, ifname_of, routes, view_of
 from tandem.compile.nft.node import compile_nft
@@ -49,7 +50,9 @@ def services(draw: st.DrawFn) -> tuple[core.Service, core.EndpointSlice]:
         "internalTrafficPolicy": draw(policy),
         "externalTrafficPolicy": draw(policy),
         "sessionAffinity": draw(st.sampled_from(["None", "ClientIP"])),
-        "externalIPs": draw(st.sampled_from([[], ["203.0.113.9"], [NODE_IP], ["198.51.100.1"]])),
+        "externalIPs": draw(
+            st.sampled_from([[], ["203.0.113.9"], [NODE_IP], ["198.51.100.1"], ["10.96.0.20", "10.96.0.21"]])
+        ),
     }
     ports = [
         {"name": "a", "port": 80, "targetPort": 8080, "nodePort": 30080 + number},
@@ -109,6 +112,7 @@ def test_the_kernel_rules_send_each_connection_where_the_reference_says(made: Wo
             port=packet.dport,
             inside=packet.iifname != "eth0",
             at_node=packet.daddr in {NODE_IP, "127.0.0.1", DNS},
+            inner=CONFIG.service_cidrs,
         )
         wanted: Answer = answer(made, "node-1", dialled)
         found = trace(ruleset, packet, route=lambda a: "" if a == "127.0.0.1" else route(a), choose=lambda _: draw)

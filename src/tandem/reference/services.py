@@ -30,6 +30,8 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     inside: bool
     at_node: bool = False
+    inner: tuple[str, ...] = ()
+    """Prefixes out of which the cluster gives addresses: what a Service calls external there is not."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +42,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def answer(world: World, node: str, dialled: Dialled) -> Answer:
-    """What Kubernetes says of `dialled` on `node`."""
-    for service in world.sorted(core.Service):
-        if service.spec.type == "ExternalName" or not _cluster_ips(service):
-            continue
+    """What Kubernetes says of `dialled` on `node`; where several Services do, whoever was given the address."""
+    served = [s for s in world.sorted(core.Service) if s.spec.type != "ExternalName" and _cluster_ips(s)]
+    for service in sorted(served, key=lambda one: _claim(one, dialled.address)):
         for port in service.spec.ports:
             way = _way(service, port, dialled)
             if way:
@@ -54,6 +55,12 @@ def answer(world: World, node: str, dialled: Dialled) -> Answer:
     if any(dialled.address in (*_cluster_ips(s), *_balancer(s)) for s in world.sorted(core.Service)):
         return Answer(outcome="refused")
     return Answer(outcome="none")
+
+
+def _claim(service: core.Service, address: str) -> int:
+    """A cluster IP is its Service's; an address of a load balancer comes before one that somebody calls external."""
+    claims = (_cluster_ips(service), _balancer(service), service.spec.external_ips)
+    return next((i for i, given in enumerate(claims) if address in given), len(claims))
 
 
 def is_own(service: core.Service, address: str) -> bool:
@@ -97,7 +104,8 @@ def _way(service: core.Service, port: core.ServicePort, dialled: Dialled) -> str
         return ""
     if dialled.port == port.port and dialled.address in _cluster_ips(service):
         return "internal"
-    if dialled.port == port.port and dialled.address in (*service.spec.external_ips, *_balancer(service)):
+    outer = () if any(is_inside(dialled.address, p) for p in dialled.inner) else service.spec.external_ips
+    if dialled.port == port.port and dialled.address in (*outer, *_balancer(service)):
         return "external"
     loopback = ipaddress.ip_address(dialled.address).is_loopback
     has_node_port = service.spec.type in _WITH_NODE_PORTS and port.node_port == dialled.port

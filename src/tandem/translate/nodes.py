@@ -13,6 +13,7 @@ from tandem.ir.fabric import Mark, Node
 from tandem.model import core
 from tandem.model.ipam import IPAMBlock, IPPool, IPReservation, Loan, LoanState
 from tandem.model.world import World
+from tandem.translate.options import Options
 
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 
@@ -59,6 +60,13 @@ def translate_nodes(world: World) -> dict[str, Node]:
 def translate_pools(world: World) -> tuple[str, ...]:
     """The prefix of every pool, also of those that give nothing new, sorted."""
     return tuple(sorted({p.spec.cidr for p in world.all(IPPool).values()}))
+
+
+def inner_prefixes(world: World, options: Options) -> tuple[str, ...]:
+    """Prefixes out of which the cluster gives addresses, of Services and of pods, sorted: nothing there is outside."""
+    blocks = (block.spec.cidr for block in world.all(IPAMBlock).values())
+    given = (cidr for node in world.all(core.Node).values() for cidr in (*node.spec.pod_cidrs, node.spec.pod_cidr))
+    return tuple(sorted({*options.service_cidrs, *translate_pools(world), *blocks, *given} - {""}))
 
 
 def translate_reservations(world: World) -> tuple[str, ...]:

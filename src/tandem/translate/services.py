@@ -7,7 +7,7 @@ An endpoint whose pod takes mTLS on some ports and DISABLEs it on others appears
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -44,13 +44,20 @@ class One(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def translate_services(
-    world: World, pods: Mapping[str, fabric.LocalPod], *, routed: Mapping[str, frozenset[int]] | None = None
+    world: World,
+    pods: Mapping[str, fabric.LocalPod],
+    *,
+    routed: Mapping[str, frozenset[int]] | None = None,
+    inner: tuple[str, ...] = (),
 ) -> Services:
-    """All Services and their endpoints; `pods` are the translated pods by uid, `routed` the ports that routes name."""
+    """All Services and their endpoints; `pods` are the translated pods by uid, `routed` the ports that routes name.
+
+    `inner`: prefixes out of which the cluster gives addresses itself.
+    """
     found: dict[str, One] = {}
     for service in world.sorted(core.Service):
         slices = world.slices_by_service.get(service.key, ())
-        found["/".join(service.key)] = translate_service(service, slices, pods, routed=routed or {})
+        found["/".join(service.key)] = translate_service(service, slices, pods, routed=routed or {}, inner=inner)
     return Services(
         services={key: one.service for key, one in found.items()},
         endpoints={key: one.endpoints for key, one in found.items()},
@@ -64,11 +71,13 @@ def translate_service(
     pods: Mapping[str, fabric.LocalPod],
     *,
     routed: Mapping[str, frozenset[int]],
+    inner: tuple[str, ...] = (),
 ) -> One:
     """One Service; of `pods` those are read that its slices refer to (`referred`)."""
     key = "/".join(service.key)
     http = routed_http(service.spec.ports, routed[key]) if key in routed else frozenset()
-    made = _service(service, http)
+    taken = _taken(service, inner)
+    made = _service(service, http, taken.keys())
     last = _endpoints(slices, pods, ready=False) if _is_local(made) else ()
     return One(
         service=made,
@@ -78,7 +87,7 @@ def translate_service(
             endpoints=tuple(sorted(_endpoints(slices, pods), key=_order)),
             last=tuple(sorted(last, key=_order)),
         ),
-        problems=(*_slice_problems(slices), *_problems(service)),
+        problems=(*_slice_problems(slices), *_problems(service), *_taking(service, taken)),
     )
 
 
@@ -88,7 +97,7 @@ def referred(slices: Slices) -> frozenset[str]:
     return frozenset(ref.uid for ref in refs if ref is not None and ref.kind == "Pod")
 
 
-def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
+def _service(service: core.Service, http: frozenset[int], taken: Collection[str]) -> fabric.Service:
     spec = service.spec
     ips = spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
     return fabric.Service(
@@ -106,7 +115,7 @@ def _service(service: core.Service, http: frozenset[int]) -> fabric.Service:
             for p in spec.ports
         ),
         external_name=spec.external_name if spec.type == "ExternalName" else "",
-        external_ips=spec.external_ips,
+        external_ips=tuple(a for a in spec.external_ips if a not in taken),
         balancer_ips=_balancer_ips(service),
         internal_local=spec.internal_traffic_policy == "Local",
         external_local=spec.external_traffic_policy == "Local" and (spec.type in _OUTWARD or bool(spec.external_ips)),
@@ -146,6 +155,26 @@ def _problems(service: core.Service) -> Iterable[Problem]:
     if service.spec.load_balancer_class not in {"", GATEWAY_CLASS}:
         path, text = "spec.loadBalancerClass", "an implementation of this class must give the address"
         yield Problem(at=service.origin(path), code="NotServed", text=f"{path}: {text}", severity=Severity.WARNING)
+
+
+def _taken(service: core.Service, inner: tuple[str, ...]) -> dict[str, str]:
+    """External addresses that the cluster gives out itself, each with the prefix that it is of."""
+    found: dict[str, str] = {}
+    for address in service.spec.external_ips:
+        parsed = ipaddress.ip_address(address)
+        for prefix in inner:
+            if parsed in ipaddress.ip_network(prefix):
+                found[address] = prefix
+    return found
+
+
+def _taking(service: core.Service, taken: Mapping[str, str]) -> Iterable[Problem]:
+    """They would take what is for another Service, or for a pod, to the endpoints of this one."""
+    for i, address in enumerate(service.spec.external_ips):
+        if address in taken:
+            path = f"spec.externalIPs[{i}]"
+            text = f"{path}: {address} is of {taken[address]}, whose addresses the cluster gives out: it is not served"
+            yield Problem(at=service.origin(path), code="AddressInUse", text=text)
 
 
 def _sources(service: core.Service) -> tuple[str, ...] | None:

@@ -35,7 +35,7 @@ from tandem.translate.mesh.istio.meshconfig import read_mesh_locality
 from tandem.translate.mesh.istio.subsets import subset_problems
 from tandem.translate.names import translate_names
 from tandem.translate.network import translate_network
-from tandem.translate.nodes import translate_nodes, translate_pools, translate_reservations
+from tandem.translate.nodes import inner_prefixes, translate_nodes, translate_pools, translate_reservations
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
 from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
@@ -116,7 +116,7 @@ def translate_world(world: World, options: Options) -> Translation:
     edge = limit_gateways(fault_gateways(edge, faults), limits)
     routed = ports_named(mesh.tables.values(), edge.gateways.values(), limits.named, Defaults(world).named)
     pods = translate_pods(world, options, policy, routed=routed, limits=limits)
-    services = translate_services(world, pods.pods, routed=routed)
+    services = translate_services(world, pods.pods, routed=routed, inner=inner_prefixes(world, options))
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)
     nodes = translate_nodes(world)
     return Translation(

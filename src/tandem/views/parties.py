@@ -194,14 +194,20 @@ def _of_node(node: core.Node) -> list[str]:
     return [*(a.address for a in node.status.addresses), *map(node_address, own_prefixes(node))]
 
 
+def _given(service: core.Service) -> tuple[str, ...]:
+    return (service.spec.cluster_ip, *service.spec.cluster_ips)
+
+
 def _address(world: World, address: str) -> Party:
     """A pod's, a Service's, a gateway's or a node's address is that; any other one is outside."""
     for pod in world.sorted(core.Pod):
         if address in pod.addresses and not pod.finished:
             return Party.of_pod(pod, version=family(address))
-    for service in world.sorted(core.Service):
-        if address in (service.spec.cluster_ip, *service.spec.cluster_ips, *fronts(service)):
-            return _service(world, service, address)
+    services = world.sorted(core.Service)
+    for named in (_given, fronts):
+        for service in services:
+            if address in named(service):
+                return _service(world, service, address)
     for gateway in world.sorted(Gateway):
         if address in _addresses(gateway):
             return _at_gateway(gateway, address)

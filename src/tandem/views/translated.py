@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from tandem.base.addresses import family
 from tandem.base.problems import Origin
@@ -57,7 +58,9 @@ def by_kernel(world: World, question: Question, source: Party, target: Party) ->
             denied = tuple(Line(layer="egress policy", effect="denies", rule=rule) for rule in rules)
             return Translated(lines=tuple(lines), denied=denied)
     sender = _arriving(world, question, source, target)
-    asked = {node: answer(world, node, _dialled(world, sender, target, node)) for node in _meets(world, source, target)}
+    inner = (*_pod_prefixes(world), *question.service_cidrs)
+    dialled = {node: _dialled(world, sender, target, node) for node in _meets(world, source, target)}
+    asked = {node: answer(world, node, replace(one, inner=inner)) for node, one in dialled.items()}
     reached = {node: found for node, found in asked.items() if found.outcome == "reached"}
     if not reached:
         return _denied([*lines, *_unreached(world, target, asked)])

@@ -65,3 +65,12 @@ def test_terminating_endpoints_serve_last() -> None:
     assert answer(world(HERE, THERE, web, piece), "node-1", CLUSTER_IP).endpoints == ONE
     free = msgspec.structs.replace(web, spec=msgspec.structs.replace(web.spec, internal_traffic_policy="Cluster"))
     assert answer(world(HERE, THERE, free, piece), "node-1", CLUSTER_IP).endpoints == BOTH - ONE
+
+
+def test_what_was_given_to_a_service_comes_before_what_another_calls_external() -> None:
+    thief = service("a", ip="10.96.0.99", ports=[{"port": 80}], externalIPs=["10.96.0.20", "10.96.0.30"])
+    made = world(HERE, THERE, web := service("web", **WEB), endpoint_slice(web, [HERE]), thief)
+    assert answer(made, "node-1", CLUSTER_IP).endpoints == ONE
+    free = msgspec.structs.replace(CLUSTER_IP, address="10.96.0.30")
+    assert answer(made, "node-1", free).outcome == "refused"
+    assert answer(made, "node-1", msgspec.structs.replace(free, inner=("10.96.0.0/16",))).outcome == "none"

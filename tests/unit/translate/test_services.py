@@ -190,3 +190,14 @@ def test_hints_are_for_ready_endpoints() -> None:
     assert (here.ready, here.for_zones, here.for_nodes) == (True, ("a", "b"), ("node-1",))
     (last,) = only(spec_of(), slice_of(ending | {"hints": hints})).endpoints["default/web"].endpoints
     assert (last.ready, last.for_zones, last.for_nodes) == (False, (), ())
+
+
+def test_an_external_address_that_the_cluster_gives_out_is_not_served_and_told() -> None:
+    web = spec_of(externalIPs=["203.0.113.1", "10.96.0.7", "10.244.3.9", "fd00::9"])
+    inner = ("10.244.0.0/16", "10.96.0.0/16", "fd00::/64")
+    found = translate_services(World.of([web]), {}, inner=inner)
+    assert found.services["default/web"].external_ips == ("203.0.113.1",)
+    assert [(p.code, p.at.path) for p in found.problems] == [
+        ("AddressInUse", f"spec.externalIPs[{i}]") for i in (1, 2, 3)
+    ]
+    assert "10.96.0.7 is of 10.96.0.0/16" in found.problems[0].text

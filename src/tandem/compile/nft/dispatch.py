@@ -26,9 +26,8 @@ from tandem.base.members import joined_as_before
 from tandem.compile import names
 from tandem.compile.addresses import edge_source
 from tandem.compile.fabric.interface import others
-from tandem.compile.fabric.vxlan import VXLAN
+from tandem.compile.nft.among import among_sets, by_address
 from tandem.compile.nft.families import FAMILIES, Family, of_family, prefixes, without
-from tandem.ir.network import Network
 from tandem.ir.node import AttachedPod, NodeView
 from tandem.state import nft
 from tandem.state.nft import Field
@@ -127,23 +126,17 @@ def _not_as_a_node(view: NodeView, who: nft.Match) -> tuple[nft.Rule, ...]:
             comment="for nodes among themselves",
         )
         for f in FAMILIES
-        if _by_address(view.config.network)
+        if by_address(view.config.network)
     )
 
 
 def _tunnel_of_nodes(view: NodeView) -> Iterator[nft.Rule]:
     """What is unwrapped here was wrapped by a node."""
-    for protocol, port in _by_address(view.config.network):
+    for protocol, port in by_address(view.config.network):
         for f in FAMILIES if protocol == "udp" else ():
             from_others = nft.InSet((f.saddr,), f"nodes{f.version}", negate=True)
             match = (nft.Is(Field.UDP_DPORT, port), from_others)
             yield nft.Rule(match=match, then=_DROP, comment="wrapped by no node")
-
-
-def _by_address(network: Network) -> tuple[tuple[str, int], ...]:
-    """Protocol and port of what believes a node by its address: a tunnel without keys, and speakers of BGP."""
-    tunnel = (("udp", network.vxlan.port),) if network.fabric == VXLAN.name else ()
-    return (*tunnel, *((("tcp", network.bgp.port),) if network.bgp is not None else ()))
 
 
 def _no_mid_stream(link: Field) -> nft.Rule:
@@ -238,22 +231,11 @@ def fixed_sets(view: NodeView) -> list[nft.Set]:
             _interval(f"local{f.version}", f, without(prefixes(view.node.prefixes, f), lent)),
             _interval(f"cluster{f.version}", f, cluster),
         ]
-        if _by_address(view.config.network):
-            found += _among_nodes(view.config.network, [a for n in nodes for a in of_family(n.addresses, f)], f)
+        found += among_sets(view, f)
         if view.config.network.encryption is not None:
             theirs = prefixes([p for n in others(view) for p in n.prefixes], f)
             found.append(_interval(f"encrypted{f.version}", f, theirs))
     return found
-
-
-def _among_nodes(network: Network, addresses: list[str], family: Family) -> Iterator[nft.Set]:
-    """The nodes, and where they believe each other, and routers believe them, by the address."""
-    keys = {(address, *kind) for address in addresses for kind in _by_address(network)}
-    for peer in network.bgp.peers if network.bgp is not None else ():
-        keys |= {(address, "tcp", peer.port) for address in of_family([peer.address], family)}
-    kind = (family.type, "inet_proto", "inet_service")
-    yield nft.Set(name=f"nodes{family.version}", type=(family.type,), elements=frozenset((a,) for a in addresses))
-    yield nft.Set(name=f"among-nodes{family.version}", type=kind, elements=frozenset(keys))
 
 
 def pod_sets(view: NodeView) -> list[nft.Set]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from enum import Enum
+from enum import Enum, IntEnum
 
 import msgspec
 
@@ -25,6 +25,15 @@ class Lane(Enum):
 
     ADDRESS = ""
     NODE = "node"
+
+
+class Claim(IntEnum):
+    """By what a Service has an address, the better claim first: what it says of itself takes nothing from others."""
+
+    OWN = 0
+    """Given to it: a cluster IP, or a node port."""
+    BALANCER = 1
+    EXTERNAL = 2
 
 
 class Front(msgspec.Struct, frozen=True):
@@ -58,13 +67,15 @@ class _Port(msgspec.Struct, frozen=True):
 
 
 def fronts(view: NodeView, family: Family) -> Iterator[Front]:
-    """Every front of one family, sorted by Service. An address and port that two Services claim is the first one's."""
+    """Every front of one family, sorted by claim and Service. What two Services claim alike is the first one's."""
     seen: set[tuple[Lane, nft.Key]] = set()
+    found: list[tuple[Claim, Front]] = []
     for name in sorted(view.services):
-        for front in _of_service(view, view.services[name], view.endpoints.get(name), family):
-            if (front.lane, front.key) not in seen:
-                seen.add((front.lane, front.key))
-                yield front
+        found += _of_service(view, view.services[name], view.endpoints.get(name), family)
+    for _, front in sorted(found, key=lambda claimed: claimed[0]):
+        if (front.lane, front.key) not in seen:
+            seen.add((front.lane, front.key))
+            yield front
 
 
 def owned(view: NodeView, family: Family) -> Iterable[str]:
@@ -74,7 +85,9 @@ def owned(view: NodeView, family: Family) -> Iterable[str]:
             yield from _mine(view, (*service.cluster_ips, *service.balancer_ips), family)
 
 
-def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, family: Family) -> Iterator[Front]:
+def _of_service(
+    view: NodeView, service: Service, endpoints: Endpoints | None, family: Family
+) -> Iterator[tuple[Claim, Front]]:
     if service.external_name or not service.cluster_ips:
         return
     for port in service.ports:
@@ -91,15 +104,16 @@ def _of_service(view: NodeView, service: Service, endpoints: Endpoints | None, f
         )
         for address in _mine(view, service.cluster_ips, family):
             key = (address, known.protocol, port.port)
-            yield _front(Lane.ADDRESS, key, known, known.local if service.internal_local else known.every)
-        # First those that limit their sources: an address that is named in both ways stays limited.
+            front = _front(Lane.ADDRESS, key, known, known.local if service.internal_local else known.every)
+            yield Claim.OWN, front
         for address in _mine(view, service.balancer_ips, family):
             front = _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
-            yield msgspec.structs.replace(front, sources=service.sources)
+            # An address that is named in both ways stays limited.
+            yield Claim.BALANCER, msgspec.structs.replace(front, sources=service.sources)
         for address in _mine(view, service.external_ips, family):
-            yield _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
+            yield Claim.EXTERNAL, _outer(Lane.ADDRESS, (address, known.protocol, port.port), known)
         if port.node_port and _serves(service, family):
-            yield _outer(Lane.NODE, (known.protocol, port.node_port), known)
+            yield Claim.OWN, _outer(Lane.NODE, (known.protocol, port.node_port), known)
 
 
 def _front(lane: Lane, key: nft.Key, port: _Port, targets: tuple[Target, ...]) -> Front:

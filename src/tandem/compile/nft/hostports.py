@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tandem.compile.addresses import node_address
+from tandem.compile.nft.among import not_translated
 from tandem.compile.nft.families import FAMILIES, V4, V6, Family, of_family
 from tandem.ir.node import AttachedPod, NodeView, pods_with_ports
 from tandem.state import nft
@@ -31,7 +32,8 @@ def hostport_state(view: NodeView) -> nft.Ruleset:
     """The chains and maps of host ports."""
     if not pods_with_ports(view.pods):
         return nft.ruleset()
-    rules = tuple(rule for family in FAMILIES for rule in _translate(family))
+    nobodys = not_translated(view.config.network)
+    rules = (*nobodys, *(rule for family in FAMILIES for rule in _translate(family)))
     chains = (
         nft.Chain(name="hostport-guard", rules=(_guard(),), base=_hook("filter", "prerouting", GUARD)),
         nft.Chain(name="hostport-prerouting", rules=rules, base=_hook("nat", "prerouting", AFTER_SERVICES)),

@@ -21,6 +21,7 @@ from tandem.base.digest import digest
 from tandem.base.ids import NodeName
 from tandem.base.memo import pairs_as_before, same_as_before
 from tandem.compile import names
+from tandem.compile.nft.among import between_sets, not_translated
 from tandem.compile.nft.chains import LOG_LIMIT
 from tandem.compile.nft.families import FAMILIES, V4, V6, Family
 from tandem.compile.nft.fronts import Front, Lane, Target, fronts, owned
@@ -107,9 +108,10 @@ def service_state(view: NodeView) -> nft.Ruleset:
         refuse = nft.Hook(type="nat", hook=hook, priority=-90)
         chains.append(nft.Chain(name=f"refuse-{hook}", rules=(*_to_pods(), *_refusals()), base=refuse))
         translate = nft.Hook(type="nat", hook=hook, priority=-100)
-        rules = (*_to_pods(), *source_rules(), *_dispatch(outside=hook == "prerouting"))
+        nobodys = not_translated(view.config.network)
+        rules = (*_to_pods(), *nobodys, *source_rules(), *_dispatch(outside=hook == "prerouting"))
         chains.append(nft.Chain(name=f"service-{hook}", rules=rules, base=translate))
-    sets = tuple(c for c in containers if isinstance(c, nft.Set))
+    sets = (*(c for c in containers if isinstance(c, nft.Set)), *between_sets(view))
     return nft.ruleset(chains=tuple(chains), sets=sets, maps=tuple(c for c in containers if isinstance(c, nft.Map)))
 
 

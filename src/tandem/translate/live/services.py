@@ -8,19 +8,25 @@ from tandem.base.table import Table, changes
 from tandem.ir import fabric
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model import core
+from tandem.model.kept import Kept
 from tandem.model.world import Key, World
 from tandem.translate.live.problems import Gathered
 from tandem.translate.mesh.istio.subsets import problems_of
+from tandem.translate.nodes import inner_prefixes
+from tandem.translate.options import Options
 from tandem.translate.services import referred, translate_service
 
 
 class LiveServices:
     """`services` and `endpoints` are those of the newest World."""
 
-    def __init__(self, gathered: Gathered) -> None:
+    def __init__(self, options: Options, gathered: Gathered) -> None:
         self.services: Table[str, fabric.Service] = Table()
         self.endpoints: Table[str, fabric.Endpoints] = Table()
+        self._options = options
         self._gathered = gathered
+        self._inner = Kept(inner_prefixes)
+        self._prefixes: tuple[str, ...] = ()
         self._before = World()
         self._pods: Mapping[str, fabric.LocalPod] = Table()
         self._routed: Mapping[str, frozenset[int]] = {}
@@ -40,6 +46,10 @@ class LiveServices:
         touched = set(changes(before.all(core.Service), now.all(core.Service)))
         slices = changes(before.slices_by_service, now.slices_by_service)
         touched.update(slices)
+        inner = self._inner(now, self._options)
+        if inner != self._prefixes:
+            touched.update(key for key, one in now.all(core.Service).items() if one.spec.external_ips)
+        self._prefixes = inner
         for uid in changes(self._pods, pods):
             touched |= self._referred.get(uid, set())
         touched |= {(s, n) for s, _, n in (key.partition("/") for key in changes(self._routed, routed))}
@@ -59,7 +69,7 @@ class LiveServices:
                 gone.append(name)
                 self._gathered.tell((5, *key), ())
                 continue
-            one = translate_service(service, now.slices_by_service.get(key, ()), pods, routed=routed)
+            one = translate_service(service, now.slices_by_service.get(key, ()), pods, routed=routed, inner=inner)
             self._gathered.tell((5, *key), one.problems)
             known, ends = self.services.get(name), self.endpoints.get(name)
             services[name] = known if known is not None and known == one.service else one.service

@@ -51,7 +51,7 @@ class Live:
         self._gathered = Gathered()
         self._policy = LivePolicy(options, self._gathered)
         self._pods = LivePods(options, self._gathered)
-        self._services = LiveServices(self._gathered)
+        self._services = LiveServices(options, self._gathered)
         self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
         self._virtual = Memo(read_virtualservice)

@@ -72,3 +72,17 @@ def test_an_address_and_port_of_two_services_is_the_first_ones() -> None:
     )
     made = view_of(world(HERE, THERE, first, second, endpoint_slice(first, [HERE]), endpoint_slice(second, [THERE])))
     assert by_key(made)["203.0.113.1", "tcp", 80].targets == BOTH[:1]
+
+
+def test_what_a_service_was_given_is_not_anothers_by_calling_it_external() -> None:
+    owner = service("z", ip="10.96.0.21", type="LoadBalancer", ports=[{"port": 80}])
+    balancer = core.LoadBalancerStatus(ingress=(core.IngressAddress(ip="198.51.100.1"),))
+    owner = msgspec.structs.replace(owner, status=core.ServiceStatus(load_balancer=balancer))
+    thief = service("a", ip="10.96.0.22", externalIPs=["10.96.0.21", "198.51.100.1"], ports=[{"port": 80}])
+    made = view_of(world(HERE, THERE, owner, thief, endpoint_slice(owner, [HERE]), endpoint_slice(thief, [THERE])))
+    services = dict(made.services)
+    services["default/a"] = msgspec.structs.replace(services["default/a"], external_ips=thief.spec.external_ips)
+    found = by_key(msgspec.structs.replace(made, services=services))
+    for address in thief.spec.external_ips:
+        assert found[address, "tcp", 80].targets == BOTH[:1]
+    assert found["10.96.0.22", "tcp", 80].targets == BOTH[1:]

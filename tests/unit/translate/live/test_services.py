@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from builders import endpoint_slice, namespace, pod, service, world
+from builders import endpoint_slice, namespace, node, pod, service, world
 from meshbuild import RULE
 from tandem.base.table import Table, changes
 from tandem.ir.fabric import LocalPod
 from tandem.ir.traffic import Subset, TrafficPolicy
+from tandem.model import core
 from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
 from tandem.translate.options import Options
@@ -26,7 +27,7 @@ def local() -> Table[str, LocalPod]:
 
 
 def live() -> LiveServices:
-    found = LiveServices(Gathered())
+    found = LiveServices(Options(), Gathered())
     found.update(BASE, local(), ROUTED, {})
     return found
 
@@ -62,7 +63,7 @@ def test_routes_of_a_service_make_it_http() -> None:
 
 def test_a_subset_that_loses_its_last_pod_is_told_of_and_no_longer_once_it_has_one() -> None:
     gathered = Gathered()
-    found = LiveServices(gathered)
+    found = LiveServices(Options(), gathered)
     labels = (("app", "web"),)
     policy = TrafficPolicy(
         namespace="default", service="web", subsets=(Subset(name="v1", labels=labels, origin=RULE),), origin=RULE
@@ -75,3 +76,16 @@ def test_a_subset_that_loses_its_last_pod_is_told_of_and_no_longer_once_it_has_o
     assert [p.code for problems in gathered.settle().values() for p in problems] == ["SubsetEmpty"]
     found.update(BASE, local(), ROUTED, policies)
     assert gathered.settle() == {}
+
+
+def test_an_external_address_ends_when_a_node_gets_the_prefix() -> None:
+    web = service("web", externalIPs=["10.244.7.1"])
+    base = BASE.with_changes("Service", {web.key: web}, synced=True)
+    gathered = Gathered()
+    found = LiveServices(Options(), gathered)
+    found.update(base, local(), ROUTED, {})
+    assert found.services["default/web"].external_ips == ("10.244.7.1",)
+    one = msgspec.structs.replace(node("n"), spec=core.NodeSpec(pod_cidr="10.244.7.0/24"))
+    found.update(base.with_changes("Node", {one.key: one}, synced=True), local(), ROUTED, {})
+    assert not found.services["default/web"].external_ips
+    assert [p.code for problems in gathered.settle().values() for p in problems] == ["AddressInUse"]
