@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import datetime
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from e2e.lab import Lab, lab, until
+from e2e.lab import TANDEM, Lab, lab, until
 from e2e.objects import account, container, idle, namespace, pod, service, web
 from jwts import Issuer
 
@@ -170,6 +172,47 @@ def test_the_node_a_neighbour_and_a_pod_get_through_to_the_pod_with_mtls(world: 
     ):
         ran = until(ask, lambda r: r.out.endswith("200"), world.logs)
         assert '"peer": "spiffe://cluster.local/ns/edge/sa/edge"' in ran.out, ran.text
+
+
+def test_it_stays_in_force_while_routes_come_change_and_go(world: Lab) -> None:
+    """Whoever watches it sees no other Programmed than True, neither of the whole nor of a listener."""
+    command = " ".join([*TANDEM, *("get", "gateway", "edge", "-n", "edge", "-w", "-o", "json")])
+    seen_at = world.root / "tmp" / "watched"
+    watch = world.start("sh", "-c", f"echo $$ >/tmp/watcher; exec {command} >/tmp/watched")
+    try:
+        until(seen_at.exists, bool)
+        until(seen_at.read_text, bool, world.logs)  # what there is, before anything is done
+        for turn in range(3):
+            routes = [
+                made("HTTPRoute", f"many-{i}", {**ROUTE, "hostnames": [f"many-{turn}-{i}.test"]}, ns="shop")
+                for i in range(15)
+            ]
+            for one in routes:
+                world.tandem("apply", "-f", "-", stdin=yaml.safe_dump(one), status=0)
+        last = "many-2-14.test"
+        until(lambda: world.run(*get(last, address(world))).out[-3:], lambda code: code == "200", world.logs)
+        world.delete("httproute", *(f"many-{i}" for i in range(15)), "-n", "shop")
+        world.settled()
+    finally:
+        world.run("sh", "-c", "kill $(cat /tmp/watcher)")
+        watch.communicate(timeout=20)
+    seen = [one for one in _objects(seen_at.read_text()) if one.get("kind") == "Gateway"]
+    assert len({one["metadata"]["resourceVersion"] for one in seen}) > 15  # attachedRoutes changed
+    for one in seen:
+        status = one["status"]
+        told = [*status["conditions"], *(c for listener in status["listeners"] for c in listener["conditions"])]
+        assert {c["status"] for c in told if c["type"] == "Programmed"} == {"True"}, one
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """JSON documents, one after the other."""
+    decoder, at = json.JSONDecoder(), 0
+    while (text := text[at:].lstrip()) and text.startswith("{"):
+        with suppress(json.JSONDecodeError):
+            found, at = decoder.raw_decode(text)
+            yield found
+            continue
+        return
 
 
 def test_another_host_is_not_served(world: Lab) -> None:

@@ -7,13 +7,13 @@ Resource names: pod uid; policy set id; group id, of large groups those of piece
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from tandem.base.digest import digest
 from tandem.base.problems import Origin
+from tandem.ir.differences import origins_in
 from tandem.ir.fabric import Endpoints, LocalPod, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import RouteTable
@@ -74,15 +74,4 @@ def decode(type_url: str, data: bytes) -> Value:
 
 def origins(value: Value) -> frozenset[Origin]:
     """Every Origin inside a value: the objects whose `Programmed` depends on its acceptance."""
-    return frozenset() if isinstance(value, AddressGroup) else frozenset(_origins(value))  # of these there are many
-
-
-def _origins(value: object) -> Iterator[Origin]:
-    if isinstance(value, Origin):
-        yield value
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _origins(getattr(value, name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _origins(item)
+    return frozenset() if isinstance(value, AddressGroup) else frozenset(origins_in(value))  # of these there are many

@@ -2,6 +2,9 @@
 
 In: publications, acknowledgements and refusals. Out: per object, whether every concerned node has it in force. Each
 entry costs what it is about: what is not in force is kept by object, and `taken` says of which objects that changed.
+
+A resource that became another one is waited for by the objects whose part of it did, as compared with what the node
+accepted last: a gateway is in force while a route of it is on its way, and a refused route is no fault of the others.
 """
 
 from __future__ import annotations
@@ -9,11 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
-from tandem.base.problems import ObjectKey
+from tandem.base.problems import ObjectKey, Origin
 from tandem.base.table import Table, changes
 from tandem.drivers.xds.messages import Encoded
+from tandem.ir import wire
+from tandem.ir.differences import differing
 
 ResourceKey = tuple[str, str]
 """(type URL, resource name)."""
@@ -24,6 +30,8 @@ class Sent(Encoded):
     """One resource as it is sent to nodes, and the objects it was made from."""
 
     objects: frozenset[ObjectKey] = frozenset()
+    content: wire.Value | None = field(default=None, compare=False, repr=False)
+    """What was encoded, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,40 @@ class _Node:
     refused: dict[ResourceKey, tuple[str, str]] = field(default_factory=dict)
     wanting: dict[str, set[str]] = field(default_factory=dict)
     """By type URL the names of what was sent and is not accepted as it was sent."""
+    held: dict[ResourceKey, Sent] = field(default_factory=dict)
+    """What was accepted last, where that is known."""
+    later: dict[ResourceKey, dict[str, Sent]] = field(default_factory=dict)
+    """By version what was sent since."""
+    waiting: dict[ResourceKey, frozenset[ObjectKey]] = field(default_factory=dict)
+    """The objects that are not in force because of it."""
+
+    def add(self, key: ResourceKey, sent: Sent) -> None:
+        """This was sent, and is not accepted yet."""
+        versions = self.later.setdefault(key, {})
+        versions.pop(sent.version, None)
+        versions[sent.version] = sent
+        if len(versions) > REMEMBERED:
+            del versions[next(iter(versions))]
+
+    def take(self, key: ResourceKey, version: str) -> None:
+        """This version was accepted."""
+        versions = self.later.get(key, {})
+        if version in versions:
+            self.held[key] = versions[version]
+            sooner = list(versions)
+            for one in sooner[: sooner.index(version) + 1]:
+                del versions[one]
+            if not versions:
+                del self.later[key]
+        elif key not in self.held or self.held[key].version != version:
+            self.held.pop(key, None)
+
+    def drop(self, key: ResourceKey) -> None:
+        """It was taken back."""
+        self.accepted.pop(key, None)
+        self.refused.pop(key, None)
+        self.held.pop(key, None)
+        self.later.pop(key, None)
 
     def compare(self, key: ResourceKey) -> None:
         """Of this something was sent, taken back or accepted."""
@@ -63,6 +105,8 @@ class _Node:
         return ((url, name) for url, named in self.sent.items() for name in named)
 
 
+REMEMBERED: Final = 16
+"""So many versions of a resource are known until the node has said something."""
 IN_FORCE: Final = Programmed(ok=True, message="")
 
 
@@ -87,14 +131,13 @@ class Ledger:
             for name, (old, new) in changes(before, now).items():
                 key = url, name
                 if new is None:
-                    entry.accepted.pop(key, None)
-                    entry.refused.pop(key, None)
+                    entry.drop(key)
+                elif new.objects:
+                    entry.add(key, new)
                 entry.compare(key)
                 was, objects = old.objects if old else frozenset(), new.objects if new else frozenset()
                 self._uses.subtract(was - objects)
                 self._uses.update(objects - was)
-                for obj in was - objects:
-                    self._settle(obj, node, key, IN_FORCE)
                 self._weigh(node, entry, key)
                 self._changed |= was ^ objects
         self.revision += 1
@@ -112,6 +155,8 @@ class Ledger:
         (self._connected.add if up else self._connected.discard)(node)
         entry = self._nodes.get(node, _Node())
         for key in entry.every():
+            if key[1] in entry.wanting.get(key[0], ()):
+                entry.held.pop(key, None)  # what it has may not be what it had
             self._weigh(node, entry, key)
         self.revision += 1
 
@@ -121,6 +166,7 @@ class Ledger:
         for name, version in versions.items():
             entry.accepted[type_url, name] = version
             entry.refused.pop((type_url, name), None)
+            entry.take((type_url, name), version)
             entry.compare((type_url, name))
             self._weigh(node, entry, (type_url, name))
         self.revision += 1
@@ -190,21 +236,47 @@ class Ledger:
 
     def _weigh(self, node: str, entry: _Node, key: ResourceKey) -> None:
         sent = entry.resource(key)
-        if sent is not None and sent.objects:
+        objects = sent.objects if sent is not None else frozenset[ObjectKey]()
+        found = IN_FORCE
+        if sent is not None and objects:
             found = _judge(node, entry, key, sent.version, connected=node in self._connected)
-            for obj in sent.objects:
-                self._settle(obj, node, key, found)
+        held = entry.held.get(key)
+        if found is IN_FORCE:
+            objects = frozenset()
+        elif sent is not None and held is not None:
+            objects &= _others(held, sent)
+        for obj in entry.waiting.pop(key, frozenset()) - objects:
+            self._settle(obj, node, key, IN_FORCE)
+        for obj in objects:
+            self._settle(obj, node, key, found)
+        if objects:
+            entry.waiting[key] = objects
 
     def _settle(self, obj: ObjectKey, node: str, key: ResourceKey, found: Programmed) -> None:
-        wanting = self._wanting.setdefault(obj, {})
+        wanting = self._wanting.get(obj, {})
         if found is IN_FORCE:
             if wanting.pop((node, key), None) is not None:
                 self._changed.add(obj)
-            if not wanting:
-                del self._wanting[obj]
-        elif wanting.get((node, key)) != found:
+                if not wanting:
+                    del self._wanting[obj]
+            return
+        wanting = self._wanting.setdefault(obj, wanting)
+        if wanting.get((node, key)) != found:
             wanting[node, key] = found
             self._changed.add(obj)
+
+
+def keys_of(origins: Iterable[Origin]) -> frozenset[ObjectKey]:
+    """The objects that these name."""
+    return frozenset((origin.kind, origin.namespace, origin.name) for origin in origins)
+
+
+@lru_cache(maxsize=16)
+def _others(held: Sent, sent: Sent) -> frozenset[ObjectKey]:
+    """The objects whose part of a resource is not the one that is held."""
+    if held.content is None or sent.content is None:
+        return sent.objects
+    return keys_of(differing(held.content, sent.content)) | (sent.objects - held.objects)
 
 
 def _rank(entry: tuple[tuple[str, ResourceKey], Programmed]) -> tuple[bool, tuple[str, ResourceKey]]:

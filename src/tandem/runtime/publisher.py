@@ -16,7 +16,7 @@ from tandem.ir import wire
 from tandem.ir.fabric import LocalPod
 from tandem.ir.pieces import cut, recut
 from tandem.ir.policy import AddressGroup, PolicySet
-from tandem.runtime.ledger import Resources, Sent
+from tandem.runtime.ledger import Resources, Sent, keys_of
 from tandem.translate.slices import EDGE, MESH, SHARED, referred, serving, values_of
 from tandem.translate.world import Translation
 
@@ -240,8 +240,8 @@ class Publisher:
 
 def _sent(name: str, value: wire.Value) -> Sent:
     data = wire.encode(value)
-    objects = frozenset((o.kind, o.namespace, o.name) for o in wire.origins(value))
-    return Sent(name, wire.version(data), data, objects)
+    objects = keys_of(wire.origins(value))
+    return Sent(name, wire.version(data), data, objects, value)
 
 
 _NOTHING: Final[Table[str, Sent]] = Table()

@@ -7,8 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gatewaybuild import gateway, hosts, listener, port, route
 from tandem.base.table import Table
-from tandem.runtime.ledger import Ledger, Programmed, Resources, Sent
+from tandem.ir import wire
+from tandem.runtime.ledger import REMEMBERED, Ledger, Programmed, Resources, Sent, keys_of
 
 OBJECT = ("VirtualService", "shop", "my-service")
 KEY = ("t.RouteTable", "shop/my-service")
@@ -104,6 +106,87 @@ def test_objects_are_taken_once_when_their_verdict_changes() -> None:
     assert book.taken() == {OBJECT}
     book.accept("n1", KEY[0], {KEY[1]: "1"})
     assert book.taken() == set()
+
+
+EDGE = ("Gateway", "edge", "edge")
+
+
+def edged(version: str, *more: str, certificates: tuple[str, ...] = ()) -> Resources:
+    """A gateway with route `a` and these, as it is sent in a version."""
+    made = gateway(
+        port(listener("l", "*", hosts("*", *(route(r, f"/{r}") for r in ("a", *more))), certificates=certificates))
+    )
+    return {KEY[0]: Table({KEY[1]: Sent(KEY[1], version, b"", keys_of(wire.origins(made)), made)})}
+
+
+def serving() -> Ledger:
+    book = Ledger()
+    book.connection("n1", up=True)
+    book.sent("n1", edged("1"))
+    assert not book.programmed()[EDGE].ok
+    book.accept("n1", KEY[0], {KEY[1]: "1"})
+    return book
+
+
+def not_in_force(book: Ledger) -> set[str]:
+    return {obj[2] for obj, verdict in book.programmed().items() if not verdict.ok}
+
+
+def test_a_route_on_its_way_is_waited_for_by_itself_alone() -> None:
+    book = serving()
+    book.taken()
+    book.sent("n1", edged("2", "b"))
+    assert not_in_force(book) == {"b"}
+    assert book.taken() == {("HTTPRoute", "shop", "b")}
+    assert not book.settled("n1")
+    book.accept("n1", KEY[0], {KEY[1]: "2"})
+    assert not_in_force(book) == set()
+
+
+def test_a_listener_that_is_another_one_is_waited_for() -> None:
+    book = serving()
+    book.sent("n1", edged("2", certificates=("c",)))
+    assert not_in_force(book) == {"edge"}
+
+
+def test_many_versions_on_their_way_are_compared_with_what_is_in_force() -> None:
+    book = serving()
+    book.sent("n1", edged("2", "b"))
+    book.sent("n1", edged("3", "b", "c"))
+    assert not_in_force(book) == {"b", "c"}
+    book.accept("n1", KEY[0], {KEY[1]: "2"})
+    assert not_in_force(book) == {"c"}
+    book.sent("n1", edged("4", "c"))
+    assert not_in_force(book) == {"c"}
+
+
+def test_a_version_that_is_not_remembered_is_waited_for_by_all() -> None:
+    book = serving()
+    for i in range(2, 4 + REMEMBERED):
+        book.sent("n1", edged(str(i), f"r{i}"))
+    book.accept("n1", KEY[0], {KEY[1]: "2"})
+    assert EDGE[2] in not_in_force(book)
+
+
+def test_a_refused_route_is_no_fault_of_the_others() -> None:
+    book = serving()
+    book.sent("n1", edged("2", "b"))
+    book.refuse("n1", KEY[0], {KEY[1]: ("2", "bad regex")})
+    assert not_in_force(book) == {"b"}
+    book.sent("n1", edged("3", "b", certificates=("c",)))
+    book.refuse("n1", KEY[0], {KEY[1]: ("3", "bad regex")})
+    assert not_in_force(book) == {"b", "edge"}
+
+
+def test_what_a_node_has_that_went_while_something_was_on_its_way_is_not_known() -> None:
+    book = serving()
+    book.sent("n1", edged("2", "b"))
+    book.connection("n1", up=False)
+    assert not_in_force(book) == {"a", "b", "edge"}
+    book.connection("n1", up=True)
+    book.accept("n1", KEY[0], {KEY[1]: "2"})
+    book.sent("n1", edged("3"))
+    assert not_in_force(book) == set()
 
 
 NAMES, NODES, OBJECTS = st.sampled_from("ab"), st.sampled_from(("n1", "n2")), st.frozensets(st.sampled_from("xyz"))
