@@ -19,6 +19,9 @@ NET = NodeNet(
     routes=(Route(prefix="10.244.0.0/24"), Route(prefix="fd00:10:244::/64")),
 )
 
+FORWARDING = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
+"""As on every node with pods of both families."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -34,6 +37,7 @@ class Case:
             async with AsyncExitStack() as stack:
                 if isinstance(driver, KernelLinks):
                     stack.push_async_callback(driver.close)
+                await driver.set_sysctls(FORWARDING)
                 await driver.apply_node(NET)
                 await book(driver)
 

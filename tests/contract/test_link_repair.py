@@ -46,6 +46,15 @@ CHANGES = (
     "sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1",
     "sysctl -qw net.ipv6.conf.eth0.accept_ra=2",
 )
+NODE_CHANGES = (
+    "sysctl -qw net.ipv4.ip_forward=0",
+    "sysctl -qw net.ipv6.conf.all.forwarding=0",
+    "sysctl -qw net.ipv4.conf.{host}.forwarding=0",
+    "sysctl -qw net.ipv4.conf.{host}.rp_filter=1",
+    "sysctl -qw net.ipv6.conf.{host}.disable_ipv6=1",
+    "sysctl -qw net.ipv6.conf.{host}.accept_ra=2",
+    "sysctl -qw net.ipv4.conf.{host}.route_localnet=0",
+)
 ADDED = (
     "ip address add 192.0.2.7/24 dev eth0",
     "ip route add 198.51.100.0/24 via 192.0.2.9",
@@ -69,6 +78,11 @@ def kernel(tmp_path: Path) -> Iterator[Case]:
 
 def run(netns: str, command: str) -> None:
     subprocess.run(["ip", "netns", "exec", Path(netns).name, "sh", "-ec", command], check=True)
+
+
+def run_on(netns: str, command: str) -> str:
+    argv = ["ip", "netns", "exec", Path(netns).name, "sh", "-ec", command]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_a_whole_link_stays_as_it_is(case: Case) -> None:
@@ -137,6 +151,39 @@ def test_whatever_others_change_is_put_back(kernel: Case, change: str) -> None:
         run(kernel.pods[0], change)
         assert await driver.check(LINK, kernel.pods[0])
         assert await driver.repair(LINK, kernel.pods[0]) == (change.endswith(("name mine", "link del eth0")))
+        assert await driver.check(LINK, kernel.pods[0]) == ()
+
+    kernel.play(book)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("change", NODE_CHANGES)
+def test_whatever_others_set_on_the_node_that_packets_need_is_told_and_put_back(kernel: Case, change: str) -> None:
+    options = LinkOptions(from_loopback=True)
+    link = compile_pod_link(ContainerId("c1"), "eth0", addresses=LINK.addresses, host=HOST, options=options)
+    setting, _, value = change.format(host=link.host_ifname).removeprefix("sysctl -qw ").partition("=")
+
+    async def book(driver: LinkDriver) -> None:
+        await driver.create(link, kernel.pods[0])
+        await driver.open(link, kernel.pods[0])
+        assert await driver.check(link, kernel.pods[0]) == ()
+        before = run_on(kernel.node, f"sysctl -n {setting}")
+        run(kernel.node, f"sysctl -qw {setting}={value}")
+        found = await driver.check(link, kernel.pods[0])
+        assert found
+        assert any(setting.rpartition(".")[2].removeprefix("ip_forward") in sentence for sentence in found)
+        assert not await driver.repair(link, kernel.pods[0])
+        assert (await driver.check(link, kernel.pods[0]), run_on(kernel.node, f"sysctl -n {setting}")) == ((), before)
+
+    kernel.play(book)
+
+
+@pytest.mark.root
+def test_a_link_forwards_where_new_links_of_the_node_do_not(kernel: Case) -> None:
+    async def book(driver: LinkDriver) -> None:
+        run(kernel.node, "sysctl -qw net.ipv4.conf.default.forwarding=0 net.ipv4.conf.default.rp_filter=1")
+        await driver.create(LINK, kernel.pods[0])
+        await driver.open(LINK, kernel.pods[0])
         assert await driver.check(LINK, kernel.pods[0]) == ()
 
     kernel.play(book)

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from builders import pod, world
+from contract.linkcases import FORWARDING
 from netns.podlab import ip, lab, unmount_all
 from nodeviews import view_of
 from tandem.base.cell import Cell
@@ -103,6 +104,7 @@ def play(tmp_path: Path) -> Iterator[Callable[[Callable[[Node], Awaitable[None]]
 async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str, str], pins: Path) -> None:
     node, web, behind = spaces
     driver, foreign, journal = KernelLinks(pins, node_netns=node), KernelForeign(node), MemoryJournal()
+    await driver.set_sysctls(FORWARDING)
     await driver.apply_node(NodeNet(addresses=HOST.sources))
     own = attachment(
         "web", web, await driver.pin(ContainerId("c-web"), web), addresses=("10.244.0.2", "fd00:10:244::2")
@@ -192,7 +194,7 @@ def test_whatever_others_change_in_a_pod_is_put_back_and_told(
 
 
 HOST_STATE = "ip route show proto 116; ip -6 route show proto 116; ip neighbour show nud permanent; ip -br link"
-HOST_STATE += " | grep -v mine | sed 's/@if[0-9]*//'"
+HOST_STATE += " | grep -v mine | sed 's/@if[0-9]*//'; sysctl -a 2>/dev/null | grep -E 'ip_forward |[.]forwarding |rp_filter '"
 HOST_CHANGES = (
     "ip route del 10.244.0.2",
     "ip route replace 10.244.0.2 dev lo",
@@ -202,6 +204,10 @@ HOST_CHANGES = (
     "ip link set {host} mtu 1300",
     "ip link set {host} address 02:00:00:00:00:99",
     "ip link set {host} down",
+    "sysctl -qw net.ipv4.ip_forward=0",
+    "sysctl -qw net.ipv6.conf.all.forwarding=0",
+    "sysctl -qw net.ipv4.conf.{host}.forwarding=0",
+    "sysctl -qw net.ipv4.conf.{host}.rp_filter=1",
     "ip link set {host} name mine",
 )
 

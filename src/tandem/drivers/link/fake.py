@@ -36,7 +36,7 @@ class FakeLinks:
         self.hosts: dict[str, tuple[PodLink, End]] = {}
         self.pins: dict[ContainerId, str] = {}
         self.net = NodeNet()
-        self.sysctls = {"net.ipv4.ip_forward": "0"}
+        self.sysctls = {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"}
         self.calls: list[str] = []
         self._failures: list[tuple[str, DriverError]] = []
 

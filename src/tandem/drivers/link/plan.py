@@ -49,7 +49,7 @@ class Actual:
     local_tables: frozenset[int] = frozenset()
     """Families in which `local default dev lo` is in our table of the pod."""
     unmet: tuple[str, ...] = ()
-    """Settings of links in the pod that have another value, one sentence each."""
+    """Settings of links, in the pod and of the node, that have another value, one sentence each."""
 
 
 def owns(name: str, alias: str) -> bool:

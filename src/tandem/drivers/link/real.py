@@ -32,8 +32,10 @@ from tandem.drivers.link.settings import (
     LOOPBACK_SETTINGS,
     NO_PATH_CHECK,
     PLAIN_IPV6,
+    host_settings,
     is_set,
     pod_settings,
+    put_back,
     set_sysctls,
     unmet,
     write_settings,
@@ -234,7 +236,7 @@ class KernelLinks:
         if IPV6 in link.versions:
             write_settings(link.host_ifname, PLAIN_IPV6)
         _without_ipv6(link, node, 0, link.host_ifname)
-        node.batch([rtnl.no_path_check(0, link.host_ifname), rtnl.set_alias(link.host_ifname, link.alias)])
+        node.batch([rtnl.forwarding_end(link.host_ifname), rtnl.set_alias(link.host_ifname, link.alias)])
         if bridge:
             node.batch([rtnl.set_master(link.host_ifname, bridge)])
         if link.from_loopback:
@@ -299,6 +301,7 @@ class KernelLinks:
         if (actual.host.mac, actual.host.mtu) != (link.host_mac, link.mtu):
             node.batch([rtnl.set_hardware(socket.if_nametoindex(link.host_ifname), link.host_mac, link.mtu)])
         self._finish(link, node, _index_of(link.bridge))
+        put_back(host_settings(link))
         self._open(link, path)
         return False
 
@@ -321,8 +324,9 @@ class KernelLinks:
         host = read.end(self._node(), link.host_ifname)
         if host is not None and link.from_loopback:
             host = replace(host, from_loopback=is_set(link.host_ifname, LOOPBACK_SETTINGS[0]))
+        of_node = tuple(f"of the node, {sentence}" for sentence in unmet(host_settings(link)))
         with netns.inside(path, home=self._home):
-            sock, missed = Rtnl(), unmet(pod_settings(link))
+            sock, missed = Rtnl(), (*of_node, *unmet(pod_settings(link)))
         try:
             return Actual(
                 host=host,

@@ -35,7 +35,7 @@ NEWNETCONF, DELNETCONF, GETNETCONF = 80, 81, 82
 DONE, ERROR = 3, 2
 
 IFLA_AF_SPEC, IFLA_GROUP = 26, 27
-IFLA_INET_CONF, IPV4_DEVCONF_RP_FILTER = 1, 8
+IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING, IPV4_DEVCONF_RP_FILTER = 1, 1, 8
 IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE = 8, 1
 NETCONFA_IFINDEX, NETCONFA_RP_FILTER, NETCONFA_IFINDEX_ALL = 1, 3, -1
 IFLA_QDISC, IFLA_MASTER = 6, 10
@@ -143,13 +143,19 @@ def set_alias(name: str, alias: str) -> Message:
     return Message(type=NEWLINK, body=body, what=f"alias of {name}")
 
 
-def no_path_check(index: int, name: str = "") -> Message:
-    """`rp_filter` 0 of a link, by its index or name.
+def no_path_check(index: int) -> Message:
+    """`rp_filter` 0 of a link.
 
     By way of /proc/sys the kernel would look for the name `eth0` among those of all namespaces that there are.
     """
     conf = attr(IFLA_INET_CONF, attr(IPV4_DEVCONF_RP_FILTER, u32(0)))
-    return _of_family(socket.AF_INET, conf, index, name, what="path check")
+    return _of_family(socket.AF_INET, conf, index, "", what="path check")
+
+
+def forwarding_end(name: str) -> Message:
+    """`rp_filter` 0 and `forwarding` 1 of a link, whatever new links of the namespace begin with."""
+    conf = attr(IPV4_DEVCONF_RP_FILTER, u32(0)) + attr(IPV4_DEVCONF_FORWARDING, u32(1))
+    return _of_family(socket.AF_INET, attr(IFLA_INET_CONF, conf), 0, name, what="path check and forwarding")
 
 
 def no_ipv6_address(index: int, name: str = "") -> Message:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from tandem.base.addresses import IPV6
+from tandem.base.addresses import IPV4, IPV6
 from tandem.state.links import PodLink
 
 SYSCTL: Final = Path("/proc/sys")
@@ -26,6 +26,7 @@ PLAIN_IPV6: Final = (
     ("ipv6", "dad_transmits", "0"),
     ("ipv6", "disable_ipv6", "0"),
 )
+FORWARDS: Final = {IPV4: ("ipv4", "forwarding", "1"), IPV6: ("ipv6", "forwarding", "1")}
 
 Setting = tuple[str, str, str]
 """Family, name and value of a link's setting."""
@@ -37,6 +38,19 @@ def pod_settings(link: PodLink) -> dict[str, tuple[Setting, ...]]:
     if IPV6 in link.versions:
         wanted[link.ifname] += PLAIN_IPV6
         wanted["lo"] += PLAIN_IPV6[-1:]
+    return wanted
+
+
+def host_settings(link: PodLink) -> dict[str, tuple[Setting, ...]]:
+    """What the node's end has, and the node. That of "all" is first: the kernel gives it to every link.
+
+    What comes in by a link without forwarding is for the node alone; with IPv6 the node's own setting counts.
+    """
+    way = link.bridge or link.host_ifname
+    wanted: dict[str, tuple[Setting, ...]] = {"all": tuple(FORWARDS[version] for version in link.versions)}
+    wanted[link.host_ifname] = NO_PATH_CHECK + (PLAIN_IPV6 if IPV6 in link.versions else ())
+    if IPV4 in link.versions:
+        wanted[way] = (*wanted.get(way, ()), FORWARDS[IPV4])
     return wanted
 
 
@@ -82,3 +96,9 @@ def write_settings(ifname: str, settings: Iterable[Setting]) -> None:
         # A kernel without IPv6 has no such file.
         with suppress(FileNotFoundError):
             (SYSCTL / "net" / family / "conf" / ifname / name).write_text(value)
+
+
+def put_back(wanted: Mapping[str, Iterable[Setting]]) -> None:
+    """Give links what they lack of these, in their order."""
+    for ifname, settings in wanted.items():
+        write_settings(ifname, [setting for setting in settings if not is_set(ifname, setting)])
