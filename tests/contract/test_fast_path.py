@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Scene:
 
     make: Callable[[], FastPathDriver]
     remove: Callable[[str], None]
+    strip: Callable[[str], None]
+    """Take the filter off a link."""
 
     def change(self, driver: FastPathDriver, wanted: Collection[FastEnd]) -> Held:
         async def work() -> Held:
@@ -42,7 +45,7 @@ class Scene:
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     if request.param == "fake":
         links = FakeLinks(there={"tdone", "tdtwo"})
-        yield Scene(lambda: FakeFastPath(links), links.there.discard)
+        yield Scene(lambda: FakeFastPath(links), links.there.discard, links.filtered.discard)
         return
     made: list[KernelFastPath] = []
 
@@ -53,11 +56,14 @@ def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
     def delete(link: str) -> None:
         ip(name, "link", "del", link)
 
+    def strip(link: str) -> None:
+        subprocess.run(["tc", "-n", name, "qdisc", "del", "dev", link, "clsact"], check=True)
+
     with space() as name:
         for link in ("tdone", "tdtwo"):
             ip(name, "link", "add", link, "type", "veth", "peer", "name", f"{link}p")
         try:
-            yield Scene(make, delete)
+            yield Scene(make, delete, strip)
         finally:
             for driver in made:
                 driver.close()
@@ -106,3 +112,20 @@ def test_an_address_moves_from_one_link_to_another(scene: Scene) -> None:
     scene.change(driver, (ONE, TWO))
     moved = FastEnd(address=ONE.address, host_ifname="tdtwo", mac=TWO.mac)
     assert scene.change(driver, (moved, TWO)).ends == {moved, TWO}
+
+
+def test_a_link_that_lost_its_filter_is_told_apart_from_those_that_have_none_to_have(scene: Scene) -> None:
+    driver = scene.make()
+    scene.change(driver, (ONE, TWO))
+
+    def bare() -> list[bool]:
+        return [asyncio.run(driver.is_bare(name)) for name in ("tdone", "tdtwo", "tdabsent")]
+
+    assert bare() == [False, False, False]
+    scene.strip("tdone")
+    assert bare() == [True, False, False]
+    asyncio.run(driver.apply(Delta(drop=(ONE,), detach=("tdone",))))
+    assert bare() == [False, False, False]
+    scene.change(driver, (ONE, TWO))
+    scene.remove("tdone")
+    assert bare() == [False, False, False]

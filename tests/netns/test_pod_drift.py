@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tandem.base.ids import ContainerId, PodUid
 from tandem.base.netns import in_netns
 from tandem.compile.foreign import compile_redirection
 from tandem.compile.names import GATEWAYS
+from tandem.drivers.bpf.real import KernelFastPath
 from tandem.drivers.foreign.real import KernelForeign
 from tandem.drivers.link.pods_watch import KernelPodLinksWatch
 from tandem.drivers.link.real import KernelLinks
@@ -33,6 +35,7 @@ from tandem.ir.node import ForeignLink
 from tandem.podnet.mending import Mending
 from tandem.podnet.turns import Turns
 from tandem.podnet.undoing import link_of
+from tandem.runtime.fastpath import FastPathLoop
 from tandem.runtime.pod_links import PAUSE_SECONDS, PodLinks
 from tandem.runtime.views import Numbered, Views
 from tandem.state.foreign import UNTOUCHED
@@ -133,20 +136,27 @@ async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str
     mending = Mending(journal, driver, foreign, Turns(), host=lambda: HOST, renewed=lambda _: None)
     names = {own.pin: "default/web", theirs.pin: "default/behind"}
     watch = KernelPodLinksWatch(GATEWAYS.values(), node="/proc/thread-self/ns/net")
-    links = PodLinks(watch, SystemClock(), lambda netns: names[netns], lambda _: None)
+    fast_path = KernelFastPath()
+    fast = FastPathLoop(fast_path, partial(asyncio.sleep, 0))
+    links = PodLinks(watch, SystemClock(), lambda netns: names[netns], fast)
     pins_of = {"web": own, "behind": theirs}
     pods = (
-        msgspec.structs.replace(p, container_id=known.container_id, netns=known.pin, host_ifname=known.host_ifname)
+        msgspec.structs.replace(
+            p, container_id=known.container_id, netns=known.pin, host_ifname=known.host_ifname, mac=known.mac
+        )
         for p in SEEN.pods
         for known in (pins_of[p.pod.name],)
     )
     views: Views = Cell(Numbered(number=1, view=msgspec.structs.replace(SEEN, pods=tuple(pods))))
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         running = tasks.create_task(links.run(mending, views))
+        fastening = tasks.create_task(fast.run(views))
         await asyncio.sleep(1.5)  # the first look at each
         assert links.status()["found"] == 0, links.status()
         await story(Node(node, web, own.host_ifname, behind, links, views, driver, mending))
         running.cancel()
+        fastening.cancel()
+    fast_path.close()
     await driver.close()
 
 
@@ -194,7 +204,9 @@ def test_whatever_others_change_in_a_pod_is_put_back_and_told(
 
 
 HOST_STATE = "ip route show proto 116; ip -6 route show proto 116; ip neighbour show nud permanent; ip -br link"
-HOST_STATE += " | grep -v mine | sed 's/@if[0-9]*//'; sysctl -a 2>/dev/null | grep -E 'ip_forward |[.]forwarding |rp_filter '"
+HOST_STATE += (
+    " | grep -v mine | sed 's/@if[0-9]*//'; sysctl -a 2>/dev/null | grep -E 'ip_forward |[.]forwarding |rp_filter '"
+)
 HOST_CHANGES = (
     "ip route del 10.244.0.2",
     "ip route replace 10.244.0.2 dev lo",
@@ -226,6 +238,28 @@ def test_whatever_others_change_at_its_end_on_the_node_is_put_back_as_soon(
         await asyncio.to_thread(run, node.netns, "ip link add other0 type veth peer name other1; ip link set other0 up")
         await asyncio.sleep(0.5)
         assert node.links.status()["found"] == len(HOST_CHANGES)
+
+    play(story)
+
+
+def test_a_filter_of_the_fast_path_that_somebody_takes_off_is_told_and_put_back(
+    play: Callable[[Callable[[Node], Awaitable[None]]], None],
+) -> None:
+    async def story(node: Node) -> None:
+        def has_filter() -> bool:
+            return "tandem-fast" in run(node.netns, f"tc filter show dev {node.host} ingress")
+
+        await until(has_filter)
+        for number, change in enumerate(
+            (f"tc qdisc del dev {node.host} clsact", f"tc filter del dev {node.host} ingress")
+        ):
+            await asyncio.to_thread(run, node.netns, change)
+            async with asyncio.timeout(20):
+                await node.repaired(number + 1)
+                await until(has_filter)
+            assert node.newest()["what"] == [f"{node.host} lacks the filter of the fast path"]
+        await asyncio.sleep(0.5)
+        assert node.links.status()["found"] == 2
 
     play(story)
 

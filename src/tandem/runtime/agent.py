@@ -173,7 +173,7 @@ class Agent:
             self._metrics.registry.register(counted)
         self._guards = GuardLoop(self._facts, self._pod_drift)
         self._fast = FastPathLoop(KernelFastPath(), partial(self._set_sysctls, sysctls.WANTED_FOR_FAST_PATH))
-        self._pod_links = PodLinks(KernelPodLinksWatch(GATEWAYS.values()), self._clock, self._pod_of, self._fast.renew)
+        self._pod_links = PodLinks(KernelPodLinksWatch(GATEWAYS.values()), self._clock, self._pod_of, self._fast)
         self._progress = Progress(
             self._slice,
             self._control,

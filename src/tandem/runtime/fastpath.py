@@ -45,10 +45,16 @@ class FastPathLoop:
         self._why = "not yet"
         self._renewals: Cell[int] = Cell(0)
         self._anew: set[str] = set()
-        """Links that were made anew: what is held of them is of those before."""
+        """Links that were made anew, or stripped: what is held of them is of before."""
+
+    async def is_bare(self, host_ifname: str) -> bool:
+        """True where somebody took the filter off: the link's packets go through the chains, until `renew`."""
+        with suppress(DriverError):
+            return await self._driver.is_bare(host_ifname)
+        return False
 
     def renew(self, host_ifname: str) -> None:
-        """Another link has this name now."""
+        """Another link has this name now, or it lost its filter."""
         self._anew.add(host_ifname)
         self._renewals.put(self._renewals.value + 1)
 

@@ -47,22 +47,32 @@ class Mends(Protocol):
         """Put it back; the host ends that were made anew. Raises DriverError."""
 
 
+class Fast(Protocol):
+    """`FastPathLoop`, as far as it is needed here."""
+
+    async def is_bare(self, host_ifname: str) -> bool:
+        """Somebody took the filter of the fast path off this host end."""
+
+    def renew(self, host_ifname: str) -> None:
+        """The host end was made anew, or needs its filter again."""
+
+
 class PodLinks:
-    """One per agent; `name_of`: whose namespace that is; `renewed` is told each host end that was made anew."""
+    """One per agent; `name_of`: whose namespace that is."""
 
     def __init__(
         self,
         watch: PodLinksWatch,
         clock: Clock,
         name_of: Callable[[str], str],
-        renewed: Callable[[str], None],
+        fast: Fast,
     ) -> None:
         self._watch = watch
         self._clock = clock
         self._name_of = name_of
-        self._renewed = renewed
-        self._pods: dict[str, ContainerId] = {}
-        """By network namespace."""
+        self._fast = fast
+        self._pods: dict[str, tuple[ContainerId, str]] = {}
+        """Container and host end by network namespace."""
         self._due: dict[str, float] = {}
         """When each is to be looked at, on the loop's clock."""
         self._rests: dict[str, float] = {}
@@ -98,7 +108,7 @@ class PodLinks:
                 self._leave(netns)
             for netns in pods.keys() - self._pods.keys():
                 self._join(pods[netns])
-            self._pods = {netns: pod.container_id for netns, pod in pods.items()}
+            self._pods = {netns: (pod.container_id, pod.host_ifname) for netns, pod in pods.items()}
 
     def _join(self, pod: AttachedPod) -> None:
         netns = pod.netns
@@ -161,13 +171,15 @@ class PodLinks:
 
     async def _look(self, netns: str, by: Culprit, mends: Mends) -> float:
         """In how many seconds, at the latest, it is to be looked at again."""
-        container = self._pods[netns]
+        container, host_ifname = self._pods[netns]
         try:
             found = await mends.look(container)
-            if found:
-                self._tell(netns, Change(things=found, process=by.process, pid=by.pid))
-                for host_ifname in await mends.mend(container):
-                    self._renewed(host_ifname)
+            slow = await self._slow(host_ifname) if found is not None else ()
+            if found or slow:
+                self._tell(netns, Change(things=(*(found or ()), *slow), process=by.process, pid=by.pid))
+            anew = await mends.mend(container) if found else ()
+            for name in (*anew, *((host_ifname,) if slow else ())):
+                self._fast.renew(name)
         except DriverError as err:
             log.error("network of a pod not looked at, or not repaired", pod=self._name_of(netns), error=str(err))
             if netns in self._due:
@@ -178,6 +190,12 @@ class PodLinks:
         self._failed.pop(netns, None)
         self._close(netns)
         return SWEEP_SECONDS
+
+    async def _slow(self, host_ifname: str) -> tuple[str, ...]:
+        """CHECK does not ask for that: without it everything works, a little slower."""
+        if not host_ifname or not await self._fast.is_bare(host_ifname):
+            return ()
+        return (f"{host_ifname} lacks the filter of the fast path",)
 
     def _tell(self, netns: str, change: Change) -> None:
         """Once for each change, however often its repair fails."""

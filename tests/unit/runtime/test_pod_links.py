@@ -39,12 +39,21 @@ class Scene:
         self.watch = FakePodLinksWatch()
         self.views: Views = Cell(Numbered(number=1, view=BOTH))
         self.renewed: list[str] = []
-        self.links = PodLinks(self.watch, FixedClock(), lambda netns: f"shop{netns}", self.renewed.append)
+        self.links = PodLinks(self.watch, FixedClock(), lambda netns: f"shop{netns}", self)
         self.damage: dict[str, tuple[str, ...]] = {}
         self.busy: set[str] = set()
         self.refusal = ""
         self.anew: tuple[str, ...] = ()
         self.looks: list[str] = []
+        self.bare: set[str] = set()
+        """Host ends without the filter of the fast path."""
+
+    async def is_bare(self, host_ifname: str) -> bool:
+        return host_ifname in self.bare
+
+    def renew(self, host_ifname: str) -> None:
+        self.bare.discard(host_ifname)
+        self.renewed.append(host_ifname)
 
     async def look(self, container_id: ContainerId) -> tuple[str, ...] | None:
         netns = CONTAINERS[container_id]
@@ -100,6 +109,20 @@ def test_what_differs_is_told_with_who_did_it_and_put_back() -> None:
         assert scene.links.status()["found"] == 1
         assert scene.renewed == ["td1"]
         assert not scene.links.problems()
+
+    play(story)
+
+
+def test_a_filter_of_the_fast_path_that_was_taken_off_is_told_and_put_back_and_the_link_left_alone() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.looked()
+        host = BOTH.pods[0].host_ifname
+        scene.bare.add(host)
+        scene.touch(A, Culprit("tc", 7))
+        await until(lambda: scene.links.status()["repaired"])
+        (told,) = scene.links.status()["newest"]
+        assert (told["by"], told["what"]) == ("tc", [f"{host} lacks the filter of the fast path"])
+        assert scene.renewed == [host]
 
     play(story)
 

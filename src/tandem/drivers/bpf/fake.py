@@ -44,6 +44,11 @@ class FakeFastPath(Failing):
         ends = {end for end in delta.put if end.host_ifname in self._links.there}
         self._held = Held(ends=self._held.ends | ends, links=self._held.links | attached)
 
+    async def is_bare(self, host_ifname: str) -> bool:
+        """As `filtered` says."""
+        self.may_fail()
+        return host_ifname in self._held.links & self._links.there - self._links.filtered
+
     async def packets(self) -> int:
         """None ever came."""
         self.may_fail()

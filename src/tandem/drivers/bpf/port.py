@@ -42,5 +42,8 @@ class FastPathDriver(Protocol):
     async def apply(self, delta: Delta) -> None:
         """Change it. Links that are not there are passed over: `read` does not have them, nor their ends."""
 
+    async def is_bare(self, host_ifname: str) -> bool:
+        """True where this driver gave a link the filter, and the link is there and has it no more."""
+
     async def packets(self) -> int:
         """How many went the fast path since this driver made its program."""

@@ -54,6 +54,8 @@ class KernelFastPath:
     def __init__(self, netns: str = _HERE) -> None:
         self._netns = netns
         self._sock: Rtnl | None = None
+        self._eye: Rtnl | None = None
+        """For looks alone."""
         self._loaded: _Loaded | None = None
         self._ends: set[FastEnd] = set()
         self._links: set[str] = set()
@@ -67,18 +69,23 @@ class KernelFastPath:
         """Ends before filters: a program that takes over knows at once what the one before it knew."""
         await self._run(lambda: self._apply(delta), quick=not (delta.put or delta.attach or delta.detach))
 
+    async def is_bare(self, host_ifname: str) -> bool:
+        """By a socket of its own: another thread may be attaching filters."""
+        return await self._run(lambda: self._is_bare(host_ifname), quick=True)
+
     async def packets(self) -> int:
         """Of all processors."""
         return await self._run(self._packets, quick=True)
 
     def close(self) -> None:
         """Let go of everything; what links hold stays."""
-        if self._sock is not None:
-            self._sock.close()
+        for sock in (self._sock, self._eye):
+            if sock is not None:
+                sock.close()
         if self._loaded is not None:
             for handle in (self._loaded.program, self._loaded.maps.count, *self._loaded.maps.ends.values()):
                 os.close(handle)
-        self._sock = self._loaded = None
+        self._sock = self._eye = self._loaded = None
 
     async def _run(self, work: Callable[[], T], *, quick: bool) -> T:
         """In a thread of its own, but what is quick: that comes with each pod, and a change of threads costs more."""
@@ -94,9 +101,21 @@ class KernelFastPath:
     def _netlink(self) -> Rtnl:
         """The first call looks for filters of an earlier driver."""
         if self._sock is None:
-            self._sock = in_netns(self._netns, Rtnl) if self._netns != _HERE else Rtnl()
+            self._sock = self._socket()
             self._earlier = set(_left(self._sock))
         return self._sock
+
+    def _socket(self) -> Rtnl:
+        return in_netns(self._netns, Rtnl) if self._netns != _HERE else Rtnl()
+
+    def _is_bare(self, name: str) -> bool:
+        if name not in self._links:
+            return False
+        sock = self._eye = self._eye or self._socket()
+        link = sock.named(name)
+        if link is None or any(map(filters.is_ours, _filters(sock, link[0][2], filters.INGRESS))):
+            return False
+        return name in self._links  # else it was just taken off
 
     def _held(self) -> Held:
         self._netlink()
@@ -106,8 +125,13 @@ class KernelFastPath:
     def _apply(self, delta: Delta) -> None:
         sock = self._netlink()
         for name in delta.detach:
-            _detach(sock, name, mine=name in self._links)
-            self._links.discard(name)
+            mine = name in self._links
+            self._links.discard(name)  # first: whoever looks meanwhile must not miss it
+            try:
+                _detach(sock, name, mine=mine)
+            except OSError:
+                self._links.update({name} if mine else ())
+                raise
             self._earlier.discard(name)
         if not (self._loaded or delta.put or delta.attach):
             return
