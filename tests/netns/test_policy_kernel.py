@@ -24,6 +24,7 @@ from tandem.model.meta import Object
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
 from tandem.observe.flow import Flow, Party
 from tandem.observe.nflog import Attribution, open_log, watch_drops
+from tandem.state.ownership import ENVOY_MARK, INBOUND_MARK, TPROXY_MARK
 
 pytestmark = pytest.mark.root
 
@@ -62,9 +63,10 @@ while True:
 """
 ASK = """
 import socket, json, sys
-kind, host, port, source = json.loads(sys.stdin.readline())
+kind, host, port, source, mark = json.loads(sys.stdin.readline())
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
 s.settimeout(0.9)
+if mark: s.setsockopt(socket.SOL_SOCKET, 36, mark)
 try:
     if source: s.bind((source, 0))
     s.connect((host, port))
@@ -86,9 +88,9 @@ class Node(Lab):
     def apply(self, *objects: Object) -> None:
         self.nft.apply(plan(self.nft.read(), compile_nft(view_of(world(*PODS, *objects)))))
 
-    def ask(self, netns: str, host: str, port: int, *, kind: str = "tcp", source: str = "") -> str:
+    def ask(self, netns: str, host: str, port: int, *, kind: str = "tcp", source: str = "", mark: int = 0) -> str:
         with self.python(netns, ASK) as process:
-            out, _ = process.communicate(json.dumps([kind, host, port, source]) + "\n")
+            out, _ = process.communicate(json.dumps([kind, host, port, source, mark]) + "\n")
         return out.strip()
 
 
@@ -102,6 +104,14 @@ def test_without_policy_everyone_reaches_everyone(node: Node) -> None:
     node.apply()
     assert node.ask(node.netns_of(CLIENT), "10.244.0.2", 80) == "hello 10.244.0.3"
     assert node.ask(node.netns_of(OTHER), "10.244.0.2", 53, kind="udp") == "pong 10.244.0.4"
+
+
+@pytest.mark.parametrize("mark", [ENVOY_MARK, INBOUND_MARK, TPROXY_MARK])
+def test_a_mark_that_a_pod_sets_ends_at_its_link(node: Node, mark: int) -> None:
+    """A gateway's packets have the first one, on the node; what has it gets another source on its way to pods."""
+    node.apply(ONLY_CLIENT)
+    assert node.ask(node.netns_of(OTHER), "10.244.0.2", 80, mark=mark) == "timeout"
+    assert node.ask(node.netns_of(CLIENT), "10.244.0.2", 80, mark=mark) == "hello 10.244.0.3"
 
 
 def test_a_policy_allows_what_it_says_and_drops_the_rest(node: Node) -> None:
@@ -187,7 +197,7 @@ def test_a_change_of_policy_ends_an_established_connection(node: Node) -> None:
     with node.python(node.netns_of(CLIENT), code) as client:
         assert client.stdin
         assert client.stdout
-        client.stdin.write(json.dumps(["tcp", "10.244.0.2", 80, ""]) + "\n")
+        client.stdin.write(json.dumps(["tcp", "10.244.0.2", 80, "", 0]) + "\n")
         client.stdin.flush()
         assert client.stdout.readline() == "hello 10.244.0.3\n"
         node.apply(DENY_ALL)

@@ -64,7 +64,8 @@ NAMES_GROUP: Final = 117
 """Where the node's answers to pods are copied whose policy is about names."""
 
 ENVOY_MARK: Final = 0x539
-"""SO_MARK on Envoy's own sockets inside pods: not captured again. Pods lack NET_ADMIN and cannot set it."""
+"""SO_MARK on Envoy's own sockets inside pods: not captured again. A pod that sets it (CAP_NET_RAW is enough) passes its
+own proxy and no other (docs/design/0059)."""
 
 INBOUND_MARK: Final = 0x53A
 """SO_MARK on Envoy's connections to the application inside a pod, made with the client's address (original_src)."""

@@ -89,6 +89,8 @@ def _inbound(families: tuple[Family, ...], pod: AttachedPod, gateways: list[str]
         *(nft.Rule(match=(_of(f), _TCP), then=_to_envoy(f)) for f in families),
         # Where Envoy does not listen, the rules before this one do not apply, and the application would be next. What
         # is dropped is sent again in a second; what has begun before ends by the kernel's own reset.
+        # Connection tracking may remember more than the proxy did: a SYN there opens a connection and is not "new".
+        nft.Rule(match=(nft.Syn(),), then=(nft.Drop(),), comment="no proxy"),
         nft.Rule(match=(nft.Is(nft.Field.CT_STATE, "new"),), then=(nft.Drop(),), comment="no proxy"),
     ]
     return nft.Chain(

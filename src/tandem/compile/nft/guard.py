@@ -1,7 +1,8 @@
 """NodeView and a pod behind another plugin -> the policy table inside that pod's namespace. Pure.
 
 The node sees such a pod's packets late (bridge: not those within the bridge) or never (macvlan), so its policy is
-judged where all of them pass: on its own interface. The pod has no NET_ADMIN and cannot change that.
+judged where all of them pass: on its own interface. A pod without NET_ADMIN cannot change that; one with NET_RAW can
+write frames that pass no chain (docs/design/0059).
 
 | chain | hook, priority | does |
 |---|---|---|

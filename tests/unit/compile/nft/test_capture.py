@@ -49,8 +49,9 @@ def test_the_node_and_dns_are_not_captured() -> None:
 
 
 def test_what_arrives_last_is_handed_to_envoy_or_dropped_where_that_does_not_listen() -> None:
-    assert rules("mesh-in")[-2:] == [
+    assert rules("mesh-in")[-3:] == [
         "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept",
+        'tcp flags & (syn|rst) == syn drop comment "no proxy"',
         'ct state new drop comment "no proxy"',
     ]
 
@@ -78,7 +79,7 @@ def rules_of(*addresses: str) -> dict[str, list[str]]:
 
 def test_both_families_of_a_pod_are_captured_each_with_its_own_exemptions() -> None:
     found = rules_of("10.244.0.2", "fd00:10:244::2")
-    assert found["mesh-in"][-3:-1] == [
+    assert found["mesh-in"][-4:-2] == [
         "meta nfproto ipv4 meta l4proto tcp tproxy ip to 127.0.0.1:15006 meta mark set 0x53b accept",
         "meta nfproto ipv6 meta l4proto tcp tproxy ip6 to [::1]:15006 meta mark set 0x53b accept",
     ]
