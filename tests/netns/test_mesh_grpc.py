@@ -56,7 +56,7 @@ def python(netns: Path, code: str, *args: str) -> list[str]:
     return ["nsenter", f"--net={netns}", sys.executable, "-c", code, *args]
 
 
-@pytest.mark.parametrize("app", [AppProtocol.GRPC, AppProtocol.HTTP])
+@pytest.mark.parametrize("app", [AppProtocol.GRPC, AppProtocol.HTTP, AppProtocol.DETECTED])
 def test_a_call_keeps_its_trailers_and_names_the_caller(app: AppProtocol) -> None:
     with Lab("h" + app.value[0]) as lab:
         a = attached("a", "10.244.0.2", netns=str(lab.pod("a", "10.244.0.2")))

@@ -25,12 +25,14 @@ from tandem.ir.trust import Domains, TrustSource, domains_of
 
 
 class AppProtocol(Enum):
-    """What bytes on a service port are taken for: chosen by appProtocol, then by port name prefix, else TCP."""
+    """What bytes on a service port are taken for: chosen by appProtocol, then by port name prefix, else detected."""
 
     HTTP = "http"
     HTTP2 = "http2"
     GRPC = "grpc"
     TCP = "tcp"
+    DETECTED = "detected"
+    """Nobody says: requests where a client begins with one, else bytes."""
     TLS = "tls"
     """Bytes, told apart by the name that the client asks for (SNI)."""
     UDP = "udp"
@@ -40,6 +42,11 @@ class AppProtocol(Enum):
     def is_http(self) -> bool:
         """True where Envoy parses requests."""
         return self in {AppProtocol.HTTP, AppProtocol.HTTP2, AppProtocol.GRPC}
+
+    @property
+    def may_be_http(self) -> bool:
+        """True where Envoy parses what is found to be requests, too."""
+        return self.is_http or self is AppProtocol.DETECTED
 
 
 class MtlsMode(Enum):
@@ -93,6 +100,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery = AS_DIALLED
     plain_http_ports: tuple[int, ...] = ()
     """Target ports of HTTP services that select this pod: plain requests to them are parsed for telemetry."""
+    detected_ports: tuple[int, ...] = ()
+    """Target ports of which no Service says what they speak: a plain client's first bytes tell."""
     limits: tuple[RateLimit, ...] = ()
     """Of Services that select it, in the order of those."""
     logging: Logging = EVERYTHING

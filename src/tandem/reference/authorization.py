@@ -17,6 +17,7 @@ import msgspec
 from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
+from tandem.model.speakers import is_known
 from tandem.model.world import World
 from tandem.reference.authentication import Judging, by_other_reference, selects
 from tandem.reference.authorizers import authorizer
@@ -77,6 +78,11 @@ def speaks_http(port: core.ServicePort) -> bool:
 def says_bytes(port: core.ServicePort) -> bool:
     """True if a Service's port says that its bytes are none of HTTP."""
     return not speaks_http(port) and (bool(port.app_protocol) or port.name.lower().partition("-")[0] in _BYTES)
+
+
+def may_speak_http(port: core.ServicePort) -> bool:
+    """True if a port says nothing, so that proxies find out whether a client begins with a request."""
+    return port.protocol == "TCP" and not (speaks_http(port) or says_bytes(port) or is_known(port))
 
 
 _BYTES = {"https", "tls", "tcp", "mongo", "mysql", "redis"}

@@ -24,8 +24,9 @@ from tandem.model.consulroutes import (
     ServiceSplitter,
 )
 from tandem.model.meta import Object
+from tandem.model.speakers import opaque_ports
 from tandem.model.world import World
-from tandem.reference.authorization import says_bytes, speaks_http
+from tandem.reference.authorization import may_speak_http, says_bytes, speaks_http
 from tandem.reference.consulsupport import in_force, subset_labels
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.support import seconds_ms
@@ -138,6 +139,14 @@ def is_http(world: World, namespace: str, name: str, port: int) -> bool:
     """Whether a port of a Service speaks HTTP by its own word, or where it says nothing by that of ServiceDefaults."""
     said = world.get(ServiceDefaults, namespace, name)
     return any(is_http_port(said, p) for p in _ports(world, (namespace, name)) if p.port == port)
+
+
+def may_be_http(world: World, namespace: str, name: str, port: int) -> bool:
+    """Whether nobody says what a port of a Service speaks, so that proxies find out."""
+    said, service = world.get(ServiceDefaults, namespace, name), world.get(core.Service, namespace, name)
+    if service is None or (said is not None and said.spec.protocol == "tcp") or port in opaque_ports(service)[0]:
+        return False
+    return any(may_speak_http(p) for p in service.spec.ports if p.port == port)
 
 
 def is_http_port(said: ServiceDefaults | None, port: core.ServicePort) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.delivery import AS_DIALLED
-from tandem.ir.fabric import Inbound, LocalPod
+from tandem.ir.fabric import AppProtocol, Inbound, LocalPod
 from tandem.ir.logged import EVERYTHING
 from tandem.ir.outbound import OPEN
 from tandem.ir.paths import Paths
@@ -38,7 +38,7 @@ from tandem.translate.mesh.istio.sidecar import SidecarIndex
 from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.mesh.linkerd.servers import ServerIndex
 from tandem.translate.options import Options
-from tandem.translate.protocols import app_protocol, routed_http
+from tandem.translate.protocols import PortsSaid, apps
 
 
 class Pods(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +74,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     sidecars: SidecarIndex
     telemetry: TelemetryIndex
     services: Selected
-    routed: Mapping[str, frozenset[int]]
-    """The ports that HTTP routes name, by `namespace/service`."""
+    said: Mapping[str, PortsSaid]
+    """What others say of the ports of Services, by `namespace/service`."""
     limits: Limits = NO_LIMITS
     paths: Paths = Paths.BASE
 
@@ -93,10 +93,10 @@ def translate_pods(
     options: Options,
     policy: PolicyIR,
     *,
-    routed: Mapping[str, frozenset[int]] | None = None,
+    said: Mapping[str, PortsSaid] | None = None,
     limits: Limits = NO_LIMITS,
 ) -> Pods:
-    """Every pod that a node wires; `policy` says which sets judge them, `routed` which ports HTTP routes name."""
+    """Every pod that a node wires; `policy` says which sets judge them, `said` what is said of ports."""
     context = Context(
         options=options,
         labels=world.namespace_labels,
@@ -111,7 +111,7 @@ def translate_pods(
         sidecars=SidecarIndex(world, options),
         telemetry=TelemetryIndex(world, options.root_namespace),
         services=Selected(world.all(core.Service).values()),
-        routed=routed or {},
+        said=said or {},
         limits=limits,
         paths=read_paths(world, options) or Paths.BASE,
     )
@@ -146,7 +146,8 @@ def translate_pod(
     services = context.services.of(pod)
     modes = context.modes.modes(pod, strict=context.defaults.strict(services))
     servers, arriving = context.servers.judged(pod), context.sidecars.delivery(pod)
-    http = (_http_ports(pod, services, context.routed) | servers.http) - servers.opaque
+    http, detected = _ports_read(pod, services, context.said)
+    http = ((http | servers.http) - servers.opaque - arriving.opaque) | arriving.http
     judging, conflicts = one_authorizer(
         (
             *context.authorization.policies(pod),
@@ -172,7 +173,8 @@ def translate_pod(
         authorization=judging,
         authentication=(*context.authentication.rules(pod), *context.intentions.tokens(namespace, services)),
         outbound=context.sidecars.outbound(pod) if member.meshed else OPEN,
-        plain_http_ports=tuple(sorted((http - arriving.opaque) | arriving.http)),
+        plain_http_ports=tuple(sorted(http)),
+        detected_ports=tuple(sorted(detected - http - servers.opaque - arriving.opaque)),
         delivery=arriving.delivery if member.meshed else AS_DIALLED,
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
@@ -185,20 +187,20 @@ def translate_pod(
     return One(pod=local, node=NodeName(pod.spec.node_name), problems=problems)
 
 
-def _http_ports(
-    pod: core.Pod, services: Iterable[core.Service], routed: Mapping[str, frozenset[int]]
-) -> frozenset[int]:
-    """`services`: those that select the pod."""
-    found: set[int] = set()
+def _ports_read(
+    pod: core.Pod, services: Iterable[core.Service], said: Mapping[str, PortsSaid]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Where requests are read, and where it is found out if there are some. `services`: those that select the pod."""
+    found: dict[AppProtocol, set[int]] = {}
     for service in services:
-        key = "/".join(service.key)
-        http = routed_http(service.spec.ports, routed[key]) if key in routed else frozenset()
-        for port in service.spec.ports:
+        read = apps(service, said.get("/".join(service.key)))
+        for port, app in zip(service.spec.ports, read, strict=True):
             number = target_port(port, pod)
-            parsed = app_protocol(port).is_http or (port.protocol == "TCP" and port.port in http)
-            if parsed and number is not None:
-                found.add(number)
-    return frozenset(found)
+            if number is not None:
+                found.setdefault(app, set()).add(number)
+    http = (numbers for app, numbers in found.items() if app.is_http)
+    detected = found.get(AppProtocol.DETECTED, set()) - found.get(AppProtocol.TCP, set())
+    return frozenset[int]().union(*http), frozenset(detected)
 
 
 def _outside(pod: core.Pod, member: Membership, origins: set[Origin]) -> tuple[Problem, ...]:

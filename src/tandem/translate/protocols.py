@@ -1,6 +1,7 @@
 """A Service's port -> what its bytes are taken for (AppProtocol). Pure.
 
-A port that says nothing of its protocol is bytes, unless HTTP routes are about it: then the routes say it.
+A port that says nothing of its protocol is HTTP where HTTP routes are about it. Else proxies find it out by what a
+client sends first, unless the port is known for servers that speak before their clients do: then it is bytes.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.gateway import Gateway, backends_of
-from tandem.ir.mesh import Backend, Forward, RouteTable
-from tandem.model.core import ServicePort
+from tandem.ir.mesh import Backend, BytesMatch, Forward, RouteTable
+from tandem.model.core import Service, ServicePort
+from tandem.model.speakers import is_known, opaque_ports
 
 APP_PROTOCOLS: Final[dict[str, AppProtocol]] = {
     "http": AppProtocol.HTTP,
@@ -30,7 +34,7 @@ _PREFIXES: Final = ("grpc-web", "grpc", "http2", "http")
 
 
 def app_protocol(port: ServicePort) -> AppProtocol:
-    """By L4 protocol, then appProtocol, then the port name's prefix, else bytes."""
+    """By L4 protocol, then appProtocol, then the port name's prefix, else found out by the proxies."""
     if port.protocol != "TCP":
         return AppProtocol(port.protocol.lower())
     if port.app_protocol:
@@ -39,7 +43,34 @@ def app_protocol(port: ServicePort) -> AppProtocol:
     for prefix in _PREFIXES:
         if name == prefix or name.startswith(f"{prefix}-"):
             return APP_PROTOCOLS[prefix]
-    return AppProtocol.TCP
+    return AppProtocol.DETECTED if undeclared(port) and not is_known(port) else AppProtocol.TCP
+
+
+class PortsSaid(msgspec.Struct, frozen=True):
+    """What others say of a Service's ports, where those say nothing themselves."""
+
+    http: frozenset[int] | None = None
+    """The ports that routes of requests name; None: there are none, empty: there are, and they name no port."""
+    bytes: frozenset[int] = frozenset()
+    """The ports that are nothing else; 0: all of them."""
+
+
+NOTHING: Final = PortsSaid()
+
+
+def apps(service: Service, said: PortsSaid | None) -> tuple[AppProtocol, ...]:
+    """What each port of a Service is taken for."""
+    said, ports = said or NOTHING, service.spec.ports
+    http = routed_http(ports, said.http) if said.http is not None else frozenset[int]()
+    opaque, _ = opaque_ports(service)
+    return tuple(_of(port, http, said.bytes | opaque) for port in ports)
+
+
+def _of(port: ServicePort, http: frozenset[int], only_bytes: frozenset[int]) -> AppProtocol:
+    own = app_protocol(port)
+    if port.protocol == "TCP" and port.port in http:
+        return AppProtocol.HTTP
+    return AppProtocol.TCP if own is AppProtocol.DETECTED and {0, port.port} & only_bytes else own
 
 
 def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset[int]:
@@ -49,16 +80,34 @@ def routed_http(ports: Iterable[ServicePort], named: Iterable[int]) -> frozenset
     return frozenset(p.port for p in tcp if undeclared(p) and (len(tcp) == 1 or p.port in wanted))
 
 
-def ports_named(
+def ports_said(
     tables: Iterable[RouteTable],
     gateways: Iterable[Gateway] = (),
     *others: Mapping[str, frozenset[int]],
-) -> dict[str, frozenset[int]]:
-    """The ports that routes name, by `namespace/service`; a key for every Service with routes.
+    unread: Mapping[str, frozenset[int]] | None = None,
+) -> dict[str, PortsSaid]:
+    """What is said of ports, by `namespace/service`: `http` of every Service with routes of requests.
 
     Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef). So
     are those of gateways' routes, and `others`: those at which requests are counted, or of which it is said elsewhere.
+    Bytes are those that routes of connections are for, and `unread`.
     """
+    tables = tuple(tables)
+    http = _ports_named(tables, gateways, others)
+    only_bytes = {key: set(ports) for key, ports in (unread or {}).items()}
+    for table in tables:
+        ports = {p for route in table.bytes for match in route.matches or (BytesMatch(),) for p in match.ports or (0,)}
+        if ports:
+            only_bytes.setdefault(f"{table.namespace}/{table.service}", set()).update(ports)
+    return {
+        key: PortsSaid(http.get(key), frozenset(only_bytes.get(key, ())))
+        for key in sorted(http.keys() | only_bytes.keys())
+    }
+
+
+def _ports_named(
+    tables: Iterable[RouteTable], gateways: Iterable[Gateway], others: Iterable[Mapping[str, frozenset[int]]]
+) -> dict[str, frozenset[int]]:
     found: dict[str, set[int]] = {}
     for key, named in (entry for other in others for entry in other.items()):
         found.setdefault(key, set()).update(named)
@@ -82,5 +131,5 @@ def _grpc_backends(table: RouteTable) -> Iterator[Backend]:
 def undeclared(port: ServicePort) -> bool:
     """Whether a port says nothing of its protocol."""
     prefix = port.name.lower().partition("-")[0]
-    said = port.app_protocol or prefix in _BYTES or app_protocol(port).is_http
+    said = port.app_protocol or prefix in _BYTES or prefix in APP_PROTOCOLS
     return port.protocol == "TCP" and not said

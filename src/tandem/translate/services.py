@@ -18,10 +18,11 @@ from tandem.ir import fabric
 from tandem.ir.fabric import AppProtocol, MtlsMode
 from tandem.model import core
 from tandem.model.gatewayservices import GATEWAY_CLASS
+from tandem.model.speakers import OPAQUE, opaque_ports
 from tandem.model.world import World
 from tandem.translate.mesh.istio.locality import own_locality
 from tandem.translate.mesh.istio.peerauth import mode_of
-from tandem.translate.protocols import app_protocol, routed_http
+from tandem.translate.protocols import PortsSaid, apps
 
 Slices = tuple[core.EndpointSlice, ...]
 _OUTWARD: Final = frozenset({"NodePort", "LoadBalancer"})
@@ -47,17 +48,17 @@ def translate_services(
     world: World,
     pods: Mapping[str, fabric.LocalPod],
     *,
-    routed: Mapping[str, frozenset[int]] | None = None,
+    said: Mapping[str, PortsSaid] | None = None,
     inner: tuple[str, ...] = (),
 ) -> Services:
-    """All Services and their endpoints; `pods` are the translated pods by uid, `routed` the ports that routes name.
+    """All Services and their endpoints; `pods` are the translated pods by uid, `said` what others say of ports.
 
     `inner`: prefixes out of which the cluster gives addresses itself.
     """
     found: dict[str, One] = {}
     for service in world.sorted(core.Service):
         slices = world.slices_by_service.get(service.key, ())
-        found["/".join(service.key)] = translate_service(service, slices, pods, routed=routed or {}, inner=inner)
+        found["/".join(service.key)] = translate_service(service, slices, pods, said=said or {}, inner=inner)
     return Services(
         services={key: one.service for key, one in found.items()},
         endpoints={key: one.endpoints for key, one in found.items()},
@@ -70,14 +71,12 @@ def translate_service(
     slices: Slices,
     pods: Mapping[str, fabric.LocalPod],
     *,
-    routed: Mapping[str, frozenset[int]],
+    said: Mapping[str, PortsSaid],
     inner: tuple[str, ...] = (),
 ) -> One:
     """One Service; of `pods` those are read that its slices refer to (`referred`)."""
-    key = "/".join(service.key)
-    http = routed_http(service.spec.ports, routed[key]) if key in routed else frozenset()
     taken = _taken(service, inner)
-    made = _service(service, http, taken.keys())
+    made = _service(service, said.get("/".join(service.key)), taken.keys())
     last = _endpoints(slices, pods, ready=False) if _is_local(made) else ()
     return One(
         service=made,
@@ -97,7 +96,7 @@ def referred(slices: Slices) -> frozenset[str]:
     return frozenset(ref.uid for ref in refs if ref is not None and ref.kind == "Pod")
 
 
-def _service(service: core.Service, http: frozenset[int], taken: Collection[str]) -> fabric.Service:
+def _service(service: core.Service, said: PortsSaid | None, taken: Collection[str]) -> fabric.Service:
     spec = service.spec
     ips = spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
     return fabric.Service(
@@ -109,10 +108,10 @@ def _service(service: core.Service, http: frozenset[int], taken: Collection[str]
                 name=p.name,
                 port=p.port,
                 protocol=p.protocol,
-                app=AppProtocol.HTTP if p.protocol == "TCP" and p.port in http else _app(service, p),
+                app=app,
                 node_port=p.node_port if spec.type in _OUTWARD else 0,
             )
-            for p in spec.ports
+            for p, app in zip(spec.ports, _apps(service, said), strict=True)
         ),
         external_name=spec.external_name if spec.type == "ExternalName" else "",
         external_ips=tuple(a for a in spec.external_ips if a not in taken),
@@ -130,9 +129,10 @@ def _service(service: core.Service, http: frozenset[int], taken: Collection[str]
     )
 
 
-def _app(service: core.Service, port: core.ServicePort) -> AppProtocol:
+def _apps(service: core.Service, said: PortsSaid | None) -> tuple[AppProtocol, ...]:
     """What a gateway is sent it reads itself: on the way there it is bytes."""
-    return AppProtocol.TCP if service.spec.load_balancer_class == GATEWAY_CLASS else app_protocol(port)
+    of_gateway = service.spec.load_balancer_class == GATEWAY_CLASS
+    return tuple(AppProtocol.TCP for _ in service.spec.ports) if of_gateway else apps(service, said)
 
 
 def _balancer_ips(service: core.Service) -> tuple[str, ...]:
@@ -152,6 +152,9 @@ def _problems(service: core.Service) -> Iterable[Problem]:
         if _prefix(text) is None:
             path = f"spec.loadBalancerSourceRanges[{i}]"
             yield Problem(at=service.origin(path), code="InvalidValue", text=f"{path}: {text!r} is no address prefix")
+    for part in opaque_ports(service)[1]:
+        path, text = f"metadata.annotations.{OPAQUE}", f"{part!r} is neither a port nor a range of ports"
+        yield Problem(at=service.origin(path), code="InvalidValue", text=f"{path}: {text}", severity=Severity.WARNING)
     if service.spec.load_balancer_class not in {"", GATEWAY_CLASS}:
         path, text = "spec.loadBalancerClass", "an implementation of this class must give the address"
         yield Problem(at=service.origin(path), code="NotServed", text=f"{path}: {text}", severity=Severity.WARNING)

@@ -39,7 +39,7 @@ from tandem.translate.nodes import inner_prefixes, translate_nodes, translate_po
 from tandem.translate.options import Options as Options  # noqa: PLC0414 - callers need one import
 from tandem.translate.pods import translate_pods
 from tandem.translate.policy import translate_policy
-from tandem.translate.protocols import ports_named
+from tandem.translate.protocols import ports_said
 from tandem.translate.services import translate_services
 from tandem.translate.sessions import keep_sessions_of_gateways
 from tandem.translate.trust import translate_trust, trust_problems
@@ -114,9 +114,11 @@ def translate_world(world: World, options: Options) -> Translation:
     faults = read_faults(world)
     mesh = limit_tables(fault_tables(mesh, faults), limits)
     edge = limit_gateways(fault_gateways(edge, faults), limits)
-    routed = ports_named(mesh.tables.values(), edge.gateways.values(), limits.named, Defaults(world).named)
-    pods = translate_pods(world, options, policy, routed=routed, limits=limits)
-    services = translate_services(world, pods.pods, routed=routed, inner=inner_prefixes(world, options))
+    defaults = Defaults(world)
+    named = limits.named, defaults.named
+    said = ports_said(mesh.tables.values(), edge.gateways.values(), *named, unread=defaults.bytes)
+    pods = translate_pods(world, options, policy, said=said, limits=limits)
+    services = translate_services(world, pods.pods, said=said, inner=inner_prefixes(world, options))
     externals = translate_externals(world, pods.pods if selects_workloads(world) else {}, options)
     nodes = translate_nodes(world)
     return Translation(

@@ -18,7 +18,7 @@ from tandem.reference.authentication import Authentication, authenticate
 from tandem.reference.authorization import Asked, decide_authorization
 from tandem.reference.authorizers import own_domains
 from tandem.reference.backendtls import decide_backend_tls
-from tandem.reference.consulchains import is_http
+from tandem.reference.consulchains import is_http, may_be_http
 from tandem.reference.consullimits import counted_by_defaults
 from tandem.reference.intentions import decide_intentions
 from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
@@ -125,6 +125,7 @@ def way_to(
     refused = tls is not None and tls.outcome is Outcome.REFUSED
     by = denied or ((tls.rule,) if refused and tls is not None and tls.rule is not None else ())
     if tls is not None and not refused and end.pod is not None and in_mesh(end.pod, world)[0]:
+        steps += detected(world, share)
         asked = _asked(world, question, source, end, share=share, tls=tls)
         # Nobody but the application reads what is in its own TLS.
         parsed = tls.outcome is not Outcome.TLS and (asked.parsed or requests)
@@ -177,6 +178,17 @@ def undeclared(world: World, end: Party, share: Share | None) -> list[Line]:
     return [Line(layer="port", effect="is not declared", text=text, rule=rule, warns=True)]
 
 
+def detected(world: World, share: Share | None) -> list[Line]:
+    """A port of which nobody says what it speaks."""
+    if share is None or not may_be_http(world, share.namespace, share.service, share.port):
+        return []
+    text = (
+        f"port {share.port} of Service {share.namespace}/{share.service} says nothing: connections that begin with a"
+        " request of HTTP are read as such, all others are bytes (a silent client is waited for a moment)"
+    )
+    return [Line(layer="protocol", effect="is found out", text=text)]
+
+
 def _target_of(world: World, share: Share) -> Origin | None:
     """Where the Service says which port its pods have."""
     service = world.get(Service, share.namespace, share.service)
@@ -209,7 +221,7 @@ def _asked(
         source=source.facing(end).address,
         destination=end.address,
         port=end.port,
-        parsed=share is not None and _is_http(world, share),
+        parsed=share is not None and _reads(world, share, question),
         method=question.method or "GET",
         path=question.path or "/",
         host=dict(question.headers).get("host", share.service if share is not None else end.address),
@@ -221,8 +233,11 @@ def _request(asked: Asked) -> str:
     return f"{asked.method} {asked.path} " if asked.parsed else "a connection "
 
 
-def _is_http(world: World, share: Share) -> bool:
-    return is_http(world, share.namespace, share.service, share.port)
+def _reads(world: World, share: Share, question: Question) -> bool:
+    """Whether requests are read there; where proxies find out what is sent, a question about a request is about one."""
+    end = share.namespace, share.service, share.port
+    asks = bool(question.method or question.path or question.headers)
+    return is_http(world, *end) or (asks and may_be_http(world, *end))
 
 
 def policy_lines(decision: policy.Decision) -> list[Line]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from builders import service
 from tandem.base.problems import Origin
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import Backend, Forward, Respond, Route, RouteMatch, RouteTable
-from tandem.model.core import ServicePort
-from tandem.translate.protocols import app_protocol, ports_named, routed_http
+from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, Respond, Route, RouteMatch, RouteTable
+from tandem.model.core import ServicePort, ServiceSpec
+from tandem.translate.protocols import PortsSaid, app_protocol, apps, ports_said, routed_http
 
 
 @pytest.mark.parametrize(
@@ -28,8 +30,11 @@ from tandem.translate.protocols import app_protocol, ports_named, routed_http
         ("grpc-web-x", "", AppProtocol.GRPC),
         ("https", "", AppProtocol.TCP),
         ("tls-x", "", AppProtocol.TCP),
-        ("httpd", "", AppProtocol.TCP),
-        ("", "", AppProtocol.TCP),
+        ("httpd", "", AppProtocol.DETECTED),
+        ("web", "", AppProtocol.DETECTED),
+        ("", "", AppProtocol.DETECTED),
+        ("smtp-relay", "", AppProtocol.TCP),
+        ("redis", "", AppProtocol.TCP),
     ],
 )
 def test_app_protocol_comes_before_the_name(name: str, app: str, expected: AppProtocol) -> None:
@@ -66,7 +71,7 @@ def test_the_ports_that_routes_name_are_gathered_by_service() -> None:
         RouteTable(namespace="a", service="b", routes=(route,)),
         RouteTable(namespace="a", service="c", routes=()),
     ]
-    assert ports_named(tables) == {"a/b": {80, 81}, "a/c": frozenset()}
+    assert ports_said(tables) == {"a/b": PortsSaid(frozenset({80, 81})), "a/c": PortsSaid(frozenset())}
 
 
 def test_where_grpc_requests_are_sent_is_named_too() -> None:
@@ -74,4 +79,25 @@ def test_where_grpc_requests_are_sent_is_named_too() -> None:
     to = Forward(backends=(Backend(namespace="a", service="v1", port=70),))
     for grpc, named in ((True, {"a/b": frozenset(), "a/v1": {70}}), (False, {"a/b": frozenset()})):
         route = Route(name="r", matches=(RouteMatch(grpc=grpc),), action=to, origin=origin)
-        assert ports_named([RouteTable(namespace="a", service="b", routes=(route,))]) == named
+        found = ports_said([RouteTable(namespace="a", service="b", routes=(route,))])
+        assert {key: said.http for key, said in found.items()} == named
+
+
+def test_what_others_say_of_a_port_counts_where_it_says_nothing_itself() -> None:
+    ports = (ServicePort(port=80), ServicePort(port=90, name="http"), ServicePort(port=100, name="tcp"))
+    web = msgspec.structs.replace(service("web"), spec=ServiceSpec(ports=ports))
+    detected, http, tcp = AppProtocol.DETECTED, AppProtocol.HTTP, AppProtocol.TCP
+    assert apps(web, None) == (detected, http, tcp)
+    assert apps(web, PortsSaid(frozenset({80, 100}))) == (http, http, tcp)
+    assert apps(web, PortsSaid(bytes=frozenset({80, 90}))) == (tcp, http, tcp)
+    assert apps(web, PortsSaid(bytes=frozenset({0}))) == (tcp, http, tcp)
+    assert apps(web, PortsSaid(frozenset({80}), frozenset({80}))) == (http, http, tcp), "requests are asked for"
+
+
+def test_routes_of_connections_make_their_ports_bytes() -> None:
+    origin = Origin(kind="TCPRoute", name="t")
+    for matches, ports in (((), {0}), ((BytesMatch(ports=(80,)),), {80}), ((BytesMatch(),), {0})):
+        route = BytesRoute(name="r", matches=matches, backends=(), origin=origin)
+        tables = [RouteTable(namespace="a", service="b", routes=(), bytes=(route,))]
+        assert ports_said(tables) == {"a/b": PortsSaid(bytes=frozenset(ports))}
+    assert ports_said([], unread={"a/b": frozenset({1})}) == {"a/b": PortsSaid(bytes=frozenset({1}))}

@@ -31,6 +31,6 @@ def test_a_virtualservice_makes_the_only_port_of_its_service_http() -> None:
     route = vs(hosts=["web"], http=[{"route": [to("web")]}])
     plain = translate_world(World.of([web, one]), Options())
     routed = translate_world(World.of([web, one, route]), Options())
-    assert [t.services["default/web"].ports[0].app for t in (plain, routed)] == [AppProtocol.TCP, AppProtocol.HTTP]
+    assert [t.services["default/web"].ports[0].app for t in (plain, routed)] == [AppProtocol.DETECTED, AppProtocol.HTTP]
     assert [t.pods["uid-default-a"].plain_http_ports for t in (plain, routed)] == [(), (80,)]
     assert routed.problems == ()

@@ -132,3 +132,9 @@ def hashable_state(values: Json) -> Json:
         "name": "identity",
         "typed_config": any_of("extensions.filters.network.set_filter_state.v3.Config", {"on_new_connection": states}),
     }
+
+
+def with_state(identity: Json, *more: Json) -> Json:
+    """The same filter (`hashable_state`) with other filter state beside."""
+    config = identity["typed_config"]
+    return {**identity, "typed_config": {**config, "on_new_connection": [*config["on_new_connection"], *more]}}

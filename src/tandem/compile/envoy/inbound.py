@@ -12,6 +12,7 @@ from typing import Any, Final, assert_never
 
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
+from tandem.compile.envoy.detection import REQUESTS, detecting_at
 from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
 from tandem.compile.envoy.peers import before_peers
@@ -46,6 +47,7 @@ def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
     modes = _modes(pod)
     inspected = any(setting.mode is not MtlsMode.DISABLE for setting in modes.values())
     strict = all(setting.mode is MtlsMode.STRICT for setting in modes.values())
+    detected = [p for p in pod.detected_ports if p in modes and modes[p].mode is not MtlsMode.STRICT]
     name = names.inbound_listener(pod.uid)
     body: dict[str, Any] = {
         "name": name,
@@ -55,7 +57,7 @@ def compile_inbound(attached: AttachedPod, trust: Domains) -> Resource:
         "traffic_direction": "INBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "drain_type": STAYS,
-        "listener_filters": _listener_filters(pod, inspected=inspected),
+        "listener_filters": _listener_filters(pod, detected, inspected=inspected),
         "listener_filters_timeout": INSPECT_STRICT if strict else INSPECT_MIXED,
         "continue_on_listener_filters_timeout": True,
         "filter_chains": [
@@ -100,10 +102,13 @@ def _modes(pod: LocalPod) -> dict[int, PortMtls]:
     """Port -> mode, 0 for all others. Ports whose plain requests are parsed need chains of their own, too."""
     named = {setting.port: setting for setting in pod.mtls}
     rest = named.get(0, PortMtls(port=0, mode=MtlsMode.PERMISSIVE))
-    return {port: named.get(port, rest) for port in sorted({0, *named, *pod.plain_http_ports, *pod.delivery.apart})}
+    # Where plain text is refused nothing is to be found out of it.
+    detected = (port for port in pod.detected_ports if named.get(port, rest).mode is not MtlsMode.STRICT)
+    own = {0, *named, *pod.plain_http_ports, *detected, *pod.delivery.apart}
+    return {port: named.get(port, rest) for port in sorted(own)}
 
 
-def _listener_filters(pod: LocalPod, *, inspected: bool) -> list[Json]:
+def _listener_filters(pod: LocalPod, detected: list[int], *, inspected: bool) -> list[Json]:
     source = extension(
         "original-src", "extensions.filters.listener.original_src.v3.OriginalSrc", {"mark": INBOUND_MARK}
     )
@@ -114,6 +119,8 @@ def _listener_filters(pod: LocalPod, *, inspected: bool) -> list[Json]:
     filters = [extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst"), source]
     if inspected:
         filters.append(extension("tls-inspector", "extensions.filters.listener.tls_inspector.v3.TlsInspector"))
+    if detected:
+        filters.append(detecting_at(detected))
     return filters
 
 
@@ -131,10 +138,10 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust: Domains) -> Iterato
         case MtlsMode.PERMISSIVE:
             yield from _mtls(pod, port, trust)
             yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod, port))
-            yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
+            yield from _plain(pod, port)
         case MtlsMode.DISABLE:
             yield _chain(port, "app-tls", {"transport_protocol": "tls"}, _bytes(pod, port))
-            yield _chain(port, "plain", {"transport_protocol": "raw_buffer"}, _plain(pod, port))
+            yield from _plain(pod, port)
         case _:
             assert_never(mode)
 
@@ -159,8 +166,15 @@ def _peers(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
         yield {**_chain(port, name, match, [*before_peers(trust), *filters]), "transport_socket": socket}
 
 
-def _plain(pod: LocalPod, port: int) -> list[Json]:
-    return _requests(pod, port, mtls=False) if port in pod.plain_http_ports else _bytes(pod, port)
+def _plain(pod: LocalPod, port: int) -> Iterator[Json]:
+    """Requests, bytes, or whichever of both the client begins with."""
+    match = {"transport_protocol": "raw_buffer"}
+    if port in pod.plain_http_ports:
+        yield _chain(port, "plain", match, _requests(pod, port, mtls=False))
+        return
+    if port in pod.detected_ports:
+        yield _chain(port, "plain-requests", REQUESTS, _requests(pod, port, mtls=False))
+    yield _chain(port, "plain", match, _bytes(pod, port))
 
 
 def _requests(pod: LocalPod, port: int, *, mtls: bool) -> list[Json]:

@@ -1,7 +1,9 @@
 """A pod and the ports it can dial -> its outbound listener, a socket inside the pod's namespace.
 
 One filter chain per port of a Service or of another host, chosen by the address and port that were dialled. No bytes
-are awaited before a chain is chosen, so protocols in which the server speaks first work. Hosts of ServiceEntries that
+are awaited before a chain is chosen, so protocols in which the server speaks first work; where nobody says what a port
+speaks, the first ones are awaited for a moment, and there is one chain for requests and one for all else. Hosts of
+ServiceEntries that
 have no address of their own are told by what the client asks for: by the name in TLS, which is awaited on their ports
 alone and for a moment, or by the authority of requests, for which such a port is parsed wherever it is dialled.
 Everything else passes through as it is.
@@ -20,6 +22,7 @@ from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
+from tandem.compile.envoy.detection import BOUND, SAYS_REQUESTS, detecting_at, divided
 from tandem.compile.envoy.dynamic import port_state, session_filter
 from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, at_ports, extension, listening_at, versions_of
 from tandem.compile.envoy.rbac import network_rbac
@@ -249,21 +252,25 @@ def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
 
 
 def _listening(ports: Ports) -> Json:
-    """The listener filters: names in TLS are read on ports where a chain asks for one."""
-    dialled_at = extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst")
+    """The listener filters: names in TLS are read on ports where a chain asks for one, and requests sought alike."""
+    filters: list[Json] = [extension("original-dst", "extensions.filters.listener.original_dst.v3.OriginalDst")]
     asked = sorted({front.port for _, front in ports.chains if front.server_names})
-    if not asked:
-        return {"listener_filters": [dialled_at]}
-    inspector = {**extension("tls", _INSPECTOR), "filter_disabled": {"not_match": at_ports(asked)}}
+    if asked:
+        filters.append({**extension("tls", _INSPECTOR), "filter_disabled": {"not_match": at_ports(asked)}})
+    detected = sorted({front.port for scope, front in ports.chains if scope.detects and front.route is None})
+    if detected:
+        filters.append(detecting_at(detected))
+    if len(filters) == 1:
+        return {"listener_filters": filters}
     return {
-        "listener_filters": [dialled_at, inspector],
-        "listener_filters_timeout": PATIENCE,
+        "listener_filters": filters,
+        "listener_filters_timeout": PATIENCE if asked else BOUND,
         "continue_on_listener_filters_timeout": True,
     }
 
 
 def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Json]:
-    pod = attached.pod
+    pod, told_by_name = attached.pod, {front.port for _, front in ports.chains if front.server_names}
     for scope, front in ports.chains:
         judges: list[Json] = []
         if scope.port.app.is_http and front.route is None:
@@ -282,7 +289,12 @@ def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Jso
             name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
         external = scope.service.external
         names_it = [session_filter(front.port)] if external is not None and external.dynamic else []
-        yield {"name": name, "filter_chain_match": _match(front), "filters": [identity, *judges, *names_it, last]}
+        chain = {"name": name, "filter_chain_match": _match(front), "filters": [identity, *judges, *names_it, last]}
+        if scope.detects and front.route is None:
+            found = [hcm.with_state(identity, SAYS_REQUESTS), hcm.outbound_http(pod, scope.route_config)]
+            yield from divided(chain, found, tls=front.port in told_by_name)
+        else:
+            yield chain
     for hosted in ports.hosted:
         requests = hcm.outbound_http(pod, hosted.route_config, dynamic=hosted.dynamic)
         match = _match(Front(hosted.addresses, hosted.port))

@@ -122,9 +122,9 @@ def speaking(app: AppProtocol, traffic: Traffic, *, translated: bool = False) ->
     A host that is none of ours says in TLS which it speaks; a wildcard is called as requests call it.
     `translated`: what the client speaks is the gateway's affair, and endpoints are spoken to in HTTP/1.1.
     """
-    if not app.is_http:
-        return {}
     pool, originates = traffic.pool, traffic.tls in {ClientTls.SIMPLE, ClientTls.MUTUAL}
+    if not (app.is_http or (app is AppProtocol.DETECTED and not originates)):
+        return {}
     common: dict[str, Any] = {}
     if pool.idle_ms is not None:
         common["idle_timeout"] = milliseconds(pool.idle_ms)
@@ -133,7 +133,7 @@ def speaking(app: AppProtocol, traffic: Traffic, *, translated: bool = False) ->
     if pool.requests_per_connection:
         common["max_requests_per_connection"] = pool.requests_per_connection
     http2 = _http2(pool)
-    always = pool.http2 if pool.http2 is not None else app is not AppProtocol.HTTP
+    always = pool.http2 if pool.http2 is not None else app in {AppProtocol.HTTP2, AppProtocol.GRPC}
     options: dict[str, Any] = {"common_http_protocol_options": common} if common else {}
     if always:
         options["explicit_http_config"] = {"http2_protocol_options": http2}

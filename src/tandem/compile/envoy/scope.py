@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -16,10 +17,10 @@ from tandem.base.ids import PodUid
 from tandem.base.memo import same_as_before
 from tandem.compile import names
 from tandem.compile.envoy.reencrypt import is_secured
-from tandem.ir.fabric import LocalPod, Service, ServicePort
+from tandem.ir.fabric import AppProtocol, LocalPod, Service, ServicePort
 from tandem.ir.mesh import Backend, BytesMatch, Forward, Route, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
-from tandem.ir.traffic import HashKey, TrafficPolicy
+from tandem.ir.traffic import ClientTls, HashKey, TrafficPolicy
 
 
 class SourceLimit(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -55,6 +56,13 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     secure_client: PodUid | None = None
     hashes: Hashes = ()
     """What of a request chooses the endpoint, by cluster."""
+    detects: bool = False
+    """Whether requests are found out by what a client sends first."""
+
+    @property
+    def reads_requests(self) -> bool:
+        """Whether what is sent is read as requests, or may be."""
+        return self.port.app.is_http or self.detects
 
     @property
     def route_config(self) -> str:
@@ -131,16 +139,43 @@ def port_scopes(
     labels: frozenset[tuple[str, str]],
     client: PodUid | None = None,
     hashes: Hashes = (),
+    policy: TrafficPolicy | None = None,
 ) -> tuple[PortScope, ...]:
-    """The TCP ports of a service as clients of `namespace` with `labels`, or one `client`, see them."""
+    """The TCP ports of a service as clients of `namespace` with `labels`, or one `client`, see them.
+
+    `policy` counts where protocols are detected: what it would have opened in TLS of its own stays bytes.
+    """
     limits = source_limits(table) if table else ()
     held = tuple(limit for limit in limits if limit.holds(namespace, labels))
     variant = digest(repr((held, client)), 6) if limits or client else ""
     return tuple(
-        PortScope(service=service, port=port, table=table, limits=held, variant=variant, client=client, hashes=hashes)
+        PortScope(
+            service=service,
+            port=port,
+            table=table,
+            limits=held,
+            variant=variant,
+            client=client,
+            hashes=hashes,
+            detects=port.app is AppProtocol.DETECTED and _mere(policy, port.port),
+        )
         for port in service.ports
         if port.protocol == "TCP"
     )
+
+
+def _mere(policy: TrafficPolicy | None, port: int) -> bool:
+    """Whether a port is reached in plain text or by the mesh's own mTLS, which tells the other proxy what is inside."""
+    every = (policy.of(port, subset) for subset in (None, *policy.subsets)) if policy is not None else ()
+    return all(t.tls not in _OWN_TLS and not t.origination.alt_names for t in every)
+
+
+_OWN_TLS: Final = frozenset({ClientTls.SIMPLE, ClientTls.MUTUAL})
+
+
+def detecting(service: Service) -> bool:
+    """Whether what some port of it speaks is found out."""
+    return any(port.app is AppProtocol.DETECTED for port in service.ports)
 
 
 def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
@@ -158,6 +193,7 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
             labels=relevant,
             client=client,
             hashes=_hashes(view, key, table),
+            policy=view.policies.get(key) if detecting(view.services[key]) else None,
         )
         host = host_of(view.services[key], view.config.cluster_domain)
         sees = pod.outbound.covers

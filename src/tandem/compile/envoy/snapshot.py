@@ -350,7 +350,7 @@ def _asking(tables: dict[str, RouteTable]) -> tuple[bool, bool]:
 
 
 def _routes(ports: Ports) -> list[Resource]:
-    own = [compile_route_config(scope) for scope, f in ports.chains if scope.port.app.is_http and f.route is None]
+    own = [compile_route_config(scope) for scope, f in ports.chains if scope.reads_requests and f.route is None]
     return [*own, *(compile_hosted(hosted) for hosted in ports.hosted)]
 
 

@@ -37,6 +37,7 @@ from tandem.translate.mesh.istio.telemetry import TelemetryIndex
 from tandem.translate.mesh.linkerd.servers import ServerIndex
 from tandem.translate.options import Options
 from tandem.translate.pods import Context, has_link, translate_pod
+from tandem.translate.protocols import PortsSaid
 
 Judged = Mapping[str, PolicySetId]
 """Pod uid -> policy set."""
@@ -59,7 +60,7 @@ class LivePods:
         self._options, self._gathered = options, gathered
         self._before = World()
         self._judged: tuple[Judged, Judged] = (Table(), Table())
-        self._routed: Mapping[str, frozenset[int]] = {}
+        self._ports: Mapping[str, PortsSaid] = {}
         self._limits, self._paths = NO_LIMITS, Paths.BASE
         self._linked: dict[str, dict[str, core.Pod]] = {}
         self._services = Selected()
@@ -81,9 +82,7 @@ class LivePods:
         self._proxies: Kept[tuple[Problem, ...]] = Kept(proxy_config_problems)
         self._namespaces: Kept[tuple[Problem, ...]] = Kept(namespace_problems)
 
-    def update(
-        self, now: World, judged: tuple[Judged, Judged], routed: Mapping[str, frozenset[int]], limits: Limits
-    ) -> None:
+    def update(self, now: World, judged: tuple[Judged, Judged], ports: Mapping[str, PortsSaid], limits: Limits) -> None:
         """Go on to this World; `judged`: the sets of ingress and egress."""
         before, self._before = self._before, now
         touched, gone = self._changed_pods(before, now)
@@ -108,13 +107,13 @@ class LivePods:
             places = self._linked if namespace == self._options.root_namespace else (namespace,)
             near = (pod for place in places for pod in self._linked.get(place, {}).values())
             touched.update((p.metadata.uid, p) for p in near if matches_all(selector, p.metadata.labels))
-        for service in (*self._changed_services(before, now, routed), *self._limited_anew(now, limits)):
+        for service in (*self._changed_services(before, now, ports), *self._limited_anew(now, limits)):
             pods = self._linked.get(service.metadata.namespace, {}).values()
             touched.update((p.metadata.uid, p) for p in pods if matches_map(service.spec.selector, p.metadata.labels))
         paths = read_paths(now, self._options) or Paths.BASE
         if paths is not self._paths:
             touched.update((pod.metadata.uid, pod) for pods in self._linked.values() for pod in pods.values())
-        self._judged, self._routed, self._limits, self._paths = judged, routed, limits, paths
+        self._judged, self._ports, self._limits, self._paths = judged, ports, limits, paths
         self._said, self._scoped = said, scoped
         context = Context(
             options=self._options,
@@ -128,7 +127,7 @@ class LivePods:
             sidecars=self._sidecars(now, self._options),
             telemetry=self._telemetry(now, self._options.root_namespace),
             services=self._services,
-            routed=routed,
+            said=ports,
             limits=limits,
             paths=paths,
         )
@@ -170,9 +169,7 @@ class LivePods:
                 self._linked.setdefault(namespace, {})[name] = new
         return touched, {uid: pod for uid, pod in gone.items() if uid not in touched}
 
-    def _changed_services(
-        self, before: World, now: World, routed: Mapping[str, frozenset[int]]
-    ) -> Iterator[core.Service]:
+    def _changed_services(self, before: World, now: World, ports: Mapping[str, PortsSaid]) -> Iterator[core.Service]:
         """Services, as they were and as they are, of which something changed that their pods are translated with."""
         for key, (old, new) in changes(before.all(core.Service), now.all(core.Service)).items():
             if old is not None:
@@ -181,7 +178,7 @@ class LivePods:
             if new is not None:
                 self._services.put(new)
                 yield new
-        for name in changes(self._routed, routed):
+        for name in changes(self._ports, ports):
             namespace, _, service = name.partition("/")
             found = now.get(core.Service, namespace, service)
             if found is not None:

@@ -14,6 +14,7 @@ from tandem.translate.live.problems import Gathered
 from tandem.translate.mesh.istio.subsets import problems_of
 from tandem.translate.nodes import inner_prefixes
 from tandem.translate.options import Options
+from tandem.translate.protocols import PortsSaid
 from tandem.translate.services import referred, translate_service
 
 
@@ -29,7 +30,7 @@ class LiveServices:
         self._prefixes: tuple[str, ...] = ()
         self._before = World()
         self._pods: Mapping[str, fabric.LocalPod] = Table()
-        self._routed: Mapping[str, frozenset[int]] = {}
+        self._said: Mapping[str, PortsSaid] = {}
         self._policies: Mapping[str, TrafficPolicy] = {}
         self._refer: dict[Key, frozenset[str]] = {}
         self._referred: dict[str, set[Key]] = {}
@@ -38,10 +39,10 @@ class LiveServices:
         self,
         now: World,
         pods: Mapping[str, fabric.LocalPod],
-        routed: Mapping[str, frozenset[int]],
+        said: Mapping[str, PortsSaid],
         policies: Mapping[str, TrafficPolicy],
     ) -> None:
-        """Go on to this World, with its translated pods, the ports that routes name, and traffic policies."""
+        """Go on to this World, with its translated pods, what is said of ports, and traffic policies."""
         before, self._before = self._before, now
         touched = set(changes(before.all(core.Service), now.all(core.Service)))
         slices = changes(before.slices_by_service, now.slices_by_service)
@@ -52,14 +53,14 @@ class LiveServices:
         self._prefixes = inner
         for uid in changes(self._pods, pods):
             touched |= self._referred.get(uid, set())
-        touched |= {(s, n) for s, _, n in (key.partition("/") for key in changes(self._routed, routed))}
+        touched |= {(s, n) for s, _, n in (key.partition("/") for key in changes(self._said, said))}
         for key in slices:
             self._refers(key, referred(now.slices_by_service.get(key, ())))
         # Of pods without a link, which are not translated, the labels count for subsets too.
         labelled = (self._referred.get(uid, set()) for uid in changes(before.pods_by_uid, now.pods_by_uid))
         for name in {*map("/".join, touched.union(*labelled)), *changes(self._policies, policies)}:
             self._gathered.tell((8, "subsets", name), problems_of(name, policies.get(name), now))
-        self._pods, self._routed, self._policies = pods, routed, policies
+        self._pods, self._said, self._policies = pods, said, policies
         services: dict[str, fabric.Service] = {}
         endpoints: dict[str, fabric.Endpoints] = {}
         gone: list[str] = []
@@ -69,7 +70,7 @@ class LiveServices:
                 gone.append(name)
                 self._gathered.tell((5, *key), ())
                 continue
-            one = translate_service(service, now.slices_by_service.get(key, ()), pods, routed=routed, inner=inner)
+            one = translate_service(service, now.slices_by_service.get(key, ()), pods, said=said, inner=inner)
             self._gathered.tell((5, *key), one.problems)
             known, ends = self.services.get(name), self.endpoints.get(name)
             services[name] = known if known is not None and known == one.service else one.service

@@ -35,7 +35,7 @@ from tandem.translate.mesh.memo import Memo
 from tandem.translate.names import translate_names
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
-from tandem.translate.protocols import ports_named
+from tandem.translate.protocols import PortsSaid, ports_said
 from tandem.translate.sessions import keep_sessions_of_gateways
 from tandem.translate.trust import trust_problems
 from tandem.translate.unreadable import unreadable_problems
@@ -59,7 +59,7 @@ class Live:
         self._policies = same_as_before(self._kept_policies)
         self._tables: Table[str, RouteTable] = Table()
         self._traffic: Table[str, TrafficPolicy] = Table()
-        self._routed: Table[str, frozenset[int]] = Table()
+        self._said: Table[str, PortsSaid] = Table()
         self._balancers = Kept(assign_addresses)
         self._edge = Kept(translate_gateways)
         self._reading = Reading()
@@ -100,8 +100,8 @@ class Live:
         faults = self._faults(world)
         edge = self._limited_edge(self._faulty_edge(edge, faults), limits)
         mesh = self._steady(self._limited(self._faulty(whole, faults), limits), edge, limits, self._defaults(world))
-        self._pods.update(world, (ir.ingress, ir.egress), self._routed, limits)
-        self._services.update(world, self._pods.pods, self._routed, self._traffic)
+        self._pods.update(world, (ir.ingress, ir.egress), self._said, limits)
+        self._services.update(world, self._pods.pods, self._said, self._traffic)
         externals = self._externals.update(world, self._pods.pods)
         nodes = self._nodes(world)
         self._gathered.tell((6, "balancers"), balancers.problems)
@@ -133,6 +133,8 @@ class Live:
     def _steadied(self, whole: MeshIR, edge: Edge, limits: Limits, said: Defaults) -> MeshIR:
         """The same, in which what is equal to what it was before is that very object: what is made of it stays."""
         self._tables = self._tables.become(whole.tables)
-        named = ports_named(self._tables.values(), edge.gateways.values(), limits.named, said.named)
-        self._routed = self._routed.become(named)
+        named = limits.named, said.named
+        self._said = self._said.become(
+            ports_said(self._tables.values(), edge.gateways.values(), *named, unread=said.bytes)
+        )
         return MeshIR(tables=self._tables, policies=self._traffic)

@@ -100,7 +100,7 @@ def not_http(service: Service, ports: tuple[int, ...], at: Origin) -> tuple[Prob
     """Ports meant for HTTP routes whose bytes are not parsed as HTTP (`ports` empty: one HTTP port is enough)."""
     asked = [p for p in service.spec.ports if not ports or p.port in ports]
     routed = routed_http(service.spec.ports, ports)
-    bad = [p for p in asked if not app_protocol(p).is_http and p.port not in routed]
+    bad = [p for p in asked if not app_protocol(p).may_be_http and p.port not in routed]
     if not bad or (not ports and len(bad) < len(asked)):
         return ()
     numbers = ", ".join(str(p.port) for p in bad)

@@ -45,6 +45,7 @@ class Defaults:
         self._found: dict[Key, ServiceDefaults] = {}
         problems: list[Problem] = []
         named: dict[str, frozenset[int]] = {}
+        only_bytes: dict[str, frozenset[int]] = {}
         self._http2: dict[Key, tuple[int, ...]] = {}
         self._limits: dict[Key, tuple[RateLimit, frozenset[int]]] = {}
         """What is counted, and at which ports of the Service."""
@@ -62,6 +63,8 @@ class Defaults:
                 named["/".join(source.key)] = frozenset(silent)
             if source.spec.protocol in _HTTP2 and silent:
                 self._http2[source.key] = silent
+            if source.spec.protocol == "tcp" and silent:
+                only_bytes["/".join(source.key)] = frozenset(silent)
             wrong = partial(self._wrong, source, problems)
             limit = read_rate_limits(source, wrong)
             http = {p.port for p in service.spec.ports if app_protocol(p).is_http}
@@ -72,6 +75,8 @@ class Defaults:
                 wrong("spec.rateLimits", "PortNotHTTP", "the service has no port of HTTP: nothing is counted")
         self.named: Mapping[str, frozenset[int]] = named
         """The ports of Services (`namespace/name`) that are HTTP since it is said here."""
+        self.bytes: Mapping[str, frozenset[int]] = only_bytes
+        """And those that are bytes."""
         self.problems = tuple(problems)
 
     def inbound(self, services: Iterable[Service]) -> Inbound:

@@ -1,0 +1,42 @@
+"""What is known of ports whose Services say nothing: where servers speak first, and where nobody shall look.
+
+Numbers are those of the services register (IANA) and of common images.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tandem.model.core import Service, ServicePort
+
+OPAQUE: Final = "config.linkerd.io/opaque-ports"
+"""Annotation of Linkerd on a Service: ports and ranges, separated by commas, that are bytes."""
+
+_SPEAKING_FIRST: Final = (13, 17, 19, 21, 22, 23, 25, 37, 110, 119, 143, 587, 873, 3306, 3307, 4190, 4444, 5900, 33060)
+_FORWARDING: Final = (1080, 3128, 8118)
+"""Proxies of others: what they are asked are no requests to them."""
+_PORTS: Final = frozenset((*_SPEAKING_FIRST, *_FORWARDING))
+_NAMES: Final = frozenset(
+    ("ftp", "imap", "mariadb", "nntp", "pop3", "proxy", "rsync", "sieve", "smtp", "socks", "ssh", "submission", "vnc")
+)
+
+
+def is_known(port: ServicePort) -> bool:
+    """Whether a port is known for something that is no request, by its number, that of its pods, or its name."""
+    numbers = (port.port, port.target_port)
+    return not _PORTS.isdisjoint(numbers) or port.name.lower().partition("-")[0] in _NAMES
+
+
+def opaque_ports(service: Service) -> tuple[frozenset[int], tuple[str, ...]]:
+    """The ports that its annotation says to be bytes, and what of it cannot be read."""
+    text = service.metadata.annotations.get(OPAQUE, "")
+    found: set[int] = set()
+    wrong: list[str] = []
+    numbers = [port.port for port in service.spec.ports]
+    for part in filter(None, map(str.strip, text.split(","))):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            wrong.append(part)
+            continue
+        found.update(n for n in numbers if int(first) <= n <= int(last or first))
+    return frozenset(found), tuple(wrong)
