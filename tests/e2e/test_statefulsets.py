@@ -152,8 +152,8 @@ def test_the_last_one_leaves_first_and_its_name_with_it_and_comes_back_in_order(
     world.apply(*database(3), seconds=60)
     found = all_ready(world, "db-0", "db-1", "db-2")
     assert ready(found["db-1"]) <= found["db-2"]["metadata"]["creationTimestamp"]
-    for name, one in found.items():
-        until(lambda name=name: address_of(world, f"{name}.db"), lambda a, one=one: a == one["status"]["podIP"])
+    wanted = {name: one["status"]["podIP"] for name, one in found.items()}
+    until(lambda: {name: address_of(world, f"{name}.db") for name in wanted}, lambda a: a == wanted, world.logs)
 
 
 def test_with_parallel_nobody_waits(world: Lab) -> None:
