@@ -16,7 +16,7 @@ from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 
 pytestmark = pytest.mark.root
 
@@ -114,6 +114,8 @@ def test_a_policy_that_allows_nothing_denies_everything(world: World) -> None:
         need(Attribute.PRINCIPAL, Present()),
         need(Attribute.NAMESPACE, Exact("shop")),
         need(Attribute.NAMESPACE, Prefix("sh")),
+        need(Attribute.NAMESPACE, Regex("[^/]*ho[^/]*")),
+        need(Attribute.TRUST_DOMAIN, Regex("cl[^/]*al")),
         need(Attribute.SERVICE_ACCOUNT, Exact("shop/a")),
         need(Attribute.TRUST_DOMAIN, Exact("cluster.local")),
         need(Attribute.PEER_ADDRESS, Exact("10.244.0.2/32")),
@@ -130,6 +132,8 @@ def test_who_is_named_may(world: World, source: Requirement) -> None:
     [
         need(Attribute.PRINCIPAL, Exact("cluster.local/ns/shop/sa/b")),
         need(Attribute.NAMESPACE, Exact("sho")),
+        need(Attribute.NAMESPACE, Regex("[^/]*hu[^/]*")),
+        need(Attribute.TRUST_DOMAIN, Regex("cl[^/]*oc")),
         need(Attribute.SERVICE_ACCOUNT, Exact("shop/aa")),
         need(Attribute.TRUST_DOMAIN, Exact("cluster")),
         need(Attribute.PEER_ADDRESS, Exact("10.244.0.3/32")),

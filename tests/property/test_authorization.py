@@ -46,9 +46,9 @@ def fields(**values: tuple[str, ...]) -> st.SearchStrategy[dict[str, list[str]]]
 
 SOURCES = fields(
     principals=PRINCIPALS,
-    namespaces=NAMES,
+    namespaces=(*NAMES, "*ho*", "s*p", "*s*h*"),
     serviceAccounts=("a", "shop/a", "*"),
-    trustDomains=("cluster.local", "x", "old.test", "*.test"),
+    trustDomains=("cluster.local", "x", "old.test", "*.test", "o*t", "o*e*", "*d*"),
     ipBlocks=("10.0.0.2", "10.0.0.0/30"),
     remoteIpBlocks=("10.0.0.2", "10.0.0.8/30"),
     requestPrincipals=("*", "i/s", "i/*", "*/s", "i", "*s"),

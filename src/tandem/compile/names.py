@@ -46,6 +46,9 @@ DATAGRAMS: Final = "dg-on"
 LOST_DATAGRAMS: Final = "dg-lost"
 """The same of what has nowhere to go."""
 
+_LONGEST_NAME: Final = 255
+"""Of what may be asked for in TLS (RFC 6066, as BoringSSL reads it)."""
+
 AGENT: Final = "agent"
 """Cluster of the agent's socket (in Envoy's bootstrap): where access logs go."""
 
@@ -159,6 +162,12 @@ def app_cluster(pod: PodUid, port: int = 0) -> str:
 def service_cluster(namespace: str, service: str, port: int, subset: str = "") -> str:
     """Cluster of a service port, or of a subset of it; the EDS name is the same."""
     return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")
+
+
+def asked_name(host: str, port: int, subset: str = "") -> str:
+    """What proxies ask for in TLS between each other, as Istio's do; empty for what TLS has no room for."""
+    name = f"outbound_.{port}_.{subset}_.{host}"
+    return name if len(name) <= _LONGEST_NAME and "*" not in name else ""
 
 
 def alone(cluster: str) -> str:

@@ -215,7 +215,7 @@ def _source(source: Source, asked: Asked, home: str) -> bool:
 
     pairs = (
         (source.principals, source.not_principals, lambda v: proved and _is_principal(v, asked)),
-        (source.namespaces, source.not_namespaces, lambda v: proved and _text(v, namespace)),
+        (source.namespaces, source.not_namespaces, lambda v: proved and _starred(v, namespace)),
         (source.service_accounts, source.not_service_accounts, account_is),
         (source.trust_domains, source.not_trust_domains, lambda v: proved and _is_domain(v, domain, asked)),
         (source.ip_blocks, source.not_ip_blocks, inside),
@@ -236,6 +236,10 @@ def _is_principal(wanted: str, asked: Asked) -> bool:
 
 
 def _is_domain(wanted: str, domain: str, asked: Asked) -> bool:
+    """Stars after the first one are no stars."""
+    first, star, rest = wanted.partition("*")
+    if rest and star:
+        return len(domain) >= len(first + rest) and domain.startswith(first) and domain.endswith(rest)
     return _text(wanted, domain) or {wanted, domain} <= {*asked.domains}
 
 
@@ -310,6 +314,12 @@ def _text(wanted: str, value: str) -> bool:
     if wanted.startswith("*"):
         return value.endswith(wanted[1:])
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+def _starred(wanted: str, value: str) -> bool:
+    """Stars anywhere."""
+    inside = "*" in wanted[:-1] and re.fullmatch(re.escape(wanted).replace(r"\*", ".*"), value) is not None
+    return inside or _text(wanted, value)
 
 
 def _host(wanted: str, host: str, *, wide: bool) -> bool:

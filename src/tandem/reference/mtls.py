@@ -13,11 +13,11 @@ from tandem.base.problems import Origin
 from tandem.model import core
 from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.gateways import Gateway
-from tandem.model.istio import DestinationRule
+from tandem.model.istio import ClientTlsSettings, DestinationRule
 from tandem.model.security import PeerAuthentication
 from tandem.model.world import World
 from tandem.reference.ingressgateway import IngressGateway
-from tandem.reference.request import Step
+from tandem.reference.request import Share, Step
 from tandem.reference.support import ROOT
 
 
@@ -167,14 +167,27 @@ def decide_direct(world: World, destination: core.Pod, port: int) -> MtlsDecisio
     return MtlsDecision(outcome=Outcome.PLAIN, mode=mode, rule=origin, steps=tuple(steps))
 
 
+def name_asked_for(rule: DestinationRule | None, share: Share, cluster_domain: str) -> str:
+    """The name that a proxy asks another one for (`connection.sni`): what was dialled, if no rule names another."""
+    tls = _tls(rule, share.port)
+    if tls is not None and tls.mode == "ISTIO_MUTUAL" and tls.sni:
+        return tls.sni
+    return f"outbound_.{share.port}_.{share.subset}_.{share.service}.{share.namespace}.svc.{cluster_domain}"
+
+
 def _client(rule: DestinationRule | None, dialled: int) -> str:
-    """The TLS mode that a rule names; a port with settings of its own has no others."""
+    """The TLS mode that a rule names."""
+    tls = _tls(rule, dialled)
+    return tls.mode if tls is not None else ""
+
+
+def _tls(rule: DestinationRule | None, dialled: int) -> ClientTlsSettings | None:
+    """What a rule says of TLS; a port with settings of its own has no others."""
     policy = rule.spec.traffic_policy if rule is not None else None
     if policy is None:
-        return ""
+        return None
     own = [s for s in policy.port_level_settings if s.port.number == dialled]
-    tls = own[0].tls if own else policy.tls
-    return tls.mode if tls is not None else ""
+    return own[0].tls if own else policy.tls
 
 
 def _inside(answer: bool) -> str:  # noqa: FBT001 - a word for an answer

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
@@ -196,10 +197,9 @@ def re2(pattern: str) -> bool:
 
 def _destinationrule(world: World, rule: DestinationRule, spec: dict[str, Any]) -> list[str]:
     text, home = rule.spec.host, rule.metadata.namespace
-    parts = text.split(".")
-    name, namespace = (text, home) if len(parts) == 1 else (parts[0], parts[1])
-    found = [] if world.get(core.Service, namespace, name) else [f"no Service for host {text}"]
-    found += [] if home in {namespace, ROOT} else ["the rule is in a client's namespace"]
+    homes = _homes(world, text, home)
+    found = [] if homes else [f"no Service for host {text}"]
+    found += [] if home == ROOT or homes <= {home} else ["the rule is in a client's namespace"]
     found += [] if "*" in spec.get("exportTo", ["*"]) else ["exportTo"]
     found += ["workloadSelector"] if "workloadSelector" in spec else []
     subsets = spec.get("subsets", ())
@@ -212,6 +212,16 @@ def _destinationrule(world: World, rule: DestinationRule, spec: dict[str, Any]) 
         for part in [policy, *ports]:
             found += _traffic(part)
     return found
+
+
+def _homes(world: World, text: str, home: str) -> set[str]:
+    """Namespaces of the Services that a host is about."""
+    if text.startswith("*"):
+        places = [s.metadata for s in world.all(core.Service).values()]
+        return {p.namespace for p in places if fnmatchcase(f"{p.name}.{p.namespace}.svc.cluster.local", text)}
+    parts = text.split(".")
+    name, namespace = (text, home) if len(parts) == 1 else (parts[0], parts[1])
+    return {namespace} if world.get(core.Service, namespace, name) else set()
 
 
 def _traffic(part: dict[str, Any]) -> list[str]:

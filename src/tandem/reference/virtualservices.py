@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from fnmatch import fnmatchcase
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -188,15 +189,25 @@ def destination_rules(
 ) -> tuple[DestinationRule, ...]:
     """The rules that count for a Service, oldest first: those beside it, else those of the root namespace.
 
-    The traffic policy (TLS mode, balancer) is that of the first one that has any.
+    Of rules for the Service itself and for patterns of hosts only those with the most specific host count. The traffic
+    policy (TLS mode, balancer) is that of the first one that has any.
     """
     rules = [
         r
         for r in sorted(world.all(DestinationRule).values(), key=age)
-        if host(r.spec.host, r.metadata.namespace, cluster_domain) == (namespace, service) and not refused(world, r)
+        if _about(r, (namespace, service), cluster_domain) and not refused(world, r)
     ]
     beside = [r for r in rules if r.metadata.namespace == namespace]
-    return tuple(beside or [r for r in rules if r.metadata.namespace == ROOT])
+    counting = beside or [r for r in rules if r.metadata.namespace == ROOT]
+    exact = [r for r in counting if "*" not in r.spec.host]
+    longest = max((len(r.spec.host) for r in counting), default=0)
+    return tuple(exact or [r for r in counting if len(r.spec.host) == longest])
+
+
+def _about(rule: DestinationRule, service: tuple[str, str], domain: str) -> bool:
+    if rule.spec.host.startswith("*"):
+        return fnmatchcase(f"{service[1]}.{service[0]}.svc.{domain}", rule.spec.host)
+    return host(rule.spec.host, rule.metadata.namespace, domain) == service
 
 
 def age(obj: Object) -> tuple[str, str, str]:

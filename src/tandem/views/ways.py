@@ -21,7 +21,7 @@ from tandem.reference.backendtls import decide_backend_tls
 from tandem.reference.consulchains import is_http, may_be_http
 from tandem.reference.consullimits import counted_by_defaults
 from tandem.reference.intentions import decide_intentions
-from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh
+from tandem.reference.mtls import MtlsDecision, Outcome, decide_direct, decide_mtls, in_mesh, name_asked_for
 from tandem.reference.request import Share
 from tandem.reference.serverlimits import counted_at_server
 from tandem.reference.servers import decide_servers, reads_requests
@@ -215,9 +215,14 @@ def _asked(
     if tls.outcome is Outcome.MTLS and source.gateway is not None:
         home, account = source.gateway.key
         principal = f"{question.trust_domain}/ns/{home}/sa/{account}"
+    asked_name = ""
+    if tls.outcome is Outcome.MTLS and share is not None:
+        rule = _destination_rule(world, share)
+        asked_name = name_asked_for(rule, share, question.cluster_domain)
     return Asked(
         principal=principal,
         domains=own_domains(world, question.trust_domain),
+        sni=asked_name,
         source=source.facing(end).address,
         destination=end.address,
         port=end.port,

@@ -110,3 +110,17 @@ def test_the_rules_beside_a_service_hide_those_of_the_root_namespace() -> None:
     found = destination_rules(World.of([*services, root, elsewhere, newer, older]), "default", "web")
     assert [r.metadata.name for r in found] == ["b", "a"]
     assert destination_rules(World.of([*services, root, elsewhere]), "default", "web") == (root,)
+
+
+def test_of_rules_for_patterns_the_most_specific_counts_and_its_own_namespace_before_the_root() -> None:
+    web = service("web")
+    rules = [
+        dr("every", ns="istio-system", host="*"),
+        dr("near", ns="istio-system", host="*.default.svc.cluster.local"),
+        dr("own", host="*.default.svc.cluster.local"),
+        dr("itself", host="web"),
+        dr("other", ns="istio-system", host="*.other.svc.cluster.local"),
+    ]
+    for last, expected in ((1, "every"), (2, "near"), (3, "own"), (4, "itself"), (5, "itself")):
+        found = destination_rules(World.of([web, *rules[:last]]), "default", "web")
+        assert [rule.metadata.name for rule in found] == [expected]

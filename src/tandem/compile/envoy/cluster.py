@@ -21,11 +21,12 @@ from tandem.compile.envoy import dynamic, tls
 from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreading, watching
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
+from tandem.compile.envoy.scope import host_of
 from tandem.ir.delivery import AS_MANY, Arrival
 from tandem.ir.fabric import AppProtocol, Service, ServicePort
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
-from tandem.ir.traffic import ClientTls, Limits, LoadBalancer, Place, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import ClientTls, Limits, LoadBalancer, Origination, Place, Subset, Traffic, TrafficPolicy
 from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import Resource
@@ -76,11 +77,16 @@ class _Secure(msgspec.Struct, frozen=True):
     client: SpiffeId | None = None
     translated: bool = False
     """Of a gateway, which does not speak as its client does."""
+    asked: str = ""
+    """The name that is asked for: what was dialled, for rules about `connection.sni` at the other end."""
 
-    def socket(self, alt_names: tuple[str, ...] = (), also: tuple[str, ...] = ()) -> Json:
-        """`alt_names`: others that a rule names in place of the identities; `also`: what is offered beside."""
-        names = tuple(map(SpiffeId, alt_names)) or self.identities
-        return tls.upstream(names, (self.alpn, *also), self.trust, client=self.client)
+    def socket(self, traffic: Traffic | None = None, also: tuple[str, ...] = ()) -> Json:
+        """`traffic`: of a rule that insists, and may name others than the identities; `also`: is offered beside."""
+        told = traffic.origination if traffic is not None else Origination()
+        names = tuple(map(SpiffeId, told.alt_names)) or self.identities
+        # Servers without a proxy of ours are asked for no name that only Istio's proxies know.
+        asked = told.server_name or ("" if traffic is not None and self.meets(traffic) else self.asked)
+        return tls.upstream(names, (self.alpn, *also), self.trust, client=self.client, asked=asked)
 
     def meets(self, traffic: Traffic) -> bool:
         """Whether a rule names servers of another trust domain, which may have no proxy of ours."""
@@ -98,7 +104,7 @@ def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
             return {"transport_socket": tls.originating(traffic.origination, offered)}
         case ClientTls.ISTIO_MUTUAL:
             offered = alpn(app, traffic.pool, translated=True) if secure.meets(traffic) else ()
-            return {"transport_socket": secure.socket(traffic.origination.alt_names, offered)}
+            return {"transport_socket": secure.socket(traffic, offered)}
         case ClientTls.AUTO:
             return {
                 "transport_socket_matches": [
@@ -132,17 +138,20 @@ def service_clusters(
     policy: TrafficPolicy | None,
     identities: tuple[SpiffeId, ...],
     trust: Domains,
+    domain: str,
 ) -> tuple[Resource, ...]:
     """The EDS clusters of every TCP port, the whole and each subset; for headless services also those dialled.
 
     `identities` are the distinct identities of the service's endpoints. They change when a service account does,
-    not when an endpoint comes or goes, so that an endpoint change reaches endpoint resources only.
+    not when an endpoint comes or goes, so that an endpoint change reaches endpoint resources only. `domain`: the
+    cluster's, of Services' full names.
     """
-    chosen = _chosen(service, policy)
-    made = [_resource(body, chosen, service.origin) for body in _bodies(service, chosen, identities, trust)]
+    chosen, name = _chosen(service, policy), host_of(service, domain)
+    whom = _Secure(identities, "", trust)
+    made = [_resource(body, chosen, service.origin) for body in _bodies(service, chosen, whom, name)]
     for port in service.ports if service.keeps_address else ():
         if port.protocol == "TCP":
-            secure = _Secure(identities, _alpn(port), trust)
+            secure = _towards(whom, port, name)
             made.append(_dialled(service, port, secure=secure, policy=chosen))
     return tuple(made)
 
@@ -157,22 +166,21 @@ def _resource(body: dict[str, Any], policy: TrafficPolicy, service: Origin | Non
     )
 
 
+def _towards(whom: _Secure, port: ServicePort, host: str, subset: Subset | None = None) -> _Secure:
+    asked = names.asked_name(host, port.port, subset.name if subset is not None else "")
+    return msgspec.structs.replace(whom, alpn=_alpn(port), asked=asked)
+
+
 def _bodies(
-    service: Service,
-    policy: TrafficPolicy,
-    identities: tuple[SpiffeId, ...],
-    trust: Domains,
-    client: Client | None = None,
+    service: Service, policy: TrafficPolicy, whom: _Secure, host: str, client: Client | None = None
 ) -> Iterator[dict[str, Any]]:
     """One cluster for each TCP port and each subset of it; `client` None: the connection says who."""
     external = service.external
     others = external is not None and (external.passes or (external.dynamic and client is not None))
     for port in service.ports if not others else ():
         if port.protocol == "TCP":
-            identity = client.identity if client is not None else None
-            translated = client is not None and client.gateway
-            secure = _Secure(identities, _alpn(port), trust, identity, translated)
             for subset in (None, *policy.subsets):
+                secure = _towards(whom, port, host, subset)
                 body = _service_cluster(service, port, subset, secure=secure, policy=policy)
                 # Copies of a pod's requests, and questions of its proxy, have one place.
                 places = policy.failover(subset) if client is None or client.gateway else ()
@@ -189,6 +197,7 @@ def client_clusters(
     policy: TrafficPolicy | None,
     identities: tuple[SpiffeId, ...],
     trust: Domains,
+    domain: str,
     client: Client,
 ) -> tuple[tuple[Resource, str], ...]:
     """The same for one client alone, with its namespace and certificate, each with the cluster that it is like.
@@ -199,8 +208,9 @@ def client_clusters(
     """
     chosen = traffic_over(_chosen(service, policy), service, client.backend_tls)
     served = spoken(service, client.backend_tls, grpc=not client.gateway, questions=client.questions)
+    whom = _Secure(identities, "", trust, client.identity, client.gateway)
     made: list[tuple[Resource, str]] = []
-    for body in _bodies(served, chosen, identities, trust, client):
+    for body in _bodies(served, chosen, whom, host_of(service, domain), client):
         inside = {"upstream_bind_config": _inside(client.netns)} if "cluster_type" not in body else {}
         name = names.client_cluster(client.uid, body["name"])
         resource = _resource({**body, **inside, "name": name}, chosen)

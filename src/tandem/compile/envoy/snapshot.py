@@ -131,7 +131,13 @@ def _of_service(
     policy = _policy(view, service, policy)
     members = members or Endpoints(namespace=service.namespace, service=service.name, endpoints=())
     return (
-        service_clusters(service, policy=policy, identities=identities(members), trust=view.config.domains),
+        service_clusters(
+            service,
+            policy=policy,
+            identities=identities(members),
+            trust=view.config.domains,
+            domain=view.config.cluster_domain,
+        ),
         tuple(_assignments(view, service, policy, reachable(view, service, members))),
     )
 
@@ -264,6 +270,7 @@ def _copies(view: NodeView, behind: Behind, client: Client, targets: set[str]) -
             policy=_policy(view, view.services[key], view.policies.get(key)),
             identities=behind.get(key, ()),
             trust=view.config.domains,
+            domain=view.config.cluster_domain,
             client=client,
         )
 

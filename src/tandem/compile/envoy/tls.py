@@ -103,9 +103,16 @@ def foreign_domain(names: Iterable[str], trust: Domains) -> str:
 
 
 def upstream(
-    identities: tuple[SpiffeId, ...], alpn: tuple[str, ...], trust: Domains, *, client: SpiffeId | None = None
+    identities: tuple[SpiffeId, ...],
+    alpn: tuple[str, ...],
+    trust: Domains,
+    *,
+    client: SpiffeId | None = None,
+    asked: str = "",
 ) -> Json:
     """The client side towards a service whose endpoints have `identities`; `client` None: the connection says who.
+
+    `asked` is the name that is asked for in the handshake; nothing depends on it but rules that look at it.
 
     An empty list of names would accept every certificate of our roots, so it becomes a name that nobody has.
     """
@@ -116,6 +123,7 @@ def upstream(
     domain = foreign_domain(names, trust)
     roots = domain_roots(domain) if domain else ROOTS
     fields = {
+        **({"sni": asked} if asked else {}),
         "max_session_keys": 0,
         "common_tls_context": {
             "tls_params": _VERSION,

@@ -11,7 +11,16 @@ from meshbuild import RULE, attached, identity, service
 from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
 from tandem.drivers.xds.encode import encode_resource
 from tandem.ir.fabric import AppProtocol, Inbound
-from tandem.ir.traffic import ClientTls, Failover, LoadBalancer, Place, Subset, Traffic, TrafficPolicy
+from tandem.ir.traffic import (
+    ClientTls,
+    Failover,
+    LoadBalancer,
+    Origination,
+    Place,
+    Subset,
+    Traffic,
+    TrafficPolicy,
+)
 from tandem.ir.trust import Domains
 from tandem.state.ownership import ENVOY_MARK
 from tandem.state.xds import CLUSTER
@@ -23,7 +32,8 @@ POLICY = TrafficPolicy(namespace="shop", service="web", origin=RULE)
 
 
 def _made(policy: TrafficPolicy | None = None, of: Any = WEB) -> dict[str, Any]:
-    made = service_clusters(of, policy=policy, identities=(identity("web"),), trust=Domains(own="cluster.local"))
+    mesh = {"trust": Domains(own="cluster.local"), "domain": "cluster.local"}
+    made = service_clusters(of, policy=policy, identities=(identity("web"),), **mesh)
     return {resource.name: resource for resource in made}
 
 
@@ -31,6 +41,11 @@ def _alpn(body: Any) -> list[str]:
     socket = body["transport_socket_matches"][0]["transport_socket"]
     alpn: list[str] = socket["typed_config"]["common_tls_context"]["alpn_protocols"]
     return alpn
+
+
+def _asked(body: Any) -> str:
+    name: str = body["transport_socket_matches"][0]["transport_socket"]["typed_config"]["sni"]
+    return name
 
 
 def test_each_tcp_port_and_subset_is_a_cluster() -> None:
@@ -43,6 +58,18 @@ def test_every_cluster_connects_where_and_as_whom_the_filter_state_says() -> Non
         bind = resource.body["upstream_bind_config"]
         assert bind["local_address_selector"]["typed_config"]["@type"].endswith("filter_state_override.v3.Config")
         assert bind["socket_options"][0]["int_value"] == ENVOY_MARK
+
+
+def test_the_name_that_is_asked_for_is_what_was_dialled_or_what_a_rule_says() -> None:
+    v1 = Subset(name="v1", labels=())
+    made = _made(msgspec.structs.replace(POLICY, subsets=(v1,)))
+    assert [_asked(made[f"svc/shop/web/80{s}"].body) for s in ("", "/v1")] == [
+        "outbound_.80_._.web.shop.svc.cluster.local",
+        "outbound_.80_.v1_.web.shop.svc.cluster.local",
+    ]
+    insists = Traffic(tls=ClientTls.ISTIO_MUTUAL, origination=Origination(server_name="x.test"))
+    body = _made(msgspec.structs.replace(POLICY, traffic=insists))["svc/shop/web/80"].body
+    assert body["transport_socket"]["typed_config"]["sni"] == "x.test"
 
 
 def test_the_alpn_tells_the_server_whether_requests_were_parsed() -> None:

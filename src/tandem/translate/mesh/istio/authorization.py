@@ -7,6 +7,7 @@ nothing, or denies everything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -26,7 +27,7 @@ from tandem.ir.authz import (
     Template,
     Text,
 )
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 from tandem.model.core import Pod
 from tandem.model.kept import KeptEach
 from tandem.model.security import AuthorizationPolicy, AuthorizationRule, Operation, RuleWhen, Source
@@ -71,6 +72,8 @@ _CLAIMS: Final = {"request.auth.audiences": "aud", "request.auth.presenter": "az
 """Registered claims that have a key of their own (RFC 7519, 4.1.3; OpenID Connect Core, 2)."""
 _LITERAL: Final = frozenset({Attribute.PEER_ADDRESS, Attribute.CLIENT_ADDRESS, Attribute.LOCAL_ADDRESS, Attribute.PORT})
 """Numbers and prefixes: a star in them means nothing."""
+_STARS: Final = {Attribute.NAMESPACE: -1, Attribute.TRUST_DOMAIN: 1}
+"""A star may stand anywhere in these, and so many of them mean something (-1: all), as in Istio."""
 
 
 Mesh = tuple[Providers, Domains]
@@ -256,6 +259,9 @@ class _Reader:
             value = f"{self._policy.metadata.namespace}/{value}"
         if attribute in _LITERAL:
             return Exact(value)
+        if attribute in _STARS and (value.count("*") > 1 or "*" in value[1:-1]):
+            pieces = value.split("*", _STARS[attribute])
+            return Regex("[^/]*".join(map(re.escape, pieces)))
         if value == "*":
             return Present()
         if value.startswith("*"):

@@ -63,7 +63,9 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
         mistakes = _Mistakes(wrong)
         mode = _MODES.get(spec.mode, ClientTls.REFUSE) if spec.mode else ClientTls.AUTO
         alt_names = spec.subject_alt_names or self.alt_names
-        found = Origination(alt_names=alt_names if mode is ClientTls.ISTIO_MUTUAL else ())
+        found = Origination()
+        if mode is ClientTls.ISTIO_MUTUAL:
+            found = Origination(server_name=spec.sni, alt_names=alt_names)
         if mode in {ClientTls.SIMPLE, ClientTls.MUTUAL}:
             found = msgspec.structs.replace(
                 found,
@@ -84,8 +86,6 @@ class TlsReader(msgspec.Struct, frozen=True, kw_only=True):
         if mode is ClientTls.MUTUAL and not spec.credential_name and not (spec.client_certificate and spec.private_key):
             text = "name clientCertificate and privateKey"
             mistakes.report(f"{at}.clientCertificate", "InvalidValue", text)
-        if mode is ClientTls.ISTIO_MUTUAL and spec.sni:
-            mistakes.report(f"{at}.sni", "UnsupportedField", "between pods of the mesh no name is asked for")
         if mode is ClientTls.ISTIO_MUTUAL:
             self._trusted(alt_names, at, mistakes)
         return (ClientTls.REFUSE if mistakes.found else mode), found

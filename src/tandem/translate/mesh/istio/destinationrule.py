@@ -1,7 +1,8 @@
 """DestinationRule objects -> one TrafficPolicy per Service, with Problems. Pure.
 
-A rule with a field that is not enforced is refused as a whole. Several rules for one host are merged as Istio does:
-the oldest rule's traffic policy is used, subsets of all are joined, the first definition of a name wins.
+A rule with a field that is not enforced is refused as a whole. Of rules whose hosts are patterns and the host itself
+the one that says most counts alone. Several rules for one host are merged as Istio does: the oldest rule's traffic
+policy is used, subsets of all are joined, the first definition of a name wins.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
     rules: dict[Key, list[DestinationRule]] = {}
     refused: dict[Key, DestinationRule] = {}
     for rule in world.oldest_first(DestinationRule):
-        services = _meant(rule, options, entries)
+        services = _meant(rule, world, options, entries)
         found = list(_mistakes(rule, services, (world, entries), options))
         problems.extend(found)
         if not any(p.severity is Severity.ERROR for p in found):
@@ -51,21 +52,30 @@ def translate_destination_rules(world: World, options: Options, entries: Entries
     policies = {key: _refusing(key, rule) for key, rule in refused.items() if key in entries.hosts}
     for service, named in sorted(rules.items()):
         # The root namespace's rule is the fall-back of those that stand beside the Service (Istio).
-        own = [r for r in named if r.metadata.namespace == service[0]] or named
-        if service in entries.hosts:
-            own = _closest(own)
+        own = _closest([r for r in named if r.metadata.namespace == service[0]] or named)
         if service not in policies:
             policies[service] = _merge(service, own, _tls(service, own[0], (world, entries), options))
         problems.extend(_merge_problems(own))
         problems.extend(_affinity_first(world.get(Service, *service), own))
-    return DestinationRules(policies=policies, problems=tuple(problems))
+    # What a pattern is told of each Service is told once.
+    return DestinationRules(policies=policies, problems=tuple(dict.fromkeys(problems)))
 
 
-def _meant(rule: DestinationRule, options: Options, entries: Entries) -> tuple[Key, ...]:
-    """The Service of its host, or the hosts of ServiceEntries that it is about."""
-    host, home = rule.spec.host, rule.metadata.namespace
+def _meant(rule: DestinationRule, world: World, options: Options, entries: Entries) -> tuple[Key, ...]:
+    """The Service of its host, or the Services and the hosts of ServiceEntries that a pattern is about."""
+    host, home = rule.spec.host.lower(), rule.metadata.namespace
     service = resolve_host(host, home, options.cluster_domain)
-    return (service,) if service is not None else entries.covered(host.lower(), home)
+    if service is not None:
+        return (service,)
+    inside = _below(host, world, options) if host.startswith("*") else ()
+    return (*inside, *entries.covered(host, home))
+
+
+def _below(pattern: str, world: World, options: Options) -> tuple[Key, ...]:
+    """Every Service whose full name a pattern (`*`, `*.local`, `*.shop.svc.cluster.local`) covers."""
+    end = pattern.removeprefix("*")
+    named = ((s.metadata.namespace, s.metadata.name) for s in world.sorted(Service))
+    return tuple((home, name) for home, name in named if f"{name}.{home}.svc.{options.cluster_domain}".endswith(end))
 
 
 def _is_of_egress(service: Key, known: tuple[World, Entries], options: Options) -> bool:
@@ -106,8 +116,13 @@ def _tls(service: Key, rule: DestinationRule, known: tuple[World, Entries], opti
 
 def _closest(rules: list[DestinationRule]) -> list[DestinationRule]:
     """Of patterns and the host itself those that say most."""
-    longest = max(len(rule.spec.host) for rule in rules)
-    return [rule for rule in rules if len(rule.spec.host) == longest]
+    most = max(map(_said, rules))
+    return [rule for rule in rules if _said(rule) == most]
+
+
+def _said(rule: DestinationRule) -> int:
+    """How much its host says: more than every pattern, where it is none."""
+    return len(rule.spec.host) if rule.spec.host.startswith("*") else 1000
 
 
 def _affinity_first(service: Service | None, rules: list[DestinationRule]) -> Iterator[Problem]:
@@ -157,21 +172,12 @@ def _subset(
 def _mistakes(
     rule: DestinationRule, services: tuple[Key, ...], known: tuple[World, Entries], options: Options
 ) -> Iterator[Problem]:
-    spec, home = rule.spec, rule.metadata.namespace
-    service = services[0] if services else None
+    spec, service = rule.spec, services[0] if services else None
     if service is not None and _is_of_egress(service, known, options):
         text = "nothing lies between a pod's proxy and the egress gateway: what the rule says of the way is not done"
         yield Problem(at=rule.origin("spec.host"), code="NoEffect", text=text, severity=Severity.WARNING)
         return
-    if service is None or service_of(service, *known) is None:
-        meant = f"{service[0]}/{service[1]}" if service else spec.host
-        text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{options.cluster_domain}"
-        yield Problem(at=rule.origin("spec.host"), code="HostNotFound", text=text)
-    elif home != options.root_namespace and any(namespace != home for namespace, _ in services):
-        text = (
-            f"a rule in {home} would apply to clients in {home} alone, which is not supported: move it to {service[0]}"
-        )
-        yield Problem(at=rule.origin("spec.host"), code="UnsupportedValue", text=text)
+    yield from _wrong_host(rule, services, known, options)
     if spec.export_to and "*" not in spec.export_to:
         text = (
             'the rule would apply to clients of some namespaces alone, which is not supported: use "*" or leave it out'
@@ -179,15 +185,42 @@ def _mistakes(
         yield Problem(at=rule.origin("spec.exportTo"), code="UnsupportedValue", text=text)
     if spec.workload_selector is not None:
         yield _unsupported(rule, "spec.workloadSelector")
-    tls = _tls(service or ("", ""), rule, known, options)
-    if spec.traffic_policy is not None:
-        yield from _policy_mistakes(rule, spec.traffic_policy, "spec.trafficPolicy", tls)
     seen: set[str] = set()
     for i, subset in enumerate(spec.subsets):
         if subset.name in seen:
             text = f"subset {subset.name!r} is defined twice"
             yield Problem(at=rule.origin(f"spec.subsets[{i}].name"), code="InvalidValue", text=text)
         seen.add(subset.name)
+    # What may be said of a host depends on whether it is a Service: a pattern that covers both is read as each.
+    asked = {key in known[1].hosts: key for key in reversed(services)}
+    for key in asked.values() or (("", ""),):
+        yield from _mistakes_of_policies(rule, _tls(key, rule, known, options))
+
+
+def _wrong_host(
+    rule: DestinationRule, services: tuple[Key, ...], known: tuple[World, Entries], options: Options
+) -> Iterator[Problem]:
+    host, home = rule.spec.host, rule.metadata.namespace
+    service = services[0] if services else None
+    others = sorted({namespace for namespace, _ in services} - {home})
+    if service is None or service_of(service, *known) is None:
+        meant = f"{service[0]}/{service[1]}" if service else host
+        text = f"no Service {meant}; write a Service's name, or NAME.NAMESPACE.svc.{options.cluster_domain}"
+        if host.startswith("*"):
+            text = f"{host} covers no Service, and no host of a ServiceEntry"
+        yield Problem(at=rule.origin("spec.host"), code="HostNotFound", text=text)
+    elif home != options.root_namespace and others:
+        instead = f"move it to {others[0]}"
+        if host.startswith("*"):
+            instead = f'say "*.{home}.svc.{options.cluster_domain}", or move it to {options.root_namespace}'
+        text = f"a rule in {home} would apply to clients in {home} alone, which is not supported: {instead}"
+        yield Problem(at=rule.origin("spec.host"), code="UnsupportedValue", text=text)
+
+
+def _mistakes_of_policies(rule: DestinationRule, tls: TlsReader) -> Iterator[Problem]:
+    if rule.spec.traffic_policy is not None:
+        yield from _policy_mistakes(rule, rule.spec.traffic_policy, "spec.trafficPolicy", tls)
+    for i, subset in enumerate(rule.spec.subsets):
         if subset.traffic_policy is not None:
             yield from _policy_mistakes(rule, subset.traffic_policy, f"spec.subsets[{i}].trafficPolicy", tls)
 

@@ -10,7 +10,7 @@ import pytest
 from builders import pod
 from meshworlds import authz
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, ExternalCheck, Requirement, Suffix, Template
-from tandem.ir.mesh import Exact, Prefix, Present
+from tandem.ir.mesh import Exact, Prefix, Present, Regex
 from tandem.model.security import AuthorizationPolicy
 from tandem.model.world import World
 from tandem.translate.mesh.istio.authorization import AuthorizationIndex, one_authorizer
@@ -70,6 +70,15 @@ def test_values_are_exact_prefixes_suffixes_or_anything() -> None:
         Requirement(attribute=Attribute.PRINCIPAL, values=(Exact("a"), Prefix("a"), Suffix("a"), Present())),
         Requirement(attribute=Attribute.NAMESPACE, refuses=(Exact("x"),)),
     )
+
+
+def test_a_star_may_stand_anywhere_in_a_namespace_and_once_in_a_trust_domain() -> None:
+    source = {"namespaces": ["*a.b*", "a*b"], "trustDomains": ["a*b*"]}
+    (found,) = rule(**{"from": [{"source": source}]}).sources
+    assert [r.values for r in found] == [
+        (Regex("[^/]*a\\.b[^/]*"), Regex("a[^/]*b")),
+        (Regex("a[^/]*b\\*"),),
+    ]
 
 
 def test_a_source_may_be_the_subject_of_a_token() -> None:

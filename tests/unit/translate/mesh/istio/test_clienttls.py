@@ -69,12 +69,16 @@ def test_roots_come_from_a_secret_of_the_rules_namespace(key: str) -> None:
         ({"mode": "MUTUAL"}, "t.clientCertificate", "InvalidValue"),
         ({"mode": "MUTUAL", "credentialName": "roots"}, "t.credentialName", "InvalidValue"),
         ({"mode": "MUTUAL", "credentialName": "gone"}, "t.credentialName", "SecretNotFound"),
-        ({"mode": "ISTIO_MUTUAL", "sni": "x"}, "t.sni", "UnsupportedField"),
     ],
 )
 def test_what_cannot_be_had_lets_nothing_through(spec: dict[str, Any], path: str, code: str) -> None:
     mode, _, wrongs = read(secret(tls_crt=PEM), **spec)
     assert (mode, wrongs) == (ClientTls.REFUSE, [(path, code)])
+
+
+def test_a_name_may_be_asked_for_between_pods_of_the_mesh() -> None:
+    mode, found, wrongs = read(mode="ISTIO_MUTUAL", sni="x")
+    assert (mode, found.server_name, wrongs) == (ClientTls.ISTIO_MUTUAL, "x", [])
 
 
 def test_files_of_the_nodes_one_directory_are_named() -> None:

@@ -27,6 +27,10 @@ def codes(**spec: Any) -> list[tuple[str, str]]:
     return [(p.at.path, p.code) for p in found.problems]
 
 
+def codes_of(found: DestinationRules) -> list[tuple[str, str]]:
+    return [(p.at.path, p.code) for p in found.problems]
+
+
 def test_a_rule_gives_its_service_balancer_tls_and_subsets() -> None:
     found = run(
         dr(
@@ -57,6 +61,47 @@ def test_the_root_namespace_is_the_fall_back() -> None:
     root = dr("r", ns="istio-system", host="web.default.svc.cluster.local", subsets=[V1])
     assert [s.name for s in run(root).policies["default", "web"].subsets] == ["v1"]
     assert run(root, dr(host="web")).policies["default", "web"].subsets == ()
+
+
+def test_a_pattern_is_about_every_service_that_it_covers() -> None:
+    for ns, host in (
+        ("istio-system", "*"),
+        ("istio-system", "*.local"),
+        ("istio-system", "*.svc.cluster.local"),
+        ("default", "*.default.svc.cluster.local"),
+    ):
+        found = run(dr(ns=ns, host=host, trafficPolicy={"tls": {"mode": "DISABLE"}}))
+        assert found.policies["default", "web"].traffic.tls is ClientTls.DISABLE, host
+        assert found.problems == ()
+
+
+def test_the_host_that_says_most_counts_alone_and_its_own_namespace_before_the_root() -> None:
+    plain = {"tls": {"mode": "DISABLE"}}
+    all_ = dr("all", ns="istio-system", host="*", trafficPolicy=plain, subsets=[V1])
+    near = dr("near", ns="istio-system", host="*.default.svc.cluster.local", trafficPolicy={"tls": {}})
+    own = dr("own", host="*.default.svc.cluster.local", trafficPolicy={"loadBalancer": {"simple": "RANDOM"}})
+    itself = dr("itself", host="web")
+    assert run(all_).policies["default", "web"].traffic.tls is ClientTls.DISABLE
+    assert run(all_, near).policies["default", "web"].origin == near.origin()
+    assert run(all_, near, own).policies["default", "web"].traffic.lb is LoadBalancer.RANDOM
+    assert run(all_, near, own, itself).policies["default", "web"].origin == itself.origin()
+    assert run(all_, near, own, itself).policies["default", "web"].subsets == ()
+
+
+def test_a_pattern_over_other_namespaces_belongs_into_the_root_one() -> None:
+    elsewhere = service("web", ns="other", ip="10.96.0.10")
+    found = translate_destination_rules(World.of([WEB, elsewhere, dr(host="*.local")]), Options())
+    (problem,) = found.problems
+    assert (problem.at.path, problem.code, found.policies) == ("spec.host", "UnsupportedValue", {})
+    assert '"*.default.svc.cluster.local"' in problem.text
+    assert codes_of(run(dr(host="*.nowhere.test"))) == [("spec.host", "HostNotFound")]
+
+
+def test_what_is_wrong_with_a_pattern_is_told_once() -> None:
+    second = service("api", ip="10.96.0.11")
+    rules = [dr(n, host="*.default.svc.cluster.local", trafficPolicy={"tls": {}}) for n in ("a", "b")]
+    found = translate_destination_rules(World.of([WEB, second, *rules]), Options())
+    assert sorted((p.at.name, p.code) for p in found.problems) == [("b", "Merged"), ("b", "Shadowed")]
 
 
 def test_fields_that_are_not_enforced_refuse_the_rule() -> None:
