@@ -270,6 +270,7 @@ class BytesRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It is about ports of HTTP, too: their requests are no more than bytes then."""
     authorization: tuple[AuthzPolicy, ...] = ()
     """What judges its connections, as of `Route`."""
+    splits: tuple[Split, ...] = ()
     origin: Origin
 
 

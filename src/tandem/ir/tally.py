@@ -23,7 +23,7 @@ def bucket_of(ms: float) -> int:
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Numbers of requests: all, those that failed, and by bucket of latency."""
+    """Numbers of requests, or connections: all, those that failed, and of requests by bucket of latency."""
 
     requests: int = 0
     failed: int = 0
@@ -31,8 +31,8 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def success_rate(self) -> float:
-        """Percent; of no requests 100."""
-        return 100.0 * (self.requests - self.failed) / self.requests if self.requests else 100.0
+        """Percent; of no requests 100. Connections may fail that were opened before the others were counted."""
+        return 100.0 * max(self.requests - self.failed, 0) / self.requests if self.requests else 100.0
 
     def latency_ms(self, quantile: float) -> float:
         """The upper bound of the bucket in which the quantile lies; of no requests 0."""
@@ -83,13 +83,14 @@ class Counter:
         self._epoch = epoch
         self._sums: dict[tuple[str, str], tuple[list[int], dict[int, int]]] = {}
 
-    def add(self, canary: str, version: str, *, failed: bool, ms: float) -> None:
-        """One request has ended."""
+    def add(self, canary: str, version: str, *, failed: bool, ms: float | None = None, again: bool = False) -> None:
+        """One request has ended; without `ms`: a connection, of which no latency is known. `again`: it was counted."""
         sums, latencies = self._sums.setdefault((canary, version), ([0, 0], {}))
-        sums[0] += 1
+        sums[0] += not again
         sums[1] += failed
-        bucket = bucket_of(ms)
-        latencies[bucket] = latencies.get(bucket, 0) + 1
+        if ms is not None:
+            bucket = bucket_of(ms)
+            latencies[bucket] = latencies.get(bucket, 0) + 1
 
     def tallies(self, canaries: frozenset[str]) -> Tallies:
         """Of the Canaries that there are; others are forgotten."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tandem.state.xds import LOGGED, LOGGED_IF
+
+OPENED: Final = 1
+"""AccessLogType.TcpUpstreamConnected."""
 
 
 def logged_part(message: Any, *, silent: bool) -> Any:
@@ -21,6 +24,18 @@ def logged_part(message: Any, *, silent: bool) -> Any:
         return message
     part = type(message)()
     getattr(part, logs).log_entry.extend(filter(_wanted, entries))
+    return part
+
+
+def ended(message: Any) -> Any:
+    """A StreamAccessLogsMessage without what is told of connections as soon as they are open: for who counts them."""
+    if not message.HasField("tcp_logs"):
+        return message
+    entries = message.tcp_logs.log_entry
+    if not any(entry.common_properties.access_log_type == OPENED for entry in entries):
+        return message
+    part = type(message)()
+    part.tcp_logs.log_entry.extend(e for e in entries if e.common_properties.access_log_type != OPENED)
     return part
 
 

@@ -12,7 +12,9 @@ import msgspec
 
 from tandem.model import core
 from tandem.model.canary import Canary, CanaryMatch, ValueMatch, VersionRef
+from tandem.model.tcproute import TCPRoute
 from tandem.model.world import World
+from tandem.reference.attached import attached
 from tandem.reference.authorization import says_bytes, speaks_http
 from tandem.reference.request import Request, RouteDecision, Share, Step
 from tandem.reference.virtualservices import subset
@@ -23,7 +25,7 @@ def divide(world: World, decision: RouteDecision, request: Request, cluster_doma
     for canary in _applied(world):
         percent = _percent(world, canary, request, cluster_domain)
         about = [s for s in decision.backends if _is_about(canary, s)]
-        if percent is None or not about:
+        if percent is None or not about or _as_bytes(world, canary) is not _is_of_bytes(world, canary, decision):
             continue
         text = f"{percent}% of what goes to Service {canary.metadata.namespace}/{canary.spec.service} is the canary's"
         shares = [
@@ -68,15 +70,41 @@ def _percent(world: World, canary: Canary, request: Request, domain: str) -> int
     """The canary's part of this request's chances; None: the object is not applied at all."""
     spec, home = canary.spec, canary.metadata.namespace
     service = world.get(core.Service, home, spec.service)
-    if service is None or not any(speaks_http(p) for p in _parsed(service)) or not all(_sound(m) for m in spec.match):
+    if service is None or not all(_sound(m) for m in spec.match):
         return None
     ports = {p.port for p in service.spec.ports if speaks_http(p)} or {p.port for p in service.spec.ports}
+    if _as_bytes(world, canary):
+        ports = {p.port for p in service.spec.ports if p.protocol == "TCP"}
+        if spec.match or spec.analysis.latency is not None:  # nothing that can be asked of a connection
+            return None
+    elif not any(speaks_http(p) for p in _parsed(service)):
+        return None
     if not _exists(world, canary, spec.stable, (ports, domain)):
         return None
     if not _exists(world, canary, spec.canary, (ports, domain)):
         return 0
     meant = not spec.match or any(_holds(m, request) for m in spec.match)
     return canary.status.weight if meant and canary.status.revision == canary.revision else 0
+
+
+def _as_bytes(world: World, canary: Canary) -> bool:
+    """No port of its Service is read as requests: none says so, or TCPRoutes have all those that do."""
+    home, name = canary.metadata.namespace, canary.spec.service
+    service = world.get(core.Service, home, name)
+    ports = [p for p in service.spec.ports if p.protocol == "TCP"] if service is not None else []
+    if service is None or not ports:
+        return False
+    asked = [Request(namespace=home, service=name, source_namespace=home, port=p.port) for p in ports]
+    routed = all(attached(world, one, TCPRoute, [], consumer=False) for one in asked)
+    return routed or not any(speaks_http(p) for p in _parsed(service))
+
+
+def _is_of_bytes(world: World, canary: Canary, decision: RouteDecision) -> bool:
+    """Whether it is about a connection; where no rule has decided, it is what the Canary is about."""
+    rule = decision.rule
+    if rule is None:
+        return _as_bytes(world, canary)
+    return rule.kind in {"TCPRoute", "TLSRoute"} or rule.path.startswith(("spec.tcp", "spec.tls"))
 
 
 def _parsed(service: core.Service) -> list[core.ServicePort]:

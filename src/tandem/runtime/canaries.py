@@ -27,7 +27,7 @@ from tandem.model.said import say
 from tandem.model.schemas.rules_gateway import milliseconds
 from tandem.model.world import Key
 from tandem.runtime.control import Control
-from tandem.translate.canaries import canaries_of
+from tandem.translate.canaries import canaries_of, of_connections
 from tandem.translate.mesh.canary_plans import version_names
 from tandem.translate.slices import serving
 from tandem.translate.world import Translation
@@ -86,7 +86,8 @@ class CanaryLoop:
     async def _look(self, key: Key, canary: Canary, translation: Translation) -> None:
         obstacle = self._obstacle(canary)
         judgement = self._judge(key, canary, translation, obstacle)
-        known = Known(ready=_ready(canary, translation), obstacle=obstacle, judgement=judgement)
+        what = _what(translation, key)
+        known = Known(ready=_ready(canary, translation), obstacle=obstacle, judgement=judgement, what=what)
         wanted = advance(canary, known, self._clock.now())
         if wanted != canary.status and not await self._write(key, canary, wanted):
             return
@@ -118,7 +119,8 @@ class CanaryLoop:
         if now < until or (not heard and now < until + PATIENCE):
             return None
         names = (f"{key[0]}/{key[1]}", *version_names(canary))
-        found = judge(canary.spec.analysis, counted(window, self._heard, clients, until=until, names=names))
+        known = counted(window, self._heard, clients, until=until, names=names)
+        found = judge(canary.spec.analysis, known, what=_what(translation, key))
         if found.outcome is Outcome.GOOD and obstacle is not None:
             reason, message = obstacle
             return msgspec.structs.replace(found, outcome=Outcome.NO_DATA, reason=reason, message=message)
@@ -200,6 +202,11 @@ def _nodes(translation: Translation) -> tuple[frozenset[str], frozenset[str]]:
 
 
 _at_gateways: Final = same_as_before(canaries_of)
+_of_connections: Final = same_as_before(of_connections)
+
+
+def _what(translation: Translation, canary: Key) -> str:
+    return "connections" if canary in _of_connections(translation.mesh, translation.edge) else "requests"
 
 
 def _ready(canary: Canary, translation: Translation) -> bool:

@@ -25,7 +25,7 @@ from tandem.ir.node import NodeView
 from tandem.observe.accesslog import UNKNOWN_KEY, Names, flows_of
 from tandem.observe.counts import RuleCount
 from tandem.observe.flow import Flow, Layer, Party, Verdict
-from tandem.observe.logged import logged_part
+from tandem.observe.logged import ended, logged_part
 from tandem.observe.nflog import Attribution, Handed, open_log, watch_drops
 from tandem.runtime.established import Ended, end_denied, gone_addresses, policy_changed
 from tandem.runtime.judged import Judged
@@ -137,6 +137,7 @@ class Facts:
     def on_access_log(self, log_name: str, message: Any) -> None:
         """A StreamAccessLogsMessage of Envoy."""
         self._judged.on_access_log(log_name, message)
+        message = ended(message)
         whois = self._whois()
         if whois is not None:
             names = names_for(self._node, whois)

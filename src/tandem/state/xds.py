@@ -46,6 +46,8 @@ GENERATION: Final = "generation"
 GRPC_STATUS: Final = "grpc_status"
 """Custom tag in access log entries of requests: the number of the gRPC status, `-` where there is none."""
 
+DIVIDED: Final = "divided"
+"""Tag of a connection that a Canary has divided: the name of the route that had it."""
 LOGGED: Final = "logged"
 """Custom tag in access log entries, where not all become flows."""
 LOGGED_IF: Final = "if "

@@ -61,3 +61,13 @@ def test_canaries_that_are_gone_are_forgotten_and_others_are_told_also_with_noth
     counter.add("shop/web", "shop/v1", failed=False, ms=1)
     assert counter.tallies(frozenset({"shop/api"})).counted == {"shop/api": {}}
     assert counter.tallies(frozenset({"shop/web"})).counted == {"shop/web": {}}
+
+
+def test_connections_have_no_latency_and_may_fail_after_they_were_counted() -> None:
+    counter = Counter("e")
+    counter.add("shop/web", "shop/v1", failed=False)
+    for _ in range(2):
+        counter.add("shop/web", "shop/v1", failed=True, again=True)
+    found = counter.tallies(frozenset({"shop/web"})).of("shop/web", "shop/v1")
+    assert found == Tally(requests=1, failed=2)
+    assert (found.success_rate, found.latency_ms(0.99)) == (0.0, 0.0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from envoy.service.accesslog.v3 import als_pb2
 
-from tandem.observe.logged import logged_part
+from tandem.observe.logged import ended, logged_part
 from tandem.state.xds import LOGGED
 
 
@@ -41,3 +42,12 @@ def test_of_a_silent_log_nothing_is_left() -> None:
         part = logged_part(message(None, "if true", logs=logs), silent=True)
         assert not part.http_logs.log_entry
         assert not part.tcp_logs.log_entry
+
+
+def test_what_is_told_of_open_connections_is_for_who_counts_them() -> None:
+    said = als_pb2.StreamAccessLogsMessage()
+    for kind in ("TcpUpstreamConnected", "TcpConnectionEnd", "NotSet"):
+        said.tcp_logs.log_entry.add().common_properties.access_log_type = AccessLogType.Value(kind)
+    assert len(ended(said).tcp_logs.log_entry) == 2
+    for same in (message(None), message(None, logs="tcp_logs"), message()):
+        assert ended(same) is same

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from gatewaybuild import gateway, hosts, listener, port
 from meshbuild import view
 from tandem.base.problems import Origin
-from tandem.ir.mesh import Backend, Forward, Route, RouteTable, Split
+from tandem.ir.mesh import Backend, BytesRoute, Forward, Route, RouteTable, Split
 from tandem.ir.node import NodeView
 from tandem.ir.tally import Tally
 from tandem.runtime.judged import Judged
@@ -83,6 +83,60 @@ def test_what_the_client_did_wrong_is_none(fine: dict[str, Any]) -> None:
 )
 def test_what_no_canary_divided_does_not_count(other: dict[str, Any]) -> None:
     assert told(message(**other)) == {}
+
+
+SENT = BytesRoute(
+    name="sent", matches=(), backends=(Backend(namespace="shop", service="web"),), splits=(SPLIT,), origin=ORIGIN
+)
+
+
+def connected() -> NodeView:
+    table = RouteTable(namespace="shop", service="web", routes=(), bytes=(SENT,))
+    return msgspec.structs.replace(view(), tables={"shop/web": table})
+
+
+def connection(kind: str, *flags: str, opened: bool = True, route: str = "sent") -> Any:
+    common = {
+        "upstream_cluster": "svc/shop/web-v2/80",
+        "access_log_type": kind,
+        "response_flags": dict.fromkeys(flags, True),
+        "custom_tags": {"divided": route},
+    }
+    if opened:
+        common["upstream_local_address"] = {"socket_address": {"address": "10.0.0.1", "port_value": 1}}
+    entry = {"common_properties": common}
+    return json_format.ParseDict({"tcp_logs": {"log_entry": [entry]}}, als_pb2.StreamAccessLogsMessage())
+
+
+OPEN, END = "TcpUpstreamConnected", "TcpConnectionEnd"
+WEB2 = "shop/web-v2"
+
+
+def test_a_connection_counts_when_it_is_open_and_not_again_at_its_end() -> None:
+    assert told(connection(OPEN), of=connected) == {WEB2: Tally(requests=1)}
+    assert told(connection(OPEN), connection(END), of=connected) == {WEB2: Tally(requests=1)}
+
+
+def test_one_that_the_version_breaks_off_has_failed_all_the_same() -> None:
+    both = (connection(OPEN), connection(END, "upstream_remote_reset"))
+    assert told(*both, of=connected) == {WEB2: Tally(requests=1, failed=1)}
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        connection(END, "no_healthy_upstream", opened=False),
+        connection(END, "upstream_connection_failure", "upstream_retry_limit_exceeded"),
+        connection(END, "upstream_overflow", opened=False),
+        connection(END, opened=False),
+    ],
+)
+def test_one_that_never_came_about_has_failed(ended: Any) -> None:
+    assert told(ended, of=connected) == {WEB2: Tally(requests=1, failed=1)}
+
+
+def test_connections_that_nobody_divided_do_not_count() -> None:
+    assert told(connection(OPEN, route="other"), of=connected) == {}
 
 
 def test_what_the_server_s_side_saw_does_not_count() -> None:

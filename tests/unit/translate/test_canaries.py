@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from builders import service
-from gatewayworlds import gateway, https, listener, route, tls_secret, world
+from gatewayworlds import at, gateway, https, listener, route, tcproute, tls_secret, world
 from meshworlds import canary, dr, vs
 from meshworlds import to as bound_for
-from tandem.ir.gateway import Gateway, routes_of
+from tandem.ir.gateway import Gateway, connections_of, routes_of
 from tandem.ir.mesh import Forward
 from tandem.model.meta import Object
-from tandem.translate.canaries import canaries_of
+from tandem.translate.canaries import canaries_of, of_connections
 from tandem.translate.options import Options
 from tandem.translate.world import Translation, translate_world
 
@@ -111,3 +111,19 @@ ELSEWHERE = vs(hosts=["web"], http=[{"route": [bound_for("api")]}])
 )
 def test_whose_requests_go_past_or_never_come_is_told(objects: tuple[Object, ...], told: list[str]) -> None:
     assert codes(translated(*objects, canary())) == told
+
+
+def bytes_of(name: str) -> Object:
+    return service(name, ip=f"10.96.3.{len(name)}", ports=[{"name": "mysql", "port": 3306}])
+
+
+def test_connections_of_a_gateway_are_divided_too() -> None:
+    databases = [bytes_of(name) for name in ("db", "db-v1", "database")]
+    lines = gateway("edge", listener("db", port=3306, protocol="TCP"))
+    route_ = tcproute("tr", at("edge"), rules=[{"backendRefs": [{"name": "db", "port": 3306}]}])
+    versions: dict[str, Any] = {"stable": {"service": "db-v1"}, "canary": {"service": "database"}}
+    found = translated(*databases, lines, route_, canary("db", service="db", status={"weight": 25}, **versions))
+    (one,) = connections_of(edge(found))
+    assert [(b.service, b.port, b.weight) for b in one.backends] == [("db-v1", 3306, 3), ("database", 3306, 1)]
+    assert canaries_of(found.edge) == of_connections(found.mesh, found.edge) == {("default", "db")}
+    assert codes(found) == []

@@ -144,7 +144,7 @@ def _figures(version: dict[str, Any], share: str) -> tuple[str, ...]:
         share,
         str(version["requests"]),
         f"{version['successRate']:g}%",
-        f"{version['latencyMs']:g} ms",
+        f"{version['latencyMs']:g} ms" if version["latencyMs"] else "-",  # of connections none is known
     )
 
 

@@ -42,8 +42,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     canary: Measured | None = None
 
 
-def judge(analysis: Analysis, window: Counted) -> Judgement:
-    """Whether the new version did well enough in a window."""
+def judge(analysis: Analysis, window: Counted, *, what: str = "requests") -> Judgement:
+    """Whether the new version did well enough in a window; `what`: what was counted there."""
     stable, canary = _measured(analysis, window.stable), _measured(analysis, window.canary)
 
     def say(outcome: Outcome, reason: str, message: str) -> Judgement:
@@ -51,14 +51,14 @@ def judge(analysis: Analysis, window: Counted) -> Judgement:
 
     enough, compared = (version.requests >= analysis.min_requests for version in (canary, stable))
     if enough:
-        for reason, message in _bad(analysis, stable if compared else None, canary):
+        for reason, message in _bad(analysis, stable if compared else None, canary, what):
             return say(Outcome.BAD, reason, message)
     if window.missing:
         shown = ", ".join(window.missing)
-        return say(Outcome.NO_DATA, "NodesSilent", f"not everything is known of the requests from node {shown}")
+        return say(Outcome.NO_DATA, "NodesSilent", f"not everything is known of the {what} from node {shown}")
     if not enough or (not compared and _compares(analysis)):
         which = "stable version" if enough else "canary"
-        text = f"fewer than {analysis.min_requests} requests of the {which} so far"
+        text = f"fewer than {analysis.min_requests} {what} of the {which} so far"
         return say(Outcome.NO_DATA, TOO_FEW, text)
     return say(Outcome.GOOD, "AnalysisPassed", "the canary does no worse than it may")
 
@@ -77,13 +77,13 @@ def _compares(analysis: Analysis) -> bool:
     return relative or analysis.success_rate.max_drop is not None
 
 
-def _bad(analysis: Analysis, stable: Measured | None, canary: Measured) -> Iterator[tuple[str, str]]:
+def _bad(analysis: Analysis, stable: Measured | None, canary: Measured, what: str) -> Iterator[tuple[str, str]]:
     """What is wrong with the canary; without figures of the stable version only what is wrong by itself."""
     rate = analysis.success_rate
     if rate.minimum is not None and canary.success_rate < rate.minimum:
-        yield "SuccessRateTooLow", f"{canary.success_rate}% of the canary's requests succeeded, not {rate.minimum}%"
+        yield "SuccessRateTooLow", f"{canary.success_rate}% of the canary's {what} succeeded, not {rate.minimum}%"
     if stable is not None and rate.max_drop is not None and stable.success_rate - canary.success_rate > rate.max_drop:
-        text = f"{canary.success_rate}% of the canary's requests succeeded, of the stable version's"
+        text = f"{canary.success_rate}% of the canary's {what} succeeded, of the stable version's"
         yield "SuccessRateDropped", f"{text} {stable.success_rate}%: more than {rate.max_drop} points less"
     if analysis.latency is None:
         return

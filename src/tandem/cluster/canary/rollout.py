@@ -46,6 +46,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Reason and message: why weights are not in force on every node, or cannot be."""
     judgement: Judgement | None = None
     """Of a window that has just ended."""
+    what: str = "requests"
+    """What is divided."""
 
 
 def advance(canary: Canary, known: Known, now: float) -> CanaryStatus:
@@ -59,8 +61,10 @@ class _Rollout:
         self._spec = canary.spec
         self._now = now
         self._status = canary.status
+        self._what = "requests"
 
     def advance(self, known: Known) -> CanaryStatus:
+        self._what = known.what
         if self._status.revision != self._canary.revision:
             self._begin("the object, or what it divides, is new")
             return self._done()
@@ -176,7 +180,7 @@ class _Rollout:
     def _start(self, index: int) -> None:
         self._set(step=index, step_started=rfc3339(self._now), resumed=False)
         weight = self._spec.steps[index].weight
-        whose = "of the requests that match" if self._spec.match else "of all requests"
+        whose = "of the requests that match" if self._spec.match else f"of all {self._what}"
         self._set(weight=weight)
         text = f"step {index + 1} of {len(self._spec.steps)}: {weight}% {whose} go to the canary"
         self._enter(PROGRESSING, "StepBegan", text)

@@ -9,7 +9,7 @@ from typing import Final
 
 from tandem.compile import names
 from tandem.compile.envoy.proto import Json, extension
-from tandem.state.xds import GRPC_STATUS, LOGGED, LOGGED_IF, UPSTREAM_IDENTITY
+from tandem.state.xds import DIVIDED, GRPC_STATUS, LOGGED, LOGGED_IF, UPSTREAM_IDENTITY
 
 FLUSH: Final = "0.250s"
 _GRPC: Final[Json] = {"tag": GRPC_STATUS, "value": "%GRPC_STATUS_NUMBER%"}
@@ -33,7 +33,8 @@ def http(log_name: str, when: str = "") -> list[Json]:
     return [extension("agent-http", "extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig", fields)]
 
 
-def tcp(log_name: str, when: str = "") -> list[Json]:
-    """One entry per connection, when it ends; `when` likewise."""
-    fields = {"common_config": _common(log_name, when)}
+def tcp(log_name: str, when: str = "", *, divided: str = "") -> list[Json]:
+    """One entry per connection, when it ends; `when` likewise. `divided`: the route of a Canary's connections."""
+    tags = ({"tag": DIVIDED, "value": divided.replace("%", "%%")},) if divided else ()
+    fields = {"common_config": _common(log_name, when, *tags)}
     return [extension("agent-tcp", "extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig", fields)]

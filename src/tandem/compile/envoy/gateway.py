@@ -145,8 +145,11 @@ def _listener(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Reso
 def _chains(gateway: Gateway, port: GatewayPort, own: tuple[str, ...]) -> Iterator[Json]:
     guard = guard_at(gateway, port.port, own)
     if port.bytes:
-        to = [share for route in connections_at(port) for share in _shares(gateway, secured(gateway), route)]
-        last = hcm.tcp(hcm.EDGE, to or names.REFUSED, names.destination_log(guard.uid), sticky=True)
+        every = tuple(connections_at(port))
+        to = [share for route in every for share in _shares(gateway, secured(gateway), route)]
+        divided = next(filter(None, map(hcm.divided, every)), "")
+        log_name = names.destination_log(guard.uid)
+        last = hcm.tcp(hcm.EDGE, to or names.REFUSED, log_name, sticky=True, divided=divided)
         yield {"name": "tcp", "filters": [*network_guards(guard, hcm.EDGE), last]}
         return
     if not port.tls:

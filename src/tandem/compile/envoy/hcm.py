@@ -13,6 +13,7 @@ from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import ADS, Json, any_of, extension
 from tandem.ir.fabric import LocalPod
 from tandem.ir.gateway import Gateway
+from tandem.ir.mesh import BytesRoute
 from tandem.ir.paths import Paths
 
 OUT: Final = "out"
@@ -97,20 +98,35 @@ def gateway_http(gateway: Gateway, guard: Guarded, port: int, route_config: str,
     return _filter(fields)
 
 
-def tcp(prefix: str, clusters: str | list[Json], log_name: str, *, sticky: bool = False, when: str = "") -> Json:
+def tcp(
+    prefix: str,
+    clusters: str | list[Json],
+    log_name: str,
+    *,
+    sticky: bool = False,
+    when: str = "",
+    divided: str = "",
+) -> Json:
     """Bytes to a cluster, or to several by `weight`; without endpoints: closed at once, and logged.
 
     `sticky`: the client's address chooses the endpoint; `when`: which connections become flows, where not all do.
+    `divided`: the route, where a Canary has divided them; then they are told as soon as they are open, too.
     """
     fields = {
         "stat_prefix": prefix,
         **({"cluster": clusters} if isinstance(clusters, str) else {"weighted_clusters": {"clusters": clusters}}),
         "max_connect_attempts": CONNECT_ATTEMPTS,
-        "access_log": accesslog.tcp(log_name, when),
+        "access_log": accesslog.tcp(log_name, when, divided=divided),
+        **({"access_log_options": {"flush_access_log_on_connected": True}} if divided else {}),
         "idle_timeout": "0s",
         **({"hash_policy": [{"source_ip": {}}]} if sticky else {}),
     }
     return extension("tcp", "extensions.filters.network.tcp_proxy.v3.TcpProxy", fields)
+
+
+def divided(route: BytesRoute | None) -> str:
+    """The name of a route that a Canary has divided, else nothing."""
+    return route.name if route is not None and route.splits else ""
 
 
 def hashable_state(values: Json) -> Json:

@@ -83,7 +83,8 @@ def _routed(scope: PortScope, front: Front, routes: tuple[BytesRoute, ...]) -> I
     """What of a front routes direct, in their order: what comes after a route for everything is never used."""
     for route in routes:
         for match in route.matches or (BytesMatch(),):
-            if not scope.applies(match) or (scope.port.app is AppProtocol.TLS and not match.server_names):
+            named = match.server_names or route.requests  # routes of TCP of the Gateway API have sessions of TLS, too
+            if not scope.applies(match) or (scope.port.app is AppProtocol.TLS and not named):
                 continue
             addresses = within(front.addresses, match.subnets)
             if match.subnets and not addresses:
@@ -282,7 +283,7 @@ def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Jso
                 to = _clusters(front.route, scope) or names.REFUSED
                 judges = network_rbac(front.route.authorization, hcm.OUT)
             log_name, when = names.source_log(pod.uid), pod.logging.client.when
-            last = hcm.tcp(hcm.OUT, to, log_name, sticky=sticky, when=when)
+            last = hcm.tcp(hcm.OUT, to, log_name, sticky=sticky, when=when, divided=hcm.divided(front.route))
         asked = f":{','.join(front.server_names)}" if front.server_names else ""
         name = f"{scope.own_cluster}:{front.port}{asked}"
         if front.route is not None:

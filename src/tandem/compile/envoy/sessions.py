@@ -39,7 +39,7 @@ def session_chains(
         filters = [
             *before_peers(listener.terms.mesh),
             *network_guards(guard, hcm.EDGE),
-            hcm.tcp(hcm.EDGE, to, log_name, sticky=True),
+            hcm.tcp(hcm.EDGE, to, log_name, sticky=True, divided=hcm.divided(route)),
         ]
         chain = {"name": f"{listener.name}:{route.name}", "filter_chain_match": matching(asked), "filters": filters}
         # Nobody here knows what the bytes are, so that no protocol is agreed on.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from tandem.ir.gateway import Gateway, GatewayListener, GatewayPort, HostRoutes
-from tandem.ir.mesh import Route
+from tandem.ir.mesh import BytesRoute, Route
 
 Change = Callable[[GatewayListener, Route], tuple[Route, ...]]
 """What stands in the place of a route at a listener."""
@@ -16,6 +16,19 @@ Change = Callable[[GatewayListener, Route], tuple[Route, ...]]
 def rewritten(gateway: Gateway, change: Change) -> Gateway:
     """The gateway after the change of every route."""
     return msgspec.structs.replace(gateway, ports=tuple(_port(port, change) for port in gateway.ports))
+
+
+def reconnected(gateway: Gateway, change: Callable[[BytesRoute], BytesRoute]) -> Gateway:
+    """The gateway after the change of every route of connections."""
+
+    def listener(one: GatewayListener) -> GatewayListener:
+        whole = change(one.connections) if one.connections is not None else None
+        return msgspec.structs.replace(one, connections=whole, named=tuple(map(change, one.named)))
+
+    def port(one: GatewayPort) -> GatewayPort:
+        return msgspec.structs.replace(one, listeners=tuple(map(listener, one.listeners)))
+
+    return msgspec.structs.replace(gateway, ports=tuple(map(port, gateway.ports)))
 
 
 def _port(port: GatewayPort, change: Change) -> GatewayPort:

@@ -7,19 +7,20 @@ stable version.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from tandem.base.problems import Problem, Severity
-from tandem.ir.mesh import Exact, HeaderMatch, Present, Regex, Split, StringMatch
+from tandem.ir.mesh import BytesMatch, Exact, HeaderMatch, Present, Regex, RouteTable, Split, StringMatch
 from tandem.model.canary import Canary, CanaryMatch, ValueMatch, VersionRef
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context, not_http
 from tandem.translate.mesh.values import regex_mistake
 from tandem.translate.protocols import app_protocol
 
+Tables = Mapping[str, RouteTable]
 _MISSING: Final = ("SubsetNotFound", "BackendNotFound", "PortNotFound")
 """Codes of versions that are not there."""
 
@@ -35,10 +36,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     matches: tuple[tuple[HeaderMatch, ...], ...]
     """A/B: what a request must carry; empty: any request."""
     split: Split
+    connections: bool = False
+    """Its ports are read as bytes: connections are divided in place of requests."""
 
 
-def plans_of(context: Context) -> tuple[list[Plan], list[Problem]]:
-    """Those of all Canaries, the oldest first."""
+def plans_of(context: Context, tables: Tables) -> tuple[list[Plan], list[Problem]]:
+    """Those of all Canaries, the oldest first; `tables` have the routes of connections, divided or not."""
     plans: list[Plan] = []
     problems: list[Problem] = []
     owners: list[Canary] = []
@@ -48,12 +51,14 @@ def plans_of(context: Context) -> tuple[list[Plan], list[Problem]]:
             problems.append(conflict)
             continue
         owners.append(canary)
-        mistakes = list(_mistakes(canary, context))
+        as_bytes = _reads_bytes(canary, context, tables)
+        mistakes = list(_mistakes(canary, context, as_bytes=as_bytes))
         problems += mistakes
         errors = [p for p in mistakes if p.severity is Severity.ERROR]
         harmless = all(p.at.path.startswith("spec.canary") and p.code in _MISSING for p in errors)
         if not errors or harmless:
-            plans.append(_plan(canary, percent=0 if errors else canary.weight))
+            percent = 0 if errors else canary.weight
+            plans.append(msgspec.structs.replace(_plan(canary, percent=percent), connections=as_bytes))
     return plans, problems
 
 
@@ -73,17 +78,51 @@ def _services(canary: Canary) -> frozenset[str]:
     return frozenset({spec.service, canary.version(spec.stable)[0], canary.version(spec.canary)[0]})
 
 
-def _mistakes(canary: Canary, context: Context) -> Iterator[Problem]:
+def _reads_bytes(canary: Canary, context: Context, tables: Tables) -> bool:
+    """No port of the Service is read as requests: none says so, or routes of connections have those that do."""
+    key = canary.metadata.namespace, canary.spec.service
+    service = context.service(key)
+    ports = {p.port for p in service.spec.ports if p.protocol == "TCP"} if service is not None else set[int]()
+    if service is None or not ports:
+        return False
+    table = tables.get("/".join(key))
+    plain = [m for r in (table.bytes if table is not None else ()) if r.requests for m in r.matches or (BytesMatch(),)]
+    whole = [m for m in plain if m == BytesMatch(ports=m.ports)]
+    taken = {port for match in whole for port in match.ports or ports}
+    return bool(not_http(service, (), canary.origin())) or ports <= taken
+
+
+def _not_of_connections(canary: Canary) -> Iterator[Problem]:
+    """What a Canary of connections cannot be asked."""
+    asked = (
+        ("spec.match", canary.spec.match, "a connection has no headers by which it could be chosen"),
+        (
+            "spec.analysis.latency",
+            canary.spec.analysis.latency,
+            "how long a connection lasts says nothing of a version",
+        ),
+    )
+    for path, value, why in asked:
+        if value:
+            text = f"Service {canary.metadata.namespace}/{canary.spec.service} is divided by connections: {why}"
+            yield Problem(at=canary.origin(path), code="UnsupportedField", text=text)
+
+
+def _mistakes(canary: Canary, context: Context, *, as_bytes: bool) -> Iterator[Problem]:
     spec, home = canary.spec, canary.metadata.namespace
     service = context.service((home, spec.service))
     if service is None:
         text = f"no Service {home}/{spec.service}"
         yield Problem(at=canary.origin("spec.service"), code="HostNotFound", text=text)
         return
-    yield from not_http(service, (), canary.origin("spec.service"))
-    http = {p.port for p in service.spec.ports if app_protocol(p).is_http} or {p.port for p in service.spec.ports}
+    if as_bytes:
+        yield from _not_of_connections(canary)
+    else:
+        yield from not_http(service, (), canary.origin("spec.service"))
+    ports = {p.port for p in service.spec.ports if not as_bytes or p.protocol == "TCP"}
+    asked = ports if as_bytes else {p.port for p in service.spec.ports if app_protocol(p).is_http} or ports
     for name, ref in (("stable", spec.stable), ("canary", spec.canary)):
-        yield from _reference(canary, f"spec.{name}", ref, (context, http))
+        yield from _reference(canary, f"spec.{name}", ref, (context, asked))
     for i, match in enumerate(spec.match):
         for j, header in enumerate(match.headers):
             mistake = regex_mistake(header.value) if header.type == "RegularExpression" else ""
@@ -93,14 +132,14 @@ def _mistakes(canary: Canary, context: Context) -> Iterator[Problem]:
 
 
 def _reference(canary: Canary, path: str, ref: VersionRef, known: tuple[Context, set[int]]) -> Iterator[Problem]:
-    context, http = known
+    context, asked = known
     home, (name, subset) = canary.metadata.namespace, canary.version(ref)
     service = context.service((home, name))
     if service is None:
         text = f"no Service {home}/{name}"
         yield Problem(at=canary.origin(f"{path}.service"), code="BackendNotFound", text=text)
         return
-    missing = sorted(http - {p.port for p in service.spec.ports})
+    missing = sorted(asked - {p.port for p in service.spec.ports})
     if missing:
         numbers = ", ".join(map(str, missing))
         text = f"Service {home}/{name} has no port {numbers}, at which Service {home}/{canary.spec.service} is dialled"

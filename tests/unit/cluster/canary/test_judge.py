@@ -84,3 +84,8 @@ def test_the_figures_of_both_versions_are_told() -> None:
     assert found.canary is not None
     assert (found.stable.requests, found.stable.success_rate) == (40, 75.0)
     assert 500 <= found.canary.latency_ms <= 525
+
+
+def test_what_was_counted_is_called_by_its_name() -> None:
+    window = Counted(stable=did(40), canary=did(20, 20))
+    assert "of the canary's connections succeeded" in judge(Analysis(), window, what="connections").message

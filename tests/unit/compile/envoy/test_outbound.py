@@ -13,7 +13,7 @@ from tandem.compile.envoy.outbound import compile_outbound, dialled
 from tandem.compile.envoy.scope import scopes_of
 from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoints, Service
-from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, RouteTable
+from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, RouteTable, Split
 from tandem.state.xds import ROUTE
 
 POD = attached("a", "10.244.0.2", netns="/ns/a")
@@ -180,3 +180,24 @@ def test_no_route_configuration_is_made_where_requests_are_bytes() -> None:
     table = RouteTable(namespace="shop", service="web", routes=(), bytes=(to_db("every", requests=True),))
     assert HTTP in compile_envoy(view(POD, WEB)).resources[ROUTE]
     assert HTTP not in compile_envoy(view(POD, WEB, table)).resources[ROUTE]
+
+
+def test_a_route_of_all_connections_has_a_port_of_tls_if_it_says_so_of_requests() -> None:
+    secure = service("web", "10.96.0.1", ("tls", 443, AppProtocol.TLS))
+
+    def leads(route: BytesRoute) -> Any:
+        table = RouteTable(namespace="shop", service="web", routes=(), bytes=(route,))
+        last = listener(secure, table)["filter_chains"][0]["filters"][1]["typed_config"]
+        return last.get("cluster") or [c["name"] for c in last["weighted_clusters"]["clusters"]]
+
+    assert leads(to_db("tcp", requests=True)) == ["svc/shop/db/90"]
+    assert leads(to_db("istio")) == "svc/shop/web/443"
+
+
+def test_what_a_canary_divides_is_told_as_soon_as_it_is_open() -> None:
+    split = Split(origin=Origin(kind="Canary", namespace="shop", name="web"), stable="shop/web", canary="shop/db")
+    table = RouteTable(
+        namespace="shop", service="web", routes=(), bytes=(msgspec.structs.replace(to_db("every"), splits=(split,)),)
+    )
+    lasts = [chain["filters"][1]["typed_config"] for chain in listener(WEB, table)["filter_chains"]]
+    assert [last.get("access_log_options") for last in lasts] == [None, {"flush_access_log_on_connected": True}]

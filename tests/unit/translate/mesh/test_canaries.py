@@ -11,6 +11,7 @@ from builders import service
 from meshworlds import canary, httproute, parent, to, vs
 from tandem.ir.mesh import Forward, MeshIR, Regex, RouteMatch
 from tandem.model.meta import Object
+from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh import translate_mesh
 from tandem.translate.options import Options
@@ -121,3 +122,42 @@ def test_a_service_with_routes_of_bytes_alone_gets_one_for_requests_beside_them(
     ir, problems = mesh(*both, tcp, canary("shop", status={"weight": 20}))
     assert (shares(ir, "default/shop"), problems) == ([{"shop-v1": 4, "shop-v2": 1}], [])
     assert ir.tables["default/shop"].bytes
+
+
+BYTES = [{"name": "tcp", "port": 5432}]
+DATABASES = tuple(service(name, ip=f"10.96.1.{i}", ports=BYTES) for i, name in enumerate(("db", "db-v1", "db-v2"), 1))
+
+
+def of_connections(weight: int) -> Object:
+    versions: dict[str, Any] = {"stable": {"service": "db-v1"}, "canary": {"service": "db-v2"}}
+    return canary("db", service="db", status={"weight": weight}, **versions)
+
+
+def tcproute(service: str, *backends: tuple[str, int], port: int) -> Object:
+    refs = [{"name": name, "port": port, "weight": weight} for name, weight in backends]
+    spec = {"parentRefs": [parent(service)], "rules": [{"backendRefs": refs}]}
+    meta = {"name": f"to-{service}", "namespace": "default"}
+    return parse({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "TCPRoute", "metadata": meta, "spec": spec})
+
+
+def connected(table: str, *objects: Object) -> tuple[list[dict[str, int]], list[str]]:
+    """Of each route of connections: version -> weight."""
+    ir, problems = translate_mesh(World.of([*SERVICES, *DATABASES, *objects]), Options())
+    found = ir.tables[table].bytes
+    return [{b.service: b.weight for b in route.backends} for route in found], [p.code for p in problems]
+
+
+def test_connections_of_a_service_without_routes_are_divided() -> None:
+    assert connected("default/db", of_connections(20)) == ([{"db-v1": 4, "db-v2": 1}], [])
+
+
+def test_a_tcproute_that_names_the_service_is_divided_and_others_keep_their_part() -> None:
+    route = tcproute("db", ("db", 3), ("db-v3", 1), port=5432)
+    other = service("db-v3", ip="10.96.1.9", ports=BYTES)
+    found = connected("default/db", route, other, of_connections(20))
+    assert found == ([{"db-v1": 12, "db-v2": 3, "db-v3": 5}], [])
+
+
+def test_a_service_of_requests_whose_ports_tcproutes_have_is_divided_by_connections() -> None:
+    found, problems = connected("default/web", tcproute("web", ("web", 1), port=80), canary(status={"weight": 50}))
+    assert (found, problems) == ([{"web-v1": 1, "web-v2": 1}], [])

@@ -24,7 +24,7 @@ def plans(*objects: Object) -> tuple[dict[str, int], list[tuple[str, str, str]]]
     """Name of the Canary -> percent; (Canary, code, path) of each problem."""
     world = World.of(objects)
     policies = translate_destination_rules(world, Options()).policies
-    found, problems = plans_of(Context(world=world, options=Options(), policies=policies))
+    found, problems = plans_of(Context(world=world, options=Options(), policies=policies), {})
     return {p.split.origin.name: p.percent for p in found}, [(p.at.name, p.code, p.at.path) for p in problems]
 
 
@@ -44,7 +44,7 @@ def test_subsets_of_the_service_are_versions_too() -> None:
         ((V1, V2), ("web", "HostNotFound", "spec.service")),
         ((WEB, V2), ("web", "BackendNotFound", "spec.stable.service")),
         (
-            (service("web", ip="10.96.0.1", ports=[{"name": "tcp-db", "port": 80}]), V1, V2),
+            (service("web", ip="10.96.0.1", ports=[{"name": "dns", "port": 80, "protocol": "UDP"}]), V1, V2),
             ("web", "PortNotHTTP", "spec.service"),
         ),
         (
@@ -95,3 +95,28 @@ def test_an_expression_that_is_none_refuses_the_whole() -> None:
     match = [{"headers": [{"name": "g", "type": "RegularExpression", "value": "("}]}]
     found = plans(WEB, V1, V2, canary(match=match, status={"weight": 35}))
     assert found == ({}, [("web", "InvalidValue", "spec.match[0].headers[0].value")])
+
+
+DB, DB1, DB2 = (
+    service(name, ip=f"10.96.0.{i}", ports=[{"name": "mysql", "port": 3306}])
+    for i, name in enumerate(("db", "db-v1", "db-v2"), 4)
+)
+
+
+def of_connections(**spec: Any) -> Object:
+    return canary("db", service="db", stable={"service": "db-v1"}, canary={"service": "db-v2"}, **spec)
+
+
+def test_a_service_of_bytes_is_divided_by_connections() -> None:
+    assert plans(DB, DB1, DB2, of_connections(status={"weight": 35})) == ({"db": 35}, [])
+    assert plans(DB, DB1, of_connections()) == ({"db": 0}, [("db", "BackendNotFound", "spec.canary.service")])
+
+
+def test_what_cannot_be_asked_of_connections_is_refused_with_its_path() -> None:
+    slow = {"latency": {"max": "1s"}}
+    match = [{"headers": [{"name": "x", "value": "y"}]}]
+    found = plans(DB, DB1, DB2, of_connections(analysis=slow, match=match))
+    assert found == (
+        {},
+        [("db", "UnsupportedField", "spec.match"), ("db", "UnsupportedField", "spec.analysis.latency")],
+    )
