@@ -159,6 +159,11 @@ def app_cluster(pod: PodUid, port: int = 0) -> str:
     return f"app/{pod}/{port}" if port else f"app/{pod}"
 
 
+def plain_app_cluster(pod: PodUid, port: int = 0) -> str:
+    """The same in HTTP/1.1, whatever the client speaks."""
+    return f"{app_cluster(pod, port)}/http1"
+
+
 def service_cluster(namespace: str, service: str, port: int, subset: str = "") -> str:
     """Cluster of a service port, or of a subset of it; the EDS name is the same."""
     return f"svc/{namespace}/{service}/{port}" + (f"/{subset}" if subset else "")

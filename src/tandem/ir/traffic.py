@@ -114,6 +114,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     requests_per_connection: int = 0
     http2: bool | None = None
     """True: HTTP/2 whatever the client speaks; None: as the port says."""
+    as_client: bool = False
+    """Whatever the client speaks, also where the port says HTTP/1.1."""
     streams: int = 0
     """Concurrent ones of a connection, of HTTP/2."""
     ping_ms: int = 0

@@ -18,12 +18,12 @@ from tandem.base.ids import PodUid, SpiffeId
 from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy import dynamic, tls
-from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreading, watching
+from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreading, wants_http1, watching
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
 from tandem.compile.envoy.scope import host_of
 from tandem.ir.delivery import AS_MANY, Arrival
-from tandem.ir.fabric import AppProtocol, Service, ServicePort
+from tandem.ir.fabric import AppProtocol, LocalPod, Service, ServicePort
 from tandem.ir.gateway import BackendTls
 from tandem.ir.node import AttachedPod
 from tandem.ir.traffic import ClientTls, Limits, LoadBalancer, Origination, Place, Subset, Traffic, TrafficPolicy
@@ -80,13 +80,17 @@ class _Secure(msgspec.Struct, frozen=True):
     asked: str = ""
     """The name that is asked for: what was dialled, for rules about `connection.sni` at the other end."""
 
-    def socket(self, traffic: Traffic | None = None, also: tuple[str, ...] = ()) -> Json:
-        """`traffic`: of a rule that insists, and may name others than the identities; `also`: is offered beside."""
+    def socket(self, traffic: Traffic | None = None, also: tuple[str, ...] = (), *, http1: bool) -> Json:
+        """`traffic`: of a rule that insists, and may name others than the identities; `also`: is offered beside.
+
+        `http1`: the application is to be told HTTP/1.1.
+        """
         told = traffic.origination if traffic is not None else Origination()
         names = tuple(map(SpiffeId, told.alt_names)) or self.identities
         # Servers without a proxy of ours are asked for no name that only Istio's proxies know.
         asked = told.server_name or ("" if traffic is not None and self.meets(traffic) else self.asked)
-        return tls.upstream(names, (self.alpn, *also), self.trust, client=self.client, asked=asked)
+        offered = (*((tls.ALPN_HTTP1,) if http1 else ()), self.alpn, *also)
+        return tls.upstream(names, offered, self.trust, client=self.client, asked=asked)
 
     def meets(self, traffic: Traffic) -> bool:
         """Whether a rule names servers of another trust domain, which may have no proxy of ours."""
@@ -96,6 +100,8 @@ class _Secure(msgspec.Struct, frozen=True):
 
 def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
     """AUTO follows each endpoint's metadata; ISTIO_MUTUAL insists, so a peer outside the mesh fails the handshake."""
+    http1 = wants_http1(app, traffic.pool)
+    mtls = {"name": tls.MATCH_MTLS, "match": {tls.MATCH_KEY: tls.MATCH_MTLS}}
     match traffic.tls:
         case ClientTls.DISABLE | ClientTls.REFUSE:
             return {}
@@ -104,11 +110,11 @@ def _sockets(traffic: Traffic, app: AppProtocol, secure: _Secure) -> Json:
             return {"transport_socket": tls.originating(traffic.origination, offered)}
         case ClientTls.ISTIO_MUTUAL:
             offered = alpn(app, traffic.pool, translated=True) if secure.meets(traffic) else ()
-            return {"transport_socket": secure.socket(traffic, offered)}
+            return {"transport_socket": secure.socket(traffic, offered, http1=http1)}
         case ClientTls.AUTO:
             return {
                 "transport_socket_matches": [
-                    {"name": "mtls", "match": {tls.MATCH_KEY: tls.MATCH_MTLS}, "transport_socket": secure.socket()},
+                    {**mtls, "transport_socket": secure.socket(http1=http1)},
                     {"name": "plain", "match": {}, "transport_socket": tls.RAW},
                 ],
             }
@@ -297,7 +303,7 @@ def _dialled(service: Service, port: ServicePort, *, secure: _Secure, policy: Tr
     traffic = policy.of(port.port)
     if service.external is None:
         name = names.dialled_cluster(service.namespace, service.name, port.port)
-        automatic: Json = {"transport_socket": secure.socket()}
+        automatic: Json = {"transport_socket": secure.socket(http1=wants_http1(port.app, traffic.pool))}
     else:
         name = names.service_cluster(service.namespace, service.name, port.port)
         automatic = {}
@@ -319,17 +325,30 @@ def _dialled(service: Service, port: ServicePort, *, secure: _Secure, policy: Tr
 
 def app_clusters(attached: AttachedPod) -> tuple[Resource, ...]:
     """What delivers to the application inside the pod, and at ports that go another way."""
-    return tuple(app_cluster(attached, port) for port in (0, *attached.pod.delivery.apart))
+    ways = (0, *attached.pod.delivery.apart)
+    plain = (port for port in ways if follows_client(attached.pod, port))
+    return (
+        *(app_cluster(attached, port) for port in ways),
+        *(app_cluster(attached, port, http1=True) for port in plain),
+    )
 
 
-@lru_cache(maxsize=1024)
-def app_cluster(attached: AttachedPod, port: int = 0) -> Resource:
+def follows_client(pod: LocalPod, port: int = 0) -> bool:
+    """Whether the application is told what the client speaks, and so may be told HTTP/1.1 in its place."""
+    return pod.delivery.room_at(port).pool.http2 is None
+
+
+@lru_cache(maxsize=2048)
+def app_cluster(attached: AttachedPod, port: int = 0, *, http1: bool = False) -> Resource:
     """Delivers to the application at the address and port that the client dialled, or where a Sidecar says it is.
 
     The listener's original_src filter replaces the source address by the client's and sets the mark; the
     addresses here are what remains if it does not (of loopback: the capture rules leave them alone).
+
+    `http1`: whatever the client speaks.
     """
-    name, taken, delivery = names.app_cluster(attached.pod.uid, port), attached.pod.inbound, attached.pod.delivery
+    taken, delivery = attached.pod.inbound, attached.pod.delivery
+    name = (names.plain_app_cluster if http1 else names.app_cluster)(attached.pod.uid, port)
     room = delivery.room_at(port)
     source, other = (
         {"address": address, "port_value": 0, "network_namespace_filepath": attached.netns}
@@ -343,7 +362,7 @@ def app_cluster(attached: AttachedPod, port: int = 0) -> Resource:
         "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
         **limiting(limits),
         **keeping(room.pool),
-        **speaking(AppProtocol.HTTP, Traffic(pool=room.pool)),
+        **speaking(AppProtocol.HTTP, Traffic(pool=room.pool), translated=http1),
     }
     return Resource(name=name, body=body, origins=frozenset({*delivery.origins, *taken.origins}))
 

@@ -12,6 +12,7 @@ from typing import Any, Final, assert_never
 
 from tandem.compile import names
 from tandem.compile.envoy import hcm, tls
+from tandem.compile.envoy.cluster import follows_client
 from tandem.compile.envoy.detection import REQUESTS, detecting_at
 from tandem.compile.envoy.filters import inbound_per_route
 from tandem.compile.envoy.filters.external import network_guards
@@ -20,6 +21,7 @@ from tandem.compile.envoy.proto import (
     BUFFER_BYTES,
     STAYS,
     Json,
+    any_of,
     at_ports,
     extension,
     listening_at,
@@ -32,6 +34,30 @@ from tandem.ir.trust import Domains
 from tandem.state.ownership import INBOUND_MARK
 from tandem.state.xds import Resource
 
+_TOLD: Final = "tandem.http1"
+"""Filter state that tells routes what the client's proxy has offered."""
+_TELLS: Final = {
+    "object_key": _TOLD,
+    "factory_key": "envoy.string",
+    "format_string": {"text_format_source": {"inline_string": tls.ALPN_HTTP1}},
+}
+_READS: Final = {
+    "name": "told",
+    "typed_config": any_of("extensions.filters.network.set_filter_state.v3.Config", {"on_new_connection": [_TELLS]}),
+}
+_GRPC: Final = {"safe_regex": {"regex": "application/grpc([+;].*)?"}}
+_NO_GRPC: Final = {
+    "name": "content-type",
+    "string_match": _GRPC,
+    "invert_match": True,
+    "treat_missing_header_as_empty": True,
+}
+_IN_HTTP1: Final = {
+    "prefix": "/",
+    "headers": [_NO_GRPC],
+    "filter_state": [{"key": _TOLD, "string_match": {"exact": tls.ALPN_HTTP1}}],
+}
+"""Requests to Services that say HTTP/1.1, but gRPC, of which that is no carrier."""
 _HOSTS: Final = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - in the pod
 INSPECT_MIXED: Final = "1s"
 """How long a silent client is waited for where plain clients are welcome: so long does a server's greeting wait."""
@@ -79,18 +105,24 @@ def compile_inbound_routes(pod: LocalPod) -> tuple[Resource, ...]:
 def _routes(pod: LocalPod, port: int) -> Resource:
     """One that the application has not begun to read is tried again."""
     config = inbound_per_route(pod)
-    route = {
-        "name": "inbound",
-        "match": {"prefix": "/"},
-        "route": {
-            "cluster": names.app_cluster(pod.uid, port),
-            "timeout": milliseconds(pod.inbound.request_ms),
-            "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
-        },
-        **({"typed_per_filter_config": config} if config else {}),
-    }
+    ways: list[tuple[Json, str]] = [({"prefix": "/"}, names.app_cluster(pod.uid, port))]
+    if follows_client(pod, port):
+        ways.insert(0, (_IN_HTTP1, names.plain_app_cluster(pod.uid, port)))
+    routes = [
+        {
+            "name": "inbound",
+            "match": match,
+            "route": {
+                "cluster": cluster,
+                "timeout": milliseconds(pod.inbound.request_ms),
+                "retry_policy": {"retry_on": "connect-failure,reset-before-request", "num_retries": 2},
+            },
+            **({"typed_per_filter_config": config} if config else {}),
+        }
+        for match, cluster in ways
+    ]
     name = names.inbound_routes(pod.uid, port)
-    hosts = [{"name": "in", "domains": ["*"], "routes": [route]}]
+    hosts = [{"name": "in", "domains": ["*"], "routes": routes}]
     body = {"name": name, "virtual_hosts": hosts, "validate_clusters": False}
     origins = frozenset(origin for policy in pod.authorization for origin in policy.objects)
     origins |= {limit.origin for limit in pod.limits}
@@ -149,7 +181,10 @@ def _chains(pod: LocalPod, port: int, mode: MtlsMode, trust: Domains) -> Iterato
 def _mtls(pod: LocalPod, port: int, trust: Domains) -> Iterator[Json]:
     """What other proxies of the mesh open: they say whether they have read requests."""
     socket = tls.downstream(pod.identity, trust)
-    for alpn, filters in ((tls.ALPN_HTTP, _requests(pod, port, mtls=True)), (tls.ALPN_TCP, _bytes(pod, port))):
+    requests = _requests(pod, port, mtls=True)
+    # Elsewhere the one who offers it offers the other as well.
+    told = [(tls.ALPN_HTTP1, [_READS, *requests])] if port in pod.plain_http_ports and follows_client(pod, port) else []
+    for alpn, filters in (*told, (tls.ALPN_HTTP, requests), (tls.ALPN_TCP, _bytes(pod, port))):
         match = {"transport_protocol": "tls", "application_protocols": [alpn]}
         yield {**_chain(port, alpn, match, [*before_peers(trust), *filters]), "transport_socket": socket}
 

@@ -152,6 +152,11 @@ def speaking(app: AppProtocol, traffic: Traffic, *, translated: bool = False) ->
     return {"typed_extension_protocol_options": {f"envoy.{_OPTIONS}": any_of(_OPTIONS, options)}}
 
 
+def wants_http1(app: AppProtocol, pool: Pool) -> bool:
+    """Whether servers get HTTP/1.1 (but gRPC): the port says no more than http, and nobody asks for another version."""
+    return app is AppProtocol.HTTP and pool.http2 is None and not pool.as_client
+
+
 def alpn(app: AppProtocol, pool: Pool, *, translated: bool = False) -> tuple[str, ...]:
     """What of HTTP is offered in TLS to a host that is none of ours: what `speaking` can speak; nothing for bytes."""
     if not app.is_http:

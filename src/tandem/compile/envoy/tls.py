@@ -26,6 +26,9 @@ ALPN_HTTP: Final = "tandem-http"
 ALPN_TCP: Final = "tandem-tcp"
 """Offered by a client side that carries bytes only."""
 
+ALPN_HTTP1: Final = "tandem-http1"
+"""Offered before that by a client side whose Service says HTTP/1.1: the application is told no HTTP/2 but gRPC."""
+
 ALPN_EDGE: Final = ("h2", "http/1.1")
 """What clients of a gateway may speak where requests are read."""
 

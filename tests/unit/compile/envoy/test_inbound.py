@@ -8,7 +8,9 @@ import msgspec
 
 from meshbuild import PEER_AUTH, attached, strict
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
+from tandem.ir.delivery import Delivery, Room
 from tandem.ir.fabric import Inbound, MtlsMode, PortMtls
+from tandem.ir.traffic import Pool
 from tandem.ir.trust import Domains
 from tandem.state.ownership import INBOUND_MARK
 
@@ -111,3 +113,12 @@ def test_a_request_has_the_time_that_its_pod_gives_it() -> None:
     (host,) = found.body["virtual_hosts"]
     assert host["routes"][0]["route"]["timeout"] == "1.500s"
     assert found.origins == {PEER_AUTH}
+
+
+def test_an_application_that_a_sidecar_rule_has_spoken_to_in_one_version_has_one_way() -> None:
+    pod = attached("a", "10.244.0.2").pod
+    room = Room(pool=Pool(http2=True))
+    for delivery, ways in ((pod.delivery, ["app/uid-a/http1", "app/uid-a"]), (Delivery(room=room), ["app/uid-a"])):
+        (made,) = compile_inbound_routes(msgspec.structs.replace(pod, delivery=delivery))
+        (host,) = made.body["virtual_hosts"]
+        assert [route["route"]["cluster"] for route in host["routes"]] == ways

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tandem.compile.envoy.pool import alpn, hash_policies, keeping, limiting, speaking, spreading, watching
+from tandem.compile.envoy.pool import alpn, hash_policies, keeping, limiting, speaking, spreading, wants_http1, watching
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.locality import Distribution, Locality, LocalityBalancing
 from tandem.ir.traffic import (
@@ -123,3 +123,10 @@ def test_rings_have_a_largest_size_and_the_fewest_requests_are_looked_for_among_
     ring = Traffic(lb=LoadBalancer.RING_HASH, table_size=8, table_most=64)
     assert spreading(ring)["ring_hash_lb_config"] == {"minimum_ring_size": 8, "maximum_ring_size": 64}
     assert spreading(Traffic(choices=5))["least_request_lb_config"] == {"choice_count": 5}
+
+
+def test_http1_is_wanted_of_ports_of_http_where_no_rule_says_otherwise() -> None:
+    assert wants_http1(AppProtocol.HTTP, Pool())
+    assert not any(wants_http1(app, Pool()) for app in AppProtocol if app is not AppProtocol.HTTP)
+    others = Pool(http2=True), Pool(http2=False), Pool(as_client=True)
+    assert not any(wants_http1(AppProtocol.HTTP, pool) for pool in others)

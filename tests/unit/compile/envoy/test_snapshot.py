@@ -95,7 +95,7 @@ def test_a_pod_that_goes_takes_nothing_of_the_others() -> None:
     new = msgspec.structs.replace(old, pods=(A, OUT))
     assert changed(old, new) == {
         LISTENER: {"in/uid-b", "out/uid-b"},
-        CLUSTER: {"app/uid-b"},
+        CLUSTER: {"app/uid-b", "app/uid-b/http1"},
         EXTENSION: {"ask/uid-b", "tokens/uid-b"},
         ROUTE: {"admit/uid-b"},
     }

@@ -205,6 +205,7 @@ def read_pool(asked: istio.ConnectionPool, at: str, wrong: Wrong) -> dict[str, o
         idle_ms=timed(idle, f"{at}.{'http' if http.idle_timeout else 'tcp'}.idleTimeout") if idle else None,
         requests_per_connection=http.max_requests_per_connection,
         http2=None if http.use_client_protocol else upgrade,
+        as_client=http.use_client_protocol,
         streams=http.max_concurrent_streams,
         ping_ms=timed(ping.interval, f"{at}.http.http2KeepAlive.interval") if ping is not None else 0,
         ping_timeout_ms=timed(ping.timeout, f"{at}.http.http2KeepAlive.timeout") if ping is not None else 0,

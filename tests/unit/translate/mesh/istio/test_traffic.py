@@ -109,6 +109,11 @@ def test_pools_and_limits() -> None:
     )
 
 
+def test_a_server_may_be_spoken_to_as_the_client_speaks() -> None:
+    assert read(connectionPool={"http": {"useClientProtocol": True}})[0].pool == Pool(as_client=True)
+    assert read(connectionPool={"http": {"h2UpgradePolicy": "DO_NOT_UPGRADE"}})[0].pool == Pool(http2=False)
+
+
 def test_outliers() -> None:
     asked = {"consecutiveGatewayErrors": 2, "interval": "1s", "splitExternalLocalOriginErrors": True}
     assert read(outlierDetection=asked)[0].outlier == Outlier(gateway_errors=2, interval_ms=1000, local_errors=5)
