@@ -74,7 +74,8 @@ def test_the_name_that_is_asked_for_is_what_was_dialled_or_what_a_rule_says() ->
 
 def test_the_alpn_tells_the_server_whether_requests_were_parsed() -> None:
     made = _made()
-    assert _alpn(made["svc/shop/web/80"].body) == ["tandem-http"]
+    assert _alpn(made["svc/shop/web/80"].body) == ["tandem-http1", "tandem-http"]
+    assert _alpn(made["svc/shop/web/81"].body) == ["tandem-http"]
     assert _alpn(made["svc/shop/web/82"].body) == ["tandem-tcp"]
 
 
