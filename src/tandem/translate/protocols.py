@@ -88,8 +88,8 @@ def ports_said(
 ) -> dict[str, PortsSaid]:
     """What is said of ports, by `namespace/service`: `http` of every Service with routes of requests.
 
-    Backends of gRPC's routes are among them: HTTP/1.1 is not what they speak (GRPCRoute API docs, GRPCBackendRef). So
-    are those of gateways' routes, and `others`: those at which requests are counted, or of which it is said elsewhere.
+    Where those send requests, and copies of them, is among them: what is sent there is no more found out. So are the
+    backends of gateways' routes, and `others`: ports at which requests are counted, or of which it is said elsewhere.
     Bytes are those that routes of connections are for, and `unread`.
     """
     tables = tuple(tables)
@@ -114,7 +114,7 @@ def _ports_named(
     for table in (t for t in tables if t.routes or not t.bytes):
         ports = found.setdefault(f"{table.namespace}/{table.service}", set())
         ports.update(p for route in table.routes for match in route.matches for p in match.ports)
-        for backend in _grpc_backends(table):
+        for backend in _destinations(table):
             found.setdefault(f"{backend.namespace}/{backend.service}", set()).add(backend.port)
     for gateway in gateways:
         for backend in backends_of(gateway):
@@ -122,10 +122,11 @@ def _ports_named(
     return {key: frozenset(ports) for key, ports in found.items()}
 
 
-def _grpc_backends(table: RouteTable) -> Iterator[Backend]:
+def _destinations(table: RouteTable) -> Iterator[Backend]:
+    """Where its requests go, and copies of them."""
     for route in table.routes:
-        if isinstance(route.action, Forward) and any(match.grpc for match in route.matches):
-            yield from route.action.backends
+        yield from route.action.backends if isinstance(route.action, Forward) else ()
+        yield from (mirror.backend for mirror in route.mirrors)
 
 
 def undeclared(port: ServicePort) -> bool:

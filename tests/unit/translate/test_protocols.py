@@ -8,7 +8,7 @@ import pytest
 from builders import service
 from tandem.base.problems import Origin
 from tandem.ir.fabric import AppProtocol
-from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, Respond, Route, RouteMatch, RouteTable
+from tandem.ir.mesh import Backend, BytesMatch, BytesRoute, Forward, Mirror, Respond, Route, RouteMatch, RouteTable
 from tandem.model.core import ServicePort, ServiceSpec
 from tandem.translate.protocols import PortsSaid, app_protocol, apps, ports_said, routed_http
 
@@ -74,13 +74,13 @@ def test_the_ports_that_routes_name_are_gathered_by_service() -> None:
     assert ports_said(tables) == {"a/b": PortsSaid(frozenset({80, 81})), "a/c": PortsSaid(frozenset())}
 
 
-def test_where_grpc_requests_are_sent_is_named_too() -> None:
-    origin = Origin(kind="GRPCRoute", name="gr")
+def test_where_requests_and_copies_are_sent_is_named_too() -> None:
+    origin = Origin(kind="HTTPRoute", name="r")
     to = Forward(backends=(Backend(namespace="a", service="v1", port=70),))
-    for grpc, named in ((True, {"a/b": frozenset(), "a/v1": {70}}), (False, {"a/b": frozenset()})):
-        route = Route(name="r", matches=(RouteMatch(grpc=grpc),), action=to, origin=origin)
-        found = ports_said([RouteTable(namespace="a", service="b", routes=(route,))])
-        assert {key: said.http for key, said in found.items()} == named
+    copies = (Mirror(backend=Backend(namespace="a", service="v2", port=71)),)
+    route = Route(name="r", matches=(), action=to, mirrors=copies, origin=origin)
+    found = ports_said([RouteTable(namespace="a", service="b", routes=(route,))])
+    assert {key: said.http for key, said in found.items()} == {"a/b": frozenset(), "a/v1": {70}, "a/v2": {71}}
 
 
 def test_what_others_say_of_a_port_counts_where_it_says_nothing_itself() -> None:
