@@ -296,7 +296,8 @@ def test_a_restarted_runtime_adopts_what_is_running(tmp_path: Path) -> None:
         assert before.containers["c"].process.alive
         async with lab.running():
             await lab.kube.patch(POD, "shop", "web", {"status": {"phase": "Unknown"}}, subresource="status")
-            await lab.until("web", lambda p: p["status"]["phase"] == "Running" and is_ready(p))
+            found = await lab.until("web", lambda p: p["status"]["phase"] == "Running" and is_ready(p))
+            assert found["status"]["containerStatuses"] == web["status"]["containerStatuses"], "from the first word on"
             assert lab.record(web) == before
             first = await logs(lab, web)
             async with asyncio.timeout(10):

@@ -81,7 +81,8 @@ class Container:
         elif record.process.alive:
             # Adopted: as ready as it was, or a restart of the runtime would take it out of service.
             was = scene.pod.ready
-            self.state = replace(self.state, running_since=record.started_at, started=was, ready=was)
+            who = _identity(record.process)
+            self.state = replace(self.state, running_since=record.started_at, identity=who, started=was, ready=was)
 
     async def run(self) -> None:
         """Until it will not run again, or the pod is being stopped and it has ended."""
@@ -180,7 +181,7 @@ class Container:
             unhealthy="",
             started=self.state.started or spec.startup_probe is None,
             ready=self.state.ready or (spec.startup_probe is None and spec.readiness_probe is None),
-            identity=f"tandem://{record.process.pid}-{record.process.started}",
+            identity=_identity(record.process),
         )
         failed = ""
         try:
@@ -330,3 +331,8 @@ class Container:
 def _launch_silent(beside: Process, order: Launch) -> tuple[int, Hold]:
     with Path(os.devnull).open("wb") as null:
         return sandbox.launch(beside, order, null.fileno())
+
+
+def _identity(process: Process) -> str:
+    """Its containerID."""
+    return f"tandem://{process.pid}-{process.started}"
