@@ -348,3 +348,44 @@ def test_kubectl_applies_the_virtual_service_and_lists_pods_with_their_addresses
     listed = {line.split()[0]: line for line in lines}
     assert address(world, "mesh", "a") in listed["a"]
     assert "node-1" in listed["a"]
+
+
+def test_a_port_that_says_nothing_is_found_out(world: Lab, temporary: list[str]) -> None:
+    """Requests are read, judged and shown as such; a server that speaks first is heard."""
+    silent = service("mesh", "silent", app="web")
+    first = service("mesh", "first", port=7000, target=5432)
+    for one in (silent, first):
+        one["spec"]["ports"] = [{k: v for k, v in one["spec"]["ports"][0].items() if k in {"port", "targetPort"}}]
+    denial = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "closed", "namespace": "mesh"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "action": "DENY",
+            "rules": [{"to": [{"operation": {"paths": ["/closed*"]}}]}],
+        },
+    }
+    world.apply(silent, first, pod("mesh", "first", greeter()), denial)
+    temporary += ["service mesh silent", "service mesh first", "pod mesh first", "authorizationpolicy mesh closed"]
+    until(lambda: code(world, "mesh", "a", "http://silent/closed"), lambda found: found == "403", world.logs)
+    assert code(world, "mesh", "a", "http://silent/open") == "200"
+    flows = until(
+        lambda: world.tandem("flows", "-n", "mesh", "--last", "20", status=0).out,
+        lambda told: "mTLS GET /open 200" in told,
+        world.logs,
+    )
+    assert "mTLS GET /closed 403" in flows
+    told = world.tandem("explain", "-n", "mesh", "pod/a", "svc/silent:80", "--path", "/closed").out
+    assert "port 80 of Service mesh/silent says nothing" in told
+    assert "AuthorizationPolicy mesh/closed" in told
+    heard = world.inside("mesh", "a", "python3", "-c", HEAR, "first", "7000")
+    assert heard.out.startswith("220 "), heard
+
+
+HEAR = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as sock:
+    sock.settimeout(5)
+    print(sock.recv(100).decode())
+"""

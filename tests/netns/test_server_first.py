@@ -14,7 +14,7 @@ import pytest
 from meshbuild import attached, endpoint, endpoints, service, strict, view
 from netns.mariadb import PORT, ask, database
 from netns.meshlab import Lab
-from tandem.ir.fabric import MtlsMode, PortMtls
+from tandem.ir.fabric import AppProtocol, MtlsMode, PortMtls
 from tandem.model.core import ServicePort
 from tandem.translate.protocols import app_protocol
 
@@ -27,8 +27,11 @@ FRONTS = {
     "10.96.1.2": ServicePort(port=PORT, name="mysql"),
     "10.96.1.3": ServicePort(port=PORT, name="db", app_protocol="mysql"),
     "10.96.1.4": ServicePort(port=PORT, name="tcp-db"),
+    "10.96.1.5": ServicePort(port=PORT, name="own"),
 }
 """The database's Services by address: they differ in what they say of the port's protocol."""
+FOUND_OUT = "10.96.1.5"
+"""The one of which nobody knows that its server speaks first, as if its number were another."""
 MODES: dict[MtlsMode, tuple[PortMtls, ...]] = {
     mode: (PortMtls(port=0, mode=mode),) for mode in (MtlsMode.PERMISSIVE, MtlsMode.DISABLE)
 }
@@ -52,7 +55,8 @@ class World:
         parts: list[Any] = []
         for number, (address, port) in enumerate(FRONTS.items()):
             name = f"db{number}"
-            parts.append(service(name, address, (port.name, port.port, app_protocol(port))))
+            app = AppProtocol.DETECTED if address == FOUND_OUT else app_protocol(port)
+            parts.append(service(name, address, (port.name, port.port, app)))
             parts.append(endpoints(name, msgspec.structs.replace(endpoint(b, **{port.name: PORT}), **known)))
         self.lab.apply(view(a, b, *parts))
 
