@@ -7,7 +7,7 @@ import ipaddress
 import json
 import re
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
@@ -106,8 +106,23 @@ def _value(requirement: Requirement, asked: Asked) -> str | None:
 def _holds(requirement: Requirement, value: Text, asked: Asked, *, wide: bool) -> bool:
     if requirement.attribute in TOKEN:
         return any(_is(value, text) for text in _texts(requirement, asked))
+    if requirement.attribute is Attribute.QUERY:
+        return in_query(requirement.name, value, asked.path.partition("?")[2], wide=wide)
     seen = _value(requirement, asked)
     return seen is not None and _seen(requirement, value, seen, wide=wide)
+
+
+def in_query(name: str, value: Text, query: str, *, wide: bool) -> bool:
+    """In some reading of a query, or in every one: without escapes, and once."""
+    if wide:
+        pairs = [part.partition("=")[::2] for part in re.split("[&;]", query) if "=" in part]
+        own = [text for key, text in pairs if unquote_plus(key) == name]
+        odd = any(re.search("[%+]", text) for text in own) if isinstance(value, Regex) else False
+        return odd or any(_is(value, text) or _is(value, unquote_plus(text)) for text in own)
+    parts = [part.partition("=") for part in query.split("&")]
+    if ";" in query or any(re.search("[%+]", key) for key, _, _ in parts):
+        return False
+    return [_is(value, text) and bool(equals) for key, equals, text in parts if key == name] == [True]
 
 
 def _seen(requirement: Requirement, value: Text, seen: str, *, wide: bool) -> bool:

@@ -36,7 +36,15 @@ MATCHES = st.fixed_dictionaries(
     optional={
         "method": st.sampled_from(("GET", "POST")),
         "headers": st.just([{"name": "X-A", "value": "1"}]),
-        "queryParams": st.just([{"name": "q", "value": "1"}]),
+        "queryParams": st.sampled_from(
+            (
+                [{"name": "q", "value": "1"}],
+                [{"name": "q", "value": "1"}],
+                [{"name": "q", "value": "[0-9]+", "type": "RegularExpression"}],
+                [{"name": "q", "value": "1"}, {"name": "r", "value": "2"}],
+                [{"name": "q", "value": "[^&]", "type": "RegularExpression"}],
+            )
+        ),
     },
 )
 HOSTS = st.lists(st.sampled_from(("web.test", "*.test", "other.test")), max_size=2, unique=True)
@@ -159,7 +167,14 @@ ASKED = st.builds(
     parsed=st.booleans() | st.just(value=True),
     method=st.sampled_from(("GET", "POST")),
     path=st.sampled_from(("/a", "/a/b", "/a/b/c", "/ready", "/c/b"))
-    | st.sampled_from(("/", "/ab", "//a", "/a%2Fb", "/x?q=1", "/a/..%2Fb")),
+    | st.sampled_from(("/", "/ab", "//a", "/a%2Fb", "/x?q=1", "/a/..%2Fb"))
+    | st.builds(
+        lambda path, query: f"{path}?{query}",
+        st.sampled_from(("/a", "/a/b")),
+        st.lists(st.sampled_from(("q=1", "q=2", "r=2", "%71=1", "q=%31", "q", "qq=1", "", "r=2;q=1")), max_size=3).map(
+            "&".join
+        ),
+    ),
     host=st.sampled_from(("web.test", "WEB.test:8080", "a.web.test", "test")),
     headers=st.sampled_from(({}, {"x-a": "1"})),
 )
@@ -174,7 +189,11 @@ def _counted(limits: tuple[RateLimit, ...], asked: Asked) -> set[Origin]:
     return {one.origin for one in at if who not in one.others and (not one.clients or who in one.clients)}
 
 
-SOUND = st.builds(lambda p, m: {"path": p, **m}, st.sampled_from(PATHS), st.sampled_from(({}, {"method": "GET"})))
+SOUND = st.builds(
+    lambda p, m: {"path": p, **m},
+    st.sampled_from(PATHS),
+    st.sampled_from(({}, {"method": "GET"}, {"queryParams": [{"name": "q", "value": "1"}]})),
+)
 NAMES = st.sampled_from("rs")
 ROUTED = st.lists(
     st.builds(lambda n, m: route(n, *m), NAMES, st.lists(SOUND, min_size=1, max_size=2))

@@ -77,6 +77,8 @@ class Attribute(Enum):
     PATH = "path"
     """Without the query."""
     HEADER = "header"
+    QUERY = "query"
+    """A parameter of the query, by its name, in large and small letters; a Regex stays within its value."""
     TOKEN_SUBJECT = "tokenSubject"  # noqa: S105 - no secret
     """`ISSUER/SUBJECT` of the valid token that came with the request."""
     CLAIM = "claim"
@@ -91,7 +93,13 @@ ADDRESSES: frozenset[Attribute] = frozenset({Attribute.PEER_ADDRESS, Attribute.C
 """Of who asks."""
 TOKEN: frozenset[Attribute] = frozenset({Attribute.TOKEN_SUBJECT, Attribute.CLAIM})
 """What a valid token says; of a request without one, nothing."""
-REQUEST: frozenset[Attribute] = TOKEN | {Attribute.HOST, Attribute.METHOD, Attribute.PATH, Attribute.HEADER}
+REQUEST: frozenset[Attribute] = TOKEN | {
+    Attribute.HOST,
+    Attribute.METHOD,
+    Attribute.PATH,
+    Attribute.HEADER,
+    Attribute.QUERY,
+}
 """What only a parsed request has."""
 
 
@@ -100,7 +108,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     attribute: Attribute
     name: str = ""
-    """Of a header, in lower case."""
+    """Of a header, in lower case; of a parameter as it is."""
     claim: tuple[str, ...] = ()
     """Of a claim: its name, after those of the claims that it is within; none: the token as a whole."""
     provider: str = ""

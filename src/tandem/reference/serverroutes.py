@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
-from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule
+from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule, QueryMatch
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule, MethodMatch
 from tandem.model.linkerd import GROUP, LinkerdHTTPRoute, Server
 from tandem.model.world import World
@@ -43,13 +43,18 @@ def faulty(route: AnyRoute, server: Server) -> bool:
         if rule.filters:
             return True
         for match in rule.matches:
-            if isinstance(match, HttpRouteMatch) and (match.query_params or not _sound(match)):
+            if isinstance(match, HttpRouteMatch) and not _sound(match):
                 return True
     return any(port is not None or section for port, section in _references(route, server))
 
 
 def _sound(match: HttpRouteMatch) -> bool:
-    return match.path.type == "RegularExpression" or match.path.value.startswith("/")
+    """Its path is one; its expressions of parameters have nothing in them that could match what parts them."""
+    known = all(
+        query.type == "Exact" or re.fullmatch(r"\^?(\[[\w-]+\]|\\[dws.]|[\w.|(){}+*?,/-])*\$?", query.value) is not None
+        for query in match.query_params
+    )
+    return known and (match.path.type == "RegularExpression" or match.path.value.startswith("/"))
 
 
 def routes_at(world: World, server: Server) -> list[Placed]:
@@ -85,7 +90,8 @@ def precedence(placed: Placed) -> tuple[object, ...]:
     value = match.path.value
     length = len(value.rstrip("/") or "/") if match.path.type == "PathPrefix" else len(value)
     kind = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}[match.path.type]
-    return named, (kind, -length, 0 if match.method else 1, headers), age(route), numbers
+    queries = -len({one.name for one in match.query_params})
+    return named, (kind, -length, 0 if match.method else 1, headers, queries), age(route), numbers
 
 
 def holds(placed: Placed, asked: Asked) -> bool:
@@ -95,7 +101,8 @@ def holds(placed: Placed, asked: Asked) -> bool:
     exact = isinstance(placed[2], HttpRouteMatch) and placed[2].path.type == "Exact"
     if _is_unclear(path) and not everything and not exact and not _called_exactly(placed[2]):
         return False
-    return _rest_holds(placed, asked) and (everything or re.fullmatch(pattern, path) is not None)
+    sure = _rest_holds(placed, asked) and _query(placed[2], asked, sure=True)
+    return sure and (everything or re.fullmatch(pattern, path) is not None)
 
 
 def may_hold(placed: Placed, asked: Asked) -> bool:
@@ -105,7 +112,40 @@ def may_hold(placed: Placed, asked: Asked) -> bool:
     plain = re.sub("/+", "/", unquote(path).replace("\\", "/"))
     odd = _is_regex(placed[2]) and re.search(r"//|\\|%2f|%5c", path, re.IGNORECASE) is not None
     seen = everything or odd or _is_unclear(path) or any(re.fullmatch(pattern, p) is not None for p in (path, plain))
-    return seen and _rest_holds(placed, asked)
+    return seen and _rest_holds(placed, asked) and _query(placed[2], asked, sure=False)
+
+
+def _query(match: AnyMatch, asked: Asked, *, sure: bool) -> bool:
+    """Every parameter has its value: in each reading of the query, or in some."""
+    if not isinstance(match, HttpRouteMatch):
+        return True
+    query = asked.path.partition("?")[2]
+    first = {one.name: one for one in reversed(match.query_params)}
+    return all(_surely(one, query) if sure else _perhaps(one, query) for one in first.values())
+
+
+def _surely(wanted: QueryMatch, query: str) -> bool:
+    """Once, as it is written, and nothing else could be taken for it."""
+    pairs = [part.partition("=") for part in query.split("&")]
+    if ";" in query or any(mark in name for name, _, _ in pairs for mark in "%+"):
+        return False
+    values = [value for name, equals, value in pairs if name == wanted.name and equals]
+    alone = sum(name == wanted.name for name, _, _ in pairs) == 1
+    return alone and values != [] and _equals(wanted, values[0])
+
+
+def _perhaps(wanted: QueryMatch, query: str) -> bool:
+    for part in re.split("[&;]", query):
+        name, equals, value = part.partition("=")
+        if equals and unquote_plus(name) == wanted.name:
+            escaped = wanted.type != "Exact" and re.search("[%+]", value) is not None
+            if escaped or _equals(wanted, value) or (wanted.type == "Exact" and unquote_plus(value) == wanted.value):
+                return True
+    return False
+
+
+def _equals(wanted: QueryMatch, value: str) -> bool:
+    return value == wanted.value if wanted.type == "Exact" else re.fullmatch(wanted.value, value) is not None
 
 
 def _pattern(match: AnyMatch) -> tuple[str, bool]:

@@ -58,6 +58,8 @@ def test_only_routes_of_the_servers_protocol_count() -> None:
 
 
 def test_parameters_and_sections_are_faults() -> None:
-    assert faulty(route("r", {"queryParams": [{"name": "a", "value": "1"}]}), server())
+    odd = {"name": "a", "value": "[^1]", "type": "RegularExpression"}
+    assert faulty(route("r", {"queryParams": [odd]}), server())
+    assert not faulty(route("r", {"queryParams": [{"name": "a", "value": "1"}]}), server())
     assert faulty(route("r", parentRefs=[{"kind": "Server", "name": "web", "sectionName": "a"}]), server())
     assert not faulty(route("r"), server())

@@ -16,6 +16,7 @@ import msgspec
 from tandem.compile import names
 from tandem.compile.envoy.claims import provider_claim, string, token_claim, token_subject
 from tandem.compile.envoy.proto import Json, any_of, extension
+from tandem.compile.envoy.queries import query_like
 from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.authz import (
     ADDRESSES,
@@ -240,6 +241,14 @@ def _matcher(requirement: Requirement, value: Text, *, wide: bool) -> Json:
             return _path_like(f"{_any_spelling(value)}|{_UNCLEAR}")
         if not isinstance(value, Exact):
             return {"and_rules": {"rules": [_path(value), {"not_rule": _path_like(_UNCLEAR)}]}}
+    if requirement.attribute is Attribute.QUERY:
+        asked = value if isinstance(value, Exact | Regex) else Regex("[^&;]*")
+        return {
+            "header": {
+                "name": ":path",
+                "string_match": {"safe_regex": {"regex": query_like(requirement.name, asked, wide=wide)}},
+            }
+        }
     if requirement.attribute is Attribute.HOST and wide and not isinstance(value, Present):
         return {"header": {"name": ":authority", "string_match": {"safe_regex": {"regex": _with_port(value)}}}}
     return MATCHERS[requirement.attribute](requirement, value)

@@ -14,7 +14,7 @@ import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.authz import Attribute, Requirement, Requirements, Text
-from tandem.ir.match import Exact, PathPrefix, Prefix, Present, Regex, RouteMatch, StringMatch
+from tandem.ir.match import Exact, PathPrefix, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
 from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule, Timeouts
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule
 from tandem.model.linkerd import LinkerdHTTPRoute, Server, is_server_parent
@@ -24,6 +24,7 @@ from tandem.translate.hostnames import specificity
 from tandem.translate.mesh.grpcroute import rank_called
 from tandem.translate.mesh.httproute import rank
 from tandem.translate.mesh.layers import Rank, age
+from tandem.translate.mesh.linkerd.queries import within_value
 from tandem.translate.mesh.matching import MatchReader
 
 ServerRoute = HTTPRoute | GRPCRoute
@@ -127,9 +128,18 @@ class _Reader:
                 yield rank_called(match, asked), asked
                 continue
             asked = self._matches.http(match, where)
-            if asked.query:
-                self._unknown(f"{where}.queryParams", "UnsupportedField", "parameters are not looked at by what judges")
-            yield rank(asked), asked
+            yield rank(asked), msgspec.structs.replace(asked, query=tuple(self._queries(match, asked, where)))
+
+    def _queries(self, match: HttpRouteMatch, asked: RouteMatch, at: str) -> Iterator[QueryMatch]:
+        for query in asked.query:
+            if isinstance(query.match, Regex) and (within := within_value(query.match.value)) is not None:
+                yield QueryMatch(name=query.name, match=Regex(within))
+                continue
+            if isinstance(query.match, Regex):
+                i = next(i for i, one in enumerate(match.query_params) if one.name == query.name)
+                text = "of this expression it is not known that it stays within the value of one parameter"
+                self._unknown(f"{at}.queryParams[{i}].value", "UnsupportedValue", text)
+            yield query
 
     def _hosted(self, place: tuple[int, int], ranked: Rank, asked: RouteMatch) -> Iterator[RequestsOf]:
         path = f"rules[{place[0]}].matches[{place[1]}]"
@@ -170,6 +180,8 @@ def _requirements(asked: RouteMatch) -> Iterator[Requirement]:
         yield Requirement(attribute=Attribute.METHOD, values=_texts(asked.method))
     for header in asked.headers:
         yield Requirement(attribute=Attribute.HEADER, name=header.name, values=_texts(header.match))
+    for query in asked.query:
+        yield Requirement(attribute=Attribute.QUERY, name=query.name, values=_texts(query.match))
 
 
 def _texts(match: StringMatch) -> tuple[Text, ...]:

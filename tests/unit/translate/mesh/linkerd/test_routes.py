@@ -9,7 +9,7 @@ import pytest
 from linkerdworlds import Raw, route, server
 from meshworlds import grpcroute, httproute
 from tandem.ir.authz import Attribute
-from tandem.ir.match import Exact, Prefix, Present
+from tandem.ir.match import Exact, Prefix, Present, Regex
 from tandem.model.meta import Object
 from tandem.model.unreadable import UNREADABLE, unreadable
 from tandem.model.world import World
@@ -72,8 +72,8 @@ def test_parents_that_are_no_server_here_are_told(parent: Raw, code: str, path: 
     [
         ({"parentRefs": [{"kind": "Server", "name": "web", "port": 80}]}, "spec.parentRefs[0]"),
         (
-            {"rules": [{"matches": [{"queryParams": [{"name": "a", "value": "1"}]}]}]},
-            "spec.rules[0].matches[0].queryParams",
+            {"rules": [{"matches": [{"queryParams": [{"name": "a", "value": "[^1]", "type": "RegularExpression"}]}]}]},
+            "spec.rules[0].matches[0].queryParams[0].value",
         ),
         (
             {"rules": [{"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}]}]},
@@ -106,3 +106,11 @@ def test_a_route_that_nobody_can_read_may_be_at_any_server_of_its_namespace() ->
     lost = unreadable(raw, "spec.x: unknown field")
     world = World.of([server(), server(ns="other")]).with_kind(UNREADABLE, {lost.key: lost}, synced=True)
     assert read_routes(world).unclear == {WEB}
+
+
+def test_parameters_are_asked_by_name_and_expressions_stay_within_their_value() -> None:
+    queries = [{"name": "A", "value": "1"}, {"name": "b", "value": "x.*", "type": "RegularExpression"}]
+    found = read(route("r", {"path": {"value": "/a"}, "queryParams": queries}))
+    (one,) = found.http[WEB]
+    asked = {r.name: r.values for r in one.asked if r.attribute is Attribute.QUERY}
+    assert (asked, found.problems) == ({"A": (Exact("1"),), "b": (Regex("x[^&;]*"),)}, ())
