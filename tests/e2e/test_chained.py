@@ -25,6 +25,8 @@ PLUGINS: Final[dict[str, dict[str, Any]]] = {
     "ptp": {"type": "ptp", "ipMasq": True},
     "macvlan": {"type": "macvlan", "master": PARENT, "mode": "bridge"},
 }
+TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
+"""What the caller of libcni traces (W3C trace context)."""
 DENIED: Final = 28
 """curl's exit status where nobody answers."""
 SNIFF: Final = """
@@ -179,9 +181,8 @@ def inside_of(world: Lab, space: str) -> str:
 def cnitool(world: Lab, verb: str, network_: str, space: str, *, status: int | None = 0) -> Ran:
     """Debian's libcni, by its own tool."""
     path = f"CNI_PATH={BIN}:/usr/lib/cni"
-    return world.run(
-        "env", "NETCONFPATH=/tmp/net.d", path, "cnitool", verb, network_, f"/run/netns/{space}", status=status
-    )
+    environment = ("NETCONFPATH=/tmp/net.d", f"TRACEPARENT=00-{TRACE}-00f067aa0ba902b7-01", path)
+    return world.run("env", *environment, "cnitool", verb, network_, f"/run/netns/{space}", status=status)
 
 
 def inlined(world: Lab, plugin: str, **more: Any) -> str:
@@ -247,6 +248,12 @@ def test_cnitool_adds_checks_and_deletes_the_network_of_our_own(world: Lab, spac
     one, two = (cnitool(world, "add", "tandem", s) for s in spaces)
     assert (one.json()["cniVersion"], one.json()["ips"][0]["address"][-3:]) == ("1.0.0", "/32")
     assert pings(world, "one", address_in(two))
+    spans = [
+        json.loads(line)
+        for line in (world.root / f"{NODE}/agent.log".lstrip("/")).read_text().splitlines()
+        if TRACE in line
+    ]
+    assert {"ADD", "pin", "link", "policy", "open"} <= {span["name"] for span in spans if span["container"]}
     cnitool(world, "check", "tandem", "one")
     world.run("ip", "-n", "one", "link", "set", "eth0", "mtu", "1300", status=0)
     until(lambda: world.run("ip", "-n", "one", "link", "show", "eth0").out, lambda found: "mtu 1300" not in found)

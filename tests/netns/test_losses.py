@@ -152,6 +152,20 @@ def test_a_lost_directory_gives_no_address_twice_and_leaves_nothing(node: SweptN
     until_same(node, before, first)
 
 
+def test_an_agent_whose_monotonic_clock_is_far_ahead_goes_on_and_gives_no_address_twice(node: SweptNode) -> None:
+    """That is time that went by, for all that anybody can tell: what cooled down has done so."""
+    pod, kept, result = node.add("one")
+    gone, _, _ = node.add("two")
+    node.kill()
+    node.set_clock(ahead=864_000)
+    node.start()
+    assert node.cni("CHECK", "one", pod, prevResult=result).out == ""
+    for _ in range(2):  # the second waits for all of the first
+        assert node.cni("DEL", "two", gone).status == 0
+    asked = [node.cni("ADD", f"n{n}", node.spaces.add(f"n{n}")).answer["ips"][0]["address"] for n in range(3)]
+    assert len({*asked, f"{kept}/32"}) == 4
+
+
 def test_an_agent_whose_monotonic_clock_goes_back_goes_on_and_addresses_cool_down_from_then(node: SweptNode) -> None:
     """In a time namespace; the wall clock of one process cannot be set."""
     node.set_clock(ahead=864_000)
