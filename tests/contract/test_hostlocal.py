@@ -47,7 +47,7 @@ class Ours:
         (root / "net").mkdir(parents=True, exist_ok=True)
         self.clock = FixedClock(1000.0)
         self.directory = HostLocal(root / "net")
-        self.journal = SharedJournal(MemoryJournal(self.clock), self.clock, (self.directory,))
+        self.journal = SharedJournal(MemoryJournal(self.clock), (self.directory,))
         self.pool = Pool.of(SUBNET)
 
     def add(self, container: str, address: str = "") -> str:

@@ -106,6 +106,25 @@ def test_it_is_noted_when_addresses_that_were_on_the_network_are_given_up(journa
     assert journal.released() == {"10.0.0.2": 1000.0, "fd00::2": 1000.0}
 
 
+def test_what_others_held_and_hold_no_more_was_given_up_when_that_is_noted(journal: Journal) -> None:
+    ours, theirs = attachment("a", "10.0.0.2"), (ContainerId("x"), "eth0")
+    journal.note({"10.0.0.2": theirs, "10.0.0.3": theirs, "fd00::3": theirs})
+    journal.add(ours)
+    journal.note({"10.0.0.3": theirs})
+    assert journal.others() == {"10.0.0.3": theirs}
+    assert journal.released() == {"fd00::3": 1000.0}
+    journal.note({})
+    assert journal.released() == {"fd00::3": 1000.0, "10.0.0.3": 1000.0}
+
+
+def test_every_address_rests_from_when_that_is_said(journal: Journal) -> None:
+    assert journal.begun() < 1000.0
+    assert journal.begins_anew
+    journal.rest()
+    assert journal.begun() == 1000.0
+    assert journal.released() == {}
+
+
 def test_half_a_pair_of_addresses_that_is_taken_adds_nothing(journal: Journal) -> None:
     journal.add(attachment("a", "10.0.0.2", "fd00::2"))
     with pytest.raises(DuplicateError, match="fd00::2 belongs to container a"):

@@ -124,6 +124,12 @@ class Journal(Protocol):
     def rest(self) -> None:
         """Every address may have been in use until now: none is given before it has cooled down. Never raises."""
 
+    def others(self) -> Mapping[str, Key]:
+        """Addresses that others held when this was last noted, and for whom."""
+
+    def note(self, held: Mapping[str, Key]) -> None:
+        """Others hold these now, and no others: what they held before was given up at this moment. Never raises."""
+
     def add(self, attachment: Attachment) -> None:
         """Write a new one; raises DuplicateError."""
 
@@ -152,6 +158,7 @@ class MemoryJournal:
         self._owners: dict[str, Key] = {}
         self._last: dict[int, str] = {}
         self._released: dict[str, float] = {}
+        self._others: dict[str, Key] = {}
         self._begun = NEVER
 
     def get(self, key: Key) -> Attachment | None:
@@ -185,6 +192,16 @@ class MemoryJournal:
     def rest(self) -> None:
         """Nothing that was before is known."""
         self._begun = self._clock.monotonic()
+
+    def others(self) -> Mapping[str, Key]:
+        """What others held."""
+        return self._others
+
+    def note(self, held: Mapping[str, Key]) -> None:
+        """What others hold."""
+        gone = [address for address in self._others if address not in held and address not in self._owners]
+        self._released.update(dict.fromkeys(gone, self._clock.monotonic()))
+        self._others = dict(held)
 
     def restore(self, *, last: Mapping[int, str], released: Mapping[str, float]) -> None:
         """What was known before a restart."""

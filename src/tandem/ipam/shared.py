@@ -1,7 +1,8 @@
 """A journal whose addresses are seen by `host-local`, and which sees those of `host-local`: nobody gives one twice.
 
 In: a journal, and directories of networks of `host-local` on this node. Out: the same journal, in which what others
-hold there is taken, and what they gave up was released when that was noticed. Each of our attachments has files there.
+hold there is taken, and what they gave up was released when that was noticed, be it by the next agent. Each of our
+attachments has files there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from tandem.base.clock import Clock
 from tandem.base.ids import ContainerId
 from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
@@ -44,20 +44,18 @@ class Either(AbstractSet[str]):
 class SharedJournal:
     """Journal over another one and any number of directories."""
 
-    def __init__(self, journal: Journal, clock: Clock, directories: tuple[HostLocal, ...] = ()) -> None:
+    def __init__(self, journal: Journal, directories: tuple[HostLocal, ...] = ()) -> None:
         self._journal = journal
-        self._clock = clock
         self._directories: tuple[HostLocal, ...] = ()
-        self._theirs: dict[str, Key] = {}
-        self._released: dict[str, float] = {}
         for directory in directories:
             try:
                 directory.make()
-                self.share(directory)
+                self._join(directory)
             except (DriverError, DuplicateError) as error:
                 # It stays shared: no address is given that cannot be told there, or that has a file there.
                 _log.error("host-local: %s", error)
                 self._directories = (*self._directories, directory)
+        self._look()
 
     @property
     def directories(self) -> tuple[HostLocal, ...]:
@@ -68,6 +66,10 @@ class SharedJournal:
         """From now on; raises HeldError if an address is in use on both sides by different containers."""
         if any(directory.path == one.path for one in self._directories):
             return
+        self._join(directory)
+        self._look()
+
+    def _join(self, directory: HostLocal) -> None:
         held = directory.held()
         for attachment in self._journal.all():
             for address in attachment.addresses:
@@ -77,12 +79,15 @@ class SharedJournal:
         for attachment in self._journal.all():
             self._write(attachment, (directory,))
         self._directories = (*self._directories, directory)
-        self._look()
 
     def others(self) -> Mapping[str, Key]:
         """What `host-local` has given, and to whom."""
         self._look()
-        return self._theirs
+        return self._journal.others()
+
+    def note(self, held: Mapping[str, Key]) -> None:
+        """Said by somebody else than the directories."""
+        self._journal.note(held)
 
     def get(self, key: Key) -> Attachment | None:
         """One attachment."""
@@ -101,7 +106,7 @@ class SharedJournal:
         if not self._directories:
             return self._journal.taken()
         self._look()
-        return Either(self._journal.taken(), self._theirs.keys())
+        return Either(self._journal.taken(), self._journal.others().keys())
 
     def last(self) -> Mapping[int, str]:
         """The address given last of each family."""
@@ -109,10 +114,7 @@ class SharedJournal:
 
     def released(self) -> Mapping[str, float]:
         """When addresses were given up, there as well; of one that was on both sides the last time counts."""
-        own = self._journal.released()
-        if not self._released:
-            return own
-        return {**own, **{a: max(since, own.get(a, since)) for a, since in self._released.items()}}
+        return self._journal.released()
 
     @property
     def begins_anew(self) -> bool:
@@ -178,9 +180,7 @@ class SharedJournal:
                 # Unreadable is not empty: what was taken stays taken.
                 _log.warning("host-local cannot be asked: %s", error)
                 return
-        now = self._clock.monotonic()
-        self._released.update({a: now for a in self._theirs if a not in theirs and a not in own})
-        self._theirs = theirs
+        self._journal.note(theirs)
 
 
 def _take(directory: HostLocal, address: str, key: Key) -> None:

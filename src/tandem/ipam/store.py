@@ -32,6 +32,7 @@ create table if not exists addresses (
     foreign key (container_id, ifname) references attachments on delete cascade);
 create table if not exists cursors (family integer primary key, address text not null);
 create table if not exists released (address text primary key, boot text not null, monotonic real not null);
+create table if not exists others (address text primary key, container_id text not null, ifname text not null);
 """
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 REMEMBERED: Final = 3600.0
@@ -164,9 +165,30 @@ class SqliteJournal:
 
     def _rest(self, since: float) -> None:
         self._mirror.restore(last={}, released={EVERY: since})
-        self._copies.keep(_RELEASED + EVERY, self._released_at(since))
-        self._unwritten.append(("insert or replace into released values (?, ?, ?)", (EVERY, self._boot, since)))
+        self._keep_released(EVERY, since)
         self._write_removals()
+
+    def others(self) -> Mapping[str, Key]:
+        """What others held."""
+        return self._mirror.others()
+
+    def note(self, held: Mapping[str, Key]) -> None:
+        """What others hold; written where something changed."""
+        before, released = dict(self._mirror.others()), dict(self._mirror.released())
+        if before == held:
+            return
+        self._mirror.note(held)
+        self._unwritten += [("delete from others where address = ?", (a,)) for a in before.keys() - held.keys()]
+        new = [(a, *key) for a, key in held.items() if before.get(a) != key]
+        self._unwritten += [("insert or replace into others values (?, ?, ?)", row) for row in new]
+        for address, time in self._mirror.released().items() - released.items():
+            self._keep_released(address, time)
+        self._write_removals()
+
+    def _keep_released(self, address: str, time: float) -> None:
+        """To be written with the next change; into the copies at once."""
+        self._unwritten.append(("insert or replace into released values (?, ?, ?)", (address, self._boot, time)))
+        self._copies.keep(_RELEASED + address, self._released_at(time))
 
     def add(self, attachment: Attachment) -> None:
         """Write a new one."""
@@ -205,10 +227,9 @@ class SqliteJournal:
         self._copies.forget(_name(key))
         gone = attachment.addresses if attachment is not None and attachment.opened else ()
         self._unwritten.append(("delete from attachments where container_id = ? and ifname = ?", key))
-        row = (self._boot, self._clock.monotonic())
-        self._unwritten += [("insert or replace into released values (?, ?, ?)", (a, *row)) for a in gone]
+        now = self._clock.monotonic()
         for address in gone:
-            self._copies.keep(_RELEASED + address, self._released_at(row[1]))
+            self._keep_released(address, now)
         self._write_removals()
 
     def trouble(self) -> str:
@@ -244,6 +265,8 @@ class SqliteJournal:
             mirror.add(_DECODER.decode(record))
         last = dict(self._db.execute("select family, address from cursors").fetchall())
         mirror.restore(last=last, released=self._load_released())
+        others = self._db.execute("select address, container_id, ifname from others").fetchall()
+        mirror.note({address: (ContainerId(container), ifname) for address, container, ifname in others})
         return mirror
 
     def _load_released(self) -> dict[str, float]:

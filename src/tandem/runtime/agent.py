@@ -138,7 +138,7 @@ class Agent:
         self._encryption = EncryptionLoop(self._wireguard)
         self._links = KernelLinks(directory.netns)
         self._network = NetworkWatch(self._links, RawProber(), self._newest.views, self._on_underlay)
-        self._journal = SharedJournal(SqliteJournal(directory.journal), self._clock, shared_directories(directory))
+        self._journal = SharedJournal(SqliteJournal(directory.journal), shared_directories(directory))
         self._drift = Drift(KernelWatch(NODE_TABLES), Libnftables(table=SHUT_TABLE), self._clock)
         table = Libnftables()
         self._kernel = KernelLoop(

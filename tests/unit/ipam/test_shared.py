@@ -15,6 +15,7 @@ from tandem.base.problems import DriverError
 from tandem.ipam.hostlocal import HostLocal
 from tandem.ipam.journal import Attachment, MemoryJournal
 from tandem.ipam.shared import Either, HeldError, SharedJournal
+from tandem.ipam.store import SqliteJournal
 
 
 def shared(path: Path, *before: Attachment) -> SharedJournal:
@@ -22,7 +23,7 @@ def shared(path: Path, *before: Attachment) -> SharedJournal:
     inner = MemoryJournal(clock)
     for one in before:
         inner.add(one)
-    return SharedJournal(inner, clock, (HostLocal(path),))
+    return SharedJournal(inner, (HostLocal(path),))
 
 
 def files(path: Path) -> list[str]:
@@ -98,7 +99,7 @@ def test_an_address_of_both_at_start_does_not_keep_the_rest_from_being_shared(tm
 
 def test_of_an_address_that_both_gave_up_the_last_time_counts(tmp_path: Path) -> None:
     clock = FixedClock(1000.0)
-    journal = SharedJournal(MemoryJournal(clock), clock, (HostLocal(tmp_path),))
+    journal = SharedJournal(MemoryJournal(clock), (HostLocal(tmp_path),))
     (tmp_path / "10.0.0.3").write_text("theirs")
     assert "10.0.0.3" in journal.taken()
     (tmp_path / "10.0.0.3").unlink()
@@ -108,6 +109,34 @@ def test_of_an_address_that_both_gave_up_the_last_time_counts(tmp_path: Path) ->
     journal.add(msgspec.structs.replace(attachment("a", "10.0.0.3"), opened=True))
     journal.remove((ContainerId("a"), "eth0"))
     assert journal.released() == {"10.0.0.3": 1060.0}
+
+
+@pytest.mark.parametrize("noticed", [False, True], ids=["while no agent ran", "before"])
+def test_what_host_local_gave_up_cools_down_for_the_next_agent_as_well(tmp_path: Path, *, noticed: bool) -> None:
+    clock, one, two = FixedClock(1000.0), tmp_path / "one", tmp_path / "two"
+    for directory, address in ((one, "10.0.0.3"), (two, "10.0.0.4")):
+        directory.mkdir()
+        (directory / address).write_text("c1\r\neth0")
+
+    def begun() -> tuple[SharedJournal, SqliteJournal]:
+        inner = SqliteJournal(tmp_path / "j.db", clock)
+        return SharedJournal(inner, (HostLocal(one), HostLocal(two))), inner
+
+    journal, inner = begun()
+    assert set(journal.taken()) == {"10.0.0.3", "10.0.0.4"}
+    (one / "10.0.0.3").unlink()
+    if noticed:
+        assert set(journal.taken()) == {"10.0.0.4"}
+    inner.close()
+    clock.advance(10.0)
+    journal, inner = begun()
+    assert journal.released() == {"10.0.0.3": 1000.0 if noticed else 1010.0}
+    assert journal.others() == {"10.0.0.4": ("c1", "eth0")}
+    inner.close()
+    (tmp_path / "j.db").unlink()
+    journal, inner = begun()
+    assert journal.released() == {"10.0.0.3": 1000.0 if noticed else 1010.0}
+    inner.close()
 
 
 def test_two_sets_are_one_without_doubles() -> None:

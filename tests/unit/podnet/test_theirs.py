@@ -21,7 +21,7 @@ class Scene:
         for n, name in enumerate(("gone", "there", "unknown")):
             (self.folder / f"10.0.0.{n}").write_text(f"{name}\r\neth0", newline="")
         self.clock = FixedClock(1000.0)
-        journal = SharedJournal(MemoryJournal(self.clock), self.clock, (HostLocal(self.folder),))
+        journal = SharedJournal(MemoryJournal(self.clock), (HostLocal(self.folder),))
         self.theirs = Theirs(journal, self.sandbox, self.clock, grace=60.0)
 
     def sandbox(self, key: Key) -> str:

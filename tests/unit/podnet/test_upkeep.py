@@ -24,7 +24,7 @@ def run(play: Callable[[Scene, Upkeep], Awaitable[None]]) -> None:
     async def main() -> None:
         scene = Scene()
         await scene.ground.add()
-        journal = SharedJournal(scene.ground.journal, scene.clock)
+        journal = SharedJournal(scene.ground.journal)
         theirs = Theirs(journal, lambda _: "", scene.clock, grace=60.0)
         await play(scene, Upkeep(scene.ground.verbs, journal, scene.leaks, theirs, KEPT.extend))
 

@@ -31,7 +31,7 @@ class Scene:
 
     def __init__(self, root: Path) -> None:
         self.dir, clock = NodeDir(root), FixedClock()
-        journal = SharedJournal(MemoryJournal(), clock)
+        journal = SharedJournal(MemoryJournal())
         self.ground = Playground(journal)
         drivers = self.ground.links, self.ground.foreign
         self.service = CniService(self.dir, journal, drivers, clock, grace=60.0)
