@@ -257,6 +257,7 @@ def text(whole: dict[str, Any], growth: dict[str, float]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", f"Growth of the median from 0 to {FULL} pods:"]
     lines += ["".join(f"{name} {value}; " for name, value in growth.items()).rstrip("; ") + "."]
+    lines += ["Minutes lie between the two, and what the machine did: `bench/run.py growth` measures ours in turns."]
     memory = "; ".join(f"{name} {value} MB" for name, value in whole["agent MB"].items())
     lines += ["", f"Resident memory of the agent at {FULL} pods (10k: with {SERVICES} Services): {memory}."]
     loaded = whole[f"ms with {SERVICES} Services"]

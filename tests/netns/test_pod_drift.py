@@ -24,6 +24,7 @@ from tandem.base.cell import Cell
 from tandem.base.clock import SystemClock
 from tandem.base.ids import ContainerId, PodUid
 from tandem.base.netns import in_netns
+from tandem.base.paths import NodeDir
 from tandem.compile.foreign import compile_redirection
 from tandem.compile.names import GATEWAYS
 from tandem.drivers.bpf.real import KernelFastPath
@@ -35,6 +36,7 @@ from tandem.ir.node import ForeignLink
 from tandem.podnet.mending import Mending
 from tandem.podnet.turns import Turns
 from tandem.podnet.undoing import link_of
+from tandem.runtime import fastpath, sysctls
 from tandem.runtime.fastpath import FastPathLoop
 from tandem.runtime.pod_links import PAUSE_SECONDS, PodLinks
 from tandem.runtime.views import Numbered, Views
@@ -137,7 +139,7 @@ async def _play(story: Callable[[Node], Awaitable[None]], spaces: tuple[str, str
     names = {own.pin: "default/web", theirs.pin: "default/behind"}
     watch = KernelPodLinksWatch(GATEWAYS.values(), node="/proc/thread-self/ns/net")
     fast_path = KernelFastPath()
-    fast = FastPathLoop(fast_path, partial(asyncio.sleep, 0))
+    fast = FastPathLoop(fast_path, partial(sysctls.change, driver, NodeDir(pins.parent), sysctls.WANTED_FOR_FAST_PATH))
     links = PodLinks(watch, SystemClock(), lambda netns: names[netns], fast)
     pins_of = {"web": own, "behind": theirs}
     pods = (
@@ -238,6 +240,21 @@ def test_whatever_others_change_at_its_end_on_the_node_is_put_back_as_soon(
         await asyncio.to_thread(run, node.netns, "ip link add other0 type veth peer name other1; ip link set other0 up")
         await asyncio.sleep(0.5)
         assert node.links.status()["found"] == len(HOST_CHANGES)
+
+    play(story)
+
+
+def test_what_the_fast_path_needs_of_connection_tracking_is_set_again(
+    play: Callable[[Callable[[Node], Awaitable[None]]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fastpath, "KEEP_SECONDS", 0.2)
+    (name,) = sysctls.WANTED_FOR_FAST_PATH
+
+    async def story(node: Node) -> None:
+        for _ in range(2):
+            await until(lambda: run(node.netns, f"sysctl -n {name}").strip() == "1")
+            await asyncio.to_thread(run, node.netns, f"sysctl -qw {name}=0")
+        await until(lambda: run(node.netns, f"sysctl -n {name}").strip() == "1")
 
     play(story)
 

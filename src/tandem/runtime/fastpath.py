@@ -29,18 +29,23 @@ LONGEST: Final = 2.0
 """That news can put it off."""
 LOOK_SECONDS: Final = 5.0
 """Until a link that was not there is looked for again."""
+KEEP_SECONDS: Final = 30.0
+"""Until it is looked at again whether connection tracking is fit: of a change the kernel tells nothing."""
 AGAIN_SECONDS: Final = 60.0
 """Until a kernel that refused is asked again."""
 OFF: Final = "switched off by Network default"
 
 
 class FastPathLoop:
-    """One per agent. `prepare` makes connection tracking fit for it; it is called before the first link has it."""
+    """One per agent. `prepare` makes connection tracking fit for it: before the first link has it, and now and then.
+
+    Else what others set there would make it judge sequence numbers of which it has seen a part only.
+    """
 
     def __init__(self, driver: FastPathDriver, prepare: Callable[[], Awaitable[None]]) -> None:
         self._driver = driver
         self._prepare = prepare
-        self._prepared = False
+        self._prepared = float("-inf")
         self._count = 0
         self._why = "not yet"
         self._renewals: Cell[int] = Cell(0)
@@ -68,7 +73,7 @@ class FastPathLoop:
                 await self._forget()
                 await self._settle(views)
                 seen, newest = await newest_of(views, -1, retry=None)
-                retry = None if await self._follow(compile_fast_path(newest.view)) else LOOK_SECONDS
+                retry = KEEP_SECONDS if await self._follow(compile_fast_path(newest.view)) else LOOK_SECONDS
             except DriverError as err:
                 await self._refused(str(err))
             else:
@@ -97,12 +102,13 @@ class FastPathLoop:
     async def _follow(self, wanted: FastPath) -> bool:
         """False if a link was not there."""
         self._count = len(wanted)
+        now = asyncio.get_running_loop().time()
+        if wanted and now - self._prepared >= KEEP_SECONDS:
+            await self._prepare()
+            self._prepared = now
         delta = plan(await self._driver.read(), wanted)
         if not delta:
             return True
-        if wanted and not self._prepared:
-            await self._prepare()
-            self._prepared = True
         await self._driver.apply(delta)
         return not plan(await self._driver.read(), wanted)
 

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
+import structlog
+
 from tandem.base.files import PUBLIC, replace_file
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+
+log = structlog.get_logger()
 
 WANTED: Final = {"net.ipv4.ip_forward": "1"}
 """What a node needs."""
@@ -45,6 +49,9 @@ class Sets(Protocol):
 async def change(links: Sets, node: NodeDir, wanted: Mapping[str, str]) -> None:
     """Set and remember; raises DriverError where either cannot be done, and then nothing is changed."""
     before = await links.set_sysctls(wanted)
+    theirs = {n: v for n, v in before.items() if v != wanted[n] and n in remembered(node)}
+    if theirs:
+        log.error("kernel settings changed by others, and set again", settings=theirs)
     try:
         remember(node, before)
     except OSError as error:

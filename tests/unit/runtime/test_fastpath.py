@@ -90,6 +90,12 @@ def test_it_follows_pods_that_come_and_go_and_is_prepared_once(scene: Scene) -> 
     assert scene.links.filtered == {LINK_A}
 
 
+def test_it_is_prepared_again_after_a_while(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastpath, "KEEP_SECONDS", 0.001)
+    scene.play(lambda: scene.looping.put(ONE), lambda: scene.prepared > 2)
+    assert scene.held.ends == compile_fast_path(ONE)
+
+
 def test_nothing_is_prepared_where_there_is_nothing(scene: Scene) -> None:
     scene.play(lambda: scene.looping.put(NONE), lambda: scene.loop._why == "")
     assert scene.prepared == 0

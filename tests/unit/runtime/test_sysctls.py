@@ -33,6 +33,20 @@ def test_a_setting_that_is_changed_later_is_kept_beside_the_others(tmp_path: Pat
     assert remembered(node) == {"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"}
 
 
+def test_what_others_set_is_told_and_the_first_value_stays_the_one_to_restore(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node, links = NodeDir(tmp_path), FakeLinks()
+    wanted = {"net.ipv4.ip_forward": "1"}
+    for _ in range(2):  # an agent, and one that takes over
+        asyncio.run(change(links, node, wanted))
+    assert "by others" not in capsys.readouterr().out
+    links.sysctls["net.ipv4.ip_forward"] = "2"
+    asyncio.run(change(links, node, wanted))
+    assert "kernel settings changed by others, and set again" in capsys.readouterr().out
+    assert (links.sysctls["net.ipv4.ip_forward"], remembered(node)) == ("1", {"net.ipv4.ip_forward": "0"})
+
+
 def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
     node = NodeDir(tmp_path)
     remember(node, {"net.ipv4.ip_forward": "0"})
