@@ -67,7 +67,7 @@ class WeightedDestination(Model, frozen=True, kw_only=True):
     """dstOverrides[]."""
 
     authority: str = ""
-    weight: IntOrString = 0
+    weight: IntOrString | float = 0
 
 
 class ServiceProfileSpec(Model, frozen=True, kw_only=True):

@@ -47,6 +47,11 @@ INSTEAD: Final = {
         " authorization AuthorizationPolicy with action CUSTOM, for trouble on purpose tandem.io/v1 FaultInjection, for"
         " connections and outliers DestinationRule, for retries, headers and CORS routes, for what is logged Telemetry"
     ),
+    "WorkloadGroup": "no machine outside the cluster registers itself: a WorkloadEntry for each does the same here",
+    "TrafficExtension": (
+        "no code is loaded into Envoy here; for decisions of your own there is AuthorizationPolicy with action CUSTOM,"
+        " for rate limits tandem.io/v1 RateLimit, for headers the filters of routes"
+    ),
     "WasmPlugin": (
         "no code is loaded into Envoy here; for decisions of your own there is AuthorizationPolicy with action CUSTOM,"
         " for tokens RequestAuthentication, for rate limits tandem.io/v1 RateLimit, for headers the filters of routes"

@@ -80,7 +80,7 @@ def _shares(world: World, profile: ServiceProfile, request: Request, cluster_dom
     )
 
 
-def _weight(weight: int | str) -> Fraction:
+def _weight(weight: float | str) -> Fraction:
     text = str(weight)
     suffix = text[-1] if text[-1] in _SUFFIXES else ""
     return Fraction(text.removesuffix(suffix)) * _SUFFIXES.get(suffix, Fraction(1))

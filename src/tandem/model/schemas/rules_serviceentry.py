@@ -161,7 +161,7 @@ def _ingress(raw: dict[str, Any], at: str) -> Iterator[str]:
         return
     for name in (n for n in _NO_TLS if tls.get(n)):
         yield f"{at}.tls.{name}: is for gateways"
-    if tls.get("mode") in {"ISTIO_MUTUAL", "AUTO_PASSTHROUGH"}:
+    if str(tls.get("mode")) in {"ISTIO_MUTUAL", "AUTO_PASSTHROUGH"}:
         yield f"{at}.tls.mode: {tls['mode']} is for gateways"
     if (raw["port"].get("protocol") or "").upper() not in SECURE:
         yield f"{at}.tls: belongs to HTTPS and TLS"

@@ -157,7 +157,7 @@ def _destination(raw: dict[str, Any], at: str) -> Iterator[str]:
 
 
 def _headers(raw: dict[str, Any], at: str) -> Iterator[str]:
-    for side, changes in raw.items():
+    for side, changes in ((side, raw.get(side) or {}) for side in ("request", "response")):
         for field in ("set", "add"):
             for name, value in (changes.get(field) or {}).items():
                 named = None if side == "request" and _is_authority(name) else _changed_fault(name)
@@ -234,8 +234,8 @@ def _direct_response(raw: dict[str, Any], at: str) -> Iterator[str]:
     body = raw.get("body") or {}
     if len(body) > 1:
         yield f"{at}.body: has more than one of string, bytes"
-    for name, text in body.items():
-        if len(text.encode()) > LARGEST_BODY:
+    for name in ("string", "bytes"):
+        if len(body.get(name, "").encode()) > LARGEST_BODY:
             yield f"{at}.body.{name}: is longer than {LARGEST_BODY} bytes"
 
 
@@ -291,8 +291,8 @@ def _cors(raw: dict[str, Any], at: str) -> Iterator[str]:
 def _fault(raw: dict[str, Any], at: str) -> Iterator[str]:
     if not raw:
         yield f"{at}: needs abort or delay"
-    for name, part in raw.items():
-        if 0 < (part.get("percentage") or {}).get("value", 0) < 0.0001:
+    for name in ("delay", "abort"):
+        if 0 < ((raw.get(name) or {}).get("percentage") or {}).get("value", 0) < 0.0001:
             yield f"{at}.{name}.percentage.value: is neither 0 nor at least 0.0001"
 
 

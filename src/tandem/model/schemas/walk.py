@@ -76,28 +76,41 @@ RULES = {
 
 def walk(value: object, table: str, at: str = "") -> Iterator[str]:
     """What is wrong with `value` as an object of type `table`; `at` is its path."""
+    return iter(_object(value, table, at)[0])
+
+
+_Read = tuple[list[str], object]
+"""What is wrong with a value, and what rules of what it is in see of it: known fields alone, and none that is null.
+
+The rule of an object itself sees its unknown fields, too: "needs one of" is no complaint about a name with a mistake.
+"""
+
+
+def _object(value: object, table: str, at: str) -> _Read:
     if not isinstance(value, dict):
-        yield f"{at or table}: must be an object, not {name_of(value)}"
-        return
+        return [f"{at or table}: must be an object, not {name_of(value)}"], value
     known = tables.fields(table)
-    sound = True
+    wrongs: list[str] = []
+    seen: dict[str, object] = {}
+    own: dict[str, object] = {}
     for name, item in value.items():
         where = f"{at}.{name}" if at else str(name)
         field = known.get(name)
         if field is None:
-            yield f"{where}{UNKNOWN}{_suggest(str(name), item, table)}"
+            wrongs.append(f"{where}{UNKNOWN}{_suggest(str(name), item, table)}")
+            own[name] = item
         elif item is not None:  # null is absent
-            for wrong in _field(item, field.type, where):
-                sound = sound and UNKNOWN in wrong  # a field too many does not spoil the known ones
-                yield wrong
-    for name, field in known.items():
-        if field.required and value.get(name) is None:
-            sound = False
-            yield required(f"{at}.{name}" if at else name)
+            found, seen[name] = _field(item, field.type, where)
+            wrongs += found
+    # A field too many does not spoil the known ones.
+    sound = all(UNKNOWN in wrong for wrong in wrongs)
+    missing = [name for name, field in known.items() if field.required and value.get(name) is None]
+    wrongs += [required(f"{at}.{name}" if at else name) for name in missing]
     # A rule reads its object's fields by their types, so it only judges what has the right form.
     rule = RULES.get(table)
-    if rule is not None and sound:
-        yield from rule({k: v for k, v in value.items() if v is not None}, at)
+    if rule is not None and sound and not missing:
+        wrongs += rule({**seen, **own}, at)
+    return wrongs, seen
 
 
 def unknown_fields(value: object, table: str, at: str) -> Iterator[str]:
@@ -118,24 +131,27 @@ def unknown_fields(value: object, table: str, at: str) -> Iterator[str]:
                     yield from unknown_fields(part, field.type.base, f"{where}[{i}]")
 
 
-def _field(value: object, form: tables.Type, at: str) -> Iterator[str]:
+def _field(value: object, form: tables.Type, at: str) -> _Read:
     if form.shape == "list":
         if not isinstance(value, list):
-            yield f"{at}: must be a list, not {name_of(value)}"
-            return
-        for i, item in enumerate(value):
-            yield from _one(item, form, f"{at}[{i}]")
-    elif form.shape == "map":
+            return [f"{at}: must be a list, not {name_of(value)}"], value
+        items = [_one(item, form, f"{at}[{i}]") for i, item in enumerate(value)]
+        return [wrong for wrongs, _ in items for wrong in wrongs], [seen for _, seen in items]
+    if form.shape == "map":
         if not isinstance(value, dict):
-            yield f"{at}: must be an object, not {name_of(value)}"
-            return
-        for key, item in value.items():
-            yield from _one(item, form, f"{at}[{key}]")
-    else:
-        yield from _one(value, form, at)
+            return [f"{at}: must be an object, not {name_of(value)}"], value
+        named = {key: _one(item, form, f"{at}[{key}]") for key, item in value.items()}
+        return [wrong for wrongs, _ in named.values() for wrong in wrongs], {k: seen for k, (_, seen) in named.items()}
+    return _one(value, form, at)
 
 
-def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
+def _one(value: object, form: tables.Type, at: str) -> _Read:
+    if tables.is_table(form.base):
+        return _object(value, form.base, at)
+    return list(_scalar(value, form, at)), value
+
+
+def _scalar(value: object, form: tables.Type, at: str) -> Iterator[str]:
     base = form.base
     if base == "enum":
         if not isinstance(value, str):
@@ -147,12 +163,8 @@ def _one(value: object, form: tables.Type, at: str) -> Iterator[str]:
             yield unsupported(at, value, form.choices)
     elif base in {"labels", "annotations"}:
         yield from _texts(value, at, values=base == "labels")
-    elif base in SCALARS:
-        wrong = SCALARS[base](value)
-        if wrong:
-            yield f"{at}: {wrong}"
-    else:
-        yield from walk(value, base, at)
+    elif wrong := SCALARS[base](value):
+        yield f"{at}: {wrong}"
 
 
 def _texts(value: object, at: str, *, values: bool) -> Iterator[str]:

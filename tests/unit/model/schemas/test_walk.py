@@ -85,3 +85,13 @@ def test_unknown_fields_are_those_that_walk_finds() -> None:
         "spec.w",
     ]
     assert list(unknown_fields([], "NetworkPolicySpec", "spec")) == []
+
+
+WHOLE = {"route": [{"destination": {"host": "a"}}]}
+
+
+def test_rules_see_of_what_is_inside_only_what_is_known_and_there() -> None:
+    for part in ({"headers": {"x": "y"}}, {"fault": {"x": "y"}}, {"fault": {"delay": {"percentage": {"value": None}}}}):
+        assert all(line.startswith("h.") for line in walk({**WHOLE, **part}, "VsHttp", "h"))
+    body = {"directResponse": {"status": 200, "body": {"a": None}}}
+    assert list(walk(body, "VsHttp", "h")) == ["h.directResponse.body.a: unknown field"]

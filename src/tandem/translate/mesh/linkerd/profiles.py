@@ -188,7 +188,7 @@ class _Reader:
         namespace, name = key or (home, host)
         return Backend(namespace=namespace, service=name, port=number, subset="" if there else "?"), there
 
-    def _weight(self, weight: int | str, at: str) -> Fraction:
+    def _weight(self, weight: float | str, at: str) -> Fraction:
         found = _WEIGHT.fullmatch(str(weight))
         if found is None:
             self._wrong(at, "InvalidValue", f"{weight!r} is no weight such as 1 or 500m")
