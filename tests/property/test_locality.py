@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 import yaml
 from hypothesis import event, given, settings
 
@@ -17,14 +19,17 @@ from tandem.base.ids import PodUid
 from tandem.compile.envoy import compile_envoy
 from tandem.ir.fabric import LocalPod
 from tandem.ir.node import NodeView
+from tandem.ir.traffic import TrafficPolicy
 from tandem.model import core
-from tandem.model.meta import Meta
+from tandem.model.meta import Meta, Object
 from tandem.model.world import Key, World
 from tandem.reference.locality import Standing, standings
 from tandem.reference.request import Share
 from tandem.reference.support import refused
 from tandem.state.xds import CLUSTER, ENDPOINT
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
+from tandem.translate.mesh.istio.distribution import ANNOTATION, near_first
+from tandem.translate.mesh.istio.serviceentry import NO_ENTRIES
 from tandem.translate.nodes import translate_nodes
 from tandem.translate.options import Options
 from tandem.translate.services import translate_services
@@ -39,6 +44,8 @@ LABELS = (
     *("version", "tier=", "a=b=c"),
 )
 EJECTING = {"consecutive5xxErrors": 1}
+WISHES = st.sampled_from(["", "", "PreferClose", "prefersamezone", "PreferSameNode", "Near"])
+AROUND = core.Namespace(api_version="v1", kind="Namespace", metadata=Meta(name="default"))
 
 
 @st.composite
@@ -141,8 +148,18 @@ def _view(world: World, client: str) -> NodeView:
         pods=(attached("client", "10.244.0.2", namespace="default"),),
         services=made.services,
         endpoints=made.endpoints,
-        policies={"/".join(k): p for k, p in translate_destination_rules(world, Options()).policies.items()},
+        policies={"/".join(key): policy for key, policy in _policies(world).items()},
     )
+
+
+def _policies(world: World) -> Mapping[Key, TrafficPolicy]:
+    return near_first(world, NO_ENTRIES, translate_destination_rules(world, Options()).policies)[0]
+
+
+def _noted(found: core.Service | core.Namespace, wish: str) -> Object:
+    """With the annotation that asks for endpoints nearby."""
+    notes = {ANNOTATION: wish} if wish else {}
+    return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, annotations=notes))
 
 
 def _parts(groups: list[Any], *, weighed: bool) -> dict[str, tuple[int, Fraction | None]]:
@@ -164,20 +181,22 @@ def _expected(known: dict[Key, Standing] | None, members: list[core.Pod]) -> dic
 
 
 @settings(max_examples=400)
-@given(nodes(), pods(), rules(), st.none() | locality())
+@given(nodes(), pods(), rules(), st.none() | locality(), st.tuples(WISHES, WISHES))
 def test_assignments_are_what_the_reference_reads(
-    places: list[core.Node], ends: list[core.Pod], rule: Any, whole: dict[str, Any] | None
+    places: list[core.Node], ends: list[core.Pod], rule: Any, whole: dict[str, Any] | None, wishes: tuple[str, str]
 ) -> None:
     made = dr("web", **rule)
-    mesh = [_mesh(whole)] if whole is not None else []
-    world = World.of([WEB, *places, *ends, *mesh, endpoint_slice(WEB, ends, ports={"http": 8080}), made])
+    objects: list[Object] = [*places, *ends, made, endpoint_slice(WEB, ends, ports={"http": 8080})]
+    objects += [_mesh(whole)] if whole is not None else []
+    objects += [_noted(WEB, wishes[0]), _noted(AROUND, wishes[1])]
+    world = World.of(objects)
     refusal = refused(world, made)
     event("refused" if refusal else "applied")
     for client in ("n0", "n1"):
         view = _view(world, client)
-        assert bool(view.policies) is not bool(refusal), refusal
+        assert any(p.origin is not None for p in view.policies.values()) is not bool(refusal), refusal
         snapshot = compile_envoy(view).resources
-        for subset in ("", "v1", "v2") if view.policies else ("",):
+        for subset in ("", "v1", "v2") if not refusal else ("",):
             name = "svc/default/web/80" + (f"/{subset}" if subset else "")
             members = [p for p in ends if subset in {"", p.metadata.labels["version"]}]
             share = Share(namespace="default", service="web", port=80, subset=subset)

@@ -75,6 +75,8 @@ class LocalityBalancing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     distribute: tuple[Distribution, ...] = ()
     failover: tuple[Failover, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    always: bool = False
+    """Also where no outlier detection would ever turn a proxy away from the nearest ones."""
 
 
 def locality_of(text: str) -> Locality:

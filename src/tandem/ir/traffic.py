@@ -185,10 +185,11 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def by_locality(self) -> LocalityBalancing | None:
         """What counts of it; None: endpoints are alike wherever they are.
 
-        Without outlier detection a proxy would never turn away from the nearest ones: then only portions count.
+        Without outlier detection a proxy would never turn away from the nearest ones that fail: then only portions
+        count, and what is to count `always`.
         """
         asked = self.locality if self.locality is not None else LocalityBalancing()
-        counts = asked.enabled and (bool(asked.distribute) or self.outlier is not None)
+        counts = asked.enabled and (asked.always or bool(asked.distribute) or self.outlier is not None)
         return asked if counts else None
 
 

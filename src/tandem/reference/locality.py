@@ -26,6 +26,7 @@ from tandem.reference.virtualservices import destination_rules
 
 Where = tuple[str, str, str]
 _FIELDS: Final = {"enabled", "distribute", "failover", "failoverPriority"}
+_WISH: Final = "networking.istio.io/traffic-distribution"
 _TOPOLOGY: Final = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone")
 
 
@@ -45,6 +46,10 @@ def standings(world: World, node: str, share: Share, pods: Sequence[core.Pod]) -
     asked, origin = (lb.locality_lb_setting, origin) if lb is not None else (None, origin)
     resting = _resting(world, share)
     origin = origin or resting
+    wished = None
+    if asked is None and (wish := _wish(world, share)) is not None:
+        asked, wished = wish
+        origin = wished
     if asked is None:
         asked, whole = _of_mesh(world)
         origin = whole if asked.distribute or origin is None else origin
@@ -56,11 +61,26 @@ def standings(world: World, node: str, share: Share, pods: Sequence[core.Pod]) -
         return {
             key: Standing(turn=0, where=_text(ends[key]), rule=origin, part=part) for key, part in sorted(parts.items())
         }
-    if outlier is None and resting is None:
+    if outlier is None and resting is None and wished is None:
         return None
     ranks = {pod.key: _rank(world, asked, (node, here), pod) for pod in pods}
     turns = {rank: turn for turn, rank in enumerate(sorted(set(ranks.values())))}
     return {key: Standing(turn=turns[rank], where=_text(ends[key]), rule=origin) for key, rank in ranks.items()}
+
+
+def _wish(world: World, share: Share) -> tuple[LocalitySettings, Origin] | None:
+    """What the annotation of the Service, else of its namespace, asks for; the Service's own field comes before it."""
+    service = world.get(core.Service, share.namespace, share.service)
+    if service is None or service.spec.traffic_distribution:
+        return None
+    for found in (service, world.get(core.Namespace, "", share.namespace)):
+        value = found.metadata.annotations.get(_WISH, "") if found is not None else ""
+        if found is not None and value:
+            many = {"preferclose": 2, "prefersamezone": 2, "prefersamenode": 4}.get(value.lower())
+            labels = (*_TOPOLOGY, "kubernetes.io/hostname")[:many]
+            at = found.origin(f"metadata.annotations[{_WISH}]")
+            return (LocalitySettings(failover_priority=labels), at) if many else None
+    return None
 
 
 def where_is(world: World, pod: core.Pod) -> Where:

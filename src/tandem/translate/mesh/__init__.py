@@ -16,6 +16,7 @@ from tandem.translate.mesh.context import Context
 from tandem.translate.mesh.grpcroute import accept_grpcroutes
 from tandem.translate.mesh.httproute import accept_httproutes
 from tandem.translate.mesh.istio.destinationrule import translate_destination_rules
+from tandem.translate.mesh.istio.distribution import near_first
 from tandem.translate.mesh.istio.serviceentry import read_entries
 from tandem.translate.mesh.istio.virtualservice import Said, translate_virtualservices
 from tandem.translate.mesh.layers import build_layers
@@ -44,7 +45,8 @@ def translate_mesh(
     below, resolved = under(resolvers.found, rules.policies)
     below, standing = with_failovers(below, resolvers, world)
     attached = with_budgets(attach_traffic(said.spoken(below), attachments), world, options)
-    context = Context(world=world, options=options, entries=entries, policies=attached)
+    near, distant = near_first(world, entries, attached)
+    context = Context(world=world, options=options, entries=entries, policies=near)
     if memo is not None:
         context = memo.begin(context)
     virtual = translate_virtualservices(context, memo.read if memo is not None else None)
@@ -60,8 +62,16 @@ def translate_mesh(
     tables, conflicts = build_tables(istio, routes.layers, connections.layers)
     tables, divided = divide(tables, context)
     tables = keep_sessions(tables, sessions_of(attachments))
-    policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(attached.items())}
-    told = (*rules.problems, *attachments.problems, *virtual.problems, *grpc_problems, *http_problems, *routes.problems)
+    policies = {f"{namespace}/{name}": policy for (namespace, name), policy in sorted(near.items())}
+    told = (
+        *rules.problems,
+        *distant,
+        *attachments.problems,
+        *virtual.problems,
+        *grpc_problems,
+        *http_problems,
+        *routes.problems,
+    )
     told += (*connection_problems, *connections.problems)
     told += (*resolvers.problems, *resolved, *standing, *chains.problems, *chained, *profiles.problems, *profiled)
     problems = (*told, *conflicts, *divided, *mesh_problems(world))
