@@ -114,16 +114,31 @@ def _paint(answer: dict[str, Any]) -> None:
     colour = "green" if answer["allowed"] else "red"
     console.print(f"[bold {colour}]{_escape(answer['summary'])}[/]")
     for one in answer.get("seen", ()):
-        rules = "; ".join(place(rule) for rule in one.get("rules", ()))
-        told = "  ".join(filter(None, (_escape(one.get("reason", "")), f"[cyan]{_escape(rules)}[/]" if rules else "")))
+        reason = one.get("reason", "")
+        rules = "; ".join(at for at in map(place, one.get("rules", ())) if at not in reason)
+        told = "  ".join(filter(None, (_escape(reason), f"[cyan]{_escape(rules)}[/]" if rules else "")))
         console.print(f"  [dim]lately:[/] {one['count']} {one['verdict']}  {told}  [dim]last {one['newest'][11:19]}[/]")
     for line in answer["route"]:
         console.print(f"  {_line(line)}")
-    for way in answer["ways"]:
-        mark = "[green]✓[/]" if way["allowed"] else "[red]✗[/]"
-        console.print(f"{mark} {_escape(way['destination'])} at {way['address']} ({way['transport']})")
-        for line in way["steps"]:
+    for ways in _alike(answer["ways"]):
+        for way in ways:
+            mark = "[green]✓[/]" if way["allowed"] else "[red]✗[/]"
+            console.print(f"{mark} {_escape(way['destination'])} at {way['address']} ({way['transport']})")
+        for line in ways[0]["steps"]:
             console.print(f"    {_line(line)}")
+
+
+def _alike(ways: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Ends for which the same rules say the same are shown together: in the order of the first of each."""
+    found: list[list[dict[str, Any]]] = []
+    for way in ways:
+        own = way["allowed"], way["transport"], way["steps"]
+        group = next((g for g in found if (g[0]["allowed"], g[0]["transport"], g[0]["steps"]) == own), None)
+        if group is None:
+            found.append([way])
+        else:
+            group.append(way)
+    return found
 
 
 def _line(line: dict[str, Any]) -> str:

@@ -35,6 +35,21 @@ def test_a_denied_way_is_status_1_and_names_the_rule_with_its_line(
     assert f"({shop}:" in out
 
 
+def test_ends_of_which_the_same_is_said_are_shown_together(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pods = (pod(f"web-{i}", labels={"app": "web", "open": str(i % 2)}) for i in range(4))
+    closed = policy("closed", app="web")
+    closed["spec"]["podSelector"] = {"matchLabels": {"app": "web", "open": "0"}}
+    files = manifest(pod("client"), *pods, service(), closed)
+    assert run(["explain", "client", "svc/web:80", "-f", files]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    marks = [line[0] for line in lines if line[0] in "✓✗"]
+    assert sorted(marks) == sorted("✓✓✗✗")
+    assert "".join(marks) in {"✓✓✗✗", "✗✗✓✓"}
+    assert sum("ingress policy: isolates" in line for line in lines) == 1
+
+
 def test_an_allowed_way_is_status_0(shop: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "web-0", "client:80", "-f", shop]) == 0
     out = capsys.readouterr().out
