@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tandem.base.re2 import re2_fault
 from tandem.model import core
 from tandem.model.gateway import HTTPRoute
 from tandem.model.grpcroute import GRPCRoute
@@ -186,7 +187,7 @@ def _match(match: dict[str, Any], at: str) -> list[str]:
 
 def re2(pattern: str) -> bool:
     """Whether RE2 takes a pattern."""
-    if re.search(r"\(\?(=|!|<=|<!|>|P=)|\\[1-9]", pattern):
+    if re.search(r"\(\?(=|!|<=|<!|>|P=)|\\[1-9]", pattern) or re2_fault(pattern):
         return False
     try:
         re.compile(pattern)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from tandem.base.re2 import re2_fault
 from tandem.model.schemas.complaint import shown
 
 LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -178,8 +179,8 @@ def _regex(value: object) -> str | None:
         return "is longer than 1024 characters"
     if _NOT_RE2.search(value):
         return f"{value!r}: Envoy's regular expressions (RE2) know no look-around and no back references"
-    if _RE2_ONLY.search(value):
-        return None  # ours would refuse what RE2 understands
+    if (fault := re2_fault(value)) or _RE2_ONLY.search(value):  # ours would refuse what RE2 alone understands
+        return f"{value!r} is not a regular expression: {fault}" if fault else None
     try:
         re.compile(value)
     except re.error as err:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from tandem.base.re2 import re2_fault
 from tandem.ir.mesh import Regex
 
 Wrong = Callable[[str, str, str], None]
@@ -59,6 +60,8 @@ def regex_mistake(pattern: str) -> str:
     """Why Envoy (RE2) would refuse a pattern; empty if nothing is known against it."""
     if _NOT_RE2.search(pattern):
         return f"{pattern!r}: RE2 has no look-around and no back-references"
+    if fault := re2_fault(pattern):
+        return f"{pattern!r} is not a regular expression: {fault}"
     try:
         re.compile(pattern)
     except re.error as err:

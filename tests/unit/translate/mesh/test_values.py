@@ -35,7 +35,7 @@ def test_durations(text: str, expected: int | None) -> None:
     assert milliseconds(text) == expected
 
 
-@pytest.mark.parametrize("pattern", ["(?=x)", "(?!x)", "(?<=x)", r"(a)\1", "(", "["])
+@pytest.mark.parametrize("pattern", ["(?=x)", "(?!x)", "(?<=x)", r"(a)\1", "(", "[", r"a\Z", "a++", "(?#x)"])
 def test_patterns_that_envoy_refuses(pattern: str) -> None:
     assert repr(pattern) in regex_mistake(pattern)
 
