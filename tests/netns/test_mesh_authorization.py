@@ -17,6 +17,7 @@ from tandem.ir.authn import JwtRule
 from tandem.ir.authz import Action, Attribute, AuthzPolicy, AuthzRule, Requirement, Suffix, Template
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Exact, Prefix, Present, Regex
+from tandem.ir.served import Served
 
 pytestmark = pytest.mark.root
 
@@ -58,10 +59,10 @@ class World:
         self.lab = lab
         self.ns = {name: lab.pod(name, address) for name, address in ADDRESSES.items()}
 
-    def put(self, *policies: AuthzPolicy, tokens: tuple[JwtRule, ...] = ()) -> None:
+    def put(self, *policies: AuthzPolicy, tokens: tuple[JwtRule, ...] = (), served: tuple[Served, ...] = ()) -> None:
         b = attached("b", ADDRESSES["b"], netns=str(self.ns["b"]))
         pod = msgspec.structs.replace(b.pod, authorization=policies, authentication=tokens, plain_http_ports=(8080,))
-        server = msgspec.structs.replace(b, pod=pod)
+        server = msgspec.structs.replace(b, pod=msgspec.structs.replace(pod, served=served))
         self.lab.apply(
             view(
                 attached("a", ADDRESSES["a"], netns=str(self.ns["a"])),

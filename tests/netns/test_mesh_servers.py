@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from builders import pod
 from linkerdworlds import END, allowing, at_route, by, mesh_tls, networks, route, server
-from netns.meshapps import greeter_app, http_app
+from netns.meshapps import dial, greeter_app, http_app
 from netns.meshlab import Lab
 from netns.test_mesh_authorization import World as Called
 from tandem.ir.authz import Action, AuthzPolicy, AuthzRule
@@ -39,8 +42,8 @@ def called() -> Iterator[Called]:
 
 def put(called: Called, *objects: Object, beside: tuple[AuthzPolicy, ...] = ()) -> None:
     """What judges b is what these objects say, and `beside`."""
-    index = ServerIndex(World.of([*AUTHENTICATIONS, *objects]), "cluster.local")
-    called.put(*beside, *index.judged(B).policies)
+    found = ServerIndex(World.of([*AUTHENTICATIONS, *objects]), "cluster.local").judged(B)
+    called.put(*beside, *found.policies, served=found.served)
 
 
 def web(**spec: Any) -> Object:
@@ -135,6 +138,50 @@ def test_parameters_choose_the_route_in_every_reading_of_a_query(called: Called)
     put(called, web(), only, who(at_route("only"), "caller", name="x"))
     asked = ("/?v=12", "/?x=y&v=1", "/", "/?v=a", "/?v=1&v=2", "/?v=1&%76=2")
     assert [called.ask(path) for path in asked] == [200, 200, 403, 403, 403, 403]
+
+
+@pytest.fixture
+def fresh() -> Iterator[Called]:
+    """One whose proxies have no connections yet: a port with filters has routes of its own."""
+    with Lab("sf") as lab:
+        made = Called(lab)
+        with http_app(made.ns["b"], 8080):
+            yield made
+
+
+def test_filters_change_what_their_route_is_about_of_those_who_may(fresh: Called) -> None:
+    """Headers of requests and answers, and redirects; who is not authorized is denied, and sent nowhere."""
+    edit = {"set": [{"name": "x-who", "value": "a%b"}], "remove": ["x-gone"]}
+    filters = [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": edit},
+        {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [{"name": "x-more", "value": "1"}]}},
+    ]
+    away = [{"type": "RequestRedirect", "requestRedirect": {"hostname": "new.test", "statusCode": 301}}]
+    rules = [
+        {"matches": [{"path": {"value": "/a"}}], "filters": filters},
+        {"matches": [{"path": {"value": "/old"}}], "filters": away},
+        {"matches": [{"path": {"value": "/a/plain"}}]},
+        {},
+    ]
+    changing = route("changing", ns="shop", rules=rules)
+    put(fresh, web(), changing, who(at_route("changing"), "caller"))
+
+    def asked(path: str) -> tuple[int, dict[str, str], Any]:
+        with contextlib.closing(dial(fresh.ns["a"], "10.96.1.1", 80)) as sock:
+            connection = http.client.HTTPConnection("web.test", 80)
+            connection.sock = sock
+            connection.request("GET", path, headers={"x-gone": "1"})
+            answer = connection.getresponse()
+            body = answer.read()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(body) if body else {}
+
+    status, headers, seen = asked("/a/b")
+    assert (status, headers["x-more"], seen["who"], "x-gone" in seen["headers"]) == (200, "1", "a%b", False)
+    status, headers, seen = asked("/a/plain")
+    assert (status, "x-more" in headers, seen["who"], "x-gone" in seen["headers"]) == (200, False, "", True)
+    status, headers, _ = asked("/old/x")
+    assert (status, headers["location"]) == (301, "http://new.test/old/x")
+    assert [fresh.ask(path, who="plain") for path in ("/a", "/old")] == [403, 403]
 
 
 def test_bytes_are_judged_by_the_server_alone_and_pass_no_routes(called: Called) -> None:

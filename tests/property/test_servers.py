@@ -58,7 +58,20 @@ PARENTS = st.sampled_from(
         [{"kind": "Service", "group": "", "name": "web"}],
     )
 )
-RULES = st.lists(st.builds(lambda m: {"matches": m}, st.lists(MATCHES, max_size=2)), min_size=1, max_size=2)
+FILTERS = st.sampled_from(
+    (
+        (),
+        (),
+        ({"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}},),
+        ({"type": "RequestRedirect", "requestRedirect": {"hostname": "b.test"}},),
+        ({"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["host"]}},),
+    )
+)
+RULES = st.lists(
+    st.builds(lambda m, f: {"matches": m, "filters": [*f]}, st.lists(MATCHES, max_size=2), FILTERS),
+    min_size=1,
+    max_size=2,
+)
 CALLED = st.sampled_from(
     (
         {},

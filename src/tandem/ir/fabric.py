@@ -21,6 +21,7 @@ from tandem.ir.logged import EVERYTHING, Logging
 from tandem.ir.network import Network
 from tandem.ir.outbound import OPEN, Outbound
 from tandem.ir.paths import Paths
+from tandem.ir.served import Served
 from tandem.ir.trust import Domains, TrustSource, domains_of
 
 
@@ -107,6 +108,8 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     logging: Logging = EVERYTHING
     """What of its requests and connections become flows."""
     inbound: Inbound = Inbound()
+    served: tuple[Served, ...] = ()
+    """What is changed of requests, at ports where anything is: the first one that holds counts."""
     paths: Paths = Paths.BASE
     """Of requests from it and to it."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, unquote_plus
 
-from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule, QueryMatch
+from tandem.model.gateway import HttpFilter, HTTPRoute, HttpRouteMatch, HttpRouteRule, QueryMatch
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule, MethodMatch
 from tandem.model.linkerd import GROUP, LinkerdHTTPRoute, Server
 from tandem.model.world import World
@@ -15,6 +15,7 @@ from tandem.reference.authorization import Asked
 from tandem.reference.request import Request
 
 KINDS: tuple[type[AnyRoute], ...] = (HTTPRoute, LinkerdHTTPRoute, GRPCRoute)
+CHANGES = {"RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect"}
 AnyMatch = HttpRouteMatch | GrpcRouteMatch
 Placed = tuple[AnyRoute, str, AnyMatch, str]
 """A route, one of its names of hosts (or none), one of its matches, and where that is."""
@@ -40,12 +41,35 @@ def faulty(route: AnyRoute, server: Server) -> bool:
     """Something of it cannot be judged as it is written."""
     rules: Sequence[HttpRouteRule | GrpcRouteRule] = route.spec.rules
     for rule in rules:
-        if rule.filters:
+        if any(one.type not in CHANGES or _unchangeable(one) for one in rule.filters):
             return True
         for match in rule.matches:
             if isinstance(match, HttpRouteMatch) and not _sound(match):
                 return True
     return any(port is not None or section for port, section in _references(route, server))
+
+
+def _unchangeable(change: HttpFilter) -> bool:
+    """It changes a header that only the proxy may."""
+    found = change.request_header_modifier or change.response_header_modifier
+    if found is None:
+        return False
+    names = (*(h.name for h in (*found.set, *found.add)), *found.remove)
+    return any(name.startswith(":") or name.lower() == "host" for name in names)
+
+
+def changes_of(placed: Placed) -> Iterator[tuple[str, str]]:
+    """What the filters of its rule do, and where each stands."""
+    route, _, _, where = placed
+    number = int(where.removeprefix("rules[").partition("]")[0])
+    rules: Sequence[HttpRouteRule | GrpcRouteRule] = route.spec.rules
+    for i, one in enumerate(rules[number].filters):
+        if one.request_redirect is not None:
+            to = one.request_redirect.hostname or "another place of the same host"
+            text = f"sends the client to {to} with {one.request_redirect.status_code}"
+        else:
+            text = f"changes headers of {'requests' if one.request_header_modifier is not None else 'answers'}"
+        yield text, f"spec.rules[{number}].filters[{i}]"
 
 
 def _sound(match: HttpRouteMatch) -> bool:

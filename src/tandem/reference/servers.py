@@ -17,7 +17,17 @@ from tandem.model.world import World
 from tandem.reference.authorization import Asked, AuthzDecision
 from tandem.reference.request import Step
 from tandem.reference.serverclients import POLICIES, admits, clients_of_route, clients_of_server
-from tandem.reference.serverroutes import KINDS, Placed, attached_to, faulty, holds, may_hold, precedence, routes_at
+from tandem.reference.serverroutes import (
+    KINDS,
+    Placed,
+    attached_to,
+    changes_of,
+    faulty,
+    holds,
+    may_hold,
+    precedence,
+    routes_at,
+)
 
 DEFAULT = "config.linkerd.io/default-inbound-policy"
 
@@ -78,7 +88,9 @@ def _by_routes(
         if not clients and not lenient and server.spec.access_policy != "audit":
             return _denied(at, "nobody of the kind is authorized")
         steps += [Step(text="authorizes the client", origin=origin) for origin in clients[:1]]
-    return AuthzDecision(allowed=True, steps=(*steps, Step(text="lets it pass", origin=server.origin())))
+    changed = [Step(text=text, origin=sure[0][0].origin(at)) for text, at in changes_of(sure[0])]
+    passed = Step(text="lets it pass", origin=server.origin())
+    return AuthzDecision(allowed=True, steps=(*steps, passed, *changed))
 
 
 def _by_default(world: World, pod: core.Pod, asked: Asked) -> AuthzDecision:

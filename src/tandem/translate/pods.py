@@ -179,6 +179,7 @@ def translate_pod(
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
         inbound=context.defaults.inbound(services) if member.meshed else Inbound(),
+        served=servers.served if member.meshed else (),
         paths=context.paths,
     )
     selecting = {m.origin for m in modes if m.origin is not None and m.port} | {limit.origin for limit in limits}

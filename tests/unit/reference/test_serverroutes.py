@@ -63,3 +63,17 @@ def test_parameters_and_sections_are_faults() -> None:
     assert not faulty(route("r", {"queryParams": [{"name": "a", "value": "1"}]}), server())
     assert faulty(route("r", parentRefs=[{"kind": "Server", "name": "web", "sectionName": "a"}]), server())
     assert not faulty(route("r"), server())
+
+
+def test_what_filters_do_is_told_with_its_place_and_what_they_cannot_is_a_fault() -> None:
+    edit = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}
+    away = {"type": "RequestRedirect", "requestRedirect": {"hostname": "new.test", "statusCode": 301}}
+    made = route("r", rules=[{"filters": [edit, away]}])
+    (placed,) = routes_at(World.of([server(), made]), server())
+    assert list(changes_of(placed)) == [
+        ("changes headers of requests", "spec.rules[0].filters[0]"),
+        ("sends the client to new.test with 301", "spec.rules[0].filters[1]"),
+    ]
+    assert not faulty(made, server())
+    host = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "Host", "value": "x"}]}}
+    assert faulty(route("r", rules=[{"filters": [host]}]), server())

@@ -241,17 +241,17 @@ def _matcher(requirement: Requirement, value: Text, *, wide: bool) -> Json:
             return _path_like(f"{_any_spelling(value)}|{_UNCLEAR}")
         if not isinstance(value, Exact):
             return {"and_rules": {"rules": [_path(value), {"not_rule": _path_like(_UNCLEAR)}]}}
-    if requirement.attribute is Attribute.QUERY:
-        asked = value if isinstance(value, Exact | Regex) else Regex("[^&;]*")
-        return {
-            "header": {
-                "name": ":path",
-                "string_match": {"safe_regex": {"regex": query_like(requirement.name, asked, wide=wide)}},
-            }
-        }
+    if requirement.attribute is Attribute.QUERY and wide:
+        return _parameter(requirement, value, wide=True)
     if requirement.attribute is Attribute.HOST and wide and not isinstance(value, Present):
         return {"header": {"name": ":authority", "string_match": {"safe_regex": {"regex": _with_port(value)}}}}
     return MATCHERS[requirement.attribute](requirement, value)
+
+
+def _parameter(requirement: Requirement, value: Text, *, wide: bool) -> Json:
+    asked = value if isinstance(value, Exact | Regex) else Regex("[^&;]*")
+    pattern = query_like(requirement.name, asked, wide=wide)
+    return {"header": {"name": ":path", "string_match": {"safe_regex": {"regex": pattern}}}}
 
 
 def _path_like(pattern: str) -> Json:
@@ -371,6 +371,7 @@ MATCHERS: Final[Mapping[Attribute, Callable[[Requirement, Text], Json]]] = {
     Attribute.METHOD: lambda _, value: _header(":method", value),
     Attribute.HEADER: lambda requirement, value: _header(requirement.name, value, ignore_case=requirement.ignore_case),
     Attribute.PATH: lambda _, value: _path(value),
+    Attribute.QUERY: lambda requirement, value: _parameter(requirement, value, wide=False),
     Attribute.TOKEN_SUBJECT: lambda _, value: token_subject(value),
     Attribute.CLAIM: lambda requirement, value: (
         provider_claim(requirement.provider, requirement.claim, value)

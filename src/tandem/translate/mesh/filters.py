@@ -85,11 +85,13 @@ class FilterReader:
     def _with(self, found: Filters, item: HttpFilter, at: str) -> Filters:
         changes: dict[str, object] = {}
         if item.request_header_modifier is not None:
-            changes["request"] = self._edit(item.request_header_modifier, f"{at}.requestHeaderModifier")
+            modifier = item.request_header_modifier
+            changes["request"] = read_edit(modifier, f"{at}.requestHeaderModifier", self._wrong)
         elif item.response_header_modifier is not None:
-            changes["response"] = self._edit(item.response_header_modifier, f"{at}.responseHeaderModifier")
+            modifier = item.response_header_modifier
+            changes["response"] = read_edit(modifier, f"{at}.responseHeaderModifier", self._wrong)
         elif item.request_redirect is not None:
-            changes["redirect"] = _redirect(item.request_redirect)
+            changes["redirect"] = read_redirect(item.request_redirect)
         elif item.url_rewrite is not None:
             changes["rewrite"] = _rewrite(item.url_rewrite)
         elif item.request_mirror is not None:
@@ -105,20 +107,6 @@ class FilterReader:
         else:
             self._wrong(f"{at}.type", "UnsupportedValue", f"filter {item.type} is not supported")
         return msgspec.structs.replace(found, **changes)
-
-    def _edit(self, modifier: HeaderFilter, at: str) -> HeaderEdit:
-        names = [(f"{at}.set[{i}]", h.name) for i, h in enumerate(modifier.set)]
-        names += [(f"{at}.add[{i}]", h.name) for i, h in enumerate(modifier.add)]
-        names += [(f"{at}.remove[{i}]", name) for i, name in enumerate(modifier.remove)]
-        for where, name in names:
-            mistake = header_mistake(name)
-            if mistake:
-                self._wrong(where, "UnsupportedValue", mistake)
-        return HeaderEdit(
-            set=tuple(sorted({h.name.lower(): literal(h.value) for h in reversed(modifier.set)}.items())),
-            add=tuple(sorted((h.name.lower(), literal(h.value)) for h in modifier.add)),
-            remove=tuple(sorted({n.lower() for n in modifier.remove})),
-        )
 
     def _mirror(self, mirror: RequestMirror, at: str) -> tuple[Mirror, ...]:
         backend, exists = self._backends.read(mirror.backend_ref, f"{at}.backendRef", "nothing is mirrored")
@@ -143,7 +131,24 @@ class FilterReader:
         return check if exists else None
 
 
-def _redirect(asked: RequestRedirect) -> Redirect:
+def read_edit(modifier: HeaderFilter, at: str, wrong: Wrong) -> HeaderEdit:
+    """Changes of headers; `wrong` is told what may not be changed."""
+    names = [(f"{at}.set[{i}]", h.name) for i, h in enumerate(modifier.set)]
+    names += [(f"{at}.add[{i}]", h.name) for i, h in enumerate(modifier.add)]
+    names += [(f"{at}.remove[{i}]", name) for i, name in enumerate(modifier.remove)]
+    for where, name in names:
+        mistake = header_mistake(name)
+        if mistake:
+            wrong(where, "UnsupportedValue", mistake)
+    return HeaderEdit(
+        set=tuple(sorted({h.name.lower(): literal(h.value) for h in reversed(modifier.set)}.items())),
+        add=tuple(sorted((h.name.lower(), literal(h.value)) for h in modifier.add)),
+        remove=tuple(sorted({n.lower() for n in modifier.remove})),
+    )
+
+
+def read_redirect(asked: RequestRedirect) -> Redirect:
+    """Where to, and how."""
     path = asked.path
     return Redirect(
         status=asked.status_code,

@@ -1,7 +1,8 @@
 """Routes with a Server as a parent -> which requests they are about, the most specific first, with Problems. Pure.
 
-Here a route says of which requests something is asked, not where they go: backends, timeouts and the like count at
-Services alone. Of a route that cannot be read as it is written nothing is known: `unclear` has its Servers.
+Here a route says of which requests something is asked and what is changed of them, not where they go: backends,
+timeouts and the like count at Services alone. Of a route that cannot be read as it is written nothing is known:
+`unclear` has its Servers.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.authz import Attribute, Requirement, Requirements, Text
-from tandem.ir.match import Exact, PathPrefix, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
-from tandem.model.gateway import HTTPRoute, HttpRouteMatch, HttpRouteRule, Timeouts
+from tandem.ir.match import Exact, HeaderMatch, PathPrefix, Prefix, Present, QueryMatch, Regex, RouteMatch, StringMatch
+from tandem.ir.served import Change
+from tandem.model.gateway import HttpFilter, HTTPRoute, HttpRouteMatch, HttpRouteRule, Timeouts
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule
 from tandem.model.linkerd import LinkerdHTTPRoute, Server, is_server_parent
 from tandem.model.unreadable import Unreadable
 from tandem.model.world import Key, World
 from tandem.translate.hostnames import specificity
+from tandem.translate.mesh.filters import read_edit, read_redirect
 from tandem.translate.mesh.grpcroute import rank_called
 from tandem.translate.mesh.httproute import rank
 from tandem.translate.mesh.layers import Rank, age
@@ -40,6 +43,9 @@ class RequestsOf(msgspec.Struct, frozen=True, kw_only=True):
     rank: tuple[object, ...]
     """Of two that hold the lower one decides."""
     asked: Requirements
+    match: RouteMatch
+    """The same as routes have it."""
+    change: Change = Change()
 
 
 class ServerRoutes(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,14 +114,31 @@ class _Reader:
         rules: Sequence[HttpRouteRule | GrpcRouteRule] = self._route.spec.rules
         for i, rule in enumerate(rules):
             at = f"spec.rules[{i}]"
-            if rule.filters:
-                self._unknown(f"{at}.filters", "UnsupportedField", "at a Server requests are judged, and not changed")
+            change = self._change(rule.filters, at)
             for name in _of_services(rule) if not others else ():
                 text = "counts at Services alone, and at a Server for nothing"
                 self._wrong(f"{at}.{name}", "FieldIgnored", text, Severity.WARNING)
             for j, (ranked, asked) in enumerate(self._rule(rule.matches, at)):
-                found += self._hosted((i, j), ranked, asked)
+                hosted = self._hosted((i, j), ranked, asked)
+                found += (msgspec.structs.replace(one, change=change) for one in hosted)
         return found
+
+    def _change(self, filters: Sequence[HttpFilter], at: str) -> Change:
+        """What Linkerd has at Servers, and changes of answers."""
+        change = Change()
+        for i, one in enumerate(filters):
+            where = f"{at}.filters[{i}]"
+            if one.request_header_modifier is not None:
+                edit = read_edit(one.request_header_modifier, f"{where}.requestHeaderModifier", self._unknown)
+                change = msgspec.structs.replace(change, request=edit)
+            elif one.response_header_modifier is not None:
+                edit = read_edit(one.response_header_modifier, f"{where}.responseHeaderModifier", self._unknown)
+                change = msgspec.structs.replace(change, response=edit)
+            elif one.request_redirect is not None:
+                change = msgspec.structs.replace(change, redirect=read_redirect(one.request_redirect))
+            else:
+                self._unknown(f"{where}.type", "UnsupportedValue", f"filter {one.type} has no counterpart at a Server")
+        return change
 
     def _rule(
         self, matches: Sequence[HttpRouteMatch] | Sequence[GrpcRouteMatch], at: str
@@ -146,11 +169,16 @@ class _Reader:
         requirements = tuple(_requirements(asked))
         for h, host in enumerate(self._route.spec.hostnames or ("",)):
             named = (Requirement(attribute=Attribute.HOST, values=(_host(host),)),) if host else ()
+            match = asked
+            if host:
+                authority = HeaderMatch(name=":authority", match=_host(host))
+                match = msgspec.structs.replace(asked, headers=(authority, *asked.headers))
             yield RequestsOf(
                 route=self._route.origin(),
                 path=f"{path}.hostnames[{h}]" if host else path,
                 rank=(specificity(host), ranked, age(self._route), (*place, h)),
                 asked=(*named, *requirements),
+                match=match,
             )
 
     def _unknown(self, path: str, code: str, text: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from tandem.base.problems import Problem
 from tandem.ir.authz import AuthzPolicy
 from tandem.ir.limits import RateLimit
+from tandem.ir.served import Change, Served
 from tandem.model.core import Pod
 from tandem.model.linkerd import Server
 from tandem.model.selectors import matches
@@ -33,6 +34,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     opaque: frozenset[int] = frozenset()
     """Ports at which they are not."""
     limits: tuple[RateLimit, ...] = ()
+    served: tuple[Served, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -82,6 +84,7 @@ class ServerIndex:
             policies=tuple(policies),
             http=frozenset(port for port, server in taken.items() if _is_http(server, port, probed)),
             limits=tuple(_limits(taken)),
+            served=tuple(_served(taken)),
             opaque=frozenset(port for port, server in taken.items() if server.protocol in BYTES),
             problems=(*problems, *mistake),
         )
@@ -99,6 +102,15 @@ def _is_http(server: ReadServer, port: int, probed: Mapping[int, tuple[str, ...]
     asked = bool(server.routes) or server.limit is not None or port in probed
     undeclared = server.protocol not in BYTES and asked
     return server.protocol in HTTP or undeclared
+
+
+def _served(taken: Mapping[int, ReadServer]) -> Iterator[Served]:
+    """What routes change of requests: all of those of a Server of which one changes something."""
+    for server in {server.origin: server for server in taken.values()}.values():
+        if any(one.change != Change() for one, _ in server.routes) and not server.closed:
+            ports = tuple(sorted(port for port, other in taken.items() if other.origin == server.origin))
+            for one, _ in server.routes:
+                yield Served(ports=ports, match=one.match, change=one.change, origin=one.route)
 
 
 def _limits(taken: Mapping[int, ReadServer]) -> Iterator[RateLimit]:

@@ -10,6 +10,8 @@ from linkerdworlds import Raw, route, server
 from meshworlds import grpcroute, httproute
 from tandem.ir.authz import Attribute
 from tandem.ir.match import Exact, Prefix, Present, Regex
+from tandem.ir.mesh import HeaderEdit, Redirect
+from tandem.ir.served import Change
 from tandem.model.meta import Object
 from tandem.model.unreadable import UNREADABLE, unreadable
 from tandem.model.world import World
@@ -76,8 +78,12 @@ def test_parents_that_are_no_server_here_are_told(parent: Raw, code: str, path: 
             "spec.rules[0].matches[0].queryParams[0].value",
         ),
         (
-            {"rules": [{"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}]}]},
-            "spec.rules[0].filters",
+            {
+                "rules": [
+                    {"filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["host"]}}]}
+                ]
+            },
+            "spec.rules[0].filters[0].requestHeaderModifier.remove[0]",
         ),
         (
             {"rules": [{"matches": [{"path": {"type": "RegularExpression", "value": "("}}]}]},
@@ -114,3 +120,24 @@ def test_parameters_are_asked_by_name_and_expressions_stay_within_their_value() 
     (one,) = found.http[WEB]
     asked = {r.name: r.values for r in one.asked if r.attribute is Attribute.QUERY}
     assert (asked, found.problems) == ({"A": (Exact("1"),), "b": (Regex("x[^&;]*"),)}, ())
+
+
+def test_filters_are_changes_of_what_the_rule_is_about() -> None:
+    filters = [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "X-A", "value": "1%"}]}},
+        {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["X-B"]}},
+    ]
+    away = [{"type": "RequestRedirect", "requestRedirect": {"hostname": "new.test", "statusCode": 301}}]
+    rules = [{"matches": [{"path": {"value": "/a"}}], "filters": filters}, {"filters": away}]
+    found = read(route("r", rules=rules, hostnames=["web.test"]))
+    first, second = found.http[WEB]
+    assert first.change == Change(request=HeaderEdit(set=(("x-a", "1%%"),)), response=HeaderEdit(remove=("x-b",)))
+    assert second.change == Change(redirect=Redirect(status=301, host="new.test"))
+    assert [h.name for h in first.match.headers] == [":authority"]
+    assert found.problems == ()
+
+
+def test_other_filters_close_the_server() -> None:
+    rewrite = {"type": "URLRewrite", "urlRewrite": {"hostname": "x.test"}}
+    found = read(httproute("r", parentRefs=AT, rules=[{"filters": [rewrite]}]))
+    assert (told(found), found.unclear) == ([("UnsupportedValue", "spec.rules[0].filters[0].type")], frozenset({WEB}))

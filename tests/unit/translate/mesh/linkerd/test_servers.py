@@ -70,3 +70,14 @@ def test_requests_are_counted_at_the_ports_of_the_server_if_any_are_seen() -> No
     assert found.http == {8080}
     index = ServerIndex(World.of([server(proxyProtocol="opaque"), limits(total=total)]), "cluster.local")
     assert (index.judged(WEB).limits, [p.code for p in index.problems]) == ((), ["LimitIgnored"])
+
+
+def test_where_one_route_changes_something_all_of_the_server_are_served_in_their_order() -> None:
+    modifier = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["a"]}}
+    changing = route("changing", rules=[{"matches": [{"path": {"value": "/a"}}], "filters": [modifier]}])
+    found = judged(server(port="http"), changing, route("plain", {"path": {"value": "/a/b"}})).served
+    assert [(one.ports, one.origin.name, one.change.request.remove) for one in found] == [
+        ((8080,), "plain", ()),
+        ((8080,), "changing", ("a",)),
+    ]
+    assert judged(server(port="http"), route("plain", {"path": {"value": "/a/b"}})).served == ()
