@@ -10,7 +10,16 @@ from linkerdworlds import Raw, route, server
 from meshworlds import grpcroute
 from tandem.model.world import World
 from tandem.reference.authorization import Asked
-from tandem.reference.serverroutes import Placed, attached_to, faulty, holds, may_hold, precedence, routes_at
+from tandem.reference.serverroutes import (
+    Placed,
+    attached_to,
+    changes_of,
+    faulty,
+    holds,
+    may_hold,
+    precedence,
+    routes_at,
+)
 
 AT = [{"group": "policy.linkerd.io", "kind": "Server", "name": "web"}]
 
