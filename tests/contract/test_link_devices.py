@@ -96,7 +96,14 @@ def test_a_sweep_takes_the_device_and_what_is_on_it(case: Case) -> None:
     case.play(book)
 
 
-SEGMENT = Device(name="td-br", kind="bridge", mtu=1400, mac="02:00:00:00:00:bb", options=(("mcast_snooping", 0),))
+SEGMENT = Device(
+    name="td-br",
+    kind="bridge",
+    mtu=1400,
+    mac="02:00:00:00:00:bb",
+    options=(("mcast_snooping", 0),),
+    settings=(("ipv4", "rp_filter", "0"), ("ipv6", "proxy_ndp", "1")),
+)
 PORT = compile_pod_link(
     ContainerId("c1"),
     "eth0",
@@ -140,6 +147,24 @@ def test_a_port_of_the_bridge_is_as_it_should_be_and_goes_without_the_bridge(cas
     case.play(book)
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("setting", ["ipv4.conf.td-br.forwarding=0", "ipv6.conf.td-br.proxy_ndp=0"])
+def test_what_packets_need_of_the_bridge_is_told_and_put_back(tmp_path: Path, setting: str) -> None:
+    with case_of("kernel", tmp_path) as case:
+
+        async def book(driver: LinkDriver) -> None:
+            await driver.apply_node(replace(NET, devices=(SEGMENT,)))
+            await driver.create(PORT, case.pods[0])
+            await driver.open(PORT, case.pods[0])
+            disturb(case.node, setting)
+            (found,) = await driver.check(PORT, case.pods[0])
+            assert found.startswith("of the node, td-br has the setting")
+            assert not await driver.repair(PORT, case.pods[0])
+            assert await driver.check(PORT, case.pods[0]) == ()
+
+        case.play(book)
+
+
 def test_without_the_bridge_there_is_no_port_and_nothing_is_left(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
         with pytest.raises(DriverError, match="the bridge td-br is missing"):
@@ -147,6 +172,10 @@ def test_without_the_bridge_there_is_no_port_and_nothing_is_left(case: Case) -> 
         assert (await driver.list_owned()).links == ()
 
     case.play(book)
+
+
+def disturb(node: str, setting: str) -> None:
+    subprocess.run(["ip", "netns", "exec", Path(node).name, "sysctl", "-qw", f"net.{setting}"], check=True)
 
 
 def bridge(node: str, *arguments: str) -> str:

@@ -115,6 +115,24 @@ def test_the_kernel_tells_of_every_kind_of_change(pods: list[str], change: str) 
     play(scene)
 
 
+@pytest.mark.parametrize("setting", ["net.ipv4.conf.all.rp_filter=2", "net.ipv4.ip_forward=1"])
+def test_a_setting_of_the_node_for_all_links_is_told_with_some_pod(pods: list[str], setting: str) -> None:
+    first, second, node = pods
+
+    async def scene() -> None:
+        watch = KernelPodLinksWatch((GATEWAY,), node=node)
+        try:
+            for netns in (first, second):
+                watch.follow(netns, "", ())
+            run(node, f"sysctl -qw {setting}")
+            async with asyncio.timeout(20):
+                assert len(await watch.touched()) == 1
+        finally:
+            watch.close()
+
+    asyncio.run(scene())
+
+
 def test_neighbours_that_are_none_of_us_come_and_go(pods: list[str]) -> None:
     async def scene(watch: KernelPodLinksWatch) -> None:
         watch.follow(pods[0], "", ())

@@ -225,6 +225,8 @@ def test_another_fabric_takes_over_while_pods_run(world: Lab) -> None:
 
 
 def test_pods_of_one_bridge_hear_each_other_and_policy_and_mesh_hold_between_them(world: Lab) -> None:
+    for node in ("tandem-node-1", "tandem-node-2"):  # as Ubuntu has it, for every link
+        world.run("ip", "netns", "exec", node, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=2", status=0)
     world.apply({**NETWORK, "spec": {"fabric": "bridge"}})
     world.apply(
         pod("plain", "one", idle(), **on(1)),

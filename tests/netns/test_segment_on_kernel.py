@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tandem.drivers.nft.real import Libnftables
 from tandem.ir.network import Network
 from tandem.ir.node import NodeView
 from tandem.model.meta import Object
+from tandem.runtime import sysctls
 from tandem.runtime.integrity import damage
 from tandem.state.links import HostSide, PodLink
 
@@ -200,6 +201,49 @@ def test_pods_of_one_node_share_an_l2(segment: Segment) -> None:
     assert segment.heard("a", "b", "c", to="10.244.0.255") == {"b", "c"}
     other = raw("ff:ff:ff:ff:ff:ff") + raw(segment.links["a"].mac) + struct.pack("!H", 0x88B5) + bytes(46)
     assert segment.gets_frame("b", 0x88B5, lambda: segment.send_frame("a", other))
+
+
+@pytest.mark.parametrize("level", ["1", "2"], ids=["strict", "loose"])
+def test_path_checks_of_the_machine_stay_with_its_own_links_and_pods_reach_the_node(
+    segment: Segment, level: str
+) -> None:
+    """Distributions set `net.ipv4.conf.all.rp_filter`, which counts for the bridge as well."""
+    node, pod = segment.node, segment.spaces.path("a")
+
+    def sysctl(*words: str) -> str:
+        argv = ["ip", "netns", "exec", Path(node).name, "sysctl", *words]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+    def reaches_node() -> bool:
+        ping = ["ip", "netns", "exec", Path(pod).name, "busybox", "ping", "-c", "1", "-W", "1", "10.244.0.1"]
+        return subprocess.run(ping, check=False, capture_output=True).returncode == 0
+
+    async def settle(driver: KernelLinks) -> None:
+        await driver.set_sysctls(in_netns(node, sysctls.wanted_for_segment))
+        assert in_netns(node, sysctls.wanted_for_segment) == {}
+
+    async def others_set_it(driver: KernelLinks) -> None:
+        (found,) = await driver.check(segment.links["a"], pod)
+        assert found == f"of the node, all has the setting rp_filter {level} of ipv4, not 0"
+        await driver.repair(segment.links["a"], pod)
+
+    def drive(work: Callable[[KernelLinks], Awaitable[None]]) -> None:
+        async def main() -> None:
+            driver = KernelLinks(Path("/nonexistent"), node_netns=node)
+            await work(driver)
+            await driver.close()
+
+        asyncio.run(main())
+
+    ip(node, "link", "add", "uplink.7", "type", "veth", "peer", "name", "far0")
+    sysctl("-qw", f"net.ipv4.conf.all.rp_filter={level}", "net.ipv4.conf.uplink/7.rp_filter=0")
+    assert not reaches_node()
+    drive(settle)
+    assert reaches_node()
+    assert sysctl("-n", "net.ipv4.conf.uplink/7.rp_filter", "net.ipv4.conf.default.rp_filter").split() == [level, level]
+    sysctl("-qw", f"net.ipv4.conf.all.rp_filter={level}")
+    drive(others_set_it)
+    assert reaches_node()
 
 
 def test_policy_holds_between_pods_of_one_bridge(segment: Segment) -> None:

@@ -25,6 +25,7 @@ from tandem.base.memory import spare_collector
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
 from tandem.base.secret import Secret
+from tandem.compile.fabric import fabric_of
 from tandem.compile.names import GATEWAYS
 from tandem.compile.nft.origins import Count, counters
 from tandem.drivers.announce.real import KernelAnnouncer
@@ -361,7 +362,7 @@ class Agent:
             await self._changed.wait()
             self._changed.clear()
             await self._meet_underlay()
-            await self._meet_ipv6()
+            await self._meet_settings()
             number = self._slice.number
             view = self._slice.view(self._attached.pods(self._slice.by_uid))
             if view is not None:
@@ -376,15 +377,19 @@ class Agent:
     async def _set_sysctls(self, wanted: Mapping[str, str]) -> None:
         await sysctls.change(self._links, self._dir, wanted)
 
-    async def _meet_ipv6(self) -> None:
-        """The node forwards IPv6 once it has a block of it, which may come late."""
-        if self._forwards_ipv6 or not any(block.family == IPV6 for block in self.pool().blocks):
-            return
+    async def _meet_settings(self) -> None:
+        """The node forwards IPv6 once it has a block of it, and has a bridge once that is its fabric: late, both."""
+        config = self._slice.config
+        ipv6 = not self._forwards_ipv6 and any(block.family == IPV6 for block in self.pool().blocks)
+        wanted = sysctls.wanted_for_ipv6() if ipv6 else {}
+        if config is not None and fabric_of(config.network).segment:
+            wanted |= sysctls.wanted_for_segment()
         try:
-            await self._set_sysctls(sysctls.wanted_for_ipv6())
-            self._forwards_ipv6, self._unset = True, ()
+            if wanted:
+                await self._set_sysctls(wanted)
+            self._forwards_ipv6, self._unset = self._forwards_ipv6 or ipv6, ()
         except DriverError as err:
-            log.error("IPv6 is not forwarded", error=str(err))
+            log.error("settings of the node are not as pods need them", error=str(err), wanted=wanted)
             self._unset = (str(err),)
             asyncio.get_running_loop().call_later(RETRY_SECONDS, self._changed.set)
 

@@ -109,7 +109,7 @@ async def _sweep(node: NodeDir, before: dict[str, str]) -> int:
     links = KernelLinks(node.netns)
     owned = await links.sweep()
     if before:
-        await links.set_sysctls(before)
+        await links.set_sysctls(sysctls.there(before))
     await links.close()
     return (
         len(owned.links) + len(owned.addresses) + len(owned.routes) + len(owned.devices) + len(announced) + len(tunnels)

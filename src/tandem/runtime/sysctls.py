@@ -12,6 +12,7 @@ import structlog
 from tandem.base.files import PUBLIC, replace_file
 from tandem.base.paths import NodeDir
 from tandem.base.problems import DriverError
+from tandem.drivers.link.settings import AS_PATH, SYSCTL
 
 log = structlog.get_logger()
 
@@ -23,6 +24,9 @@ _FORWARD_IPV6: Final = "net.ipv6.conf.all.forwarding"
 _ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
 _BY_ADVERTISEMENT: Final = 0x00050000
 """RTF_DEFAULT and RTF_ADDRCONF (linux/ipv6_route.h): a default route that a router told of."""
+_CHECKS: Final = Path("/proc/sys/net/ipv4/conf")
+_OURS: Final = ("td", "tandem")
+"""How names of links of ours begin."""
 _FILE: Final = "sysctls.json"
 
 
@@ -37,6 +41,33 @@ def wanted_for_ipv6() -> dict[str, str]:
     # As in sysctl(8), a dot in the name of an interface is written as a slash.
     keep = {f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra": "2" for name in sorted(learned)}
     return {**keep, _FORWARD_IPV6: "1"}
+
+
+def wanted_for_segment() -> dict[str, str]:
+    """What a bridge of pods needs, of the calling process's network namespace; in this order.
+
+    What pods send comes in by the bridge, what is for them leaves by their own links: that no path check allows, and of
+    that of "all" links and a link's own the greater number counts. So each other link gets that of all for its own.
+    """
+    of_all = _check_of("all")
+    if of_all <= 0:
+        return {}
+    others = sorted(p.name for p in _CHECKS.iterdir() if p.name != "all" and not p.name.startswith(_OURS))
+    raised = [name.replace(".", "/") for name in others if 0 <= _check_of(name) < of_all]
+    return {**{f"net.ipv4.conf.{name}.rp_filter": str(of_all) for name in raised}, "net.ipv4.conf.all.rp_filter": "0"}
+
+
+def _check_of(link: str) -> int:
+    """-1: it has gone meanwhile."""
+    try:
+        return int((_CHECKS / link / "rp_filter").read_text(encoding="ascii"))
+    except OSError:
+        return -1
+
+
+def there(settings: Mapping[str, str]) -> dict[str, str]:
+    """Without those of links that have gone."""
+    return {name: value for name, value in settings.items() if (SYSCTL / name.translate(AS_PATH)).exists()}
 
 
 class Sets(Protocol):

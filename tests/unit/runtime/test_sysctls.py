@@ -47,6 +47,28 @@ def test_what_others_set_is_told_and_the_first_value_stays_the_one_to_restore(
     assert (links.sysctls["net.ipv4.ip_forward"], remembered(node)) == ("1", {"net.ipv4.ip_forward": "0"})
 
 
+def test_a_bridge_takes_the_path_check_off_all_links_and_each_other_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysctls, "_CHECKS", tmp_path)
+    for link, own in {"all": 2, "default": 0, "eth0.7": 1, "loose": 2, "td-br": 0, "tandem-vx": 1}.items():
+        (tmp_path / link).mkdir()
+        (tmp_path / link / "rp_filter").write_text(f"{own}\n")
+    (tmp_path / "gone").mkdir()
+    assert list(sysctls.wanted_for_segment().items()) == [
+        ("net.ipv4.conf.default.rp_filter", "2"),
+        ("net.ipv4.conf.eth0/7.rp_filter", "2"),
+        ("net.ipv4.conf.all.rp_filter", "0"),
+    ]
+    (tmp_path / "all" / "rp_filter").write_text("0\n")
+    assert sysctls.wanted_for_segment() == {}
+
+
+def test_settings_of_links_that_have_gone_are_not_restored() -> None:
+    there = {"net.ipv4.conf.lo.rp_filter": "0", "net.ipv4.ip_forward": "1"}
+    assert sysctls.there({**there, "net.ipv4.conf.no/such.rp_filter": "0"}) == there
+
+
 def test_what_is_known_is_not_written_again(tmp_path: Path) -> None:
     node = NodeDir(tmp_path)
     remember(node, {"net.ipv4.ip_forward": "0"})

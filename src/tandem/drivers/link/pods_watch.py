@@ -43,6 +43,8 @@ from tandem.drivers.pods_socket import PodsSocket
 _GROUPS: Final = (1, 3, 4, 5, 7, 8, 9, 11, 19, 24, 25)
 """RTNLGRP_ of links, neighbours, queues; addresses, routes and rules of IPv4 and IPv6; settings (linux/rtnetlink.h)."""
 _BUFFER: Final = 1 << 20
+_ALL: Final = -1
+"""NETCONFA_IFINDEX_ALL (linux/netconf.h)."""
 _HEADER: Final = struct.Struct("=IHHIi")
 _PROC: Final = Path("/proc")
 
@@ -150,6 +152,8 @@ class KernelPodLinksWatch:
         else:  # links, addresses, neighbours and queues have it in one place
             index = body[4:8]
         number = int.from_bytes(index, sys.byteorder, signed=True)
+        if number == _ALL:
+            return next(iter(self._followed), "")  # the node's own: a look at any pod finds it
         return self._on_node.get(_name_of(number)) or self._indexes.get(number, "")
 
     def _matters(self, data: bytes) -> bool:

@@ -11,7 +11,7 @@ from tandem.base.addresses import IPV4, IPV6
 from tandem.state.links import PodLink
 
 SYSCTL: Final = Path("/proc/sys")
-_AS_PATH: Final = str.maketrans("./", "/.")
+AS_PATH: Final = str.maketrans("./", "/.")
 """sysctl(8): a dot parts names; one that belongs to an interface's name is written as a slash."""
 # Replies to the node's 127.0.0.1, once translated back, may come in by this link; it goes when the link goes.
 LOOPBACK_SETTINGS: Final = (("ipv4", "route_localnet", "1"),)
@@ -26,6 +26,8 @@ PLAIN_IPV6: Final = (
     ("ipv6", "dad_transmits", "0"),
     ("ipv6", "disable_ipv6", "0"),
 )
+# A bridge answers for pods of the node that are not on it.
+PROXY_NDP: Final = ("ipv6", "proxy_ndp", "1")
 FORWARDS: Final = {IPV4: ("ipv4", "forwarding", "1"), IPV6: ("ipv6", "forwarding", "1")}
 
 Setting = tuple[str, str, str]
@@ -51,6 +53,9 @@ def host_settings(link: PodLink) -> dict[str, tuple[Setting, ...]]:
     wanted[link.host_ifname] = NO_PATH_CHECK + (PLAIN_IPV6 if IPV6 in link.versions else ())
     if IPV4 in link.versions:
         wanted[way] = (*wanted.get(way, ()), FORWARDS[IPV4])
+    if link.bridge:
+        wanted["all"] += NO_PATH_CHECK
+        wanted[way] = (*wanted.get(way, ()), *NO_PATH_CHECK, *((PROXY_NDP,) if IPV6 in link.versions else ()))
     return wanted
 
 
@@ -69,7 +74,7 @@ def set_sysctls(wanted: Mapping[str, str]) -> dict[str, str]:
     """Set these by name; returns the values as they were."""
     before = {}
     for name, value in wanted.items():
-        path = SYSCTL / name.translate(_AS_PATH)
+        path = SYSCTL / name.translate(AS_PATH)
         before[name] = path.read_text().strip()
         if before[name] != value:
             path.write_text(value)
