@@ -75,7 +75,7 @@ def test_the_second_pod_that_asks_for_a_port_waits_until_the_first_is_gone(world
     world.tandem("apply", "-f", "-", stdin=json.dumps(second), status=0)
     until(
         lambda: json.dumps(world.get("app", "pod", "second")["status"]),
-        lambda status: "host port 8088/tcp is taken by app/first" in status,
+        lambda status: "node-1: app/first has 8088/TCP" in status,
     )
     world.delete("pod", "first", "-n", "app")
     until(lambda: curl(world, address="127.0.0.1"), lambda said: '"name": "second"' in said, world.logs)

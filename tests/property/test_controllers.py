@@ -63,6 +63,9 @@ def pods(draw: st.DrawFn) -> Object:
     address = draw(st.sampled_from(("", "10.244.0.7", "10.244.1.8")))
     phase = draw(st.sampled_from(("Running", "Succeeded")))
     spec: Raw = {"nodeName": draw(st.sampled_from(("", "n1"))), "containers": [{"name": "c", "image": "host"}]}
+    if draw(st.booleans()):
+        host_ip = draw(st.sampled_from(("", "127.0.0.1", "::")))
+        spec["containers"][0]["ports"] = [{"containerPort": 80, "hostPort": 8080, "hostIP": host_ip}]
     spec["nodeSelector"] = {"disk": "fast"} if draw(st.booleans()) else {}
     status = {"phase": phase, "conditions": [ready], **({"podIP": address} if address else {})}
     return parse({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status})

@@ -10,12 +10,11 @@ import uuid
 from typing import Any, Final
 
 from tandem.apiserver.records import Record
+from tandem.model.kind import BUILT_IN
 from tandem.model.kinds import KINDS, Kind
 from tandem.model.meta import Object
 
 Raw = dict[str, Any]
-BUILT_IN: Final = ("", "apps", "discovery.k8s.io", "coordination.k8s.io", "networking.k8s.io", "events.k8s.io")
-"""Groups of Kubernetes itself."""
 GATEWAY_API: Final = {
     "gateway.networking.k8s.io/bundle-version": "v1.6.1",
     "gateway.networking.k8s.io/channel": "experimental",

@@ -27,7 +27,10 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def json_patch(target: Any, operations: Any) -> Any:
-    """RFC 6902: add, remove, replace, move, copy, test, in order; any failure fails all."""
+    """RFC 6902: add, remove, replace, move, copy, test, in order; any failure fails all.
+
+    Without `value` it is null, as the library of the Kubernetes API server has it: its clients leave empty ones out.
+    """
     if not isinstance(operations, list):
         raise PatchError("a JSON patch is a list of operations")
     made = copy.deepcopy(target)
@@ -36,7 +39,9 @@ def json_patch(target: Any, operations: Any) -> Any:
             raise PatchError(f"[{i}]: an operation needs op and path")
         try:
             made = _operate(made, operation)
-        except (KeyError, IndexError, TypeError, ValueError) as err:
+        except KeyError as err:
+            raise PatchError(f"[{i}]: {operation.get('op')} {operation['path']}: there is no {err}") from err
+        except (IndexError, TypeError, ValueError) as err:
             raise PatchError(f"[{i}]: {operation.get('op')} {operation['path']}: {err}") from err
     return made
 
@@ -45,12 +50,12 @@ def _operate(target: Any, operation: dict[str, Any]) -> Any:
     path = _pointer(operation["path"])
     match operation.get("op"):
         case "add":
-            return _add(target, path, operation["value"])
+            return _add(target, path, operation.get("value"))
         case "remove":
             return _remove(target, path)
         case "replace":
             _get(target, path)
-            return _add(_remove(target, path), path, operation["value"]) if path else operation["value"]
+            return _add(_remove(target, path), path, operation.get("value")) if path else operation.get("value")
         case "move":
             source = _pointer(operation["from"])
             value = _get(target, source)
@@ -58,7 +63,7 @@ def _operate(target: Any, operation: dict[str, Any]) -> Any:
         case "copy":
             return _add(target, path, copy.deepcopy(_get(target, _pointer(operation["from"]))))
         case "test":
-            if _get(target, path) != operation["value"]:
+            if _get(target, path) != operation.get("value"):
                 raise ValueError("the value differs")
             return target
         case other:

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tandem.apiserver.definitions import BUILT_IN
 from tandem.base.clock import rfc3339
+from tandem.model.kind import BUILT_IN
 from tandem.model.kinds import KINDS
 
 MAGIC: Final = b"k8s\x00"

@@ -1,11 +1,14 @@
-"""World -> writes: each Pod without a node goes to the Ready node with the fewest pods that its nodeSelector allows."""
+"""World -> writes: each Pod without a node goes to the Ready node with the fewest pods that can take it.
+
+Its nodeSelector has to allow the node, and the ports of the node that it wants have to be free.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from tandem.base.clock import rfc3339
+from tandem.cluster.occupied import Occupied
 from tandem.cluster.writes import Patch
 from tandem.model import core
 from tandem.model.said import Said, say
@@ -14,8 +17,8 @@ from tandem.model.world import World
 
 def schedule(world: World, *, now: float) -> tuple[Patch, ...]:
     """Bindings, and a PodScheduled=False condition for each pod that no node can take."""
-    load = Counter(p.spec.node_name for p in world.all(core.Pod).values() if not p.finished)
-    return assign(world, filter(waits, world.sorted(core.Pod)), load, now=now)
+    occupied = Occupied(world.all(core.Pod).values())
+    return assign(world, filter(waits, world.sorted(core.Pod)), occupied, now=now)
 
 
 def waits(pod: core.Pod) -> bool:
@@ -23,17 +26,23 @@ def waits(pod: core.Pod) -> bool:
     return not (pod.spec.node_name or pod.terminating or pod.finished)
 
 
-def assign(world: World, pods: Iterable[core.Pod], load: Counter[str], *, now: float) -> tuple[Patch, ...]:
-    """The same of these pods, sorted by name; `load`: how many each node has, and then with them."""
+def assign(world: World, pods: Iterable[core.Pod], occupied: Occupied, *, now: float) -> tuple[Patch, ...]:
+    """The same of these pods, sorted by name; `occupied`: what all pods have of the nodes, and then with them."""
     nodes = [n for n in world.sorted(core.Node) if _ready(n) and not n.metadata.deletion_timestamp]
     writes: list[Patch] = []
     for pod in pods:
-        fitting = [n for n in nodes if pod.spec.node_selector.items() <= n.metadata.labels.items()]
+        allowed = [n.metadata.name for n in nodes if pod.spec.node_selector.items() <= n.metadata.labels.items()]
+        holders = {n: occupied.holder(pod, n) for n in allowed}
+        fitting = [n for n in allowed if not holders[n]]
         if not fitting:
-            writes += _unschedulable(pod, ready=len(nodes), known=len(world.all(core.Node)), now=now)
+            known = len(world.all(core.Node))
+            reasons = f"{known - len(nodes)} not Ready, {len(nodes) - len(allowed)} do not match spec.nodeSelector"
+            ports = f", {len(allowed)} have no free ports for the requested host ports" if allowed else ""
+            ports += f" ({allowed[0]}: {holders[allowed[0]]})" if allowed else ""
+            writes += _unschedulable(pod, f"0/{known} nodes are available: {reasons}{ports}", now=now)
             continue
-        name = min(fitting, key=lambda n: (load[n.metadata.name], n.metadata.name)).metadata.name
-        load[name] += 1
+        name = min(fitting, key=lambda n: (occupied.load[n], n))
+        occupied.add(pod, name)
         told = say(pod, "Scheduled", f"Successfully assigned {'/'.join(pod.key)} to {name}")
         writes.append(_patch(pod, {"spec": {"nodeName": name}}, told))
     return tuple(writes)
@@ -43,8 +52,7 @@ def _ready(node: core.Node) -> bool:
     return any(c.type == "Ready" and c.status == "True" for c in node.status.conditions)
 
 
-def _unschedulable(pod: core.Pod, *, ready: int, known: int, now: float) -> list[Patch]:
-    message = f"0/{known} nodes are available: {known - ready} not Ready, {ready} do not match spec.nodeSelector"
+def _unschedulable(pod: core.Pod, message: str, *, now: float) -> list[Patch]:
     old = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
     if old is not None and old.message == message:
         return []

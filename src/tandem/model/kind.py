@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tandem.model.meta import Object
+
+BUILT_IN: Final = ("", "apps", "discovery.k8s.io", "coordination.k8s.io", "networking.k8s.io", "events.k8s.io")
+"""Groups of Kubernetes itself; kinds of others are custom resources on a cluster."""
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,12 +7,19 @@ fields that we act on.
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 
+from tandem.model.kind import BUILT_IN
 from tandem.model.kinds import BY_KIND, name_of
 from tandem.model.meta import Object, RawObject
+
+_TEXTS: Final = frozenset({"labels", "annotations", "matchLabels"})
+_TEXTS_OR_SELECTOR: Final = frozenset({"selector", "nodeSelector"})
+_NAMES: Final = _TEXTS | _TEXTS_OR_SELECTOR
+_SELECTOR: Final = frozenset({"matchLabels", "matchExpressions"})
 
 
 class ParseError(ValueError):
@@ -32,10 +39,47 @@ def parse(raw: RawObject) -> Object:
         raise ParseError(f"{where}: {text}") from err
 
 
-def without_null(value: Any) -> Any:
-    """Drop null: null and absent are one thing in the Kubernetes API ("null" unsets a field)."""
+def without_null(raw: RawObject) -> RawObject:
+    """Drop null: null and absent are one thing in the Kubernetes API ("null" unsets a field).
+
+    Not so the value of a label, which is the empty string then: a selector that asks for it does not get wider. Of a
+    custom resource such a null stays, and is refused, as the API server does by the resource's schema.
+    """
+    group = str(raw.get("apiVersion") or "").rpartition("/")[0]
+    found = _without_null(raw, None if group not in BUILT_IN else "")
+    return found if isinstance(found, dict) else {}
+
+
+def null_texts(value: Any, at: str = "") -> Iterator[str]:
+    """Paths of labels and the like whose value is null."""
     if isinstance(value, dict):
-        return {k: without_null(v) for k, v in value.items() if v is not None}
+        for key, item in value.items():
+            where = f"{at}.{key}" if at else str(key)
+            if _texts(key, item):
+                yield from (f"{where}[{name}]" for name, text in item.items() if text is None)
+            else:
+                yield from null_texts(item, where)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from null_texts(item, f"{at}[{i}]")
+
+
+def _without_null(value: Any, text: str | None) -> Any:
+    if isinstance(value, dict):
+        return {
+            k: {name: text if word is None else word for name, word in v.items()}
+            if k in _NAMES and _texts(k, v)
+            else _without_null(v, text)
+            for k, v in value.items()
+            if v is not None
+        }
     if isinstance(value, list):
-        return [without_null(v) for v in value]
+        return [_without_null(v, text) for v in value]
     return value
+
+
+def _texts(key: object, value: Any) -> bool:
+    """Whether these are texts by name, as labels are."""
+    if not isinstance(value, dict):
+        return False
+    return key in _TEXTS or (key in _TEXTS_OR_SELECTOR and _SELECTOR.isdisjoint(value))

@@ -17,9 +17,11 @@ import msgspec
 
 from tandem.model.consulkinds import INSTEAD as OF_CONSUL
 from tandem.model.images import HOST, Images
+from tandem.model.kind import BUILT_IN
 from tandem.model.kinds import BY_KIND, KINDS, Kind, name_of
 from tandem.model.linkerdkinds import INSTEAD as OF_LINKERD
 from tandem.model.meta import RawObject
+from tandem.model.parse import null_texts
 from tandem.model.schemas.syntax import LABEL, LABEL_1035, SUBDOMAIN
 from tandem.model.schemas.walk import walk
 
@@ -76,6 +78,8 @@ def validate(raw: RawObject) -> list[str]:
         said = f"{raw['apiVersion']!r}:" if raw.get("apiVersion") else "is required:"
         errors.append(f"apiVersion: {said} {kind.kind} is served as {', '.join(served)}")
     errors += walk(raw, kind.name)
+    if kind.group not in BUILT_IN:
+        errors += [f"{at}: must be a string, not null" for at in null_texts(raw)]
     return errors + list(_metadata(raw, kind))
 
 

@@ -85,9 +85,15 @@ def test_json_patch_operations() -> None:
     assert target == {"a": {"b": [1, 2]}, "c/d": 1}
 
 
+def test_a_json_patch_without_a_value_means_null() -> None:
+    assert json_patch({"labels": {}}, [{"op": "add", "path": "/labels/isolated"}]) == {"labels": {"isolated": None}}
+
+
 @pytest.mark.parametrize(
     "operation",
     [
+        {"op": "add", "path": "/x/y", "value": 1},
+        {"op": "move", "path": "/x"},
         {"op": "remove", "path": "/x"},
         {"op": "replace", "path": "/x", "value": 1},
         {"op": "test", "path": "/a", "value": 2},

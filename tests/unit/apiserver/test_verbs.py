@@ -156,6 +156,8 @@ def test_patches_of_each_kind(verbs: Verbs) -> None:
     assert verbs.patch(where, {"metadata": {"labels": {"app": None, "b": "c"}}}, MERGE).meta["labels"] == {"b": "c"}
     operations = [{"op": "add", "path": "/metadata/labels/d", "value": "e"}]
     assert verbs.patch(where, operations, JSON_PATCH).meta["labels"] == {"b": "c", "d": "e"}
+    mark = [{"op": "add", "path": "/metadata/labels/isolated"}]
+    assert verbs.patch(where, mark, JSON_PATCH).meta["labels"] == {"b": "c", "d": "e", "isolated": ""}
     status = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
     assert verbs.patch(at("Pod", "web", sub="status"), status, MERGE).raw["status"]["phase"] == "Running"
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import msgspec
+
 from tandem.cluster.scheduler import schedule
 from tandem.model import core
 from tandem.model.meta import Condition, Meta
@@ -40,6 +42,36 @@ def test_a_node_that_is_not_ready_takes_nothing() -> None:
 
 def test_the_node_selector_is_honoured() -> None:
     assert bound(World.of([node("a"), node("b", disk="ssd"), pod("1", disk="ssd")])) == {"1": "b"}
+
+
+def wanting(name: str, *ports: core.ContainerPort, node_name: str = "", phase: str = "Pending") -> core.Pod:
+    plain = pod(name, node_name=node_name, phase=phase)
+    return msgspec.structs.replace(
+        plain, spec=msgspec.structs.replace(plain.spec, containers=(core.Container(name="c", ports=ports),))
+    )
+
+
+WEB = core.ContainerPort(container_port=80, host_port=8080)
+
+
+def test_two_pods_with_one_host_port_are_on_two_nodes_whatever_else_is_there() -> None:
+    full = [pod(f"x{n}", node_name="b", phase="Running") for n in range(3)]
+    world = World.of([node("a"), node("b"), *full, wanting("1", WEB), wanting("2", WEB)])
+    assert bound(world) == {"1": "a", "2": "b"}
+
+
+def test_a_host_port_that_every_node_has_given_away_keeps_the_pod_waiting_and_says_so() -> None:
+    (write,) = schedule(World.of([node("a"), wanting("x", WEB, node_name="a"), wanting("1", WEB)]), now=0)
+    (condition,) = write.patch["status"]["conditions"]
+    assert condition["message"] == (
+        "0/1 nodes are available: 0 not Ready, 0 do not match spec.nodeSelector,"
+        " 1 have no free ports for the requested host ports (a: n/x has 8080/TCP)"
+    )
+
+
+def test_a_host_port_of_a_finished_pod_is_free() -> None:
+    world = World.of([node("a"), wanting("x", WEB, node_name="a", phase="Succeeded"), wanting("1", WEB)])
+    assert bound(world) == {"1": "a"}
 
 
 def test_a_pod_that_fits_nowhere_is_told_why_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tandem.model import core
 from tandem.model.kinds import KINDS
-from tandem.model.parse import ParseError, parse
+from tandem.model.parse import ParseError, null_texts, parse, without_null
 
 
 def pod(**spec: Any) -> dict[str, Any]:
@@ -29,6 +29,37 @@ def test_null_is_absent() -> None:
     found = cast("core.Pod", parse(pod(nodeName=None, containers=[{"name": "c", "args": None}])))
     assert found.spec.node_name == ""
     assert found.spec.containers[0].args == ()
+
+
+def test_a_label_that_is_null_is_the_empty_string_so_that_no_selector_gets_wider() -> None:
+    made = pod(nodeSelector={"disk": None}) | {"metadata": {"name": "p", "labels": {"app": None}}}
+    found = cast("core.Pod", parse(made))
+    assert found.metadata.labels == {"app": ""}
+    assert found.spec.node_selector == {"disk": ""}
+    asked = {"matchLabels": {"role": None}, "matchExpressions": None}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "n"}}
+    spec = {"podSelector": {}, "ingress": [{"from": [{"podSelector": asked}]}]}
+    assert without_null({**policy, "spec": spec})["spec"]["ingress"] == [
+        {"from": [{"podSelector": {"matchLabels": {"role": ""}}}]}
+    ]
+
+
+def test_a_selector_that_is_an_object_loses_its_nulls() -> None:
+    raw = {"apiVersion": "apps/v1", "spec": {"selector": {"matchLabels": None, "matchExpressions": []}}}
+    assert without_null(raw)["spec"] == {"selector": {"matchExpressions": []}}
+
+
+def test_a_null_label_of_a_custom_resource_stays_and_is_named_with_its_path() -> None:
+    raw = {
+        "apiVersion": "policy.networking.k8s.io/v1beta1",
+        "kind": "ClusterNetworkPolicy",
+        "metadata": {"name": "c"},
+        "spec": {"subject": {"namespaces": {"matchLabels": {"team": None}}}, "tier": None},
+    }
+    assert without_null(raw)["spec"] == {"subject": {"namespaces": {"matchLabels": {"team": None}}}}
+    assert list(null_texts(raw)) == ["spec.subject.namespaces.matchLabels[team]"]
+    with pytest.raises(ParseError, match="matchLabels"):
+        parse(raw)
 
 
 @pytest.mark.parametrize(

@@ -170,3 +170,14 @@ def test_the_generated_tables_are_those_of_the_generator() -> None:
 
     tool = Path(__file__).parents[3] / "tools" / "make_schemas.py"
     assert subprocess.run([sys.executable, str(tool), "--check"], check=False).returncode == 0
+
+
+def test_a_null_label_is_an_error_of_custom_resources_alone() -> None:
+    peer = {"matchLabels": {"team": None}}
+    cluster = {"subject": {"namespaces": peer}, "tier": "Admin", "priority": 1}
+    custom = {"apiVersion": "policy.networking.k8s.io/v1beta1", "kind": "ClusterNetworkPolicy", "spec": cluster}
+    assert validate({**custom, "metadata": {"name": "c"}}) == [
+        "spec.subject.namespaces.matchLabels[team]: must be a string, not null"
+    ]
+    own = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {"podSelector": peer}}
+    assert validate({**own, "metadata": {"name": "n", "namespace": "shop"}}) == []

@@ -49,3 +49,17 @@ def test_pods_that_no_node_can_take_are_looked_at_again_with_other_nodes_only() 
         return calls_of(lambda: live.update(with_pods(world, pod("a", node="n1")), at=0))
 
     assert work(200) <= work(50) + 4
+
+
+def test_a_pod_that_waits_for_a_host_port_gets_its_node_when_the_port_comes_free() -> None:
+    ports = {"containers": [{"name": "c", "image": "host", "ports": [{"containerPort": 80, "hostPort": 8080}]}]}
+    live, one = LiveScheduler(), World(synced=True).with_changes("Node", {("", "n1"): node("n1")}, synced=True)
+    world = with_pods(one, pod("a", node="n1", spec=ports), pod("b", node="", spec=ports))
+    (told,) = live.update(world, at=0)
+    assert "no free ports" in told.patch["status"]["conditions"][0]["message"]
+    status = msgspec.convert(told.patch["status"], core.PodStatus)
+    world = with_pods(world, msgspec.structs.replace(pod("b", node="", spec=ports), status=status))
+    assert live.update(world, at=0) == ()
+    assert live.update(with_pods(world, pod("c", node="n1")), at=0) == ()
+    world = world.with_changes("Pod", {pod("a").key: None}, synced=True)
+    assert [write.patch for write in live.update(world, at=0)] == [{"spec": {"nodeName": "n1"}}]
