@@ -55,11 +55,14 @@ def _filter(fields: Json) -> Json:
     return extension("http", "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
 
 
-def outbound_http(pod: LocalPod, route_config: str, *, dynamic: bool = False) -> Json:
-    """Requests of a pod, routed by RDS; `dynamic`: some lead to hosts that are resolved when they are asked for."""
+def outbound_http(pod: LocalPod, route_config: str, *, dynamic: bool = False, unrouted: bool = False) -> Json:
+    """Requests of a pod, routed by RDS; `dynamic`: some lead to hosts that are resolved when they are asked for.
+
+    `unrouted`: see `http_filters`.
+    """
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
     log = accesslog.http(names.source_log(pod.uid), pod.logging.client.when)
-    return _filter(_manager(OUT, pod.paths, log, routing, http_filters(dynamic=dynamic)))
+    return _filter(_manager(OUT, pod.paths, log, routing, http_filters(dynamic=dynamic, unrouted=unrouted)))
 
 
 def inbound_http(pod: LocalPod, *, mtls: bool, port: int = 0) -> Json:

@@ -292,7 +292,8 @@ def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Jso
         names_it = [session_filter(front.port)] if external is not None and external.dynamic else []
         chain = {"name": name, "filter_chain_match": _match(front), "filters": [identity, *judges, *names_it, last]}
         if scope.detects and front.route is None:
-            found = [hcm.with_state(identity, SAYS_REQUESTS), hcm.outbound_http(pod, scope.route_config)]
+            requests = hcm.outbound_http(pod, scope.route_config, unrouted=scope.table is None)
+            found = [hcm.with_state(identity, SAYS_REQUESTS), requests]
             yield from divided(chain, found, tls=front.port in told_by_name)
         else:
             yield chain

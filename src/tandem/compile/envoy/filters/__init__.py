@@ -28,8 +28,13 @@ from tandem.state.xds import Resource
 ON_DEMAND: Final = (grpcweb, cors, fault, session)
 
 
-def http_filters(*, dynamic: bool = False) -> list[Json]:
-    """The HTTP filter chain of a connection manager that routes a pod's requests; `dynamic`: some by name alone."""
+def http_filters(*, dynamic: bool = False, unrouted: bool = False) -> list[Json]:
+    """The HTTP filter chain of a connection manager that routes a pod's requests; `dynamic`: some by name alone.
+
+    `unrouted`: there is nothing but the Service, and a first route makes another chain in any case.
+    """
+    if unrouted:
+        return [router()]
     return [*_judging_routes(), *_sleeping(), *([request_filter()] if dynamic else []), router()]
 
 
