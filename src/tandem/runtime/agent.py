@@ -461,7 +461,7 @@ class Agent:
                 *self._domains.failed.values(),
                 *self._keys.failed,
                 *self._federation.failed,
-                *self._network.narrow(),
+                *self._network.problems(),
                 *self._bgp.failed.values(),
                 *self._encryption.failed.values(),
             ],
