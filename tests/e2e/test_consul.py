@@ -147,6 +147,27 @@ def test_defaults_say_what_a_service_takes(world: Lab) -> None:
     assert "denied by ServiceDefaults shop/admin spec.mutualTLSMode" in told
 
 
+def test_calls_of_one_service_have_limits_of_their_own(world: Lab) -> None:
+    """Of frontend one request at a time, while it is said so; explain tells frontend, and nobody else."""
+    world.apply(service("shop", "frontend"), *yaml.safe_load_all((EXAMPLES / "calls.yaml").read_text()))
+    until(world.settles, bool)
+    many = "for i in $(seq 12); do curl -s -o /dev/null -m 5 -w '%{http_code} ' http://orders/slow/0.4 & done; wait"
+
+    def codes(who: str) -> Counter[str]:
+        return Counter(world.inside("shop", who, "sh", "-c", many).out.split())
+
+    found = until(lambda: codes("frontend"), lambda seen: seen["503"], world.logs)
+    assert found["200"] >= 1
+    told = (
+        "calls of Service shop/frontend, of all its pods of a node together: 500 ms to connect, at most 1 connections"
+    )
+    for who, wanted in (("frontend", True), ("client", False)):
+        text = world.tandem("explain", f"shop/{who}", "shop/svc/orders:80").text
+        assert (told in text) is wanted
+    world.delete("servicedefaults", "frontend", "-n", "shop")
+    until(lambda: codes("frontend"), lambda seen: seen == {"200": 12}, world.logs)
+
+
 def test_another_service_stands_in_for_one_that_is_gone(world: Lab) -> None:
     spec = {"failover": {"*": {"service": "web", "serviceSubset": "v2"}}}
     meta = {"name": "admin", "namespace": "shop"}

@@ -11,6 +11,8 @@ import pytest
 
 from netns.meshapps import get
 from netns.shoplab import SUBSETS, WEB, Shop, route, running_shop, to
+from tandem.base.problems import Origin
+from tandem.ir.calling import Calling, CallLimits
 from tandem.ir.mesh import Retry, RouteTable
 from tandem.ir.traffic import (
     ByAddress,
@@ -103,6 +105,29 @@ def test_a_budget_within_a_time_lets_retries_through_that_one_of_what_is_under_w
     assert under_way[500] >= 8
     assert answers(Limits(budget_percent=20.0, budget_least=0, budget_interval_ms=60_000)) == {200: 20}
     assert answers(Limits(budget_percent=0.0, budget_least=0, budget_interval_ms=60_000))[500] >= 8
+
+
+def test_limits_of_one_service_s_calls_are_those_of_nobody_else(shop: Shop) -> None:
+    """Of the Service of pod a: one request at a time; c, of another one, has as many as it likes, at the same time."""
+    origin = Origin(kind="ServiceDefaults", namespace="shop", name="a", path="spec.upstreamConfig")
+    few = CallLimits(connections=1, pending=1, requests=1)
+    calling = Calling(namespace="shop", service="a", named=(("shop/web", few),), origin=origin)
+    table = RouteTable(namespace="shop", service="web", routes=(route("split", to(("v1", 1), ("v2", 1))),))
+    for parts in ({}, {"table": table}):
+        view = shop.view("v1", "v2", policy=SUBSETS, **parts)
+        pods = [
+            msgspec.structs.replace(
+                p, pod=msgspec.structs.replace(p.pod, calling=calling if p.pod.name == "a" else None)
+            )
+            for p in view.pods
+        ]
+        shop.lab.apply(msgspec.structs.replace(view, pods=tuple(pods)))
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            asked = {who: [pool.submit(get, shop.ns[who], WEB, 80, "/slow") for _ in range(8)] for who in ("a", "c")}
+            found = {who: collections.Counter(one.result()[0] for one in many) for who, many in asked.items()}
+        assert found["c"] == {200: 8}
+        assert found["a"][200] >= 1
+        assert found["a"][503] >= 2
 
 
 def test_envoy_takes_every_setting_there_is(shop: Shop) -> None:

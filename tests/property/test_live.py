@@ -63,6 +63,7 @@ from tandem.translate.world import Translation, translate_world
 from tlsworlds import backend_tls, bundle, target
 
 SPACES = st.sampled_from(NAMESPACES)
+CALLS = {"connectTimeoutMs": 5}
 NODES = ("node-1", "node-2", "node-3")
 MESH = st.sampled_from(({}, {"tandem.io/mesh": "enabled"}))
 Raw = dict[str, Any]
@@ -204,6 +205,7 @@ OTHERS = st.one_of(
                 lambda s: consul.resolver("s0", subsets=consul.versions("v1"), defaultSubset="v1", ns=s),
                 lambda s: consul.defaults("s0", protocol="grpc", mutualTLSMode="strict", ns=s),
                 lambda s: consul.defaults("s1", maxInboundConnections=1, ns=s),
+                lambda s: consul.defaults("s0", upstreamConfig={"overrides": [{"name": "s1", **CALLS}]}, ns=s),
                 lambda s: consul.resolver("s1", redirect={"service": "s0"}, ns=s),
             )
         ),

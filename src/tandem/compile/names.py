@@ -180,6 +180,11 @@ def alone(cluster: str) -> str:
     return f"alone/{cluster}"
 
 
+def apart(namespace: str, service: str, cluster: str) -> str:
+    """The same for the pods of one Service, whose calls have limits of their own; the EDS name is the same."""
+    return f"of/{namespace}/{service}/{cluster}"
+
+
 def version_of(cluster: str) -> str:
     """`namespace/service` or `namespace/service/subset` of the cluster of a service port; empty for any other.
 
@@ -192,6 +197,8 @@ def version_of(cluster: str) -> str:
 def service_port(cluster: str) -> tuple[str, str, int, str] | None:
     """Namespace, Service, port and subset (empty: none) of the cluster of a service port, a gateway's own as well."""
     kind, *parts = cluster.removeprefix("alone/").split("/")
+    if kind == "of":
+        kind, *parts = "/".join(parts[2:]).removeprefix("alone/").split("/")
     if kind == "mirror" and parts[0] == _EDGE:
         kind, *parts = parts[3:] or [""]
     if kind not in {"svc", "pod"} or len(parts) < 3:

@@ -13,6 +13,7 @@ from tandem.base.ids import NodeName, PodUid, PolicySetId, SpiffeId
 from tandem.base.problems import Origin
 from tandem.ir.authn import JwtRule
 from tandem.ir.authz import AuthzPolicy
+from tandem.ir.calling import Calling
 from tandem.ir.delivery import AS_DIALLED, Delivery
 from tandem.ir.external import External
 from tandem.ir.limits import RateLimit
@@ -108,6 +109,7 @@ class LocalPod(msgspec.Struct, frozen=True, kw_only=True):
     logging: Logging = EVERYTHING
     """What of its requests and connections become flows."""
     inbound: Inbound = Inbound()
+    calling: Calling | None = None
     served: tuple[Served, ...] = ()
     """What is changed of requests, at ports where anything is: the first one that holds counts."""
     paths: Paths = Paths.BASE

@@ -39,6 +39,47 @@ class RateLimits(Model, frozen=True, kw_only=True):
     instance_level: InstanceLimits = InstanceLimits()
 
 
+class UpstreamLimits(Model, frozen=True, kw_only=True):
+    """upstreamConfig.….limits; None: no limit."""
+
+    max_connections: int | None = None
+    max_pending_requests: int | None = None
+    max_concurrent_requests: int | None = None
+
+
+class PassiveHealthCheck(Model, frozen=True, kw_only=True):
+    """upstreamConfig.….passiveHealthCheck; what is not given is Envoy's."""
+
+    interval: str = ""
+    max_failures: int = 0
+    enforcing_consecutive_5xx: int | None = msgspec.field(default=None, name="enforcingConsecutive5xx")
+    max_ejection_percent: int | None = None
+    base_ejection_time: str = ""
+
+
+class Upstream(Model, frozen=True, kw_only=True):
+    """upstreamConfig.defaults and overrides[]."""
+
+    name: str = ""
+    namespace: str = ""
+    partition: str = ""
+    peer: str = ""
+    envoy_listener_json: str = msgspec.field(default="", name="envoyListenerJSON")
+    envoy_cluster_json: str = msgspec.field(default="", name="envoyClusterJSON")
+    protocol: str = ""
+    connect_timeout_ms: int = 0
+    limits: UpstreamLimits | None = None
+    passive_health_check: PassiveHealthCheck | None = None
+    mesh_gateway: MeshGatewayMode = MeshGatewayMode()
+
+
+class UpstreamConfig(Model, frozen=True, kw_only=True):
+    """spec.upstreamConfig: of calls of the service's own pods, to those that are named and to all others."""
+
+    defaults: Upstream | None = None
+    overrides: tuple[Upstream, ...] = ()
+
+
 class ServiceDefaultsSpec(Model, frozen=True, kw_only=True):
     """spec; what is refused as a whole is not taken apart. Times in milliseconds, 0: Consul's own."""
 
@@ -52,7 +93,7 @@ class ServiceDefaultsSpec(Model, frozen=True, kw_only=True):
     transparent_proxy: dict[str, Any] | None = None
     expose: dict[str, Any] | None = None
     external_sni: str = msgspec.field(name="externalSNI", default="")
-    upstream_config: dict[str, Any] | None = None
+    upstream_config: UpstreamConfig | None = None
     destination: dict[str, Any] | None = None
     rate_limits: RateLimits = RateLimits()
     envoy_extensions: tuple[dict[str, Any], ...] = ()

@@ -179,6 +179,7 @@ def translate_pod(
         limits=limits if member.meshed else (),
         logging=context.telemetry.logging(pod) if member.meshed else EVERYTHING,
         inbound=context.defaults.inbound(services) if member.meshed else Inbound(),
+        calling=context.defaults.calling(services) if member.meshed else None,
         served=servers.served if member.meshed else (),
         paths=context.paths,
     )

@@ -151,7 +151,7 @@ def _by_proxy(world: World, question: Question, source: Party, target: Party) ->
     if decision.rule is not None:
         asked = question.method or "GET", question.path or "/", dict(question.headers)
         lines += map(counted, limits.counted_at_route(world, decision.rule, *asked))
-    lines += beside(world, decision)
+    lines += beside(world, decision, source.pod)
     if instead := answered(lines):
         return _Found(lines=tuple(lines), denied=tuple(instead))
     ways, missing = _ways(world, question, source, target, decision.backends)

@@ -38,3 +38,12 @@ def test_routes_differ_by_consumer_and_variant() -> None:
 def test_listeners_and_logs_of_a_pod_are_told_apart() -> None:
     makers = (names.inbound_listener, names.outbound_listener, names.source_log, names.destination_log)
     assert len({make(POD) for make in (*makers, names.refused_log)}) == 5
+
+
+def test_clusters_of_some_callers_are_those_of_the_same_port() -> None:
+    for cluster in (
+        names.service_cluster("shop", "db", 80, "v1"),
+        names.alone(names.service_cluster("shop", "db", 80)),
+    ):
+        assert names.service_port(names.apart("shop", "web", cluster)) == names.service_port(cluster)
+    assert names.service_port("of/shop/web") is None

@@ -22,6 +22,7 @@ from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreadi
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
 from tandem.compile.envoy.scope import host_of
+from tandem.ir.calling import Calling
 from tandem.ir.delivery import AS_MANY, Arrival
 from tandem.ir.fabric import AppProtocol, LocalPod, Service, ServicePort
 from tandem.ir.gateway import BackendTls
@@ -223,6 +224,43 @@ def client_clusters(
         told = resource.origins | origins_of(body["name"], client.backend_tls)
         made.append((replace(resource, origins=told), body["name"]))
     return tuple(made)
+
+
+@lru_cache(maxsize=1024)
+def calling_clusters(
+    service: Service,
+    *,
+    policy: TrafficPolicy | None,
+    identities: tuple[SpiffeId, ...],
+    trust: Domains,
+    domain: str,
+    calling: Calling,
+) -> tuple[tuple[Resource, str], ...]:
+    """Those of `service_clusters` for the pods of one Service, with the limits of their calls; with the shared names.
+
+    The connection says who asks, as in those: pods of the Service on a node have them together.
+    """
+    limits = calling.of(service.namespace, service.name)
+    if limits is None:
+        return ()
+    chosen = limits.over(_chosen(service, policy))
+    shared = service_clusters(service, policy=chosen, identities=identities, trust=trust, domain=domain)
+    made: list[tuple[Resource, str]] = []
+    for one in shared:
+        name = names.apart(calling.namespace, calling.service, one.name)
+        body = {**one.body, "name": name}
+        if "cluster_type" in body:
+            body = _own_first(body, one.name, calling)
+        made.append((Resource(name=name, body=body, origins=one.origins | {calling.origin}), one.name))
+    return tuple(made)
+
+
+def _own_first(body: dict[str, Any], shared: str, calling: Calling) -> dict[str, Any]:
+    """A cluster of clusters that asks its own endpoints first by the cluster that has the limits."""
+    kind, alone = body["cluster_type"], names.alone(shared)
+    config = kind["typed_config"]
+    own = [names.apart(calling.namespace, calling.service, one) if one == alone else one for one in config["clusters"]]
+    return {**body, "cluster_type": {**kind, "typed_config": {**config, "clusters": own}}}
 
 
 def _inside(netns: str) -> Json:

@@ -17,6 +17,7 @@ from tandem.base.ids import PodUid
 from tandem.base.memo import same_as_before
 from tandem.compile import names
 from tandem.compile.envoy.reencrypt import is_secured
+from tandem.ir.calling import Calling
 from tandem.ir.fabric import AppProtocol, LocalPod, Service, ServicePort
 from tandem.ir.mesh import Backend, BytesMatch, Forward, Route, RouteMatch, RouteTable
 from tandem.ir.node import NodeView
@@ -56,6 +57,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     secure_client: PodUid | None = None
     hashes: Hashes = ()
     """What of a request chooses the endpoint, by cluster."""
+    calling: Calling | None = None
+    """Of pods whose calls to some Services have limits of their own: clusters of theirs lead there."""
     detects: bool = False
     """Whether requests are found out by what a client sends first."""
 
@@ -73,10 +76,16 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     def sends_by(self, cluster: str, *, copies: bool = False) -> str:
         """The cluster by which these clients' requests (`copies`: copies of them) reach what a shared one leads to."""
         if self.client is None or not (self.gateway or copies):
-            return cluster
+            return self._apart(cluster)
         if self.secure_client is not None and is_secured(cluster, self.secured):
             return names.client_cluster(self.secure_client, cluster)
         return names.client_cluster(self.client, cluster)
+
+    def _apart(self, cluster: str) -> str:
+        named = names.service_port(cluster) if self.calling is not None else None
+        if self.calling is None or named is None or self.calling.of(named[0], named[1]) is None:
+            return cluster
+        return names.apart(self.calling.namespace, self.calling.service, cluster)
 
     @property
     def cluster(self) -> str:
@@ -87,8 +96,8 @@ class PortScope(msgspec.Struct, frozen=True, kw_only=True):
     def own_cluster(self) -> str:
         """Where requests go that no table directs: a headless service keeps the address that was dialled."""
         if self.service.cluster_ips or self.service.external is not None:
-            return self.cluster
-        return names.dialled_cluster(self.service.namespace, self.service.name, self.port.port)
+            return self._apart(self.cluster)
+        return self._apart(names.dialled_cluster(self.service.namespace, self.service.name, self.port.port))
 
     def applies(self, match: RouteMatch | BytesMatch) -> bool:
         """True if these clients on this port can satisfy the match."""
@@ -140,6 +149,7 @@ def port_scopes(
     client: PodUid | None = None,
     hashes: Hashes = (),
     policy: TrafficPolicy | None = None,
+    calling: Calling | None = None,
 ) -> tuple[PortScope, ...]:
     """The TCP ports of a service as clients of `namespace` with `labels`, or one `client`, see them.
 
@@ -148,6 +158,8 @@ def port_scopes(
     limits = source_limits(table) if table else ()
     held = tuple(limit for limit in limits if limit.holds(namespace, labels))
     variant = digest(repr((held, client)), 6) if limits or client else ""
+    if calling is not None:
+        variant = digest(f"{variant} {calling.namespace}/{calling.service}", 6)
     return tuple(
         PortScope(
             service=service,
@@ -157,6 +169,7 @@ def port_scopes(
             variant=variant,
             client=client,
             hashes=hashes,
+            calling=calling,
             detects=port.app is AppProtocol.DETECTED and _mere(policy, port.port),
         )
         for port in service.ports
@@ -194,11 +207,23 @@ def scopes_of(view: NodeView, pod: LocalPod) -> tuple[PortScope, ...]:
             client=client,
             hashes=_hashes(view, key, table),
             policy=view.policies.get(key) if detecting(view.services[key]) else None,
+            calling=pod.calling if pod.calling is not None and _concerns(pod.calling, key, table) else None,
         )
         host = host_of(view.services[key], view.config.cluster_domain)
         sees = pod.outbound.covers
         found.extend(scope for scope in ports if sees(scope.service.namespace, host, scope.port.port))
     return tuple(found)
+
+
+def _concerns(calling: Calling, key: str, table: RouteTable | None) -> bool:
+    """Whether what is sent to a Service may go where these calls have limits of their own."""
+    asked = {key}
+    for route in table.routes if table is not None else ():
+        if isinstance(route.action, Forward):
+            asked |= {f"{one.namespace}/{one.service}" for one in route.action.backends}
+    for sent in table.bytes if table is not None else ():
+        asked |= {f"{one.namespace}/{one.service}" for one in sent.backends}
+    return any(calling.of(*one.split("/", 1)) is not None for one in asked)
 
 
 def host_of(service: Service, domain: str) -> str:

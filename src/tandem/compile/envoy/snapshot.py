@@ -16,7 +16,15 @@ from tandem.base.ids import SpiffeId
 from tandem.base.memo import each_as_before, equal_to_before, pairs_as_before, same_as_before
 from tandem.compile import names
 from tandem.compile.addresses import own_addresses
-from tandem.compile.envoy.cluster import SHARED, Client, app_clusters, client_clusters, service_clusters, standing_in
+from tandem.compile.envoy.cluster import (
+    SHARED,
+    Client,
+    app_clusters,
+    calling_clusters,
+    client_clusters,
+    service_clusters,
+    standing_in,
+)
 from tandem.compile.envoy.endpoint import compile_endpoints, renamed, standing_alone
 from tandem.compile.envoy.filters.external import compile_external
 from tandem.compile.envoy.filters.tokens import compile_tokens
@@ -35,6 +43,7 @@ from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
 from tandem.compile.gateways import with_gateways_behind
 from tandem.compile.reach import local, near, serving
+from tandem.ir.calling import Calling
 from tandem.ir.fabric import Endpoint, Endpoints, MeshConfig, Node, Service
 from tandem.ir.gateway import Gateway, destinations_of
 from tandem.ir.locality import LocalityBalancing
@@ -59,14 +68,16 @@ def compile_envoy(view: NodeView) -> Snapshot:
     edge = view.node, view.config, view.services, view.gateways, view.policies
     edge_listeners, edge_guards, edge_routes = _gateways(view.keys, *edge)
     guards = [r for a in meshed for r in (compile_tokens(a.pod, view.keys), compile_external(a.pod))]
-    copies = [*_mirrors(view, meshed), *_gateway_clusters(_behind(view), *edge)]
+    copies = [*_mirrors(view, meshed), *_called_apart(view, meshed), *_gateway_clusters(_behind(view), *edge)]
     known = {resource.name: resource for resource in endpoints}
     apps = (cluster for attached in meshed for cluster in app_clusters(attached))
     own = (*apps, *(cluster for cluster, _ in copies))
     return Snapshot(
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
-            ENDPOINT: _by_name((*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies))),
+            ENDPOINT: _by_name(
+                (*endpoints, *(renamed(known[of], cluster.name) for cluster, of in copies if of in known))
+            ),
             EXTENSION: _by_name((*guards, *edge_guards)),
             LISTENER: _by_name((*listeners, *edge_listeners)),
             ROUTE: _by_name((*routes, *edge_routes)),
@@ -224,7 +235,7 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     used: dict[int, Ports] = {}
     for attached in meshed:
         pod = attached.pod
-        key = pod.namespace, frozenset(pod.labels if asked else ()), pod.uid * copied, pod.outbound
+        key = pod.namespace, frozenset(pod.labels if asked else ()), pod.uid * copied, pod.outbound, pod.calling
         if key not in known:
             known[key] = dialled(scopes_of(view, pod), view.endpoints, closed=pod.outbound.registry_only)
         pairs.append((attached, known[key]))
@@ -255,6 +266,22 @@ def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, 
         client = Client(uid=attached.pod.uid, netns=attached.netns, identity=attached.pod.identity)
         found += _copies(view, behind, client, targets)
     return found
+
+
+def _called_apart(view: NodeView, meshed: list[AttachedPod]) -> Iterator[tuple[Resource, str]]:
+    """Clusters of Services whose pods' calls have limits of their own."""
+    behind = _behind(view)
+    groups = {(one.namespace, one.service): one for attached in meshed if (one := attached.pod.calling) is not None}
+    for _, calling in sorted(groups.items()):
+        for key in sorted(key for key, service in view.services.items() if service.external is None):
+            yield from calling_clusters(
+                view.services[key],
+                policy=_policy(view, view.services[key], view.policies.get(key)),
+                identities=behind.get(key, ()),
+                trust=view.config.domains,
+                domain=view.config.cluster_domain,
+                calling=calling,
+            )
 
 
 def _called_from(view: NodeView, home: str) -> frozenset[str]:
@@ -339,7 +366,7 @@ def _places(view: NodeView, targets: set[str]) -> Iterator[tuple[int, Place]]:
 
 
 @same_as_before
-def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str, Outbound], Ports]:
+def _dialled(*_parts: object) -> dict[tuple[str, frozenset[tuple[str, str]], str, Outbound, Calling | None], Ports]:
     """What has been worked out of these parts of a view: a new dictionary when one of them is new."""
     return {}
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tandem.base.problems import Origin, Problem, Severity
+from tandem.ir.calling import Calling
 from tandem.ir.fabric import Inbound
 from tandem.ir.limits import RateLimit
 from tandem.ir.traffic import PortTraffic, Traffic, TrafficPolicy
@@ -20,16 +21,13 @@ from tandem.model.consuldefaults import ServiceDefaults
 from tandem.model.core import Pod, Service, ServicePort
 from tandem.model.selected import target_port
 from tandem.model.world import Key, World
+from tandem.translate.mesh.consul.calling import read_calling
 from tandem.translate.mesh.consul.limits import read_rate_limits
 from tandem.translate.protocols import app_protocol, undeclared
 
 REFUSED: Final = {
     "destination": ("destination", "hosts outside are known by ServiceEntry"),
     "externalSNI": ("external_sni", "TLS towards hosts outside is said by DestinationRule"),
-    "upstreamConfig": (
-        "upstream_config",
-        "limits of one client's calls are not told from those of others: TrafficPolicy says them where the service is",
-    ),
     "envoyExtensions": ("envoy_extensions", "nobody writes into Envoy's configuration here"),
     "expose": ("expose", "ports that take plain text are said by PeerAuthentication, portLevelMtls"),
     "transparentProxy": ("transparent_proxy", "every pod of the mesh is dialled as its Services are"),
@@ -49,6 +47,7 @@ class Defaults:
         self._http2: dict[Key, tuple[int, ...]] = {}
         self._limits: dict[Key, tuple[RateLimit, frozenset[int]]] = {}
         """What is counted, and at which ports of the Service."""
+        self._calling: dict[Key, Calling] = {}
         for source in world.sorted(ServiceDefaults):
             service = world.get(Service, *source.key)
             problems += _refused(source)
@@ -66,6 +65,9 @@ class Defaults:
             if source.spec.protocol == "tcp" and silent:
                 only_bytes["/".join(source.key)] = frozenset(silent)
             wrong = partial(self._wrong, source, problems)
+            calling = read_calling(source, world, wrong)
+            if calling is not None:
+                self._calling[source.key] = calling
             limit = read_rate_limits(source, wrong)
             http = {p.port for p in service.spec.ports if app_protocol(p).is_http}
             counted = http | named.get("/".join(source.key), frozenset())
@@ -92,6 +94,11 @@ class Defaults:
             request_ms=min((value for value, _ in request), default=0),
             origins=tuple(sorted(said)),
         )
+
+    def calling(self, services: Iterable[Service]) -> Calling | None:
+        """What a pod that these Services select may take of others: of several the first by name says it."""
+        found = sorted(service.key for service in services if service.key in self._calling)
+        return self._calling[found[0]] if found else None
 
     def limits(self, pod: Pod, services: Iterable[Service]) -> tuple[RateLimit, ...]:
         """What is counted at a pod that these Services select, each at its own ports."""
@@ -127,7 +134,9 @@ class Defaults:
     def differing(self, other: Defaults) -> set[str]:
         """The namespaces in which the two say something else."""
         keys = self._found.keys() | other._found.keys()
-        return {key[0] for key in keys if self._found.get(key) != other._found.get(key)}
+        found = {key[0] for key in keys if self._found.get(key) != other._found.get(key)}
+        calls = self._calling.keys() | other._calling.keys()
+        return found | {key[0] for key in calls if self._calling.get(key) != other._calling.get(key)}
 
 
 def _http2(traffic: Traffic) -> Traffic:
