@@ -264,7 +264,8 @@ def test_applying_the_node_leaves_the_routes_of_pods_alone(case: Case) -> None:
 
 def test_settings_are_set_and_their_former_values_returned(case: Case) -> None:
     async def book(driver: LinkDriver) -> None:
-        before = await driver.set_sysctls({"net.ipv4.ip_forward": "1"})
+        before = await driver.read_sysctls(["net.ipv4.ip_forward"])
+        assert await driver.set_sysctls({"net.ipv4.ip_forward": "1"}) == before
         assert await driver.set_sysctls(before) == {"net.ipv4.ip_forward": "1"}
         with pytest.raises(DriverError):
             await driver.set_sysctls({"net.ipv4.no_such": "1"})

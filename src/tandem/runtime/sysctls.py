@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -73,22 +73,29 @@ def there(settings: Mapping[str, str]) -> dict[str, str]:
 class Sets(Protocol):
     """`LinkDriver`, as far as it is needed here."""
 
+    async def read_sysctls(self, names: Collection[str]) -> dict[str, str]:
+        """The values."""
+
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """The values as they were."""
 
 
 async def change(links: Sets, node: NodeDir, wanted: Mapping[str, str]) -> None:
-    """Set and remember; raises DriverError where either cannot be done, and then nothing is changed."""
-    before = await links.set_sysctls(wanted)
+    """Remember and set, in this order: an agent may be killed between the two.
+
+    Raises DriverError where either cannot be done; what cannot be remembered is not changed.
+    """
+    before = await links.read_sysctls(wanted)
     theirs = {n: v for n, v in before.items() if v != wanted[n] and n in remembered(node)}
     if theirs:
         log.error("kernel settings changed by others, and set again", settings=theirs)
     try:
         remember(node, before)
     except OSError as error:
-        await links.set_sysctls(before)
         what = f"{node.root / _FILE}: {error.strerror}: not changed, since it could not be set back later"
         raise DriverError(f"{what}: {', '.join(wanted)}") from error
+    if any(before[name] != value for name, value in wanted.items()):
+        await links.set_sysctls(wanted)
 
 
 def remember(node: NodeDir, before: dict[str, str]) -> None:

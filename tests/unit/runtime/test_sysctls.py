@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,20 @@ def test_without_ipv6_in_the_kernel_forwarding_alone_is_asked_for(
 ) -> None:
     monkeypatch.setattr(sysctls, "_ROUTES", tmp_path / "none")
     assert wanted_for_ipv6() == {"net.ipv6.conf.all.forwarding": "1"}
+
+
+def test_an_agent_that_is_killed_while_it_sets_them_has_remembered_what_was_before(tmp_path: Path) -> None:
+    class Dying(FakeLinks):
+        async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
+            await super().set_sysctls(wanted)
+            raise KeyboardInterrupt
+
+    links, node = Dying(), NodeDir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(change(links, node, {"net.ipv4.ip_forward": "1"}))
+    assert remembered(node) == {"net.ipv4.ip_forward": "0"}
+    asyncio.run(change(links, node, {"net.ipv4.ip_forward": "1"}))
+    assert (remembered(node), links.sysctls["net.ipv4.ip_forward"]) == ({"net.ipv4.ip_forward": "0"}, "1")
 
 
 def test_where_the_former_values_cannot_be_kept_nothing_is_changed_and_the_file_is_named(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 
@@ -184,12 +184,17 @@ class FakeLinks:
     def _on_link(self, address: str) -> bool:
         return any(ip_address(address) in ip_network(network) for network in self.networks)
 
+    async def read_sysctls(self, names: Collection[str]) -> dict[str, str]:
+        """The values."""
+        self._called("read_sysctls")
+        if unknown := sorted(set(names) - set(self.sysctls)):
+            raise DriverError(f"no such kernel setting: {unknown[0]}")
+        return {name: self.sysctls[name] for name in names}
+
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Set settings; returns the values as they were."""
         self._called("set_sysctls")
-        if unknown := sorted(set(wanted) - set(self.sysctls)):
-            raise DriverError(f"no such kernel setting: {unknown[0]}")
-        before = {name: self.sysctls[name] for name in wanted}
+        before = await self.read_sysctls(wanted)
         self.sysctls.update(wanted)
         return before
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,6 +88,9 @@ class LinkDriver(Protocol):
         Returns a sentence for each route that cannot be, because its next hop is on no network of this node; all else
         is in force then.
         """
+
+    async def read_sysctls(self, names: Collection[str]) -> dict[str, str]:
+        """Values of kernel settings (`net.ipv4.ip_forward`)."""
 
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Set kernel settings (`net.ipv4.ip_forward`); returns the values as they were, for setting them back."""

@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +36,7 @@ from tandem.drivers.link.settings import (
     is_set,
     pod_settings,
     put_back,
+    read_sysctls,
     set_sysctls,
     unmet,
     write_settings,
@@ -116,6 +117,10 @@ class KernelLinks:
     async def apply_node(self, net: NodeNet) -> tuple[str, ...]:
         """Make addresses, devices and routes of the node exactly these; returns the routes that cannot be."""
         return await self._run(lambda: apply_node(self._node(), net))
+
+    async def read_sysctls(self, names: Collection[str]) -> dict[str, str]:
+        """Kernel settings of the node's namespace."""
+        return await self._run(lambda: self._read_sysctls(names))
 
     async def set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Set kernel settings of the node's namespace; returns the values as they were."""
@@ -337,6 +342,10 @@ class KernelLinks:
             )
         finally:
             sock.close()
+
+    def _read_sysctls(self, names: Collection[str]) -> dict[str, str]:
+        self._node()
+        return read_sysctls(names)
 
     def _set_sysctls(self, wanted: Mapping[str, str]) -> dict[str, str]:
         self._node()

@@ -70,14 +70,18 @@ def unmet(wanted: Mapping[str, Iterable[Setting]]) -> tuple[str, ...]:
     )
 
 
+def read_sysctls(names: Iterable[str]) -> dict[str, str]:
+    """The values of these."""
+    return {name: (SYSCTL / name.translate(AS_PATH)).read_text().strip() for name in names}
+
+
 def set_sysctls(wanted: Mapping[str, str]) -> dict[str, str]:
     """Set these by name; returns the values as they were."""
-    before = {}
+    before: dict[str, str] = {}
     for name, value in wanted.items():
-        path = SYSCTL / name.translate(AS_PATH)
-        before[name] = path.read_text().strip()
+        before |= read_sysctls([name])
         if before[name] != value:
-            path.write_text(value)
+            (SYSCTL / name.translate(AS_PATH)).write_text(value)
     return before
 
 
