@@ -38,6 +38,9 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
     ct_mark: int = 0
     dnat: bool = False
     oifname: str = ""
+    client: str = ""
+    server: str = ""
+    """Of an error: the ends of the connection that it is about; empty: who sends the packet."""
 
     @property
     def version(self) -> int:
@@ -294,7 +297,7 @@ class _Walk:
         packet = self.packet
         if field in _ADDRESSES:
             version, name = _ADDRESSES[field]
-            return str(getattr(packet, name)) if packet.version == version else None
+            return str(getattr(packet, name) or packet.saddr) if packet.version == version else None
         if field in _PORTS:
             protocol, name = _PORTS[field]
             known = packet.protocol in {"tcp", "udp", "sctp"} and protocol in {"", packet.protocol}
@@ -318,6 +321,10 @@ _ADDRESSES = {
     Field.DADDR4: (4, "daddr"),
     Field.SADDR6: (6, "saddr"),
     Field.DADDR6: (6, "daddr"),
+    Field.CT_CLIENT4: (4, "client"),
+    Field.CT_CLIENT6: (6, "client"),
+    Field.CT_SERVER4: (4, "server"),
+    Field.CT_SERVER6: (6, "server"),
 }
 _PORTS = {
     Field.SPORT: ("", "sport"),

@@ -49,6 +49,9 @@ class Lab:
     def netns_of(self, pod: core.Pod) -> str:
         return f"{self.node}-{pod.metadata.name}"
 
+    def netns_path(self, pod: core.Pod) -> str:
+        return str(NETNS / self.netns_of(pod))
+
     def attach(self, pod: core.Pod) -> None:
         """Namespace, veth, address and routes of a pod."""
         netns, link = self.netns_of(pod), ifname_of(pod)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from tandem.compile.nft.node import compile_nft
 from tandem.compile.nft.origins import origins
 from tandem.drivers.nft.plan import plan
 from tandem.drivers.nft.real import Libnftables
+from tandem.model import core
 from tandem.model.meta import Object
 from tandem.observe.conntrack import Connection, end_connections, forget_addresses
 from tandem.observe.flow import Flow, Party
@@ -112,6 +115,32 @@ def test_a_mark_that_a_pod_sets_ends_at_its_link(node: Node, mark: int) -> None:
     node.apply(ONLY_CLIENT)
     assert node.ask(node.netns_of(OTHER), "10.244.0.2", 80, mark=mark) == "timeout"
     assert node.ask(node.netns_of(CLIENT), "10.244.0.2", 80, mark=mark) == "hello 10.244.0.3"
+
+
+@pytest.mark.parametrize("teller", [OTHER, WEB], ids=["a stranger", "the other end"])
+def test_an_error_about_a_connection_comes_from_its_other_end_or_from_no_pod(node: Node, teller: core.Pod) -> None:
+    """Connection tracking calls it related whoever sends it, and names no rule that anybody wrote."""
+    node.apply(policy("alone", podSelector={"matchLabels": {"app": "client"}}, ingress=[], policyTypes=["Ingress"]))
+    with in_netns(node.netns_path(CLIENT), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
+        sock.settimeout(1.0)
+        sock.connect(("10.244.0.2", 53))
+        sock.send(b"ping")
+        assert sock.recv(99) == b"pong 10.244.0.3"
+        refuse(node.netns_path(teller), sock.getsockname()[1])
+        with pytest.raises(ConnectionRefusedError if teller is WEB else TimeoutError):
+            sock.recv(99)
+
+
+def refuse(netns: str, port: int) -> None:
+    """Tell the client that nobody is at port 53 of web (RFC 792: destination unreachable, with what was sent)."""
+    ends = socket.inet_aton("10.244.0.3") + socket.inet_aton("10.244.0.2")
+    sent = struct.pack("!BBHHHBBH", 0x45, 0, 32, 1, 0, 64, 17, 0) + ends + struct.pack("!HHHH", port, 53, 12, 0)
+    message = struct.pack("!BBHI", 3, 3, 0, 0) + sent
+    total = sum(struct.unpack(f"!{len(message) // 2}H", message))
+    total = (total & 0xFFFF) + (total >> 16)
+    message = message[:2] + struct.pack("!H", ~total & 0xFFFF) + message[4:]
+    with in_netns(netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)) as raw:
+        raw.sendto(message, ("10.244.0.3", 0))
 
 
 def test_a_policy_allows_what_it_says_and_drops_the_rest(node: Node) -> None:

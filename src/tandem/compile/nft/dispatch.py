@@ -36,10 +36,14 @@ from tandem.state.ownership import ENVOY_MARK, WIREGUARD_PREFIX
 POD_LINKS: Final = "td*"
 TUNNELS: Final = f"{WIREGUARD_PREFIX}*"
 _REPLIES: Final = nft.Rule(
-    match=(nft.OneOf(Field.CT_STATE, ("established", "related")),),
+    match=(nft.Is(Field.CT_STATE, "established"),),
     then=(nft.Accept(),),
     comment="replies are allowed implicitly",
 )
+_RELATED: Final = nft.Rule(
+    match=(nft.Is(Field.CT_STATE, "related"),), then=(nft.Accept(),), comment="so are errors about them"
+)
+_ENDS: Final = {4: (Field.CT_CLIENT4, Field.CT_SERVER4), 6: (Field.CT_CLIENT6, Field.CT_SERVER6)}
 _DROP: Final = (nft.Counter(), nft.Drop())
 # Both links of a connection may have another MTU than what lies between: pods older than the fabric, peers outside. The
 # answer to a SYN meets no rule (it is a reply): its offer is the pod's own link's, and beyond that the node says ICMP.
@@ -54,6 +58,7 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
     egress = _dispatch("egress", "saddr")
     forward = (
         _REPLIES,
+        *_errors(),
         *_SEGMENT_SIZE,
         _no_mid_stream(Field.IIFNAME),
         _no_mid_stream(Field.OIFNAME),
@@ -71,7 +76,7 @@ def base_chains(view: NodeView) -> tuple[nft.Chain, ...]:
             "policy-input",
             "input",
             priority=0,
-            rules=(_REPLIES, _no_mid_stream(Field.IIFNAME), *_tunnel_of_nodes(view), *egress),
+            rules=(_REPLIES, *_errors(), _no_mid_stream(Field.IIFNAME), *_tunnel_of_nodes(view), *egress),
         ),
         _base(
             "node-output",
@@ -137,6 +142,16 @@ def _tunnel_of_nodes(view: NodeView) -> Iterator[nft.Rule]:
             from_others = nft.InSet((f.saddr,), f"nodes{f.version}", negate=True)
             match = (nft.Is(Field.UDP_DPORT, port), from_others)
             yield nft.Rule(match=match, then=_DROP, comment="wrapped by no node")
+
+
+def _errors() -> Iterator[nft.Rule]:
+    """ICMP about a connection is related to it whoever sends it: of a pod only about its own ones."""
+    for f in FAMILIES:
+        # A pair with itself is in the set, and the source is the pod's own: so that end of the connection is the pod.
+        none = tuple(nft.InSet((f.saddr, end), f"self{f.version}", negate=True) for end in _ENDS[f.version])
+        told = (nft.Is(Field.IIFNAME, POD_LINKS), nft.Is(Field.CT_STATE, "related"))
+        yield nft.Rule(match=(*told, *none), then=_DROP, comment="an error about others' connections")
+    yield _RELATED
 
 
 def _no_mid_stream(link: Field) -> nft.Rule:

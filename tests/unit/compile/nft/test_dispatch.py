@@ -147,3 +147,12 @@ def test_only_isolated_pods_are_in_the_maps() -> None:
     }
     assert {s.name: len(s.elements) for s in pod_sets(view)}["links4"] == 2
     assert all(c.base for c in base_chains(view))
+
+
+def test_of_a_pod_errors_pass_that_are_about_its_own_connections() -> None:
+    error = msgspec.structs.replace(TO_WEB, protocol="icmp", ct_state="related")
+    for own in ({"client": TO_WEB.saddr, "server": TO_WEB.daddr}, {"client": "192.0.2.7", "server": TO_WEB.saddr}):
+        assert _verdict(msgspec.structs.replace(error, **own)) == "accept"
+    others = msgspec.structs.replace(error, client=TO_WEB.daddr, server="192.0.2.7")
+    assert _verdict(others) == "drop"
+    assert _verdict(msgspec.structs.replace(others, saddr="192.0.2.9", iifname="eth0")) == "accept"
