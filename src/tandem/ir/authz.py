@@ -161,9 +161,12 @@ class ExternalCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Of the provider."""
     namespace: str
     service: str
+    """Its name, or a host outside, in which there is a dot."""
     port: int
     grpc: bool
     timeout_ms: int
+    own: tuple[str, int] | None = None
+    """Address and port at the loopback of the pod that is judged, where it is asked in its own namespace."""
     fail_open: bool = False
     """What cannot be asked passes."""
     status_on_error: int = 403

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tandem.model import core
+from tandem.model.egress import ServiceEntry
 from tandem.model.world import World
 from tandem.reference.support import ROOT
 
@@ -47,4 +48,8 @@ def _is_there(world: World, host: str, port: object) -> bool:
     name, _, rest = text.partition(".")
     namespace = rest.partition(".svc.")[0] if rest else home or ROOT
     service = world.get(core.Service, namespace, name)
-    return service is not None and any(p.port == port for p in service.spec.ports)
+    if service is not None or not rest or ".svc." in rest:
+        return service is not None and any(p.port == port for p in service.spec.ports)
+    entries = [e for e in world.sorted(ServiceEntry) if home in {"", e.metadata.namespace} and text in e.spec.hosts]
+    outside = (e for e in entries if e.spec.resolution not in {"", "NONE", "DYNAMIC_DNS"})
+    return any(p.number == port for e in outside for p in e.spec.ports)

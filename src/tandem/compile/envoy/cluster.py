@@ -22,6 +22,7 @@ from tandem.compile.envoy.pool import alpn, keeping, limiting, speaking, spreadi
 from tandem.compile.envoy.proto import ADS, BUFFER_BYTES, LIMITS, Json, extension, milliseconds
 from tandem.compile.envoy.reencrypt import origins_of, spoken, traffic_over
 from tandem.compile.envoy.scope import host_of
+from tandem.ir.authz import ExternalCheck
 from tandem.ir.calling import Calling
 from tandem.ir.delivery import AS_MANY, Arrival
 from tandem.ir.fabric import AppProtocol, LocalPod, Service, ServicePort
@@ -388,16 +389,12 @@ def app_cluster(attached: AttachedPod, port: int = 0, *, http1: bool = False) ->
     taken, delivery = attached.pod.inbound, attached.pod.delivery
     name = (names.plain_app_cluster if http1 else names.app_cluster)(attached.pod.uid, port)
     room = delivery.room_at(port)
-    source, other = (
-        {"address": address, "port_value": 0, "network_namespace_filepath": attached.netns}
-        for address in ("127.0.0.6", "::1")
-    )
     # What a Sidecar says of limits takes the place of what others say of them.
     limits = room.limits if room != AS_MANY else Limits(connections=taken.connections or None)
     body = _base(name, "app") | {
         **_delivering(name, delivery.arrival_at(port)),
         "connect_timeout": milliseconds(room.connect_ms or taken.connect_ms or APP_CONNECT_MS),
-        "upstream_bind_config": {"source_address": source, "extra_source_addresses": [{"address": other}]},
+        "upstream_bind_config": _within(attached.netns),
         **limiting(limits),
         **keeping(room.pool),
         **speaking(AppProtocol.HTTP, Traffic(pool=room.pool), translated=http1),
@@ -405,11 +402,36 @@ def app_cluster(attached: AttachedPod, port: int = 0, *, http1: bool = False) ->
     return Resource(name=name, body=body, origins=frozenset({*delivery.origins, *taken.origins}))
 
 
+@lru_cache(maxsize=1024)
+def own_authorizer(attached: AttachedPod, check: ExternalCheck) -> Resource | None:
+    """Who is asked about requests to a pod, inside the pod; None: it is asked as any other Service is."""
+    if check.own is None:
+        return None
+    name = names.client_cluster(attached.pod.uid, names.service_cluster(check.namespace, check.service, check.port))
+    body = _base(name, "service") | {
+        **_at(name, *check.own),
+        "upstream_bind_config": _within(attached.netns),
+        **speaking(AppProtocol.GRPC if check.grpc else AppProtocol.HTTP, Traffic(), translated=True),
+    }
+    return Resource(name=name, body=body)
+
+
+def _within(netns: str) -> Json:
+    source, other = (
+        {"address": address, "port_value": 0, "network_namespace_filepath": netns} for address in ("127.0.0.6", "::1")
+    )
+    return {"source_address": source, "extra_source_addresses": [{"address": other}]}
+
+
+def _at(name: str, address: str, port: int) -> Json:
+    where = {"socket_address": {"address": address, "port_value": port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": where}}]}]
+    return {"type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": endpoints}}
+
+
 def _delivering(name: str, arrival: Arrival | None) -> Json:
     if arrival is not None and arrival.loopback:
-        address = {"socket_address": {"address": arrival.loopback, "port_value": arrival.target}}
-        endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-        return {"type": "STATIC", "load_assignment": {"cluster_name": name, "endpoints": endpoints}}
+        return _at(name, arrival.loopback, arrival.target)
     other = {"original_dst_lb_config": {"upstream_port_override": arrival.target}} if arrival is not None else {}
     return {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", **other}
 

@@ -22,6 +22,7 @@ from tandem.compile.envoy.cluster import (
     app_clusters,
     calling_clusters,
     client_clusters,
+    own_authorizer,
     service_clusters,
     standing_in,
 )
@@ -71,7 +72,7 @@ def compile_envoy(view: NodeView) -> Snapshot:
     copies = [*_mirrors(view, meshed), *_called_apart(view, meshed), *_gateway_clusters(_behind(view), *edge)]
     known = {resource.name: resource for resource in endpoints}
     apps = (cluster for attached in meshed for cluster in app_clusters(attached))
-    own = (*apps, *(cluster for cluster, _ in copies))
+    own = (*apps, *_own_authorizers(meshed), *(cluster for cluster, _ in copies))
     return Snapshot(
         resources={
             CLUSTER: _by_name((*SHARED.values(), *own, *clusters)),
@@ -245,6 +246,15 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     routes = [r for ports in used.values() for r in _routes(ports)]
     routes += [made for attached in meshed for made in compile_inbound_routes(attached.pod)]
     return [*listeners, *_outbound(pairs)], routes
+
+
+def _own_authorizers(meshed: list[AttachedPod]) -> Iterator[Resource]:
+    """Clusters for what pods ask inside themselves."""
+    for attached in meshed:
+        check = check_of(attached.pod.authorization)
+        made = own_authorizer(attached, check) if check is not None else None
+        if made is not None:
+            yield made
 
 
 def _mirrors(view: NodeView, meshed: list[AttachedPod]) -> list[tuple[Resource, str]]:

@@ -16,6 +16,7 @@ import msgspec
 
 from tandem.base.problems import Problem
 from tandem.ir import gateway as ir
+from tandem.ir.authz import Action, ExternalCheck
 from tandem.model import gateways as model
 from tandem.model.security import AuthorizationPolicy, RequestAuthentication, TargetRef
 from tandem.model.selectors import matches_map
@@ -35,6 +36,18 @@ NAME_LABEL: Final = f"{model.GROUP}/gateway-name"
 CLASS_LABEL: Final = f"{model.GROUP}/gateway-class-name"
 
 
+def _asks(policy: Policy) -> str:
+    """The provider that is to be asked; empty: none."""
+    asks = isinstance(policy, AuthorizationPolicy) and policy.spec.action == Action.CUSTOM.value
+    return policy.spec.provider.name if asks and policy.spec.provider is not None else ""
+
+
+def _inside(policy: Policy, gateway: str) -> Problem:
+    """A gateway is no pod in which there could be an authorizer."""
+    text = f"it is asked inside pods, and Gateway {gateway} is none: everything is denied there"
+    return Problem(at=policy.origin("spec.provider.name"), code="ProviderNotFound", text=text)
+
+
 def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     """The gateways with what judges requests and connections there."""
     policies: tuple[Policy, ...] = (*world.sorted(AuthorizationPolicy), *world.sorted(RequestAuthentication))
@@ -43,7 +56,9 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
     for policy in policies:
         by_home.setdefault(policy.metadata.namespace, []).append(policy)
         problems += _misattached(policy, world, options.root_namespace)
-    mesh = (read_providers(world, options) if edge.gateways and policies else {}, read_domains(world, options))
+    providers = read_providers(world, options) if edge.gateways and policies else {}
+    own = {name for name, found in providers.items() if isinstance(found, ExternalCheck) and found.own is not None}
+    mesh = ({**providers, **dict.fromkeys(own, "")}, read_domains(world, options))
     hops, paths = read_trusted_hops(world, options), read_paths(world, options)
     gateways = dict(edge.gateways)
     for name, gateway in edge.gateways.items():
@@ -55,7 +70,7 @@ def guard_gateways(world: World, options: Options, edge: Edge) -> Edge:
         said = [read_authentication(p, world) for p in mine if isinstance(p, RequestAuthentication)]
         asked = [read_authorization(p, world, mesh) for p in mine if isinstance(p, AuthorizationPolicy)]
         judging, conflicts = one_authorizer((*asked, *denials_of(said)))
-        problems += conflicts
+        problems += (*conflicts, *(_inside(p, name) for p in mine if _asks(p) in own))
         gateways[name], silenced = silence(
             msgspec.structs.replace(
                 gateway,

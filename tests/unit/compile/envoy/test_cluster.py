@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from meshbuild import RULE, attached, identity, service
-from tandem.compile.envoy.cluster import SHARED, app_cluster, service_clusters
+from tandem.compile.envoy.cluster import SHARED, app_cluster, own_authorizer, service_clusters
 from tandem.drivers.xds.encode import encode_resource
+from tandem.ir.authz import ExternalCheck
 from tandem.ir.fabric import AppProtocol, Inbound
 from tandem.ir.traffic import (
     ClientTls,
@@ -152,3 +153,16 @@ def test_places_stand_in_for_what_has_no_endpoint() -> None:
     ]
     for cluster in made.values():
         encode_resource(CLUSTER, cluster)  # raises what protobuf would refuse
+
+
+def test_an_authorizer_in_the_pod_is_dialled_at_its_loopback_in_its_namespace() -> None:
+    web = attached("web", "10.244.0.9", netns="/run/netns/web")
+    check = ExternalCheck(name="p", namespace="shop", service="a.local", port=9000, grpc=True, timeout_ms=1000)
+    assert own_authorizer(web, check) is None
+    made = own_authorizer(web, msgspec.structs.replace(check, own=("127.0.0.1", 9001)))
+    assert made is not None
+    encode_resource(CLUSTER, made)
+    (group,) = made.body["load_assignment"]["endpoints"]
+    (end,) = group["lb_endpoints"]
+    assert end["endpoint"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9001}
+    assert made.body["upstream_bind_config"]["source_address"]["network_namespace_filepath"] == "/run/netns/web"

@@ -15,6 +15,7 @@ from tandem.ir.gateway import Gateway
 from tandem.ir.paths import Paths
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta, Object
+from tandem.model.parse import parse
 from tandem.translate.gateway.guards import labels_of
 from tandem.translate.options import Options
 from tandem.translate.world import Translation, translate_world
@@ -131,6 +132,19 @@ def test_of_two_authorizers_the_second_denies_and_is_told() -> None:
     found = translated(mesh(both), auth, *asks)
     assert judged(found) == [("ap", Action.CUSTOM), ("bp", Action.DENY)]
     assert told(found) == [("spec.provider.name", "ProviderConflict", "error")]
+
+
+def test_an_authorizer_inside_pods_is_none_for_a_gateway() -> None:
+    ports = [{"number": 9000, "name": "grpc", "protocol": "GRPC"}]
+    spec = {"hosts": ["auth.local"], "resolution": "STATIC", "ports": ports, "endpoints": [{"address": "127.0.0.1"}]}
+    meta = {"name": "own", "namespace": "default"}
+    entry = parse({"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": meta, "spec": spec})
+    config = mesh("extensionProviders: [{name: one, envoyExtAuthzGrpc: {service: auth.local, port: 9000}}]")
+    found = translated(
+        config, entry, authz("ap", action="CUSTOM", provider={"name": "one"}, rules=[{}], targetRefs=[EDGE])
+    )
+    assert judged(found) == [("ap", Action.DENY)]
+    assert ("spec.provider.name", "ProviderNotFound", "error") in told(found)
 
 
 def test_what_is_not_understood_is_told_once_and_closes() -> None:

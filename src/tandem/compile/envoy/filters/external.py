@@ -73,13 +73,18 @@ def _cluster(to: Guarded, check: ExternalCheck) -> str:
 
 def grpc_service(asked: ExternalCheck | Backend, cluster: str, timeout_ms: int) -> Json:
     """Who is asked over gRPC, by that cluster."""
-    service = {"cluster_name": cluster, "authority": f"{asked.service}.{asked.namespace}"}
+    service = {"cluster_name": cluster, "authority": _host(asked)}
     return {"grpc_service": {"envoy_grpc": service, "timeout": milliseconds(timeout_ms)}}
+
+
+def _host(asked: ExternalCheck | Backend) -> str:
+    """What whoever is asked is called; a host outside, by its own name."""
+    return asked.service if "." in asked.service else f"{asked.service}.{asked.namespace}"
 
 
 def server(asked: ExternalCheck | Backend, cluster: str, timeout_ms: int) -> Json:
     """Who is asked over HTTP, by that cluster."""
-    uri = f"http://{asked.service}.{asked.namespace}:{asked.port}"
+    uri = f"http://{_host(asked)}:{asked.port}"
     return {"server_uri": {"uri": uri, "cluster": cluster, "timeout": milliseconds(timeout_ms)}}
 
 

@@ -17,11 +17,13 @@ from tandem.ir.authz import CheckBody, ExternalCheck, Suffix, Text
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import Service
+from tandem.model.egress import ServiceEntry
 from tandem.model.meshconfig import GrpcProvider, HttpProvider, Provider
 from tandem.model.schemas.walk import walk
 from tandem.model.world import World
-from tandem.translate.mesh.context import resolve_host
+from tandem.translate.mesh.context import resolve_host, service_of
 from tandem.translate.mesh.istio.meshconfig import read_mesh_config
+from tandem.translate.mesh.istio.serviceentry import ADDRESSED, read_entries
 from tandem.translate.mesh.values import milliseconds
 from tandem.translate.options import Options
 from tandem.translate.protocols import app_protocol
@@ -89,14 +91,13 @@ def _read(raw: dict[str, Any], at: str, world: World, options: Options) -> Exter
 
 
 def _check(name: str, spec: GrpcProvider, at: str, world: World, options: Options) -> ExternalCheck | str:
-    home, _, host = spec.service.rpartition("/")
-    key = resolve_host(host, home or options.root_namespace, options.cluster_domain)
-    service = world.get(Service, *key) if key is not None else None
+    service, own = _service(spec.service, world, options)
     port = next((p for p in service.spec.ports if p.port == spec.port), None) if service is not None else None
     timeout = milliseconds(spec.timeout)
     status = spec.status_on_error or "403"
     if service is None or port is None:
-        return f"{at}.service: there is no Service for {spec.service}, port {spec.port}"
+        what = "no Service, and no ServiceEntry with endpoints of its own,"
+        return f"{at}.service: there is {what} for {spec.service}, port {spec.port}"
     grpc = not isinstance(spec, HttpProvider)
     if grpc is not (app_protocol(port) in {AppProtocol.GRPC, AppProtocol.HTTP2}):
         word = "grpc" if grpc else "http"
@@ -111,6 +112,7 @@ def _check(name: str, spec: GrpcProvider, at: str, world: World, options: Option
         service=service.metadata.name,
         port=spec.port,
         grpc=grpc,
+        own=_own(own, port.port) if own is not None else None,
         timeout_ms=timeout or TIMEOUT_MS,
         fail_open=spec.fail_open,
         status_on_error=int(status),
@@ -118,6 +120,31 @@ def _check(name: str, spec: GrpcProvider, at: str, world: World, options: Option
         body=_body(spec),
     )
     return _over_http(made, spec) if isinstance(spec, HttpProvider) else made
+
+
+def _service(text: str, world: World, options: Options) -> tuple[Service | None, ServiceEntry | None]:
+    """A Service, or a host of a ServiceEntry that has endpoints of its own, in the form of one; `[NAMESPACE/]HOST`.
+
+    With the entry where it is at the loopback of whoever asks.
+    """
+    home, _, host = text.rpartition("/")
+    key = resolve_host(host, home or options.root_namespace, options.cluster_domain)
+    if key is not None:
+        return world.get(Service, *key), None
+    entries = read_entries(world, options)
+    for hosts in (entries.hosts, entries.own):
+        known = msgspec.structs.replace(entries, hosts=hosts)
+        found = (home, host.lower()) if home else known.find(host.lower(), options.root_namespace)
+        entry = hosts.get(found) if found is not None else None
+        if found is not None and entry is not None and entry.spec.resolution in ADDRESSED:
+            return service_of(found, world, known), entry if hosts is entries.own else None
+    return None, None
+
+
+def _own(entry: ServiceEntry, number: int) -> tuple[str, int]:
+    """Where a pod finds it."""
+    end, port = entry.spec.endpoints[0], next(p for p in entry.spec.ports if p.number == number)
+    return end.address, end.ports.get(port.name, port.target_port or number)
 
 
 def _body(spec: GrpcProvider) -> CheckBody | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -39,6 +40,7 @@ _APPS: Final = {
     "REDIS": AppProtocol.TCP,
 }
 _HOST: Final = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1"})
 _PREFIXES: Final = ("grpc-web", "grpc", "http2", "https", "http", "tls")
 
 
@@ -46,6 +48,8 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     """The hosts of all entries that hold, by namespace and host (in lower case)."""
 
     hosts: Mapping[Key, ServiceEntry]
+    own: Mapping[Key, ServiceEntry] = MappingProxyType({})
+    """Hosts that are at the loopback of whoever asks: nobody reaches them as hosts, and an authorizer may be one."""
     problems: tuple[Problem, ...] = ()
 
     def find(self, host: str, namespace: str) -> Key | None:
@@ -68,10 +72,15 @@ def read_entries(world: World, options: Options) -> Entries:
     """Every entry, the oldest first."""
     problems: list[Problem] = []
     hosts: dict[Key, ServiceEntry] = {}
+    own: dict[Key, ServiceEntry] = {}
     for entry in world.oldest_first(ServiceEntry):
         found = list(_mistakes(entry, options))
         problems += found
         if any(p.severity is Severity.ERROR for p in found):
+            continue
+        if _is_own(entry):
+            for host in entry.spec.hosts:
+                own.setdefault((entry.metadata.namespace, host.lower()), entry)
             continue
         for i, host in enumerate(entry.spec.hosts):
             key = entry.metadata.namespace, host.lower()
@@ -79,7 +88,7 @@ def read_entries(world: World, options: Options) -> Entries:
             if first is not entry:
                 text = f"{host} is not taken from here: {first.origin()} is older and names it"
                 problems.append(Problem(at=entry.origin(f"spec.hosts[{i}]"), code="HostConflict", text=text))
-    return Entries(hosts=hosts, problems=tuple(problems))
+    return Entries(hosts=hosts, own=own, problems=tuple(problems))
 
 
 def exported(entry: ServiceEntry) -> tuple[str, ...]:
@@ -127,6 +136,12 @@ def endpoint_mistake(workload: Workload, resolution: str) -> str:
         return f"{address!r} is no IP address: with the resolution {resolution} endpoints are addresses"
     fits = _HOST.fullmatch(address.lower()) is not None and "*" not in address
     return "" if fits else f"{address!r} is neither an address nor a domain name with a dot"
+
+
+def _is_own(entry: ServiceEntry) -> bool:
+    """Whether all that it has is the loopback of whoever asks."""
+    ends = entry.spec.endpoints
+    return entry.spec.resolution == "STATIC" and bool(ends) and all(e.address in _LOOPBACK for e in ends)
 
 
 def _mistakes(entry: ServiceEntry, options: Options) -> Iterator[Problem]:
@@ -226,7 +241,8 @@ def _endpoints(entry: ServiceEntry) -> Iterator[Wrong]:
         yield "spec.endpoints", "InvalidValue", "with the resolution DNS_ROUND_ROBIN there is at most one endpoint"
     for i, endpoint in enumerate(spec.endpoints):
         at = f"spec.endpoints[{i}]"
-        if spec.resolution != "NONE" and (wrong := endpoint_mistake(endpoint, spec.resolution)):
+        asked = spec.resolution != "NONE" and not _is_own(entry)
+        if asked and (wrong := endpoint_mistake(endpoint, spec.resolution)):
             yield f"{at}.address", "InvalidValue", wrong
         for name in sorted(endpoint.ports.keys() - ports):
             yield f"{at}.ports[{name}]", "InvalidValue", f"there is no port {name!r} in spec.ports"
@@ -253,6 +269,12 @@ def _resolved_each(entry: ServiceEntry) -> Iterator[Wrong]:
 
 def _without_effect(entry: ServiceEntry) -> Iterator[tuple[str, str]]:
     spec = entry.spec
+    if _is_own(entry):
+        text = (
+            "this is the pod itself, whoever asks: no pod reaches the host, and only an extensionProvider may name it"
+        )
+        yield "spec.endpoints", text
+        return
     for i, endpoint in enumerate(spec.endpoints):
         if endpoint.network:
             yield f"spec.endpoints[{i}].network", "it is not looked at: every endpoint is reached alike"

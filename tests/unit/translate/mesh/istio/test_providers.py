@@ -13,6 +13,7 @@ from tandem.ir.authz import CheckBody, ExternalCheck, Suffix
 from tandem.ir.mesh import Exact, Prefix, Present
 from tandem.model.core import ConfigMap
 from tandem.model.meta import Meta
+from tandem.model.parse import parse
 from tandem.model.world import World
 from tandem.translate.mesh.istio.providers import provider_problems, read_providers
 from tandem.translate.options import Options
@@ -86,6 +87,43 @@ def test_the_former_name_of_a_field_is_known() -> None:
 
 def test_a_service_may_be_named_with_its_namespace() -> None:
     assert read(grpc(service="foo/auth"))["p"].namespace == "foo"
+
+
+def outside(service: str, **spec: Any) -> Any:
+    """What is read of a provider outside; keywords are fields of the ServiceEntry."""
+    ports = [{"number": 9000, "name": "grpc", "protocol": "GRPC"}]
+    given = {"hosts": ["auth.test"], "resolution": "DNS", "ports": ports, **spec}
+    entry = parse(
+        {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": "ServiceEntry",
+            "metadata": {"name": "e", "namespace": "foo"},
+            "spec": given,
+        }
+    )
+    config = mesh(yaml.safe_dump({"extensionProviders": [grpc(service=service)]}))
+    return read_providers(World.of([entry, config]), Options())["p"]
+
+
+def test_a_host_of_a_service_entry_can_be_asked_where_it_is_seen() -> None:
+    for text in ("auth.test", "foo/AUTH.test"):
+        found = outside(text)
+        assert (found.namespace, found.service, found.port, found.grpc) == ("foo", "auth.test", 9000, True)
+    for wrong in (
+        outside("bar/auth.test"),
+        outside("auth.test", exportTo=["."]),
+        outside("auth.test", resolution="NONE"),
+    ):
+        assert "there is no Service" in wrong
+
+
+def test_a_host_at_the_loopback_is_asked_inside_the_pod() -> None:
+    ends = [{"address": "127.0.0.1", "ports": {"grpc": 9001}}]
+    assert outside("auth.test", resolution="STATIC", endpoints=ends).own == ("127.0.0.1", 9001)
+    assert outside("auth.test", resolution="STATIC", endpoints=[{"address": "::1"}]).own == ("::1", 9000)
+    assert outside("auth.test", resolution="STATIC", endpoints=[{"address": "192.0.2.1"}]).own is None
+    both = [*ends, {"address": "192.0.2.1"}]
+    assert "there is no Service" in outside("auth.test", resolution="STATIC", endpoints=both)
 
 
 @pytest.mark.parametrize(
