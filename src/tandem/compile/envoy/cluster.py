@@ -408,8 +408,10 @@ def own_authorizer(attached: AttachedPod, check: ExternalCheck) -> Resource | No
     if check.own is None:
         return None
     name = names.client_cluster(attached.pod.uid, names.service_cluster(check.namespace, check.service, check.port))
+    # The proxy's own sockets in the pod are no authorizer: there is nobody to ask then.
+    there = {"type": "STATIC"} if check.own[1] in {names.INBOUND_PORT, names.OUTBOUND_PORT} else _at(name, *check.own)
     body = _base(name, "service") | {
-        **_at(name, *check.own),
+        **there,
         "upstream_bind_config": _within(attached.netns),
         **speaking(AppProtocol.GRPC if check.grpc else AppProtocol.HTTP, Traffic(), translated=True),
     }

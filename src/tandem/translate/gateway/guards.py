@@ -38,8 +38,9 @@ CLASS_LABEL: Final = f"{model.GROUP}/gateway-class-name"
 
 def _asks(policy: Policy) -> str:
     """The provider that is to be asked; empty: none."""
-    asks = isinstance(policy, AuthorizationPolicy) and policy.spec.action == Action.CUSTOM.value
-    return policy.spec.provider.name if asks and policy.spec.provider is not None else ""
+    if not isinstance(policy, AuthorizationPolicy) or policy.spec.action != Action.CUSTOM.value:
+        return ""
+    return policy.spec.provider.name if policy.spec.provider is not None else ""
 
 
 def _inside(policy: Policy, gateway: str) -> Problem:

@@ -159,6 +159,9 @@ def test_an_authorizer_in_the_pod_is_dialled_at_its_loopback_in_its_namespace() 
     web = attached("web", "10.244.0.9", netns="/run/netns/web")
     check = ExternalCheck(name="p", namespace="shop", service="a.local", port=9000, grpc=True, timeout_ms=1000)
     assert own_authorizer(web, check) is None
+    itself = own_authorizer(web, msgspec.structs.replace(check, own=("127.0.0.1", 15006)))
+    assert itself is not None
+    assert "load_assignment" not in itself.body
     made = own_authorizer(web, msgspec.structs.replace(check, own=("127.0.0.1", 9001)))
     assert made is not None
     encode_resource(CLUSTER, made)

@@ -59,7 +59,11 @@ def read(*entries: Object) -> Entries:
         ({"endpoints": None, "workloadSelector": {}}, "spec.workloadSelector.labels", "InvalidValue"),
         ({"endpoints": [{"address": "db.example.com"}]}, "spec.endpoints[0].address", "InvalidValue"),
         ({"endpoints": [{"address": "unix:///x"}]}, "spec.endpoints[0].address", "InvalidValue"),
-        ({"endpoints": [{"address": "127.0.0.1"}]}, "spec.endpoints[0].address", "InvalidValue"),
+        (
+            {"endpoints": [{"address": "127.0.0.1"}, {"address": "192.0.2.1"}]},
+            "spec.endpoints[0].address",
+            "InvalidValue",
+        ),
         ({"endpoints": [{"address": "short"}], "resolution": "DNS"}, "spec.endpoints[0].address", "InvalidValue"),
         ({"endpoints": [{"address": "192.0.2.1", "ports": {"x": 1}}]}, "spec.endpoints[0].ports[x]", "InvalidValue"),
         ({"endpoints": ONE * 2, "resolution": "DNS_ROUND_ROBIN"}, "spec.endpoints", "InvalidValue"),
@@ -69,6 +73,12 @@ def test_a_mistake_refuses_the_whole_entry(fields: dict[str, Any], path: str, co
     found = read(entry(**fields))
     assert [(p.at.path, p.code) for p in found.problems if p.severity.value == "error"] == [(path, code)]
     assert not found.hosts
+
+
+def test_a_host_that_is_the_pod_itself_is_no_host_and_an_authorizer_may_be_it() -> None:
+    found = read(entry(endpoints=[{"address": "127.0.0.1"}]))
+    assert (found.hosts, list(found.own)) == ({}, [("shop", "api.example.com")])
+    assert [(p.at.path, p.severity.value) for p in found.problems] == [("spec.endpoints", "warning")]
 
 
 @pytest.mark.parametrize(
