@@ -12,7 +12,7 @@ import msgspec
 
 from tandem.base.problems import ObjectKey, Problem, Severity
 from tandem.model.gateway import ParentReference
-from tandem.model.gateways import GROUP, Gateway, RouteKind
+from tandem.model.gateways import CONTROLLER, GROUP, Gateway, GatewayClass, RouteKind
 from tandem.model.gatewayservices import is_ours
 from tandem.model.listenersets import ListenerSet
 from tandem.model.tcproute import TCPRoute
@@ -101,7 +101,12 @@ def _not_ours(route: EdgeRoute, world: World, key: ObjectKey, at: str) -> Proble
     text = f"no {where}"
     gateway = world.get(Gateway, *place) if kind == "Gateway" else None
     if gateway is not None and not is_ours(world, gateway):
-        text = f"{where} is of class {gateway.spec.gateway_class_name!r}, whose controller is another"
+        name = gateway.spec.gateway_class_name
+        text = f"{where} is of class {name!r}, whose controller is another"
+        if world.get(GatewayClass, "", name) is None:
+            text = (
+                f"{where} is of class {name!r}, which is not here: one with the controllerName {CONTROLLER} is served"
+            )
     elif kind == "ListenerSet" and world.get(ListenerSet, *place) is not None:
         text = f"{where} has no Gateway of this controller"
     return Problem(at=route.origin(at), code="NotOurs", text=text, severity=Severity.WARNING)

@@ -81,6 +81,13 @@ def test_gateways_of_other_controllers_are_left_alone() -> None:
     found = edge(*foreign)
     assert not found.facts
     assert [(p.code, p.severity.value) for p in found.problems] == [("NotOurs", "warning")]
+    assert found.problems[0].text.endswith("is of class 'tandem', whose controller is another")
+
+
+def test_of_a_class_that_is_not_here_it_is_said_how_it_would_be_served() -> None:
+    (problem,) = edge(gateway("edge", gatewayClassName="istio"), route("hr")).problems
+    assert problem.code == "NotOurs"
+    assert "of class 'istio', which is not here: one with the controllerName tandem.io/controller" in problem.text
 
 
 def test_two_parents_of_one_listener_count_once() -> None:

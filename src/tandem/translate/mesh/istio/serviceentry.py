@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from tandem.base.addresses import is_address, special_of
+from tandem.base.addresses import IPV4, is_address, special_of
 from tandem.base.problems import Problem, Severity
 from tandem.ir.fabric import AppProtocol
 from tandem.model.egress import EntryPort, ServiceEntry, Workload
@@ -191,7 +191,9 @@ def _addresses(entry: ServiceEntry) -> Iterator[Wrong]:
             continue
         if network.num_addresses > 1 and entry.spec.resolution in NAMED:
             yield at, "InvalidValue", f"{text}: prefixes go with the resolutions NONE and STATIC alone"
-        if network.prefixlen and (use := special_of(network)):
+        # Clouds tell machines of themselves at link-local addresses of IPv4, which are beyond the node.
+        beyond = network.version == IPV4 and network.is_link_local
+        if network.prefixlen and not beyond and (use := special_of(network)):
             yield at, "InvalidValue", f"{text} is of {use}"
 
 

@@ -46,6 +46,7 @@ def read(*entries: Object) -> Entries:
         ({"addresses": ["nonsense"]}, "spec.addresses[0]", "InvalidValue"),
         ({"addresses": ["10.0.0.1/8"]}, "spec.addresses[0]", "InvalidValue"),
         ({"addresses": ["127.0.0.1"]}, "spec.addresses[0]", "InvalidValue"),
+        ({"addresses": ["fe80::1"]}, "spec.addresses[0]", "InvalidValue"),
         ({"addresses": ["10.0.0.0/8"], "resolution": "DNS"}, "spec.addresses[0]", "InvalidValue"),
         ({"ports": []}, "spec.ports", "InvalidValue"),
         ({"ports": [HTTP, {**HTTP, "number": 81}]}, "spec.ports[1].name", "InvalidValue"),
@@ -92,6 +93,12 @@ def test_a_host_that_is_the_pod_itself_is_no_host_and_an_authorizer_may_be_it() 
 def test_what_has_no_effect_is_told(fields: dict[str, Any], path: str) -> None:
     found = read(entry(**fields))
     assert [(p.at.path, p.code, p.severity.value) for p in found.problems] == [(path, "NoEffect", "warning")]
+    assert found.hosts
+
+
+def test_what_a_cloud_tells_its_machines_can_be_a_host() -> None:
+    found = read(entry(addresses=["169.254.169.254"], resolution="NONE", endpoints=None))
+    assert not found.problems
     assert found.hosts
 
 
