@@ -329,7 +329,7 @@ class Lab:
             if attached.pod.meshed:
                 self.capture(view, attached)
         snapshot = compile_envoy(view)
-        bodies = {kind: {n: r.body for n, r in named.items()} for kind, named in snapshot.resources.items()}
+        bodies = {kind: {n: dict(r.body) for n, r in named.items()} for kind, named in snapshot.resources.items()}
         self.ads.push(bodies)
         self.wait_for_listeners(set(bodies[LISTENER]))
 

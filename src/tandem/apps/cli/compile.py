@@ -69,7 +69,7 @@ def _render(stage: str, view: NodeView) -> Any:
 
     snapshot = compile_envoy(view)
     return {
-        url.rpartition(".")[2]: {name: resource.body for name, resource in sorted(named.items())}
+        url.rpartition(".")[2]: {name: dict(resource.body) for name, resource in sorted(named.items())}
         for url, named in snapshot.resources.items()
     }
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
+from tandem.base.ids import PodUid
 from tandem.compile import names
 from tandem.compile.envoy import accesslog
 from tandem.compile.envoy.filters import gateway_filters, http_filters, inbound_filters
@@ -13,6 +16,7 @@ from tandem.compile.envoy.guarded import Guarded
 from tandem.compile.envoy.proto import ADS, Json, any_of, extension
 from tandem.ir.fabric import LocalPod
 from tandem.ir.gateway import Gateway
+from tandem.ir.logged import Logged
 from tandem.ir.mesh import BytesRoute
 from tandem.ir.paths import Paths
 
@@ -55,14 +59,21 @@ def _filter(fields: Json) -> Json:
     return extension("http", "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", fields)
 
 
-def outbound_http(pod: LocalPod, route_config: str, *, dynamic: bool = False, unrouted: bool = False) -> Json:
+class Told(msgspec.Struct, frozen=True):
+    """What of a pod is in its chains, but who it is: which of its requests become flows, and what paths mean."""
+
+    logged: Logged
+    paths: Paths
+
+
+def outbound_http(uid: PodUid, route_config: str, *, told: Told, dynamic: bool = False, unrouted: bool = False) -> Json:
     """Requests of a pod, routed by RDS; `dynamic`: some lead to hosts that are resolved when they are asked for.
 
     `unrouted`: see `http_filters`.
     """
     routing = {"rds": {"config_source": ADS, "route_config_name": route_config}}
-    log = accesslog.http(names.source_log(pod.uid), pod.logging.client.when)
-    return _filter(_manager(OUT, pod.paths, log, routing, http_filters(dynamic=dynamic, unrouted=unrouted)))
+    log = accesslog.http(names.source_log(uid), told.logged.when)
+    return _filter(_manager(OUT, told.paths, log, routing, http_filters(dynamic=dynamic, unrouted=unrouted)))
 
 
 def inbound_http(pod: LocalPod, *, mtls: bool, port: int = 0) -> Json:
@@ -132,6 +143,11 @@ def divided(route: BytesRoute | None) -> str:
     return route.name if route is not None and route.splits else ""
 
 
+def literal(value: str) -> str:
+    """A text as a format that gives just that."""
+    return value.replace("%", "%%")
+
+
 def hashable_state(values: Json) -> Json:
     """Filter state that upstream connections inherit, once.
 
@@ -142,7 +158,7 @@ def hashable_state(values: Json) -> Json:
         {
             "object_key": key,
             "factory_key": "envoy.hashable_string",
-            "format_string": {"text_format_source": {"inline_string": value.replace("%", "%%")}},
+            "format_string": {"text_format_source": {"inline_string": literal(value)}},
             "shared_with_upstream": "ONCE",
         }
         for key, value in values.items()

@@ -13,26 +13,33 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from tandem.base.addresses import HOST_BITS, family
+from tandem.base.ids import PodUid
+from tandem.base.problems import Origin
 from tandem.compile import names
 from tandem.compile.envoy import hcm
 from tandem.compile.envoy.action import cluster_of
 from tandem.compile.envoy.cluster import NETNS_KEY
 from tandem.compile.envoy.detection import BOUND, SAYS_REQUESTS, detecting_at, divided
 from tandem.compile.envoy.dynamic import port_state, session_filter
+from tandem.compile.envoy.hcm import Told
 from tandem.compile.envoy.proto import BUFFER_BYTES, STAYS, Json, at_ports, extension, listening_at, versions_of
 from tandem.compile.envoy.rbac import network_rbac
 from tandem.compile.envoy.route import Hosted
 from tandem.compile.envoy.scope import PortScope
 from tandem.compile.envoy.tls import IDENTITY_KEY
 from tandem.ir.fabric import AppProtocol, Endpoints
+from tandem.ir.logged import Logged
 from tandem.ir.mesh import BytesMatch, BytesRoute
 from tandem.ir.node import AttachedPod
+from tandem.ir.paths import Paths
 from tandem.ir.traffic import ByAddress
+from tandem.state.assembled import Assembled, place
 from tandem.state.xds import Resource
 
 _HOSTS: Final = {4: "127.0.0.1", 6: "::1"}
@@ -219,37 +226,58 @@ def _hosted(scopes: tuple[PortScope, ...]) -> Iterator[Hosted]:
         yield Hosted(port=port, addresses=addresses, scopes=tuple(found.values()))
 
 
-def compile_outbound(attached: AttachedPod, ports: Ports) -> Resource:
+class Dials(msgspec.Struct, frozen=True):
+    """All that some pods can dial, compiled for each of them: who it is has places in the chains."""
+
+    ports: Ports
+    listening: Json
+    chains: tuple[Json, ...]
+    origins: frozenset[Origin]
+
+
+@lru_cache(maxsize=1024)
+def told_of(logged: Logged, paths: Paths) -> Told:
+    """The very same for equal ones."""
+    return Told(logged, paths)
+
+
+def dials_of(ports: Ports, told: Told) -> Dials:
+    """What pods of which this is told have in common."""
+    origins: set[Origin] = set(told.logged.origins)
+    for route in (front.route for _, front in ports.chains if front.route is not None):
+        origins |= {route.origin, *(policy.origin for policy in route.authorization)}
+    return Dials(ports, _listening(ports), tuple(_all_chains(ports, told)), frozenset(origins))
+
+
+def outbound_listener(attached: AttachedPod, dials: Dials) -> Resource:
     """The listener at the loopback addresses of the pod's namespace, to which the pod's capture rules redirect."""
     uid, when = attached.pod.uid, attached.pod.logging.client.when
     identity = hcm.hashable_state({NETNS_KEY: attached.netns, IDENTITY_KEY: attached.pod.identity})
-    passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid), when=when)
-    refused = hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid), when=when)
-    last = {"name": "outside", "filters": [identity, refused]}
-    if not ports.closed:
+    last = {
+        "name": "outside",
+        "filters": [identity, hcm.tcp(hcm.OUT, names.REFUSED, names.outside_log(uid), when=when)],
+    }
+    if not dials.ports.closed:
+        passthrough = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(uid), when=when)
         last = {"name": "passthrough", "filters": [identity, passthrough]}
     name = names.outbound_listener(uid)
-    body: dict[str, Any] = {
+    head: dict[str, Any] = {
         "name": name,
         "stat_prefix": hcm.OUT,
         **listening_at((_HOSTS[v] for v in versions_of(attached.addresses)), names.OUTBOUND_PORT, attached.netns),
         "traffic_direction": "OUTBOUND",
         "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "drain_type": STAYS,
-        **_listening(ports),
-        "filter_chains": [
-            *_chains(attached, ports, identity),
-            *(
-                {"name": f"plain:{f.port}", "filter_chain_match": _match(f), "filters": [identity, passthrough]}
-                for f in ports.plain
-            ),
-        ],
+        **dials.listening,
+        "filter_chains": [],
         "default_filter_chain": last,
     }
-    origins = set(attached.pod.logging.client.origins)
-    for route in (front.route for _, front in ports.chains if front.route is not None):
-        origins |= {route.origin, *(policy.origin for policy in route.authorization)}
-    return Resource(name=name, body=body, origins=frozenset(origins))
+    texts = ((_UID, uid), (_NETNS, hcm.literal(attached.netns)), (_WHO, hcm.literal(attached.pod.identity)))
+    return Resource(name=name, body=Assembled(head, "filter_chains", dials.chains, texts), origins=dials.origins)
+
+
+_UID, _NETNS, _WHO = PodUid(place("u")), place("n"), place("w")
+_IDENTITY: Final = hcm.hashable_state({NETNS_KEY: _NETNS, IDENTITY_KEY: _WHO})
 
 
 def _listening(ports: Ports) -> Json:
@@ -270,43 +298,87 @@ def _listening(ports: Ports) -> Json:
     }
 
 
-def _chains(attached: AttachedPod, ports: Ports, identity: Json) -> Iterator[Json]:
-    pod, told_by_name = attached.pod, {front.port for _, front in ports.chains if front.server_names}
+class _Link(msgspec.Struct, frozen=True):
+    """What a chain is made of: the same for equal ones, however the scope came about that asks for it."""
+
+    front: Front
+    cluster: str
+    config: str
+    """Of its routes, where it reads requests; empty: it carries bytes."""
+    shares: tuple[tuple[str, int], ...] = ()
+    sticky: bool = False
+    session: bool = False
+    """Its cluster is told what is asked for."""
+    detects: bool = False
+    unrouted: bool = False
+    """No table directs what is found out."""
+    named: bool = False
+    """Names in TLS are read at its port."""
+
+
+def _all_chains(ports: Ports, told: Told) -> Iterator[Json]:
+    named = {front.port for _, front in ports.chains if front.server_names}
     for scope, front in ports.chains:
-        judges: list[Json] = []
-        if scope.port.app.is_http and front.route is None:
-            last = hcm.outbound_http(pod, scope.route_config)
-        else:
-            sticky = scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ())
-            to: str | list[Json] = scope.own_cluster
-            if front.route is not None:
-                to = _clusters(front.route, scope) or names.REFUSED
-                judges = network_rbac(front.route.authorization, hcm.OUT)
-            log_name, when = names.source_log(pod.uid), pod.logging.client.when
-            last = hcm.tcp(hcm.OUT, to, log_name, sticky=sticky, when=when, divided=hcm.divided(front.route))
-        asked = f":{','.join(front.server_names)}" if front.server_names else ""
-        name = f"{scope.own_cluster}:{front.port}{asked}"
-        if front.route is not None:
-            name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
-        external = scope.service.external
-        names_it = [session_filter(front.port)] if external is not None and external.dynamic else []
-        chain = {"name": name, "filter_chain_match": _match(front), "filters": [identity, *judges, *names_it, last]}
-        if scope.detects and front.route is None:
-            requests = hcm.outbound_http(pod, scope.route_config, unrouted=scope.table is None)
-            found = [hcm.with_state(identity, SAYS_REQUESTS), requests]
-            yield from divided(chain, found, tls=front.port in told_by_name)
-        else:
-            yield chain
+        yield from _chains(_link(scope, front, named=front.port in named), told)
     for hosted in ports.hosted:
-        requests = hcm.outbound_http(pod, hosted.route_config, dynamic=hosted.dynamic)
-        match = _match(Front(hosted.addresses, hosted.port))
-        port = [port_state(hosted.port)] if hosted.dynamic else []
-        yield {"name": hosted.route_config, "filter_chain_match": match, "filters": [identity, *port, requests]}
+        yield _hosted_chain(hosted.route_config, Front(hosted.addresses, hosted.port), told, dynamic=hosted.dynamic)
+    for front in ports.plain:
+        yield _plain_chain(front, told)
 
 
-def _clusters(route: BytesRoute, scope: PortScope) -> list[Json]:
-    """One that does not exist has no cluster: its share is closed."""
-    return [{"name": cluster_of(backend, scope), "weight": backend.weight} for backend in route.backends]
+def _link(scope: PortScope, front: Front, *, named: bool) -> _Link:
+    external, bytes_of = scope.service.external, front.route
+    return _Link(
+        front=front,
+        cluster=scope.own_cluster,
+        config=scope.route_config if bytes_of is None and scope.reads_requests else "",
+        shares=tuple((cluster_of(b, scope), b.weight) for b in bytes_of.backends) if bytes_of is not None else (),
+        sticky=scope.service.affinity_seconds > 0 or ByAddress() in dict(scope.hashes).get(scope.cluster, ()),
+        session=external is not None and external.dynamic,
+        detects=scope.detects and bytes_of is None,
+        unrouted=scope.detects and scope.table is None,
+        named=named,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _chains(link: _Link, told: Told) -> tuple[Json, ...]:
+    front, judges, when = link.front, list[Json](), told.logged.when
+    requests = None
+    if link.config:
+        requests = hcm.outbound_http(_UID, link.config, told=told, unrouted=link.unrouted)
+    if requests is not None and not link.detects:
+        last = requests
+    else:
+        to: str | list[Json] = link.cluster
+        if front.route is not None:
+            # One that does not exist has no cluster: its share is closed.
+            to = [{"name": cluster, "weight": weight} for cluster, weight in link.shares] or names.REFUSED
+            judges = network_rbac(front.route.authorization, hcm.OUT)
+        divided_by = hcm.divided(front.route)
+        last = hcm.tcp(hcm.OUT, to, names.source_log(_UID), sticky=link.sticky, when=when, divided=divided_by)
+    asked = f":{','.join(front.server_names)}" if front.server_names else ""
+    name = f"{link.cluster}:{front.port}{asked}"
+    if front.route is not None:
+        name = f"{name}:{front.route.name}:{','.join(front.addresses)}"
+    names_it = [session_filter(front.port)] if link.session else []
+    chain = {"name": name, "filter_chain_match": _match(front), "filters": [_IDENTITY, *judges, *names_it, last]}
+    if not link.detects or requests is None:
+        return (chain,)
+    return tuple(divided(chain, [hcm.with_state(_IDENTITY, SAYS_REQUESTS), requests], tls=link.named))
+
+
+@lru_cache(maxsize=1024)
+def _hosted_chain(config: str, front: Front, told: Told, *, dynamic: bool) -> Json:
+    requests = hcm.outbound_http(_UID, config, told=told, dynamic=dynamic)
+    port = [port_state(front.port)] if dynamic else []
+    return {"name": config, "filter_chain_match": _match(front), "filters": [_IDENTITY, *port, requests]}
+
+
+@lru_cache(maxsize=1024)
+def _plain_chain(front: Front, told: Told) -> Json:
+    passed = hcm.tcp(hcm.OUT, names.PASSTHROUGH, names.source_log(_UID), when=told.logged.when)
+    return {"name": f"plain:{front.port}", "filter_chain_match": _match(front), "filters": [_IDENTITY, passed]}
 
 
 def _match(front: Front) -> Json:

@@ -38,7 +38,7 @@ from tandem.compile.envoy.gateway import (
 )
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.locality import Outlook, located
-from tandem.compile.envoy.outbound import Ports, compile_outbound, dialled
+from tandem.compile.envoy.outbound import Dials, Ports, Told, dialled, dials_of, outbound_listener, told_of
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
@@ -55,7 +55,8 @@ from tandem.ir.shown import is_seen
 from tandem.ir.traffic import ClientTls, Place, Traffic, TrafficPolicy
 from tandem.state.xds import CLUSTER, ENDPOINT, EXTENSION, LISTENER, ROUTE, Resource, Snapshot
 
-_outbound: Final = pairs_as_before(compile_outbound)
+_common: Final = pairs_as_before(dials_of)
+_outbound: Final = pairs_as_before(outbound_listener)
 
 
 def compile_envoy(view: NodeView) -> Snapshot:
@@ -232,20 +233,27 @@ def _listeners(view: NodeView, meshed: list[AttachedPod]) -> tuple[list[Resource
     """Pods of one namespace (and with the same labels, where a route asks for labels) dial the same ports."""
     known = _dialled(view.services, view.tables, view.endpoints, view.policies)
     asked, copied = _asking(view.tables)
-    pairs: list[tuple[AttachedPod, Ports]] = []
+    pairs: list[tuple[AttachedPod, Ports, Told]] = []
     used: dict[int, Ports] = {}
     for attached in meshed:
         pod = attached.pod
         key = pod.namespace, frozenset(pod.labels if asked else ()), pod.uid * copied, pod.outbound, pod.calling
         if key not in known:
             known[key] = dialled(scopes_of(view, pod), view.endpoints, closed=pod.outbound.registry_only)
-        pairs.append((attached, known[key]))
+        pairs.append((attached, known[key], told_of(pod.logging.client, pod.paths)))
         used[id(known[key])] = known[key]
     trust = view.config.domains
     listeners = [compile_inbound(attached, trust) for attached in meshed]
     routes = [r for ports in used.values() for r in _routes(ports)]
     routes += [made for attached in meshed for made in compile_inbound_routes(attached.pod)]
-    return [*listeners, *_outbound(pairs)], routes
+    return [*listeners, *_outbound(_sharing(pairs))], routes
+
+
+def _sharing(pods: list[tuple[AttachedPod, Ports, Told]]) -> Iterator[tuple[AttachedPod, Dials]]:
+    """Each with what it has in common with others."""
+    asked = {(id(ports), id(told)): (ports, told) for _, ports, told in pods}
+    made = dict(zip(asked, _common(asked.values()), strict=True))
+    return ((attached, made[id(ports), id(told)]) for attached, ports, told in pods)
 
 
 def _own_authorizers(meshed: list[AttachedPod]) -> Iterator[Resource]:

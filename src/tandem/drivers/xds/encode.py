@@ -13,9 +13,11 @@ import msgspec
 from tandem.base.digest import digest
 from tandem.base.problems import DriverError
 from tandem.drivers.xds import anytype
+from tandem.drivers.xds.assemble import Assembler
 from tandem.drivers.xds.endpoints import encode_endpoints
 from tandem.drivers.xds.messages import Encoded
 from tandem.drivers.xds.newer import put_newer, without_newer
+from tandem.state.assembled import Assembled
 from tandem.state.xds import ENDPOINT, Resource, Snapshot
 
 _CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
@@ -34,6 +36,7 @@ class Encoder:
     """Keeps what it encoded for as long as the resource stays in the snapshot."""
 
     def __init__(self) -> None:
+        self._assembler = Assembler(encode_tree)
         self._cache: dict[str, dict[str, tuple[Mapping[str, Any], Encoded]]] = {}
 
     def encode(self, snapshot: Snapshot) -> dict[str, dict[str, Encoded]]:
@@ -44,15 +47,28 @@ class Encoder:
             for name, resource in resources.items():
                 known = before.get(name)
                 if known is None or (known[0] is not resource.body and known[0] != resource.body):
-                    known = (resource.body, encode_resource(url, resource))
+                    known = (resource.body, self._encoded(url, resource, known[0] if known is not None else None))
+                elif isinstance(known[0], Assembled):
+                    self._assembler.keep(url, known[0])
                 now[name] = known
         self._cache = cache
+        self._assembler.turn()
         return {url: {name: encoded for name, (_, encoded) in known.items()} for url, known in cache.items()}
+
+    def _encoded(self, url: str, resource: Resource, before: Mapping[str, Any] | None) -> Encoded:
+        if not isinstance(resource.body, Assembled):
+            return encode_resource(url, resource)
+        try:
+            was = before if isinstance(before, Assembled) else None
+            return self._assembler.encode(url, resource.name, resource.body, was)
+        except EncodeError as error:
+            text = f"{url.rpartition('.')[2]} {resource.name}: {error}"
+            raise EncodeError(text, type_url=url, name=resource.name) from error
 
 
 def encode_resource(type_url: str, resource: Resource) -> Encoded:
     """One resource; raises EncodeError."""
-    version = digest(_CANONICAL.encode(resource.body), 16)
+    version = digest(_CANONICAL.encode(dict(resource.body)), 16)
     value = encode_endpoints(resource.body) if type_url == ENDPOINT else None
     if value is None:
         value = encode_tree(type_url, resource.body, resource.name)

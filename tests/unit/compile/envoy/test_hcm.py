@@ -7,10 +7,16 @@ import pytest
 
 from meshbuild import attached
 from tandem.compile.envoy import hcm
+from tandem.compile.envoy.proto import Json
+from tandem.ir.fabric import LocalPod
 from tandem.ir.logged import Logged, Logging
 from tandem.ir.paths import Paths
 
 POD = attached("a", "10.0.0.1").pod
+
+
+def outbound(pod: LocalPod) -> Json:
+    return hcm.outbound_http(pod.uid, "rt", told=hcm.Told(pod.logging.client, pod.paths))
 
 
 def test_filter_state_that_carries_identity_is_hashable_and_shared_once() -> None:
@@ -24,7 +30,7 @@ def test_filter_state_that_carries_identity_is_hashable_and_shared_once() -> Non
 def test_only_mtls_sets_the_client_certificate_header() -> None:
     with_tls = hcm.inbound_http(POD, mtls=True)["typed_config"]
     assert with_tls["forward_client_cert_details"] == "SANITIZE_SET"
-    for other in (hcm.inbound_http(POD, mtls=False), hcm.outbound_http(POD, "rt")):
+    for other in (hcm.inbound_http(POD, mtls=False), outbound(POD)):
         # Envoy's default is SANITIZE: what a client claims is removed.
         assert "forward_client_cert_details" not in other["typed_config"]
 
@@ -41,7 +47,7 @@ def test_only_mtls_sets_the_client_certificate_header() -> None:
 )
 def test_paths_are_made_plain_in_both_directions(paths: Paths, asked: object) -> None:
     pod = msgspec.structs.replace(POD, paths=paths)
-    for made in (hcm.outbound_http(pod, "rt"), hcm.inbound_http(pod, mtls=True)):
+    for made in (outbound(pod), hcm.inbound_http(pod, mtls=True)):
         found = made["typed_config"]
         assert asked == (
             found["normalize_path"],
@@ -51,20 +57,20 @@ def test_paths_are_made_plain_in_both_directions(paths: Paths, asked: object) ->
 
 
 def test_statistics_prefixes_are_shared_by_all_pods() -> None:
-    assert hcm.outbound_http(POD, "rt")["typed_config"]["stat_prefix"] == "out"
+    assert outbound(POD)["typed_config"]["stat_prefix"] == "out"
     assert hcm.inbound_http(POD, mtls=True)["typed_config"]["stat_prefix"] == "in"
     assert hcm.tcp(hcm.IN, "c", "l")["typed_config"]["stat_prefix"] == "in"
 
 
 def test_requests_may_upgrade_to_websocket() -> None:
-    assert hcm.outbound_http(POD, "rt")["typed_config"]["upgrade_configs"] == [{"upgrade_type": "websocket"}]
+    assert outbound(POD)["typed_config"]["upgrade_configs"] == [{"upgrade_type": "websocket"}]
 
 
 def test_each_direction_has_its_log() -> None:
     def log(made: object) -> str:
         return str(made["typed_config"]["access_log"][0]["typed_config"]["common_config"]["log_name"])  # type: ignore[index]
 
-    assert log(hcm.outbound_http(POD, "rt")) == "source|uid-a"
+    assert log(outbound(POD)) == "source|uid-a"
     assert log(hcm.inbound_http(POD, mtls=False)) == "destination|uid-a"
 
 
@@ -77,7 +83,7 @@ def test_what_becomes_a_flow_is_a_tag_of_the_log_of_its_side() -> None:
 
     sides = Logging(client=Logged(when="connection . mtls"), server=Logged(nothing=True))
     pod = msgspec.structs.replace(POD, logging=sides)
-    assert tags(hcm.outbound_http(pod, "rt")) == ["if %CEL(connection . mtls)%"]
+    assert tags(outbound(pod)) == ["if %CEL(connection . mtls)%"]
     assert tags(hcm.inbound_http(pod, mtls=False)) == []
     assert tags(hcm.tcp(hcm.IN, "c", "l", when="true")) == ["if %CEL(true)%"]
-    assert tags(hcm.outbound_http(POD, "rt")) == tags(hcm.tcp(hcm.IN, "c", "l")) == []
+    assert tags(outbound(POD)) == tags(hcm.tcp(hcm.IN, "c", "l")) == []

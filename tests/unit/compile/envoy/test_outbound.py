@@ -9,7 +9,7 @@ import msgspec
 from meshbuild import attached, endpoint, endpoints, identity, service, view
 from tandem.base.problems import Origin
 from tandem.compile.envoy import compile_envoy
-from tandem.compile.envoy.outbound import compile_outbound, dialled
+from tandem.compile.envoy.outbound import Ports, dialled, dials_of, outbound_listener, told_of
 from tandem.compile.envoy.scope import scopes_of
 from tandem.ir.external import External
 from tandem.ir.fabric import AppProtocol, Endpoints, Service
@@ -20,9 +20,14 @@ POD = attached("a", "10.244.0.2", netns="/ns/a")
 WEB = service("web", "10.96.0.1", ("http", 80, AppProtocol.HTTP), ("raw", 90, AppProtocol.TCP))
 
 
+def listener_of(ports: Ports) -> Any:
+    dials = dials_of(ports, told_of(POD.pod.logging.client, POD.pod.paths))
+    return outbound_listener(POD, dials).body
+
+
 def listener(*parts: Service | Endpoints | RouteTable) -> Any:
     made = view(POD, *parts)
-    return compile_outbound(POD, dialled(scopes_of(made, POD.pod), made.endpoints)).body
+    return listener_of(dialled(scopes_of(made, POD.pod), made.endpoints))
 
 
 def test_the_socket_is_in_the_pods_namespace_and_on_loopback() -> None:
@@ -78,7 +83,7 @@ def test_two_headless_services_of_one_pod_do_not_claim_the_same_address_twice() 
 
 def closed(*parts: Service | Endpoints) -> Any:
     made = view(POD, *parts)
-    return compile_outbound(POD, dialled(scopes_of(made, POD.pod), made.endpoints, closed=True)).body
+    return listener_of(dialled(scopes_of(made, POD.pod), made.endpoints, closed=True))
 
 
 def test_a_pod_that_is_closed_passes_nothing_on_but_to_endpoints_of_headless_services() -> None:

@@ -1,0 +1,125 @@
+"""Trees that share a list (`state/assembled.py`) -> protobuf: each shared part is encoded once, and copied.
+
+A field that is repeated may stand anywhere in a message, so the bytes of a message are those of its head followed by
+those of its parts. The places in parts are encoded as fillers that are as long as the texts, so that no length around
+them changes when they are put in; parts of pods whose names are equally long are copies of the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from tandem.base.digest import digest
+from tandem.drivers.xds import anytype
+from tandem.drivers.xds.messages import Encoded
+from tandem.state.assembled import Assembled, filled
+
+_CANONICAL: Final = msgspec.json.Encoder(order="deterministic")
+_PAD: Final = "\x02"
+SHORTEST: Final = 8
+"""What is shorter is put in before it is encoded: its filler could be found elsewhere."""
+Tree = Mapping[str, Any]
+Texts = tuple[tuple[str, str], ...]
+
+
+class Assembler:
+    """Keeps the bytes of heads and of shared parts for as long as a round uses them. `whole` encodes a tree."""
+
+    def __init__(self, whole: Callable[[str, Tree, str], bytes]) -> None:
+        self._whole = whole
+        self._before = _Round()
+        self._now = _Round()
+
+    def turn(self) -> None:
+        """A round is over: what it did not use is let go."""
+        self._before, self._now = self._now, _Round()
+
+    def keep(self, url: str, body: Assembled) -> None:
+        """Of this one nothing is new."""
+        key = (id(body.shared), *_stand_ins(body.texts))
+        known = self._before.lists.get(key)
+        if known is not None and key not in self._now.lists:
+            self._now.lists[key] = known
+            for part in body.shared:
+                self._part(url, body.field, part, _stand_ins(body.texts))
+        head = self._before.heads.get(id(body.head))
+        if head is not None:
+            self._now.heads[id(body.head)] = head
+
+    def encode(self, url: str, name: str, body: Assembled, before: Assembled | None) -> Encoded:
+        """One resource; `before` is what it was."""
+        head, version = self._head(url, name, body, before)
+        stand_ins = _stand_ins(body.texts)
+        parts, digests = self._list(url, body, stand_ins)
+        for (_, text), (_, filler) in zip(body.texts, stand_ins, strict=True):
+            if filler != text:
+                parts = parts.replace(filler.encode(), text.encode())
+        said = _CANONICAL.encode([version, digests, body.texts])
+        return Encoded(name, digest(said, 16), head + parts)
+
+    def _head(self, url: str, name: str, body: Assembled, before: Assembled | None) -> tuple[bytes, str]:
+        known = self._before.heads.get(id(before.head)) if before is not None and before.head == body.head else None
+        if known is None:
+            known = (body.head, self._whole(url, body.head, name), digest(_CANONICAL.encode(body.head), 16))
+        self._now.heads[id(body.head)] = body.head, known[1], known[2]
+        return known[1], known[2]
+
+    def _list(self, url: str, body: Assembled, stand_ins: Texts) -> tuple[bytes, str]:
+        key = (id(body.shared), *stand_ins)
+        known = self._now.lists.get(key) or self._before.lists.get(key)
+        if known is None or key not in self._now.lists:
+            parts = [self._part(url, body.field, part, stand_ins) for part in body.shared]
+            if known is None:
+                data, digests = b"".join(p[1] for p in parts), "".join(p[2] for p in parts)
+                known = body.shared, data, digest(digests.encode(), 16)
+            self._now.lists[key] = known
+        return known[1], known[2]
+
+    def _part(self, url: str, field: str, part: Tree, stand_ins: Texts) -> tuple[Tree, bytes, str]:
+        key = (id(part), *stand_ins)
+        known = self._now.parts.get(key)
+        if known is None:
+            known = self._before.parts.get(key)
+            if known is None:
+                number, kind = _repeated(url, field)
+                data = self._whole(kind, filled(part, stand_ins), str(part.get("name", "")))
+                framed = _varint(number << 3 | 2) + _varint(len(data)) + data
+                known = part, framed, digest(_CANONICAL.encode(part), 16)
+            self._now.parts[key] = known
+        return known
+
+
+class _Round:
+    """By identity; each entry holds its tree, so that no other has that identity."""
+
+    def __init__(self) -> None:
+        self.heads: dict[int, tuple[Tree, bytes, str]] = {}
+        self.parts: dict[tuple[object, ...], tuple[Tree, bytes, str]] = {}
+        self.lists: dict[tuple[object, ...], tuple[tuple[Tree, ...], bytes, str]] = {}
+
+
+def _stand_ins(texts: Texts) -> Texts:
+    return tuple((place, _stand_in(place, text)) for place, text in texts)
+
+
+def _stand_in(place: str, text: str) -> str:
+    """A filler as long as the text; a text that is too short for one itself."""
+    size = len(text.encode())
+    return text if size < SHORTEST else place.ljust(size, _PAD)
+
+
+def _repeated(url: str, field: str) -> tuple[int, str]:
+    """The number of a field, and the type URL of what it holds."""
+    found = anytype.message_class(url).DESCRIPTOR.fields_by_name[field]
+    return found.number, f"type.googleapis.com/{found.message_type.full_name}"
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*found, number))

@@ -1,0 +1,76 @@
+"""Trees that share a list, as bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tandem.drivers.xds.anytype import message_class
+from tandem.drivers.xds.encode import EncodeError, Encoder, encode_tree
+from tandem.state.assembled import Assembled, place
+from tandem.state.xds import ROUTE, Resource, Snapshot
+from working import calls_of
+
+WHO = place("w")
+
+
+def host(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "domains": [name, WHO], **fields}
+
+
+def encoded(encoder: Encoder, *resources: Resource) -> dict[str, Any]:
+    return encoder.encode(Snapshot(resources={ROUTE: {r.name: r for r in resources}}))[ROUTE]
+
+
+def config(name: str, hosts: tuple[dict[str, Any], ...], who: str) -> Resource:
+    head = {"name": name, "virtual_hosts": [], "validate_clusters": False}
+    return Resource(name=name, body=Assembled(head, "virtual_hosts", hosts, ((WHO, who),)))
+
+
+@pytest.mark.parametrize("who", ["a", "of.seven", "a.name.that.is.long.enough", "ünd.ebenso.lang", "x" * 300])
+def test_the_message_is_that_of_the_whole_tree(who: str) -> None:
+    hosts = (host("one"), host("two" * 50), host(f"in.{WHO}.between"))
+    resource = config("r", hosts, who)
+    message = message_class(ROUTE)()
+    message.ParseFromString(encoded(Encoder(), resource)["r"].value)
+    whole = message_class(ROUTE)()
+    whole.ParseFromString(encode_tree(ROUTE, dict(resource.body)))
+    assert message == whole
+
+
+def test_versions_tell_contents_apart_and_nothing_else() -> None:
+    hosts = (host("one"), host("two"))
+    versions = {
+        encoded(Encoder(), config("r", shared, who))["r"].version
+        for shared in (hosts, hosts[:1], hosts[::-1])
+        for who in ("somebody", "somebody.else")
+    }
+    assert len(versions) == 6
+    again = encoded(Encoder(), config("r", (host("one"), host("two")), "somebody"))["r"].version
+    assert again in versions
+
+
+def test_a_part_is_encoded_once_for_all_whose_texts_are_as_long() -> None:
+    hosts = tuple(host(f"h{i}") for i in range(30))
+    few = [config(f"r{i}", hosts, f"somebody-{i:04}") for i in range(2)]
+    many = [config(f"r{i}", hosts, f"somebody-{i:04}") for i in range(8)]
+    assert calls_of(lambda: encoded(Encoder(), *many)) < calls_of(lambda: encoded(Encoder(), *few)) * 1.5
+
+
+def test_one_part_more_costs_that_part_and_a_look_at_the_others() -> None:
+    def cost(count: int) -> int:
+        hosts = tuple(host(f"h{i}") for i in range(count))
+        encoder = Encoder()
+        encoded(encoder, config("r", hosts, "somebody"))
+        encoded(encoder, config("r", hosts, "somebody"))  # nothing is new: what is kept stays
+        return calls_of(lambda: encoded(encoder, config("r", (*hosts, host("more")), "somebody")))
+
+    whole = calls_of(lambda: encode_tree(ROUTE, {"name": "r", "virtual_hosts": [host(f"h{i}") for i in range(100)]}))
+    assert cost(120) - cost(20) < whole / 10
+
+
+def test_what_protobuf_does_not_take_is_told_with_the_name_of_the_resource() -> None:
+    with pytest.raises(EncodeError, match=r"RouteConfiguration r: .*one: .*no_such_field") as raised:
+        encoded(Encoder(), config("r", (host("one", no_such_field=1),), "somebody"))
+    assert (raised.value.type_url, raised.value.name) == (ROUTE, "r")
