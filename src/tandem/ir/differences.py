@@ -7,7 +7,8 @@ route, and not the gateway that it came to. What is shared by both costs a compa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
@@ -23,11 +24,33 @@ def origins_in(value: object) -> Iterator[Origin]:
     if isinstance(value, Origin):
         yield value
     elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from origins_in(getattr(value, name))
+        for name in _bearing(type(value)):
+            found = getattr(value, name)
+            if found:
+                yield from origins_in(found)
     elif isinstance(value, tuple):
         for item in value:
             yield from origins_in(item)
+
+
+@cache
+def _bearing(cls: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields in which there can be an Origin: of most there are none."""
+    return tuple(name for name, hint in get_type_hints(cls).items() if Origin in _reached(hint))
+
+
+def _reached(hint: Any) -> set[Any]:
+    """The classes that a type is made of, in whatever depth."""
+    found, left = set[Any](), [hint]
+    while left:
+        one = left.pop()
+        if one in found:
+            continue
+        found.add(one)
+        left += get_args(one)
+        if isinstance(one, type) and issubclass(one, msgspec.Struct):
+            left += get_type_hints(one).values()
+    return found
 
 
 def differing(old: object, new: object) -> frozenset[Origin]:

@@ -64,7 +64,7 @@ class Progress:
     def _answer(self, pending: Pending) -> None:
         errors = dict(pending.broken)
         refused = self._proxy.value.origins
-        for name, value in pending.values.items():
+        for name, value in pending.values.items() if refused else ():
             texts = [refused[o] for o in wire.origins(value) if o in refused]
             if texts:
                 errors[name] = texts[0]

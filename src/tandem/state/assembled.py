@@ -1,7 +1,9 @@
 """A JSON tree of which one list is shared with other trees that differ by a few texts alone. Pure.
 
 A node has a listener for each pod, with a filter chain for whatever it can dial: thousands of chains that are the same
-but for who the pod is. They are made once, with places in them, and each pod's tree says what is to be read there.
+but for who the pod is. They are made once, with places in them, and each pod's tree says what is to be read there. What
+is shared may be such a tree itself, without texts of its own: hosts of a gateway, which share routes with what they
+were before.
 """
 
 from __future__ import annotations

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewaybuild import GATEWAY, backend, gateway, hosts, listener, port, route
+from meshbuild import CONFIG, NODE
 from tandem.base.problems import Origin
-from tandem.ir.differences import differing
+from tandem.ir.differences import differing, origins_in
 from tandem.ir.gateway import Gateway
 from tandem.ir.mesh import Backend, Forward, RouteTable, Split
+from tandem.ir.node import NodeView
 
 
 def names(old: Any, new: Any) -> set[str]:
@@ -95,3 +100,26 @@ def test_of_routes_whatever_differs_is_told_and_never_the_gateway(
     assert {o.name for o in found} >= {name for name in "xyz" if mine(old, name) != mine(new, name)}
     if old == new and list(old) == list(new):
         assert not found
+
+
+def naive(value: object) -> set[Origin]:
+    if isinstance(value, Origin):
+        return {value}
+    if isinstance(value, msgspec.Struct):
+        return set().union(*(naive(getattr(value, name)) for name in value.__struct_fields__))
+    return set().union(*map(naive, value)) if isinstance(value, tuple) else set()
+
+
+CASES = Path(__file__).parents[2] / "golden" / "envoy"
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("*/in.yaml")), ids=lambda path: path.parent.name)
+def test_no_origin_is_missed_where_types_say_that_there_is_none(case: Path) -> None:
+    raw = yaml.safe_load(case.read_text())
+    raw.pop("show")
+    base = {"node": msgspec.to_builtins(NODE), "config": msgspec.to_builtins(CONFIG)}
+    view = msgspec.convert(base | raw, NodeView)
+    named = (view.services, view.tables, view.policies, view.gateways, view.endpoints)
+    values = [view.config, *(attached.pod for attached in view.pods), *(v for each in named for v in each.values())]
+    for value in values:
+        assert set(origins_in(value)) == naive(value)

@@ -47,9 +47,11 @@ from tandem.ir.gateway import (
     routes_of,
 )
 from tandem.ir.mesh import DIALLED, Backend, BytesRoute, Redirect, Route, RouteMatch
+from tandem.state.assembled import Assembled
 from tandem.state.xds import Resource
 
 MISDIRECTED: Final = 421
+_NOTHING: Final[Json] = {}
 
 
 def client_of(gateway: Gateway, *, grpc: bool = False, tls: bool = False, questions: bool = False) -> Client:
@@ -192,39 +194,85 @@ def _routes(gateway: Gateway, port: GatewayPort, hashes: Hashes) -> Iterator[Res
         hosts = [host for listener in port.listeners for host in listener.hosts]
         # A listener's own hosts go to no other one, also where it has no route for them.
         bare = [HostRoutes(host=name) for listener in port.listeners for name in listener.hostnames]
-        yield _configuration(name, _virtual_hosts((*hosts, *bare), port, scope), hosts, scope.client)
+        yield _configuration(name, _virtual_hosts(name, (*hosts, *bare), port, scope), hosts, scope.client)
         return
     for listener in (one for one in port.listeners if one.sessions is Sessions.REQUESTS):
         name = names.gateway_routes(gateway.namespace, gateway.name, port.port, listener.name)
         own = (*listener.hosts, *(HostRoutes(host=name) for name in listener.hostnames))
-        virtual = [{**host, **offered(port, listener)} for host in _virtual_hosts(own, port, scope)]
+        virtual = _virtual_hosts(name, own, port, scope, offered(port, listener))
         known = {domain for host in virtual for domain in host["domains"]}
         others = [other for other in port.listeners if other is not listener]
         yield _configuration(name, [*virtual, *_misdirected(others, known)], listener.hosts, scope.client)
 
 
-def _configuration(name: str, hosts: list[Json], used: Iterable[HostRoutes], client: PodUid | None) -> Resource:
+def _configuration(name: str, hosts: Iterable[Json], used: Iterable[HostRoutes], client: PodUid | None) -> Resource:
     routes = [route for host in used for route in host.routes]
     fields, counted = counting(routes, client)
-    body = {
+    head = {
         "name": name,
-        "virtual_hosts": hosts,
+        "virtual_hosts": [],
         # `example.com:8080` is example.com.
         "ignore_port_in_host_matching": True,
         "validate_clusters": False,
         **fields,
     }
+    body = Assembled(head, "virtual_hosts", tuple(hosts))
     return Resource(name=name, body=body, origins=counted.union(route.origin for route in routes))
 
 
-def _virtual_hosts(hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortScope) -> list[Json]:
-    """One for each host, the first where there are several; without a route that matches Envoy answers 404."""
-    found: dict[str, Json] = {}
+def _virtual_hosts(
+    name: str, hosts: Iterable[HostRoutes], port: GatewayPort, scope: PortScope, offers: Json = _NOTHING
+) -> list[Json]:
+    """One for each host, the first where there are several; without a route that matches Envoy answers 404.
+
+    Of a host that is as it was before in the configuration of that name it is the very same.
+    """
+    book, place = _book(name), (port.port, port.tls, scope, offers)
+    known = book.hosts if book.place == place else {}
+    found: dict[str, _Host] = {}
     for host in hosts:
         if host.host not in found:
-            routes = [_route(route, match, port, scope) for route in host.routes for match in _matches(route)]
-            found[host.host] = {"name": host.host, "domains": [host.host], "routes": routes, **COUNTED}
-    return list(found.values())
+            before = known.get(host.host)
+            if before is None or before.host != host:
+                each = before.each if before is not None else {}
+                made = [_made(route, each.get(route.name), port, scope) for route in host.routes]
+                routes = tuple(one for _, several in made for one in several)
+                head = {"name": host.host, "domains": [host.host], "routes": [], **COUNTED, **offers}
+                before = _Host(host, Assembled(head, "routes", routes), {one[0].name: one for one in made})
+            found[host.host] = before
+    book.place, book.hosts = place, found
+    return [one.made for one in found.values()]
+
+
+_Made = tuple[Route, tuple[Json, ...]]
+"""A route, and what becomes of it."""
+
+
+def _made(route: Route, before: _Made | None, port: GatewayPort, scope: PortScope) -> _Made:
+    if before is not None and before[0] == route:
+        return before
+    return route, tuple(_route(route, match, port, scope) for match in _matches(route))
+
+
+class _Host(msgspec.Struct, frozen=True):
+    """What became of a host, and of each of its routes by name."""
+
+    host: HostRoutes
+    made: Json
+    each: Mapping[str, _Made]
+
+
+class _Book:
+    """What the hosts of a configuration became, where everything else was like that."""
+
+    def __init__(self) -> None:
+        self.place: object = None
+        self.hosts: dict[str, _Host] = {}
+
+
+@lru_cache(maxsize=1024)
+def _book(_name: str) -> _Book:
+    return _Book()
 
 
 def _misdirected(others: Iterable[GatewayListener], known: set[str]) -> Iterator[Json]:

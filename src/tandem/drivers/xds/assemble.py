@@ -1,13 +1,15 @@
 """Trees that share a list (`state/assembled.py`) -> protobuf: each shared part is encoded once, and copied.
 
 A field that is repeated may stand anywhere in a message, so the bytes of a message are those of its head followed by
-those of its parts. The places in parts are encoded as fillers that are as long as the texts, so that no length around
-them changes when they are put in; parts of pods whose names are equally long are copies of the same bytes.
+those of its parts, which may be made in the same way. The places in parts are encoded as fillers that are as long as
+the texts, so that no length around them changes when they are put in; parts of pods whose names are equally long are
+copies of the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -83,13 +85,23 @@ class Assembler:
         known = self._now.parts.get(key)
         if known is None:
             known = self._before.parts.get(key)
+            number, kind = _repeated(url, field)
             if known is None:
-                number, kind = _repeated(url, field)
-                data = self._whole(kind, filled(part, stand_ins), str(part.get("name", "")))
-                framed = _varint(number << 3 | 2) + _varint(len(data)) + data
-                known = part, framed, digest(_CANONICAL.encode(part), 16)
+                data, version = self._body(kind, part, stand_ins)
+                known = part, _varint(number << 3 | 2) + _varint(len(data)) + data, version
+            elif isinstance(part, Assembled):
+                self._list(kind, part, stand_ins)  # is still in use
             self._now.parts[key] = known
         return known
+
+    def _body(self, kind: str, part: Tree, stand_ins: Texts) -> tuple[bytes, str]:
+        """A part's own bytes and what tells it from others; a list in it may be shared as well."""
+        name = str(part.get("name", ""))
+        if not isinstance(part, Assembled):
+            return self._whole(kind, filled(part, stand_ins), name), digest(_CANONICAL.encode(part), 16)
+        data, digests = self._list(kind, part, stand_ins)
+        version = digest(_CANONICAL.encode([part.head, digests]), 16)
+        return self._whole(kind, filled(part.head, stand_ins), name) + data, version
 
 
 class _Round:
@@ -111,6 +123,7 @@ def _stand_in(place: str, text: str) -> str:
     return text if size < SHORTEST else place.ljust(size, _PAD)
 
 
+@cache
 def _repeated(url: str, field: str) -> tuple[int, str]:
     """The number of a field, and the type URL of what it holds."""
     found = anytype.message_class(url).DESCRIPTOR.fields_by_name[field]
