@@ -27,6 +27,30 @@ Tree = Mapping[str, Any]
 Texts = tuple[tuple[str, str], ...]
 
 
+class Copy(Encoded):
+    """Bytes that are put together when they are sent: kept are those that many have in common."""
+
+    __slots__ = ("_head", "_parts", "_texts")
+    _head: bytes
+    _parts: bytes
+    _texts: tuple[tuple[bytes, bytes], ...]
+
+    def __init__(self, name: str, version: str, head: bytes, parts: bytes, texts: Texts) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "version", version)
+        object.__setattr__(self, "_head", head)
+        object.__setattr__(self, "_parts", parts)
+        object.__setattr__(self, "_texts", tuple((one.encode(), other.encode()) for one, other in texts))
+
+    @property
+    def value(self) -> bytes:
+        """The payload."""
+        parts = self._parts
+        for filler, text in self._texts:
+            parts = parts.replace(filler, text)
+        return self._head + parts
+
+
 class Assembler:
     """Keeps the bytes of heads and of shared parts for as long as a round uses them. `whole` encodes a tree."""
 
@@ -56,11 +80,9 @@ class Assembler:
         head, version = self._head(url, name, body, before)
         stand_ins = _stand_ins(body.texts)
         parts, digests = self._list(url, body, stand_ins)
-        for (_, text), (_, filler) in zip(body.texts, stand_ins, strict=True):
-            if filler != text:
-                parts = parts.replace(filler.encode(), text.encode())
+        fillers = ((one, text) for (_, one), (_, text) in zip(stand_ins, body.texts, strict=True) if one != text)
         said = _CANONICAL.encode([version, digests, body.texts])
-        return Encoded(name, digest(said, 16), head + parts)
+        return Copy(name, digest(said, 16), head, parts, tuple(fillers))
 
     def _head(self, url: str, name: str, body: Assembled, before: Assembled | None) -> tuple[bytes, str]:
         known = self._before.heads.get(id(before.head)) if before is not None and before.head == body.head else None
