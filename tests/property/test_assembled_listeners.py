@@ -19,6 +19,7 @@ from tandem.ir.outbound import Outbound
 from tandem.ir.paths import Paths
 from tandem.state.assembled import Assembled
 from tandem.state.xds import LISTENER
+from working import calls_of
 
 APPS = (AppProtocol.HTTP, AppProtocol.TCP, AppProtocol.GRPC, AppProtocol.DETECTED)
 NAMES = st.sampled_from(("a", "b", "with-a-long-name", "with-a-long-mane", "ünd-%-auch"))
@@ -80,3 +81,17 @@ def test_each_listener_is_the_message_of_its_tree_after_any_steps(worlds: list[t
         assert {n: e.version for n, e in fresh.items()} == {
             n: e.version for n, e in kept.encode(snapshot)[LISTENER].items()
         }
+
+
+def test_one_service_more_costs_hardly_more_where_there_are_more_pods() -> None:
+    def cost(count: int) -> int:
+        pods: Pods = [(f"somebody-{i:04}", "", Paths.BASE, False) for i in range(count)]
+        services: Services = {f"s{i}": ([(80, AppProtocol.HTTP)], False, False) for i in range(20)}
+        encoder, world = Encoder(), made(pods, services)
+        encoder.encode(compile_envoy(world))
+        more = service("more", "10.96.1.1", ("p80", 80, AppProtocol.HTTP))
+        # What it has of pods is the very same.
+        world = msgspec.structs.replace(world, services={**world.services, "shop/more": more})
+        return calls_of(lambda: encoder.encode(compile_envoy(world)))
+
+    assert cost(20) - cost(10) < cost(10) / 2

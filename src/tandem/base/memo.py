@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,3 +77,27 @@ def pairs_as_before(function: Callable[[T, U], R]) -> Callable[[Iterable[tuple[T
         return tuple(result for _, _, result in now.values())
 
     return wrapper
+
+
+class KeptParts(Generic[R]):
+    """Results by name, each kept while the parts that it is made of are the very same; `begin` each round of them."""
+
+    def __init__(self) -> None:
+        self._before: dict[object, tuple[tuple[Any, ...], R]] = {}
+        self._now: dict[object, tuple[tuple[Any, ...], R]] = {}
+
+    def begin(self) -> None:
+        """Another round: what was not asked for in the last one is forgotten."""
+        self._before, self._now = self._now, {}
+
+    def __call__(self, name: object, parts: tuple[Any, ...], make: Callable[[], R]) -> R:
+        """What `make` gives, which depends on the name and these parts alone."""
+        found = self._before.get(name)
+        if (
+            found is None
+            or len(found[0]) != len(parts)
+            or any(a is not b for a, b in zip(found[0], parts, strict=True))
+        ):
+            found = parts, make()
+        self._now[name] = found
+        return found[1]

@@ -58,7 +58,13 @@ class Table(Mapping[K, V]):
 
     def become(self, now: Mapping[K, V]) -> Table[K, V]:
         """One with exactly these entries, in which a value that equals the one here stays that very object."""
-        put = {key: value for key, value in now.items() if self.get(key, _PART) != value}  # type: ignore[arg-type]
+        known = self.get
+        # Mostly the very same object; to compare it with itself costs as much as it is large.
+        put = {
+            key: value
+            for key, value in now.items()
+            if (old := known(key, _PART)) is not value and old != value  # type: ignore[arg-type]
+        }
         return self.changed(put, [key for key in self if key not in now])
 
     def changes(self, before: Table[K, V]) -> dict[K, tuple[V | None, V | None]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tandem.base.memo import each_as_before, equal_to_before, pairs_as_before, same_as_before
+from itertools import count
+
+from tandem.base.memo import KeptParts, each_as_before, equal_to_before, pairs_as_before, same_as_before
 
 
 def test_the_same_objects_are_computed_once_and_equal_ones_again() -> None:
@@ -72,3 +74,21 @@ def test_an_equal_argument_has_the_result_of_the_one_before() -> None:
     assert double((1, 2)) is first
     assert double((3,)) == (6,)
     assert len(seen) == 2
+
+
+def test_results_by_name_are_kept_while_their_parts_are_the_very_same() -> None:
+    kept: KeptParts[str] = KeptParts()
+    one, equal = [1], [1]
+
+    def ask(name: str, *parts: object) -> str:
+        return kept(name, parts, lambda: f"{name}{next(numbers)}")
+
+    numbers = count()
+    kept.begin()
+    assert [ask("a", one), ask("b", one)] == ["a0", "b1"]
+    kept.begin()
+    assert [ask("a", one), ask("b", equal)] == ["a0", "b2"]
+    kept.begin()
+    assert ask("b", equal, one) == "b3"
+    kept.begin()
+    assert ask("a", one) == "a4"

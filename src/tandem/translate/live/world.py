@@ -28,9 +28,8 @@ from tandem.translate.live.policy import LivePolicy
 from tandem.translate.live.problems import Gathered
 from tandem.translate.live.services import LiveServices
 from tandem.translate.live.settled import Settled
-from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh import Memos, translate_mesh
 from tandem.translate.mesh.consul.defaults import Defaults
-from tandem.translate.mesh.istio.virtualservice import read_virtualservice
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.names import translate_names
 from tandem.translate.nodes import translate_nodes
@@ -54,7 +53,7 @@ class Live:
         self._services = LiveServices(options, self._gathered)
         self._externals = LiveExternals(options, self._gathered)
         self._mesh = Kept(translate_mesh)
-        self._virtual = Memo(read_virtualservice)
+        self._memos = Memos()
         self._steady = same_as_before(self._steadied)
         self._policies = same_as_before(self._kept_policies)
         self._tables: Table[str, RouteTable] = Table()
@@ -89,7 +88,7 @@ class Live:
         ir = self._policy.update(world)
         self._gathered.tell((1, "unreadable"), self._unreadable(world))
         self._gathered.tell((2, "trust"), self._untrusted(world))
-        whole, mesh_problems = self._mesh(world, self._options, self._virtual)
+        whole, mesh_problems = self._mesh(world, self._options, self._memos)
         balancers = self._balancers(world)
         edge = self._edge(world, self._options, balancers, self._reading)
         edge = self._ingress(world, self._options, edge, balancers, self._policies(whole.policies), self._bindings)

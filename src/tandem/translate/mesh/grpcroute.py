@@ -6,7 +6,7 @@ UNIMPLEMENTED. A backend that does not exist keeps its share, which is answered 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from tandem.base.problems import Problem
@@ -14,13 +14,21 @@ from tandem.ir.mesh import DEFAULT_RETRY, Forward, Route, RouteMatch
 from tandem.model.grpcroute import GRPCRoute, GrpcRouteMatch, GrpcRouteRule, MethodMatch
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.layers import Accepted, Rank, accepted
+from tandem.translate.mesh.layers import Accepted, One, Rank, accept, together
 from tandem.translate.mesh.parts import Parts
 
 
-def accept_grpcroutes(context: Context) -> tuple[list[Accepted], list[Problem]]:
-    """Every GRPCRoute at each Service that it is attached to."""
-    return accepted(context.world.sorted(GRPCRoute), context, partial(read_grpcroute, context))
+def accept_grpcroutes(
+    context: Context, read: Callable[[GRPCRoute, Context], One] | None = None
+) -> tuple[list[Accepted], list[Problem]]:
+    """Every GRPCRoute at each Service that it is attached to. `read`: gives what `accept_grpcroute` does."""
+    each = read or accept_grpcroute
+    return together(each(source, context) for source in context.world.sorted(GRPCRoute))
+
+
+def accept_grpcroute(source: GRPCRoute, context: Context) -> One:
+    """One of them."""
+    return accept(source, context, partial(read_grpcroute, context))
 
 
 def read_grpcroute(

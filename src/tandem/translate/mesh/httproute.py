@@ -6,6 +6,7 @@ not exist keeps its share, which is answered with 500.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from tandem.base.problems import Problem
@@ -14,15 +15,24 @@ from tandem.model.gateway import HTTPRoute
 from tandem.model.linkerd import LinkerdHTTPRoute
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Context
-from tandem.translate.mesh.layers import Accepted, Rank, accepted
+from tandem.translate.mesh.layers import Accepted, One, Rank, accept, together
 from tandem.translate.mesh.rules import RuleReader
 
 
-def accept_httproutes(context: Context) -> tuple[list[Accepted], list[Problem]]:
-    """Every HTTPRoute, of the Gateway API or of Linkerd's, at each Service that it is attached to."""
-    world = context.world
-    sources = (*world.sorted(HTTPRoute), *world.sorted(LinkerdHTTPRoute))
-    return accepted(sources, context, partial(read_httproute, context))
+def accept_httproutes(
+    context: Context, read: Callable[[HTTPRoute, Context], One] | None = None
+) -> tuple[list[Accepted], list[Problem]]:
+    """Every HTTPRoute, of the Gateway API or of Linkerd's, at each Service that it is attached to.
+
+    `read`: gives what `accept_httproute` does.
+    """
+    world, each = context.world, read or accept_httproute
+    return together(each(source, context) for source in (*world.sorted(HTTPRoute), *world.sorted(LinkerdHTTPRoute)))
+
+
+def accept_httproute(source: HTTPRoute, context: Context) -> One:
+    """One of them."""
+    return accept(source, context, partial(read_httproute, context))
 
 
 def read_httproute(

@@ -7,10 +7,12 @@ and what has no port left is not accepted (GEP-1294, "Route types").
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 
+from tandem.base.memo import KeptParts
 from tandem.base.problems import Origin, Problem, Severity
 from tandem.ir.mesh import Route, RouteMatch
 from tandem.model.meta import Object
@@ -36,25 +38,45 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[tuple[Rank, Route], ...]
 
 
-def accepted(sources: Iterable[Kind], context: Context, read: Read[Kind]) -> tuple[list[Accepted], list[Problem]]:
-    """The routes of one kind that are attached to some Service and have nothing in them that is not enforced."""
+class One(msgspec.Struct, frozen=True, kw_only=True):
+    """What one object came to."""
+
+    accepted: tuple[Accepted, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def accept(source: Kind, context: Context, read: Read[Kind]) -> One:
+    """A route that is attached to some Service and has nothing in it that is not enforced."""
+    attachments, mistakes = attach(source, context)
+    if not attachments:
+        return One(problems=mistakes)
+    routes, wrong = read(source, frozenset(a.service for a in attachments))
+    problems = (*mistakes, *wrong, *_object_problems(source))
+    if any(p.code in REFUSING and p.severity is Severity.ERROR for p in problems[len(mistakes) :]):
+        return One(problems=problems)
+    found = tuple(Accepted(attachment=a, routes=tuple(routes)) for a in attachments)
+    return One(accepted=found, problems=problems)
+
+
+def together(each: Iterable[One]) -> tuple[list[Accepted], list[Problem]]:
+    """What several came to, in their order."""
     found: list[Accepted] = []
     problems: list[Problem] = []
-    for source in sources:
-        attachments, mistakes = attach(source, context)
-        problems.extend(mistakes)
-        if not attachments:
-            continue
-        routes, wrong = read(source, frozenset(a.service for a in attachments))
-        wrong.extend(_object_problems(source))
-        problems.extend(wrong)
-        if not any(p.code in REFUSING and p.severity is Severity.ERROR for p in wrong):
-            found.extend(Accepted(attachment=a, routes=tuple(routes)) for a in attachments)
+    for one in each:
+        found += one.accepted
+        problems += one.problems
     return found, problems
 
 
-def build_layers(context: Context, grpc: Sequence[Accepted], http: Sequence[Accepted]) -> Layers:
-    """The layer of each Service, for everyone and for each namespace that has routes of its own for it."""
+def build_layers(
+    context: Context, grpc: Sequence[Accepted], http: Sequence[Accepted], kept: KeptParts[Layer] | None = None
+) -> Layers:
+    """The layer of each Service, for everyone and for each namespace that has routes of its own for it.
+
+    `kept`: those of before.
+    """
+    kept = kept or KeptParts()
+    kept.begin()
     problems: list[Problem] = []
     layers: list[Layer] = []
     places: dict[tuple[Key, str], tuple[list[Accepted], list[Accepted]]] = {}
@@ -63,10 +85,13 @@ def build_layers(context: Context, grpc: Sequence[Accepted], http: Sequence[Acce
             place = item.attachment.service, item.attachment.consumer
             places.setdefault(place, ([], []))[position].append(item)
     for (service, consumer), (first, then) in sorted(places.items(), key=lambda entry: entry[0]):
-        left = [_left(item, first, context) for item in then] if first else [(item, []) for item in then]
-        problems.extend(p for _, found in left for p in found)
-        rest = [item for item, _ in left if item is not None]
-        layers.append(_layer(service, consumer, (first, rest)))
+        rest = then
+        if first:
+            left = [_left(item, first, context) for item in then]
+            problems.extend(p for _, found in left for p in found)
+            rest = [item for item, _ in left if item is not None]
+        make = partial(_layer, service, consumer, (first, rest))
+        layers.append(kept((service, consumer), (len(first), *first, *rest), make))
     return Layers(layers=tuple(layers), problems=tuple(problems))
 
 

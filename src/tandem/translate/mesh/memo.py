@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tandem.base.problems import ObjectKey
 from tandem.base.table import Table
 from tandem.ir.traffic import TrafficPolicy
 from tandem.model.kept import Looked, Noted
@@ -42,13 +43,15 @@ class Memo(Generic[T, R]):
         self._read = read
         self._entries: Entries = NO_ENTRIES
         self._policies: Table[Key, TrafficPolicy] = Table()
-        self._before: dict[Key, _Result[T, R]] = {}
-        self._now: dict[Key, _Result[T, R]] = {}
+        self._given: object = None
+        self._before: dict[ObjectKey, _Result[T, R]] = {}
+        self._now: dict[ObjectKey, _Result[T, R]] = {}
 
     def begin(self, context: Context) -> Context:
         """The context, in which whatever equals what it was is that very object."""
         self._before, self._now = self._now, {}
-        self._policies = self._policies.become(context.policies)
+        if self._given is not context.policies:
+            self._given, self._policies = context.policies, self._policies.become(context.policies)
         if self._entries != context.entries:
             self._entries = context.entries
         return msgspec.structs.replace(context, entries=self._entries, policies=self._policies)
@@ -57,7 +60,8 @@ class Memo(Generic[T, R]):
         """What the object comes to."""
         whole = context.world
         assert isinstance(whole, Noted)  # noqa: S101 - see the class
-        known = self._before.get(source.key)
+        key = source.kind, *source.key
+        known = self._before.get(key)
         if (
             known is None
             or known.source is not source
@@ -68,6 +72,6 @@ class Memo(Generic[T, R]):
             world, policies = Noted(whole.noted), Looked(lambda found: found, context.policies)
             value = self._read(source, msgspec.structs.replace(context, world=world, policies=policies))
             known = _Result(source=source, entries=context.entries, world=world, policies=policies, value=value)
-        self._now[source.key] = known
+        self._now[key] = known
         whole.include(known.world)
         return known.value

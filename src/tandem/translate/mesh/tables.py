@@ -8,37 +8,55 @@ bytes stand before them, those of the Gateway API first.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
+from tandem.base.memo import KeptParts
 from tandem.base.problems import Problem, Severity
 from tandem.ir.mesh import DEFAULT_RETRY, Backend, Forward, Respond, Route, RouteMatch, RouteTable
 from tandem.model.world import Key
 from tandem.translate.mesh.context import Layer
 
+Built = tuple[dict[str, RouteTable], tuple[Problem, ...]]
+
 
 def build_tables(
-    virtual: tuple[Layer, ...], routes: tuple[Layer, ...], connections: tuple[Layer, ...] = ()
-) -> tuple[dict[str, RouteTable], tuple[Problem, ...]]:
-    """The table of each Service, and one for each namespace that sees the Service otherwise."""
+    virtual: tuple[Layer, ...],
+    routes: tuple[Layer, ...],
+    connections: tuple[Layer, ...] = (),
+    *,
+    kept: KeptParts[Built] | None = None,
+) -> Built:
+    """The table of each Service, and one for each namespace that sees it otherwise. `kept`: those of before."""
+    kept = kept or KeptParts()
+    kept.begin()
     by_service: dict[Key, tuple[dict[str, Layer], dict[str, Layer], dict[str, Layer]]] = {}
     for position, layers in enumerate((routes, virtual, connections)):
         for layer in layers:
             by_service.setdefault(layer.service, ({}, {}, {}))[position][layer.consumer] = layer
     tables: dict[str, RouteTable] = {}
     problems: list[Problem] = []
-    for service, (gateway, istio, own) in sorted(by_service.items()):
-        problems.extend(_conflicts(service, gateway, istio))
-        problems.extend(_passed_over(service, own, istio))
-        general = _with_bytes(service, "", _table(service, "", _stack("", gateway, istio)), (own, istio))
-        if general is not None:
-            tables[f"{service[0]}/{service[1]}"] = general
-        for consumer in sorted((gateway.keys() | istio.keys() | own.keys()) - {""}):
-            table = _table(service, consumer, _stack(consumer, gateway, istio))
-            table = _with_bytes(service, consumer, table, (own, istio))
-            if table is not None:
-                tables[f"{service[0]}/{service[1]}@{consumer}"] = table
+    for service, kinds in sorted(by_service.items()):
+        parts = (*(len(kind) for kind in kinds), *(layer for kind in kinds for layer in kind.values()))
+        made, told = kept(service, parts, partial(_tables, service, *kinds))
+        tables |= made
+        problems += told
     return tables, tuple(problems)
+
+
+def _tables(service: Key, gateway: dict[str, Layer], istio: dict[str, Layer], own: dict[str, Layer]) -> Built:
+    """Those of one Service."""
+    tables: dict[str, RouteTable] = {}
+    general = _with_bytes(service, "", _table(service, "", _stack("", gateway, istio)), (own, istio))
+    if general is not None:
+        tables[f"{service[0]}/{service[1]}"] = general
+    for consumer in sorted((gateway.keys() | istio.keys() | own.keys()) - {""}):
+        table = _table(service, consumer, _stack(consumer, gateway, istio))
+        table = _with_bytes(service, consumer, table, (own, istio))
+        if table is not None:
+            tables[f"{service[0]}/{service[1]}@{consumer}"] = table
+    return tables, (*_conflicts(service, gateway, istio), *_passed_over(service, own, istio))
 
 
 def _stack(consumer: str, gateway: dict[str, Layer], istio: dict[str, Layer]) -> list[Layer]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from builders import service
-from meshworlds import dr, to, vs
+from meshworlds import dr, httproute, parent, to, vs
+from tandem.model.gateway import HTTPRoute
 from tandem.model.istio import VirtualService
 from tandem.model.kept import Kept
 from tandem.model.meta import Object
 from tandem.model.world import World
-from tandem.translate.mesh import translate_mesh
+from tandem.translate.mesh import Memos, translate_mesh
 from tandem.translate.mesh.context import Context
+from tandem.translate.mesh.httproute import accept_httproute
 from tandem.translate.mesh.istio.virtualservice import Said, read_virtualservice
+from tandem.translate.mesh.layers import One
 from tandem.translate.mesh.memo import Memo
 from tandem.translate.options import Options
 
@@ -28,7 +31,8 @@ class Translated:
 
     def __init__(self, *objects: Object) -> None:
         self.read: list[str] = []
-        self._memo = Memo(self._counted)
+        self._memo = Memos()
+        self._memo.virtual, self._memo.http = Memo(self._counted), Memo(self._counted_route)
         self._kept = Kept(translate_mesh)
         self.world = World.of(objects)
         self.go_on()
@@ -36,6 +40,10 @@ class Translated:
     def _counted(self, source: VirtualService, context: Context) -> Said:
         self.read.append(source.metadata.name)
         return read_virtualservice(source, context)
+
+    def _counted_route(self, source: HTTPRoute, context: Context) -> One:
+        self.read.append(source.metadata.name)
+        return accept_httproute(source, context)
 
     def go_on(self, **changed: Object | None) -> list[str]:
         """`changed`: by kind, the object that is new or another."""
@@ -68,3 +76,17 @@ def test_what_was_looked_up_for_a_kept_object_still_counts_for_the_whole() -> No
     seen = Translated(WEB, ROUTED, OTHER)
     assert seen.go_on(DestinationRule=dr("web", host="web", subsets=V1)) == ["web"]
     assert seen.go_on(Service=DB) == ["db"]
+
+
+def test_a_route_of_the_gateway_api_that_changed_is_read_and_no_other() -> None:
+    def routed(name: str, path: str = "/") -> Object:
+        rules = [
+            {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": [{"name": name, "port": 80}]}
+        ]
+        return httproute(name=name, parentRefs=[parent(name)], rules=rules)
+
+    seen = Translated(WEB, DB, routed("web"), routed("db"), OTHER)
+    assert sorted(seen.read) == ["db", "db", "web"]
+    assert seen.go_on(HTTPRoute=routed("db", "/new")) == ["db"]
+    assert seen.go_on() == []
+    assert seen.go_on(Service=service("web", ports=[{"name": "other", "port": 81}])) == ["web"]
