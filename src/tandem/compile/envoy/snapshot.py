@@ -36,9 +36,10 @@ from tandem.compile.envoy.gateway import (
     compile_gateway_routes,
     services_used,
 )
+from tandem.compile.envoy.hcm import Told
 from tandem.compile.envoy.inbound import compile_inbound, compile_inbound_routes
 from tandem.compile.envoy.locality import Outlook, located
-from tandem.compile.envoy.outbound import Dials, Ports, Told, dialled, dials_of, outbound_listener, told_of
+from tandem.compile.envoy.outbound import Dials, Ports, dialled, dials_of, outbound_listener, told_of
 from tandem.compile.envoy.rbac import check_of
 from tandem.compile.envoy.route import compile_hosted, compile_route_config
 from tandem.compile.envoy.scope import Hashes, called, scopes_of, service_hashes, source_limits
