@@ -24,7 +24,7 @@ from netns.test_mesh_authorization import need, policy, rule
 from netns.test_mesh_external import GRPC, ask
 from netns.test_mesh_tokens import accept
 from tandem.ir.authn import JwtRule
-from tandem.ir.authz import Action, Attribute, AuthzPolicy, Requirement, Suffix
+from tandem.ir.authz import Action, Attribute, AuthzPolicy, Requirement, Suffix, Text
 from tandem.ir.fabric import AppProtocol
 from tandem.ir.limits import Key
 from tandem.ir.mesh import ClaimMatch, Exact, Forward, HeaderMatch, Prefix, Present, RouteMatch
@@ -169,6 +169,50 @@ def test_trusted_proxies_say_who_the_client_is(world: World) -> None:
     assert not world.heard(), "bytes have no such header"
     world.put(policy(Action.ALLOW, rule(sources=(need(Attribute.PEER_ADDRESS, Exact(f"{CLIENT}/32")),))), hops=1)
     assert world.status(x_forwarded_for="10.9.9.9") == 200
+
+
+INGRESS = {
+    # Host, path, what the proxy before the gateway says of the client (Istio's own table).
+    ("deny.test", "/", "172.16.0.1"): 403,
+    ("DENY.test", "/", "172.16.0.1"): 403,
+    ("x.suffix.test", "/", "172.16.0.1"): 403,
+    ("X.Suffix.TEST", "/", "172.16.0.1"): 403,
+    ("prefix.any.org", "/", "172.16.0.1"): 403,
+    ("Prefix.Any.Org", "/", "172.16.0.1"): 403,
+    ("shop.test", "/", "172.16.0.1"): 200,
+    ("shop.test", "/private", "172.16.0.1"): 403,
+    ("shop.test", "/public", "172.16.0.1"): 200,
+    ("internal.test", "/", "172.16.0.1"): 403,
+    ("blocks.test", "/", "172.17.72.46"): 403,
+    ("blocks.test", "/", "192.168.5.233"): 403,
+    ("blocks.test", "/", "10.4.5.6"): 404,
+    ("others.test", "/", "10.2.3.4"): 403,
+    ("others.test", "/", "172.23.242.188"): 404,
+    ("attribute.test", "/", "10.242.5.7"): 403,
+    ("attribute.test", "/", "10.124.99.10"): 403,
+    ("attribute.test", "/", "10.4.5.6"): 404,
+}
+
+
+def test_hosts_and_clients_that_are_closed_at_the_door(world: World) -> None:
+    def host(*names: Text) -> Requirement:
+        return need(Attribute.HOST, *names)
+
+    def client(*blocks: str) -> Requirement:
+        return need(Attribute.CLIENT_ADDRESS, *map(Exact, blocks))
+
+    outside = need(Attribute.CLIENT_ADDRESS, refuses=(Exact("172.23.240.0/22"),))
+    closed = (
+        rule(operations=(host(Exact("deny.test"), Suffix(".suffix.test"), Prefix("prefix.")),)),
+        rule(operations=(host(Exact("internal.test")),)),
+        rule(operations=(need(Attribute.PATH, Exact("/private")),)),
+        rule(sources=(client("172.17.72.46/32", "192.168.4.0/23"),), operations=(host(Exact("blocks.test")),)),
+        rule(sources=(outside,), operations=(host(Exact("others.test")),)),
+        rule(operations=(host(Exact("attribute.test")),), when=(client("10.242.5.7/32", "10.124.99.0/24"),)),
+    )
+    world.put(policy(Action.DENY, *closed), hops=1)
+    for (name, path, address), expected in INGRESS.items():
+        assert world.status(path, host=name, x_forwarded_for=address) == expected, (name, path, address)
 
 
 def test_ports_and_addresses_are_those_of_the_gateway(world: World) -> None:

@@ -31,9 +31,15 @@ class PeerAuthIndex:
             namespace = policy.metadata.namespace
             found.extend(_mistakes(policy))
             if _selects(policy):
-                workload.append((namespace, (selected_by(policy),), policy))
+                chosen = selected_by(policy)
+                found += [
+                    _shadowed(policy, older, "selects the same pods")
+                    for home, _, older in workload
+                    if home == namespace and selected_by(older) == chosen
+                ][:1]
+                workload.append((namespace, (chosen,), policy))
             elif namespace in self._wide:
-                found.append(_shadowed(policy, self._wide[namespace]))
+                found.append(_shadowed(policy, self._wide[namespace], "covers the same namespace"))
             else:
                 self._wide[namespace] = policy
         self._workload = Scoped("", workload)
@@ -112,7 +118,6 @@ def _mistakes(policy: PeerAuthentication) -> list[Problem]:
     return found
 
 
-def _shadowed(policy: PeerAuthentication, older: PeerAuthentication) -> Problem:
-    scope: Origin = older.origin()
-    text = f"not used: {scope} covers the same namespace and is older"
+def _shadowed(policy: PeerAuthentication, older: PeerAuthentication, does: str) -> Problem:
+    text = f"not used: {older.origin()} {does} and is older"
     return Problem(at=policy.origin(), code="Shadowed", text=text, severity=Severity.WARNING)

@@ -65,6 +65,16 @@ def test_the_oldest_of_one_scope_wins_and_the_other_is_reported() -> None:
     assert [(p.at.name, p.code) for p in index(newer, older).problems] == [("a", "Shadowed")]
 
 
+def test_of_two_that_select_the_same_pods_the_newer_is_reported() -> None:
+    chosen = {"selector": {"matchLabels": {"app": "web"}}}
+    newer = peerauth("a", created="2026-02-01T00:00:00Z", mtls=mode("DISABLE"), **chosen)
+    older = peerauth("b", created="2026-01-01T00:00:00Z", mtls=mode("STRICT"), **chosen)
+    other = peerauth("c", mtls=mode("STRICT"), selector={"matchLabels": {"app": "db"}})
+    found = index(newer, older, other).problems
+    assert [(p.at.name, p.code) for p in found] == [("a", "Shadowed")]
+    assert "selects the same pods" in found[0].text
+
+
 def test_an_empty_selector_is_no_selector() -> None:
     assert modes(peerauth(selector={"matchLabels": {}}, mtls=mode("STRICT")))[0].mode is MtlsMode.STRICT
 
